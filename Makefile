@@ -1,0 +1,45 @@
+# Two commands for a newcomer: `make demo` and `make test`. `make help` lists the rest.
+.POSIX:
+PYTHON = .venv/bin/python
+ARGS =
+
+.PHONY: help setup demo lint types test check bench test-pythons test-install clean
+
+help:
+	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
+	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest"
+	@echo "make check         lint, types and tests: what must pass before a commit"
+	@echo "make bench         ratios of time, CPU and memory, measured in one run"
+	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
+	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
+	@echo "make clean         remove what these have made"
+
+setup:
+	@tools/setup
+
+demo: setup
+	@$(PYTHON) tools/demo.py
+
+lint: setup
+	$(PYTHON) -m ruff check .
+
+types: setup
+	$(PYTHON) -m mypy
+
+test: setup
+	$(PYTHON) -m pytest $(ARGS)
+
+check: lint types test
+
+bench: setup
+	@$(PYTHON) bench/run.py
+
+test-pythons: setup
+	@tools/test-pythons
+
+test-install:
+	@tools/test-install
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

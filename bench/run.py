@@ -1,0 +1,202 @@
+"""``make bench``: a table of ratios, all measured in this one run, so that a slow machine is slow for both sides.
+
+docs/bench.md tells the method. Exit code 0 even when a target is missed: what a noisy machine says is to be read, not to
+break a build.
+"""
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Callable, Dict, List, NamedTuple
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, HERE)
+
+from lightinit.emulator import Platform  # noqa: E402
+from tests.support import Machine  # noqa: E402
+
+REPEATS = int(os.environ.get("BENCH_REPEATS", "15"))
+PYTHON = [sys.executable, "-I"]
+BARE = [sys.executable, "-I", "-S"]
+BOOT = [sys.executable, "-I", "-S", os.path.join(HERE, "lightinit", "__main__.py"), "boot", "--root"]
+LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
+LATENCIES_MS = (0, 20)
+
+
+class Cost(NamedTuple):
+    """What a command cost: medians of wall seconds and peak memory, the mean of CPU seconds (the kernel counts CPU
+    time in ticks, so that one run says little and many together are exact)."""
+
+    wall_s: float
+    cpu_s: float
+    rss_mib: float
+
+
+def environment() -> Dict[str, str]:
+    """This process's environment, but bytecode may be written: otherwise the compiler is what is measured."""
+    env = dict(os.environ)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        env.pop(name, None)
+    return env
+
+
+def cost_of(argv_of: Callable[[int], List[str]], repeats: int = REPEATS, check: bool = True) -> Cost:
+    """Run a command again and again, after one run that does not count.
+
+    Args:
+        argv_of: the command line of the Nth run; it may prepare the run.
+        repeats: how many runs count.
+        check: whether the command must end with 0.
+    """
+    walls, sizes, cpu_s = [], [], 0.0
+    for number in range(repeats + 1):
+        argv = argv_of(number)
+        began_s = time.perf_counter()
+        process = subprocess.Popen(argv, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, cwd="/")
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - began_s
+        process.returncode = status
+        if check and status:
+            raise SystemExit("bench: %s ended with wait status %d" % (" ".join(argv), status))
+        if number:
+            walls.append(wall_s)
+            sizes.append(usage.ru_maxrss / 1024)
+            cpu_s += usage.ru_utime + usage.ru_stime
+    return Cost(statistics.median(walls), cpu_s / repeats, statistics.median(sizes))
+
+
+class Bench:
+    """The measurements; each returns costs, and the table is made of them at the end.
+
+    Args:
+        scratch: an empty directory.
+    """
+
+    def __init__(self, scratch: str) -> None:
+        self._scratch = scratch
+        self._made = 0
+
+    def machine(self, platform: Platform, lease: bool = True) -> Machine:
+        """A fresh scratch root that leads to ``platform``."""
+        self._made += 1
+        machine = Machine("%s/%d" % (self._scratch, self._made), without=None if lease else [LEASE])
+        machine.lead_to(platform)
+        return machine
+
+    def first_boot(self, platform: Platform) -> Cost:
+        """A whole first boot, the lease being there already."""
+        return cost_of(lambda number: BOOT + [self.machine(platform).root])
+
+    def second_boot(self, platform: Platform) -> Cost:
+        """A boot of an instance that is done."""
+        root = self.machine(platform).root
+        subprocess.run(BOOT + [root], check=True, stderr=subprocess.DEVNULL, env=environment())
+        return cost_of(lambda number: BOOT + [root], repeats=REPEATS * 2)
+
+    def lease_to_ready_s(self, platform: Platform) -> float:
+        """Seconds from 'the lease file appears' to 'the platform has received Ready', the median."""
+        waits = []
+        for _ in range(REPEATS):
+            machine = self.machine(platform, lease=False)
+            before = platform.ready_count
+            process = subprocess.Popen(BOOT + [machine.root], env=environment(), stderr=subprocess.DEVNULL)
+            time.sleep(0.6)  # it has imported what it needs and waits
+            text = FILE_LEASE
+            began_s = time.perf_counter()
+            machine.put(LEASE, text)
+            while platform.ready_count == before and process.poll() is None:
+                time.sleep(0.0005)
+            waits.append(time.perf_counter() - began_s)
+            process.wait()
+            if process.returncode:
+                raise SystemExit("bench: boot ended with %d" % process.returncode)
+        return statistics.median(waits)
+
+    def recipe(self, platform: Platform) -> Cost:
+        """The recipe's script, whole."""
+        argv = [sys.executable, "-I", os.path.join(HERE, "bench", "recipe.py"), platform.wireserver]
+        return cost_of(lambda number: argv)
+
+    def counts(self, platform: Platform) -> Dict[str, int]:
+        """What a first boot starts and opens."""
+        ended = subprocess.run([sys.executable, os.path.join(HERE, "bench", "counted.py"), "--root",
+                                self.machine(platform).root, "boot"], stdout=subprocess.PIPE, check=True,
+                               stderr=subprocess.DEVNULL, env=environment())
+        found: Dict[str, int] = json.loads(ended.stdout.decode().splitlines()[-1])
+        return found
+
+
+FILE_LEASE = """lease {
+  interface "eth0";
+  fixed-address 10.0.0.4;
+  option unknown-245 7f:0:0:1;
+  expire never;
+}
+"""
+
+
+def main() -> int:
+    """Measure and print. Returns the exit code."""
+    rows: List[List[str]] = []
+    targets: List[List[Any]] = []
+    bare = cost_of(lambda number: BARE + ["-c", "pass"], REPEATS * 2)
+    isolated = cost_of(lambda number: PYTHON + ["-c", "pass"], REPEATS * 2)
+    requests = cost_of(lambda number: PYTHON + ["-c", "import requests"])
+
+    def row(name: str, cost: Cost) -> None:
+        rows.append([name, "%.1f" % (cost.wall_s * 1000), "%.1f" % (cost.cpu_s * 1000), "%.1f" % cost.rss_mib,
+                     "%.2f" % (cost.wall_s / bare.wall_s), "%.2f" % (cost.cpu_s / requests.cpu_s)])
+
+    row("python3 -I -S -c pass", bare)
+    row("python3 -I -c pass", isolated)
+    row("python3 -I -c 'import requests'", requests)
+    counts: Dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="lightinit-bench-") as scratch:
+        bench = Bench(scratch)
+        for latency_ms in LATENCIES_MS:
+            with Platform(latency_s=latency_ms / 1000.0) as platform:
+                recipe, first = bench.recipe(platform), bench.first_boot(platform)
+                row("the recipe's script, %d ms" % latency_ms, recipe)
+                row("first boot, %d ms" % latency_ms, first)
+                waited_s = bench.lease_to_ready_s(platform)
+                rows.append(["lease to Ready, %d ms" % latency_ms, "%.1f" % (waited_s * 1000), "", "",
+                             "%.2f" % (waited_s / bare.wall_s), ""])
+                targets.append(["lease to Ready / the script's wall time, %d ms" % latency_ms,
+                                waited_s / recipe.wall_s, 1.5])
+                if not latency_ms:
+                    second = bench.second_boot(platform)
+                    row("second boot", second)
+                    targets.append(["first boot CPU / import requests CPU", first.cpu_s / requests.cpu_s, 2.0])
+                    targets.append(["second boot / python3 -I -S -c pass, wall", second.wall_s / bare.wall_s, 2.0])
+                    targets.append(["second boot / python3 -I -S -c pass, CPU", second.cpu_s / bare.cpu_s, 2.0])
+                    if hasattr(sys, "addaudithook"):
+                        counts = bench.counts(platform)
+    print_table(rows, targets, counts)
+    return 0
+
+
+def print_table(rows: List[List[str]], targets: List[List[Any]], counts: Dict[str, int]) -> None:
+    """The result, for people."""
+    print("Python %s, %d CPUs, %d runs each (medians; CPU: means)\n" % (sys.version.split()[0], os.cpu_count() or 0,
+                                                                       REPEATS))
+    print("%-36s %9s %9s %9s %9s %9s" % ("", "wall ms", "CPU ms", "peak MiB", "wall/bare", "CPU/req."))
+    for row in rows:
+        print("%-36s %9s %9s %9s %9s %9s" % tuple(row))
+    if counts:
+        print("\na first boot in a scratch root: " + ", ".join("%s %d" % (key.replace("_", " "), value)
+                                                               for key, value in counts.items()))
+    print("\n%-52s %7s %7s" % ("target", "ratio", "at most"))
+    for name, ratio, limit in targets:
+        print("%-52s %7.2f %7.2f  %s" % (name, ratio, limit, "met" if ratio <= limit else "MISSED"))
+    print("\nbench itself: peak %.0f MiB" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The entry of ``lightinit``, of ``python3 -m lightinit``, and of ``python3 -I -S .../lightinit/__main__.py``.
+
+The last form is the one for boot scripts: it starts in half the time, since neither site-packages nor any module is
+looked at unless there is something to do.
+"""
+import sys
+
+
+def main():  # type: ignore[no-untyped-def]
+    """Run one command. Returns the exit code."""
+    from lightinit import quick
+
+    root = quick.root_of(sys.argv[1:])
+    if root is not None:
+        instance = quick.provisioned(root)
+        if instance is not None:
+            sys.stderr.write("lightinit: instance %s is provisioned: nothing to do\n" % instance)
+            return 0
+    if sys.flags.no_site:
+        import site
+
+        site.main()
+    from lightinit import cli
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    if not __package__:  # run as a file: the package is where this file is, not where sys.path says
+        sys.path.insert(0, (__file__.rpartition("/")[0] or ".") + "/..")
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""A whole boot: which stages have something to do, in which order, and what is kept of how it went.
+
+The promise kept here: whatever fails, the last thing that happens is a report to the platform.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+from lightinit import __version__
+from lightinit.errors import LightinitError
+from lightinit.host.system import System
+from lightinit.model import Frequency, Network
+from lightinit.pipeline import Context, Step, run_step
+from lightinit.reporting import report
+from lightinit.stages import config, fetch, final, local
+from lightinit.settings import Settings
+from lightinit.state import DISABLED, StatusFile, Timeline, describe_steps, read_boot_id
+
+LOG = logging.getLogger("lightinit.boot")
+
+STAGES = ("local", "fetch", "config", "final")
+FREQUENCIES = {"local": Frequency.BOOT, "fetch": Frequency.INSTANCE, "config": Frequency.INSTANCE,
+               "final": Frequency.INSTANCE}
+FALLBACK_WIRESERVER = "168.63.129.16"
+LAST_REPORT_TIMEOUT_S = 60.0
+
+
+def make_context(system: System, settings: Settings, timeline: Timeline) -> Context:
+    """What a run works on: nothing is known yet of the platform, the instance and the network."""
+    boot_id = read_boot_id(system)
+    status = StatusFile(system, {"pid": os.getpid(), "boot_id": boot_id, "version": __version__,
+                                 "started": system.clock.time()})
+
+    def on_command(argv: Sequence[str], duration_s: float, returncode: int) -> None:
+        timeline.add("command", os.path.basename(argv[0]), system.clock.monotonic() - duration_s, duration_s,
+                     str(returncode))
+
+    system.on_command = on_command
+    return Context(system, settings, timeline, boot_id, status)
+
+
+def boot(context: Context) -> str:
+    """Do all that is still to do on this machine.
+
+    Returns:
+        ``done``, ``degraded done`` (with warnings), ``error``, or ``disabled``.
+    """
+    why = disabled_reason(context)
+    if why is None:
+        local.identify(context)
+        why = not_ours(context)
+    if why is not None:
+        LOG.info("nothing done: %s", why)
+        context.status.update(status="disabled", reason=why)
+        return "disabled"
+    if context.instance_id and not pending(context):
+        LOG.info("instance %s is provisioned: nothing to do", context.instance_id)
+        return finish(context, ran=False)
+    LOG.info("lightinit %s on instance %s", __version__, context.instance_id or "yet unknown")
+    context.status.update(status="running", instance=context.instance_id)
+    for problem in context.settings.problems:
+        LOG.warning("settings: %s", problem)
+    if not stage_done(context, "final"):
+        provision(context)
+    else:  # only modules of frequency boot, or modules that were added since
+        local.use_stored_instance(context)
+        run_stage(context, "config", force=True)
+    return finish(context, ran=True)
+
+
+def provision(context: Context) -> None:
+    """Walk the four stages. Whatever fails, the final one runs."""
+    if run_stage(context, "local").failed and context.datasource is None:
+        if context.platform_known is None and context.network is None:
+            return  # no sign that there is a platform to tell
+        use_well_known(context)
+    elif not context.steps[-1].failed:
+        run_stage(context, "fetch")
+        if context.instance is not None:
+            run_stage(context, "config", force=bool(config.pending(context)))
+    run_stage(context, "final")
+
+
+def use_well_known(context: Context) -> None:
+    """Have somebody to report to although no network was found: there may be one all the same. Briefly."""
+    local.use_datasource(context, Network(FALLBACK_WIRESERVER), report_timeout_s=LAST_REPORT_TIMEOUT_S)
+
+
+def report_at_last(context: Context) -> None:
+    """Report the failure outside the final stage, which did not come to it.
+
+    Raises:
+        LightinitError: the platform has accepted nothing.
+    """
+    failure = context.first_failure
+    if failure is not None and failure.error is not None:
+        if context.datasource is None:
+            use_well_known(context)
+        context.reported = report(context.datasource, failure.error, context.vm_id)
+
+
+def run_stage(context: Context, name: str, force: bool = False) -> Step:
+    """Run one stage unless its mark is there; then take up what it left."""
+    work = {"local": lambda: local.run(context), "fetch": lambda: fetch.run(context),
+            "config": lambda: config.run(context), "final": lambda: final.run(context)}[name]
+    step = run_step(context, "stage", name, FREQUENCIES[name], work, force=force)
+    if step.result == "already" and not resume(context, name):
+        context.steps.remove(step)
+        step = run_step(context, "stage", name, FREQUENCIES[name], work, force=True)
+    return step
+
+
+def resume(context: Context, name: str) -> bool:
+    """Load what a stage that is done has left. Returns False when it is not all there any more."""
+    if name == "local":
+        return local.resume(context)
+    if name == "fetch":
+        return local.use_stored_instance(context)
+    if name == "config":
+        return not config.pending(context)
+    return True
+
+
+def stage_done(context: Context, name: str) -> bool:
+    """Whether the stage has its mark."""
+    return context.semaphores is not None and \
+        context.semaphores.find("stage." + name, FREQUENCIES[name]) is not None
+
+
+def pending(context: Context) -> List[str]:
+    """What still has something to do in this boot. The local stage serves the others and counts only with them."""
+    names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
+    return names + ["module " + name for name in config.pending(context)]
+
+
+def disabled_reason(context: Context) -> Optional[str]:
+    """Why lightinit is switched off, or None."""
+    if context.system.exists(DISABLED):
+        return "disabled by %s" % DISABLED
+    if not context.settings["lightinit"]["enabled"]:
+        return "disabled by enabled = no (%s)" % context.settings.origins["lightinit"]["enabled"]
+    return None
+
+
+def not_ours(context: Context) -> Optional[str]:
+    """Why this machine is not ours to provision, or None."""
+    if context.platform_known is False:
+        return "not an Azure VM (the DMI chassis asset tag is another's)"
+    return None
+
+
+def finish(context: Context, ran: bool) -> str:
+    """Keep how it went: result.json, timeline.json, the stamp for later boots, status.json.
+
+    Args:
+        context: after its stages.
+        ran: whether anything ran; if not, an earlier boot's result stays as it is unless it is missing.
+    """
+    recorded = context.state.load("result") if context.state else None
+    if not ran and recorded is not None:
+        keep_stamp(context)
+        return str(recorded.get("status", "done"))
+    result = make_result(context, recorded or {})
+    if context.state is not None:
+        try:
+            if context.first_failure is not None and context.semaphores is not None:
+                # What the platform said led nowhere: the next boot asks again.
+                context.semaphores.forget("stage.fetch", Frequency.INSTANCE)
+            context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
+            context.state.save("result", result)
+            keep_stamp(context)
+        except LightinitError as error:
+            LOG.error("the result cannot be kept: %s", error)
+    context.status.update(status=result["status"], stage="", finished=result["finished"], errors=result["errors"],
+                          warnings=result["warnings"], reported=result["reported"])
+    told = "; the platform accepted %s" % result["reported"] if result["reported"] else \
+        "; the platform was told nothing" if result["status"] == "error" else ""
+    LOG.log(logging.ERROR if result["status"] == "error" else logging.INFO, "%s after %.3f s%s",
+            {"error": "provisioning failed", "done": "provisioning done"}.get(
+                result["status"], "provisioning done, with warnings"), result["duration_s"], told)
+    return str(result["status"])
+
+
+def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
+    """What result.json says.
+
+    Args:
+        context: after its stages.
+        earlier: what it said before; counts for what this run did not do.
+    """
+    clock = context.system.clock
+    steps = merge_steps([step.as_dict() for step in context.steps], earlier.get("steps", []),
+                        context.settings["lightinit"]["modules"])
+    errors, warnings = describe_steps(steps)
+    warnings += ["settings: %s" % problem for problem in context.settings.problems]
+    status = "error" if context.first_failure is not None else "degraded done" if warnings else "done"
+    return {"status": status, "version": __version__, "instance": context.instance_id, "boot_id": context.boot_id,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.time())),
+            "duration_s": round(clock.monotonic() - context.timeline.began_s, 6),
+            "reported": context.reported or earlier.get("reported", ""),
+            "errors": errors, "warnings": warnings, "steps": steps, "left_out": list(context.system.skipped)}
+
+
+def merge_steps(new: List[Dict[str, Any]], old: Any, modules: Sequence[str]) -> List[Dict[str, Any]]:
+    """The latest record of each step: a step that was already done keeps the record of the run that did it.
+
+    Args:
+        new: this run's steps.
+        old: an earlier result's steps, or whatever stands in their place in a damaged file.
+        modules: what the settings list; old records of other modules are dropped.
+    """
+    kept = {(step.get("kind"), step.get("name")): step for step in old if isinstance(step, dict)} \
+        if isinstance(old, list) else {}
+    for step in new:
+        key = (step["kind"], step["name"])
+        if step["result"] != "already" or key not in kept:
+            kept[key] = step
+    order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
+    order += [("stage", "config"), ("stage", "final")]
+    return [kept[key] for key in order if key in kept] + [step for step in new if (step["kind"], step["name"]) not in order]
+
+
+def keep_stamp(context: Context) -> None:
+    """Write, or take away, the stamp by which a later boot knows without any thought that nothing is to do.
+
+    It is there exactly when nothing is pending and no module runs at every boot; the settings' fingerprint in it makes
+    it void as soon as somebody changes the settings.
+    """
+    if context.state is None:
+        return
+    path = context.state.folder + "/provisioned"
+    every_boot = [name for name in context.settings["lightinit"]["modules"] if context.settings.values.get(
+        "module." + name, {}).get("frequency") == Frequency.BOOT.value]
+    text = "instance=%s\nsettings=%s\nversion=%s\n" % (context.instance_id, context.settings.fingerprint, __version__)
+    if every_boot or pending(context):
+        context.system.remove(path)
+    elif context.system.read_text(path) != text:
+        context.system.write(path, text.encode("ascii"))

@@ -1,0 +1,281 @@
+"""The command line: what there is to say, wired to what does it, and the exit codes.
+
+This is also the outermost edge: an exception that nobody expected is logged, reported to the platform if a boot was
+under way, and ends in exit code 1.
+"""
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from typing import Any, Callable, Dict, List, NoReturn, Optional
+
+from lightinit import __version__, settings as settings_loader
+from lightinit.errors import (EXIT_FAILED, EXIT_NO_PERMISSION, EXIT_OK, EXIT_USAGE, LightinitError, ProvisioningError,
+                              RefusedError)
+from lightinit.host import log
+from lightinit.host.lock import Lock
+from lightinit.host.system import System
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import Settings
+from lightinit.state import LOCK
+
+LOG = logging.getLogger("lightinit.cli")
+
+EPILOG = """exit codes:
+  0   done (boot: also when there was nothing to do or this VM is not ours)
+  1   failed, or the command met an error
+  2   status: done, with warnings
+  3   status: not run, still running, or disabled; query, analyze: nothing recorded yet
+  64  the command line is wrong
+  75  another lightinit is running
+  77  not permitted: run as root, or give --root a directory of yours
+
+files:
+  /etc/lightinit/lightinit.conf, conf.d/*.conf   settings        /var/log/lightinit.log   the log
+  /var/lib/lightinit/instance/                   what was done   /run/lightinit/          live progress
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but with 64 for a wrong command line: 2 is a status."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how to learn what is right."""
+        sys.stderr.write("%s: %s\nTry: %s --help\n" % (self.prog, message, self.prog))
+        raise SystemExit(EXIT_USAGE)
+
+
+def make_parser() -> Parser:
+    """The command line's grammar."""
+    root = Parser(add_help=False)
+    root.add_argument("--root", metavar="DIR", default=argparse.SUPPRESS, help="work on the machine below DIR instead "
+                      "of on this one: files are written there, and nothing else is changed (default: /)")
+    parser = Parser(prog="lightinit", parents=[root], epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+                    description="Provision a Linux VM on Azure, once per instance. At boot: lightinit boot.")
+    parser.add_argument("--version", action="version", version="lightinit " + __version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[root], help=text, description=text[0].upper() + text[1:] + ".", **more)
+
+    add("boot", "do all that is still to do: find the network, fetch the instance's data, run the modules, report to "
+        "the platform; nothing at all on an instance that is done")
+    stage = add("stage", "run one stage of a boot, unless it is done")
+    stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")
+    stage.add_argument("--force", action="store_true", help="run it even if it is done")
+    module = add("module", "run one module of the config stage, unless it is done; needs the fetch stage's data")
+    module.add_argument("name", help="the module, as it would stand in `modules =`")
+    module.add_argument("--force", action="store_true", help="run it even if it is done")
+    status = add("status", "tell how it stands: 0 done, 1 failed, 2 done with warnings, 3 not run, running or disabled")
+    status.add_argument("--wait", action="store_true", help="wait until provisioning has ended; always ends itself")
+    status.add_argument("--timeout", type=_seconds, default=1200.0, metavar="S", help="with --wait: seconds to wait at "
+                        "most (default: 1200)")
+    status.add_argument("--start-timeout", type=_seconds, default=60.0, metavar="S", help="with --wait: seconds to wait "
+                        "for it to begin (default: 60)")
+    status.add_argument("--long", action="store_true", help="all that is known")
+    status.add_argument("--format", choices=("text", "json"), default="text", help="json: all that is known, for scripts")
+    query = add("query", "show what the platform said about this instance")
+    query.add_argument("path", nargs="?", default="", help="a dotted path such as admin.name or "
+                       "raw.imds.compute.vmSize; all of it when left out")
+    query.add_argument("--secrets", action="store_true", help="with passwords and user data; for root alone")
+    analyze = add("analyze", "show where the time of the last provisioning went")
+    analyze.add_argument("view", choices=("blame", "show"), help="blame: slowest first; show: in order")
+    analyze.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
+    config = add("config", "show the effective settings and where each came from; 1 if something is wrong with them")
+    config.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
+    clean = add("clean", "forget every instance, so that the next boot provisions again")
+    clean.add_argument("--logs", action="store_true", help="remove the log as well")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments without the program's name; the process's own by default.
+
+    Returns:
+        The exit code.
+    """
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.command:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    try:
+        if not os.path.isdir(getattr(arguments, "root", "/")):
+            raise RefusedError("no such root", EXIT_USAGE, root=arguments.root, hint="--root takes a directory")
+        return COMMANDS[arguments.command](System(getattr(arguments, "root", "/")), arguments)
+    except RefusedError as error:
+        sys.stderr.write("lightinit: %s\n" % log.printable(str(error)))
+        return error.exit_code
+    except LightinitError as error:
+        sys.stderr.write("lightinit: error: %s\n" % log.printable(str(error)))
+        return EXIT_FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader had enough; so that the exit does not complain
+        return EXIT_OK
+
+
+# -- commands that provision ------------------------------------------------------------------------------------------
+
+
+def run_boot(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit boot``."""
+    from lightinit import boot
+
+    def work(context: Any) -> int:
+        return EXIT_FAILED if boot.boot(context) == "error" else EXIT_OK
+
+    return _provision(system, "boot", work)
+
+
+def run_stage(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit stage NAME``."""
+    from lightinit import single
+
+    return _provision(system, "stage " + arguments.name,
+                      lambda context: single.stage(context, arguments.name, arguments.force))
+
+
+def run_module(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit module NAME``."""
+    from lightinit import single
+
+    return _provision(system, "module " + arguments.name,
+                      lambda context: single.module(context, arguments.name, arguments.force))
+
+
+def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
+    """What every command that changes the machine has in common: permission, lock, log, and the outermost edge."""
+    from lightinit.boot import make_context
+    from lightinit.state import Timeline
+
+    if system.live and os.geteuid() != 0:
+        raise RefusedError("only root can provision this machine", EXIT_NO_PERMISSION, command=command,
+                           hint="run as root, or try it out with --root DIR")
+    os.umask(0o022)
+    timeline = Timeline(system.clock)
+    lock = Lock(system, LOCK)
+    lock.take(command)
+    settings = load_settings(system)
+    log.start(system, settings["lightinit"]["log_level"], settings["lightinit"]["log_file"], began_s=timeline.began_s)
+    context = make_context(system, settings, timeline)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return work(context)
+    except RefusedError:
+        raise
+    except KeyboardInterrupt:
+        LOG.error("interrupted; the next boot resumes here")
+        return 128 + signal.SIGINT
+    except Exception as error:
+        LOG.critical("unexpected error, a bug of lightinit's: %s: %s", type(error).__name__, error, exc_info=True)
+        _report_bug(context, error)
+        return EXIT_FAILED
+    finally:
+        log.stop()
+        lock.release()
+
+
+def _stop(number: int, frame: Any) -> None:
+    LOG.error("stopped by signal %d; the next boot resumes here", number)
+    raise SystemExit(128 + number)
+
+
+def _report_bug(context: Any, error: Exception) -> None:
+    from lightinit import boot
+    from lightinit.pipeline import Step
+
+    told = ProvisioningError("unexpected error", error=type(error).__name__, said=str(error)[:200],
+                             hint="please report it with /var/log/lightinit.log")
+    try:
+        begun = [step for step in context.steps if step.failed and step.error is None]
+        for step in begun:
+            step.error = told
+        if not begun:
+            context.steps.append(Step("stage", "boot", "failed", error=told))
+        if context.platform_known:
+            boot.report_at_last(context)
+        boot.finish(context, ran=True)
+    except Exception as second:
+        LOG.critical("and it could not be reported: %s", second, exc_info=True)
+
+
+# -- commands that look -----------------------------------------------------------------------------------------------
+
+
+def show_status(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit status``."""
+    from lightinit.commands import status
+
+    found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout) if arguments.wait \
+        else status.current_status(system)
+    print(status.as_json(found) if arguments.format == "json" else status.as_text(found, arguments.long))
+    return int(found["exit_code"])
+
+
+def show_query(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit query``."""
+    from lightinit.commands import query
+
+    print(query.render(query.look_up(query.load(system, arguments.secrets), arguments.path)))
+    return EXIT_OK
+
+
+def show_analysis(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit analyze``."""
+    from lightinit.commands import analyze
+
+    entries = analyze.load(system)
+    views: Dict[str, Callable[[Any], str]] = {"blame": analyze.blame, "show": analyze.show}
+    print(analyze.as_json(entries) if arguments.format == "json" else views[arguments.view](entries))
+    return EXIT_OK
+
+
+def show_config(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit config``."""
+    from lightinit.commands import config
+
+    settings = load_settings(system)
+    print(config.as_json(settings) if arguments.format == "json" else config.as_text(settings))
+    for problem in settings.problems:
+        sys.stderr.write("lightinit: %s\n" % log.printable(str(problem)))
+    return EXIT_FAILED if settings.problems else EXIT_OK
+
+
+def run_clean(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit clean``."""
+    from lightinit.commands.clean import clean
+
+    if system.live and os.geteuid() != 0:
+        raise RefusedError("only root can clean this machine", EXIT_NO_PERMISSION, hint="run as root")
+    lock = Lock(system, LOCK)
+    lock.take("clean")
+    try:
+        removed = clean(system, arguments.logs, load_settings(system)["lightinit"]["log_file"])
+    finally:
+        lock.release()
+    print("\n".join("removed %s" % path for path in removed) or "nothing to remove")
+    return EXIT_OK
+
+
+def load_settings(system: System) -> Settings:
+    """The settings of a machine, with the keys of all its modules."""
+    return settings_loader.load(system, datasource_schema, module_schema)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError("must be from 0 to 86400 seconds")
+    return value
+
+
+COMMANDS: Dict[str, Callable[[System, argparse.Namespace], int]] = {
+    "boot": run_boot, "stage": run_stage, "module": run_module, "status": show_status, "query": show_query,
+    "analyze": show_analysis, "config": show_config, "clean": run_clean,
+}

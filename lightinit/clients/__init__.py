@@ -1,0 +1,1 @@
+"""A protocol over a transport, each with its retry policy."""

@@ -1,0 +1,175 @@
+"""The WireServer: the goal state, and the health report that ends provisioning.
+
+It knows how to ask, how long to go on asking, and what the server may refuse. When to report and what to say
+is for its callers.
+"""
+from __future__ import annotations
+
+import logging
+from typing import Callable, Optional, Tuple, TypeVar
+from urllib.parse import urlsplit
+
+from lightinit import __version__, retry
+from lightinit.clients import answers
+from lightinit.errors import TransientError
+from lightinit.formats import goalstate, health
+from lightinit.host.clock import Clock
+from lightinit.host.transport import Answer, Transport
+from lightinit.model import GoalState
+
+LOG = logging.getLogger("lightinit.wireserver")
+PROTOCOL_VERSION = "2012-11-30"
+# 403 and 409 are answered while the fabric moves the container, 410 when the incarnation has just changed.
+PASSING = frozenset((403, 404, 408, 409, 410, 429))
+MAX_FULL_REPORTS = 2
+Result = TypeVar("Result")
+
+
+class WireServerClient:
+    """Asks the WireServer, and reports to it.
+
+    Args:
+        transport: how.
+        endpoint: address, with ``:port`` unless it is 80.
+        clock: for pauses and deadlines.
+        fetch_policy: how to try again when fetching; its deadline is for one whole call.
+        report_policy: likewise for reports. The server throttles those who do not wait in between.
+        request_timeout_s: seconds for one request.
+        agent: name and version for ``x-ms-agent-name``.
+        random: numbers from 0 up to 1 for the jitter.
+    """
+
+    def __init__(self, transport: Transport, endpoint: str, clock: Clock,
+                 fetch_policy: Optional[retry.RetryPolicy] = None,
+                 report_policy: Optional[retry.RetryPolicy] = None,
+                 request_timeout_s: float = 10.0, agent: str = "lightinit/" + __version__,
+                 random: Callable[[], float] = retry.system_random) -> None:
+        self._transport = transport
+        self._netloc = endpoint
+        self._clock = clock
+        self._fetch_policy = fetch_policy or retry.RetryPolicy()
+        self._report_policy = report_policy or retry.RetryPolicy()
+        self._request_timeout_s = request_timeout_s
+        self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
+        self._random = random
+        self._machine = "/machine"
+
+    def fetch_goal_state(self) -> GoalState:
+        """The goal state as it is now.
+
+        Raises:
+            ProvisioningError: none to be had within the deadline, or the server refuses for good.
+        """
+        return self._retry(self._goal_state, self._fetch_policy)
+
+    def fetch_versions(self) -> Tuple[str, ...]:
+        """The protocol versions that the server speaks, the preferred one first. lightinit's is 2012-11-30.
+
+        Raises:
+            ProvisioningError: as :meth:`fetch_goal_state`.
+        """
+        def ask(remaining_s: float) -> Tuple[str, ...]:
+            return goalstate.parse_versions(self._get("/?comp=versions", self._limit_s(remaining_s)).body)
+
+        return self._retry(ask, self._fetch_policy)
+
+    def report_ready(self) -> None:
+        """Tell the platform that this VM is ready.
+
+        Raises:
+            ProvisioningError: no success within the deadline.
+        """
+        self._report(lambda goal_state, failures: health.ready(goal_state))
+
+    def report_not_ready(self, substatus: str, description: str, short_description: str = "") -> None:
+        """Tell the platform that this VM is not ready.
+
+        Args:
+            substatus: ``ProvisioningFailed``, or ``Provisioning`` while at work.
+            description: why.
+            short_description: what to say instead once the server has answered 500 twice: that is how it
+                refuses a description that is too long for it, and it would go on for ever.
+
+        Raises:
+            ProvisioningError: no success within the deadline.
+        """
+        def body(goal_state: GoalState, failures: int) -> bytes:
+            too_much = failures >= MAX_FULL_REPORTS
+            return health.not_ready(goal_state, substatus, short_description if too_much else description)
+
+        self._report(body)
+
+    def is_ours(self, url: str) -> bool:
+        """Whether ``url`` points at this WireServer: of a goal state's URLs no other may be followed."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return parts.scheme == "http" and _without_port_80(parts.netloc) == _without_port_80(self._netloc)
+
+    def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
+        return retry.retry(operation, policy, self._clock, self._random, answers.log_retry)
+
+    def _limit_s(self, remaining_s: float) -> float:
+        return answers.limit_s(self._request_timeout_s, remaining_s)
+
+    def _goal_state(self, remaining_s: float) -> GoalState:
+        return goalstate.parse_goal_state(self._machine_request("GET", "goalstate", remaining_s).body)
+
+    def _report(self, make_body: Callable[[GoalState, int], bytes]) -> None:
+        """Report against a goal state fetched anew in each attempt: at a refusal it has often just changed.
+
+        No status of the report is final. Without a report the platform restarts the VM, so nothing is lost by
+        asking until the deadline.
+        """
+        failures = 0
+
+        def attempt(remaining_s: float) -> GoalState:
+            nonlocal failures
+            ends_s = self._clock.monotonic() + remaining_s
+            goal_state = self._goal_state(remaining_s)
+            body = make_body(goal_state, failures)
+            answer = self._machine_request("POST", "health", ends_s - self._clock.monotonic(), body)
+            if 200 <= answer.status < 300:
+                return goal_state
+            failures += answer.status == 500
+            raise TransientError("wireserver refused the health report", retry_after_s=answer.retry_after_s,
+                                 status=answer.status, incarnation=goal_state.incarnation)
+
+        self._retry(attempt, self._report_policy)
+
+    def _machine_request(self, method: str, component: str, remaining_s: float,
+                         body: Optional[bytes] = None) -> Answer:
+        """Ask ``/machine?comp=``, or ``/machine/?comp=`` where that is not found; what worked is kept."""
+        ends_s = self._clock.monotonic() + remaining_s
+        for path in (self._machine, "/machine/" if self._machine == "/machine" else "/machine"):
+            target = "%s?comp=%s" % (path, component)
+            timeout_s = self._limit_s(ends_s - self._clock.monotonic())
+            answer = self._send(method, target, timeout_s, body)
+            if answer.status != 404:
+                self._machine = path
+                break
+        if method == "GET":
+            self._check(answer, target)
+        return answer
+
+    def _get(self, target: str, timeout_s: float) -> Answer:
+        answer = self._send("GET", target, timeout_s)
+        self._check(answer, target)
+        return answer
+
+    def _send(self, method: str, target: str, timeout_s: float, body: Optional[bytes] = None) -> Answer:
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "text/xml;charset=utf-8"
+        return self._transport.request(method, "http://%s%s" % (self._netloc, target), headers, body,
+                                       timeout_s=timeout_s, want_body=method == "GET")
+
+    def _check(self, answer: Answer, target: str) -> None:
+        if answer.status != 200:
+            answers.refuse(answer, "wireserver", "http://%s%s" % (self._netloc, target), PASSING,
+                           "the server does not take this request; is it really Azure's WireServer?")
+
+
+def _without_port_80(netloc: str) -> str:
+    return netloc[:-3] if netloc.endswith(":80") else netloc

@@ -1,0 +1,53 @@
+"""``lightinit analyze``: where the time of the last provisioning went."""
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List
+
+from lightinit.errors import EXIT_NOT_RUN, RefusedError
+from lightinit.host.system import System
+from lightinit.state import CURRENT, read_json
+
+
+def load(system: System) -> List[Dict[str, Any]]:
+    """The entries of the time line; times are seconds.
+
+    Raises:
+        RefusedError: nothing has been recorded.
+    """
+    data = read_json(system, CURRENT + "/timeline.json")
+    entries = data.get("entries") if data else None
+    if not isinstance(entries, list):
+        raise RefusedError("no time line", EXIT_NOT_RUN, path=CURRENT + "/timeline.json",
+                           hint="it is written at the end of `lightinit boot`; see: lightinit status --long")
+    return entries
+
+
+def blame(entries: List[Dict[str, Any]]) -> str:
+    """The entries, slowest first. Stages are left out: they are the sums of the others."""
+    parts = [entry for entry in entries if entry["kind"] != "stage"]
+    parts.sort(key=lambda entry: entry["duration_s"], reverse=True)
+    return "\n".join("%9.3fs  %-8s %s%s" % (entry["duration_s"], entry["kind"], entry["name"], _ending(entry))
+                     for entry in parts)
+
+
+def show(entries: List[Dict[str, Any]]) -> str:
+    """The entries in order of their start, below their stages."""
+    lines = ["%9s  %9s  what" % ("@start", "+took")]
+    order = sorted(entries, key=lambda entry: (entry["start_s"], entry["kind"] != "stage"))
+    for entry in order:
+        indent = "" if entry["kind"] == "stage" else "  "
+        lines.append("%8.3fs  %8.3fs  %s%s %s%s" % (entry["start_s"], entry["duration_s"], indent, entry["kind"],
+                                                   entry["name"], _ending(entry)))
+    stages = [entry for entry in entries if entry["kind"] == "stage"]
+    lines.append("%9s  %8.3fs  in all stages" % ("", sum(entry["duration_s"] for entry in stages)))
+    return "\n".join(lines)
+
+
+def as_json(entries: List[Dict[str, Any]]) -> str:
+    """The time line for scripts."""
+    return json.dumps({"entries": entries}, indent=1, sort_keys=True)
+
+
+def _ending(entry: Dict[str, Any]) -> str:
+    return "  (%s)" % entry["result"] if entry.get("result") not in ("", "ok", "0", None) else ""

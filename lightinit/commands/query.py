@@ -1,0 +1,63 @@
+"""``lightinit query``: the instance's data by dotted path."""
+from __future__ import annotations
+
+import json
+from typing import Any, List
+
+from lightinit.errors import EXIT_NO_PERMISSION, EXIT_NOT_RUN, RefusedError
+from lightinit.host.system import System
+from lightinit.settings import nearest
+from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
+
+
+def load(system: System, secrets: bool) -> Any:
+    """The instance's data.
+
+    Args:
+        system: the machine.
+        secrets: whether to read the file that only root can.
+
+    Raises:
+        RefusedError: there are none yet, or they may not be read.
+    """
+    path = CURRENT + ("/instance.json" if secrets else "/instance-public.json")
+    try:
+        system.read(path, INSTANCE_LIMIT_BYTES)
+    except PermissionError:
+        raise RefusedError("secrets are for root", EXIT_NO_PERMISSION, path=path, hint="run as root, or leave "
+                           "--secrets out") from None
+    except OSError:
+        pass
+    data = read_json(system, path, INSTANCE_LIMIT_BYTES)
+    if data is None:
+        raise RefusedError("no instance data", EXIT_NOT_RUN, path=path,
+                           hint="they come into being in the fetch stage; see: lightinit status --long")
+    return data
+
+
+def look_up(data: Any, path: str) -> Any:
+    """What is at the dotted ``path``; a number picks from a list.
+
+    Raises:
+        RefusedError: nothing is; the hint names what there is.
+    """
+    here: List[str] = []
+    for part in [part for part in path.split(".") if part]:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
+            data = data[int(part)]
+        else:
+            known = list(data) if isinstance(data, dict) else [str(n) for n in range(len(data))] \
+                if isinstance(data, list) else []
+            close = nearest(part, known)
+            raise RefusedError("no such path", path=path, at=".".join(here) or "the top", lacks=part,
+                               hint="did you mean %s?" % close if close else
+                               "there is: %s" % (" ".join(known[:40]) or "nothing below"))
+        here.append(part)
+    return data
+
+
+def render(data: Any) -> str:
+    """A text as it is; anything else as JSON."""
+    return data if isinstance(data, str) else json.dumps(data, indent=1, sort_keys=True)

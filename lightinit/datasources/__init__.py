@@ -1,0 +1,38 @@
+"""Datasources: a cloud in, an Instance out. The table is explicit: what is not in it is not there.
+
+A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a constructor
+``(network, options, clock, on_request)``, and the methods of
+:class:`lightinit.datasources.azure.AzureDatasource`.
+"""
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from lightinit.errors import ProvisioningError
+
+DATASOURCES = {"azure": "lightinit.datasources.azure:AzureDatasource"}
+
+
+def load(name: str) -> Any:
+    """The datasource class called ``name``.
+
+    Args:
+        name: one of the table's, or, with a dot in it, a place to import as it stands:
+            ``package.module:Class``, or ``package.module.Class``.
+
+    Raises:
+        ProvisioningError: there is none of that name, or it cannot be imported.
+    """
+    target = name if "." in name else DATASOURCES.get(name)
+    if target is None:
+        import difflib
+
+        nearest = difflib.get_close_matches(name, DATASOURCES, n=1, cutoff=0.0)
+        raise ProvisioningError("unknown datasource", name=name, nearest=", ".join(nearest),
+                                hint="known are: " + ", ".join(sorted(DATASOURCES)))
+    module, _, attribute = target.rpartition(":" if ":" in target else ".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+        raise ProvisioningError("datasource cannot be imported", name=name, error=error) from error

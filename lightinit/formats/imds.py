@@ -1,0 +1,283 @@
+"""The metadata document of IMDS: bytes in, checked document out, and from it an Instance. It knows no HTTP.
+
+Known fields have strict types: null and absent are the same, anything else of the wrong type is an error that
+names the place. What is not known is kept as it came, for ``lightinit query``.
+"""
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from lightinit.errors import MalformedError
+from lightinit.model import Instance, SshKey, User
+
+Document = Dict[str, Any]
+
+LIMIT_BYTES = 1024 * 1024
+MAX_DEPTH = 32
+MAX_DIGITS = 30
+MAX_TEXT = 256
+REDACTED = "redacted for non-root user"
+# Compared with names in lower case, without anything but letters and digits.
+SECRET_WORDS = ("passw", "passphrase", "userdata", "customdata", "secret", "token", "privatekey",
+                "credential", "protectedsetting", "connectionstring", "accesskey", "accountkey", "sasuri")
+_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number",
+          type(None): "null"}
+
+
+def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> Document:
+    """Read ``GET /metadata/instance`` with ``format=json``.
+
+    Args:
+        data: the answer's body, UTF-8, with or without a byte-order mark.
+        limit_bytes: how long it may be.
+
+    Raises:
+        MalformedError: too long, not UTF-8, not JSON (HTML, say), no object, too deep, or text that UTF-8
+            cannot hold.
+    """
+    if len(data) > limit_bytes:
+        raise MalformedError("imds document is too large", bytes=len(data), limit_bytes=limit_bytes)
+    try:
+        document = json.loads(_decode(data), parse_int=_integer, parse_float=_number,
+                              parse_constant=_number)
+    except UnicodeDecodeError as error:
+        raise MalformedError("imds document is not utf-8", at_byte=error.start) from None
+    except RecursionError:
+        raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH) from None
+    except json.JSONDecodeError as error:
+        raise MalformedError("imds document is not json", line=error.lineno, column=error.colno,
+                             error=error.msg) from None
+    if not isinstance(document, dict):
+        raise MalformedError("imds document is not an object", found=_KINDS[type(document)])
+    _check_values(document)
+    return document
+
+
+def parse_text(data: bytes) -> str:
+    """Read a single value that was asked for with ``format=text``; it may be empty.
+
+    Raises:
+        MalformedError: not UTF-8, more than 256 characters, several lines, or markup (some proxy's own page,
+            say).
+    """
+    try:
+        text = _decode(data).strip()
+    except UnicodeDecodeError as error:
+        raise MalformedError("imds text is not utf-8", at_byte=error.start) from None
+    if len(text) > MAX_TEXT or not text.isprintable() or text.startswith(("<", "{")):
+        raise MalformedError("imds text is not a plain value", characters=len(text), limit=MAX_TEXT)
+    return text
+
+
+def newest_versions(body: bytes) -> Tuple[str, ...]:
+    """The api-versions that a 400 answer offers instead, newest first; none when it offers none."""
+    try:
+        offered = parse(body).get("newest-versions")
+    except MalformedError:
+        return ()
+    if not isinstance(offered, list):
+        return ()
+    return tuple(sorted({version for version in offered if _is_version(version)}, reverse=True))
+
+
+def instance_from_document(document: Document, instance_id: str) -> Instance:
+    """What the document says about this VM.
+
+    Args:
+        document: as :func:`parse` gives it.
+        instance_id: the id that semaphores hang on; the document's own ``vmId`` is another field.
+
+    Raises:
+        MalformedError: a known field has the wrong type; ``path`` says which, ``found`` what it is instead.
+    """
+    compute = _Fields(document, "").object("compute")
+    profile = compute.object("osProfile")
+    names = (profile.text("computerName"), compute.text("name"))
+    return Instance(
+        id=instance_id,
+        platform="azure",
+        hostnames=tuple(dict.fromkeys(name for name in names if name)),
+        admin=_admin(profile, _keys(compute)),
+        vm_id=compute.text("vmId"),
+        location=compute.text("location"),
+        vm_size=compute.text("vmSize"),
+        resource_group=compute.text("resourceGroupName"),
+        subscription_id=compute.text("subscriptionId"),
+        scale_set=compute.text("vmScaleSetName"),
+        zone=compute.text("zone"),
+        tags={tag.text("name"): tag.text("value") for tag in compute.objects("tagsList") if tag.text("name")},
+        user_data=compute.text("userData"),
+        raw={"imds": document},
+    )
+
+
+def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...]:
+    """What a document that was read too early in boot lacks; none when it is complete.
+
+    Args:
+        document: as :func:`parse` gives it.
+        os_profile: whether the api-version it was read with has an osProfile at all.
+
+    Raises:
+        MalformedError: as :func:`instance_from_document`.
+    """
+    instance = instance_from_document(document, "")
+    compute = document.get("compute") or {}
+    missing = []
+    if not instance.hostnames:
+        missing.append("host name")
+    if os_profile and not compute.get("osProfile"):
+        missing.append("osProfile")
+    elif instance.admin is None or (os_profile and not compute["osProfile"].get("adminUsername")):
+        missing.append("adminUsername")
+    if instance.admin is not None and instance.admin.password_login is False and not instance.admin.ssh_keys:
+        missing.append("ssh keys while password login is off")
+    return tuple(missing)
+
+
+def redact(document: Any) -> Any:
+    """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any depth.
+
+    Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication`` should be
+    seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out when the name smells.
+
+    Args:
+        document: any JSON value.
+    """
+    if isinstance(document, Mapping):
+        smelly_name = isinstance(document.get("name"), str) and _smells(document["name"])
+        return {key: _redact_value(value, _smells(str(key)) or (smelly_name and key == "value")
+                                   or (key == "tags" and isinstance(value, str) and _smells(value)))
+                for key, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [redact(value) for value in document]
+    return document
+
+
+def _decode(data: bytes) -> str:
+    # Not with the codec utf-8-sig, which Python would have to import first.
+    text = data.decode("utf-8")
+    return text[1:] if text.startswith("\ufeff") else text
+
+
+def _is_version(text: Any) -> bool:
+    # As it goes into a URL, nothing but YYYY-MM-DD will do.
+    return (isinstance(text, str) and text.isascii() and text.replace("-", "").isdigit()
+            and [len(part) for part in text.split("-")] == [4, 2, 2])
+
+
+def _redact_value(value: Any, smells: bool) -> Any:
+    harmless = value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false")
+    return REDACTED if smells and not harmless else redact(value)
+
+
+def _smells(name: str) -> bool:
+    plain = "".join(filter(str.isalnum, name.lower()))
+    return any(word in plain for word in SECRET_WORDS)
+
+
+def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:
+    """The admin account, None when nothing names it.
+
+    Before api-version 2020-07-15 there is no osProfile, yet each public key has a path, and Azure puts the
+    keys of a Linux VM nowhere but in the admin's home: ``/home/NAME/.ssh/authorized_keys``. So the path tells
+    the name.
+    """
+    disabled = profile.boolean("disablePasswordAuthentication")
+    name = profile.text("adminUsername")
+    for key in keys:
+        steps = key.path.split("/")
+        if not name and steps[:2] == ["", "home"] and steps[3:] == [".ssh", "authorized_keys"]:
+            name = steps[2]
+    return User(name, keys, None if disabled is None else not disabled) if name else None
+
+
+def _keys(compute: _Fields) -> Tuple[SshKey, ...]:
+    found = (SshKey(key.text("keyData"), key.text("path")) for key in compute.objects("publicKeys"))
+    return tuple(key for key in found if key.text)
+
+
+class _Fields:
+    """An object of the document that knows its path, and gives its fields only in the type asked for."""
+
+    def __init__(self, values: Mapping[str, Any], path: str) -> None:
+        self._values = values
+        self._path = path
+
+    def text(self, name: str) -> str:
+        """A string without white space around it; "" when absent."""
+        return str(self._get(name, str) or "").strip()
+
+    def boolean(self, name: str) -> Optional[bool]:
+        """A boolean, also when written as a string; None when absent or empty."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        word = value.strip().lower() if isinstance(value, str) else None
+        if word not in ("true", "false", ""):
+            raise self._wrong(name, "boolean", value)
+        return None if word == "" else word == "true"
+
+    def object(self, name: str) -> _Fields:
+        """An object; an empty one when absent."""
+        return _Fields(self._get(name, dict) or {}, self._path + name + ".")
+
+    def objects(self, name: str) -> Iterable[_Fields]:
+        """The objects of an array; nulls are passed over."""
+        for place, value in enumerate(self._get(name, list) or []):
+            if isinstance(value, dict):
+                yield _Fields(value, "%s%s.%d." % (self._path, name, place))
+            elif value is not None:
+                raise self._wrong("%s.%d" % (name, place), "object", value)
+
+    def _get(self, name: str, kind: type) -> Any:
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise self._wrong(name, _KINDS[kind], value)
+        return value
+
+    def _wrong(self, name: str, expected: str, value: Any) -> MalformedError:
+        # The value itself stays out: it may be a secret in the wrong place.
+        return MalformedError("imds field has the wrong type", path=self._path + name, expected=expected,
+                              found=_KINDS[type(value)])
+
+
+def _check_values(document: Document) -> None:
+    """Refuse what could not be written down again as JSON: bottomless nesting, halves of surrogate pairs."""
+    level: List[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        below: List[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value)
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            elif isinstance(value, str):
+                _check_text(value)
+        if not below:
+            return
+        level = below
+    raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH)
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError("imds document has broken text", found="a lone surrogate") from None
+
+
+def _integer(digits: str) -> int:
+    # Before Python 3.11 the time to read a number grows with the square of its length.
+    if len(digits) > MAX_DIGITS:
+        raise MalformedError("imds document has an impossible number", characters=len(digits))
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise MalformedError("imds document has an impossible number", characters=len(digits))
+    return number

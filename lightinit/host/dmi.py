@@ -1,0 +1,40 @@
+"""Reads the firmware's tables (DMI) as the kernel shows them below /sys. It does not know what they mean."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.system import System
+
+FOLDER = "/sys/class/dmi/id"
+LIMIT_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Dmi:
+    """What the firmware says about the machine.
+
+    Attributes:
+        chassis_asset_tag: None when there is none or it cannot be read.
+        product_uuid: as the kernel shows it; None when there is none or it cannot be read (only root may).
+        efi: whether the machine was started by UEFI (a Gen2 VM).
+    """
+
+    chassis_asset_tag: Optional[str] = None
+    product_uuid: Optional[str] = None
+    efi: bool = False
+
+
+def read_dmi(system: System) -> Dmi:
+    """The firmware's tables below the system's root. Never fails: what cannot be read is None."""
+    return Dmi(_field(system, "chassis_asset_tag"), _field(system, "product_uuid"),
+               system.is_dir("/sys/firmware/efi"))
+
+
+def _field(system: System, name: str) -> Optional[str]:
+    try:
+        text = system.read("%s/%s" % (FOLDER, name), LIMIT_BYTES).decode("utf-8", "replace").strip()
+    except (OSError, MalformedError, ProvisioningError):
+        return None
+    return text or None

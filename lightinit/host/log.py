@@ -1,0 +1,136 @@
+"""The log: one stream to the console (or the journal), one to a file. It must never stop what it tells of."""
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+import time
+from typing import IO, Optional
+
+from lightinit.host.system import System
+
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31m"}
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Console(logging.Handler):
+    """Lines for somebody who watches: seconds since the start, a word when it is bad, colour only on a terminal.
+
+    Args:
+        stream: where they go; when it is the journal, each line carries its priority instead of a word.
+        began_s: monotonic seconds that count as zero.
+    """
+
+    def __init__(self, stream: IO[str], began_s: float) -> None:
+        super().__init__()
+        self._stream = stream
+        self._began_s = began_s
+        self._journal = is_journal(stream)
+        self._colour = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record. A console that is gone is no reason to stop."""
+        try:
+            text = printable(record.getMessage())
+            if self._journal:
+                line = "<%d>%s" % (PRIORITIES.get(record.levelno, 6), text)
+            else:
+                if record.levelno >= logging.WARNING:
+                    text = "%s: %s" % (record.levelname.lower(), text)
+                if self._colour and record.levelno in COLOURS:
+                    text = COLOURS[record.levelno] + text + "\033[0m"
+                line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+class LogFile(logging.Handler):
+    """Lines for afterwards: UTC time, process, level, which part of lightinit. Appended whole, line by line.
+
+    Args:
+        descriptor: an open file in append mode.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record. A full disk is no reason to stop."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = "%s.%03dZ %d %s %s: %s\n" % (stamp, record.msecs, record.process or 0, record.levelname,
+                                           record.name, printable(record.getMessage()))
+        if record.exc_info:
+            line += logging.Formatter().formatException(record.exc_info) + "\n"
+        try:
+            os.write(self._descriptor, line.encode("utf-8", "replace"))
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            os.close(self._descriptor)
+        except OSError:
+            pass
+        super().close()
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and without control characters: what came from outside must not drive a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def is_journal(stream: IO[str]) -> bool:
+    """Whether ``stream`` leads to the systemd journal (source: JOURNAL_STREAM in systemd.exec(5))."""
+    try:
+        found = os.fstat(stream.fileno())
+        return os.environ.get("JOURNAL_STREAM") == "%d:%d" % (found.st_dev, found.st_ino)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def start(system: System, level: str, file: str, stream: Optional[IO[str]] = None,
+          began_s: Optional[float] = None) -> None:
+    """Begin to log; ends what an earlier call began.
+
+    Args:
+        system: the machine whose log file it is.
+        level: debug, info, warning or error.
+        file: the log file as the VM sees it, "" for none.
+        stream: the console; standard error by default.
+        began_s: monotonic seconds that count as zero on the console.
+    """
+    logger = logging.getLogger("lightinit")
+    stop()
+    logger.setLevel(LEVELS.get(level, logging.INFO))
+    logger.propagate = False
+    logger.addHandler(Console(stream or sys.stderr, time.monotonic() if began_s is None else began_s))
+    if file:
+        try:
+            logger.addHandler(LogFile(_open(system, file)))
+        except OSError as error:
+            logger.warning("no log file: %s: %s", file, error.strerror or error)
+
+
+def stop() -> None:
+    """End logging and close the file."""
+    logger = logging.getLogger("lightinit")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _open(system: System, file: str) -> int:
+    path = system.path(file)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW,
+                         0o640)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return descriptor

@@ -1,0 +1,230 @@
+"""Waits until a lease or an address may have appeared: by event, with a coarse poll behind it.
+
+Two kinds of event are waited for together: a change in the directories where leases are written (inotify) and a change
+of addresses, links or routes (rtnetlink). Where neither is to be had the directories are looked at ten times a
+second. It never says *what* happened: whoever waits looks again.
+"""
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import socket
+import struct
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+from lightinit.host.clock import Clock
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.watch")
+COARSE_POLL_S = 1.0  # something may change without an event: a file system without inotify, an event that was lost
+FINE_POLL_S = 0.1  # without any event
+
+IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x2, 0x8, 0x40, 0x80, 0x100, 0x200
+IN_DELETE_SELF, IN_MOVE_SELF, IN_IGNORED, IN_Q_OVERFLOW = 0x400, 0x800, 0x8000, 0x4000
+IN_ONLYDIR, IN_MASK_ADD = 0x1000000, 0x20000000
+# dhclient keeps its file open and appends, so IN_CLOSE_WRITE alone would never come; what replaces a file moves it in.
+WATCH_MASK = (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF
+              | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD)
+PARENT_MASK = IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD
+GONE_MASK = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED
+EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows (inotify(7))
+
+NETLINK_ROUTE = 0
+RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40  # rtnetlink(7)
+
+
+class Watch:
+    """Events on directories and on the machine's addresses, links and routes.
+
+    It is a context manager and holds two descriptors until its end. It costs nothing before the first :meth:`wait`,
+    which arms it and returns at once: look, wait, look again misses no event, and who finds everything at the
+    first look has not paid for a watch.
+
+    Args:
+        system: the machine; the directories are below its root. A clock other than the machine's own is moved by
+            ``sleep`` in steps of the coarse poll instead of waiting for events.
+        folders: directories as the VM sees them; those that are missing are watched from when they are made.
+        netlink: whether to listen for addresses, links and routes.
+        inotify: whether to watch the directories.
+    """
+
+    def __init__(self, system: System, folders: Iterable[str], netlink: bool = True, inotify: bool = True) -> None:
+        self._system = system
+        self._folders = list(folders)
+        self._want = (netlink, inotify)
+        self._own_clock = type(system.clock) is Clock
+        self._armed = False
+        self._netlink: Optional[socket.socket] = None
+        self._directories: Optional[_Directories] = None
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_exception: Any) -> None:
+        self.close()
+
+    @property
+    def kinds(self) -> Tuple[str, ...]:
+        """What it waits for, once armed: inotify, netlink, both or nothing (then it polls ten times a second)."""
+        return ((("inotify",) if self._directories else ()) + (("netlink",) if self._netlink else ()))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until something may have changed, for ``timeout_s`` seconds and one coarse poll (1 s) at most.
+
+        Returns:
+            True after an event, and the first time; False when only time has passed.
+        """
+        if not self._armed:
+            self._arm()
+            return True
+        if not self.kinds:
+            self._system.clock.sleep(max(0.0, min(timeout_s, FINE_POLL_S)))
+            return False
+        step_s = max(0.0, min(timeout_s, COARSE_POLL_S))
+        if not self._own_clock:
+            self._system.clock.sleep(step_s)
+            return self._drain(0.0)
+        deadline_s = self._system.clock.monotonic() + step_s
+        while True:
+            left_s = deadline_s - self._system.clock.monotonic()
+            if self._drain(max(0.0, left_s)):
+                return True
+            if left_s <= 0:
+                return False
+
+    def close(self) -> None:
+        """Give the descriptors back. May be called twice."""
+        if self._netlink is not None:
+            self._netlink.close()
+        if self._directories is not None:
+            self._directories.close()
+        self._netlink = self._directories = None
+
+    def _arm(self) -> None:
+        self._armed = True
+        netlink, inotify = self._want
+        if netlink:
+            try:
+                self._netlink = _netlink_socket()
+            except (OSError, AttributeError) as error:
+                LOG.info("no rtnetlink events: %s", error)
+        if inotify:
+            try:
+                self._directories = _Directories(self._system, self._folders)
+            except (OSError, ImportError, AttributeError) as error:
+                LOG.info("no inotify events: %s", error)
+
+    def _drain(self, timeout_s: float) -> bool:
+        """Wait for one event at most ``timeout_s``, take all that are there; whether any of them matters."""
+        poll = select.poll()
+        if self._netlink is not None:
+            poll.register(self._netlink.fileno(), select.POLLIN)
+        if self._directories is not None:
+            poll.register(self._directories.descriptor, select.POLLIN)
+        matters = False
+        for descriptor, _event in poll.poll(int(timeout_s * 1000 + 0.999)):
+            if self._directories is not None and descriptor == self._directories.descriptor:
+                matters = self._directories.take() or matters
+            elif self._netlink is not None:
+                _empty(self._netlink)
+                matters = True
+        return matters
+
+
+def _netlink_socket() -> socket.socket:
+    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
+    try:
+        listener.setblocking(False)
+        listener.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _empty(listener: socket.socket) -> None:
+    while True:
+        try:
+            listener.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # more events than the queue holds: they are events none the less
+                raise
+
+
+class _Directories:
+    """Inotify watches on directories, or on the nearest parent of those that are not there yet."""
+
+    def __init__(self, system: System, folders: List[str]) -> None:
+        import ctypes
+
+        # By way of the program itself: looking for the C library by name would start a compiler or ldconfig.
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._errno = ctypes.get_errno
+        self._system = system
+        self._folders = folders
+        self._wanted: Dict[int, Set[str]] = {}  # watch -> the names in it that matter; "" for all of them
+        self.descriptor: int = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self.descriptor < 0:
+            raise OSError(self._errno(), os.strerror(self._errno()))
+        try:
+            self._arm()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+    def take(self) -> bool:
+        """Take all events that are there. Whether one of them matters: in the latter case looking again is due."""
+        matters = moved = False
+        while True:
+            try:
+                data = os.read(self.descriptor, 65536)
+            except BlockingIOError:
+                break
+            at = 0
+            while at + EVENT.size <= len(data):
+                watch, mask, _cookie, length = EVENT.unpack_from(data, at)
+                name = os.fsdecode(data[at + EVENT.size:at + EVENT.size + length].rstrip(b"\0"))
+                at += EVENT.size + length
+                wanted = self._wanted.get(watch, set())
+                gone = bool(mask & (GONE_MASK | IN_Q_OVERFLOW))
+                matters = matters or gone or "" in wanted or name in wanted
+                moved = moved or gone or name in wanted
+        if moved:
+            self._arm()  # a directory came or went: watch it, or its parent again
+        return matters
+
+    def _arm(self) -> None:
+        self._wanted = {}
+        for folder in self._folders:
+            self._arm_one(self._system.path(folder))
+
+    def _arm_one(self, path: str) -> None:
+        """Watch ``path``, or its nearest existing parent for the name that is missing there."""
+        while True:
+            nearest, missing = _nearest(path)
+            mask = PARENT_MASK if missing else WATCH_MASK
+            watch = self._libc.inotify_add_watch(self.descriptor, os.fsencode(nearest), mask)
+            if watch >= 0:
+                self._wanted.setdefault(watch, set()).add(missing)
+            elif self._errno() in (errno.EACCES, errno.ENOSPC, errno.ENOMEM):
+                LOG.info("cannot watch %s: %s", nearest, os.strerror(self._errno()))
+                return  # the coarse poll sees it
+            if _nearest(path) == (nearest, missing):
+                return
+            # What was missing was made (or what was there went) before the watch stood: do it again.
+
+
+def _nearest(path: str) -> Tuple[str, str]:
+    """The deepest existing directory on the way to ``path``, and the name that is missing in it ("" for none)."""
+    missing = ""
+    while not os.path.isdir(path) and path != "/":
+        path, _, missing = path.rpartition("/")
+        path = path or "/"
+    return path, missing

@@ -1,0 +1,154 @@
+"""What the stages speak about: frozen values without behaviour, all of them plain enough to be written as JSON.
+
+This file knows no format, no host and no protocol.
+"""
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+
+class Frequency(enum.Enum):
+    """How often a step runs."""
+
+    INSTANCE = "instance"  # once per instance id
+    BOOT = "boot"  # every boot
+    ONCE = "once"  # once in the life of the disk, image copies included
+
+
+@dataclass(frozen=True)
+class Route:
+    """A classless route: ``destination`` as ``address/prefix length``, ``gateway`` as an address."""
+
+    destination: str
+    gateway: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One DHCP lease as its client wrote it down.
+
+    Attributes:
+        client: which client wrote it: networkd, networkmanager, dhclient, dhcpcd or udhcpc.
+        address: the leased IPv4 address, "" when the file does not say.
+        interface: the interface's name, None when neither the file nor its name says.
+        wireserver: the address in option 245, None when it was not handed out.
+        routers: the default gateways, in order.
+        routes: classless routes of option 121 (or 249).
+        expires_s: Unix time in seconds at which the lease ends; None when it never does or is not said.
+        source: the path of the file, as seen inside the root.
+    """
+
+    client: str
+    address: str
+    interface: Optional[str] = None
+    wireserver: Optional[str] = None
+    routers: Tuple[str, ...] = ()
+    routes: Tuple[Route, ...] = ()
+    expires_s: Optional[float] = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the local stage found: the primary interface and where the WireServer is.
+
+    Attributes:
+        wireserver: address of the WireServer, without a port.
+        interface: name of the primary interface, "" when it could not be told.
+        address: its IPv4 address, "" when it could not be told.
+        client: the DHCP client whose lease was read, "" when there was none.
+        source: the lease's file, or how else the network was found.
+        option_245: whether the lease carried option 245, which only Azure hands out.
+        warnings: what an operator should know about it.
+    """
+
+    wireserver: str
+    interface: str = ""
+    address: str = ""
+    client: str = ""
+    source: str = ""
+    option_245: bool = False
+    warnings: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SshKey:
+    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509 certificate."""
+
+    text: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class User:
+    """An account that the platform wants.
+
+    Attributes:
+        name: the login name, as given, not yet validated.
+        ssh_keys: what should open it.
+        password_login: False when password login is off, True when it is on, None when the platform did not say.
+    """
+
+    name: str
+    ssh_keys: Tuple[SshKey, ...] = ()
+    password_login: Optional[bool] = None
+
+
+@dataclass(frozen=True)
+class GoalState:
+    """The WireServer's goal state, as far as lightinit uses it. Ids are opaque text."""
+
+    incarnation: str
+    container_id: str
+    role_instance_id: str
+    version: str = ""
+    expected_state: str = ""
+    certificates_url: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Everything that the platform said about this VM, from all its sources.
+
+    Attributes:
+        id: the instance id that semaphores hang on.
+        platform: the datasource's name, such as ``azure``.
+        hostnames: the names that the platform wishes, best first; not yet validated.
+        admin: the admin account, None when the platform names none.
+        vm_id, location, vm_size, resource_group, subscription_id, scale_set, zone: as the platform says, or "".
+        tags: the VM's tags.
+        user_data: IMDS userData, still base64, or "". A secret.
+        raw: the sources' own documents by source name, for ``query``. May hold secrets.
+    """
+
+    id: str
+    platform: str = ""
+    hostnames: Tuple[str, ...] = ()
+    admin: Optional[User] = None
+    vm_id: str = ""
+    location: str = ""
+    vm_size: str = ""
+    resource_group: str = ""
+    subscription_id: str = ""
+    scale_set: str = ""
+    zone: str = ""
+    tags: Dict[str, str] = field(default_factory=dict)
+    user_data: str = field(default="", repr=False)
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step that did not fail went. A step that fails raises instead.
+
+    Attributes:
+        message: one short line for the console: what was done, in the past tense.
+        warnings: what went less well than asked for; the boot ends as 'done with warnings'.
+        skipped: nothing was there to do.
+    """
+
+    message: str = ""
+    warnings: Tuple[str, ...] = ()
+    skipped: bool = False

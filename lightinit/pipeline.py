@@ -1,0 +1,164 @@
+"""Runs steps: each has a mark, is timed, is told of, and when it fails the others still get their turn.
+
+What a step does is not known here: stages and modules come as functions. ``except Exception`` stands here around
+modules alone, since a module may be anybody's code; a stage that raises anything but a LightinitError is a bug of
+lightinit's own, which the command line's outermost edge reports.
+"""
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional
+
+from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Network, Outcome
+from lightinit.semaphore import Semaphores
+from lightinit.settings import Settings
+from lightinit.state import State, StatusFile, Timeline
+
+LOG = logging.getLogger("lightinit.pipeline")
+
+
+@dataclass
+class Step:
+    """How one step went: the record that the report, ``status`` and ``result.json`` are made from.
+
+    Attributes:
+        kind: stage or module.
+        result: ok, skipped, already (its mark was there) or failed.
+        error: why it failed; None unless it did.
+    """
+
+    kind: str
+    name: str
+    result: str
+    required: bool = True
+    duration_s: float = 0.0
+    message: str = ""
+    warnings: List[str] = field(default_factory=list)
+    error: Optional[LightinitError] = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed."""
+        return self.result == "failed"
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The step as it stands in result.json."""
+        data: Dict[str, Any] = {"kind": self.kind, "name": self.name, "result": self.result,
+                                "required": self.required, "duration_s": round(self.duration_s, 6)}
+        if self.message:
+            data["message"] = self.message
+        if self.warnings:
+            data["warnings"] = list(self.warnings)
+        if self.error is not None:
+            data.update(error=str(self.error), reason=self.error.reason, details=self.error.details)
+        return data
+
+
+@dataclass
+class Context:
+    """What a stage works on. The local stage fills in what comes after ``steps``.
+
+    Attributes:
+        platform_known: whether DMI (or the settings) says that this is the datasource's platform; None when DMI
+            says nothing.
+        datasource: made once there is a network.
+    """
+
+    system: System
+    settings: Settings
+    timeline: Timeline
+    boot_id: str
+    status: StatusFile
+    steps: List[Step] = field(default_factory=list)
+    platform_known: Optional[bool] = None
+    instance_id: str = ""
+    vm_id: str = ""
+    state: Optional[State] = None
+    semaphores: Optional[Semaphores] = None
+    network: Optional[Network] = None
+    datasource: Any = None
+    instance: Optional[Instance] = None
+    reported: str = ""
+
+    def use_instance(self, instance_id: str) -> None:
+        """Let state and marks be those of ``instance_id``."""
+        self.instance_id = instance_id
+        self.state = State(self.system, instance_id)
+        self.semaphores = Semaphores(self.system, self.state.folder, self.boot_id)
+
+    @property
+    def first_failure(self) -> Optional[Step]:
+        """The first required step that failed, or None. A module's failure says more than that of its stage."""
+        failed = [step for step in self.steps if step.failed and step.required]
+        return next((step for step in failed if step.kind == "module"), failed[0] if failed else None)
+
+
+def run_step(context: Context, kind: str, name: str, frequency: Frequency, work: Callable[[], Outcome],
+             required: bool = True, force: bool = False, isolate: bool = False) -> Step:
+    """Run one step unless its mark is there, and leave its mark when it succeeded.
+
+    Args:
+        context: the run that the step belongs to; the step is added to its ``steps``.
+        kind: stage or module.
+        name: which.
+        frequency: how often it runs.
+        work: does it; raises LightinitError to fail.
+        required: whether its failure fails the whole boot.
+        force: run it even if its mark is there.
+        isolate: catch any exception of ``work``, not only ours.
+
+    Returns:
+        The step; its failure is in it, not raised.
+    """
+    marks, key = context.semaphores, "%s.%s" % (kind, name)
+    mark = None if force or marks is None else marks.find(key, frequency)
+    if mark is not None:
+        step = Step(kind, name, "already", required, message="done " + mark.finished, warnings=list(mark.warnings))
+        LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
+        context.steps.append(step)
+        return step
+    clock = context.system.clock
+    step = Step(kind, name, "failed", required)
+    context.steps.append(step)
+    if kind == "stage":
+        context.status.update(stage=name)
+    started_s = clock.monotonic()
+    try:
+        outcome = _guarded(name, work) if isolate else work()
+        step.duration_s = clock.monotonic() - started_s
+        step.message, step.warnings = outcome.message, list(outcome.warnings)
+        if context.semaphores is not None:  # the local stage brings the marks with it
+            context.semaphores.write(key, frequency, step.duration_s, outcome, clock.time())
+        step.result = "skipped" if outcome.skipped else "ok"
+    except LightinitError as error:
+        step.error, step.duration_s = error, clock.monotonic() - started_s
+    context.timeline.add(kind, name, started_s, step.duration_s, step.result)
+    _tell(step)
+    return step
+
+
+def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
+    try:
+        outcome = work()
+    except LightinitError:
+        raise
+    except Exception as error:
+        LOG.debug("module %s raised", name, exc_info=True)
+        raise ProvisioningError("module raised an unexpected error", module=name, error=type(error).__name__,
+                                said=str(error)[:200]) from error
+    if not isinstance(outcome, Outcome):
+        raise ProvisioningError("module returned no outcome", module=name, returned=type(outcome).__name__)
+    return outcome
+
+
+def _tell(step: Step) -> None:
+    for warning in step.warnings:
+        LOG.warning("%s %s: %s", step.kind, step.name, warning)
+    line = "%-6s %-20s %-7s %7.3f s" % (step.kind, step.name, step.result, step.duration_s)
+    if step.error is not None:
+        LOG.log(logging.ERROR if step.required else logging.WARNING, "%s  %s", line, step.error)
+    else:
+        LOG.info("%s  %s", line, step.message)

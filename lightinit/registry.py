@@ -1,0 +1,73 @@
+"""From a module's name in the settings to the module. A name with a dot is imported as it stands."""
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from types import ModuleType
+from typing import List, Sequence, Tuple
+
+from lightinit.errors import ProvisioningError
+from lightinit.model import Frequency
+from lightinit.settings import Setting, nearest
+
+FREQUENCIES = tuple(frequency.value for frequency in Frequency)
+
+
+def shipped_modules() -> List[str]:
+    """The names of the modules that come with lightinit, sorted."""
+    import lightinit.modules
+
+    folder = os.path.dirname(os.path.abspath(str(lightinit.modules.__file__)))
+    return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_")
+
+
+def load_module(name: str) -> ModuleType:
+    """Import the module ``name`` and check that it is one.
+
+    Raises:
+        ProvisioningError: there is none, it cannot be imported, or it lacks a part of the contract.
+    """
+    path = name if "." in name else "lightinit.modules." + name
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name and path.startswith(error.name):
+            found = nearest(name, shipped_modules())
+            raise ProvisioningError("no such module", module=name, hint="did you mean %s?" % found if found else
+                                    "the shipped ones are: " + ", ".join(shipped_modules())) from None
+        raise ProvisioningError("module cannot be imported", module=name, error=error) from error
+    except (ImportError, SyntaxError, ValueError, TypeError) as error:
+        raise ProvisioningError("module cannot be imported", module=name, error=error) from error
+    missing = [part for part in ("NAME", "FREQUENCY", "REQUIRED", "apply") if not hasattr(module, part)]
+    if missing:
+        raise ProvisioningError("not a lightinit module", module=name, lacks=" ".join(missing),
+                                hint="docs/modules.md tells what a module must have")
+    return module
+
+
+def module_schema(name: str) -> Tuple[Setting, ...]:
+    """The keys that ``[module.NAME]`` may have: those that all modules share, then its own.
+
+    Raises:
+        ProvisioningError: as :func:`load_module`.
+    """
+    module = load_module(name)
+    shared: Sequence[Setting] = (
+        Setting("frequency", "text", module.FREQUENCY.value, "instance: once per instance. boot: every boot. once: "
+                "once in the life of the disk.", FREQUENCIES),
+        Setting("required", "boolean", module.REQUIRED, "Whether its failure is reported to the platform as a failed "
+                "provisioning; if not, the boot ends as done with warnings."),
+    )
+    return tuple(shared) + tuple(getattr(module, "SETTINGS", ()))
+
+
+def datasource_schema(name: str) -> Tuple[Setting, ...]:
+    """The keys of a datasource's own section.
+
+    Raises:
+        LightinitError: there is no such datasource.
+    """
+    from lightinit import datasources
+
+    return tuple(getattr(datasources.load(name), "SETTINGS", ()))

@@ -1,0 +1,39 @@
+"""From how the steps went to what the platform hears: Ready, or NotReady with the reason of the first failure."""
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional
+
+from lightinit.errors import LightinitError
+from lightinit.formats.dmi import swap_byte_order
+
+LOG = logging.getLogger("lightinit.reporting")
+
+
+def vm_id_of(instance_id: str, has_efi: bool) -> str:
+    """The platform's vmId from the instance id, for reports that are made before IMDS has said it.
+
+    Source: shared facts of Gen1 and Gen2 VMs: Gen1 (no /sys/firmware/efi) shows product_uuid byte-swapped.
+    """
+    return instance_id if has_efi else swap_byte_order(instance_id)
+
+
+def report(datasource: Any, failure: Optional[LightinitError], vm_id: str) -> str:
+    """Tell the platform how it went.
+
+    Args:
+        datasource: has ``report_ready()`` and ``report_failure(error, vm_id)``.
+        failure: why it is not ready; None when it is.
+        vm_id: for the failure's description.
+
+    Returns:
+        ``Ready`` or ``NotReady``: what the platform has accepted.
+
+    Raises:
+        LightinitError: the platform has accepted nothing.
+    """
+    if failure is None:
+        datasource.report_ready()
+        return "Ready"
+    datasource.report_failure(failure, vm_id)
+    return "NotReady"

@@ -1,0 +1,112 @@
+"""Try again, with growing pauses, until a deadline. Pure: clock, sleep and dice are all handed in.
+
+This file knows neither HTTP nor Azure: what may be tried again is told by the class of the error (see
+:mod:`lightinit.errors`), how long to wait at least by its ``retry_after_s``.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar
+
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Pacer(Protocol):
+        """What is needed of a clock; :class:`lightinit.host.clock.Clock` is one."""
+
+        def monotonic(self) -> float:
+            """Seconds since some fixed point."""
+
+        def sleep(self, duration_s: float) -> None:
+            """Wait."""
+
+
+Result = TypeVar("Result")
+OnRetry = Callable[[LightinitError, float, int], None]
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How to try again.
+
+    Attributes:
+        first_s: seconds between the first attempt and the second.
+        factor: by how much each pause is longer than the one before.
+        cap_s: seconds that a pause never exceeds, unless the other side asked for more.
+        jitter: fraction by which a pause is made longer or shorter at random, so that a thousand VMs that
+            were started together don't come back together.
+        deadline_s: seconds for everything, the first attempt included.
+        max_malformed: after how many garbled answers to give up: one may pass, five tell that it won't.
+    """
+
+    first_s: float = 1.0
+    factor: float = 2.0
+    cap_s: float = 15.0
+    jitter: float = 0.25
+    deadline_s: float = 300.0
+    max_malformed: int = 5
+
+    def pause_s(self, pauses_before: int, dice: float) -> float:
+        """Seconds to wait after ``pauses_before`` earlier pauses; ``dice`` is between 0 and 1."""
+        pause_s = self.first_s
+        for _ in range(pauses_before):
+            if pause_s >= self.cap_s:
+                break
+            pause_s *= self.factor
+        return min(pause_s, self.cap_s) * (1.0 + self.jitter * (2.0 * dice - 1.0))
+
+
+def system_random() -> float:
+    """A number from 0 up to 1, from the kernel: nothing else differs between copies of an image."""
+    return int.from_bytes(os.urandom(4), "big") / 4294967296.0
+
+
+def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pacer,
+          random: Callable[[], float] = system_random, on_retry: Optional[OnRetry] = None) -> Result:
+    """Call ``operation`` until it returns.
+
+    A TransientError is waited out until the deadline, a MalformedError only ``policy.max_malformed`` times;
+    any other error passes through at once. A pause that would end at or after the deadline isn't begun: what
+    cannot be tried again need not be waited for.
+
+    Args:
+        operation: called with the seconds that remain, which it should take as its own limit.
+        policy: the schedule.
+        clock: gives the time and sleeps.
+        random: gives numbers from 0 up to 1, for the jitter.
+        on_retry: called before each pause with the error, the seconds to wait and the number of attempts so
+            far.
+
+    Returns:
+        What ``operation`` returned.
+
+    Raises:
+        ProvisioningError: given up; reason and details are those of the last error, with ``attempts`` and
+            ``elapsed_s`` added, and ``retry_after_s`` if that was what reached beyond the deadline.
+    """
+    started_s = clock.monotonic()
+    attempts = malformed = 0
+    while True:
+        attempts += 1
+        asked_s = 0.0
+        try:
+            return operation(max(0.0, policy.deadline_s - (clock.monotonic() - started_s)))
+        except TransientError as error:
+            asked_s = error.retry_after_s or 0.0
+            last: LightinitError = error
+        except MalformedError as error:
+            malformed += 1
+            last = error
+        wait_s = max(policy.pause_s(attempts - 1, random()), asked_s)
+        elapsed_s = clock.monotonic() - started_s
+        if malformed >= policy.max_malformed or elapsed_s + wait_s >= policy.deadline_s:
+            extra: Dict[str, Any] = {"attempts": attempts, "elapsed_s": "%.1f" % elapsed_s}
+            if asked_s and elapsed_s + asked_s >= policy.deadline_s:
+                extra["retry_after_s"] = "%g" % asked_s
+            raise ProvisioningError(last.reason, **{**last.details, **extra}) from last
+        if on_retry is not None:
+            on_retry(last, wait_s, attempts)
+        clock.sleep(wait_s)

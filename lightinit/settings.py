@@ -1,0 +1,329 @@
+"""Settings: INI text -> frozen values, each with the place that it came from.
+
+A file is read line by line, by rules of our own and not by configparser's, for two things that configparser does not
+do: every problem is told with its file and line, and what stands around the problem still counts, so that a VM with a
+broken settings file comes up with defaults for just what was broken. The rules: ``[section]``; ``key = value``; an
+indented line continues the value above it; a line that starts with ``#`` or ``;`` is a comment.
+
+What keys there are is not known here: modules and datasources declare theirs (:class:`Setting`), and the caller
+passes in how to find these declarations.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from lightinit.errors import LightinitError
+
+FOLDER = "/etc/lightinit"
+MAIN_FILE = FOLDER + "/lightinit.conf"
+DROP_INS = FOLDER + "/conf.d/*.conf"
+LIMIT_BYTES = 256 * 1024
+
+ModuleSettings = Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of the settings.
+
+    Attributes:
+        key: its name; a number's unit is its ending (``timeout_s``).
+        kind: text, words, boolean, integer, seconds, endpoint or path.
+        default: its value when nothing sets it, already of the kind's Python type
+            (str, tuple of str, bool, int, float, str, str).
+        help: what it does, one sentence; becomes the comment in etc/lightinit.conf.
+        choices: for text: the values it may have; empty means any.
+    """
+
+    key: str
+    kind: str
+    default: Any
+    help: str
+    choices: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in a settings file: where, and a sentence that says what and what to do."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return "%s:%d: %s" % (self.file, self.line, self.text) if self.line else "%s: %s" % (self.file, self.text)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A ``key = value`` as it stands in a file."""
+
+    section: str
+    key: str
+    value: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The effective settings.
+
+    Attributes:
+        values: by section, then by key.
+        origins: where each value came from: ``file:line`` or ``default``; the same shape.
+        problems: what was wrong; the default was used there.
+        fingerprint: changes whenever a settings file appears, goes or changes.
+    """
+
+    values: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, Mapping[str, str]]
+    problems: Tuple[Problem, ...] = ()
+    fingerprint: str = ""
+
+    def __getitem__(self, section: str) -> Mapping[str, Any]:
+        return self.values[section]
+
+
+CORE: Dict[str, Tuple[Setting, ...]] = {
+    "lightinit": (
+        Setting("enabled", "boolean", True, "Whether `lightinit boot` does anything at all; the file "
+                "/etc/lightinit/disabled switches it off too."),
+        Setting("datasource", "text", "azure", "Where the VM's data come from: a name that lightinit ships, or the "
+                "dotted name of a Python class of your own."),
+        Setting("platform_check", "text", "dmi", "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
+                "lease with option 245) says that this is Azure. none: take it for granted.", ("dmi", "none")),
+        Setting("modules", "words", ("hostname", "users", "ssh_authorized_keys"),
+                "The modules of the config stage, in order. A name with a dot is imported as it stands."),
+        Setting("log_level", "text", "info", "How much is said on the console and in the log file.",
+                ("debug", "info", "warning", "error")),
+        Setting("log_file", "path", "/var/log/lightinit.log", "Where the log goes besides the console; empty: "
+                "to the console alone."),
+    ),
+    "network": (
+        Setting("interface", "text", "", "The interface whose lease counts; empty: the one whose routes lead to the "
+                "platform."),
+        Setting("lease_timeout_s", "seconds", 300.0, "Seconds to wait for a DHCP lease before the boot is "
+                "reported as failed."),
+        Setting("grace_s", "seconds", 2.0, "Seconds that an address with a route must stand without any lease "
+                "file before the well-known addresses are used."),
+    ),
+}
+
+
+def load(system: Any, datasource_schema: Callable[[str], Sequence[Setting]],
+         module_schema: Callable[[str], Sequence[Setting]]) -> Settings:
+    """Read the settings of a machine. Never fails: what is wrong is in ``problems``.
+
+    Args:
+        system: the machine (``read``, ``glob``, ``path``).
+        datasource_schema: the keys of a datasource, by its name; raises LightinitError for an unknown name.
+        module_schema: the keys of a module, by its name; likewise.
+    """
+    entries: List[Entry] = []
+    problems: List[Problem] = []
+    files = [MAIN_FILE] + system.glob(DROP_INS)
+    for file in files:
+        _read_file(system, file, entries, problems)
+    values: Dict[str, Dict[str, Any]] = {}
+    origins: Dict[str, Dict[str, str]] = {}
+    schema: Dict[str, Tuple[Setting, ...]] = {}
+    for section, settings in CORE.items():
+        schema[section] = settings
+        values[section], origins[section] = _apply(section, settings, entries, problems)
+    source = values["lightinit"]["datasource"]
+    named = [(source.rpartition(".")[2] if "." in source else source, source, datasource_schema, "datasource")]
+    named += [("module." + name, name, module_schema, "modules") for name in values["lightinit"]["modules"]]
+    for section, name, declared, key in named:
+        try:
+            schema[section] = tuple(declared(name))
+        except LightinitError as error:
+            file, _, line = origins["lightinit"][key].rpartition(":")
+            problems.append(Problem(file, int(line), str(error)) if file else Problem("built-in default", 0, str(error)))
+            schema[section] = ()
+        values[section], origins[section] = _apply(section, schema[section], entries, problems)
+    _refuse_unknown(entries, schema, problems, module_schema)
+    return Settings(values, origins, tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
+                    fingerprint(system.path(name) for name in [FOLDER, FOLDER + "/conf.d"] + files))
+
+
+def fingerprint(paths: Iterable[str]) -> str:
+    """A text that differs whenever one of these real paths appears, goes or changes. Cheap: one stat a path."""
+    import os
+
+    marks = []
+    for path in paths:
+        try:
+            found = os.stat(path)
+            marks.append("%d.%d" % (found.st_mtime_ns, found.st_size))
+        except OSError:
+            marks.append("-")
+    return ",".join(marks)
+
+
+def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
+    """The entries of one file and what is wrong with its lines. Pure."""
+    entries: List[Entry] = []
+    problems: List[Problem] = []
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if not bare or bare[0] in "#;":
+            continue
+        if line[0] in " \t" and entries and entries[-1].section == section:
+            last = entries.pop()
+            entries.append(Entry(section, last.key, (last.value + " " + bare).strip(), file, last.line))
+        elif bare[0] == "[":
+            section = bare[1:-1].strip() if bare.endswith("]") else ""
+            if not section:
+                problems.append(Problem(file, number, "a section must look like [name], this is %r; the keys below "
+                                        "it are passed over" % _short(bare)))
+                section = "?"
+        elif "=" not in bare:
+            problems.append(Problem(file, number, "expected key = value, found %r; the line is passed over"
+                                    % _short(bare)))
+        elif not section:
+            problems.append(Problem(file, number, "the key %r stands before any [section]; put it below one"
+                                    % _short(bare.partition("=")[0].strip())))
+        elif section != "?":
+            key, _, value = bare.partition("=")
+            if any((entry.section, entry.key) == (section, key.strip()) for entry in entries):
+                problems.append(Problem(file, number, "[%s] %s is set twice in this file; the later one counts"
+                                        % (section, key.strip())))
+            entries.append(Entry(section, key.strip(), value.strip(), file, number))
+    return entries, problems
+
+
+def convert(setting: Setting, text: str) -> Any:
+    """The value that ``text`` means for ``setting``.
+
+    Raises:
+        ValueError: it means none; the message says what was expected.
+    """
+    if setting.kind == "boolean":
+        if text.lower() in ("yes", "true", "on", "1"):
+            return True
+        if text.lower() in ("no", "false", "off", "0"):
+            return False
+        raise ValueError("expected yes or no")
+    if setting.kind == "integer":
+        if not (text.isascii() if hasattr(text, "isascii") else True) or not text.isdigit():
+            raise ValueError("expected a whole number")
+        return int(text)
+    if setting.kind == "seconds":
+        return _seconds(text)
+    if setting.kind == "words":
+        return tuple(text.replace(",", " ").split())
+    if setting.kind == "endpoint":
+        return _endpoint(text)
+    if setting.kind == "path" and text and not text.startswith("/"):
+        raise ValueError("expected an absolute path")
+    if setting.choices and text not in setting.choices:
+        raise ValueError("expected one of: %s" % ", ".join(setting.choices))
+    return text
+
+
+def render(value: Any) -> str:
+    """A value as it would stand in a file: the reverse of :func:`convert`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return " ".join(value)
+    if isinstance(value, float):
+        return "%g" % value
+    return str(value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that ``name`` was probably meant to be, or ""."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return found[0] if found else ""
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("expected a number of seconds") from None
+    if not 0 <= value <= 86400:
+        raise ValueError("expected seconds from 0 to 86400")
+    return value
+
+
+def _endpoint(text: str) -> str:
+    if text == "auto":
+        return text
+    host, colon, port = text.rpartition(":") if ":" in text else (text, "", "80")
+    if not host or any(char.isspace() or char in "/@?#\\" for char in text):
+        raise ValueError("expected auto, an address, or address:port")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("expected a port from 1 to 65535 after the colon")
+    return text
+
+
+def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Problem]) -> None:
+    try:
+        text = system.read(file, LIMIT_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        problems.append(Problem(file, 0, "cannot be read: %s; defaults are used" % error.strerror))
+        return
+    except UnicodeDecodeError as error:
+        problems.append(Problem(file, 0, "is not UTF-8 text (byte %d); the file is passed over" % error.start))
+        return
+    except LightinitError as error:
+        problems.append(Problem(file, 0, "%s; the file is passed over" % error))
+        return
+    found, wrong = parse(text.lstrip("\ufeff"), file)
+    entries.extend(found)
+    problems.extend(wrong)
+
+
+def _apply(section: str, schema: Sequence[Setting], entries: List[Entry],
+           problems: List[Problem]) -> Tuple[Dict[str, Any], Dict[str, str]]:
+    values = {setting.key: setting.default for setting in schema}
+    origins = {setting.key: "default" for setting in schema}
+    by_key = {setting.key: setting for setting in schema}
+    for entry in entries:
+        if entry.section != section or entry.key not in by_key:
+            continue
+        try:
+            values[entry.key] = convert(by_key[entry.key], entry.value)
+            origins[entry.key] = "%s:%d" % (entry.file, entry.line)
+        except ValueError as error:
+            problems.append(Problem(entry.file, entry.line, "[%s] %s = %s: %s; using %s" % (
+                section, entry.key, _short(entry.value), error, render(values[entry.key]) or "nothing")))
+    return values, origins
+
+
+def _refuse_unknown(entries: List[Entry], schema: Mapping[str, Sequence[Setting]], problems: List[Problem],
+                    module_schema: Callable[[str], Sequence[Setting]]) -> None:
+    told = set()
+    for entry in entries:
+        known = schema.get(entry.section)
+        if known is None and entry.section.startswith("module."):
+            try:  # the settings of a module that is installed but not listed are no mistake
+                known = module_schema(entry.section[len("module."):])
+            except LightinitError:
+                known = None
+        if known is None:
+            if (entry.file, entry.section) not in told:
+                told.add((entry.file, entry.section))
+                problems.append(Problem(entry.file, entry.line, "there is no section [%s]%s" % (
+                    _short(entry.section), _hint(entry.section, schema, "[%s]"))))
+        elif entry.key not in [setting.key for setting in known]:
+            problems.append(Problem(entry.file, entry.line, "[%s] has no key %s%s" % (
+                entry.section, _short(entry.key), _hint(entry.key, [setting.key for setting in known], "%s"))))
+
+
+def _hint(name: str, known: Iterable[str], form: str) -> str:
+    found = nearest(name, known)
+    return "; did you mean %s?" % (form % found) if found else "; `lightinit config` lists all that there are"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,95 @@
+"""One stage or one module by itself, on what the stages before it have left."""
+from __future__ import annotations
+
+import logging
+
+from lightinit import boot
+from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, ProvisioningError, RefusedError
+from lightinit.model import Frequency
+from lightinit.pipeline import Context, Step
+from lightinit.stages import config, local
+from lightinit.state import current_instance
+
+LOG = logging.getLogger("lightinit.single")
+
+
+def stage(context: Context, name: str, force: bool) -> int:
+    """Run the stage ``name``.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RefusedError: this machine is not ours, or an earlier stage has not run.
+    """
+    _settle(context, name == "local")
+    if name != "local" and not local.resume(context) and name != "config":
+        raise RefusedError("the local stage has not run", EXIT_NOT_RUN, stage=name, hint="lightinit stage local")
+    if name in ("config", "final"):
+        has_data = local.use_stored_instance(context)
+        if name == "config" and not has_data:
+            raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, stage=name, hint="lightinit stage fetch")
+    if name == "final" and (force or not boot.stage_done(context, "final")):
+        _recall(context)
+    if name == "config" and force:
+        for module_name in context.settings["lightinit"]["modules"]:
+            _forget(context, module_name)
+    step = boot.run_stage(context, name, force or (name == "config" and bool(config.pending(context))))
+    if name == "final" and step.result != "already":
+        boot.finish(context, ran=True)
+    return _end(step)
+
+
+def module(context: Context, name: str, force: bool) -> int:
+    """Run the module ``name``; it need not be listed in the settings.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RefusedError: this machine is not ours, or the fetch stage has not run.
+    """
+    _settle(context, False)
+    if not local.use_stored_instance(context):
+        raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, module=name, hint="lightinit boot")
+    return _end(config.run_module(context, name, force))
+
+
+def _settle(context: Context, may_be_open: bool) -> None:
+    """Find out which instance this is; ``may_be_open``: the stage itself can find that out."""
+    why = boot.disabled_reason(context)
+    if why is None:
+        local.identify(context)
+        why = boot.not_ours(context)
+    if why is not None:
+        raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
+    if not context.instance_id and not may_be_open:
+        recorded = current_instance(context.system)  # DMI is silent: the local stage has asked the platform
+        if recorded is None:
+            raise RefusedError("the local stage has not run", EXIT_NOT_RUN, hint="lightinit stage local")
+        context.use_instance(recorded)
+
+
+def _recall(context: Context) -> None:
+    """Bring up how the earlier stages went: the final stage reports on all of them."""
+    for name in ("fetch",):
+        if not boot.stage_done(context, name):
+            context.steps.append(Step("stage", name, "failed", error=ProvisioningError("stage has not run", stage=name)))
+    pending = config.pending(context)
+    for name in context.settings["lightinit"]["modules"]:
+        required = context.settings.values.get("module." + name, {}).get("required", True)
+        if name in pending:
+            context.steps.append(Step("module", name, "failed", required, error=ProvisioningError(
+                "module has not run", module=name)))
+
+
+def _forget(context: Context, name: str) -> None:
+    if context.semaphores is not None:
+        section = context.settings.values.get("module." + name, {})
+        context.semaphores.forget("module." + name, Frequency(section.get("frequency", "instance")))
+
+
+def _end(step: Step) -> int:
+    if step.result == "already":
+        LOG.info("%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message)
+    return EXIT_FAILED if step.failed else EXIT_OK

@@ -1,0 +1,214 @@
+"""What stages hand to each other and to later boots: plain JSON below /var/lib/lightinit and /run/lightinit.
+
+Nothing here decides anything; it knows where things lie, and that secrets lie in files that only root can read.
+"""
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from lightinit.errors import LightinitError, MalformedError
+from lightinit.formats.dmi import same_instance
+from lightinit.host.clock import Clock
+from lightinit.host.system import System
+from lightinit.model import Instance, Network, SshKey, User
+
+LOG = logging.getLogger("lightinit.state")
+
+LIBRARY = "/var/lib/lightinit"
+INSTANCES = LIBRARY + "/instances"
+CURRENT = LIBRARY + "/instance"
+STATUS = "/run/lightinit/status.json"
+LOCK = "/run/lightinit/lock"
+DISABLED = "/etc/lightinit/disabled"
+INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
+
+
+class Timeline:
+    """What took how long in one run: stages, modules, requests and commands, in seconds since the run began.
+
+    Args:
+        clock: only its monotonic time is used.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.began_s = clock.monotonic()
+        self.entries: List[Dict[str, Any]] = []
+
+    def add(self, kind: str, name: str, started_s: float, duration_s: float, result: str = "") -> None:
+        """Note one entry.
+
+        Args:
+            kind: stage, module, request, command or wait.
+            name: which one.
+            started_s: monotonic seconds at its start.
+            duration_s: seconds that it took.
+            result: a word on how it ended.
+        """
+        self.entries.append({"kind": kind, "name": name, "start_s": round(started_s - self.began_s, 6),
+                             "duration_s": round(duration_s, 6), "result": result})
+
+
+class State:
+    """The files of one instance.
+
+    Args:
+        system: the machine.
+        instance_id: as :func:`find_instance` gives it.
+    """
+
+    def __init__(self, system: System, instance_id: str) -> None:
+        self._system = system
+        self.instance_id = instance_id
+        self.folder = "%s/%s" % (INSTANCES, instance_id)
+
+    def make_current(self) -> None:
+        """Make this the instance that /var/lib/lightinit/instance points to.
+
+        Raises:
+            ProvisioningError: the directory or the link cannot be made.
+        """
+        self._system.make_dir(self.folder + "/sem")
+        self._system.link(CURRENT, "instances/" + self.instance_id)
+
+    def save(self, name: str, data: Any, mode: int = 0o644, durable: bool = True) -> None:
+        """Write ``name``.json.
+
+        Raises:
+            ProvisioningError: it could not be written; what was there before still is.
+        """
+        self._system.write("%s/%s.json" % (self.folder, name), _dump(data), mode, durable=durable)
+
+    def load(self, name: str) -> Optional[Any]:
+        """Read ``name``.json; None when it is missing or damaged (the latter is logged)."""
+        return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)
+
+    def save_network(self, network: Network) -> None:
+        """Write network.json, for people and for later commands."""
+        self.save("network", asdict(network))
+
+    def load_network(self) -> Optional[Network]:
+        """What the local stage found, or None."""
+        data = self.load("network")
+        try:
+            return Network(**dict(data, warnings=tuple(data["warnings"]))) if data else None
+        except (TypeError, KeyError):
+            return None
+
+    def save_instance(self, instance: Instance, redacted_raw: Mapping[str, Any]) -> None:
+        """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since it is what counts.
+
+        Args:
+            instance: everything.
+            redacted_raw: its ``raw`` without secrets.
+        """
+        everything = asdict(instance)
+        public = dict(everything, user_data="redacted for non-root user" if instance.user_data else "",
+                      raw=dict(redacted_raw))
+        self.save("instance-public", public)
+        self.save("instance", everything, mode=0o600)
+
+    def load_instance(self) -> Optional[Instance]:
+        """The Instance that the fetch stage left, or None when it is missing or damaged."""
+        data = self.load("instance")
+        if data is None:
+            return None
+        try:
+            admin = data["admin"]
+            if admin is not None:
+                keys = tuple(SshKey(key["text"], key["path"]) for key in admin["ssh_keys"])
+                admin = User(admin["name"], keys, admin["password_login"])
+            return Instance(**dict(data, admin=admin, hostnames=tuple(data["hostnames"])))
+        except (TypeError, KeyError, AttributeError) as error:
+            LOG.warning("%s/instance.json is damaged (%s): it is fetched again", self.folder, error)
+            return None
+
+
+def find_instance(system: System, instance_id: str) -> str:
+    """The recorded id that means the same instance as ``instance_id`` (in any case, in either byte order), else it."""
+    for recorded in system.list_dir(INSTANCES):
+        if same_instance(recorded, instance_id):
+            return recorded
+    return instance_id
+
+
+def current_instance(system: System) -> Optional[str]:
+    """The id of the instance that was provisioned last, or None."""
+    import os
+
+    try:
+        return os.path.basename(os.readlink(system.path(CURRENT, follow_last=False))) or None
+    except OSError:
+        return None
+
+
+def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Optional[Any]:
+    """The object in a JSON file, or None when it is missing or damaged (the latter is logged)."""
+    try:
+        data = json.loads(system.read(path, limit_bytes).decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, MalformedError) as error:
+        LOG.warning("%s cannot be used: %s", path, error)
+        return None
+    return data if isinstance(data, dict) else None
+
+
+class StatusFile:
+    """The live progress in /run/lightinit/status.json. Never in the way: where it cannot be written, that is logged once.
+
+    Args:
+        system: the machine.
+        base: what stands in it from the beginning (pid, boot id, version, start).
+    """
+
+    def __init__(self, system: System, base: Mapping[str, Any]) -> None:
+        self._system = system
+        self._data: Dict[str, Any] = dict(base)
+        self._broken = False
+
+    def update(self, **changes: Any) -> None:
+        """Change some keys and write the file."""
+        self._data.update(changes)
+        if self._broken:
+            return
+        try:
+            self._system.write(STATUS, _dump(self._data), durable=False)
+        except LightinitError as error:
+            self._broken = True
+            LOG.warning("progress cannot be written down, so `lightinit status` will not know: %s", error)
+
+
+def read_boot_id(system: System) -> str:
+    """The kernel's id of this boot; the root's own file first, so that tests can reboot a scratch root."""
+    name = "/proc/sys/kernel/random/boot_id"
+    text = system.read_text(name).strip()
+    if not text and not system.live:
+        try:
+            with open(name, encoding="ascii") as handle:
+                text = handle.read().strip()
+        except OSError:
+            pass
+    return text or "unknown"
+
+
+def _dump(data: Any) -> bytes:
+    return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
+
+
+# Reasons of stages that only repeat what a step before them has failed with.
+ECHOES = ("required module failed", "reported as not ready")
+
+
+def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
+    """The errors and the warnings of recorded steps, as lines. What failed without being required is a warning."""
+    errors: List[str] = []
+    warnings: List[str] = []
+    for step in steps:
+        if step.get("error") and step["reason"] not in ECHOES:
+            (errors if step.get("required", True) else warnings).append("%s: %s" % (step["name"], step["error"]))
+        warnings.extend("%s: %s" % (step["name"], text) for text in step.get("warnings", ()))
+    return errors, warnings

@@ -1,0 +1,158 @@
+"""Set the host name that the platform chose: the static name, the live name, and a line in /etc/hosts.
+
+It knows neither the platform nor what the names mean: the instance brings candidates, best first. A VM must not be lost
+for its name, so when none of them is valid everything stays as it is, and the boot ends with a warning.
+"""
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass
+from functools import partial
+from typing import Callable, List, Optional, Tuple
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats import hostname as names
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Outcome
+from lightinit.settings import ModuleSettings, Setting
+
+LOG = logging.getLogger("lightinit.hostname")
+
+NAME = "hostname"
+FREQUENCY = Frequency.INSTANCE
+REQUIRED = True
+SETTINGS: Tuple[Setting, ...] = (
+    Setting("hostname", "text", "", "This name instead of the platform's; empty: the platform's."),
+    Setting("preserve_hostname", "boolean", False, "Leave the host name that the image has."),
+    Setting("manage_etc_hosts", "boolean", True, "Give the host name an address (127.0.1.1) in /etc/hosts."),
+)
+
+PLAIN_FILE = "/etc/hostname"
+OTHER_PLAIN_FILES = ("/etc/HOSTNAME",)
+# The file, its key, and whether the key is added when the file lacks it. The last two serve other ends as well, so
+# that they are there does not mean that the host takes its name from them.
+ASSIGNMENT_FILES = (
+    ("/etc/conf.d/hostname", "hostname", True),
+    ("/etc/sysconfig/network", "HOSTNAME", False),
+    ("/etc/rc.conf", "HOSTNAME", False),
+)
+SYSTEMD = ("/run/systemd/system", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+HOSTS = "/etc/hosts"
+
+
+@dataclass(frozen=True)
+class _NameFile:
+    """One file that holds the static name: with a ``key`` a file of shell assignments, without one the bare name."""
+
+    path: str
+    key: str = ""
+    add: bool = False
+
+    def read(self, text: str) -> str:
+        if not self.key:
+            return names.read_plain(text)
+        return names.read_assignment(text, self.key) or ""
+
+    def edit(self, text: str, name: str) -> str:
+        if not self.key:
+            return names.edit_plain(text, name)
+        return names.edit_assignment(text, self.key, name, self.add)
+
+
+def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
+    """Give the host its name, everywhere this host keeps it.
+
+    Args:
+        instance: its ``hostnames`` are tried in order.
+        system: the machine.
+        settings: as in ``SETTINGS``.
+
+    Returns:
+        What was done; a warning for each candidate that was refused or cut.
+
+    Raises:
+        ProvisioningError: a file could not be written.
+    """
+    if settings["preserve_hostname"]:
+        return Outcome("host name left as it is, as the settings say", skipped=True)
+    candidates = ((settings["hostname"],) if settings["hostname"] else ()) + tuple(instance.hostnames)
+    name, warnings = _choose(candidates)
+    if name is None:
+        return Outcome("host name left as it is", tuple(warnings or ["the platform names no host name"]),
+                       skipped=not candidates)
+    files = _static_files(system)
+    changed = []
+    # The hosts file comes first: which of its lines is the old name's is known only while the old name is still there.
+    if settings["manage_etc_hosts"]:
+        old_names = [file.read(_text(system, file.path)) for file in files]
+        if system.live:
+            old_names.append(socket.gethostname())
+        changed += _edit(system, HOSTS, partial(names.edit_hosts, name=name, old_names=old_names))
+    for file in files:
+        changed += _edit(system, file.path, partial(file.edit, name=name))
+    _set_live_name(name, system, warnings)
+    LOG.info("host name is %s; changed: %s", name, ", ".join(changed) or "nothing")
+    return Outcome("host name is %s" % name, tuple(warnings))
+
+
+def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
+    warnings: List[str] = []
+    for candidate in candidates:
+        if not candidate:
+            continue
+        try:
+            name, notes = names.clean_hostname(candidate)
+        except MalformedError as error:
+            warnings.append(str(error))
+            LOG.warning("%s", error)
+            continue
+        for note in notes:
+            warnings.append("host name changed to %s: %s" % (name, note))
+            LOG.warning("%s", warnings[-1])
+        return name, warnings
+    return None, warnings
+
+
+def _static_files(system: System) -> List[_NameFile]:
+    """The files from which this host takes its name."""
+    files = [_NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)]
+    files = [file for file in files if file.add or file.read(_text(system, file.path))]
+    files += [_NameFile(path) for path in OTHER_PLAIN_FILES if system.exists(path)]
+    if not files or any(system.exists(path) for path in (PLAIN_FILE,) + SYSTEMD):
+        files.append(_NameFile(PLAIN_FILE))
+    return files
+
+
+def _text(system: System, path: str) -> str:
+    # Bytes that are no UTF-8 come through unchanged.
+    try:
+        return system.read(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
+    except MalformedError as error:
+        raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
+
+
+def _edit(system: System, path: str, edit: Callable[[str], str]) -> List[str]:
+    before = _text(system, path)
+    after = edit(before)
+    if after == before:
+        return []
+    system.write(path, after.encode("utf-8", "surrogateescape"))
+    return [path]
+
+
+def _set_live_name(name: str, system: System, warnings: List[str]) -> None:
+    if not system.live:
+        system.skip("live host name")
+        return
+    if socket.gethostname() == name:
+        return
+    try:
+        socket.sethostname(name)
+    except OSError as error:
+        warnings.append("live host name could not be set (%s); it holds from the next boot" % error.strerror)
+        LOG.warning("%s", warnings[-1])

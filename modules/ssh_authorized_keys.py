@@ -1,0 +1,175 @@
+"""Put the admin's SSH keys where sshd looks for them, and lose nothing that is there already.
+
+Ready means ready: when after this nobody could log in (no key in place, no password login), the module fails. The path
+that the platform gives with a key is not used: sshd reads the file that its own configuration names, and no other.
+"""
+from __future__ import annotations
+
+import logging
+from typing import List, Optional, Sequence, Tuple
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats import accounts as texts
+from lightinit.formats import authorized_keys, certificates, sshd_config
+from lightinit.host import accounts
+from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Outcome, User
+from lightinit.settings import ModuleSettings, Setting
+
+LOG = logging.getLogger("lightinit.ssh_authorized_keys")
+
+NAME = "ssh_authorized_keys"
+FREQUENCY = Frequency.INSTANCE
+REQUIRED = True
+SETTINGS: Tuple[Setting, ...] = ()
+
+SSHD_CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+SSHD_LIMIT_S = 10.0
+
+
+def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
+    """Add the admin's keys to his authorized_keys file.
+
+    Args:
+        instance: its ``admin`` brings the keys.
+        system: the machine.
+        settings: none.
+
+    Returns:
+        How many keys are new; a warning for each key that was refused.
+
+    Raises:
+        ProvisioningError: the account is missing, the file is not safe to change, or nobody could log in.
+    """
+    admin = instance.admin
+    if admin is None:
+        return Outcome("no admin account asked for", skipped=True)
+    name = texts.check_user_name(admin.name)
+    account = _find(system, name)
+    warnings: List[str] = []
+    keys = _read_keys(admin, warnings)
+    if not keys and admin.password_login is True:
+        return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
+    base, parts = _find_file(system, account, warnings)
+    owner = Owner(account.uid, account.gid)
+    shown = "/".join((base.rstrip("/"),) + parts)
+    if not parts:
+        if admin.password_login is True:
+            return Outcome("no keys put in place, and password login is on", tuple(warnings))
+        raise ProvisioningError("sshd is set to read no authorized keys", user=name,
+                                hint="look for AuthorizedKeysFile in sshd_config, or switch password login on")
+    if not keys:
+        return _go_without(admin, warnings, read_private_file(system, base, parts, owner), shown)
+    merged = authorized_keys.Merged(b"", 0)
+
+    def merge(before: bytes) -> bytes:
+        nonlocal merged
+        merged = authorized_keys.merge(before, keys)
+        return merged.data
+
+    written = edit_private_file(system, base, parts, owner, merge)
+    for options in merged.restricted:
+        warnings.append("a key was in %s already, behind options, and stays behind them: %s" % (shown, options))
+    if written:
+        accounts.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
+    LOG.info("%s", message)
+    return Outcome(message, tuple(warnings))
+
+
+# -- the keys ----------------------------------------------------------------------------------------------------------
+
+def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicKey]:
+    keys: List[authorized_keys.PublicKey] = []
+    for number, given in enumerate(admin.ssh_keys, 1):
+        read = authorized_keys.read_given(given.text)
+        refused = list(read.refused)
+        found = list(read.keys)
+        for der in read.certificates:
+            try:
+                found.append(authorized_keys.read_key(certificates.public_key_line(der)))
+            except MalformedError as error:
+                refused.append(error)
+        if not found and not refused:
+            refused.append(MalformedError("ssh key is empty"))
+        warnings += ["key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused]
+        warnings += [note for key in found for note in key.notes]
+        keys += found
+    return keys
+
+
+def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:
+    if admin.ssh_keys:
+        raise ProvisioningError("none of the ssh keys can be used", user=admin.name, keys=len(admin.ssh_keys),
+                                why=warnings[0], hint="give an ed25519 key, or an RSA key of 2048 bits or more")
+    count = authorized_keys.count_keys(existing)
+    if not count:
+        raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key and no password login",
+                                hint="give the VM an ssh key, or switch password login on")
+    warnings.append("the platform gives no ssh key; %d in %s still open the account" % (count, shown))
+    return Outcome("no keys given", tuple(warnings))
+
+
+# -- the place ---------------------------------------------------------------------------------------------------------
+
+def _find(system: System, name: str) -> texts.Account:
+    account = texts.find_account(system.read_text("/etc/passwd"), name)
+    if account is None:
+        elsewhere = accounts.look_up_elsewhere(system, name)
+        if elsewhere is None:
+            raise ProvisioningError("user does not exist", user=name, hint="see what the module users says")
+        account = texts.Account(name, *elsewhere)
+    if account.uid == 0:
+        raise ProvisioningError("user name belongs to root", user=name,
+                                hint="make the VM anew with another admin user name")
+    return account
+
+
+def _find_file(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, Tuple[str, ...]]:
+    """(directory, names below it) of the file that sshd reads for ``account``; no names when it reads none."""
+    paths = _ask_sshd(system, account.name) or _read_config(system, account, warnings)
+    if not paths or paths[0].lower() == "none":
+        warnings.append("sshd is set to read no authorized keys (AuthorizedKeysFile none)")
+        return "", ()
+    home = account.home.rstrip("/")
+    path = sshd_config.expand_tokens(paths[0], account.name, account.uid, home)
+    if path.startswith(home + "/"):
+        return home, tuple(part for part in path[len(home):].split("/") if part not in ("", "."))
+    return find_trusted_base(system, path)
+
+
+def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
+    """What sshd itself says. It says nothing before it has host keys, which the first boot may not have made yet."""
+    sshd: Optional[str] = system.tool("sshd")
+    if sshd is None:
+        return ()
+    try:
+        ended = system.run([sshd, "-T", "-C", "user=%s,host=localhost,addr=127.0.0.1" % user], timeout_s=SSHD_LIMIT_S)
+    except ProvisioningError as error:
+        LOG.info("sshd was not asked: %s", error)
+        return ()
+    if not ended.ok:
+        LOG.info("sshd does not say where it looks for keys (%s), so its configuration is read", ended.last_words)
+        return ()
+    return sshd_config.read_effective(ended.stdout)
+
+
+def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:
+    path = next((path for path in SSHD_CONFIGS if system.exists(path)), None)
+    if path is None:
+        return sshd_config.DEFAULT
+
+    def included(pattern: str) -> Sequence[str]:
+        absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
+        return [system.read_text(name) for name in system.glob(absolute)]
+
+    group = system.read_text("/etc/group")
+    primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
+    who = sshd_config.Who(account.name, tuple(primary + texts.list_groups(group, account.name)))
+    reading = sshd_config.read_keys_files(system.read_text(path), who, included)
+    for block in reading.unclear:
+        warnings.append("%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block))
+    return reading.paths

@@ -1,0 +1,273 @@
+"""Make the admin account that the platform names, and make an admin of it.
+
+An account that is there already stays as it is: only what is missing is added. Each step looks first at what there is,
+so an account that a crash left half made is completed by the next run.
+"""
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import List, Optional, Tuple
+
+from lightinit.errors import ProvisioningError
+from lightinit.formats import accounts as texts
+from lightinit.formats import privileges as rules
+from lightinit.host import accounts, privileges
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Outcome
+from lightinit.settings import ModuleSettings, Setting
+
+LOG = logging.getLogger("lightinit.users")
+
+NAME = "users"
+FREQUENCY = Frequency.INSTANCE
+REQUIRED = True
+SETTINGS: Tuple[Setting, ...] = (
+    Setting("shell", "text", "", "Login shell of a new account; empty: the host's own choice, /bin/bash or /bin/sh."),
+    Setting("groups", "words", ("adm", "sudo", "wheel", "systemd-journal", "dialout", "cdrom", "floppy", "audio",
+                                "video", "dip", "plugdev", "netdev"),
+            "Groups that the admin joins, those of them that the host has."),
+    Setting("privileges", "text", "auto",
+            "What sudo or doas asks of the admin; auto: a password only when password login is on.",
+            ("auto", "nopasswd", "password", "none")),
+)
+
+PASSWD, SHADOW, GROUP, GSHADOW = "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"
+SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
+SUDOERS_FOLDER = "/etc/sudoers.d"
+SUDOERS_FILE = SUDOERS_FOLDER + "/90-lightinit-users"  # without a dot: sudo passes over names that have one
+DOAS_FOLDER = "/etc/doas.d"
+DOAS_FILE = DOAS_FOLDER + "/90-lightinit.conf"
+DOAS_CONF = "/etc/doas.conf"
+DAY_S = 86400
+
+
+def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
+    """Make the instance's admin account, or complete it.
+
+    Args:
+        instance: its ``admin`` says the name and whether password login is on.
+        system: the machine.
+        settings: as in ``SETTINGS``.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ProvisioningError: the name may not be used, or the account could not be made.
+    """
+    if instance.admin is None:
+        return Outcome("no admin account asked for", ("the platform names no admin user",), skipped=True)
+    name = texts.check_user_name(instance.admin.name)
+    warnings: List[str] = []
+    done: List[str] = []
+    account = _find(system, name)
+    made = account is None
+    if account is None:
+        account = _make(system, name, settings, warnings)
+    else:
+        _check_existing(account)
+    local = texts.find_account(_text(system, PASSWD), name) is not None
+    if local:
+        done += _complete(system, account, made)
+    done += _join_groups(system, account, settings["groups"], local)
+    if settings["privileges"] != "none":
+        password = settings["privileges"] == "password" or (
+            settings["privileges"] == "auto" and instance.admin.password_login is True)
+        done += _grant(system, name, password, warnings)
+    message = "made user %s" % name if made else "user %s was there already" % name
+    LOG.info("%s (uid %d, home %s); done: %s", message, account.uid, account.home, ", ".join(done) or "nothing more")
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    return Outcome(message + ("; added " + ", ".join(done) if done and not made else ""), tuple(warnings))
+
+
+# -- the account -------------------------------------------------------------------------------------------------------
+
+def _text(system: System, path: str) -> str:
+    return system.read_text(path)
+
+
+def _find(system: System, name: str) -> Optional[texts.Account]:
+    account = texts.find_account(_text(system, PASSWD), name)
+    if account is None:
+        elsewhere = accounts.look_up_elsewhere(system, name)
+        account = texts.Account(name, *elsewhere) if elsewhere else None
+    return account
+
+
+def _check_existing(account: texts.Account) -> None:
+    if account.uid == 0:
+        raise ProvisioningError("user name belongs to root", user=account.name,
+                                hint="make the VM anew with another admin user name")
+    if not account.can_log_in:
+        raise ProvisioningError("user name belongs to an account that cannot log in", user=account.name,
+                                shell=account.shell, hint="make the VM anew with another admin user name")
+
+
+def _make(system: System, name: str, settings: ModuleSettings, warnings: List[str]) -> texts.Account:
+    defaults = texts.read_assignments(_text(system, "/etc/default/useradd"))
+    shell = _choose_shell(system, settings["shell"], defaults.get("SHELL", ""), warnings)
+    group_text = _text(system, GROUP)
+    has_group = texts.find_group(group_text, name) is not None
+    groups = tuple(group for group in settings["groups"]
+                   if group != name and texts.find_group(group_text, group) is not None)
+    tool = accounts.add_user(system, accounts.NewUser(name, shell, group=name if has_group else None, groups=groups))
+    if tool is None:
+        _edit_in(system, name, shell, defaults.get("HOME", "") or "/home")
+    account = _find(system, name)
+    if account is None:
+        raise ProvisioningError("account is missing after it was made", user=name, tool=tool or "lightinit")
+    LOG.info("account %s made by %s", name, tool or "editing the account files")
+    return account
+
+
+def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[str]) -> str:
+    """The settings' shell; else the one that the image's maker chose for useradd; else bash; else sh."""
+    if wished:
+        if system.exists(wished):
+            return wished
+        warnings.append("shell %s of the settings is not there: another one is taken" % wished)
+    # /bin/sh in default/useradd is what useradd comes with: nobody has chosen it.
+    for shell in (of_useradd if of_useradd != "/bin/sh" else "", "/bin/bash"):
+        if shell and system.exists(shell) and texts.Account("", 0, 0, "", shell).can_log_in:
+            return shell
+    return "/bin/sh"
+
+
+def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
+    """Make the account in the files themselves.
+
+    What the next run asks first comes last: gshadow before group, and passwd at the very end. So a crash in between
+    leaves nothing that looks whole and is not.
+    """
+    login_defs = texts.read_login_defs(_text(system, "/etc/login.defs"))
+    with accounts.lock_accounts(system):
+        passwd, group = _text(system, PASSWD), _text(system, GROUP)
+        uid = texts.choose_id(texts.used_ids(passwd), texts.read_number(login_defs, "UID_MIN", 1000),
+                              texts.read_number(login_defs, "UID_MAX", 60000))
+        gid = texts.find_group(group, name)
+        if gid is None:
+            gid = texts.choose_id(texts.used_ids(group), texts.read_number(login_defs, "GID_MIN", 1000),
+                                  texts.read_number(login_defs, "GID_MAX", 60000), wished=uid)
+            accounts.edit_account_file(system, GSHADOW, partial(texts.put_line, line="%s:!::" % name))
+            accounts.edit_account_file(system, GROUP, partial(texts.put_line, line="%s:x:%d:" % (name, gid)), 0o644)
+        account = texts.Account(name, uid, gid, "%s/%s" % (homes.rstrip("/"), name), shell)
+        line = texts.passwd_line(account)
+        if _has_shadow(system):
+            # A line of an account of this name that was removed must not bring its password back.
+            _edit_shadow(system, name)
+        else:
+            line = texts.passwd_line(account, texts.NO_PASSWORD)
+        accounts.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
+
+
+def _has_shadow(system: System) -> bool:
+    return system.exists(SHADOW) or not system.live
+
+
+def _edit_shadow(system: System, name: str) -> None:
+    line = texts.shadow_line(name, int(system.clock.time() // DAY_S))
+    accounts.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
+
+
+# -- what may be missing -----------------------------------------------------------------------------------------------
+
+def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
+    done = []
+    name = account.name
+    if account.gid not in texts.used_ids(_text(system, GROUP)):
+        group = name if texts.find_group(_text(system, GROUP), name) is None else "%s-%d" % (name, account.gid)
+        with accounts.lock_accounts(system):
+            line = "%s:x:%d:" % (group, account.gid)
+            accounts.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
+        done.append("its primary group")
+    done += _complete_password(system, name)
+    login_defs = texts.read_login_defs(_text(system, "/etc/login.defs"))
+    defaults = texts.read_assignments(_text(system, "/etc/default/useradd"))
+    usual = "%s/%s" % ((defaults.get("HOME", "") or "/home").rstrip("/"), name)
+    if accounts.make_home(system, account.home, (account.uid, account.gid), texts.home_mode(login_defs),
+                          defaults.get("SKEL", "") or "/etc/skel", adopt=made or account.home == usual):
+        done.append("its home")
+    if made or done:
+        accounts.restore_labels(system, [account.home])
+    return done
+
+
+def _complete_password(system: System, name: str) -> List[str]:
+    """Where the account never had a password, say so in the way that sshd does not take for a lock."""
+    if not _has_shadow(system):
+        path, field, there = PASSWD, texts.find_field(_text(system, PASSWD), name, 1), True
+    else:
+        path, field = SHADOW, texts.find_field(_text(system, SHADOW), name, 1)
+        there = field is not None
+        if not there and texts.find_field(_text(system, PASSWD), name, 1) not in ("x",) + texts.NEVER_SET:
+            return []  # its password is in passwd itself
+    if there and field not in texts.NEVER_SET:
+        return []
+    if there and accounts.set_password_mark(system, name, texts.NO_PASSWORD):
+        return ["login without a password"]
+    with accounts.lock_accounts(system):
+        if there:
+            accounts.edit_account_file(
+                system, path, lambda text: texts.set_field(text, name, 1, texts.NO_PASSWORD))
+        else:
+            _edit_shadow(system, name)
+    return ["login without a password"] if there else ["its line in shadow"]
+
+
+def _join_groups(system: System, account: texts.Account, wished: Tuple[str, ...], local: bool) -> List[str]:
+    text = _text(system, GROUP)
+    member_of = set(texts.list_groups(text, account.name))
+    missing = [group for group in wished if group not in member_of
+               and texts.find_group(text, group) not in (None, account.gid)]
+    # usermod knows the accounts in passwd only.
+    if missing and not (local and accounts.add_to_groups(system, account.name, missing)):
+        with accounts.lock_accounts(system):
+            for group in missing:
+                add = partial(texts.add_member, name=group, user=account.name)
+                accounts.edit_account_file(system, GSHADOW, add)
+                accounts.edit_account_file(system, GROUP, add)
+    return ["group " + group for group in missing]
+
+
+# -- privileges --------------------------------------------------------------------------------------------------------
+
+def _grant(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:
+    if accounts.has_tool(system, "sudo") or system.exists(SUDOERS[0]):
+        return _grant_sudo(system, name, password, warnings)
+    if accounts.has_tool(system, "doas") or system.exists(DOAS_CONF):
+        path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
+        before = _text(system, path)
+        after = rules.edit_doas_conf(before, name, password)
+        if after == before:
+            return []
+        privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
+        return ["doas rule"]
+    warnings.append("neither sudo nor doas is there: %s cannot become root" % name)
+    return []
+
+
+def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:
+    done = []
+    if not system.exists(SUDOERS_FOLDER):
+        system.make_dir(SUDOERS_FOLDER, 0o750)
+    before = _text(system, SUDOERS_FILE)
+    users = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
+    after = rules.edit_sudoers_file(before, name, password, users)
+    if after != before:
+        privileges.write_checked(system, SUDOERS_FILE, after, 0o440, ("visudo", "-cf"))
+        done.append("sudo rule")
+    main = next((path for path in SUDOERS if system.exists(path)), None)
+    if main is None:
+        warnings.append("sudo has no sudoers file, so its rule in %s may not be read" % SUDOERS_FILE)
+        return done
+    text = system.read(main).decode("utf-8", "surrogateescape")
+    if rules.includes_folder(text, SUDOERS_FOLDER):
+        return done
+    if main != SUDOERS[0]:
+        warnings.append("%s does not include %s, so the rule there is not read" % (main, SUDOERS_FOLDER))
+        return done
+    privileges.write_checked(system, main, rules.add_include(text, SUDOERS_FOLDER), 0o440, ("visudo", "-cf"))
+    warnings.append("%s did not include %s: a line that does was added" % (main, SUDOERS_FOLDER))
+    return done + ["include of %s" % SUDOERS_FOLDER]

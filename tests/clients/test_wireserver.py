@@ -1,0 +1,166 @@
+"""The WireServer client, over a transport that answers from a list and a clock that moves only in sleep()."""
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+import pytest
+
+from lightinit.clients.wireserver import WireServerClient
+from lightinit.errors import MalformedError, ProvisioningError, TransientError
+from lightinit.host.transport import Answer
+from lightinit.retry import RetryPolicy
+from tests.clients.fakes import GOAL_STATE, FakeTransport, Sent, middle, ok, status
+from tests.support import ScriptedClock
+
+GOAL = ok(GOAL_STATE % 1)
+DONE = ok()
+HEADERS = {"x-ms-version": "2012-11-30", "x-ms-agent-name": "agent/1"}
+POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s=100.0)
+
+
+def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
+    transport, clock = FakeTransport(*steps), ScriptedClock()
+    wireserver = WireServerClient(transport, "10.1.2.3", clock, POLICY, POLICY,  # type: ignore[arg-type]
+                                  agent="agent/1", random=middle)
+    return wireserver, transport, clock
+
+
+def what(transport: FakeTransport) -> List[str]:
+    return [sent.method + " " + sent.url.replace("http://10.1.2.3", "") for sent in transport.sent]
+
+
+def test_the_goal_state() -> None:
+    wireserver, transport, clock = make(GOAL)
+    state = wireserver.fetch_goal_state()
+    assert (state.incarnation, state.container_id, state.role_instance_id) == ("1", "container-1", "role-1")
+    assert transport.sent == [Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 10.0, True)]
+    assert clock.sleeps == []
+
+
+@pytest.mark.parametrize("passing", [
+    status(403), status(408), status(410), status(429), status(500), status(503),
+    TransientError("request timed out"), MalformedError("answer is a redirect"), ok(b"<GoalState>"), ok(b""),
+    ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")),
+], ids=str)
+def test_what_passes_is_tried_again(passing: Any) -> None:
+    wireserver, transport, clock = make(passing, passing, GOAL)
+    assert wireserver.fetch_goal_state().incarnation == "1"
+    assert clock.sleeps == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("code", [400, 401, 405, 204])
+def test_what_is_final(code: int) -> None:
+    wireserver, transport, clock = make(status(code), GOAL)
+    with pytest.raises(ProvisioningError, match="wireserver refused the request .*status=%d" % code):
+        wireserver.fetch_goal_state()
+    assert clock.sleeps == []
+
+
+def test_a_missing_role_instance_is_waited_for_until_the_deadline_but_garbage_is_not() -> None:
+    wireserver, transport, clock = make(ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")))
+    with pytest.raises(ProvisioningError, match="goal state has no role instance yet"):
+        wireserver.fetch_goal_state()
+    assert sum(clock.sleeps) > 90.0
+    wireserver, transport, clock = make(ok(b"<!DOCTYPE x><GoalState/>"))
+    with pytest.raises(ProvisioningError, match="xml document has a document type"):
+        wireserver.fetch_goal_state()
+    assert len(transport.sent) == 5
+
+
+def test_with_a_slash_where_it_is_not_found_without() -> None:
+    wireserver, transport, clock = make(status(404), GOAL, GOAL, DONE)
+    wireserver.fetch_goal_state()
+    wireserver.report_ready()
+    assert what(transport) == ["GET /machine?comp=goalstate", "GET /machine/?comp=goalstate",
+                               "GET /machine/?comp=goalstate", "POST /machine/?comp=health"]
+    assert clock.sleeps == []
+
+
+def test_neither_way_found_is_tried_again_both_ways() -> None:
+    wireserver, transport, clock = make(status(404), status(404), status(404), GOAL)
+    wireserver.fetch_goal_state()
+    assert what(transport) == ["GET /machine?comp=goalstate", "GET /machine/?comp=goalstate"] * 2
+    assert clock.sleeps == [1.0]
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204])
+def test_ready(code: int) -> None:
+    wireserver, transport, clock = make(GOAL, status(code))
+    wireserver.report_ready()
+    assert what(transport) == ["GET /machine?comp=goalstate", "POST /machine?comp=health"]
+    report = transport.sent[1]
+    assert report.headers == {**HEADERS, "Content-Type": "text/xml;charset=utf-8"}
+    assert report.want_body is False
+    assert report.body is not None and b"<State>Ready</State>" in report.body
+    assert b"<GoalStateIncarnation>1</GoalStateIncarnation>" in report.body
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 409, 410, 429, 500, 503])
+def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) -> None:
+    refusals = [status(code)] * (2 if code == 404 else 1)  # a 404 is asked both ways
+    wireserver, transport, clock = make(GOAL, *refusals, ok(GOAL_STATE % 2), DONE)
+    wireserver.report_ready()
+    bodies = [sent.body for sent in transport.sent if sent.method == "POST"]
+    assert b"<GoalStateIncarnation>1<" in (bodies[0] or b"") and b"<GoalStateIncarnation>2<" in (bodies[-1] or b"")
+    assert [sent.method for sent in transport.sent[-2:]] == ["GET", "POST"]
+    assert clock.sleeps == [1.0]
+
+
+def test_throttling_is_honoured() -> None:
+    wireserver, transport, clock = make(GOAL, status(429, 9.0), status(503, 5.0), GOAL, DONE)
+    wireserver.report_ready()
+    assert clock.sleeps == [9.0, 5.0]
+
+
+def test_a_report_that_is_never_taken_ends_at_the_deadline() -> None:
+    wireserver, transport, clock = make(lambda sent: GOAL if sent.method == "GET" else status(409))
+    with pytest.raises(ProvisioningError) as caught:
+        wireserver.report_ready()
+    assert caught.value.reason == "wireserver refused the health report"
+    assert caught.value.details["status"] == "409" and 90.0 < sum(clock.sleeps) < 100.0
+
+
+def test_not_ready_says_less_after_two_500s() -> None:
+    def picky(sent: Sent) -> Answer:
+        if sent.method == "GET":
+            return GOAL
+        return status(500) if b"long" in (sent.body or b"") else DONE
+
+    wireserver, transport, clock = make(picky)
+    wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
+    bodies = [sent.body or b"" for sent in transport.sent if sent.method == "POST"]
+    assert [b"a long story" in body for body in bodies] == [True, True, False]
+    assert b"<SubStatus>ProvisioningFailed</SubStatus><Description>brief</Description>" in bodies[-1]
+
+
+def test_other_errors_do_not_make_it_say_less() -> None:
+    wireserver, transport, clock = make(GOAL, status(503), GOAL, status(429), GOAL, status(410), GOAL, DONE)
+    wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
+    assert all(b"a long story" in (sent.body or b"") for sent in transport.sent if sent.method == "POST")
+
+
+def test_versions() -> None:
+    wireserver, transport, clock = make(status(503), ok(
+        b"<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported><Version>2012-11-30</Version>"
+        b"</Supported></Versions>"))
+    assert wireserver.fetch_versions() == ("2015-04-05", "2012-11-30")
+    assert what(transport) == ["GET /?comp=versions"] * 2
+
+
+@pytest.mark.parametrize("endpoint, url, ours", [
+    ("168.63.129.16", "http://168.63.129.16:80/machine/a%2Db?comp=certificates", True),
+    ("168.63.129.16:80", "http://168.63.129.16/machine", True),
+    ("127.0.0.1:8080", "http://127.0.0.1:8080/x", True),
+    ("127.0.0.1:8080", "http://127.0.0.1/x", False),
+    ("168.63.129.16", "http://168.63.129.16:8080/x", False),
+    ("168.63.129.16", "https://168.63.129.16/x", False),
+    ("168.63.129.16", "http://168.63.129.16@evil.example/x", False),
+    ("168.63.129.16", "http://168.63.129.16.evil.example/x", False),
+    ("168.63.129.16", "http://evil.example/168.63.129.16", False),
+    ("168.63.129.16", "//168.63.129.16/x", False),
+    ("168.63.129.16", "http://[", False),
+    ("168.63.129.16", "", False),
+])
+def test_which_urls_are_the_wireservers_own(endpoint: str, url: str, ours: bool) -> None:
+    transport: Any = FakeTransport(GOAL)
+    assert WireServerClient(transport, endpoint, ScriptedClock()).is_ours(url) is ours

@@ -1,0 +1,234 @@
+"""The machine's files: links stay inside the root, writes are whole or not at all, reads end."""
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import threading
+from typing import Any
+
+import pytest
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.system import System
+
+ROOT = os.geteuid() == 0
+
+
+def put(root: Any, name: str, data: bytes = b"x") -> str:
+    path = str(root) + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as handle:
+        handle.write(data)
+    return path
+
+
+@pytest.mark.parametrize("name, where", [
+    ("/etc/hostname", "/etc/hostname"), ("//etc/./hostname", "/etc/hostname"), ("/../../etc/x", "/etc/x"),
+    ("/etc/../var/x", "/var/x"), ("/absolute/x", "/var/lib/x"), ("/relative/x", "/var/lib/x"), ("/up/x", "/x"),
+    ("/link", "/var/lib/file"), ("/", ""), ("/missing/deep/x", "/missing/deep/x"),
+])
+def test_links_are_looked_up_inside_the_root(tmp_path: Any, name: str, where: str) -> None:
+    os.makedirs(str(tmp_path / "var/lib"))
+    os.symlink("/var/lib", str(tmp_path / "absolute"))
+    os.symlink("var/lib", str(tmp_path / "relative"))
+    os.symlink("../../../../../..", str(tmp_path / "up"))
+    os.symlink("/absolute/file", str(tmp_path / "link"))
+    assert System(tmp_path).path(name).rstrip("/") == os.path.realpath(str(tmp_path)) + where
+
+
+def test_the_last_link_need_not_be_followed(tmp_path: Any) -> None:
+    os.symlink("/etc/x", str(tmp_path / "link"))
+    assert System(tmp_path).path("/link", follow_last=False) == os.path.realpath(str(tmp_path)) + "/link"
+
+
+def test_a_loop_of_links_ends(tmp_path: Any) -> None:
+    os.symlink("/b", str(tmp_path / "a"))
+    os.symlink("/a", str(tmp_path / "b"))
+    with pytest.raises(ProvisioningError, match="too many symbolic links"):
+        System(tmp_path).path("/a/x")
+
+
+def test_a_write_sets_mode_and_makes_parents_whatever_the_umask(tmp_path: Any) -> None:
+    old = os.umask(0o077)
+    try:
+        System(tmp_path).write("/etc/deep/file", b"data", 0o644)
+    finally:
+        os.umask(old)
+    path = str(tmp_path / "etc/deep/file")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+    assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o755
+    assert os.listdir(os.path.dirname(path)) == ["file"]
+
+
+def test_a_write_replaces_the_target_of_a_link_inside_the_root(tmp_path: Any) -> None:
+    put(tmp_path, "/usr/target")
+    os.makedirs(str(tmp_path / "etc"))
+    os.symlink("/usr/target", str(tmp_path / "etc/file"))
+    System(tmp_path).write("/etc/file", b"new")
+    assert os.path.islink(str(tmp_path / "etc/file"))
+    assert (tmp_path / "usr/target").read_bytes() == b"new"
+
+
+def test_a_reader_keeps_the_old_file(tmp_path: Any) -> None:
+    with open(put(tmp_path, "/file", b"old"), "rb") as reader:
+        System(tmp_path).write("/file", b"new")
+        assert reader.read() == b"old"
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Any) -> None:
+    put(tmp_path, "/etc/file", b"old")
+    system = System(tmp_path)
+    with pytest.raises(TypeError):
+        system.write("/etc/file", "text is no bytes")  # type: ignore[arg-type]
+    assert os.listdir(str(tmp_path / "etc")) == ["file"]
+    assert system.read("/etc/file") == b"old"
+
+
+def test_a_write_onto_a_directory_is_an_error_and_leaves_it(tmp_path: Any) -> None:
+    put(tmp_path, "/etc/file/inside")
+    with pytest.raises(ProvisioningError, match="file cannot be written"):
+        System(tmp_path).write("/etc/file", b"new")
+    assert os.listdir(str(tmp_path / "etc")) == ["file"]
+
+
+@pytest.mark.parametrize("left", ["file", "link"])
+def test_what_a_crash_left_is_taken_away(tmp_path: Any, left: str) -> None:
+    victim = put(tmp_path, "/victim", b"old")
+    os.makedirs(str(tmp_path / "etc"))
+    scratch = str(tmp_path / "etc/.file.lightinit-new")
+    if left == "file":
+        put(tmp_path, "/etc/.file.lightinit-new", b"half")
+    else:
+        os.symlink(victim, scratch)
+    System(tmp_path).write("/etc/file", b"new")
+    assert os.listdir(str(tmp_path / "etc")) == ["file"]
+    with open(victim, "rb") as handle:
+        assert handle.read() == b"old"
+
+
+def test_a_place_that_may_not_be_written_to_is_said_with_a_hint() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        os.mkdir(root + "/etc", 0o555)
+        if ROOT:  # root may write anywhere, so be somebody else for a moment
+            os.seteuid(65534)
+        try:
+            with pytest.raises(ProvisioningError) as caught:
+                System(root).write("/etc/file", b"new")
+        finally:
+            if ROOT:
+                os.seteuid(0)
+    assert caught.value.reason == "file cannot be written"
+    assert caught.value.details["path"] == "/etc/file" and "root" in caught.value.details["hint"]
+
+
+def test_a_read_is_bounded(tmp_path: Any) -> None:
+    put(tmp_path, "/file", b"x" * 11)
+    system = System(tmp_path)
+    assert len(system.read("/file", limit_bytes=11)) == 11
+    with pytest.raises(MalformedError, match="file is too large"):
+        system.read("/file", limit_bytes=10)
+
+
+def test_a_read_of_a_fifo_does_not_block(tmp_path: Any) -> None:
+    os.mkfifo(str(tmp_path / "fifo"))
+    watchdog = threading.Timer(20, lambda: os._exit(9))
+    watchdog.start()
+    try:
+        with pytest.raises(MalformedError, match="not a regular file"):
+            System(tmp_path).read("/fifo")
+        assert System(tmp_path).read_text("/fifo", "none") == "none"
+    finally:
+        watchdog.cancel()
+
+
+def test_a_read_of_what_is_not_there(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        system.read("/none")
+    with pytest.raises(IsADirectoryError):
+        system.read("/")
+    assert system.read_text("/none", "default") == "default"
+    assert system.list_dir("/none") == []
+    assert not system.exists("/none") and not system.is_dir("/none")
+
+
+def test_bad_bytes_in_text_are_replaced(tmp_path: Any) -> None:
+    put(tmp_path, "/file", b"a\xffb")
+    assert System(tmp_path).read_text("/file") == "a\ufffdb"
+
+
+def test_glob_gives_paths_as_the_vm_sees_them(tmp_path: Any) -> None:
+    put(tmp_path, "/var/conf.d/b.conf")
+    put(tmp_path, "/var/conf.d/a.conf")
+    put(tmp_path, "/var/conf.d/c.txt")
+    os.makedirs(str(tmp_path / "etc"))
+    os.symlink("/var/conf.d", str(tmp_path / "etc/conf.d"))
+    assert System(tmp_path).glob("/etc/conf.d/*.conf") == ["/etc/conf.d/a.conf", "/etc/conf.d/b.conf"]
+    assert System(tmp_path).glob("/none/*.conf") == []
+
+
+def test_a_link_is_made_and_replaced(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    system.link("/var/current", "one")
+    system.link("/var/current", "two")
+    assert os.readlink(str(tmp_path / "var/current")) == "two"
+    put(tmp_path, "/var/file")
+    with pytest.raises(ProvisioningError, match="link cannot be made"):
+        system.link("/var/file", "two")
+    assert sorted(os.listdir(str(tmp_path / "var"))) == ["current", "file"]
+
+
+def test_removing_follows_no_link(tmp_path: Any) -> None:
+    put(tmp_path, "/keep/file")
+    put(tmp_path, "/tree/file")
+    os.symlink(str(tmp_path / "keep"), str(tmp_path / "tree/link"))
+    os.symlink("/keep", str(tmp_path / "link"))
+    system = System(tmp_path)
+    assert system.remove_tree("/tree") and system.remove_tree("/link") and system.remove("/keep/file")
+    assert not system.remove("/keep/file") and not system.remove_tree("/tree")
+    assert os.listdir(str(tmp_path)) == ["keep"]
+
+
+def test_directories_get_their_mode(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    system.make_dir("/var/private", 0o700)
+    assert stat.S_IMODE(os.stat(str(tmp_path / "var/private")).st_mode) == 0o700
+    put(tmp_path, "/file")
+    with pytest.raises(ProvisioningError, match="directory cannot be made"):
+        system.make_dir("/file/below")
+
+
+def test_a_scratch_root_runs_nothing(tmp_path: Any) -> None:
+    put(tmp_path, "/bin/sh", b"#!/bin/sh\n")
+    os.chmod(str(tmp_path / "bin/sh"), 0o755)
+    system = System(tmp_path)
+    assert not system.live and system.tool("sh") is None
+    with pytest.raises(ProvisioningError, match="commands are not run in a scratch root"):
+        system.run(["/bin/sh", "-c", "true"])
+    system.skip("one")
+    system.skip("one")
+    assert system.skipped == ["one"]
+
+
+# -- the live machine, where nothing is changed ------------------------------------------------------------------------
+
+def test_a_command_is_run_in_its_own_environment() -> None:
+    system = System("/")
+    assert system.live and system.tool("sh") is not None and system.tool("no-such-tool") is None
+    heard = []
+    system.on_command = lambda argv, seconds, status: heard.append((argv[0], status))
+    ended = system.run(["/bin/sh", "-c", 'echo "$LC_ALL $PATH"; cat; echo two >&2; exit 3'], stdin=b"in")
+    assert ended.stdout == "C /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin\nin"
+    assert (ended.returncode, ended.ok, ended.last_words) == (3, False, "two")
+    assert heard == [("/bin/sh", 3)]
+    with pytest.raises(ProvisioningError, match="command failed"):
+        system.run_checked(["/bin/sh", "-c", "exit 4"])
+
+
+def test_a_command_that_hangs_or_is_missing_is_an_error() -> None:
+    with pytest.raises(ProvisioningError, match="command took too long"):
+        System("/").run(["/bin/sh", "-c", "sleep 60"], timeout_s=0.2)
+    with pytest.raises(ProvisioningError, match="command cannot be started"):
+        System("/").run(["/no/such/tool"])

@@ -1,0 +1,242 @@
+"""The module ssh_authorized_keys, on scratch roots."""
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import struct
+from typing import Any, Optional
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Instance, Outcome, SshKey, User
+from lightinit.modules import ssh_authorized_keys
+
+ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+UID = 4321 if ROOT else os.getuid()
+KEYS = "/home/bob/.ssh/authorized_keys"
+
+
+def key(number: int, comment: str = "") -> str:
+    fields = (b"ssh-ed25519", bytes([number]) * 32)
+    blob = b"".join(struct.pack(">I", len(field)) + field for field in fields)
+    return ("ssh-ed25519 %s %s" % (base64.b64encode(blob).decode(), comment)).strip()
+
+
+class Host:
+    """A scratch root with the account bob, and the module run on it."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = str(root)
+        self.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::/home/bob:/bin/sh\n" % (UID, UID))
+        self.put("/etc/group", "root:x:0:\nadmins:x:50:bob\nbob:x:%d:\n" % UID)
+        self.put("/etc/shadow", "secret\n", 0o600)
+        os.makedirs(self.root + "/home/bob", 0o700)
+        self.give("/home/bob")
+
+    def give(self, name: str) -> None:
+        if ROOT:
+            os.chown(self.root + name, UID, UID)
+
+    def put(self, name: str, text: str, mode: int = 0o644) -> None:
+        os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
+        with open(self.root + name, "w", encoding="utf-8", newline="") as handle:
+            handle.write(text)
+        os.chmod(self.root + name, mode)
+
+    def put_keys(self, text: str) -> None:
+        self.put(KEYS, text, 0o600)
+        os.chmod(self.root + "/home/bob/.ssh", 0o700)
+        self.give("/home/bob/.ssh")
+        self.give(KEYS)
+
+    def get(self, name: str = KEYS) -> str:
+        with open(self.root + name, encoding="utf-8", newline="") as handle:
+            return handle.read()
+
+    def apply(self, *keys: str, login: Optional[bool] = False, user: str = "bob") -> Outcome:
+        given = tuple(SshKey(text, "/home/elsewhere/.ssh/authorized_keys") for text in keys)
+        instance = Instance("id", admin=User(user, given, login))
+        return ssh_authorized_keys.apply(instance, System(self.root), {})
+
+    def fails(self, reason: str, *keys: str, **more: Any) -> ProvisioningError:
+        with pytest.raises(ProvisioningError) as caught:
+            self.apply(*keys, **more)
+        assert caught.value.reason == reason
+        return caught.value
+
+
+@pytest.fixture
+def host(tmp_path: Any) -> Host:
+    return Host(tmp_path)
+
+
+def test_keys_are_put_where_sshd_looks(host: Host) -> None:
+    outcome = host.apply(key(1, "one"), key(2) + "\r\n" + key(3) + "\r\n")
+    assert (outcome.message, outcome.warnings) == ("3 of 3 keys added to %s" % KEYS, ())
+    assert host.get() == key(1, "one") + "\n" + key(2) + "\n" + key(3) + "\n"
+    status = os.lstat(host.root + KEYS)
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (UID, 0o600)
+    status = os.lstat(host.root + "/home/bob/.ssh")
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (UID, 0o700)
+    assert not os.path.exists(host.root + "/home/elsewhere")
+
+
+def test_what_is_there_stays(host: Host) -> None:
+    there = "# mine\r\nfrom=\"10.0.0.1\" %s\r\n\r\nrubbish" % key(1, "x")
+    host.put_keys(there)
+    outcome = host.apply(key(1), key(2))
+    assert host.get() == there + "\r\n" + key(2) + "\r\n"
+    assert outcome.message.startswith("1 of 2 keys added")
+    assert "behind options" in outcome.warnings[0] and "from" in outcome.warnings[0]
+
+
+def test_a_second_run_writes_nothing(host: Host) -> None:
+    host.apply(key(1))
+    before = os.lstat(host.root + KEYS)
+    assert host.apply(key(1, "other comment")).message.startswith("0 of 1")
+    assert os.lstat(host.root + KEYS) == before
+
+
+def test_keys_of_a_wrong_kind_are_refused_and_the_others_put_in_place(host: Host) -> None:
+    outcome = host.apply("ssh-dss AAAA", key(1), "", "rubbish here")
+    assert host.get() == key(1) + "\n"
+    assert [warning.split(":")[0] for warning in outcome.warnings] == [
+        "key 1 of 4 refused", "key 3 of 4 refused", "key 4 of 4 refused"]
+
+
+# -- ready means ready -------------------------------------------------------------------------------------------------
+
+def test_no_usable_key_and_no_password_login_fails(host: Host) -> None:
+    error = host.fails("none of the ssh keys can be used", "ssh-dss AAAA")
+    assert "ssh-dss" in error.details["why"]
+    host.fails("none of the ssh keys can be used", "ssh-dss AAAA", login=None)
+
+
+def test_no_usable_key_but_password_login_is_a_warning(host: Host) -> None:
+    assert host.apply("ssh-dss AAAA", login=True).warnings
+
+
+@pytest.mark.parametrize("login", [False, None])
+def test_no_keys_and_no_password_login_fails(host: Host, login: Optional[bool]) -> None:
+    host.fails("nobody could log in", login=login)
+
+
+def test_no_keys_but_one_in_the_image_is_a_warning(host: Host) -> None:
+    host.put_keys(key(9) + "\n")
+    outcome = host.apply()
+    assert "1 in %s still open" % KEYS in outcome.warnings[0]
+    assert host.get() == key(9) + "\n"
+
+
+def test_no_keys_and_password_login_is_nothing_to_do(host: Host) -> None:
+    assert host.apply(login=True).skipped
+    assert not os.path.lexists(host.root + "/home/bob/.ssh")
+
+
+def test_no_admin(host: Host) -> None:
+    assert ssh_authorized_keys.apply(Instance("id"), System(host.root), {}).skipped
+
+
+def test_no_account(host: Host) -> None:
+    host.fails("user does not exist", key(1), user="eve")
+
+
+def test_no_home(host: Host) -> None:
+    os.rmdir(host.root + "/home/bob")
+    host.fails("home directory is missing", key(1))
+
+
+@pytest.mark.parametrize("name", ["root", "a:b", "../bob"])
+def test_a_name_that_may_not_be_used(host: Host, name: str) -> None:
+    host.fails("user name is not allowed", key(1), user=name)
+
+
+def test_an_account_with_roots_id(host: Host) -> None:
+    host.put("/etc/passwd", "toor:x:0:0::/home/bob:/bin/sh\n")
+    host.fails("user name belongs to root", key(1), user="toor")
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["directory", "link", "dangling", "fifo", "hard link", "linked folder"])
+def test_what_is_not_a_plain_file_is_refused_and_nothing_is_touched(host: Host, kind: str) -> None:
+    folder = host.root + "/home/bob/.ssh"
+    shadow = host.root + "/etc/shadow"
+    if kind == "linked folder":
+        os.symlink(host.root + "/etc", folder)
+    else:
+        os.mkdir(folder, 0o700)
+        host.give("/home/bob/.ssh")
+    path = host.root + KEYS
+    if kind == "directory":
+        os.mkdir(path)
+    elif kind == "link":
+        os.symlink(shadow, path)
+    elif kind == "dangling":
+        os.symlink(host.root + "/etc/new", path)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "hard link":
+        os.link(shadow, path)
+    before = os.lstat(shadow)
+    error = host.fails("file in a home is not safe to change", key(1))
+    assert error.details["path"] == KEYS and error.details["why"]
+    assert os.lstat(shadow) == before and host.get("/etc/shadow") == "secret\n"
+    assert not os.path.lexists(host.root + "/etc/new") and not os.path.lexists(host.root + "/etc/authorized_keys")
+
+
+# -- which file --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("config, path", [
+    ("", KEYS),
+    ("AuthorizedKeysFile .keys/%u .ssh/authorized_keys\n", "/home/bob/.keys/bob"),
+    ("AuthorizedKeysFile %h/./k\n", "/home/bob/k"),
+    ("Include conf.d/*.conf\nAuthorizedKeysFile a\n", "/home/bob/included"),
+    ("Match Group admins\nAuthorizedKeysFile grouped\n", "/home/bob/grouped"),
+    ("Match Group bob\nAuthorizedKeysFile primary\n", "/home/bob/primary"),
+])
+def test_the_file_that_the_configuration_names(host: Host, config: str, path: str) -> None:
+    host.put("/etc/ssh/sshd_config", config)
+    host.put("/etc/ssh/conf.d/1.conf", "AuthorizedKeysFile included\n")
+    assert not host.apply(key(1)).warnings
+    assert host.get(path) == key(1) + "\n"
+
+
+def test_another_place_for_the_configuration(host: Host) -> None:
+    host.put("/usr/etc/ssh/sshd_config", "AuthorizedKeysFile k\n")
+    host.apply(key(1))
+    assert host.get("/home/bob/k")
+
+
+def test_a_condition_that_cannot_be_known_is_said(host: Host) -> None:
+    host.put("/etc/ssh/sshd_config", "Match Address 10.0.0.0/8\nAuthorizedKeysFile k\n")
+    assert "Match Address 10.0.0.0/8" in host.apply(key(1)).warnings[0]
+    assert host.get(KEYS)
+
+
+def test_a_file_outside_the_home_is_roots_and_readable(host: Host) -> None:
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u\n")
+    host.apply(key(1))
+    status = os.lstat(host.root + "/etc/ssh/keys/bob")
+    assert status.st_uid == os.geteuid()
+    assert stat.S_IMODE(status.st_mode) == (0o644 if ROOT else 0o600)
+    assert host.apply(key(1)).message.startswith("0 of 1")
+
+
+@needs_root
+def test_a_file_outside_the_home_where_others_may_write_is_refused(host: Host) -> None:
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile /srv/keys/%u\n")
+    os.makedirs(host.root + "/srv/keys")
+    os.chmod(host.root + "/srv/keys", 0o777)
+    error = host.fails("file in a home is not safe to change", key(1))
+    assert "others may write there" in error.details["why"]
+
+
+def test_sshd_that_reads_no_keys(host: Host) -> None:
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile none\n")
+    host.fails("sshd is set to read no authorized keys", key(1))
+    assert "AuthorizedKeysFile none" in host.apply(key(1), login=True).warnings[0]

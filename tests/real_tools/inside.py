@@ -1,0 +1,244 @@
+"""Run by test_users_real.py in namespaces of its own: the modules with this machine's tools, on a copy of its /etc.
+
+Prints one JSON document: what it saw. Everything that it changes lies on a file system in memory, which goes when the
+process ends; it refuses to start when it is not there.
+"""
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from typing import Any, Callable, Dict, List
+
+from lightinit.host.system import System
+from lightinit.model import Instance, Outcome, SshKey, User
+from lightinit.modules import hostname, ssh_authorized_keys, users
+
+EMPTY = ("/home", "/run", "/var/mail", "/var/log", "/var/lib/sudo")
+USER_TOOLS = ("useradd", "usermod", "adduser", "addgroup")
+
+
+def call(*argv: str) -> str:
+    """Run a command; what it prints, or what went wrong."""
+    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = ended.stdout.decode("utf-8", "replace").strip()
+    return said if ended.returncode == 0 else "exit %d: %s" % (ended.returncode, said)
+
+
+def must(*argv: str) -> None:
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+
+
+def as_user(name: str, command: str) -> str:
+    return call("su", "-s", "/bin/sh", name, "-c", command)
+
+
+def enter(outer_device: int) -> None:
+    """Put a copy of /etc, and nothing, in the place of what the tools change."""
+    must("mount", "--make-rprivate", "/")
+    memory = tempfile.mkdtemp(prefix="lightinit-real-")
+    must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", memory)
+    must("cp", "-a", "/etc", memory + "/etc")
+    must("mount", "--bind", memory + "/etc", "/etc")
+    for folder in EMPTY:
+        if os.path.isdir(folder):
+            must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
+    if os.stat("/etc").st_dev == outer_device or not os.path.ismount("/home"):
+        sys.exit("this is the machine itself: nothing is done")
+    for name in ("/etc/lightinit", "/etc/sudoers.d/90-lightinit-users", "/etc/doas.conf", "/etc/doas.d"):
+        call("rm", "-rf", name)
+    os.mkdir("/run/sshd")
+
+
+def hide(*names: str) -> None:
+    """Take tools away."""
+    for name in names:
+        for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+            if os.path.isfile(os.path.join(folder, name)):
+                must("mount", "--bind", "/dev/null", os.path.join(folder, name))
+
+
+def apply(module: Any, user: str = "", login: bool = False, keys: Any = (), **settings: Any) -> Outcome:
+    values = {setting.key: setting.default for setting in module.SETTINGS}
+    values.update(settings)
+    admin = User(user, tuple(SshKey(key) for key in keys), login) if user else None
+    instance = Instance("real", hostnames=("real-tools.example.org",), admin=admin)
+    return module.apply(instance, System("/"), values)
+
+
+def facts(name: str) -> Dict[str, Any]:
+    """What the machine says about the account."""
+    shadow = [line.split(":")[1] for line in System("/").read_text("/etc/shadow").split("\n")
+              if line.startswith(name + ":")]
+    home = os.path.expanduser("~" + name)
+    return {"passwd": call("getent", "passwd", name), "groups": sorted(call("id", "-nG", name).split()),
+            "shadow": shadow, "pwck": call("pwck", "-rq"), "grpck": call("grpck", "-r"),
+            "home": sorted(os.listdir(home)), "owner": call("stat", "-c", "%U:%G", home),
+            "scratch": [each for each in os.listdir("/home") + os.listdir("/etc") if "lightinit-new" in each]}
+
+
+def made_and_made_again(name: str, **more: Any) -> Dict[str, Any]:
+    first = apply(users, name, **more)
+    seen = facts(name)
+    second = apply(users, name, **more)
+    return dict(seen, first=[first.message, list(first.warnings)], second=[second.message, list(second.warnings)],
+                same=facts(name) == seen)
+
+
+def useradd() -> Dict[str, Any]:
+    seen = made_and_made_again("bob")
+    rule = "/etc/sudoers.d/90-lightinit-users"
+    seen["visudo"] = call("visudo", "-c")
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    seen["mode"] = "%04o" % stat.S_IMODE(os.stat(rule).st_mode)
+    seen["left"] = os.listdir("/run/lightinit/candidates")
+    return seen
+
+
+def names() -> Dict[str, Any]:
+    """Names that sudoers or useradd might take for something else."""
+    seen = {}
+    for name in ("ALL", "ADMINS", "Bob.Smith-2", "1bob", "Defaults", "User_Alias", "a" * 32):
+        call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+        apply(users, name, groups=())
+        seen[name] = [as_user(name, "sudo -n id -u"), as_user("nobody", "sudo -n id -u")[:6], call("visudo", "-cq")]
+    return seen
+
+
+def existing_group() -> Dict[str, Any]:
+    must("groupadd", "bob")
+    return made_and_made_again("bob")
+
+
+def password() -> Dict[str, Any]:
+    seen = made_and_made_again("bob", login=True)
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    must("sh", "-c", "echo bob:secret | chpasswd")
+    seen["with_password"] = as_user("bob", "echo secret | sudo -S -p '' id -u")
+    return seen
+
+
+def faulty_sudoers() -> Dict[str, Any]:
+    """A main file that lacks the include, with a fault that visudo sees: it is not touched."""
+    with open("/etc/sudoers", "w") as handle:
+        handle.write("this is ((( no rule\n")
+    try:
+        apply(users, "bob")
+        error = ""
+    except Exception as raised:  # reported to the test
+        error = str(raised)
+    with open("/etc/sudoers") as handle:
+        return {"error": error, "sudoers": handle.read(), "left": os.listdir("/run/lightinit/candidates")}
+
+
+def no_include() -> Dict[str, Any]:
+    with open("/etc/sudoers", "w") as handle:
+        handle.write("root ALL=(ALL) ALL")
+    seen = made_and_made_again("bob")
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    return seen
+
+
+def half_made() -> Dict[str, Any]:
+    """An account as some other tool left it: locked for a sshd without PAM, no home, no groups."""
+    must("useradd", "-M", "-s", "/bin/sh", "bob")
+    return made_and_made_again("bob")
+
+
+def doas() -> Dict[str, Any]:
+    hide("sudo", "visudo")
+    os.unlink("/etc/sudoers")
+    seen = made_and_made_again("bob")
+    seen["doas"] = as_user("bob", "doas -n id -u")
+    seen["nobody"] = as_user("nobody", "doas -n id -u")
+    with open("/etc/doas.conf", "a") as handle:
+        handle.write("this is no rule\n")
+    try:
+        apply(users, "eve")
+        seen["error"] = ""
+    except Exception as raised:  # reported to the test
+        seen["error"] = str(raised)
+    with open("/etc/doas.conf") as handle:
+        seen["conf"] = handle.read()
+    return seen
+
+
+def busybox() -> Dict[str, Any]:
+    box = sys.argv[3]
+    hide(*USER_TOOLS)
+    for name in ("adduser", "addgroup"):
+        must("mount", "--bind", box, "/usr/sbin/" + name)
+    seen = made_and_made_again("bob")
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    return seen
+
+
+def no_tools() -> Dict[str, Any]:
+    hide(*USER_TOOLS)
+    seen = made_and_made_again("bob")
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    return seen
+
+
+def debian_adduser() -> Dict[str, Any]:
+    """An adduser that is not busybox's must not be used, whatever it is."""
+    hide("useradd", "usermod", "addgroup")
+    with open("/run/adduser", "w") as handle:
+        handle.write("#!/bin/sh\necho called \"$@\" >>/run/called\necho 'adduser [--uid id]'\n")
+    os.chmod("/run/adduser", 0o755)
+    must("mount", "--bind", "/run/adduser", "/usr/sbin/adduser")
+    seen = made_and_made_again("bob")
+    with open("/run/called") as handle:
+        seen["called"] = sorted(set(handle.read().split("\n")[:-1]))
+    return seen
+
+
+def ssh() -> Dict[str, Any]:
+    """The whole way: a new user logs in through a real sshd without PAM, by each file that sshd may name."""
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
+    with open("/run/key.pub") as handle:
+        public = handle.read().replace("\n", "\r\n")
+    apply(users, "bob")
+    seen: Dict[str, Any] = {}
+    for name, config in (("default", ""), ("own", "AuthorizedKeysFile .keys/%u\n"),
+                         ("etc", "AuthorizedKeysFile /etc/ssh/keys/%u .ssh/authorized_keys\n"),
+                         ("match", "AuthorizedKeysFile none\nMatch User bob\nAuthorizedKeysFile %h/matched\n")):
+        call("rm", "-rf", "/home/bob/.ssh")
+        with open("/etc/ssh/sshd_config", "w") as handle:
+            handle.write("UsePAM no\nPasswordAuthentication no\n" + config)
+        for keys in (True, False):  # without host keys sshd -T says nothing, so the configuration is read instead
+            if keys:
+                must("ssh-keygen", "-A")
+            else:
+                must("sh", "-c", "mkdir -p /run/keys && mv /etc/ssh/ssh_host_* /run/keys/")
+                call("rm", "-rf", "/home/bob/.ssh", "/home/bob/.keys", "/etc/ssh/keys", "/home/bob/matched")
+            outcome = apply(ssh_authorized_keys, "bob", keys=[public])
+            if not keys:
+                must("sh", "-c", "mv /run/keys/* /etc/ssh/")
+            seen["%s %s" % (name, keys)] = [outcome.message, list(outcome.warnings), call(
+                "ssh", "-F", "none", "-i", "/run/key", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
+                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                "-o", "ProxyCommand=/usr/sbin/sshd -i", "bob@local", "sudo -n id -u")]
+    return seen
+
+
+def host() -> Dict[str, Any]:
+    first = apply(hostname)
+    again = apply(hostname)
+    with open("/etc/hosts") as handle:
+        hosts = handle.read()
+    with open("/etc/hostname") as handle:
+        return {"message": first.message, "again": again.message, "live": os.uname().nodename,
+                "static": handle.read(), "hosts": hosts, "resolves": call("getent", "hosts", "real-tools")}
+
+
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
+    useradd, names, existing_group, password, faulty_sudoers, no_include, half_made, doas, busybox, no_tools,
+    debian_adduser, ssh, host]
+
+if __name__ == "__main__":
+    enter(int(sys.argv[2]))
+    print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))

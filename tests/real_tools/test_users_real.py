@@ -1,0 +1,206 @@
+"""The modules with this machine's own tools: useradd, busybox, visudo, sudo, doas, sshd, and a login through it.
+
+Each test runs tests/real_tools/inside.py in mount and UTS namespaces of its own, on a copy of /etc and an empty /home
+in memory: this machine's accounts and its name stay as they are, which the last test checks.
+
+busybox comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built without adduser (as
+Debian's is), a script that takes the applet's options, and no others, stands in for it.
+"""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any, Dict, Tuple
+
+import pytest
+
+HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+INSIDE = os.path.join(HERE, "tests", "real_tools", "inside.py")
+IN_CI = os.environ.get("CI") == "true"
+WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers", "/etc/hostname", "/etc/hosts")
+BUSYBOX = r"""#!/bin/sh
+# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a home (-H).
+applet=${0##*/}
+home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
+if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
+if [ "$applet" = addgroup ]; then
+    [ $# = 2 ] && grep -q "^$1:" /etc/passwd && grep -q "^$2:" /etc/group || exit 1
+    exec sed -i -e "/^$2:/s/[^:]\$/&,/" -e "/^$2:/s/\$/$1/" /etc/group
+fi
+while getopts h:g:s:G:DH option; do
+    case $option in
+        h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;; D) disabled=1;; H) homeless=1;;
+        *) exit 1;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# = 1 ] && [ "$disabled$homeless" = 11 ] || exit 1
+if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
+if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
+else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi
+echo "$1:x:4001:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
+echo "$1:!:19000:0:99999:7:::" >>/etc/shadow
+"""
+
+
+def why_not(*tools: str) -> str:
+    """Why the tests cannot run here, or ""."""
+    if not sys.platform.startswith("linux"):
+        return "needs Linux"
+    if os.geteuid() != 0:
+        return "needs root"
+    for tool in ("unshare", "mount", "getent", "su") + tools:
+        if shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
+            return "the command %s is missing" % tool
+    probe = subprocess.run(["unshare", "--mount", "--uts", "--fork", "sh", "-c", "mount -t tmpfs none /mnt"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return "" if probe.returncode == 0 else "namespaces may not be made here"
+
+
+def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
+    """Run one scenario of inside.py and give what it saw."""
+    reason = why_not(*tools)
+    if reason and not IN_CI:
+        pytest.skip(reason)
+    assert not reason
+    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    ended = subprocess.run(
+        ["unshare", "--mount", "--uts", "--fork", sys.executable, "-B", INSIDE, scenario, str(os.stat("/etc").st_dev), box],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120,
+        cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+    assert ended.returncode == 0, ended.stderr
+    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+
+
+def check_account(seen: Dict[str, Any]) -> None:
+    """What holds for an account however it was made."""
+    fields = seen["passwd"].split(":")
+    assert fields[0] == "bob" and int(fields[2]) >= 1000 and fields[5] == "/home/bob"
+    assert seen["shadow"] == ["*"]
+    assert "bob" in seen["groups"] and {"adm", "sudo"} <= set(seen["groups"])
+    assert ".profile" in seen["home"] and seen["owner"] == "bob:bob"
+    assert seen["scratch"] == []
+    assert "no changes" not in seen["pwck"] and not seen["pwck"].startswith("exit"), seen["pwck"]
+    assert not seen["grpck"].startswith("exit"), seen["grpck"]
+    assert seen["second"][0] == "user bob was there already" and seen["same"]
+
+
+def test_useradd_and_sudo() -> None:
+    seen = inside("useradd", "useradd", "sudo", "visudo")
+    check_account(seen)
+    assert seen["first"] == ["made user bob", []]
+    assert seen["sudo"] == "0"
+    assert "90-lightinit-users: parsed OK" in seen["visudo"]
+    assert (seen["mode"], seen["left"]) == ("0440", [])
+
+
+def test_names_that_sudoers_could_take_for_something_else() -> None:
+    seen = inside("names", "useradd", "sudo", "visudo")
+    assert len(seen) == 7
+    for name, (sudo, nobody, check) in seen.items():
+        assert (sudo, nobody, check) == ("0", "exit 1", ""), name
+
+
+def test_a_group_of_the_name_is_there_already() -> None:
+    check_account(inside("existing_group", "useradd", "groupadd"))
+
+
+def test_with_password_login_sudo_asks_for_the_password() -> None:
+    seen = inside("password", "useradd", "sudo", "chpasswd")
+    check_account(seen)
+    assert "a password is required" in seen["sudo"]
+    assert seen["with_password"] == "0"
+
+
+def test_a_faulty_sudoers_is_not_made_worse() -> None:
+    seen = inside("faulty_sudoers", "useradd", "visudo")
+    assert seen["error"].startswith("privilege rules were found faulty (path=/etc/sudoers, checker=visudo")
+    assert "syntax error" in seen["error"]
+    assert (seen["sudoers"], seen["left"]) == ("this is ((( no rule\n", [])
+
+
+def test_a_sudoers_without_the_include_is_mended() -> None:
+    seen = inside("no_include", "useradd", "sudo", "visudo")
+    check_account(seen)
+    assert seen["sudo"] == "0" and "did not include" in seen["first"][1][0]
+
+
+def test_a_locked_account_without_a_home_is_completed() -> None:
+    seen = inside("half_made", "useradd", "usermod")
+    check_account(seen)
+    assert "login without a password, its home, group adm" in seen["first"][0]
+
+
+def test_doas_where_there_is_no_sudo() -> None:
+    seen = inside("doas", "useradd", "doas")
+    check_account(seen)
+    assert seen["doas"] == "0" and seen["nobody"].startswith("exit 1")
+    assert "checker=doas, said=doas: syntax error" in seen["error"]
+    assert seen["conf"] == 'permit nopass "bob"\nthis is no rule\n'
+
+
+def find_busybox(folder: Any) -> Tuple[str, str]:
+    """(path, what it is)."""
+    for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
+        if path:
+            listed = subprocess.run([path, "--list"], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
+            if "adduser" in listed:
+                return path, "busybox"
+    path = str(folder / "busybox")
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(BUSYBOX)
+    os.chmod(path, 0o755)
+    return path, "stand-in"
+
+
+def test_busybox_adduser(tmp_path: Any) -> None:
+    path, kind = find_busybox(tmp_path)
+    seen = inside("busybox", "sudo", box=path)
+    if kind == "stand-in":
+        seen["grpck"] = ""  # it keeps no gshadow, which grpck counts as a fault
+        assert seen["passwd"].split(":")[2] == "4001", "the tool was used"
+    check_account(seen)
+    assert seen["sudo"] == "0"
+
+
+def test_no_tool_at_all() -> None:
+    seen = inside("no_tools", "sudo")
+    check_account(seen)
+    assert seen["sudo"] == "0"
+
+
+def test_an_adduser_that_is_not_busyboxs_is_not_used() -> None:
+    seen = inside("debian_adduser", "adduser", "sudo")
+    check_account(seen)
+    assert seen["called"] == ["called --help"]
+
+
+def test_a_login_by_each_file_that_sshd_may_name() -> None:
+    """The user has no password, sshd has no PAM, and the key alone opens the door; sudo works behind it."""
+    seen = inside("ssh", "useradd", "sshd", "ssh", "ssh-keygen", "sudo")
+    files = {"default": "/home/bob/.ssh/authorized_keys", "own": "/home/bob/.keys/bob", "etc": "/etc/ssh/keys/bob",
+             "match": "/home/bob/matched"}
+    assert len(seen) == 8
+    for name, (message, warnings, uid) in seen.items():
+        assert message == "1 of 1 keys added to %s" % files[name.split()[0]], name
+        assert (warnings, uid) == ([], "0"), name
+
+
+def test_the_host_name() -> None:
+    seen = inside("host")
+    assert seen["live"] == "real-tools.example.org" and seen["static"] == "real-tools.example.org\n"
+    assert seen["resolves"].split() == ["127.0.1.1", "real-tools.example.org", "real-tools"]
+
+
+def test_this_machine_is_left_as_it_is() -> None:
+    def state() -> Any:
+        return [os.uname().nodename] + [(os.stat(name).st_ino, os.stat(name).st_mtime_ns)
+                                        for name in WATCHED if os.path.exists(name)]
+
+    before = state()
+    inside("no_tools")
+    inside("host")
+    assert state() == before

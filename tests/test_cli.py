@@ -1,0 +1,188 @@
+"""The command line: help that explains, exit codes as documented, errors on one line."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, List
+
+import pytest
+
+from lightinit import __version__
+from lightinit.cli import COMMANDS, main
+from lightinit.host.lock import Lock
+from lightinit.host.system import System
+from lightinit.state import LOCK
+from tests.support import HERE, UUID, Machine
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "--root DIR" in text
+    assert len(text) > 300
+
+
+def test_the_help_tells_the_exit_codes(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for code in ("0 ", "1 ", "2 ", "3 ", "64", "75", "77"):
+        assert "\n  %s" % code in text
+
+
+@pytest.mark.parametrize("argv", [["nonsense"], ["stage"], ["stage", "middle"], ["boot", "--nonsense"],
+                                  ["status", "--timeout", "soon"], ["status", "--timeout", "-1"], ["analyze"],
+                                  ["--root"]])
+def test_a_wrong_command_line_is_64_and_told(argv: List[str], capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 64
+    assert "--help" in capsys.readouterr().err
+
+
+def test_no_command_shows_the_help(capsys: Any) -> None:
+    assert main([]) == 64
+    assert "boot" in capsys.readouterr().err
+
+
+def test_a_root_that_is_not_there(capsys: Any) -> None:
+    assert main(["--root", "/nonexistent/root", "boot"]) == 64
+    assert capsys.readouterr().err.startswith("lightinit: no such root (root=/nonexistent/root)")
+
+
+def test_the_version() -> None:
+    ended = subprocess.run([sys.executable, "-m", "lightinit", "--version"], cwd=HERE, stdout=subprocess.PIPE, check=True)
+    assert ended.stdout.decode().strip() == "lightinit " + __version__
+
+
+def test_status_before_anything_ran(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    assert main(["--root", machine.root, "status"]) == 3
+    assert capsys.readouterr().out == "status: not run\n"
+    assert main(["--root", machine.root, "status", "--wait", "--start-timeout", "0.1"]) == 3
+
+
+def test_status_when_disabled(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/lightinit/disabled", "")
+    assert main(["--root", machine.root, "status", "--wait"]) == 3
+    assert capsys.readouterr().out == "status: disabled\n"
+
+
+RESULTS = {"done": 0, "error": 1, "degraded done": 2}
+
+
+@pytest.mark.parametrize("word", sorted(RESULTS))
+def test_status_of_an_earlier_boot(tmp_path: Any, word: str, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/lightinit/instances/%s/result.json" % UUID, json.dumps(
+        {"status": word, "errors": ["e"], "warnings": ["w"], "instance": UUID, "reported": "Ready"}))
+    os.symlink("instances/" + UUID, machine.root + "/var/lib/lightinit/instance")
+    assert main(["--root", machine.root, "status", "--format", "json"]) == RESULTS[word]
+    found = json.loads(capsys.readouterr().out)
+    assert found["extended_status"] == word
+    assert found["status"] == word.replace("degraded ", "")
+    assert (found["exit_code"], found["errors"], found["instance"]) == (RESULTS[word], ["e"], UUID)
+    machine.put("/sys/class/dmi/id/product_uuid", "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8")
+    assert main(["--root", machine.root, "status"]) == 3, "another instance has not run"
+
+
+def test_status_while_running_and_after_a_kill(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/run/lightinit/status.json", json.dumps(
+        {"status": "running", "stage": "fetch", "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip()}))
+    lock = Lock(System(machine.root), LOCK)
+    lock.take("test")
+    assert main(["--root", machine.root, "status"]) == 3
+    assert capsys.readouterr().out == "status: running\n"
+    assert main(["--root", machine.root, "status", "--wait", "--timeout", "0.2"]) == 3
+    lock.release()
+    capsys.readouterr()
+    assert main(["--root", machine.root, "status", "--wait", "--long"]) == 1
+    assert "cut off in stage fetch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"status": 7}', '{"status": "odd"}'])
+def test_a_damaged_status_is_no_crash(tmp_path: Any, content: str) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/run/lightinit/status.json", content)
+    assert main(["--root", machine.root, "status"]) in (1, 3)
+
+
+def test_query_before_there_is_anything(tmp_path: Any, capsys: Any) -> None:
+    assert main(["--root", str(tmp_path), "query"]) == 3
+    assert "no instance data" in capsys.readouterr().err
+    assert main(["--root", str(tmp_path), "analyze", "blame"]) == 3
+
+
+def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    assert main(["--root", machine.root, "config"]) == 0
+    machine.put("/etc/lightinit/lightinit.conf", "[network]\ngrace = 1\n")
+    assert main(["--root", machine.root, "config"]) == 1
+    ended = capsys.readouterr()
+    assert "/etc/lightinit/lightinit.conf:2: [network] has no key grace; did you mean grace_s?" in ended.err
+    assert "lease_timeout_s = 300" in ended.out
+    assert main(["--root", machine.root, "config", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["values"]["network"]["grace_s"] == 2.0
+
+
+def test_a_second_process_is_refused(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    lock = Lock(System(machine.root), LOCK)
+    lock.take("boot")
+    for argv in (["boot"], ["stage", "local"], ["module", "users"], ["clean"]):
+        assert main(["--root", machine.root] + argv) == 75
+        error = capsys.readouterr().err
+        assert "another lightinit is running" in error and "pid %d: boot" % os.getpid() in error
+        assert "lightinit status --wait" in error
+    lock.release()
+
+
+def test_a_module_before_the_data_are_there(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    assert main(["--root", machine.root, "module", "hostname"]) == 3
+    assert "the fetch stage has not run" in capsys.readouterr().err
+    assert main(["--root", machine.root, "stage", "config"]) == 3
+    assert main(["--root", machine.root, "stage", "fetch"]) == 3
+    assert "lightinit stage local" in capsys.readouterr().err
+
+
+def test_not_azure_is_left_alone(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
+    before = {name for name in machine.tree() if not name.startswith(("/run/", "/var/log/"))}
+    assert main(["--root", machine.root, "boot"]) == 0
+    assert "not an Azure VM" in capsys.readouterr().err
+    assert {name for name in machine.tree() if not name.startswith(("/run/", "/var/log/"))} == before
+    assert main(["--root", machine.root, "status"]) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
+def test_the_live_machine_is_roots_alone() -> None:
+    code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
+           "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main(['boot']))" % HERE
+    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
+    assert b"only root can provision this machine" in ended.stderr
+    assert ended.returncode == 77
+
+
+def test_clean_forgets_instances_and_keeps_once_marks(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/lightinit/instances/%s/result.json" % UUID, "{}")
+    machine.put("/var/lib/lightinit/sem/module.x", "{}")
+    machine.put("/var/log/lightinit.log", "")
+    os.symlink("instances/" + UUID, machine.root + "/var/lib/lightinit/instance")
+    assert main(["--root", machine.root, "clean"]) == 0
+    assert not machine.exists("/var/lib/lightinit/instance") and not machine.exists("/var/lib/lightinit/instances")
+    assert machine.exists("/var/lib/lightinit/sem/module.x") and machine.exists("/var/log/lightinit.log")
+    assert main(["--root", machine.root, "clean", "--logs"]) == 0
+    assert not machine.exists("/var/log/lightinit.log")
+    capsys.readouterr()
+    assert main(["--root", machine.root, "clean"]) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"

@@ -1,0 +1,76 @@
+"""State: what is saved is loaded again, secrets lie apart, damage means 'not there'."""
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+import pytest
+
+from lightinit.formats.dmi import swap_byte_order
+from lightinit.host.system import System
+from lightinit.model import Instance, Network, SshKey, User
+from lightinit.state import State, current_instance, find_instance, read_boot_id
+from tests.support import OTHER_UUID, UUID
+
+INSTANCE = Instance(UUID, "azure", ("web-1", "vm-1"), User("alice", (SshKey("ssh-rsa AAAA", "/p"), SshKey("x")), False),
+                    UUID, "westeurope", "Standard_B1s", "rg", "sub", "", "1", {"a": "b"}, "c2VjcmV0",
+                    {"imds": {"compute": {"userData": "c2VjcmV0"}}})
+
+
+def test_an_instance_comes_back_as_it_was(tmp_path: Any) -> None:
+    state = State(System(str(tmp_path)), UUID)
+    state.save_instance(INSTANCE, {"imds": {}})
+    assert state.load_instance() == INSTANCE
+
+
+def test_without_an_admin_too(tmp_path: Any) -> None:
+    state = State(System(str(tmp_path)), UUID)
+    state.save_instance(Instance(UUID), {})
+    assert state.load_instance() == Instance(UUID)
+
+
+def test_secrets_are_roots_alone(tmp_path: Any) -> None:
+    state = State(System(str(tmp_path)), UUID)
+    state.save_instance(INSTANCE, {"imds": {"compute": {"userData": "redacted"}}})
+    folder = str(tmp_path) + state.folder
+    assert stat.S_IMODE(os.stat(folder + "/instance.json").st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(folder + "/instance-public.json").st_mode) == 0o644
+    with open(folder + "/instance-public.json", encoding="utf-8") as handle:
+        assert "c2VjcmV0" not in handle.read()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"admin": 1, "hostnames": []}', "\x00", '{"id": '])
+def test_damage_means_not_there(tmp_path: Any, content: str) -> None:
+    system = System(str(tmp_path))
+    state = State(system, UUID)
+    for name in ("instance", "network"):
+        system.write("%s/%s.json" % (state.folder, name), content.encode())
+    assert state.load_instance() is None
+    assert state.load_network() is None
+
+
+def test_a_network_comes_back_as_it_was(tmp_path: Any) -> None:
+    state = State(System(str(tmp_path)), UUID)
+    network = Network("168.63.129.16", "eth0", "10.0.0.4", "dhclient", "/f", True, ("careful",))
+    state.save_network(network)
+    assert state.load_network() == network
+
+
+def test_one_instance_in_any_spelling(tmp_path: Any) -> None:
+    system = System(str(tmp_path))
+    State(system, UUID).make_current()
+    for shown in (UUID, UUID.upper(), swap_byte_order(UUID), swap_byte_order(UUID).upper()):
+        assert find_instance(system, shown) == UUID
+    assert find_instance(system, OTHER_UUID) == OTHER_UUID
+    assert current_instance(system) == UUID
+    State(system, OTHER_UUID).make_current()
+    assert current_instance(system) == OTHER_UUID
+
+
+def test_the_boot_id_is_the_roots_own(tmp_path: Any) -> None:
+    system = System(str(tmp_path))
+    host = read_boot_id(system)
+    assert host and host != "unknown"
+    system.write("/proc/sys/kernel/random/boot_id", b"abc\n")
+    assert read_boot_id(system) == "abc"

@@ -1,0 +1,154 @@
+"""``make demo``: the whole pipeline against the embedded Azure platform, in a scratch root, unprivileged.
+
+Everything shown is real: the command is the one that a VM runs, the platform is the emulator that the tests use, and
+nothing outside the scratch directory is touched.
+"""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, Dict, List
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, HERE)
+
+from lightinit.emulator import Platform  # noqa: E402
+
+FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
+SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
+FILES = {
+    "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
+    "/etc/group": "root:x:0:\nadm:x:4:\nsudo:x:27:\n",
+    "/etc/shadow": "root:*:19000:0:99999:7:::\n",
+    "/etc/hostname": "image\n",
+    "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage\n",
+    "/etc/skel/.profile": "# ~/.profile\n",
+    "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+    "/sys/class/dmi/id/chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77\n",
+}
+LEASE = """lease {
+  interface "eth0";
+  fixed-address 10.0.0.4;
+  option routers 10.0.0.1;
+  option unknown-245 7f:0:0:1;
+  expire never;
+}
+"""
+
+
+def main() -> int:
+    """Show it all. Returns the exit code."""
+    with tempfile.TemporaryDirectory(prefix="lightinit-demo-") as root:
+        for name, text in FILES.items():
+            put(root, name, text)
+        put(root, "/sys/class/dmi/id/product_uuid", FIRST_UUID + "\n")
+        first = start_platform(root, FIRST_UUID, "web-1", "alice")
+        title("First boot: four stages. The DHCP lease appears half a second after the start")
+        timer = threading.Timer(0.5, put, (root, "/var/lib/dhcp/dhclient.eth0.leases", LEASE))
+        timer.start()
+        failed = lightinit(root, "boot")
+        show_platform(first)
+        show_tree(root)
+        title("Where the time went (lightinit analyze blame)")
+        lightinit(root, "analyze", "blame")
+        title("Second boot: nothing to do, nothing sent")
+        before = len(first.requests)
+        failed += lightinit(root, "boot")
+        failed += lightinit(root, "status", "--long")
+        print("requests since the first boot: %d" % (len(first.requests) - before))
+        failed += len(first.requests) - before + abs(first.ready_count - 1)
+        first.close()
+
+        put(root, "/sys/class/dmi/id/product_uuid", SECOND_UUID + "\n")
+        second = start_platform(root, SECOND_UUID, "web-2", "bob")
+        title("The same disk as a new instance: all of it again")
+        failed += lightinit(root, "boot")
+        show_platform(second)
+        show_tree(root)
+        failed += abs(second.ready_count - 1)
+        second.close()
+    print("\n%s" % ("demo: something went wrong, see above" if failed else "demo: all as it should be"))
+    return 1 if failed else 0
+
+
+def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
+    """An Azure of our own on loopback, and the settings that lead to it."""
+    instance: Dict[str, Any] = {"compute": {
+        "name": name, "vmId": uuid,
+        "osProfile": {"adminUsername": admin, "computerName": name, "disablePasswordAuthentication": "true"},
+        "publicKeys": [{"keyData": KEY, "path": "/home/%s/.ssh/authorized_keys" % admin}]}}
+    platform = Platform(instance=instance)
+    platform.__enter__()
+    put(root, "/etc/lightinit/conf.d/demo.conf",
+        "[azure]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds))
+    title("An Azure platform on loopback: WireServer %s, IMDS %s" % (platform.wireserver, platform.imds))
+    return platform
+
+
+def lightinit(root: str, *arguments: str) -> int:
+    """Run the real command on the scratch root. Returns 0 if it succeeded, else 1."""
+    print("$ lightinit --root %s %s" % (root, " ".join(arguments)), flush=True)
+    began_s = time.monotonic()
+    ended = subprocess.run([sys.executable, "-m", "lightinit", "--root", root, *arguments], cwd=HERE, check=False,
+                           stdin=subprocess.DEVNULL)
+    print("(exit code %d after %.3f s)" % (ended.returncode, time.monotonic() - began_s), flush=True)
+    return min(ended.returncode, 1)
+
+
+def show_platform(platform: Platform) -> None:
+    """What the platform heard."""
+    title("What the platform heard")
+    for record in platform.requests:
+        print("%-10s %-4s %s%s -> %s" % (record["server"], record["method"], record["path"],
+                                        "?" + record["query"] if record["query"] else "", record["status"]))
+    for report in platform.health_reports:
+        print("health report: %s" % json.dumps(report))
+
+
+def show_tree(root: str) -> None:
+    """What became of the scratch root."""
+    title("What became of the root")
+    for name in ("/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/sudoers.d/90-lightinit-users"):
+        show_file(root, name)
+    for folder in sorted(os.listdir(root + "/home")):
+        show_file(root, "/home/%s/.ssh/authorized_keys" % folder)
+    print("-- /var/lib/lightinit")
+    for folder, _, files in sorted(os.walk(root + "/var/lib/lightinit")):
+        for file in sorted(files):
+            path = os.path.join(folder, file)
+            print("   %s %6d  %s" % (oct(os.stat(path).st_mode)[-4:], os.path.getsize(path), path[len(root):]))
+
+
+def show_file(root: str, name: str) -> None:
+    """One file, or that it is not there."""
+    print("-- %s" % name)
+    try:
+        with open(root + name, encoding="utf-8") as handle:
+            print("".join("   " + line for line in handle.readlines()), end="")
+    except OSError as error:
+        print("   %s" % error.strerror)
+
+
+def put(root: str, name: str, text: str) -> None:
+    """Write one file of the scratch root, whole."""
+    path = root + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as handle:
+        handle.write(text)
+    os.replace(path + ".new", path)
+
+
+def title(text: str) -> None:
+    """A heading."""
+    lines: List[str] = ["", "=== " + text]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
