@@ -20,9 +20,19 @@ def main():  # type: ignore[no-untyped-def]
         import site
 
         site.main()
+    import os
+
     from lightinit import cli
 
-    return cli.main()
+    code = cli.main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+    # Not by way of the interpreter's own shutdown: a request that hangs has left a thread behind, which could stop or
+    # crash it, and taking apart what was imported costs time for nothing.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from lightinit.host.system import System
 from lightinit.model import Frequency, Network
 from lightinit.pipeline import Context, Step, run_step
 from lightinit.reporting import report
-from lightinit.stages import config, fetch, final, local
 from lightinit.settings import Settings
+from lightinit.stages import config, fetch, final, local
 from lightinit.state import DISABLED, StatusFile, Timeline, describe_steps, read_boot_id
 
 LOG = logging.getLogger("lightinit.boot")

@@ -12,9 +12,17 @@ import signal
 import sys
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from lightinit import __version__, settings as settings_loader
-from lightinit.errors import (EXIT_FAILED, EXIT_NO_PERMISSION, EXIT_OK, EXIT_USAGE, LightinitError, ProvisioningError,
-                              RefusedError)
+from lightinit import __version__
+from lightinit import settings as settings_loader
+from lightinit.errors import (
+    EXIT_FAILED,
+    EXIT_NO_PERMISSION,
+    EXIT_OK,
+    EXIT_USAGE,
+    LightinitError,
+    ProvisioningError,
+    RefusedError,
+)
 from lightinit.host import log
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
@@ -193,9 +201,9 @@ def _report_bug(context: Any, error: Exception) -> None:
     told = ProvisioningError("unexpected error", error=type(error).__name__, said=str(error)[:200],
                              hint="please report it with /var/log/lightinit.log")
     try:
-        begun = [step for step in context.steps if step.failed and step.error is None]
+        begun = [step for step in context.steps if step.result == "running"]
         for step in begun:
-            step.error = told
+            step.result, step.error = "failed", told
         if not begun:
             context.steps.append(Step("stage", "boot", "failed", error=told))
         if context.platform_known:

@@ -26,7 +26,7 @@ class Step:
 
     Attributes:
         kind: stage or module.
-        result: ok, skipped, already (its mark was there) or failed.
+        result: running, ok, skipped, already (its mark was there) or failed.
         error: why it failed; None unless it did.
     """
 
@@ -121,7 +121,7 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
         context.steps.append(step)
         return step
     clock = context.system.clock
-    step = Step(kind, name, "failed", required)
+    step = Step(kind, name, "running", required)
     context.steps.append(step)
     if kind == "stage":
         context.status.update(stage=name)
@@ -134,7 +134,7 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
             context.semaphores.write(key, frequency, step.duration_s, outcome, clock.time())
         step.result = "skipped" if outcome.skipped else "ok"
     except LightinitError as error:
-        step.error, step.duration_s = error, clock.monotonic() - started_s
+        step.result, step.error, step.duration_s = "failed", error, clock.monotonic() - started_s
     context.timeline.add(kind, name, started_s, step.duration_s, step.result)
     _tell(step)
     return step

@@ -23,7 +23,7 @@ NAME = "users"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("shell", "text", "", "Login shell of a new account; empty: the host's own choice, /bin/bash or /bin/sh."),
+    Setting("shell", "path", "", "Login shell of a new account; empty: the host's own choice, /bin/bash or /bin/sh."),
     Setting("groups", "words", ("adm", "sudo", "wheel", "systemd-journal", "dialout", "cdrom", "floppy", "audio",
                                 "video", "dip", "plugdev", "netdev"),
             "Groups that the admin joins, those of them that the host has."),

@@ -93,7 +93,7 @@ class Machine:
         """Let the settings lead to ``platform``, with short time limits; ``more``: further settings."""
         self.put("/etc/lightinit/conf.d/10-test.conf",
                  "[azure]\nwireserver = %s\nimds = %s\nfetch_timeout_s = 6\nreport_timeout_s = 6\n"
-                 "complete_timeout_s = 1\nrequest_timeout_s = 1.5\n"
+                 "goal_state_timeout_s = 3\ncomplete_timeout_s = 1\nrequest_timeout_s = 1.5\nretry_first_s = 0.1\n"
                  "[network]\nlease_timeout_s = 3\ngrace_s = 0.2\n%s" % (platform.wireserver, platform.imds, more))
 
     def run(self, *arguments: str, timeout_s: float = 60.0, env: Optional[Dict[str, str]] = None

@@ -126,7 +126,7 @@ def test_the_shipped_file_has_every_key_with_its_default(tmp_path: Any) -> None:
         shipped = handle.read()
     assert shipped == config.default_file(shipped_schema()), \
         "write it anew: python3 -m tests.test_settings > etc/lightinit.conf"
-    active = "\n".join(line[2:] if line.startswith("# ") and " = " in line and line[2:].split(" = ")[0].isidentifier()
+    active = "\n".join(line[2:] if line.startswith("# ") and line[2:].split(" =")[0].isidentifier()
                        else line for line in shipped.splitlines())
     entries, problems = parse(active, "etc/lightinit.conf")
     assert not problems

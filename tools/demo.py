@@ -105,10 +105,10 @@ def show_platform(platform: Platform) -> None:
     """What the platform heard."""
     title("What the platform heard")
     for record in platform.requests:
-        print("%-10s %-4s %s%s -> %s" % (record["server"], record["method"], record["path"],
-                                        "?" + record["query"] if record["query"] else "", record["status"]))
+        query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
+        print("%-10s %-4s %s?%s -> %s" % (record["server"], record["method"], record["path"], query, record["status"]))
     for report in platform.health_reports:
-        print("health report: %s" % json.dumps(report))
+        print("health report: " + json.dumps({key: value for key, value in report.items() if key not in ("time_s", "reason")}))
 
 
 def show_tree(root: str) -> None:

@@ -25,7 +25,7 @@ def run_module(context: Context, name: str, force: bool = False) -> Step:
         if context.instance is None:
             raise ProvisioningError("module needs the instance's data", module=name,
                                     hint="run the fetch stage first: lightinit stage fetch")
-        return load_module(name).apply(context.instance, context.system, section)  # type: ignore[no-any-return]
+        return load_module(name).apply(context.instance, context.system, section)
 
     return run_step(context, "module", name, frequency, work, required, force, isolate=True)
 

@@ -6,8 +6,7 @@ from typing import Collection
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.hostname import (clean_hostname, edit_assignment, edit_hosts, edit_plain, read_assignment,
-                                        read_plain)
+from lightinit.formats.hostname import clean_hostname, edit_assignment, edit_hosts, edit_plain, read_assignment, read_plain
 
 
 @pytest.mark.parametrize("given, cleaned", [

@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 import threading
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Set
 
 import pytest
 
@@ -364,7 +364,7 @@ def test_an_enemy_that_swaps_the_folder_all_the_time_gains_nothing(bob: Home) ->
 
     enemy = threading.Thread(target=swap)
     enemy.start()
-    outcomes = set()
+    outcomes: Set[Any] = set()
     try:
         for number in range(400):
             try:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from typing import Any, Callable, Dict, List
 
 from lightinit.host.system import System
@@ -39,7 +39,7 @@ def as_user(name: str, command: str) -> str:
 def enter(outer_device: int) -> None:
     """Put a copy of /etc, and nothing, in the place of what the tools change."""
     must("mount", "--make-rprivate", "/")
-    memory = tempfile.mkdtemp(prefix="lightinit-real-")
+    memory = "/mnt"
     must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", memory)
     must("cp", "-a", "/etc", memory + "/etc")
     must("mount", "--bind", memory + "/etc", "/etc")
@@ -226,6 +226,11 @@ def ssh() -> Dict[str, Any]:
 
 
 def host() -> Dict[str, Any]:
+    """The old name is the kernel's alone, as on an image whose /etc/hostname was removed."""
+    call("rm", "-f", "/etc/hostname")
+    socket.sethostname("kernels-own")
+    with open("/etc/hosts", "w") as handle:
+        handle.write("127.0.0.1 localhost\n127.0.1.1 kernels-own printer\n")
     first = apply(hostname)
     again = apply(hostname)
     with open("/etc/hosts") as handle:

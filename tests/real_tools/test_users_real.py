@@ -192,7 +192,9 @@ def test_a_login_by_each_file_that_sshd_may_name() -> None:
 def test_the_host_name() -> None:
     seen = inside("host")
     assert seen["live"] == "real-tools.example.org" and seen["static"] == "real-tools.example.org\n"
-    assert seen["resolves"].split() == ["127.0.1.1", "real-tools.example.org", "real-tools"]
+    assert seen["hosts"] == "127.0.0.1 localhost\n127.0.1.1 real-tools.example.org real-tools printer\n"
+    assert seen["resolves"].split() == ["127.0.1.1", "real-tools.example.org", "real-tools", "printer"]
+    assert seen["again"] == seen["message"] == "host name is real-tools.example.org"
 
 
 def test_this_machine_is_left_as_it_is() -> None:

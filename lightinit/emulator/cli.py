@@ -1,0 +1,173 @@
+"""The command line of the emulator: ``lightinit-emulator``. Knows no protocol."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
+
+from lightinit.emulator.errors import EmulatorError, ScenarioError
+from lightinit.emulator.platform import Platform
+from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
+
+_SETTLE_S = 1.0
+_ABOUT = """Plays the Azure platform (WireServer and IMDS) for an agent that provisions Linux VMs.
+
+It is as strict as the platform: what an agent gets wrong is refused with the reason.
+A scenario adds faults."""
+_RUN = """Listen until SIGTERM or SIGINT.
+The first line on standard output is a JSON object with the addresses.
+
+To stand at the platform's real addresses, put them on an interface first (as root, in a network
+namespace or on a machine that is not on Azure):
+  ip addr add 168.63.129.16/32 dev lo; ip addr add 169.254.169.254/32 dev lo"""
+
+
+class _Stopped(Exception):
+    """A signal asked the emulator to end."""
+
+
+def _address(text: str) -> Tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError("%r is not HOST:PORT, such as 127.0.0.1:0" % text)
+    return host, int(port)
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 60000:
+        raise argparse.ArgumentTypeError("%r is not a number of milliseconds from 0 to 60000" % text)
+    return value
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="lightinit-emulator", description=_ABOUT, formatter_class=raw)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser("run", help="play the platform", description=_RUN, formatter_class=raw)
+    run.add_argument("--wireserver", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT",
+                     help="where the WireServer listens (127.0.0.1:0; port 0 takes a free one)")
+    run.add_argument("--imds", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT",
+                     help="where IMDS listens (127.0.0.1:0)")
+    run.add_argument("--scenario", default="good", metavar="NAME|FILE",
+                     help="a scenario's name, or a file (a path with a slash or .json in it) (good)")
+    run.add_argument("--instance", metavar="FILE",
+                     help="JSON object laid over the IMDS document (deep merge)")
+    run.add_argument("--log", metavar="FILE", help="append each request as a JSON line")
+    run.add_argument("--latency-ms", type=_milliseconds, default=0.0, metavar="N",
+                     help="wait N ms once per connection before reading from it and N ms before each "
+                     "answer: a connection's first request takes 2 N, each later one N (0)")
+    run.add_argument("--ready-file", metavar="FILE",
+                     help="write the JSON of the first line there once listening")
+    run.add_argument("--once", action="store_true", help="exit 0 after a Ready report was accepted")
+    listing = commands.add_parser("scenarios", help="list the shipped scenarios",
+                                  description="List the shipped scenarios: name and description.")
+    listing.add_argument("--format", choices=("text", "json"), default="text",
+                         help="json adds what is expected")
+    check = commands.add_parser(
+        "check", help="check a scenario file",
+        description="Check a scenario file; say what is wrong, where, and what to do.")
+    check.add_argument("file", metavar="FILE")
+    return parser
+
+
+def _write_atomically(path: str, text: str) -> None:
+    """Write a file so that whoever sees it sees all of it."""
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise EmulatorError("cannot write the ready file %s: %s" % (path, error.strerror)) from error
+
+
+def _read_instance(path: Optional[str]) -> Dict[str, Any]:
+    if path is None:
+        return {}
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise ScenarioError(path, ["must be a JSON object with parts of the IMDS document, such as "
+                                   '{"compute": {"name": "vm1"}}'])
+    return data
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise _Stopped
+
+
+def _run(options: argparse.Namespace) -> int:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _stop)
+    platform: Optional[Platform] = None
+    try:
+        platform = Platform(
+            options.scenario, _read_instance(options.instance), options.latency_ms / 1000, options.wireserver,
+            options.imds, options.log)
+        platform.start()
+        line = json.dumps({
+            "wireserver": platform.wireserver, "imds": platform.imds, "scenario": platform.scenario.name,
+            "pid": os.getpid()}) + "\n"
+        if options.ready_file:
+            _write_atomically(options.ready_file, line)
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        platform.wait_for(lambda it: options.once and it.ready_count, None)
+        platform.wait_for(lambda it: it.in_flight == 0, _SETTLE_S)  # the agent shall get its answer
+    except _Stopped:
+        pass
+    finally:
+        if platform is not None:
+            platform.close()
+    return 0
+
+
+def _list_scenarios(form: str) -> int:
+    scenarios = [load_scenario(name) for name in list_names()]
+    if form == "json":
+        shown = [{"name": it.name, "description": it.description, "expect": it.expect} for it in scenarios]
+        print(json.dumps(shown, indent=2))
+        return 0
+    for it in scenarios:
+        print("%s\n    %s" % (it.name, it.description))
+    return 0
+
+
+def _check(path: str) -> int:
+    scenario = make_scenario(read_json(path), path)
+    print("%s: scenario %r is valid" % (path, scenario.name))
+    return 0
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: the words after the program's name; None takes them from the process.
+
+    Returns:
+        the exit code: 0, or 1 when something is wrong, said on standard error. Bad usage exits with 2.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "run":
+            return _run(options)
+        if options.command == "scenarios":
+            return _list_scenarios(options.format)
+        if options.command == "check":
+            return _check(options.file)
+    except EmulatorError as error:
+        print("lightinit-emulator: %s" % str(error).replace("\n", "\nlightinit-emulator: "), file=sys.stderr)
+        return 1
+    parser.print_help()
+    return 2

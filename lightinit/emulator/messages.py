@@ -1,0 +1,190 @@
+"""HTTP/1.1 messages as values, and the little of their grammar that both servers need.
+
+Knows no socket, no WireServer and no IMDS: bytes in, values out, and the reverse.
+"""
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, NamedTuple, Tuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+REASONS = {
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found",
+    307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
+    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 410: "Gone",
+    411: "Length Required", 413: "Payload Too Large", 415: "Unsupported Media Type",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+}
+BODILESS = (204, 304)
+
+
+class BadMessage(Exception):
+    """The bytes are no HTTP request that could be answered sensibly.
+
+    Args:
+        status: the HTTP status to answer with.
+        reason: one sentence for the body and the log.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Request(NamedTuple):
+    """One request as it was read. ``headers`` have lower-case names; ``query`` keeps pairs in order."""
+
+    method: str
+    target: str
+    path: str
+    query: Tuple[Tuple[str, str], ...]
+    headers: Dict[str, str]
+    body: bytes
+    keep_alive: bool
+    client: str  # "host:port" of the other side
+    local_host: str  # the address on our side to which the client connected
+    local_port: int
+    connection: int  # counts connections of this server, from 1
+
+    def parameter(self, name: str) -> str:
+        """Return the value of a query parameter, "" when it is absent."""
+        return dict(self.query).get(name, "")
+
+
+class Body(NamedTuple):
+    """A body as blocks that are sent so many times each, so that 50 MB need not be held in memory."""
+
+    blocks: Tuple[Tuple[bytes, int], ...]
+
+    @property
+    def length(self) -> int:
+        """The whole length in bytes."""
+        return sum(len(block) * times for block, times in self.blocks)
+
+    def joined(self) -> bytes:
+        """The whole body in one piece."""
+        return b"".join(block * times for block, times in self.blocks)
+
+
+class Answer(NamedTuple):
+    """What is to be sent. ``refusal`` says why the request was refused, "" when it was not."""
+
+    status: int
+    headers: Dict[str, str]
+    body: Body
+    refusal: str = ""
+
+
+def make_answer(status: int, data: bytes, content_type: str, refusal: str = "", **headers: str) -> Answer:
+    """Make an answer of one block.
+
+    Args:
+        status: the HTTP status.
+        data: the body.
+        content_type: the value of Content-Type; "" leaves the header out.
+        refusal: why the request is refused, if it is.
+        headers: further headers, with ``_`` for ``-`` in their names.
+    """
+    fields = {"Content-Type": content_type} if content_type else {}
+    fields.update((name.replace("_", "-"), value) for name, value in headers.items())
+    return Answer(status, fields, Body(((data, 1),)), refusal)
+
+
+def json_answer(status: int, value: Any, refusal: str = "", **headers: str) -> Answer:
+    """Make an answer whose body is JSON; the arguments are those of :func:`make_answer`."""
+    data = json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return make_answer(status, data, "application/json; charset=utf-8", refusal, **headers)
+
+
+def format_head(answer: Answer, keep_alive: bool, with_length: bool = True) -> bytes:
+    """Return the status line and the headers of an answer, ready to be sent.
+
+    Args:
+        answer: what is to be sent; a Content-Length among its own headers wins over the real one.
+        keep_alive: whether the connection stays open afterwards.
+        with_length: False leaves Content-Length out, for bodies that end with the connection.
+    """
+    lines = ["HTTP/1.1 %d %s" % (answer.status, REASONS.get(answer.status, "Unknown"))]
+    names = {name.lower() for name in answer.headers}
+    lines += ["%s: %s" % item for item in answer.headers.items()]
+    if with_length and "content-length" not in names and answer.status not in BODILESS:
+        lines.append("Content-Length: %d" % answer.body.length)
+    if "connection" not in names:
+        lines.append("Connection: %s" % ("keep-alive" if keep_alive else "close"))
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+
+
+def parse_head(head: bytes) -> Tuple[str, str, bool, Dict[str, str]]:
+    """Read a request's line and headers.
+
+    Args:
+        head: everything up to, and without, the empty line.
+
+    Returns:
+        method, target, whether the connection stays open, and the headers with lower-case names;
+        a header that came twice has its values joined by ", ".
+
+    Raises:
+        BadMessage: it is no HTTP/1.0 or HTTP/1.1 request.
+    """
+    lines = head.decode("iso-8859-1").split("\r\n")
+    words = lines[0].split(" ")
+    if len(words) != 3 or not words[0].isalpha() or not words[1]:
+        raise BadMessage(400, "the request line is not 'METHOD target HTTP/1.1'")
+    method, target, version = words
+    if version not in ("HTTP/1.1", "HTTP/1.0"):
+        raise BadMessage(505, "the request line names neither HTTP/1.1 nor HTTP/1.0")
+    headers: Dict[str, str] = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise BadMessage(400, "a header line is not 'Name: value'")
+        name = name.lower()
+        headers[name] = headers[name] + ", " + value.strip() if name in headers else value.strip()
+    if version == "HTTP/1.1" and "host" not in headers:
+        raise BadMessage(400, "HTTP/1.1 needs a Host header")
+    words = [word.strip().lower() for word in headers.get("connection", "").split(",")]
+    keep_alive = "close" not in words if version == "HTTP/1.1" else "keep-alive" in words
+    return method, target, keep_alive, headers
+
+
+def body_length(method: str, headers: Dict[str, str], limit: int) -> int:
+    """Return how many bytes of body follow the head.
+
+    Args:
+        method: the request's method.
+        headers: its headers, names in lower case.
+        limit: the most bytes that are taken.
+
+    Raises:
+        BadMessage: no usable Content-Length (411, 400), or more than the limit (413).
+    """
+    text = headers.get("content-length")
+    if "transfer-encoding" in headers or (text is None and method in ("POST", "PUT", "PATCH")):
+        raise BadMessage(411, "a body must come with Content-Length")
+    if text is None:
+        return 0
+    if not text.isdecimal() or len(text) > 12:
+        raise BadMessage(400, "Content-Length is not a number")
+    if int(text) > limit:
+        raise BadMessage(413, "the body is longer than the %d bytes taken here" % limit)
+    return int(text)
+
+
+def split_target(target: str) -> Tuple[str, Tuple[Tuple[str, str], ...]]:
+    """Split a request's target into its decoded path and its query's pairs.
+
+    Raises:
+        BadMessage: it is a whole URL, and a wrong one.
+    """
+    path, _, query = target.partition("?")
+    if "://" in path:
+        try:
+            parts = urlsplit(target)
+        except ValueError as error:
+            raise BadMessage(400, "the request line's URL is none: %s" % error) from error
+        path, query = parts.path, parts.query
+    pairs: List[Tuple[str, str]] = parse_qsl(query, keep_blank_values=True)
+    return unquote(path), tuple(pairs)

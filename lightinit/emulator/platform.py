@@ -1,0 +1,213 @@
+"""The whole platform: two servers, one machine, one scenario. Tests and the command line use this.
+
+It decides which answer and which fault a request gets, and leaves the wire to ``server.py`` and the
+meaning of requests to ``wireserver.py`` and ``imds.py``.
+"""
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+
+from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
+from lightinit.emulator.imds import Imds
+from lightinit.emulator.machine import Machine
+from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
+from lightinit.emulator.request_log import RequestLog
+from lightinit.emulator.scenario import load_scenario
+from lightinit.emulator.sequence import Sequence
+from lightinit.emulator.server import NEVER_S, Server
+from lightinit.emulator.soundness import find_detour
+from lightinit.emulator.wireserver import WireServer
+
+Address = Tuple[str, int]
+Role = Union[WireServer, Imds]
+
+
+def _format_http_date(time_s: float) -> str:
+    now = time.gmtime(time_s)
+    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[now.tm_wday]
+    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3:now.tm_mon * 3]
+    return "%s, %02d %s %d %s GMT" % (day, now.tm_mday, month, now.tm_year, time.strftime("%H:%M:%S", now))
+
+
+class Platform:
+    """The Azure platform on two addresses; use it in a ``with`` statement.
+
+    Args:
+        scenario: a shipped scenario's name, a file's path, or a scenario's data.
+        instance: parts of the IMDS document, laid over the scenario's and the shipped one.
+        latency_s: seconds waited once per connection and once per request; see ``Server``.
+        wireserver: host and port of the WireServer; port 0 takes a free one.
+        imds: the same for IMDS.
+        log: a file to which each request is appended as a JSON line, or None.
+
+    Raises:
+        ScenarioError: the scenario is not valid.
+    """
+
+    def __init__(self, scenario: str | Mapping[str, Any] = "good",
+                 instance: Optional[Mapping[str, Any]] = None, latency_s: float = 0.0,
+                 wireserver: Address = ("127.0.0.1", 0), imds: Address = ("127.0.0.1", 0),
+                 log: Optional[str] = None) -> None:
+        self.scenario = load_scenario(scenario)
+        self.machine = Machine(self.scenario.instance, instance)
+        self._roles: Dict[str, Role] = {
+            "wireserver": WireServer(self.machine, self.scenario.wireserver_versions),
+            "imds": Imds(self.machine, self.scenario.api_versions)}
+        self._addresses = {"wireserver": wireserver, "imds": imds}
+        self._sequences = {endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS}
+        self._latency_s = latency_s
+        self._log_path = log
+        self._log = RequestLog()
+        self._servers: List[Server] = []
+
+    def __enter__(self) -> "Platform":
+        self.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Take both addresses and listen.
+
+        Raises:
+            EmulatorError: an address cannot be taken, or the log not be written.
+        """
+        try:
+            self._log = RequestLog(self._log_path)
+        except OSError as error:
+            raise EmulatorError("cannot write the log %s: %s" % (self._log_path, error.strerror)) from error
+        try:
+            for name, role in self._roles.items():
+                server = Server(name, self._make_player(role), self._log, self._latency_s)
+                self._servers.append(server)
+                role.authority = server.bind(self._addresses[name])
+            for server in self._servers:
+                delay = self.scenario.listen_after_s.get(server.name, 0)
+                server.start(NEVER_S if delay == FOREVER else float(delay))
+        except EmulatorError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End all connections and free the addresses; takes less than 0.2 s. Records stay readable."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+        self._log.close()
+
+    @property
+    def wireserver(self) -> str:
+        """The WireServer's "host:port"."""
+        return self._roles["wireserver"].authority
+
+    @property
+    def imds(self) -> str:
+        """The "host:port" of IMDS."""
+        return self._roles["imds"].authority
+
+    @property
+    def requests(self) -> List[Dict[str, Any]]:
+        """Copies of the records of all requests, in order of arrival; the keys are those of the log file."""
+        return self._log.snapshot()
+
+    @property
+    def health_reports(self) -> List[Dict[str, Any]]:
+        """The reports that reached the WireServer, accepted or not, in order.
+
+        Each has accepted, status, reason, state, substatus, description, incarnation, container_id,
+        role_instance_id, agent, vm_id and time_s. A POST that a fault answered in the WireServer's place is
+        not among them, unless its step says ``processed``.
+        """
+        return self.machine.reports
+
+    @property
+    def ready_count(self) -> int:
+        """How many Ready reports were accepted."""
+        return self.machine.ready_count
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are still being answered."""
+        return self._log.in_flight
+
+    @property
+    def incarnation(self) -> int:
+        """The goal state's current incarnation."""
+        return self.machine.incarnation
+
+    def set_incarnation(self, incarnation: int) -> None:
+        """Change the goal state's incarnation, as the platform does when something about the VM changes."""
+        with self.machine.lock:
+            self.machine.incarnation = incarnation
+
+    def become(self, instance: Optional[Mapping[str, Any]] = None) -> None:
+        """Stand for another VM from now on.
+
+        Args:
+            instance: parts of its IMDS document; give another ``compute.vmId`` to get other ids in the goal
+                state. Records and reports are kept, and fault sequences go on where they are.
+        """
+        self.machine.become(self.scenario.instance, instance)
+
+    def wait_for(self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0) -> bool:
+        """Wait until a condition holds; it is looked at whenever a request was recorded or answered.
+
+        Args:
+            predicate: takes this platform.
+            timeout_s: seconds to wait at most; None waits for ever.
+
+        Returns:
+            whether it holds.
+        """
+        with self._log.changed:
+            return bool(self._log.changed.wait_for(lambda: predicate(self), timeout_s))
+
+    def _make_player(self, role: Role) -> Callable[[Request], Tuple[Answer, Optional[Step]]]:
+        return lambda request: self._play(role, request)
+
+    def _play(self, role: Role, request: Request) -> Tuple[Answer, Optional[Step]]:
+        """Decide a request's answer and the step that is played on it."""
+        detour = find_detour(request, role.well_known)
+        if detour:
+            return json_answer(400, {"error": detour}, detour), None
+        endpoint = role.endpoint_of(request)
+        step = self._sequences[endpoint].take() if endpoint else None
+        if step is None:
+            return role.answer(request, {}), None
+        replacement = self._replace(step)
+        if replacement is not None:
+            if step.get("processed"):
+                role.answer(request, step)
+            return replacement, step
+        answer = role.answer(request, step)
+        if answer.status in (400, 405) and edits_document(step):
+            self._sequences[endpoint].give_back()  # asked wrongly: the step waits for who gets the document
+            return answer, None
+        return answer, step
+
+    def _replace(self, step: Step) -> Optional[Answer]:
+        """Return the answer that a step puts in the place of the good one, None when it leaves that one."""
+        if delivery_of(step) in ("hang_s", "reset", "close", "endless_mb"):
+            return make_answer(200, b"", "")
+        headers = {}
+        if "retry_after_s" in step:
+            headers["Retry-After"] = "%d" % step["retry_after_s"]
+        if "retry_after_date_s" in step:
+            headers["Retry-After"] = _format_http_date(time.time() + step["retry_after_date_s"])
+        if "redirect" in step:
+            return Answer(302, {"Location": self._fill(step["redirect"])}, Body(((b"", 1),)))
+        if not {"status", "body", "body_base64"} & set(step):
+            return None
+        text = self._fill(step.get("body", ""))
+        body = text.encode("utf-8") or base64.b64decode(step.get("body_base64", ""))
+        own = step.get("headers", {})
+        if body and "content-type" not in {name.lower() for name in own}:
+            headers["Content-Type"] = "text/plain; charset=utf-8"
+        return Answer(step.get("status", 200), dict(headers, **own), Body(((body, 1),)))
+
+    def _fill(self, text: str) -> str:
+        return text.replace("{imds}", self.imds).replace("{wireserver}", self.wireserver)

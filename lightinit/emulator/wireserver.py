@@ -1,0 +1,103 @@
+"""The WireServer's side of its protocol: requests in, answers out, strictly. Knows no socket.
+
+Status codes that the platform does not document are decided here: 400 for a wrong or missing header or
+parameter, 404 for a path and 405 for a method that does not exist, 415 for a report that is not
+``text/xml;charset=utf-8``. What a bad report is answered is said in ``health_report.py``.
+"""
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from lightinit.emulator.faults import Step, variants_of
+from lightinit.emulator.goalstate import VERSION, edit_goal_state, encode_goal_state, format_goal_state, format_versions
+from lightinit.emulator.health_report import judge_report
+from lightinit.emulator.machine import Machine
+from lightinit.emulator.messages import Answer, Request, make_answer
+
+XML = "text/xml; charset=utf-8"
+_MACHINE = ("/machine", "/machine/")
+
+
+def _refuse(status: int, reason: str, **headers: str) -> Answer:
+    data = (reason + "\n").encode("utf-8")
+    return make_answer(status, data, "text/plain; charset=utf-8", reason, **headers)
+
+
+class WireServer:
+    """Answers for one machine.
+
+    Args:
+        machine: the VM that it speaks of.
+        versions: the protocol versions that it knows, preferred first; None for the real set.
+    """
+
+    name = "wireserver"
+    well_known = "168.63.129.16"
+
+    def __init__(self, machine: Machine, versions: Optional[Sequence[str]] = None) -> None:
+        self._machine = machine
+        self._versions = ["2015-04-05", VERSION, "2012-09-15"] if versions is None else list(versions)
+        self.authority = ""  # "host:port", known once the socket is bound
+
+    def endpoint_of(self, request: Request) -> str:
+        """Return which sequence of faults the request draws from, "" for none."""
+        comp = request.parameter("comp")
+        if request.path in _MACHINE and comp in ("goalstate", "health"):
+            return comp
+        return "versions" if request.path == "/" and comp == "versions" else ""
+
+    def answer(self, request: Request, step: Step) -> Answer:
+        """Answer a request.
+
+        Args:
+            request: what was asked.
+            step: the step to play; its document edits and incarnation changes take effect here, its other
+                keys are the caller's affair. Empty for the good answer.
+        """
+        endpoint = self.endpoint_of(request)
+        if not endpoint:
+            if request.path in _MACHINE:
+                return _refuse(400, "the parameter comp must be goalstate or health")
+            return _refuse(404, "the WireServer has nothing at %s" % request.target)
+        method = "POST" if endpoint == "health" else "GET"
+        if request.method != method:
+            return _refuse(405, "%s takes %s only" % (endpoint, method), Allow=method)
+        if endpoint == "versions":
+            return make_answer(200, format_versions(self._versions), XML)
+        version = request.headers.get("x-ms-version")
+        if version is None:
+            return _refuse(400, "the header x-ms-version is missing")
+        if version != VERSION or version not in self._versions:
+            return _refuse(400, "x-ms-version %s is not supported here" % version)
+        return self._goal_state(step) if endpoint == "goalstate" else self._health(request, step)
+
+    def _goal_state(self, step: Step) -> Answer:
+        machine = self._machine
+        with machine.lock:
+            text = format_goal_state(
+                str(machine.incarnation), machine.container_id, machine.role_id, self.authority)
+            machine.advance(step.get("advance_incarnation", 0))
+        if "omit" in step or "set" in step:
+            text = edit_goal_state(text, step.get("omit", ()), step.get("set", {}))
+        return Answer(200, {"Content-Type": XML}, encode_goal_state(text, variants_of(step)))
+
+    def _health(self, request: Request, step: Step) -> Answer:
+        agent = request.headers.get("x-ms-agent-name", "")
+        if not agent:
+            return _refuse(400, "the header x-ms-agent-name is missing")
+        kind = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
+        if kind[0] != "text/xml" or "charset=utf-8" not in kind[1:]:
+            return _refuse(415, "Content-Type must be text/xml;charset=utf-8")
+        machine = self._machine
+        with machine.lock:
+            machine.advance(step.get("advance_incarnation", 0))
+            fields, verdict = judge_report(
+                request.body, str(machine.incarnation), machine.container_id, machine.role_id)
+            report: Dict[str, Any] = dict(
+                fields, accepted=not verdict.reason, status=verdict.status, reason=verdict.reason,
+                agent=agent, vm_id=machine.vm_id, time_s=time.time())
+            machine.keep_report(report)
+        if verdict.reason:
+            return _refuse(verdict.status, verdict.reason)
+        return make_answer(200, b"", "")

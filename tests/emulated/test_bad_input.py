@@ -1,0 +1,219 @@
+"""Bad input: one clear line, the right exit code, a report where there is a platform, and nothing damaged."""
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from lightinit.emulator import Platform
+from tests.support import UUID, Machine
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
+INSTANCE = {"compute": {"name": "web-1", "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}}
+
+
+def reported(platform: Platform) -> List[str]:
+    """The accepted reports' states."""
+    return [str(report["state"]) for report in platform.health_reports if report["accepted"]]
+
+
+def one_line(ended: Any, says: str) -> None:
+    """Exactly one error line of a step has the reason, and no trace was printed."""
+    lines = [line for line in ended.stderr.splitlines() if says in line and "error" in line]
+    assert len(lines) == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("content", ["lease {", "lease {\n interface \"eth0\";\n fixed-address 10.0", "\x00" * 4000,
+                                     "}{" * 3000, "lease {\n option unknown-245 zz;\n}\n"])
+def test_a_lease_file_that_is_garbage_is_passed_over(tmp_path: Any, content: str) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/dhcp/dhclient.eth1.leases", content)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+
+
+def test_random_bytes_in_every_lease_file(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    for number, name in enumerate(("/run/systemd/netif/leases/2", "/var/lib/NetworkManager/internal-a-eth0.lease",
+                                   "/run/NetworkManager/devices/2", "/var/lib/dhcpcd/eth0.lease",
+                                   "/run/lightinit/leases/eth0.udhcpc", "/var/lib/dhcp/dhclient.leases")):
+        machine.put(name, "")
+        with open(machine.root + name, "wb") as handle:
+            handle.write(bytes((value * 7919 + number * 31) % 256 for value in range(5000)))
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+
+
+def test_without_dmi_option_245_is_the_evidence_and_imds_tells_the_id(tmp_path: Any) -> None:
+    machine = Machine(tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"])
+    with Platform(instance={"compute": {"vmId": UUID.upper()}}) as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+        assert os.readlink(machine.root + "/var/lib/lightinit/instance") == "instances/" + UUID
+        machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+
+
+def test_without_dmi_and_without_option_245_nothing_is_touched(tmp_path: Any) -> None:
+    machine = Machine(tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"])
+    machine.put("/var/lib/dhcp/dhclient.eth0.leases", 'lease {\n interface "eth0";\n fixed-address 10.0.0.4;\n'
+                " expire never;\n}\n")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        one_line(ended, "platform is unknown")
+        assert not platform.requests
+    assert machine.read("/etc/hostname") == "image\n"
+    assert machine.run("status").returncode == 1
+
+
+def test_no_network_is_reported_if_there_is_somebody_after_all(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/dhcp/dhclient.eth0.leases", "")
+    with Platform() as platform:
+        # An interface that does not exist: nothing on the machine that runs this test can count as a network.
+        machine.lead_to(platform, "interface = nic-of-nowhere\n")
+        machine.put("/etc/lightinit/conf.d/20-time.conf", "[network]\nlease_timeout_s = 0.3\n")
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        one_line(ended, "no network before the deadline")
+        assert reported(platform) == ["NotReady"]
+        assert "no network before the deadline" in platform.health_reports[0]["description"]
+
+
+def test_environment_proxies_count_for_nothing(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    trap = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:1")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot", env=trap).returncode == 0
+        assert reported(platform) == ["Ready"]
+
+
+def keys_file(machine: Machine) -> str:
+    """Where alice's keys go."""
+    return machine.root + "/home/alice/.ssh/authorized_keys"
+
+
+def prepare_home(machine: Machine) -> None:
+    """alice is there already."""
+    uid = os.geteuid() or 1000
+    machine.put("/etc/passwd", machine.read("/etc/passwd") + "alice:x:%d:%d::/home/alice:/bin/sh\n" % (uid, uid))
+    machine.put("/etc/group", machine.read("/etc/group") + "alice:x:%d:\n" % uid)
+    os.makedirs(os.path.dirname(keys_file(machine)), 0o700)
+    if os.geteuid() == 0:
+        for path in ("/home/alice", "/home/alice/.ssh"):
+            os.chown(machine.root + path, uid, uid)
+
+
+def test_authorized_keys_that_is_a_directory(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    prepare_home(machine)
+    os.makedirs(keys_file(machine))
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        assert reported(platform) == ["NotReady"]
+    assert os.path.isdir(keys_file(machine))
+
+
+def test_authorized_keys_that_leads_to_shadow(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    prepare_home(machine)
+    os.symlink(machine.root + "/etc/secret", keys_file(machine))
+    machine.put("/etc/secret", "root:*:19000::::::\n")
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        assert reported(platform) == ["NotReady"]
+    assert machine.read("/etc/secret") == "root:*:19000::::::\n"
+    assert os.path.islink(keys_file(machine))
+
+
+def test_authorized_keys_without_a_newline_at_its_end(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    prepare_home(machine)
+    with open(keys_file(machine), "w", encoding="utf-8") as handle:
+        handle.write('from="10.0.0.1" ssh-foreign AAAA somebody')
+    if os.geteuid() == 0:
+        os.chown(keys_file(machine), 1000, 1000)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 0, ended.stderr
+        key = machine.json("/var/lib/lightinit/instance/instance.json")["admin"]["ssh_keys"][0]["text"].split()[1]
+    lines = machine.read("/home/alice/.ssh/authorized_keys").splitlines()
+    assert lines[0] == 'from="10.0.0.1" ssh-foreign AAAA somebody'
+    assert key in lines[1]
+
+
+@pytest.fixture
+def mounted(tmp_path: Any) -> Iterator[Any]:
+    """Mounts a tmpfs at a directory; unmounted in the end."""
+    places: List[str] = []
+
+    def mount(place: str, options: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+        places.append(place)
+
+    yield mount
+    for place in places[::-1]:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(path: str) -> None:
+    """Write until nothing more fits."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    except OSError:
+        os.close(descriptor)
+
+
+@needs_root
+def test_a_full_disk_is_reported_and_mended_by_the_next_boot(tmp_path: Any, mounted: Any) -> None:
+    mounted(str(tmp_path), "size=512k")
+    machine = Machine(tmp_path / "root")
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        before: Dict[str, str] = machine.tree()
+        fill(str(tmp_path) + "/ballast")
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        assert "No space left on device" in ended.stderr and "Traceback" not in ended.stderr
+        assert reported(platform) == ["NotReady"]
+        assert "No space left" in platform.health_reports[0]["description"]
+        after = machine.tree()
+        assert {name: after[name] for name in before} == before, "what was there is as it was"
+        os.unlink(str(tmp_path) + "/ballast")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["NotReady", "Ready"]
+
+
+@needs_root
+def test_a_read_only_root_is_reported(tmp_path: Any, mounted: Any) -> None:
+    mounted(str(tmp_path), "size=4m")
+    machine = Machine(tmp_path / "root")
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        before = machine.tree()
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        ended = machine.run("boot")
+        assert ended.returncode == 1
+        assert "Read-only file system" in ended.stderr and "Traceback" not in ended.stderr
+        assert reported(platform) == ["NotReady"]
+        assert machine.tree() == before
+        assert machine.run("status").returncode == 3

@@ -1,0 +1,110 @@
+"""docs/modules.md and the code say the same."""
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+from typing import Any, Dict, List, Set
+
+import pytest
+
+from lightinit import registry
+from lightinit.host.system import System
+from lightinit.model import Instance
+from lightinit.settings import Setting
+
+HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules")) if re.match(r"[a-z]\w*\.py\Z", name))
+SOURCES = ["modules/%s.py" % name for name in MODULES] + [
+    "lightinit/host/%s.py" % name for name in ("accounts", "private_files", "privileges")] + [
+    "lightinit/formats/%s.py" % name for name in ("accounts",)]
+
+
+def text_of(path: str) -> str:
+    with open(os.path.join(HERE, path), encoding="utf-8") as handle:
+        return handle.read()
+
+
+DOCS = text_of("docs/modules.md")
+
+
+def section(name: str) -> str:
+    return DOCS.split("\n## %s\n" % name)[1].split("\n## ")[0]
+
+
+def rows(text: str, head: str) -> List[List[str]]:
+    """The rows of the first table whose head starts so."""
+    lines = text.split("\n")
+    at = next((number for number, line in enumerate(lines) if line.startswith("| " + head)), len(lines))
+    found = []
+    for line in lines[at + 2:]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def shown(setting: Setting) -> List[str]:
+    value: Any = setting.default
+    value = {True: "yes", False: "no"}[value] if isinstance(value, bool) else \
+        " ".join(value) if isinstance(value, tuple) else str(value)
+    choices = " One of: %s." % ", ".join(setting.choices) if setting.choices else ""
+    return ["`%s`" % setting.key, setting.kind, value or "(empty)", setting.help + choices]
+
+
+def reasons(path: str) -> Set[str]:
+    """The reason of each ProvisioningError that a file makes."""
+    found = set()
+    for node in ast.walk(ast.parse(text_of(path))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ProvisioningError":
+            found.add(ast.literal_eval(node.args[0]))
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_table_of_settings_is_the_codes(name: str) -> None:
+    module = importlib.import_module("lightinit.modules." + name)
+    assert rows(section(name), "key ") == [shown(setting) for setting in module.SETTINGS]
+
+
+def test_the_list_of_modules_is_complete() -> None:
+    listed: Dict[str, List[str]] = {re.findall(r"\[(\w+)\]", row[0])[0]: row[2:] for row in rows(DOCS, "module ")}
+    assert sorted(listed) == MODULES
+    for name, (frequency, required) in listed.items():
+        module = importlib.import_module("lightinit.modules." + name)
+        assert (frequency, required) == (module.FREQUENCY.value, "yes" if module.REQUIRED else "no")
+        assert name == module.NAME and module.__doc__
+
+
+def test_each_reason_is_told_and_each_told_reason_exists() -> None:
+    told = {row[0].strip("`") for name in MODULES for row in rows(section(name), "it fails with")}
+    made = set().union(*(reasons(path) for path in SOURCES))
+    assert len(made) > 20
+    assert told == made
+
+
+def test_the_reasons_of_any_module_exist() -> None:
+    told = {reason for row in rows(section("Failures that any module may have"), "it fails with")
+            for reason in re.findall("`([^`]+)`", row[0])}
+    source = text_of("lightinit/host/system.py")
+    assert len(told) == 7 and all('"%s"' % reason in source for reason in told)
+
+
+def test_the_module_of_your_own_works(tmp_path: Any) -> None:
+    """The example is loaded as a site's own module is, and run."""
+    import sys
+
+    code = section("A module of your own").split("```python\n")[1].split("```")[0]
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "__init__.py").write_text("")
+    (tmp_path / "mysite" / "timezone.py").write_text(code)
+    sys.path.insert(0, str(tmp_path))
+    try:
+        module: Any = registry.load_module("mysite.timezone")
+    finally:
+        sys.path.remove(str(tmp_path))
+    settings = {setting.key: setting.default for setting in module.SETTINGS}
+    outcome = module.apply(Instance("id"), System(tmp_path / "root"), settings)
+    assert outcome.message == "time zone is Etc/UTC"
+    assert os.readlink(str(tmp_path / "root/etc/localtime")) == "/usr/share/zoneinfo/Etc/UTC"

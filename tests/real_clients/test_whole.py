@@ -1,0 +1,153 @@
+"""The whole of it with nothing played but the platform: a real DHCP client and server, real useradd, sudo and sshd.
+
+One network namespace is Azure: dnsmasq with option 245, and the emulator on the platform's real addresses. The other is
+the VM, with files of its own; there the real command boots the live root, and in the end somebody logs in over SSH.
+"""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from tests.real_clients.netns import Namespace, need, wait_until
+from tests.support import AZURE_TAG, HERE, UUID
+
+ENV = {"PYTHONPATH": HERE}
+DMI = """set -e
+mount --bind /sys/class /mnt
+mount -t tmpfs none /sys/class
+mkdir -p /sys/class/net /sys/class/dmi/id
+mount --bind /mnt/net /sys/class/net
+echo %s >/sys/class/dmi/id/chassis_asset_tag
+echo %s >/sys/class/dmi/id/product_uuid
+""" % (AZURE_TAG, UUID)
+SSHD_CONFIG = "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n" \
+              "UsePAM %s\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n"
+
+
+class Azure:
+    """The platform's side: its machine, the log of what it heard, and the key that it gives out."""
+
+    def __init__(self, machine: Namespace, folder: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+        self.log = folder / "requests.jsonl"
+        self.key = folder / "key"
+
+    def start(self, **overrides: Any) -> None:
+        """Start the emulator on the platform's own addresses."""
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
+        public = self.key.with_suffix(".pub").read_text()
+        instance = {"compute": dict({
+            "name": "vm-1", "vmId": UUID,
+            "osProfile": {"computerName": "web-1", "adminUsername": "alice", "disablePasswordAuthentication": "true"},
+            "publicKeys": [{"keyData": public, "path": "/home/alice/.ssh/authorized_keys"}]}, **overrides)}
+        (self.folder / "instance.json").write_text(json.dumps(instance))
+        for address in ("168.63.129.16/32", "169.254.169.254/32"):
+            self.machine.add_address("lo", address)
+        ready = self.folder / "ready"
+        self.machine.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80",
+                           "--imds", "169.254.169.254:80", "--instance", str(self.folder / "instance.json"),
+                           "--log", str(self.log), "--ready-file", str(ready), log=self.folder / "emulator.log", env=ENV)
+        wait_until(ready.exists, 20, "the emulator does not start")
+
+    def heard(self) -> List[Dict[str, Any]]:
+        """Every request, in order."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def posts(self) -> List[Dict[str, Any]]:
+        """The health reports among them."""
+        return [request for request in self.heard() if request["method"] == "POST"]
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[Azure]:
+    need("dnsmasq", "ssh-keygen", "ssh")
+    with Namespace() as machine:
+        yield Azure(machine, tmp_path)
+
+
+@pytest.fixture
+def vm(azure: Azure) -> Iterator[Namespace]:
+    need("dhclient", "sshd", "sudo", "visudo", "useradd")
+    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+        azure.machine.connect("vs", vm, "eth0")
+        azure.machine.add_address("vs", "10.99.0.1/24")
+        vm.run("sh", "-c", DMI)
+        yield vm
+
+
+def start_dhcp(azure: Azure, vm: Namespace) -> None:
+    """A server with option 245, and dhclient, which asks it."""
+    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
+    vm.start("dhclient", "-d", "-pf", "/run/dhclient.pid", "-lf", "/var/lib/dhcp/dhclient.eth0.leases", "eth0",
+             log=azure.folder / "dhclient.log")
+
+
+def boot(vm: Namespace) -> str:
+    """Boot the live root, in a UTS namespace of its own. Returns the host name that resulted and what was said."""
+    return vm.run("unshare", "--uts", "sh", "-c",
+                  '"$0" -m lightinit boot 2>&1 || echo "exit status $?"; echo "name=$(uname -n)"', sys.executable, env=ENV)
+
+
+@pytest.mark.parametrize("use_pam", ["yes", "no"])
+def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
+    azure.start()
+    start_dhcp(azure, vm)
+    said = boot(vm)
+    assert "exit status" not in said, said
+    assert "name=web-1\n" in said
+    assert [post["status"] for post in azure.posts()] == [200]
+    assert "<State>Ready</State>" in azure.posts()[0]["body"].replace("\n", "")
+    assert vm.run("cat", "/etc/hostname") == "web-1\n"
+
+    # The account is one that sshd lets in and sudo obeys.
+    vm.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/test_host_key")
+    vm.write("/etc/ssh/test_config", SSHD_CONFIG % use_pam)
+    vm.run("mkdir", "-p", "/run/sshd")
+    vm.start("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/test_config", log=azure.folder / "sshd.log")
+    address = json.loads(vm.run("cat", "/var/lib/lightinit/instance/network.json"))["address"]
+    wait_until(lambda: "Server listening" in (azure.folder / "sshd.log").read_text(), 10, "sshd does not listen")
+    login = azure.machine.run("ssh", "-i", str(azure.key), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
+                              "-o", "UserKnownHostsFile=/dev/null", "alice@" + address, "id -un; sudo -n id -un")
+    assert login == "alice\nroot\n"
+
+    # Never again.
+    before = len(azure.heard())
+    assert "nothing to do" in boot(vm)
+    assert len(azure.heard()) == before
+    assert vm.run(sys.executable, "-m", "lightinit", "status", env=ENV) == "status: done\n"
+
+
+def test_the_lease_comes_late(azure: Azure, vm: Namespace) -> None:
+    azure.start()
+    process = vm.start("unshare", "--uts", sys.executable, "-m", "lightinit", "boot", log=azure.folder / "boot.log", env=ENV)
+    wait_until(lambda: "running" in vm.run("sh", "-c", "cat /run/lightinit/status.json 2>/dev/null || true"), 20,
+               "the boot does not start")
+    start_dhcp(azure, vm)
+    assert process.wait(60) == 0, (azure.folder / "boot.log").read_text()
+    assert [post["status"] for post in azure.posts()] == [200]
+
+
+def test_without_any_lease_an_address_and_a_route_will_do(azure: Azure, vm: Namespace) -> None:
+    azure.start()
+    vm.add_address("eth0", "10.99.0.77/24")
+    vm.run("ip", "route", "add", "default", "via", "10.99.0.1")
+    assert "name=web-1\n" in boot(vm)
+    assert [post["status"] for post in azure.posts()] == [200]
+    ended = vm.run("sh", "-c", '"$0" -m lightinit status --long || echo "exit status $?"', sys.executable, env=ENV)
+    assert "exit status 2" in ended
+    assert "no usable lease" in ended
+
+
+def test_keys_that_nobody_can_log_in_with_are_not_ready(azure: Azure, vm: Namespace) -> None:
+    azure.start(publicKeys=[{"keyData": "ssh-dss AAAAB3NzaC1kc3MAAACBAP", "path": "/home/alice/.ssh/authorized_keys"}])
+    start_dhcp(azure, vm)
+    said = boot(vm)
+    assert "exit status 1" in said
+    (post,) = azure.posts()
+    assert "<State>NotReady</State>" in post["body"] and post["status"] == 200
