@@ -22,6 +22,13 @@ def main():  # type: ignore[no-untyped-def]
         site.main()
     import os
 
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        # An init system may start us with these closed. What is opened next would take their place, and be written to.
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
     from lightinit import cli
 
     code = cli.main()
@@ -32,7 +39,7 @@ def main():  # type: ignore[no-untyped-def]
         pass
     # Not by way of the interpreter's own shutdown: a request that hangs has left a thread behind, which could stop or
     # crash it, and taking apart what was imported costs time for nothing.
-    os._exit(code)
+    return os._exit(code)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def show_status(system: System, arguments: argparse.Namespace) -> int:
 
     found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout) if arguments.wait \
         else status.current_status(system)
-    print(status.as_json(found) if arguments.format == "json" else status.as_text(found, arguments.long))
+    show(status.as_json(found) if arguments.format == "json" else status.as_text(found, arguments.long))
     return int(found["exit_code"])
 
 
@@ -230,7 +230,7 @@ def show_query(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit query``."""
     from lightinit.commands import query
 
-    print(query.render(query.look_up(query.load(system, arguments.secrets), arguments.path)))
+    show(query.render(query.look_up(query.load(system, arguments.secrets), arguments.path)))
     return EXIT_OK
 
 
@@ -240,7 +240,7 @@ def show_analysis(system: System, arguments: argparse.Namespace) -> int:
 
     entries = analyze.load(system)
     views: Dict[str, Callable[[Any], str]] = {"blame": analyze.blame, "show": analyze.show}
-    print(analyze.as_json(entries) if arguments.format == "json" else views[arguments.view](entries))
+    show(analyze.as_json(entries) if arguments.format == "json" else views[arguments.view](entries))
     return EXIT_OK
 
 
@@ -249,7 +249,7 @@ def show_config(system: System, arguments: argparse.Namespace) -> int:
     from lightinit.commands import config
 
     settings = load_settings(system)
-    print(config.as_json(settings) if arguments.format == "json" else config.as_text(settings))
+    show(config.as_json(settings) if arguments.format == "json" else config.as_text(settings))
     for problem in settings.problems:
         sys.stderr.write("lightinit: %s\n" % log.printable(str(problem)))
     return EXIT_FAILED if settings.problems else EXIT_OK
@@ -267,8 +267,14 @@ def run_clean(system: System, arguments: argparse.Namespace) -> int:
         removed = clean(system, arguments.logs, load_settings(system)["lightinit"]["log_file"])
     finally:
         lock.release()
-    print("\n".join("removed %s" % path for path in removed) or "nothing to remove")
+    show("\n".join("removed %s" % path for path in removed) or "nothing to remove")
     return EXIT_OK
+
+
+def show(text: str) -> None:
+    """Print ``text`` on standard output, whatever that can encode: at boot there is no locale."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def load_settings(system: System) -> Settings:

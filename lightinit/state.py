@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.dmi import same_instance
@@ -23,6 +23,7 @@ CURRENT = LIBRARY + "/instance"
 STATUS = "/run/lightinit/status.json"
 LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
+REDACTED = "redacted for non-root user"
 INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -87,8 +88,8 @@ class State:
         return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)
 
     def save_network(self, network: Network) -> None:
-        """Write network.json, for people and for later commands."""
-        self.save("network", asdict(network))
+        """Write network.json, for people and for later commands of this boot; a next boot finds its own network."""
+        self.save("network", asdict(network), durable=False)
 
     def load_network(self) -> Optional[Network]:
         """What the local stage found, or None."""
@@ -98,17 +99,16 @@ class State:
         except (TypeError, KeyError):
             return None
 
-    def save_instance(self, instance: Instance, redacted_raw: Mapping[str, Any]) -> None:
+    def save_instance(self, instance: Instance, redact: Callable[[Any], Any]) -> None:
         """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since it is what counts.
 
         Args:
             instance: everything.
-            redacted_raw: its ``raw`` without secrets.
+            redact: gives a document without what smells of secrets; for the file that anybody can read.
         """
         everything = asdict(instance)
-        public = dict(everything, user_data="redacted for non-root user" if instance.user_data else "",
-                      raw=dict(redacted_raw))
-        self.save("instance-public", public)
+        public = dict(everything, user_data=REDACTED if instance.user_data else "")
+        self.save("instance-public", redact(public))
         self.save("instance", everything, mode=0o600)
 
     def load_instance(self) -> Optional[Instance]:

@@ -36,6 +36,17 @@ FILES: Dict[str, str] = {
 }
 
 
+# Run in a mount namespace: gives its machine the DMI of a VM on Azure.
+DMI = """set -e
+mount --bind /sys/class /mnt
+mount -t tmpfs none /sys/class
+mkdir -p /sys/class/net /sys/class/dmi/id
+mount --bind /mnt/net /sys/class/net
+echo %s >/sys/class/dmi/id/chassis_asset_tag
+echo %s >/sys/class/dmi/id/product_uuid
+""" % (AZURE_TAG, UUID)
+
+
 class ScriptedClock(Clock):
     """A clock that moves only when somebody sleeps, and remembers the sleeps."""
 

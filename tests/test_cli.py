@@ -186,3 +186,25 @@ def test_clean_forgets_instances_and_keeps_once_marks(tmp_path: Any, capsys: Any
     capsys.readouterr()
     assert main(["--root", machine.root, "clean"]) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_closed_standard_streams_are_no_trap(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/lightinit/disabled", "")
+    command = "exec %s -m lightinit --root %s %s" % (sys.executable, machine.root, "%s")
+    for arguments, code in (("boot", 0), ("status", 3), ("config", 0)):
+        ended = subprocess.run(["sh", "-c", command % arguments + " <&- >&- 2>&-"], cwd=HERE, check=False)
+        assert ended.returncode == code
+    assert machine.read("/run/lightinit/lock").startswith("pid ")
+    assert "disabled" in machine.read("/var/log/lightinit.log")
+    assert machine.read("/run/lightinit/lock").count("\n") == 1, "nothing else was written to it"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_cannot_be_encoded_is_shown_all_the_same(tmp_path: Any, encoding: str) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/lightinit/instances/x/instance-public.json", '{"tags": {"a": "\\u20ac\\udc80"}}')
+    os.symlink("instances/x", machine.root + "/var/lib/lightinit/instance")
+    ended = machine.run("query", "tags.a", env={"PYTHONIOENCODING": encoding})
+    assert ended.returncode == 0, ended.stderr
+    assert "\\udc80" in ended.stdout

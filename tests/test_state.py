@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lightinit.formats.dmi import swap_byte_order
+from lightinit.formats.imds import redact
 from lightinit.host.system import System
 from lightinit.model import Instance, Network, SshKey, User
 from lightinit.state import State, current_instance, find_instance, read_boot_id
@@ -20,19 +21,19 @@ INSTANCE = Instance(UUID, "azure", ("web-1", "vm-1"), User("alice", (SshKey("ssh
 
 def test_an_instance_comes_back_as_it_was(tmp_path: Any) -> None:
     state = State(System(str(tmp_path)), UUID)
-    state.save_instance(INSTANCE, {"imds": {}})
+    state.save_instance(INSTANCE, redact)
     assert state.load_instance() == INSTANCE
 
 
 def test_without_an_admin_too(tmp_path: Any) -> None:
     state = State(System(str(tmp_path)), UUID)
-    state.save_instance(Instance(UUID), {})
+    state.save_instance(Instance(UUID), redact)
     assert state.load_instance() == Instance(UUID)
 
 
 def test_secrets_are_roots_alone(tmp_path: Any) -> None:
     state = State(System(str(tmp_path)), UUID)
-    state.save_instance(INSTANCE, {"imds": {"compute": {"userData": "redacted"}}})
+    state.save_instance(INSTANCE, redact)
     folder = str(tmp_path) + state.folder
     assert stat.S_IMODE(os.stat(folder + "/instance.json").st_mode) == 0o600
     assert stat.S_IMODE(os.stat(folder + "/instance-public.json").st_mode) == 0o644

@@ -108,7 +108,8 @@ def show_platform(platform: Platform) -> None:
         query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
         print("%-10s %-4s %s?%s -> %s" % (record["server"], record["method"], record["path"], query, record["status"]))
     for report in platform.health_reports:
-        print("health report: " + json.dumps({key: value for key, value in report.items() if key not in ("time_s", "reason")}))
+        print("health report: " + json.dumps({key: report[key] for key in (
+            "state", "accepted", "incarnation", "container_id", "role_instance_id", "agent")}))
 
 
 def show_tree(root: str) -> None:

@@ -13,7 +13,15 @@ from typing import Callable, List, Optional, Set, Tuple
 from lightinit.emulator.delivery import deliver, status_sent
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.faults import Step, delivery_of
-from lightinit.emulator.messages import Answer, BadMessage, Request, body_length, make_answer, parse_head, split_target
+from lightinit.emulator.messages import (
+    Answer,
+    BadMessage,
+    Request,
+    body_length,
+    make_answer,
+    parse_head,
+    split_target,
+)
 from lightinit.emulator.request_log import RequestLog
 
 HEAD_BYTES = 16384

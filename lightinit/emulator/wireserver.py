@@ -10,7 +10,13 @@ import time
 from typing import Any, Dict, Optional, Sequence
 
 from lightinit.emulator.faults import Step, variants_of
-from lightinit.emulator.goalstate import VERSION, edit_goal_state, encode_goal_state, format_goal_state, format_versions
+from lightinit.emulator.goalstate import (
+    VERSION,
+    edit_goal_state,
+    encode_goal_state,
+    format_goal_state,
+    format_versions,
+)
 from lightinit.emulator.health_report import judge_report
 from lightinit.emulator.machine import Machine
 from lightinit.emulator.messages import Answer, Request, make_answer

@@ -42,7 +42,9 @@ class Console(logging.Handler):
                 if self._colour and record.levelno in COLOURS:
                     text = COLOURS[record.levelno] + text + "\033[0m"
                 line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
-            self._stream.write(line + "\n")
+            # At boot there is no locale, so a console may know nothing but ASCII.
+            encoding = getattr(self._stream, "encoding", None) or "utf-8"
+            self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             pass

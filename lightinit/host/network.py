@@ -81,7 +81,7 @@ class KernelRoute:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface, without loopback.
+    """A network interface; loopback only where it has an address of more than this machine.
 
     Attributes:
         name: its name.
@@ -261,7 +261,8 @@ def scene(system: System, wireserver: str) -> Scene:
     indices = {name: index for index, name in socket.if_nameindex()}
     interfaces = []
     for name, addresses in interface_addresses().items():
-        if name != "lo":
+        # Loopback counts only where somebody has put a real address on it, as in a container or a namespace.
+        if name != "lo" or not all(address.startswith("127.") for address in addresses):
             carrier, physical = _link(system, name)
             interfaces.append(Interface(name, indices.get(name, 0), addresses, carrier, physical))
     interfaces.sort(key=lambda interface: (interface.index or 1 << 30, interface.name))

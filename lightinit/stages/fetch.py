@@ -16,7 +16,7 @@ def run(context: Context) -> Outcome:
     if context.datasource is None or context.state is None:
         raise ProvisioningError("fetch needs a network", hint="run the local stage first: lightinit stage local")
     instance, warnings = context.datasource.fetch(context.instance_id)
-    context.state.save_instance(instance, redact(instance.raw))
+    context.state.save_instance(instance, redact)
     context.instance = instance
     admin = instance.admin.name if instance.admin else "no admin user"
     name = instance.hostnames[0] if instance.hostnames else "no host name"

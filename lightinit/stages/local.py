@@ -59,7 +59,8 @@ def run(context: Context) -> Outcome:
         context.use_instance(find_instance(context.system, vm_id))
         context.vm_id = vm_id
         warnings.append("DMI has no product_uuid: the instance id is the vmId of IMDS, asked for at each boot")
-    assert context.state is not None
+    if context.state is None:
+        raise ProvisioningError("instance id is unknown", dmi="unreadable")
     context.state.make_current()
     context.state.save_network(network)
     return Outcome("%s %s, WireServer %s (%s)" % (network.interface or "interface unknown", network.address,

@@ -222,7 +222,9 @@ def test_two_at_once_one_is_refused(tmp_path: Any) -> None:
 
 def test_a_signal_ends_it_without_a_report_and_the_next_boot_resumes(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    with Platform(scenario={"name": "slow", "description": "IMDS hangs once.", "imds": [{"hang_s": 1.2}], "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]}}) as platform:
+    slow = {"name": "slow", "description": "IMDS hangs once.", "imds": [{"hang_s": 1.2}],
+            "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]}}
+    with Platform(scenario=slow) as platform:
         machine.lead_to(platform)
         process = machine.start("boot")
         assert platform.wait_for(lambda the: the.requests, 20)

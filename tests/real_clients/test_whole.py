@@ -14,17 +14,9 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.real_clients.netns import Namespace, need, wait_until
-from tests.support import AZURE_TAG, HERE, UUID
+from tests.support import DMI, HERE, UUID
 
 ENV = {"PYTHONPATH": HERE}
-DMI = """set -e
-mount --bind /sys/class /mnt
-mount -t tmpfs none /sys/class
-mkdir -p /sys/class/net /sys/class/dmi/id
-mount --bind /mnt/net /sys/class/net
-echo %s >/sys/class/dmi/id/chassis_asset_tag
-echo %s >/sys/class/dmi/id/product_uuid
-""" % (AZURE_TAG, UUID)
 SSHD_CONFIG = "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n" \
               "UsePAM %s\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n"
 
@@ -151,3 +143,14 @@ def test_keys_that_nobody_can_log_in_with_are_not_ready(azure: Azure, vm: Namesp
     assert "exit status 1" in said
     (post,) = azure.posts()
     assert "<State>NotReady</State>" in post["body"] and post["status"] == 200
+
+
+def test_a_namespace_with_the_platform_on_its_own_loopback(azure: Azure, vm: Namespace) -> None:
+    for address in ("168.63.129.16/32", "169.254.169.254/32"):
+        vm.add_address("lo", address)
+    ready = azure.folder / "ready"
+    vm.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80", "--imds",
+             "169.254.169.254:80", "--log", str(azure.log), "--ready-file", str(ready), env=ENV)
+    wait_until(ready.exists, 20, "the emulator does not start")
+    assert "exit status" not in boot(vm)
+    assert [post["status"] for post in azure.posts()] == [200]
