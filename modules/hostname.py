@@ -92,7 +92,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     for file in files:
         changed += _edit(system, file.path, partial(file.edit, name=name))
     _set_live_name(name, system, warnings)
-    LOG.info("host name is %s; changed: %s", name, ", ".join(changed) or "nothing")
+    LOG.debug("changed: %s", ", ".join(changed) or "nothing")
     return Outcome("host name is %s" % name, tuple(warnings))
 
 
@@ -105,11 +105,9 @@ def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
             name, notes = names.clean_hostname(candidate)
         except MalformedError as error:
             warnings.append(str(error))
-            LOG.warning("%s", error)
             continue
         for note in notes:
             warnings.append("host name changed to %s: %s" % (name, note))
-            LOG.warning("%s", warnings[-1])
         return name, warnings
     return None, warnings
 
@@ -155,4 +153,3 @@ def _set_live_name(name: str, system: System, warnings: List[str]) -> None:
         socket.sethostname(name)
     except OSError as error:
         warnings.append("live host name could not be set (%s); it holds from the next boot" % error.strerror)
-        LOG.warning("%s", warnings[-1])

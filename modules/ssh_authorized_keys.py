@@ -50,6 +50,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     warnings: List[str] = []
     keys = _read_keys(admin, warnings)
     if not keys and admin.password_login is True:
+        warnings.append("password login is on and no key can be used, but lightinit sets no password yet: set one "
+                        "by other means, or give the VM an ssh key")
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
     base, parts = _find_file(system, account, warnings)
     owner = Owner(account.uid, account.gid)
@@ -73,10 +75,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         warnings.append("a key was in %s already, behind options, and stays behind them: %s" % (shown, options))
     if written:
         accounts.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
-    for warning in warnings:
-        LOG.warning("%s", warning)
     message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
-    LOG.info("%s", message)
     return Outcome(message, tuple(warnings))
 
 

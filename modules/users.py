@@ -76,9 +76,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             settings["privileges"] == "auto" and instance.admin.password_login is True)
         done += _grant(system, name, password, warnings)
     message = "made user %s" % name if made else "user %s was there already" % name
-    LOG.info("%s (uid %d, home %s); done: %s", message, account.uid, account.home, ", ".join(done) or "nothing more")
-    for warning in warnings:
-        LOG.warning("%s", warning)
+    LOG.debug("uid %d, home %s; done: %s", account.uid, account.home, ", ".join(done) or "nothing more")
     return Outcome(message + ("; added " + ", ".join(done) if done and not made else ""), tuple(warnings))
 
 
@@ -118,7 +116,7 @@ def _make(system: System, name: str, settings: ModuleSettings, warnings: List[st
     account = _find(system, name)
     if account is None:
         raise ProvisioningError("account is missing after it was made", user=name, tool=tool or "lightinit")
-    LOG.info("account %s made by %s", name, tool or "editing the account files")
+    LOG.debug("account %s made by %s", name, tool or "editing the account files")
     return account
 
 
