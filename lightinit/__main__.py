@@ -14,7 +14,11 @@ def main():  # type: ignore[no-untyped-def]
     if root is not None:
         instance = quick.provisioned(root)
         if instance is not None:
-            sys.stderr.write("lightinit: instance %s is provisioned: nothing to do\n" % instance)
+            try:
+                sys.stderr.write("lightinit: instance %s is provisioned: nothing to do\n" % instance)
+                sys.stderr.flush()
+            except (OSError, ValueError, AttributeError):  # closed, full or gone: nothing is to do all the same
+                sys.stderr = None
             return 0
     if sys.flags.no_site:
         import site
@@ -31,7 +35,10 @@ def main():  # type: ignore[no-untyped-def]
 
     from lightinit import cli
 
-    code = cli.main()
+    try:
+        code = cli.main()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
     try:
         sys.stdout.flush()
         sys.stderr.flush()

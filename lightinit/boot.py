@@ -15,9 +15,10 @@ from lightinit.host.system import System
 from lightinit.model import Frequency, Network
 from lightinit.pipeline import Context, Step, run_step
 from lightinit.reporting import report
+from lightinit.semaphore import Semaphores
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, local
-from lightinit.state import DISABLED, StatusFile, Timeline, describe_steps, read_boot_id
+from lightinit.state import DISABLED, State, StatusFile, Timeline, current_instance, describe_steps, read_boot_id
 
 LOG = logging.getLogger("lightinit.boot")
 
@@ -76,12 +77,25 @@ def provision(context: Context) -> None:
     if run_stage(context, "local").failed and context.datasource is None:
         if context.platform_known is None and context.network is None:
             return  # no sign that there is a platform to tell
+        if provisioned_before(context):
+            return  # most probably it is the same instance: what it once reported stays true
         use_well_known(context)
+    elif context.steps[-1].failed and provisioned_before(context):
+        return
     elif not context.steps[-1].failed:
         run_stage(context, "fetch")
         if context.instance is not None:
             run_stage(context, "config", force=bool(config.pending(context)))
     run_stage(context, "final")
+
+
+def provisioned_before(context: Context) -> bool:
+    """Whether DMI is silent, so that nobody knows which instance this is, but the last one known is done."""
+    recorded = current_instance(context.system)
+    if context.instance_id or recorded is None:
+        return False
+    marks = Semaphores(context.system, State(context.system, recorded).folder, context.boot_id)
+    return marks.find("stage.final", FREQUENCIES["final"]) is not None
 
 
 def use_well_known(context: Context) -> None:
@@ -96,10 +110,10 @@ def report_at_last(context: Context) -> None:
         LightinitError: the platform has accepted nothing.
     """
     failure = context.first_failure
-    if failure is not None and failure.error is not None:
+    if failure is not None and failure.error is not None and not context.reported:
         if context.datasource is None:
             use_well_known(context)
-        context.reported = report(context.datasource, failure.error, context.vm_id)
+        context.reported = report(context.datasource, failure.told, context.vm_id)
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
@@ -169,19 +183,37 @@ def finish(context: Context, ran: bool) -> str:
             if context.first_failure is not None and context.semaphores is not None:
                 # What the platform said led nowhere: the next boot asks again.
                 context.semaphores.forget("stage.fetch", Frequency.INSTANCE)
-            context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
+            if is_whole(context) or recorded is None:
+                context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
             context.state.save("result", result)
             keep_stamp(context)
         except LightinitError as error:
             LOG.error("the result cannot be kept: %s", error)
     context.status.update(status=result["status"], stage="", finished=result["finished"], errors=result["errors"],
                           warnings=result["warnings"], reported=result["reported"])
-    told = "; the platform accepted %s" % result["reported"] if result["reported"] else \
-        "; the platform was told nothing" if result["status"] == "error" else ""
-    LOG.log(logging.ERROR if result["status"] == "error" else logging.INFO, "%s after %.3f s%s",
-            {"error": "provisioning failed", "done": "provisioning done"}.get(
-                result["status"], "provisioning done, with warnings"), result["duration_s"], told)
+    say_result(context, result)
     return str(result["status"])
+
+
+def is_whole(context: Context) -> bool:
+    """Whether this run was a provisioning, and not a step of it once more: what `analyze` is asked about."""
+    return any(step.name in ("local", "fetch") and step.result != "already" for step in context.steps)
+
+
+def say_result(context: Context, result: Dict[str, Any]) -> None:
+    """The last line: how it ended, what the platform knows, and what to do next."""
+    told = "the platform accepted %s" % context.reported if context.reported else \
+        "nothing was sent, an earlier run reported %s" % result["reported"] if result["reported"] else \
+        "the platform could not be told: it may restart this VM"
+    took_s = context.system.clock.monotonic() - context.timeline.began_s
+    if result["status"] == "error":
+        failure = context.first_failure
+        LOG.error("provisioning failed after %.3f s: %s; %s; see: lightinit status --long; when mended: lightinit boot",
+                  took_s, failure.name if failure else "unknown", told)
+    else:
+        count = len(result["warnings"])
+        LOG.info("provisioning done after %.3f s%s; %s", took_s, ", with %d warning%s (lightinit status --long)" % (
+            count, "" if count == 1 else "s") if count else "", told)
 
 
 def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
@@ -199,7 +231,8 @@ def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
     status = "error" if context.first_failure is not None else "degraded done" if warnings else "done"
     return {"status": status, "version": __version__, "instance": context.instance_id, "boot_id": context.boot_id,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.time())),
-            "duration_s": round(clock.monotonic() - context.timeline.began_s, 6),
+            "duration_s": round(clock.monotonic() - context.timeline.began_s, 6)
+            if is_whole(context) else earlier.get("duration_s", 0.0),
             "reported": context.reported or earlier.get("reported", ""),
             "errors": errors, "warnings": warnings, "steps": steps, "left_out": list(context.system.skipped)}
 
@@ -212,8 +245,7 @@ def merge_steps(new: List[Dict[str, Any]], old: Any, modules: Sequence[str]) -> 
         old: an earlier result's steps, or whatever stands in their place in a damaged file.
         modules: what the settings list; old records of other modules are dropped.
     """
-    kept = {(step.get("kind"), step.get("name")): step for step in old if isinstance(step, dict)} \
-        if isinstance(old, list) else {}
+    kept = {(step["kind"], step["name"]): step for step in (old if isinstance(old, list) else []) if is_record(step)}
     for step in new:
         key = (step["kind"], step["name"])
         if step["result"] != "already" or key not in kept:
@@ -221,6 +253,13 @@ def merge_steps(new: List[Dict[str, Any]], old: Any, modules: Sequence[str]) -> 
     order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
     order += [("stage", "config"), ("stage", "final")]
     return [kept[key] for key in order if key in kept] + [step for step in new if (step["kind"], step["name"]) not in order]
+
+
+def is_record(step: Any) -> bool:
+    """Whether ``step`` is one that make_result has written: the file may be damaged, or another version's."""
+    return isinstance(step, dict) and all(isinstance(step.get(key), str) for key in ("kind", "name", "result")) and \
+        all(isinstance(text, str) for text in [step.get("error", ""), step.get("reason", "")]) and \
+        isinstance(step.get("warnings", []), list)
 
 
 def keep_stamp(context: Context) -> None:

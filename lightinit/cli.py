@@ -33,13 +33,14 @@ from lightinit.state import LOCK
 LOG = logging.getLogger("lightinit.cli")
 
 EPILOG = """exit codes:
-  0   done (boot: also when there was nothing to do or this VM is not ours)
+  0   done (boot: also with warnings, when there was nothing to do, and when this VM is not ours)
   1   failed, or the command met an error
   2   status: done, with warnings
   3   status: not run, still running, or disabled; query, analyze: nothing recorded yet
   64  the command line is wrong
   75  another lightinit is running
   77  not permitted: run as root, or give --root a directory of yours
+  130, 143  stopped by a signal; the next boot resumes
 
 files:
   /etc/lightinit/lightinit.conf, conf.d/*.conf   settings        /var/log/lightinit.log   the log
@@ -88,13 +89,15 @@ def make_parser() -> Parser:
     query = add("query", "show what the platform said about this instance")
     query.add_argument("path", nargs="?", default="", help="a dotted path such as admin.name or "
                        "raw.imds.compute.vmSize; all of it when left out")
+    query.add_argument("--all", action="store_true", help="all of it, as without a path")
     query.add_argument("--secrets", action="store_true", help="with passwords and user data; for root alone")
     analyze = add("analyze", "show where the time of the last provisioning went")
     analyze.add_argument("view", choices=("blame", "show"), help="blame: slowest first; show: in order")
     analyze.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
     config = add("config", "show the effective settings and where each came from; 1 if something is wrong with them")
     config.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
-    clean = add("clean", "forget every instance, so that the next boot provisions again")
+    clean = add("clean", "forget every instance, so that the next boot provisions again; marks of frequency once, and what "
+                "modules have made of the machine, stay")
     clean.add_argument("--logs", action="store_true", help="remove the log as well")
     return parser
 
@@ -123,6 +126,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     except LightinitError as error:
         sys.stderr.write("lightinit: error: %s\n" % log.printable(str(error)))
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader had enough; so that the exit does not complain
         return EXIT_OK
@@ -169,17 +174,15 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     timeline = Timeline(system.clock)
     lock = Lock(system, LOCK)
     lock.take(command)
-    settings = load_settings(system)
+    settings = _settings_or_defaults(system)
     log.start(system, settings["lightinit"]["log_level"], settings["lightinit"]["log_file"], began_s=timeline.began_s)
     context = make_context(system, settings, timeline)
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
         return work(context)
     except RefusedError:
         raise
-    except KeyboardInterrupt:
-        LOG.error("interrupted; the next boot resumes here")
-        return 128 + signal.SIGINT
     except Exception as error:
         LOG.critical("unexpected error, a bug of lightinit's: %s: %s", type(error).__name__, error, exc_info=True)
         _report_bug(context, error)
@@ -189,9 +192,21 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
         lock.release()
 
 
+def _settings_or_defaults(system: System) -> Settings:
+    """The settings; the defaults if loading them fails in a way that nobody thought of: a VM is not lost for that."""
+    try:
+        return load_settings(system)
+    except Exception as error:
+        problem = settings_loader.Problem(settings_loader.FOLDER, 0, "cannot be loaded: %s: %s; defaults are used" % (
+            type(error).__name__, error))
+        return settings_loader.resolve([], [problem], datasource_schema, module_schema)
+
+
 def _stop(number: int, frame: Any) -> None:
+    from lightinit.pipeline import Stopped
+
     LOG.error("stopped by signal %d; the next boot resumes here", number)
-    raise SystemExit(128 + number)
+    raise Stopped(128 + number)
 
 
 def _report_bug(context: Any, error: Exception) -> None:
@@ -208,9 +223,12 @@ def _report_bug(context: Any, error: Exception) -> None:
             context.steps.append(Step("stage", "boot", "failed", error=told))
         if context.platform_known:
             boot.report_at_last(context)
-        boot.finish(context, ran=True)
     except Exception as second:
         LOG.critical("and it could not be reported: %s", second, exc_info=True)
+    try:
+        boot.finish(context, ran=True)
+    except Exception as second:
+        LOG.critical("and it could not be kept: %s", second, exc_info=True)
 
 
 # -- commands that look -----------------------------------------------------------------------------------------------
@@ -220,7 +238,11 @@ def show_status(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit status``."""
     from lightinit.commands import status
 
-    found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout) if arguments.wait \
+    def progress(found: Dict[str, Any]) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("status: %s%s\n" % (found["status"], ", stage " + found["stage"] if found["stage"] else ""))
+
+    found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress) if arguments.wait \
         else status.current_status(system)
     show(status.as_json(found) if arguments.format == "json" else status.as_text(found, arguments.long))
     return int(found["exit_code"])
@@ -230,7 +252,9 @@ def show_query(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit query``."""
     from lightinit.commands import query
 
-    show(query.render(query.look_up(query.load(system, arguments.secrets), arguments.path)))
+    text = query.render(query.look_up(query.load(system, arguments.secrets), arguments.path))
+    # What the platform said must not drive a terminal; a program that reads it gets it as it is.
+    show("\n".join(map(log.printable, text.split("\n"))) if sys.stdout.isatty() else text)
     return EXIT_OK
 
 
@@ -283,7 +307,10 @@ def load_settings(system: System) -> Settings:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("%r is not a number of seconds" % text) from None
     if not 0 <= value <= 86400:
         raise argparse.ArgumentTypeError("must be from 0 to 86400 seconds")
     return value

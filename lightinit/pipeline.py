@@ -15,9 +15,13 @@ from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Network, Outcome
 from lightinit.semaphore import Semaphores
 from lightinit.settings import Settings
-from lightinit.state import State, StatusFile, Timeline
+from lightinit.state import ECHOES, State, StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.pipeline")
+
+
+class Stopped(SystemExit):
+    """A signal told us to stop. No module may take it for a failure of its own."""
 
 
 @dataclass
@@ -43,6 +47,14 @@ class Step:
     def failed(self) -> bool:
         """Whether it failed."""
         return self.result == "failed"
+
+    @property
+    def told(self) -> LightinitError:
+        """The error as the platform is told it: with the step's name, so that a reader knows where to look."""
+        error = self.error or ProvisioningError("step failed")
+        details = {"step": self.name}
+        details.update(error.details)
+        return ProvisioningError(error.reason, **details)
 
     def as_dict(self) -> Dict[str, Any]:
         """The step as it stands in result.json."""
@@ -120,6 +132,8 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
         LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
         context.steps.append(step)
         return step
+    if force and marks is not None:
+        marks.forget(key, frequency)  # while it runs, and if it fails, it is not done
     clock = context.system.clock
     step = Step(kind, name, "running", required)
     context.steps.append(step)
@@ -130,8 +144,7 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
         outcome = _guarded(name, work) if isolate else work()
         step.duration_s = clock.monotonic() - started_s
         step.message, step.warnings = outcome.message, list(outcome.warnings)
-        if context.semaphores is not None:  # the local stage brings the marks with it
-            context.semaphores.write(key, frequency, step.duration_s, outcome, clock.time())
+        _leave_mark(context, step, key, frequency, outcome)
         step.result = "skipped" if outcome.skipped else "ok"
     except LightinitError as error:
         step.result, step.error, step.duration_s = "failed", error, clock.monotonic() - started_s
@@ -140,25 +153,45 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
     return step
 
 
+def _leave_mark(context: Context, step: Step, key: str, frequency: Frequency, outcome: Outcome) -> None:
+    if context.semaphores is None:  # the local stage brings the marks with it
+        return
+    try:
+        context.semaphores.write(key, frequency, step.duration_s, outcome, context.system.clock.time())
+    except LightinitError as error:
+        if frequency is not Frequency.BOOT:
+            raise
+        step.warnings.append("it will run again in this boot: %s" % error)  # no more than that is lost with /run
+
+
 def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
     try:
         outcome = work()
-    except LightinitError:
+    except (LightinitError, Stopped):
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         LOG.debug("module %s raised", name, exc_info=True)
         raise ProvisioningError("module raised an unexpected error", module=name, error=type(error).__name__,
-                                said=str(error)[:200]) from error
+                                said=_said(error)) from error
     if not isinstance(outcome, Outcome):
         raise ProvisioningError("module returned no outcome", module=name, returned=type(outcome).__name__)
-    return outcome
+    return Outcome(str(outcome.message or ""), tuple(str(text) for text in outcome.warnings or ()), bool(outcome.skipped))
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)[:200]
+    except Exception:
+        return "nothing that can be shown"
 
 
 def _tell(step: Step) -> None:
     for warning in step.warnings:
         LOG.warning("%s %s: %s", step.kind, step.name, warning)
     line = "%-6s %-20s %-7s %7.3f s" % (step.kind, step.name, step.result, step.duration_s)
-    if step.error is not None:
+    if step.error is not None and step.error.reason in ECHOES:
+        LOG.info("%s  %s", line, step.error)
+    elif step.error is not None:
         LOG.log(logging.ERROR if step.required else logging.WARNING, "%s  %s", line, step.error)
     else:
         LOG.info("%s  %s", line, step.message)

@@ -1,10 +1,12 @@
 """The first question of every boot: is there anything to do? Answered from five small files, without importing anything
 that the interpreter has not loaded itself.
 
-"No" needs all of this: a stamp that the last boot left when nothing was pending, the same instance id in DMI as in the
+"No" needs all of this: a stamp that this version left when nothing was pending, the same instance id in DMI as in the
 stamp, and settings files that have not changed since. Whatever is unclear means "maybe", and the real thing runs.
 """
 import posix  # built in; with -S not even os is loaded yet, and it costs more than all that is done here
+
+from lightinit import __version__
 
 STAMP = "/var/lib/lightinit/instance/provisioned"
 UUID = "/sys/class/dmi/id/product_uuid"
@@ -31,6 +33,8 @@ def provisioned(root):  # type: ignore[no-untyped-def]
         drop_ins = sorted(name for name in _list(root + FOLDER + "/conf.d") if name[-5:] == ".conf" and name[0] != ".")
         paths = [FOLDER, FOLDER + "/conf.d", FOLDER + "/lightinit.conf"]
         paths += [FOLDER + "/conf.d/" + name for name in drop_ins]
+        if stamp["version"] != __version__:
+            return None
         if ",".join([_mark(root + path) for path in paths]) != stamp["settings"]:
             return None
         return stamp["instance"]

@@ -37,12 +37,17 @@ def load_module(name: str) -> ModuleType:
             raise ProvisioningError("no such module", module=name, hint="did you mean %s?" % found if found else
                                     "the shipped ones are: " + ", ".join(shipped_modules())) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
-    except (ImportError, SyntaxError, ValueError, TypeError) as error:
-        raise ProvisioningError("module cannot be imported", module=name, error=error) from error
+    except (Exception, SystemExit) as error:  # anybody's code, and a module like any other when it fails
+        raise ProvisioningError("module cannot be imported", module=name, error=type(error).__name__,
+                                said=str(error)[:200]) from error
     missing = [part for part in ("NAME", "FREQUENCY", "REQUIRED", "apply") if not hasattr(module, part)]
     if missing:
         raise ProvisioningError("not a lightinit module", module=name, lacks=" ".join(missing),
                                 hint="docs/modules.md tells what a module must have")
+    if not isinstance(module.FREQUENCY, Frequency) or not all(
+            isinstance(setting, Setting) for setting in getattr(module, "SETTINGS", ())):
+        raise ProvisioningError("not a lightinit module", module=name, wrong="FREQUENCY or SETTINGS",
+                                hint="FREQUENCY must be a lightinit.model.Frequency, SETTINGS a tuple of Setting")
     return module
 
 

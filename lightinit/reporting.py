@@ -13,7 +13,7 @@ LOG = logging.getLogger("lightinit.reporting")
 def vm_id_of(instance_id: str, has_efi: bool) -> str:
     """The platform's vmId from the instance id, for reports that are made before IMDS has said it.
 
-    Source: shared facts of Gen1 and Gen2 VMs: Gen1 (no /sys/firmware/efi) shows product_uuid byte-swapped.
+    Source: docs/protocol.md: on Gen1 VMs (no /sys/firmware/efi) vmId is product_uuid byte-swapped, on Gen2 as it is.
     """
     return instance_id if has_efi else swap_byte_order(instance_id)
 

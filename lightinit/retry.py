@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 OnRetry = Callable[[LightinitError, float, int], None]
+LAST_ATTEMPT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class RetryPolicy:
         jitter: fraction by which a pause is made longer or shorter at random, so that a thousand VMs that
             were started together don't come back together.
         deadline_s: seconds for everything, the first attempt included.
-        max_malformed: after how many garbled answers to give up: one may pass, five tell that it won't.
+        malformed_s: for how many seconds garbled answers in a row are borne, from the first of them: what answers
+            in the place of a server that is still starting goes away, what has taken its place for good does not.
+        min_malformed: how many garbled answers in a row it takes at least, whatever time has passed.
     """
 
     first_s: float = 1.0
@@ -47,7 +50,8 @@ class RetryPolicy:
     cap_s: float = 15.0
     jitter: float = 0.25
     deadline_s: float = 300.0
-    max_malformed: int = 5
+    malformed_s: float = 60.0
+    min_malformed: int = 5
 
     def pause_s(self, pauses_before: int, dice: float) -> float:
         """Seconds to wait after ``pauses_before`` earlier pauses; ``dice`` is between 0 and 1."""
@@ -57,6 +61,11 @@ class RetryPolicy:
                 break
             pause_s *= self.factor
         return min(pause_s, self.cap_s) * (1.0 + self.jitter * (2.0 * dice - 1.0))
+
+    @property
+    def last_start_s(self) -> float:
+        """When, from the start, the last attempt begins at the latest: it needs some time of its own."""
+        return self.deadline_s - min(LAST_ATTEMPT_S, self.deadline_s / 10.0)
 
 
 def system_random() -> float:
@@ -68,9 +77,9 @@ def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pace
           random: Callable[[], float] = system_random, on_retry: Optional[OnRetry] = None) -> Result:
     """Call ``operation`` until it returns.
 
-    A TransientError is waited out until the deadline, a MalformedError only ``policy.max_malformed`` times;
-    any other error passes through at once. A pause that would end at or after the deadline isn't begun: what
-    cannot be tried again need not be waited for.
+    A TransientError is waited out until the deadline, MalformedErrors in a row only ``policy.malformed_s``
+    seconds; any other error passes through at once. A pause that reaches too near the deadline, or beyond it, is
+    cut so that one last attempt is made shortly before: who asked for an hour may be back in a minute.
 
     Args:
         operation: called with the seconds that remain, which it should take as its own limit.
@@ -85,10 +94,12 @@ def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pace
 
     Raises:
         ProvisioningError: given up; reason and details are those of the last error, with ``attempts`` and
-            ``elapsed_s`` added, and ``retry_after_s`` if that was what reached beyond the deadline.
+            ``elapsed_s`` added, and ``retry_after_s`` if that reached beyond the deadline.
     """
     started_s = clock.monotonic()
     attempts = malformed = 0
+    malformed_since_s = 0.0
+    is_last = False
     while True:
         attempts += 1
         asked_s = 0.0
@@ -96,17 +107,24 @@ def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pace
             return operation(max(0.0, policy.deadline_s - (clock.monotonic() - started_s)))
         except TransientError as error:
             asked_s = error.retry_after_s or 0.0
+            malformed = 0
             last: LightinitError = error
         except MalformedError as error:
+            if not malformed:
+                malformed_since_s = clock.monotonic() - started_s
             malformed += 1
             last = error
         wait_s = max(policy.pause_s(attempts - 1, random()), asked_s)
         elapsed_s = clock.monotonic() - started_s
-        if malformed >= policy.max_malformed or elapsed_s + wait_s >= policy.deadline_s:
+        hopeless = (malformed >= policy.min_malformed
+                    and elapsed_s + wait_s >= malformed_since_s + policy.malformed_s)
+        if hopeless or is_last or elapsed_s >= policy.last_start_s:
             extra: Dict[str, Any] = {"attempts": attempts, "elapsed_s": "%.1f" % elapsed_s}
             if asked_s and elapsed_s + asked_s >= policy.deadline_s:
                 extra["retry_after_s"] = "%g" % asked_s
             raise ProvisioningError(last.reason, **{**last.details, **extra}) from last
+        if elapsed_s + wait_s >= policy.last_start_s:
+            wait_s, is_last = policy.last_start_s - elapsed_s, True
         if on_retry is not None:
             on_retry(last, wait_s, attempts)
         clock.sleep(wait_s)

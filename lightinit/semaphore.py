@@ -62,7 +62,7 @@ class Semaphores:
                         str(data.get("message", "")), tuple(str(text) for text in data.get("warnings", ())))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedError) as error:
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, MalformedError) as error:
             LOG.warning("%s is damaged (%s): its step runs again", path, error)
             return None
 

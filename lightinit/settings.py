@@ -123,29 +123,64 @@ def load(system: Any, datasource_schema: Callable[[str], Sequence[Setting]],
     """
     entries: List[Entry] = []
     problems: List[Problem] = []
-    files = [MAIN_FILE] + system.glob(DROP_INS)
+    files = [MAIN_FILE]
+    try:
+        files += system.glob(DROP_INS)
+        paths = [system.path(name) for name in [FOLDER, FOLDER + "/conf.d"] + files]
+    except (OSError, ValueError, LightinitError) as error:
+        problems.append(Problem(FOLDER, 0, "cannot be looked into: %s; defaults are used" % error))
+        files, paths = [], []
     for file in files:
         _read_file(system, file, entries, problems)
+    return resolve(entries, problems, datasource_schema, module_schema, fingerprint(paths))
+
+
+def resolve(entries: List[Entry], problems: List[Problem], datasource_schema: Callable[[str], Sequence[Setting]],
+            module_schema: Callable[[str], Sequence[Setting]], mark: str = "") -> Settings:
+    """The settings that these ``entries`` mean; what is wrong with them is added to ``problems``.
+
+    Args:
+        entries: what the files say, in the order in which they were read.
+        problems: what was wrong with the files themselves.
+        datasource_schema: as in :func:`load`.
+        module_schema: as in :func:`load`.
+        mark: the fingerprint of the files.
+    """
     values: Dict[str, Dict[str, Any]] = {}
     origins: Dict[str, Dict[str, str]] = {}
     schema: Dict[str, Tuple[Setting, ...]] = {}
     for section, settings in CORE.items():
         schema[section] = settings
         values[section], origins[section] = _apply(section, settings, entries, problems)
-    source = values["lightinit"]["datasource"]
-    named = [(source.rpartition(".")[2] if "." in source else source, source, datasource_schema, "datasource")]
-    named += [("module." + name, name, module_schema, "modules") for name in values["lightinit"]["modules"]]
-    for section, name, declared, key in named:
+    chosen = values["lightinit"]
+    try:
+        datasource_schema(chosen["datasource"])
+    except LightinitError as error:
+        default = CORE["lightinit"][1].default
+        problems.append(_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default)))
+        chosen["datasource"] = default
+    source = chosen["datasource"]
+    named = [(datasource_section(source), source, datasource_schema)]
+    named += [("module." + name, name, module_schema) for name in chosen["modules"]]
+    for section, name, declared in named:
         try:
             schema[section] = tuple(declared(name))
         except LightinitError as error:
-            file, _, line = origins["lightinit"][key].rpartition(":")
-            problems.append(Problem(file, int(line), str(error)) if file else Problem("built-in default", 0, str(error)))
+            problems.append(_at(origins["lightinit"]["modules"], str(error)))
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
     _refuse_unknown(entries, schema, problems, module_schema)
-    return Settings(values, origins, tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
-                    fingerprint(system.path(name) for name in [FOLDER, FOLDER + "/conf.d"] + files))
+    return Settings(values, origins, tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))), mark)
+
+
+def datasource_section(name: str) -> str:
+    """The section that a datasource's own keys are in: its name, of a dotted name the last part."""
+    return name.replace(":", ".").rpartition(".")[2]
+
+
+def _at(origin: str, text: str) -> Problem:
+    file, _, line = origin.rpartition(":")
+    return Problem(file, int(line), text) if file else Problem("built-in default", 0, text)
 
 
 def fingerprint(paths: Iterable[str]) -> str:
@@ -216,7 +251,7 @@ def convert(setting: Setting, text: str) -> Any:
     if setting.kind == "words":
         return tuple(text.replace(",", " ").split())
     if setting.kind == "endpoint":
-        return _endpoint(text)
+        return check_endpoint(text)
     if setting.kind == "path" and text and not text.startswith("/"):
         raise ValueError("expected an absolute path")
     if setting.choices and text not in setting.choices:
@@ -253,13 +288,17 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _endpoint(text: str) -> str:
-    if text == "auto":
-        return text
-    host, colon, port = text.rpartition(":") if ":" in text else (text, "", "80")
-    if not host or any(char.isspace() or char in "/@?#\\" for char in text):
+def check_endpoint(text: str) -> str:
+    """``text``, if it is ``auto``, or a host with or without a port, and nothing that could bend a URL.
+
+    Raises:
+        ValueError: it is not; the message says what was expected.
+    """
+    host, colon, port = text.partition(":")
+    plain = host.replace(".", "").replace("-", "")
+    if not plain or not all("0" <= char <= "9" or "a" <= char.lower() <= "z" for char in plain):
         raise ValueError("expected auto, an address, or address:port")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if colon and not (all("0" <= char <= "9" for char in port) and 0 < len(port) <= 5 and 0 < int(port) < 65536):
         raise ValueError("expected a port from 1 to 65535 after the colon")
     return text
 

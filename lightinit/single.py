@@ -24,11 +24,13 @@ def stage(context: Context, name: str, force: bool) -> int:
     """
     _settle(context, name == "local")
     if name != "local" and not local.resume(context) and name != "config":
-        raise RefusedError("the local stage has not run", EXIT_NOT_RUN, stage=name, hint="lightinit stage local")
+        raise RefusedError("the local stage has not run", EXIT_NOT_RUN, stage=name, hint="run first: lightinit stage local")
     if name in ("config", "final"):
         has_data = local.use_stored_instance(context)
         if name == "config" and not has_data:
-            raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, stage=name, hint="lightinit stage fetch")
+            raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, stage=name,
+                               hint="run first: lightinit stage fetch")
+    context.status.update(status="running", instance=context.instance_id)
     if name == "final" and (force or not boot.stage_done(context, "final")):
         _recall(context)
     if name == "config" and force:
@@ -37,7 +39,8 @@ def stage(context: Context, name: str, force: bool) -> int:
     step = boot.run_stage(context, name, force or (name == "config" and bool(config.pending(context))))
     if name == "final" and step.result != "already":
         boot.finish(context, ran=True)
-    return _end(step)
+        return _end(context, step, told=True)
+    return _end(context, step)
 
 
 def module(context: Context, name: str, force: bool) -> int:
@@ -51,8 +54,9 @@ def module(context: Context, name: str, force: bool) -> int:
     """
     _settle(context, False)
     if not local.use_stored_instance(context):
-        raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, module=name, hint="lightinit boot")
-    return _end(config.run_module(context, name, force))
+        raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, module=name, hint="run first: lightinit boot")
+    context.status.update(status="running", instance=context.instance_id)
+    return _end(context, config.run_module(context, name, force))
 
 
 def _settle(context: Context, may_be_open: bool) -> None:
@@ -66,7 +70,7 @@ def _settle(context: Context, may_be_open: bool) -> None:
     if not context.instance_id and not may_be_open:
         recorded = current_instance(context.system)  # DMI is silent: the local stage has asked the platform
         if recorded is None:
-            raise RefusedError("the local stage has not run", EXIT_NOT_RUN, hint="lightinit stage local")
+            raise RefusedError("the local stage has not run", EXIT_NOT_RUN, hint="run first: lightinit stage local")
         context.use_instance(recorded)
 
 
@@ -74,7 +78,8 @@ def _recall(context: Context) -> None:
     """Bring up how the earlier stages went: the final stage reports on all of them."""
     for name in ("fetch",):
         if not boot.stage_done(context, name):
-            context.steps.append(Step("stage", name, "failed", error=ProvisioningError("stage has not run", stage=name)))
+            missing = ProvisioningError("stage has not run", stage=name)
+            context.steps.append(Step("stage", name, "failed", error=missing))
     pending = config.pending(context)
     for name in context.settings["lightinit"]["modules"]:
         required = context.settings.values.get("module." + name, {}).get("required", True)
@@ -89,7 +94,15 @@ def _forget(context: Context, name: str) -> None:
         context.semaphores.forget("module." + name, Frequency(section.get("frequency", "instance")))
 
 
-def _end(step: Step) -> int:
+def _end(context: Context, step: Step, told: bool = False) -> int:
+    """Say how it ended, in status.json too unless the boot's own record has ``told`` it already."""
+    if context.state is not None and not told:
+        boot.keep_stamp(context)
+        recorded = context.state.load("result") or {}
+        context.status.update(stage="", status="error" if step.failed else recorded.get("status", "not run"),
+                              errors=["%s: %s" % (step.name, step.error)] if step.failed else recorded.get("errors", []),
+                              warnings=step.warnings or recorded.get("warnings", []),
+                              reported=recorded.get("reported", ""))
     if step.result == "already":
         LOG.info("%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message)
     return EXIT_FAILED if step.failed else EXIT_OK

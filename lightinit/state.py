@@ -151,7 +151,7 @@ def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Opti
         data = json.loads(system.read(path, limit_bytes).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, MalformedError) as error:
+    except (OSError, ValueError, RecursionError, MalformedError) as error:
         LOG.warning("%s cannot be used: %s", path, error)
         return None
     return data if isinstance(data, dict) else None
@@ -208,7 +208,7 @@ def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
     errors: List[str] = []
     warnings: List[str] = []
     for step in steps:
-        if step.get("error") and step["reason"] not in ECHOES:
+        if step.get("error") and step.get("reason") not in ECHOES:
             (errors if step.get("required", True) else warnings).append("%s: %s" % (step["name"], step["error"]))
         warnings.extend("%s: %s" % (step["name"], text) for text in step.get("warnings", ()))
     return errors, warnings

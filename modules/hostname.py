@@ -6,14 +6,16 @@ for its name, so when none of them is valid everything stays as it is, and the b
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import stat
 from dataclasses import dataclass
 from functools import partial
 from typing import Callable, List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
-from lightinit.host.system import System
+from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 
@@ -39,6 +41,7 @@ ASSIGNMENT_FILES = (
 )
 SYSTEMD = ("/run/systemd/system", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 HOSTS = "/etc/hosts"
+HOSTS_LIMIT_BYTES = 16 * 1024 * 1024  # lists against advertising make it long
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         What was done; a warning for each candidate that was refused or cut.
 
     Raises:
-        ProvisioningError: a file could not be written.
+        ProvisioningError: a file that holds the name could not be read or written. Of /etc/hosts that is a warning.
     """
     if settings["preserve_hostname"]:
         return Outcome("host name left as it is, as the settings say", skipped=True)
@@ -88,7 +91,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         old_names = [file.read(_text(system, file.path)) for file in files]
         if system.live:
             old_names.append(socket.gethostname())
-        changed += _edit(system, HOSTS, partial(names.edit_hosts, name=name, old_names=old_names))
+        try:
+            changed += _edit(system, HOSTS, partial(names.edit_hosts, name=name, old_names=old_names), HOSTS_LIMIT_BYTES)
+        except ProvisioningError as error:
+            warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
         changed += _edit(system, file.path, partial(file.edit, name=name))
     _set_live_name(name, system, warnings)
@@ -122,10 +128,10 @@ def _static_files(system: System) -> List[_NameFile]:
     return files
 
 
-def _text(system: System, path: str) -> str:
+def _text(system: System, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> str:
     # Bytes that are no UTF-8 come through unchanged.
     try:
-        return system.read(path).decode("utf-8", "surrogateescape")
+        return system.read(path, limit_bytes).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -134,12 +140,20 @@ def _text(system: System, path: str) -> str:
         raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
 
 
-def _edit(system: System, path: str, edit: Callable[[str], str]) -> List[str]:
-    before = _text(system, path)
+def _edit(system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES) -> List[str]:
+    before = _text(system, path, limit_bytes)
     after = edit(before)
     if after == before:
         return []
-    system.write(path, after.encode("utf-8", "surrogateescape"))
+    mode, uid, gid = 0o644, 0, 0
+    try:
+        status = os.stat(system.path(path))
+        mode, uid, gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
+    system.write(path, after.encode("utf-8", "surrogateescape"), mode, uid, gid)
     return [path]
 
 

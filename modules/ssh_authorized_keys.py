@@ -6,6 +6,7 @@ that the platform gives with a key is not used: sshd reads the file that its own
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
@@ -115,16 +116,14 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
 # -- the place ---------------------------------------------------------------------------------------------------------
 
 def _find(system: System, name: str) -> texts.Account:
-    account = texts.find_account(system.read_text("/etc/passwd"), name)
+    account = texts.find_account(accounts.read_account_file(system, "/etc/passwd"), name)
     if account is None:
         elsewhere = accounts.look_up_elsewhere(system, name)
         if elsewhere is None:
             raise ProvisioningError("user does not exist", user=name, hint="see what the module users says")
         account = texts.Account(name, *elsewhere)
-    if account.uid == 0:
-        raise ProvisioningError("user name belongs to root", user=name,
-                                hint="make the VM anew with another admin user name")
-    return account
+    uid_min = texts.read_number(texts.read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", texts.UID_MIN)
+    return texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
 
 
 def _find_file(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, Tuple[str, ...]]:
@@ -165,7 +164,7 @@ def _read_config(system: System, account: texts.Account, warnings: List[str]) ->
         absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
         return [system.read_text(name) for name in system.glob(absolute)]
 
-    group = system.read_text("/etc/group")
+    group = accounts.read_account_file(system, "/etc/group")
     primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
     who = sshd_config.Who(account.name, tuple(primary + texts.list_groups(group, account.name)))
     reading = sshd_config.read_keys_files(system.read_text(path), who, included)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats import accounts as texts
@@ -66,14 +66,18 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if account is None:
         account = _make(system, name, settings, warnings)
     else:
-        _check_existing(account)
+        uid_min = texts.read_number(_login_defs(system), "UID_MIN", texts.UID_MIN)
+        texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
     done += _join_groups(system, account, settings["groups"], local)
     if settings["privileges"] != "none":
+        has_password = _has_password(system, name)
         password = settings["privileges"] == "password" or (
-            settings["privileges"] == "auto" and instance.admin.password_login is True)
+            settings["privileges"] == "auto" and instance.admin.password_login is True and has_password)
+        if password and not has_password:
+            warnings.append("privileges = password, but %s has no password: set one, or nobody becomes root" % name)
         done += _grant(system, name, password, warnings)
     message = "made user %s" % name if made else "user %s was there already" % name
     LOG.debug("uid %d, home %s; done: %s", account.uid, account.home, ", ".join(done) or "nothing more")
@@ -83,7 +87,18 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 # -- the account -------------------------------------------------------------------------------------------------------
 
 def _text(system: System, path: str) -> str:
-    return system.read_text(path)
+    return accounts.read_account_file(system, path)
+
+
+def _login_defs(system: System) -> Dict[str, str]:
+    return texts.read_login_defs(system.read_text("/etc/login.defs"))
+
+
+def _defaults(system: System) -> Dict[str, str]:
+    """What useradd starts with, as far as it is a path: HOME (where the homes are), SKEL, SHELL."""
+    found = texts.read_assignments(system.read_text("/etc/default/useradd"))
+    paths = {key: value for key, value in found.items() if value.startswith("/")}
+    return dict({"HOME": "/home", "SKEL": "/etc/skel", "SHELL": ""}, **paths)
 
 
 def _find(system: System, name: str) -> Optional[texts.Account]:
@@ -94,25 +109,16 @@ def _find(system: System, name: str) -> Optional[texts.Account]:
     return account
 
 
-def _check_existing(account: texts.Account) -> None:
-    if account.uid == 0:
-        raise ProvisioningError("user name belongs to root", user=account.name,
-                                hint="make the VM anew with another admin user name")
-    if not account.can_log_in:
-        raise ProvisioningError("user name belongs to an account that cannot log in", user=account.name,
-                                shell=account.shell, hint="make the VM anew with another admin user name")
-
-
 def _make(system: System, name: str, settings: ModuleSettings, warnings: List[str]) -> texts.Account:
-    defaults = texts.read_assignments(_text(system, "/etc/default/useradd"))
-    shell = _choose_shell(system, settings["shell"], defaults.get("SHELL", ""), warnings)
+    defaults = _defaults(system)
+    shell = _choose_shell(system, settings["shell"], defaults["SHELL"], warnings)
     group_text = _text(system, GROUP)
     has_group = texts.find_group(group_text, name) is not None
     groups = tuple(group for group in settings["groups"]
                    if group != name and texts.find_group(group_text, group) is not None)
     tool = accounts.add_user(system, accounts.NewUser(name, shell, group=name if has_group else None, groups=groups))
     if tool is None:
-        _edit_in(system, name, shell, defaults.get("HOME", "") or "/home")
+        _edit_in(system, name, shell, defaults["HOME"])
     account = _find(system, name)
     if account is None:
         raise ProvisioningError("account is missing after it was made", user=name, tool=tool or "lightinit")
@@ -139,10 +145,10 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
     What the next run asks first comes last: gshadow before group, and passwd at the very end. So a crash in between
     leaves nothing that looks whole and is not.
     """
-    login_defs = texts.read_login_defs(_text(system, "/etc/login.defs"))
+    login_defs = _login_defs(system)
     with accounts.lock_accounts(system):
         passwd, group = _text(system, PASSWD), _text(system, GROUP)
-        uid = texts.choose_id(texts.used_ids(passwd), texts.read_number(login_defs, "UID_MIN", 1000),
+        uid = texts.choose_id(texts.used_ids(passwd), texts.read_number(login_defs, "UID_MIN", texts.UID_MIN),
                               texts.read_number(login_defs, "UID_MAX", 60000))
         gid = texts.find_group(group, name)
         if gid is None:
@@ -164,8 +170,13 @@ def _has_shadow(system: System) -> bool:
     return system.exists(SHADOW) or not system.live
 
 
+def _today(system: System) -> int:
+    """Days since 1970, by a clock that may be wrong at boot."""
+    return int(system.clock.time() // DAY_S)
+
+
 def _edit_shadow(system: System, name: str) -> None:
-    line = texts.shadow_line(name, int(system.clock.time() // DAY_S))
+    line = texts.shadow_line(name, _today(system))
     accounts.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
 
 
@@ -181,11 +192,11 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
             accounts.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
         done.append("its primary group")
     done += _complete_password(system, name)
-    login_defs = texts.read_login_defs(_text(system, "/etc/login.defs"))
-    defaults = texts.read_assignments(_text(system, "/etc/default/useradd"))
-    usual = "%s/%s" % ((defaults.get("HOME", "") or "/home").rstrip("/"), name)
-    if accounts.make_home(system, account.home, (account.uid, account.gid), texts.home_mode(login_defs),
-                          defaults.get("SKEL", "") or "/etc/skel", adopt=made or account.home == usual):
+    done += _complete_last_change(system, name)
+    defaults = _defaults(system)
+    usual = "%s/%s" % (defaults["HOME"].rstrip("/"), name)
+    if accounts.make_home(system, account.home, (account.uid, account.gid), texts.home_mode(_login_defs(system)),
+                          defaults["SKEL"], adopt=made or account.home == usual):
         done.append("its home")
     if made or done:
         accounts.restore_labels(system, [account.home])
@@ -214,6 +225,27 @@ def _complete_password(system: System, name: str) -> List[str]:
     return ["login without a password"] if there else ["its line in shadow"]
 
 
+def _complete_last_change(system: System, name: str) -> List[str]:
+    """Where shadow says 'must be changed' (day 0) of a password that is not there, say today.
+
+    busybox's adduser writes a 0 while the clock is still in 1970, and then every login ends in that demand.
+    """
+    text = _text(system, SHADOW)
+    day = texts.find_field(text, name, 2)
+    if not day or day.strip("0") or texts.is_password_hash(texts.find_field(text, name, 1)):
+        return []
+    value = texts.last_change(_today(system))
+    with accounts.lock_accounts(system):
+        accounts.edit_account_file(system, SHADOW, partial(texts.set_field, name=name, field=2, value=value))
+    return ["the day of its last change in shadow"]
+
+
+def _has_password(system: System, name: str) -> bool:
+    """Whether a password opens the account, as far as this host's own files say."""
+    field = texts.find_field(_text(system, PASSWD), name, 1)
+    return texts.is_password_hash(texts.find_field(_text(system, SHADOW), name, 1) if field == "x" else field)
+
+
 def _join_groups(system: System, account: texts.Account, wished: Tuple[str, ...], local: bool) -> List[str]:
     text = _text(system, GROUP)
     member_of = set(texts.list_groups(text, account.name))
@@ -236,7 +268,7 @@ def _grant(system: System, name: str, password: bool, warnings: List[str]) -> Li
         return _grant_sudo(system, name, password, warnings)
     if accounts.has_tool(system, "doas") or system.exists(DOAS_CONF):
         path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
-        before = _text(system, path)
+        before = privileges.read_rules(system, path)
         after = rules.edit_doas_conf(before, name, password)
         if after == before:
             return []
@@ -250,7 +282,7 @@ def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) 
     done = []
     if not system.exists(SUDOERS_FOLDER):
         system.make_dir(SUDOERS_FOLDER, 0o750)
-    before = _text(system, SUDOERS_FILE)
+    before = privileges.read_rules(system, SUDOERS_FILE)
     users = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
     after = rules.edit_sudoers_file(before, name, password, users)
     if after != before:
@@ -260,7 +292,7 @@ def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) 
     if main is None:
         warnings.append("sudo has no sudoers file, so its rule in %s may not be read" % SUDOERS_FILE)
         return done
-    text = system.read(main).decode("utf-8", "surrogateescape")
+    text = privileges.read_rules(system, main)
     if rules.includes_folder(text, SUDOERS_FOLDER):
         return done
     if main != SUDOERS[0]:

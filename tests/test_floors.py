@@ -16,7 +16,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
     "errors": set(),
     "model": set(),
-    "quick": set(),
+    "quick": {""},
     "retry": GROUND,
     "settings": GROUND,
     "formats": GROUND | {"formats"},

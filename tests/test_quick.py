@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightinit import quick, settings
+from lightinit import __version__, quick, settings
 from lightinit.formats.dmi import same_instance, swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
@@ -32,7 +32,7 @@ def stamp(machine: Machine) -> None:
     """Leave the stamp that boot.keep_stamp would leave."""
     found = settings.load(System(machine.root), datasource_schema, module_schema)
     machine.put("/var/lib/lightinit/instances/%s/provisioned" % UUID,
-                "instance=%s\nsettings=%s\nversion=0\n" % (UUID, found.fingerprint))
+                "instance=%s\nsettings=%s\nversion=%s\n" % (UUID, found.fingerprint, __version__))
     link = machine.root + "/var/lib/lightinit/instance"
     if not os.path.lexists(link):
         os.symlink("instances/" + UUID, link)
@@ -67,6 +67,12 @@ def test_changed_settings_are_looked_at(machine: Machine, name: str) -> None:
 @pytest.mark.parametrize("text", ["", "instance=\n", "garbage", "\xff", "instance=%s\n" % UUID])
 def test_a_damaged_stamp_is_none(machine: Machine, text: str) -> None:
     machine.put("/var/lib/lightinit/instances/%s/provisioned" % UUID, text)
+    assert quick.provisioned(machine.root) is None
+
+
+def test_another_version_looks_itself(machine: Machine) -> None:
+    path = "/var/lib/lightinit/instances/%s/provisioned" % UUID
+    machine.put(path, machine.read(path).replace("version=" + __version__, "version=0"))
     assert quick.provisioned(machine.root) is None
 
 

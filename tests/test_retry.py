@@ -1,6 +1,7 @@
 """The backoff schedule, with a clock that moves only in sleep()."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, List
 
 import pytest
@@ -10,7 +11,8 @@ from lightinit.retry import RetryPolicy, retry, system_random
 from tests.clients.fakes import middle
 from tests.support import ScriptedClock
 
-PLAIN = RetryPolicy(first_s=1.0, factor=2.0, cap_s=10.0, jitter=0.0, deadline_s=100.0, max_malformed=3)
+PLAIN = RetryPolicy(first_s=1.0, factor=2.0, cap_s=10.0, jitter=0.0, deadline_s=100.0, malformed_s=20.0,
+                    min_malformed=3)
 
 
 def failing(*errors: LightinitError, then: Any = "done") -> Callable[[float], Any]:
@@ -62,13 +64,41 @@ def test_retry_after_counts_for_one_pause_only() -> None:
     assert clock.sleeps == [7.0, 2.0]
 
 
-def test_retry_after_beyond_the_deadline_ends_at_once() -> None:
+def test_retry_after_beyond_the_deadline_leaves_one_last_attempt_before_it() -> None:
+    clock = ScriptedClock()
+    assert retry(failing(*busy(1, retry_after_s=3600.0)), PLAIN, clock, middle) == "done"
+    assert clock.sleeps == [95.0]
     clock = ScriptedClock()
     with pytest.raises(ProvisioningError) as caught:
-        retry(failing(*busy(1, retry_after_s=3600.0, status=503)), PLAIN, clock, middle)
-    assert clock.sleeps == []
+        retry(failing(*busy(2, retry_after_s=3600.0, status=503)), PLAIN, clock, middle)
+    assert clock.sleeps == [95.0]
     assert caught.value.reason == "busy"
-    assert caught.value.details == {"status": "503", "attempts": "1", "elapsed_s": "0.0", "retry_after_s": "3600"}
+    assert caught.value.details == {"status": "503", "attempts": "2", "elapsed_s": "95.0", "retry_after_s": "3600"}
+
+
+@pytest.mark.parametrize("deadline_s, last_s", [(300.0, 295.0), (6.0, 5.4), (0.4, 0.36), (0.0, 0.0)])
+def test_the_last_attempt_has_some_time_left(deadline_s: float, last_s: float) -> None:
+    assert RetryPolicy(deadline_s=deadline_s).last_start_s == pytest.approx(last_s)
+
+
+def test_a_pause_is_cut_too() -> None:
+    clock = ScriptedClock()
+    given: List[float] = []
+
+    def never(remaining_s: float) -> None:
+        given.append(remaining_s)
+        raise TransientError("busy")
+
+    with pytest.raises(ProvisioningError):
+        retry(never, RetryPolicy(first_s=4.0, jitter=0.0, deadline_s=10.0), clock, middle)
+    assert clock.sleeps == [4.0, 5.0] and given == [10.0, 6.0, 1.0]
+
+
+def test_no_time_at_all_is_one_attempt() -> None:
+    clock = ScriptedClock()
+    with pytest.raises(ProvisioningError, match="attempts=1"):
+        retry(failing(*busy(9)), RetryPolicy(deadline_s=0.0), clock, middle)
+    assert clock.sleeps == []
 
 
 def test_it_never_sleeps_past_the_deadline_and_says_how_it_went() -> None:
@@ -95,19 +125,44 @@ def test_the_time_an_operation_takes_counts() -> None:
     assert caught.value.details["elapsed_s"] == "123.0"
 
 
+def garbled(times: int) -> List[LightinitError]:
+    return [MalformedError("not xml", line=1) for _ in range(times)]
+
+
 def test_a_garbled_answer_may_pass_but_not_for_long() -> None:
-    garbled = [MalformedError("not xml", line=1) for _ in range(9)]
-    clock = ScriptedClock()
-    assert retry(failing(*garbled[:2]), PLAIN, clock, middle) == "done"
+    assert retry(failing(*garbled(4)), PLAIN, ScriptedClock(), middle) == "done"
     with pytest.raises(ProvisioningError) as caught:
-        retry(failing(*garbled), PLAIN, ScriptedClock(), middle)
+        retry(failing(*garbled(9)), PLAIN, ScriptedClock(), middle)
     assert caught.value.reason == "not xml"
-    assert caught.value.details["attempts"] == "3"
+    # 1 + 2 + 4 + 8; ten more would be 25 s.
+    assert caught.value.details == {"line": "1", "attempts": "5", "elapsed_s": "15.0"}
 
 
-def test_transient_errors_do_not_use_up_the_garbled_ones() -> None:
-    garbled = [MalformedError("not xml") for _ in range(2)]
-    assert retry(failing(garbled[0], *busy(4), garbled[1]), PLAIN, ScriptedClock(), middle) == "done"
+def test_slow_garbled_answers_have_their_number_of_attempts() -> None:
+    clock = ScriptedClock()
+
+    def slow(remaining_s: float) -> None:
+        clock.now_s += 15.0
+        raise MalformedError("not xml")
+
+    with pytest.raises(ProvisioningError, match="attempts=3"):
+        retry(slow, PLAIN, clock, middle)
+
+
+def test_garbled_answers_in_a_row_are_counted_from_the_first_of_them() -> None:
+    errors = [error for _ in range(5) for error in garbled(1) + busy(1)] + garbled(2)
+    clock = ScriptedClock()
+    assert retry(failing(*errors), replace(PLAIN, deadline_s=1000.0), clock, middle) == "done"
+    assert sum(clock.sleeps) == 95.0
+    with pytest.raises(ProvisioningError, match="not xml .*attempts=13"):
+        retry(failing(*errors, *garbled(1)), replace(PLAIN, deadline_s=1000.0), ScriptedClock(), middle)
+
+
+def test_garbled_answers_can_be_borne_until_the_deadline() -> None:
+    clock = ScriptedClock()
+    with pytest.raises(ProvisioningError, match="not xml"):
+        retry(failing(*garbled(99)), replace(PLAIN, malformed_s=float("inf")), clock, middle)
+    assert sum(clock.sleeps) == 95.0
 
 
 @pytest.mark.parametrize("error", [ProvisioningError("refused"), RefusedError("no"), KeyError("a mistake")])

@@ -18,39 +18,25 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, HERE)
 
 from lightinit.emulator import Platform  # noqa: E402
+from tests.support import FILES, LEASE  # noqa: E402
+
+NOBODY = 65534
+LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"
 
 FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
 SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
-FILES = {
-    "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
-    "/etc/group": "root:x:0:\nadm:x:4:\nsudo:x:27:\n",
-    "/etc/shadow": "root:*:19000:0:99999:7:::\n",
-    "/etc/hostname": "image\n",
-    "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage\n",
-    "/etc/skel/.profile": "# ~/.profile\n",
-    "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
-    "/sys/class/dmi/id/chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77\n",
-}
-LEASE = """lease {
-  interface "eth0";
-  fixed-address 10.0.0.4;
-  option routers 10.0.0.1;
-  option unknown-245 7f:0:0:1;
-  expire never;
-}
-"""
-
-
 def main() -> int:
     """Show it all. Returns the exit code."""
+    give_up_root()
     with tempfile.TemporaryDirectory(prefix="lightinit-demo-") as root:
         for name, text in FILES.items():
-            put(root, name, text)
+            if name != LEASE_FILE:
+                put(root, name, text)
         put(root, "/sys/class/dmi/id/product_uuid", FIRST_UUID + "\n")
         first = start_platform(root, FIRST_UUID, "web-1", "alice")
         title("First boot: four stages. The DHCP lease appears half a second after the start")
-        timer = threading.Timer(0.5, put, (root, "/var/lib/dhcp/dhclient.eth0.leases", LEASE))
+        timer = threading.Timer(0.5, put, (root, LEASE_FILE, LEASE))
         timer.start()
         failed = lightinit(root, "boot")
         show_platform(first)
@@ -75,6 +61,23 @@ def main() -> int:
         second.close()
     print("\n%s" % ("demo: something went wrong, see above" if failed else "demo: all as it should be"))
     return 1 if failed else 0
+
+
+def give_up_root() -> None:
+    """Go on as nobody, if we are root and nobody can read the checkout: the demo needs no privilege, and shows it."""
+    if os.geteuid() != 0:
+        return
+
+    def drop() -> None:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    tried = subprocess.run([sys.executable, "-c", "import lightinit.cli"], cwd=HERE, preexec_fn=drop, check=False,  # noqa: PLW1509
+                           stderr=subprocess.DEVNULL)
+    if tried.returncode == 0:
+        drop()
+        print("(started as root, going on as nobody)")
 
 
 def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:

@@ -28,11 +28,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Fetched:
-    """A metadata document, the api-version it is of, and what it still lacks after all waiting."""
+    """A metadata document, the api-version it is of, what it still lacks after all waiting, and what was odd in it."""
 
     document: Dict[str, Any]
     api_version: str
     missing: Tuple[str, ...] = ()
+    warnings: Tuple[str, ...] = ()
 
 
 class ImdsClient:
@@ -103,14 +104,16 @@ class ImdsClient:
             self._ask("/" + path, "text", remaining_s).body), self._policy)
 
     def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
-        return retry.retry(operation, policy, self._clock, self._random, answers.log_retry)
+        with answers.asking("imds"):
+            return retry.retry(operation, policy, self._clock, self._random, answers.log_retry("imds"))
 
     def _document(self, remaining_s: float) -> Fetched:
         answer = self._ask("", "json", remaining_s)
-        document = document_format.parse(answer.body)
-        # Checks the types of all known fields as well, so that what is malformed is asked for anew.
+        warnings: List[str] = []
+        document = document_format.parse(answer.body, warnings=warnings)
+        # Checks the types of all needed fields as well, so that what is malformed is asked for anew.
         missing = document_format.missing_parts(document, os_profile=self._version >= OS_PROFILE_SINCE)
-        return Fetched(document, self._version, missing)
+        return Fetched(document, self._version, missing, tuple(warnings))
 
     def _ask(self, path: str, form: str, remaining_s: float) -> Answer:
         """A 200 answer, in the newest api-version that both sides know."""

@@ -6,12 +6,13 @@ is for its callers.
 from __future__ import annotations
 
 import logging
-from typing import Callable, Optional, Tuple, TypeVar
+from dataclasses import replace
+from typing import Callable, List, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.clients import answers
-from lightinit.errors import TransientError
+from lightinit.errors import MalformedError, TransientError
 from lightinit.formats import goalstate, health
 from lightinit.host.clock import Clock
 from lightinit.host.transport import Answer, Transport
@@ -21,6 +22,9 @@ LOG = logging.getLogger("lightinit.wireserver")
 PROTOCOL_VERSION = "2012-11-30"
 # 403 and 409 are answered while the fabric moves the container, 410 when the incarnation has just changed.
 PASSING = frozenset((403, 404, 408, 409, 410, 429))
+# What a server says of a path that it knows only with, or only without, a slash at its end; and any redirect.
+MISPLACED = frozenset((400, 404, 405))
+PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
 Result = TypeVar("Result")
 
@@ -33,7 +37,8 @@ class WireServerClient:
         endpoint: address, with ``:port`` unless it is 80.
         clock: for pauses and deadlines.
         fetch_policy: how to try again when fetching; its deadline is for one whole call.
-        report_policy: likewise for reports. The server throttles those who do not wait in between.
+        report_policy: likewise for reports, for which garbled answers are waited out until the deadline too.
+            The server throttles those who do not wait in between.
         request_timeout_s: seconds for one request.
         agent: name and version for ``x-ms-agent-name``.
         random: numbers from 0 up to 1 for the jitter.
@@ -48,11 +53,11 @@ class WireServerClient:
         self._netloc = endpoint
         self._clock = clock
         self._fetch_policy = fetch_policy or retry.RetryPolicy()
-        self._report_policy = report_policy or retry.RetryPolicy()
+        self._report_policy = replace(report_policy or retry.RetryPolicy(), malformed_s=float("inf"))
         self._request_timeout_s = request_timeout_s
         self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
         self._random = random
-        self._machine = "/machine"
+        self._path = PATHS[0]
 
     def fetch_goal_state(self) -> GoalState:
         """The goal state as it is now.
@@ -108,26 +113,29 @@ class WireServerClient:
         return parts.scheme == "http" and _without_port_80(parts.netloc) == _without_port_80(self._netloc)
 
     def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
-        return retry.retry(operation, policy, self._clock, self._random, answers.log_retry)
+        with answers.asking("wireserver"):
+            return retry.retry(operation, policy, self._clock, self._random, answers.log_retry("wireserver"))
 
     def _limit_s(self, remaining_s: float) -> float:
         return answers.limit_s(self._request_timeout_s, remaining_s)
 
-    def _goal_state(self, remaining_s: float) -> GoalState:
-        return goalstate.parse_goal_state(self._machine_request("GET", "goalstate", remaining_s).body)
+    def _goal_state(self, remaining_s: float, patient: bool = False) -> GoalState:
+        answer = self._machine_request("GET", "goalstate", remaining_s)
+        self._check(answer, self._path + "?comp=goalstate", patient)
+        return goalstate.parse_goal_state(answer.body)
 
     def _report(self, make_body: Callable[[GoalState, int], bytes]) -> None:
         """Report against a goal state fetched anew in each attempt: at a refusal it has often just changed.
 
-        No status of the report is final. Without a report the platform restarts the VM, so nothing is lost by
-        asking until the deadline.
+        No answer is final, neither to the report nor to its goal state. Without a report the platform restarts
+        the VM, so nothing is lost by asking until the deadline.
         """
         failures = 0
 
         def attempt(remaining_s: float) -> GoalState:
             nonlocal failures
             ends_s = self._clock.monotonic() + remaining_s
-            goal_state = self._goal_state(remaining_s)
+            goal_state = self._goal_state(remaining_s, patient=True)
             body = make_body(goal_state, failures)
             answer = self._machine_request("POST", "health", ends_s - self._clock.monotonic(), body)
             if 200 <= answer.status < 300:
@@ -140,18 +148,27 @@ class WireServerClient:
 
     def _machine_request(self, method: str, component: str, remaining_s: float,
                          body: Optional[bytes] = None) -> Answer:
-        """Ask ``/machine?comp=``, or ``/machine/?comp=`` where that is not found; what worked is kept."""
+        """Ask ``/machine?comp=``, and ``/machine/?comp=`` where that is refused; what worked is kept.
+
+        When both are refused, the answer that says more counts: that the path is elsewhere, or not there, says
+        less than anything else.
+        """
         ends_s = self._clock.monotonic() + remaining_s
-        for path in (self._machine, "/machine/" if self._machine == "/machine" else "/machine"):
-            target = "%s?comp=%s" % (path, component)
+        refused: List[Answer] = []
+        for last, path in enumerate((self._path, PATHS[self._path == PATHS[0]])):
             timeout_s = self._limit_s(ends_s - self._clock.monotonic())
-            answer = self._send(method, target, timeout_s, body)
-            if answer.status != 404:
-                self._machine = path
-                break
-        if method == "GET":
-            self._check(answer, target)
-        return answer
+            try:
+                answer = self._send(method, "%s?comp=%s" % (path, component), timeout_s, body)
+            except MalformedError as error:
+                if not error.details.get("status", "").startswith("3") or (last and not refused):
+                    raise
+                continue
+            if 200 <= answer.status < 300:
+                self._path = path
+            if answer.status not in MISPLACED:
+                return answer
+            refused.append(answer)
+        return next((answer for answer in refused if answer.status != 404), refused[0])
 
     def _get(self, target: str, timeout_s: float) -> Answer:
         answer = self._send("GET", target, timeout_s)
@@ -165,10 +182,10 @@ class WireServerClient:
         return self._transport.request(method, "http://%s%s" % (self._netloc, target), headers, body,
                                        timeout_s=timeout_s, want_body=method == "GET")
 
-    def _check(self, answer: Answer, target: str) -> None:
+    def _check(self, answer: Answer, target: str, patient: bool = False) -> None:
         if answer.status != 200:
             answers.refuse(answer, "wireserver", "http://%s%s" % (self._netloc, target), PASSING,
-                           "the server does not take this request; is it really Azure's WireServer?")
+                           "the server does not take this request; is it really Azure's WireServer?", patient)
 
 
 def _without_port_80(netloc: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 
 from lightinit.errors import EXIT_NOT_RUN, RefusedError
 from lightinit.host.system import System
-from lightinit.state import CURRENT, read_json
+from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
 
 
 def load(system: System) -> List[Dict[str, Any]]:
@@ -15,12 +15,17 @@ def load(system: System) -> List[Dict[str, Any]]:
     Raises:
         RefusedError: nothing has been recorded.
     """
-    data = read_json(system, CURRENT + "/timeline.json")
+    data = read_json(system, CURRENT + "/timeline.json", INSTANCE_LIMIT_BYTES)
     entries = data.get("entries") if data else None
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
         raise RefusedError("no time line", EXIT_NOT_RUN, path=CURRENT + "/timeline.json",
                            hint="it is written at the end of `lightinit boot`; see: lightinit status --long")
     return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("kind", "name")) and \
+        all(isinstance(entry.get(key), (int, float)) for key in ("start_s", "duration_s"))
 
 
 def blame(entries: List[Dict[str, Any]]) -> str:

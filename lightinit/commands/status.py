@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.dmi import normalise_uuid, same_instance
-from lightinit.host.clock import Clock
 from lightinit.host.dmi import read_dmi
 from lightinit.host.lock import is_held
+from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.state import CURRENT, DISABLED, LOCK, STATUS, current_instance, read_boot_id, read_json
 
@@ -24,13 +24,17 @@ def current_status(system: System) -> Dict[str, Any]:
         A dict with ``status`` (done, error, running, not run, disabled), ``extended_status`` (also: degraded done),
         ``exit_code``, ``detail``, ``stage``, ``instance``, ``reported``, ``errors``, ``warnings``, ``finished``.
     """
-    live = read_json(system, STATUS) or {}
-    if live.get("boot_id") != read_boot_id(system):
-        live = {}  # what an earlier boot left
+    live = _live(system)
+    if live.get("status") == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
+        live = _live(system)  # it may have ended between the two looks
     word, detail, data = str(live.get("status", "not run")), "", live
-    if word == "running" and not is_held(system, LOCK):
-        word, detail = "error", "lightinit was cut off in stage %s; it resumes at the next boot, or now with: " \
-                                "lightinit boot" % (live.get("stage") or "unknown")
+    if word == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
+        result = _recorded_result(system)
+        if result is not None and result.get("boot_id") == live.get("boot_id"):
+            word, data = str(result.get("status", "error")), result  # it was cut off after all was done
+        else:
+            word, detail = "error", "lightinit was cut off in stage %s; it resumes at the next boot, or now with: " \
+                                    "lightinit boot" % (live.get("stage") or "unknown")
     elif word == "disabled":
         detail = str(live.get("reason", ""))
     elif word == "not run":
@@ -39,30 +43,49 @@ def current_status(system: System) -> Dict[str, Any]:
         else:
             result = _recorded_result(system)
             if result is not None:
-                word, data, detail = str(result.get("status", "error")), result, "by an earlier boot"
+                word, data = str(result.get("status", "error")), result
+                detail = "" if result.get("boot_id") == read_boot_id(system) else "by an earlier boot"
     if word not in EXIT_CODES:
         word, detail = "error", "the recorded status is damaged"
     return {"status": "done" if word == "degraded done" else word, "extended_status": word,
-            "exit_code": EXIT_CODES[word], "detail": detail, "stage": data.get("stage", ""),
-            "instance": data.get("instance", ""), "reported": data.get("reported", ""),
-            "errors": data.get("errors", []), "warnings": data.get("warnings", []),
-            "finished": data.get("finished", "")}
+            "exit_code": EXIT_CODES[word], "detail": detail, "stage": str(data.get("stage", "")),
+            "instance": str(data.get("instance", "")), "reported": str(data.get("reported", "")),
+            "errors": _texts(data.get("errors")), "warnings": _texts(data.get("warnings")),
+            "finished": str(data.get("finished", ""))}
 
 
-def wait_for_status(system: System, timeout_s: float, start_timeout_s: float, clock: Optional[Clock] = None
-                    ) -> Dict[str, Any]:
+def _live(system: System) -> Dict[str, Any]:
+    """status.json, unless an earlier boot left it."""
+    live = read_json(system, STATUS) or {}
+    return live if live.get("boot_id") == read_boot_id(system) else {}
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _texts(value: Any) -> List[str]:
+    return [str(text) for text in value] if isinstance(value, list) else []
+
+
+def wait_for_status(system: System, timeout_s: float, start_timeout_s: float,
+                    progress: Optional[Callable[[Dict[str, Any]], None]] = None) -> Dict[str, Any]:
     """As :func:`current_status`, once provisioning has ended. Always returns.
 
     Args:
         system: the machine.
         timeout_s: seconds to wait at most, in all.
         start_timeout_s: seconds to wait at most while nothing runs and nothing has run.
-        clock: the machine's own by default.
+        progress: told the status whenever it or its stage has changed.
     """
-    clock = clock or system.clock
+    clock = system.clock
     began_s = clock.monotonic()
+    told = None
     while True:
         found = current_status(system)
+        if progress is not None and told != (found["status"], found["stage"]):
+            told = (found["status"], found["stage"])
+            progress(found)
         waited_s = clock.monotonic() - began_s
         limit_s = {"running": timeout_s, "not run": min(timeout_s, start_timeout_s)}.get(found["status"], 0.0)
         if waited_s >= limit_s:
@@ -78,7 +101,7 @@ def as_text(found: Dict[str, Any], long: bool) -> str:
                                                      "reported", "finished") if found[key]]
     for key in ("errors", "warnings"):
         lines += ["%s:" % key] + ["  - %s" % text for text in found[key]] if found[key] else ["%s: none" % key]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def as_json(found: Dict[str, Any]) -> str:

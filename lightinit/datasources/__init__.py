@@ -34,5 +34,6 @@ def load(name: str) -> Any:
     module, _, attribute = target.rpartition(":" if ":" in target else ".")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
-        raise ProvisioningError("datasource cannot be imported", name=name, error=error) from error
+    except (Exception, SystemExit) as error:  # a site's own file is run here, and may do anything
+        raise ProvisioningError("datasource cannot be imported", name=name,
+                                error="%s: %s" % (type(error).__name__, error)) from error

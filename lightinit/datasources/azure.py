@@ -20,10 +20,11 @@ from lightinit.host.clock import Clock
 from lightinit.host.transport import OnRequest, Transport
 from lightinit.model import GoalState, Instance, Network
 from lightinit.retry import RetryPolicy
-from lightinit.settings import Setting
+from lightinit.settings import Setting, check_endpoint
 
 LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
+MIN_PAUSE_S = 0.05
 
 SETTINGS: Tuple[Setting, ...] = (
     Setting("wireserver", "endpoint", "auto",
@@ -68,7 +69,7 @@ class AzureDatasource:
         self._agent = "".join(letter if " " <= letter <= "~" else "?" for letter in str(values["agent"]))
         wireserver = network.wireserver if values["wireserver"] == "auto" else values["wireserver"]
         imds = ENDPOINT if values["imds"] == "auto" else values["imds"]
-        first_s = float(values["retry_first_s"])
+        first_s = max(MIN_PAUSE_S, float(values["retry_first_s"]))
         policy = RetryPolicy(first_s=first_s, cap_s=15.0 * first_s)
         # A transport each: they are used side by side, and one that hangs must not cost the other its
         # connection.
@@ -102,8 +103,8 @@ class AzureDatasource:
         goal_state = _Background(self.wireserver.fetch_goal_state)
         goal_state.start()
         fetched = self.imds.fetch_document()
-        instance = instance_from_document(fetched.document, instance_id)
-        warnings: List[str] = []
+        warnings: List[str] = list(fetched.warnings)
+        instance = instance_from_document(fetched.document, instance_id, warnings)
         if fetched.missing:
             warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
         goal_state.join()
@@ -174,12 +175,9 @@ class _Background(threading.Thread):
 
 
 def _endpoint(key: str, value: Any) -> str:
-    """``value``, if it is a host or an address with or without a port, and nothing that could bend a URL."""
-    text = str(value)
-    host, _, port = text.partition(":")
-    good_host = host.replace(".", "").replace("-", "").isalnum() and host.isascii()
-    good_port = port.isdigit() and 0 < int(port) < 65536 if ":" in text else True
-    if not (good_host and good_port):
-        raise ProvisioningError("endpoint is not usable", key=key, value=text[:100],
-                                hint="give host or host:port")
-    return text
+    """``value``, if it is an endpoint by the rule that the settings have too."""
+    try:
+        return check_endpoint(str(value))
+    except ValueError as error:
+        raise ProvisioningError("endpoint is not usable", key=key, value=str(value)[:100], error=error,
+                                hint="give host or host:port") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional
+from typing import Callable, Collection, Dict, List, Optional
 
 from lightinit.errors import ProvisioningError
 
@@ -16,7 +16,10 @@ NAME_MAX_CHARS = 32
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 # What useradd, adduser and passwd -l leave in an account that never had a password.
 NEVER_SET = ("!", "!!", "!*")
-NO_LOGIN_SHELLS = ("nologin", "false")
+NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
+UID_MIN = 1000  # where login.defs does not say
+# What crypt(5) makes: $id$..., the extended DES form, the DES form. All else opens nothing: *, !, !!, *LK*, nothing.
+_HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,44 @@ def check_user_name(name: str) -> str:
         raise ProvisioningError("user name is not allowed", user=ascii(name[:64]), why=why,
                                 hint="make the VM anew with another admin user name")
     return name
+
+
+def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str], bool]) -> Account:
+    """Check that an account that is there already can be the admin's: nothing in it would be changed to make it so.
+
+    Args:
+        account: the account.
+        uid_min: the lowest user id that is no system account's.
+        is_shell: whether a path is a program, as sshd wants a shell to be.
+
+    Returns:
+        The account.
+
+    Raises:
+        ProvisioningError: it belongs to the system, or nobody could use it.
+    """
+    rename = "make the VM anew with another admin user name"
+    if account.uid == 0:
+        raise ProvisioningError("user name belongs to root", user=account.name, hint=rename)
+    if not account.can_log_in:
+        raise ProvisioningError("user name belongs to an account that cannot log in", user=account.name,
+                                shell=account.shell, hint=rename)
+    if account.uid < uid_min:
+        raise ProvisioningError("user name belongs to a system account", user=account.name, uid=account.uid,
+                                uid_min=uid_min, hint=rename)
+    if not account.shell.startswith("/") or not is_shell(account.shell):
+        raise ProvisioningError("shell of the account is missing", user=account.name, shell=account.shell,
+                                hint="install that shell in the image, or give the account another: usermod -s")
+    parts = [part for part in account.home.split("/") if part not in ("", ".")]
+    if not account.home.startswith("/") or not parts or ".." in parts:
+        raise ProvisioningError("home of the account cannot be used", user=account.name, path=account.home or "(empty)",
+                                hint="give the account a home of its own in the image: usermod -d")
+    return account
+
+
+def is_password_hash(field: Optional[str]) -> bool:
+    """Whether the password field of passwd or shadow holds a password that opens the account."""
+    return field is not None and _HASH.fullmatch(field) is not None
 
 
 def find_account(passwd: str, name: str) -> Optional[Account]:
@@ -171,8 +212,12 @@ def passwd_line(account: Account, password: str = "x") -> str:  # noqa: S107 - "
 
 def shadow_line(name: str, day: int, password: str = NO_PASSWORD) -> str:
     """The line of shadow; ``day`` is today in days since 1970, as the day of the last change."""
-    # A clock that is wrong at boot must not say 0, which means 'must be changed at the next login'.
-    return "%s:%s:%s:0:99999:7:::" % (name, password, day if day > 0 else "")
+    return "%s:%s:%s:0:99999:7:::" % (name, password, last_change(day))
+
+
+def last_change(day: int) -> str:
+    """The field of the last change. A clock in 1970 must not say 0: 'must be changed at the next login'."""
+    return str(day) if day > 0 else ""
 
 
 def read_login_defs(text: str) -> Dict[str, str]:

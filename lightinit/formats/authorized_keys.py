@@ -17,6 +17,7 @@ from lightinit.errors import MalformedError
 
 RSA_MIN_BITS = 1024  # what OpenSSH itself demands; below it a key would be ignored
 RSA_ADVISED_BITS = 2048
+SHOWN_OPTIONS_CHARS = 60
 CURVES: Dict[bytes, int] = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}
 KEY_TYPES = (b"ssh-ed25519", b"ssh-rsa", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521",
              b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com")
@@ -62,7 +63,8 @@ class Merged:
     Attributes:
         data: the whole new file; the same bytes when nothing was added.
         added: how many keys are new in it.
-        restricted: for keys that were there already, behind options: those options' names.
+        restricted: for keys that were there already, behind options: those options' names, printable and cut, since
+            they are the user's own words.
     """
 
     data: bytes
@@ -159,7 +161,7 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
             there[identity] = b""
             added.append(key.line + end)
         elif there[identity]:
-            restricted.append(", ".join(_option_names(there[identity])))
+            restricted.append(_show_options(there[identity]))
     if not added:
         return Merged(existing, 0, tuple(restricted))
     gap = end if existing and not existing.endswith(b"\n") else b""
@@ -213,6 +215,11 @@ def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
 def _option_names(options: bytes) -> List[str]:
     bare = re.sub(rb'"(?:\\.|[^"\\])*"', b"", options)
     return [word.split(b"=")[0].decode("ascii", "replace").lower() for word in bare.split(b",") if word]
+
+
+def _show_options(options: bytes) -> str:
+    shown = re.sub(r"[^ -~]", "?", ", ".join(_option_names(options)))
+    return shown if len(shown) <= SHOWN_OPTIONS_CHARS else shown[:SHOWN_OPTIONS_CHARS - 3] + "..."
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

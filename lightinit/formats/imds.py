@@ -1,7 +1,8 @@
 """The metadata document of IMDS: bytes in, checked document out, and from it an Instance. It knows no HTTP.
 
-Known fields have strict types: null and absent are the same, anything else of the wrong type is an error that
-names the place. What is not known is kept as it came, for ``lightinit query``.
+Null and absent are the same everywhere. A field that provisioning depends on has a strict type: anything else is an
+error that names the place. In the others it is a warning, and what can be made of it is taken. What is not known is
+kept as it came, for ``lightinit query``.
 """
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from lightinit.errors import MalformedError
 from lightinit.model import Instance, SshKey, User
 
 Document = Dict[str, Any]
+_Place = Tuple[Any, Any]  # the place of what is around it (None at the top), and the key or number in it
 
 LIMIT_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 30
 MAX_TEXT = 256
+MAX_WARNINGS = 20
 REDACTED = "redacted for non-root user"
 # Compared with names in lower case, without anything but letters and digits.
 SECRET_WORDS = ("passw", "passphrase", "userdata", "customdata", "secret", "token", "privatekey",
@@ -25,22 +28,24 @@ _KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "n
           type(None): "null"}
 
 
-def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> Document:
+def parse(data: bytes, limit_bytes: int = LIMIT_BYTES, warnings: Optional[List[str]] = None) -> Document:
     """Read ``GET /metadata/instance`` with ``format=json``.
+
+    What could not be written down again as JSON in UTF-8 is replaced: a number that is none, or beyond all
+    bounds, by null; half a surrogate pair by ``?``. Of a key that comes twice the last counts.
 
     Args:
         data: the answer's body, UTF-8, with or without a byte-order mark.
         limit_bytes: how long it may be.
+        warnings: where to note what was replaced, if anywhere.
 
     Raises:
-        MalformedError: too long, not UTF-8, not JSON (HTML, say), no object, too deep, or text that UTF-8
-            cannot hold.
+        MalformedError: too long, not UTF-8, not JSON (HTML, say), no object, or too deep.
     """
     if len(data) > limit_bytes:
         raise MalformedError("imds document is too large", bytes=len(data), limit_bytes=limit_bytes)
     try:
-        document = json.loads(_decode(data), parse_int=_integer, parse_float=_number,
-                              parse_constant=_number)
+        document = json.loads(_decode(data), parse_int=_integer)
     except UnicodeDecodeError as error:
         raise MalformedError("imds document is not utf-8", at_byte=error.start) from None
     except RecursionError:
@@ -50,8 +55,8 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> Document:
                              error=error.msg) from None
     if not isinstance(document, dict):
         raise MalformedError("imds document is not an object", found=_KINDS[type(document)])
-    _check_values(document)
-    return document
+    cleaned: Document = _clean(document, None, 1, [] if warnings is None else warnings)
+    return cleaned
 
 
 def parse_text(data: bytes) -> str:
@@ -81,17 +86,19 @@ def newest_versions(body: bytes) -> Tuple[str, ...]:
     return tuple(sorted({version for version in offered if _is_version(version)}, reverse=True))
 
 
-def instance_from_document(document: Document, instance_id: str) -> Instance:
+def instance_from_document(document: Document, instance_id: str, warnings: Optional[List[str]] = None) -> Instance:
     """What the document says about this VM.
 
     Args:
         document: as :func:`parse` gives it.
         instance_id: the id that semaphores hang on; the document's own ``vmId`` is another field.
+        warnings: where to note the fields of the wrong type that provisioning does not depend on, if anywhere.
 
     Raises:
-        MalformedError: a known field has the wrong type; ``path`` says which, ``found`` what it is instead.
+        MalformedError: a field that it depends on has the wrong type; ``path`` says which, ``found`` what it is
+            instead.
     """
-    compute = _Fields(document, "").object("compute")
+    compute = _Fields(document, "", [] if warnings is None else warnings).object("compute")
     profile = compute.object("osProfile")
     names = (profile.text("computerName"), compute.text("name"))
     return Instance(
@@ -100,14 +107,14 @@ def instance_from_document(document: Document, instance_id: str) -> Instance:
         hostnames=tuple(dict.fromkeys(name for name in names if name)),
         admin=_admin(profile, _keys(compute)),
         vm_id=compute.text("vmId"),
-        location=compute.text("location"),
-        vm_size=compute.text("vmSize"),
-        resource_group=compute.text("resourceGroupName"),
-        subscription_id=compute.text("subscriptionId"),
-        scale_set=compute.text("vmScaleSetName"),
-        zone=compute.text("zone"),
-        tags={tag.text("name"): tag.text("value") for tag in compute.objects("tagsList") if tag.text("name")},
-        user_data=compute.text("userData"),
+        location=compute.loose_text("location"),
+        vm_size=compute.loose_text("vmSize"),
+        resource_group=compute.loose_text("resourceGroupName"),
+        subscription_id=compute.loose_text("subscriptionId"),
+        scale_set=compute.loose_text("vmScaleSetName"),
+        zone=compute.loose_text("zone"),
+        tags=_tags(compute),
+        user_data=compute.loose_text("userData"),
         raw={"imds": document},
     )
 
@@ -140,7 +147,8 @@ def redact(document: Any) -> Any:
     """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any depth.
 
     Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication`` should be
-    seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out when the name smells.
+    seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out when the name smells. A
+    text is struck out, whatever its name, when it holds a private key, or is itself JSON that smells.
 
     Args:
         document: any JSON value.
@@ -152,6 +160,8 @@ def redact(document: Any) -> Any:
                 for key, value in document.items()}
     if isinstance(document, (list, tuple)):
         return [redact(value) for value in document]
+    if isinstance(document, str) and _is_secret_text(document):
+        return REDACTED
     return document
 
 
@@ -177,6 +187,11 @@ def _smells(name: str) -> bool:
     return any(word in plain for word in SECRET_WORDS)
 
 
+def _is_secret_text(text: str) -> bool:
+    # As JSON stands what a tag had for its value when that was no text.
+    return "PRIVATE KEY" in text.upper() or (text.lstrip()[:1] in ("{", "[") and _smells(text))
+
+
 def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:
     """The admin account, None when nothing names it.
 
@@ -194,20 +209,47 @@ def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:
 
 
 def _keys(compute: _Fields) -> Tuple[SshKey, ...]:
-    found = (SshKey(key.text("keyData"), key.text("path")) for key in compute.objects("publicKeys"))
+    found = (SshKey(key.text("keyData"), key.loose_text("path")) for key in compute.objects("publicKeys"))
     return tuple(key for key in found if key.text)
+
+
+def _tags(compute: _Fields) -> Dict[str, str]:
+    tags = {}
+    for tag in compute.loose_objects("tagsList"):
+        name = tag.loose_text("name")
+        if name:
+            tags[name] = tag.json_text("value")
+    return tags
 
 
 class _Fields:
     """An object of the document that knows its path, and gives its fields only in the type asked for."""
 
-    def __init__(self, values: Mapping[str, Any], path: str) -> None:
+    def __init__(self, values: Mapping[str, Any], path: str, warnings: List[str]) -> None:
         self._values = values
         self._path = path
+        self._warnings = warnings
 
     def text(self, name: str) -> str:
         """A string without white space around it; "" when absent."""
         return str(self._get(name, str) or "").strip()
+
+    def loose_text(self, name: str) -> str:
+        """As :meth:`text`, but a number is taken as its text, and anything else as absent; both are noted."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, str):
+            return (value or "").strip()
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        self._note(name, "string", value, "taken as its text" if is_number else "passed over")
+        return str(value) if is_number else ""
+
+    def json_text(self, name: str) -> str:
+        """As :meth:`text`, but anything else is taken as its JSON text, and noted."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, str):
+            return (value or "").strip()
+        self._note(name, "string", value, "taken as its text")
+        return json.dumps(value, ensure_ascii=False)
 
     def boolean(self, name: str) -> Optional[bool]:
         """A boolean, also when written as a string; None when absent or empty."""
@@ -221,15 +263,27 @@ class _Fields:
 
     def object(self, name: str) -> _Fields:
         """An object; an empty one when absent."""
-        return _Fields(self._get(name, dict) or {}, self._path + name + ".")
+        return _Fields(self._get(name, dict) or {}, self._path + name + ".", self._warnings)
 
     def objects(self, name: str) -> Iterable[_Fields]:
         """The objects of an array; nulls are passed over."""
         for place, value in enumerate(self._get(name, list) or []):
             if isinstance(value, dict):
-                yield _Fields(value, "%s%s.%d." % (self._path, name, place))
+                yield _Fields(value, "%s%s.%d." % (self._path, name, place), self._warnings)
             elif value is not None:
                 raise self._wrong("%s.%d" % (name, place), "object", value)
+
+    def loose_objects(self, name: str) -> Iterable[_Fields]:
+        """As :meth:`objects`, but what is none is passed over, and noted."""
+        values = self._values.get(name)
+        if values is not None and not isinstance(values, list):
+            self._note(name, "array", values, "passed over")
+            return
+        for place, value in enumerate(values or []):
+            if isinstance(value, dict):
+                yield _Fields(value, "%s%s.%d." % (self._path, name, place), self._warnings)
+            elif value is not None:
+                self._note("%s.%d" % (name, place), "object", value, "passed over")
 
     def _get(self, name: str, kind: type) -> Any:
         value = self._values.get(name)
@@ -242,42 +296,57 @@ class _Fields:
         return MalformedError("imds field has the wrong type", path=self._path + name, expected=expected,
                               found=_KINDS[type(value)])
 
-
-def _check_values(document: Document) -> None:
-    """Refuse what could not be written down again as JSON: bottomless nesting, halves of surrogate pairs."""
-    level: List[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        below: List[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below.extend(value)
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-            elif isinstance(value, str):
-                _check_text(value)
-        if not below:
-            return
-        level = below
-    raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH)
+    def _note(self, name: str, expected: str, value: Any, what: str) -> None:
+        _note(self._warnings, "imds field %s has the wrong type (%s instead of %s) and is %s" % (
+            self._path + name, _KINDS[type(value)], expected, what))
 
 
-def _check_text(text: str) -> None:
+def _note(warnings: List[str], text: str) -> None:
+    if len(warnings) < MAX_WARNINGS:
+        warnings.append(text)
+    elif len(warnings) == MAX_WARNINGS:
+        warnings.append("imds document has further odd values, which are not listed")
+
+
+def _clean(value: Any, place: Optional[_Place], depth: int, warnings: List[str]) -> Any:
+    """A copy without what could not be written down again: numbers that are none, halves of surrogate pairs.
+
+    Raises:
+        MalformedError: the nesting is bottomless.
+    """
+    if depth > MAX_DEPTH:
+        raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH)
+    if isinstance(value, dict):
+        return {_clean_text(key, place, warnings): _clean(inner, (place, key), depth + 1, warnings)
+                for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner, (place, number), depth + 1, warnings) for number, inner in enumerate(value)]
+    if isinstance(value, str):
+        return _clean_text(value, place, warnings)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        _note(warnings, "imds field %s has an impossible number, which is passed over" % _path(place))
+        return None
+    return value
+
+
+def _clean_text(text: str, place: Optional[_Place], warnings: List[str]) -> str:
     try:
         text.encode("utf-8")
+        return text
     except UnicodeEncodeError:
-        raise MalformedError("imds document has broken text", found="a lone surrogate") from None
+        _note(warnings, "imds field %s has half a surrogate pair, which is replaced" % _path(place))
+        return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _integer(digits: str) -> int:
+def _path(place: Optional[_Place]) -> str:
+    """``place`` with dots; short and on one line, since its names are the other side's."""
+    steps: List[str] = []
+    while place is not None:
+        place, step = place
+        steps.append("".join(letter if letter.isprintable() else "?" for letter in str(step)[:64]))
+    return ".".join(reversed(steps)) or "(outermost)"
+
+
+def _integer(digits: str) -> float:
     # Before Python 3.11 the time to read a number grows with the square of its length.
-    if len(digits) > MAX_DIGITS:
-        raise MalformedError("imds document has an impossible number", characters=len(digits))
-    return int(digits)
-
-
-def _number(digits: str) -> float:
-    number = float(digits)
-    if number != number or number in (float("inf"), float("-inf")):
-        raise MalformedError("imds document has an impossible number", characters=len(digits))
-    return number
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -12,16 +12,26 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import TOOL_FOLDERS, System
 
 LOG = logging.getLogger("lightinit.accounts")
 LOCK = "/etc/.pwd.lock"
 LOCK_LIMIT_S = 15.0  # as lckpwdf(3)
 LOCK_PAUSE_S = 0.1
+READ_LIMIT_BYTES = 16 * 1024 * 1024  # a host with a hundred thousand accounts still counts
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones
+USERADD_NAME_IN_USE = 9
+USERADD_NO_HOME = 12
+# What the tools put beside the account files while they change them, under the lock of lckpwdf: shadow's tools X.lock,
+# which holds their process id, busybox X+.
+LOCKED_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
+LOCKERS = ("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "groupmems", "passwd", "chpasswd",
+           "chgpasswd", "gpasswd", "chage", "chfn", "chsh", "newusers", "vipw", "vigr", "pwck", "grpck", "pwconv",
+           "pwunconv", "grpconv", "grpunconv", "adduser", "addgroup", "deluser", "delgroup", "busybox",
+           "systemd-sysuser")  # as in /proc/PID/comm: 15 characters
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,23 @@ def has_tool(system: System, name: str) -> bool:
     return any(system.exists("%s/%s" % (folder, name)) for folder in TOOL_FOLDERS)
 
 
+def can_be_shell(system: System, path: str) -> bool:
+    """Whether sshd would take ``path`` for a login shell: a program that is there.
+
+    In a scratch root without any shell this cannot be told: yes.
+    """
+    for each in (path, "/bin/sh"):
+        try:
+            status = os.stat(system.path(each))
+            if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
+                return each == path
+        except OSError:
+            pass
+        if system.live:
+            return False
+    return True
+
+
 def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str, str]]:
     """(uid, gid, home, shell) of an account that only NSS knows (LDAP, systemd-homed); None if there is none."""
     if not system.live:
@@ -60,7 +87,7 @@ def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str
         entry = pwd.getpwnam(name)
     except KeyError:
         return None
-    return entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell
+    return entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh"
 
 
 # -- with the host's tools ---------------------------------------------------------------------------------------------
@@ -80,19 +107,28 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
     """
     useradd = system.tool("useradd")
     if useradd:
-        argv = [useradd, "-m", "-s", user.shell, "-p", "*"]
-        argv += ["-g", user.group] if user.group else ["-U"]
-        argv += ["-d", user.home] if user.home else []
-        argv += ["-G", ",".join(user.groups)] if user.groups else []
-        ended = system.run(argv + [user.name])
+        clear_stale_locks(system)
+        options = ["-s", user.shell, "-p", "*"]
+        options += ["-g", user.group] if user.group else ["-U"]
+        options += ["-d", user.home] if user.home else []
+        options += ["-G", ",".join(user.groups)] if user.groups else []
+        ended = system.run([useradd, "-m"] + options + [user.name])
         if ended.returncode in USERADD_BAD_NAME:
             # Some versions take lower case only. The name has passed our own check.
-            ended = system.run(argv + ["--badname", user.name])
+            options.append("--badname")
+            ended = system.run([useradd, "-m"] + options + [user.name])
+        if ended.returncode == USERADD_NO_HOME:
+            # Some versions have put the account in place by then, others have not. The home is for make_home.
+            LOG.debug("useradd made no home: %s", ended.last_words)
+            ended = system.run([useradd, "-M"] + options + [user.name])
+            if ended.returncode == USERADD_NAME_IN_USE:
+                return "useradd"
         if not ended.ok:
             raise ProvisioningError("useradd failed", user=user.name, status=ended.returncode, said=ended.last_words)
         return "useradd"
     adduser = _busybox(system, "adduser")
     if adduser:
+        clear_stale_locks(system)
         # -D: no password; -H: the home is made by make_home, which a crash cannot leave half done.
         argv = [adduser, "-D", "-H", "-s", user.shell, "-g", ""]
         argv += ["-h", user.home] if user.home else []
@@ -110,10 +146,12 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
     """
     usermod = system.tool("usermod")
     if usermod:
+        clear_stale_locks(system)
         system.run_checked([usermod, "-a", "-G", ",".join(groups), user])
         return True
     addgroup = _busybox(system, "addgroup")
     if addgroup:
+        clear_stale_locks(system)
         for group in groups:
             system.run_checked([addgroup, user, group])
         return True
@@ -129,6 +167,7 @@ def set_password_mark(system: System, user: str, mark: str) -> bool:
     usermod = system.tool("usermod")
     if not usermod:
         return False
+    clear_stale_locks(system)
     system.run_checked([usermod, "-p", mark, user])
     return True
 
@@ -175,6 +214,69 @@ def lock_accounts(system: System) -> Iterator[None]:
         os.close(descriptor)
 
 
+def clear_stale_locks(system: System) -> List[str]:
+    """Remove what a power cut inside useradd or adduser left: with that, no such tool would do anything any more.
+
+    A process id in a lock says little on a first boot, where low ones are given out again: what counts is whether
+    that process is one of the tools. It is looked at under the lock of lckpwdf, which a tool at work holds, and which
+    is given back before a tool is run.
+
+    Returns:
+        The files that were removed.
+
+    Raises:
+        ProvisioningError: as :func:`lock_accounts`; or a stale one could not be removed.
+    """
+    names = ["/etc/%s%s" % (name, end) for name in LOCKED_FILES for end in (".lock", "+")]
+    if not any(os.path.lexists(system.path(name, follow_last=False)) for name in names):
+        return []
+    with lock_accounts(system):
+        stale = [name for name in names if _is_stale(system, name)]
+        for name in stale:
+            LOG.info("a lock that a crash left is removed: %s", name)
+            system.remove(name)
+    return stale
+
+
+def _is_stale(system: System, name: str) -> bool:
+    """Whether a lock is older than this boot, or held by no program that changes accounts."""
+    try:
+        status = os.lstat(system.path(name, follow_last=False))
+    except OSError:
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    uptime = system.read_text("/proc/uptime").split()
+    try:
+        if uptime and system.clock.time() - status.st_mtime > float(uptime[0]):
+            return True
+    except ValueError:
+        pass
+    pid = system.read_text(name).strip("\0 \n") if name.endswith(".lock") else ""
+    holders = [pid] if pid.isdigit() else [each for each in system.list_dir("/proc") if each.isdigit()]
+    return not any(system.read_text("/proc/%s/comm" % each).strip() in LOCKERS for each in holders)
+
+
+def read_account_file(system: System, name: str) -> str:
+    """The text of passwd, shadow or group; "" when there is no such file, and only then.
+
+    Raises:
+        ProvisioningError: it is there and cannot be read: taken for empty, it would lead to a user id given twice.
+    """
+    return _read_account_file(system, name).decode("utf-8", "replace")
+
+
+def _read_account_file(system: System, name: str) -> bytes:
+    try:
+        return system.read(name, limit_bytes=READ_LIMIT_BYTES)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ProvisioningError("account file cannot be read", path=name, error=error.strerror or str(error)) from error
+    except MalformedError as error:
+        raise ProvisioningError("account file cannot be read", path=name, error=error.reason) from error
+
+
 def edit_account_file(system: System, name: str, edit: Callable[[str], str], new_mode: Optional[int] = None) -> bool:
     """Replace one of the account files by what ``edit`` makes of it. The caller holds :func:`lock_accounts`.
 
@@ -190,15 +292,13 @@ def edit_account_file(system: System, name: str, edit: Callable[[str], str], new
     Raises:
         ProvisioningError: it could not be read or written.
     """
+    before = _read_account_file(system, name)
     try:
         status: Optional[os.stat_result] = os.stat(system.path(name))
-        before = system.read(name, limit_bytes=16 * 1024 * 1024)
     except FileNotFoundError:
         if new_mode is None:
             return False
-        status, before = None, b""
-    except OSError as error:
-        raise ProvisioningError("account file cannot be read", path=name, error=error.strerror) from error
+        status = None
     after = edit(before.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if after == before:
         return False
@@ -228,6 +328,8 @@ def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel
     Raises:
         ProvisioningError: it could not be made, is no directory, or belongs to somebody else.
     """
+    if not home.startswith("/"):
+        raise ProvisioningError("home cannot be made", path=home, error="not an absolute path")
     path = system.path(home)
     try:
         status = os.stat(path)
@@ -240,7 +342,8 @@ def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel
         return False
     if status.st_uid != 0:
         raise ProvisioningError("home belongs to another user", path=home, uid=status.st_uid, user_uid=owner[0],
-                                hint="remove it from the image, or give it to the user")
+                                hint="if a removed account left it: remove it, or give it to the user with chown -R; "
+                                     "then run: lightinit boot")
     if not adopt:
         return False
     try:

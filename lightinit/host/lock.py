@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Optional
 
-from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, RefusedError
+from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, LightinitError, RefusedError
 from lightinit.host.system import System
 
 # `lightinit status` looks whether the lock is held by holding it itself for a moment: that must not turn us away.
@@ -39,15 +39,18 @@ class Lock:
         Raises:
             RefusedError: somebody else holds it, or we may not even try.
         """
-        path = self._system.path(self._name)
         try:
+            path = self._system.path(self._name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        except OSError as error:
-            if error.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
-                LOG.warning("going on without a lock: %s: %s", self._name, error.strerror)
+            # Only root may open it: a lock that anybody can hold is one by which anybody can stop the boot.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            os.fchmod(descriptor, 0o600)
+        except (OSError, LightinitError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            if os.geteuid() == 0 or getattr(error, "errno", None) in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+                LOG.warning("going on without a lock: %s: %s", self._name, said)
                 return
-            raise RefusedError("lock cannot be taken", EXIT_NO_PERMISSION, path=self._name, error=error.strerror,
+            raise RefusedError("lock cannot be taken", EXIT_NO_PERMISSION, path=self._name, error=said,
                                hint="run as root, or give --root a directory that you may write to") from error
         if not self._try(descriptor):
             holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "unknown"
@@ -66,8 +69,11 @@ class Lock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
-            except OSError:
+            except BlockingIOError:
                 self._system.clock.sleep(TRY_AGAIN_S)
+            except OSError as error:
+                LOG.warning("going on without a lock: %s: %s", self._name, error.strerror)
+                return True
         return False
 
     def release(self) -> None:
@@ -77,16 +83,26 @@ class Lock:
             self._descriptor = None
 
 
-def is_held(system: System, name: str) -> bool:
-    """Whether some process holds the lock now. Needs no more than the right to read."""
+def is_held(system: System, name: str, pid: int = 0) -> bool:
+    """Whether some process holds the lock now.
+
+    Args:
+        system: the machine.
+        name: the lock file as the VM sees it.
+        pid: the process that should hold it; its existence is what those go by who may not open the lock.
+    """
     try:
-        descriptor = os.open(system.path(name), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        descriptor = os.open(system.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError:
+        return pid > 0 and os.path.exists("/proc/%d" % pid)
+    except (OSError, LightinitError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return pid > 0 and os.path.exists("/proc/%d" % pid)
     finally:
         os.close(descriptor)

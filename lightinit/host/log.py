@@ -3,20 +3,26 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import stat
 import sys
 import time
 from typing import IO, Optional
 
+from lightinit.errors import LightinitError
 from lightinit.host.system import System
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31m"}
+PATIENCE_S = 0.5
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class Console(logging.Handler):
     """Lines for somebody who watches: seconds since the start, a word when it is bad, colour only on a terminal.
+
+    Where nobody reads, a console can fill up (a serial line under flow control, a pipe): then lines are dropped after a
+    short wait, since whoever does not read must not stop the boot.
 
     Args:
         stream: where they go; when it is the journal, each line carries its priority instead of a word.
@@ -28,26 +34,43 @@ class Console(logging.Handler):
         self._stream = stream
         self._began_s = began_s
         self._journal = is_journal(stream)
-        self._colour = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
+        self._patience_s = PATIENCE_S
+        try:
+            self._colour = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
+        except ValueError:
+            self._colour = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record. A console that is gone is no reason to stop."""
+        """Write one record. A console that is gone or full is no reason to stop."""
+        text = printable(record.getMessage())
+        if self._journal:
+            line = "<%d>%s" % (PRIORITIES.get(record.levelno, 6), text)
+        else:
+            if record.levelno >= logging.WARNING:
+                text = "%s: %s" % (record.levelname.lower(), text)
+            if self._colour and record.levelno in COLOURS:
+                text = COLOURS[record.levelno] + text + "\033[0m"
+            line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
+        # At boot there is no locale, so a console may know nothing but ASCII.
+        data = (line + "\n").encode(getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace")
         try:
-            text = printable(record.getMessage())
-            if self._journal:
-                line = "<%d>%s" % (PRIORITIES.get(record.levelno, 6), text)
-            else:
-                if record.levelno >= logging.WARNING:
-                    text = "%s: %s" % (record.levelname.lower(), text)
-                if self._colour and record.levelno in COLOURS:
-                    text = COLOURS[record.levelno] + text + "\033[0m"
-                line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
-            # At boot there is no locale, so a console may know nothing but ASCII.
-            encoding = getattr(self._stream, "encoding", None) or "utf-8"
-            self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-            self._stream.flush()
+            self._write(data)
         except (OSError, ValueError):
             pass
+
+    def _write(self, data: bytes) -> None:
+        try:
+            descriptor = self._stream.fileno()
+        except OSError:  # a stream in memory
+            self._stream.write(data.decode(getattr(self._stream, "encoding", None) or "utf-8"))
+            self._stream.flush()
+            return
+        # Not through the stream's buffer: a signal's handler may log while a line is being written.
+        if not select.select([], [descriptor], [], self._patience_s)[1]:
+            self._patience_s = 0.0
+            return
+        self._patience_s = PATIENCE_S
+        os.write(descriptor, data)
 
 
 class LogFile(logging.Handler):
@@ -115,8 +138,8 @@ def start(system: System, level: str, file: str, stream: Optional[IO[str]] = Non
     if file:
         try:
             logger.addHandler(LogFile(_open(system, file)))
-        except OSError as error:
-            logger.warning("no log file: %s: %s", file, error.strerror or error)
+        except (OSError, ValueError, LightinitError) as error:
+            logger.warning("no log file: %s: %s", file, getattr(error, "strerror", None) or error)
 
 
 def stop() -> None:

@@ -55,9 +55,7 @@ def edit_private_file(system: System, base: str, parts: Sequence[str], owner: Ow
         ProvisioningError: something there is not what it has to be (``why``), or it could not be written. The old
             file, and whatever a link points to, are untouched.
     """
-    shown = "/".join([base.rstrip("/")] + list(parts))
-    if not parts or any(part in ("", ".", "..") or "/" in part for part in parts):
-        raise _refuse(shown, "its path is not plain")
+    shown = _check_place(base, parts)
     held: List[int] = []
     try:
         try:
@@ -80,7 +78,7 @@ def read_private_file(system: System, base: str, parts: Sequence[str], owner: Ow
     Raises:
         ProvisioningError: as :func:`edit_private_file`.
     """
-    shown = "/".join([base.rstrip("/")] + list(parts))
+    shown = _check_place(base, parts)
     held: List[int] = []
     try:
         try:
@@ -103,7 +101,12 @@ def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
 
     Returns:
         An existing directory, as the VM sees it, and the names below it, for :func:`edit_private_file`.
+
+    Raises:
+        ProvisioningError: the path is not absolute.
     """
+    if not path.startswith("/"):
+        raise _refuse(path, "its path is not plain")
     base = "/"
     parts = [part for part in path.split("/") if part]
     while len(parts) > 1:
@@ -114,6 +117,14 @@ def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
         base = below
         del parts[0]
     return base, tuple(parts)
+
+
+def _check_place(base: str, parts: Sequence[str]) -> str:
+    """The whole path, for messages. A base that is not absolute would be looked up from wherever we happen to be."""
+    shown = "/".join([base.rstrip("/")] + list(parts))
+    if not base.startswith("/") or not parts or any(part in ("", ".", "..") or "/" in part for part in parts):
+        raise _refuse(shown, "its path is not plain")
+    return shown
 
 
 # -- directories -------------------------------------------------------------------------------------------------------

@@ -8,10 +8,26 @@ import os
 import stat
 from typing import Optional, Sequence
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 
 CANDIDATES = "/run/lightinit/candidates"
+
+
+def read_rules(system: System, name: str) -> str:
+    """The text of a file of rules; "" when there is none. Bytes that are no UTF-8 come through unchanged.
+
+    Raises:
+        ProvisioningError: it is there and cannot be read, so it must not be replaced.
+    """
+    try:
+        return system.read(name).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ProvisioningError("privilege rules cannot be read", path=name, error=error.strerror) from error
+    except MalformedError as error:
+        raise ProvisioningError("privilege rules cannot be read", path=name, error=error.reason) from error
 
 
 def write_checked(system: System, name: str, text: str, mode: int, checker: Sequence[str]) -> None:

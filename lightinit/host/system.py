@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.atomic import make_parents, replace_file, sync_dir
 from lightinit.host.clock import Clock
 
 LOG = logging.getLogger("lightinit.system")
@@ -187,8 +188,8 @@ class System:
         """
         path = self.path(name)
         try:
-            self._make_parents(os.path.dirname(path))
-            _replace(path, data, mode, (uid, gid) if self.can_own else None, durable)
+            make_parents(os.path.dirname(path))
+            replace_file(path, data, mode, (uid, gid) if self.can_own else None, durable)
         except OSError as error:
             raise self._cannot("file cannot be written", name, error) from error
         if not self.can_own:
@@ -202,7 +203,7 @@ class System:
         """
         path = self.path(name)
         try:
-            self._make_parents(path)
+            make_parents(path)
             if stat.S_IMODE(os.stat(path).st_mode) != mode:
                 os.chmod(path, mode)
         except OSError as error:
@@ -248,7 +249,7 @@ class System:
         path = self.path(name, follow_last=False)
         scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
         try:
-            self._make_parents(os.path.dirname(path))
+            make_parents(os.path.dirname(path))
             if os.path.lexists(path) and not os.path.islink(path):
                 raise FileExistsError(errno.EEXIST, "something other than a link is there", name)
             if os.path.islink(path) and os.readlink(path) == target:
@@ -257,7 +258,7 @@ class System:
                 os.unlink(scratch)
             os.symlink(target, scratch)
             os.replace(scratch, path)
-            _sync_dir(os.path.dirname(path))
+            sync_dir(os.path.dirname(path))
         except OSError as error:
             raise self._cannot("link cannot be made", name, error) from error
 
@@ -316,21 +317,6 @@ class System:
 
     # -- inner -----------------------------------------------------------------------------------------------------
 
-    def _make_parents(self, path: str) -> None:
-        missing = []
-        while not os.path.isdir(path):
-            missing.append(path)
-            path = os.path.dirname(path)
-        for folder in missing[::-1]:
-            try:
-                os.mkdir(folder)
-            except FileExistsError:
-                if not os.path.isdir(folder):
-                    raise
-                continue
-            os.chmod(folder, 0o755)
-            _sync_dir(os.path.dirname(folder))
-
     @staticmethod
     def _cannot(reason: str, name: str, error: OSError) -> ProvisioningError:
         hints: Dict[Optional[int], str] = {
@@ -344,48 +330,3 @@ class System:
         if error.errno in hints:
             details["hint"] = hints[error.errno]
         return ProvisioningError(reason, **details)
-
-
-def _replace(path: str, data: bytes, mode: int, owner: Optional[Sequence[int]], durable: bool) -> None:
-    # One fixed name: lightinit changes files under its lock, so a scratch file that is there was left by a crash,
-    # and the next write of the same file takes it away.
-    scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    try:
-        os.unlink(scratch)
-    except FileNotFoundError:
-        pass
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            if owner is not None:
-                os.fchown(descriptor, owner[0], owner[1])
-            os.fchmod(descriptor, mode)
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            if durable:
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(scratch, path)
-    except BaseException:
-        try:
-            os.unlink(scratch)
-        except OSError:
-            pass
-        raise
-    if durable:
-        _sync_dir(os.path.dirname(path))
-
-
-def _sync_dir(path: str) -> None:
-    descriptor = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and overlay file systems refuse
-            raise
-    finally:
-        os.close(descriptor)

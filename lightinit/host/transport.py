@@ -6,9 +6,10 @@ tries nothing twice, and logs no body.
 """
 from __future__ import annotations
 
+import socket
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
@@ -27,7 +28,7 @@ class Answer:
     """What came back.
 
     Attributes:
-        status: the HTTP status, never 3xx.
+        status: the HTTP status, never 3xx. Of an interim answer (1xx but 100) it is all there is.
         headers: by lower-case name; a header that came several times is joined by commas.
         body: all of it; of an error's body perhaps only the first part.
         retry_after_s: seconds that the other side asked us to wait, None when it did not.
@@ -66,6 +67,7 @@ class Transport:
         self._on_request = on_request
         self._agent = agent
         self._adapter: Any = None
+        self._sockets: List[Any] = []
 
     def request(self, method: str, url: str, headers: Optional[Mapping[str, str]] = None,
                 body: Optional[bytes] = None, timeout_s: float = 10.0, limit_bytes: int = LIMIT_BYTES,
@@ -74,9 +76,8 @@ class Transport:
 
         ``timeout_s`` bounds connecting, each read, and all of it together. The last cannot be had from the
         sockets (a header that drips in byte by byte restarts the limit with each), so the exchange runs in a
-        thread of its own; when time is up the thread and its connection are abandoned, and the next request
-        starts on a new one. The thread cannot be stopped, but it holds back neither the process's end nor
-        more than ``limit_bytes``.
+        thread of its own; when time is up its connection is shut down, which ends the thread too, and the next
+        request starts on a new one.
 
         Args:
             method: ``GET`` or ``POST``.
@@ -119,13 +120,45 @@ class Transport:
         if not prepared.url.startswith("http://"):
             raise ProvisioningError("url is not usable", url=url, hint="the platform speaks plain http only")
         if self._adapter is None:
-            self._adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
+            self._adapter, self._sockets = _new_adapter(requests)
         return _Exchange(self, self._adapter, prepared, self._clock)
 
     def abandon(self, adapter: Any) -> None:
-        """Use ``adapter`` no more: one of its connections hangs."""
+        """Use ``adapter`` no more: one of its connections hangs, and so does the thread that reads from it."""
         if self._adapter is adapter:
             self._adapter = None
+            for connected in self._sockets:
+                try:
+                    connected.shutdown(socket.SHUT_RDWR)
+                except OSError:  # closed already, by either side
+                    pass
+
+
+def _new_adapter(requests: Any) -> Tuple[Any, List[Any]]:
+    """An adapter, and a list that will hold the sockets of its connections.
+
+    Only whoever has the socket can end a thread that a server keeps busy for ever, with interim answers, say.
+    """
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    sockets: List[Any] = []
+
+    class Connection(HTTPConnection):
+        """Notes its socket."""
+
+        def connect(self) -> None:
+            super().connect()
+            sockets[:] = [known for known in sockets if known.fileno() >= 0] + [self.sock]
+
+    class Pool(HTTPConnectionPool):
+        """Makes such connections."""
+
+        ConnectionCls = Connection
+
+    adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
+    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+    return adapter, sockets
 
 
 class _Exchange:
@@ -177,6 +210,9 @@ class _Exchange:
             if 300 <= status < 400:
                 raise MalformedError("answer is a redirect", url=self._prepared.url, status=status,
                                      target=_one_line(headers.get("location", "")))
+            if status < 200:
+                # The real answer is still to come. This connection is closed, or the next request would get it.
+                return Answer(status, headers)
             retry_after_s = parse_retry_after(headers, self._clock.time())
             if want_body and status < 400:
                 body = self._body(raw, headers, limit_bytes)

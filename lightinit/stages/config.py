@@ -1,12 +1,12 @@
 """The config stage: the modules that the settings list, in order, each with its own mark."""
 from __future__ import annotations
 
-from typing import List
+from typing import Any, List, Mapping
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, run_step
-from lightinit.registry import load_module
+from lightinit.registry import load_module, module_schema
 
 
 def run_module(context: Context, name: str, force: bool = False) -> Step:
@@ -17,7 +17,7 @@ def run_module(context: Context, name: str, force: bool = False) -> Step:
         name: as in ``modules =``.
         force: run it even if its mark is there.
     """
-    section = dict(context.settings.values.get("module." + name, {}))
+    section = dict(settings_of(context, name))
     frequency = Frequency(section.pop("frequency", Frequency.INSTANCE.value))
     required = bool(section.pop("required", True))
 
@@ -28,6 +28,17 @@ def run_module(context: Context, name: str, force: bool = False) -> Step:
         return load_module(name).apply(context.instance, context.system, section)
 
     return run_step(context, "module", name, frequency, work, required, force, isolate=True)
+
+
+def settings_of(context: Context, name: str) -> Mapping[str, Any]:
+    """The settings of a module; its own defaults when ``modules =`` does not list it."""
+    known = context.settings.values.get("module." + name)
+    if known:
+        return known
+    try:
+        return {setting.key: setting.default for setting in module_schema(name)}
+    except LightinitError:
+        return {}  # said when it is to run
 
 
 def pending(context: Context) -> List[str]:

@@ -17,7 +17,7 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError("nothing to report to", hint="run the local stage first: lightinit stage local")
     failure = context.first_failure
     vm_id = context.instance.vm_id if context.instance and context.instance.vm_id else context.vm_id
-    context.reported = report(context.datasource, failure.error if failure else None, vm_id)
+    context.reported = report(context.datasource, failure.told if failure else None, vm_id)
     if failure is not None:
         raise ProvisioningError("reported as not ready", step=failure.name)
     return Outcome("the platform accepted %s" % context.reported)

@@ -1,6 +1,7 @@
 """The local stage: which platform, which instance, which network. What needs no network is known before any wait."""
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from lightinit import datasources
@@ -12,9 +13,11 @@ from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
 from lightinit.reporting import vm_id_of
+from lightinit.settings import datasource_section
 from lightinit.stages.network import find_network
 from lightinit.state import find_instance
 
+LOG = logging.getLogger("lightinit.local")
 
 def identify(context: Context) -> None:
     """Say whose VM this is, from DMI alone: fills in ``platform_known`` and, where DMI tells it, the instance.
@@ -41,8 +44,12 @@ def run(context: Context) -> Outcome:
     """
     wanted = context.settings["network"]
     started_s = context.system.clock.monotonic()
-    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"],
-                           while_waiting=lambda: preload(context))
+
+    def while_waiting() -> None:
+        LOG.info("waiting for a DHCP lease, at most %g s", wanted["lease_timeout_s"])
+        preload(context)
+
+    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"], while_waiting)
     context.timeline.add("wait", "lease", started_s, context.system.clock.monotonic() - started_s, network.source)
     if context.platform_known is None:
         if not network.option_245:
@@ -63,8 +70,10 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError("instance id is unknown", dmi="unreadable")
     context.state.make_current()
     context.state.save_network(network)
-    return Outcome("%s %s, WireServer %s (%s)" % (network.interface or "interface unknown", network.address,
-                                                  network.wireserver, network.source), tuple(warnings))
+    chosen = str(context.settings.values.get("azure", {}).get("wireserver", "auto"))
+    return Outcome("%s %s, WireServer %s (%s)" % (
+        network.interface or "interface unknown", network.address,
+        network.wireserver if chosen == "auto" else chosen + " by the settings", network.source), tuple(warnings))
 
 
 def resume(context: Context) -> bool:
@@ -90,7 +99,7 @@ def use_datasource(context: Context, network: Network, **overrides: Any) -> None
         overrides: options that count instead of the settings'.
     """
     name = context.settings["lightinit"]["datasource"]
-    options = dict(context.settings.values.get(name.rpartition(".")[2], {}), **overrides)
+    options = dict(context.settings.values.get(datasource_section(name), {}), **overrides)
 
     def on_request(method: str, url: str, result: Any, started_s: float, duration_s: float, size: int) -> None:
         context.timeline.add("request", "%s %s" % (method, url), started_s, duration_s, str(result))

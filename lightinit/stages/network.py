@@ -25,6 +25,7 @@ IMDS = "169.254.169.254"
 # interface of some distributions, and a VPN splits the default route into two /1.
 MARK_PREFIX_MIN = 24
 
+SAY_EVERY_S = 30.0
 NMCLI_SOURCE = "nmcli device show"
 NO_LEASE_SOURCE = "address and route without a lease"
 
@@ -70,7 +71,8 @@ def find_network(system: System, timeout_s: float = 300.0, grace_s: float = 2.0,
                 while_waiting()
                 while_waiting = None
             # The first wait only arms the watch: whatever came before it is seen by the look that follows.
-            watch.wait(min(deadline_s, due_s if found is not None else deadline_s) - now_s)
+            search.say_waiting(now_s)
+            watch.wait(min(deadline_s, due_s if found is not None else deadline_s, now_s + SAY_EVERY_S) - now_s)
 
 
 def choose_lease(leases: Sequence[Lease], routes: Sequence[KernelRoute], default_interface: str) -> Lease:
@@ -127,6 +129,7 @@ class _Search:
         self._interface = interface
         self._look = look
         self._scene = Scene()
+        self._said_s = system.clock.monotonic()
         self._passed_over: Dict[str, str] = {}  # path -> why, as of the latest step
         self._said: Set[Tuple[str, str]] = set()
         self._since_s: Dict[str, float] = {}  # a state that needs grace -> when it began
@@ -157,14 +160,22 @@ class _Search:
             return self._without_lease(), due_s
         return self._with_lease(lease, leases), self._due("unsettled", not self._is_settled(lease, leases))
 
+    def say_waiting(self, now_s: float) -> None:
+        """Say now and then that we still wait: whoever watches the console must not think that we hang."""
+        if now_s - self._said_s >= SAY_EVERY_S:
+            self._said_s = now_s
+            LOG.info("still waiting for a DHCP lease; interfaces: %s", self._describe() or "none")
+
+    def _describe(self) -> str:
+        return "; ".join("%s (%s%s)" % (one.name, "carrier" if one.carrier else "no carrier",
+                                        "".join(", " + address for address in one.addresses))
+                         for one in self._scene.interfaces)
+
     def failure(self, timeout_s: float) -> ProvisioningError:
         """The error for the deadline, with what was seen last."""
-        seen = ["%s (%s%s)" % (one.name, "carrier" if one.carrier else "no carrier",
-                               "".join(", " + address for address in one.addresses))
-                for one in self._scene.interfaces]
         passed_over = ["%s: %s" % item for item in self._passed_over.items()]
         return ProvisioningError(
-            "no network before the deadline", waited_s="%g" % timeout_s, interfaces="; ".join(seen) or "none",
+            "no network before the deadline", waited_s="%g" % timeout_s, interfaces=self._describe() or "none",
             default_route=self._scene.default_interface or "none", leases="; ".join(passed_over) or "none",
             hint="look whether the image starts a DHCP client on its NIC, and whether a NIC is attached to the VM")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ from lightinit import datasources
 from lightinit.datasources.azure import SETTINGS, AzureDatasource
 from lightinit.errors import ProvisioningError
 from lightinit.model import Network
+from lightinit.settings import convert
 from tests.clients.fakes import GOAL_STATE
 
 DOCUMENT = {"compute": {"name": "vm", "vmId": "13F56399", "publicKeys": [{"keyData": "ssh-rsa A", "path": ""}],
@@ -121,6 +123,25 @@ def test_incomplete_metadata_is_a_warning(platform: Platform) -> None:
     assert warnings == ("imds document is incomplete: no osProfile",)
 
 
+def test_what_nobody_needs_may_be_odd(platform: Platform) -> None:
+    compute = dict(DOCUMENT["compute"], zone=1, tagsList=[{"name": "t", "value": 5}], location="LOCATION")
+    body = json.dumps({"compute": compute}).replace('"LOCATION"', '"\\ud800", "load": NaN')
+    platform.replies["GET /metadata/instance?"] = lambda: (200, body.encode())
+    instance, warnings = source(platform).fetch("the-id")
+    assert (instance.zone, instance.tags, instance.location) == ("1", {"t": "5"}, "?")
+    json.dumps(instance.raw, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    assert [" ".join(warning.split(" ")[2:5]) for warning in warnings] == [
+        "compute.location has half", "compute.load has an", "compute.zone has the", "compute.tagsList.0.value has the"]
+
+
+@pytest.mark.parametrize("first_s", [0.0, 0.001])
+def test_no_pause_at_all_is_none_that_anybody_gets(platform: Platform, first_s: float) -> None:
+    platform.replies["POST /machine?comp=health"] = lambda: (503, b"")
+    with pytest.raises(ProvisioningError, match="wireserver refused the health report"):
+        source(platform, retry_first_s=first_s, report_timeout_s=1.0).report_ready()
+    assert 3 < len(platform.reports()) < 12
+
+
 def test_the_vm_id(platform: Platform) -> None:
     assert source(platform).vm_id() == "13f56399"
 
@@ -185,11 +206,14 @@ def test_each_request_is_told(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["", "a b", "h/../x", "h?x", "u@h", "h:", "h:0", "h:99999", "h:80:80", "h\n",
-                                      "ü"])
+                                      "ü", "a_b:80", "[::1]:80", ".-."])
 def test_endpoints_that_are_refused(endpoint: str) -> None:
     for key in ("imds", "wireserver"):
         with pytest.raises(ProvisioningError, match="endpoint is not usable .*key=" + key):
             AzureDatasource(Network("192.0.2.1"), {key: endpoint})
+        setting = next(setting for setting in SETTINGS if setting.key == key)
+        with pytest.raises(ValueError):  # the settings have the same rule
+            convert(setting, endpoint)
 
 
 def test_every_setting_has_its_kinds_type() -> None:
@@ -204,6 +228,26 @@ def test_datasources_by_name() -> None:
         assert datasources.load(place) is AzureDatasource
     with pytest.raises(ProvisioningError, match="unknown datasource .*name=azur, nearest=azure"):
         datasources.load("azur")
+
+
+@pytest.mark.parametrize("line, said", [
+    ("raise RuntimeError('no licence')", "error=RuntimeError: no licence"),
+    ("import sys; sys.exit(3)", "error=SystemExit: 3"),
+    ("def broken(:", "error=SyntaxError: "),
+    ("1 / 0", "error=ZeroDivisionError: "),
+    ("raise MemoryError()", "error=MemoryError: "),
+    ("X = 1", "error=AttributeError: "),
+])
+def test_whatever_a_sites_datasource_raises_is_an_error_of_ours(tmp_path: Any, line: str, said: str) -> None:
+    name = "site_%d" % abs(hash(str(tmp_path)))
+    (tmp_path / (name + ".py")).write_text(line + "\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with pytest.raises(ProvisioningError, match="datasource cannot be imported") as caught:
+            datasources.load(name + ".Source")
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["no.such.module:X", "lightinit.datasources.azure:Nothing", "json.", ".x", "a.b:"])

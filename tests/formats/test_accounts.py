@@ -35,9 +35,47 @@ def test_an_account_is_found() -> None:
     assert accounts.find_account(PASSWD, "bad") is None
 
 
-@pytest.mark.parametrize("shell, yes", [("/bin/sh", True), ("/usr/sbin/nologin", False), ("/bin/false", False)])
+@pytest.mark.parametrize("shell, yes", [
+    ("/bin/sh", True), ("/usr/sbin/nologin", False), ("/bin/false", False), ("/bin/sync", False), ("/sbin/halt", False),
+    ("/sbin/shutdown", False),
+])
 def test_a_shell_that_lets_nobody_in(shell: str, yes: bool) -> None:
     assert accounts.Account("x", 1, 1, "/", shell).can_log_in is yes
+
+
+@pytest.mark.parametrize("uid, home, shell, reason", [
+    (1000, "/home/bob", "/bin/sh", ""),
+    (1000, "//home/./bob/", "/bin/sh", ""),
+    (0, "/home/bob", "/bin/sh", "user name belongs to root"),
+    (999, "/home/bob", "/bin/sh", "user name belongs to a system account"),
+    (4, "/bin", "/bin/sync", "user name belongs to an account that cannot log in"),
+    (1000, "/home/bob", "/bin/zsh", "shell of the account is missing"),
+    (1000, "/home/bob", "sh", "shell of the account is missing"),
+    (1000, "", "/bin/sh", "home of the account cannot be used"),
+    (1000, "/", "/bin/sh", "home of the account cannot be used"),
+    (1000, "//.", "/bin/sh", "home of the account cannot be used"),
+    (1000, "home/bob", "/bin/sh", "home of the account cannot be used"),
+    (1000, "/home/../etc", "/bin/sh", "home of the account cannot be used"),
+])
+def test_an_account_that_can_be_the_admins(uid: int, home: str, shell: str, reason: str) -> None:
+    account = accounts.Account("bob", uid, uid, home, shell)
+    if not reason:
+        assert accounts.check_admin_account(account, 1000, lambda path: path == "/bin/sh") is account
+        return
+    with pytest.raises(ProvisioningError) as caught:
+        accounts.check_admin_account(account, 1000, lambda path: path in ("/bin/sh", "sh"))
+    assert caught.value.reason == reason
+    assert caught.value.details["hint"] and caught.value.details["user"] == "bob"
+
+
+@pytest.mark.parametrize("field, yes", [
+    ("$6$salt$hash", True), ("$y$j9T$salt$hash", True), ("$2b$12$hash", True), ("$1$a$b", True), ("abJnggxhB/yWI", True),
+    ("_J9..CCCCXBrJUJV154M", True), ("", False), (None, False), ("*", False), ("!", False), ("!!", False), ("!*", False),
+    ("x", False), ("*LK*", False), ("*NP*", False), ("NP", False), ("!$6$salt$hash", False), ("LOCKED", False),
+    ("$6$", False),
+])
+def test_what_a_password_field_opens(field: Optional[str], yes: bool) -> None:
+    assert accounts.is_password_hash(field) is yes
 
 
 GROUP = "root:x:0:\nadm:x:4:syslog,bob\nbob:x:1000:\n"

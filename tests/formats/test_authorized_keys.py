@@ -168,6 +168,9 @@ def test_the_same_key_is_not_added_twice(there: str) -> None:
     ('command="say \\"hi, you\\" ssh-rsa AAAA",no-pty', "command, no-pty"),
     ('from="10.0.0.1,10.0.0.2"', "from"),
     ("Restrict", "restrict"),
+    ('\x1b[2J\x1b]0;pwn\x07="x"', "?[2j?]0;pwn?"),
+    ("caf\u00e9\u202e", "caf?????"),
+    ("a" * 5000, "a" * 57 + "..."),
 ])
 def test_a_restricted_key_stays_restricted_and_is_said(options: str, names: str) -> None:
     existing = ("%s %s\n" % (options, ED)).encode()

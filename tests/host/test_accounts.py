@@ -15,6 +15,7 @@ from lightinit.host.system import System
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+BOOT_S = 1700000000.0
 BOB = (4321, 4321) if ROOT else (os.getuid(), os.getgid())
 
 
@@ -29,6 +30,9 @@ class SleeplessClock(Clock):
 
     def sleep(self, duration_s: float) -> None:
         self.now_s += duration_s
+
+    def time(self) -> float:
+        return BOOT_S + 100.0
 
 
 def put(root: Any, name: str, data: bytes = b"x", mode: int = 0o644) -> str:
@@ -80,6 +84,71 @@ def test_an_account_file_that_is_a_directory(tmp_path: Any) -> None:
     (tmp_path / "etc" / "passwd").mkdir(parents=True)
     with pytest.raises(ProvisioningError, match="account file cannot be read"):
         accounts.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")
+
+
+@pytest.mark.parametrize("size", [17 * 1024 * 1024, None])
+def test_an_account_file_that_cannot_be_read_is_never_taken_for_empty(tmp_path: Any, size: Any) -> None:
+    (tmp_path / "etc").mkdir()
+    if size:
+        put(tmp_path, "/etc/passwd", b"\n" * size)
+    else:
+        os.mkfifo(str(tmp_path) + "/etc/passwd")
+    for act in (lambda: accounts.read_account_file(System(tmp_path), "/etc/passwd"),
+                lambda: accounts.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")):
+        with pytest.raises(ProvisioningError) as caught:
+            act()
+        assert caught.value.reason == "account file cannot be read" and caught.value.details["path"] == "/etc/passwd"
+
+
+def test_a_missing_or_a_long_account_file(tmp_path: Any) -> None:
+    assert accounts.read_account_file(System(tmp_path), "/etc/passwd") == ""
+    put(tmp_path, "/etc/passwd", b"x" * (2 * 1024 * 1024))
+    assert len(accounts.read_account_file(System(tmp_path), "/etc/passwd")) == 2 * 1024 * 1024
+
+
+# -- locks that a crash left ---------------------------------------------------------------------------------------------
+
+def put_lock(root: Any, name: str, data: bytes, age_s: float) -> None:
+    path = put(root, name, data, 0o600)
+    os.utime(path, (0, BOOT_S + 100.0 - age_s))
+
+
+@pytest.mark.parametrize("name, data, age_s, stale", [
+    ("/etc/passwd.lock", b"1\0", 50.0, True),  # names a process of this boot that is none of the tools
+    ("/etc/passwd.lock", b"77\0", 50.0, False),
+    ("/etc/shadow.lock", b"77\n", 50.0, False),
+    ("/etc/passwd.lock", b"77\0", 101.0, True),  # older than this boot: another process has the number now
+    ("/etc/group.lock", b"99", 50.0, True),
+    ("/etc/gshadow.lock", b"", 50.0, False),  # names nobody, and a tool is at work
+    ("/etc/subuid.lock", b"", 101.0, True),
+    ("/etc/passwd.lock", b"99", -3e8, True),  # made while the clock was another
+    ("/etc/passwd+", b"root:x:0:0::/:\n", 50.0, False),
+    ("/etc/passwd+", b"root:x:0:0::/:\n", 101.0, True),
+])
+def test_only_a_stale_lock_is_removed(tmp_path: Any, name: str, data: bytes, age_s: float, stale: bool) -> None:
+    put(tmp_path, "/proc/uptime", b"100.00 99.00\n")
+    put(tmp_path, "/proc/1/comm", b"systemd\n")
+    put(tmp_path, "/proc/77/comm", b"useradd\n")
+    put_lock(tmp_path, name, data, age_s)
+    system = System(tmp_path, SleeplessClock())
+    assert accounts.clear_stale_locks(system) == ([name] if stale else [])
+    assert os.path.lexists(str(tmp_path) + name) is not stale
+
+
+def test_without_any_tool_at_work_a_lock_that_names_nobody_is_stale(tmp_path: Any) -> None:
+    put(tmp_path, "/proc/1/comm", b"systemd\n")
+    put_lock(tmp_path, "/etc/passwd.lock", b"", 50.0)
+    put_lock(tmp_path, "/etc/group+", b"x", 50.0)
+    (tmp_path / "etc" / "shadow.lock").mkdir()
+    system = System(tmp_path, SleeplessClock())
+    assert accounts.clear_stale_locks(system) == ["/etc/passwd.lock", "/etc/group+"]
+    assert accounts.clear_stale_locks(system) == []
+
+
+def test_no_lock_at_all_takes_no_lock(tmp_path: Any) -> None:
+    (tmp_path / "etc").mkdir()
+    assert accounts.clear_stale_locks(System(tmp_path)) == []
+    assert os.listdir(str(tmp_path) + "/etc") == []
 
 
 def test_the_lock_is_the_one_of_lckpwdf(tmp_path: Any) -> None:
@@ -179,9 +248,34 @@ def test_a_home_of_roots_is_given_only_when_asked(tmp_path: Any, adopt: bool) ->
 def test_a_home_of_somebody_elses(tmp_path: Any) -> None:
     put(tmp_path, "/home/bob/content")
     os.chown(str(tmp_path) + "/home/bob", 5555, 5555)
-    with pytest.raises(ProvisioningError, match="home belongs to another user"):
+    with pytest.raises(ProvisioningError, match="home belongs to another user") as caught:
         make(tmp_path, adopt=True)
+    assert caught.value.details["uid"] == "5555"
+    assert "remove it" in caught.value.details["hint"] and "chown -R" in caught.value.details["hint"]
     assert os.lstat(str(tmp_path) + "/home/bob").st_uid == 5555
+
+
+@pytest.mark.parametrize("home", ["", "home/bob", "."])
+def test_a_home_that_is_not_absolute(tmp_path: Any, home: str) -> None:
+    with pytest.raises(ProvisioningError, match="home cannot be made"):
+        accounts.make_home(System(tmp_path), home, BOB, 0o700, "/etc/skel", False)
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("mode, sh_mode, yes", [
+    (0o755, 0o755, True), (0o755, None, True), (None, 0o755, False), (0o644, 0o755, False), (None, None, True),
+])
+def test_a_shell_that_is_there(tmp_path: Any, mode: Any, sh_mode: Any, yes: bool) -> None:
+    if mode:
+        put(tmp_path, "/usr/bin/zsh", b"", mode)
+    if sh_mode:
+        put(tmp_path, "/bin/sh", b"", sh_mode)
+    assert accounts.can_be_shell(System(tmp_path), "/usr/bin/zsh") is yes
+
+
+def test_on_a_live_machine_a_shell_has_to_be_there() -> None:
+    assert accounts.can_be_shell(System("/"), "/bin/sh")
+    assert not accounts.can_be_shell(System("/"), "/bin/zsh-missing") and not accounts.can_be_shell(System("/"), "/bin")
 
 
 def test_in_a_scratch_root_no_tool_is_run(tmp_path: Any) -> None:

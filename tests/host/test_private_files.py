@@ -334,6 +334,17 @@ def test_a_path_that_is_not_plain(bob: Home, parts: Any) -> None:
         edit_private_file(bob.system, "/home/bob", parts, BOB, add())
 
 
+@pytest.mark.parametrize("base", ["", ".", "home/bob"])
+def test_a_base_that_is_not_absolute_is_never_looked_up(bob: Home, base: str) -> None:
+    before = bob.tree()
+    for act in (lambda: edit_private_file(bob.system, base, PARTS, BOB, add()),
+                lambda: read_private_file(bob.system, base, PARTS, BOB),
+                lambda: find_trusted_base(bob.system, base)):
+        with pytest.raises(ProvisioningError, match="not plain"):
+            act()
+    assert bob.tree() == before
+
+
 def test_a_home_that_is_missing(bob: Home) -> None:
     with pytest.raises(ProvisioningError, match="home directory is missing"):
         edit_private_file(bob.system, "/home/eve", PARTS, BOB, add())

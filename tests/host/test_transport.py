@@ -1,6 +1,7 @@
 """The transport against a server that misbehaves, byte by byte, on the loopback interface."""
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import random
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Set
 
 import pytest
 
@@ -240,6 +241,41 @@ def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation
         transport.request("GET", server.url, timeout_s=LIMIT_S)
     assert LIMIT_S * 0.9 < time.monotonic() - started_s < LIMIT_S + 1.0
     assert transport.request("GET", server.url, timeout_s=5.0).body == b"hello"
+
+
+@pytest.mark.parametrize("talk", [
+    floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    drips(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+    drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\n\r\n", b"b"),
+], ids=["continue", "header lines", "an error's body"])
+def test_a_request_that_was_given_up_leaves_no_thread_behind(serve: Callable[..., Server], talk: Conversation) -> None:
+    before = set(threading.enumerate())
+    with contextlib.suppress(TransientError):
+        get(serve(talk), timeout_s=LIMIT_S)
+    ends_s = time.monotonic() + 3.0
+    while time.monotonic() < ends_s and left_behind(before):
+        time.sleep(0.02)
+    assert left_behind(before) == []
+
+
+def left_behind(before: Set[threading.Thread]) -> List[threading.Thread]:
+    return [thread for thread in threading.enumerate()
+            if thread.name == "lightinit-request" and thread not in before]
+
+
+@pytest.mark.parametrize("code", [101, 102, 103])
+def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(serve: Callable[..., Server], code: int) -> None:
+    def late(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 %d Early\r\nLink: x\r\n\r\n" % code)
+        time.sleep(0.1)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
+
+    server = serve(late, says(OK))
+    transport = Transport(Clock())
+    first = transport.request("POST", server.url, body=b"x", want_body=False)
+    assert (first.status, first.body) == (code, b"")
+    assert transport.request("GET", server.url).body == b"hello"
+    assert server.connections == 2
 
 
 def test_nobody_listens() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from typing import Any, Dict
 
 import pytest
@@ -132,7 +133,55 @@ def test_a_scratch_root_leaves_the_live_name(tmp_path: Any) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_an_error_with_its_path(tmp_path: Any) -> None:
-    (tmp_path / "etc" / "hosts").mkdir(parents=True)
+    (tmp_path / "etc" / "hostname").mkdir(parents=True)
     with pytest.raises(ProvisioningError, match="file cannot be read") as caught:
         apply(tmp_path, "vm1")
-    assert caught.value.details["path"] == "/etc/hosts"
+    assert caught.value.details["path"] == "/etc/hostname"
+
+
+def test_trouble_with_hosts_is_a_warning_only(tmp_path: Any) -> None:
+    (tmp_path / "etc" / "hosts").mkdir(parents=True)
+    outcome = apply(tmp_path, "vm1")
+    assert outcome.message == "host name is vm1" and tree(tmp_path)["/etc/hostname"] == "vm1\n"
+    assert outcome.warnings == ("/etc/hosts is left as it is: file cannot be read (path=/etc/hosts, error=Is a directory)",)
+
+
+class ReadOnlyHosts(System):
+    """A machine on which /etc/hosts is mounted from elsewhere, as containers have it."""
+
+    def write(self, name: str, *arguments: Any, **named: Any) -> None:
+        if name == "/etc/hosts":
+            raise ProvisioningError("file cannot be written", path=name, error="Device or resource busy")
+        super().write(name, *arguments, **named)
+
+
+def test_hosts_that_cannot_be_written_is_a_warning_only(tmp_path: Any) -> None:
+    put(tmp_path, {"/etc/hosts": "127.0.0.1 localhost\n"})
+    outcome = hostname.apply(Instance("id", hostnames=("vm1",)), ReadOnlyHosts(tmp_path), DEFAULTS)
+    assert "/etc/hosts is left as it is: file cannot be written" in outcome.warnings[0]
+    assert tree(tmp_path) == {"/etc/hosts": "127.0.0.1 localhost\n", "/etc/hostname": "vm1\n"}
+
+
+@pytest.mark.parametrize("lines, known", [(60000, True), (700000, False)])
+def test_a_long_hosts_file(tmp_path: Any, lines: int, known: bool) -> None:
+    before = "127.0.0.1 localhost\n" + "0.0.0.0 ads.example.com\n" * lines
+    put(tmp_path, {"/etc/hosts": before})
+    outcome = apply(tmp_path, "vm1")
+    after = before.replace("localhost\n", "localhost\n127.0.1.1\tvm1\t# lightinit\n", 1) if known else before
+    assert (tree(tmp_path)["/etc/hosts"] == after) and tree(tmp_path)["/etc/hostname"] == "vm1\n"
+    assert known or "file is too large" in outcome.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["/etc/hosts", "/etc/hostname", "/etc/HOSTNAME", "/etc/conf.d/hostname"])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_the_files_keep_their_mode_and_their_owner(tmp_path: Any, name: str, mode: int) -> None:
+    put(tmp_path, {name: "127.0.0.1 localhost\n"})
+    path = str(tmp_path) + name
+    os.chmod(path, mode)
+    owner = (1234, 4321) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(path, *owner)
+    before = os.stat(path)
+    apply(tmp_path, "vm1")
+    after = os.stat(path)
+    assert after.st_ino != before.st_ino or tree(tmp_path)[name] != "127.0.0.1 localhost\n", "it was written"
+    assert (stat.S_IMODE(after.st_mode), after.st_uid, after.st_gid) == (mode,) + owner

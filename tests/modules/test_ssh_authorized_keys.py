@@ -116,8 +116,16 @@ def test_no_usable_key_and_no_password_login_fails(host: Host) -> None:
     host.fails("none of the ssh keys can be used", "ssh-dss AAAA", login=None)
 
 
-def test_no_usable_key_but_password_login_is_a_warning(host: Host) -> None:
-    assert host.apply("ssh-dss AAAA", login=True).warnings
+@pytest.mark.parametrize("keys", [("ssh-dss AAAA",), ()])
+def test_no_usable_key_but_password_login_is_a_warning(host: Host, keys: Any) -> None:
+    outcome = host.apply(*keys, login=True)
+    assert len(outcome.warnings) == len(keys) + 1
+    assert "password login is on" in outcome.warnings[-1] and "lightinit sets no password yet" in outcome.warnings[-1]
+    assert not os.path.lexists(host.root + "/home/bob/.ssh")
+
+
+def test_a_usable_key_needs_no_password(host: Host) -> None:
+    assert not host.apply(key(1), login=True).warnings
 
 
 @pytest.mark.parametrize("login", [False, None])
@@ -158,6 +166,55 @@ def test_a_name_that_may_not_be_used(host: Host, name: str) -> None:
 def test_an_account_with_roots_id(host: Host) -> None:
     host.put("/etc/passwd", "toor:x:0:0::/home/bob:/bin/sh\n")
     host.fails("user name belongs to root", key(1), user="toor")
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("bob:x:{uid}:{uid}::/:/bin/sh", "home of the account cannot be used"),
+    ("bob:x:{uid}:{uid}:::/bin/sh", "home of the account cannot be used"),
+    ("bob:x:{uid}:{uid}::home/bob:/bin/sh", "home of the account cannot be used"),
+    ("bob:x:{uid}:{uid}::/home/bob:/bin/zsh-missing", "shell of the account is missing"),
+    ("bob:x:5:5::/home/bob:/bin/sh", "user name belongs to a system account"),
+    ("bob:x:4:4::/bin:/bin/sync", "user name belongs to an account that cannot log in"),
+])
+def test_an_account_that_cannot_be_the_admins_gets_no_key(host: Host, tmp_path: Any, line: str, reason: str) -> None:
+    host.put("/bin/sh", "", 0o755)
+    host.put("/etc/passwd", line.format(uid=max(UID, 1000)) + "\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    here = os.getcwd()
+    os.chdir(str(elsewhere))
+    try:
+        host.fails(reason, key(1))
+    finally:
+        os.chdir(here)
+    assert not [name for _, folders, names in os.walk(host.root) for name in folders + names if name.startswith(".ssh")]
+
+
+def test_the_lowest_user_id_is_the_hosts(host: Host) -> None:
+    host.put("/etc/login.defs", "UID_MIN 50000000\n")
+    error = host.fails("user name belongs to a system account", key(1))
+    assert error.details["uid_min"] == "50000000"
+
+
+def test_a_long_passwd_is_read_to_its_end(host: Host) -> None:
+    many = "".join("u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number) for number in range(100000, 150000))
+    host.put("/etc/passwd", many + host.get("/etc/passwd"))
+    host.put("/etc/group", "# %s\n" % ("x" * 2000000) + host.get("/etc/group"))
+    host.put("/etc/ssh/sshd_config", "Match Group admins\nAuthorizedKeysFile grouped\n")
+    host.apply(key(1))
+    assert host.get("/home/bob/grouped") == key(1) + "\n"
+
+
+def test_a_passwd_that_cannot_be_read_is_told_by_its_path(host: Host) -> None:
+    os.unlink(host.root + "/etc/passwd")
+    os.mkdir(host.root + "/etc/passwd")
+    assert host.fails("account file cannot be read", key(1)).details["path"] == "/etc/passwd"
+
+
+def test_a_users_own_options_do_not_reach_the_console(host: Host) -> None:
+    host.put_keys('\x1b[2J\x1b]0;pwn\x07%s="x" %s\n' % ("a" * 5000, key(1)))
+    warning = host.apply(key(1)).warnings[0]
+    assert warning.isprintable() and len(warning) < 200
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

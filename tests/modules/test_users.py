@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 import pytest
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, User
 from lightinit.modules import users
@@ -15,7 +16,7 @@ from lightinit.modules import users
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
 DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in users.SETTINGS}
-UID = 1000 if ROOT else os.getuid()
+UID = 1000 if ROOT else max(os.getuid(), 1000)
 HOST = {
     "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/usr/sbin:/usr/sbin/nologin\n",
     "/etc/group": "root:x:0:\nadm:x:4:syslog\nsudo:x:27:\nusers:x:100:\n",
@@ -25,6 +26,7 @@ HOST = {
     "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
     "/bin/bash": "",
     "/bin/sh": "",
+    "/bin/fish": "",
 }
 SUDOERS = "/etc/sudoers.d/90-lightinit-users"
 
@@ -36,7 +38,7 @@ class Host:
         self.root = str(root)
         for name, text in HOST.items():
             if name not in without:
-                self.put(name, text)
+                self.put(name, text, 0o755 if name.startswith("/bin/") else 0o644)
 
     def put(self, name: str, text: str, mode: int = 0o644) -> None:
         os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
@@ -164,7 +166,7 @@ def test_homes_skel_and_ids_are_where_the_host_wants_them(host: Host) -> None:
     (("/bin/bash",), "/bin/fish", "/bin/bash", True),
 ])
 def test_the_shell(tmp_path: Any, files: Any, setting: str, shell: str, warns: bool) -> None:
-    host = Host(tmp_path, without=("/bin/bash", "/bin/sh"))
+    host = Host(tmp_path, without=("/bin/bash", "/bin/sh", "/bin/fish"))
     host.put("/etc/default/useradd", "SHELL=/bin/sh\n")
     for name in files:
         host.put(name, "")
@@ -276,6 +278,70 @@ def test_a_home_of_somebody_elses_is_an_error(host: Host) -> None:
         host.apply()
 
 
+@needs_root
+def test_a_home_that_a_removed_account_left_is_said_with_what_to_do(host: Host) -> None:
+    os.makedirs(host.root + "/home/bob")
+    os.chown(host.root + "/home/bob", 5555, 5555)
+    with pytest.raises(ProvisioningError) as caught:
+        host.apply()
+    assert "remove it" in caught.value.details["hint"]
+    os.chown(host.root + "/home/bob", 1000, 1000)
+    assert host.apply().message.startswith("user bob was there already"), "after doing so it goes on"
+
+
+@pytest.mark.parametrize("password, day, after", [
+    ("!", "0", "%d"), ("*", "0", "%d"), ("*", "", ""), ("*", "5", "5"), ("$6$x$y", "0", "0"),
+])
+def test_nobody_must_change_a_password_that_is_not_there(host: Host, password: str, day: str, after: str) -> None:
+    with_bob(host)
+    host.put("/etc/shadow", HOST["/etc/shadow"] + "bob:%s:%s:0:99999:7:::\n" % (password, day))
+    host.apply()
+    field = host.get("/etc/shadow").split("\n")[1].split(":")[2]
+    assert int(field) > 19000 if after == "%d" else field == after
+
+
+class EarlyClock(Clock):
+    """A clock that starts in 1970, as on a machine without one."""
+
+    def time(self) -> float:
+        return 12.0
+
+
+def test_a_clock_in_1970_asks_for_no_new_password(host: Host) -> None:
+    with_bob(host, "!")
+    host.put("/etc/shadow", HOST["/etc/shadow"] + "bob:!:0:0:99999:7:::\n")
+    users.apply(Instance("id", admin=User("bob")), System(host.root, EarlyClock()), DEFAULTS)
+    users.apply(Instance("id", admin=User("eve")), System(host.root, EarlyClock()), DEFAULTS)
+    assert host.get("/etc/shadow") == HOST["/etc/shadow"] + "bob:*::0:99999:7:::\neve:*::0:99999:7:::\n"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "/etc/group"])
+def test_a_long_account_file_leads_to_no_id_twice(host: Host, name: str) -> None:
+    many = "".join("u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number) for number in range(1000, 40000))
+    host.put(name, HOST[name] + many)
+    host.apply()
+    line = [line for line in host.get(name).split("\n") if line.startswith("bob:")]
+    assert [int(each.split(":")[2]) for each in line] == [40000]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "/etc/group", "/etc/shadow"])
+def test_an_account_file_that_cannot_be_read_changes_nothing(host: Host, name: str) -> None:
+    os.unlink(host.root + name)
+    os.mkdir(host.root + name)
+    before = host.get("/etc/gshadow")
+    with pytest.raises(ProvisioningError) as caught:
+        host.apply()
+    assert (caught.value.reason, caught.value.details["path"]) == ("account file cannot be read", name)
+    assert host.get("/etc/gshadow") == before or name == "/etc/shadow"
+
+
+def test_defaults_that_are_no_paths_are_passed_over(host: Host) -> None:
+    host.put("/etc/default/useradd", "HOME=homes\nSKEL=.\nSHELL=sh\n")
+    host.apply()
+    assert host.get("/etc/passwd").endswith(":/home/bob:/bin/bash\n")
+    assert os.listdir(host.root + "/home/bob") == [".profile"]
+
+
 @pytest.mark.parametrize("name", ["root", "", "a:b", "-x", "x" * 33, "12", "a b", "a\nb", "../x"])
 def test_a_name_that_may_not_be_used_changes_nothing(host: Host, name: str) -> None:
     before = host.tree()
@@ -286,9 +352,14 @@ def test_a_name_that_may_not_be_used_changes_nothing(host: Host, name: str) -> N
 
 @pytest.mark.parametrize("name, reason", [
     ("toor", "user name belongs to root"), ("daemon", "user name belongs to an account that cannot log in"),
+    ("sync", "user name belongs to an account that cannot log in"), ("svc", "user name belongs to a system account"),
+    ("noshell", "shell of the account is missing"), ("top", "home of the account cannot be used"),
+    ("empty", "home of the account cannot be used"), ("relative", "home of the account cannot be used"),
 ])
 def test_an_account_that_cannot_be_the_admin(host: Host, name: str, reason: str) -> None:
-    host.put("/etc/passwd", HOST["/etc/passwd"] + "toor:x:0:0::/root:/bin/sh\n")
+    host.put("/etc/passwd", HOST["/etc/passwd"] + "toor:x:0:0::/root:/bin/sh\nsync:x:4:65534::/bin:/bin/sync\n"
+             "svc:x:999:999::/srv/svc:/bin/sh\nnoshell:x:1000:1000::/home/noshell:/bin/zsh-missing\n"
+             "top:x:1001:1001::/:/bin/sh\nempty:x:1002:1002:::/bin/sh\nrelative:x:1003:1003::home/x:/bin/sh\n")
     before = host.tree()
     with pytest.raises(ProvisioningError, match=reason):
         host.apply(name)
@@ -309,8 +380,29 @@ def test_no_admin(host: Host) -> None:
     (True, "nopasswd", "NOPASSWD:ALL"), (False, "password", "ALL"),
 ])
 def test_sudo_asks_for_a_password_only_where_there_is_one(host: Host, login: Any, setting: str, rule: str) -> None:
-    host.apply(password_login=login, privileges=setting)
+    with_bob(host)
+    assert not host.apply(password_login=login, privileges=setting).warnings
     assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) %s\n" % rule)
+
+
+@pytest.mark.parametrize("password", ["*", "!", "!!", "*LK*", "", "!$6$x$y", "x", None])
+def test_without_a_usable_password_sudo_asks_for_none(host: Host, password: Optional[str]) -> None:
+    if password is not None:
+        with_bob(host, password)
+    assert not host.apply(password_login=True).warnings
+    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) NOPASSWD:ALL\n")
+
+
+def test_a_password_in_passwd_itself_counts(host: Host) -> None:
+    host.put("/etc/passwd", HOST["/etc/passwd"] + BOB.replace(":x:", ":$6$x$y:", 1))
+    host.apply(password_login=True)
+    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) ALL\n")
+
+
+def test_a_password_that_the_settings_want_and_nobody_has_is_said(host: Host) -> None:
+    outcome = host.apply(password_login=True, privileges="password")
+    assert "bob has no password" in outcome.warnings[0]
+    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) ALL\n")
 
 
 def test_no_privileges_when_the_settings_say_so(host: Host) -> None:
@@ -340,6 +432,20 @@ def test_sudo_without_its_file_is_said(tmp_path: Any) -> None:
     assert "no sudoers file" in host.apply().warnings[0]
     host.put("/usr/etc/sudoers", "@includedir /etc/sudoers.d\n")
     assert not host.apply().warnings
+
+
+@pytest.mark.parametrize("size", [2 * 1024 * 1024, None])
+def test_rules_that_cannot_be_read_are_not_replaced(tmp_path: Any, size: Any) -> None:
+    host = Host(tmp_path, without=("/etc/sudoers",))
+    host.put("/usr/bin/doas", "", 0o755)
+    if size:
+        host.put("/etc/doas.conf", "#" * size)
+    else:
+        os.mkdir(host.root + "/etc/doas.conf")
+    with pytest.raises(ProvisioningError) as caught:
+        host.apply()
+    assert (caught.value.reason, caught.value.details["path"]) == ("privilege rules cannot be read", "/etc/doas.conf")
+    assert not size or host.get("/etc/doas.conf") == "#" * size
 
 
 @pytest.mark.parametrize("folder", [True, False])

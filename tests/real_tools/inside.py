@@ -18,6 +18,7 @@ from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import hostname, ssh_authorized_keys, users
 
 EMPTY = ("/home", "/run", "/var/mail", "/var/log", "/var/lib/sudo")
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
 USER_TOOLS = ("useradd", "usermod", "adduser", "addgroup")
 
 
@@ -74,7 +75,9 @@ def facts(name: str) -> Dict[str, Any]:
     shadow = [line.split(":")[1] for line in System("/").read_text("/etc/shadow").split("\n")
               if line.startswith(name + ":")]
     home = os.path.expanduser("~" + name)
-    return {"passwd": call("getent", "passwd", name), "groups": sorted(call("id", "-nG", name).split()),
+    changed = [line.split(":")[2] for line in System("/").read_text("/etc/shadow").split("\n")
+               if line.startswith(name + ":")]
+    return {"passwd": call("getent", "passwd", name), "changed": changed, "groups": sorted(call("id", "-nG", name).split()),
             "shadow": shadow, "pwck": call("pwck", "-rq"), "grpck": call("grpck", "-r"),
             "home": sorted(os.listdir(home)), "owner": call("stat", "-c", "%U:%G", home),
             "scratch": [each for each in os.listdir("/home") + os.listdir("/etc") if "lightinit-new" in each]}
@@ -115,8 +118,10 @@ def existing_group() -> Dict[str, Any]:
 
 def password() -> Dict[str, Any]:
     seen = made_and_made_again("bob", login=True)
-    seen["sudo"] = as_user("bob", "sudo -n id -u")
+    seen["none_yet"] = as_user("bob", "sudo -n id -u")
     must("sh", "-c", "echo bob:secret | chpasswd")
+    seen["then"] = apply(users, "bob", login=True).message
+    seen["sudo"] = as_user("bob", "sudo -n id -u")
     seen["with_password"] = as_user("bob", "echo secret | sudo -S -p '' id -u")
     return seen
 
@@ -148,6 +153,72 @@ def half_made() -> Dict[str, Any]:
     return made_and_made_again("bob")
 
 
+def refused_accounts() -> Dict[str, Any]:
+    """Accounts that are there and that nobody could use as an admin: nothing of them is changed."""
+    must("useradd", "-M", "-s", "/bin/zsh-missing", "noshell")
+    must("useradd", "-M", "-s", "/bin/sh", "-d", "/", "top")
+    must("useradd", "-r", "-M", "-s", "/bin/sh", "-d", "/home/svc", "svc")
+    must("sed", "-i", "-e", "/^sync:/d", "-e", "$async:x:4:65534:sync:/home/sync:/bin/sync", "/etc/passwd")
+    must("sh", "-c", "sed 's/^top:x:[0-9]*:/empty:x:4242:/; s!:/:!::!' /etc/passwd | grep ^empty: >>/etc/passwd")
+    os.mkdir("/run/elsewhere")
+    os.chdir("/run/elsewhere")
+    watched = ("/etc/passwd", "/etc/shadow", "/etc/group")
+    before = [os.stat(name) for name in watched]
+    seen: Dict[str, Any] = {}
+    for name in ("noshell", "top", "empty", "svc", "sync"):
+        seen[name] = []
+        for module in (users, ssh_authorized_keys):
+            try:
+                seen[name].append(apply(module, name, keys=[KEY]).message)
+            except Exception as raised:  # reported to the test
+                seen[name].append(str(raised).split(" (")[0])
+    return {"said": seen, "same": [os.stat(name) for name in watched] == before,
+            "left": os.listdir("/run/elsewhere") + os.listdir("/home")}
+
+
+def stale_locks() -> Dict[str, Any]:
+    """What a power cut inside useradd leaves; the process that a lock names is another one by now."""
+    for name, text in (("passwd", "1"), ("shadow", str(os.getpid())), ("group", ""), ("gshadow", "999999"),
+                       ("subuid", "rubbish"), ("subgid", "1\0")):
+        with open("/etc/%s.lock" % name, "w") as handle:
+            handle.write(text)
+    alone = call("useradd", "-M", "eve")
+    seen = made_and_made_again("bob")
+    return dict(seen, alone=alone, left=[name for name in os.listdir("/etc") if name.endswith(".lock") and name[0] != "."])
+
+
+def lock_in_use() -> Dict[str, Any]:
+    """A tool that is at work keeps its lock."""
+    must("cp", "/bin/sleep", "/run/useradd")
+    os.chmod("/run/useradd", 0o755)
+    holder = subprocess.Popen(["/run/useradd", "60"])
+    try:
+        while System("/").read_text("/proc/%d/comm" % holder.pid) != "useradd\n":
+            pass
+        with open("/etc/group.lock", "w") as handle:
+            handle.write(str(holder.pid))
+        try:
+            error = apply(users, "bob").message
+        except Exception as raised:  # reported to the test
+            error = str(raised)
+        return {"error": error, "there": os.path.exists("/etc/group.lock")}
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def no_place_for_homes() -> Dict[str, Any]:
+    """The homes' directory is a link to one that is not there yet, as /home is on ostree; it was /home by then."""
+    os.symlink("/etc/var-homes", "/etc/homes")
+    must("sed", "-i", "/^HOME=/d", "/etc/default/useradd")
+    with open("/etc/default/useradd", "a") as handle:
+        handle.write("HOME=/etc/homes\n")
+    alone = call("useradd", "-m", "eve")
+    must("sh", "-c", "rm -rf /etc/var-homes; getent passwd eve && userdel eve || true")
+    seen = made_and_made_again("bob")
+    return dict(seen, alone=alone, mode="%04o" % stat.S_IMODE(os.stat("/etc/var-homes/bob").st_mode))
+
+
 def doas() -> Dict[str, Any]:
     hide("sudo", "visudo")
     os.unlink("/etc/sudoers")
@@ -169,6 +240,8 @@ def doas() -> Dict[str, Any]:
 def busybox() -> Dict[str, Any]:
     box = sys.argv[3]
     hide(*USER_TOOLS)
+    with open("/etc/passwd+", "w") as handle:  # what a power cut inside busybox leaves
+        handle.write("half")
     for name in ("adduser", "addgroup"):
         must("mount", "--bind", box, "/usr/sbin/" + name)
     seen = made_and_made_again("bob")
@@ -240,9 +313,18 @@ def host() -> Dict[str, Any]:
                 "static": handle.read(), "hosts": hosts, "resolves": call("getent", "hosts", "real-tools")}
 
 
+def hosts_mounted() -> Dict[str, Any]:
+    """/etc/hosts comes from elsewhere, as in a container: nothing can take its place."""
+    with open("/run/hosts", "w") as handle:
+        handle.write("127.0.0.1 localhost\n")
+    must("mount", "--bind", "/run/hosts", "/etc/hosts")
+    outcome = apply(hostname)
+    return {"message": outcome.message, "warnings": list(outcome.warnings), "live": os.uname().nodename}
+
+
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
-    useradd, names, existing_group, password, faulty_sudoers, no_include, half_made, doas, busybox, no_tools,
-    debian_adduser, ssh, host]
+    useradd, names, existing_group, password, faulty_sudoers, no_include, half_made, refused_accounts, stale_locks,
+    lock_in_use, no_place_for_homes, doas, busybox, no_tools, debian_adduser, ssh, host, hosts_mounted]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

@@ -38,11 +38,13 @@ while getopts h:g:s:G:DH option; do
 done
 shift $((OPTIND - 1))
 [ $# = 1 ] && [ "$disabled$homeless" = 11 ] || exit 1
+if [ -e /etc/passwd+ ]; then echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1; fi
 if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
 if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
 else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi
 echo "$1:x:4001:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
-echo "$1:!:19000:0:99999:7:::" >>/etc/shadow
+# As with a clock that starts in 1970.
+echo "$1:!:0:0:99999:7:::" >>/etc/shadow
 """
 
 
@@ -75,11 +77,11 @@ def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
 
-def check_account(seen: Dict[str, Any]) -> None:
+def check_account(seen: Dict[str, Any], home: str = "/home/bob") -> None:
     """What holds for an account however it was made."""
     fields = seen["passwd"].split(":")
-    assert fields[0] == "bob" and int(fields[2]) >= 1000 and fields[5] == "/home/bob"
-    assert seen["shadow"] == ["*"]
+    assert fields[0] == "bob" and int(fields[2]) >= 1000 and fields[5] == home
+    assert seen["shadow"] == ["*"] and seen["changed"] != ["0"]
     assert "bob" in seen["groups"] and {"adm", "sudo"} <= set(seen["groups"])
     assert ".profile" in seen["home"] and seen["owner"] == "bob:bob"
     assert seen["scratch"] == []
@@ -108,9 +110,12 @@ def test_a_group_of_the_name_is_there_already() -> None:
     check_account(inside("existing_group", "useradd", "groupadd"))
 
 
-def test_with_password_login_sudo_asks_for_the_password() -> None:
+def test_with_password_login_sudo_asks_for_the_password_once_there_is_one() -> None:
     seen = inside("password", "useradd", "sudo", "chpasswd")
     check_account(seen)
+    assert seen["first"] == ["made user bob", []]
+    assert seen["none_yet"] == "0"
+    assert seen["then"] == "user bob was there already; added sudo rule"
     assert "a password is required" in seen["sudo"]
     assert seen["with_password"] == "0"
 
@@ -132,6 +137,38 @@ def test_a_locked_account_without_a_home_is_completed() -> None:
     seen = inside("half_made", "useradd", "usermod")
     check_account(seen)
     assert "login without a password, its home, group adm" in seen["first"][0]
+
+
+def test_accounts_that_nobody_could_use_are_refused_and_left_as_they_are() -> None:
+    seen = inside("refused_accounts", "useradd")
+    assert seen["said"] == {
+        "noshell": ["shell of the account is missing"] * 2,
+        "top": ["home of the account cannot be used"] * 2,
+        "empty": ["home of the account cannot be used"] * 2,
+        "svc": ["user name belongs to a system account"] * 2,
+        "sync": ["user name belongs to an account that cannot log in"] * 2,
+    }
+    assert seen["same"] and seen["left"] == []
+
+
+def test_locks_that_a_power_cut_left() -> None:
+    seen = inside("stale_locks", "useradd")
+    assert "cannot lock" in seen["alone"]
+    check_account(seen)
+    assert seen["first"] == ["made user bob", []] and seen["left"] == []
+
+
+def test_a_lock_in_use_is_left() -> None:
+    seen = inside("lock_in_use", "useradd")
+    assert seen["error"].startswith("useradd failed") and "cannot lock /etc/group" in seen["error"]
+    assert seen["there"]
+
+
+def test_homes_whose_place_is_not_there_yet() -> None:
+    seen = inside("no_place_for_homes", "useradd")
+    assert seen["alone"].startswith("exit 12"), "what this test is about"
+    check_account(seen, "/etc/homes/bob")
+    assert seen["first"] == ["made user bob", []]
 
 
 def test_doas_where_there_is_no_sudo() -> None:
@@ -195,6 +232,12 @@ def test_the_host_name() -> None:
     assert seen["hosts"] == "127.0.0.1 localhost\n127.0.1.1 real-tools.example.org real-tools printer\n"
     assert seen["resolves"].split() == ["127.0.1.1", "real-tools.example.org", "real-tools", "printer"]
     assert seen["again"] == seen["message"] == "host name is real-tools.example.org"
+
+
+def test_hosts_that_nothing_can_replace() -> None:
+    seen = inside("hosts_mounted")
+    assert seen["message"] == "host name is real-tools.example.org" and seen["live"] == "real-tools.example.org"
+    assert len(seen["warnings"]) == 1 and seen["warnings"][0].startswith("/etc/hosts is left as it is: file cannot be")
 
 
 def test_this_machine_is_left_as_it_is() -> None:
