@@ -26,6 +26,7 @@ from lightinit.errors import (
 from lightinit.host import log
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
+from lightinit.ini import Problem
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import Settings
 from lightinit.state import LOCK
@@ -197,7 +198,7 @@ def _settings_or_defaults(system: System) -> Settings:
     try:
         return load_settings(system)
     except Exception as error:
-        problem = settings_loader.Problem(settings_loader.FOLDER, 0, "cannot be loaded: %s: %s; defaults are used" % (
+        problem = Problem(settings_loader.FOLDER, 0, "cannot be loaded: %s: %s; defaults are used" % (
             type(error).__name__, error))
         return settings_loader.resolve([], [problem], datasource_schema, module_schema)
 

@@ -1,10 +1,5 @@
 """Settings: INI text -> frozen values, each with the place that it came from.
 
-A file is read line by line, by rules of our own and not by configparser's, for two things that configparser does not
-do: every problem is told with its file and line, and what stands around the problem still counts, so that a VM with a
-broken settings file comes up with defaults for just what was broken. The rules: ``[section]``; ``key = value``; an
-indented line continues the value above it; a line that starts with ``#`` or ``;`` is a comment.
-
 What keys there are is not known here: modules and datasources declare theirs (:class:`Setting`), and the caller
 passes in how to find these declarations.
 """
@@ -14,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from lightinit.errors import LightinitError
+from lightinit.ini import Entry, Problem, parse, short
 
 FOLDER = "/etc/lightinit"
 MAIN_FILE = FOLDER + "/lightinit.conf"
@@ -41,29 +37,6 @@ class Setting:
     default: Any
     help: str
     choices: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong in a settings file: where, and a sentence that says what and what to do."""
-
-    file: str
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        return "%s:%d: %s" % (self.file, self.line, self.text) if self.line else "%s: %s" % (self.file, self.text)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A ``key = value`` as it stands in a file."""
-
-    section: str
-    key: str
-    value: str
-    file: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -197,39 +170,6 @@ def fingerprint(paths: Iterable[str]) -> str:
     return ",".join(marks)
 
 
-def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
-    """The entries of one file and what is wrong with its lines. Pure."""
-    entries: List[Entry] = []
-    problems: List[Problem] = []
-    section = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip()
-        if not bare or bare[0] in "#;":
-            continue
-        if line[0] in " \t" and entries and entries[-1].section == section:
-            last = entries.pop()
-            entries.append(Entry(section, last.key, (last.value + " " + bare).strip(), file, last.line))
-        elif bare[0] == "[":
-            section = bare[1:-1].strip() if bare.endswith("]") else ""
-            if not section:
-                problems.append(Problem(file, number, "a section must look like [name], this is %r; the keys below "
-                                        "it are passed over" % _short(bare)))
-                section = "?"
-        elif "=" not in bare:
-            problems.append(Problem(file, number, "expected key = value, found %r; the line is passed over"
-                                    % _short(bare)))
-        elif not section:
-            problems.append(Problem(file, number, "the key %r stands before any [section]; put it below one"
-                                    % _short(bare.partition("=")[0].strip())))
-        elif section != "?":
-            key, _, value = bare.partition("=")
-            if any((entry.section, entry.key) == (section, key.strip()) for entry in entries):
-                problems.append(Problem(file, number, "[%s] %s is set twice in this file; the later one counts"
-                                        % (section, key.strip())))
-            entries.append(Entry(section, key.strip(), value.strip(), file, number))
-    return entries, problems
-
-
 def convert(setting: Setting, text: str) -> Any:
     """The value that ``text`` means for ``setting``.
 
@@ -335,7 +275,7 @@ def _apply(section: str, schema: Sequence[Setting], entries: List[Entry],
             origins[entry.key] = "%s:%d" % (entry.file, entry.line)
         except ValueError as error:
             problems.append(Problem(entry.file, entry.line, "[%s] %s = %s: %s; using %s" % (
-                section, entry.key, _short(entry.value), error, render(values[entry.key]) or "nothing")))
+                section, entry.key, short(entry.value), error, render(values[entry.key]) or "nothing")))
     return values, origins
 
 
@@ -353,16 +293,12 @@ def _refuse_unknown(entries: List[Entry], schema: Mapping[str, Sequence[Setting]
             if (entry.file, entry.section) not in told:
                 told.add((entry.file, entry.section))
                 problems.append(Problem(entry.file, entry.line, "there is no section [%s]%s" % (
-                    _short(entry.section), _hint(entry.section, schema, "[%s]"))))
+                    short(entry.section), _hint(entry.section, schema, "[%s]"))))
         elif entry.key not in [setting.key for setting in known]:
             problems.append(Problem(entry.file, entry.line, "[%s] has no key %s%s" % (
-                entry.section, _short(entry.key), _hint(entry.key, [setting.key for setting in known], "%s"))))
+                entry.section, short(entry.key), _hint(entry.key, [setting.key for setting in known], "%s"))))
 
 
 def _hint(name: str, known: Iterable[str], form: str) -> str:
     found = nearest(name, known)
     return "; did you mean %s?" % (form % found) if found else "; `lightinit config` lists all that there are"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

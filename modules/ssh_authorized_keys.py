@@ -12,7 +12,7 @@ from typing import List, Optional, Sequence, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import authorized_keys, certificates, sshd_config
-from lightinit.host import accounts
+from lightinit.host import account_files, accounts
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
@@ -116,7 +116,7 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
 # -- the place ---------------------------------------------------------------------------------------------------------
 
 def _find(system: System, name: str) -> texts.Account:
-    account = texts.find_account(accounts.read_account_file(system, "/etc/passwd"), name)
+    account = texts.find_account(account_files.read_account_file(system, "/etc/passwd"), name)
     if account is None:
         elsewhere = accounts.look_up_elsewhere(system, name)
         if elsewhere is None:
@@ -164,7 +164,7 @@ def _read_config(system: System, account: texts.Account, warnings: List[str]) ->
         absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
         return [system.read_text(name) for name in system.glob(absolute)]
 
-    group = accounts.read_account_file(system, "/etc/group")
+    group = account_files.read_account_file(system, "/etc/group")
     primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
     who = sshd_config.Who(account.name, tuple(primary + texts.list_groups(group, account.name)))
     reading = sshd_config.read_keys_files(system.read_text(path), who, included)

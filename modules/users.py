@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import privileges as rules
-from lightinit.host import accounts, privileges
+from lightinit.host import account_files, accounts, privileges
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -87,7 +87,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 # -- the account -------------------------------------------------------------------------------------------------------
 
 def _text(system: System, path: str) -> str:
-    return accounts.read_account_file(system, path)
+    return account_files.read_account_file(system, path)
 
 
 def _login_defs(system: System) -> Dict[str, str]:
@@ -146,7 +146,7 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
     leaves nothing that looks whole and is not.
     """
     login_defs = _login_defs(system)
-    with accounts.lock_accounts(system):
+    with account_files.lock_accounts(system):
         passwd, group = _text(system, PASSWD), _text(system, GROUP)
         uid = texts.choose_id(texts.used_ids(passwd), texts.read_number(login_defs, "UID_MIN", texts.UID_MIN),
                               texts.read_number(login_defs, "UID_MAX", 60000))
@@ -154,8 +154,8 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
         if gid is None:
             gid = texts.choose_id(texts.used_ids(group), texts.read_number(login_defs, "GID_MIN", 1000),
                                   texts.read_number(login_defs, "GID_MAX", 60000), wished=uid)
-            accounts.edit_account_file(system, GSHADOW, partial(texts.put_line, line="%s:!::" % name))
-            accounts.edit_account_file(system, GROUP, partial(texts.put_line, line="%s:x:%d:" % (name, gid)), 0o644)
+            account_files.edit_account_file(system, GSHADOW, partial(texts.put_line, line="%s:!::" % name))
+            account_files.edit_account_file(system, GROUP, partial(texts.put_line, line="%s:x:%d:" % (name, gid)), 0o644)
         account = texts.Account(name, uid, gid, "%s/%s" % (homes.rstrip("/"), name), shell)
         line = texts.passwd_line(account)
         if _has_shadow(system):
@@ -163,7 +163,7 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
             _edit_shadow(system, name)
         else:
             line = texts.passwd_line(account, texts.NO_PASSWORD)
-        accounts.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
+        account_files.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
 
 
 def _has_shadow(system: System) -> bool:
@@ -177,7 +177,7 @@ def _today(system: System) -> int:
 
 def _edit_shadow(system: System, name: str) -> None:
     line = texts.shadow_line(name, _today(system))
-    accounts.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
+    account_files.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
 
 
 # -- what may be missing -----------------------------------------------------------------------------------------------
@@ -187,9 +187,9 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
     name = account.name
     if account.gid not in texts.used_ids(_text(system, GROUP)):
         group = name if texts.find_group(_text(system, GROUP), name) is None else "%s-%d" % (name, account.gid)
-        with accounts.lock_accounts(system):
+        with account_files.lock_accounts(system):
             line = "%s:x:%d:" % (group, account.gid)
-            accounts.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
+            account_files.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
         done.append("its primary group")
     done += _complete_password(system, name)
     done += _complete_last_change(system, name)
@@ -216,9 +216,9 @@ def _complete_password(system: System, name: str) -> List[str]:
         return []
     if there and accounts.set_password_mark(system, name, texts.NO_PASSWORD):
         return ["login without a password"]
-    with accounts.lock_accounts(system):
+    with account_files.lock_accounts(system):
         if there:
-            accounts.edit_account_file(
+            account_files.edit_account_file(
                 system, path, lambda text: texts.set_field(text, name, 1, texts.NO_PASSWORD))
         else:
             _edit_shadow(system, name)
@@ -235,8 +235,8 @@ def _complete_last_change(system: System, name: str) -> List[str]:
     if not day or day.strip("0") or texts.is_password_hash(texts.find_field(text, name, 1)):
         return []
     value = texts.last_change(_today(system))
-    with accounts.lock_accounts(system):
-        accounts.edit_account_file(system, SHADOW, partial(texts.set_field, name=name, field=2, value=value))
+    with account_files.lock_accounts(system):
+        account_files.edit_account_file(system, SHADOW, partial(texts.set_field, name=name, field=2, value=value))
     return ["the day of its last change in shadow"]
 
 
@@ -253,11 +253,11 @@ def _join_groups(system: System, account: texts.Account, wished: Tuple[str, ...]
                and texts.find_group(text, group) not in (None, account.gid)]
     # usermod knows the accounts in passwd only.
     if missing and not (local and accounts.add_to_groups(system, account.name, missing)):
-        with accounts.lock_accounts(system):
+        with account_files.lock_accounts(system):
             for group in missing:
                 add = partial(texts.add_member, name=group, user=account.name)
-                accounts.edit_account_file(system, GSHADOW, add)
-                accounts.edit_account_file(system, GROUP, add)
+                account_files.edit_account_file(system, GSHADOW, add)
+                account_files.edit_account_file(system, GROUP, add)
     return ["group " + group for group in missing]
 
 

@@ -11,14 +11,16 @@ import pytest
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 GROUND = {"errors", "model", ""}
-MIDDLE = GROUND | {"retry", "settings", "formats", "host", "clients", "datasources", "semaphore", "state", "reporting"}
+MIDDLE = GROUND | {"retry", "ini", "settings", "formats", "host", "clients", "datasources", "semaphore", "state",
+                   "reporting"}
 MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
     "errors": set(),
     "model": set(),
     "quick": {""},
     "retry": GROUND,
-    "settings": GROUND,
+    "ini": GROUND,
+    "settings": GROUND | {"ini"},
     "formats": GROUND | {"formats"},
     "host": GROUND | {"retry", "settings", "host"},
     "clients": GROUND | {"retry", "settings", "formats", "host", "clients"},

@@ -10,8 +10,9 @@ from lightinit import settings
 from lightinit.commands import config
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from lightinit.ini import parse
 from lightinit.registry import datasource_schema, module_schema, shipped_modules
-from lightinit.settings import CORE, Setting, Settings, convert, parse, render
+from lightinit.settings import CORE, Setting, Settings, convert, render
 from tests.support import HERE
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightinit.errors import ProvisioningError
-from lightinit.host import accounts
+from lightinit.host import account_files, accounts
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 
@@ -59,7 +59,7 @@ def test_an_account_file_keeps_its_mode_owner_and_odd_bytes(tmp_path: Any) -> No
     path = put(tmp_path, "/etc/shadow", b"j\xf6rg:*:1\n", 0o640)
     if ROOT:
         os.chown(path, 0, 42)
-    assert accounts.edit_account_file(System(tmp_path), "/etc/shadow", lambda text: text + "bob:*:1\n")
+    assert account_files.edit_account_file(System(tmp_path), "/etc/shadow", lambda text: text + "bob:*:1\n")
     assert get(path) == b"j\xf6rg:*:1\nbob:*:1\n"
     assert mode_of(path) == 0o640
     assert not ROOT or os.lstat(path).st_gid == 42
@@ -68,22 +68,22 @@ def test_an_account_file_keeps_its_mode_owner_and_odd_bytes(tmp_path: Any) -> No
 def test_an_unchanged_account_file_is_not_written(tmp_path: Any) -> None:
     path = put(tmp_path, "/etc/passwd")
     before = os.lstat(path).st_ino
-    assert not accounts.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: text)
+    assert not account_files.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: text)
     assert os.lstat(path).st_ino == before
 
 
 def test_a_missing_account_file(tmp_path: Any) -> None:
     system = System(tmp_path)
-    assert not accounts.edit_account_file(system, "/etc/gshadow", lambda text: "x\n")
+    assert not account_files.edit_account_file(system, "/etc/gshadow", lambda text: "x\n")
     assert not system.exists("/etc/gshadow")
-    assert accounts.edit_account_file(system, "/etc/shadow", lambda text: "x\n", 0o640)
+    assert account_files.edit_account_file(system, "/etc/shadow", lambda text: "x\n", 0o640)
     assert mode_of(str(tmp_path) + "/etc/shadow") == 0o640
 
 
 def test_an_account_file_that_is_a_directory(tmp_path: Any) -> None:
     (tmp_path / "etc" / "passwd").mkdir(parents=True)
     with pytest.raises(ProvisioningError, match="account file cannot be read"):
-        accounts.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")
+        account_files.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")
 
 
 @pytest.mark.parametrize("size", [17 * 1024 * 1024, None])
@@ -93,17 +93,17 @@ def test_an_account_file_that_cannot_be_read_is_never_taken_for_empty(tmp_path: 
         put(tmp_path, "/etc/passwd", b"\n" * size)
     else:
         os.mkfifo(str(tmp_path) + "/etc/passwd")
-    for act in (lambda: accounts.read_account_file(System(tmp_path), "/etc/passwd"),
-                lambda: accounts.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")):
+    for act in (lambda: account_files.read_account_file(System(tmp_path), "/etc/passwd"),
+                lambda: account_files.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")):
         with pytest.raises(ProvisioningError) as caught:
             act()
         assert caught.value.reason == "account file cannot be read" and caught.value.details["path"] == "/etc/passwd"
 
 
 def test_a_missing_or_a_long_account_file(tmp_path: Any) -> None:
-    assert accounts.read_account_file(System(tmp_path), "/etc/passwd") == ""
+    assert account_files.read_account_file(System(tmp_path), "/etc/passwd") == ""
     put(tmp_path, "/etc/passwd", b"x" * (2 * 1024 * 1024))
-    assert len(accounts.read_account_file(System(tmp_path), "/etc/passwd")) == 2 * 1024 * 1024
+    assert len(account_files.read_account_file(System(tmp_path), "/etc/passwd")) == 2 * 1024 * 1024
 
 
 # -- locks that a crash left ---------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_only_a_stale_lock_is_removed(tmp_path: Any, name: str, data: bytes, age
     put(tmp_path, "/proc/77/comm", b"useradd\n")
     put_lock(tmp_path, name, data, age_s)
     system = System(tmp_path, SleeplessClock())
-    assert accounts.clear_stale_locks(system) == ([name] if stale else [])
+    assert account_files.clear_stale_locks(system) == ([name] if stale else [])
     assert os.path.lexists(str(tmp_path) + name) is not stale
 
 
@@ -141,19 +141,19 @@ def test_without_any_tool_at_work_a_lock_that_names_nobody_is_stale(tmp_path: An
     put_lock(tmp_path, "/etc/group+", b"x", 50.0)
     (tmp_path / "etc" / "shadow.lock").mkdir()
     system = System(tmp_path, SleeplessClock())
-    assert accounts.clear_stale_locks(system) == ["/etc/passwd.lock", "/etc/group+"]
-    assert accounts.clear_stale_locks(system) == []
+    assert account_files.clear_stale_locks(system) == ["/etc/passwd.lock", "/etc/group+"]
+    assert account_files.clear_stale_locks(system) == []
 
 
 def test_no_lock_at_all_takes_no_lock(tmp_path: Any) -> None:
     (tmp_path / "etc").mkdir()
-    assert accounts.clear_stale_locks(System(tmp_path)) == []
+    assert account_files.clear_stale_locks(System(tmp_path)) == []
     assert os.listdir(str(tmp_path) + "/etc") == []
 
 
 def test_the_lock_is_the_one_of_lckpwdf(tmp_path: Any) -> None:
     system = System(tmp_path)
-    with accounts.lock_accounts(system):
+    with account_files.lock_accounts(system):
         path = system.path("/etc/.pwd.lock")
         assert mode_of(path) == 0o600
         child = os.fork()
@@ -165,7 +165,7 @@ def test_the_lock_is_the_one_of_lckpwdf(tmp_path: Any) -> None:
                     os._exit(7)
             os._exit(0)
         assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 7
-    with accounts.lock_accounts(system):
+    with account_files.lock_accounts(system):
         pass
 
 
@@ -183,7 +183,7 @@ def test_a_lock_that_is_never_given_up_ends_in_an_error(tmp_path: Any) -> None:
     clock = SleeplessClock()
     try:
         with pytest.raises(ProvisioningError, match="account files are locked"):
-            with accounts.lock_accounts(System(tmp_path, clock)):
+            with account_files.lock_accounts(System(tmp_path, clock)):
                 pass
         assert 15 <= clock.now_s < 16
     finally:
