@@ -166,6 +166,7 @@ def test_not_azure_is_left_alone(tmp_path: Any, capsys: Any) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
 def test_the_live_machine_is_roots_alone() -> None:
     code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
+           "lightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what only root may be able to read\n" \
            "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main(['boot']))" % HERE
     ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
     assert b"only root can provision this machine" in ended.stderr

@@ -148,6 +148,7 @@ def stop() -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
+    logger.propagate = True
 
 
 def _open(system: System, file: str) -> int:
