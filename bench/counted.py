@@ -1,4 +1,5 @@
-"""Runs lightinit and counts what it starts and opens, by Python's own audit events. The last line is JSON.
+"""Runs lightinit and counts what it starts and opens, by Python's own audit events, and its peak memory. The last line is
+JSON.
 
 Usage: counted.py ARGUMENTS-OF-LIGHTINIT
 """
@@ -27,5 +28,7 @@ if __name__ == "__main__":
     from lightinit.cli import main
 
     code = main(sys.argv[1:])
+    with open("/proc/self/status", encoding="ascii") as handle:
+        counts["peak_kib"] = int(handle.read().split("VmHWM:")[1].split()[0])
     print(json.dumps(counts))
     sys.exit(code)
