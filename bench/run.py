@@ -181,7 +181,8 @@ def main() -> int:
     requests = cost_of(lambda number: PYTHON + ["-c", "import requests"])
 
     def row(name: str, cost: Cost) -> None:
-        rows.append([name, "%.1f" % (cost.wall_s * 1000), "%.1f" % (cost.cpu_s * 1000), "%.2f" % (cost.wall_s / bare.wall_s), "%.2f" % (cost.cpu_s / requests.cpu_s)])
+        rows.append([name, "%.1f" % (cost.wall_s * 1000), "%.1f" % (cost.cpu_s * 1000),
+                     "%.2f" % (cost.wall_s / bare.wall_s), "%.2f" % (cost.cpu_s / requests.cpu_s)])
 
     row("python3 -I -S -c pass", bare)
     row("python3 -I -c pass", isolated)
