@@ -18,6 +18,7 @@ from lightinit.reporting import report
 from lightinit.semaphore import Semaphores
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, local
+from lightinit.stages.network import WIRESERVER
 from lightinit.state import DISABLED, State, StatusFile, Timeline, current_instance, describe_steps, read_boot_id
 
 LOG = logging.getLogger("lightinit.boot")
@@ -25,7 +26,6 @@ LOG = logging.getLogger("lightinit.boot")
 STAGES = ("local", "fetch", "config", "final")
 FREQUENCIES = {"local": Frequency.BOOT, "fetch": Frequency.INSTANCE, "config": Frequency.INSTANCE,
                "final": Frequency.INSTANCE}
-FALLBACK_WIRESERVER = "168.63.129.16"
 LAST_REPORT_TIMEOUT_S = 60.0
 
 
@@ -49,10 +49,7 @@ def boot(context: Context) -> str:
     Returns:
         ``done``, ``degraded done`` (with warnings), ``error``, or ``disabled``.
     """
-    why = disabled_reason(context)
-    if why is None:
-        local.identify(context)
-        why = not_ours(context)
+    why = refusal(context)
     if why is not None:
         LOG.info("nothing done: %s", why)
         context.status.update(status="disabled", reason=why)
@@ -74,18 +71,16 @@ def boot(context: Context) -> str:
 
 def provision(context: Context) -> None:
     """Walk the four stages. Whatever fails, the final one runs."""
-    if run_stage(context, "local").failed and context.datasource is None:
-        if context.platform_known is None and context.network is None:
-            return  # no sign that there is a platform to tell
-        if provisioned_before(context):
-            return  # most probably it is the same instance: what it once reported stays true
-        use_well_known(context)
-    elif context.steps[-1].failed and provisioned_before(context):
-        return
-    elif not context.steps[-1].failed:
+    if not run_stage(context, "local").failed:
         run_stage(context, "fetch")
         if context.instance is not None:
             run_stage(context, "config", force=bool(config.pending(context)))
+    elif context.platform_known is None and context.network is None:
+        return  # no sign that there is a platform to tell
+    elif provisioned_before(context):
+        return  # most probably it is the same instance: what it once reported stays true
+    elif context.datasource is None:
+        use_well_known(context)
     run_stage(context, "final")
 
 
@@ -100,7 +95,7 @@ def provisioned_before(context: Context) -> bool:
 
 def use_well_known(context: Context) -> None:
     """Have somebody to report to although no network was found: there may be one all the same. Briefly."""
-    local.use_datasource(context, Network(FALLBACK_WIRESERVER), report_timeout_s=LAST_REPORT_TIMEOUT_S)
+    local.use_datasource(context, Network(WIRESERVER), report_timeout_s=LAST_REPORT_TIMEOUT_S)
 
 
 def report_at_last(context: Context) -> None:
@@ -159,11 +154,14 @@ def disabled_reason(context: Context) -> Optional[str]:
     return None
 
 
-def not_ours(context: Context) -> Optional[str]:
-    """Why this machine is not ours to provision, or None."""
-    if context.platform_known is False:
-        return "not an Azure VM (the DMI chassis asset tag is another's)"
-    return None
+def refusal(context: Context) -> Optional[str]:
+    """Why this machine is not to be provisioned, or None. Settles, as far as DMI can, which instance it is."""
+    why = disabled_reason(context)
+    if why is None:
+        local.identify(context)
+        if context.platform_known is False:
+            why = "not an Azure VM (the DMI chassis asset tag is another's)"
+    return why
 
 
 def finish(context: Context, ran: bool) -> str:
@@ -271,8 +269,8 @@ def keep_stamp(context: Context) -> None:
     if context.state is None:
         return
     path = context.state.folder + "/provisioned"
-    every_boot = [name for name in context.settings["lightinit"]["modules"] if context.settings.values.get(
-        "module." + name, {}).get("frequency") == Frequency.BOOT.value]
+    every_boot = [name for name in context.settings["lightinit"]["modules"]
+                  if config.frequency_of(context, name) is Frequency.BOOT]
     text = "instance=%s\nsettings=%s\nversion=%s\n" % (context.instance_id, context.settings.fingerprint, __version__)
     if every_boot or pending(context):
         context.system.remove(path)

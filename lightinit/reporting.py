@@ -1,13 +1,10 @@
 """From how the steps went to what the platform hears: Ready, or NotReady with the reason of the first failure."""
 from __future__ import annotations
 
-import logging
 from typing import Any, Optional
 
 from lightinit.errors import LightinitError
 from lightinit.formats.dmi import swap_byte_order
-
-LOG = logging.getLogger("lightinit.reporting")
 
 
 def vm_id_of(instance_id: str, has_efi: bool) -> str:

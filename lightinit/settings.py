@@ -210,11 +210,11 @@ def render(value: Any) -> str:
     return str(value)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of ``known`` that ``name`` was probably meant to be, or ""."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """The one of ``known`` that ``name`` was probably meant to be, or ""; with a ``cutoff`` of 0 always one of them."""
     import difflib
 
-    found = difflib.get_close_matches(name, list(known), 1, 0.5)
+    found = difflib.get_close_matches(name, list(known), 1, cutoff)
     return found[0] if found else ""
 
 

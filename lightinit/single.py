@@ -5,7 +5,6 @@ import logging
 
 from lightinit import boot
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, ProvisioningError, RefusedError
-from lightinit.model import Frequency
 from lightinit.pipeline import Context, Step
 from lightinit.stages import config, local
 from lightinit.state import current_instance
@@ -61,10 +60,7 @@ def module(context: Context, name: str, force: bool) -> int:
 
 def _settle(context: Context, may_be_open: bool) -> None:
     """Find out which instance this is; ``may_be_open``: the stage itself can find that out."""
-    why = boot.disabled_reason(context)
-    if why is None:
-        local.identify(context)
-        why = boot.not_ours(context)
+    why = boot.refusal(context)
     if why is not None:
         raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
     if not context.instance_id and not may_be_open:
@@ -76,22 +72,18 @@ def _settle(context: Context, may_be_open: bool) -> None:
 
 def _recall(context: Context) -> None:
     """Bring up how the earlier stages went: the final stage reports on all of them."""
-    for name in ("fetch",):
-        if not boot.stage_done(context, name):
-            missing = ProvisioningError("stage has not run", stage=name)
-            context.steps.append(Step("stage", name, "failed", error=missing))
-    pending = config.pending(context)
-    for name in context.settings["lightinit"]["modules"]:
-        required = context.settings.values.get("module." + name, {}).get("required", True)
-        if name in pending:
-            context.steps.append(Step("module", name, "failed", required, error=ProvisioningError(
-                "module has not run", module=name)))
+    if not boot.stage_done(context, "fetch"):
+        missing = ProvisioningError("stage has not run", stage="fetch")
+        context.steps.append(Step("stage", "fetch", "failed", error=missing))
+    for name in config.pending(context):
+        required = config.settings_of(context, name).get("required", True)
+        context.steps.append(Step("module", name, "failed", required, error=ProvisioningError(
+            "module has not run", module=name)))
 
 
 def _forget(context: Context, name: str) -> None:
     if context.semaphores is not None:
-        section = context.settings.values.get("module." + name, {})
-        context.semaphores.forget("module." + name, Frequency(section.get("frequency", "instance")))
+        context.semaphores.forget("module." + name, config.frequency_of(context, name))
 
 
 def _end(context: Context, step: Step, told: bool = False) -> int:

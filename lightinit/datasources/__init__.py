@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from lightinit.errors import ProvisioningError
+from lightinit.settings import nearest
 
 DATASOURCES = {"azure": "lightinit.datasources.azure:AzureDatasource"}
 
@@ -26,10 +27,7 @@ def load(name: str) -> Any:
     """
     target = name if "." in name else DATASOURCES.get(name)
     if target is None:
-        import difflib
-
-        nearest = difflib.get_close_matches(name, DATASOURCES, n=1, cutoff=0.0)
-        raise ProvisioningError("unknown datasource", name=name, nearest=", ".join(nearest),
+        raise ProvisioningError("unknown datasource", name=name, nearest=nearest(name, DATASOURCES, cutoff=0.0),
                                 hint="known are: " + ", ".join(sorted(DATASOURCES)))
     module, _, attribute = target.rpartition(":" if ":" in target else ".")
     try:

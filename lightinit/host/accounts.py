@@ -5,7 +5,6 @@ work of :mod:`lightinit.host.account_files`.
 """
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import stat
@@ -14,6 +13,7 @@ from typing import Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host import account_files
+from lightinit.host.atomic import sync_dir
 from lightinit.host.system import TOOL_FOLDERS, System
 
 LOG = logging.getLogger("lightinit.accounts")
@@ -237,7 +237,7 @@ def _make_new_home(system: System, home: str, path: str, owner: Tuple[int, int],
         else:
             system.skip("ownership of files")
         os.rename(scratch, path)
-        _sync_dir(os.path.dirname(path))
+        sync_dir(os.path.dirname(path))
     except OSError as error:
         raise ProvisioningError("home cannot be made", path=home, error=error.strerror or str(error)) from error
 
@@ -264,17 +264,6 @@ def _copy_file(source: str, target: str) -> None:
         for block in iter(lambda: reader.read(1 << 16), b""):
             writer.write(block)
         os.fchmod(writer.fileno(), stat.S_IMODE(os.fstat(reader.fileno()).st_mode) & 0o777)
-
-
-def _sync_dir(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def restore_labels(system: System, paths: Sequence[str]) -> None:

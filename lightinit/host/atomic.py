@@ -37,9 +37,7 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
             if owner is not None:
                 os.fchown(descriptor, owner[0], owner[1])
             os.fchmod(descriptor, mode)
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)
         finally:
@@ -59,12 +57,25 @@ def sync_dir(path: str) -> None:
     """Make the names in the directory ``path`` outlive a power cut."""
     descriptor = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        sync_open_dir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_open_dir(descriptor: int) -> None:
+    """As :func:`sync_dir`, for a directory that is open already."""
+    try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and overlay file systems refuse
             raise
-    finally:
-        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``, however few bytes the kernel takes at a time."""
+    written = 0
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
 
 
 def make_parents(path: str) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.atomic import sync_open_dir, write_all
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.private_files")
@@ -188,7 +189,7 @@ def _make_dir(system: System, above: int, part: str, owner: Owner) -> int:
             os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, 0o755 if roots else 0o700)
         os.rename(scratch, part, src_dir_fd=above, dst_dir_fd=above)
-        _sync(above)
+        sync_open_dir(above)
     except BaseException:
         os.close(descriptor)
         raise
@@ -278,9 +279,7 @@ def _replace(system: System, folder: int, name: str, data: bytes, mode: int, own
             else:
                 system.skip("ownership of files")
             os.fchmod(descriptor, mode)
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -288,7 +287,7 @@ def _replace(system: System, folder: int, name: str, data: bytes, mode: int, own
     except BaseException:
         _remove(folder, scratch)
         raise
-    _sync(folder)
+    sync_open_dir(folder)
 
 
 def _remove(folder: int, name: str) -> None:
@@ -296,14 +295,6 @@ def _remove(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         pass
-
-
-def _sync(folder: int) -> None:
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and overlay file systems refuse
-            raise
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ def run_module(context: Context, name: str, force: bool = False) -> Step:
         name: as in ``modules =``.
         force: run it even if its mark is there.
     """
+    frequency = frequency_of(context, name)
     section = dict(settings_of(context, name))
-    frequency = Frequency(section.pop("frequency", Frequency.INSTANCE.value))
+    section.pop("frequency", None)
     required = bool(section.pop("required", True))
 
     def work() -> Outcome:
@@ -33,7 +34,7 @@ def run_module(context: Context, name: str, force: bool = False) -> Step:
 def settings_of(context: Context, name: str) -> Mapping[str, Any]:
     """The settings of a module; its own defaults when ``modules =`` does not list it."""
     known = context.settings.values.get("module." + name)
-    if known:
+    if known is not None:
         return known
     try:
         return {setting.key: setting.default for setting in module_schema(name)}
@@ -41,23 +42,28 @@ def settings_of(context: Context, name: str) -> Mapping[str, Any]:
         return {}  # said when it is to run
 
 
+def frequency_of(context: Context, name: str) -> Frequency:
+    """How often a module runs."""
+    return Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
+
+
 def pending(context: Context) -> List[str]:
     """The modules that still have something to do in this boot."""
     names = []
     for name in context.settings["lightinit"]["modules"]:
-        frequency = Frequency(context.settings.values.get("module." + name, {}).get("frequency", "instance"))
-        if context.semaphores is None or context.semaphores.find("module." + name, frequency) is None:
+        mark = context.semaphores and context.semaphores.find("module." + name, frequency_of(context, name))
+        if mark is None:
             names.append(name)
     return names
 
 
-def run(context: Context, force: bool = False) -> Outcome:
+def run(context: Context) -> Outcome:
     """Run every module; one that fails does not keep the next from running.
 
     Raises:
         ProvisioningError: a required module failed; the module's own step says why.
     """
-    steps = [run_module(context, name, force) for name in context.settings["lightinit"]["modules"]]
+    steps = [run_module(context, name) for name in context.settings["lightinit"]["modules"]]
     failed = [step.name for step in steps if step.failed]
     required = [step.name for step in steps if step.failed and step.required]
     if required:

@@ -19,6 +19,7 @@ from lightinit.state import find_instance
 
 LOG = logging.getLogger("lightinit.local")
 
+
 def identify(context: Context) -> None:
     """Say whose VM this is, from DMI alone: fills in ``platform_known`` and, where DMI tells it, the instance.
 
