@@ -99,13 +99,13 @@ def use_well_known(context: Context) -> None:
 
 
 def report_at_last(context: Context) -> None:
-    """Report the failure outside the final stage, which did not come to it.
+    """Report the failure outside the final stage, which did not come to it. What was reported before stays true.
 
     Raises:
         LightinitError: the platform has accepted nothing.
     """
     failure = context.first_failure
-    if failure is not None and failure.error is not None and not context.reported:
+    if failure is not None and failure.error is not None and not context.reported and not stage_done(context, "final"):
         if context.datasource is None:
             use_well_known(context)
         context.reported = report(context.datasource, failure.told, context.vm_id)

@@ -56,6 +56,20 @@ def test_a_bug_of_our_own_is_logged_with_its_trace_and_reported(tmp_path: Any) -
     assert machine.json(HOME + "/result.json")["status"] == "error"
 
 
+def test_a_bug_after_ready_takes_nothing_back(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    env = site(machine)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        machine.lead_to(platform, "[lightinit]\ndatasource = site_code.source:Broken\n")
+        machine.put("/etc/lightinit/conf.d/20.conf", "[Broken]\nwireserver = %s\nimds = %s\n" % (
+            platform.wireserver, platform.imds))
+        ended = machine.run("stage", "fetch", "--force", env=env)
+        assert ended.returncode == 1 and "a bug, not an error" in ended.stderr
+        assert [report["state"] for report in platform.health_reports] == ["Ready"]
+
+
 def test_force_that_fails_takes_the_mark_and_the_stamp_away(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     env = site(machine)
