@@ -109,6 +109,15 @@ class Bench:
         subprocess.run(BOOT + [root], check=True, stderr=subprocess.DEVNULL, env=environment())
         return cost_of(lambda number: BOOT + [root], repeats=REPEATS * 2)
 
+    def check(self, platform: Platform) -> Cost:
+        """What init systems ask on a later boot: the shell script, on an instance that is done."""
+        root = self.machine(platform).root
+        subprocess.run(BOOT + [root], check=True, stderr=subprocess.DEVNULL, env=environment())
+        script = os.path.join(HERE, "init", "check")
+        if subprocess.run([script, root], stderr=subprocess.DEVNULL, check=False).returncode != 1:
+            raise SystemExit("bench: the check finds something to do on an instance that is done")
+        return cost_of(lambda number: [script, root], REPEATS * 4, check=False)
+
     def lease_to_ready_s(self, platform: Platform) -> float:
         """Seconds from 'the lease file appears' to 'the platform has received Ready', the median."""
         waits = []
@@ -203,6 +212,12 @@ def main() -> int:
                 if not latency_ms:
                     second = bench.second_boot(platform)
                     row("second boot", second)
+                    check = bench.check(platform)
+                    row("second boot, the shell check", check)
+                    nothing = cost_of(lambda number: ["/bin/true"], REPEATS * 4)
+                    row("/bin/true", nothing)
+                    targets.append(["the shell check / /bin/true, wall", check.wall_s / nothing.wall_s, 5.0])
+                    targets.append(["the shell check / python3 -I -S -c pass, wall", check.wall_s / bare.wall_s, 0.5])
                     targets.append(["first boot CPU / import requests CPU", first.cpu_s / requests.cpu_s, 2.0])
                     targets.append(["second boot / python3 -I -S -c pass, wall", second.wall_s / bare.wall_s, 2.0])
                     targets.append(["second boot / python3 -I -S -c pass, CPU", second.cpu_s / bare.cpu_s, 2.0])

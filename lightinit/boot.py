@@ -9,8 +9,11 @@ import os
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
+import lightinit
 from lightinit import __version__
 from lightinit.errors import LightinitError
+from lightinit.host import targets
+from lightinit.host.dmi import read_dmi
 from lightinit.host.system import System
 from lightinit.model import Frequency, Network
 from lightinit.pipeline import Context, Step, run_step
@@ -27,6 +30,7 @@ STAGES = ("local", "fetch", "config", "final")
 FREQUENCIES = {"local": Frequency.BOOT, "fetch": Frequency.INSTANCE, "config": Frequency.INSTANCE,
                "final": Frequency.INSTANCE}
 LAST_REPORT_TIMEOUT_S = 60.0
+DISABLING_WORD = "lightinit=disabled"
 
 
 def make_context(system: System, settings: Settings, timeline: Timeline) -> Context:
@@ -119,6 +123,8 @@ def run_stage(context: Context, name: str, force: bool = False) -> Step:
     if step.result == "already" and not resume(context, name):
         context.steps.remove(step)
         step = run_step(context, "stage", name, FREQUENCIES[name], work, force=True)
+    if not step.failed and name != "final":  # that one's target follows from the end of all
+        targets.reach(context.system, name)
     return step
 
 
@@ -148,10 +154,19 @@ def pending(context: Context) -> List[str]:
 def disabled_reason(context: Context) -> Optional[str]:
     """Why lightinit is switched off, or None."""
     if context.system.exists(DISABLED):
-        return "disabled by %s" % DISABLED
+        return "disabled by %s%s" % (DISABLED, _why_disabled(context.system))
+    if DISABLING_WORD in context.system.read_text("/proc/cmdline").split():
+        return "disabled by %s on the kernel's command line" % DISABLING_WORD
     if not context.settings["lightinit"]["enabled"]:
         return "disabled by enabled = no (%s)" % context.settings.origins["lightinit"]["enabled"]
     return None
+
+
+def _why_disabled(system: System) -> str:
+    """The reason that the file gives: its first line that says something, without the comment's sign."""
+    lines = [line.strip("# \t") for line in system.read_text(DISABLED).splitlines()]
+    said = [line for line in lines if line and not line.startswith("made-by:")]
+    return ": " + said[0] if said else ""
 
 
 def refusal(context: Context) -> Optional[str]:
@@ -263,16 +278,22 @@ def is_record(step: Any) -> bool:
 def keep_stamp(context: Context) -> None:
     """Write, or take away, the stamp by which a later boot knows without any thought that nothing is to do.
 
-    It is there exactly when nothing is pending and no module runs at every boot; the settings' fingerprint in it makes
-    it void as soon as somebody changes the settings.
+    It is there exactly when nothing is pending and no module runs at every boot. What is in it makes it void as soon as
+    DMI shows another product_uuid (``uuid``), another version of lightinit is installed (``version``, to be compared
+    with ``__version__`` in the file ``code``), or somebody changes the settings (``file``: mark and name of each).
+    It is read by ``quick.py`` and by the shell script ``check``.
     """
     if context.state is None:
         return
     path = context.state.folder + "/provisioned"
     every_boot = [name for name in context.settings["lightinit"]["modules"]
                   if config.frequency_of(context, name) is Frequency.BOOT]
-    text = "instance=%s\nsettings=%s\nversion=%s\n" % (context.instance_id, context.settings.fingerprint, __version__)
+    uuid = read_dmi(context.system).product_uuid or ""
+    text = "instance=%s\nuuid=%s\nversion=%s\ncode=%s\n" % (context.instance_id, uuid, __version__,
+                                                           os.path.abspath(str(lightinit.__file__)))
+    text += "".join("file=%s\n" % line for line in context.settings.fingerprint.splitlines())
+    data = text.encode("utf-8", "surrogateescape")
     if every_boot or pending(context):
         context.system.remove(path)
-    elif context.system.read_text(path) != text:
-        context.system.write(path, text.encode("ascii"))
+    elif context.system.read_text(path) != data.decode("utf-8", "replace"):
+        context.system.write(path, data)

@@ -1,16 +1,17 @@
-"""The first question of every boot: is there anything to do? Answered from five small files, without importing anything
+"""The first question of every boot: is there anything to do? Answered from a few small files, without importing anything
 that the interpreter has not loaded itself.
 
-"No" needs all of this: a stamp that this version left when nothing was pending, the same instance id in DMI as in the
-stamp, and settings files that have not changed since. Whatever is unclear means "maybe", and the real thing runs.
+"No" needs all of this: a stamp that this version left when nothing was pending, the same product_uuid in DMI as then, and
+settings files that have not changed since. Whatever is unclear means "maybe", and the real thing runs. Init systems ask
+the same of the shell script ``check`` first, which does not start Python; this is for those that do not.
 """
 import posix  # built in; with -S not even os is loaded yet, and it costs more than all that is done here
 
 from lightinit import __version__
 
 STAMP = "/var/lib/lightinit/instance/provisioned"
+DROP_INS = "/etc/lightinit/conf.d/"
 UUID = "/sys/class/dmi/id/product_uuid"
-FOLDER = "/etc/lightinit"
 
 
 def root_of(argv):  # type: ignore[no-untyped-def]
@@ -27,17 +28,18 @@ def root_of(argv):  # type: ignore[no-untyped-def]
 def provisioned(root):  # type: ignore[no-untyped-def]
     """The instance id when nothing is to do on the machine at ``root`` ("" for this one), else None."""
     try:
-        stamp = dict(line.split("=", 1) for line in _read(root + STAMP).splitlines())
-        if not _same(_read(root + UUID).strip().lower(), stamp["instance"].lower()):
+        stamp = [line.partition("=") for line in _read(root + STAMP).splitlines()]
+        said = {key: value for key, _, value in stamp}
+        if said["version"] != __version__ or not said["uuid"] or _read(root + UUID).strip() != said["uuid"]:
             return None
-        drop_ins = sorted(name for name in _list(root + FOLDER + "/conf.d") if name[-5:] == ".conf" and name[0] != ".")
-        paths = [FOLDER, FOLDER + "/conf.d", FOLDER + "/lightinit.conf"]
-        paths += [FOLDER + "/conf.d/" + name for name in drop_ins]
-        if stamp["version"] != __version__:
-            return None
-        if ",".join([_mark(root + path) for path in paths]) != stamp["settings"]:
-            return None
-        return stamp["instance"]
+        for key, _, value in stamp:
+            mark, _, path = value.partition(" ")
+            if key == "file" and _mark(root + path) != mark:
+                return None
+        # A file that came within the second in which its directory was stamped changes no mark.
+        known = [value.partition(" ")[2] for key, _, value in stamp if key == "file"]
+        drop_ins = [DROP_INS + name for name in _list(root + DROP_INS) if name[-5:] == ".conf" and name[0] != "."]
+        return said["instance"] if all(name in known for name in drop_ins) else None
     except (OSError, KeyError, ValueError):
         return None
 
@@ -45,7 +47,7 @@ def provisioned(root):  # type: ignore[no-untyped-def]
 def _read(path):  # type: ignore[no-untyped-def]
     descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK)
     try:
-        return posix.read(descriptor, 4096).decode("ascii")
+        return posix.read(descriptor, 65536).decode("ascii")
     finally:
         posix.close(descriptor)
 
@@ -60,17 +62,6 @@ def _list(path):  # type: ignore[no-untyped-def]
 def _mark(path):  # type: ignore[no-untyped-def]
     try:
         found = posix.stat(path)
-        return "%d.%d" % (found.st_mtime_ns, found.st_size)
+        return "%d.%d.%d" % (found.st_ino, found.st_mtime_ns // 1000000000, found.st_size)
     except OSError:
         return "-"
-
-
-def _same(one, other):  # type: ignore[no-untyped-def]
-    if one == other:
-        return True
-    if len(one) != 36 or len(other) != 36:
-        return False
-    first, second, third, rest = one[:8], one[9:13], one[14:18], one[18:]
-    swapped = "-".join("".join(part[at:at + 2] for at in range(len(part) - 2, -1, -2))
-                       for part in (first, second, third))
-    return swapped + rest == other

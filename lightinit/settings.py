@@ -47,7 +47,7 @@ class Settings:
         values: by section, then by key.
         origins: where each value came from: ``file:line`` or ``default``; the same shape.
         problems: what was wrong; the default was used there.
-        fingerprint: changes whenever a settings file appears, goes or changes.
+        fingerprint: lines that differ whenever a settings file appears, goes or changes; see :func:`fingerprint`.
     """
 
     values: Mapping[str, Mapping[str, Any]]
@@ -67,7 +67,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
                 "dotted name of a Python class of your own."),
         Setting("platform_check", "text", "dmi", "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
                 "lease with option 245) says that this is Azure. none: take it for granted.", ("dmi", "none")),
-        Setting("modules", "words", ("hostname", "users", "ssh_authorized_keys"),
+        Setting("modules", "words", ("hostname", "ssh_host_keys", "users", "ssh_authorized_keys"),
                 "The modules of the config stage, in order. A name with a dot is imported as it stands."),
         Setting("log_level", "text", "info", "How much is said on the console and in the log file.",
                 ("debug", "info", "warning", "error")),
@@ -99,13 +99,13 @@ def load(system: Any, datasource_schema: Callable[[str], Sequence[Setting]],
     files = [MAIN_FILE]
     try:
         files += system.glob(DROP_INS)
-        paths = [system.path(name) for name in [FOLDER, FOLDER + "/conf.d"] + files]
+        marks = fingerprint(system, [FOLDER, FOLDER + "/conf.d"] + files)
     except (OSError, ValueError, LightinitError) as error:
         problems.append(Problem(FOLDER, 0, "cannot be looked into: %s; defaults are used" % error))
-        files, paths = [], []
+        files, marks = [], ""
     for file in files:
         _read_file(system, file, entries, problems)
-    return resolve(entries, problems, datasource_schema, module_schema, fingerprint(paths))
+    return resolve(entries, problems, datasource_schema, module_schema, marks)
 
 
 def resolve(entries: List[Entry], problems: List[Problem], datasource_schema: Callable[[str], Sequence[Setting]],
@@ -156,18 +156,22 @@ def _at(origin: str, text: str) -> Problem:
     return Problem(file, int(line), text) if file else Problem("built-in default", 0, text)
 
 
-def fingerprint(paths: Iterable[str]) -> str:
-    """A text that differs whenever one of these real paths appears, goes or changes. Cheap: one stat a path."""
+def fingerprint(system: Any, names: Iterable[str]) -> str:
+    """A line ``MARK NAME`` for each file: it differs whenever one of them appears, goes or changes. One stat a file.
+
+    The mark is ``%i.%Y.%s`` of stat(1): inode, seconds of the last change, bytes. So a shell can compare it, with
+    busybox too, which knows no fractions of a second. It is ``-`` for a file that is not there.
+    """
     import os
 
-    marks = []
-    for path in paths:
+    lines = []
+    for name in names:
         try:
-            found = os.stat(path)
-            marks.append("%d.%d" % (found.st_mtime_ns, found.st_size))
+            found = os.stat(system.path(name))
+            lines.append("%d.%d.%d %s" % (found.st_ino, found.st_mtime_ns // 10 ** 9, found.st_size, name))
         except OSError:
-            marks.append("-")
-    return ",".join(marks)
+            lines.append("- " + name)
+    return "\n".join(lines)
 
 
 def convert(setting: Setting, text: str) -> Any:

@@ -1,18 +1,26 @@
-"""The quick "nothing to do" must agree with the slow one, and doubt must always lead to the slow one."""
+"""The quick "nothing to do" must agree with the slow one, and doubt must always lead to the slow one.
+
+There are two quick ones: quick.py, and the shell script that init systems ask first. Both are asked the same here.
+"""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from typing import Any
+from typing import Any, List, Optional
 
 import pytest
 
+import lightinit
 from lightinit import __version__, quick, settings
-from lightinit.formats.dmi import same_instance, swap_byte_order
+from lightinit.formats.dmi import swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
 from tests.support import HERE, OTHER_UUID, UUID, Machine
+
+STAMP = "/var/lib/lightinit/instances/%s/provisioned" % UUID
+SHELLS = [shell for shell in (["/bin/sh"], ["bash", "--posix"], ["dash"], ["busybox", "ash"]) if shutil.which(shell[0])]
 
 
 @pytest.fixture
@@ -28,57 +36,173 @@ def machine(tmp_path: Any) -> Machine:
     return machine
 
 
-def stamp(machine: Machine) -> None:
+def stamp(machine: Machine, shown: str = UUID) -> None:
     """Leave the stamp that boot.keep_stamp would leave."""
     found = settings.load(System(machine.root), datasource_schema, module_schema)
-    machine.put("/var/lib/lightinit/instances/%s/provisioned" % UUID,
-                "instance=%s\nsettings=%s\nversion=%s\n" % (UUID, found.fingerprint, __version__))
+    files = "".join("file=%s\n" % line for line in found.fingerprint.splitlines())
+    machine.put(STAMP, "instance=%s\nuuid=%s\nversion=%s\ncode=%s\n%s" % (
+        UUID, shown, __version__, lightinit.__file__, files))
     link = machine.root + "/var/lib/lightinit/instance"
     if not os.path.lexists(link):
         os.symlink("instances/" + UUID, link)
 
 
+def answers(machine: Machine) -> List[Optional[str]]:
+    """What both say: quick.py, and the shell script under each shell that is here."""
+    found = [quick.provisioned(machine.root)]
+    for shell in SHELLS:
+        ended = subprocess.run(shell + [HERE + "/init/check", machine.root], stdout=subprocess.PIPE, check=False,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+        assert ended.returncode in (0, 1) and ended.stdout == ""
+        assert bool(ended.stderr) is bool(ended.returncode)
+        found.append(ended.stderr.partition("instance ")[2].partition(" ")[0] if ended.returncode else None)
+    return found
+
+
+def nothing_to_do(machine: Machine) -> bool:
+    """Whether there is nothing to do; fails when they do not agree."""
+    (answer,) = set(answers(machine))
+    assert answer in (None, UUID)
+    return answer is not None
+
+
 def test_a_stamped_instance_needs_nothing(machine: Machine) -> None:
-    assert quick.provisioned(machine.root) == UUID
+    assert answers(machine) == [UUID] * (len(SHELLS) + 1)
 
 
-@pytest.mark.parametrize("shown", [UUID.upper(), swap_byte_order(UUID), swap_byte_order(UUID).upper()])
-def test_the_same_instance_in_any_spelling(machine: Machine, shown: str) -> None:
-    machine.put("/sys/class/dmi/id/product_uuid", shown + "\n")
-    assert same_instance(shown, UUID)
-    assert quick.provisioned(machine.root) == UUID
+def test_the_uuid_may_be_shown_in_any_spelling(machine: Machine) -> None:
+    for shown in (UUID.upper(), swap_byte_order(UUID)):
+        machine.put("/sys/class/dmi/id/product_uuid", shown + "\n")
+        assert not nothing_to_do(machine)  # a new kernel: the slow one knows, and stamps anew
+        stamp(machine, shown)
+        assert nothing_to_do(machine)
 
 
 @pytest.mark.parametrize("shown", [OTHER_UUID, "", "garbage", UUID[:-1], UUID + "0"])
 def test_another_instance_is_looked_at(machine: Machine, shown: str) -> None:
     machine.put("/sys/class/dmi/id/product_uuid", shown + "\n")
-    assert quick.provisioned(machine.root) is None
+    assert not nothing_to_do(machine)
 
 
 @pytest.mark.parametrize("name", ["/etc/lightinit/lightinit.conf", "/etc/lightinit/conf.d/b.conf",
                                   "/etc/lightinit/conf.d/new.conf"])
 def test_changed_settings_are_looked_at(machine: Machine, name: str) -> None:
     machine.put(name, "[network]\ngrace_s = 1\n")
-    assert quick.provisioned(machine.root) is None
+    assert not nothing_to_do(machine)
     stamp(machine)
-    assert quick.provisioned(machine.root) == UUID
+    assert nothing_to_do(machine)
 
 
-@pytest.mark.parametrize("text", ["", "instance=\n", "garbage", "\xff", "instance=%s\n" % UUID])
+def test_a_file_that_goes_is_seen(machine: Machine) -> None:
+    os.unlink(machine.root + "/etc/lightinit/conf.d/b.conf")
+    assert not nothing_to_do(machine)
+
+
+def test_settings_that_appear_are_seen(machine: Machine) -> None:
+    shutil.rmtree(machine.root + "/etc/lightinit")
+    stamp(machine)
+    assert nothing_to_do(machine)
+    machine.put("/etc/lightinit/lightinit.conf", "")
+    assert not nothing_to_do(machine)
+
+
+def test_settings_from_the_future_or_the_past_are_seen(machine: Machine) -> None:
+    for when_s in (1.0, 4e9):
+        os.utime(machine.root + "/etc/lightinit/lightinit.conf", (when_s, when_s))
+        assert not nothing_to_do(machine)
+        stamp(machine)
+        assert nothing_to_do(machine)
+
+
+@pytest.mark.parametrize("text", ["", "instance=\n", "garbage", "\xff", "instance=%s\n" % UUID, "instance=%s\nuuid=%s\n" % (
+    UUID, UUID), "instance=%s\nuuid=\nversion=%s\n" % (UUID, __version__), "file=\n", "=\n=\n"])
 def test_a_damaged_stamp_is_none(machine: Machine, text: str) -> None:
-    machine.put("/var/lib/lightinit/instances/%s/provisioned" % UUID, text)
-    assert quick.provisioned(machine.root) is None
+    machine.put(STAMP, text)
+    assert not nothing_to_do(machine)
+
+
+def test_without_the_stamp_nothing_is_sure(machine: Machine) -> None:
+    os.unlink(machine.root + STAMP)
+    assert not nothing_to_do(machine)
 
 
 def test_another_version_looks_itself(machine: Machine) -> None:
-    path = "/var/lib/lightinit/instances/%s/provisioned" % UUID
-    machine.put(path, machine.read(path).replace("version=" + __version__, "version=0"))
-    assert quick.provisioned(machine.root) is None
+    machine.put(STAMP, machine.read(STAMP).replace("version=" + __version__, "version=0"))
+    assert not nothing_to_do(machine)
+
+
+def test_a_code_file_that_is_gone_is_another_version(machine: Machine) -> None:
+    machine.put(STAMP, machine.read(STAMP).replace("code=", "code=/nowhere"))
+    assert answers(machine)[1:] == [None] * len(SHELLS)  # quick.py knows its own version
 
 
 def test_without_dmi_nothing_is_sure(machine: Machine) -> None:
     os.unlink(machine.root + "/sys/class/dmi/id/product_uuid")
-    assert quick.provisioned(machine.root) is None
+    assert not nothing_to_do(machine)
+
+
+def test_a_line_without_an_end_counts(machine: Machine) -> None:
+    machine.put("/sys/class/dmi/id/product_uuid", UUID)
+    assert nothing_to_do(machine)
+
+
+# -- the script alone: what the unit's conditions or lightinit itself would find out ------------------------------------
+
+def check(machine: Machine) -> str:
+    """Why there is nothing to do, "" when there is; the shells must agree."""
+    said = set()
+    for shell in SHELLS:
+        ended = subprocess.run(shell + [HERE + "/init/check", machine.root], stdout=subprocess.PIPE, check=False,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+        assert ended.returncode == (1 if ended.stderr else 0)
+        said.add(ended.stderr)
+    (answer,) = said
+    return answer
+
+
+@pytest.fixture
+def fresh(machine: Machine) -> Machine:
+    """A machine that has not been provisioned."""
+    os.unlink(machine.root + STAMP)
+    return machine
+
+
+def test_a_machine_that_is_not_azure_has_nothing_to_do(fresh: Machine) -> None:
+    assert check(fresh) == ""
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
+    assert "not an Azure VM" in check(fresh)
+
+
+@pytest.mark.parametrize("line", ["platform_check = none", "  platform_check=none", "datasource = mysite.Cloud"])
+def test_settings_may_say_that_dmi_does_not_count(fresh: Machine, line: str) -> None:
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
+    fresh.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\n# platform_check = none\n")
+    assert "not an Azure VM" in check(fresh)
+    fresh.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\n%s\n" % line)
+    assert check(fresh) == ""
+
+
+def test_the_shipped_settings_leave_dmi_to_decide(fresh: Machine) -> None:
+    with open(HERE + "/etc/lightinit.conf", encoding="utf-8") as handle:
+        fresh.put("/etc/lightinit/lightinit.conf", handle.read())
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
+    assert "not an Azure VM" in check(fresh)
+
+
+def test_it_can_be_switched_off(fresh: Machine) -> None:
+    fresh.put("/proc/cmdline", "root=/dev/sda1 xlightinit=disabled lightinit=disabledx\n")
+    assert check(fresh) == ""
+    fresh.put("/proc/cmdline", "root=/dev/sda1 lightinit=disabled quiet\n")
+    assert "kernel's command line" in check(fresh)
+    fresh.put("/proc/cmdline", "\n")
+    fresh.put("/etc/lightinit/disabled", "")
+    assert "/etc/lightinit/disabled" in check(fresh)
+
+
+@pytest.mark.parametrize("sign", ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"])
+def test_a_container_is_left_alone(fresh: Machine, sign: str) -> None:
+    fresh.put(sign, "")
+    assert "container" in check(fresh)
 
 
 @pytest.mark.parametrize("argv, root", [(["boot"], ""), (["boot", "--root", "/x/"], "/x"), (["--root", "/x", "boot"], "/x"),

@@ -8,6 +8,7 @@ from lightinit import datasources
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.dmi import is_azure, normalise_uuid
 from lightinit.host import transport
+from lightinit.host.agents import other_agents
 from lightinit.host.dmi import read_dmi
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
@@ -60,6 +61,8 @@ def run(context: Context) -> Outcome:
     context.network = network
     use_datasource(context, network)
     warnings = list(network.warnings)
+    warnings += ["%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name
+                 for name in other_agents(context.system)]
     if not context.instance_id:
         vm_id = normalise_uuid(context.datasource.vm_id())
         if vm_id is None:

@@ -217,3 +217,18 @@ def test_a_read_only_root_is_reported(tmp_path: Any, mounted: Any) -> None:
         assert reported(platform) == ["NotReady"]
         assert machine.tree() == before
         assert machine.run("status").returncode == 3
+
+
+def test_another_agent_beside_it_is_told(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/usr/bin/azure-init", "#!/bin/sh\n")
+    os.chmod(machine.root + "/usr/bin/azure-init", 0o755)
+    os.makedirs(machine.root + "/etc/runlevels/default")
+    os.symlink("/etc/init.d/azure-init", machine.root + "/etc/runlevels/default/azure-init")
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 0
+        assert "azure-init is enabled too" in ended.stderr
+        assert reported(platform) == ["Ready"]
+    assert machine.run("status").returncode == 2

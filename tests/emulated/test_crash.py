@@ -5,7 +5,7 @@ new process' worth of objects boots the same root again. In the end the root mus
 """
 from __future__ import annotations
 
-import os
+import re
 import signal
 import time
 from typing import Any, Dict, List, Optional
@@ -83,6 +83,8 @@ def lasting(machine: Machine) -> Dict[str, str]:
     tree = machine.tree()
     found = {name: text for name, text in tree.items() if not any(part in name for part in VARIES)}
     found.update({name: "" for name in tree if "/sem/" in name})
+    # The stamp has each settings file's inode and time.
+    found.update({name: re.sub(r"file=\S+", "file=", text) for name, text in found.items() if name.endswith("/provisioned")})
     return found
 
 
@@ -99,10 +101,6 @@ def test_a_cut_at_every_change_is_made_good(tmp_path: Any, after: bool) -> None:
         for cut_at in range(1, count + 1):
             machine = Machine(tmp_path / str(cut_at))
             machine.lead_to(platform)
-            # The settings' fingerprint is part of the stamp, so the files must be as old as those of the whole run.
-            for name in ("", "/conf.d", "/conf.d/10-test.conf"):
-                found = os.stat(whole.root + "/etc/lightinit" + name)
-                os.utime(machine.root + "/etc/lightinit" + name, ns=(found.st_atime_ns, found.st_mtime_ns))
             where = run(machine, cut_at, after).changes[-1]
             machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
             run(machine)
