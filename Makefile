@@ -2,8 +2,13 @@
 .POSIX:
 PYTHON = .venv/bin/python
 ARGS =
+DESTDIR =
+PREFIX = /usr
+PACKAGE = all
+INIT =
 
-.PHONY: help setup demo lint types test check bench test-pythons test-install clean
+.PHONY: help setup demo lint types test check bench test-pythons test-install install deb rpm \
+    test-packages clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
@@ -12,6 +17,10 @@ help:
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
+	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PACKAGE=, INIT=; see packaging/README.md"
+	@echo "make deb           the Debian packages, in build/packages"
+	@echo "make rpm           the RPM packages, in build/packages"
+	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
 	@echo "make clean         remove what these have made"
 
 setup:
@@ -39,6 +48,18 @@ test-pythons: setup
 
 test-install:
 	@tools/test-install
+
+install:
+	@packaging/install --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --package "$(PACKAGE)" --init "$(INIT)"
+
+deb:
+	@packaging/build-deb
+
+rpm:
+	@packaging/build-rpm
+
+test-packages: setup
+	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest tests/packages $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
