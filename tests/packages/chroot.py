@@ -23,8 +23,10 @@ ROOTS = HERE + "/build/roots"
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 # What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
 INCLUDED = ("systemd", "python3", "python3-requests", "python3-netifaces", "python3-cryptography", "rpm")
-# Packages that lie in /srv/NAME of a base root with all that they need: other agents, and what builds packages.
-STORED = {"cloud-init": "cloud-init", "waagent": "waagent", "build": "debhelper dh-python dpkg-dev"}
+# Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds packages, init systems.
+STORED = {"cloud-init": "cloud-init", "waagent": "waagent", "build": "debhelper dh-python dpkg-dev",
+          "openrc": "openrc initscripts openssh-server ifupdown",
+          "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown", "runit": "runit"}
 FETCH = """set -e
 mkdir -p "$1/srv/%(name)s/partial"
 chroot "$1" apt-get -y -q -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/%(name)s --download-only \

@@ -1,0 +1,85 @@
+"""The scripts in init/ under the real OpenRC, sysvinit and runit: they ask the check, run lightinit; sshd comes after."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+
+from tests.packages.built import need
+from tests.packages.chroot import Chroot
+from tests.support import HERE
+
+RELEASE = "bookworm"
+NO_NETWORK = "[network]\nlease_timeout_s = 0.2\n"  # the chroot has none, so this is how far a boot gets
+FAILED = "no network before the deadline"
+
+
+@pytest.fixture
+def chroot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chroot]:
+    """A machine with the init system that the test's parameter names, and lightinit as `make install INIT=` puts it."""
+    need("mmdebstrap", "unshare", "nsenter", "chroot")
+    with Chroot(RELEASE, tmp_path) as machine:
+        machine.install_stored(request.param)
+        subprocess.run([sys.executable, HERE + "/packaging/install", "--destdir", str(machine.path()),
+                        "--package", "lightinit", "--init", request.param], check=True)
+        machine.write("/etc/lightinit/conf.d/10-test.conf", NO_NETWORK)
+        yield machine
+
+
+def after(tree: str, service: str) -> List[str]:
+    """What comes before ``service`` by OpenRC's tree of dependencies."""
+    number = re.findall("depinfo_([0-9]+)_service='%s'" % service, tree)[0]
+    return re.findall("depinfo_%s_iafter_[0-9]+='(.*)'" % number, tree)
+
+
+@pytest.mark.parametrize("chroot", ["openrc"], indirect=True)
+def test_openrc(chroot: Chroot) -> None:
+    chroot.shell("mkdir -p /run/openrc && touch /run/openrc/softlevel && rc-update add lightinit default")
+    said = chroot.run("/etc/init.d/lightinit", "start", wanted=1)
+    assert FAILED in said and "Provisioning this VM" in said, said
+    # As OpenRC itself understands the order of what is installed.
+    tree = chroot.read("/run/openrc/deptree")
+    assert "lightinit" in after(tree, "sshd") + after(tree, "ssh"), tree
+    assert "networking" in after(tree, "lightinit")
+    chroot.write("/etc/lightinit/disabled", "")
+    said = chroot.run("/etc/init.d/lightinit", "start")
+    assert "nothing to do: switched off" in said and FAILED not in said
+
+
+@pytest.mark.parametrize("chroot", ["sysvinit"], indirect=True)
+def test_sysvinit(chroot: Chroot) -> None:
+    chroot.run("update-rc.d", "lightinit", "defaults")
+    links = chroot.shell("ls /etc/rc2.d").split()
+    places = {name[3:]: int(name[1:3]) for name in links if name[0] == "S"}
+    assert places["lightinit"] < places["ssh"], links
+    assert FAILED in chroot.run("service", "lightinit", "start", wanted=1)
+    assert "error" in chroot.run("service", "lightinit", "status", wanted=1)
+    chroot.write("/etc/lightinit/disabled", "")
+    assert "nothing to do: switched off" in chroot.run("service", "lightinit", "start")
+    chroot.run("service", "lightinit", "restart")
+    assert "Usage" in chroot.run("/etc/init.d/lightinit", "nonsense", wanted=2)
+
+
+@pytest.mark.parametrize("chroot", ["runit"], indirect=True)
+def test_runit(chroot: Chroot) -> None:
+    script = """mkdir /tmp/services
+ln -s /etc/sv/lightinit /tmp/services/lightinit
+export SVDIR=/tmp/services
+runsvdir /tmp/services >/tmp/log 2>&1 &
+rm -f /run/lightinit/runit-done
+for try in $(seq 200); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
+sv -w 5 check lightinit
+cat /tmp/log
+sv status lightinit
+kill -HUP $!
+wait
+"""
+    said = chroot.shell(script)
+    assert "ok: run: lightinit" in said and said.count(FAILED) == 1, said  # it waits, so that runit does not start it again
+    chroot.write("/etc/lightinit/disabled", "")
+    said = chroot.shell("rm -r /tmp/services; " + script)
+    assert "nothing to do: switched off" in said and FAILED not in said.split("nothing to do")[1], said
