@@ -35,10 +35,10 @@ LOG = logging.getLogger("lightinit.cli")
 
 EPILOG = """exit codes:
   0   done (boot: also with warnings, when there was nothing to do, and when this VM is not ours)
-  1   failed, or the command met an error
+  1   failed, or the command met an error; clean, generalize: something is left to do
   2   status: done, with warnings
   3   status: not run, still running, or disabled; query, analyze: nothing recorded yet
-  64  the command line is wrong
+  64  the command line is wrong; generalize: there is nobody to ask
   75  another lightinit is running
   77  not permitted: run as root, or give --root a directory of yours
   130, 143  stopped by a signal; the next boot resumes
@@ -98,8 +98,18 @@ def make_parser() -> Parser:
     config = add("config", "show the effective settings and where each came from; 1 if something is wrong with them")
     config.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
     clean = add("clean", "forget every instance, so that the next boot provisions again; marks of frequency once, and what "
-                "modules have made of the machine, stay")
+                "modules have made of the machine, stay, unless an option says otherwise")
     clean.add_argument("--logs", action="store_true", help="remove the log as well")
+    clean.add_argument("--machine-id", action="store_true", help="let the next boot make a new machine id")
+    clean.add_argument("--ssh-host-keys", action="store_true", help="remove the SSH host keys")
+    clean.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with their "
+                       "homes")
+    clean.add_argument("--reboot", action="store_true", help="reboot afterwards, unless something failed")
+    generalize = add("generalize", "make the disk ready to be imaged: all that clean does (accounts only with --user), and "
+                     "remove DHCP leases, the host name, root's history, random seeds and names of network cards")
+    generalize.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with "
+                            "their homes")
+    generalize.add_argument("--yes", action="store_true", help="do not ask, for scripts")
     return parser
 
 
@@ -125,7 +135,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         sys.stderr.write("lightinit: %s\n" % log.printable(str(error)))
         return error.exit_code
     except LightinitError as error:
-        sys.stderr.write("lightinit: error: %s\n" % log.printable(str(error)))
+        _complain(str(error))
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -282,18 +292,53 @@ def show_config(system: System, arguments: argparse.Namespace) -> int:
 
 def run_clean(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit clean``."""
-    from lightinit.commands.clean import clean
+    from lightinit.commands import clean
 
+    if arguments.reboot:
+        clean.check_reboot(system)
+
+    steps = clean.choose_steps(arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user)
+    code = _undo(system, "clean", lambda: clean.clean(
+        system, steps, load_settings(system)["lightinit"]["log_file"], _tell, _complain))
+    if arguments.reboot and code == EXIT_OK:
+        os.sync()
+        clean.reboot(system)
+    return code
+
+
+def run_generalize(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit generalize``."""
+    from lightinit.commands import generalize
+
+    ask = input if sys.stdin is not None and sys.stdin.isatty() else generalize.refuse_to_guess
+    return _undo(system, "generalize", lambda: generalize.generalize(
+        system, arguments.user, load_settings(system)["lightinit"]["log_file"], arguments.yes, ask, _tell))
+
+
+def _undo(system: System, command: str, work: Callable[[], int]) -> int:
+    """What the commands have in common that take away what provisioning made: permission, lock, and no stopping half-way."""
     if system.live and os.geteuid() != 0:
-        raise RefusedError("only root can clean this machine", EXIT_NO_PERMISSION, hint="run as root")
+        raise RefusedError("only root can %s this machine" % command, EXIT_NO_PERMISSION, hint="run as root")
     lock = Lock(system, LOCK)
-    lock.take("clean")
+    lock.take(command)
+    # The connection may be gone before the work is, and nobody could come back: the host keys or the account are gone.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        removed = clean(system, arguments.logs, load_settings(system)["lightinit"]["log_file"])
+        return work()
     finally:
+        signal.signal(signal.SIGHUP, before)
         lock.release()
-    show("\n".join("removed %s" % path for path in removed) or "nothing to remove")
-    return EXIT_OK
+
+
+def _tell(text: str) -> None:
+    try:
+        show(text)
+    except OSError:
+        pass  # whoever listened is gone: that is no reason to stop half-way
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write("lightinit: error: %s\n" % log.printable(text))
 
 
 def show(text: str) -> None:
@@ -319,5 +364,5 @@ def _seconds(text: str) -> float:
 
 COMMANDS: Dict[str, Callable[[System, argparse.Namespace], int]] = {
     "boot": run_boot, "stage": run_stage, "module": run_module, "status": show_status, "query": show_query,
-    "analyze": show_analysis, "config": show_config, "clean": run_clean,
+    "analyze": show_analysis, "config": show_config, "clean": run_clean, "generalize": run_generalize,
 }

@@ -34,7 +34,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "stages": MIDDLE | {"registry", "pipeline", "stages"},
     "boot": MIDDLE | {"registry", "pipeline", "stages"},
     "single": MIDDLE | {"registry", "pipeline", "stages", "boot"},
-    "commands": MIDDLE | {"registry", "pipeline", "stages"},
+    "commands": MIDDLE | {"registry", "pipeline", "stages", "commands"},
     "cli": MIDDLE | {"registry", "pipeline", "stages", "boot", "single", "commands"},
     "__main__": {"quick", "cli", ""},
     "emulator": {"emulator"},

@@ -1,32 +1,150 @@
-"""``lightinit clean``: forget what was provisioned, so that the next boot does it again."""
+"""``lightinit clean``: forget what was provisioned, so that the next boot does it again; and, if asked, more of it."""
 from __future__ import annotations
 
-from typing import List
+import os
+from functools import partial
+from typing import Callable, List, Sequence
 
+from lightinit.commands.changes import (
+    Change,
+    Job,
+    Step,
+    carry_out,
+    file_removals,
+    make_plan,
+    read_file,
+    removals,
+)
+from lightinit.commands.user_removal import plan_users
+from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
+from lightinit.formats.host_keys import is_host_key_file
+from lightinit.host import host_keys
+from lightinit.host.accounts import restore_labels
+from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.state import CURRENT, INSTANCES
 
+SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+MACHINE_ID = "/etc/machine-id"
+DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"
+RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json")
 
-def clean(system: System, logs: bool, log_file: str) -> List[str]:
-    """Remove every instance's state and marks; marks of frequency ``once`` stay, since the disk is the same.
 
-    What modules have made of the machine (accounts, keys, names) stays too.
+def plan_instances(job: Job) -> List[Change]:
+    """Every instance's state and marks go; marks of frequency ``once`` stay, since the disk is the same."""
+    def forget(path: str) -> None:
+        # The records say which accounts were provisioned: a second run must still find them.
+        if job.kept_users:
+            raise ProvisioningError("instances are kept until their accounts are gone", users=", ".join(job.kept_users),
+                                    hint="see what went wrong with them, then run the command again")
+        job.system.remove_tree(path)
+
+    there = [path for path in (CURRENT, INSTANCES) + RUNTIME_STATE
+             if os.path.lexists(job.system.path(path, follow_last=False))]
+    return [Change("remove " + path, "removed " + path, partial(forget, path)) for path in there]
+
+
+def plan_logs(job: Job) -> List[Change]:
+    """The log, and what logrotate made of it."""
+    return file_removals(job.system, (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")) \
+        if job.log_file else []
+
+
+def plan_host_keys(job: Job) -> List[Change]:
+    """The SSH host keys, with their public parts and certificates."""
+    names = host_keys.list_host_keys(job.system, is_host_key_file)
+    return removals(job.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH])
+
+
+def plan_machine_id(job: Job) -> List[Change]:
+    """The next boot makes a new machine id.
+
+    Where systemd is, /etc/machine-id becomes an empty file. Without the file, or with the word ``uninitialized`` in
+    it, systemd would take the next boot for the machine's very first one: it would apply all presets, which enables
+    and disables services behind the image maker's back, and run what has ConditionFirstBoot=.
+    """
+    system = job.system
+    if not any(system.exists(path) for path in SYSTEMD):
+        return removals(system, (MACHINE_ID, DBUS_MACHINE_ID))
+    changes = []
+    real = system.path(MACHINE_ID, follow_last=False)
+    if os.path.islink(real) or not os.path.exists(real) or read_file(system, MACHINE_ID):
+        changes.append(Change("empty " + MACHINE_ID, "emptied " + MACHINE_ID, lambda: _empty_machine_id(system)))
+    # Mostly a link to the other; as a file of its own it would bring the old id back.
+    if not os.path.islink(system.path(DBUS_MACHINE_ID, follow_last=False)):
+        changes += removals(system, (DBUS_MACHINE_ID,))
+    return changes
+
+
+def _empty_machine_id(system: System) -> None:
+    if os.path.islink(system.path(MACHINE_ID, follow_last=False)):
+        system.remove(MACHINE_ID)
+    system.write(MACHINE_ID, b"", 0o444)
+    restore_labels(system, [MACHINE_ID])
+
+
+LOGS = Step("log", plan_logs)
+MACHINE = Step("machine id", plan_machine_id)
+KEYS = Step("SSH host keys", plan_host_keys)
+USERS = Step("users", plan_users)
+RECORDS = Step("instances", plan_instances)
+
+
+def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool) -> Sequence[Step]:
+    """The steps of ``lightinit clean`` with these options.
+
+    Accounts are removed before the records that name them, and both last: until then the way into the machine is open.
+    """
+    wished = ((LOGS, logs), (MACHINE, machine_id), (KEYS, ssh_host_keys), (USERS, users), (RECORDS, True))
+    return [step for step, wish in wished if wish]
+
+
+def clean(system: System, steps: Sequence[Step], log_file: str, say: Callable[[str], None],
+          complain: Callable[[str], None]) -> int:
+    """Take the steps, unasked.
 
     Args:
-        system: the machine.
-        logs: remove the log file as well.
-        log_file: where it is.
+        system: the machine. The caller holds the lock.
+        steps: as :func:`choose_steps` gives them.
+        log_file: where the log is, "" for nowhere.
+        say: shows a line about what was done, and what a person should know.
+        complain: shows a line about what could not be done.
 
     Returns:
-        The paths that were removed.
+        The exit code.
+    """
+    job = Job(system, log_file)
+    plan = make_plan(job, steps)
+    for note in job.notes:
+        say(printable("note: " + note))
+    if not plan:
+        say("nothing to remove")
+    failed = carry_out(plan, lambda line: say(printable(line)))
+    for line in failed:
+        complain(line)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def check_reboot(system: System) -> None:
+    """Refuse a reboot that cannot be had, before anything is changed.
 
     Raises:
-        ProvisioningError: something could not be removed.
+        RefusedError: this is a scratch root.
     """
-    removed = []
-    for path in (CURRENT, INSTANCES, "/run/lightinit/sem", "/run/lightinit/status.json"):
-        if system.remove_tree(path):
-            removed.append(path)
-    if logs and log_file and system.remove(log_file):
-        removed.append(log_file)
-    return removed
+    if not system.live:
+        raise RefusedError("a scratch root cannot be rebooted", EXIT_USAGE, root=system.root, hint="leave out --reboot")
+
+
+def reboot(system: System) -> None:
+    """Reboot this machine.
+
+    Raises:
+        ProvisioningError: there is no command for it, or it failed.
+    """
+    systemctl, plain = system.tool("systemctl"), system.tool("reboot")
+    if systemctl is not None and system.exists("/run/systemd/system"):
+        system.run_checked([systemctl, "reboot"])
+    elif plain is not None:
+        system.run_checked([plain])
+    else:
+        raise ProvisioningError("no command that reboots", hint="reboot by other means")

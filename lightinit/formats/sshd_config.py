@@ -1,4 +1,4 @@
-"""sshd_config, as far as the AuthorizedKeysFile of one user goes.
+"""sshd_config, as far as the AuthorizedKeysFile of one user and the HostKey lines go.
 
 Pure: included files come through a function that the caller passes in. Semantics: sshd_config(5). The first value of a
 keyword counts; the first value in a Match block that applies counts before that.
@@ -66,6 +66,25 @@ def read_effective(output: str) -> Tuple[str, ...]:
         if words and words[0].lower() == _KEYWORD:
             return tuple(words[1:])
     return ()
+
+
+def read_host_keys(text: str, included: Callable[[str], Sequence[str]], depth: int = 0) -> List[str]:
+    """The files that HostKey lines name, in order, each once; none where sshd goes by its own list.
+
+    Args:
+        text: sshd_config.
+        included: as in :func:`read_keys_files`.
+        depth: how many Includes deep ``text`` is.
+    """
+    found: List[str] = []
+    for keyword, arguments in _lines(text):
+        if keyword == "hostkey":
+            found += arguments[:1]
+        elif keyword == "include" and depth < MAX_DEPTH:
+            for pattern in arguments:
+                for body in included(pattern):
+                    found += read_host_keys(body, included, depth + 1)
+    return list(dict.fromkeys(found))
 
 
 def expand_tokens(path: str, user: str, uid: int, home: str) -> str:

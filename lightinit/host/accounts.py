@@ -20,6 +20,8 @@ LOG = logging.getLogger("lightinit.accounts")
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones
 USERADD_NAME_IN_USE = 9
 USERADD_NO_HOME = 12
+
+
 @dataclass(frozen=True)
 class NewUser:
     """What a new account is to be.
@@ -112,7 +114,7 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
         if not ended.ok:
             raise ProvisioningError("useradd failed", user=user.name, status=ended.returncode, said=ended.last_words)
         return "useradd"
-    adduser = _busybox(system, "adduser")
+    adduser = find_busybox(system, "adduser")
     if adduser:
         account_files.clear_stale_locks(system)
         # -D: no password; -H: the home is made by make_home, which a crash cannot leave half done.
@@ -135,7 +137,7 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
         account_files.clear_stale_locks(system)
         system.run_checked([usermod, "-a", "-G", ",".join(groups), user])
         return True
-    addgroup = _busybox(system, "addgroup")
+    addgroup = find_busybox(system, "addgroup")
     if addgroup:
         account_files.clear_stale_locks(system)
         for group in groups:
@@ -158,7 +160,7 @@ def set_password_mark(system: System, user: str, mark: str) -> bool:
     return True
 
 
-def _busybox(system: System, applet: str) -> Optional[str]:
+def find_busybox(system: System, applet: str) -> Optional[str]:
     """Where ``applet`` is, if it is busybox's: Debian's adduser, of the same name, takes other options."""
     path = system.tool(applet)
     if path is None:

@@ -51,11 +51,14 @@ class Namespace:
         private: directories that are empty and of this machine alone, such as ``/run``. With any of them ``/etc`` is
             a copy too, and ``/sys`` is read-only, by which systemd and NetworkManager know that no udev is to be
             waited for.
+        hostname: a live host name of its own, to begin with this one; it takes ``private``. By default the name is
+            this machine's.
     """
 
-    def __init__(self, private: Sequence[str] = ()) -> None:
+    def __init__(self, private: Sequence[str] = (), hostname: str = "") -> None:
         self.name = "lightinit-%d-%d" % (os.getpid(), next(NUMBERS))
         self._private = tuple(private)
+        self._hostname = hostname
         self._started: List["subprocess.Popen[bytes]"] = []
         self._keeper: Optional["subprocess.Popen[bytes]"] = None
 
@@ -76,8 +79,9 @@ class Namespace:
 
     def _make_private(self) -> None:
         # A process that does nothing keeps the mounts; `ip netns exec` gives it a /sys of this network.
+        uts = ["--uts"] if self._hostname else []
         self._keeper = subprocess.Popen(["ip", "netns", "exec", self.name, "unshare", "--mount", "--propagation",
-                                         "private", "sh", "-c", "echo ready; exec sleep 3600"],
+                                         "private"] + uts + ["sh", "-c", "echo ready; exec sleep 3600"],
                                         stdout=subprocess.PIPE)
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "no private mount namespace"
@@ -86,12 +90,15 @@ class Namespace:
         for folder in self._private:
             script += ["[ -d %s ] || mkdir -p %s" % (folder, folder), "mount -t tmpfs -o mode=755 none %s" % folder]
         self.run("sh", "-c", "\n".join(script))
+        if self._hostname:
+            self.run("sh", "-c", 'printf %s "$0" >/proc/sys/kernel/hostname', self._hostname)
 
     def command(self, *argv: str) -> List[str]:
         """The command line that runs ``argv`` inside, for those who start it themselves."""
         if self._keeper is None:
             return ["ip", "netns", "exec", self.name] + list(argv)
-        return ["nsenter", "--target", str(self._keeper.pid), "--mount", "--net", "--"] + list(argv)
+        uts = ["--uts"] if self._hostname else []
+        return ["nsenter", "--target", str(self._keeper.pid), "--mount", "--net"] + uts + ["--"] + list(argv)
 
     def run(self, *argv: str, env: Optional[Dict[str, str]] = None,
             timeout_s: float = RUN_TIMEOUT_S) -> str:

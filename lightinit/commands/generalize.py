@@ -1,0 +1,95 @@
+"""``lightinit generalize``: make the disk ready to be imaged.
+
+It says beforehand what it is going to do, asks, does it, and says what comes next.
+"""
+from __future__ import annotations
+
+import os
+from typing import Callable, List
+
+from lightinit.commands import clean, imaging
+from lightinit.commands.changes import Job, Planned, Step, carry_out, make_plan, show_plan
+from lightinit.commands.user_removal import provisioned_users
+from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
+from lightinit.host.log import printable
+from lightinit.host.system import System
+
+QUESTION = "Do all this? It cannot be undone. [y/N] "
+NEXT = """
+Next, without rebooting, since a boot would provision this machine again:
+  unset HISTFILE     # your shell writes its history when it ends
+  sudo poweroff
+  az vm deallocate --resource-group GROUP --name VM
+  az vm generalize --resource-group GROUP --name VM"""
+NEXT_USERS = """
+Next, without rebooting, since a boot would provision this machine again. The accounts are gone: this may be your last
+session on it, and sudo works no more in it.
+  az vm deallocate --resource-group GROUP --name VM
+  az vm generalize --resource-group GROUP --name VM"""
+NEXT_SCRATCH = "\nNext: unmount it."
+
+
+def steps(users: bool) -> List[Step]:
+    """What is done, in order. What closes the way into the machine comes last, and then the records of who had one."""
+    return list(imaging.STEPS) + [clean.LOGS, clean.MACHINE, clean.KEYS] + ([clean.USERS] if users else []) \
+        + [clean.RECORDS]
+
+
+def generalize(system: System, users: bool, log_file: str, yes: bool, ask: Callable[[str], str],
+               say: Callable[[str], None]) -> int:
+    """Plan, ask, do.
+
+    Args:
+        system: the machine. The caller holds the lock.
+        users: whether the accounts that lightinit provisioned go too.
+        log_file: where the log is, "" for nowhere.
+        yes: do not ask.
+        ask: shows a question and gives the answer; raises RefusedError where there is nobody to ask.
+        say: shows a line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RefusedError: there was nobody to ask, or the answer was no.
+    """
+    job = Job(system, log_file)
+    plan = make_plan(job, steps(users))
+    if not users:
+        stay = provisioned_users(system)
+        if stay:
+            job.notes.append("accounts that lightinit provisioned stay (--user removes them): " + ", ".join(stay))
+    for note in job.notes:
+        say(printable("note: " + note))
+    if not plan:
+        say("nothing left to do")
+        return EXIT_OK
+    if not yes:
+        _confirm(plan, ask, say)
+    failed = carry_out(plan, lambda line: say(printable(line)))
+    os.sync()
+    if failed:
+        say("not everything was done:")
+        for line in failed:
+            say(printable("  " + line))
+        say("mend that, then run it again: it does what is left")
+        return EXIT_FAILED
+    say(NEXT_SCRATCH if not system.live else NEXT_USERS if any(each.step is clean.USERS for each in plan) else NEXT)
+    return EXIT_OK
+
+
+def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:
+    say("lightinit generalize is going to:")
+    for line in show_plan(plan):
+        say(printable(line))
+    try:
+        answer = ask(QUESTION)
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise RefusedError("nothing was changed", EXIT_FAILED)
+
+
+def refuse_to_guess(_question: str) -> str:
+    """Stands in for a terminal where there is none."""
+    raise RefusedError("nobody to ask: standard input is no terminal", EXIT_USAGE, hint="say --yes to do it unasked")

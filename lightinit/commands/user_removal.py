@@ -1,0 +1,134 @@
+"""The accounts that lightinit provisioned, and how one is removed with all that belongs to it."""
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import List, Optional, Tuple
+
+from lightinit.commands.changes import Change, Job
+from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.formats import account_removal as texts
+from lightinit.formats.accounts import UID_MIN, Account, check_user_name, find_account, read_login_defs, read_number
+from lightinit.host import account_files, account_removal, privileges
+from lightinit.host.system import System
+from lightinit.state import INSTANCES, State
+
+PASSWD, GROUP = "/etc/passwd", "/etc/group"
+NAMED_FILES = ("/etc/shadow", "/etc/subuid", "/etc/subgid")
+MEMBER_FILES = (GROUP, "/etc/gshadow")
+# What the module users writes.
+SUDOERS_FILE = "/etc/sudoers.d/90-lightinit-users"
+DOAS_FILES = ("/etc/doas.d/90-lightinit.conf", "/etc/doas.conf")
+# Under the user's name, so that the next account of that name would inherit it.
+NAMED_AFTER_USERS = ("/var/mail/%s", "/var/spool/mail/%s", "/var/spool/cron/crontabs/%s", "/var/spool/cron/%s",
+                     "/var/lib/systemd/linger/%s", "/var/lib/sudo/lectured/%s")
+
+
+def provisioned_users(system: System) -> List[str]:
+    """The admin of every recorded instance, in the instances' order, each once; not yet checked."""
+    found = []
+    for recorded in system.list_dir(INSTANCES):
+        instance = State(system, recorded).load_instance()
+        if instance is not None and instance.admin is not None and instance.admin.name:
+            found.append(instance.admin.name)
+    return list(dict.fromkeys(found))
+
+
+def plan_users(job: Job) -> List[Change]:
+    """Remove those that may go: never root, never an account of the system's."""
+    users = provisioned_users(job.system)
+    try:
+        return _plan(job, users)
+    except (LightinitError, OSError):
+        job.kept_users += users
+        raise
+
+
+def _plan(job: Job, users: List[str]) -> List[Change]:
+    system = job.system
+    uid_min = read_number(read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", UID_MIN)
+    changes = []
+    for name in users:
+        try:
+            check_user_name(name)
+        except LightinitError as error:
+            job.notes.append(str(error))
+            continue
+        account = find_account(account_files.read_account_file(system, PASSWD), name)
+        if account is not None and account.uid < uid_min:
+            job.notes.append("the account %s stays: it is the system's (user id %d)" % (name, account.uid))
+            continue
+        things = _belongings(job, name, account)
+        rules = _rules(system, name)
+        if account is None and not things and not rules:
+            continue
+        what = "the user %s" % name + "".join(", " + thing for thing in things + (["its rights"] if rules else []))
+        changes.append(Change("remove " + what, "removed " + what, partial(_remove, job, name, account, things)))
+    return changes
+
+
+def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
+    system = job.system
+    found = [pattern % name for pattern in NAMED_AFTER_USERS]
+    found = [path for path in found if os.path.lexists(system.path(path, follow_last=False))]
+    # /var/mail and /var/spool/mail are mostly one folder.
+    found = list({os.path.realpath(system.path(path)): path for path in found[::-1]}.values())[::-1]
+    if account is None:
+        return found
+    others = texts.homes_of_others(account_files.read_account_file(system, PASSWD), account)
+    why = account_removal.why_home_stays(system, account.home, account.uid)
+    if others and not why:
+        why = "it is the home of %s too" % ", ".join(others)
+    if why:
+        job.notes.append("the home of %s, %s, stays: %s" % (name, account.home, why))
+    elif os.path.lexists(system.path(account.home, follow_last=False)):
+        found.insert(0, account.home)
+    return found
+
+
+def _rules(system: System, name: str) -> List[Tuple[str, str]]:
+    """(path, new text) of each file that gives the user the rights of root by a rule of ours."""
+    changed = []
+    for path in (SUDOERS_FILE,) + DOAS_FILES:
+        before = privileges.read_rules(system, path)
+        drop = texts.drop_sudoers_rule if path == SUDOERS_FILE else texts.drop_doas_rule
+        after = drop(before, name)
+        if after != before:
+            changed.append((path, after))
+    return changed
+
+
+def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) -> None:
+    """The account goes last but for its rights, so that a second run finds what a first one could not remove."""
+    system = job.system
+    try:
+        for path in things:
+            account_removal.remove_home(system, path)
+        if account is not None:
+            if account_removal.remove_user(system, name) is None:
+                _edit_out(system, account)
+            if find_account(account_files.read_account_file(system, PASSWD), name) is not None:
+                raise ProvisioningError("account is still there after it was removed", user=name)
+        for path, text in _rules(system, name):
+            if text.strip():
+                checker = ("visudo", "-cf") if path == SUDOERS_FILE else ("doas", "-C")
+                privileges.write_checked(system, path, text, 0o440 if path == SUDOERS_FILE else 0o600, checker)
+            else:
+                system.remove(path)
+    except (LightinitError, OSError):
+        job.kept_users.append(name)
+        raise
+
+
+def _edit_out(system: System, account: Account) -> None:
+    """Remove an account from the files themselves; passwd comes last, since that is where the next run looks."""
+    name = account.name
+    with account_files.lock_accounts(system):
+        passwd = account_files.read_account_file(system, PASSWD)
+        alone = texts.own_group_goes(passwd, account_files.read_account_file(system, GROUP), account)
+        for path in MEMBER_FILES:
+            account_files.edit_account_file(system, path, partial(texts.drop_member, user=name))
+            if alone:
+                account_files.edit_account_file(system, path, partial(texts.drop_lines, name=name))
+        for path in NAMED_FILES + (PASSWD,):
+            account_files.edit_account_file(system, path, partial(texts.drop_lines, name=name))

@@ -1,0 +1,47 @@
+"""SSH host keys: which files are some, and the fingerprint of one.
+
+Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows and what ssh asks about at a first
+connection: base64 of the SHA-256 of the key's blob, without padding.
+"""
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+
+from lightinit.errors import MalformedError
+
+_FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
+_PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
+
+
+def is_host_key_file(name: str) -> bool:
+    """Whether a file of this name in /etc/ssh is a host key, private or public, or its certificate."""
+    return _FILE.match(name) is not None
+
+
+def is_private_key_file(name: str) -> bool:
+    """Whether a file of this name in /etc/ssh is the private part of a host key."""
+    return _PRIVATE.match(name) is not None
+
+
+def fingerprint(public: bytes) -> str:
+    """Type and SHA-256 fingerprint of a public key, such as ``ssh-ed25519 SHA256:...``.
+
+    Args:
+        public: the content of a .pub file: type, base64, comment.
+
+    Raises:
+        MalformedError: it is no public key.
+    """
+    words = public.split(None, 2)
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+        kind = words[0].decode("ascii")
+    except (IndexError, ValueError, binascii.Error):
+        raise MalformedError("not an ssh public key") from None
+    if blob[:4] != len(kind).to_bytes(4, "big") or blob[4:4 + len(kind)] != words[0]:
+        raise MalformedError("not an ssh public key")
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=")
+    return "%s SHA256:%s" % (kind, digest.decode("ascii"))

@@ -1,0 +1,146 @@
+"""Run by test_host_keys_real.py in namespaces of its own: the module ssh_host_keys with the machine's ssh-keygen and sshd.
+
+Prints one JSON document: what it saw.
+"""
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, Callable, Dict, List
+
+from tests.real_tools.inside import apply, call, enter, must
+
+KEYS = "/etc/ssh/ssh_host_*"
+CRASH = """
+import os, sys
+sys.path.insert(0, %r)
+from tests.real_tools.inside import apply
+from lightinit.modules import ssh_host_keys
+left = [int(sys.argv[1])]
+def hook(event, arguments):
+    if event in ("os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.mkdir", "os.symlink", "subprocess.Popen"):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+sys.addaudithook(hook)
+apply(ssh_host_keys, keep_existing=False)
+"""
+
+
+class Lines(logging.Handler):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: List[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def module() -> Any:
+    from lightinit.modules import ssh_host_keys
+
+    return ssh_host_keys
+
+
+def state() -> Dict[str, Any]:
+    found = {}
+    for path in sorted(glob.glob(KEYS)):
+        with open(path) as handle:
+            found[os.path.basename(path)] = handle.read()
+    return found
+
+
+def fresh() -> Dict[str, Any]:
+    """What it makes, against what `ssh-keygen -A` makes."""
+    call("sh", "-c", "rm -f %s" % KEYS)
+    must("ssh-keygen", "-A")
+    before = state()
+    with open("/etc/ssh/ssh_host_dsa_key", "w") as handle:
+        handle.write("old\n")
+    lines = Lines()
+    logger = logging.getLogger("lightinit.ssh_host_keys")
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    outcome = apply(module())
+    after = state()
+    shown = sorted(call("ssh-keygen", "-lf", path).split()[1] for path in glob.glob(KEYS + ".pub"))
+    return {"message": outcome.message, "warnings": list(outcome.warnings), "same_files": sorted(before) == sorted(after),
+            "all_new": not set(before.values()) & set(after.values()), "sshd": call("sshd", "-t"),
+            "told": sorted(line.split()[-1] for line in lines.lines), "shown": shown, "count": len(shown),
+            "modes": sorted({call("stat", "-c", "%a %U %G", path) for path in glob.glob("/etc/ssh/ssh_host_*_key")}),
+            "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")]}
+
+
+def crash() -> Dict[str, Any]:
+    """Killed before each change in turn; sshd starts on whatever is left, and so does the next run."""
+    apply(module())
+    wrong: List[str] = []
+    ended = 9
+    count = 0
+    while ended == 9 and count < 200:
+        ended = subprocess.run([sys.executable, "-c", CRASH % os.getcwd(), str(count)], stdout=subprocess.DEVNULL).returncode
+        said = call("sshd", "-t")
+        pairs = [path for path in glob.glob("/etc/ssh/ssh_host_*_key")
+                 if os.path.exists(path + ".pub")
+                 and call("ssh-keygen", "-yf", path).split()[1] != call("cat", path + ".pub").split()[1]]
+        if said or pairs or not glob.glob("/etc/ssh/ssh_host_*_key"):
+            wrong.append("%d: %s %s" % (count, said, pairs))
+        count += 1
+    outcome = apply(module())
+    return {"wrong": wrong, "ended": ended, "count": count, "after": outcome.message,
+            "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")]}
+
+
+def reload() -> Dict[str, Any]:
+    """A sshd that runs takes the new keys, and its process stays."""
+    apply(module())
+    with open("/etc/ssh/sshd_config", "w") as handle:
+        handle.write("UsePAM no\nListenAddress 127.0.0.1:2222\nPidFile /run/sshd.pid\n")
+    must("ip", "link", "set", "lo", "up")
+    with open("/run/sshd.log", "wb") as log:
+        server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e"], stderr=log)
+    try:
+        def scan() -> str:
+            for _ in range(100):
+                said = call("ssh-keyscan", "-p", "2222", "-t", "ed25519", "127.0.0.1").split()
+                if "ssh-ed25519" in said:
+                    return said[said.index("ssh-ed25519") + 1]
+                time.sleep(0.1)
+            return ""
+
+        def wanted() -> str:
+            with open("/etc/ssh/ssh_host_ed25519_key.pub") as handle:
+                return handle.read().split()[1]
+
+        first = scan() == wanted()
+        outcome = apply(module())
+        for _ in range(50):
+            if scan() == wanted():
+                break
+            time.sleep(0.1)
+        second = scan() == wanted()
+        with open("/etc/ssh/sshd_config", "a") as handle:
+            handle.write("This is no keyword\n")
+        faulty = apply(module())
+        time.sleep(0.3)
+        # Not every version keeps its keys in memory, so that the right one is shown does not prove that it was told.
+        return {"first": first, "second": second, "told": call("grep", "-c", "Received SIGHUP", "/run/sshd.log"),
+                "warnings": list(outcome.warnings), "runs": server.poll() is None, "faulty": list(faulty.warnings)}
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, crash, reload]
+
+if __name__ == "__main__":
+    enter(int(sys.argv[2]))
+    print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))

@@ -1,0 +1,92 @@
+"""`lightinit generalize` and `clean --user` with this machine's own userdel, sudo, sshd, on copies in memory.
+
+Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own; the last one looks that nothing of
+this machine has changed.
+"""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Dict, List
+
+import pytest
+
+from tests.real_tools.test_users_real import HERE, IN_CI, why_not
+
+INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_image.py")
+WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/machine-id", "/etc/ssh")
+
+
+def marks() -> List[Any]:
+    return [(name, os.stat(name).st_mtime_ns, os.stat(name).st_ino) for name in WATCHED if os.path.exists(name)]
+
+
+BEFORE = marks()
+
+
+def inside(scenario: str, *tools: str) -> Dict[str, Any]:
+    """Run one scenario of inside_image.py and give what it saw."""
+    reason = why_not("useradd", "sudo", "visudo", "ssh-keygen", "sshd", "pwck", "pgrep", *tools)
+    if reason and not IN_CI:
+        pytest.skip(reason)
+    assert not reason
+    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    ended = subprocess.run(
+        ["unshare", "--mount", "--uts", "--fork", sys.executable, "-B", INSIDE, scenario, str(os.stat("/etc").st_dev)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=180,
+        cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+    assert ended.returncode == 0, ended.stderr
+    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+
+
+def check_gone(seen: Dict[str, Any]) -> None:
+    """What holds for an account however it was removed."""
+    assert seen["user"] == "exit 2: " and seen["group"] == "exit 2: "
+    assert {line.split(":")[1] for line in seen["member"].split("\n")} == {"0"}, seen["member"]
+    assert seen["home"] == [] and "bob\n" not in seen["cron"] + "\n"
+    assert not seen["rule"] and seen["visudo"] == ""
+    assert "no changes" not in seen["pwck"] and not seen["pwck"].startswith("exit"), seen["pwck"]
+    assert not seen["grpck"].startswith("exit"), seen["grpck"]
+    assert seen["locks"] == []
+
+
+def test_a_user_who_is_logged_in_makes_the_image() -> None:
+    seen = inside("by_its_own_user", "userdel")
+    assert "removed the user bob, /home/bob" in seen["said"] and "az vm deallocate" in seen["said"]
+    assert seen["runs"], "no process was killed"
+    assert "and the session went on" in seen["said"]
+    check_gone(seen)
+    assert (seen["machine_id"], seen["hostname"], seen["left"], seen["keys"]) == ("", "localhost\n", [], [])
+    assert seen["again"] == "nothing left to do"
+
+
+def test_what_an_instance_of_the_image_gets() -> None:
+    seen = inside("and_then_booted", "userdel")
+    assert "no hostkeys available" in seen["without"], "what this test is about"
+    assert "SSH host keys made" in seen["keys"] and seen["sshd"] == ""
+    assert seen["user"] == "made user bob" and ".profile" in seen["facts"]["home"]
+    assert "deep" not in seen["facts"]["home"]
+    machine_id = seen["machine_id"].split("\n")[-1]
+    assert len(machine_id) == 32 and machine_id != "0123456789abcdef0123456789abcdef"
+
+
+def test_without_any_tool() -> None:
+    seen = inside("without_tools")
+    assert "removed the user bob, /home/bob" in seen["said"]
+    check_gone(seen)
+    assert (seen["machine_id"], seen["keys"]) == ("", [])
+    assert seen["hostname"] == "used\n" and len(seen["left"]) == 3, "clean leaves these"
+
+
+def test_busyboxs_deluser() -> None:
+    seen = inside("busybox", "deluser")
+    assert "removed the user bob, /home/bob" in seen["said"]
+    seen["pwck"] = seen["grpck"] = ""  # the stand-in is coarse
+    seen["member"] = "subuid:0"
+    check_gone(seen)
+
+
+def test_this_machine_is_as_it_was() -> None:
+    assert marks() == BEFORE

@@ -1,0 +1,262 @@
+"""`lightinit clean` and its flags, by the real command on a scratch root."""
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, List, Optional, Sequence
+
+import pytest
+
+from lightinit.commands import clean as command
+from lightinit.commands import imaging, user_removal
+from lightinit.errors import ProvisioningError, RefusedError
+from lightinit.formats.privileges import HEADER
+from lightinit.host.system import Completed, System
+from lightinit.modules import hostname, users
+from tests.support import OTHER_UUID, UUID, Machine
+
+PASSWD = "root:x:0:0:root:/root:/bin/sh\nmail:x:8:8::/var/mail:/bin/sh\n"
+ID = "0123456789abcdef0123456789abcdef\n"
+
+
+def record(machine: Machine, instance: str, admin: Any) -> None:
+    """What the fetch stage leaves, as far as it matters here."""
+    machine.put("/var/lib/lightinit/instances/%s/instance.json" % instance, json.dumps(
+        {"id": instance, "platform": "azure", "hostnames": [],
+         "admin": {"name": admin, "ssh_keys": [], "password_login": False} if admin else None}))
+
+
+def provisioned(root: Any, *names: str) -> Machine:
+    """A machine whose instances, one for each name, were provisioned by editing the account files."""
+    machine = Machine(root)
+    passwd, shadow, group = PASSWD, "root:*:19000:0:99999:7:::\n", "root:x:0:\nadm:x:4:syslog,%s\nsudo:x:27:%s\n"
+    group %= (",".join(names), ",".join(names))
+    for number, name in enumerate(names):
+        passwd += "%s:x:%d:%d::/home/%s:/bin/bash\n" % (name, 1000 + number, 1000 + number, name)
+        shadow += "%s:*:19000:0:99999:7:::\n" % name
+        group += "%s:x:%d:\n" % (name, 1000 + number)
+        machine.put("/home/%s/.bash_history" % name, "x\n")
+        if os.geteuid() == 0:
+            os.chown("%s/home/%s" % (machine.root, name), 1000 + number, 1000 + number)
+        machine.put("/var/mail/" + name, "x\n")
+        record(machine, "instance-%d" % number, name)
+    rules = "".join("%s ALL=(ALL:ALL) NOPASSWD:ALL\n" % name for name in names)
+    for path, text in (("/etc/passwd", passwd), ("/etc/shadow", shadow), ("/etc/group", group),
+                       ("/etc/gshadow", group.replace(":x:", ":!:")), ("/etc/subuid", "%s:100000:65536\n" % names[0]),
+                       ("/etc/sudoers.d/90-lightinit-users", HEADER + rules)):
+        machine.put(path, text)
+    return machine
+
+
+def clean(machine: Machine, *flags: str) -> List[str]:
+    ended = machine.run("clean", *flags)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def test_nothing_else_goes_unless_it_is_asked_for(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    machine.put("/etc/machine-id", ID)
+    machine.put("/etc/ssh/ssh_host_rsa_key", "x")
+    before = machine.tree()
+    assert clean(machine) == ["removed /var/lib/lightinit/instances"]
+    after = machine.tree()
+    assert {name for name in before if name not in after} == {"/var/lib/lightinit/instances/instance-0/instance.json"}
+    assert clean(machine) == ["nothing to remove"]
+
+
+def test_logs(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    names = ["/var/log/lightinit.log" + end for end in ("", ".1", ".2.gz", "-20260101")]
+    for name in names + ["/var/log/lightinit.logbook", "/var/log/syslog"]:
+        machine.put(name, "x")
+    assert sorted(clean(machine, "--logs")) == sorted("removed " + name for name in names)
+    assert machine.exists("/var/log/lightinit.logbook") and machine.exists("/var/log/syslog")
+
+
+def test_ssh_host_keys(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    keys = ["ssh_host_%s_key%s" % (kind, end) for kind in ("rsa", "ed25519", "dsa") for end in ("", ".pub", "-cert.pub")]
+    for name in keys + ["sshd_config", "moduli", "ssh_config", ".lightinit-new/etc/ssh/ssh_host_rsa_key"]:
+        machine.put("/etc/ssh/" + name, "x")
+    assert len(clean(machine, "--ssh-host-keys")) == 10
+    assert sorted(os.listdir(machine.root + "/etc/ssh")) == ["moduli", "ssh_config", "sshd_config"]
+
+
+@pytest.mark.parametrize("before", [ID, "uninitialized\n", None, "link"])
+def test_the_machine_id_where_systemd_is(tmp_path: Any, before: Any) -> None:
+    """Empty, not gone: without the file systemd would take the next boot for the very first."""
+    machine = Machine(tmp_path)
+    machine.put("/usr/lib/systemd/systemd", "")
+    machine.put("/var/lib/dbus/machine-id", ID)
+    if before == "link":
+        os.symlink("/var/lib/dbus/machine-id", machine.root + "/etc/machine-id")
+    elif before is not None:
+        machine.put("/etc/machine-id", before)
+    assert clean(machine, "--machine-id") == ["emptied /etc/machine-id", "removed /var/lib/dbus/machine-id"]
+    assert machine.read("/etc/machine-id") == "" and not os.path.islink(machine.root + "/etc/machine-id")
+    assert os.stat(machine.root + "/etc/machine-id").st_mode & 0o777 == 0o444
+    assert not machine.exists("/var/lib/dbus/machine-id")
+    assert clean(machine, "--machine-id") == ["nothing to remove"]
+
+
+def test_dbuss_link_to_the_machine_id_stays(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/usr/lib/systemd/systemd", "")
+    machine.put("/etc/machine-id", ID)
+    os.makedirs(machine.root + "/var/lib/dbus")
+    os.symlink("/etc/machine-id", machine.root + "/var/lib/dbus/machine-id")
+    assert clean(machine, "--machine-id") == ["emptied /etc/machine-id"]
+    assert machine.exists("/var/lib/dbus/machine-id")
+
+
+def test_the_machine_id_without_systemd(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/machine-id", ID)
+    machine.put("/var/lib/dbus/machine-id", ID)
+    assert len(clean(machine, "--machine-id")) == 2
+    assert not machine.exists("/etc/machine-id") and not machine.exists("/var/lib/dbus/machine-id")
+
+
+def test_users_of_every_instance_go_with_all_that_is_theirs(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice", "Bob.Smith")
+    record(machine, UUID, "alice")
+    record(machine, OTHER_UUID, None)
+    said = clean(machine, "--user")
+    assert said == ["removed the user alice, /home/alice, /var/mail/alice, its rights",
+                    "removed the user Bob.Smith, /home/Bob.Smith, /var/mail/Bob.Smith, its rights",
+                    "removed /var/lib/lightinit/instances"]
+    assert machine.read("/etc/passwd") == PASSWD
+    assert machine.read("/etc/shadow") == "root:*:19000:0:99999:7:::\n"
+    assert machine.read("/etc/group") == "root:x:0:\nadm:x:4:syslog\nsudo:x:27:\n"
+    assert machine.read("/etc/gshadow") == "root:!:0:\nadm:!:4:syslog\nsudo:!:27:\n"
+    assert machine.read("/etc/subuid") == ""
+    assert os.listdir(machine.root + "/home") == [] and os.listdir(machine.root + "/var/mail") == []
+    assert not machine.exists("/etc/sudoers.d/90-lightinit-users")
+
+
+def test_other_admins_keep_their_rights(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    rule = "/etc/sudoers.d/90-lightinit-users"
+    machine.put(rule, machine.read(rule) + "ALICE ALL=(ALL:ALL) ALL\ncarol ALL=(ALL:ALL) ALL\n")
+    machine.put("/etc/doas.conf", 'permit nopass "alice"\npermit "carol"\n')
+    clean(machine, "--user")
+    assert machine.read(rule).split("\n")[1:] == ["ALICE ALL=(ALL:ALL) ALL", "carol ALL=(ALL:ALL) ALL", ""]
+    assert machine.read("/etc/doas.conf") == 'permit "carol"\n'
+
+
+@pytest.mark.parametrize("name, said", [
+    ("root", "user name is not allowed"), ("mail", "the account mail stays: it is the system's (user id 8)"),
+    ("../../etc", "user name is not allowed"), ("-rf", "user name is not allowed"), ("0", "user name is not allowed"),
+    ("a\x1b[2Jb", "user name is not allowed")])
+def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
+    machine = provisioned(tmp_path, "alice")
+    record(machine, "instance-0", name)
+    before = machine.tree()
+    lines = clean(machine, "--user")
+    assert lines[0].startswith("note: " + said) and "\x1b" not in "".join(lines)
+    assert lines[1:] == ["removed /var/lib/lightinit/instances"]
+    after = machine.tree()
+    assert {each for each in before if before[each] != after.get(each)} == {
+        "/var/lib/lightinit/instances/instance-0/instance.json"}
+
+
+@pytest.mark.parametrize("home, why", [
+    ("/", "it is no place of its own"), ("/home/../etc", "it is no place of its own"),
+    ("/home/git", "it is the home of git too"), ("/home/link", "it is a link"),
+    pytest.param("/home/carol", "it belongs to the user id 1234", marks=pytest.mark.skipif(
+        os.geteuid() != 0, reason="makes a file of somebody else's, which takes root"))])
+def test_homes_that_must_not_go(tmp_path: Any, home: str, why: str) -> None:
+    machine = provisioned(tmp_path, "alice")
+    git = "git:x:1001:1001::/home/git/repositories:/bin/sh\n"
+    machine.put("/etc/passwd", PASSWD + "alice:x:1000:1000::%s:/bin/sh\n" % home + git)
+    machine.put("/home/git/repositories/config", "x")
+    machine.put("/home/carol/x", "x")
+    if os.geteuid() == 0:
+        os.chown(machine.root + "/home/git", 1000, 1000)
+    os.symlink("carol", machine.root + "/home/link")
+    if os.geteuid() == 0:
+        os.chown(machine.root + "/home/carol", 1234, 1234)
+    lines = clean(machine, "--user")
+    assert lines[0] == "note: the home of alice, %s, stays: %s" % (home, why)
+    assert "alice" not in machine.read("/etc/passwd") and "git:x" in machine.read("/etc/passwd")
+    for name in ("/home/git/repositories/config", "/home/carol/x", "/home/link", "/etc/passwd"):
+        assert machine.exists(name)
+
+
+def test_a_group_that_others_use_stays(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    machine.put("/etc/passwd", machine.read("/etc/passwd") + "carol:x:1007:1000::/home/carol:/bin/sh\n")
+    clean(machine, "--user")
+    assert "alice:x:1000:\n" in machine.read("/etc/group") and "alice" not in machine.read("/etc/passwd")
+
+
+def test_what_cannot_be_removed_is_told_and_does_not_stop_the_rest(tmp_path: Any) -> None:
+    """The records stay too: a second run must still find the account."""
+    machine = provisioned(tmp_path, "alice", "bob")
+    machine.put("/etc/ssh/ssh_host_rsa_key", "x")
+    rule = machine.root + "/etc/sudoers.d/90-lightinit-users"
+    os.unlink(rule)
+    os.mkdir(rule)
+    os.mkdir(machine.root + "/etc/subgid")  # the account files cannot all be edited
+    ended = machine.run("clean", "--user", "--ssh-host-keys")
+    assert ended.returncode == 1
+    assert "users: " in ended.stderr
+    assert not machine.exists("/etc/ssh/ssh_host_rsa_key") and machine.exists("/var/lib/lightinit/instances")
+    os.rmdir(rule)
+    ended = machine.run("clean", "--user")
+    assert ended.returncode == 1 and "instances are kept until their accounts are gone (users=alice, bob)" in ended.stderr
+    assert machine.exists("/var/lib/lightinit/instances") and "alice" in machine.read("/etc/passwd")
+    os.rmdir(machine.root + "/etc/subgid")
+    assert clean(machine, "--user")[-1] == "removed /var/lib/lightinit/instances"
+    assert machine.read("/etc/passwd") == PASSWD
+
+
+def test_a_scratch_root_is_not_rebooted(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    before = machine.tree()
+    ended = machine.run("clean", "--reboot")
+    assert ended.returncode == 64 and "a scratch root cannot be rebooted" in ended.stderr
+    assert machine.tree() == before
+
+
+class Reboots(System):
+    """Says that it is live, has these tools and files, and keeps what is run."""
+
+    def __init__(self, tools: List[str], files: List[str]) -> None:
+        super().__init__("/")
+        self.tools, self.files = tools, files
+        self.runs: List[List[str]] = []
+
+    def tool(self, name: str) -> Optional[str]:
+        return "/sbin/" + name if name in self.tools else None
+
+    def exists(self, name: str) -> bool:
+        return name in self.files
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        self.runs.append(list(argv))
+        return Completed(0, "", "")
+
+
+def test_how_it_reboots() -> None:
+    with_systemd = Reboots(["systemctl", "reboot"], ["/run/systemd/system"])
+    command.check_reboot(with_systemd)
+    command.reboot(with_systemd)
+    assert with_systemd.runs == [["/sbin/systemctl", "reboot"]]
+    without = Reboots(["systemctl", "reboot"], [])
+    command.reboot(without)
+    assert without.runs == [["/sbin/reboot"]]
+    with pytest.raises(ProvisioningError, match="no command that reboots"):
+        command.reboot(Reboots([], []))
+    with pytest.raises(RefusedError):
+        command.check_reboot(System("/tmp"))
+
+
+def test_the_places_are_those_that_the_modules_write_to() -> None:
+    assert user_removal.SUDOERS_FILE == users.SUDOERS_FILE
+    assert set(user_removal.DOAS_FILES) == {users.DOAS_FILE, users.DOAS_CONF}
+    assert set(imaging.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
+    of_module: Dict[str, str] = {path: key for path, key, _ in hostname.ASSIGNMENT_FILES}
+    assert dict(imaging.ASSIGNED_NAME_FILES) == of_module
+    assert (imaging.HOSTS, imaging.HOSTS_LIMIT_BYTES) == (hostname.HOSTS, hostname.HOSTS_LIMIT_BYTES)

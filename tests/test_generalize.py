@@ -1,0 +1,244 @@
+"""`lightinit generalize`, by the real command on a scratch root: a disk that was used, and what an image may keep of it."""
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from typing import Any, Dict, Tuple
+
+import pytest
+
+from lightinit.host.lock import Lock
+from lightinit.host.system import System
+from lightinit.state import LOCK
+from tests.support import HERE, Machine
+from tests.test_clean import ID, PASSWD, provisioned
+
+NM = "/var/lib/NetworkManager/"
+GOES: Dict[str, str] = dict.fromkeys((
+    "/root/.bash_history", "/root/.bash_history-01234.tmp", "/root/.ash_history", "/root/.zsh_history",
+    "/root/.python_history", "/root/.lesshst", "/root/.viminfo", "/root/.wget-hsts",
+    "/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/dhcp/dhclient6.leases", "/var/lib/dhclient/dhclient--eth0.lease",
+    NM + "internal-0a1b-eth0.lease", NM + "dhclient-0a1b-eth0.lease", NM + "secret_key", NM + "seen-bssids",
+    NM + "timestamps", "/var/lib/dhcpcd/eth0.lease", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret",
+    "/var/db/dhcpcd/eth0.lease", "/etc/dhcpcd.duid", "/var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "/var/lib/wicked/duid.xml",
+    "/etc/udev/rules.d/70-persistent-net.rules", "/var/lib/systemd/random-seed", "/boot/efi/loader/random-seed",
+    "/var/log/lightinit.log", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/run/lightinit/status.json"),
+    "x\n")
+STAYS: Dict[str, str] = {
+    "/var/lib/lightinit/sem/module.x": "{}\n", "/etc/lightinit/lightinit.conf": "[lightinit]\n",
+    "/var/lib/dhcp/dhcpd.leases": "x\n", NM + "NetworkManager.state": "x\n", NM + "NetworkManager-intern.conf": "x\n",
+    "/etc/ssh/sshd_config": "x\n", "/root/.profile": "x\n", "/var/log/syslog": "x\n",
+    "/etc/NetworkManager/system-connections/a.nmconnection": "x\n", "/etc/udev/rules.d/99-mine.rules": "x\n",
+    "/etc/rc.conf": "rc_parallel=NO\n"}
+EDITED: Dict[str, Tuple[str, str]] = {
+    "/etc/machine-id": (ID, ""),
+    "/etc/hostname": ("web-1\n", "localhost\n"),
+    "/etc/HOSTNAME": ("web-1.example.org\n", "localhost\n"),
+    "/etc/conf.d/hostname": ('# mine\nhostname="web-1"\n', '# mine\nhostname="localhost"\n'),
+    "/etc/sysconfig/network": ("NETWORKING=yes\nHOSTNAME=web-1\n", "NETWORKING=yes\nHOSTNAME=localhost\n"),
+    "/etc/hosts": ("127.0.0.1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n10.0.0.9 db\n",
+                   "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n"),
+}
+
+
+def used(root: Any) -> Machine:
+    """The disk of a machine that was provisioned and used."""
+    machine = provisioned(root, "alice")
+    machine.put("/usr/lib/systemd/systemd", "")
+    for files in (GOES, STAYS, {name: before for name, (before, _) in EDITED.items()}):
+        for name, text in files.items():
+            machine.put(name, text)
+    return machine
+
+
+def test_all_that_is_one_machines_own_goes(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    before = machine.tree()
+    ended = machine.run("generalize", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    after = machine.tree()
+    assert {name for name in before if name not in after} == \
+        set(GOES) | {"/var/lib/lightinit/instances/instance-0/instance.json"}
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert changed == set(EDITED) | {"/run/lightinit/lock"}
+    assert {name: after[name] for name in EDITED} == {name: text for name, (_, text) in EDITED.items()}
+    assert all("removed " + name in ended.stdout.splitlines() for name in GOES)
+    assert ended.stdout.splitlines()[0] == "note: accounts that lightinit provisioned stay (--user removes them): alice"
+    assert "Next: unmount it." in ended.stdout
+    again = machine.run("generalize", "--yes")
+    assert (again.returncode, again.stdout) == (0, "nothing left to do\n")
+    assert machine.tree() == dict(after, **{"/run/lightinit/lock": machine.read("/run/lightinit/lock")})
+
+
+def test_with_the_accounts(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    ended = machine.run("generalize", "--yes", "--user")
+    assert ended.returncode == 0, ended.stderr
+    assert "removed the user alice, /home/alice, /var/mail/alice, its rights" in ended.stdout
+    assert machine.read("/etc/passwd") == PASSWD
+    assert (machine.run("generalize", "--user").stdout) == "nothing left to do\n", "nothing to ask about either"
+
+
+def ask(machine: Machine, answer: str, hang_up: bool = False) -> Tuple[int, str]:
+    """Run it on a terminal; (exit code, all that was shown). ``hang_up``: it gets a SIGHUP before the answer."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(machine.argv("generalize"), cwd=HERE, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    try:
+        while select.select([leader], [], [], 30)[0]:
+            try:
+                read = os.read(leader, 4096)
+            except OSError:  # the other end is closed
+                break
+            shown += read
+            if b"[y/N]" in read:
+                if hang_up:
+                    process.send_signal(signal.SIGHUP)
+                os.write(leader, answer.encode())
+        return process.wait(30), shown.decode()
+    finally:
+        os.close(leader)
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("answer", ["\n", "n\n", "no\n", "yesterday\n", "\x04"])
+def test_it_asks_and_without_a_yes_changes_nothing(tmp_path: Any, answer: str) -> None:
+    machine = used(tmp_path)
+    before = machine.tree()
+    code, shown = ask(machine, answer)
+    assert code == 1 and "nothing was changed" in shown
+    after = machine.tree()
+    after.pop("/run/lightinit/lock")
+    assert after == before
+
+
+def test_what_it_lists_is_what_it_does(tmp_path: Any) -> None:
+    code, shown = ask(used(tmp_path), "y\n")
+    assert code == 0
+    lines = shown.replace("\r", "").split("\n")
+    listed = [line[17:] for line in lines if line.startswith("  ")]
+    done = [line for line in lines if line.startswith(("removed", "emptied", "set", "took"))]
+    assert len(listed) > 30
+    past = {"remove": "removed", "empty": "emptied", "set": "set", "take": "took"}
+    assert [" ".join([past[line.split()[0]]] + line.split(" ")[1:]) for line in listed] == done
+
+
+def test_a_connection_that_breaks_does_not_stop_it_half_way(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    assert ask(machine, "y\n", hang_up=True)[0] == 0
+    assert not any(machine.exists(name) for name in GOES)
+
+
+def test_without_a_terminal_it_wants_a_yes(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    before = machine.tree()
+    ended = machine.run("generalize")
+    assert ended.returncode == 64 and "--yes" in ended.stderr
+    after = machine.tree()
+    after.pop("/run/lightinit/lock")
+    assert after == before
+
+
+def test_not_while_provisioning_runs(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    lock = Lock(System(machine.root), LOCK)
+    lock.take("boot")
+    before = machine.tree()
+    ended = machine.run("generalize", "--yes")
+    lock.release()
+    assert ended.returncode == 75 and "another lightinit is running" in ended.stderr
+    assert machine.tree() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
+@pytest.mark.parametrize("command", ["generalize", "clean"])
+def test_the_live_machine_is_roots_alone(command: str) -> None:
+    code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
+           "from lightinit.commands import clean, generalize\n" \
+           "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, command)
+    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
+    assert ended.returncode == 77 and b"only root can %s this machine" % command.encode() in ended.stderr
+
+
+def test_one_failure_does_not_keep_the_rest_from_being_done(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    os.unlink(machine.root + "/etc/hostname")
+    os.mkdir(machine.root + "/etc/hostname")
+    ended = machine.run("generalize", "--yes")
+    assert ended.returncode == 1
+    assert "not everything was done:\n  host name: file cannot be read (path=/etc/hostname" in ended.stdout
+    assert "Next" not in ended.stdout
+    assert not any(machine.exists(name) for name in GOES) and machine.read("/etc/machine-id") == ""
+    os.rmdir(machine.root + "/etc/hostname")
+    ended = machine.run("generalize", "--yes")
+    assert ended.returncode == 0 and machine.read("/etc/HOSTNAME") == "localhost\n"
+
+
+PACKAGES = "# made-by: lightinit package\ncloud-init is active on this machine.\n"
+
+
+@pytest.mark.parametrize("text, agent, stays, said", [
+    (PACKAGES, False, False, ""),
+    (PACKAGES, True, True, "VMs made from this image would be provisioned by walinuxagent"),
+    ("# by hand\n" + PACKAGES, False, True, "/etc/lightinit/disabled stays"),
+    ("", False, True, "/etc/lightinit/disabled stays"),
+    (None, True, False, "VMs made from this image would be provisioned by walinuxagent"),
+])
+def test_the_packages_mark(tmp_path: Any, text: Any, agent: bool, stays: bool, said: str) -> None:
+    machine = Machine(tmp_path)
+    if text is not None:
+        machine.put("/etc/lightinit/disabled", text)
+    if agent:
+        machine.put("/usr/sbin/waagent", "")
+        os.chmod(machine.root + "/usr/sbin/waagent", 0o755)
+        os.makedirs(machine.root + "/etc/runlevels/default")
+        os.symlink("/etc/init.d/waagent", machine.root + "/etc/runlevels/default/waagent")
+    ended = machine.run("generalize", "--yes")
+    assert ended.returncode == 0
+    assert machine.exists("/etc/lightinit/disabled") == stays
+    assert said in ended.stdout and bool(said) == ("note:" in ended.stdout)
+
+
+def test_udevs_own_rule_against_names_of_cards_stays(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    rules = "/etc/udev/rules.d/70-persistent-net.rules"
+    machine.put(rules, "")
+    machine.run("generalize", "--yes")
+    assert machine.exists(rules)
+    os.unlink(machine.root + rules)
+    os.symlink("/dev/null", machine.root + rules)
+    machine.run("generalize", "--yes")
+    assert machine.exists(rules)
+
+
+@pytest.mark.parametrize("keys, noted", [("# none\n\n", False), ("ssh-ed25519 AAAA me\n", True)])
+def test_keys_that_open_root_are_told(tmp_path: Any, keys: str, noted: bool) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/root/.ssh/authorized_keys", keys)
+    assert ("note: /root/.ssh/authorized_keys stays" in machine.run("generalize", "--yes").stdout) == noted
+    assert machine.exists("/root/.ssh/authorized_keys")
+
+
+def test_links_out_of_the_root_are_not_followed(tmp_path: Any) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "eth0.lease").write_text("x")
+    machine = Machine(tmp_path / "root")
+    os.symlink(str(tmp_path / "outside"), machine.root + "/var/lib/dhcpcd")
+    os.symlink(str(tmp_path / "outside" / "eth0.lease"), machine.root + "/var/lib/dhcp/dhclient.eth1.leases")
+    assert machine.run("generalize", "--yes").returncode == 0
+    assert (tmp_path / "outside" / "eth0.lease").exists()
+    assert not machine.exists("/var/lib/dhcp/dhclient.eth1.leases")
+
+
+def test_a_listener_that_goes_away_stops_nothing(tmp_path: Any) -> None:
+    machine = used(tmp_path)
+    command = "%s -m lightinit --root %s generalize --yes | true" % (sys.executable, machine.root)
+    subprocess.run(["sh", "-c", command], cwd=HERE, env=dict(os.environ, PYTHONUNBUFFERED="1"), check=False,
+                   stderr=subprocess.DEVNULL)
+    assert not any(machine.exists(name) for name in GOES)
