@@ -6,6 +6,7 @@ that the platform gives with a key is not used: sshd reads the file that its own
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import List, Optional, Sequence, Tuple
 
@@ -27,6 +28,7 @@ SETTINGS: Tuple[Setting, ...] = ()
 
 SSHD_CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 SSHD_LIMIT_S = 10.0
+LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -140,12 +142,17 @@ def _find_file(system: System, account: texts.Account, warnings: List[str]) -> T
 
 
 def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
-    """What sshd itself says. It says nothing before it has host keys, which the first boot may not have made yet."""
+    """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before this."""
     sshd: Optional[str] = system.tool("sshd")
     if sshd is None:
         return ()
+    argv = [sshd, "-T", "-C", "user=%s,host=localhost,addr=127.0.0.1" % user]
     try:
-        ended = system.run([sshd, "-T", "-C", "user=%s,host=localhost,addr=127.0.0.1" % user], timeout_s=SSHD_LIMIT_S)
+        ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
+        lacks = LACKS_FOLDER.search(ended.stderr)
+        if not ended.ok and lacks:  # its own unit makes it, but that comes after us
+            system.make_dir(lacks.group(1))
+            ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
     except ProvisioningError as error:
         LOG.info("sshd was not asked: %s", error)
         return ()

@@ -93,6 +93,7 @@ def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
     said = boot(vm)
     assert "exit status" not in said, said
     assert "name=web-1\n" in said
+    assert "sshd does not say" not in said, said  # although its unit has not made /run/sshd yet
     assert [post["status"] for post in azure.posts()] == [200]
     assert "<State>Ready</State>" in azure.posts()[0]["body"].replace("\n", "")
     assert vm.run("cat", "/etc/hostname") == "web-1\n"
