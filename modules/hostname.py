@@ -1,4 +1,4 @@
-"""Set the host name that the platform chose: the static name, the live name, and a line in /etc/hosts.
+"""Set the host name that the platform chose: static, live, in /etc/hosts, and with the DHCP server.
 
 It knows neither the platform nor what the names mean: the instance brings candidates, best first. A VM must not be lost
 for its name, so when none of them is valid everything stays as it is, and the boot ends with a warning.
@@ -15,6 +15,7 @@ from typing import Callable, List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
+from lightinit.host.renewal import Renewal, renew_leases
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -28,6 +29,7 @@ SETTINGS: Tuple[Setting, ...] = (
     Setting("hostname", "text", "", "This name instead of the platform's; empty: the platform's."),
     Setting("preserve_hostname", "boolean", False, "Leave the host name that the image has."),
     Setting("manage_etc_hosts", "boolean", True, "Give the host name an address (127.0.1.1) in /etc/hosts."),
+    Setting("renew_lease", "boolean", True, "Have the DHCP client tell its server the new name, which puts it into DNS."),
 )
 
 PLAIN_FILE = "/etc/hostname"
@@ -97,9 +99,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
         changed += _edit(system, file.path, partial(file.edit, name=name))
-    _set_live_name(name, system, warnings)
+    renewal = Renewal()
+    if _set_live_name(name, system, warnings) and settings["renew_lease"]:
+        renewal = renew_leases(system, name)
     LOG.debug("changed: %s", ", ".join(changed) or "nothing")
-    return Outcome("host name is %s" % name, tuple(warnings))
+    return Outcome("; ".join(("host name is %s" % name,) + renewal.told), tuple(warnings) + renewal.warnings)
 
 
 def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
@@ -157,13 +161,16 @@ def _edit(system: System, path: str, edit: Callable[[str], str], limit_bytes: in
     return [path]
 
 
-def _set_live_name(name: str, system: System, warnings: List[str]) -> None:
+def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
+    """Set the live name; returns whether it is another than before."""
     if not system.live:
         system.skip("live host name")
-        return
+        return False
     if socket.gethostname() == name:
-        return
+        return False
     try:
         socket.sethostname(name)
     except OSError as error:
         warnings.append("live host name could not be set (%s); it holds from the next boot" % error.strerror)
+        return False
+    return True

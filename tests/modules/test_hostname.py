@@ -132,6 +132,14 @@ def test_a_scratch_root_leaves_the_live_name(tmp_path: Any) -> None:
     assert "live host name" in system.skipped and socket.gethostname() == before
 
 
+def test_a_scratch_root_renews_no_lease(tmp_path: Any) -> None:
+    files = {"/proc/7/comm": "dhclient\n", "/proc/7/cmdline": "dhclient\0eth0\0", "/etc/hostname": "image\n",
+             "/etc/dhcp/dhclient.conf": "send host-name = gethostname();\n", "/var/lib/dhcp/dhclient.leases": "lease {}\n"}
+    put(tmp_path, files)
+    assert apply(tmp_path, "vm1", **NO_HOSTS) == Outcome("host name is vm1")
+    assert tree(tmp_path) == dict(files, **{"/etc/hostname": "vm1\n"})
+
+
 def test_a_file_that_cannot_be_read_is_an_error_with_its_path(tmp_path: Any) -> None:
     (tmp_path / "etc" / "hostname").mkdir(parents=True)
     with pytest.raises(ProvisioningError, match="file cannot be read") as caught:
