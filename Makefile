@@ -31,6 +31,7 @@ demo: setup
 
 lint: setup
 	$(PYTHON) -m ruff check .
+	@tools/lint-shell
 
 types: setup
 	$(PYTHON) -m mypy
