@@ -188,7 +188,10 @@ def finish(context: Context, ran: bool) -> str:
     """
     recorded = context.state.load("result") if context.state else None
     if not ran and recorded is not None:
-        keep_stamp(context)
+        try:
+            keep_stamp(context)
+        except LightinitError as error:
+            LOG.warning("the next boot has to look anew: %s", error)
         return str(recorded.get("status", "done"))
     result = make_result(context, recorded or {})
     if context.state is not None:

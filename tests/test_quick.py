@@ -199,6 +199,22 @@ def test_it_can_be_switched_off(fresh: Machine) -> None:
     assert "/etc/lightinit/disabled" in check(fresh)
 
 
+def test_a_container_whose_first_process_says_so_is_left_alone(fresh: Machine) -> None:
+    fresh.put("/proc/1/environ", "HOME=/\0notcontainer=lxc\0container=\0")
+    assert check(fresh) == ""
+    fresh.put("/proc/1/environ", "HOME=/\0container=lxc\0TERM=linux\0")
+    assert "container" in check(fresh)
+
+
+def test_firmware_that_leaves_the_tag_empty_is_not_azures(fresh: Machine) -> None:
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "\n")
+    assert "not an Azure VM" in check(fresh)
+    assert fresh.run("boot").returncode == 0
+    assert fresh.run("status").returncode == 3
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "")  # what a file is that could not be read
+    assert check(fresh) == ""
+
+
 @pytest.mark.parametrize("sign", ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"])
 def test_a_container_is_left_alone(fresh: Machine, sign: str) -> None:
     fresh.put(sign, "")

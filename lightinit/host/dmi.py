@@ -16,7 +16,7 @@ class Dmi:
     """What the firmware says about the machine.
 
     Attributes:
-        chassis_asset_tag: None when there is none or it cannot be read.
+        chassis_asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be read.
         product_uuid: as the kernel shows it; None when there is none or it cannot be read (only root may).
         efi: whether the machine was started by UEFI (a Gen2 VM).
     """
@@ -28,13 +28,12 @@ class Dmi:
 
 def read_dmi(system: System) -> Dmi:
     """The firmware's tables below the system's root. Never fails: what cannot be read is None."""
-    return Dmi(_field(system, "chassis_asset_tag"), _field(system, "product_uuid"),
+    return Dmi(_field(system, "chassis_asset_tag"), _field(system, "product_uuid") or None,
                system.is_dir("/sys/firmware/efi"))
 
 
 def _field(system: System, name: str) -> Optional[str]:
     try:
-        text = system.read("%s/%s" % (FOLDER, name), LIMIT_BYTES).decode("utf-8", "replace").strip()
+        return system.read("%s/%s" % (FOLDER, name), LIMIT_BYTES).decode("utf-8", "replace").strip()
     except (OSError, MalformedError, ProvisioningError):
         return None
-    return text or None

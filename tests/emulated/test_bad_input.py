@@ -232,3 +232,17 @@ def test_another_agent_beside_it_is_told(tmp_path: Any) -> None:
         assert "azure-init is enabled too" in ended.stderr
         assert reported(platform) == ["Ready"]
     assert machine.run("status").returncode == 2
+
+
+def test_a_stamp_that_cannot_be_renewed_makes_no_failure_of_a_good_vm(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        stamp = machine.root + "/var/lib/lightinit/instance/provisioned"
+        os.unlink(stamp)
+        os.mkdir(stamp)
+        ended = machine.run("boot")
+        assert (ended.returncode, reported(platform)) == (0, ["Ready"])
+        assert "the next boot has to look anew" in ended.stderr and "bug" not in ended.stderr
+        assert machine.run("status").returncode == 0

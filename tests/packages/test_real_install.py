@@ -154,6 +154,13 @@ def test_beside_another_agent(chroot: Chroot, package: str, agent: str) -> None:
     assert not chroot.has("/etc/lightinit")
 
 
+@pytest.mark.parametrize("package", ["cloud-init", "waagent"])
+def test_beside_another_agent_that_comes_in_the_same_run(chroot: Chroot, package: str) -> None:
+    said = chroot.shell("apt-get install -y -q --no-install-recommends %s /srv/%s/*.deb" % (deb(), package))
+    assert "lightinit: switched off: " in said and ENABLED not in said, said
+    assert chroot.read(MARKER).startswith("# made-by: lightinit package\n")
+
+
 def test_another_agent_came_while_it_was_away(chroot: Chroot) -> None:
     chroot.run("dpkg", "-i", deb())
     chroot.run("dpkg", "-r", "lightinit")
