@@ -85,6 +85,8 @@ def provision(context: Context) -> None:
         return  # most probably it is the same instance: what it once reported stays true
     elif context.datasource is None:
         use_well_known(context)
+    if context.instance is None:
+        config.run_independent(context)
     run_stage(context, "final")
 
 
@@ -175,7 +177,7 @@ def refusal(context: Context) -> Optional[str]:
     if why is None:
         local.identify(context)
         if context.platform_known is False:
-            why = "not an Azure VM (the DMI chassis asset tag is another's)"
+            why = "not an Azure VM (DMI has another chassis asset tag, or another vendor and none)"
     return why
 
 

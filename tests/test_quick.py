@@ -215,6 +215,17 @@ def test_firmware_that_leaves_the_tag_empty_is_not_azures(fresh: Machine) -> Non
     assert check(fresh) == ""
 
 
+def test_without_a_tag_the_vendor_tells(fresh: Machine) -> None:
+    os.unlink(fresh.root + "/sys/class/dmi/id/chassis_asset_tag")
+    assert check(fresh) == ""
+    fresh.put("/sys/class/dmi/id/sys_vendor", "Microsoft Corporation\n")
+    assert check(fresh) == ""
+    fresh.put("/sys/class/dmi/id/sys_vendor", "QEMU\n")
+    assert "not an Azure VM" in check(fresh)
+    ended = fresh.run("boot")
+    assert ended.returncode == 0 and "not an Azure VM" in ended.stderr
+
+
 @pytest.mark.parametrize("sign", ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"])
 def test_a_container_is_left_alone(fresh: Machine, sign: str) -> None:
     fresh.put(sign, "")

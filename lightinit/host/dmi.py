@@ -18,18 +18,20 @@ class Dmi:
     Attributes:
         chassis_asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be read.
         product_uuid: as the kernel shows it; None when there is none or it cannot be read (only root may).
+        sys_vendor: None when there is none or it cannot be read.
         efi: whether the machine was started by UEFI (a Gen2 VM).
     """
 
     chassis_asset_tag: Optional[str] = None
     product_uuid: Optional[str] = None
+    sys_vendor: Optional[str] = None
     efi: bool = False
 
 
 def read_dmi(system: System) -> Dmi:
     """The firmware's tables below the system's root. Never fails: what cannot be read is None."""
     return Dmi(_field(system, "chassis_asset_tag"), _field(system, "product_uuid") or None,
-               system.is_dir("/sys/firmware/efi"))
+               _field(system, "sys_vendor"), system.is_dir("/sys/firmware/efi"))
 
 
 def _field(system: System, name: str) -> Optional[str]:

@@ -29,8 +29,8 @@ def identify(context: Context) -> None:
     found = read_dmi(context.system)
     if context.settings["lightinit"]["platform_check"] == "none":
         context.platform_known = True
-    elif found.chassis_asset_tag is not None:
-        context.platform_known = is_azure(found.chassis_asset_tag)
+    else:
+        context.platform_known = is_azure(found.chassis_asset_tag, found.sys_vendor)
     uuid = normalise_uuid(found.product_uuid or "")
     if uuid and context.platform_known is not False:
         context.use_instance(find_instance(context.system, uuid))

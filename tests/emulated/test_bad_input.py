@@ -246,3 +246,20 @@ def test_a_stamp_that_cannot_be_renewed_makes_no_failure_of_a_good_vm(tmp_path: 
         assert (ended.returncode, reported(platform)) == (0, ["Ready"])
         assert "the next boot has to look anew" in ended.stderr and "bug" not in ended.stderr
         assert machine.run("status").returncode == 0
+
+
+def test_what_needs_nothing_of_the_platforms_is_done_without_it(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/usr/lib/site/modules_of_ours/__init__.py", "")
+    module = "from lightinit.model import Frequency, Outcome\nNAME = 'keys'\nFREQUENCY = Frequency.INSTANCE\nREQUIRED = True\n" \
+             "%s\ndef apply(instance, system, settings):\n    system.write('/%s', b'')\n    return Outcome('done')\n"
+    machine.put("/usr/lib/site/modules_of_ours/keys.py", module % ("NEEDS_INSTANCE = False", "made"))
+    machine.put("/usr/lib/site/modules_of_ours/other.py", module % ("", "other"))
+    with Platform(scenario="imds-500-forever") as platform:
+        machine.lead_to(platform, "[lightinit]\nmodules = modules_of_ours.keys modules_of_ours.other\n")
+        ended = machine.run("boot", env={"PYTHONPATH": machine.root + "/usr/lib/site"})
+        assert ended.returncode == 1
+        assert machine.exists("/made") and not machine.exists("/other")
+        assert reported(platform) == ["NotReady"]
+    (step,) = [step for step in machine.json("/var/lib/lightinit/instance/result.json")["steps"] if step["kind"] == "module"]
+    assert (step["name"], step["result"]) == ("modules_of_ours.keys", "ok")

@@ -16,8 +16,8 @@ SWAPPED = "3d2c1b0a-5f4e-7160-8293-a4b5c6d7e8f9"
 
 @pytest.mark.parametrize(("tag", "answer"), [
     ("7783-7084-3265-9085-8269-3286-77", True), ("7783-7084-3265-9085-8269-3286-77\n", True),
-    ("7783-7084-3265-9085-8269-3286-78", False), ("", False), (None, False), ("Amazon EC2", False)])
-def test_is_azure(tag: Optional[str], answer: bool) -> None:
+    ("7783-7084-3265-9085-8269-3286-78", False), ("", False), (None, None), ("Amazon EC2", False)])
+def test_is_azure(tag: Optional[str], answer: Optional[bool]) -> None:
     assert is_azure(tag) is answer
 
 
@@ -28,6 +28,13 @@ def test_is_azure(tag: Optional[str], answer: bool) -> None:
     ("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", None), ("Not Settable", None), (UUID + "\n" + UUID, None)])
 def test_normalise_uuid(text: Optional[str], uuid: Optional[str]) -> None:
     assert normalise_uuid(text) == uuid
+
+
+def test_without_a_tag_the_vendor_tells_only_what_it_is_not() -> None:
+    assert is_azure(None, "QEMU") is False
+    assert is_azure(None, "Microsoft Corporation") is None
+    assert is_azure(None, "") is None
+    assert is_azure("7783-7084-3265-9085-8269-3286-77", "QEMU") is True
 
 
 def test_swap_byte_order() -> None:
@@ -56,7 +63,7 @@ def test_read_dmi_below_the_root(tmp_path: Path) -> None:
     (folder / "chassis_asset_tag").write_text(AZURE_ASSET_TAG + "\n")
     (folder / "product_uuid").write_text(UUID.upper() + "\n")
     (tmp_path / "sys/firmware/efi").mkdir(parents=True)
-    assert read_dmi(system) == Dmi(AZURE_ASSET_TAG, UUID.upper(), True)
+    assert read_dmi(system) == Dmi(AZURE_ASSET_TAG, UUID.upper(), None, True)
 
 
 def test_read_dmi_takes_nothing_from_what_is_no_text_file(tmp_path: Path) -> None:
