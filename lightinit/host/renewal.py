@@ -18,8 +18,9 @@ from lightinit.host.renewal_second import renew_dhclient, renew_udhcpc
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.renewal")
-# Ready waits for this, so all clients together get no more. A server that answers does so within milliseconds.
-LIMIT_S = 6.0
+# Ready waits for this, so all clients together get no more. A server answers within milliseconds, but on the first boot of
+# a small VM nmcli alone may take seconds.
+LIMIT_S = 20.0
 
 # The client, the names of its process (as the kernel cuts them), and what renews its leases.
 CLIENTS: Tuple[Tuple[str, Tuple[str, ...], Callable[[Errand, Tuple[Process, ...]], None]], ...] = (

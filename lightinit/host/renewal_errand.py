@@ -10,7 +10,7 @@ from lightinit.errors import MalformedError
 from lightinit.host.system import Completed, System
 
 LOG = logging.getLogger("lightinit.renewal")
-LEAST_S = 0.5  # what the last one still gets when the others have used up the time
+LEAST_S = 3.0  # what the last one still gets when the others have used up the time
 # These run as users of their own, and nothing of their command lines is used.
 UNPRIVILEGED = ("systemd-network", "dhcpcd")
 RUNNING = "/run/systemd/system"  # there exactly when systemd is the init system: sd_booted(3)
