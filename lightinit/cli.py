@@ -98,15 +98,17 @@ def make_parser() -> Parser:
     config = add("config", "show the effective settings and where each came from; 1 if something is wrong with them")
     config.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
     clean = add("clean", "forget every instance, so that the next boot provisions again; marks of frequency once, and what "
-                "modules have made of the machine, stay, unless an option says otherwise")
+                "modules have made of the machine, stay, unless an option says otherwise; that boot makes new SSH host keys")
     clean.add_argument("--logs", action="store_true", help="remove the log as well")
     clean.add_argument("--machine-id", action="store_true", help="let the next boot make a new machine id")
-    clean.add_argument("--ssh-host-keys", action="store_true", help="remove the SSH host keys")
+    clean.add_argument("--ssh-host-keys", action="store_true", help="remove the SSH host keys at once; without this "
+                       "they serve until the next boot makes new ones")
     clean.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with their "
                        "homes")
     clean.add_argument("--reboot", action="store_true", help="reboot afterwards, unless something failed")
     generalize = add("generalize", "make the disk ready to be imaged: all that clean does (accounts only with --user), and "
-                     "remove DHCP leases, the host name, root's history, random seeds and names of network cards")
+                     "remove DHCP leases, the host name, root's history, the journal, random seeds and names of network "
+                     "cards; SSH host keys only where lightinit is going to make new ones")
     generalize.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with "
                             "their homes")
     generalize.add_argument("--yes", action="store_true", help="do not ask, for scripts")
@@ -299,7 +301,7 @@ def run_clean(system: System, arguments: argparse.Namespace) -> int:
 
     steps = clean.choose_steps(arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user)
     code = _undo(system, "clean", lambda: clean.clean(
-        system, steps, load_settings(system)["lightinit"]["log_file"], _tell, _complain))
+        system, steps, load_settings(system), _tell, _complain))
     if arguments.reboot and code == EXIT_OK:
         os.sync()
         clean.reboot(system)
@@ -312,7 +314,7 @@ def run_generalize(system: System, arguments: argparse.Namespace) -> int:
 
     ask = input if sys.stdin is not None and sys.stdin.isatty() else generalize.refuse_to_guess
     return _undo(system, "generalize", lambda: generalize.generalize(
-        system, arguments.user, load_settings(system)["lightinit"]["log_file"], arguments.yes, ask, _tell))
+        system, arguments.user, load_settings(system), arguments.yes, ask, _tell))
 
 
 def _undo(system: System, command: str, work: Callable[[], int]) -> int:

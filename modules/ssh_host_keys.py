@@ -12,7 +12,7 @@ from typing import List, Sequence, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import sshd_config
-from lightinit.formats.host_keys import fingerprint, is_host_key_file, is_private_key_file
+from lightinit.formats.host_keys import fingerprint, is_host_key_file, is_private_key_file, private_name
 from lightinit.host import account_files, host_keys
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
@@ -23,12 +23,11 @@ LOG = logging.getLogger("lightinit.ssh_host_keys")
 NAME = "ssh_host_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
     Setting("keep_existing", "boolean", False, "Leave the host keys that the image has, and make only the types that "
             "are missing."),
 )
-
-SSHD_CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -43,7 +42,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys were made and kept; a warning for each file that sshd_config names besides.
 
     Raises:
-        ProvisioningError: they could not be made or put in place; the old ones, or whole new ones, are there.
+        ProvisioningError: they could not be made or put in place; the old ones, or whole new ones, are there. Or sshd
+            is set to use others, of which there is none.
     """
     if not system.live:
         system.skip("SSH host keys")
@@ -52,7 +52,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if keygen is None and sshd is not None:
         raise ProvisioningError("ssh-keygen is missing", sshd=sshd, hint="install OpenSSH's client in the image, or "
                                 "take ssh_host_keys out of `modules =`")
-    if keygen is None or (sshd is None and not any(system.exists(path) for path in SSHD_CONFIGS)):
+    if keygen is None or (sshd is None and not any(system.exists(path) for path in host_keys.SSHD_CONFIGS)):
         return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
@@ -60,14 +60,20 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
     keys_gid = texts.find_group(account_files.read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
-    host_keys.install_keys(system, made, access, [] if kept else there)
-    for name in kept + made:
+    named = host_keys.configured_keys(system, sshd_config.read_host_keys)
+    # What takes the place of none of the new ones, and sshd is set to use, cannot go: it may be all that sshd has.
+    used = [name for name in private if name not in made + kept and _has_content(system, name)
+            and _is_named(system, name, named)]
+    host_keys.install_keys(system, made, access, [] if kept else [name for name in there if private_name(name) not in used])
+    for name in kept + used + made:
         _show(system, name)
-    warnings = _check_config(system, kept + made)
+    _check_one_is_there(system, named)
+    warnings = _check_config(system, named, kept + made)
     why = host_keys.reload_sshd(system) if made else ""
     if why:
         warnings.append("sshd runs with the old host keys until it is restarted: %s" % why)
-    return Outcome("%d SSH host keys made" % len(made) + (", %d kept" % len(kept) if kept else ""), tuple(warnings))
+    stayed = ", %d kept" % len(kept + used) if kept + used else ""
+    return Outcome("%d SSH host keys made%s" % (len(made), stayed), tuple(warnings))
 
 
 def _has_content(system: System, name: str) -> bool:
@@ -86,19 +92,25 @@ def _show(system: System, name: str) -> None:
         LOG.info("SSH host key %s: its public part cannot be read: %s", path, error)
 
 
-def _check_config(system: System, names: Sequence[str]) -> List[str]:
+def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
+    # With an agent that holds the keys, sshd_config may name the public part.
+    path = system.path("%s/%s" % (host_keys.FOLDER, name))
+    return any(each.startswith("/") and system.path(each) in (path, path + ".pub") for each in named)
+
+
+def _check_one_is_there(system: System, named: Sequence[str]) -> None:
+    """sshd that finds none of the keys that it is set to use does not start. What a relative path means only sshd knows."""
+    if named and not any(not each.startswith("/") or system.exists(each) for each in named):
+        raise ProvisioningError("sshd has no host key", config=host_keys.find_config(system), files=" ".join(named),
+                                hint="take the HostKey lines out, so that sshd uses the keys that lightinit makes, or "
+                                "put these files into the image")
+
+
+def _check_config(system: System, named: Sequence[str], names: Sequence[str]) -> List[str]:
     """A warning when sshd is set to use keys that are none of ours: every VM of the image may have the same."""
-    path = next((path for path in SSHD_CONFIGS if system.exists(path)), None)
-    if path is None:
-        return []
-
-    def included(pattern: str) -> Sequence[str]:
-        absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
-        return [system.read_text(name) for name in system.glob(absolute)]
-
     ours = {system.path("%s/%s" % (host_keys.FOLDER, name)) for name in names}
     ours |= {each + ".pub" for each in ours}
     others = ["%s (%s)" % (each, "not made anew" if system.exists(each) else "missing")
-              for each in sshd_config.read_host_keys(system.read_text(path), included)
-              if each.startswith("/") and system.path(each) not in ours]
-    return ["%s names host keys that lightinit does not make: %s" % (path, ", ".join(others))] if others else []
+              for each in named if each.startswith("/") and system.path(each) not in ours]
+    return ["%s names host keys that lightinit does not make: %s" % (host_keys.find_config(system), ", ".join(others))] \
+        if others else []

@@ -59,10 +59,29 @@ def test_nothing_else_goes_unless_it_is_asked_for(tmp_path: Any) -> None:
     machine.put("/etc/machine-id", ID)
     machine.put("/etc/ssh/ssh_host_rsa_key", "x")
     before = machine.tree()
-    assert clean(machine) == ["removed /var/lib/lightinit/instances"]
+    assert clean(machine) == ["note: the next boot provisions anew, and so it makes new SSH host keys",
+                              "removed /var/lib/lightinit/instances"]
     after = machine.tree()
     assert {name for name in before if name not in after} == {"/var/lib/lightinit/instances/instance-0/instance.json"}
     assert clean(machine) == ["nothing to remove"]
+
+
+@pytest.mark.parametrize("flags, settings, said", [
+    ((), "[module.ssh_host_keys]\nkeep_existing = yes\n", ""),
+    ((), "[lightinit]\nmodules = users\n", ""),
+    (("--ssh-host-keys",), "", ""),
+    (("--ssh-host-keys",), "[lightinit]\nmodules = users\n",
+     "note: lightinit would make no new SSH host keys: `modules =` (/etc/lightinit/lightinit.conf:2) does not list "
+     "ssh_host_keys. sshd does not start without any"),
+])
+def test_what_the_next_boot_makes_of_the_host_keys_is_told(tmp_path: Any, flags: Any, settings: str, said: str) -> None:
+    """Asked for in so many words, they go in any case."""
+    machine = provisioned(tmp_path, "alice")
+    machine.put("/etc/ssh/ssh_host_rsa_key", "x")
+    machine.put("/etc/lightinit/lightinit.conf", settings)
+    lines = clean(machine, *flags)
+    assert [line for line in lines if line.startswith("note")] == ([said] if said else [])
+    assert machine.exists("/etc/ssh/ssh_host_rsa_key") == (not flags)
 
 
 def test_logs(tmp_path: Any) -> None:

@@ -7,16 +7,21 @@ import select
 import signal
 import subprocess
 import sys
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import pytest
 
+from lightinit.cli import load_settings
+from lightinit.commands import imaging
+from lightinit.commands.changes import Job
+from lightinit.errors import ProvisioningError
 from lightinit.host.lock import Lock
-from lightinit.host.system import System
+from lightinit.host.system import Completed, System
 from lightinit.state import LOCK
 from tests.support import HERE, Machine
 from tests.test_clean import ID, PASSWD, provisioned
 
+JOURNAL = "/var/log/journal/0123456789abcdef0123456789abcdef"
 NM = "/var/lib/NetworkManager/"
 GOES: Dict[str, str] = dict.fromkeys((
     "/root/.bash_history", "/root/.bash_history-01234.tmp", "/root/.ash_history", "/root/.zsh_history",
@@ -26,12 +31,15 @@ GOES: Dict[str, str] = dict.fromkeys((
     NM + "timestamps", "/var/lib/dhcpcd/eth0.lease", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret",
     "/var/db/dhcpcd/eth0.lease", "/etc/dhcpcd.duid", "/var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "/var/lib/wicked/duid.xml",
     "/etc/udev/rules.d/70-persistent-net.rules", "/var/lib/systemd/random-seed", "/boot/efi/loader/random-seed",
-    "/var/log/lightinit.log", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/run/lightinit/status.json"),
+    "/var/log/lightinit.log", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/run/lightinit/status.json",
+    JOURNAL + "/system.journal", JOURNAL[:-1] + "0/system.journal"),
     "x\n")
 STAYS: Dict[str, str] = {
     "/var/lib/lightinit/sem/module.x": "{}\n", "/etc/lightinit/lightinit.conf": "[lightinit]\n",
     "/var/lib/dhcp/dhcpd.leases": "x\n", NM + "NetworkManager.state": "x\n", NM + "NetworkManager-intern.conf": "x\n",
     "/etc/ssh/sshd_config": "x\n", "/root/.profile": "x\n", "/var/log/syslog": "x\n",
+    JOURNAL[:-2] + "/x": "x\n", JOURNAL + ".mine/x": "x\n", JOURNAL[:-1] + "G/x": "x\n",
+    "/var/log/journal/remote/x": "x\n",
     "/etc/NetworkManager/system-connections/a.nmconnection": "x\n", "/etc/udev/rules.d/99-mine.rules": "x\n",
     "/etc/rc.conf": "rc_parallel=NO\n"}
 EDITED: Dict[str, Tuple[str, str]] = {
@@ -40,15 +48,24 @@ EDITED: Dict[str, Tuple[str, str]] = {
     "/etc/HOSTNAME": ("web-1.example.org\n", "localhost\n"),
     "/etc/conf.d/hostname": ('# mine\nhostname="web-1"\n', '# mine\nhostname="localhost"\n'),
     "/etc/sysconfig/network": ("NETWORKING=yes\nHOSTNAME=web-1\n", "NETWORKING=yes\nHOSTNAME=localhost\n"),
-    "/etc/hosts": ("127.0.0.1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n10.0.0.9 db\n",
-                   "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n"),
+    "/etc/hosts": ("127.0.0.1 web-1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n::1 web-1\n"
+                   "10.0.0.9 db\n", "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n"),
 }
+
+
+def enable(machine: Machine) -> None:
+    """Install lightinit's unit, and let systemd start it."""
+    machine.put("/usr/lib/systemd/system/lightinit.service", "[Unit]\n")
+    os.makedirs(machine.root + "/etc/systemd/system/multi-user.target.wants", exist_ok=True)
+    os.symlink("/usr/lib/systemd/system/lightinit.service",
+               machine.root + "/etc/systemd/system/multi-user.target.wants/lightinit.service")
 
 
 def used(root: Any) -> Machine:
     """The disk of a machine that was provisioned and used."""
     machine = provisioned(root, "alice")
     machine.put("/usr/lib/systemd/systemd", "")
+    enable(machine)
     for files in (GOES, STAYS, {name: before for name, (before, _) in EDITED.items()}):
         for name, text in files.items():
             machine.put(name, text)
@@ -66,7 +83,7 @@ def test_all_that_is_one_machines_own_goes(tmp_path: Any) -> None:
     changed = {name for name in after if before.get(name) != after[name]}
     assert changed == set(EDITED) | {"/run/lightinit/lock"}
     assert {name: after[name] for name in EDITED} == {name: text for name, (_, text) in EDITED.items()}
-    assert all("removed " + name in ended.stdout.splitlines() for name in GOES)
+    assert all("removed " + name.replace("/system.journal", "") in ended.stdout.splitlines() for name in GOES)
     assert ended.stdout.splitlines()[0] == "note: accounts that lightinit provisioned stay (--user removes them): alice"
     assert "Next: unmount it." in ended.stdout
     again = machine.run("generalize", "--yes")
@@ -124,7 +141,7 @@ def test_what_it_lists_is_what_it_does(tmp_path: Any) -> None:
     lines = shown.replace("\r", "").split("\n")
     listed = [line[17:] for line in lines if line.startswith("  ")]
     done = [line for line in lines if line.startswith(("removed", "emptied", "set", "took"))]
-    assert len(listed) > 30
+    assert len(listed) > 30 and sum("/var/log/journal/" in line for line in listed) == 2
     past = {"remove": "removed", "empty": "emptied", "set": "set", "take": "took"}
     assert [" ".join([past[line.split()[0]]] + line.split(" ")[1:]) for line in listed] == done
 
@@ -223,6 +240,47 @@ def test_keys_that_open_root_are_told(tmp_path: Any, keys: str, noted: bool) -> 
     machine.put("/root/.ssh/authorized_keys", keys)
     assert ("note: /root/.ssh/authorized_keys stays" in machine.run("generalize", "--yes").stdout) == noted
     assert machine.exists("/root/.ssh/authorized_keys")
+
+
+class Journald(System):
+    """A root on which systemd runs, and its journalctl does as told or does not know the option."""
+
+    def __init__(self, root: str, status: int) -> None:
+        super().__init__(root)
+        self.status = status
+        self.there_then: Dict[str, bool] = {}
+
+    def tool(self, name: str) -> Optional[str]:
+        return "/usr/bin/" + name
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        self.there_then[" ".join(argv)] = self.exists(JOURNAL)
+        if self.status < 0:
+            raise ProvisioningError("command took too long")
+        return Completed(self.status, "", "")
+
+
+@pytest.mark.parametrize("status", [0, 1, -1])
+def test_a_journald_that_runs_lets_go_of_its_journal_first(tmp_path: Any, status: int) -> None:
+    machine = Machine(tmp_path)
+    machine.put(JOURNAL + "/system.journal", "x")
+    os.makedirs(machine.root + "/run/systemd/system")
+    system = Journald(machine.root, status)
+    changes = imaging.plan_journal(Job(system, load_settings(system)))
+    assert machine.exists(JOURNAL) and not system.there_then
+    for change in changes:
+        change.do()
+    assert system.there_then == {"/usr/bin/journalctl --relinquish-var": True}
+    assert not machine.exists(JOURNAL)
+
+
+def test_a_link_among_the_journals_stays(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/data/system.journal", "x")
+    os.makedirs(machine.root + "/var/log/journal")
+    os.symlink("../../../data", machine.root + JOURNAL)
+    machine.run("generalize", "--yes")
+    assert machine.exists(JOURNAL) and machine.exists("/data/system.journal")
 
 
 def test_links_out_of_the_root_are_not_followed(tmp_path: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Callable, List, Sequence
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.accounts import restore_labels
 from lightinit.host.system import READ_LIMIT_BYTES, System
+from lightinit.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,20 @@ class Job:
 
     Attributes:
         system: the machine.
-        log_file: where the log is, "" for nowhere.
+        settings: as they are in force.
         notes: what a person should know, said once, before anything is done.
         kept_users: accounts that were to go and could not be removed.
     """
 
     system: System
-    log_file: str = ""
+    settings: Settings
     notes: List[str] = field(default_factory=list)
     kept_users: List[str] = field(default_factory=list)
+
+    @property
+    def log_file(self) -> str:
+        """Where the log is, "" for nowhere."""
+        return str(self.settings["lightinit"]["log_file"])
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,16 @@ from lightinit.commands.changes import (
     read_file,
     removals,
 )
+from lightinit.commands.key_removal import note_next_boot, plan_host_keys
 from lightinit.commands.user_removal import plan_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
-from lightinit.formats.host_keys import is_host_key_file
-from lightinit.host import host_keys
 from lightinit.host.accounts import restore_labels
+from lightinit.host.agents import SYSTEMD
 from lightinit.host.log import printable
 from lightinit.host.system import System
+from lightinit.settings import Settings
 from lightinit.state import CURRENT, INSTANCES
 
-SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 MACHINE_ID = "/etc/machine-id"
 DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"
 RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json")
@@ -48,12 +48,6 @@ def plan_logs(job: Job) -> List[Change]:
     """The log, and what logrotate made of it."""
     return file_removals(job.system, (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")) \
         if job.log_file else []
-
-
-def plan_host_keys(job: Job) -> List[Change]:
-    """The SSH host keys, with their public parts and certificates."""
-    names = host_keys.list_host_keys(job.system, is_host_key_file)
-    return removals(job.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH])
 
 
 def plan_machine_id(job: Job) -> List[Change]:
@@ -99,22 +93,24 @@ def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool)
     return [step for step, wish in wished if wish]
 
 
-def clean(system: System, steps: Sequence[Step], log_file: str, say: Callable[[str], None],
+def clean(system: System, steps: Sequence[Step], settings: Settings, say: Callable[[str], None],
           complain: Callable[[str], None]) -> int:
     """Take the steps, unasked.
 
     Args:
         system: the machine. The caller holds the lock.
         steps: as :func:`choose_steps` gives them.
-        log_file: where the log is, "" for nowhere.
+        settings: as they are in force.
         say: shows a line about what was done, and what a person should know.
         complain: shows a line about what could not be done.
 
     Returns:
         The exit code.
     """
-    job = Job(system, log_file)
+    job = Job(system, settings)
     plan = make_plan(job, steps)
+    going = [planned.step for planned in plan]
+    note_next_boot(job, KEYS in going, RECORDS in going)
     for note in job.notes:
         say(printable("note: " + note))
     if not plan:

@@ -7,42 +7,49 @@ from __future__ import annotations
 import os
 from typing import Callable, List
 
-from lightinit.commands import clean, imaging
+from lightinit.commands import clean, imaging, key_removal
 from lightinit.commands.changes import Job, Planned, Step, carry_out, make_plan, show_plan
 from lightinit.commands.user_removal import provisioned_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
 from lightinit.host.system import System
+from lightinit.settings import Settings
 
+LATE = "Shutdown writes a random seed and a DHCP lease once more: harmless, a lease counts only with its address in use."
 QUESTION = "Do all this? It cannot be undone. [y/N] "
 NEXT = """
 Next, without rebooting, since a boot would provision this machine again:
   unset HISTFILE     # your shell writes its history when it ends
   sudo poweroff
   az vm deallocate --resource-group GROUP --name VM
-  az vm generalize --resource-group GROUP --name VM"""
+  az vm generalize --resource-group GROUP --name VM
+""" + LATE
 NEXT_USERS = """
 Next, without rebooting, since a boot would provision this machine again. The accounts are gone: this may be your last
 session on it, and sudo works no more in it.
   az vm deallocate --resource-group GROUP --name VM
-  az vm generalize --resource-group GROUP --name VM"""
+  az vm generalize --resource-group GROUP --name VM
+""" + LATE
 NEXT_SCRATCH = "\nNext: unmount it."
+
+
+KEYS = Step("SSH host keys", key_removal.plan_image_keys)
 
 
 def steps(users: bool) -> List[Step]:
     """What is done, in order. What closes the way into the machine comes last, and then the records of who had one."""
-    return list(imaging.STEPS) + [clean.LOGS, clean.MACHINE, clean.KEYS] + ([clean.USERS] if users else []) \
+    return list(imaging.STEPS) + [clean.LOGS, clean.MACHINE, KEYS] + ([clean.USERS] if users else []) \
         + [clean.RECORDS]
 
 
-def generalize(system: System, users: bool, log_file: str, yes: bool, ask: Callable[[str], str],
+def generalize(system: System, users: bool, settings: Settings, yes: bool, ask: Callable[[str], str],
                say: Callable[[str], None]) -> int:
     """Plan, ask, do.
 
     Args:
         system: the machine. The caller holds the lock.
         users: whether the accounts that lightinit provisioned go too.
-        log_file: where the log is, "" for nowhere.
+        settings: as they are in force.
         yes: do not ask.
         ask: shows a question and gives the answer; raises RefusedError where there is nobody to ask.
         say: shows a line.
@@ -53,7 +60,7 @@ def generalize(system: System, users: bool, log_file: str, yes: bool, ask: Calla
     Raises:
         RefusedError: there was nobody to ask, or the answer was no.
     """
-    job = Job(system, log_file)
+    job = Job(system, settings)
     plan = make_plan(job, steps(users))
     if not users:
         stay = provisioned_users(system)

@@ -5,14 +5,17 @@ Each step looks what there is, whatever the distribution: every DHCP client's le
 from __future__ import annotations
 
 import os
+import re
 import socket
 from functools import partial
 from typing import Callable, List, Tuple
 
-from lightinit.commands.changes import Change, Job, Step, edit_file, file_removals, read_file
+from lightinit.commands.changes import Change, Job, Step, edit_file, file_removals, read_file, removals
+from lightinit.errors import ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.formats.accounts import find_account
 from lightinit.host.agents import other_agents
+from lightinit.host.system import System
 from lightinit.state import DISABLED
 
 NEUTRAL_NAME = "localhost"
@@ -31,6 +34,9 @@ HISTORIES = (".bash_history", ".bash_history-*.tmp", ".ash_history", ".sh_histor
 UDEV_RULES = "/etc/udev/rules.d/70-persistent-net.rules"
 SEEDS = ("/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/misc/random-seed",
          "/var/lib/seedrng/seed.*", "/boot/loader/random-seed", "/boot/efi/loader/random-seed", "/efi/loader/random-seed")
+JOURNALS = "/var/log/journal"
+JOURNALD_LIMIT_S = 10.0
+CREDENTIALS_KEY = "/var/lib/systemd/credential.secret"
 # As the module hostname has them.
 PLAIN_NAME_FILES = ("/etc/hostname", "/etc/HOSTNAME")
 ASSIGNED_NAME_FILES = (("/etc/conf.d/hostname", "hostname"), ("/etc/sysconfig/network", "HOSTNAME"),
@@ -69,6 +75,38 @@ def plan_seeds(job: Job) -> List[Change]:
     return file_removals(job.system, SEEDS)
 
 
+def plan_journal(job: Job) -> List[Change]:
+    """What systemd's journal has of this machine and those before it, in folders named after machine ids."""
+    system = job.system
+    changes = []
+    for name in system.list_dir(JOURNALS):
+        path = "%s/%s" % (JOURNALS, name)
+        real = system.path(path, follow_last=False)
+        if re.match(r"[0-9a-f]{32}\Z", name) and os.path.isdir(real) and not os.path.islink(real):
+            changes.append(Change("remove " + path, "removed " + path, partial(_remove_journal, system, path)))
+    return changes
+
+
+def _remove_journal(system: System, path: str) -> None:
+    journalctl = system.tool("journalctl")
+    if journalctl is not None and system.exists("/run/systemd/system"):
+        # A journald that writes there would make it anew with its next line; told so, it writes to /run until it ends.
+        # Old versions do not know the option: then the little that comes after this is in the image.
+        try:
+            system.run([journalctl, "--relinquish-var"], timeout_s=JOURNALD_LIMIT_S)
+        except ProvisioningError:
+            pass
+    system.remove_tree(path)
+
+
+def plan_secret(job: Job) -> List[Change]:
+    """Never removed, since what is encrypted with it would be lost."""
+    if job.system.exists(CREDENTIALS_KEY):
+        job.notes.append("%s stays, since services may have credentials encrypted with it; every VM made from this image "
+                         "would have the same one: remove it if there are none" % CREDENTIALS_KEY)
+    return []
+
+
 def plan_hostname(job: Job) -> List[Change]:
     """The static name, in every file where this host keeps it, and the old name's line in /etc/hosts."""
     system = job.system
@@ -79,13 +117,16 @@ def plan_hostname(job: Job) -> List[Change]:
         files.append((path, names.read_assignment(read_file(system, path), key) or "",
                       partial(names.edit_assignment, key=key, name=NEUTRAL_NAME, add=False)))
     old = [name for _, name, _ in files if name] + ([socket.gethostname()] if system.live else [])
-    edit_hosts = partial(names.edit_hosts, name=NEUTRAL_NAME, old_names=old)
+    drop_host = partial(names.drop_host, old_names=old)
     changes = []
     hosts = read_file(system, HOSTS, HOSTS_LIMIT_BYTES)
-    if _mentions(hosts, old) and edit_hosts(hosts) != hosts:
-        # First: which of its lines is the old name's is known only while the old name is still there.
+    for address in names.addresses_of_host(hosts, old):
+        job.notes.append("%s stays to give the host name the address %s: take it out if that was this machine's"
+                         % (HOSTS, ascii(address)[1:-1]))
+    if drop_host(hosts) != hosts:
+        # First: which names are the old ones is known only while they are still there.
         changes.append(Change("take the host name out of " + HOSTS, "took the host name out of " + HOSTS,
-                              partial(edit_file, system, HOSTS, edit_hosts, HOSTS_LIMIT_BYTES)))
+                              partial(edit_file, system, HOSTS, drop_host, HOSTS_LIMIT_BYTES)))
     for path, name, edit in files:
         if name and name != NEUTRAL_NAME:
             said = "the host name in %s to %s (it was %s)" % (path, NEUTRAL_NAME, ascii(name)[1:-1])
@@ -93,10 +134,9 @@ def plan_hostname(job: Job) -> List[Change]:
     return changes
 
 
-def _mentions(hosts: str, old: List[str]) -> bool:
-    shorts = {name.split(".")[0].lower() for name in old} - {NEUTRAL_NAME}
-    words = (word for line in hosts.split("\n") for word in line.split("#")[0].split()[1:])
-    return any(word.split(".")[0].lower() in shorts for word in words)
+def marker_goes(system: System) -> bool:
+    """Whether the marker that switches lightinit off is the package's, and its reason is gone."""
+    return system.read_text(DISABLED).split("\n")[0].rstrip() == PACKAGE_MARK and not other_agents(system)
 
 
 def plan_marker(job: Job) -> List[Change]:
@@ -108,11 +148,12 @@ def plan_marker(job: Job) -> List[Change]:
                          % " and ".join(agents))
     if not os.path.lexists(system.path(DISABLED, follow_last=False)):
         return []
-    if system.read_text(DISABLED).split("\n")[0].rstrip() == PACKAGE_MARK and not agents:
-        return file_removals(system, (DISABLED,))
+    if marker_goes(system):
+        return removals(system, (DISABLED,))
     job.notes.append("%s stays: lightinit does nothing on VMs made from this image" % DISABLED)
     return []
 
 
 STEPS = (Step("history", plan_history), Step("DHCP leases", plan_leases), Step("network cards", plan_udev_rules),
-         Step("random seed", plan_seeds), Step("host name", plan_hostname), Step("marker", plan_marker))
+         Step("random seed", plan_seeds), Step("credentials", plan_secret), Step("host name", plan_hostname),
+         Step("marker", plan_marker), Step("journal", plan_journal))

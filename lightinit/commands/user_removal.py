@@ -20,7 +20,8 @@ MEMBER_FILES = (GROUP, "/etc/gshadow")
 SUDOERS_FILE = "/etc/sudoers.d/90-lightinit-users"
 DOAS_FILES = ("/etc/doas.d/90-lightinit.conf", "/etc/doas.conf")
 # Under the user's name, so that the next account of that name would inherit it.
-NAMED_AFTER_USERS = ("/var/mail/%s", "/var/spool/mail/%s", "/var/spool/cron/crontabs/%s", "/var/spool/cron/%s",
+MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
+NAMED_AFTER_USERS = ("/var/spool/cron/crontabs/%s", "/var/spool/cron/tabs/%s", "/var/spool/cron/%s",
                      "/var/lib/systemd/linger/%s", "/var/lib/sudo/lectured/%s")
 
 
@@ -69,10 +70,11 @@ def _plan(job: Job, users: List[str]) -> List[Change]:
 
 def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
     system = job.system
-    found = [pattern % name for pattern in NAMED_AFTER_USERS]
-    found = [path for path in found if os.path.lexists(system.path(path, follow_last=False))]
-    # /var/mail and /var/spool/mail are mostly one folder.
-    found = list({os.path.realpath(system.path(path)): path for path in found[::-1]}.values())[::-1]
+    # These two are mostly one folder.
+    boxes = {os.path.realpath(system.path(path)): path for path in (pattern % name for pattern in MAIL[::-1])}
+    found = [path for path in list(boxes.values())[::-1] if _is_mail(job, path, account)]
+    # A folder, or what leads to one, is not the user's: that of the user `crontabs` would be everybody's crontabs.
+    found += [pattern % name for pattern in NAMED_AFTER_USERS if _is_file(system, pattern % name)]
     if account is None:
         return found
     others = texts.homes_of_others(account_files.read_account_file(system, PASSWD), account)
@@ -84,6 +86,25 @@ def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
     elif os.path.lexists(system.path(account.home, follow_last=False)):
         found.insert(0, account.home)
     return found
+
+
+def _is_file(system: System, path: str) -> bool:
+    real = system.path(path, follow_last=False)
+    return (os.path.islink(real) or os.path.isfile(real)) and not system.is_dir(path)
+
+
+def _is_mail(job: Job, path: str, account: Optional[Account]) -> bool:
+    """Whether it is the user's mail: a file or link of that name, or a folder (a Maildir) that belongs to the account."""
+    real = job.system.path(path, follow_last=False)
+    if os.path.islink(real) or os.path.isfile(real):
+        return True
+    if not os.path.isdir(real):
+        return False
+    owner = os.stat(real).st_uid
+    if account is not None and (owner == account.uid or not job.system.can_own):
+        return True
+    job.notes.append("%s stays: it is a folder of the user id %d" % (path, owner))
+    return False
 
 
 def _rules(system: System, name: str) -> List[Tuple[str, str]]:

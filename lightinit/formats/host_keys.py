@@ -15,6 +15,8 @@ from lightinit.errors import MalformedError
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
 _PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
 
+_MADE = tuple("ssh_host_%skey" % kind for kind in ("", "dsa_", "rsa_", "ecdsa_", "ed25519_", "xmss_"))
+
 
 def is_host_key_file(name: str) -> bool:
     """Whether a file of this name in /etc/ssh is a host key, private or public, or its certificate."""
@@ -24,6 +26,17 @@ def is_host_key_file(name: str) -> bool:
 def is_private_key_file(name: str) -> bool:
     """Whether a file of this name in /etc/ssh is the private part of a host key."""
     return _PRIVATE.match(name) is not None
+
+
+def private_name(name: str) -> str:
+    """The name of the private key to which a host key's file of this name (private, public, certificate) belongs."""
+    name = name[:-4] if name.endswith(".pub") else name
+    return name[:-5] if name.endswith("-cert") else name
+
+
+def is_made_anew(name: str) -> bool:
+    """Whether `ssh-keygen -A` of some version makes a private key of this name."""
+    return name in _MADE
 
 
 def fingerprint(public: bytes) -> str:

@@ -8,7 +8,7 @@ digits, since that would read as an address) and Linux's own limit of 64 for the
 from __future__ import annotations
 
 import re
-from typing import Collection, List, Optional, Sequence, Tuple
+from typing import Collection, List, Optional, Sequence, Set, Tuple
 
 from lightinit.errors import MalformedError
 
@@ -151,6 +151,37 @@ def edit_hosts(text: str, name: str, old_names: Collection[str]) -> str:
     return "".join(lines)
 
 
+def drop_host(text: str, old_names: Collection[str]) -> str:
+    """/etc/hosts without ``old_names`` on its loopback lines (127.*, ::1).
+
+    A name goes in its short form too, and where it is the first label of a longer one. A line that has no name left
+    goes; nothing is added, and everything else stays, byte for byte. The names that every host has (localhost and the
+    like) always stay.
+
+    Args:
+        text: the file, with whatever line ends it has.
+        old_names: host names, short or with domain.
+
+    Returns:
+        The new text; the same text when nothing had to change.
+    """
+    old = _short_names(old_names)
+    lines = []
+    for line in _lines(text):
+        gone = _names_on(line, old) if _is_loopback(line) else []
+        if gone and set(gone) == set(_words(line)[1:]):
+            continue
+        lines.append(_without(line, gone) if gone else line)
+    return "".join(lines)
+
+
+def addresses_of_host(text: str, old_names: Collection[str]) -> List[str]:
+    """The addresses, none of them loopback, whose lines in /etc/hosts have one of ``old_names``; each once, in order."""
+    old = _short_names(old_names)
+    found = [_words(line)[0] for line in _lines(text) if _names_on(line, old) and not _is_loopback(line)]
+    return list(dict.fromkeys(found))
+
+
 # -- inner -------------------------------------------------------------------------------------------------------------
 
 def _invalid(name: str, why: str) -> MalformedError:
@@ -204,6 +235,33 @@ def _renamed(line: str, wanted: Sequence[str], gone: Collection[str]) -> str:
     if after == names or match is None:
         return line
     return match.group("head") + " ".join(after) + match.group("tail")
+
+
+def _short_names(names: Collection[str]) -> Set[str]:
+    return {form.lower() for full in names if full for form in _with_short(full)} - set(_TAKEN)
+
+
+def _names_on(line: str, old: Collection[str]) -> List[str]:
+    return [word for word in _words(line)[1:] if _is_known(word, old)]
+
+
+def _is_loopback(line: str) -> bool:
+    words = _words(line)
+    return bool(words) and (words[0].startswith("127.") or words[0] == "::1")
+
+
+def _without(line: str, gone: Collection[str]) -> str:
+    """``line`` without these names, of which it has others; what parts its words stays as it is."""
+    head, mark, comment = line.partition("#")
+    # Blanks and words in turn, blanks first; a name goes with the blanks behind it, the last one with those before it.
+    parts = re.findall(r"(\s*)(\S*)", head)
+    kept = [at for at, (_, word) in enumerate(parts) if word and (at == 0 or word not in gone)]
+    text = ""
+    for number, at in enumerate(kept):
+        # The blanks behind the word that stays before it.
+        text += parts[kept[number - 1] + 1 if number else 0][0] + parts[at][1]
+    end = head[len(head.rstrip()):]
+    return text + end + mark + comment
 
 
 def _insert(lines: List[str], line: str) -> None:

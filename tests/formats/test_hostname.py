@@ -6,7 +6,16 @@ from typing import Collection
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.hostname import clean_hostname, edit_assignment, edit_hosts, edit_plain, read_assignment, read_plain
+from lightinit.formats.hostname import (
+    addresses_of_host,
+    clean_hostname,
+    drop_host,
+    edit_assignment,
+    edit_hosts,
+    edit_plain,
+    read_assignment,
+    read_plain,
+)
 
 
 @pytest.mark.parametrize("given, cleaned", [
@@ -116,3 +125,38 @@ def test_hosts_follows_a_renamed_machine_without_leaving_lines() -> None:
     for old, new in (("", "one"), ("one", "two.example.org"), ("two.example.org", "three")):
         text = edit_hosts(text, new, [old])
     assert text == "127.0.0.1 localhost\n127.0.1.1\tthree\t# lightinit\n"
+
+
+@pytest.mark.parametrize("before, old, after", [
+    ("127.0.0.1 localhost\n127.0.1.1 web-1.example.org web-1 # lightinit\n", ["web-1"], "127.0.0.1 localhost\n"),
+    ("127.0.0.1 localhost\n127.0.1.1 web-1\n10.0.0.9 db\n", ["web-1.example.org"], "127.0.0.1 localhost\n10.0.0.9 db\n"),
+    # wherever on a loopback line, and whatever parts the words
+    ("127.0.0.1 web-1\n::1 web-1\n", ["web-1"], ""),
+    ("127.0.0.1\tweb-1 localhost\n", ["web-1"], "127.0.0.1\tlocalhost\n"),
+    ("127.0.0.1  localhost \t web-1  printer # mine: web-1\r\n", ["web-1"],
+     "127.0.0.1  localhost \t printer # mine: web-1\r\n"),
+    (" 127.0.0.1 localhost\tWEB-1\tweb-1.other.example", ["web-1"], " 127.0.0.1 localhost"),
+    ("127.0.0.1 localhost web-1#c\n", ["web-1"], "127.0.0.1 localhost#c\n"),
+    ("127.9.9.9 a web-1 b web-1.x c\n", ["web-1"], "127.9.9.9 a b c\n"),
+    # not a name of the host's
+    ("127.0.0.1 web-10 myweb-1 x.web-1\n", ["web-1"], "127.0.0.1 web-10 myweb-1 x.web-1\n"),
+    ("127.0.0.1 localhost localhost.localdomain\n::1 ip6-localhost\n",
+     ["localhost", "localhost.localdomain", "ip6-localhost", ""],
+     "127.0.0.1 localhost localhost.localdomain\n::1 ip6-localhost\n"),
+    ("127.0.0.1 localhost localhost.example\n", ["localhost.example"], "127.0.0.1 localhost\n"),
+    # not this machine's own address, a comment, a line that is none
+    ("10.0.0.4 web-1\n1270.0.1 web-1\n::11 web-1\n", ["web-1"], "10.0.0.4 web-1\n1270.0.1 web-1\n::11 web-1\n"),
+    ("#127.0.1.1 web-1\n127.0.1.1\n127.0.1.1 # web-1\n\n", ["web-1"], "#127.0.1.1 web-1\n127.0.1.1\n127.0.1.1 # web-1\n\n"),
+    ("\x0c\n127.0.0.1 web-1 x\n\x85y\u2028z\udcff\n", ["web-1"], "\x0c\n127.0.0.1 x\n\x85y\u2028z\udcff\n"),
+    ("", ["web-1"], ""),
+    ("127.0.0.1 localhost\n", [], "127.0.0.1 localhost\n"),
+])
+def test_a_host_is_taken_out(before: str, old: Collection[str], after: str) -> None:
+    assert drop_host(before, old) == after
+    assert drop_host(after, old) == after, "a second run changes nothing"
+
+
+def test_where_else_a_host_is_named() -> None:
+    text = "127.0.1.1 web-1\n10.0.0.4 x web-1.example.org\n10.0.0.4 web-1\n#10.0.0.5 web-1\nfe80::1 WEB-1\n10.0.0.6 db\n"
+    assert addresses_of_host(text, ["web-1.example.org"]) == ["10.0.0.4", "fe80::1"]
+    assert addresses_of_host("10.0.0.4 localhost\n", ["localhost"]) == []

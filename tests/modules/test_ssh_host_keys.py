@@ -185,10 +185,50 @@ def test_keys_that_only_the_configuration_names(tmp_path: Any) -> None:
     put(system, {"sshd_config": "Include sshd_config.d/*.conf\nHostKey /etc/ssh/ssh_host_rsa_key\n"
                                 "HostKey /etc/ssh/ssh_host_ed25519_key.pub\nHostKey /etc/keys/mine\n",
                  "sshd_config.d/10.conf": "HostKey /etc/ssh/ssh_host_dsa_key\n", "../keys/mine": "mine",
-                 "ssh_host_dsa_key": "old"})
+                 "ssh_host_ecdsa_key": "old"})
     assert apply(system).warnings == (
         "/etc/ssh/sshd_config names host keys that lightinit does not make: "
         "/etc/ssh/ssh_host_dsa_key (missing), /etc/keys/mine (not made anew)",)
+
+
+@needs_root
+@pytest.mark.parametrize("named", ["/etc/ssh/ssh_host_web_key", "/etc/ssh/ssh_host_web_key.pub", "/etc/link"])
+def test_a_key_that_is_used_and_not_made_anew_stays(tmp_path: Any, named: str) -> None:
+    system = StandIn(tmp_path)
+    put(system, {"sshd_config": "HostKey %s\n" % named, "ssh_host_rsa_key": "old", "ssh_host_rsa_key.pub": "old",
+                 "ssh_host_web_key": "old", "ssh_host_web_key.pub": "old", "ssh_host_web_key-cert.pub": "old",
+                 "ssh_host_dsa_key": "old", "ssh_host_dsa_key.pub": "old"})
+    os.symlink("ssh/ssh_host_web_key", system.root + "/etc/link")
+    outcome = apply(system)
+    assert outcome == Outcome("2 SSH host keys made, 1 kept", (
+        "/etc/ssh/sshd_config names host keys that lightinit does not make: %s (not made anew)" % named,))
+    assert keys(system) == {
+        "ssh_host_ed25519_key": "new", "ssh_host_ed25519_key.pub": "new", "ssh_host_rsa_key": "new",
+        "ssh_host_rsa_key.pub": "new", "ssh_host_web_key": "old", "ssh_host_web_key.pub": "old",
+        "ssh_host_web_key-cert.pub": "old", "sshd_config": "HostKey"}
+    assert apply(system) == outcome
+
+
+@needs_root
+def test_a_sshd_that_is_left_without_any_host_key_is_an_error(tmp_path: Any) -> None:
+    system = StandIn(tmp_path)
+    put(system, {"sshd_config": "HostKey /etc/keys/a\nHostKey /etc/ssh/ssh_host_web_key\n", "ssh_host_web_key": "",
+                 "ssh_host_rsa_key": "old"})
+    with pytest.raises(ProvisioningError) as caught:
+        apply(system)
+    assert caught.value.reason == "sshd has no host key"
+    assert caught.value.details["files"] == "/etc/keys/a /etc/ssh/ssh_host_web_key"
+    assert sorted(keys(system)) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key",
+                                    "ssh_host_rsa_key.pub", "sshd_config"], "the work is done all the same"
+    put(system, {"../keys/a": "x"})
+    assert apply(system).message == "2 SSH host keys made"
+
+
+@needs_root
+def test_what_a_relative_path_leads_to_is_sshds_matter(tmp_path: Any) -> None:
+    system = StandIn(tmp_path)
+    put(system, {"sshd_config": "HostKey keys/a\n"})
+    assert apply(system) == Outcome("2 SSH host keys made", ())
 
 
 @needs_root

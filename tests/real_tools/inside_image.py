@@ -16,8 +16,9 @@ from tests.real_tools.inside import KEY, apply, call, enter, facts, hide, must
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMMAND = "cd %s && exec %s -m lightinit " % (HERE, sys.executable)
-MEMORY = ("/var/lib", "/var/spool", "/var/db", "/var/mail", "/root", "/boot", "/efi")
-REMOVED = {"/root/.bash_history", "/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/systemd/random-seed"}
+MEMORY = ("/var/lib", "/var/log", "/var/spool", "/var/db", "/var/mail", "/root", "/boot", "/efi")
+REMOVED = {"/root/.bash_history", "/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/systemd/random-seed",
+           "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal"}
 DELUSER = """#!/bin/sh
 # Stands in for busybox deluser: no options but --remove-home, the account files alone.
 if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: deluser [--remove-home] USER"; exit 0; fi
@@ -37,7 +38,7 @@ def prepare() -> None:
     for folder in MEMORY:
         if os.path.isdir(folder):
             must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
-    for folder in ("/var/lib", "/root", "/var/spool"):
+    for folder in ("/var/lib", "/var/log", "/root", "/var/spool"):
         if not os.path.ismount(folder):
             sys.exit("this is the machine itself: nothing is done")
     apply(users, "bob")
@@ -55,6 +56,12 @@ def prepare() -> None:
         handle.write("0123456789abcdef0123456789abcdef\n")
     with open("/etc/hostname", "w") as handle:
         handle.write("used\n")
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    os.makedirs(wants, exist_ok=True)
+    with open("/etc/systemd/system/lightinit.service", "w") as handle:
+        handle.write("[Service]\nExecStart=/bin/true\n")
+    if not os.path.lexists(wants + "/lightinit.service"):
+        os.symlink("../lightinit.service", wants + "/lightinit.service")
 
 
 def look() -> Dict[str, Any]:
@@ -96,10 +103,12 @@ def and_then_booted() -> Dict[str, Any]:
     prepare()
     said = call("sh", "-c", COMMAND + "generalize --user --yes")
     without = call("sshd", "-t")
+    os.unlink("/etc/systemd/system/multi-user.target.wants/lightinit.service")
     keys = apply(ssh_host_keys).message
+    not_enabled = call("sh", "-c", COMMAND + "generalize --yes")
     user = apply(users, "bob").message
-    return {"said": said, "without": without, "keys": keys, "sshd": call("sshd", "-t"), "user": user, "facts": facts("bob"),
-            "machine_id": call("systemd-machine-id-setup", "--print")}
+    return {"said": said, "without": without, "keys": keys, "not_enabled": not_enabled, "sshd": call("sshd", "-t"),
+            "user": user, "facts": facts("bob"), "machine_id": call("systemd-machine-id-setup", "--print")}
 
 
 def without_tools() -> Dict[str, Any]:

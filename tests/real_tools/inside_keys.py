@@ -139,7 +139,28 @@ def reload() -> Dict[str, Any]:
         server.wait()
 
 
-SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, crash, reload]
+def used() -> Dict[str, Any]:
+    """sshd is set to use one key, which `ssh-keygen -A` does not make: it is kept; without it the module fails."""
+    from lightinit.errors import ProvisioningError
+
+    key = "/etc/ssh/ssh_host_web_key"
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    with open("/etc/ssh/sshd_config", "w") as handle:
+        handle.write("HostKey %s\n" % key)
+    before = call("cat", key)
+    kept = apply(module())
+    same, with_it = before == call("cat", key), call("sshd", "-t")
+    os.unlink(key)
+    os.unlink(key + ".pub")
+    try:
+        said = apply(module()).message
+    except ProvisioningError as error:
+        said = error.reason
+    return {"same": same, "message": kept.message, "warnings": list(kept.warnings), "sshd": with_it, "said": said,
+            "without": call("sshd", "-t")}
+
+
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, crash, reload, used]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

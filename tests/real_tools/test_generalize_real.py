@@ -16,7 +16,8 @@ import pytest
 from tests.real_tools.test_users_real import HERE, IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_image.py")
-WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/machine-id", "/etc/ssh")
+WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/machine-id", "/etc/ssh",
+           "/var/log/journal")
 
 
 def marks() -> List[Any]:
@@ -55,6 +56,7 @@ def check_gone(seen: Dict[str, Any]) -> None:
 def test_a_user_who_is_logged_in_makes_the_image() -> None:
     seen = inside("by_its_own_user", "userdel")
     assert "removed the user bob, /home/bob" in seen["said"] and "az vm deallocate" in seen["said"]
+    assert "Shutdown writes a random seed and a DHCP lease once more: harmless" in seen["said"]
     assert seen["runs"], "no process was killed"
     assert "and the session went on" in seen["said"]
     check_gone(seen)
@@ -66,6 +68,7 @@ def test_what_an_instance_of_the_image_gets() -> None:
     seen = inside("and_then_booted", "userdel")
     assert "no hostkeys available" in seen["without"], "what this test is about"
     assert "SSH host keys made" in seen["keys"] and seen["sshd"] == ""
+    assert "the SSH host keys stay: lightinit.service is not enabled" in seen["not_enabled"], "and sshd starts"
     assert seen["user"] == "made user bob" and ".profile" in seen["facts"]["home"]
     assert "deep" not in seen["facts"]["home"]
     machine_id = seen["machine_id"].split("\n")[-1]
@@ -77,7 +80,7 @@ def test_without_any_tool() -> None:
     assert "removed the user bob, /home/bob" in seen["said"]
     check_gone(seen)
     assert (seen["machine_id"], seen["keys"]) == ("", [])
-    assert seen["hostname"] == "used\n" and len(seen["left"]) == 3, "clean leaves these"
+    assert seen["hostname"] == "used\n" and len(seen["left"]) == 4, "clean leaves these"
 
 
 def test_busyboxs_deluser() -> None:

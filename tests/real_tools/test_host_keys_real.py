@@ -49,3 +49,10 @@ def test_a_sshd_that_runs_takes_the_new_keys() -> None:
     assert seen["first"] and seen["second"] and seen["warnings"] == [] and seen["runs"]
     assert seen["told"] == "1", "the second time its configuration was faulty, and it would have ended"
     assert "sshd runs with the old host keys until it is restarted" in seen["faulty"][0]
+
+
+def test_a_key_that_sshd_uses_and_ssh_keygen_does_not_make() -> None:
+    seen = inside("used")
+    assert seen["same"] and seen["sshd"] == "" and seen["message"].endswith(", 1 kept")
+    assert "/etc/ssh/ssh_host_web_key (not made anew)" in seen["warnings"][0]
+    assert seen["said"] == "sshd has no host key" and "no hostkeys available" in seen["without"]
