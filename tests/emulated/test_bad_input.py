@@ -251,7 +251,8 @@ def test_a_stamp_that_cannot_be_renewed_makes_no_failure_of_a_good_vm(tmp_path: 
 def test_what_needs_nothing_of_the_platforms_is_done_without_it(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     machine.put("/usr/lib/site/modules_of_ours/__init__.py", "")
-    module = "from lightinit.model import Frequency, Outcome\nNAME = 'keys'\nFREQUENCY = Frequency.INSTANCE\nREQUIRED = True\n%s\n" \
+    module = "from lightinit.model import Frequency, Outcome\nNAME = 'keys'\nFREQUENCY = Frequency.INSTANCE\n" \
+             "REQUIRED = True\n%s\n" \
              "def apply(instance, system, settings):\n    system.write('/%s', b'')\n    return Outcome('done')\n"
     machine.put("/usr/lib/site/modules_of_ours/keys.py", module % ("NEEDS_INSTANCE = False", "made"))
     machine.put("/usr/lib/site/modules_of_ours/other.py", module % ("", "other"))
