@@ -57,7 +57,7 @@ class Errand:
 
     def tell(self, client: str, what: str) -> None:
         """Note ``what`` the ``client`` (with its interface) did; also that its owner has set it up to send another name."""
-        LOG.info("host name %s: %s %s", self.name, client, what)
+        LOG.debug("host name %s: %s %s", self.name, client, what)
         self.told.append("%s %s" % (client, what))
 
     def warn(self, client: str, what: str) -> None:

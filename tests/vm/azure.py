@@ -1,0 +1,105 @@
+"""Azure around one machine: a network namespace with a cable to it, a DHCP server, and the emulator at the platform's
+addresses.
+
+What the platform hears is in requests.jsonl, what the DHCP server does in dnsmasq.log and dnsmasq.leases.
+"""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from tests.real_clients.netns import Namespace, wait_until
+from tests.support import HERE
+from tests.vm.machine import Hardware
+
+TAP = "tap0"
+GATEWAY = "10.99.0.1"
+PLATFORM = ("168.63.129.16", "169.254.169.254")
+# As Azure's server: the WireServer's address, and routes to both addresses of the platform.
+OPTIONS = ("245,a8:3f:81:10", "121,0.0.0.0/0,%s,%s" % (GATEWAY, ",".join("%s/32,%s" % (each, GATEWAY) for each in PLATFORM)))
+
+
+class Person:
+    """Who logs in: a name and a key pair of their own.
+
+    Args:
+        name: of the account.
+        folder: where the key goes.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.key = folder / ("key-" + name)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.key)], check=True)
+        self.public = self.key.with_suffix(".pub").read_text()
+
+
+class Azure:
+    """The platform's side.
+
+    Args:
+        machine: a namespace that is open.
+        folder: where logs go.
+    """
+
+    def __init__(self, machine: Namespace, folder: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+        self._log = folder / "requests.jsonl"
+        self._emulator: Optional["subprocess.Popen[bytes]"] = None
+        machine.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
+        machine.add_address(TAP, GATEWAY + "/24")
+        for address in PLATFORM:
+            machine.add_address("lo", address + "/32")
+
+    def serve_dhcp(self, option_245: bool = True) -> None:
+        """Start the DHCP server; without ``option_245`` it is one that is not Azure's."""
+        self.machine.serve_dhcp(TAP, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS if option_245 else ())
+
+    def stand_for(self, hardware: Hardware, name: str, person: Person) -> None:
+        """Be the platform of a VM from now on; what was heard before is forgotten.
+
+        Args:
+            hardware: of that VM.
+            name: its host name.
+            person: its admin.
+        """
+        if self._emulator is not None:
+            self._emulator.terminate()
+            self._emulator.wait(20)
+        number = len(list(self.folder.glob("requests*.jsonl")))
+        self._log = self.folder / ("requests-%d.jsonl" % number if number else "requests.jsonl")
+        self._log.touch()
+        instance = {"compute": {
+            "name": name, "vmId": hardware.uuid,
+            "osProfile": {"computerName": name, "adminUsername": person.name, "disablePasswordAuthentication": "true"},
+            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]}}
+        (self.folder / "instance.json").write_text(json.dumps(instance))
+        ready = self.folder / ("ready-%d" % number)
+        self._emulator = self.machine.start(
+            sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", PLATFORM[0] + ":80", "--imds",
+            PLATFORM[1] + ":80", "--instance", str(self.folder / "instance.json"), "--log", str(self._log),
+            "--ready-file", str(ready), log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
+        wait_until(ready.exists, 60, "the emulator does not start; see emulator.log")
+
+    def heard(self) -> List[Dict[str, Any]]:
+        """Every request, in order."""
+        # The last line may be only half there.
+        return [json.loads(line) for line in self._log.read_text().split("\n")[:-1]]
+
+    def posts(self) -> List[Dict[str, Any]]:
+        """The health reports among them."""
+        return [request for request in self.heard() if request["method"] == "POST"]
+
+    def accepted(self, state: str) -> List[Dict[str, Any]]:
+        """The health reports of ``state`` (Ready, NotReady) that were accepted."""
+        return [post for post in self.posts() if "<State>%s</State>" % state in post["body"] and post["status"] == 200]
+
+    def leases(self) -> Dict[str, List[str]]:
+        """The DHCP server's database: MAC -> time of end, MAC, address, host name, client."""
+        database = self.folder / "dnsmasq.leases"
+        lines = [line.split() for line in database.read_text().splitlines()] if database.exists() else []
+        return {words[1]: words for words in lines if len(words) >= 4}

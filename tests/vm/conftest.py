@@ -1,0 +1,69 @@
+"""Tests in virtual machines: only with LIGHTINIT_VM=1 (three images) or LIGHTINIT_VM=all (six), as `make vm-test` and
+`make vm-test-all` set it; `make test` passes them over.
+"""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict, Generator, Iterator, List
+
+import pytest
+
+from lightinit import __version__
+from tests.real_clients.netns import find_tool
+from tests.support import HERE
+from tests.vm.image import Image, build
+from tests.vm.machine import last_lines
+from tests.vm.scene import Scene
+
+if os.environ.get("LIGHTINIT_VM", "") in ("", "0"):
+    collect_ignore_glob = ["test_*.py"]
+
+TOOLS = ("ip", "unshare", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "dnsmasq", "ssh",
+         "ssh-keygen", "ssh-keyscan", "openssl")
+
+
+def missing() -> List[str]:
+    """Why these tests cannot run here; empty when they can."""
+    return (["root is needed for images and network namespaces"] if os.geteuid() else []) + [
+        "not installed here: %s" % name for name in TOOLS if find_tool(name) is None] + (
+        [] if package().exists() else ["no package at %s: make deb" % package()])
+
+
+def package() -> Path:
+    """The built package."""
+    return Path(HERE) / "build" / "packages" / ("lightinit_%s_all.deb" % __version__)
+
+
+@pytest.fixture(scope="session")
+def images() -> Dict[str, Image]:
+    """The images that were built in this session."""
+    reasons = missing()
+    if reasons and os.environ.get("CI") == "true":
+        pytest.fail("in CI nothing is skipped: " + "; ".join(reasons))
+    if reasons:
+        pytest.skip("; ".join(reasons))
+    return {}
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, images: Dict[str, Image]) -> Iterator[Scene]:
+    """An image by its name, which is the parameter, on a platform of its own."""
+    name = request.param
+    if name not in images:
+        images[name] = build(name, package())
+    test = request.node.name.partition("[")[0][len("test_"):] + "".join(
+        "-" + value for value in request.node.callspec.id.split("-") if value not in name.split("-"))
+    with Scene(images[name], test) as scene:
+        request.node.user_properties.append(("folder", scene.folder))
+        yield scene
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, None]:
+    """Show where a failed test's logs are, and how its console ended."""
+    report = (yield).get_result()
+    folders = [value for key, value in item.user_properties if key == "folder"]
+    if report.failed and folders:
+        log = folders[-1] / "console.log"  # type: ignore[operator]
+        report.sections.append(("the console's last lines; all of it: %s" % log, "\n".join(last_lines(log))))

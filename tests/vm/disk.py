@@ -1,0 +1,88 @@
+"""Disks of virtual machines: copies of an image, and files put into them or taken out while no machine runs.
+
+Raw ext4 is changed by debugfs, so no loop device and no mount is needed.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Mapping
+
+
+def lay_over(backing: Path, path: Path) -> Path:
+    """Make a disk at ``path`` that begins as ``backing`` (raw) and keeps only what differs. Returns ``path``."""
+    _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(backing), str(path))
+    return path
+
+
+def copy(source: Path, path: Path) -> Path:
+    """Copy a disk of either kind, holes as holes. Returns ``path``."""
+    _run("cp", "--sparse=always", "--reflink=auto", str(source), str(path))
+    return path
+
+
+def make(path: Path, size: str, tree: Path) -> Path:
+    """Make a raw ext4 disk at ``path`` with the content of ``tree``. Returns ``path``."""
+    _run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", str(tree), str(path), size)
+    return path
+
+
+def write(disk: Path, files: Mapping[str, str], mode: str = "0644") -> None:
+    """Write files (path -> text) into a raw disk; a file that is there keeps its mode and owner.
+
+    Args:
+        disk: of no running machine.
+        files: path -> text.
+        mode: of files that are new, in octal.
+    """
+    for path, text in files.items():
+        with tempfile.NamedTemporaryFile("w") as new:
+            new.write(text)
+            new.flush()
+            bits = _field(disk, path, "Mode:") or mode
+            owner, group = _field(disk, path, "User:") or "0", _field(disk, path, "Group:") or "0"
+            folders = ["mkdir %s" % folder for folder in reversed([str(each) for each in Path(path).parents][:-1])
+                       if not exists(disk, folder)]
+            change(disk, *folders, *(["rm %s" % path] if exists(disk, path) else []), "write %s %s" % (new.name, path),
+                   "sif %s mode 010%s" % (path, bits), "sif %s uid %s" % (path, owner), "sif %s gid %s" % (path, group))
+        assert read(disk, path) == text, "%s could not be written into %s" % (path, disk)
+
+
+def exists(disk: Path, path: str) -> bool:
+    """Whether a raw disk has the file or directory ``path``."""
+    return "Inode:" in _run("debugfs", "-R", "stat %s" % path, str(disk))
+
+
+def read(disk: Path, path: str) -> str:
+    """A text file of a raw disk; "" when it is not there."""
+    return subprocess.run(["debugfs", "-R", "cat %s" % path, str(disk)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=True).stdout.decode("utf-8", "replace")
+
+
+def change(disk: Path, *commands: str) -> None:
+    """Run commands of debugfs on a raw disk."""
+    with tempfile.NamedTemporaryFile("w") as script:
+        script.write("".join(command + "\n" for command in commands))
+        script.flush()
+        _run("debugfs", "-w", "-f", script.name, str(disk))
+
+
+def replay(disk: Path) -> None:
+    """Take up the journal of a raw disk whose machine was cut off, and mend what there is to mend."""
+    status = subprocess.run(["e2fsck", "-f", "-y", str(disk)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert status.returncode in (0, 1), "e2fsck: %s" % status.stdout.decode("utf-8", "replace")
+
+
+def _field(disk: Path, path: str, name: str) -> str:
+    words = _run("debugfs", "-R", "stat %s" % path, str(disk)).split()
+    return words[words.index(name) + 1] if name in words else ""
+
+
+def _run(*argv: str) -> str:
+    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                           env=dict(os.environ, LC_ALL="C"))
+    said = ended.stdout.decode("utf-8", "replace")
+    assert ended.returncode == 0, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)
+    return said

@@ -1,0 +1,152 @@
+"""What a test in a virtual machine begins with: an image, its platform, a folder for logs; and what it ends with.
+
+Everything that was started ends with the scene; the logs stay in build/vm/logs/<image>/<test>.
+"""
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import List, Mapping, Optional, Sequence, Type
+
+from tests.real_clients.netns import Namespace
+from tests.support import OTHER_UUID, UUID
+from tests.vm import disk
+from tests.vm.azure import TAP, Azure, Person
+from tests.vm.guest import Guest
+from tests.vm.image import FOLDER, WATCHER, Image
+from tests.vm.machine import Hardware, Machine
+
+FIRST = Hardware(UUID, "52:54:00:a2:00:01")
+SECOND = Hardware(OTHER_UUID, "52:54:00:a2:00:02")
+# An emulated processor on a machine that others use too: what takes 40 s may take several times as long.
+BOOT_TIMEOUT_S = 400.0
+
+
+class Scene:
+    """One image on one platform.
+
+    Args:
+        image: the image.
+        test: the test's name, for the folder of logs.
+    """
+
+    def __init__(self, image: Image, test: str) -> None:
+        self.image = image
+        self.folder = FOLDER / "logs" / image.name / test
+        self._ends = contextlib.ExitStack()
+
+    def __enter__(self) -> "Scene":
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        with contextlib.ExitStack() as ends:
+            (FOLDER / "work").mkdir(exist_ok=True)
+            self._disks = Path(tempfile.mkdtemp(prefix="disks-", dir=str(FOLDER / "work")))
+            ends.callback(shutil.rmtree, str(self._disks), ignore_errors=True)
+            self.azure = Azure(ends.enter_context(Namespace()), self.folder)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._ends.close()
+
+    def overlay(self, name: str = "disk") -> Path:
+        """A disk as the image has it."""
+        return disk.lay_over(self.image.disk, self._disks / (name + ".qcow2"))
+
+    def copy(self, source: Optional[Path] = None, name: str = "copy") -> Path:
+        """A disk that is a copy of another (of the image's by default), with all of its content."""
+        source = source or self.image.disk
+        return disk.copy(source, self._disks / (name + source.suffix))
+
+    def changed(self, files: Mapping[str, str]) -> Path:
+        """A raw disk as the image has it, but for some files (path -> text)."""
+        made = self.copy(name="changed")
+        disk.write(made, files)
+        return made
+
+    def new_disk(self, tree: Path, size: str) -> Path:
+        """A raw ext4 disk with the content of the directory ``tree``."""
+        return disk.make(self._disks / "new.raw", size, tree)
+
+    def scratch(self, name: str) -> Path:
+        """A directory that goes with the scene."""
+        made = self._disks / name
+        made.mkdir()
+        return made
+
+    def person(self, name: str) -> Person:
+        """Somebody with a new key."""
+        return Person(name, self.folder)
+
+    def machine(self, root: Path, hardware: Hardware, kernel_words: Sequence[str] = ()) -> Machine:
+        """A machine that is off still."""
+        return self._ends.enter_context(
+            Machine(self.azure.machine, TAP, self.folder, self.image, root, hardware, kernel_words))
+
+    def guest(self, machine: Machine, hardware: Hardware, person: Person) -> Guest:
+        """What runs on ``machine``, as ``person`` reaches it."""
+        return Guest(self.azure, machine, hardware, person)
+
+
+class Checks:
+    """Assertions that are all looked at before the test fails: a boot takes too long to see one at a time.
+
+    The with block's end fails the test if any did not hold; also when the block is left by an exception, with both.
+    """
+
+    def __init__(self) -> None:
+        self._failed: List[str] = []
+        self._when = ""
+
+    def __enter__(self) -> "Checks":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        if error is not None and not isinstance(error, Exception):
+            return  # somebody has interrupted it
+        if self._failed:
+            ending = ["%sthen: %s" % (self._when, error)] if error is not None else []
+            raise AssertionError("\n- ".join(["did not hold:"] + self._failed + ending)) from error
+
+    def begin(self, when: str) -> None:
+        """Say what the next assertions are about."""
+        self._when = when + ": "
+
+    def that(self, holds: object, what: str, got: object = "") -> None:
+        """Note that ``what`` is wanted, and what was seen in its place, unless ``holds``."""
+        if not holds:
+            self._failed.append("%s%s; got: %s" % (self._when, what, str(got)[:3000]))
+
+    def same(self, got: object, wanted: object, what: str) -> None:
+        """Note unless ``got`` equals ``wanted``."""
+        self.that(got == wanted, "%s must be %r" % (what, wanted), repr(got))
+
+
+def shadow_with_password(shadow: str, password: str) -> str:
+    """The text of /etc/shadow, with a password for the account that may log in at the console."""
+    crypted = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password.encode(), stdout=subprocess.PIPE,
+                             check=True).stdout.decode().strip()
+    lines = [line.split(":") for line in shadow.splitlines()]
+    return "".join(":".join([words[0], crypted] + words[2:] if words[0] == WATCHER else words) + "\n" for words in lines)
+
+
+class Stopwatch:
+    """Wall time of a test's parts, for whoever wonders where it went."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last_s = time.monotonic()
+
+    def lap(self, what: str) -> None:
+        """Note how long ``what`` took, which ends now."""
+        now_s = time.monotonic()
+        with self._path.open("a") as log:
+            log.write("%7.1f s  %s\n" % (now_s - self._last_s, what))
+        self._last_s = now_s
