@@ -172,8 +172,8 @@ def test_the_clock_jumps(scene: Scene) -> None:
     machine = scene.machine(scene.overlay(), FIRST._replace(rtc="2010-01-01T00:00:00"),
                             ["systemd.wants=test-clock-jump.service"]).start()
     statuses = (0, 2) if scene.image.name.endswith("ifupdown") else (0,)
-    said = finish(scene, machine, admin, statuses, year="date +%Y", lightinit="journalctl -b -o json -u lightinit.service --no-pager "
-                  "--output-fields=MESSAGE,_SOURCE_REALTIME_TIMESTAMP")
+    said = finish(scene, machine, admin, statuses, year="date +%Y",
+                  lightinit="journalctl -b -o json -u lightinit.service --no-pager --output-fields=MESSAGE")
     assert said["year"] == "2035"
     times = [int(json.loads(line)["__REALTIME_TIMESTAMP"]) / 1e6 for line in said["lightinit"].splitlines()]
     assert max(times) - min(times) > 5 * YEAR_S, "the clock has not jumped while lightinit ran"
