@@ -55,9 +55,9 @@ class Azure:
         for address in PLATFORM:
             machine.add_address("lo", address + "/32")
 
-    def serve_dhcp(self, option_245: bool = True) -> None:
-        """Start the DHCP server; without ``option_245`` it is one that is not Azure's."""
-        self.machine.serve_dhcp(TAP, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS if option_245 else ())
+    def serve_dhcp(self) -> None:
+        """Start the DHCP server."""
+        self.machine.serve_dhcp(TAP, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
 
     def stand_for(self, hardware: Hardware, name: str, person: Person) -> None:
         """Be the platform of a VM from now on; what was heard before is forgotten.
