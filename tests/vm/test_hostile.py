@@ -163,6 +163,26 @@ def test_var_comes_late(scene: Scene) -> None:
     assert said["below"] == "", "state lies on the root disk, below the mount"
 
 
+@CHEAP
+def test_disks_that_need_not_be_there(scene: Scene) -> None:
+    """systemd goes on without either (nofail). One comes late: lightinit alone waits for it. The other never comes."""
+    admin = begin(scene)
+    scene.azure.serve_dhcp()
+    late = scene.new_disk(scene.scratch("late"), "64M")
+    root = scene.changed({"/etc/fstab": disk.read(scene.image.disk, "/etc/fstab") +
+                          "/dev/vdb /var/lib/lightinit ext4 nofail,x-systemd.device-timeout=600 0 2\n"
+                          "LABEL=gone /home ext4 nofail,x-systemd.device-timeout=10 0 2\n"})
+    machine = scene.machine(root, FIRST).start()
+    machine.wait_until(lambda: "login:" in machine.console(), BOOT_TIMEOUT_S, "the console offers no login")
+    machine.comes_true(lambda: time.monotonic() - machine.started_s > 2 * DISK_AFTER_S, 2 * DISK_AFTER_S)
+    assert scene.azure.heard() == [], "lightinit has not waited for the disk of its state"
+    machine.add_disk(late)
+    said = finish(scene, machine, admin, mount="findmnt -n -o SOURCE /var/lib/lightinit",
+                  home="findmnt -n /home || echo none", state="ls /var/lib/lightinit/instance/")
+    assert (said["mount"], said["home"]) == ("/dev/vdb", "none")
+    assert "provisioned" in said["state"].split()
+
+
 @pytest.mark.parametrize("scene", ["bookworm-networkd", "bookworm-ifupdown"], indirect=True)
 def test_the_clock_jumps(scene: Scene) -> None:
     # dhclient writes its lease's end in wall-clock time: after the jump the lease looks as if it were long over, so that
