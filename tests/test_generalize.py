@@ -178,6 +178,7 @@ def test_not_while_provisioning_runs(tmp_path: Any) -> None:
 def test_the_live_machine_is_roots_alone(command: str) -> None:
     code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
            "from lightinit.commands import clean, generalize\n" \
+           "lightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what only root may be able to read\n" \
            "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, command)
     ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
     assert ended.returncode == 77 and b"only root can %s this machine" % command.encode() in ended.stderr
