@@ -135,7 +135,7 @@ def resume(context: Context, name: str) -> bool:
     if name == "local":
         return local.resume(context)
     if name == "fetch":
-        return local.use_stored_instance(context)
+        return local.use_stored_instance(context, with_secrets=bool(config.pending(context)))
     if name == "config":
         return not config.pending(context)
     return True
@@ -293,12 +293,13 @@ def keep_stamp(context: Context) -> None:
     path = context.state.folder + "/provisioned"
     every_boot = [name for name in context.settings["lightinit"]["modules"]
                   if config.frequency_of(context, name) is Frequency.BOOT]
+    if every_boot or pending(context):
+        context.system.remove(path)
+        return
     uuid = read_dmi(context.system).product_uuid or ""
     text = "instance=%s\nuuid=%s\nversion=%s\ncode=%s\n" % (context.instance_id, uuid, __version__,
                                                            os.path.abspath(str(lightinit.__file__)))
     text += "".join("file=%s\n" % line for line in context.settings.fingerprint.splitlines())
     data = text.encode("utf-8", "surrogateescape")
-    if every_boot or pending(context):
-        context.system.remove(path)
-    elif context.system.read_text(path) != data.decode("utf-8", "replace"):
+    if context.system.read_text(path) != data.decode("utf-8", "replace"):
         context.system.write(path, data)

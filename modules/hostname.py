@@ -15,6 +15,8 @@ from typing import Callable, List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
+from lightinit.host import systemd
+from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
 from lightinit.host.renewal import Renewal, renew_leases
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.model import Frequency, Instance, Outcome
@@ -31,19 +33,6 @@ SETTINGS: Tuple[Setting, ...] = (
     Setting("manage_etc_hosts", "boolean", True, "Give the host name an address (127.0.1.1) in /etc/hosts."),
     Setting("renew_lease", "boolean", True, "Have the DHCP client tell its server the new name, which puts it into DNS."),
 )
-
-PLAIN_FILE = "/etc/hostname"
-OTHER_PLAIN_FILES = ("/etc/HOSTNAME",)
-# The file, its key, and whether the key is added when the file lacks it. The last two serve other ends as well, so
-# that they are there does not mean that the host takes its name from them.
-ASSIGNMENT_FILES = (
-    ("/etc/conf.d/hostname", "hostname", True),
-    ("/etc/sysconfig/network", "HOSTNAME", False),
-    ("/etc/rc.conf", "HOSTNAME", False),
-)
-SYSTEMD = ("/run/systemd/system", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
-HOSTS = "/etc/hosts"
-HOSTS_LIMIT_BYTES = 16 * 1024 * 1024  # lists against advertising make it long
 
 
 @dataclass(frozen=True)
@@ -127,7 +116,7 @@ def _static_files(system: System) -> List[_NameFile]:
     files = [_NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)]
     files = [file for file in files if file.add or file.read(_text(system, file.path))]
     files += [_NameFile(path) for path in OTHER_PLAIN_FILES if system.exists(path)]
-    if not files or any(system.exists(path) for path in (PLAIN_FILE,) + SYSTEMD):
+    if not files or system.exists(PLAIN_FILE) or systemd.is_running(system) or systemd.is_installed(system):
         files.append(_NameFile(PLAIN_FILE))
     return files
 

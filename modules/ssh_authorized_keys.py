@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import authorized_keys, certificates, sshd_config
-from lightinit.host import account_files, accounts
+from lightinit.host import account_files, accounts, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
@@ -26,7 +26,6 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = ()
 
-SSHD_CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 SSHD_LIMIT_S = 10.0
 LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
 
@@ -163,18 +162,14 @@ def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
 
 
 def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:
-    path = next((path for path in SSHD_CONFIGS if system.exists(path)), None)
+    path = sshd_files.find_config(system)
     if path is None:
         return sshd_config.DEFAULT
-
-    def included(pattern: str) -> Sequence[str]:
-        absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
-        return [system.read_text(name) for name in system.glob(absolute)]
 
     group = account_files.read_account_file(system, "/etc/group")
     primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
     who = sshd_config.Who(account.name, tuple(primary + texts.list_groups(group, account.name)))
-    reading = sshd_config.read_keys_files(system.read_text(path), who, included)
+    reading = sshd_config.read_keys_files(system.read_text(path), who, partial(sshd_files.read_included, system))
     for block in reading.unclear:
         warnings.append("%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block))
     return reading.paths

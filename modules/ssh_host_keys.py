@@ -13,7 +13,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import sshd_config
 from lightinit.formats.host_keys import fingerprint, is_host_key_file, is_private_key_file, private_name
-from lightinit.host import account_files, host_keys
+from lightinit.host import account_files, host_keys, sshd_files
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -52,7 +52,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if keygen is None and sshd is not None:
         raise ProvisioningError("ssh-keygen is missing", sshd=sshd, hint="install OpenSSH's client in the image, or "
                                 "take ssh_host_keys out of `modules =`")
-    if keygen is None or (sshd is None and not any(system.exists(path) for path in host_keys.SSHD_CONFIGS)):
+    if keygen is None or (sshd is None and sshd_files.find_config(system) is None):
         return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
@@ -101,7 +101,7 @@ def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
 def _check_one_is_there(system: System, named: Sequence[str]) -> None:
     """sshd that finds none of the keys that it is set to use does not start. What a relative path means only sshd knows."""
     if named and not any(not each.startswith("/") or system.exists(each) for each in named):
-        raise ProvisioningError("sshd has no host key", config=host_keys.find_config(system), files=" ".join(named),
+        raise ProvisioningError("sshd has no host key", config=sshd_files.find_config(system), files=" ".join(named),
                                 hint="take the HostKey lines out, so that sshd uses the keys that lightinit makes, or "
                                 "put these files into the image")
 
@@ -112,5 +112,5 @@ def _check_config(system: System, named: Sequence[str], names: Sequence[str]) ->
     ours |= {each + ".pub" for each in ours}
     others = ["%s (%s)" % (each, "not made anew" if system.exists(each) else "missing")
               for each in named if each.startswith("/") and system.path(each) not in ours]
-    return ["%s names host keys that lightinit does not make: %s" % (host_keys.find_config(system), ", ".join(others))] \
+    return ["%s names host keys that lightinit does not make: %s" % (sshd_files.find_config(system), ", ".join(others))] \
         if others else []

@@ -13,6 +13,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import privileges as rules
 from lightinit.host import account_files, accounts, privileges
+from lightinit.host.privileges import DOAS_CONF, DOAS_FILE, DOAS_FOLDER, SUDOERS_FILE, SUDOERS_FOLDER
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -34,11 +35,6 @@ SETTINGS: Tuple[Setting, ...] = (
 
 PASSWD, SHADOW, GROUP, GSHADOW = "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"
 SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
-SUDOERS_FOLDER = "/etc/sudoers.d"
-SUDOERS_FILE = SUDOERS_FOLDER + "/90-lightinit-users"  # without a dot: sudo passes over names that have one
-DOAS_FOLDER = "/etc/doas.d"
-DOAS_FILE = DOAS_FOLDER + "/90-lightinit.conf"
-DOAS_CONF = "/etc/doas.conf"
 DAY_S = 86400
 
 

@@ -18,8 +18,8 @@ from lightinit.commands.changes import (
 from lightinit.commands.key_removal import note_next_boot, plan_host_keys
 from lightinit.commands.user_removal import plan_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
+from lightinit.host import systemd
 from lightinit.host.accounts import restore_labels
-from lightinit.host.agents import SYSTEMD
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import Settings
@@ -58,7 +58,7 @@ def plan_machine_id(job: Job) -> List[Change]:
     and disables services behind the image maker's back, and run what has ConditionFirstBoot=.
     """
     system = job.system
-    if not any(system.exists(path) for path in SYSTEMD):
+    if not systemd.is_installed(system):
         return removals(system, (MACHINE_ID, DBUS_MACHINE_ID))
     changes = []
     real = system.path(MACHINE_ID, follow_last=False)
@@ -138,7 +138,7 @@ def reboot(system: System) -> None:
         ProvisioningError: there is no command for it, or it failed.
     """
     systemctl, plain = system.tool("systemctl"), system.tool("reboot")
-    if systemctl is not None and system.exists("/run/systemd/system"):
+    if systemctl is not None and systemd.is_running(system):
         system.run_checked([systemctl, "reboot"])
     elif plain is not None:
         system.run_checked([plain])

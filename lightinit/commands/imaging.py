@@ -14,7 +14,9 @@ from lightinit.commands.changes import Change, Job, Step, edit_file, file_remova
 from lightinit.errors import ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.formats.accounts import find_account
+from lightinit.host import systemd
 from lightinit.host.agents import other_agents
+from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
 from lightinit.host.system import System
 from lightinit.state import DISABLED
 
@@ -37,12 +39,8 @@ SEEDS = ("/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/l
 JOURNALS = "/var/log/journal"
 JOURNALD_LIMIT_S = 10.0
 CREDENTIALS_KEY = "/var/lib/systemd/credential.secret"
-# As the module hostname has them.
-PLAIN_NAME_FILES = ("/etc/hostname", "/etc/HOSTNAME")
-ASSIGNED_NAME_FILES = (("/etc/conf.d/hostname", "hostname"), ("/etc/sysconfig/network", "HOSTNAME"),
-                       ("/etc/rc.conf", "HOSTNAME"))
-HOSTS = "/etc/hosts"
-HOSTS_LIMIT_BYTES = 16 * 1024 * 1024
+PLAIN_NAME_FILES = (PLAIN_FILE,) + OTHER_PLAIN_FILES
+ASSIGNED_NAME_FILES = tuple((path, key) for path, key, _ in ASSIGNMENT_FILES)
 PACKAGE_MARK = "# made-by: lightinit package"
 
 
@@ -89,7 +87,7 @@ def plan_journal(job: Job) -> List[Change]:
 
 def _remove_journal(system: System, path: str) -> None:
     journalctl = system.tool("journalctl")
-    if journalctl is not None and system.exists("/run/systemd/system"):
+    if journalctl is not None and systemd.is_running(system):
         # A journald that writes there would make it anew with its next line; told so, it writes to /run until it ends.
         # Old versions do not know the option: then the little that comes after this is in the image.
         try:

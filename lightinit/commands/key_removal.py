@@ -12,8 +12,7 @@ from lightinit.commands.changes import Change, Job, removals
 from lightinit.commands.imaging import marker_goes
 from lightinit.formats.host_keys import is_host_key_file, is_made_anew, is_private_key_file, private_name
 from lightinit.formats.sshd_config import read_host_keys
-from lightinit.host import host_keys
-from lightinit.host.agents import SYSTEMD, UNIT_FOLDERS
+from lightinit.host import host_keys, systemd
 from lightinit.host.system import System
 from lightinit.model import Frequency
 from lightinit.semaphore import Semaphores
@@ -105,16 +104,12 @@ def _why_not_started(system: System) -> Tuple[str, str]:
     if system.exists("/sbin/init"):
         if os.path.basename(system.path("/sbin/init")) != "systemd":
             return "", ""
-    elif not any(system.exists(path) for path in SYSTEMD):
+    elif not systemd.is_installed(system):
         return "", ""
-    unit = next((system.path("%s/%s" % (folder, UNIT), follow_last=False) for folder in UNIT_FOLDERS
-                 if os.path.lexists(system.path("%s/%s" % (folder, UNIT), follow_last=False))), "")
-    if not unit:
-        return "there is no %s" % UNIT, "install it"
-    # A link to /dev/null is not followed: in a scratch root there may be none.
-    if (os.readlink(unit) == "/dev/null") if os.path.islink(unit) else not os.path.getsize(unit):
+    if systemd.is_masked(system, UNIT):
         return "%s is masked" % UNIT, "systemctl unmask " + UNIT
-    if not any(system.glob("%s/*.%s/%s" % (folder, kind, UNIT)) for folder in UNIT_FOLDERS
-               for kind in ("wants", "requires", "upholds")):
+    if not systemd.has_unit(system, UNIT):
+        return "there is no %s" % UNIT, "install it"
+    if not systemd.is_linked(system, UNIT):
         return "%s is not enabled" % UNIT, "systemctl enable " + UNIT
     return "", ""

@@ -10,15 +10,14 @@ from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import account_removal as texts
 from lightinit.formats.accounts import UID_MIN, Account, check_user_name, find_account, read_login_defs, read_number
 from lightinit.host import account_files, account_removal, privileges
+from lightinit.host.privileges import DOAS_CONF, DOAS_FILE, SUDOERS_FILE
 from lightinit.host.system import System
 from lightinit.state import INSTANCES, State
 
 PASSWD, GROUP = "/etc/passwd", "/etc/group"
 NAMED_FILES = ("/etc/shadow", "/etc/subuid", "/etc/subgid")
 MEMBER_FILES = (GROUP, "/etc/gshadow")
-# What the module users writes.
-SUDOERS_FILE = "/etc/sudoers.d/90-lightinit-users"
-DOAS_FILES = ("/etc/doas.d/90-lightinit.conf", "/etc/doas.conf")
+DOAS_FILES = (DOAS_FILE, DOAS_CONF)
 # Under the user's name, so that the next account of that name would inherit it.
 MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
 NAMED_AFTER_USERS = ("/var/spool/cron/crontabs/%s", "/var/spool/cron/tabs/%s", "/var/spool/cron/%s",

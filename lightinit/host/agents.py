@@ -11,12 +11,11 @@ import stat
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
 
+from lightinit.host import systemd
 from lightinit.host.system import System
 
-UNIT_FOLDERS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 GENERATOR_FOLDERS = ("/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators",
                      "/usr/lib/systemd/system-generators", "/lib/systemd/system-generators")
-SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 CLOUD_TARGET = "cloud-init.target"
 WAAGENT_CONF = "/etc/waagent.conf"
 
@@ -65,44 +64,15 @@ def _is_program(system: System, path: str) -> bool:
 def _is_started(system: System, agent: Agent) -> bool:
     # A disk may have two init systems. systemd passes over an init script where it has a unit of the same name, so
     # where systemd is, the links in /etc/rc?.d count only for what has no unit.
-    has_systemd = any(system.exists(path) for path in SYSTEMD)
-    units = [unit for unit in agent.units if _has_unit(system, unit)]
-    if has_systemd and agent.is_pulled_in(system) and any(_is_linked(system, unit) for unit in units):
+    has_systemd = systemd.is_installed(system)
+    units = [unit for unit in agent.units if systemd.has_unit(system, unit)]
+    if has_systemd and agent.is_pulled_in(system) and any(systemd.is_linked(system, unit) for unit in units):
         return True
     for service in agent.services:
         if system.glob("/etc/runlevels/*/" + service):
             return True
         if not (has_systemd and units) and system.glob("/etc/rc[S2345].d/S[0-9][0-9]" + service):
             return True
-    return False
-
-
-def _has_unit(system: System, unit: str) -> bool:
-    return any(system.exists("%s/%s" % (folder, unit)) for folder in UNIT_FOLDERS)
-
-
-def _is_masked(system: System, folders: Tuple[str, ...], name: str) -> bool:
-    """Whether the first of the folders that has ``name`` has it as a link to /dev/null or empty: then it never runs."""
-    for folder in folders:
-        path = system.path("%s/%s" % (folder, name), follow_last=False)
-        if os.path.islink(path):
-            # Not followed: in a scratch root there may be no /dev/null.
-            return os.readlink(path) == "/dev/null"
-        if os.path.lexists(path):
-            return os.path.isfile(path) and os.path.getsize(path) == 0
-    return False
-
-
-def _is_linked(system: System, unit: str) -> bool:
-    """Whether some unit wants or requires ``unit``, as `systemctl enable` arranges it, and it is not masked."""
-    if _is_masked(system, UNIT_FOLDERS, unit):
-        return False
-    for folder in UNIT_FOLDERS:
-        for pattern in ("/*.wants/", "/*.requires/", "/*.upholds/"):
-            for found in system.glob(folder + pattern + unit):
-                link = system.path(found, follow_last=False)
-                if not (os.path.islink(link) and os.readlink(link) == "/dev/null"):
-                    return True
     return False
 
 
@@ -118,12 +88,12 @@ def _cloud_init_is_off(system: System) -> bool:
 
 def _cloud_target_is_pulled_in(system: System) -> bool:
     # The units hang below cloud-init.target, which its generator adds to multi-user.target at each boot.
-    if _is_masked(system, UNIT_FOLDERS, CLOUD_TARGET):
+    if systemd.is_masked(system, CLOUD_TARGET):
         return False
-    if _is_linked(system, CLOUD_TARGET):
+    if systemd.is_linked(system, CLOUD_TARGET):
         return True
     name = "cloud-init-generator"
-    return not _is_masked(system, GENERATOR_FOLDERS, name) and any(
+    return not systemd.is_masked(system, name, GENERATOR_FOLDERS) and any(
         _is_program(system, "%s/%s" % (folder, name)) for folder in GENERATOR_FOLDERS)
 
 

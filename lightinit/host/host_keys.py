@@ -11,9 +11,11 @@ import logging
 import os
 import signal
 import stat
+from functools import partial
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host import sshd_files
 from lightinit.host.accounts import restore_labels
 from lightinit.host.atomic import sync_dir
 from lightinit.host.system import System
@@ -23,7 +25,6 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
-SSHD_CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 KEYGEN_LIMIT_S = 120.0  # RSA takes long on a small VM, and an old kernel may have to gather randomness first
 SSHD_LIMIT_S = 10.0
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
@@ -37,11 +38,6 @@ def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
             if is_ours(name) and (os.path.islink("%s/%s" % (folder, name)) or os.path.isfile("%s/%s" % (folder, name)))]
 
 
-def find_config(system: System) -> Optional[str]:
-    """The sshd_config that sshd reads: the administrator's, or else the vendor's; None when there is none."""
-    return next((path for path in SSHD_CONFIGS if system.exists(path)), None)
-
-
 def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
     """The files that sshd is set to take its host keys from; none where it goes by its own list.
 
@@ -49,12 +45,8 @@ def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
         system: the machine.
         read: takes the text of sshd_config, and what gives the texts of the files that an Include pattern names.
     """
-    def included(pattern: str) -> Sequence[str]:
-        absolute = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
-        return [system.read_text(name) for name in system.glob(absolute)]
-
-    path = find_config(system)
-    return read(system.read_text(path), included) if path is not None else []
+    path = sshd_files.find_config(system)
+    return read(system.read_text(path), partial(sshd_files.read_included, system)) if path is not None else []
 
 
 def make_keys(system: System, keygen: str, keep: Sequence[str], is_private: Callable[[str], bool]) -> List[str]:

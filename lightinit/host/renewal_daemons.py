@@ -5,7 +5,8 @@ import re
 from typing import Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.renewal_errand import RUNNING, Errand, Process
+from lightinit.host import systemd
+from lightinit.host.renewal_errand import Errand, Process
 
 NETWORKD = "systemd-networkd"
 NETWORKD_LEASES = "/run/systemd/netif/leases"
@@ -30,7 +31,7 @@ def renew_networkd(errand: Errand, _processes: Tuple[Process, ...]) -> None:
     if not system.list_dir(NETWORKD_LEASES):
         return
     systemctl = system.tool("systemctl")
-    if systemctl is None or not system.is_dir(RUNNING):
+    if systemctl is None or not systemd.is_running(system):
         errand.fail(NETWORKD, "there is no systemd to restart it")
         return
     # Without its dependencies: units that are bound to networkd, such as the one that waits for the network, and what

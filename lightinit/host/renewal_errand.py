@@ -13,7 +13,6 @@ LOG = logging.getLogger("lightinit.renewal")
 LEAST_S = 3.0  # what the last one still gets when the others have used up the time
 # These run as users of their own, and nothing of their command lines is used.
 UNPRIVILEGED = ("systemd-network", "dhcpcd")
-RUNNING = "/run/systemd/system"  # there exactly when systemd is the init system: sd_booted(3)
 
 
 class Process(NamedTuple):

@@ -12,9 +12,10 @@ import signal
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host import systemd
 from lightinit.host.network import interface_addresses
 from lightinit.host.renewal_daemons import SENT
-from lightinit.host.renewal_errand import RUNNING, Errand, Process, running_processes
+from lightinit.host.renewal_errand import Errand, Process, running_processes
 
 NO_SCRIPT = "/bin/true"
 
@@ -214,7 +215,7 @@ def _run_aside(errand: Errand, argv: List[str]) -> None:
     """
     system = errand.system
     systemd_run = system.tool("systemd-run")
-    if systemd_run is not None and system.is_dir(RUNNING):
+    if systemd_run is not None and systemd.is_running(system):
         argv = [systemd_run, "--quiet", "--collect", "--service-type=oneshot", "--property=KillSignal=SIGKILL",
                 "--property=TimeoutStartSec=%.1f" % errand.left_s, "--description=Send the host name to the DHCP server",
                 "--"] + argv

@@ -8,10 +8,10 @@ import logging
 import os
 from typing import Callable, List, Mapping, Optional
 
+from lightinit.host import systemd
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.targets")
-RUNNING = "/run/systemd/system"  # there exactly when systemd is the init system: sd_booted(3)
 
 
 def reach(system: System, stage: str, environment: Mapping[str, str] = os.environ,
@@ -31,7 +31,7 @@ def reach(system: System, stage: str, environment: Mapping[str, str] = os.enviro
         Whether systemd was told.
     """
     systemctl = system.tool("systemctl")
-    if systemctl is None or not environment.get("INVOCATION_ID") or not system.is_dir(RUNNING):
+    if systemctl is None or not environment.get("INVOCATION_ID") or not systemd.is_running(system):
         return False
     argv = [systemctl, "start", "--no-block", "--job-mode=ignore-dependencies", "lightinit-%s.target" % stage]
     try:

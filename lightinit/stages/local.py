@@ -45,6 +45,7 @@ def run(context: Context) -> Outcome:
             or the state cannot be kept.
     """
     wanted = context.settings["network"]
+    others = other_agents(context.system)  # here and not later: from the lease on it would keep Ready waiting
     started_s = context.system.clock.monotonic()
 
     def while_waiting() -> None:
@@ -61,8 +62,7 @@ def run(context: Context) -> Outcome:
     context.network = network
     use_datasource(context, network)
     warnings = list(network.warnings)
-    warnings += ["%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name
-                 for name in other_agents(context.system)]
+    warnings += ["%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name for name in others]
     if not context.instance_id:
         vm_id = normalise_uuid(context.datasource.vm_id())
         if vm_id is None:
@@ -90,9 +90,13 @@ def resume(context: Context) -> bool:
     return True
 
 
-def use_stored_instance(context: Context) -> bool:
-    """Take up the data that the fetch stage left, in this boot or an earlier one. Returns whether they are there."""
-    context.instance = context.state.load_instance() if context.state else None
+def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
+    """Take up the data that the fetch stage left, in this boot or an earlier one. Returns whether they are there.
+
+    Args:
+        with_secrets: they are not there if a password or a private key was among them and is gone.
+    """
+    context.instance = context.state.load_instance(with_secrets) if context.state else None
     return context.instance is not None
 
 
