@@ -75,10 +75,29 @@ class Network:
 
 @dataclass(frozen=True)
 class SshKey:
-    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509 certificate."""
+    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509 certificate.
+
+    Without a ``text``, ``fingerprint`` names the certificate of the platform's whose public key is meant.
+    """
 
     text: str
     path: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that the platform has for this VM.
+
+    Attributes:
+        thumbprint: upper-case hex SHA-1 of its DER.
+        certificate: as PEM.
+        key: its private key as PEM (PKCS#8, not encrypted), "" when the platform gave none. A secret.
+    """
+
+    thumbprint: str
+    certificate: str
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,11 +108,13 @@ class User:
         name: the login name, as given, not yet validated.
         ssh_keys: what should open it.
         password_login: False when password login is off, True when it is on, None when the platform did not say.
+        password: what the account's password is to be, "" for none. A secret.
     """
 
     name: str
     ssh_keys: Tuple[SshKey, ...] = ()
     password_login: Optional[bool] = None
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,8 @@ class Instance:
         tags: the VM's tags.
         user_data: IMDS userData, still base64, or "". A secret.
         raw: the sources' own documents by source name, for ``query``. May hold secrets.
+        custom_data: the provisioning media's CustomData, still base64, or "". A secret.
+        certificates: those that the datasource was asked to fetch.
     """
 
     id: str
@@ -137,6 +160,8 @@ class Instance:
     tags: Dict[str, str] = field(default_factory=dict)
     user_data: str = field(default="", repr=False)
     raw: Dict[str, Any] = field(default_factory=dict, repr=False)
+    custom_data: str = field(default="", repr=False)
+    certificates: Tuple[Certificate, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.dmi import same_instance
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
-from lightinit.model import Instance, Network, SshKey, User
+from lightinit.model import Certificate, Instance, Network, SshKey, User
 
 LOG = logging.getLogger("lightinit.state")
 
@@ -21,6 +21,7 @@ LIBRARY = "/var/lib/lightinit"
 INSTANCES = LIBRARY + "/instances"
 CURRENT = LIBRARY + "/instance"
 STATUS = "/run/lightinit/status.json"
+SECRETS = "/run/lightinit/secrets.json"
 LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
 REDACTED = "redacted for non-root user"
@@ -102,29 +103,82 @@ class State:
     def save_instance(self, instance: Instance, redact: Callable[[Any], Any]) -> None:
         """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since it is what counts.
 
+        The admin's password and the certificates' private keys never lie on the disk: they go to /run, for this boot,
+        until :meth:`forget_secrets`. Whoever needs them in a later boot has to fetch anew.
+
         Args:
             instance: everything.
             redact: gives a document without what smells of secrets; for the file that anybody can read.
         """
-        everything = asdict(instance)
-        public = dict(everything, user_data=REDACTED if instance.user_data else "")
+        secrets = _secrets_of(instance)
+        everything = asdict(_without_secrets(instance))
+        everything["secrets_apart"] = bool(secrets)
+        public = dict(everything, user_data=REDACTED if instance.user_data else "",
+                      custom_data=REDACTED if instance.custom_data else "")
         self.save("instance-public", redact(public))
+        if secrets:
+            secrets["instance"] = self.instance_id
+            self._system.write(SECRETS, _dump(secrets), 0o600, durable=False)
+        else:
+            self._system.remove(SECRETS)
         self.save("instance", everything, mode=0o600)
 
-    def load_instance(self) -> Optional[Instance]:
-        """The Instance that the fetch stage left, or None when it is missing or damaged."""
+    def load_instance(self, with_secrets: bool = False) -> Optional[Instance]:
+        """The Instance that the fetch stage left, or None when it is missing or damaged.
+
+        Args:
+            with_secrets: None too when it had secrets and they are gone: a reboot empties /run.
+        """
         data = self.load("instance")
         if data is None:
             return None
         try:
             admin = data["admin"]
             if admin is not None:
-                keys = tuple(SshKey(key["text"], key["path"]) for key in admin["ssh_keys"])
-                admin = User(admin["name"], keys, admin["password_login"])
-            return Instance(**dict(data, admin=admin, hostnames=tuple(data["hostnames"])))
+                admin = User(**dict(admin, ssh_keys=tuple(SshKey(**key) for key in admin["ssh_keys"])))
+            certificates = tuple(Certificate(**each) for each in data.pop("certificates", ()))
+            apart = data.pop("secrets_apart", False)
+            instance = Instance(**dict(data, admin=admin, hostnames=tuple(data["hostnames"]), certificates=certificates))
         except (TypeError, KeyError, AttributeError) as error:
             LOG.warning("%s/instance.json is damaged (%s): it is fetched again", self.folder, error)
             return None
+        if not apart:
+            return instance
+        secrets = read_json(self._system, SECRETS, INSTANCE_LIMIT_BYTES) or {}
+        if secrets.get("instance") != self.instance_id:
+            return None if with_secrets else instance
+        return _with_secrets(instance, secrets)
+
+    def forget_secrets(self) -> None:
+        """Take the secrets out of /run: nobody needs them any more.
+
+        Raises:
+            ProvisioningError: the file is there and could not be removed.
+        """
+        self._system.remove(SECRETS)
+
+
+def _secrets_of(instance: Instance) -> Dict[str, Any]:
+    secrets: Dict[str, Any] = {}
+    if instance.admin is not None and instance.admin.password:
+        secrets["password"] = instance.admin.password
+    keys = {each.thumbprint: each.key for each in instance.certificates if each.key}
+    if keys:
+        secrets["keys"] = keys
+    return secrets
+
+
+def _without_secrets(instance: Instance) -> Instance:
+    admin = replace(instance.admin, password="") if instance.admin is not None else None
+    return replace(instance, admin=admin, certificates=tuple(replace(each, key="") for each in instance.certificates))
+
+
+def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
+    admin, keys = instance.admin, secrets.get("keys") or {}
+    if admin is not None:
+        admin = replace(admin, password=str(secrets.get("password", "")))
+    return replace(instance, admin=admin, certificates=tuple(
+        replace(each, key=str(keys.get(each.thumbprint, ""))) for each in instance.certificates))
 
 
 def find_instance(system: System, instance_id: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 from lightinit.formats.dmi import swap_byte_order
 from lightinit.formats.imds import redact
 from lightinit.host.system import System
-from lightinit.model import Instance, Network, SshKey, User
-from lightinit.state import State, current_instance, find_instance, read_boot_id
+from lightinit.model import Certificate, Instance, Network, SshKey, User
+from lightinit.state import SECRETS, State, current_instance, find_instance, read_boot_id
 from tests.support import OTHER_UUID, UUID
 
 INSTANCE = Instance(UUID, "azure", ("web-1", "vm-1"), User("alice", (SshKey("ssh-rsa AAAA", "/p"), SshKey("x")), False),
@@ -39,6 +39,36 @@ def test_secrets_are_roots_alone(tmp_path: Any) -> None:
     assert stat.S_IMODE(os.stat(folder + "/instance-public.json").st_mode) == 0o644
     with open(folder + "/instance-public.json", encoding="utf-8") as handle:
         assert "c2VjcmV0" not in handle.read()
+
+
+WITH_SECRETS = Instance(UUID, admin=User("alice", password="pass:wörd"), custom_data="Y3VzdG9t",
+                        certificates=(Certificate("AB", "cert", "private"), Certificate("CD", "other")))
+
+
+def test_a_password_and_private_keys_lie_in_run_alone_until_they_are_forgotten(tmp_path: Any) -> None:
+    state = State(System(str(tmp_path)), UUID)
+    state.save_instance(WITH_SECRETS, redact)
+    assert state.load_instance(with_secrets=True) == WITH_SECRETS
+    assert stat.S_IMODE(os.stat(str(tmp_path) + SECRETS).st_mode) == 0o600
+    folder = str(tmp_path) + state.folder
+    for name in os.listdir(folder):
+        with open(folder + "/" + name, encoding="utf-8") as handle:
+            assert "pass:" not in handle.read() and "private" not in handle.read()
+    with open(folder + "/instance-public.json", encoding="utf-8") as handle:
+        assert "Y3VzdG9t" not in handle.read()
+    state.forget_secrets()
+    assert state.load_instance(with_secrets=True) is None, "fetch anew"
+    without = state.load_instance()
+    assert without is not None and without.admin == User("alice") and without.certificates[0] == Certificate("AB", "cert")
+
+
+def test_secrets_of_another_instance_are_none(tmp_path: Any) -> None:
+    system = System(str(tmp_path))
+    State(system, UUID).save_instance(WITH_SECRETS, redact)
+    State(system, OTHER_UUID).save_instance(WITH_SECRETS, redact)
+    assert State(system, UUID).load_instance(with_secrets=True) is None
+    State(system, OTHER_UUID).save_instance(Instance(OTHER_UUID), redact)
+    assert not os.path.exists(str(tmp_path) + SECRETS)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"admin": 1, "hostnames": []}', "\x00", '{"id": '])
