@@ -75,6 +75,7 @@ def boot(context: Context) -> str:
 
 def provision(context: Context) -> None:
     """Walk the four stages. Whatever fails, the final one runs."""
+    context.whole = True
     if not run_stage(context, "local").failed:
         run_stage(context, "fetch")
         if context.instance is not None:
@@ -114,7 +115,7 @@ def report_at_last(context: Context) -> None:
     if failure is not None and failure.error is not None and not context.reported and not stage_done(context, "final"):
         if context.datasource is None:
             use_well_known(context)
-        context.reported = report(context.datasource, failure.told, context.vm_id)
+        context.reported, _ = report(context.datasource, failure.told, context.vm_id)
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:

@@ -76,7 +76,9 @@ class Context:
     Attributes:
         platform_known: whether DMI (or the settings) says that this is the datasource's platform; None when DMI
             says nothing.
+        begun: what the datasource has begun before there was a network.
         datasource: made once there is a network.
+        whole: whether this run walks all stages, so that the platform hears its end.
     """
 
     system: System
@@ -91,7 +93,9 @@ class Context:
     state: Optional[State] = None
     semaphores: Optional[Semaphores] = None
     network: Optional[Network] = None
+    begun: Any = None
     datasource: Any = None
+    whole: bool = False
     instance: Optional[Instance] = None
     reported: str = ""
 

@@ -84,6 +84,14 @@ class State:
         """
         self._system.write("%s/%s.json" % (self.folder, name), _dump(data), mode, durable=durable)
 
+    def save_document(self, name: str, content: bytes) -> None:
+        """Keep a document of the platform's for people, root's alone; it holds no secrets, but nobody else needs it.
+
+        Raises:
+            ProvisioningError: it could not be written.
+        """
+        self._system.write("%s/%s" % (self.folder, name), content, 0o600, durable=False)
+
     def load(self, name: str) -> Optional[Any]:
         """Read ``name``.json; None when it is missing or damaged (the latter is logged)."""
         return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from lightinit import retry
 from lightinit.clients import answers
-from lightinit.errors import ProvisioningError, TransientError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.formats import imds as document_format
 from lightinit.host.clock import Clock
 from lightinit.host.transport import Answer, Transport
@@ -20,6 +20,8 @@ LOG = logging.getLogger("lightinit.imds")
 ENDPOINT = "169.254.169.254"
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
 OS_PROFILE_SINCE = "2020-07-15"
+EXTENDED_VERSION = "2021-08-01"
+REPROVISION_VERSION = "2019-06-01"
 # IMDS answers 404 and 410 while it is being set up or moved, 408 and 429 when it is busy.
 PASSING = frozenset((404, 408, 410, 429))
 MAX_VERSIONS_TRIED = 5
@@ -61,19 +63,35 @@ class ImdsClient:
         self._random = random
         self._version = API_VERSIONS[0]
 
-    def fetch_document(self) -> Fetched:
+    def fetch_document(self, can_do_without: Callable[[], bool] = lambda: False,
+                       without_timeout_s: float = 0.0) -> Fetched:
         """The whole metadata document.
 
         One that is incomplete is asked for anew for ``complete_timeout_s`` and then taken as it is: some VMs
         (those from a specialized disk) never get an osProfile.
 
+        Args:
+            can_do_without: whether by now another source has said what is needed: then an incomplete document is
+                taken as it is, and none is given up after ``without_timeout_s``.
+            without_timeout_s: seconds to ask all the same.
+
         Raises:
             ProvisioningError: none to be had within the deadline, or IMDS refuses for good.
         """
         started_s = self._clock.monotonic()
-        fetched = self._retry(self._document, self._policy)
+
+        def attempt(remaining_s: float) -> Fetched:
+            try:
+                return self._document(remaining_s)
+            except (TransientError, MalformedError) as error:
+                elapsed_s = self._clock.monotonic() - started_s
+                if elapsed_s >= without_timeout_s and can_do_without():
+                    raise ProvisioningError(error.reason, **{**error.details, "elapsed_s": "%.1f" % elapsed_s}) from error
+                raise
+
+        fetched = self._retry(attempt, self._policy)
         left_s = self._policy.deadline_s - (self._clock.monotonic() - started_s)
-        if not fetched.missing:
+        if not fetched.missing or can_do_without():
             return fetched
         kept: List[Fetched] = []
 
@@ -90,6 +108,36 @@ class ImdsClient:
         except ProvisioningError as error:
             LOG.warning("imds document is taken as it is: %s", error)
             return kept[-1]
+
+    def fetch_pool_type(self) -> str:
+        """The kind of pool that this VM waits in for an owner (``Running``, ``Savable``, …), "" for none or unknown.
+
+        Asked once and never insisted on: only some VMs have the extended part of the document, and IMDS fails as a
+        whole where it is not complete yet.
+        """
+        try:
+            answer = self._transport.request(
+                "GET", "%s?api-version=%s&extended=true&format=json" % (self._base, EXTENDED_VERSION), {"Metadata": "true"},
+                timeout_s=self._request_timeout_s)
+            if answer.status != 200:
+                return ""
+            return document_format.pool_type(document_format.parse(answer.body))
+        except LightinitError as error:
+            LOG.info("imds does not tell whether this VM is preprovisioned: %s", error)
+            return ""
+
+    def fetch_reprovision_data(self, timeout_s: float) -> Optional[bytes]:
+        """The ovf-env.xml of the owner that a preprovisioned VM has got; None as long as there is none.
+
+        Args:
+            timeout_s: seconds for this one request.
+
+        Raises:
+            LightinitError: IMDS could not be asked; it may be again in a moment.
+        """
+        url = "%s?api-version=%s" % (self._base.replace("/instance", "/reprovisiondata"), REPROVISION_VERSION)
+        answer = self._transport.request("GET", url, {"Metadata": "true"}, timeout_s=timeout_s)
+        return answer.body if answer.status == 200 and answer.body else None
 
     def fetch_text(self, path: str) -> str:
         """A single value as text.

@@ -104,6 +104,22 @@ class WireServerClient:
 
         self._report(body)
 
+    def report_progress(self, goal_state: GoalState, description: str) -> None:
+        """Tell the platform, once and without insisting, that this VM is at work: NotReady, Provisioning.
+
+        Args:
+            goal_state: as it was just fetched.
+            description: what is being done.
+
+        Raises:
+            LightinitError: it was not accepted.
+        """
+        body = health.not_ready(goal_state, "Provisioning", description)
+        answer = self._machine_request("POST", "health", self._request_timeout_s, body)
+        if not 200 <= answer.status < 300:
+            raise TransientError("wireserver refused the health report", status=answer.status,
+                                 incarnation=goal_state.incarnation)
+
     def is_ours(self, url: str) -> bool:
         """Whether ``url`` points at this WireServer: of a goal state's URLs no other may be followed."""
         try:

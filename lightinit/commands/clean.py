@@ -27,7 +27,7 @@ from lightinit.state import CURRENT, INSTANCES
 
 MACHINE_ID = "/etc/machine-id"
 DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"
-RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json")
+RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json", SECRETS)
 
 
 def plan_instances(job: Job) -> List[Change]:

@@ -1,6 +1,7 @@
-"""Azure as a datasource: IMDS and the WireServer joined into one Instance, and reports to the platform.
+"""Azure as a datasource: IMDS, the provisioning media and the WireServer joined into one Instance, and reports.
 
-It decides which source is indispensable and which is not. It knows nothing of stages, semaphores and files.
+It decides which source is indispensable and which is not, and what is waited for. It knows nothing of stages, semaphores
+and the state's files.
 """
 from __future__ import annotations
 
@@ -8,17 +9,20 @@ import logging
 import threading
 import time
 from dataclasses import asdict, replace
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit import __version__
-from lightinit.clients.imds import ENDPOINT, ImdsClient
+from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
 from lightinit.clients.wireserver import WireServerClient
+from lightinit.datasources import azure_instance
+from lightinit.datasources.azure_media import MediaReading
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import health
-from lightinit.formats.imds import instance_from_document
+from lightinit.formats.ovf import OvfEnvironment
 from lightinit.host.clock import Clock
+from lightinit.host.system import System
 from lightinit.host.transport import OnRequest, Transport
-from lightinit.model import GoalState, Instance, Network
+from lightinit.model import Certificate, GoalState, Instance, Network
 from lightinit.retry import RetryPolicy
 from lightinit.settings import Setting, check_endpoint
 
@@ -31,7 +35,21 @@ SETTINGS: Tuple[Setting, ...] = (
             "Where the WireServer is: auto (as the DHCP lease says) or host:port."),
     Setting("imds", "endpoint", "169.254.169.254:80", "Where the Instance Metadata Service is."),
     Setting("agent", "text", "lightinit/" + __version__, "The name and version that the platform is told."),
+    Setting("media", "text", "auto", "The provisioning media: auto looks through the block devices; none does without; "
+            "else the path of a device, of an image file, or of a folder with ovf-env.xml."),
+    Setting("media_wait_s", "seconds", 10.0, "How long to wait for media that come late, where they are needed: IMDS is "
+            "down, or password login is on."),
+    Setting("certificates", "text", "ssh", "Which of the platform's certificates are fetched: ssh: those that stand for "
+            "SSH keys; all: every one, for the module certificates; none.", ("ssh", "all", "none")),
+    Setting("report_progress", "boolean", True, "Whether the platform is told, once, that this VM is at work."),
+    Setting("telemetry", "boolean", True, "Whether the result goes into Hyper-V's key-value pool too."),
+    Setting("preprovisioned", "text", "auto", "Whether a VM that waits in a pool for its owner waits: auto: when the "
+            "platform says so; no: it provisions at once.", ("auto", "no")),
+    Setting("reprovision_poll_s", "seconds", 10.0, "How often such a VM asks whether it has an owner, besides at each change "
+            "of its network."),
     Setting("fetch_timeout_s", "seconds", 300.0, "How long to ask for the metadata document."),
+    Setting("media_only_s", "seconds", 30.0, "How long to ask for the metadata document when the provisioning media say "
+            "enough without it."),
     Setting("goal_state_timeout_s", "seconds", 60.0,
             "How long to ask for the goal state while fetching; reporting asks again, and for longer."),
     Setting("report_timeout_s", "seconds", 300.0, "How long to try to report to the platform."),
@@ -53,6 +71,12 @@ class AzureDatasource:
         clock: for pauses, deadlines and timestamps.
         on_request: called after each request (see :class:`lightinit.host.transport.Transport`), perhaps from
             two threads at once.
+        system: the machine, for media and telemetry; without one there are none.
+        begun: what :meth:`begin` gave.
+
+    Attributes:
+        pool_type: the kind of pool in which this VM waits for an owner, "" for none; known after :meth:`fetch`.
+        documents: what is to be kept for people, name -> content; without secrets. Known after :meth:`fetch`.
 
     Raises:
         ProvisioningError: an endpoint is not ``host`` or ``host:port``.
@@ -61,10 +85,18 @@ class AzureDatasource:
     SETTINGS = SETTINGS
 
     def __init__(self, network: Network, options: Mapping[str, Any], clock: Optional[Clock] = None,
-                 on_request: Optional[OnRequest] = None) -> None:
+                 on_request: Optional[OnRequest] = None, system: Optional[System] = None, begun: Any = None) -> None:
         values = {setting.key: setting.default for setting in SETTINGS}
         values.update(options)
+        self._options = values
         self._clock = clock or Clock()
+        self._system = system
+        self._media: Optional[MediaReading] = begun
+        self._goal_state: Optional[_Background] = None
+        self._adopted: Optional[OvfEnvironment] = None
+        self._came_from = ""
+        self.pool_type = ""
+        self.documents: Dict[str, bytes] = {}
         # It goes into a header, where anything but printable ASCII would make every request fail.
         self._agent = "".join(letter if " " <= letter <= "~" else "?" for letter in str(values["agent"]))
         wireserver = network.wireserver if values["wireserver"] == "auto" else values["wireserver"]
@@ -84,36 +116,122 @@ class AzureDatasource:
             report_policy=replace(policy, deadline_s=float(values["report_timeout_s"])),
             request_timeout_s=float(values["request_timeout_s"]), agent=self._agent)
 
-    def fetch(self, instance_id: str) -> Tuple[Instance, Tuple[str, ...]]:
-        """Ask IMDS and the WireServer, side by side.
+    @staticmethod
+    def begin(system: System, options: Mapping[str, Any]) -> MediaReading:
+        """Start what needs no network: the search for the provisioning media, in a thread of its own.
 
-        Without the metadata there is no account to make, so that is an error. Without the goal state there
-        is: its failure is a warning, and reporting, which needs a goal state, asks for it once more.
+        Args:
+            system: the machine.
+            options: as in the constructor.
+        """
+        default = next(setting.default for setting in SETTINGS if setting.key == "media")
+        return MediaReading(system, str(options.get("media", default)))
+
+    def fetch(self, instance_id: str, announce: bool = False) -> Tuple[Instance, Tuple[str, ...]]:
+        """Ask IMDS and the WireServer, and read the provisioning media, side by side.
+
+        Without the metadata and without media that name an account and a way in, there is no account to make, so that
+        is an error. Without the goal state there is: its failure is a warning, and reporting, which needs a goal
+        state, asks for it once more.
 
         Args:
             instance_id: the id that semaphores hang on.
+            announce: tell the platform that this VM is at work, as soon as there is a goal state to tell it with.
 
         Returns:
-            The instance, with ``imds`` and, if it came, ``goal_state`` in its ``raw``; and warnings, one
-            sentence each.
+            The instance, with ``imds``, ``ovf``, ``media`` and ``goal_state`` in its ``raw`` as far as they came; and
+            warnings, one sentence each.
 
         Raises:
-            ProvisioningError: no metadata document to be had.
+            ProvisioningError: neither metadata nor sufficient media to be had.
         """
-        goal_state = _Background(self.wireserver.fetch_goal_state)
-        goal_state.start()
-        fetched = self.imds.fetch_document()
-        warnings: List[str] = list(fetched.warnings)
-        instance = instance_from_document(fetched.document, instance_id, warnings)
-        if fetched.missing:
+        if self._system is not None and self._media is None:
+            self._media = self.begin(self._system, self._options)
+        self._goal_state = _Background(self.wireserver, announce and self._options["report_progress"])
+        self._goal_state.start()
+        warnings: List[str] = []
+        fetched, environment = self._documents(warnings)
+        instance = azure_instance.join(instance_id, fetched.document if fetched else None, environment, warnings)
+        if fetched and fetched.missing and not azure_instance.suffices(environment):
             warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
-        goal_state.join()
+        goal_state = self._goal_state.result_of_fetch()
         raw = dict(instance.raw)
-        if goal_state.result is not None:
-            raw["goal_state"] = asdict(goal_state.result)
+        if self._media is not None and self._media.medium is not None:
+            raw["media"] = {"device": self._media.medium.device, "how": self._media.medium.how}
+        if goal_state is not None:
+            raw["goal_state"] = asdict(goal_state)
         else:
-            warnings.append("no goal state: %s" % (goal_state.error or "ended without a result"))
-        return replace(instance, raw=raw), tuple(warnings)
+            warnings.append("no goal state: %s" % (self._goal_state.error or "ended without a result"))
+        certificates = self._certificates(goal_state, instance, warnings)
+        return replace(instance, raw=raw, certificates=certificates), tuple(warnings)
+
+    def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
+        """What IMDS says and what the media say, each None when there is nothing; not both."""
+        media, adopted = self._media, self._adopted
+
+        def can_do_without() -> bool:
+            return azure_instance.suffices(adopted or (media.environment() if media else None))
+
+        fetched: Optional[Fetched] = None
+        failure: Optional[ProvisioningError] = None
+        try:
+            fetched = self.imds.fetch_document(can_do_without, float(self._options["media_only_s"]))
+            warnings += fetched.warnings
+        except ProvisioningError as error:
+            failure = error
+        if adopted is not None:
+            environment: Optional[OvfEnvironment] = adopted
+        elif media is not None:
+            admin = azure_instance.join("", fetched.document, None, []).admin if fetched else None
+            needed = admin is None or admin.password_login is not False
+            environment = media.wait(float(self._options["media_wait_s"]) if needed else 0.0, warnings)
+            self.documents = media.documents
+            self.pool_type = self._pool_type(environment)
+        else:
+            environment = None
+        if failure is not None:
+            if not azure_instance.suffices(environment) and not self.pool_type:
+                said = "none found" if environment is None else "no account with a way in"
+                failure.details.setdefault("media", media.describe() or said if media is not None else "not looked for")
+                raise failure
+            warnings.append("no metadata, the provisioning media must do: %s" % failure)
+        return fetched, environment
+
+    def _pool_type(self, environment: Optional[OvfEnvironment]) -> str:
+        if self._options["preprovisioned"] == "no":
+            return ""
+        if environment is None:
+            return self.imds.fetch_pool_type()
+        return environment.preprovisioned_type or ("Running" if environment.preprovisioned else "")
+
+    def _certificates(self, goal_state: Optional[GoalState], instance: Instance,
+                      warnings: List[str]) -> Tuple[Certificate, ...]:
+        which = self._options["certificates"]
+        wanted = azure_instance.wanted_fingerprints(instance)
+        if which == "none" or (which == "ssh" and not wanted) or self.pool_type:
+            return ()
+        if goal_state is None:
+            warnings.append("no certificates: there is no goal state to say where they are")
+            return ()
+        from lightinit.clients.certificates import fetch_certificates  # costs more than the rest, and few need it
+
+        if self._goal_state is not None:
+            self._goal_state.join()  # they share a connection
+        try:
+            found = fetch_certificates(self.wireserver, goal_state, self._clock.time())
+        except LightinitError as error:
+            warnings.append("no certificates: %s" % error)
+            return ()
+        return found if which == "all" else tuple(each for each in found if each.thumbprint in wanted)
+
+    def adopt(self, environment: OvfEnvironment) -> None:
+        """Take what the platform has said of the owner, in the place of the media, which tell of the pool.
+
+        Args:
+            environment: the reprovision data.
+        """
+        self._adopted = environment
+        self._came_from, self.pool_type = self.pool_type, ""
 
     def vm_id(self) -> str:
         """The platform's id of this VM, for machines whose DMI does not tell; "" when IMDS has none.
@@ -122,6 +240,39 @@ class AzureDatasource:
             ProvisioningError: IMDS could not be asked.
         """
         return self.imds.fetch_text("compute/vmId").lower()
+
+    def before_report(self, error: Optional[LightinitError], vm_id: str, instance: Optional[Instance]
+                      ) -> Tuple[str, Tuple[str, ...]]:
+        """What comes before a report: the same in Hyper-V's key-value pool, and, when all went well, the media's ejection.
+
+        The host reads the pool when it is signalled, so this is written first. The media go because they hold the
+        password; after a failure they stay, for the next attempt.
+
+        Args:
+            error: why the VM is not ready; None when it is.
+            vm_id: the platform's id of this VM, as far as it is known.
+            instance: what was fetched, in this boot or an earlier one; None when nothing was.
+
+        Returns:
+            The record that was written, for :meth:`report_failure`; and warnings.
+        """
+        if self._goal_state is not None:
+            self._goal_state.join()  # the news that this VM is at work must not come after its result
+        record = self.describe_success(vm_id) if error is None else self.describe_failure(error, vm_id)
+        warnings: List[str] = []
+        if self._system is not None and self._options["telemetry"]:
+            from lightinit.host import kvp
+
+            try:
+                kvp.report_provisioning(self._system, record)
+            except LightinitError as trouble:
+                warnings.append("no telemetry: %s" % trouble)
+        if error is None and self._system is not None and instance is not None:
+            device = str((instance.raw.get("media") or {}).get("device") or "")
+            why = MediaReading.eject(self._system, device) if device else ""
+            if why:
+                warnings.append("the provisioning media stay in the drive: %s" % why)
+        return record, tuple(warnings)
 
     def report_ready(self) -> None:
         """Tell the platform that this VM is ready.
@@ -137,7 +288,8 @@ class AzureDatasource:
 
     def describe_success(self, vm_id: str = "") -> str:
         """The record that tells that it succeeded; for telemetry, the health report has no place for it."""
-        return health.success_description(self._agent, vm_id, self._timestamp())
+        return health.success_description(self._agent, vm_id, self._timestamp(),
+                                          self.pool_type or self._came_from or "None")
 
     def report_failure(self, error: LightinitError, vm_id: str = "", description: str = "") -> None:
         """Tell the platform why this VM is not ready.
@@ -158,20 +310,40 @@ class AzureDatasource:
 
 
 class _Background(threading.Thread):
-    """Fetches the goal state beside the rest, and keeps what was raised on purpose."""
+    """Fetches the goal state beside the rest, keeps what was raised on purpose, then tells that this VM is at work.
 
-    def __init__(self, fetch: Any) -> None:
+    Args:
+        wireserver: the client. Nobody else may use it before this thread has ended.
+        announce: whether to tell.
+    """
+
+    def __init__(self, wireserver: WireServerClient, announce: bool) -> None:
         super().__init__(name="lightinit-goal-state", daemon=True)
-        self._fetch = fetch
-        self.result: Optional[GoalState] = None
+        self._wireserver = wireserver
+        self._announce = announce
+        self._fetched = threading.Event()
+        self._result: Optional[GoalState] = None
         self.error: Optional[LightinitError] = None
 
     def run(self) -> None:
-        """Fetch."""
+        """Fetch, then tell."""
         try:
-            self.result = self._fetch()
+            self._result = self._wireserver.fetch_goal_state()
         except LightinitError as error:
             self.error = error
+        finally:
+            self._fetched.set()
+        if self._result is None or not self._announce:
+            return
+        try:
+            self._wireserver.report_progress(self._result, "provisioning")
+        except LightinitError as error:
+            LOG.info("the platform was not told that this VM is at work: %s", error)
+
+    def result_of_fetch(self) -> Optional[GoalState]:
+        """The goal state, waited for; None when there is none, for the reason in ``error``."""
+        self._fetched.wait()
+        return self._result
 
 
 def _endpoint(key: str, value: Any) -> str:

@@ -62,9 +62,16 @@ def failure_description(reason: str, details: Mapping[str, str], agent: str, vm_
     return "|".join(head + _fit(middle, room) + tail)
 
 
-def success_description(agent: str, vm_id: str, timestamp: str) -> str:
-    """That provisioning succeeded, as one record; for telemetry: Ready has no place for it."""
-    fields = ["result=success", _short("agent=" + agent, 64), "pps_type=None", _short("vm_id=" + vm_id, 64),
+def success_description(agent: str, vm_id: str, timestamp: str, pool_type: str = "None") -> str:
+    """That provisioning succeeded, as one record; for telemetry: Ready has no place for it.
+
+    Args:
+        agent: name and version, with a slash between.
+        vm_id: the platform's id of this VM, or "".
+        timestamp: ISO 8601, UTC.
+        pool_type: the kind of pool that the VM waits in, ``None`` for none.
+    """
+    fields = ["result=success", _short("agent=" + agent, 64), _short("pps_type=" + pool_type, 64), _short("vm_id=" + vm_id, 64),
               _short("timestamp=" + timestamp, 48)]
     return "|".join(_quote(field) for field in fields)
 

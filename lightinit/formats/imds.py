@@ -143,6 +143,14 @@ def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...
     return tuple(missing)
 
 
+def pool_type(document: Document) -> str:
+    """``extended.compute.ppsType``: the pool in which the VM waits for an owner; "" for none (``None``, absent)."""
+    here: Any = document
+    for name in ("extended", "compute", "ppsType"):
+        here = here.get(name) if isinstance(here, dict) else None
+    return "" if not isinstance(here, str) or here.strip().lower() == "none" else here.strip()[:MAX_TEXT]
+
+
 def redact(document: Any) -> Any:
     """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any depth.
 

@@ -1,11 +1,13 @@
 """What there is of systemd on a machine, by its files alone: whether it runs, is installed, and starts a unit at boot."""
 from __future__ import annotations
 
+import logging
 import os
-from typing import Tuple
+from typing import Mapping, Tuple
 
 from lightinit.host.system import System
 
+LOG = logging.getLogger("lightinit.systemd")
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 PROGRAMS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
@@ -48,3 +50,31 @@ def is_linked(system: System, unit: str) -> bool:
                 if not (os.path.islink(link) and os.readlink(link) == "/dev/null"):
                     return True
     return False
+
+
+def extend_start(system: System, seconds: float, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell the service manager that this service's start may take ``seconds`` more from now: sd_notify(3).
+
+    Does nothing where nobody listens, such as in a scratch root or with another init system.
+
+    Args:
+        system: the machine.
+        seconds: how many.
+        environment: in which the service manager says where it listens.
+
+    Returns:
+        Whether it was told.
+    """
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not system.live or address[:1] not in ("/", "@"):
+        return False
+    import socket
+
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.settimeout(1.0)
+            sender.sendto(b"EXTEND_TIMEOUT_USEC=%d" % int(seconds * 1e6), "\0" + address[1:] if address[0] == "@" else address)
+    except OSError as error:
+        LOG.info("the service manager does not hear that this takes longer: %s", error)
+        return False
+    return True

@@ -1,10 +1,11 @@
-"""The fetch stage: ask the datasource, keep what it said."""
+"""The fetch stage: ask the datasource, keep what it said; where the platform has no owner for the VM yet, wait for one."""
 from __future__ import annotations
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.imds import redact
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
+from lightinit.stages import pool
 
 
 def run(context: Context) -> Outcome:
@@ -15,8 +16,14 @@ def run(context: Context) -> Outcome:
     """
     if context.datasource is None or context.state is None:
         raise ProvisioningError("fetch needs a network", hint="run the local stage first: lightinit stage local")
-    instance, warnings = context.datasource.fetch(context.instance_id)
+    # Only a run that ends in a report may begin one: by hand, a VM that is ready must not be told of as if it were not.
+    instance, warnings = context.datasource.fetch(context.instance_id, announce=context.whole)
+    if getattr(context.datasource, "pool_type", ""):
+        pool.wait_for_owner(context)
+        instance, warnings = context.datasource.fetch(context.instance_id, announce=context.whole)
     context.state.save_instance(instance, redact)
+    for name, content in getattr(context.datasource, "documents", {}).items():
+        context.state.save_document(name, content)
     context.instance = instance
     admin = instance.admin.name if instance.admin else "no admin user"
     name = instance.hostnames[0] if instance.hostnames else "no host name"

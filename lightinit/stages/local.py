@@ -45,6 +45,7 @@ def run(context: Context) -> Outcome:
             or the state cannot be kept.
     """
     wanted = context.settings["network"]
+    begin(context)
     others = other_agents(context.system)  # here and not later: from the lease on it would keep Ready waiting
     started_s = context.system.clock.monotonic()
 
@@ -100,6 +101,14 @@ def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
     return context.instance is not None
 
 
+def begin(context: Context) -> None:
+    """Let the datasource begin with what needs no network, if there is such a thing."""
+    name = context.settings["lightinit"]["datasource"]
+    start = getattr(datasources.load(name), "begin", None)
+    if start is not None and context.begun is None:
+        context.begun = start(context.system, context.settings.values.get(datasource_section(name), {}))
+
+
 def use_datasource(context: Context, network: Network, **overrides: Any) -> None:
     """Make the datasource that the settings name, for ``network``.
 
@@ -112,7 +121,8 @@ def use_datasource(context: Context, network: Network, **overrides: Any) -> None
     def on_request(method: str, url: str, result: Any, started_s: float, duration_s: float, size: int) -> None:
         context.timeline.add("request", "%s %s" % (method, url), started_s, duration_s, str(result))
 
-    context.datasource = datasources.load(name)(network, options, context.system.clock, on_request)
+    context.datasource = datasources.load(name)(network, options, context.system.clock, on_request, context.system,
+                                                context.begun)
 
 
 def preload(context: Context) -> None:

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from tests.real_clients.netns import Namespace, wait_until
 from tests.support import HERE
@@ -59,13 +59,17 @@ class Azure:
         """Start the DHCP server."""
         self.machine.serve_dhcp(TAP, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
 
-    def stand_for(self, hardware: Hardware, name: str, person: Person) -> None:
+    def stand_for(self, hardware: Hardware, name: str, person: Person, profile: Optional[Mapping[str, Any]] = None,
+                  keys: bool = True, more: Sequence[str] = ()) -> None:
         """Be the platform of a VM from now on; what was heard before is forgotten.
 
         Args:
             hardware: of that VM.
             name: its host name.
             person: its admin.
+            profile: laid over the osProfile.
+            keys: whether IMDS has the admin's key.
+            more: further words of the emulator's command line.
         """
         if self._emulator is not None:
             self._emulator.terminate()
@@ -75,14 +79,15 @@ class Azure:
         self._log.touch()
         instance = {"compute": {
             "name": name, "vmId": hardware.uuid,
-            "osProfile": {"computerName": name, "adminUsername": person.name, "disablePasswordAuthentication": "true"},
-            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]}}
+            "osProfile": dict({"computerName": name, "adminUsername": person.name,
+                               "disablePasswordAuthentication": "true"}, **(profile or {})),
+            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}] * keys}}
         (self.folder / "instance.json").write_text(json.dumps(instance))
         ready = self.folder / ("ready-%d" % number)
         self._emulator = self.machine.start(
             sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", PLATFORM[0] + ":80", "--imds",
             PLATFORM[1] + ":80", "--instance", str(self.folder / "instance.json"), "--log", str(self._log),
-            "--ready-file", str(ready), log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
+            "--ready-file", str(ready), *more, log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
         wait_until(ready.exists, 60, "the emulator does not start; see emulator.log")
 
     def heard(self) -> List[Dict[str, Any]]:
@@ -91,8 +96,9 @@ class Azure:
         return [json.loads(line) for line in self._log.read_text().split("\n")[:-1]]
 
     def posts(self) -> List[Dict[str, Any]]:
-        """The health reports among them."""
-        return [request for request in self.heard() if request["method"] == "POST"]
+        """The health reports among them, but for those that say that the VM is at work."""
+        return [request for request in self.heard() if request["method"] == "POST"
+                and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
 
     def accepted(self, state: str) -> List[Dict[str, Any]]:
         """The health reports of ``state`` (Ready, NotReady) that were accepted."""

@@ -51,13 +51,24 @@ class Guest:
         """Wait until the person's key opens a session."""
         self._machine.wait_until(lambda: self.ssh("true", timeout_s=60.0).status == 0, timeout_s, "nobody can log in by SSH")
 
-    def ssh(self, command: str, given: str = "", timeout_s: float = SSH_TIMEOUT_S) -> Said:
-        """Run a command in the guest. The host's keys are learned at the first contact and must stay the same."""
+    def ssh(self, command: str, given: str = "", timeout_s: float = SSH_TIMEOUT_S, password: str = "") -> Said:
+        """Run a command in the guest. The host's keys are learned at the first contact and must stay the same.
+
+        Args:
+            command: for the login shell.
+            given: what it reads.
+            timeout_s: seconds.
+            password: log in with that instead of the person's key.
+        """
         if self._hardware.mac not in self._azure.leases():  # a guest that goes down may give its lease back
             return Said(255, "ssh: no address")
-        argv = ["ssh", "-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-                "-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=%s" % self.known_hosts,
-                "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-F", "none",
+        how = ["-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+        asked = ""
+        if password:
+            how = ["-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password", "-o", "NumberOfPasswordPrompts=1"]
+            asked = self._askpass(password)
+        argv = ["env", "SSH_ASKPASS=" + asked, "SSH_ASKPASS_REQUIRE=force", "ssh", *how, "-o",
+                "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=%s" % self.known_hosts, "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-F", "none",
                 "%s@%s" % (self._person.name, self.address), command]
         try:
             ended = subprocess.run(self._azure.machine.command(*argv), input=given.encode(), stdout=subprocess.PIPE,
@@ -65,6 +76,14 @@ class Guest:
         except subprocess.TimeoutExpired:
             return Said(255, "ssh: no end within %d s" % timeout_s)
         return Said(ended.returncode, ended.stdout.decode("utf-8", "replace").rstrip("\n"))
+
+    def _askpass(self, password: str) -> str:
+        """The program that ssh gets the password from."""
+        secret, program = self._azure.folder / "password", self._azure.folder / "askpass"
+        secret.write_text(password + "\n")
+        program.write_text("#!/bin/sh\ncat %s\n" % secret)
+        program.chmod(0o700)
+        return str(program)
 
     def ask(self, commands: Mapping[str, str]) -> Dict[str, Said]:
         """Run shell commands as root, all in one session, one after the other.

@@ -59,10 +59,11 @@ class Machine:
         disk: of its own.
         hardware: what it is.
         kernel_words: further words for the kernel's command line.
+        devices: further words of QEMU's command line.
     """
 
     def __init__(self, namespace: Namespace, tap: str, folder: Path, image: Image, disk: Path, hardware: Hardware,
-                 kernel_words: Sequence[str] = ()) -> None:
+                 kernel_words: Sequence[str] = (), devices: Sequence[str] = ()) -> None:
         self._namespace = namespace
         self._tap = tap
         self._folder = folder
@@ -70,6 +71,7 @@ class Machine:
         self._disk = disk
         self._hardware = hardware
         self._kernel_words = list(kernel_words)
+        self._devices = list(devices)
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self._sockets = Path(tempfile.mkdtemp(prefix="vm-"))  # a socket's path must be short
         self.started_s = 0.0
@@ -108,6 +110,7 @@ class Machine:
                 "-chardev", "socket,id=console,server=on,wait=on,path=%s" % (self._sockets / "console"),
                 "-serial", "chardev:console",
                 "-qmp", "unix:%s,server=on,wait=off" % (self._sockets / "qmp")]
+        argv += self._devices
         if hardware.asset_tag:
             argv += ["-smbios", "type=3,asset=" + hardware.asset_tag]
         for _ in range(START_ATTEMPTS):
@@ -194,7 +197,16 @@ class Machine:
                                          "file": {"driver": "file", "filename": str(disk)}})
         self._command("device_add", driver="virtio-blk-pci", drive="more", id="more")
 
-    def _command(self, name: str, **arguments: Any) -> None:
+    def set_link(self, up: bool) -> None:
+        """Plug the NIC's cable in or out."""
+        self._command("set_link", name="net", up=up)
+
+    def tray_is_open(self) -> bool:
+        """Whether the drive that :func:`optical_drive` describes has been opened by the guest."""
+        drives = self._command("query-block")
+        return any(drive.get("tray_open", False) for drive in drives if drive.get("qdev") == "dvd" or drive["device"] == "dvd")
+
+    def _command(self, name: str, **arguments: Any) -> Any:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)
             connection.connect(str(self._sockets / "qmp"))
@@ -207,6 +219,19 @@ class Machine:
                 while "return" not in answer and "error" not in answer:  # events come in between
                     answer = json.loads(stream.readline())
                 assert "return" in answer, "QEMU: %s: %s" % (name, answer)
+        return answer["return"]
+
+
+def optical_drive(medium: Path) -> List[str]:
+    """QEMU's words for a drive with ``medium`` in it, on the controller that Gen1 VMs have it on."""
+    return ["-blockdev", "driver=raw,node-name=medium,read-only=on,file.driver=file,file.filename=%s" % medium,
+            "-device", "ide-cd,drive=medium,id=dvd"]
+
+
+def hanging_drive() -> List[str]:
+    """QEMU's words for a drive whose medium is never read: each read takes an hour."""
+    return ["-blockdev", "driver=null-co,node-name=medium,size=1048576,latency-ns=3600000000000,read-only=on",
+            "-device", "ide-cd,drive=medium,id=dvd"]
 
 
 class Terminal:

@@ -84,10 +84,11 @@ class Scene:
         """Somebody with a new key."""
         return Person(name, self.folder)
 
-    def machine(self, root: Path, hardware: Hardware, kernel_words: Sequence[str] = ()) -> Machine:
+    def machine(self, root: Path, hardware: Hardware, kernel_words: Sequence[str] = (),
+                devices: Sequence[str] = ()) -> Machine:
         """A machine that is off still."""
         return self._ends.enter_context(
-            Machine(self.azure.machine, TAP, self.folder, self.image, root, hardware, kernel_words))
+            Machine(self.azure.machine, TAP, self.folder, self.image, root, hardware, kernel_words, devices))
 
     def guest(self, machine: Machine, hardware: Hardware, person: Person) -> Guest:
         """What runs on ``machine``, as ``person`` reaches it."""

@@ -1,0 +1,89 @@
+"""What IMDS and the provisioning media say about a VM, joined into one Instance.
+
+IMDS wins where both speak; the password and the custom data are on the media alone. Pure: documents in, Instance out.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Tuple
+
+from lightinit.formats.imds import Document, instance_from_document
+from lightinit.formats.ovf import OvfEnvironment
+from lightinit.model import Instance, SshKey, User
+
+
+def join(instance_id: str, document: Optional[Document], environment: Optional[OvfEnvironment],
+         warnings: List[str]) -> Instance:
+    """The instance that both sources together tell of.
+
+    Args:
+        instance_id: the id that semaphores hang on.
+        document: of IMDS; None when it could not be asked.
+        environment: of the provisioning media, or of what took its place; None when there was none.
+        warnings: where to note what is odd, one sentence each.
+
+    Raises:
+        MalformedError: as :func:`lightinit.formats.imds.instance_from_document`.
+    """
+    if document is None:
+        instance = Instance(instance_id, platform="azure")
+    else:
+        instance = instance_from_document(document, instance_id, warnings)
+    if environment is None:
+        return instance
+    warnings.extend(environment.warnings)
+    admin = _join_admin(instance.admin, environment, warnings)
+    raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
+    return replace(instance, hostnames=_join_names(instance, document, environment), admin=admin,
+                   custom_data=environment.custom_data, raw=raw)
+
+
+def suffices(environment: Optional[OvfEnvironment]) -> bool:
+    """Whether the media alone would make a VM that somebody can log in to."""
+    return environment is not None and bool(environment.user_name) and bool(
+        environment.password or environment.ssh_keys)
+
+
+def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
+    """The certificates without which nobody's SSH key is known: named where no key itself was given."""
+    keys = instance.admin.ssh_keys if instance.admin is not None else ()
+    if any(key.text for key in keys):
+        return ()
+    return tuple(key.fingerprint for key in keys if key.fingerprint)
+
+
+def _join_names(instance: Instance, document: Optional[Document], environment: OvfEnvironment) -> Tuple[str, ...]:
+    # The name on the media is the computer name. IMDS without an osProfile has the resource's name alone.
+    profile = ((document or {}).get("compute") or {}).get("osProfile") or {}
+    has_computer_name = bool(str(profile.get("computerName") or "").strip())
+    names = instance.hostnames[:1] * has_computer_name + (environment.hostname,) + instance.hostnames[has_computer_name:]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _join_admin(admin: Optional[User], environment: OvfEnvironment, warnings: List[str]) -> Optional[User]:
+    if admin is None:
+        if not environment.user_name:
+            return None
+        return User(environment.user_name, environment.ssh_keys, environment.password_login, environment.password)
+    if environment.user_name and environment.user_name != admin.name:
+        warnings.append("imds names the admin %s, the provisioning media %s: imds counts" % (
+            ascii(admin.name[:64]), ascii(environment.user_name[:64])))
+    keys: Tuple[SshKey, ...] = admin.ssh_keys or environment.ssh_keys
+    login = environment.password_login if admin.password_login is None else admin.password_login
+    return replace(admin, ssh_keys=keys, password_login=login, password=environment.password)
+
+
+def _shown(environment: OvfEnvironment) -> Dict[str, Any]:
+    """What `query` shows of the media: nothing secret."""
+    return {
+        "hostname": environment.hostname,
+        "user_name": environment.user_name,
+        "password_login": environment.password_login,
+        "ssh_keys": [{"text": key.text, "path": key.path, "fingerprint": key.fingerprint} for key in environment.ssh_keys],
+        "has_password": bool(environment.password),
+        "has_custom_data": bool(environment.custom_data),
+        "preprovisioned": environment.preprovisioned,
+        "preprovisioned_type": environment.preprovisioned_type,
+        "provision_guest_agent": environment.provision_guest_agent,
+        "provision_guest_proxy_agent": environment.provision_guest_proxy_agent,
+    }
