@@ -71,12 +71,12 @@ class Element:
         return text
 
 
-def parse(data: bytes, root: str, limit_bytes: int = LIMIT_BYTES) -> Element:
+def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> Element:
     """Read a whole document.
 
     Args:
         data: UTF-8, with or without a byte-order mark, with any line ends.
-        root: the name that the outermost element must have.
+        root: the name that the outermost element must have; None for any.
         limit_bytes: how long it may be.
 
     Returns:
@@ -114,7 +114,7 @@ def parse(data: bytes, root: str, limit_bytes: int = LIMIT_BYTES) -> Element:
     except UnicodeEncodeError:  # pragma: no cover - text decoded from UTF-8 has no surrogates
         raise MalformedError("xml document is not utf-8") from None
     outermost = builder.outermost
-    if outermost is None or outermost.name != root:
+    if outermost is None or root not in (None, outermost.name):
         found = outermost.name[:64] if outermost is not None else "nothing"
         raise MalformedError("xml document is of another kind", expected=root, found=found)
     return outermost
