@@ -23,7 +23,7 @@ from lightinit.host.accounts import restore_labels
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import Settings
-from lightinit.state import CURRENT, INSTANCES
+from lightinit.state import CURRENT, INSTANCES, SECRETS
 
 MACHINE_ID = "/etc/machine-id"
 DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"

@@ -1,0 +1,69 @@
+"""IMDS and the provisioning media joined: who wins, and what only one of them knows."""
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List
+
+import pytest
+
+from lightinit.datasources.azure_instance import join, suffices, wanted_fingerprints
+from lightinit.formats.ovf import OvfEnvironment
+from lightinit.model import SshKey, User
+
+DOCUMENT: Dict[str, Any] = {"compute": {
+    "name": "resource", "vmId": "v", "publicKeys": [{"keyData": "ssh-rsa IMDS", "path": ""}],
+    "osProfile": {"adminUsername": "imds", "computerName": "of-imds", "disablePasswordAuthentication": "true"}}}
+MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (SshKey("ssh-rsa MEDIA"),), False, "", True, None,
+                       ("odd",))
+
+
+def test_imds_wins_where_both_speak_and_the_password_is_the_medias() -> None:
+    warnings: List[str] = []
+    instance = join("id", DOCUMENT, MEDIA, warnings)
+    assert instance.admin == User("imds", (SshKey("ssh-rsa IMDS"),), False, "pass:wörd ")
+    assert instance.hostnames == ("of-imds", "of-media", "resource")
+    assert instance.custom_data == "Y3VzdG9t" and instance.raw["imds"] == DOCUMENT
+    assert warnings[0] == "odd" and "imds names the admin 'imds', the provisioning media 'media'" in warnings[1]
+
+
+def test_the_media_alone() -> None:
+    instance = join("id", None, MEDIA, [])
+    assert instance.admin == User("media", (SshKey("ssh-rsa MEDIA"),), True, "pass:wörd ")
+    assert (instance.id, instance.platform, instance.hostnames) == ("id", "azure", ("of-media",))
+
+
+def test_imds_alone() -> None:
+    warnings: List[str] = []
+    instance = join("id", DOCUMENT, None, warnings)
+    assert instance.hostnames == ("of-imds", "resource") and instance.custom_data == "" and "ovf" not in instance.raw
+    assert not warnings
+
+
+def test_without_a_profile_the_medias_name_is_the_computers() -> None:
+    document = {"compute": {"name": "resource", "publicKeys": DOCUMENT["compute"]["publicKeys"]}}
+    instance = join("id", document, MEDIA, [])
+    assert instance.hostnames == ("of-media", "resource")
+    assert instance.admin is not None and (instance.admin.name, instance.admin.password_login) == ("media", True)
+
+
+def test_what_is_shown_has_no_secret() -> None:
+    shown = json.dumps(join("id", DOCUMENT, MEDIA, []).raw["ovf"], ensure_ascii=False)
+    assert "pass:" not in shown and "Y3VzdG9t" not in shown
+    assert '"has_password": true' in shown and '"user_name": "media"' in shown
+
+
+@pytest.mark.parametrize("environment, enough", [
+    (None, False), (OvfEnvironment(), False), (OvfEnvironment(user_name="a"), False),
+    (OvfEnvironment(password="p"), False), (OvfEnvironment(user_name="a", password="p"), True),
+    (OvfEnvironment(user_name="a", ssh_keys=(SshKey("k"),)), True)])
+def test_when_the_media_are_enough(environment: Any, enough: bool) -> None:
+    assert suffices(environment) is enough
+
+
+def test_certificates_are_wanted_only_for_keys_that_nobody_gave() -> None:
+    named = OvfEnvironment(user_name="a", ssh_keys=(SshKey("", "p", "AB"), SshKey("", "q", "CD")))
+    assert wanted_fingerprints(join("id", None, named, [])) == ("AB", "CD")
+    assert wanted_fingerprints(join("id", DOCUMENT, named, [])) == ()
+    mixed = OvfEnvironment(user_name="a", ssh_keys=(SshKey("ssh-rsa x"), SshKey("", "q", "CD")))
+    assert wanted_fingerprints(join("id", None, mixed, [])) == ()
+    assert wanted_fingerprints(join("id", None, None, [])) == ()

@@ -1,0 +1,132 @@
+"""A VM without an owner: reported to the pool once, then waited for, whatever the network does meanwhile."""
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, List, Optional
+
+import pytest
+
+from lightinit import boot, settings
+from lightinit.errors import ProvisioningError, TransientError
+from lightinit.formats.ovf import OvfEnvironment
+from lightinit.host.system import System
+from lightinit.pipeline import Context
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.stages import pool
+from lightinit.state import State, Timeline
+from tests.support import UUID, Machine, ScriptedClock
+
+OWNER = (b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">'
+         b"<wa:ProvisioningSection><wa:Version>1.0</wa:Version><LinuxProvisioningConfigurationSet "
+         b'xmlns="http://schemas.microsoft.com/windowsazure"><HostName>owned</HostName><UserName>owner</UserName>'
+         b"<UserPassword>secret</UserPassword></LinuxProvisioningConfigurationSet></wa:ProvisioningSection>"
+         b"<wa:PlatformSettingsSection><wa:PlatformSettings><wa:PreprovisionedVm>true</wa:PreprovisionedVm>"
+         b"</wa:PlatformSettings></wa:PlatformSettingsSection></Environment>")
+
+
+class Imds:
+    """Answers in order; the last one for ever."""
+
+    def __init__(self, *steps: Any) -> None:
+        self.steps: List[Any] = list(steps)
+        self.asked = 0
+
+    def fetch_reprovision_data(self, timeout_s: float) -> Optional[bytes]:
+        self.asked += 1
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, BaseException):
+            raise step
+        found: Optional[bytes] = step() if callable(step) else step
+        return found
+
+
+class Source:
+    """A datasource, as far as the wait goes."""
+
+    pool_type = "Running"
+
+    def __init__(self, imds: Imds, report: Callable[[], None] = lambda: None) -> None:
+        self.imds = imds
+        self.reports = 0
+        self.adopted: Optional[OvfEnvironment] = None
+        self._report = report
+
+    def report_ready(self) -> None:
+        self.reports += 1
+        self._report()
+
+    def adopt(self, environment: OvfEnvironment) -> None:
+        self.adopted = environment
+
+
+def make(tmp_path: Any, source: Source) -> Context:
+    machine = Machine(tmp_path)
+    system = System(machine.root, clock=ScriptedClock())
+    context = boot.make_context(system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock))
+    context.use_instance(UUID)
+    assert isinstance(context.state, State)
+    context.state.make_current()
+    context.datasource = source
+    context.network = pool.find_network(system, 1.0)
+    return context
+
+
+def test_it_is_reported_once_and_then_waited_for(tmp_path: Any) -> None:
+    source = Source(Imds(None, None, TransientError("request timed out"), None, OWNER))
+    context = make(tmp_path, source)
+    pool.wait_for_owner(context)
+    assert source.reports == 1 and source.imds.asked == 5
+    assert source.adopted is not None
+    assert (source.adopted.hostname, source.adopted.user_name, source.adopted.password) == ("owned", "owner", "secret")
+    assert not source.adopted.preprovisioned, "or it would wait for the next owner"
+    assert context.state is not None and context.state.load("pool") == {"kind": "Running", "reported": True}
+    # After a reboot the pool knows already.
+    again = Source(Imds(OWNER))
+    context.datasource = again
+    pool.wait_for_owner(context)
+    assert again.reports == 0 and again.adopted is not None
+
+
+def test_a_pool_that_cannot_be_told_is_an_error(tmp_path: Any) -> None:
+    def refuse() -> None:
+        raise ProvisioningError("wireserver refused the health report")
+
+    source = Source(Imds(OWNER), refuse)
+    context = make(tmp_path, source)
+    with pytest.raises(ProvisioningError, match="wireserver refused"):
+        pool.wait_for_owner(context)
+    assert context.state is not None and context.state.load("pool") is None
+    assert source.imds.asked == 0
+
+
+def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
+    source = Source(Imds(b"<html>", b"", OWNER.replace(b"HostName>", b"Host>"), OWNER))
+    context = make(tmp_path, source)
+    pool.wait_for_owner(context)
+    assert source.adopted is not None
+
+
+def test_after_a_change_of_the_network_it_is_asked_at_once_and_often(tmp_path: Any) -> None:
+    carrier = str(tmp_path) + "/sys/class/net/eth0/carrier"
+    times: List[float] = []
+    source = Source(Imds(None))
+    context = make(tmp_path, source)
+    clock = context.system.clock
+    os.makedirs(os.path.dirname(carrier))
+
+    def write(up: bool) -> None:
+        with open(carrier, "w", encoding="utf-8") as handle:
+            handle.write("%d\n" % up)
+
+    def answer() -> Optional[bytes]:
+        times.append(clock.monotonic())
+        if len(times) == 3:
+            write(False)  # the platform takes the cable out
+        return OWNER if len(times) == 8 else None
+
+    write(True)
+    source.imds.steps = [answer]
+    pool.wait_for_owner(context)
+    pauses = [later - earlier for earlier, later in zip(times, times[1:])]
+    assert pauses[0] >= 9 and pauses[1] >= 9, "as the setting says while nothing happens"
+    assert pauses[2] < 9 and all(pause <= 2 for pause in pauses[3:]), pauses
