@@ -137,7 +137,7 @@ def _run(options: argparse.Namespace) -> int:
         platform.start()
         line = json.dumps({
             "wireserver": platform.wireserver, "imds": platform.imds, "scenario": platform.scenario.name,
-            "pid": os.getpid()}) + "\n"
+            "pid": os.getpid(), "thumbprints": platform.thumbprints}) + "\n"
         if options.ready_file:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)
