@@ -80,7 +80,7 @@ def test_scenarios_are_listed() -> None:
     code, text, _ = run("scenarios", "--format", "json")
     listed = {item["name"]: item for item in json.loads(text)}
     assert listed["good"]["expect"] == {"ready": 1, "outcome": "done", "reports": ["Ready"]}
-    assert all(set(item) == {"name", "description", "expect"} for item in listed.values())
+    assert all(set(item) == {"name", "description", "expect", "needs"} for item in listed.values())
 
 
 def test_check(tmp_path: Any) -> None:
@@ -100,6 +100,7 @@ def test_check(tmp_path: Any) -> None:
     (["run", "--instance", "/nowhere.json"], 1, "/nowhere.json: cannot be read"),
     (["run", "--wireserver", "192.0.2.1:80"], 1, "Is the address on an interface"),
     (["run", "--ready-file", "/nowhere/file"], 1, "cannot write the ready file"),
+    (["run", "--certificates", "/nowhere.pem"], 1, "cannot read the certificates in /nowhere.pem: No such file"),
     (["run", "--imds", "nowhere"], 2, "is not HOST:PORT"),
     (["run", "--latency-ms", "-5"], 2, "is not a number of milliseconds"),
 ])
