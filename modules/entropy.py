@@ -14,12 +14,13 @@ import fcntl
 import logging
 import os
 import stat
+from typing import Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.host.atomic import write_all
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings
+from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.entropy")
 
@@ -27,6 +28,7 @@ NAME = "entropy"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 NEEDS_INSTANCE = False
+SETTINGS: Tuple[Setting, ...] = ()
 
 TABLE = "/sys/firmware/acpi/tables/OEM0"
 TABLE_LIMIT_BYTES = 64 * 1024  # Hyper-V's has some hundred; the kernel itself takes no more than 4096

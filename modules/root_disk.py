@@ -26,7 +26,7 @@ from lightinit.host import block_devices
 from lightinit.host.block_devices import Device
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings
+from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.root_disk")
 
@@ -34,6 +34,7 @@ NAME = "root_disk"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 NEEDS_INSTANCE = False
+SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
 TABLE_LIMIT_S = 120.0

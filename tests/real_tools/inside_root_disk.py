@@ -59,8 +59,8 @@ class Disk:
         if self.device:
             if self.wish["table"]:
                 subprocess.run(["partx", "--delete", self.device], stderr=subprocess.DEVNULL)
-            must("losetup", "--detach", self.device)
-            self.device = ""
+            device, self.device = self.device, ""
+            must("losetup", "--detach", device)
 
     @property
     def root(self) -> str:
