@@ -119,7 +119,8 @@ def test_a_wrong_value_over_several_lines_is_told_in_one(tmp_path: Any) -> None:
 
 
 def test_what_is_rendered_converts_back() -> None:
-    for value, kind in (("a b\nc", "lines"), ("", "lines"), ("a b", "lines"), (True, "boolean"), (("a", "b"), "words"), (2.5, "seconds"), (7, "integer"), ("x", "text")):
+    for value, kind in (("a b\nc", "lines"), ("", "lines"), ("a b", "lines"),
+                        (True, "boolean"), (("a", "b"), "words"), (2.5, "seconds"), (7, "integer"), ("x", "text")):
         assert convert(Setting("key", kind, value, ""), render(value)) == value
 
 

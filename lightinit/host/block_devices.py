@@ -53,7 +53,7 @@ class Device:
 def find_device(system: System, number: str) -> Optional[Device]:
     """The block device ``number`` (``major:minor``); None when there is none of this number."""
     folder = SYSFS + number
-    if not system.is_dir(folder):
+    if ":" not in number or not system.is_dir(folder):
         return None
     name = ""
     for line in system.read_text(folder + "/uevent").split("\n"):

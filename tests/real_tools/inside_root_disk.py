@@ -25,6 +25,14 @@ CHECK = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"], "btrfs": ["btrf
 BOOT_CODE = bytes(range(256)) + b"boot code"
 
 
+def capabilities() -> List[str]:
+    """The command that takes away what lightinit.service takes away."""
+    with open(os.path.join(os.path.dirname(__file__), "../../systemd/lightinit.service"), encoding="utf-8") as handle:
+        lines = [line for line in handle if line.startswith("CapabilityBoundingSet=~")]
+    names = [name[len("CAP_"):].lower() for line in lines for name in line.strip().partition("~")[2].split()]
+    return ["setpriv", "--bounding-set", ",".join("-" + name for name in names)]
+
+
 def must(*argv: str, stdin: str = "") -> str:
     ended = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     if ended.returncode:
@@ -142,7 +150,8 @@ def run(wish: Dict[str, Any]) -> None:
         for command in wish.get("before", ()):
             must("sh", "-c", command.replace("DISK", disk.device))
         before = disk.facts()
-        ended = subprocess.run(["unshare", "--mount", sys.executable, "-B", __file__, "apply", json.dumps(wish["hidden"])],
+        second = ["unshare", "--mount", sys.executable, "-B", __file__, "apply", json.dumps(wish["hidden"])]
+        ended = subprocess.run(capabilities() + second,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=100)
         if ended.returncode:
             raise SystemExit(ended.stderr.decode())

@@ -1,6 +1,7 @@
 """The module root_disk on disks in memory, with this machine's growpart, sfdisk, resize2fs, xfs_growfs and btrfs.
 
-Each disk is a loop device of this machine's: partitions are told to the kernel as on a VM, and are gone afterwards.
+The module has the capabilities that lightinit.service leaves it. Each disk is a loop device of this machine's: partitions
+are told to the kernel as on a VM, and are gone afterwards.
 """
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ BIOS = "21686148-6449-6E6F-744E-656564454649"
 GPT = ("label: gpt\n1: start=10240, size=%d, name=root, attrs=LegacyBIOSBootable\n"
        "14: start=2048, size=8192, type=" + BIOS + "\n")
 DOS = "label: dos\n1: start=2048, size=8192, type=ef\n2: start=10240, size=%d, bootable\n"
+TOOLS = ("losetup", "sfdisk", "growpart", "partx", "setpriv", "pivot_root", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
 SMALL, LARGE = 204800, 819200  # sectors: 100 MiB; 400 MiB, since xfs wants 300
 CAP_SYS_RESOURCE = 1 << 24
 
@@ -33,7 +35,7 @@ def may_grow_ext4() -> bool:
 def inside(table: str, kind: str, hidden: Sequence[str] = (), number: int = 1, new_mib: int = 700,
            before: Sequence[str] = (), block: int = 0, mib: int = 0) -> Dict[str, Any]:
     """A disk with this table and file system is made larger, and the module run on it, twice."""
-    reason = why_not("losetup", "sfdisk", "growpart", "partx", "pivot_root", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+    reason = why_not(*TOOLS)
     if not reason and not os.path.exists("/dev/loop-control"):
         reason = "no loop devices here"
     if reason and not IN_CI:
