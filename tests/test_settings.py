@@ -102,6 +102,11 @@ def test_settings_of_a_module_that_is_not_listed_are_fine(tmp_path: Any) -> None
     assert not found.problems
 
 
+def test_a_text_that_goes_on_is_one_line(tmp_path: Any) -> None:
+    found = load(tmp_path, "[lightinit]\nmodules = timezone\n[module.timezone]\nzone = Etc/\n  UTC\n")
+    assert found["module.timezone"]["zone"] == "Etc/ UTC"
+
+
 def test_a_value_of_lines_keeps_them_apart(tmp_path: Any) -> None:
     found = load(tmp_path, "[module.write_files]\nfiles =\n    /a text=x  y\n\n  # a comment\n\t/b source=/c \n"
                  "[lightinit]\nmodules = write_files\n")

@@ -17,7 +17,7 @@ PACKED = base64.b64encode(gzip.compress(b"big" * 1000)).decode()
     ("/etc/motd text=", FileEntry("/etc/motd")),
     (r"/a text=one\ntwo\n", FileEntry("/a", content=b"one\ntwo\n")),
     (r"/a text=\tC:\\new", FileEntry("/a", content=b"\tC:\\new\n")),
-    ("/a text=  two  blanks, mode=0600 and ünïcode", FileEntry("/a", content="  two  blanks, mode=0600 and ünïcode\n".encode())),
+    ("/a text=  two  blanks, mode=0600, ünïcode", FileEntry("/a", content="  two  blanks, mode=0600, ünïcode\n".encode())),
     ("/a   mode=0600\towner=x text=y".replace("\t", " "), FileEntry("/a", 0o600, "x", content=b"y\n")),
     ("/a owner=app:web mode=4755 append base64=AAEC", FileEntry("/a", 0o4755, "app", "web", True, content=b"\0\1\2")),
     ("/a owner=0:0 source=/usr/share/a", FileEntry("/a", None, "0", "0", source="/usr/share/a")),
@@ -30,8 +30,10 @@ def test_what_entries_mean(line: str, means: FileEntry) -> None:
 
 @pytest.mark.parametrize("line, why", [
     ("etc/motd text=secret", "plain path"), ("text=secret", "plain path"), ("/a/../b text=secret", "plain path"),
-    ("/a/ text=secret", "plain path"), ("//a text=secret", "plain path"), ("/ text=secret", "plain path"), ("", "plain path"),
-    ("/a", "does not say"), ("/a mode=0600", "does not say"), ("/a secret", "word 2"), ("/a mode=0600 secret text=x", "word 3"),
+    ("/a/ text=secret", "plain path"), ("//a text=secret", "plain path"), ("/ text=secret", "plain path"),
+    ("", "plain path"),
+    ("/a", "does not say"), ("/a mode=0600", "does not say"), ("/a secret", "word 2"),
+    ("/a mode=0600 secret text=x", "word 3"),
     ("/a mode=0600 mode=0644 text=secret", "word 3"), ("/a append append text=secret", "word 3"),
     ("/a content=secret", "word 2"), ("/a mode= text=secret", "word 2"), ("/a mode=9 text=secret", "octal"),
     ("/a mode=u+x text=secret", "octal"), ("/a mode=77777 text=secret", "octal"), ("/a owner=: text=secret", "owner"),

@@ -120,7 +120,8 @@ def test_in_a_dump_only_the_size_changes() -> None:
 
 @pytest.mark.parametrize("dump, ours", [
     (DUMP, Partition(1, 4096, 209715)), (DUMP, Partition(1, 409, 2097152)), ("", Partition(1, 4096, 2097152)),
-    (DUMP.replace("unit: sectors", "unit: cylinders"), Partition(1, 4096, 2097152)), (DUMP + DUMP, Partition(1, 4096, 2097152))])
+    (DUMP.replace("unit: sectors", "unit: cylinders"), Partition(1, 4096, 2097152)),
+    (DUMP + DUMP, Partition(1, 4096, 2097152))])
 def test_a_dump_that_says_otherwise_is_refused(dump: str, ours: Partition) -> None:
     with pytest.raises(MalformedError):
         edit_dump(dump, ours, 8388608, 1)

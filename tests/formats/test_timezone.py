@@ -14,8 +14,8 @@ def test_names_that_may_be(name: str) -> None:
     assert is_zone_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "/UTC", "UTC/", "a//b", "..", "../UTC", "Europe/../UTC", ".", "zone.tab", "Europe Berlin",
-                                  "UTC\n", "UTC\0", "Zürich", "x" * 65, "$(reboot)", "~"])
+@pytest.mark.parametrize("name", ["", "/UTC", "UTC/", "a//b", "..", "../UTC", "Europe/../UTC", ".", "zone.tab",
+                                  "Europe Berlin", "UTC\n", "UTC\0", "Zürich", "x" * 65, "$(reboot)", "~"])
 def test_names_that_may_not_be(name: str) -> None:
     assert not is_zone_name(name)
 
@@ -25,7 +25,7 @@ def test_the_rule_stands_in_the_footer() -> None:
     assert read_posix_rule(ZONE[:-27] + b"<-03>3\n") == "<-03>3"
 
 
-@pytest.mark.parametrize("data", [b"TZif" + b"\0" + ZONE[5:], ZONE[:88] + b"\n\n", ZONE[:88], b"Europe/Berlin\n", b"", b"TZif2",
-                                  ZONE[:-1] + b"\xff\n", ZONE + b"more"])
+@pytest.mark.parametrize("data", [b"TZif" + b"\0" + ZONE[5:], ZONE[:88] + b"\n\n", ZONE[:88], b"Europe/Berlin\n", b"",
+                                  b"TZif2", ZONE[:-1] + b"\xff\n", ZONE + b"more"])
 def test_where_there_is_no_rule(data: bytes) -> None:
     assert read_posix_rule(data) == ""
