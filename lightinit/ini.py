@@ -25,7 +25,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Entry:
-    """A ``key = value`` as it stands in a file."""
+    """A ``key = value`` as it stands in a file; the lines that continue a value are joined by newlines."""
 
     section: str
     key: str
@@ -45,7 +45,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
             continue
         if line[0] in " \t" and entries and entries[-1].section == section:
             last = entries.pop()
-            entries.append(Entry(section, last.key, (last.value + " " + bare).strip(), file, last.line))
+            entries.append(Entry(section, last.key, (last.value + "\n" + bare).strip(), file, last.line))
         elif bare[0] == "[":
             section = bare[1:-1].strip() if bare.endswith("]") else ""
             if not section:

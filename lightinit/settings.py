@@ -25,9 +25,9 @@ class Setting:
 
     Attributes:
         key: its name; a number's unit is its ending (``timeout_s``).
-        kind: text, words, boolean, integer, seconds, endpoint or path.
+        kind: text, words, lines, boolean, integer, seconds, endpoint or path.
         default: its value when nothing sets it, already of the kind's Python type
-            (str, tuple of str, bool, int, float, str, str).
+            (str, tuple of str, str with newlines, bool, int, float, str, str).
         help: what it does, one sentence; becomes the comment in etc/lightinit.conf.
         choices: for text: the values it may have; empty means any.
     """
@@ -180,6 +180,9 @@ def convert(setting: Setting, text: str) -> Any:
     Raises:
         ValueError: it means none; the message says what was expected.
     """
+    if setting.kind == "lines":
+        return "\n".join(line.strip() for line in text.split("\n") if line.strip())
+    text = text.replace("\n", " ")
     if setting.kind == "boolean":
         if text.lower() in ("yes", "true", "on", "1"):
             return True
@@ -211,7 +214,8 @@ def render(value: Any) -> str:
         return " ".join(value)
     if isinstance(value, float):
         return "%g" % value
-    return str(value)
+    text = str(value)
+    return "".join("\n    " + line for line in text.split("\n")) if "\n" in text else text
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
@@ -279,7 +283,7 @@ def _apply(section: str, schema: Sequence[Setting], entries: List[Entry],
             origins[entry.key] = "%s:%d" % (entry.file, entry.line)
         except ValueError as error:
             problems.append(Problem(entry.file, entry.line, "[%s] %s = %s: %s; using %s" % (
-                section, entry.key, short(entry.value), error, render(values[entry.key]) or "nothing")))
+                section, entry.key, short(entry.value.replace("\n", " ")), error, render(values[entry.key]) or "nothing")))
     return values, origins
 
 

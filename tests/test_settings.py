@@ -102,8 +102,30 @@ def test_settings_of_a_module_that_is_not_listed_are_fine(tmp_path: Any) -> None
     assert not found.problems
 
 
+def test_a_text_that_goes_on_is_one_line(tmp_path: Any) -> None:
+    found = load(tmp_path, "[lightinit]\nmodules = timezone\n[module.timezone]\nzone = Etc/\n  UTC\n")
+    assert found["module.timezone"]["zone"] == "Etc/ UTC"
+
+
+def test_a_value_of_lines_keeps_them_apart(tmp_path: Any) -> None:
+    found = load(tmp_path, "[module.write_files]\nfiles =\n    /a text=x  y\n\n  # a comment\n\t/b source=/c \n"
+                 "[lightinit]\nmodules = write_files\n")
+    assert not found.problems
+    assert found["module.write_files"]["files"] == "/a text=x  y\n/b source=/c"
+    shown = config.as_text(found).split("\n")
+    at = next(number for number, line in enumerate(shown) if line.startswith("files ="))
+    assert shown[at].endswith("# /etc/lightinit/lightinit.conf:2")
+    assert shown[at + 1:at + 3] == ["    /a text=x  y", "    /b source=/c"]
+
+
+def test_a_wrong_value_over_several_lines_is_told_in_one(tmp_path: Any) -> None:
+    problem, = load(tmp_path, "[lightinit]\nenabled = perhaps\n  not\n").problems
+    assert "enabled = perhaps not: expected yes or no" in str(problem)
+
+
 def test_what_is_rendered_converts_back() -> None:
-    for value, kind in ((True, "boolean"), (("a", "b"), "words"), (2.5, "seconds"), (7, "integer"), ("x", "text")):
+    for value, kind in (("a b\nc", "lines"), ("", "lines"), ("a b", "lines"),
+                        (True, "boolean"), (("a", "b"), "words"), (2.5, "seconds"), (7, "integer"), ("x", "text")):
         assert convert(Setting("key", kind, value, ""), render(value)) == value
 
 

@@ -16,7 +16,8 @@ def as_text(settings: Settings) -> str:
     for section, values in settings.values.items():
         lines += ["[%s]" % section]
         for key, value in values.items():
-            lines.append("%-50s # %s" % ("%s = %s" % (key, render(value)), settings.origins[section][key]))
+            first, newline, more = ("%s = %s" % (key, render(value))).partition("\n")
+            lines.append("%-50s # %s%s%s" % (first, settings.origins[section][key], newline, more))
         lines.append("")
     return "\n".join(lines).rstrip()
 

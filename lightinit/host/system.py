@@ -240,8 +240,13 @@ class System:
             raise self._cannot("directory cannot be removed", name, error) from error
         return True
 
-    def link(self, name: str, target: str) -> None:
+    def link(self, name: str, target: str, over_file: bool = False) -> None:
         """Make ``name`` a symbolic link to ``target``, atomically.
+
+        Args:
+            name: the VM's path; a link there is replaced, not followed.
+            target: what the link says.
+            over_file: whether a regular file may be replaced by it too.
 
         Raises:
             ProvisioningError: it could not be made, or something other than a link is in its place.
@@ -250,7 +255,8 @@ class System:
         scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
         try:
             make_parents(os.path.dirname(path))
-            if os.path.lexists(path) and not os.path.islink(path):
+            replaceable = os.path.islink(path) or (over_file and os.path.isfile(path))
+            if os.path.lexists(path) and not replaceable:
                 raise FileExistsError(errno.EEXIST, "something other than a link is there", name)
             if os.path.islink(path) and os.readlink(path) == target:
                 return

@@ -57,8 +57,8 @@ class FailingSystem(System):
     def write(self, name: str, *arguments: Any, **more: Any) -> None:
         self._change(name, lambda: super(FailingSystem, self).write(name, *arguments, **more))
 
-    def link(self, name: str, target: str) -> None:
-        self._change(name, lambda: super(FailingSystem, self).link(name, target))
+    def link(self, name: str, target: str, over_file: bool = False) -> None:
+        self._change(name, lambda: super(FailingSystem, self).link(name, target, over_file))
 
     def make_dir(self, name: str, mode: int = 0o755) -> None:
         self._change(name, lambda: super(FailingSystem, self).make_dir(name, mode))

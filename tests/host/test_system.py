@@ -232,3 +232,17 @@ def test_a_command_that_hangs_or_is_missing_is_an_error() -> None:
         System("/").run(["/bin/sh", "-c", "sleep 60"], timeout_s=0.2)
     with pytest.raises(ProvisioningError, match="command cannot be started"):
         System("/").run(["/no/such/tool"])
+
+
+def test_a_link_takes_the_place_of_a_file_only_if_told_so(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    system.write("/etc/localtime", b"a copy")
+    with pytest.raises(ProvisioningError, match="link cannot be made"):
+        system.link("/etc/localtime", "../usr/share/zoneinfo/UTC")
+    assert system.read("/etc/localtime") == b"a copy"
+    system.link("/etc/localtime", "../usr/share/zoneinfo/UTC", over_file=True)
+    assert os.readlink(str(tmp_path / "etc/localtime")) == "../usr/share/zoneinfo/UTC"
+    system.make_dir("/etc/folder")
+    with pytest.raises(ProvisioningError, match="link cannot be made"):
+        system.link("/etc/folder", "elsewhere", over_file=True)
+    assert sorted(os.listdir(str(tmp_path / "etc"))) == ["folder", "localtime"]

@@ -17,8 +17,9 @@ from lightinit.settings import Setting
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules")) if re.match(r"[a-z]\w*\.py\Z", name))
 SOURCES = ["modules/%s.py" % name for name in MODULES] + [
-    "lightinit/host/%s.py" % name for name in ("account_files", "accounts", "host_keys", "private_files", "privileges")] + [
-    "lightinit/formats/%s.py" % name for name in ("accounts",)]
+    "lightinit/host/%s.py" % name for name in ("account_files", "accounts", "block_devices", "host_keys", "private_files",
+                                               "privileges")] + [
+    "lightinit/formats/%s.py" % name for name in ("accounts", "file_entries")]
 
 
 def text_of(path: str) -> str:
@@ -98,13 +99,13 @@ def test_the_module_of_your_own_works(tmp_path: Any) -> None:
     code = section("A module of your own").split("```python\n")[1].split("```")[0]
     (tmp_path / "mysite").mkdir()
     (tmp_path / "mysite" / "__init__.py").write_text("")
-    (tmp_path / "mysite" / "timezone.py").write_text(code)
+    (tmp_path / "mysite" / "motd.py").write_text(code)
     sys.path.insert(0, str(tmp_path))
     try:
-        module: Any = registry.load_module("mysite.timezone")
+        module: Any = registry.load_module("mysite.motd")
     finally:
         sys.path.remove(str(tmp_path))
     settings = {setting.key: setting.default for setting in module.SETTINGS}
-    outcome = module.apply(Instance("id"), System(tmp_path / "root"), settings)
-    assert outcome.message == "time zone is Etc/UTC"
-    assert os.readlink(str(tmp_path / "root/etc/localtime")) == "/usr/share/zoneinfo/Etc/UTC"
+    outcome = module.apply(Instance("id", hostnames=("web-1",), location="westeurope"), System(tmp_path / "root"), settings)
+    assert outcome.message == "whoever logs in to web-1 is greeted"
+    assert (tmp_path / "root/etc/motd").read_text() == "Welcome to web-1 in westeurope.\n"

@@ -1,0 +1,114 @@
+"""Set the time zone that the settings name: /etc/localtime, and the other files from which this host takes its own.
+
+It needs neither timedatectl nor a running service; what runs already keeps the zone that it began with.
+"""
+from __future__ import annotations
+
+import os
+import stat
+from functools import partial
+from typing import Callable, List, Tuple
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats import timezone as zones
+from lightinit.formats.hostname import edit_assignment
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Outcome
+from lightinit.settings import ModuleSettings, Setting
+
+NAME = "timezone"
+FREQUENCY = Frequency.INSTANCE
+REQUIRED = False
+NEEDS_INSTANCE = False
+SETTINGS: Tuple[Setting, ...] = (
+    Setting("zone", "text", "", "The zone's name, such as Europe/Berlin; empty: leave the one that the image has."),
+)
+
+ZONES = "/usr/share/zoneinfo"
+LOCALTIME = "/etc/localtime"
+PLAIN_FILE = "/etc/timezone"
+RULE_FILE = "/etc/TZ"
+# Shell assignments of init scripts: the key is set where the file has it. OpenRC's and SUSE's, Red Hat's, runit's.
+ASSIGNMENTS = (("/etc/conf.d/clock", "TIMEZONE"), ("/etc/sysconfig/clock", "ZONE"), ("/etc/sysconfig/clock", "TIMEZONE"),
+               ("/etc/rc.conf", "TIMEZONE"))
+ZONE_LIMIT_BYTES = 256 * 1024
+
+
+def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
+    """Set the time zone.
+
+    Args:
+        instance: not used.
+        system: the machine.
+        settings: as in ``SETTINGS``.
+
+    Returns:
+        The zone; a warning when /etc/TZ could not be made to say it.
+
+    Raises:
+        ProvisioningError: there is no such zone here, or a file could not be read or written.
+    """
+    zone = settings["zone"]
+    if not zone:
+        return Outcome("time zone left as it is", skipped=True)
+    compiled = _read_zone(system, zone)
+    warnings: List[str] = []
+    changed = _link(system, zone)
+    changed |= _edit(system, PLAIN_FILE, lambda text: zone + "\n")
+    for path, key in ASSIGNMENTS:
+        changed |= _edit(system, path, partial(edit_assignment, key=key, name=zone, add=False))
+    rule = zones.read_posix_rule(compiled)
+    if rule:
+        changed |= _edit(system, RULE_FILE, lambda text: rule + "\n")
+    elif system.exists(RULE_FILE):
+        warnings.append("%s is left as it is: the zone %s follows no rule that could stand there" % (RULE_FILE, zone))
+    return Outcome("time zone is %s%s" % (zone, "" if changed else " already"), tuple(warnings))
+
+
+def _read_zone(system: System, zone: str) -> bytes:
+    """The compiled zone, whose file lies below the zones' folder, links included."""
+    if not zones.is_zone_name(zone):
+        raise ProvisioningError("time zone is not valid", zone=ascii(zone[:80]), hint="name one as it is below " + ZONES)
+    if not system.is_dir(ZONES):
+        raise ProvisioningError("time zones are not installed", zone=zone, folder=ZONES,
+                                hint="install the package tzdata in the image")
+    path = "%s/%s" % (ZONES, zone)
+    try:
+        # On some hosts a name there leads to /etc/localtime, which would then lead to itself.
+        inside = system.path(path).startswith(system.path(ZONES) + "/")
+        data = system.read(path, ZONE_LIMIT_BYTES) if inside else b""
+    except (OSError, MalformedError):
+        data = b""
+    if not zones.is_zone(data):
+        raise ProvisioningError("time zone is not there", zone=zone, folder=ZONES,
+                                hint="name one that is there, or install what brings it (tzdata, tzdata-legacy)")
+    return data
+
+
+def _link(system: System, zone: str) -> bool:
+    """Let /etc/localtime be a link to the zone; returns whether it was none."""
+    path = system.path(LOCALTIME, follow_last=False)
+    wanted = "%s/%s" % (ZONES, zone)
+    if os.path.islink(path) and os.path.normpath(os.path.join("/etc", os.readlink(path))) == wanted:
+        return False
+    # A regular file there is a copy of a zone: hosts whose /usr was a file system of its own have one.
+    system.link(LOCALTIME, ".." + wanted, over_file=True)
+    return True
+
+
+def _edit(system: System, path: str, edit: Callable[[str], str]) -> bool:
+    """Let the file say what ``edit`` makes of it, if it is there; returns whether it was changed."""
+    try:
+        status = os.stat(system.path(path))
+        before = system.read(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
+    except MalformedError as error:
+        raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
+    after = edit(before)
+    if after == before:
+        return False
+    system.write(path, after.encode("utf-8", "surrogateescape"), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+    return True

@@ -1,0 +1,113 @@
+"""The module root_disk where it has to leave a machine as it is; it grows real disks in tests/real_tools."""
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Optional, Sequence
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import Completed, System
+from lightinit.model import Instance, Outcome
+from lightinit.modules import root_disk
+
+DISK = "/sys/devices/block/sda"
+FILES = {
+    "/proc/self/mountinfo": "22 1 8:0 / / rw,relatime - ext4 /dev/root rw\n",
+    DISK + "/dev": "8:0", DISK + "/size": "8192", DISK + "/ro": "0", DISK + "/uevent": "DEVNAME=sda\n",
+}
+
+
+class StandIn(System):
+    """Says that it is live, and is a directory whose tools do as they are told here."""
+
+    def __init__(self, root: Any, tools: Sequence[str] = ("resize2fs", "growpart"),
+                 ended: Optional[Completed] = None) -> None:
+        super().__init__(root)
+        self.live = True
+        self.tools, self.ended = tools, ended or Completed(0, "", "")
+        self.runs: List[str] = []
+        for name, text in FILES.items():
+            self.write(name, text.encode())
+        self.link("/sys/dev/block/8:0", DISK)
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+    def tool(self, name: str) -> Optional[str]:
+        return "/sbin/" + name if name in self.tools else None
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        self.runs.append(" ".join(argv))
+        return self.ended
+
+
+def apply(system: System) -> Outcome:
+    return root_disk.apply(Instance("id"), system, {})
+
+
+def test_a_scratch_root_has_no_disk(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    assert apply(system).skipped and system.skipped == ["the size of the root disk"]
+
+
+@pytest.mark.parametrize("mount, files, says", [
+    ("0:30 / / rw - overlay overlay rw", {}, "a file system of type overlay is not grown"),
+    ("0:30 / / rw - tmpfs none rw", {}, "type tmpfs"), ("0:30 / / rw - nfs4 server:/root rw", {}, "type nfs4"),
+    ("8:0 / / ro - ext4 /dev/root rw", {}, "mounted read-only"), ("8:0 / / rw - ext4 /dev/root ro", {}, "mounted read-only"),
+    ("8:0 / /mnt rw - ext4 /dev/root rw", {}, "nothing is mounted at /"), ("", {}, "nothing is mounted at /"),
+    ("8:7 / / rw - ext4 /dev/root rw", {}, "does not tell which device"),
+    ("0:30 / / rw - btrfs /dev/root rw", {}, "does not tell which device"),
+    ("8:0 / / rw - ext4 /dev/root rw", {DISK + "/dm/uuid": "CRYPT-LUKS2-1"}, "it lies on device mapper (CRYPT)"),
+    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/dm/uuid": "LVM-1"}, "it lies on device mapper (LVM), which is not grown"),
+    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/md/level": "raid1"}, "it lies on a RAID"),
+    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/ro": "1"}, "/dev/sda is read-only"),
+])
+def test_what_is_left_as_it_is(tmp_path: Any, mount: str, files: Dict[str, str], says: str) -> None:
+    system = StandIn(tmp_path)
+    for name, text in dict(files, **{"/proc/self/mountinfo": "22 1 %s\n" % mount}).items():
+        system.write(name, text.encode())
+    outcome = apply(system)
+    assert outcome.skipped and says in outcome.message and not outcome.warnings
+    assert not system.runs
+
+
+def test_on_a_whole_disk_only_the_file_system_is_grown(tmp_path: Any) -> None:
+    system = StandIn(tmp_path)
+    assert apply(system) == Outcome("ext4 file system fills /dev/sda")
+    assert system.runs == ["/sbin/resize2fs /dev/sda"]
+
+
+@pytest.mark.parametrize("kind, command", [("ext3", "/sbin/resize2fs /dev/sda"), ("xfs", "/sbin/xfs_growfs -d /")])
+def test_each_file_system_has_its_tool(tmp_path: Any, kind: str, command: str) -> None:
+    system = StandIn(tmp_path, ("resize2fs", "xfs_growfs"))
+    system.write("/proc/self/mountinfo", b"22 1 8:0 / / rw - %s /dev/root rw\n" % kind.encode())
+    apply(system)
+    assert system.runs == [command]
+
+
+def test_without_its_tool_it_says_so(tmp_path: Any) -> None:
+    system = StandIn(tmp_path, ())
+    assert apply(system).message == "ext4 file system left as it is: resize2fs is missing (e2fsprogs)"
+
+
+def test_a_tool_that_fails_is_told_with_its_words(tmp_path: Any) -> None:
+    system = StandIn(tmp_path, ended=Completed(1, "", "resize2fs 1.47\nresize2fs: No space\n"))
+    with pytest.raises(ProvisioningError, match="root file system cannot be grown") as caught:
+        apply(system)
+    assert caught.value.details["said"] == "resize2fs: No space"
+
+
+def test_a_partition_whose_disk_cannot_be_read_is_told(tmp_path: Any) -> None:
+    system = StandIn(tmp_path)
+    for name, text in (("dev", "8:1"), ("partition", "1"), ("start", "2048"), ("size", "4096"), ("uevent", "DEVNAME=sda1")):
+        system.write("%s/sda1/%s" % (DISK, name), text.encode())
+    system.link("/sys/dev/block/8:1", DISK + "/sda1")
+    system.write("/proc/self/mountinfo", b"22 1 8:1 / / rw - ext4 /dev/root rw\n")
+    with pytest.raises(ProvisioningError, match="disk cannot be read"):
+        apply(system)
+    assert not system.runs and not os.path.exists(system.root + "/dev")

@@ -1,0 +1,170 @@
+"""The module write_files on scratch roots: what is written, whose it is, and where nothing is written."""
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, Tuple
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Instance, Outcome
+from lightinit.modules import write_files
+
+ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+ACCOUNTS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1500:1600::/home/app:/bin/sh\n",
+            "/etc/group": "root:x:0:\napp:x:1600:\nweb:x:1700:\n"}
+
+
+def host(root: Any) -> System:
+    os.chmod(str(root), 0o755)
+    system = System(root)
+    for name, text in ACCOUNTS.items():
+        system.write(name, text.encode())
+    return system
+
+
+def apply(system: System, *lines: str) -> Outcome:
+    return write_files.apply(Instance("id"), system, {"files": "\n".join(lines)})
+
+
+def facts(system: System, name: str) -> Tuple[int, int, int]:
+    found = os.lstat(system.root + name)
+    return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+
+
+def test_nothing_listed_is_nothing_done(tmp_path: Any) -> None:
+    assert apply(host(tmp_path)).skipped
+
+
+def test_files_are_written_once(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    lines = ("/etc/motd text=Hello", "/srv/deep/er/x mode=0600 base64=AAEC", "/etc/copy source=/etc/group")
+    assert apply(system, *lines) == Outcome("3 files, 3 of them written")
+    assert system.read_text("/etc/motd") == "Hello\n" and system.read("/srv/deep/er/x") == b"\0\1\2"
+    assert system.read_text("/etc/copy") == ACCOUNTS["/etc/group"]
+    assert [facts(system, name)[0] for name in ("/etc/motd", "/srv/deep/er/x", "/srv/deep")] == [0o644, 0o600, 0o755]
+    inode = os.stat(system.root + "/etc/motd").st_ino
+    assert apply(system, *lines) == Outcome("3 files, 0 of them written")
+    assert os.stat(system.root + "/etc/motd").st_ino == inode
+
+
+@pytest.mark.parametrize("spoil", ["text", "mode"])
+def test_what_differs_is_mended(tmp_path: Any, spoil: str) -> None:
+    system = host(tmp_path)
+    apply(system, "/etc/motd text=Hello")
+    if spoil == "text":
+        system.write("/etc/motd", b"Bye\n")
+    else:
+        os.chmod(system.root + "/etc/motd", 0o666)
+    assert apply(system, "/etc/motd text=Hello").message == "1 files, 1 of them written"
+    assert system.read_text("/etc/motd") == "Hello\n" and facts(system, "/etc/motd")[0] == 0o644
+
+
+@needs_root
+@pytest.mark.parametrize("owner, ids", [("app", (1500, 1600)), ("app:web", (1500, 1700)), ("root:web", (0, 1700)),
+                                        ("0:0", (0, 0)), ("4242", (4242, 0)), ("4242:4343", (4242, 4343))])
+def test_owners_are_those_of_the_root(tmp_path: Any, owner: str, ids: Tuple[int, int]) -> None:
+    system = host(tmp_path)
+    apply(system, "/srv/x owner=%s mode=4750 text=x" % owner)
+    assert facts(system, "/srv/x") == (0o4750,) + ids
+    assert facts(system, "/srv")[1:] == (0, 0), "folders that are made are root's"
+
+
+@pytest.mark.parametrize("owner", ["nobody-here", "app:nobody-here"])
+def test_an_owner_that_does_not_exist_is_told(tmp_path: Any, owner: str) -> None:
+    system = host(tmp_path)
+    with pytest.raises(ProvisioningError, match="owner of a file does not exist"):
+        apply(system, "/srv/x owner=%s text=x" % owner)
+    assert not system.exists("/srv")
+
+
+def test_appending_adds_once_and_keeps_the_owner(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    system.write("/etc/hosts", b"127.0.0.1 localhost", 0o640, 1500 if ROOT else 0, 1600 if ROOT else 0)
+    before = facts(system, "/etc/hosts")
+    for written in (1, 0):
+        outcome = apply(system, r"/etc/hosts append text=10.0.0.1 a\n10.0.0.2 b")
+        assert outcome.message == "1 files, %d of them written" % written
+        assert system.read_text("/etc/hosts") == "127.0.0.1 localhost\n10.0.0.1 a\n10.0.0.2 b\n"
+        assert facts(system, "/etc/hosts") == before
+    apply(system, "/etc/hosts append text=0.0.1 a")
+    assert system.read_text("/etc/hosts").endswith("2 b\n0.0.1 a\n"), "a part of a line is not the line"
+    apply(system, "/etc/hosts append mode=0600 text=10.0.0.1 a")
+    assert facts(system, "/etc/hosts")[0] == 0o600
+
+
+def test_appending_to_a_file_that_is_not_there_makes_it(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    apply(system, "/etc/new append mode=0600 text=x")
+    assert system.read_text("/etc/new") == "x\n" and facts(system, "/etc/new")[0] == 0o600
+
+
+def test_a_link_of_roots_is_followed(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    system.link("/etc/resolv.conf", "/run/resolv.conf")
+    apply(system, "/etc/resolv.conf text=nameserver 10.0.0.1")
+    assert os.path.islink(system.root + "/etc/resolv.conf") and system.read("/run/resolv.conf") == b"nameserver 10.0.0.1\n"
+
+
+@needs_root
+@pytest.mark.parametrize("mode, owner", [(0o755, (1500, 1600)), (0o777, (0, 0)), (0o1777, (0, 0)), (0o775, (0, 1600)),
+                                         (0o700, (1500, 0))])
+@pytest.mark.parametrize("entry", ["/home/app/x text=x", "/home/app/deep/x text=x", "/etc/x source=/home/app/secret",
+                                   "/etc/link text=x", "/home/app/x append text=x"])
+def test_where_others_may_write_nothing_is_written(tmp_path: Any, mode: int, owner: Tuple[int, int], entry: str) -> None:
+    system = host(tmp_path)
+    system.make_dir("/home/app")
+    system.link("/etc/link", "/home/app/x")
+    system.write("/home/app/secret", b"x")
+    os.chown(system.root + "/home/app", *owner)
+    os.chmod(system.root + "/home/app", mode)
+    with pytest.raises(ProvisioningError, match="place of a file is not safe") as caught:
+        apply(system, entry)
+    assert "others than root may change /home/app" in str(caught.value)
+    assert os.listdir(system.root + "/home/app") == ["secret"] and not system.exists("/etc/x")
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o2775])
+def test_roots_own_group_may_write(tmp_path: Any, mode: int) -> None:
+    system = host(tmp_path)
+    system.make_dir("/usr/local")
+    os.chmod(system.root + "/usr/local", mode)
+    assert apply(system, "/usr/local/x text=x").message == "1 files, 1 of them written"
+
+
+@pytest.mark.parametrize("what", ["directory", "fifo", "below a file"])
+def test_what_is_no_file_stays(tmp_path: Any, what: str) -> None:
+    system = host(tmp_path)
+    path = "/etc/x"
+    if what == "directory":
+        system.make_dir("/etc/x")
+    elif what == "fifo":
+        os.mkfifo(system.root + "/etc/x")
+    else:
+        path = "/etc/passwd/x"
+    with pytest.raises(ProvisioningError, match="place of a file is not safe") as caught:
+        apply(system, "/etc/first text=x", path + " text=x")
+    assert caught.value.details["entry"] == "2" and caught.value.details["path"] == path
+    assert system.read_text("/etc/passwd") == ACCOUNTS["/etc/passwd"]
+
+
+@pytest.mark.parametrize("source", ["/etc/missing", "/etc", "/etc/fifo"])
+def test_a_source_that_cannot_be_read_is_told(tmp_path: Any, source: str) -> None:
+    system = host(tmp_path)
+    os.mkfifo(system.root + "/etc/fifo")
+    with pytest.raises(ProvisioningError, match="file cannot be read") as caught:
+        apply(system, "/etc/x source=" + source)
+    assert caught.value.details["path"] == source and not system.exists("/etc/x")
+
+
+def test_one_that_fails_keeps_no_other_from_being_written(tmp_path: Any, caplog: Any) -> None:
+    system = host(tmp_path)
+    with pytest.raises(ProvisioningError) as caught:
+        apply(system, "/etc/a text=secret\\q", "/etc/b text=x", "relative text=secret", "/etc/c text=x")
+    assert (caught.value.reason, caught.value.details["entry"]) == ("entry of a file is not valid", "1 (/etc/a)")
+    assert "entry 3 failed too" in caplog.text and "secret" not in caplog.text + str(caught.value)
+    assert system.read_text("/etc/b") == system.read_text("/etc/c") == "x\n" and not system.exists("/etc/a")
