@@ -12,7 +12,7 @@ from typing import Any, List
 import pytest
 
 from lightinit.host import media_devices, media_look, media_reader
-from lightinit.host.media import Medium, MediaSearch, eject
+from lightinit.host.media import MediaSearch, Medium, eject
 from lightinit.host.media_devices import Candidate
 from lightinit.host.media_look import Look
 from lightinit.host.system import System
@@ -61,11 +61,12 @@ def test_drives_first_then_what_is_small_or_read_only(tmp_path: Path) -> None:
     sysfs = Sysfs(tmp_path)
     small, large = 2048, 64 * 1024 * 1024
     for name, size, more in (
-            ("sda", large, {}), ("sda15", small, {}), ("sdb", large, {"ro": 1}), ("sdc", 0, {}), ("sr10", 4, {}), ("sr2", 0, {}),
-            ("loop0", small, {"virtual": True}), ("zram0", small, {"virtual": True}), ("dm-0", small, {"virtual": True}),
+            ("sda", large, {}), ("sda15", small, {}), ("sdb", large, {"ro": 1}), ("sdc", 0, {}), ("sr10", 4, {}),
+            ("sr2", 0, {}), ("loop0", small, {"virtual": True}), ("zram0", small, {"virtual": True}),
+            ("dm-0", small, {"virtual": True}),
             ("vdb", media_devices.SMALL_BYTES // 512, {}), ("vdc", media_devices.SMALL_BYTES // 512 + 1, {}),
             ("xvdd", large, {"kind": "5"}), ("cciss!c0d1", small, {}), ("sdd", 0, {"ro": 1})):
-        sysfs.add(name, size, **more)  # type: ignore[arg-type]
+        sysfs.add(name, size, **more)
     found = media_devices.candidates(System(str(tmp_path)))
     assert [each.path for each in found if each.first] == ["/dev/sr2", "/dev/sr10", "/dev/xvdd"]
     assert [each.path for each in found if not each.first] == ["/dev/cciss/c0d1", "/dev/sda15", "/dev/sdb", "/dev/vdb"]

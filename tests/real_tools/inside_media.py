@@ -86,4 +86,4 @@ def by_tools(*devices: str) -> Dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"mounted": mounted, "by_tools": by_tools}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(mounted(sys.argv[2]) if sys.argv[1] == "mounted" else by_tools(*sys.argv[2:])))

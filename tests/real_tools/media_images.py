@@ -20,8 +20,8 @@ def build(folder: str, document: bytes) -> Dict[str, str]:
     - ``other``: no document at all
     """
     tree = os.path.join(folder, "tree")
-    for name, data in (("tree/ovf-env.xml", document), ("tree/readme.txt", b"nothing\n"), ("deep/below/ovf-env.xml", document),
-                       ("other/readme.txt", b"nothing\n")):
+    for name, data in (("tree/ovf-env.xml", document), ("tree/readme.txt", b"nothing\n"),
+                       ("deep/below/ovf-env.xml", document), ("other/readme.txt", b"nothing\n")):
         os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
         with open(os.path.join(folder, name), "wb") as handle:
             handle.write(data)

@@ -203,8 +203,8 @@ def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: i
 
 def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, str]) -> None:
     need("losetup")
-    mounter = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, %r); from lightinit.host import media_reader; "
-               "media_reader.mount(sys.argv[2], 'ext4')" % HERE]
+    mounter = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, %r); "
+               "from lightinit.host import media_reader; media_reader.mount(sys.argv[2], 'ext4')" % HERE]
     with HangingDisk(images["azure"], 0) as hanging:
         search = MediaSearch(System("/"), lambda data: True, hanging, look_limit_s=1.0, command=mounter)
         search.start()
