@@ -22,7 +22,7 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.media")
 AUTO = "auto"
 LIMIT_BYTES = 1024 * 1024
-LOOK_LIMIT_S = 15.0  # a drive that is busy may take seconds; one that takes longer hangs
+LOOK_LIMIT_S = 30.0  # the kernel may have to load what it needs, and a busy host takes seconds; what takes longer hangs
 POLL_S = 0.25
 # Between two looks at a drive that had nothing: each look is a process, so they become rarer.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
@@ -149,7 +149,8 @@ class MediaSearch:
                 if self._looks:
                     self._settled.clear()
                     for path in media_look.wait_for(self._looks, POLL_S / 2):
-                        self._finish(path)
+                        if self._found is None:  # the first of several, should they have answered together
+                            self._finish(path)
                 else:
                     self._settled.set()
                     self._stopping.wait(POLL_S)

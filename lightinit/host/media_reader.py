@@ -30,7 +30,10 @@ import os
 import signal
 import stat
 import sys
-from typing import IO, List, NoReturn, Optional, Sequence, Tuple, cast
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is; to import that would take longer than all else here
+if TYPE_CHECKING:
+    from typing import List, NoReturn, Optional, Sequence, Tuple
 
 UDF, ISO = "udf", "iso9660"
 NAME = "ovf-env.xml"
@@ -197,7 +200,7 @@ def output_of(argv: Sequence[str], limit_bytes: int) -> bytes:
     environment = {"PATH": ":".join(FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/"}
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           cwd="/", env=environment) as process:
-        data = cast(IO[bytes], process.stdout).read(limit_bytes + 1)
+        data = process.stdout.read(limit_bytes + 1) if process.stdout is not None else b""
         if len(data) > limit_bytes:
             process.kill()
             return data

@@ -28,6 +28,17 @@ def reader(program: str) -> List[str]:
     return [sys.executable, "-I", "-S", "-c", program]
 
 
+class Accepting:
+    """Takes every document, and notes each that it was asked about."""
+
+    def __init__(self, asked: List[bytes]) -> None:
+        self.asked = asked
+
+    def __call__(self, data: bytes) -> bool:
+        self.asked.append(data)
+        return True
+
+
 def everything(_data: bytes) -> bool:
     return True
 
@@ -140,6 +151,17 @@ def test_what_was_passed_over_is_looked_at_again_when_it_holds_something_else(ro
     held[0] = Candidate("/media", False, "2")
     assert search.result(DEADLINE_S) is not None
     search.stop()
+
+
+def test_of_two_that_answer_together_one_is_taken(root: Path) -> None:
+    for _ in range(5):
+        asked: List[bytes] = []
+        search = MediaSearch(System(str(root)), Accepting(asked), command=reader(SAYS % "found\t1\t0\tby test\nx"),
+                             find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/sr1", True)])
+        search.start()
+        assert search.result(DEADLINE_S) is not None
+        search.stop()
+        assert asked == [b"x"]
 
 
 def test_a_drive_goes_before_a_disk_that_answers_sooner(root: Path) -> None:
