@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import string
 from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
@@ -197,7 +196,7 @@ def _keys(linux: markup.Element, notes: List[str]) -> Tuple[SshKey, ...]:
             notes.append("PublicKey %d is too long (%d characters): it is left out" % (number, len(text)))
             continue
         fingerprint = "".join(_raw(each, "Fingerprint").replace(":", "").split()).upper()
-        if fingerprint and (len(fingerprint) != THUMBPRINT_DIGITS or not set(fingerprint) <= set(string.hexdigits)):
+        if fingerprint and (len(fingerprint) != THUMBPRINT_DIGITS or not set(fingerprint) <= set("0123456789ABCDEF")):
             notes.append("the Fingerprint of PublicKey %d is no SHA-1 thumbprint: it is left out" % number)
             fingerprint = ""
         if text or fingerprint:

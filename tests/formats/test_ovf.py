@@ -109,8 +109,8 @@ PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 @pytest.mark.parametrize("password", [
-    PRINTABLE, "  leading and trailing  ", "a:b:c", "\u00e4\u00f6\u00fc\u20ac\u4f60\u597d\U0001f468\u200d\U0001f469", "x" * 1024,
-    "]]>", "&amp;", "\u00a0nbsp\u2028",
+    PRINTABLE, "  leading and trailing  ", "a:b:c", "\u00e4\u00f6\u00fc\u20ac\u4f60\u597d\U0001f468\u200d\U0001f469",
+    "x" * 1024, "]]>", "&amp;", "\u00a0nbsp\u2028",
 ], ids=["printable", "spaces", "colons", "utf-8", "long", "cdata's end", "entity", "odd spaces"])
 def test_a_password_is_taken_as_it_is(password: str) -> None:
     assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % escape(password))).password == password
@@ -305,7 +305,8 @@ class RandomDocument:
     def node(self, depth: int) -> str:
         kind = self.dice.randrange(7 if depth else 3)
         if kind < 2:
-            return self.dice.choice(("\r\n  ", "plain", "&#65;&lt;", "<!-- fine -->", "<?go on?>", "<![CDATA[ a > b ]]>", "\u00e4"))
+            return self.dice.choice(("\r\n  ", "plain", "&#65;&lt;", "<!-- fine -->", "<?go on?>", "<![CDATA[ a > b ]]>",
+                                     "\u00e4"))
         if kind < 5:
             self.hidden += 1
             return self.hide(depth)

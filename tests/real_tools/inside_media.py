@@ -1,0 +1,89 @@
+"""Run by test_media_real.py in a mount namespace of its own, whose mounts are shared as systemd makes them.
+
+Prints one JSON document: what it saw.
+"""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Dict, List
+
+from lightinit.host.media import MediaSearch
+from lightinit.host.system import System
+
+TOOLS = ("7z", "7zz", "grub-fstest", "bsdtar")
+MOUNTER = """import sys
+sys.path.insert(0, %r)
+from lightinit.host import media_reader
+point = media_reader.mount(sys.argv[1], "ext4")
+with open("/proc/self/mountinfo") as handle:
+    mine = [line for line in handle if line.split()[4] == point]
+print(point, media_reader.read_from(point, 1000), mine[-1], flush=True)
+input()
+"""
+
+
+def mounts() -> List[str]:
+    with open("/proc/self/mountinfo") as handle:
+        return handle.read().splitlines()
+
+
+def is_free(device: str) -> bool:
+    """Whether nobody has mounted the device, within a while."""
+    for _ in range(100):
+        try:
+            os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+            return True
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def mounted(device: str) -> Dict[str, Any]:
+    """The reader's own mount, of a file system that this kernel has; and what is left when it is killed."""
+    before = mounts()
+    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", MOUNTER % here, device], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, universal_newlines=True)
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        busy = False
+    except OSError:
+        busy = True
+    seen = {"said": said, "busy": busy, "during": mounts() == before, "shared": any("shared:" in each for each in before)}
+    process.kill()
+    process.wait()
+    return dict(seen, free=is_free(device), after=mounts() == before)
+
+
+def by_tools(*devices: str) -> Dict[str, Any]:
+    """Each device or image, with each of the tools alone, and with none of them."""
+    folders = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+    paths = {name: sorted({os.path.realpath(os.path.join(folder, name)) for folder in folders
+                           if os.path.exists(os.path.join(folder, name))}) for name in TOOLS}
+    seen: Dict[str, Any] = {"missing": [name for name in TOOLS if not paths[name]]}
+    for only in TOOLS + ("none",):
+        hidden = [path for name in TOOLS if name != only for path in paths[name]]
+        for path in hidden:
+            subprocess.run(["mount", "--bind", "/dev/null", path], check=True)
+        seen[only] = {}
+        for device in devices:
+            search = MediaSearch(System("/"), lambda data: True, device)
+            search.start()
+            while not search.result(0.05) and not search.tried:
+                pass
+            medium = search.result(0)
+            search.stop()
+            seen[only][device] = [medium.how, medium.data.decode()] if medium else ["nothing", search.tried[0][1]]
+        for path in hidden:
+            subprocess.run(["umount", path], check=True)
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(mounted(sys.argv[2]) if sys.argv[1] == "mounted" else by_tools(*sys.argv[2:])))

@@ -1,0 +1,224 @@
+"""Provisioning media on real block devices, read with real tools, and a disk that really hangs."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from lightinit.host import media_devices, media_reader
+from lightinit.host.media import MediaSearch, eject
+from lightinit.host.media_devices import Candidate
+from lightinit.host.system import System
+from tests.real_clients.netns import need
+from tests.real_tools import media_images
+from tests.support import HERE
+
+FOLDER = os.path.join(HERE, "tests", "real_tools")
+DOCUMENT = b"<Environment>the document</Environment>\n"
+DEADLINE_S = 120
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: Any) -> Dict[str, str]:
+    need("genisoimage", "losetup", "7z", "grub-fstest", "bsdtar")
+    return media_images.build(str(tmp_path_factory.mktemp("images")), DOCUMENT)
+
+
+@pytest.fixture(autouse=True)
+def deadline() -> Iterator[None]:
+    """What hangs here fails, instead of going on for ever."""
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
+    signal.alarm(DEADLINE_S)
+    yield
+    signal.alarm(0)
+
+
+@contextlib.contextmanager
+def loop(image: str) -> Iterator[str]:
+    device = subprocess.run(["losetup", "--read-only", "--find", "--show", image], check=True, stdout=subprocess.PIPE,
+                            universal_newlines=True).stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+def inside(scenario: str, *arguments: str) -> Any:
+    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    ended = subprocess.run(["unshare", "--mount", "--propagation", "shared", sys.executable, "-B",
+                            os.path.join(FOLDER, "inside_media.py"), scenario, *arguments], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, cwd=HERE,
+                           env=dict(os.environ, PYTHONPATH=path))
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(tmp_path: Path) -> None:
+    need("mkfs.ext4", "losetup")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "OVF-ENV.XML").write_bytes(DOCUMENT)
+    image = str(tmp_path / "ext4.img")
+    subprocess.run(["mkfs.ext4", "-q", "-d", str(tmp_path / "tree"), image, "4M"], check=True)
+    with loop(image) as device:
+        seen = inside("mounted", device)
+    point, rest = seen["said"].split(" ", 1)
+    assert "the document" in rest and device in rest
+    options = re.search(r" %s (\S+) " % point, rest)
+    assert options is not None and {"ro", "nosuid", "nodev", "noexec"} <= set(options.group(1).split(","))
+    assert seen["busy"] and seen["shared"], "or nothing was tested"
+    assert seen["during"] and seen["after"] and seen["free"]
+
+
+def test_each_tool_reads_what_it_is_said_to_read(images: Dict[str, str]) -> None:
+    kinds = ("bridge", "azure", "udf", "rock", "joliet", "plain", "relaxed")
+    with contextlib.ExitStack() as stack:
+        places = {kind: stack.enter_context(loop(images[kind])) for kind in kinds}
+        seen = inside("by_tools", *places.values(), *(images[kind] for kind in kinds))
+    assert seen["missing"] == []
+    text = DOCUMENT.decode()
+    for kind in kinds:
+        for place in (places[kind], images[kind]):
+            for tool in ("7z", "7zz", "grub-fstest"):
+                system = "udf" if kind in ("bridge", "azure", "udf") else "iso9660"
+                assert seen[tool][place] == ["read by %s as %s" % (tool, system), text], kind
+            if kind in ("azure", "udf"):
+                assert seen["bsdtar"][place][0] == "nothing"
+            else:
+                assert seen["bsdtar"][place] == ["read by bsdtar as iso9660", text], kind
+            assert seen["none"][place][0] == "nothing"
+            assert "no tool that reads" in seen["none"][place][1]
+
+
+@pytest.mark.parametrize("kind", ["deep", "other"])
+def test_a_document_is_at_the_top_or_nowhere(images: Dict[str, str], kind: str) -> None:
+    with pytest.raises(media_reader.Nothing, match="found no ovf-env.xml"):
+        media_reader.look(images[kind], 1000, False)
+
+
+def test_a_document_that_is_too_large_is_not_read_whole(images: Dict[str, str]) -> None:
+    for kind in ("udf", "rock"):
+        assert media_reader.look(images[kind], len(DOCUMENT), False)[0] == DOCUMENT
+        with pytest.raises(media_reader.Nothing, match="larger than"):
+            media_reader.look(images[kind], len(DOCUMENT) - 1, False)
+
+
+def test_a_damaged_image_gives_no_document_or_the_document(images: Dict[str, str], tmp_path: Path) -> None:
+    with open(images["azure"], "rb") as handle:
+        data = handle.read()
+    for length in (0, 30000, 33000, 40000, 300000, len(data) // 2, len(data) - 400000):
+        cut = tmp_path / "cut.img"
+        cut.write_bytes(data[:length])
+        try:
+            found, _ = media_reader.look(str(cut), 1000, False)
+        except media_reader.Nothing:
+            continue
+        assert found == DOCUMENT
+
+
+def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> None:
+    with loop(images["azure"]) as device:
+        search = MediaSearch(System("/"), lambda data: data == DOCUMENT, device)
+        search.start()
+        medium = search.result(DEADLINE_S)
+        search.stop()
+        assert medium is not None and medium.data == DOCUMENT and not medium.optical
+        assert eject(System("/"), medium) == "%s is not an optical drive" % device
+
+
+def test_loop_devices_are_not_looked_at_by_themselves(images: Dict[str, str]) -> None:
+    with loop(images["azure"]) as device:
+        assert device not in [each.path for each in media_devices.candidates(System("/"))]
+
+
+class HangingDisk:
+    """A disk whose reads are not answered from a byte on."""
+
+    def __init__(self, image: str, hangs_from: int) -> None:
+        self._argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-B",
+                      os.path.join(FOLDER, "hanging_disk.py"), image, str(hangs_from)]
+
+    def __enter__(self) -> str:
+        self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+        assert self._process.stdout is not None
+        self.device = self._process.stdout.readline().strip()
+        assert self.device.startswith("/dev/loop")
+        return self.device
+
+    def __exit__(self, *_exception: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        subprocess.run(["losetup", "--detach", self.device], check=True)
+
+
+def readers_of(device: str) -> List[int]:
+    """The processes that have the device in their command line."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                with open("/proc/%s/cmdline" % entry, "rb") as handle:
+                    if device.encode() in handle.read().split(b"\0"):
+                        found.append(int(entry))
+            except OSError:
+                pass
+    return found
+
+
+def state_of(pid: int) -> str:
+    with open("/proc/%d/stat" % pid) as handle:
+        return handle.read().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize("hangs_from", [0, 128 * 1024], ids=["at once", "after its marks"])
+def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: int) -> None:
+    need("losetup")
+    with HangingDisk(images["azure"], hangs_from) as hanging, loop(images["udf"]) as good:
+        search = MediaSearch(System("/"), lambda data: data == DOCUMENT, look_limit_s=1.0,
+                             find=lambda: [Candidate(hanging, True), Candidate(good, False)])
+        search.start()
+        medium = search.result(DEADLINE_S)
+        search.stop()
+        assert medium is not None and medium.device == good
+        alone = MediaSearch(System("/"), lambda data: True, hanging, look_limit_s=0.5)
+        alone.start()
+        while not alone.tried:
+            assert alone.result(0.05) is None
+        looks = len(readers_of(hanging))
+        assert alone.result(3.0) is None, "it is not tried again"
+        alone.stop()
+        assert len(readers_of(hanging)) <= looks
+        assert [why[:26] for _, why in alone.tried] == ["it did not answer within 0"]
+    assert wait_until_gone(hanging), "once the device answers, with an error, nothing is left"
+
+
+def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, str]) -> None:
+    need("losetup")
+    mounter = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, %r); "
+               "from lightinit.host import media_reader; media_reader.mount(sys.argv[2], 'ext4')" % HERE]
+    with HangingDisk(images["azure"], 0) as hanging:
+        search = MediaSearch(System("/"), lambda data: True, hanging, look_limit_s=1.0, command=mounter)
+        search.start()
+        while not search.tried:
+            assert search.result(0.05) is None
+        search.stop()
+        assert search.tried[0][1].endswith("and the process that asked it does not end")
+        assert [state_of(pid) for pid in readers_of(hanging)] == ["D"], "or nothing was tested"
+    assert wait_until_gone(hanging)
+
+
+def wait_until_gone(device: str) -> bool:
+    for _ in range(300):
+        if not [pid for pid in readers_of(device) if state_of(pid) != "Z"]:
+            return True
+        time.sleep(0.1)
+    return False
