@@ -157,7 +157,8 @@ class AzureDatasource:
         goal_state = self._goal_state.result_of_fetch()
         raw = dict(instance.raw)
         if self._media is not None and self._media.medium is not None:
-            raw["media"] = {"device": self._media.medium.device, "how": self._media.medium.how}
+            medium = self._media.medium
+            raw["media"] = {"device": medium.device, "how": medium.how, "optical": medium.optical}
         if goal_state is not None:
             raw["goal_state"] = asdict(goal_state)
         else:
@@ -184,7 +185,7 @@ class AzureDatasource:
         elif media is not None:
             admin = azure_instance.join("", fetched.document, None, []).admin if fetched else None
             needed = admin is None or admin.password_login is not False
-            environment = media.wait(float(self._options["media_wait_s"]) if needed else 0.0, warnings)
+            environment = media.wait(needed, float(self._options["media_wait_s"]), warnings)
             self.documents = media.documents
             self.pool_type = self._pool_type(environment)
         else:
@@ -268,8 +269,8 @@ class AzureDatasource:
             except LightinitError as trouble:
                 warnings.append("no telemetry: %s" % trouble)
         if error is None and self._system is not None and instance is not None:
-            device = str((instance.raw.get("media") or {}).get("device") or "")
-            why = MediaReading.eject(self._system, device) if device else ""
+            medium = instance.raw.get("media") or {}
+            why = MediaReading.eject(self._system, str(medium["device"])) if medium.get("optical") else ""
             if why:
                 warnings.append("the provisioning media stay in the drive: %s" % why)
         return record, tuple(warnings)
