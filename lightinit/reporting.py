@@ -4,7 +4,10 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from lightinit.errors import LightinitError
+from lightinit.formats import kvp as records
 from lightinit.formats.dmi import swap_byte_order
+from lightinit.host import kvp
+from lightinit.host.system import System
 
 
 def vm_id_of(instance_id: str, has_efi: bool) -> str:
@@ -34,3 +37,25 @@ def report(datasource: Any, failure: Optional[LightinitError], vm_id: str) -> st
         return "Ready"
     datasource.report_failure(failure, vm_id)
     return "NotReady"
+
+
+def report_provisioning(system: System, description: str) -> None:
+    """Leave the report in Hyper-V's key-value pool, where the host looks when it hears the health report. So call it before.
+
+    Args:
+        system: the machine.
+        description: one record, as :mod:`lightinit.formats.health` makes it.
+
+    Raises:
+        ProvisioningError: it could not be; the platform still hears the health report. It takes some seconds at most.
+    """
+    kvp.append(system, records.encode_report(description), records.RECORD_BYTES)
+
+
+def report_event(system: System, key: str, value: str) -> None:
+    """Leave telemetry of any kind in that pool; a long ``value`` takes several records.
+
+    Raises:
+        ProvisioningError: as :func:`report_provisioning`.
+    """
+    kvp.append(system, records.encode_records(key, value), records.RECORD_BYTES)
