@@ -18,7 +18,9 @@ from lightinit.datasources import azure_instance
 from lightinit.datasources.azure_media import MediaReading
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import health
+from lightinit.formats import kvp as kvp_records
 from lightinit.formats.ovf import OvfEnvironment
+from lightinit.host import kvp
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.host.transport import OnRequest, Transport
@@ -262,10 +264,8 @@ class AzureDatasource:
         record = self.describe_success(vm_id) if error is None else self.describe_failure(error, vm_id)
         warnings: List[str] = []
         if self._system is not None and self._options["telemetry"]:
-            from lightinit.host import kvp
-
             try:
-                kvp.report_provisioning(self._system, record)
+                kvp.append(self._system, kvp_records.encode_report(record), kvp_records.RECORD_BYTES)
             except LightinitError as trouble:
                 warnings.append("no telemetry: %s" % trouble)
         if error is None and self._system is not None and instance is not None:
