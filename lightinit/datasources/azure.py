@@ -12,15 +12,14 @@ from dataclasses import asdict, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit import __version__
+from lightinit.clients import telemetry
 from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
 from lightinit.clients.wireserver import WireServerClient
 from lightinit.datasources import azure_instance
 from lightinit.datasources.azure_media import MediaReading
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import health
-from lightinit.formats import kvp as kvp_records
 from lightinit.formats.ovf import OvfEnvironment
-from lightinit.host import kvp
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.host.transport import OnRequest, Transport
@@ -265,7 +264,7 @@ class AzureDatasource:
         warnings: List[str] = []
         if self._system is not None and self._options["telemetry"]:
             try:
-                kvp.append(self._system, kvp_records.encode_report(record), kvp_records.RECORD_BYTES)
+                telemetry.report_provisioning(self._system, record)
             except LightinitError as trouble:
                 warnings.append("no telemetry: %s" % trouble)
         if error is None and self._system is not None and instance is not None:

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 from typing import Any, Dict, Iterator, List, Tuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -47,7 +48,8 @@ def source(platform: Platform, tmp_path: Any, text: str = OVF % (CUSTOM, ""), **
 
 
 def states(platform: Platform) -> List[Tuple[str, str]]:
-    return [(report.findtext(".//State") or "", report.findtext(".//SubStatus") or "") for report in platform.reports()]
+    reports = [ElementTree.fromstring(body) for line, _, body in platform.sent if line.startswith("POST")]
+    return [(report.findtext(".//State") or "", report.findtext(".//SubStatus") or "") for report in reports]
 
 
 def test_both_are_joined(platform: Platform, tmp_path: Any) -> None:
