@@ -43,7 +43,8 @@ def source(platform: Platform, tmp_path: Any, text: str = OVF % (CUSTOM, ""), **
     with open(str(tmp_path) + "/media/ovf-env.xml", "w", encoding="utf-8") as handle:
         handle.write(text)
     system = System(str(tmp_path))
-    wanted: Dict[str, Any] = {"wireserver": platform.endpoint, "imds": platform.endpoint, "media": "/media", **QUICK, **options}
+    wanted: Dict[str, Any] = {"wireserver": platform.endpoint, "imds": platform.endpoint, "media": "/media"}
+    wanted.update(QUICK, **options)
     return AzureDatasource(Network("192.0.2.1"), wanted, system=system, begun=AzureDatasource.begin(system, wanted))
 
 
@@ -78,7 +79,7 @@ def test_neither_is_an_error_that_tells_of_both(platform: Platform, tmp_path: An
     with pytest.raises(ProvisioningError, match="imds is not ready .*media=none found"):
         source(platform, tmp_path, media="none").fetch("id")
     broken = OVF.replace("</LinuxProvisioningConfigurationSet>", "") % ("", "")
-    with pytest.raises(ProvisioningError, match="media=the provisioning media on /media cannot be used: xml document is not"):
+    with pytest.raises(ProvisioningError, match="media=the provisioning media on /media cannot be used: xml document is n"):
         source(platform, tmp_path, broken).fetch("id")
     keyless = (OVF % ("", "")).replace("<UserPassword>pass:wörd &lt;&amp;&gt;</UserPassword>", "")
     with pytest.raises(ProvisioningError, match="media=no account with a way in"):
@@ -132,7 +133,8 @@ def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(platform: 
 
 def test_a_pool_is_seen_on_the_media_or_by_imds(platform: Platform, tmp_path: Any) -> None:
     cases = {"<wa:PreprovisionedVm>true</wa:PreprovisionedVm>": "Running",
-             "<wa:PreprovisionedVm>true</wa:PreprovisionedVm><wa:PreprovisionedVMType>Savable</wa:PreprovisionedVMType>": "Savable",
+             "<wa:PreprovisionedVm>1</wa:PreprovisionedVm><wa:PreprovisionedVMType>Savable</wa:PreprovisionedVMType>":
+                 "Savable",
              "<wa:PreprovisionedVm>false</wa:PreprovisionedVm>": ""}
     for said, kind in cases.items():
         azure = source(platform, tmp_path, OVF % ("", said))

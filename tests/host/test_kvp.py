@@ -11,11 +11,11 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
+from lightinit.clients.telemetry import report_provisioning
 from lightinit.errors import ProvisioningError
-from lightinit.formats.kvp import RECORD_BYTES, encode_record
+from lightinit.formats.kvp import RECORD_BYTES, encode_record, encode_records
 from lightinit.host import kvp
 from lightinit.host.system import System
-from lightinit.clients.telemetry import report_provisioning
 from tests.formats.test_kvp import records
 from tests.host.fakes import PlannedClock, put
 from tests.support import HERE, ScriptedClock
@@ -73,7 +73,7 @@ def test_the_file_is_made_as_the_daemon_makes_it(tmp_path: Path) -> None:
 def test_what_is_there_stays_in_front(tmp_path: Path) -> None:
     put(tmp_path, POOL, OLD)
     append(machine(tmp_path))
-    kvp.append(machine(tmp_path), formats.encode_records("event", "é" * 1000), formats.RECORD_BYTES)
+    kvp.append(machine(tmp_path), encode_records("event", "é" * 1000), RECORD_BYTES)
     assert keys(tmp_path) == ["OLD", "NEW", "event|0", "event|1"]
 
 
