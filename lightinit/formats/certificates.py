@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 from typing import Any, NamedTuple
 
-from lightinit.errors import MalformedError
-from lightinit.formats import der
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats import ciphers, der
 
 
 class Fields(NamedTuple):
@@ -58,27 +58,29 @@ def to_pem(label: str, data: bytes) -> str:
     return "".join(line + "\n" for line in ["-----BEGIN %s-----" % label] + lines + ["-----END %s-----" % label])
 
 
-def public_key_line(der: bytes) -> str:
+def public_key_line(certificate: bytes) -> str:
     """The public key of an x509 certificate as a line for authorized_keys (``type base64``).
 
     The certificate's dates, issuer and signature are not looked at: the platform vouches for the key, not the
     certificate.
 
     Args:
-        der: the certificate as DER.
+        certificate: as DER.
 
     Raises:
         MalformedError: it is no certificate, holds a key that SSH does not know, or ``cryptography`` is missing.
     """
     try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-        from cryptography.x509 import load_der_x509_certificate
-    except ImportError as error:
-        raise MalformedError("x509 certificate cannot be read without python cryptography", error=error,
+        backend = ciphers.backend()
+    except ProvisioningError as error:
+        raise MalformedError("x509 certificate cannot be read without python cryptography", error=error.reason,
                              hint="install it, or give the key in OpenSSH form") from error
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.x509 import load_der_x509_certificate
+
     try:
-        key: Any = _load(load_der_x509_certificate, der).public_key()
+        key: Any = load_der_x509_certificate(certificate, backend).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise MalformedError("x509 certificate cannot be read", error=error) from error
     try:
@@ -88,11 +90,3 @@ def public_key_line(der: bytes) -> str:
                              type=type(key).__name__.strip("_")) from error
     return str(line.decode("ascii"))
 
-
-def _load(load: Any, der: bytes) -> Any:
-    try:
-        return load(der)
-    except TypeError:  # before cryptography 3.1 the backend had to be named
-        from cryptography.hazmat.backends import default_backend
-
-        return load(der, default_backend())

@@ -43,14 +43,21 @@ def backend() -> Any:
     """The backend of ``cryptography``, which had to be named before its version 3.1.
 
     Raises:
-        ProvisioningError: ``cryptography`` is missing.
+        ProvisioningError: ``cryptography`` is missing, or cannot work here.
     """
     try:
-        from cryptography.hazmat.backends import default_backend
+        from cryptography.exceptions import InternalError
+
+        try:
+            from cryptography.hazmat.backends import default_backend
+
+            return default_backend()
+        except (InternalError, RuntimeError) as error:  # some of its versions insist on old ciphers
+            raise ProvisioningError("python cryptography does not work", error=type(error).__name__,
+                                    hint="install OpenSSL's legacy provider (legacy.so), which it asks for") from error
     except ImportError as error:
         raise ProvisioningError("python cryptography is missing", error=error,
                                 hint="install it (python3-cryptography), or set certificates = none in [azure]") from error
-    return default_backend()
 
 
 def read_cipher(oid: str, parameters: Optional[der.Element]) -> Tuple[Cipher, bytes]:
@@ -95,7 +102,7 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
         decryptor = ciphers.Cipher(algorithm, ciphers.modes.CBC(vector), engine).decryptor()
         text = decryptor.update(data) + decryptor.finalize()
     except UnsupportedAlgorithm as error:
-        raise missing_cipher(cipher.name, error) from error
+        raise missing_cipher(cipher.name) from error
     padding = text[-1]
     if not 1 <= padding <= size or text[-padding:] != bytes((padding,)) * padding:
         raise undecipherable()
@@ -132,7 +139,7 @@ def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: byt
     try:
         return bytes(key.decrypt(data, padding))
     except UnsupportedAlgorithm as error:
-        raise missing_cipher("RSA", error) from error
+        raise missing_cipher("RSA") from error
     except (ValueError, TypeError) as error:
         raise undecipherable() from error
 
@@ -158,9 +165,9 @@ def unknown_algorithm(oid: str) -> MalformedError:
     return MalformedError("certificate bundle uses an unknown algorithm", algorithm=oid)
 
 
-def missing_cipher(name: str, error: object) -> ProvisioningError:
+def missing_cipher(name: str) -> ProvisioningError:
     """The error of an installation that lacks a cipher which is known here."""
-    return ProvisioningError("cipher cannot be had", cipher=name, error=error,
+    return ProvisioningError("cipher cannot be had", cipher=name,
                              hint="install OpenSSL's legacy provider (legacy.so; openssl-provider-legacy where it is a "
                              "package of its own), or let the platform make the bundle with newer ciphers")
 

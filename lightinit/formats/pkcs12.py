@@ -154,7 +154,7 @@ def _load(whole: bytes, password: bytes, cipher: str) -> Tuple[List[bytes], List
         loaded: Any = load_key_and_certificates(whole, b"" if password else None, engine)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # The checksum was right, so the part is what its author wrote: it is the cipher that is missing.
-        raise ciphers.missing_cipher(cipher, error) from error
+        raise ciphers.missing_cipher(cipher) from error
     key, first, more = loaded
     keys = [] if key is None else [key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())]
