@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
@@ -16,7 +16,7 @@ from lightinit.formats import authorized_keys, certificates, sshd_config
 from lightinit.host import account_files, accounts, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome, User
+from lightinit.model import Certificate, Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
@@ -50,7 +50,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     name = texts.check_user_name(admin.name)
     account = _find(system, name)
     warnings: List[str] = []
-    keys = _read_keys(admin, warnings)
+    keys = _read_keys(admin, instance.certificates, warnings)
     if not keys and admin.password_login is True:
         warnings.append("password login is on and no key can be used, but lightinit sets no password yet: set one "
                         "by other means, or give the VM an ssh key")
@@ -83,10 +83,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 # -- the keys ----------------------------------------------------------------------------------------------------------
 
-def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicKey]:
+def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -> List[authorized_keys.PublicKey]:
     keys: List[authorized_keys.PublicKey] = []
     for number, given in enumerate(admin.ssh_keys, 1):
-        read = authorized_keys.read_given(given.text)
+        read = authorized_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
         refused = list(read.refused)
         found = list(read.keys)
         for der in read.certificates:
@@ -94,12 +94,21 @@ def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicK
                 found.append(authorized_keys.read_key(certificates.public_key_line(der)))
             except MalformedError as error:
                 refused.append(error)
+        if not found and not refused and given.fingerprint and not given.text:
+            refused.append(MalformedError("certificate of the ssh key is unknown", fingerprint=ascii(given.fingerprint[:80]),
+                                          hint="see what the boot says about certificates, or give the key itself"))
         if not found and not refused:
             refused.append(MalformedError("ssh key is empty"))
         warnings += ["key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused]
         warnings += [note for key in found for note in key.notes]
         keys += found
     return keys
+
+
+def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
+    """The PEM of the certificate that a fingerprint names, in any case, with or without colons; "" when there is none."""
+    wanted = re.sub(r"[\s:]", "", fingerprint).upper()
+    return next((each.certificate for each in known if wanted and each.thumbprint == wanted), "")
 
 
 def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:

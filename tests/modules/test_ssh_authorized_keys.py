@@ -5,14 +5,16 @@ import base64
 import os
 import stat
 import struct
-from typing import Any, Optional
+import subprocess
+from typing import Any, Optional, Tuple
 
 import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
-from lightinit.model import Instance, Outcome, SshKey, User
+from lightinit.model import Certificate, Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys
+from tests.formats.bundles import Desk, needs_openssl
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
@@ -297,3 +299,39 @@ def test_sshd_that_reads_no_keys(host: Host) -> None:
     host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile none\n")
     host.fails("sshd is set to read no authorized keys", key(1))
     assert "AuthorizedKeysFile none" in host.apply(key(1), login=True).warnings[0]
+
+
+# -- keys by fingerprint -----------------------------------------------------------------------------------------------
+
+def apply_fingerprints(host: Host, known: Tuple[Certificate, ...], *given: SshKey) -> Outcome:
+    instance = Instance("id", admin=User("bob", given, False), certificates=known)
+    return ssh_authorized_keys.apply(instance, System(host.root), {})
+
+
+@needs_openssl
+@pytest.mark.parametrize("write", [str, str.lower, lambda text: ":".join(text[at:at + 2] for at in range(0, 40, 2))],
+                         ids=["plain", "lower", "colons"])
+def test_a_fingerprint_names_a_certificate(host: Host, tmp_path: Any, write: Any) -> None:
+    desk = Desk(tmp_path)
+    desk.make_pair("one", "rsa:2048")
+    desk.make_pair("two")
+    known = (desk.expected("two", with_key=False), desk.expected("one", with_key=False))
+    outcome = apply_fingerprints(host, known, SshKey("", "/x", write(known[1].thumbprint)))
+    os.chmod(desk.at("one.key"), 0o600)
+    expected = subprocess.run(["ssh-keygen", "-y", "-f", desk.at("one.key")], check=True, stdout=subprocess.PIPE).stdout
+    assert outcome.warnings == () and host.get().split()[:2] == expected.decode().split()[:2]
+    assert host.get().count("\n") == 1
+
+
+def test_a_fingerprint_that_nobody_knows(host: Host) -> None:
+    outcome = apply_fingerprints(host, (), SshKey(key(1)), SshKey("", "/x", "AB\x1b" * 20))
+    assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith(
+        "key 2 of 2 refused: certificate of the ssh key is unknown (fingerprint='AB\\x1bAB")
+    assert host.get() == key(1) + "\n"
+    with pytest.raises(ProvisioningError, match="none of the ssh keys can be used .*certificate of the ssh key is unknown"):
+        apply_fingerprints(host, (Certificate("CD" * 20, "x"),), SshKey("", "/x", "AB" * 20))
+
+
+def test_the_text_of_a_key_counts_before_its_fingerprint(host: Host) -> None:
+    apply_fingerprints(host, (Certificate("AB" * 20, key(2)),), SshKey(key(1), "/x", "AB" * 20))
+    assert host.get() == key(1) + "\n"
