@@ -1,7 +1,7 @@
-"""The whole platform: two servers, one machine, one scenario. Tests and the command line use this.
+"""The whole platform: its servers, one machine, one scenario. Tests and the command line use this.
 
 It decides which answer and which fault a request gets, and leaves the wire to ``server.py`` and the
-meaning of requests to ``wireserver.py`` and ``imds.py``.
+meaning of requests to ``wireserver.py``, ``imds.py`` and ``host_plugin.py``.
 """
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
+from lightinit.emulator.host_plugin import HostPlugin
 from lightinit.emulator.imds import Imds
 from lightinit.emulator.machine import Machine
 from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
@@ -22,7 +23,7 @@ from lightinit.emulator.soundness import find_detour
 from lightinit.emulator.wireserver import WireServer
 
 Address = Tuple[str, int]
-Role = Union[WireServer, Imds]
+Role = Union[WireServer, Imds, HostPlugin]
 
 
 def _format_http_date(time_s: float) -> str:
@@ -33,7 +34,7 @@ def _format_http_date(time_s: float) -> str:
 
 
 class Platform:
-    """The Azure platform on two addresses; use it in a ``with`` statement.
+    """The Azure platform on two addresses, or three; use it in a ``with`` statement.
 
     Args:
         scenario: a shipped scenario's name, a file's path, or a scenario's data.
@@ -42,6 +43,7 @@ class Platform:
         wireserver: host and port of the WireServer; port 0 takes a free one.
         imds: the same for IMDS.
         log: a file to which each request is appended as a JSON line, or None.
+        host_plugin: the same for the HostGAPlugin, which guest agents use; None for a host without one.
 
     Raises:
         ScenarioError: the scenario is not valid.
@@ -50,13 +52,16 @@ class Platform:
     def __init__(self, scenario: str | Mapping[str, Any] = "good",
                  instance: Optional[Mapping[str, Any]] = None, latency_s: float = 0.0,
                  wireserver: Address = ("127.0.0.1", 0), imds: Address = ("127.0.0.1", 0),
-                 log: Optional[str] = None) -> None:
+                 log: Optional[str] = None, host_plugin: Optional[Address] = None) -> None:
         self.scenario = load_scenario(scenario)
         self.machine = Machine(self.scenario.instance, instance)
         self._roles: Dict[str, Role] = {
             "wireserver": WireServer(self.machine, self.scenario.wireserver_versions),
             "imds": Imds(self.machine, self.scenario.api_versions)}
         self._addresses = {"wireserver": wireserver, "imds": imds}
+        if host_plugin is not None:
+            self._roles["hostplugin"] = HostPlugin(self.machine)
+            self._addresses["hostplugin"] = host_plugin
         self._sequences = {endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS}
         self._latency_s = latency_s
         self._log_path = log
@@ -71,7 +76,7 @@ class Platform:
         self.close()
 
     def start(self) -> None:
-        """Take both addresses and listen.
+        """Take the addresses and listen.
 
         Raises:
             EmulatorError: an address cannot be taken, or the log not be written.
@@ -108,6 +113,11 @@ class Platform:
     def imds(self) -> str:
         """The "host:port" of IMDS."""
         return self._roles["imds"].authority
+
+    @property
+    def host_plugin(self) -> str:
+        """The "host:port" of the HostGAPlugin, "" when there is none."""
+        return self._roles["hostplugin"].authority if "hostplugin" in self._roles else ""
 
     @property
     def requests(self) -> List[Dict[str, Any]]:
