@@ -155,7 +155,8 @@ def test_scenarios_and_files_are_offered(tmp_path: Any) -> None:
     assert sorted(offered(program, "run", "--scenario", "", cwd=str(tmp_path))) == sorted(
         list_names() + ["good-mine.json"])
     assert sorted(offered(program, "run", "--scenario", "good", cwd=str(tmp_path))) == ["good", "good-mine.json"]
-    for words in (["check"], ["run", "--instance"], ["run", "--log"], ["run", "--ready-file"]):
+    for words in (["check"], ["kvp"], ["run", "--instance"], ["run", "--log"], ["run", "--ready-file"], ["media", "--output"],
+                  ["media", "--ovf"], ["media", "--password-file"], ["media", "--custom-data"], ["media", "--ssh-key"]):
         assert offered(program, *words, "", cwd=str(tmp_path)) == ["good-mine.json"]
 
 

@@ -110,7 +110,7 @@ def show_platform(platform: Platform) -> None:
     for record in platform.requests:
         query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
         print("%-10s %-4s %s?%s -> %s" % (record["server"], record["method"], record["path"], query, record["status"]))
-    for report in platform.health_reports:
+    for report in platform.final_reports:
         print("health report: " + json.dumps({key: report[key] for key in (
             "state", "accepted", "incarnation", "container_id", "role_instance_id", "agent")}))
 

@@ -5,14 +5,15 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
-from typing import Any, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
 
 from lightinit.emulator.errors import EmulatorError, ScenarioError
-from lightinit.emulator.platform import Platform
+from lightinit.emulator.host_side import add_commands, print_pool, write_media
+from lightinit.emulator.platform import SETTLE_S, Platform
 from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
 
-_SETTLE_S = 1.0
 _ABOUT = """Plays the Azure platform (WireServer and IMDS) for an agent that provisions Linux VMs.
 
 It is as strict as the platform: what an agent gets wrong is refused with the reason.
@@ -68,15 +69,21 @@ def build_parser() -> argparse.ArgumentParser:
                      "answer: a connection's first request takes 2 N, each later one N (0)")
     run.add_argument("--ready-file", metavar="FILE",
                      help="write the JSON of the first line there once listening")
-    run.add_argument("--once", action="store_true", help="exit 0 after a Ready report was accepted")
+    run.add_argument("--once", action="store_true", help="exit 0 after a Ready report was accepted "
+                     "(of a preprovisioned VM: the one with an owner)")
+    run.add_argument("--certificates", metavar="FILE|DIR|auto",
+                     help="the VM's certificates and keys: PEM, or auto to make some; takes openssl (none)")
+    run.add_argument("--on-pool-ready", metavar="COMMAND",
+                     help="run by the shell, once, when a preprovisioned VM waits for its owner")
     listing = commands.add_parser("scenarios", help="list the shipped scenarios",
                                   description="List the shipped scenarios: name and description.")
     listing.add_argument("--format", choices=("text", "json"), default="text",
-                         help="json adds what is expected")
+                         help="json adds what is expected, and what that needs")
     check = commands.add_parser(
         "check", help="check a scenario file",
         description="Check a scenario file; say what is wrong, where, and what to do.")
     check.add_argument("file", metavar="FILE")
+    add_commands(commands)
     return parser
 
 
@@ -101,6 +108,20 @@ def _read_instance(path: Optional[str]) -> Dict[str, Any]:
     return data
 
 
+def _make_hook(command: Optional[str]) -> Optional[Callable[[], None]]:
+    """Return what runs the command of --on-pool-ready; its output goes to standard error, standard output is ours."""
+    if command is None:
+        return None
+    words = ["sh", "-c", command]
+
+    def run() -> None:
+        status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+        if status:
+            raise EmulatorError("the command of --on-pool-ready ended with status %d" % status)
+
+    return run
+
+
 def _stop(number: int, frame: object) -> NoReturn:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
@@ -114,7 +135,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         platform = Platform(
             options.scenario, _read_instance(options.instance), options.latency_ms / 1000, options.wireserver,
-            options.imds, options.log, options.host_plugin)
+            options.imds, options.log, options.certificates, _make_hook(options.on_pool_ready),
+            options.host_plugin)
         platform.start()
         shown = {"wireserver": platform.wireserver, "imds": platform.imds}
         if platform.host_plugin:
@@ -124,8 +146,8 @@ def _run(options: argparse.Namespace) -> int:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)
         sys.stdout.flush()
-        platform.wait_for(lambda it: options.once and it.ready_count, None)
-        platform.wait_for(lambda it: it.in_flight == 0, _SETTLE_S)  # the agent shall get its answer
+        platform.wait_for(lambda it: options.once and it.is_provisioned, None)
+        platform.wait_for(lambda it: it.in_flight == 0, SETTLE_S)  # the agent shall get its answer
     except _Stopped:
         pass
     finally:
@@ -137,7 +159,8 @@ def _run(options: argparse.Namespace) -> int:
 def _list_scenarios(form: str) -> int:
     scenarios = [load_scenario(name) for name in list_names()]
     if form == "json":
-        shown = [{"name": it.name, "description": it.description, "expect": it.expect} for it in scenarios]
+        shown = [{"name": it.name, "description": it.description, "expect": it.expect, "needs": it.needs}
+                 for it in scenarios]
         print(json.dumps(shown, indent=2))
         return 0
     for it in scenarios:
@@ -169,6 +192,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return _list_scenarios(options.format)
         if options.command == "check":
             return _check(options.file)
+        if options.command == "media":
+            return write_media(options)
+        if options.command == "kvp":
+            return print_pool(options)
     except EmulatorError as error:
         print("lightinit-emulator: %s" % str(error).replace("\n", "\nlightinit-emulator: "), file=sys.stderr)
         return 1

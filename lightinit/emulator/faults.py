@@ -11,12 +11,15 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 Step = Dict[str, Any]
 
-ENDPOINTS = ("goalstate", "health", "versions", "imds")
+ENDPOINTS = ("goalstate", "health", "progress", "versions", "certificates", "imds", "reprovisiondata")
 DOCUMENTS = ("goalstate", "imds")
 FOREVER = "forever"
 VARIANTS = {
     "goalstate": ("bom", "crlf", "dtd", "entity-bomb", "external-entity", "huge"),
+    "certificates": ("bom", "crlf", "huge", "no-format", "empty-format", "other-format", "no-data", "not-base64",
+                     "cut-data", "flipped-data", "other-recipient", "other-key"),
     "imds": ("bom", "deep", "huge"),
+    "reprovisiondata": ("bom", "crlf", "huge"),
 }
 
 
@@ -123,7 +126,7 @@ KEYS: Dict[str, Key] = {
         _url, "redirect", ENDPOINTS, "a 302 to this URL; `{imds}` and `{wireserver}` stand for host:port"),
     "omit": Key(_paths, "edit", DOCUMENTS, "the good document without these dotted paths"),
     "set": Key(_settings, "edit", DOCUMENTS, "the good document with these dotted paths set to these values"),
-    "variant": Key(_variant, "edit", DOCUMENTS, "another form of the good document, or a list of forms"),
+    "variant": Key(_variant, "edit", tuple(VARIANTS), "another form of the good document, or a list of forms"),
     "throttle_s": Key(
         _seconds, "throttle", ENDPOINTS, "429 when the last request to this endpoint is younger than this"),
     "hang_s": Key(_seconds, "delivery", ENDPOINTS, "reads the request, sends nothing so long, then closes"),
@@ -141,7 +144,7 @@ KEYS: Dict[str, Key] = {
     "processed": Key(
         _true, "modifier", ENDPOINTS, "the request takes effect although its answer is lost or bad"),
     "advance_incarnation": Key(
-        _advance, "modifier", ("goalstate", "health"),
+        _advance, "modifier", ("goalstate", "health", "progress"),
         "moves the incarnation by so many: after a goal state was answered, before a report is checked"),
     "repeat": Key(_repeat, "modifier", ENDPOINTS, 'how often the step is played: a count (1), or "forever"'),
     "note": Key(_text, "modifier", ENDPOINTS, "a remark for readers of the file"),

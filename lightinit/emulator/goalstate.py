@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any, Dict, Sequence, Tuple
 from xml.etree import ElementTree
 
+from lightinit.emulator.documents import dress
 from lightinit.emulator.messages import Body
 
 VERSION = "2012-11-30"
-HUGE_BYTES = 50 * 1024 * 1024
-_PADDING = b"<!-- " + b"x" * 65526 + b" -->"  # 64 KiB
 
 _TEMPLATE = """<GoalState xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
 xsi:noNamespaceSchemaLocation="goalstate10.xsd">
@@ -138,13 +137,7 @@ def encode_goal_state(text: str, variants: Sequence[str] = ()) -> Body:
     if reference:
         text = text.replace(">Started<", ">%s<" % reference, 1)
     text = '<?xml version="1.0" encoding="utf-8"?>\n' + doctype + text
-    if "crlf" in variants:
-        text = text.replace("\n", "\r\n")
-    data = (b"\xef\xbb\xbf" if "bom" in variants else b"") + text.encode("utf-8")
-    if "huge" not in variants:
-        return Body(((data, 1),))
-    start, end = data[:data.rindex(b"</GoalState>")], data[data.rindex(b"</GoalState>"):]
-    return Body(((start, 1), (_PADDING, HUGE_BYTES // len(_PADDING)), (end, 1)))
+    return dress(text.encode("utf-8"), variants)
 
 
 def format_versions(versions: Sequence[str]) -> bytes:

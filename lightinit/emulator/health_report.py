@@ -10,7 +10,7 @@ The platform's answers to bad reports are not documented. Decided here, and why:
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from xml.etree import ElementTree
 
 DESCRIPTION_BYTES = 4096
@@ -66,6 +66,11 @@ def parse_report(body: bytes) -> Tuple[Dict[str, Optional[str]], List[str]]:
         if found:
             fields[name] = found[0].text or ""
     return fields, problems
+
+
+def is_progress(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a report's fields only tell of work that goes on: NotReady with SubStatus Provisioning."""
+    return fields["state"] == "NotReady" and fields["substatus"] == "Provisioning"
 
 
 def _complain(fields: Dict[str, Optional[str]], container_id: str, role_id: str) -> str:

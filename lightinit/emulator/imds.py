@@ -2,13 +2,15 @@
 
 Source: Azure IMDS docs (headers, query parameters, formats, versions, route parameters, status codes).
 Decided here, because undocumented: a leaf asked for as JSON is 400; ``extended=true`` on a document that a
-scenario took something from is 500, since IMDS fails then rather than returning partial data.
+scenario took something from is 500, since IMDS fails then rather than returning partial data; reprovision data
+are 404 for a VM that is not preprovisioned, or has no owner yet, and XML (see ``reprovision.py``).
 """
 from __future__ import annotations
 
 import json
 from typing import Any, List, Optional, Sequence
 
+from lightinit.emulator.documents import HUGE_BYTES, dress
 from lightinit.emulator.faults import Step, variants_of
 from lightinit.emulator.machine import Machine, read_data
 from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
@@ -16,8 +18,9 @@ from lightinit.emulator.paths import remove_path, set_path
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
-HUGE_BYTES = 50 * 1024 * 1024
+XML = "text/xml; charset=utf-8"
 _DEPTH = 100000
+_REPROVISION = "/metadata/reprovisiondata"
 _BAD_VERSION = (
     "Bad request. api-version is invalid or was not specified in the request. "
     "For more information refer to aka.ms/azureimds")
@@ -73,6 +76,8 @@ class Imds:
 
     def endpoint_of(self, request: Request) -> str:
         """Return which sequence of faults the request draws from, "" for none."""
+        if request.path.rstrip("/") == _REPROVISION:
+            return "reprovisiondata"
         return "imds" if (request.path + "/").startswith("/metadata/") else ""
 
     def answer(self, request: Request, step: Step) -> Answer:
@@ -89,7 +94,8 @@ class Imds:
         words = [word for word in request.path.split("/") if word]
         if words == ["metadata", "versions"]:
             return json_answer(200, {"apiVersions": self._versions[::-1]})
-        if words[:2] != ["metadata", "instance"]:
+        reprovisions = words == ["metadata", "reprovisiondata"]
+        if words[:2] != ["metadata", "instance"] and not reprovisions:
             return _refuse(404, "Not found. IMDS has nothing at %s" % request.path)
         names = [name for name, _ in request.query]
         if len(names) != len(set(names)):
@@ -98,6 +104,11 @@ class Imds:
         if version not in self._versions:
             shown = {"error": _BAD_VERSION, "newest-versions": self._versions[:3]}
             return json_answer(400, shown, "api-version %r is missing or unknown" % version)
+        if reprovisions:
+            data = self._machine.reprovision_data
+            if data is None:
+                return _refuse(404, "Not found. This VM has no reprovision data")
+            return Answer(200, {"Content-Type": XML}, dress(data, variants_of(step)))
         extended = request.parameter("extended").lower() == "true"
         if extended and "omit" in step:
             return _refuse(500, "Service error. The extended document is not complete yet")

@@ -54,8 +54,15 @@ class Machine:
             self._document = document
             self.vm_id = vm_id
             self.incarnation = 1
+            self.reprovision_data: Optional[bytes] = None  # there once a preprovisioned VM has an owner
             self.container_id = _derive_id(vm_id, "container")
             self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
+
+    def change(self, *overrides: Mapping[str, Any]) -> None:
+        """Lay parts of IMDS documents over the VM's, in order; its ids stay what they are."""
+        with self.lock:
+            for changes in overrides:
+                self._document = merge(self._document, dict(changes))
 
     @property
     def document(self) -> Any:
@@ -81,7 +88,25 @@ class Machine:
             return [dict(report) for report in self._reports]
 
     @property
-    def ready_count(self) -> int:
-        """How many Ready reports were accepted."""
+    def in_pool(self) -> bool:
+        """Whether the VM is a preprovisioned one that has no owner yet, as IMDS tells with ``ppsType``."""
         with self.lock:
-            return sum(1 for report in self._reports if report["accepted"] and report["state"] == "Ready")
+            part: Any = self._document
+            for word in ("extended", "compute", "ppsType"):
+                part = part.get(word) if isinstance(part, dict) else None
+            return part in ("Running", "Savable") and self.reprovision_data is None
+
+    def count_ready(self, in_pool: Optional[bool] = None) -> int:
+        """Count the Ready reports that were accepted.
+
+        Args:
+            in_pool: True for those of VMs without an owner only, False for the others, None for all.
+        """
+        with self.lock:
+            return sum(1 for report in self._reports if report["accepted"] and report["state"] == "Ready"
+                       and in_pool in (None, report["in_pool"]))
+
+    @property
+    def pool_ready(self) -> bool:
+        """Whether a VM without an owner has reported Ready."""
+        return self.count_ready(in_pool=True) > 0

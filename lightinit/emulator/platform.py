@@ -9,12 +9,16 @@ import base64
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
+from lightinit.emulator.certificates import Certificates, Source
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
+from lightinit.emulator.health_report import is_progress
 from lightinit.emulator.host_plugin import HostPlugin
 from lightinit.emulator.imds import Imds
 from lightinit.emulator.machine import Machine
 from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
+from lightinit.emulator.pkcs12 import Pair
+from lightinit.emulator.reprovision import Ovf, Pool, give_owner
 from lightinit.emulator.request_log import RequestLog
 from lightinit.emulator.scenario import load_scenario
 from lightinit.emulator.sequence import Sequence
@@ -22,6 +26,7 @@ from lightinit.emulator.server import NEVER_S, Server
 from lightinit.emulator.soundness import find_detour
 from lightinit.emulator.wireserver import WireServer
 
+SETTLE_S = 1.0
 Address = Tuple[str, int]
 Role = Union[WireServer, Imds, HostPlugin]
 
@@ -43,7 +48,12 @@ class Platform:
         wireserver: host and port of the WireServer; port 0 takes a free one.
         imds: the same for IMDS.
         log: a file to which each request is appended as a JSON line, or None.
-        host_plugin: the same for the HostGAPlugin, which guest agents use; None for a host without one.
+        certificates: what the VM is given: ``auto`` makes certificates on the spot, a path names a PEM file or a
+            directory of them, pairs are PEM texts of a certificate and of its key (or None); None leaves it to the
+            scenario's ``certificate_options``. All of it takes the program openssl.
+        on_pool_ready: called without arguments, in a thread of its own and once, when a preprovisioned VM has
+            reported Ready without an owner, and has its answer.
+        host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host without one.
 
     Raises:
         ScenarioError: the scenario is not valid.
@@ -52,11 +62,14 @@ class Platform:
     def __init__(self, scenario: str | Mapping[str, Any] = "good",
                  instance: Optional[Mapping[str, Any]] = None, latency_s: float = 0.0,
                  wireserver: Address = ("127.0.0.1", 0), imds: Address = ("127.0.0.1", 0),
-                 log: Optional[str] = None, host_plugin: Optional[Address] = None) -> None:
+                 log: Optional[str] = None, certificates: Optional[Source] = None,
+                 on_pool_ready: Optional[Callable[[], Any]] = None,
+                 host_plugin: Optional[Address] = None) -> None:
         self.scenario = load_scenario(scenario)
-        self.machine = Machine(self.scenario.instance, instance)
+        self.machine = Machine(*self._overrides(instance))
+        self._certificates = Certificates(certificates, self.scenario.certificate_options)
         self._roles: Dict[str, Role] = {
-            "wireserver": WireServer(self.machine, self.scenario.wireserver_versions),
+            "wireserver": WireServer(self.machine, self.scenario.wireserver_versions, self._certificates),
             "imds": Imds(self.machine, self.scenario.api_versions)}
         self._addresses = {"wireserver": wireserver, "imds": imds}
         if host_plugin is not None:
@@ -67,6 +80,14 @@ class Platform:
         self._log_path = log
         self._log = RequestLog()
         self._servers: List[Server] = []
+        self._pool = Pool(self.machine, on_pool_ready, self.scenario.assign, self.scenario.assign_after_s,
+                          lambda: self.wait_for(lambda it: it.in_flight == 0, SETTLE_S))
+
+    def _overrides(self, instance: Optional[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
+        """The parts of the IMDS document that are laid over the shipped one, in order."""
+        kind = self.scenario.preprovisioned
+        pool = {"extended": {"compute": {"ppsType": kind}}} if kind else {}
+        return [pool, self.scenario.instance, instance or {}]
 
     def __enter__(self) -> "Platform":
         self.start()
@@ -79,8 +100,9 @@ class Platform:
         """Take the addresses and listen.
 
         Raises:
-            EmulatorError: an address cannot be taken, or the log not be written.
+            EmulatorError: an address cannot be taken, the log not be written, or no certificates be had.
         """
+        self._certificates.prepare()
         try:
             self._log = RequestLog(self._log_path)
         except OSError as error:
@@ -99,6 +121,7 @@ class Platform:
 
     def close(self) -> None:
         """End all connections and free the addresses; takes less than 0.2 s. Records stay readable."""
+        self._pool.close()
         for server in self._servers:
             server.close()
         self._servers = []
@@ -129,15 +152,30 @@ class Platform:
         """The reports that reached the WireServer, accepted or not, in order.
 
         Each has accepted, status, reason, state, substatus, description, incarnation, container_id,
-        role_instance_id, agent, vm_id and time_s. A POST that a fault answered in the WireServer's place is
-        not among them, unless its step says ``processed``.
+        role_instance_id, agent, vm_id, in_pool (of a preprovisioned VM without an owner) and time_s. A POST
+        that a fault answered in the WireServer's place is not among them, unless its step says ``processed``.
         """
         return self.machine.reports
 
     @property
+    def final_reports(self) -> List[Dict[str, Any]]:
+        """The :attr:`health_reports` but those that only tell of progress: NotReady with SubStatus Provisioning."""
+        return [report for report in self.health_reports if not is_progress(report)]
+
+    @property
     def ready_count(self) -> int:
         """How many Ready reports were accepted."""
-        return self.machine.ready_count
+        return self.machine.count_ready()
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether a Ready report was accepted of a VM that is not waiting for an owner."""
+        return self.machine.count_ready(in_pool=False) > 0
+
+    @property
+    def certificates(self) -> List[Pair]:
+        """What the VM is given: pairs of PEM, each with ``certificate``, and ``key`` or None."""
+        return list(self._certificates.pairs)
 
     @property
     def in_flight(self) -> int:
@@ -161,7 +199,19 @@ class Platform:
             instance: parts of its IMDS document; give another ``compute.vmId`` to get other ids in the goal
                 state. Records and reports are kept, and fault sequences go on where they are.
         """
-        self.machine.become(self.scenario.instance, instance)
+        self.machine.become(*self._overrides(instance))
+
+    def assign(self, ovf: Ovf, instance: Optional[Mapping[str, Any]] = None) -> None:
+        """Give a preprovisioned VM its owner: from now on there are reprovision data, and IMDS speaks of the owner's VM.
+
+        Args:
+            ovf: the reprovision data: a whole ovf-env.xml, or the arguments of ``make_ovf`` by name.
+            instance: parts of the IMDS document, laid over the VM's.
+
+        Raises:
+            EmulatorError: the fields make no document.
+        """
+        give_owner(self.machine, ovf, instance)
 
     def wait_for(self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0) -> bool:
         """Wait until a condition holds; it is looked at whenever a request was recorded or answered.
@@ -187,17 +237,23 @@ class Platform:
         endpoint = role.endpoint_of(request)
         step = self._sequences[endpoint].take() if endpoint else None
         if step is None:
-            return role.answer(request, {}), None
+            return self._answer(role, request, {}), None
         replacement = self._replace(step)
         if replacement is not None:
             if step.get("processed"):
-                role.answer(request, step)
+                self._answer(role, request, step)
             return replacement, step
-        answer = role.answer(request, step)
-        if answer.status in (400, 405) and edits_document(step):
+        answer = self._answer(role, request, step)
+        too_early = endpoint == "reprovisiondata" and answer.status == 404
+        if (answer.status in (400, 405, 410) or too_early) and edits_document(step):
             self._sequences[endpoint].give_back()  # asked wrongly: the step waits for who gets the document
             return answer, None
         return answer, step
+
+    def _answer(self, role: Role, request: Request, step: Step) -> Answer:
+        answer = role.answer(request, step)
+        self._pool.notice()
+        return answer
 
     def _replace(self, step: Step) -> Optional[Answer]:
         """Return the answer that a step puts in the place of the good one, None when it leaves that one."""

@@ -8,11 +8,13 @@ import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from lightinit.emulator.certificates import find_option_problems
 from lightinit.emulator.errors import ScenarioError
 from lightinit.emulator.faults import ENDPOINTS, FOREVER, KEYS, Step, find_conflicts
 from lightinit.emulator.goalstate import format_goal_state, has_element
 from lightinit.emulator.machine import read_data
 from lightinit.emulator.paths import has_path, list_paths, merge
+from lightinit.emulator.reprovision import find_assign_problems
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 FILE_BYTES = 1 << 20
@@ -21,12 +23,15 @@ REPORTS = ("Ready", "NotReady")
 _TEXTS = ("name", "description")
 _LISTS = ("api_versions", "wireserver_versions")
 _OBJECTS = ("expect", "instance", "listen_after_s")
-TOP_KEYS = _TEXTS + ("expect",) + ENDPOINTS + _LISTS + ("instance", "listen_after_s")
+TOP_KEYS = _TEXTS + ("expect", "needs") + ENDPOINTS + _LISTS + (
+    "instance", "listen_after_s", "certificate_options", "preprovisioned", "assign", "assign_after_s")
+NEEDS = ("certificates", "preprovisioned")
 SERVERS = ("wireserver", "imds")
 
 
 class Scenario(NamedTuple):
-    """A valid scenario. ``expect`` is what a correct agent ends with; the emulator itself does not use it."""
+    """A valid scenario. ``expect`` is what a correct agent ends with, and ``needs`` what such an agent must be able to do
+    (and be told to do); the emulator itself uses neither."""
 
     name: str
     description: str
@@ -36,6 +41,11 @@ class Scenario(NamedTuple):
     wireserver_versions: Optional[List[str]]
     instance: Dict[str, Any]
     listen_after_s: Dict[str, float | str]
+    needs: List[str]
+    certificate_options: Optional[Dict[str, Any]]
+    preprovisioned: Optional[str]
+    assign: Optional[Dict[str, Any]]
+    assign_after_s: float
 
 
 def _name_nearest(key: str, known: Iterable[str]) -> str:
@@ -119,6 +129,13 @@ def _check_listen(delays: Mapping[str, Any]) -> List[str]:
     return found
 
 
+def _check_needs(needs: Any) -> List[str]:
+    if not isinstance(needs, list):
+        return ["'needs' must be a list of %s" % " and ".join(NEEDS)]
+    return ["'needs' has an unknown word %r: %s" % (word, _name_nearest(str(word), NEEDS))
+            for word in needs if word not in NEEDS]
+
+
 def find_problems(data: Any) -> List[str]:
     """Return one sentence for each thing that is wrong with a scenario's data; none when it is valid."""
     if not isinstance(data, dict):
@@ -138,6 +155,10 @@ def find_problems(data: Any) -> List[str]:
         found += _check_expect(data["expect"])
     if "listen_after_s" not in wrong:
         found += _check_listen(data.get("listen_after_s", {}))
+    found += _check_needs(data.get("needs", []))
+    if "certificate_options" in data:
+        found += find_option_problems(data["certificate_options"])
+    found += find_assign_problems(data)
     document = merge(read_data("instance.json"), data.get("instance", {}) if "instance" not in wrong else {})
     for endpoint in ENDPOINTS:
         found += _check_sequence(data.get(endpoint, []), endpoint, document)
@@ -160,7 +181,9 @@ def make_scenario(data: Any, where: str) -> Scenario:
     return Scenario(
         data["name"], data["description"], data.get("expect", {}),
         {endpoint: data.get(endpoint, []) for endpoint in ENDPOINTS}, data.get("api_versions"),
-        data.get("wireserver_versions"), data.get("instance", {}), data.get("listen_after_s", {}))
+        data.get("wireserver_versions"), data.get("instance", {}), data.get("listen_after_s", {}),
+        data.get("needs", []), data.get("certificate_options"), data.get("preprovisioned"), data.get("assign"),
+        float(data.get("assign_after_s", 0)))
 
 
 def _refuse_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:

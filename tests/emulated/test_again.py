@@ -68,8 +68,8 @@ def test_final_alone_does_not_claim_what_was_not_done(tmp_path: Any) -> None:
             assert machine.run("stage", name).returncode == 0
         ended = machine.run("stage", "final")
         assert ended.returncode == 1
-        assert [report["state"] for report in platform.health_reports] == ["NotReady"]
-        assert "module has not run" in platform.health_reports[0]["description"]
+        assert [report["state"] for report in platform.final_reports] == ["NotReady"]
+        assert "module has not run" in platform.final_reports[0]["description"]
 
 
 def test_force_runs_one_stage_or_module_again(tmp_path: Any) -> None:
@@ -133,7 +133,7 @@ def test_a_required_module_that_fails_is_reported_and_runs_again(tmp_path: Any, 
         machine.lead_to(platform, settings)
         ended = next_boot(machine, 0)
         assert ended.returncode == 1
-        reports = platform.health_reports
+        reports = platform.final_reports
         assert [(report["state"], report["substatus"], report["accepted"]) for report in reports] == \
             [("NotReady", "ProvisioningFailed", True)]
         assert "site_modules.counted" in reports[0]["description"]
@@ -173,7 +173,7 @@ def test_a_module_that_does_not_exist_is_reported(tmp_path: Any) -> None:
     with Platform() as platform:
         machine.lead_to(platform, "[lightinit]\nmodules = hostname userz\n")
         assert machine.run("boot").returncode == 1
-        assert "no such module" in platform.health_reports[0]["description"]
+        assert "no such module" in platform.final_reports[0]["description"]
 
 
 def test_a_broken_settings_file_still_ends_in_ready(tmp_path: Any) -> None:
@@ -233,7 +233,7 @@ def test_a_signal_ends_it_without_a_report_and_the_next_boot_resumes(tmp_path: A
         _, error = process.communicate(timeout=20)
         assert process.returncode == 128 + signal.SIGTERM
         assert "the next boot resumes" in error
-        assert not platform.health_reports
+        assert not platform.final_reports
         assert machine.run("status").returncode == 1
         assert machine.run("boot").returncode == 0
         assert platform.ready_count == 1

@@ -16,7 +16,7 @@ INSTANCE = {"compute": {"name": "web-1", "osProfile": {"computerName": "web-1", 
 
 def reported(platform: Platform) -> List[str]:
     """The accepted reports' states."""
-    return [str(report["state"]) for report in platform.health_reports if report["accepted"]]
+    return [str(report["state"]) for report in platform.final_reports if report["accepted"]]
 
 
 def one_line(ended: Any, says: str) -> None:
@@ -88,7 +88,7 @@ def test_no_network_is_reported_if_there_is_somebody_after_all(tmp_path: Any) ->
         assert ended.returncode == 1
         one_line(ended, "no network before the deadline")
         assert reported(platform) == ["NotReady"]
-        assert "no network before the deadline" in platform.health_reports[0]["description"]
+        assert "no network before the deadline" in platform.final_reports[0]["description"]
 
 
 def test_environment_proxies_count_for_nothing(tmp_path: Any) -> None:
@@ -195,7 +195,7 @@ def test_a_full_disk_is_reported_and_mended_by_the_next_boot(tmp_path: Any, moun
         assert ended.returncode == 1
         assert "No space left on device" in ended.stderr and "Traceback" not in ended.stderr
         assert reported(platform) == ["NotReady"]
-        assert "No space left" in platform.health_reports[0]["description"]
+        assert "No space left" in platform.final_reports[0]["description"]
         after = machine.tree()
         assert {name: after[name] for name in before} == before, "what was there is as it was"
         os.unlink(str(tmp_path) + "/ballast")

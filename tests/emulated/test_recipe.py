@@ -16,7 +16,7 @@ def test_act_one_report_ready(tmp_path: Any) -> None:
         machine.lead_to(platform)
         ended = machine.run("boot")
         assert ended.returncode == 0, ended.stderr
-        assert [(report["state"], report["accepted"]) for report in platform.health_reports] == [("Ready", True)]
+        assert [(report["state"], report["accepted"]) for report in platform.final_reports] == [("Ready", True)]
         # Ready comes last: after everything else was asked and done.
         assert platform.requests[-1]["method"] == "POST"
     assert machine.run("status").returncode == 0

@@ -48,7 +48,7 @@ def test_a_bug_of_our_own_is_logged_with_its_trace_and_reported(tmp_path: Any) -
             platform.wireserver, platform.imds))
         ended = machine.run("boot", env=env)
         assert ended.returncode == 1
-        (report,) = platform.health_reports
+        (report,) = platform.final_reports
         assert report["accepted"] and report["state"] == "NotReady"
         assert "unexpected error" in report["description"] and "a bug, not an error" in report["description"]
     assert "Traceback" in machine.read("/var/log/lightinit.log")
@@ -67,7 +67,7 @@ def test_a_bug_after_ready_takes_nothing_back(tmp_path: Any) -> None:
             platform.wireserver, platform.imds))
         ended = machine.run("stage", "fetch", "--force", env=env)
         assert ended.returncode == 1 and "a bug, not an error" in ended.stderr
-        assert [report["state"] for report in platform.health_reports] == ["Ready"]
+        assert [report["state"] for report in platform.final_reports] == ["Ready"]
 
 
 def test_force_that_fails_takes_the_mark_and_the_stamp_away(tmp_path: Any) -> None:
@@ -163,7 +163,7 @@ def test_a_failure_says_what_to_do_next_and_repeats_nothing(tmp_path: Any) -> No
     with Platform() as platform:
         machine.lead_to(platform, MODULES)
         ended = machine.run("boot", env=env)
-        assert "step=site_code.failing" in platform.health_reports[0]["description"]
+        assert "step=site_code.failing" in platform.final_reports[0]["description"]
     errors = [line for line in ended.stderr.splitlines() if "error: " in line]
     assert len(errors) == 2, ended.stderr
     assert "module site_code.failing" in errors[0]

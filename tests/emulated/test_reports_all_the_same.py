@@ -32,7 +32,7 @@ MENDED = ["return Outcome(None, None)", "return Outcome(7, [OSError('x')])"]
 
 def states(platform: Platform) -> Any:
     """What the platform accepted."""
-    return [report["state"] for report in platform.health_reports if report["accepted"]]
+    return [report["state"] for report in platform.final_reports if report["accepted"]]
 
 
 def boot_with(machine: Machine, platform: Platform, at_import: str, in_apply: str) -> Any:
@@ -53,7 +53,7 @@ def test_a_module_of_anybodys_code(tmp_path: Any, at_import: str, in_apply: str)
         assert ended.returncode == 1, ended.stderr
         assert "Traceback" not in ended.stderr
         assert states(platform) == ["NotReady"]
-        assert "site_one_package.one" in platform.health_reports[0]["description"]
+        assert "site_one_package.one" in platform.final_reports[0]["description"]
     assert machine.run("status").returncode == 1
 
 
@@ -135,7 +135,7 @@ def test_without_dmi_a_later_boot_that_cannot_ask_takes_nothing_back(tmp_path: A
         machine.lead_to(platform)
         machine.put("/etc/lightinit/conf.d/20-time.conf", "[azure]\nfetch_timeout_s = 1\n")
         assert machine.run("boot").returncode == 1
-        assert not platform.health_reports
+        assert not platform.final_reports
 
 
 def test_a_console_that_nobody_reads(tmp_path: Any) -> None:

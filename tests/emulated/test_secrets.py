@@ -49,6 +49,6 @@ def test_a_failure_does_not_carry_it_to_the_platform(tmp_path: Any) -> None:
     with Platform(instance={"compute": broken}) as platform:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 1
-        (report,) = platform.health_reports
+        (report,) = platform.final_reports
         assert report["state"] == "NotReady" and report["accepted"]
         assert SECRET not in json.dumps(report) and ENCODED not in json.dumps(report)

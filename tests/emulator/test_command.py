@@ -80,7 +80,7 @@ def test_scenarios_are_listed() -> None:
     code, text, _ = run("scenarios", "--format", "json")
     listed = {item["name"]: item for item in json.loads(text)}
     assert listed["good"]["expect"] == {"ready": 1, "outcome": "done", "reports": ["Ready"]}
-    assert all(set(item) == {"name", "description", "expect"} for item in listed.values())
+    assert all(set(item) == {"name", "description", "expect", "needs"} for item in listed.values())
 
 
 def test_check(tmp_path: Any) -> None:

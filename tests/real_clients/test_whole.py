@@ -52,8 +52,9 @@ class Azure:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def posts(self) -> List[Dict[str, Any]]:
-        """The health reports among them."""
-        return [request for request in self.heard() if request["method"] == "POST"]
+        """The health reports among them that do not only tell of progress."""
+        return [request for request in self.heard() if request["method"] == "POST"
+                and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
 
 
 @pytest.fixture

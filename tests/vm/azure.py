@@ -100,8 +100,9 @@ class Azure:
         return [json.loads(line) for line in self._log.read_text().split("\n")[:-1]]
 
     def posts(self) -> List[Dict[str, Any]]:
-        """The health reports among them."""
-        return [request for request in self.heard() if request["method"] == "POST"]
+        """The health reports among them that do not only tell of progress."""
+        return [request for request in self.heard() if request["method"] == "POST"
+                and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
 
     def accepted(self, state: str) -> List[Dict[str, Any]]:
         """The health reports of ``state`` (Ready, NotReady) that were accepted."""
