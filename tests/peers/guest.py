@@ -19,7 +19,13 @@ CABLE = "vs"
 # Where the kernel has neither ISO 9660 nor UDF, mount(8) still finds this helper and reads real media through FUSE.
 MOUNT_HELPER = '#!/bin/sh\n# mount(8) runs: mount.iso9660 DEVICE DIRECTORY -o OPTIONS\nexec fuseiso "$1" "$2"\n'
 # What a VM on Azure says. The real one looks around, and finds a process namespace, as containers have.
-DETECT_VIRT = '#!/bin/sh\ncase " $* " in *" --container "* | *" -c "*) exit 1 ;; *" --quiet "* | *" -q "*) ;; *) echo microsoft ;; esac\n'
+DETECT_VIRT = """#!/bin/sh
+case " $* " in
+    *" --container "* | *" -c "*) exit 1 ;;
+    *" --quiet "* | *" -q "*) ;;
+    *) echo microsoft ;;
+esac
+"""
 DEVICES = """set -e
 mount -t sysfs none /sys
 mknod /dev/fuse c 10 229

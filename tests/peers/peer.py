@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
+from lightinit.emulator.certificates import make_pair, thumbprint
+from lightinit.emulator.ovf import make_ovf
 from tests.peers.guest import CABLE, HARDWARE, Guest
 from tests.peers.media import Media
 from tests.real_clients.netns import Namespace, need
@@ -34,21 +36,34 @@ class Peer:
         release: of Debian.
         folder: an empty directory.
         scenario: what the emulator plays, by name or file.
-        has_media: whether there is a CD-ROM with ovf-env.xml; IMDS has all of it, too.
+        key_from: where the admin's key is: ``imds``; ``media``, where there is a CD-ROM too, with all that IMDS says; or
+            ``certificate``, where the CD-ROM names a fingerprint and the WireServer has the certificate.
         log: the agent's log.
+
+    Attributes:
+        guest: the machine.
+        azure: the platform.
+        key: the admin's private key, a file.
     """
 
-    def __init__(self, package: str, release: str, folder: Path, scenario: str, has_media: bool, log: str) -> None:
-        self.person = Person(USER, folder)
+    def __init__(self, package: str, release: str, folder: Path, scenario: str, key_from: str, log: str) -> None:
         self._package, self._release, self._scenario, self._log = package, release, scenario, log
         self._folder = folder
-        self._has_media = has_media
+        self._key_from = key_from
+        self._person = Person(USER, folder)
+        self.key = self._person.key
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Peer":
+        more: Dict[str, Any] = {"network": NETWORK}
+        arguments = ["--host-plugin", PLATFORM[0] + ":32526"]
+        names: Dict[str, List[str]] = {"ssh_keys": [self._person.public.strip()]}
+        if self._key_from == "certificate":
+            names = {"fingerprints": [self._make_certificate()]}
+            arguments += ["--certificates", str(self._folder / "certificates")]
         with contextlib.ExitStack() as stack:
-            media = stack.enter_context(
-                Media(self._folder, NAME, USER, self.person.public)) if self._has_media else None
+            ovf = make_ovf(USER, NAME, provision_guest_agent=True, **names)  # type: ignore[arg-type]
+            media = None if self._key_from == "imds" else stack.enter_context(Media(self._folder, ovf))
             platform = stack.enter_context(Namespace())
             root = self._folder / "root"
             root.mkdir()
@@ -56,10 +71,21 @@ class Peer:
             self.guest.install_stored(self._package)
             self.azure = Azure(platform, self._folder, CABLE)
             self.azure.serve_dhcp()
-            self.azure.stand_for(HARDWARE, NAME, self.person, self._scenario, {"network": NETWORK},
-                                 ["--host-plugin", PLATFORM[0] + ":32526"])
+            self.azure.stand_for(HARDWARE, NAME, self._person, self._scenario, more, arguments,
+                                 has_keys=self._key_from != "certificate")
             self._stack = stack.pop_all()
         return self
+
+    def _make_certificate(self) -> str:
+        """Make a certificate, whose key becomes the admin's; returns its fingerprint."""
+        pair = make_pair("peer")
+        folder = self._folder / "certificates"
+        folder.mkdir()
+        (folder / "peer.crt").write_bytes(pair.certificate)
+        self.key = folder / "peer.key"
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(pair.key or b"")
+        return thumbprint(pair)
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
@@ -99,7 +125,7 @@ class Peer:
         ready, = self.azure.accepted("Ready")
         assert ready["headers"]["user-agent"].startswith(agent), ready["headers"]
         assert ready["headers"]["x-ms-agent-name"] == "WALinuxAgent"  # what cloud-init says, too
-        others = [post for post in self.azure.accepted("NotReady")]
+        others = self.azure.accepted("NotReady")
         assert len(others) == progress
         assert all("<SubStatus>Provisioning</SubStatus>" in post["body"] for post in others)
 
@@ -110,12 +136,12 @@ class Peer:
         assert self.guest.run("passwd", "--status", USER).split()[1] in ("L", "NP"), "the account has a password"
         self.guest.shell("mkdir -p /run/sshd; pidof sshd || /usr/sbin/sshd")
         address = self.guest.shell("ip -4 -o address show dev eth0 scope global").split()[3].partition("/")[0]
-        login = self.azure.machine.run("ssh", "-i", str(self.person.key), *SSH, "%s@%s" % (USER, address),
+        login = self.azure.machine.run("ssh", "-i", str(self.key), *SSH, "%s@%s" % (USER, address),
                                        "id -un; sudo -n id -un")
         assert login == USER + "\nroot\n"
 
 
-def open_peer(package: str, release: str, folder: Path, scenario: str, has_media: bool, log: str) -> Peer:
+def open_peer(package: str, release: str, folder: Path, scenario: str, key_from: str, log: str) -> Peer:
     """The same as the class, for use in tests: skips them, or in CI fails them, where something is missing."""
     need(*TOOLS)
-    return Peer(package, release, folder, scenario, has_media, log)
+    return Peer(package, release, folder, scenario, key_from, log)
