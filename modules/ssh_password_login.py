@@ -90,7 +90,9 @@ def _put(system: System, config: str, wished: bool, policies: List[str]) -> Tupl
     policy = policies[0]
     if not system.live:
         system.skip("sshd's own check of its configuration")
-    fault = ""
+    fault = sshd.find_fault(system)
+    if fault:  # it has one without us, and names the line
+        raise _faulty(config, fault)
     for policy in policies:
         fault = sshd.find_fault_in(system, policy + plain)
         if not fault:

@@ -10,9 +10,12 @@ from lightinit.host.system import Completed, System
 
 LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0
+MAX_LINES = 3
 # An address that no network has: what a configuration says about the rest of the world.
 ANYWHERE = "192.0.2.1"
 _LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
+# What it says besides about options that it still takes, or takes no more and passes over.
+_NO_FAULT = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
 _LACKS_KEYS = re.compile(r"^sshd: no hostkeys available -- exiting\.\s*$", re.MULTILINE)
 
 
@@ -58,7 +61,8 @@ def find_fault(system: System, config: Optional[str] = None) -> str:
     ended = ask(system, "-t", *(("-f", system.path(config)) if config else ()))
     if ended is None or ended.ok or _LACKS_KEYS.search(ended.stderr):
         return ""
-    return ended.last_words
+    lines = [line.strip() for line in ended.stderr.splitlines() if line.strip() and not _NO_FAULT.search(line)]
+    return "; ".join(lines[:MAX_LINES]) or ended.last_words
 
 
 def find_fault_in(system: System, text: str) -> str:
