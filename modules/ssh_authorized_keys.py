@@ -1,19 +1,19 @@
 """Put the admin's SSH keys where sshd looks for them, and lose nothing that is there already.
 
-Ready means ready: when after this nobody could log in (no key in place, no password login), the module fails. The path
-that the platform gives with a key is not used: sshd reads the file that its own configuration names, and no other.
+Ready means ready: when after this nobody could log in (no key in place, and no password that opens the account), the
+module fails. The path that the platform gives with a key is not used: sshd reads the file that its own configuration
+names, and no other.
 """
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, sshd_config
-from lightinit.host import account_files, accounts, sshd_files
+from lightinit.formats import authorized_keys, certificates, passwords, sshd_config
+from lightinit.host import account_files, accounts, sshd, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
 from lightinit.model import Certificate, Frequency, Instance, Outcome, User
@@ -25,9 +25,6 @@ NAME = "ssh_authorized_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = ()
-
-SSHD_LIMIT_S = 10.0
-LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -51,15 +48,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     account = _find(system, name)
     warnings: List[str] = []
     keys = _read_keys(admin, instance.certificates, warnings)
-    if not keys and admin.password_login is True:
-        warnings.append("password login is on and no key can be used, but lightinit sets no password yet: set one "
-                        "by other means, or give the VM an ssh key")
+    by_password = _opens_by_password(system, admin)
+    if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
     base, parts = _find_file(system, account, warnings)
     owner = Owner(account.uid, account.gid)
     shown = "/".join((base.rstrip("/"),) + parts)
     if not parts:
-        if admin.password_login is True:
+        if by_password:
             return Outcome("no keys put in place, and password login is on", tuple(warnings))
         raise ProvisioningError("sshd is set to read no authorized keys", user=name,
                                 hint="look for AuthorizedKeysFile in sshd_config, or switch password login on")
@@ -79,6 +75,19 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         accounts.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
     message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
     return Outcome(message, tuple(warnings))
+
+
+def _opens_by_password(system: System, admin: User) -> bool:
+    """Whether a password opens the account over SSH: the platform wants that, and there is one."""
+    if passwords.login_wished(admin) is not True:
+        return False
+    if not system.live and passwords.given_password(admin):
+        return True  # which the module users left out
+    passwd = account_files.read_account_file(system, "/etc/passwd")
+    if texts.find_account(passwd, admin.name) is None:
+        return True  # the password of an account that only NSS knows cannot be looked at
+    shadow = account_files.read_account_file(system, "/etc/shadow")
+    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
 
 
 # -- the keys ----------------------------------------------------------------------------------------------------------
@@ -116,6 +125,10 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
         raise ProvisioningError("none of the ssh keys can be used", user=admin.name, keys=len(admin.ssh_keys),
                                 why=warnings[0], hint="give an ed25519 key, or an RSA key of 2048 bits or more")
     count = authorized_keys.count_keys(existing)
+    if not count and passwords.login_wished(admin):
+        raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key, and password login is on, but "
+                                "there is no password", hint="a password comes with the provisioning media alone: see "
+                                "whether they could be read; or give the VM an ssh key")
     if not count:
         raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key and no password login",
                                 hint="give the VM an ssh key, or switch password login on")
@@ -151,23 +164,11 @@ def _find_file(system: System, account: texts.Account, warnings: List[str]) -> T
 
 def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
     """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before this."""
-    sshd: Optional[str] = system.tool("sshd")
-    if sshd is None:
-        return ()
-    argv = [sshd, "-T", "-C", "user=%s,host=localhost,addr=127.0.0.1" % user]
     try:
-        ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
-        lacks = LACKS_FOLDER.search(ended.stderr)
-        if not ended.ok and lacks:  # its own unit makes it, but that comes after us
-            system.make_dir(lacks.group(1))
-            ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
+        return sshd_config.read_effective(sshd.effective(system, user))
     except ProvisioningError as error:
         LOG.info("sshd was not asked: %s", error)
         return ()
-    if not ended.ok:
-        LOG.info("sshd does not say where it looks for keys (%s), so its configuration is read", ended.last_words)
-        return ()
-    return sshd_config.read_effective(ended.stdout)
 
 
 def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:
