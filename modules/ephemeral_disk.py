@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import fstab
 from lightinit.formats.mounts import Mount, parse_mounts, parse_swaps
-from lightinit.formats.partitions import set_linux_type
+from lightinit.formats.partitions import LINUX, Partition, set_linux_type
 from lightinit.formats.resource_disk import LABEL, MARK, MARK_AT, MARK_BYTES, README, State, Verdict, assess
 from lightinit.host import disk_format, disks, mounting
 from lightinit.host.accounts import restore_labels
@@ -36,7 +36,6 @@ SETTINGS: Tuple[Setting, ...] = (
     Setting("mount_options", "text", "defaults", "Options for /etc/fstab, joined by commas; nofail is always added."),
     Setting("swap_mb", "integer", 0, "Size of a swap file on it, in MiB; 0: none."),
 )
-FSTAB = "/etc/fstab"
 KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 WARNING = b"""This disk is temporary.
 
@@ -195,20 +194,26 @@ def _format(system: System, disk: Disk, filesystem: str) -> Verdict:
         if made.state is not State.OURS or made.partition is None:
             raise ProvisioningError("resource disk could not be formatted", said="afterwards it has " + made.found,
                                     hint="the next boot tries again")
-        sector = device.read(0, 512)
-        linux = set_linux_type(sector, made.partition.number) if old and not verdict.table else sector
-        disk_format.finish(device, MARK_AT, MARK_BYTES, linux if linux != sector else None)
+        _finish(device, made.partition)
     disk_format.settle(system)
     return made
 
 
+def _finish(device: Device, partition: Partition) -> None:
+    """The file system is complete: say in the table what the partition is for, and take the mark away."""
+    if len(partition.kind) == 2 and int(partition.kind, 16) != LINUX:  # an MBR, as the platform made it
+        device.write(0, set_linux_type(device.read(0, 512), partition.number))
+    device.write(MARK_AT, bytes(MARK_BYTES))
+
+
 def _use(system: System, disk: Disk, verdict: Verdict, entry: fstab.Entry, swap_mb: int, said: str) -> Outcome:
     """Mount the disk that is ours, and all that goes with it."""
-    if verdict.marked:  # it was complete when lightinit was cut off
+    partition = verdict.partition
+    if verdict.marked and partition is not None:  # it was complete when lightinit was cut off
         with Device(system, disk, writable=True) as device:
-            disk_format.finish(device, MARK_AT, MARK_BYTES)
+            _finish(device, partition)
         disk_format.settle(system)
-    name = disks.partitions(system, disk).get(verdict.partition.number) if verdict.partition is not None else None
+    name = disks.partitions(system, disk).get(partition.number) if partition is not None else None
     if name is None:
         raise ProvisioningError("resource disk cannot be used", disk=disk.path, why="the kernel does not show its partition")
     number = disks.device_number(system, name)
@@ -268,12 +273,12 @@ def _set_swap(system: System, folder: mounting.Folder, filesystem: str, path: st
 def _fstab_text(system: System) -> Tuple[str, int]:
     """What is in /etc/fstab, and its mode."""
     try:
-        return (system.read(FSTAB).decode("utf-8", "surrogateescape"),
-                stat.S_IMODE(os.stat(system.path(FSTAB)).st_mode))
+        return (system.read(fstab.FILE).decode("utf-8", "surrogateescape"),
+                stat.S_IMODE(os.stat(system.path(fstab.FILE)).st_mode))
     except FileNotFoundError:
         return "", 0o644
     except (OSError, MalformedError) as error:
-        raise ProvisioningError("file cannot be read", path=FSTAB,
+        raise ProvisioningError("file cannot be read", path=fstab.FILE,
                                 error=getattr(error, "strerror", None) or error) from error
 
 
@@ -282,6 +287,6 @@ def _set_fstab(system: System, entries: Sequence[fstab.Entry]) -> None:
     before, mode = _fstab_text(system)
     after = fstab.set_entries(before, entries)
     if after != before:
-        system.write(FSTAB, after.encode("utf-8", "surrogateescape"), mode)
-        restore_labels(system, [FSTAB])
+        system.write(fstab.FILE, after.encode("utf-8", "surrogateescape"), mode)
+        restore_labels(system, [fstab.FILE])
         mounting.reload_units(system)

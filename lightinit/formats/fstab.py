@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Sequence
 
+FILE = "/etc/fstab"
 MARK = "# lightinit"
 ESCAPES = {" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134", "#": "\\043"}
 

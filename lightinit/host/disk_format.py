@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.disks import Device, Disk, node_of, partitions
@@ -52,7 +52,7 @@ def tools_for(system: System, filesystem: str, table: str) -> List[str]:
 
 
 def make_filesystem(system: System, disk: Disk, device: Device, job: Job) -> str:
-    """Make the partition, if need be, and the file system. The mark stays; :func:`finish` takes it away.
+    """Make the partition, if need be, and the file system. The mark stays, for the caller to take away when he has seen it complete.
 
     Args:
         system: the machine.
@@ -85,13 +85,6 @@ def make_filesystem(system: System, disk: Disk, device: Device, job: Job) -> str
         _run(system, ["mkfs.xfs", "-q", "-K", "-L", job.label, node_of(name)], b"", FORMAT_LIMIT_S)
     device.forget()
     return name
-
-
-def finish(device: Device, mark_at: int, size: int, first_sector: Optional[bytes] = None) -> None:
-    """Take the mark away; with ``first_sector`` write that too, before it."""
-    if first_sector is not None:
-        device.write(0, first_sector)
-    device.write(mark_at, bytes(size))
 
 
 def settle(system: System) -> None:

@@ -209,7 +209,8 @@ class Folder:
             self._system.run([chcon, "-t", "swapfile_t", "%s/%s" % (self._place, SCRATCH)])
 
     def _cannot(self, error: OSError) -> ProvisioningError:
-        return ProvisioningError("file cannot be written", path=self._place, error=error.strerror or str(error))
+        return ProvisioningError("resource disk cannot be used", place=self._place, why="its top folder gives an error",
+                                 error=error.strerror or str(error))
 
 
 def _fill(descriptor: int, size_mb: int, allocate: bool) -> None:

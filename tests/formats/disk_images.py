@@ -40,7 +40,7 @@ class Image:
         for at, data in self.pieces:
             begin, end = max(at, offset), min(at + len(data), offset + size)
             if begin < end:
-                found[begin - offset:end - offset] = data[begin - at:end - at]
+                found[begin - offset:end - offset] = memoryview(data)[begin - at:end - at]
         return bytes(found)
 
 

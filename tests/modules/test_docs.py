@@ -17,7 +17,8 @@ from lightinit.settings import Setting
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules")) if re.match(r"[a-z]\w*\.py\Z", name))
 SOURCES = ["modules/%s.py" % name for name in MODULES] + [
-    "lightinit/host/%s.py" % name for name in ("account_files", "accounts", "host_keys", "private_files", "privileges")] + [
+    "lightinit/host/%s.py" % name for name in ("account_files", "accounts", "host_keys", "private_files", "privileges",
+                                                "disks", "disk_format", "mounting")] + [
     "lightinit/formats/%s.py" % name for name in ("accounts",)]
 
 

@@ -25,7 +25,7 @@ PLACE = "/mnt/resource"
 FSTAB = "UUID=1 / ext4 defaults 0 1\n"
 SWAP_LOG = "/run/swap.log"
 TABLES = {"mbr": "label: dos\nstart=128, type=7\n",
-          "gpt": "label: gpt\nstart=34, size=32734, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\n"
+          "gpt": "label: gpt\nfirst-lba: 34\nstart=34, size=32734, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\n"
                  "start=32768, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n",
           "two": "label: dos\nstart=128, size=100000, type=7\nstart=102400, type=7\n",
           "small": "label: dos\nstart=128, size=100000, type=7\n"}
@@ -127,7 +127,7 @@ class Host(System):
 def apply(disk: Optional[Disk], system: Optional[System] = None, **settings: Any) -> List[Any]:
     """Run the module: [message, warnings], or [error]."""
     values = {setting.key: setting.default for setting in ephemeral_disk.SETTINGS}
-    values.update(device=disk.path if disk else "auto", **{})
+    values.update(device=disk.path if disk else "auto")
     values.update(settings)
     try:
         outcome = ephemeral_disk.apply(Instance("real"), system or Host("/"), values)
@@ -138,12 +138,13 @@ def apply(disk: Optional[Disk], system: Optional[System] = None, **settings: Any
 
 def ntfs_volume(part: str, label: str = "Temporary Storage", files: Sequence[str] = ("DATALOSS_WARNING_README.txt",)) -> None:
     must("mkfs.ntfs", "-Q", "-q", "-L", label, part)
-    with_mount(part, lambda place: [put(place, name) for name in files], "ntfs-3g")
+    with_mount(part, lambda place: put(place, *files), "ntfs-3g")
 
 
-def put(place: str, name: str) -> None:
-    os.makedirs(os.path.dirname("%s/%s" % (place, name)), exist_ok=True)
-    write("%s/%s" % (place, name), "data\n")
+def put(place: str, *names: str) -> None:
+    for name in names:
+        os.makedirs(os.path.dirname("%s/%s" % (place, name)), exist_ok=True)
+        write("%s/%s" % (place, name), "data\n")
 
 
 def with_mount(part: str, work: Callable[[str], Any], tool: str = "mount") -> Any:
@@ -396,7 +397,8 @@ def crashes(table: str, filesystem: str) -> Dict[str, Any]:
     """A power cut before each write and each command: the next run completes it, whatever there was."""
     template = fresh(table) if table != "blank" else Disk()
     must("cp", "--sparse=always", template.file, "/run/template")
-    results, number = [], 0
+    results: List[Any] = []
+    number = 0
     while True:
         number += 1
         must("cp", "--sparse=always", "/run/template", template.file)
@@ -417,8 +419,11 @@ def crashes(table: str, filesystem: str) -> Dict[str, Any]:
             apply(template, filesystem=filesystem)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
+        show_partitions(template.path)  # as after the next start
         was_mounted = os.path.ismount(PLACE)
         again = apply(template, filesystem=filesystem)
+        if len(again) == 1:
+            return {"crashes": number, "results": results, "error": again}
         results.append([was_mounted, again, seen(template)])
         must("umount", PLACE)
         if status == 0:
@@ -453,8 +458,8 @@ def unfinished() -> Dict[str, Any]:
 
 
 def swap() -> Dict[str, Any]:
-    disk, found = fresh(), {}
-    found["first"] = apply(disk, swap_mb=32)
+    disk = fresh()
+    found: Dict[str, Any] = {"first": apply(disk, swap_mb=32)}
     status = os.stat(PLACE + "/swapfile")
     found["file"] = ["%o" % status.st_mode, status.st_uid, status.st_size, status.st_blocks * 512 >= 32 * MIB]
     found["kind"] = must("blkid", "-p", "-o", "value", "-s", "TYPE", PLACE + "/swapfile")
