@@ -27,8 +27,8 @@ FREQUENCY = Frequency.BOOT
 REQUIRED = False
 NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("device", "text", "auto", "auto: the SCSI disk that the platform lends the VM. Or the path of a whole disk, such "
-            "as /dev/disk/azure/local/by-index/1 for a local NVMe disk."),
+    Setting("device", "text", "auto", "auto: the SCSI disk that the platform lends the VM. Or the path of a whole disk, "
+            "such as /dev/disk/azure/local/by-index/1 for a local NVMe disk."),
     Setting("format", "text", "fresh", "fresh: make a file system on a disk that is certainly the platform's, without "
             "anybody's data. never: only mount what was made before.", ("fresh", "never")),
     Setting("filesystem", "text", "ext4", "The file system that is made.", ("ext4", "xfs")),

@@ -164,5 +164,6 @@ def plan_marker(job: Job) -> List[Change]:
 
 
 STEPS = (Step("history", plan_history), Step("DHCP leases", plan_leases), Step("network cards", plan_udev_rules),
-         Step("random seed", plan_seeds), Step("credentials", plan_secret), Step("host name", plan_hostname), Step("resource disk", plan_fstab),
+         Step("random seed", plan_seeds), Step("credentials", plan_secret), Step("host name", plan_hostname),
+         Step("resource disk", plan_fstab),
          Step("marker", plan_marker), Step("journal", plan_journal))

@@ -35,7 +35,7 @@ class Image:
 
     def read(self, offset: int, size: int) -> bytes:
         """As a disk is read."""
-        assert 0 <= offset and offset + size <= self.size, "beyond the end"
+        assert offset >= 0 and offset + size <= self.size, "beyond the end"
         found = bytearray(size)
         for at, data in self.pieces:
             begin, end = max(at, offset), min(at + len(data), offset + size)

@@ -58,5 +58,5 @@ def test_mounts_and_swaps() -> None:
             "37 35 8:17 / /mnt/resource rw - ext4 /dev/sdb1 rw\nnonsense\n38 35\n")
     assert parse_mounts(text) == [Mount("98:0", "/mnt/a b", "ext3", "/dev/root"),
                                   Mount("8:17", "/mnt/resource", "ext4", "/dev/sdb1")]
-    swaps = "Filename\tType\tSize\tUsed\tPriority\n/a\\040b file 1048572 0 -2\n/gone\\040(deleted) file 12 0 -3\n/x partition y\n"
+    swaps = "Filename\tType\tSize\tUsed\n/a\\040b file 1048572 0 -2\n/gone\\040(deleted) file 12 0 -3\n/x partition y\n"
     assert parse_swaps(swaps) == [("/a b", 1048572), ("/gone", 12)] and parse_swaps("") == []

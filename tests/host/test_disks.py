@@ -86,7 +86,8 @@ def test_no_agreement(tmp_path: Any, two: str) -> None:
 
 def test_local_nvme_disks_are_counted(tmp_path: Any) -> None:
     tree = Tree(tmp_path)
-    for number, model in enumerate(("MSFT NVMe Accelerator v1.0", "Microsoft NVMe Direct Disk v2", "Microsoft NVMe Direct Disk")):
+    models = ("MSFT NVMe Accelerator v1.0", "Microsoft NVMe Direct Disk v2", "Microsoft NVMe Direct Disk")
+    for number, model in enumerate(models):
         tree.put("/sys/class/block/nvme%dn1/device/model" % number, model + "   \n")
     assert count_direct_nvme(tree.system) == 2
 

@@ -136,7 +136,7 @@ def apply(disk: Optional[Disk], system: Optional[System] = None, **settings: Any
     return [outcome.message.replace(disk.path, "DISK") if disk else outcome.message, list(outcome.warnings)]
 
 
-def ntfs_volume(part: str, label: str = "Temporary Storage", files: Sequence[str] = ("DATALOSS_WARNING_README.txt",)) -> None:
+def ntfs_volume(part: str, label: str = "Temporary Storage", files: Sequence[str] = (ephemeral_disk.README,)) -> None:
     must("mkfs.ntfs", "-Q", "-q", "-L", label, part)
     with_mount(part, lambda place: put(place, *files), "ntfs-3g")
 
@@ -170,7 +170,8 @@ def fresh(table: str = "mbr") -> Disk:
 def seen(disk: Disk) -> Dict[str, Any]:
     """What there is once the disk is mounted."""
     probe = must("blkid", "-p", "-o", "export", disk.part())
-    return {"fstab": read("/etc/fstab"), "files": sorted(os.listdir(PLACE)), "mount": must("findmnt", "-no", "SOURCE,FSTYPE", PLACE),
+    return {"fstab": read("/etc/fstab"), "files": sorted(os.listdir(PLACE)),
+            "mount": must("findmnt", "-no", "SOURCE,FSTYPE", PLACE),
             "label": re.findall("LABEL=(.*)", probe), "table": must("sfdisk", "--dump", disk.path).split("\n")[-1],
             "mark": any(disk.bytes_at(32768, 512)), "mode": "%o" % os.stat(PLACE).st_mode}
 
@@ -393,6 +394,19 @@ def in_use() -> Dict[str, Any]:
     return found
 
 
+class PowerCut:
+    """Ends the process before its ``number``-th call that changes something outside it."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, frame: Any, event: str, what: Any) -> None:
+        if event == "c_call" and what.__name__ in ("pwrite", "fork_exec", "rename", "replace", "mkdir", "write"):
+            self.left -= 1
+            if not self.left:
+                os._exit(9)
+
+
 def crashes(table: str, filesystem: str) -> Dict[str, Any]:
     """A power cut before each write and each command: the next run completes it, whatever there was."""
     template = fresh(table) if table != "blank" else Disk()
@@ -407,15 +421,7 @@ def crashes(table: str, filesystem: str) -> Dict[str, Any]:
         write("/etc/fstab", FSTAB)
         child = os.fork()
         if not child:
-            left = [number]
-
-            def count(frame: Any, event: str, what: Any) -> None:
-                if event == "c_call" and what.__name__ in ("pwrite", "fork_exec", "rename", "replace", "write_once", "makedirs"):
-                    left[0] -= 1
-                    if not left[0]:
-                        os._exit(9)
-
-            sys.setprofile(count)
+            sys.setprofile(PowerCut(number))
             apply(template, filesystem=filesystem)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
@@ -520,7 +526,8 @@ SCENARIOS: Dict[str, Callable[[], Dict[str, Any]]] = {
     "mbr_xfs": lambda: formatted("mbr", filesystem="xfs"),
     "crashes_mbr": lambda: crashes("mbr", "ext4"), "crashes_gpt": lambda: crashes("gpt", "ext4"),
     "crashes_blank": lambda: crashes("blank", "xfs"),
-    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "unfinished": unfinished, "swap": swap, "survey": survey,
+    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "unfinished": unfinished, "swap": swap,
+    "survey": survey,
 }
 
 
