@@ -52,7 +52,7 @@ def tools_for(system: System, filesystem: str, table: str) -> List[str]:
 
 
 def make_filesystem(system: System, disk: Disk, device: Device, job: Job) -> str:
-    """Make the partition, if need be, and the file system. 
+    """Make the partition, if need be, and the file system.
 
     The mark stays, for the caller to take away when he has seen it complete.
 

@@ -401,7 +401,7 @@ class PowerCut:
         self.left = number
 
     def __call__(self, frame: Any, event: str, what: Any) -> None:
-        if event == "c_call" and what.__name__ in ("pwrite", "fork_exec", "rename", "replace", "mkdir", "write"):
+        if event == "c_call" and what.__name__ in ("pwrite", "fork_exec", "rename", "replace", "mkdir"):
             self.left -= 1
             if not self.left:
                 os._exit(9)
