@@ -20,7 +20,7 @@ from lightinit.state import Timeline
 from tests.support import Machine
 
 # What says when, how long or by which process: it differs between any two runs.
-VARIES = ("/run/lightinit/", "/var/log/", "/timeline.json", "/result.json", "/sem/")
+VARIES = ("/run/lightinit/", "/var/log/", "/timeline.json", "/result.json", "/sem/", "/var/lib/hyperv/")
 
 
 class PowerCut(BaseException):
