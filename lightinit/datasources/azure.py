@@ -11,11 +11,12 @@ import time
 from dataclasses import asdict, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from lightinit import __version__
+from lightinit.clients import telemetry
 from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
 from lightinit.clients.wireserver import WireServerClient
 from lightinit.datasources import azure_instance
 from lightinit.datasources.azure_media import MediaReading
+from lightinit.datasources.azure_settings import SETTINGS
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import health
 from lightinit.formats.ovf import OvfEnvironment
@@ -24,43 +25,11 @@ from lightinit.host.system import System
 from lightinit.host.transport import OnRequest, Transport
 from lightinit.model import Certificate, GoalState, Instance, Network
 from lightinit.retry import RetryPolicy
-from lightinit.settings import Setting, check_endpoint
+from lightinit.settings import check_endpoint
 
 LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
 MIN_PAUSE_S = 0.05
-
-SETTINGS: Tuple[Setting, ...] = (
-    Setting("wireserver", "endpoint", "auto",
-            "Where the WireServer is: auto (as the DHCP lease says) or host:port."),
-    Setting("imds", "endpoint", "169.254.169.254:80", "Where the Instance Metadata Service is."),
-    Setting("agent", "text", "lightinit/" + __version__, "The name and version that the platform is told."),
-    Setting("media", "text", "auto", "The provisioning media: auto looks through the block devices; none does without; "
-            "else the path of a device, of an image file, or of a folder with ovf-env.xml."),
-    Setting("media_wait_s", "seconds", 10.0, "How long to wait for media that come late, where they are needed: IMDS is "
-            "down, or password login is on."),
-    Setting("certificates", "text", "ssh", "Which of the platform's certificates are fetched: ssh: those that stand for "
-            "SSH keys; all: every one, for the module certificates; none.", ("ssh", "all", "none")),
-    Setting("report_progress", "boolean", True, "Whether the platform is told, once, that this VM is at work."),
-    Setting("telemetry", "boolean", True, "Whether the result goes into Hyper-V's key-value pool too."),
-    Setting("preprovisioned", "text", "auto", "Whether a VM that waits in a pool for its owner waits: auto: when the "
-            "platform says so; no: it provisions at once.", ("auto", "no")),
-    Setting("reprovision_poll_s", "seconds", 10.0, "How often such a VM asks whether it has an owner, besides at each change "
-            "of its network."),
-    Setting("fetch_timeout_s", "seconds", 300.0, "How long to ask for the metadata document."),
-    Setting("media_only_s", "seconds", 30.0, "How long to ask for the metadata document when the provisioning media say "
-            "enough without it."),
-    Setting("goal_state_timeout_s", "seconds", 60.0,
-            "How long to ask for the goal state while fetching; reporting asks again, and for longer."),
-    Setting("report_timeout_s", "seconds", 300.0, "How long to try to report to the platform."),
-    Setting("complete_timeout_s", "seconds", 30.0,
-            "How long to wait for metadata that lacks something, before taking it as it is."),
-    Setting("request_timeout_s", "seconds", 10.0,
-            "How long one request may take, from connecting to its last byte."),
-    Setting("retry_first_s", "seconds", 1.0,
-            "How long to wait before the second attempt; each further one is twice as long, up to 15 times."),
-)
-
 
 class AzureDatasource:
     """Asks Azure about this VM, and reports to it.
@@ -157,7 +126,8 @@ class AzureDatasource:
         goal_state = self._goal_state.result_of_fetch()
         raw = dict(instance.raw)
         if self._media is not None and self._media.medium is not None:
-            raw["media"] = {"device": self._media.medium.device, "how": self._media.medium.how}
+            medium = self._media.medium
+            raw["media"] = {"device": medium.device, "how": medium.how, "optical": medium.optical}
         if goal_state is not None:
             raw["goal_state"] = asdict(goal_state)
         else:
@@ -184,7 +154,7 @@ class AzureDatasource:
         elif media is not None:
             admin = azure_instance.join("", fetched.document, None, []).admin if fetched else None
             needed = admin is None or admin.password_login is not False
-            environment = media.wait(float(self._options["media_wait_s"]) if needed else 0.0, warnings)
+            environment = media.wait(needed, float(self._options["media_wait_s"]), warnings)
             self.documents = media.documents
             self.pool_type = self._pool_type(environment)
         else:
@@ -261,15 +231,13 @@ class AzureDatasource:
         record = self.describe_success(vm_id) if error is None else self.describe_failure(error, vm_id)
         warnings: List[str] = []
         if self._system is not None and self._options["telemetry"]:
-            from lightinit.host import kvp
-
             try:
-                kvp.report_provisioning(self._system, record)
+                telemetry.report_provisioning(self._system, record)
             except LightinitError as trouble:
                 warnings.append("no telemetry: %s" % trouble)
         if error is None and self._system is not None and instance is not None:
-            device = str((instance.raw.get("media") or {}).get("device") or "")
-            why = MediaReading.eject(self._system, device) if device else ""
+            medium = instance.raw.get("media") or {}
+            why = MediaReading.eject(self._system, str(medium["device"])) if medium.get("optical") else ""
             if why:
                 warnings.append("the provisioning media stay in the drive: %s" % why)
         return record, tuple(warnings)

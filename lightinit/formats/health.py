@@ -71,7 +71,8 @@ def success_description(agent: str, vm_id: str, timestamp: str, pool_type: str =
         timestamp: ISO 8601, UTC.
         pool_type: the kind of pool that the VM waits in, ``None`` for none.
     """
-    fields = ["result=success", _short("agent=" + agent, 64), _short("pps_type=" + pool_type, 64), _short("vm_id=" + vm_id, 64),
+    fields = ["result=success", _short("agent=" + agent, 64), _short("pps_type=" + pool_type, 64),
+              _short("vm_id=" + vm_id, 64),
               _short("timestamp=" + timestamp, 48)]
     return "|".join(_quote(field) for field in fields)
 

@@ -155,7 +155,9 @@ class _Marker:
         text = "".join(closed.text)
         boolean = closed.name.lower() in BOOLEAN_NAMES and text.strip().lower() in BOOLEANS
         if (closed.secret and not boolean) or _is_secret_text(text):
-            if not self._within_secret() and end > closed.begin and self._data[closed.begin - 2:closed.begin] != b"/>":
+            if self._within_secret():
+                self.secrets.append(text)  # what is around it is cut
+            elif end > closed.begin and self._data[closed.begin - 2:closed.begin] != b"/>":
                 self._cut(closed.begin, end, text)
         else:
             self.kept.append(text)

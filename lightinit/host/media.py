@@ -28,6 +28,8 @@ POLL_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
 HEAD_START_S = 2.0  # what optical drives have before disks are looked at, should they not have answered by then
 MOST_AT_ONCE = 8
+# What is said of a device that surely holds no media: an empty drive, another disk.
+HARMLESS = ("No medium found", "neither UDF nor ISO 9660", "has no ovf-env.xml", "found no ovf-env.xml", "not one of this")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class MediaSearch:
         """Each device that was looked at, and why it was not it: what to say when nothing was found."""
         return list(self._why.items())
 
+    @property
+    def troubles(self) -> List[Tuple[str, str]]:
+        """Of those that were tried, the ones that may hold media all the same: what an operator should hear of."""
+        return [(device, why) for device, why in self._why.items() if not any(each in why for each in HARMLESS)]
+
     def start(self) -> None:
         """Begin. A second start does nothing."""
         if self._thread is not None or self._nowhere or self._stopping.is_set():
@@ -132,6 +139,20 @@ class MediaSearch:
             if self._over.is_set() or left_s <= 0:
                 return self._found
             self._system.clock.sleep(min(POLL_S, left_s))
+
+    @property
+    def saw_drive(self) -> bool:
+        """Whether there has been a place that media come into: an optical drive, or the one that was named."""
+        return any(place.candidate.first for place in list(self._places.values()))
+
+    def settle(self, wait_s: float) -> None:
+        """Wait until what is there has been looked at, in whatever way that ended.
+
+        Args:
+            wait_s: for how many seconds to wait at most, by real time.
+        """
+        if self._thread is not None:
+            self._settled.wait(max(0.0, wait_s))
 
     def stop(self) -> None:
         """End the search; what is being looked at is given up. May be called twice."""

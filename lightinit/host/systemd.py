@@ -73,7 +73,8 @@ def extend_start(system: System, seconds: float, environment: Mapping[str, str] 
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.settimeout(1.0)
-            sender.sendto(b"EXTEND_TIMEOUT_USEC=%d" % int(seconds * 1e6), "\0" + address[1:] if address[0] == "@" else address)
+            sender.connect("\0" + address[1:] if address[0] == "@" else address)
+            sender.send(b"EXTEND_TIMEOUT_USEC=%d" % int(seconds * 1e6))
     except OSError as error:
         LOG.info("the service manager does not hear that this takes longer: %s", error)
         return False

@@ -37,11 +37,12 @@ def wait_for_owner(context: Context) -> None:
     Raises:
         LightinitError: the pool could not be told; or the owner's network did not come up.
     """
-    assert context.state is not None
-    kind = context.datasource.pool_type
-    if not (context.state.load(RECORD) or {}).get("reported"):
+    kind, state = context.datasource.pool_type, context.state
+    known = state.load(RECORD) if state is not None else None
+    if not (known or {}).get("reported"):
         context.datasource.report_ready()
-        context.state.save(RECORD, {"kind": kind, "reported": True})
+        if state is not None:
+            state.save(RECORD, {"kind": kind, "reported": True})
     LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", kind)
     context.status.update(status="running", stage="fetch", waiting_for="owner")
     environment = _Wait(context).run()
@@ -52,7 +53,8 @@ def wait_for_owner(context: Context) -> None:
     if network != context.network:
         LOG.info("the owner's network: %s %s, WireServer %s", network.interface, network.address, network.wireserver)
         context.network = network
-        context.state.save_network(network)
+        if state is not None:
+            state.save_network(network)
         local.use_datasource(context, network)
     context.datasource.pool_type = source.pool_type
     context.datasource.adopt(environment)

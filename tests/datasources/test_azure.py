@@ -218,7 +218,7 @@ def test_endpoints_that_are_refused(endpoint: str) -> None:
 
 
 def test_every_setting_has_its_kinds_type() -> None:
-    kinds = {"text": str, "endpoint": str, "seconds": float}
+    kinds = {"text": str, "endpoint": str, "seconds": float, "boolean": bool}
     assert all(isinstance(setting.default, kinds[setting.kind]) and setting.help for setting in SETTINGS)
     assert len({setting.key for setting in SETTINGS}) == len(SETTINGS)
 

@@ -13,8 +13,8 @@ from lightinit.model import SshKey, User
 DOCUMENT: Dict[str, Any] = {"compute": {
     "name": "resource", "vmId": "v", "publicKeys": [{"keyData": "ssh-rsa IMDS", "path": ""}],
     "osProfile": {"adminUsername": "imds", "computerName": "of-imds", "disablePasswordAuthentication": "true"}}}
-MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (SshKey("ssh-rsa MEDIA"),), False, "", True, None,
-                       ("odd",))
+MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (SshKey("ssh-rsa MEDIA"),), False, "",
+                       True, None, ("odd",))
 
 
 def test_imds_wins_where_both_speak_and_the_password_is_the_medias() -> None:

@@ -354,7 +354,8 @@ def test_a_private_key_is_struck_out_whatever_it_is_called() -> None:
     instance = imds.instance_from_document(document, "the-id")
     shown = imds.redact(dataclasses.asdict(instance))
     assert "b3BlbnNzaC1rZXk" not in json.dumps(shown)
-    assert shown["admin"]["ssh_keys"] == [{"text": imds.REDACTED, "path": "/home/azureuser/.ssh/authorized_keys"}]
+    assert shown["admin"]["ssh_keys"] == [{"text": imds.REDACTED, "path": "/home/azureuser/.ssh/authorized_keys",
+                                          "fingerprint": ""}]
     assert shown["raw"]["imds"]["compute"]["something"] == {"lines": [imds.REDACTED, "fine"],
                                                             "deep": [[{"x": imds.REDACTED}]]}
     assert imds.redact(PRIVATE) == imds.REDACTED

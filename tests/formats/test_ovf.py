@@ -281,6 +281,8 @@ def test_what_is_struck_out(inside: str, left: str) -> None:
     with_password("<UserPassword>hunter22hunter</UserPassword><Note>it is hunter22hunter</Note>"),
     with_password("<UserPassword>hunter22hunter</UserPassword><Note>&#104;unter22<![CDATA[hunter]]></Note>"),
     with_password("<UserPassword>hunter22hunter</UserPassword><hunter22hunter/>"),
+    with_password("<Secrets><a>hunter22hunter</a><b>more</b></Secrets><Note>it is hunter22hunter</Note>"),
+    with_password("<Secrets><a>hun</a>ter</Secrets><Note>it is hunter</Note>"),
 ], ids=lambda value: repr(value)[-40:])
 def test_what_is_not_sure_leaves_nothing(data: bytes) -> None:
     assert ovf.redact(data) == STUB

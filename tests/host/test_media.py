@@ -214,6 +214,20 @@ def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None
     assert note.read_text() == "x"
 
 
+def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root: Path) -> None:
+    note = root / "started"
+    held = [Candidate("/dev/sr0", True, "1")]
+    search = MediaSearch(System(str(root)), everything, look_limit_s=0.5, find=lambda: held,
+                         command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)))
+    search.start()
+    while not search.tried:
+        assert search.result(0.01) is None
+    held[0] = Candidate("/dev/sr0", True, "2")
+    assert search.result(1.5) is None
+    search.stop()
+    assert note.read_text() == "x"
+
+
 def test_stopping_ends_what_is_under_way(root: Path) -> None:
     note = root / "pid"
     program = "import os; open(%r, 'w').write(str(os.getpid())); %s" % (str(note), HANGS)

@@ -65,10 +65,12 @@ class Guest:
         how = ["-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
         asked = ""
         if password:
-            how = ["-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password", "-o", "NumberOfPasswordPrompts=1"]
+            how = ["-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password", "-o",
+                   "NumberOfPasswordPrompts=1"]
             asked = self._askpass(password)
-        argv = ["env", "SSH_ASKPASS=" + asked, "SSH_ASKPASS_REQUIRE=force", "ssh", *how, "-o",
-                "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=%s" % self.known_hosts, "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-F", "none",
+        argv = ["env", "SSH_ASKPASS=" + asked, "SSH_ASKPASS_REQUIRE=force", "ssh", *how,
+                "-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=%s" % self.known_hosts,
+                "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-F", "none",
                 "%s@%s" % (self._person.name, self.address), command]
         try:
             ended = subprocess.run(self._azure.machine.command(*argv), input=given.encode(), stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
 
 from tests.real_clients.netns import Namespace
 from tests.support import AZURE_TAG
@@ -193,26 +193,26 @@ class Machine:
 
     def add_disk(self, disk: Path) -> None:
         """Plug a disk in while the machine runs; its kernel sees it as the next /dev/vd?."""
-        self._command("blockdev-add", **{"node-name": "more", "driver": disk_format(disk),
-                                         "file": {"driver": "file", "filename": str(disk)}})
-        self._command("device_add", driver="virtio-blk-pci", drive="more", id="more")
+        self._command("blockdev-add", {"node-name": "more", "driver": disk_format(disk),
+                                       "file": {"driver": "file", "filename": str(disk)}})
+        self._command("device_add", {"driver": "virtio-blk-pci", "drive": "more", "id": "more"})
 
     def set_link(self, up: bool) -> None:
         """Plug the NIC's cable in or out."""
-        self._command("set_link", name="net", up=up)
+        self._command("set_link", {"name": "net", "up": up})
 
     def tray_is_open(self) -> bool:
         """Whether the drive that :func:`optical_drive` describes has been opened by the guest."""
         drives = self._command("query-block")
-        return any(drive.get("tray_open", False) for drive in drives if drive.get("qdev") == "dvd" or drive["device"] == "dvd")
+        return any(drive.get("tray_open", False) for drive in drives if "dvd" in (drive.get("qdev"), drive["device"]))
 
-    def _command(self, name: str, **arguments: Any) -> Any:
+    def _command(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Any:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)
             connection.connect(str(self._sockets / "qmp"))
             stream = connection.makefile("rwb")
             stream.readline()
-            for command in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
+            for command in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments or {}}):
                 stream.write(json.dumps(command).encode() + b"\n")
                 stream.flush()
                 answer: Dict[str, Any] = {}

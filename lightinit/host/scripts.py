@@ -1,0 +1,191 @@
+"""Runs somebody's script as root: its output line by line while it runs, a time limit, and nothing that can hang us.
+
+The script gets a session and an environment of its own, and no input. What it leaves running in the background goes on
+living. At the time limit it is killed with all that it has started. It knows neither what is in a script nor why it runs.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Callable, Deque, Dict, Optional, Sequence, Tuple
+
+from lightinit.errors import ProvisioningError
+from lightinit.host import systemd
+from lightinit.host.log import printable
+from lightinit.host.system import TOOL_FOLDERS, System
+
+LOG = logging.getLogger("lightinit.scripts")
+
+OUTPUT_LIMIT_BYTES = 1024 * 1024
+LINE_LIMIT_BYTES = 2048
+LAST_LINES = 20
+TICK_S = 0.1
+GRACE_S = 1.0  # how long the output is still read when a process in the background has it open
+KILL_S = 5.0
+KILLED = 128 + signal.SIGKILL
+SHELL = "/bin/sh"
+# What the script's parent does: a shell's umask is the only one that every Python can set for its child.
+BEGIN = 'umask 022; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a script ended.
+
+    Attributes:
+        status: its exit status, 128 and the signal's number if one ended it.
+        timed_out: it was killed at the time limit.
+        last_lines: the end of what it printed, printable.
+    """
+
+    status: int
+    timed_out: bool
+    last_lines: Tuple[str, ...]
+
+
+class Lines:
+    """Output in pieces -> whole printable lines, each cut to a length and all together to an amount.
+
+    Args:
+        tell: gets each line, as soon as it is complete.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._line = b""
+        self._left_bytes = OUTPUT_LIMIT_BYTES
+        self.last: Deque[str] = deque(maxlen=LAST_LINES)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        *whole, rest = data.split(b"\n")
+        for part in whole:
+            self._line += part[:LINE_LIMIT_BYTES + 1]
+            self._end_line()
+        self._line = (self._line + rest)[:LINE_LIMIT_BYTES + 1]
+
+    def end(self) -> None:
+        """There is no more: tell the last line, which may have no end."""
+        if self._line:
+            self._end_line()
+
+    def _end_line(self) -> None:
+        line, self._line = self._line.rstrip(b"\r"), b""
+        text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
+        text += "..." if len(line) > LINE_LIMIT_BYTES else ""
+        self.last.append(text)
+        if self._left_bytes < 0:
+            return
+        self._left_bytes -= len(line) + 1
+        self._tell(text if self._left_bytes >= 0 else "(more than %d bytes: what follows is left out)" % OUTPUT_LIMIT_BYTES)
+
+
+class Child:
+    """A script as a child of ours, the leader of a session.
+
+    Args:
+        argv: the script.
+        environment: all of its environment.
+
+    Raises:
+        ProvisioningError: it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], environment: Dict[str, str]) -> None:
+        import subprocess
+
+        try:
+            process: Any = subprocess.Popen(
+                [SHELL, "-c", BEGIN, SHELL] + list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, env=environment, cwd="/", start_new_session=True)
+        except OSError as error:
+            raise ProvisioningError("command cannot be started", command=SHELL, error=error.strerror) from error
+        self._process = process
+        self.output: int = process.stdout.fileno()
+
+    def poll(self) -> Optional[int]:
+        """Its exit status, None while it runs."""
+        status: Optional[int] = self._process.poll()
+        return status if status is None or status >= 0 else 128 - status
+
+    def kill(self) -> None:
+        """End it with all that is in its session's first process group."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """Read no more."""
+        self._process.stdout.close()
+
+
+def run_script(system: System, argv: Sequence[str], environment: Dict[str, str], timeout_s: float, name: str,
+               tell: Callable[[str], None]) -> Ended:
+    """Run a script to its end.
+
+    Where systemd runs it is a unit of its own, since it is not to have the limits of lightinit's own service.
+
+    Args:
+        system: the machine; it must be live.
+        argv: the script's path, or its interpreter and that; never a secret among them.
+        environment: variables besides those that every script gets; no secret either.
+        timeout_s: seconds after which it is killed.
+        name: for its unit: letters, digits and hyphens.
+        tell: gets each line that it prints, standard output and standard error as they come.
+
+    Raises:
+        ProvisioningError: it could not be started.
+    """
+    fixed = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": SHELL}
+    fixed.update(environment)
+    deadline_s = system.clock.monotonic() + timeout_s
+    lines = Lines(tell)
+    running: Any = None
+    if systemd.is_running(system):
+        from lightinit.host import script_units
+
+        running = script_units.start(system, argv, fixed, name)
+    if running is None:
+        running = Child(argv, fixed)
+    status = None
+    try:
+        status = _follow(system, running, lines, deadline_s)
+        timed_out = status is None
+        if status is None:
+            running.kill()
+            status = _follow(system, running, lines, system.clock.monotonic() + KILL_S)
+    finally:
+        if status is None:
+            running.kill()  # a signal told us to stop
+        running.close()
+    lines.end()
+    return Ended(KILLED if status is None else status, timed_out, tuple(lines.last))
+
+
+def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Optional[int]:
+    """Pass its output on until it has ended; its status, or None at the deadline."""
+    clock = system.clock
+    open_still, ended_s = True, None
+    while True:
+        if open_still and select.select([running.output], [], [], TICK_S)[0]:
+            try:
+                data = os.read(running.output, 65536)
+                open_still = bool(data)
+                lines.feed(data)
+            except BlockingIOError:
+                pass
+        elif not open_still:
+            clock.sleep(TICK_S)
+        now_s = clock.monotonic()
+        status: Optional[int] = running.poll()
+        if status is not None:
+            ended_s = now_s if ended_s is None else ended_s
+            if not open_still or now_s - ended_s >= GRACE_S:
+                return status
+        elif now_s >= deadline_s:
+            return None

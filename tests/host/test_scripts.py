@@ -1,0 +1,196 @@
+"""Scripts run for real, by this machine's own shell: output, limits, what they leave behind. None of them changes anything."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from lightinit.host import scripts
+from lightinit.host.scripts import Ended, Lines
+from lightinit.host.system import System
+from tests.real_clients.netns import wait_until
+from tests.support import HERE
+
+
+def run(tmp_path: Path, text: str, timeout_s: float = 60.0, told: Optional[List[str]] = None,
+        environment: Optional[Dict[str, str]] = None) -> Ended:
+    path = tmp_path / "script"
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o700)
+    lines: List[str] = [] if told is None else told
+    return scripts.run_script(System(str(tmp_path)), [str(path)], environment or {}, timeout_s, "test", lines.append)
+
+
+def is_alive(pid: int) -> bool:
+    """A process that has ended and that nobody has waited for yet is not."""
+    try:
+        with open("/proc/%d/stat" % pid) as handle:
+            return handle.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_lines_come_while_it_runs(tmp_path: Path) -> None:
+    """The script waits for what only a line of its own sets off."""
+    told: List[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if line == "ready":
+            (tmp_path / "go").write_text("")
+
+    path = tmp_path / "script"
+    path.write_text("#!/bin/sh\necho ready\nwhile [ ! -e %s/go ]; do sleep 0.05; done\necho on\necho bad >&2\n" % tmp_path)
+    path.chmod(0o700)
+    ended = scripts.run_script(System(str(tmp_path)), [str(path)], {}, 60.0, "test", tell)
+    assert ended == Ended(0, False, ("ready", "on", "bad")) and told == ["ready", "on", "bad"]
+
+
+@pytest.mark.parametrize("text, status", [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 143), ("kill -KILL $$", 137),
+                                          ("/nowhere", 127)])
+def test_its_exit_status(tmp_path: Path, text: str, status: int) -> None:
+    ended = run(tmp_path, text)
+    assert (ended.status, ended.timed_out) == (status, False)
+
+
+def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
+    told: List[str] = []
+    os.environ["LIGHTINIT_TEST_LEAK"] = "leak"
+    umask = os.umask(0o077)
+    try:
+        run(tmp_path, "env | sort\npwd\numask\ncat\nps -o sid= -p $$ | tr -d ' '\necho $$\n", told=told, environment={"MORE": "yes"})
+    finally:
+        os.umask(umask)
+        del os.environ["LIGHTINIT_TEST_LEAK"]
+    sid, pid = told[-2:]
+    assert sid == pid  # a session of its own
+    assert told[-4:-2] == ["/", "0022"]
+    names = {line.partition("=")[0]: line.partition("=")[2] for line in told[:-4]}
+    assert {key: names[key] for key in ("HOME", "USER", "LANG", "MORE")} == \
+        {"HOME": "/root", "USER": "root", "LANG": "C", "MORE": "yes"}
+    assert set(names) <= {"HOME", "USER", "LOGNAME", "LANG", "MORE", "PATH", "SHELL", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert names["PATH"].startswith("/usr/sbin:/usr/bin")
+
+
+def test_at_its_limit_all_of_it_is_killed(tmp_path: Path) -> None:
+    text = "trap '' TERM HUP\n(trap '' TERM; echo $$ >%s/self; exec sleep 1000) &\necho $! >%s/child\necho last\nsleep 1000\n" % (
+        tmp_path, tmp_path)
+    ended = run(tmp_path, text, timeout_s=1.0)
+    assert ended == Ended(137, True, ("last",))
+    wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive")
+    assert not is_alive(int((tmp_path / "self").read_text()))
+
+
+def test_a_limit_that_is_used_up(tmp_path: Path) -> None:
+    assert run(tmp_path, "sleep 1000\n", timeout_s=0.0).timed_out
+
+
+def test_a_child_in_the_background_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """It has the output open, and goes on living."""
+    ended = run(tmp_path, "echo begun\nsleep 1000 &\necho $! >%s/child\n" % tmp_path, timeout_s=600.0)
+    child = int((tmp_path / "child").read_text())
+    try:
+        assert ended == Ended(0, False, ("begun",)) and is_alive(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_child_in_the_background_that_never_stops_talking(tmp_path: Path) -> None:
+    ended = run(tmp_path, "(while :; do echo x; sleep 0.02; done) &\necho $! >%s/child\n" % tmp_path, timeout_s=600.0)
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    assert (ended.status, ended.timed_out) == (0, False)
+
+
+def test_a_script_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
+    ended = run(tmp_path, "echo last\nexec >/dev/null 2>&1\nsleep 0.5\nexit 4\n")
+    assert ended == Ended(4, False, ("last",))
+    assert run(tmp_path, "exec >/dev/null 2>&1\nsleep 1000\n", timeout_s=1.0).timed_out
+
+
+def test_too_much_output_is_read_and_left_out(tmp_path: Path) -> None:
+    told: List[str] = []
+    ended = run(tmp_path, "yes 0123456789abcdef | head -c 5000000\necho; echo end\n", told=told)
+    assert ended.status == 0 and ended.last_lines[-1] == "end"
+    assert 900000 < sum(len(line) + 1 for line in told) < 1100000
+    assert told[-1] == "(more than 1048576 bytes: what follows is left out)"
+
+
+def test_a_line_without_an_end_and_control_characters(tmp_path: Path) -> None:
+    told: List[str] = []
+    ended = run(tmp_path, r"printf '\033[2Jred\001\r\n\377\303\244 \n\n'; head -c 3000000 /dev/zero | tr '\0' x", told=told)
+    assert told[:3] == ["\\x1b[2Jred\\x01", "\ufffd\u00e4 ", ""]
+    assert told[3] == "x" * 2048 + "..." and len(told) == 4 and len(ended.last_lines) == 4
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 1], [5000]])
+def test_lines_however_they_are_cut(sizes: List[int]) -> None:
+    told: List[str] = []
+    lines = Lines(told.append)
+    data = ("ä" * 100 + "\n" + "b\r\n\n" + "c" * 2049 + "\nend").encode()
+    at = 0
+    while at < len(data):
+        size = sizes[at % len(sizes)]
+        lines.feed(data[at:at + size])
+        at += size
+    lines.end()
+    lines.end()
+    assert told == ["ä" * 100, "b", "", "c" * 2048 + "...", "end"] == list(lines.last)
+
+
+def test_a_signal_to_us_ends_the_script_too(tmp_path: Path) -> None:
+    """As `systemctl stop` sends it: it is raised out of whatever lightinit does."""
+    code = ("import signal, sys\n"
+            "from lightinit.host.scripts import run_script\nfrom lightinit.host.system import System\n"
+            "def stop(*_): raise SystemExit(9)\nsignal.signal(signal.SIGTERM, stop)\n"
+            "run_script(System(sys.argv[1]), [sys.argv[1] + '/script'], {}, 600.0, 'test', lambda line: print(line, flush=True))\n")
+    (tmp_path / "script").write_text("#!/bin/sh\necho $$\nsleep 1000\n")
+    (tmp_path / "script").chmod(0o700)
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.terminate()
+    assert process.wait(30) == 9
+    process.stdout.close()
+    wait_until(lambda: not is_alive(pid), 5.0, "the script is alive")
+
+
+class Systemd(System):
+    """A scratch root in which systemd runs, with the tools that the test gives."""
+
+    def __init__(self, root: Any, tools: Dict[str, str]) -> None:
+        super().__init__(str(root))
+        self.live, self._tools = True, tools
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        if name.startswith(self.root):
+            return name
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+    def tool(self, name: str) -> Optional[str]:
+        return self._tools.get(name)
+
+
+@pytest.mark.parametrize("tools, why", [
+    ({}, "systemd-run is missing"),
+    ({"systemd-run": "/bin/false", "systemctl": "/bin/true"}, "systemd-run ended with status 1"),
+    ({"systemd-run": "/bin/ls", "systemctl": "/bin/true"}, "option"),
+    ({"systemd-run": "/nowhere", "systemctl": "/bin/true"}, "No such file")])
+def test_where_systemd_starts_no_unit_it_is_a_child(tmp_path: Path, caplog: Any, tools: Dict[str, str], why: str) -> None:
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    path = tmp_path / "script"
+    path.write_text("#!/bin/sh\necho here\n")
+    path.chmod(0o700)
+    ended = scripts.run_script(Systemd(tmp_path, tools), [str(path)], {}, 60.0, "test", lambda line: None)
+    assert ended == Ended(0, False, ("here",))
+    assert "inside the sandbox" in caplog.text
+    assert why in caplog.text
+    assert not list((tmp_path / "run/lightinit").glob("scripts/*"))
