@@ -114,7 +114,7 @@ def _keep(system: System, name: str, text: str) -> Optional[Kept]:
 # -- executing ---------------------------------------------------------------------------------------------------------
 
 def _execute(system: System, instance: Instance, chosen: Sequence[Kept], timeout_s: float) -> List[str]:
-    """Execute them one after the other; none of them before all are known to be scripts.
+    """Execute them one after the other; none before both are known to be scripts that can run.
 
     When the second fails the module has no mark and runs again at the next boot; a mark of its own keeps the first from
     running twice. They go when all is done, so that `lightinit module custom_data --force` executes both again.
@@ -124,6 +124,8 @@ def _execute(system: System, instance: Instance, chosen: Sequence[Kept], timeout
     if chosen and not system.live:
         system.skip("custom data scripts")
         return []
+    for each in chosen:
+        _check_interpreter(each)
     ran = []
     deadline_s = system.clock.monotonic() + timeout_s
     marks = [each.path + ".executed" for each in chosen]
@@ -166,7 +168,7 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     def tell(line: str) -> None:
         LOG.info("%s: %s", each.name, line)
 
-    ended = scripts.run_script(system, _command(system, each, system.path(script)),
+    ended = scripts.run_script(system, _command(each, system.path(script)),
                                {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
                                "lightinit-" + each.name.replace(" ", "-"), tell)
     said = _last_words(ended.last_lines, each.data)
@@ -179,15 +181,23 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
                                 hint="the log has what it printed: grep '%s:' /var/log/lightinit.log" % each.name)
 
 
-def _command(system: System, each: Kept, path: str) -> List[str]:
+def _check_interpreter(each: Kept) -> None:
+    interpreter = formats.read_interpreter(each.data)
+    if interpreter is None or not _can_execute(os.path.join("/", interpreter.path)):
+        # Only the program's name: what stands behind it may be anything.
+        raise ProvisioningError("interpreter of the custom data is missing", which=each.name,
+                                interpreter=interpreter.path[:80] if interpreter is not None else "",
+                                hint="put it into the image, or name another in the first line")
+
+
+def _can_execute(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def _command(each: Kept, path: str) -> List[str]:
     """The script itself, or its interpreter where the file system that it is on lets nothing be executed."""
     interpreter = formats.read_interpreter(each.data)
-    if interpreter is None or not os.access(os.path.join("/", interpreter.path), os.X_OK):
-        # Only the program's name: what stands behind it may be anything.
-        shown = interpreter.path[:80] if interpreter is not None else ""
-        raise ProvisioningError("interpreter of the custom data is missing", which=each.name, interpreter=shown,
-                                hint="put it into the image, or name another in the first line")
-    if not os.statvfs(path).f_flag & os.ST_NOEXEC:
+    if interpreter is None or not os.statvfs(path).f_flag & os.ST_NOEXEC:
         return [path]
     LOG.debug("%s is on a file system that is mounted noexec: its interpreter reads it", path)
     return [interpreter.path] + ([interpreter.argument] if interpreter.argument else []) + [path]

@@ -1,22 +1,22 @@
 """Put the admin's SSH keys where sshd looks for them, and lose nothing that is there already.
 
-Ready means ready: when after this nobody could log in (no key in place, no password login), the module fails. The path
-that the platform gives with a key is not used: sshd reads the file that its own configuration names, and no other.
+Ready means ready: when after this nobody could log in (no key in place, and no password that opens the account), the
+module fails. The path that the platform gives with a key is not used: sshd reads the file that its own configuration
+names, and no other.
 """
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
-from typing import List, Optional, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, sshd_config
-from lightinit.host import account_files, accounts, sshd_files
+from lightinit.formats import authorized_keys, certificates, passwords, sshd_config
+from lightinit.host import account_files, accounts, sshd, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome, User
+from lightinit.model import Certificate, Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
@@ -25,9 +25,6 @@ NAME = "ssh_authorized_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = ()
-
-SSHD_LIMIT_S = 10.0
-LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -50,16 +47,15 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     name = texts.check_user_name(admin.name)
     account = _find(system, name)
     warnings: List[str] = []
-    keys = _read_keys(admin, warnings)
-    if not keys and admin.password_login is True:
-        warnings.append("password login is on and no key can be used, but lightinit sets no password yet: set one "
-                        "by other means, or give the VM an ssh key")
+    keys = _read_keys(admin, instance.certificates, warnings)
+    by_password = _opens_by_password(system, admin)
+    if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
     base, parts = _find_file(system, account, warnings)
     owner = Owner(account.uid, account.gid)
     shown = "/".join((base.rstrip("/"),) + parts)
     if not parts:
-        if admin.password_login is True:
+        if by_password:
             return Outcome("no keys put in place, and password login is on", tuple(warnings))
         raise ProvisioningError("sshd is set to read no authorized keys", user=name,
                                 hint="look for AuthorizedKeysFile in sshd_config, or switch password login on")
@@ -81,12 +77,25 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     return Outcome(message, tuple(warnings))
 
 
+def _opens_by_password(system: System, admin: User) -> bool:
+    """Whether a password opens the account over SSH: the platform wants that, and there is one."""
+    if passwords.login_wished(admin) is not True:
+        return False
+    if not system.live and passwords.given_password(admin):
+        return True  # which the module users left out
+    passwd = account_files.read_account_file(system, "/etc/passwd")
+    if texts.find_account(passwd, admin.name) is None:
+        return True  # the password of an account that only NSS knows cannot be looked at
+    shadow = account_files.read_account_file(system, "/etc/shadow")
+    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
+
+
 # -- the keys ----------------------------------------------------------------------------------------------------------
 
-def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicKey]:
+def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -> List[authorized_keys.PublicKey]:
     keys: List[authorized_keys.PublicKey] = []
     for number, given in enumerate(admin.ssh_keys, 1):
-        read = authorized_keys.read_given(given.text)
+        read = authorized_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
         refused = list(read.refused)
         found = list(read.keys)
         for der in read.certificates:
@@ -94,6 +103,9 @@ def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicK
                 found.append(authorized_keys.read_key(certificates.public_key_line(der)))
             except MalformedError as error:
                 refused.append(error)
+        if not found and not refused and given.fingerprint and not given.text:
+            refused.append(MalformedError("certificate of the ssh key is unknown", fingerprint=ascii(given.fingerprint[:80]),
+                                          hint="see what the boot says about certificates, or give the key itself"))
         if not found and not refused:
             refused.append(MalformedError("ssh key is empty"))
         warnings += ["key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused]
@@ -102,11 +114,21 @@ def _read_keys(admin: User, warnings: List[str]) -> List[authorized_keys.PublicK
     return keys
 
 
+def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
+    """The PEM of the certificate that a fingerprint names, in any case, with or without colons; "" when there is none."""
+    wanted = re.sub(r"[\s:]", "", fingerprint).upper()
+    return next((each.certificate for each in known if wanted and each.thumbprint == wanted), "")
+
+
 def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:
     if admin.ssh_keys:
         raise ProvisioningError("none of the ssh keys can be used", user=admin.name, keys=len(admin.ssh_keys),
                                 why=warnings[0], hint="give an ed25519 key, or an RSA key of 2048 bits or more")
     count = authorized_keys.count_keys(existing)
+    if not count and passwords.login_wished(admin):
+        raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key, and password login is on, but "
+                                "there is no password", hint="a password comes with the provisioning media alone: see "
+                                "whether they could be read; or give the VM an ssh key")
     if not count:
         raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key and no password login",
                                 hint="give the VM an ssh key, or switch password login on")
@@ -142,23 +164,11 @@ def _find_file(system: System, account: texts.Account, warnings: List[str]) -> T
 
 def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
     """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before this."""
-    sshd: Optional[str] = system.tool("sshd")
-    if sshd is None:
-        return ()
-    argv = [sshd, "-T", "-C", "user=%s,host=localhost,addr=127.0.0.1" % user]
     try:
-        ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
-        lacks = LACKS_FOLDER.search(ended.stderr)
-        if not ended.ok and lacks:  # its own unit makes it, but that comes after us
-            system.make_dir(lacks.group(1))
-            ended = system.run(argv, timeout_s=SSHD_LIMIT_S)
+        return sshd_config.read_effective(sshd.effective(system, user))
     except ProvisioningError as error:
         LOG.info("sshd was not asked: %s", error)
         return ()
-    if not ended.ok:
-        LOG.info("sshd does not say where it looks for keys (%s), so its configuration is read", ended.last_words)
-        return ()
-    return sshd_config.read_effective(ended.stdout)
 
 
 def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:

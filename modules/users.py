@@ -1,7 +1,8 @@
-"""Make the admin account that the platform names, and make an admin of it.
+"""Make the admin account that the platform names, give it the platform's password, and make an admin of it.
 
-An account that is there already stays as it is: only what is missing is added. Each step looks first at what there is,
-so an account that a crash left half made is completed by the next run.
+An account that is there already stays as it is: only what is missing is added, and a password that the platform gives
+takes the place of another. Each step looks first at what there is, so an account that a crash left half made is
+completed by the next run.
 """
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats import accounts as texts
+from lightinit.formats import passwords as given
 from lightinit.formats import privileges as rules
-from lightinit.host import account_files, accounts, privileges
+from lightinit.host import account_files, accounts, passwords, privileges
 from lightinit.host.privileges import DOAS_CONF, DOAS_FILE, DOAS_FOLDER, SUDOERS_FILE, SUDOERS_FOLDER
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
+from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.users")
@@ -42,7 +44,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """Make the instance's admin account, or complete it.
 
     Args:
-        instance: its ``admin`` says the name and whether password login is on.
+        instance: its ``admin`` says the name, the password, and whether password login is on.
         system: the machine.
         settings: as in ``SETTINGS``.
 
@@ -50,7 +52,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         What was done.
 
     Raises:
-        ProvisioningError: the name may not be used, or the account could not be made.
+        ProvisioningError: the name may not be used, the account could not be made, or its password not be set.
     """
     if instance.admin is None:
         return Outcome("no admin account asked for", ("the platform names no admin user",), skipped=True)
@@ -68,13 +70,20 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if local:
         done += _complete(system, account, made)
     done += _join_groups(system, account, settings["groups"], local)
+    failure: Optional[ProvisioningError] = None
+    try:
+        done += _set_password(system, instance.admin, local)
+    except ProvisioningError as error:
+        failure = error  # whoever has a key can log in all the same, and needs the privileges to mend it
     if settings["privileges"] != "none":
-        has_password = _has_password(system, name)
+        has_password = texts.is_password_hash(_password_field(system, name))
         password = settings["privileges"] == "password" or (
-            settings["privileges"] == "auto" and instance.admin.password_login is True and has_password)
+            settings["privileges"] == "auto" and given.login_wished(instance.admin) is True and has_password)
         if password and not has_password:
             warnings.append("privileges = password, but %s has no password: set one, or nobody becomes root" % name)
         done += _grant(system, name, password, warnings)
+    if failure is not None:
+        raise failure
     message = "made user %s" % name if made else "user %s was there already" % name
     LOG.debug("uid %d, home %s; done: %s", account.uid, account.home, ", ".join(done) or "nothing more")
     return Outcome(message + ("; added " + ", ".join(done) if done and not made else ""), tuple(warnings))
@@ -221,14 +230,14 @@ def _complete_password(system: System, name: str) -> List[str]:
     return ["login without a password"] if there else ["its line in shadow"]
 
 
-def _complete_last_change(system: System, name: str) -> List[str]:
-    """Where shadow says 'must be changed' (day 0) of a password that is not there, say today.
+def _complete_last_change(system: System, name: str, ours: bool = False) -> List[str]:
+    """Where shadow says 'must be changed' (day 0) of a password that is not there, or is ``ours``, say today.
 
-    busybox's adduser writes a 0 while the clock is still in 1970, and then every login ends in that demand.
+    busybox's adduser and chpasswd write a 0 while the clock is still in 1970, and then every login ends in that demand.
     """
     text = _text(system, SHADOW)
     day = texts.find_field(text, name, 2)
-    if not day or day.strip("0") or texts.is_password_hash(texts.find_field(text, name, 1)):
+    if not day or day.strip("0") or (not ours and texts.is_password_hash(texts.find_field(text, name, 1))):
         return []
     value = texts.last_change(_today(system))
     with account_files.lock_accounts(system):
@@ -236,10 +245,39 @@ def _complete_last_change(system: System, name: str) -> List[str]:
     return ["the day of its last change in shadow"]
 
 
-def _has_password(system: System, name: str) -> bool:
-    """Whether a password opens the account, as far as this host's own files say."""
-    field = texts.find_field(_text(system, PASSWD), name, 1)
-    return texts.is_password_hash(texts.find_field(_text(system, SHADOW), name, 1) if field == "x" else field)
+def _password_field(system: System, name: str) -> Optional[str]:
+    return texts.find_password(_text(system, PASSWD), _text(system, SHADOW), name)
+
+
+def _set_password(system: System, admin: User, local: bool) -> List[str]:
+    """Give the account the platform's password, if there is one, in place of whatever it has."""
+    name, password = admin.name, given.given_password(admin)
+    if not password:
+        return []
+    given.check_password(password, name)
+    if not system.live:
+        system.skip("the password of %s" % name)
+        return []
+    if not local:
+        raise ProvisioningError("password of the account lies elsewhere", user=name,
+                                hint="set it where the account is, or make the VM anew with another admin user name")
+    before = _password_field(system, name)
+
+    def is_set() -> bool:
+        field = _password_field(system, name)
+        return field != before and given.is_strong_hash(field)
+
+    def put_hash(crypted: str) -> None:
+        if texts.find_field(_text(system, PASSWD), name, 1) == "x":
+            edit, path = partial(texts.set_password, name=name, crypted=crypted, day=_today(system)), SHADOW
+        else:
+            edit, path = partial(texts.set_field, name=name, field=1, value=crypted), PASSWD
+        account_files.edit_account_file(system, path, edit)
+
+    tool = passwords.set_password(system, passwords.Account(name, is_set, put_hash), password)
+    LOG.debug("password of %s set by %s", name, tool)
+    _complete_last_change(system, name, ours=True)
+    return ["the platform's password"]
 
 
 def _join_groups(system: System, account: texts.Account, wished: Tuple[str, ...], local: bool) -> List[str]:

@@ -31,19 +31,22 @@ GOES: Dict[str, str] = dict.fromkeys((
     NM + "timestamps", "/var/lib/dhcpcd/eth0.lease", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret",
     "/var/db/dhcpcd/eth0.lease", "/etc/dhcpcd.duid", "/var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "/var/lib/wicked/duid.xml",
     "/etc/udev/rules.d/70-persistent-net.rules", "/var/lib/systemd/random-seed", "/boot/efi/loader/random-seed",
+    "/etc/ssh/sshd_config.d/00-lightinit.conf",
     "/var/log/lightinit.log", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/run/lightinit/status.json",
     JOURNAL + "/system.journal", JOURNAL[:-1] + "0/system.journal"),
     "x\n")
 STAYS: Dict[str, str] = {
     "/var/lib/lightinit/sem/module.x": "{}\n", "/etc/lightinit/lightinit.conf": "[lightinit]\n",
     "/var/lib/dhcp/dhcpd.leases": "x\n", NM + "NetworkManager.state": "x\n", NM + "NetworkManager-intern.conf": "x\n",
-    "/etc/ssh/sshd_config": "x\n", "/root/.profile": "x\n", "/var/log/syslog": "x\n",
+    "/etc/ssh/sshd_config.d/50-mine.conf": "x\n", "/root/.profile": "x\n", "/var/log/syslog": "x\n",
     JOURNAL[:-2] + "/x": "x\n", JOURNAL + ".mine/x": "x\n", JOURNAL[:-1] + "G/x": "x\n",
     "/var/log/journal/remote/x": "x\n",
     "/etc/NetworkManager/system-connections/a.nmconnection": "x\n", "/etc/udev/rules.d/99-mine.rules": "x\n",
     "/etc/rc.conf": "rc_parallel=NO\n"}
 EDITED: Dict[str, Tuple[str, str]] = {
     "/etc/machine-id": (ID, ""),
+    "/etc/ssh/sshd_config": ("# BEGIN lightinit\nPasswordAuthentication no\n# END lightinit\n# mine\nPort 22\n",
+                             "# mine\nPort 22\n"),
     "/etc/hostname": ("web-1\n", "localhost\n"),
     "/etc/HOSTNAME": ("web-1.example.org\n", "localhost\n"),
     "/etc/conf.d/hostname": ('# mine\nhostname="web-1"\n', '# mine\nhostname="localhost"\n'),

@@ -1,4 +1,4 @@
-"""The WireServer: the goal state, and the health report that ends provisioning.
+"""The WireServer: the goal state, the certificates, and the health report that ends provisioning.
 
 It knows how to ask, how long to go on asking, and what the server may refuse. When to report and what to say
 is for its callers.
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Callable, List, Optional, Tuple, TypeVar
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.clients import answers
-from lightinit.errors import MalformedError, TransientError
+from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.formats import goalstate, health
 from lightinit.host.clock import Clock
 from lightinit.host.transport import Answer, Transport
@@ -26,6 +26,10 @@ PASSING = frozenset((403, 404, 408, 409, 410, 429))
 MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
+# Ciphers in which the server can be asked to send certificates, and what it says of one that it does not know.
+CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
+UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
+CERTIFICATES_LIMIT_BYTES = 2 * 1024 * 1024
 Result = TypeVar("Result")
 
 
@@ -75,6 +79,35 @@ class WireServerClient:
         """
         def ask(remaining_s: float) -> Tuple[str, ...]:
             return goalstate.parse_versions(self._get("/?comp=versions", self._limit_s(remaining_s)).body)
+
+        return self._retry(ask, self._fetch_policy)
+
+    def fetch_certificates(self, goal_state: GoalState, transport_certificate: str,
+                           ciphers: Sequence[str] = CIPHERS) -> Tuple[Optional[bytes], str]:
+        """The certificates of a goal state, encrypted to a transport certificate.
+
+        Where the server refuses a cipher, it is asked for the next in the same attempt. From the second attempt on, the
+        goal state is a new one: the incarnation that the URL names may be gone.
+
+        Args:
+            goal_state: whose Certificates URL is asked first.
+            transport_certificate: the body of its PEM on one line.
+            ciphers: those to ask for, in order.
+
+        Returns:
+            The bundle, None when the server has none; and the cipher that it took.
+
+        Raises:
+            ProvisioningError: none to be had within the deadline, the server refuses for good, or the URL is not its own.
+        """
+        known: List[GoalState] = [goal_state]
+
+        def ask(remaining_s: float) -> Tuple[Optional[bytes], str]:
+            ends_s = self._clock.monotonic() + remaining_s
+            current = known.pop() if known else self._goal_state(remaining_s)
+            if current.certificates_url is None:
+                return None, ciphers[0]
+            return self._certificates(current.certificates_url, transport_certificate, ciphers, ends_s)
 
         return self._retry(ask, self._fetch_policy)
 
@@ -139,6 +172,27 @@ class WireServerClient:
         answer = self._machine_request("GET", "goalstate", remaining_s)
         self._check(answer, self._path + "?comp=goalstate", patient)
         return goalstate.parse_goal_state(answer.body)
+
+    def _certificates(self, url: str, transport_certificate: str, ciphers: Sequence[str],
+                      ends_s: float) -> Tuple[Optional[bytes], str]:
+        from lightinit.formats.certificate_bundle import parse_certificate_file
+
+        if not self.is_ours(url):
+            raise ProvisioningError("certificates url is not the wireserver's", url=url, wireserver=self._netloc,
+                                    hint="this goal state is not to be trusted; is it really Azure's WireServer?")
+        for cipher in ciphers:
+            headers: Dict[str, str] = dict(self._headers)
+            headers["x-ms-guest-agent-public-x509-cert"] = transport_certificate
+            headers["x-ms-cipher-name"] = cipher
+            timeout_s = self._limit_s(ends_s - self._clock.monotonic())
+            answer = self._transport.request("GET", url, headers, timeout_s=timeout_s,
+                                             limit_bytes=CERTIFICATES_LIMIT_BYTES)
+            if answer.status == 200:
+                return parse_certificate_file(answer.body), cipher
+            if answer.status not in UNKNOWN_CIPHER:
+                break
+            LOG.info("wireserver does not send certificates in %s: status %d", cipher, answer.status)
+        answers.refuse(answer, "wireserver", url, PASSING, "the server does not give its certificates")
 
     def _report(self, make_body: Callable[[GoalState, int], bytes]) -> None:
         """Report against a goal state fetched anew in each attempt: at a refusal it has often just changed.

@@ -14,7 +14,8 @@ from lightinit.commands.changes import Change, Job, Step, edit_file, file_remova
 from lightinit.errors import ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.formats.accounts import find_account
-from lightinit.host import systemd
+from lightinit.formats.sshd_policy import drop_block
+from lightinit.host import sshd_files, systemd
 from lightinit.host.agents import other_agents
 from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
 from lightinit.host.system import System
@@ -58,6 +59,17 @@ def plan_history(job: Job) -> List[Change]:
     if any(line.strip() and not line.lstrip().startswith("#") for line in keys.split("\n")):
         job.notes.append("%s/.ssh/authorized_keys stays: its keys may open every VM made from this image" % home)
     return file_removals(system, ["%s/%s" % (home, name) for name in HISTORIES])
+
+
+def plan_login_policy(job: Job) -> List[Change]:
+    """What the platform ordered for this machine's password login: the image goes back to its own word."""
+    system, main = job.system, sshd_files.CONFIGS[0]
+    changes = file_removals(system, (sshd_files.DROP_IN,))
+    before = read_file(system, main)
+    if drop_block(before) != before:
+        changes.append(Change("take lightinit's lines out of " + main, "took lightinit's lines out of " + main,
+                              partial(edit_file, system, main, drop_block)))
+    return changes
 
 
 def plan_udev_rules(job: Job) -> List[Change]:
@@ -153,5 +165,6 @@ def plan_marker(job: Job) -> List[Change]:
 
 
 STEPS = (Step("history", plan_history), Step("DHCP leases", plan_leases), Step("network cards", plan_udev_rules),
+         Step("login policy", plan_login_policy),
          Step("random seed", plan_seeds), Step("credentials", plan_secret), Step("host name", plan_hostname),
          Step("marker", plan_marker), Step("journal", plan_journal))

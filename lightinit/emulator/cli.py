@@ -57,6 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
                      help="where the WireServer listens (127.0.0.1:0; port 0 takes a free one)")
     run.add_argument("--imds", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT",
                      help="where IMDS listens (127.0.0.1:0)")
+    run.add_argument("--host-plugin", type=_address, metavar="HOST:PORT",
+                     help="where the HostGAPlugin listens, which guest agents use (there is none)")
     run.add_argument("--scenario", default="good", metavar="NAME|FILE",
                      help="a scenario's name, or a file (a path with a slash or .json in it) (good)")
     run.add_argument("--instance", metavar="FILE",
@@ -133,11 +135,14 @@ def _run(options: argparse.Namespace) -> int:
     try:
         platform = Platform(
             options.scenario, _read_instance(options.instance), options.latency_ms / 1000, options.wireserver,
-            options.imds, options.log, options.certificates, _make_hook(options.on_pool_ready))
+            options.imds, options.log, options.certificates, _make_hook(options.on_pool_ready),
+            options.host_plugin)
         platform.start()
-        line = json.dumps({
-            "wireserver": platform.wireserver, "imds": platform.imds, "scenario": platform.scenario.name,
-            "pid": os.getpid(), "thumbprints": platform.thumbprints}) + "\n"
+        shown: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
+        if platform.host_plugin:
+            shown["host_plugin"] = platform.host_plugin
+        line = json.dumps(dict(shown, scenario=platform.scenario.name, pid=os.getpid(),
+                               thumbprints=platform.thumbprints)) + "\n"
         if options.ready_file:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)

@@ -38,7 +38,7 @@ xsi:noNamespaceSchemaLocation="goalstate10.xsd">
           <ExtensionsConfig>{base}?comp=config&amp;type=extensionsConfig&amp;{tail}</ExtensionsConfig>
           <FullConfig>{base}?comp=config&amp;type=fullConfig&amp;{tail}</FullConfig>
           <Certificates>{base}?comp=certificates&amp;{tail}</Certificates>
-          <ConfigName>{role}.0.{role}.0.config.xml</ConfigName>
+          <ConfigName>{config}</ConfigName>
         </Configuration>
       </RoleInstance>
     </RoleInstanceList>
@@ -49,6 +49,11 @@ xsi:noNamespaceSchemaLocation="goalstate10.xsd">
 def _escape(text: str) -> str:
     """Escape text for XML; the standard library's own function would import an HTTP client with it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def name_config(role_id: str) -> str:
+    """Return the ConfigName, which the HostGAPlugin wants to be told, of a role instance."""
+    return "%s.0.%s.0.config.xml" % (role_id, role_id)
 
 
 def format_goal_state(incarnation: str, container_id: str, role_id: str, authority: str) -> str:
@@ -63,7 +68,7 @@ def format_goal_state(incarnation: str, container_id: str, role_id: str, authori
     escaped = role_id.replace("-", "%2D").replace("_", "%5F")
     return _TEMPLATE.format(
         version=VERSION, incarnation=_escape(incarnation), container=_escape(container_id),
-        role=_escape(role_id),
+        role=_escape(role_id), config=_escape(name_config(role_id)),
         base="http://%s/machine/%s/%s" % (authority, _escape(container_id), _escape(escaped)),
         tail="incarnation=" + _escape(incarnation))
 

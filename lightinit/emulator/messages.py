@@ -92,6 +92,24 @@ def make_answer(status: int, data: bytes, content_type: str, refusal: str = "", 
     return Answer(status, fields, Body(((data, 1),)), refusal)
 
 
+def refuse(status: int, reason: str, **headers: str) -> Answer:
+    """Make an answer that says in plain text why a request is refused.
+
+    Args:
+        status: the HTTP status.
+        reason: one sentence for the body and the log.
+        headers: further headers, with ``_`` for ``-`` in their names.
+    """
+    data = (reason + "\n").encode("utf-8")
+    return make_answer(status, data, "text/plain; charset=utf-8", reason, **headers)
+
+
+def has_xml_type(request: Request) -> bool:
+    """Tell whether a request's body is announced as ``text/xml;charset=utf-8``, however that is written."""
+    kind = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
+    return kind[0] == "text/xml" and "charset=utf-8" in kind[1:]
+
+
 def json_answer(status: int, value: Any, refusal: str = "", **headers: str) -> Answer:
     """Make an answer whose body is JSON; the arguments are those of :func:`make_answer`."""
     data = json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -1,7 +1,7 @@
-"""The whole platform: two servers, one machine, one scenario. Tests and the command line use this.
+"""The whole platform: its servers, one machine, one scenario. Tests and the command line use this.
 
 It decides which answer and which fault a request gets, and leaves the wire to ``server.py`` and the
-meaning of requests to ``wireserver.py`` and ``imds.py``.
+meaning of requests to ``wireserver.py``, ``imds.py`` and ``host_plugin.py``.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lightinit.emulator.certificates import Certificates, Source, thumbprint
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
 from lightinit.emulator.health_report import is_progress
+from lightinit.emulator.host_plugin import HostPlugin
 from lightinit.emulator.imds import Imds
 from lightinit.emulator.machine import Machine
 from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
@@ -27,7 +28,7 @@ from lightinit.emulator.wireserver import WireServer
 
 SETTLE_S = 1.0
 Address = Tuple[str, int]
-Role = Union[WireServer, Imds]
+Role = Union[WireServer, Imds, HostPlugin]
 
 
 def _format_http_date(time_s: float) -> str:
@@ -38,7 +39,7 @@ def _format_http_date(time_s: float) -> str:
 
 
 class Platform:
-    """The Azure platform on two addresses; use it in a ``with`` statement.
+    """The Azure platform on two addresses, or three; use it in a ``with`` statement.
 
     Args:
         scenario: a shipped scenario's name, a file's path, or a scenario's data.
@@ -52,6 +53,7 @@ class Platform:
             scenario's ``certificate_options``. All of it takes the program openssl.
         on_pool_ready: called without arguments, in a thread of its own and once, when a preprovisioned VM has
             reported Ready without an owner, and has its answer.
+        host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host without one.
 
     Raises:
         ScenarioError: the scenario is not valid.
@@ -61,7 +63,8 @@ class Platform:
                  instance: Optional[Mapping[str, Any]] = None, latency_s: float = 0.0,
                  wireserver: Address = ("127.0.0.1", 0), imds: Address = ("127.0.0.1", 0),
                  log: Optional[str] = None, certificates: Optional[Source] = None,
-                 on_pool_ready: Optional[Callable[[], Any]] = None) -> None:
+                 on_pool_ready: Optional[Callable[[], Any]] = None,
+                 host_plugin: Optional[Address] = None) -> None:
         self.scenario = load_scenario(scenario)
         self.machine = Machine(*self._overrides(instance))
         self._certificates = Certificates(certificates, self.scenario.certificate_options)
@@ -69,6 +72,9 @@ class Platform:
             "wireserver": WireServer(self.machine, self.scenario.wireserver_versions, self._certificates),
             "imds": Imds(self.machine, self.scenario.api_versions)}
         self._addresses = {"wireserver": wireserver, "imds": imds}
+        if host_plugin is not None:
+            self._roles["hostplugin"] = HostPlugin(self.machine)
+            self._addresses["hostplugin"] = host_plugin
         self._sequences = {endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS}
         self._latency_s = latency_s
         self._log_path = log
@@ -91,7 +97,7 @@ class Platform:
         self.close()
 
     def start(self) -> None:
-        """Take both addresses and listen.
+        """Take the addresses and listen.
 
         Raises:
             EmulatorError: an address cannot be taken, the log not be written, or no certificates be had.
@@ -130,6 +136,11 @@ class Platform:
     def imds(self) -> str:
         """The "host:port" of IMDS."""
         return self._roles["imds"].authority
+
+    @property
+    def host_plugin(self) -> str:
+        """The "host:port" of the HostGAPlugin, "" when there is none."""
+        return self._roles["hostplugin"].authority if "hostplugin" in self._roles else ""
 
     @property
     def requests(self) -> List[Dict[str, Any]]:

@@ -21,17 +21,14 @@ from lightinit.emulator.goalstate import (
     format_goal_state,
     format_versions,
 )
+from lightinit.emulator.guest_agent import answer_guest_agent
 from lightinit.emulator.health_report import is_progress, judge_report, parse_report
 from lightinit.emulator.machine import Machine
-from lightinit.emulator.messages import Answer, Request, make_answer
+from lightinit.emulator.messages import Answer, Request, has_xml_type, make_answer
+from lightinit.emulator.messages import refuse as _refuse
 
 XML = "text/xml; charset=utf-8"
 _MACHINE = ("/machine", "/machine/")
-
-
-def _refuse(status: int, reason: str, **headers: str) -> Answer:
-    data = (reason + "\n").encode("utf-8")
-    return make_answer(status, data, "text/plain; charset=utf-8", reason, **headers)
 
 
 class WireServer:
@@ -74,6 +71,9 @@ class WireServer:
         """
         endpoint = self.endpoint_of(request)
         if not endpoint:
+            other = answer_guest_agent(request, self._machine, self._versions)
+            if other is not None:
+                return other
             if request.path in _MACHINE:
                 return _refuse(400, "the parameter comp must be goalstate or health")
             return _refuse(404, "the WireServer has nothing at %s" % request.target)
@@ -132,8 +132,7 @@ class WireServer:
         agent = request.headers.get("x-ms-agent-name", "")
         if not agent:
             return _refuse(400, "the header x-ms-agent-name is missing")
-        kind = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
-        if kind[0] != "text/xml" or "charset=utf-8" not in kind[1:]:
+        if not has_xml_type(request):
             return _refuse(415, "Content-Type must be text/xml;charset=utf-8")
         machine = self._machine
         with machine.lock:

@@ -106,6 +106,12 @@ def is_password_hash(field: Optional[str]) -> bool:
     return field is not None and _HASH.fullmatch(field) is not None
 
 
+def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:
+    """The password field of ``name``: that of passwd, or that of shadow where passwd says so; None without a line."""
+    field = find_field(passwd, name, 1)
+    return find_field(shadow, name, 1) if field == "x" else field
+
+
 def find_account(passwd: str, name: str) -> Optional[Account]:
     """The account ``name`` in a passwd file; None when it has none, or its line is damaged."""
     for line in passwd.split("\n"):
@@ -195,6 +201,11 @@ def set_field(text: str, name: str, field: int, value: str) -> str:
             fields[field] = value
             lines[at] = ":".join(fields)
     return "\n".join(lines)
+
+
+def set_password(shadow: str, name: str, crypted: str, day: int) -> str:
+    """A shadow file in which ``name`` has the hash ``crypted`` as from ``day`` (days since 1970)."""
+    return set_field(set_field(shadow, name, 1, crypted), name, 2, last_change(day))
 
 
 def add_member(group: str, name: str, user: str) -> str:

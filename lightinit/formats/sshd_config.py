@@ -77,7 +77,7 @@ def read_host_keys(text: str, included: Callable[[str], Sequence[str]], depth: i
         depth: how many Includes deep ``text`` is.
     """
     found: List[str] = []
-    for keyword, arguments in _lines(text):
+    for keyword, arguments in split_lines(text):
         if keyword == "hostkey":
             found += arguments[:1]
         elif keyword == "include" and depth < MAX_DEPTH:
@@ -101,7 +101,7 @@ def _read(text: str, who: Who, included: Callable[[str], Sequence[str]], reading
     # ``block`` is the Match line that we are below, and ``applies`` whether it applies: None where that cannot be
     # known. An included file inherits both from the place of its Include, and its own Match lines end with it.
     applies = outer
-    for keyword, arguments in _lines(text):
+    for keyword, arguments in split_lines(text):
         if keyword == "match":
             block = " ".join(arguments)
             applies = _both(outer, _applies(arguments, who))
@@ -124,7 +124,8 @@ def _both(one: Optional[bool], other: Optional[bool]) -> Optional[bool]:
     return None if one is None or other is None else True
 
 
-def _lines(text: str) -> Iterator[Tuple[str, List[str]]]:
+def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
+    """Each line that is one: (keyword in lower case, its arguments without quotes and comments)."""
     for line in text.split("\n"):
         match = re.match(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", line)
         if match:

@@ -156,7 +156,7 @@ def private_access(system: System, old: Sequence[str], keys_gid: Optional[int]) 
 
 
 def reload_sshd(system: System) -> str:
-    """Let a sshd that runs already take the new keys. Connections stay.
+    """Let a sshd that runs already read its configuration and its keys anew. Connections stay.
 
     Returns:
         "" when it was told or when none runs; else why it was not told.
@@ -176,5 +176,5 @@ def reload_sshd(system: System) -> str:
         os.kill(int(pid), signal.SIGHUP)
     except OSError as error:
         return error.strerror or str(error)
-    LOG.info("sshd (process %s) was told to read its host keys anew", pid)
+    LOG.info("sshd (process %s) was told to read its configuration and its host keys anew", pid)
     return ""

@@ -89,15 +89,15 @@ class Unit:
         system.remove_tree(folder)
         system.make_dir(folder, 0o700)
         system.write(folder + "/run", RUN.encode("ascii"), 0o600, durable=False)
-        fifo = system.path(folder + "/output")
-        os.mkfifo(fifo, 0o600)
-        self.output = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        place = system.path(folder)
+        os.mkfifo(place + "/output", 0o600)
+        self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         command = [self._systemd_run, "--quiet", "--collect", "--unit=" + self._name, "--service-type=oneshot",
                    # What the script leaves in the background goes on when it has ended.
                    "--property=KillMode=process", "--description=Script given to this VM, run by lightinit"]
         command += ["--setenv=%s=%s" % item for item in environment.items()]
-        with open(system.path(folder) + "/said", "wb") as said:
-            self._process = subprocess.Popen(command + ["--", "/bin/sh", folder + "/run", folder] + list(argv), cwd="/",
+        with open(place + "/said", "wb") as said:
+            self._process = subprocess.Popen(command + ["--", "/bin/sh", place + "/run", place] + list(argv), cwd="/",
                                              stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
         give_up_s = system.clock.monotonic() + START_TIMEOUT_S
         while not self._begun():

@@ -6,6 +6,7 @@ tries nothing twice, and logs no body.
 """
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 24 * 3600.0
+PLAIN_URL = re.compile(r"http://[^/?#]+/[!-~]*\Z")
 OnRequest = Callable[[str, str, str, float, float, int], None]
 
 
@@ -119,6 +121,8 @@ class Transport:
             raise ProvisioningError("url is not usable", url=url) from None
         if not prepared.url.startswith("http://"):
             raise ProvisioningError("url is not usable", url=url, hint="the platform speaks plain http only")
+        if PLAIN_URL.match(url):
+            prepared.url = url  # as it was given: requests would turn %2D into a hyphen
         if self._adapter is None:
             self._adapter, self._sockets = _new_adapter(requests)
         return _Exchange(self, self._adapter, prepared, self._clock)

@@ -1,4 +1,4 @@
-"""Scripts run for real, by this machine's own shell: output, limits, what they leave behind. None of them changes anything."""
+"""Scripts run for real, by this machine's own shell: output, limits, what they leave behind. None changes anything."""
 from __future__ import annotations
 
 import os
@@ -63,7 +63,8 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
     os.environ["LIGHTINIT_TEST_LEAK"] = "leak"
     umask = os.umask(0o077)
     try:
-        run(tmp_path, "env | sort\npwd\numask\ncat\nps -o sid= -p $$ | tr -d ' '\necho $$\n", told=told, environment={"MORE": "yes"})
+        text = "env | sort\npwd\numask\ncat\nps -o sid= -p $$ | tr -d ' '\necho $$\n"
+        run(tmp_path, text, told=told, environment={"MORE": "yes"})
     finally:
         os.umask(umask)
         del os.environ["LIGHTINIT_TEST_LEAK"]
@@ -78,8 +79,9 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
 
 
 def test_at_its_limit_all_of_it_is_killed(tmp_path: Path) -> None:
-    text = "trap '' TERM HUP\n(trap '' TERM; echo $$ >%s/self; exec sleep 1000) &\necho $! >%s/child\necho last\nsleep 1000\n" % (
-        tmp_path, tmp_path)
+    text = ("trap '' TERM HUP\n(trap '' TERM; echo $$ >self; exec sleep 1000) &\necho $! >child\necho last\n"
+            "sleep 1000\n")
+    text = "cd %s\n" % tmp_path + text
     ended = run(tmp_path, text, timeout_s=1.0)
     assert ended == Ended(137, True, ("last",))
     wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive")
@@ -147,7 +149,8 @@ def test_a_signal_to_us_ends_the_script_too(tmp_path: Path) -> None:
     code = ("import signal, sys\n"
             "from lightinit.host.scripts import run_script\nfrom lightinit.host.system import System\n"
             "def stop(*_): raise SystemExit(9)\nsignal.signal(signal.SIGTERM, stop)\n"
-            "run_script(System(sys.argv[1]), [sys.argv[1] + '/script'], {}, 600.0, 'test', lambda line: print(line, flush=True))\n")
+            "tell = lambda line: print(line, flush=True)\n"
+            "run_script(System(sys.argv[1]), [sys.argv[1] + '/script'], {}, 600.0, 'test', tell)\n")
     (tmp_path / "script").write_text("#!/bin/sh\necho $$\nsleep 1000\n")
     (tmp_path / "script").chmod(0o700)
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE)
@@ -182,7 +185,7 @@ class Systemd(System):
 @pytest.mark.parametrize("tools, why", [
     ({}, "systemd-run is missing"),
     ({"systemd-run": "/bin/false", "systemctl": "/bin/true"}, "systemd-run ended with status 1"),
-    ({"systemd-run": "/bin/ls", "systemctl": "/bin/true"}, "option"),
+    ({"systemd-run": "/bin/ls", "systemctl": "/bin/true"}, "--help"),
     ({"systemd-run": "/nowhere", "systemctl": "/bin/true"}, "No such file")])
 def test_where_systemd_starts_no_unit_it_is_a_child(tmp_path: Path, caplog: Any, tools: Dict[str, str], why: str) -> None:
     (tmp_path / "run/systemd/system").mkdir(parents=True)
@@ -194,3 +197,78 @@ def test_where_systemd_starts_no_unit_it_is_a_child(tmp_path: Path, caplog: Any,
     assert "inside the sandbox" in caplog.text
     assert why in caplog.text
     assert not list((tmp_path / "run/lightinit").glob("scripts/*"))
+
+
+SYSTEMD_RUN = """#!/bin/sh
+# Stands in for systemd-run: a session for what would be a unit, its environment alone, and its exit status.
+vars=
+while [ "$1" != -- ]; do
+    case $1 in --unit=*) echo "${1#--unit=}" >@/unit;; --setenv=*) vars="$vars ${1#--setenv=}";; esac
+    echo "$1" >>@/asked
+    shift
+done
+shift
+setsid env -i PATH="$PATH" $vars "$@" >/dev/null 2>&1 </dev/null &
+echo $! >@/session
+[ ! -e @/lost ] || { sleep 0.3; echo "Connection reset by peer"; exit 1; }
+wait $!
+"""
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >>@/said
+[ "$1" != kill ] || kill -KILL -$(cat @/session)
+"""
+
+
+@pytest.fixture
+def unit_tools(tmp_path: Path) -> Dict[str, str]:
+    """The stand-ins. What the real ones do, the tests in a VM show."""
+    tools = {}
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    for name, text in (("systemd-run", SYSTEMD_RUN), ("systemctl", SYSTEMCTL)):
+        path = tmp_path / name
+        path.write_text(text.replace("@/", str(tmp_path) + "/"))
+        path.chmod(0o755)
+        tools[name] = str(path)
+    return tools
+
+
+def run_as_unit(tmp_path: Path, tools: Dict[str, str], text: str, timeout_s: float = 60.0) -> Ended:
+    path = tmp_path / "script"
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o700)
+    return scripts.run_script(Systemd(tmp_path, tools), [str(path)], {"MORE": "yes"}, timeout_s, "test", lambda line: None)
+
+
+def test_as_a_unit(tmp_path: Path, unit_tools: Dict[str, str], caplog: Any) -> None:
+    ended = run_as_unit(tmp_path, unit_tools, "echo $HOME $MORE\numask\necho bad >&2\nexit 5\n")
+    assert ended == Ended(5, False, ("/root yes", "0022", "bad"))
+    asked = (tmp_path / "asked").read_text().split("\n")
+    assert {"--collect", "--service-type=oneshot", "--property=KillMode=process"} <= set(asked)
+    assert not os.listdir(str(tmp_path / "run/lightinit/scripts")) and not caplog.text
+
+
+def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    ended = run_as_unit(tmp_path, unit_tools, "sleep 1000 &\necho $! >%s/child\necho last\nwait\n" % tmp_path, 1.0)
+    assert ended == Ended(137, True, ("last",))
+    wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive")
+    assert (tmp_path / "said").read_text() == "kill --signal=SIGKILL %s.service\n" % (tmp_path / "unit").read_text().strip()
+
+
+def test_a_systemd_that_starts_anew_loses_nothing(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    (tmp_path / "lost").write_text("")
+    ended = run_as_unit(tmp_path, unit_tools, "echo first\nsleep 1\necho last\nexit 6\n")
+    assert ended == Ended(6, False, ("first", "last"))
+
+
+def test_a_unit_that_somebody_kills(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    ended = run_as_unit(tmp_path, unit_tools, "echo first\nkill -KILL -$(cat %s/session)\n" % tmp_path)
+    assert ended == Ended(137, False, ("first",))
+
+
+def test_a_unit_with_a_child_in_the_background(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    ended = run_as_unit(tmp_path, unit_tools, "sleep 1000 &\necho $! >%s/child\necho last\n" % tmp_path, 600.0)
+    child = int((tmp_path / "child").read_text())
+    try:
+        assert ended == Ended(0, False, ("last",)) and is_alive(child)
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from typing import Any, Callable, Iterator, List, Set
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -146,6 +147,15 @@ def test_a_plain_answer(serve: Callable[..., Server]) -> None:
     assert [line for line in lines if line.startswith("User-Agent: lightinit/")]
     names = {line.split(":")[0].lower() for line in lines[1:] if line}
     assert names == {"host", "user-agent", "accept-encoding", "metadata"}
+
+
+@pytest.mark.parametrize("path", ["/a%2Db/c%5F1?comp=x&d=%2d#f", "/a_b/~c", "/%zz", "/a?b%20c"])
+def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str) -> None:
+    server = serve(says(OK))
+    Transport(Clock()).request("GET", "http://127.0.0.1:%d%s" % (urlsplit(server.url).port or 80, path))
+    sent = server.requests[0].decode().split(" ")[1]
+    # Of its escapes, only the case of hex digits is some libraries' own choice.
+    assert sent.upper().replace("%25ZZ", "%ZZ") == path.partition("#")[0].upper()
 
 
 def test_a_post(serve: Callable[..., Server]) -> None:

@@ -5,18 +5,22 @@ import base64
 import os
 import stat
 import struct
-from typing import Any, Optional
+import subprocess
+from typing import Any, Optional, Tuple
 
 import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
-from lightinit.model import Instance, Outcome, SshKey, User
+from lightinit.model import Certificate, Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys
+from tests.formats.bundles import Desk, needs_openssl
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
 UID = 4321 if ROOT else os.getuid()
+SHADOW = "bob:*:19000:0:99999:7:::\n"
+HASHED = SHADOW.replace("*", "$6$salt$hash")
 KEYS = "/home/bob/.ssh/authorized_keys"
 
 
@@ -33,7 +37,7 @@ class Host:
         self.root = str(root)
         self.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::/home/bob:/bin/sh\n" % (UID, UID))
         self.put("/etc/group", "root:x:0:\nadmins:x:50:bob\nbob:x:%d:\n" % UID)
-        self.put("/etc/shadow", "secret\n", 0o600)
+        self.put("/etc/shadow", SHADOW, 0o600)
         os.makedirs(self.root + "/home/bob", 0o700)
         self.give("/home/bob")
 
@@ -57,9 +61,9 @@ class Host:
         with open(self.root + name, encoding="utf-8", newline="") as handle:
             return handle.read()
 
-    def apply(self, *keys: str, login: Optional[bool] = False, user: str = "bob") -> Outcome:
+    def apply(self, *keys: str, login: Optional[bool] = False, user: str = "bob", password: str = "") -> Outcome:
         given = tuple(SshKey(text, "/home/elsewhere/.ssh/authorized_keys") for text in keys)
-        instance = Instance("id", admin=User(user, given, login))
+        instance = Instance("id", admin=User(user, given, login, password))
         return ssh_authorized_keys.apply(instance, System(self.root), {})
 
     def fails(self, reason: str, *keys: str, **more: Any) -> ProvisioningError:
@@ -117,11 +121,36 @@ def test_no_usable_key_and_no_password_login_fails(host: Host) -> None:
 
 
 @pytest.mark.parametrize("keys", [("ssh-dss AAAA",), ()])
-def test_no_usable_key_but_password_login_is_a_warning(host: Host, keys: Any) -> None:
+def test_no_usable_key_but_a_password_is_enough(host: Host, keys: Any) -> None:
+    host.put("/etc/shadow", HASHED, 0o600)
     outcome = host.apply(*keys, login=True)
-    assert len(outcome.warnings) == len(keys) + 1
-    assert "password login is on" in outcome.warnings[-1] and "lightinit sets no password yet" in outcome.warnings[-1]
+    assert outcome.skipped and len(outcome.warnings) == len(keys)
     assert not os.path.lexists(host.root + "/home/bob/.ssh")
+
+
+@pytest.mark.parametrize("login", [True, None])
+def test_a_password_that_a_scratch_root_leaves_out_is_enough(host: Host, login: Optional[bool]) -> None:
+    assert host.apply(login=login, password="secret").skipped
+
+
+@pytest.mark.parametrize("shadow", [SHADOW, SHADOW.replace("*", "!$6$x$y"), SHADOW.replace("*", ""), ""])
+@pytest.mark.parametrize("password", ["", "REDACTED", "*"])
+def test_password_login_without_a_password_fails(host: Host, shadow: str, password: str) -> None:
+    host.put("/etc/shadow", shadow, 0o600)
+    error = host.fails("nobody could log in", login=True, password=password)
+    assert "password login is on, but there is no password" in error.details["why"]
+    assert "provisioning media" in error.details["hint"]
+    host.fails("none of the ssh keys can be used", "ssh-dss AAAA", login=True, password=password)
+
+
+def test_password_login_without_a_password_but_with_a_key_in_the_image(host: Host) -> None:
+    host.put_keys(key(9) + "\n")
+    assert "1 in %s still open" % KEYS in host.apply(login=True).warnings[0]
+
+
+def test_a_password_is_of_no_use_where_the_login_with_it_is_off(host: Host) -> None:
+    host.put("/etc/shadow", HASHED, 0o600)
+    host.fails("nobody could log in", login=False, password="secret")
 
 
 def test_a_usable_key_needs_no_password(host: Host) -> None:
@@ -138,11 +167,6 @@ def test_no_keys_but_one_in_the_image_is_a_warning(host: Host) -> None:
     outcome = host.apply()
     assert "1 in %s still open" % KEYS in outcome.warnings[0]
     assert host.get() == key(9) + "\n"
-
-
-def test_no_keys_and_password_login_is_nothing_to_do(host: Host) -> None:
-    assert host.apply(login=True).skipped
-    assert not os.path.lexists(host.root + "/home/bob/.ssh")
 
 
 def test_no_admin(host: Host) -> None:
@@ -242,7 +266,7 @@ def test_what_is_not_a_plain_file_is_refused_and_nothing_is_touched(host: Host, 
     before = os.lstat(shadow)
     error = host.fails("file in a home is not safe to change", key(1))
     assert error.details["path"] == KEYS and error.details["why"]
-    assert os.lstat(shadow) == before and host.get("/etc/shadow") == "secret\n"
+    assert os.lstat(shadow) == before and host.get("/etc/shadow") == SHADOW
     assert not os.path.lexists(host.root + "/etc/new") and not os.path.lexists(host.root + "/etc/authorized_keys")
 
 
@@ -296,4 +320,42 @@ def test_a_file_outside_the_home_where_others_may_write_is_refused(host: Host) -
 def test_sshd_that_reads_no_keys(host: Host) -> None:
     host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile none\n")
     host.fails("sshd is set to read no authorized keys", key(1))
+    host.fails("sshd is set to read no authorized keys", key(1), login=True)
+    host.put("/etc/shadow", HASHED, 0o600)
     assert "AuthorizedKeysFile none" in host.apply(key(1), login=True).warnings[0]
+
+
+# -- keys by fingerprint -----------------------------------------------------------------------------------------------
+
+def apply_fingerprints(host: Host, known: Tuple[Certificate, ...], *given: SshKey) -> Outcome:
+    instance = Instance("id", admin=User("bob", given, False), certificates=known)
+    return ssh_authorized_keys.apply(instance, System(host.root), {})
+
+
+@needs_openssl
+@pytest.mark.parametrize("write", [str, str.lower, lambda text: ":".join(text[at:at + 2] for at in range(0, 40, 2))],
+                         ids=["plain", "lower", "colons"])
+def test_a_fingerprint_names_a_certificate(host: Host, tmp_path: Any, write: Any) -> None:
+    desk = Desk(tmp_path)
+    desk.make_pair("one", "rsa:2048")
+    desk.make_pair("two")
+    known = (desk.expected("two", with_key=False), desk.expected("one", with_key=False))
+    outcome = apply_fingerprints(host, known, SshKey("", "/x", write(known[1].thumbprint)))
+    os.chmod(desk.at("one.key"), 0o600)
+    expected = subprocess.run(["ssh-keygen", "-y", "-f", desk.at("one.key")], check=True, stdout=subprocess.PIPE).stdout
+    assert outcome.warnings == () and host.get().split()[:2] == expected.decode().split()[:2]
+    assert host.get().count("\n") == 1
+
+
+def test_a_fingerprint_that_nobody_knows(host: Host) -> None:
+    outcome = apply_fingerprints(host, (), SshKey(key(1)), SshKey("", "/x", "AB\x1b" * 20))
+    assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith(
+        "key 2 of 2 refused: certificate of the ssh key is unknown (fingerprint='AB\\x1bAB")
+    assert host.get() == key(1) + "\n"
+    with pytest.raises(ProvisioningError, match="none of the ssh keys can be used .*certificate of the ssh key is unknown"):
+        apply_fingerprints(host, (Certificate("CD" * 20, "x"),), SshKey("", "/x", "AB" * 20))
+
+
+def test_the_text_of_a_key_counts_before_its_fingerprint(host: Host) -> None:
+    apply_fingerprints(host, (Certificate("AB" * 20, key(2)),), SshKey(key(1), "/x", "AB" * 20))
+    assert host.get() == key(1) + "\n"

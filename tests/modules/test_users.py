@@ -50,9 +50,10 @@ class Host:
         with open(self.root + name, encoding="utf-8") as handle:
             return handle.read()
 
-    def apply(self, name: str = "bob", password_login: Optional[bool] = False, **settings: Any) -> Outcome:
+    def apply(self, name: str = "bob", password_login: Optional[bool] = False, password: str = "",
+              **settings: Any) -> Outcome:
         self.system = System(self.root)
-        instance = Instance("id", admin=User(name, password_login=password_login))
+        instance = Instance("id", admin=User(name, password_login=password_login, password=password))
         return users.apply(instance, self.system, dict(DEFAULTS, **settings))
 
     def mode(self, name: str) -> int:
@@ -371,6 +372,28 @@ def test_no_admin(host: Host) -> None:
     outcome = users.apply(Instance("id"), System(host.root), DEFAULTS)
     assert outcome.skipped and outcome.warnings == ("the platform names no admin user",)
     assert host.tree() == before
+
+
+# -- the password ------------------------------------------------------------------------------------------------------
+
+def test_in_a_scratch_root_the_password_is_left_out_and_that_is_said(host: Host) -> None:
+    host.apply(password="secret")
+    assert "the password of bob" in host.system.skipped
+    assert "\nbob:*:" in host.get("/etc/shadow") and "secret" not in "".join(host.system.skipped)
+
+
+@pytest.mark.parametrize("password", ["", "REDACTED", "*"])
+def test_no_password_is_nothing_to_leave_out(host: Host, password: str) -> None:
+    host.apply(password=password)
+    assert "the password of bob" not in host.system.skipped
+
+
+def test_a_password_that_is_not_allowed_fails_after_the_rest_is_done(host: Host) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        host.apply(password_login=True, password="s3cret\nroot:pwned")
+    assert caught.value.reason == "password is not allowed" and "s3cret" not in str(caught.value)
+    assert "\nbob:*:" in host.get("/etc/shadow")
+    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) NOPASSWD:ALL\n"), "a key still makes an admin"
 
 
 # -- privileges --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import stat
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, Iterable, Optional, Tuple, Type
+from typing import Dict, Iterable, List, Optional, Tuple, Type
 
 from tests.support import HERE
 
@@ -23,10 +23,12 @@ ROOTS = HERE + "/build/roots"
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 # What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
 INCLUDED = ("systemd", "python3", "python3-requests", "python3-netifaces", "python3-cryptography", "rpm")
-# Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds packages, init systems.
+# Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds packages, init
+# systems, what an image for a VM has.
 STORED = {"cloud-init": "cloud-init", "waagent": "waagent", "build": "debhelper dh-python dpkg-dev",
           "openrc": "openrc initscripts openssh-server ifupdown",
-          "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown", "runit": "runit"}
+          "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown", "runit": "runit",
+          "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso"}
 FETCH = """set -e
 mkdir -p "$1/srv/%(name)s/partial"
 chroot "$1" apt-get -y -q -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/%(name)s --download-only \
@@ -79,11 +81,15 @@ def base_root(release: str) -> str:
 class Chroot:
     """A machine of a Debian release to install packages on. Use it in a ``with`` block; at its end it is gone.
 
+    A subclass may ask for more NAMESPACES of its own, as unshare and nsenter name them.
+
     Args:
         release: one of RELEASES.
         folder: an empty directory to mount it in.
         env: variables of every command besides PATH, LANG and HOME.
     """
+
+    NAMESPACES: Tuple[str, ...] = ("--mount", "--net")
 
     def __init__(self, release: str, folder: Path, env: Optional[Dict[str, str]] = None) -> None:
         self.release = release
@@ -93,8 +99,9 @@ class Chroot:
 
     def __enter__(self) -> "Chroot":
         # A process that does nothing keeps the mounts; they end with it.
-        self._keeper = subprocess.Popen(["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", MOUNT, "sh",
-                                         str(self._folder), base_root(self.release)], stdout=subprocess.PIPE)
+        fork = ["--fork", "--kill-child"] if "--pid" in self.NAMESPACES else []
+        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c", MOUNT,
+                                         "sh", str(self._folder), base_root(self.release)], stdout=subprocess.PIPE)
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "the overlay cannot be mounted"
         return self
@@ -105,6 +112,23 @@ class Chroot:
         self._keeper.kill()
         self._keeper.wait()
         self._keeper.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The process that keeps the namespaces; the first one inside where process ids are of its own."""
+        assert self._keeper is not None
+        if "--pid" not in self.NAMESPACES:
+            return self._keeper.pid
+        return int(Path("/proc/%d/task/%d/children" % (self._keeper.pid, self._keeper.pid)).read_text(encoding="ascii"))
+
+    def command(self, *argv: str) -> List[str]:
+        """The command line that runs ``argv`` inside, for those who start it themselves."""
+        return ["nsenter", "--target", str(self.pid), *self.NAMESPACES, "--", "chroot", str(self._folder / "root"), *argv]
+
+    def environment(self) -> Dict[str, str]:
+        """The variables that every command inside gets."""
+        return dict({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root",
+                     "DEBIAN_FRONTEND": "noninteractive"}, **self._env)
 
     def path(self, name: str = "") -> Path:
         """Where the chroot's absolute path ``name`` is as seen from here. Links in it would be followed to this machine."""
@@ -128,12 +152,7 @@ class Chroot:
 
     def run(self, *argv: str, wanted: int = 0) -> str:
         """Run a command inside to its end; its exit status must be ``wanted``. Returns all that it printed."""
-        assert self._keeper is not None
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root",
-               "DEBIAN_FRONTEND": "noninteractive"}
-        env.update(self._env)
-        ended = subprocess.run(["nsenter", "--target", str(self._keeper.pid), "--mount", "--net", "--", "chroot",
-                                str(self._folder / "root")] + list(argv), env=env, stdin=subprocess.DEVNULL,
+        ended = subprocess.run(self.command(*argv), env=self.environment(), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=RUN_TIMEOUT_S)
         said = ended.stdout.decode("utf-8", "replace")
         assert ended.returncode == wanted, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)

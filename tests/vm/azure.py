@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from tests.real_clients.netns import Namespace, wait_until
 from tests.support import HERE
@@ -43,33 +43,37 @@ class Azure:
     Args:
         machine: a namespace that is open.
         folder: where logs go.
+        cable: the interface that VMs are behind; a tap device is made unless it is another one, which must be there.
     """
 
-    def __init__(self, machine: Namespace, folder: Path) -> None:
+    def __init__(self, machine: Namespace, folder: Path, cable: str = TAP) -> None:
         self.machine = machine
         self.folder = folder
+        self._cable = cable
         self._log = folder / "requests.jsonl"
         self._emulator: Optional["subprocess.Popen[bytes]"] = None
-        machine.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
-        machine.add_address(TAP, GATEWAY + "/24")
+        if cable == TAP:
+            machine.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
+        machine.add_address(cable, GATEWAY + "/24")
         for address in PLATFORM:
             machine.add_address("lo", address + "/32")
 
     def serve_dhcp(self) -> None:
         """Start the DHCP server."""
-        self.machine.serve_dhcp(TAP, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
+        self.machine.serve_dhcp(self._cable, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
 
-    def stand_for(self, hardware: Hardware, name: str, person: Person, profile: Optional[Mapping[str, Any]] = None,
-                  keys: bool = True, more: Sequence[str] = ()) -> None:
+    def stand_for(self, hardware: Hardware, name: str, person: Person, scenario: str = "good",
+                  more: Optional[Dict[str, Any]] = None, arguments: Sequence[str] = (), has_keys: bool = True) -> None:
         """Be the platform of a VM from now on; what was heard before is forgotten.
 
         Args:
             hardware: of that VM.
             name: its host name.
             person: its admin.
-            profile: laid over the osProfile.
-            keys: whether IMDS has the admin's key.
-            more: further words of the emulator's command line.
+            scenario: of the emulator.
+            more: further parts of its IMDS document.
+            arguments: further ones of the emulator's command.
+            has_keys: whether IMDS has the admin's key.
         """
         if self._emulator is not None:
             self._emulator.terminate()
@@ -77,17 +81,20 @@ class Azure:
         number = len(list(self.folder.glob("requests*.jsonl")))
         self._log = self.folder / ("requests-%d.jsonl" % number if number else "requests.jsonl")
         self._log.touch()
-        instance = {"compute": {
+        instance: Dict[str, Any] = {"compute": {
             "name": name, "vmId": hardware.uuid,
-            "osProfile": dict({"computerName": name, "adminUsername": person.name,
-                               "disablePasswordAuthentication": "true"}, **(profile or {})),
-            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}] * keys}}
+            "osProfile": {"computerName": name, "adminUsername": person.name, "disablePasswordAuthentication": "true"},
+            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]}}
+        if not has_keys:
+            instance["compute"]["publicKeys"] = []
+        instance.update(more or {})
         (self.folder / "instance.json").write_text(json.dumps(instance))
         ready = self.folder / ("ready-%d" % number)
         self._emulator = self.machine.start(
             sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", PLATFORM[0] + ":80", "--imds",
-            PLATFORM[1] + ":80", "--instance", str(self.folder / "instance.json"), "--log", str(self._log),
-            "--ready-file", str(ready), *more, log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
+            PLATFORM[1] + ":80", "--scenario", scenario, "--instance", str(self.folder / "instance.json"),
+            "--log", str(self._log), "--ready-file", str(ready), *arguments,
+            log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
         wait_until(ready.exists, 60, "the emulator does not start; see emulator.log")
 
     def heard(self) -> List[Dict[str, Any]]:
@@ -96,7 +103,7 @@ class Azure:
         return [json.loads(line) for line in self._log.read_text().split("\n")[:-1]]
 
     def posts(self) -> List[Dict[str, Any]]:
-        """The health reports among them, but for those that say that the VM is at work."""
+        """The health reports among them that do not only tell of progress."""
         return [request for request in self.heard() if request["method"] == "POST"
                 and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
 

@@ -43,7 +43,7 @@ def write(scene: Scene, name: str, text: str) -> str:
 def test_from_media_alone_with_a_password(scene: Scene) -> None:
     azure, admin = scene.azure, scene.person("admin")
     azure.serve_dhcp()
-    azure.stand_for(FIRST, "ignored", admin, more=["--scenario", write(scene, "down.json", json.dumps(DOWN))])
+    azure.stand_for(FIRST, "ignored", admin, scenario=write(scene, "down.json", json.dumps(DOWN)))
     media = make_media(scene, "--user-name", "admin", "--host-name", "web-1", "--password-file",
                        write(scene, "password-of-media", PASSWORD), "--custom-data", write(scene, "custom", CUSTOM_DATA),
                        "--disable-password-authentication", "no")
@@ -94,7 +94,7 @@ def test_certificates(scene: Scene) -> None:
     admin.key.write_text((folder / "cert.key").read_text())
     admin.key.with_suffix(".pub").unlink()
     azure.serve_dhcp()
-    azure.stand_for(FIRST, "web-1", admin, keys=False, more=["--certificates", str(folder / "bundle.pem")])
+    azure.stand_for(FIRST, "web-1", admin, has_keys=False, arguments=["--certificates", str(folder / "bundle.pem")])
     media = make_media(scene, "--user-name", "admin", "--host-name", "web-1", "--fingerprint", thumbprint)
     disk = scene.changed({"/etc/lightinit/conf.d/20-test.conf": "[azure]\ncertificates = all\n"})
     machine = scene.machine(disk, FIRST, devices=optical_drive(media)).start()

@@ -1,0 +1,81 @@
+"""The documents that the goal state's URLs lead to: values in, XML out. Knows no HTTP.
+
+Source of the element names: public traces of the WireServer protocol, version 2012-11-30. They are those of a VM without
+extensions; of the many elements that the platform sends there are those that an agent is known to look at.
+"""
+from __future__ import annotations
+
+from typing import Callable, Dict, NamedTuple
+
+_HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
+_SCHEMA = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+# Where an extension's state would be uploaded; the HostGAPlugin takes it in the blob's place.
+_STATUS_BLOB = "https://lightinit.blob.example/status/%s?sig=none"
+_HOSTING = """<HostingEnvironmentConfig version="1.0.0.0" goalStateIncarnation="{incarnation}">
+  <StoredCertificates />
+  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" isNonCancellableTopologyChangeEnabled="false">
+    <Service name="lightinit" guid="{{00000000-0000-0000-0000-000000000000}}" />
+    <ServiceInstance name="lightinit.0" guid="{{{container}}}" />
+  </Deployment>
+  <Incarnation number="1" instance="{name}" guid="{{{container}}}" />
+  <Role guid="{{{container}}}" name="{name}" hostingEnvironmentVersion="1" software="" softwareType="ApplicationPackage" \
+entryPoint="" parameters="" settleTimeSeconds="10" />
+  <HostingEnvironmentSettings name="full" Runtime="rd_fabric_stable" />
+  <ApplicationSettings />
+  <ResourceReferences />
+</HostingEnvironmentConfig>"""
+_SHARED = """<SharedConfig version="1.0.0.0" goalStateIncarnation="{incarnation}">
+  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" isNonCancellableTopologyChangeEnabled="false">
+    <Service name="lightinit" guid="{{00000000-0000-0000-0000-000000000000}}" />
+    <ServiceInstance name="lightinit.0" guid="{{{container}}}" />
+  </Deployment>
+  <Incarnation number="1" instance="{name}" guid="{{{container}}}" />
+  <Role guid="{{{container}}}" name="{name}" settleTimeSeconds="10" />
+  <LoadBalancerSettings timeoutSeconds="0" waitLoadBalancerProbeCount="8" />
+  <Instances>
+    <Instance id="{role}" address="10.0.0.4" />
+  </Instances>
+</SharedConfig>"""
+_EXTENSIONS = """<Extensions version="1.0.0.0" goalStateIncarnation="{incarnation}">
+  <GuestAgentExtension %s>
+    <GAFamilies />
+    <Location />
+    <ServiceName>CRP</ServiceName>
+  </GuestAgentExtension>
+  <Plugins />
+  <PluginSettings />
+  <StatusUploadBlob statusBlobType="BlockBlob">{blob}</StatusUploadBlob>
+  <InVMGoalStateMetaData inSvdSeqNo="{incarnation}" createdOnTicks="638712000000000000" \
+activityId="{container}" correlationId="{container}" />
+</Extensions>""" % _SCHEMA
+
+
+class Names(NamedTuple):
+    """What the documents speak of: the VM's name, ContainerId and InstanceId, and the incarnation they belong to."""
+
+    vm: str
+    container_id: str
+    role_id: str
+    incarnation: str
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def _fill(template: str) -> Callable[[Names], bytes]:
+    def fill(names: Names) -> bytes:
+        container = _escape(names.container_id)
+        return (_HEAD + template.format(
+            incarnation=_escape(names.incarnation), container=container, role=_escape(names.role_id),
+            name=_escape(names.vm), blob=_STATUS_BLOB % container) + "\n").encode("utf-8")
+    return fill
+
+
+# The values of the parameter `type`, as the goal state's URLs have them. FullConfig is not here: no agent is known to
+# ask for it, and what it holds is not documented.
+CONFIGS: Dict[str, Callable[[Names], bytes]] = {
+    "hostingEnvironmentConfig": _fill(_HOSTING),
+    "sharedConfig": _fill(_SHARED),
+    "extensionsConfig": _fill(_EXTENSIONS),
+}

@@ -1,0 +1,193 @@
+"""ASN.1 as certificates and their bundles use it: bytes in, elements out, and the few bytes back.
+
+DER, and of BER the two things that writers of bundles still use: lengths that are only known at the end, and strings in
+pieces. Everything else is refused, above all what one element could hide behind another: each length must fit exactly,
+and in its shortest form. This file knows no structure; who reads which element is for the other files here.
+"""
+from __future__ import annotations
+
+from typing import List, NamedTuple, Optional, Tuple
+
+from lightinit.errors import MalformedError
+
+LIMIT_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
+MAX_CHILDREN = 10000
+
+INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
+SEQUENCE, SET = 0x30, 0x31
+CONSTRUCTED, CONTEXT = 0x20, 0x80
+
+
+class Element(NamedTuple):
+    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` of it, header included."""
+
+    tag: int
+    content: bytes
+    whole: bytes
+
+    def children(self, tag: int, part: str, least: int = 0, most: int = MAX_CHILDREN) -> List[Element]:
+        """The elements inside this one, which must have the identifier octet ``tag``.
+
+        Args:
+            tag: what it must be.
+            part: what it is called, for the error.
+            least: how many there must be.
+            most: how many there may be.
+
+        Raises:
+            MalformedError: it is something else, or they do not fill it exactly.
+        """
+        if self.tag != tag:
+            raise damaged(part, "is of another kind")
+        found = []
+        at = 0
+        while at < len(self.content):
+            element, at = _next(self.content, at, part, 0)
+            found.append(element)
+            if len(found) > most:
+                raise damaged(part, "has too many elements")
+        if len(found) < least:
+            raise damaged(part, "has too few elements")
+        return found
+
+    def only_child(self, tag: int, part: str) -> Element:
+        """The single element inside this one; otherwise as :meth:`children`."""
+        return self.children(tag, part, 1, 1)[0]
+
+    def integer(self, part: str) -> int:
+        """Its value as an INTEGER from 0 to 2**31 - 1.
+
+        Raises:
+            MalformedError: it is something else.
+        """
+        data = self.content
+        if self.tag != INTEGER or not 1 <= len(data) <= 4 or data[0] & 0x80 or (
+                len(data) > 1 and not data[0] and not data[1] & 0x80):
+            raise damaged(part, "is no small number")
+        return int.from_bytes(data, "big")
+
+    def oid(self, part: str) -> str:
+        """Its value as an OBJECT IDENTIFIER, dotted.
+
+        Raises:
+            MalformedError: it is something else.
+        """
+        data = self.content
+        if self.tag != OID or not 1 <= len(data) <= 64 or data[-1] & 0x80:
+            raise damaged(part, "is no object identifier")
+        numbers, value = [], 0
+        for byte in data:
+            if not value and byte == 0x80:
+                raise damaged(part, "is no object identifier")
+            value = value << 7 | byte & 0x7F
+            if not byte & 0x80:
+                numbers.append(value)
+                value = 0
+        first = min(numbers[0] // 40, 2)
+        return ".".join(str(number) for number in [first, numbers[0] - 40 * first] + numbers[1:])
+
+    def octets(self, part: str, tag: int = OCTET_STRING) -> bytes:
+        """Its value as an OCTET STRING, whole or in pieces.
+
+        Args:
+            part: what it is called, for the error.
+            tag: the identifier octet of the whole form, where it is not that of an OCTET STRING.
+
+        Raises:
+            MalformedError: it is something else.
+        """
+        if self.tag == tag:
+            return self.content
+        pieces = self.children(tag | CONSTRUCTED, part)
+        if any(piece.tag != OCTET_STRING for piece in pieces):
+            raise damaged(part, "is in pieces of another kind")
+        return b"".join(piece.content for piece in pieces)
+
+    def algorithm(self, part: str) -> Tuple[str, Optional[Element]]:
+        """Its value as an AlgorithmIdentifier: (dotted identifier, parameters).
+
+        Raises:
+            MalformedError: it is something else.
+        """
+        fields = self.children(SEQUENCE, part, 1, 2)
+        return fields[0].oid(part), fields[1] if len(fields) > 1 else None
+
+
+def read(data: bytes, part: str) -> Element:
+    """Read one element that fills ``data``.
+
+    Args:
+        data: DER or BER.
+        part: what it is called, for the error.
+
+    Raises:
+        MalformedError: it is malformed or too long, or something comes after it.
+    """
+    if len(data) > LIMIT_BYTES:
+        raise damaged(part, "is too large")
+    element, end = _next(data, 0, part, 0)
+    if end != len(data):
+        raise damaged(part, "is followed by something else")
+    return element
+
+
+def encode(tag: int, *contents: bytes) -> bytes:
+    """An element with all of ``contents`` inside."""
+    content = b"".join(contents)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    digits = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(digits))) + digits + content
+
+
+def expect_no_parameters(parameters: Optional[Element], part: str) -> None:
+    """Of an AlgorithmIdentifier: its parameters are absent or NULL.
+
+    Raises:
+        MalformedError: they are something else.
+    """
+    if parameters is not None and parameters.whole != b"\x05\x00":
+        raise damaged(part, "has parameters")
+
+
+def damaged(part: str, why: str) -> MalformedError:
+    """The error that says what is wrong with a certificate or a bundle."""
+    return MalformedError("certificate data are damaged", part=part, why=why)
+
+
+def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
+    """The element that begins at ``at``, and where it ends."""
+    if at + 2 > len(data):
+        raise damaged(part, "ends too early")
+    tag, length = data[at], data[at + 1]
+    start = at + 2
+    if tag & 0x1F == 0x1F or not tag:
+        raise damaged(part, "has an unknown tag")
+    if length == 0x80:
+        return _indefinite(data, at, part, depth)
+    if length > 0x80:
+        count = length & 0x7F
+        digits = data[start:start + count]
+        start += count
+        length = int.from_bytes(digits, "big")
+        if count > 4 or len(digits) < count or length < 0x80 or not digits[0]:
+            raise damaged(part, "has an odd length")
+    end = start + length
+    if end > len(data):
+        raise damaged(part, "ends too early")
+    return Element(tag, data[start:end], data[at:end]), end
+
+
+def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
+    """An element whose end is marked by two zeros after its last child."""
+    tag, start = data[at], at + 2
+    if not tag & CONSTRUCTED:
+        raise damaged(part, "has an odd length")
+    if depth >= MAX_DEPTH:
+        raise damaged(part, "is too deep")
+    end = start
+    while data[end:end + 2] != b"\0\0":
+        _, end = _next(data, end, part, depth + 1)
+    return Element(tag, data[start:end], data[at:end + 2]), end + 2

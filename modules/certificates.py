@@ -1,0 +1,77 @@
+"""Write the platform's certificates and their keys where programs look for them, named by thumbprint.
+
+It knows neither where they come from nor who wants them. What earlier certificates left stays: something may still use it.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from typing import Tuple
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, Outcome
+from lightinit.settings import ModuleSettings, Setting
+
+LOG = logging.getLogger("lightinit.certificates")
+
+NAME = "certificates"
+FREQUENCY = Frequency.INSTANCE
+REQUIRED = False
+FOLDER = "/var/lib/lightinit/instance/certificates"
+SETTINGS: Tuple[Setting, ...] = (
+    Setting("folder", "path", FOLDER, "Where {THUMBPRINT}.crt and {THUMBPRINT}.prv go; made (0755) if it is missing."),
+)
+
+THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}\Z")
+
+
+def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
+    """Write a file for each certificate, and one for each key.
+
+    Args:
+        instance: its ``certificates``.
+        system: the machine.
+        settings: as in ``SETTINGS``.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        ProvisioningError: a thumbprint is none, so that nothing was written; or a file could not be written.
+    """
+    if not instance.certificates:
+        return Outcome("no certificates given", skipped=True)
+    folder = (settings["folder"] or FOLDER).rstrip("/")
+    for each in instance.certificates:
+        if not THUMBPRINT.match(each.thumbprint):
+            raise ProvisioningError("certificate has no thumbprint", thumbprint=ascii(each.thumbprint[:80]),
+                                    hint="40 hex digits are expected; look at the datasource")
+    keys = kept = 0
+    for each in instance.certificates:
+        path = "%s/%s" % (folder, each.thumbprint.upper())
+        # The key first: a program that sees the certificate may look for its key at once.
+        if each.key:
+            keys += 1
+            _write(system, path + ".prv", each.key, 0o600)
+        elif system.exists(path + ".prv"):
+            kept += 1
+        _write(system, path + ".crt", each.certificate, 0o644)
+    message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
+    if kept:
+        # Keys leave this machine's memory once it is Ready.
+        message += "; %d keys that are no longer at hand stay as they are there" % kept
+    return Outcome(message)
+
+
+def _write(system: System, path: str, text: str, mode: int) -> None:
+    data = text.encode("ascii", "replace")
+    try:
+        if system.read(path) == data and stat.S_IMODE(os.stat(system.path(path)).st_mode) == mode:
+            return
+    except (OSError, MalformedError):
+        pass
+    system.write(path, data, mode)
+    LOG.info("%s written", path)

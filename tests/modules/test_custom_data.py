@@ -1,0 +1,222 @@
+"""The module custom_data: what is kept in a scratch root, and what is executed on a stand-in for a live machine.
+
+Scripts run for real here, but none changes anything; tests/real_tools has them on the real paths.
+"""
+from __future__ import annotations
+
+import base64
+import gzip
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Instance, Outcome
+from lightinit.modules import custom_data
+from lightinit.settings import convert
+
+FOLDER = "var/lib/lightinit/instance/"
+CUSTOM, USER = FOLDER + "custom-data", FOLDER + "user-data"
+SECRET = "hunter2-hunter2"
+
+
+class Live(System):
+    """Says that it is live, and is a directory: commands are run, and paths are looked up below it."""
+
+    def __init__(self, root: Any) -> None:
+        super().__init__(str(root))
+        self.live = True
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+
+def b64(data: Any) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+def apply(system: System, custom: str = "", user: str = "", execute: str = "none", timeout_s: float = 60.0) -> Outcome:
+    instance = Instance("the-id", custom_data=custom, user_data=user)
+    return custom_data.apply(instance, system, {"execute": execute, "timeout_s": timeout_s})
+
+
+def refused(system: System, *arguments: Any, **more: Any) -> ProvisioningError:
+    with pytest.raises(ProvisioningError) as raised:
+        apply(system, *arguments, **more)
+    return raised.value
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# -- kept --------------------------------------------------------------------------------------------------------------
+
+def test_both_are_kept_for_root_alone(tmp_path: Path) -> None:
+    text = "\r\n".join(b64("secret: x\n")[at:at + 4] for at in range(0, 16, 4))
+    outcome = apply(System(str(tmp_path)), text, b64(b"\x00\xff binary"))
+    assert outcome == Outcome("custom data kept, user data kept")
+    assert (tmp_path / CUSTOM).read_bytes() == b"secret: x\n" and (tmp_path / USER).read_bytes() == b"\x00\xff binary"
+    assert mode(tmp_path / CUSTOM) == mode(tmp_path / USER) == 0o600
+
+
+def test_without_any_there_is_nothing_to_do(tmp_path: Path) -> None:
+    assert apply(System(str(tmp_path)), " \n").skipped
+    assert not list(tmp_path.iterdir())
+
+
+def test_compressed_data_are_kept_unpacked(tmp_path: Path) -> None:
+    apply(System(str(tmp_path)), b64(gzip.compress(b"#!/bin/sh\n")))
+    assert (tmp_path / CUSTOM).read_bytes() == b"#!/bin/sh\n"
+
+
+@pytest.mark.parametrize("text, kept, why", [
+    ("#!/bin/sh\necho ä\n", "#!/bin/sh\necho ä\n".encode(), "not base64"),
+    (b64(gzip.compress(b"x" * 1000)[:-9]), gzip.compress(b"x" * 1000)[:-9], "gzip data are damaged"),
+    (b64(gzip.compress(b"\0" * 17000000)), gzip.compress(b"\0" * 17000000), "gzip data unpack to too much")])
+def test_what_cannot_be_decoded_is_kept_as_it_came(tmp_path: Path, text: str, kept: bytes, why: str) -> None:
+    outcome = apply(System(str(tmp_path)), text, b64("x"))
+    assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith("custom data kept as it came: " + why)
+    assert outcome.message == "custom data kept, user data kept" and (tmp_path / CUSTOM).read_bytes()[10:] == kept[10:]
+
+
+@pytest.mark.parametrize("text, name", [("#cloud-config\npassword: hunter2\n", "#cloud-config"),
+                                        ("Content-Type: multipart/mixed\n", "MIME"), ("#include\n", "#include")])
+def test_what_only_cloud_init_understands_is_kept_and_told(tmp_path: Path, text: str, name: str) -> None:
+    outcome = apply(System(str(tmp_path)), user=b64(text))
+    assert outcome.warnings == ("user data has a format that only cloud-init understands (%s): it is kept and has no "
+                                "effect" % name,)
+    assert (tmp_path / USER).read_text() == text
+
+
+def test_a_script_is_not_executed_unasked(tmp_path: Path) -> None:
+    outcome = apply(Live(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path))
+    assert outcome == Outcome("custom data kept (a script, not executed)")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_data_that_are_gone_stay_kept(tmp_path: Path) -> None:
+    system = System(str(tmp_path))
+    apply(system, b64("x"), b64("y"))
+    apply(system, user=b64("z"))
+    assert (tmp_path / CUSTOM).read_text() == "x" and (tmp_path / USER).read_text() == "z"
+
+
+def test_a_scratch_root_executes_nothing(tmp_path: Path) -> None:
+    system = System(str(tmp_path))
+    outcome = apply(system, b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), execute="both")
+    assert outcome == Outcome("custom data kept") and system.skipped[-1] == "custom data scripts"
+    assert not (tmp_path / "ran").exists()
+
+
+# -- executed ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("execute, ran", [("none", ""), ("custom_data", "custom "), ("user_data", "user "),
+                                          ("both", "custom user ")])
+def test_what_the_settings_ask_for_is_executed(tmp_path: Path, execute: str, ran: str) -> None:
+    script = "#!/bin/sh\nprintf '%s ' >>%s/ran\n"
+    outcome = apply(Live(tmp_path), b64(script % ("custom", tmp_path)), b64(gzip.compress((script % ("user", tmp_path)).encode())),
+                    execute)
+    seen = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
+    assert seen == ran
+    assert outcome.message.count("kept and executed") == len(ran.split())
+    assert mode(tmp_path / CUSTOM) == 0o600
+    if "custom" in ran:
+        assert mode(tmp_path / (CUSTOM + "-script")) == 0o700
+
+
+def test_its_output_is_in_the_log_and_it_knows_its_instance(tmp_path: Path, caplog: Any) -> None:
+    with caplog.at_level(logging.INFO):
+        apply(Live(tmp_path), b64("#! /bin/sh\necho id $LIGHTINIT_INSTANCE_ID\necho bad >&2\n"), execute="both")
+    assert [record.getMessage() for record in caplog.records if record.name == "lightinit.custom_data"] == \
+        ["custom data: id the-id", "custom data: bad"]
+
+
+def test_a_failure_has_its_status_and_last_words(tmp_path: Path) -> None:
+    error = refused(Live(tmp_path), b64("#!/bin/sh\nprintf 'it %s fail\\n\\n' did\nexit 7\n"), execute="custom_data")
+    assert error.reason == "custom data script failed"
+    assert {key: error.details[key] for key in ("which", "status", "said")} == \
+        {"which": "custom data", "status": "7", "said": "it did fail"}
+
+
+@pytest.mark.parametrize("shell, text, said", [
+    ("sh", "set -x\necho fine\ncurl-x -H %s http://x\n" % SECRET, "fine"),
+    ("bash", "echo fine\nif then %s\n" % SECRET, ""),
+    ("bash", "echo fine\necho \"$(( %s\n" % SECRET, ""),
+    ("sh", "set -v\n: %s\nexit 1\n" % SECRET, "")])
+def test_the_script_itself_is_not_in_the_error(tmp_path: Path, shell: str, text: str, said: str) -> None:
+    error = refused(Live(tmp_path), user=b64("#!/bin/%s\n%s" % (shell, text)), execute="user_data")
+    assert error.reason == "custom data script failed" and SECRET not in str(error)
+    assert not said or said in error.details["said"] or "not found" in error.details["said"]
+
+
+def test_a_time_limit(tmp_path: Path) -> None:
+    error = refused(Live(tmp_path), b64("#!/bin/sh\necho begun to wait\nsleep 1000\n"), execute="both", timeout_s=1.0)
+    assert error.reason == "custom data script took too long"
+    assert {key: error.details[key] for key in ("limit_s", "which")} == {"limit_s": "1.0", "which": "custom data"}
+
+
+def test_the_limit_is_for_both_together(tmp_path: Path) -> None:
+    error = refused(Live(tmp_path), b64("#!/bin/sh\nsleep 1\n"), b64("#!/bin/sh\nsleep 1000\n"), "both", timeout_s=2.0)
+    assert (error.reason, error.details["which"]) == ("custom data script took too long", "user data")
+
+
+def test_when_the_second_fails_the_first_does_not_run_twice(tmp_path: Path) -> None:
+    system = Live(tmp_path)
+    first = b64("#!/bin/sh\necho x >>%s/first\n" % tmp_path)
+    second = b64("#!/bin/sh\n[ -e %s/fine ]\n" % tmp_path)
+    for _ in range(2):
+        assert refused(system, first, second, execute="both").details["which"] == "user data"
+    (tmp_path / "fine").write_text("")
+    assert apply(system, first, second, "both").message == "custom data kept, user data kept and executed"
+    assert (tmp_path / "first").read_text() == "x\n"
+    # All is done: by hand it runs again.
+    assert apply(system, first, second, "both").message == "custom data kept and executed, user data kept and executed"
+    assert (tmp_path / "first").read_text() == "x\n" * 2
+
+
+def ways() -> List[Any]:
+    supported, script = "custom data has a format that is not supported", "custom data is not a script"
+    return [
+        (b64("#cloud-config\nusers: [%s]\n" % SECRET), supported, "format", "#cloud-config"),
+        (b64("#cloud-boothook\n#!/bin/sh\n"), supported, "format", "#cloud-boothook"),
+        (b64("MIME-Version: 1.0\n"), supported, "format", "MIME"),
+        (b64("echo %s\n" % SECRET), script, "why", "it does not begin with #!"),
+        (b64("\ufeff#!/bin/sh\n"), script, "why", "a byte-order mark or white space is before its #!"),
+        (b64("#!/bin/sh\r\necho\r\n"), script, "why", "its lines end in CR LF"),
+        ("#!/bin/sh\necho %s\n" % SECRET, "custom data cannot be decoded", "which", "user data"),
+        (b64("#!/nowhere/%s -e\n" % "shell"), "interpreter of the custom data is missing", "interpreter", "/nowhere/shell"),
+        (b64("#!\n"), "interpreter of the custom data is missing", "interpreter", ""),
+        (b64("#!/etc/passwd\n"), "interpreter of the custom data is missing", "interpreter", "/etc/passwd")]
+
+
+@pytest.mark.parametrize("text, reason, key, value", ways())
+def test_what_cannot_be_executed(tmp_path: Path, text: str, reason: str, key: str, value: str) -> None:
+    """It is kept all the same. The other one, which is a script, does not run either when this one is known not to."""
+    error = refused(Live(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), text, "both")
+    assert (error.reason, error.details[key]) == (reason, value) and SECRET not in str(error)
+    assert (tmp_path / USER).exists()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_settings_take_only_what_they_name() -> None:
+    execute = custom_data.SETTINGS[0]
+    assert convert(execute, "both") == "both"
+    with pytest.raises(ValueError, match="expected one of: none, custom_data, user_data, both"):
+        convert(execute, "yes")
+
+
+def test_a_folder_that_is_a_link_as_it_is_on_a_real_machine(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/lightinit/instances/the-id").mkdir(parents=True)
+    os.symlink("instances/the-id", str(tmp_path / "var/lib/lightinit/instance"))
+    apply(Live(tmp_path), b64("#!/bin/sh\nexit 0\n"), execute="both")
+    assert sorted(os.listdir(str(tmp_path / "var/lib/lightinit/instances/the-id"))) == ["custom-data", "custom-data-script"]

@@ -1,0 +1,46 @@
+"""The emulator's provisioning media as the block device that a CD-ROM drive would be."""
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Optional, Type
+
+from lightinit.emulator.media import make_media
+
+
+class Media:
+    """A drive with the media in it, a loop device, for as long as the ``with`` block lasts.
+
+    It is ISO 9660: for UDF, which the platform's own media have, there is no file system in user space.
+
+    Args:
+        folder: where the image goes.
+        ovf: what ovf-env.xml in it holds.
+    """
+
+    def __init__(self, folder: Path, ovf: bytes) -> None:
+        self._image = str(folder / "media.iso")
+        make_media(self._image, ovf, "iso9660")
+        self._device = ""
+
+    def __enter__(self) -> "Media":
+        # Whoever else takes a loop device at this moment makes this fail now and then; losetup then says busy.
+        for _ in range(10):
+            ended = subprocess.run(["losetup", "--find", "--show", "--read-only", self._image],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+            if ended.returncode == 0:
+                self._device = ended.stdout.strip()
+                return self
+        raise AssertionError("no loop device for the media: " + ended.stderr)
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        subprocess.run(["losetup", "--detach", self._device], check=True)
+
+    @property
+    def number(self) -> str:
+        """The device's numbers, as ``major:minor``."""
+        status = os.stat(self._device)
+        return "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))

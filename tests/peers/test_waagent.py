@@ -1,0 +1,74 @@
+"""Debian's own Azure Linux Agent provisions against the emulator, and goes on as a guest agent."""
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packages.chroot import RELEASES
+from tests.peers.guest import HARDWARE
+from tests.peers.peer import NAME, Peer, open_peer
+from tests.real_clients.netns import wait_until
+
+AGENT = "WALinuxAgent/"
+LOG = "/var/log/waagent.log"
+READY_S = 120.0
+# As shipped but for these: Debian leaves provisioning to cloud-init, and a chroot has no resource disk.
+SETTINGS = {"Provisioning.Agent": "waagent", "ResourceDisk.Format": "n"}
+
+
+def open_waagent(release: str, folder: Path, key_from: str = "media", scenario: str = "good") -> Peer:
+    """With the media, without which this agent does not provision."""
+    return open_peer("waagent", release, folder, scenario, key_from, LOG)
+
+
+def start(peer: Peer) -> "subprocess.Popen[bytes]":
+    """What an init system does in a boot: the network, then the agent, which stays."""
+    for name, value in SETTINGS.items():
+        peer.guest.run("sed", "-i", "s/^%s=.*/%s=%s/" % (name, name, value), "/etc/waagent.conf")
+    peer.guest.run("ifup", "-a")
+    return subprocess.Popen(peer.guest.command("/usr/sbin/waagent", "-daemon"), env=peer.guest.environment(),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def stop(peer: Peer, agent: "subprocess.Popen[bytes]") -> None:
+    """End the agent as an init system does."""
+    peer.guest.shell("kill $(cat /run/waagent.pid)")
+    agent.wait(30)
+
+
+def statuses(peer: Peer) -> int:
+    """How often the agent has uploaded its status, which it does once it has its whole goal state."""
+    return len(peer.asked("hostplugin", "PUT", "/status"))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("key_from", ["media", "certificate"])
+def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> None:
+    with open_waagent(release, tmp_path, key_from) as peer:
+        agent = start(peer)
+        wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
+        wait_until(lambda: statuses(peer), READY_S, "no status")
+        wait_until(lambda: peer.asked("wireserver", "POST", "/machine?comp=telemetrydata"), READY_S, "no telemetry")
+        peer.check_reports(AGENT, progress=1)
+        peer.check_login()
+        assert peer.azure.leases()[HARDWARE.mac][3] == NAME, "the DHCP server does not know the name"
+        stop(peer, agent)
+
+        before = statuses(peer)
+        agent = start(peer)
+        wait_until(lambda: statuses(peer) > before, READY_S, "no status after a restart")
+        stop(peer, agent)
+        peer.check_reports(AGENT, progress=1)
+
+
+@pytest.mark.parametrize("release, scenario", [(release, "two-500-then-good") for release in RELEASES] + [
+    (RELEASES[0], "goalstate-no-role-instance-then-good"), (RELEASES[0], "goalstate-bom-crlf")])
+def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
+    with open_waagent(release, tmp_path, scenario=scenario) as peer:
+        agent = start(peer)
+        wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
+        stop(peer, agent)
+        peer.check_reports(AGENT, progress=1)
+        peer.check_login()
