@@ -21,6 +21,7 @@ ROOT = "LightinitError"
 DEFINED_IN = "lightinit/errors.py"
 # Errors that carry the reason of another error on. That other one was made somewhere, and is found there.
 PASSED_ON = {
+    ("lightinit/clients/certificates.py", "error.reason"),
     ("lightinit/clients/imds.py", "error.reason"),
     ("lightinit/pipeline.py", "error.reason"),
     ("lightinit/retry.py", "last.reason"),
