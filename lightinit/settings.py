@@ -67,7 +67,9 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
                 "dotted name of a Python class of your own."),
         Setting("platform_check", "text", "dmi", "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
                 "lease with option 245) says that this is Azure. none: take it for granted.", ("dmi", "none")),
-        Setting("modules", "words", ("hostname", "ssh_host_keys", "users", "ssh_authorized_keys"),
+        Setting("modules", "words", (
+            "entropy", "hostname", "ssh_host_keys", "users", "ssh_authorized_keys", "ssh_password_login", "certificates",
+            "timezone", "write_files", "root_disk", "custom_data"),
                 "The modules of the config stage, in order. A name with a dot is imported as it stands."),
         Setting("log_level", "text", "info", "How much is said on the console and in the log file.",
                 ("debug", "info", "warning", "error")),

@@ -12,6 +12,7 @@ from typing import Callable, List, Tuple
 
 from lightinit.commands.changes import Change, Job, Step, edit_file, file_removals, read_file, removals
 from lightinit.errors import ProvisioningError
+from lightinit.formats import fstab
 from lightinit.formats import hostname as names
 from lightinit.formats.accounts import find_account
 from lightinit.formats.sshd_policy import drop_block
@@ -144,6 +145,16 @@ def plan_hostname(job: Job) -> List[Change]:
     return changes
 
 
+def plan_fstab(job: Job) -> List[Change]:
+    """The lines of the resource disk, which ephemeral_disk writes anew where there is one."""
+    drop = partial(fstab.set_entries, entries=())
+    text = read_file(job.system, fstab.FILE)
+    if drop(text) == text:
+        return []
+    return [Change("take the resource disk out of " + fstab.FILE, "took the resource disk out of " + fstab.FILE,
+                   partial(edit_file, job.system, fstab.FILE, drop))]
+
+
 def marker_goes(system: System) -> bool:
     """Whether the marker that switches lightinit off is the package's, and its reason is gone."""
     return system.read_text(DISABLED).split("\n")[0].rstrip() == PACKAGE_MARK and not other_agents(system)
@@ -167,4 +178,5 @@ def plan_marker(job: Job) -> List[Change]:
 STEPS = (Step("history", plan_history), Step("DHCP leases", plan_leases), Step("network cards", plan_udev_rules),
          Step("login policy", plan_login_policy),
          Step("random seed", plan_seeds), Step("credentials", plan_secret), Step("host name", plan_hostname),
+         Step("resource disk", plan_fstab),
          Step("marker", plan_marker), Step("journal", plan_journal))

@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules")) if re.match(r"[a-z]\w*\.py\Z", name))
 SOURCES = ["modules/%s.py" % name for name in MODULES] + [
     "lightinit/host/%s.py" % name for name in (
-        "account_files", "accounts", "block_devices", "host_keys", "passwords", "private_files", "privileges", "sshd",
-        "sshd_files")] + [
+        "account_files", "accounts", "block_devices", "disk_format", "disks", "host_keys", "mounting", "passwords",
+        "private_files", "privileges", "sshd", "sshd_files")] + [
     "lightinit/formats/%s.py" % name for name in ("accounts", "file_entries", "passwords", "sshd_policy")]
 
 
