@@ -1,8 +1,8 @@
 """docs/reasons.md and the code say the same: each reason that the agent can give has one row, and no other has one.
 
 The reasons are read off the sources: the first argument of whatever makes one of our errors. Most are plain texts. One that
-is put together, or comes by way of a variable or a parameter, is followed to the texts that it is made of; one that cannot be
-followed is a failure here, so that no reason can come into the code unseen.
+is put together, or comes by way of a variable or a parameter, is followed to the texts that it is made of; one that cannot
+be followed is a failure here, so that no reason can come into the code unseen.
 """
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Code:
                 self.reasons.setdefault(reason, []).append("%s:%d" % (path, node.lineno))
 
     def _check_use(self, node: ast.AST) -> None:
-        """Called, caught, asked for with isinstance, inherited from, or in an annotation: anything else could make one unseen."""
+        """Called, caught, asked for with isinstance, inherited from, or in an annotation: all else could make one unseen."""
         here, above = node, self._above[node]
         if isinstance(above, ast.Call) and (above.func is node or last_name(above.func) == "isinstance"):
             return
@@ -194,7 +194,7 @@ def last_name(node: ast.AST) -> str:
 def literal(node: ast.AST) -> Any:
     """What a constant is; None for anything else."""
     try:
-        return ast.literal_eval(node)  # type: ignore[arg-type]
+        return ast.literal_eval(node)
     except (ValueError, TypeError):
         return None
 
@@ -356,7 +356,8 @@ HEAD = "from lightinit.errors import ProvisioningError\n"
 
 def read(text: str, more: str = "") -> Code:
     base = "class LightinitError(Exception): pass\nclass ProvisioningError(LightinitError): pass\n"
-    return Code({DEFINED_IN: base, "lightinit/a.py": HEAD + text, "lightinit/b.py": more}, {("lightinit/a.py", "old.reason")})
+    texts = {DEFINED_IN: base, "lightinit/a.py": HEAD + text, "lightinit/b.py": more}
+    return Code(texts, {("lightinit/a.py", "old.reason")})
 
 
 @pytest.mark.parametrize("text, reasons", [
@@ -364,7 +365,8 @@ def read(text: str, more: str = "") -> Code:
     ("raise errors.ProvisioningError(reason='by its name')", "by its name"),
     ("raise ProvisioningError('one' if x else 'other')", "one, other"),
     ("class Own(ProvisioningError):\n pass\nraise Own('of a class below')", "of a class below"),
-    ("def f(x):\n reason, y = x + ' is gone', 1\n raise ProvisioningError(reason)\nf('it')\nf(x='all')", "all is gone, it is gone"),
+    ("def f(x):\n reason, y = x + ' is gone', 1\n raise ProvisioningError(reason)\nf('it')\nf(x='all')",
+     "all is gone, it is gone"),
     ("def f(x='it'):\n raise ProvisioningError('no %s' % x)\nf()", "no it"),
     ("class A:\n def f(self, x):\n  raise ProvisioningError(x)\n def g(self):\n  self.f('a method')", "a method"),
     ("T = {1: 'two'}\ndef f():\n raise ProvisioningError(T.get(9) or 'nine')", "nine, two"),
