@@ -7,6 +7,7 @@ names, and no other.
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import List, Sequence, Tuple
 

@@ -28,7 +28,9 @@ def load(root: Any, text: str = "", **drop_ins: str) -> Settings:
 
 def test_without_files_all_is_default(tmp_path: Any) -> None:
     found = load(tmp_path)
-    assert found["lightinit"]["modules"] == ("hostname", "ssh_host_keys", "users", "ssh_authorized_keys")
+    assert found["lightinit"]["modules"] == (
+        "entropy", "hostname", "ssh_host_keys", "users", "ssh_authorized_keys", "ssh_password_login", "certificates",
+        "timezone", "write_files", "root_disk", "custom_data")
     assert found["network"]["lease_timeout_s"] == 300.0
     assert found.problems == ()
     assert set(found.origins["network"].values()) == {"default"}

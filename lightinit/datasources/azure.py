@@ -132,8 +132,11 @@ class AzureDatasource:
             raw["goal_state"] = asdict(goal_state)
         else:
             warnings.append("no goal state: %s" % (self._goal_state.error or "ended without a result"))
-        certificates = self._certificates(goal_state, instance, warnings)
-        return replace(instance, raw=raw, certificates=certificates), tuple(warnings)
+        found = self._certificates(goal_state, instance, warnings)
+        instance = replace(instance, raw=raw, admin=azure_instance.with_keys(instance.admin, found))
+        if self._options["certificates"] == "all":
+            instance = replace(instance, certificates=found)
+        return instance, tuple(warnings)
 
     def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
         """What IMDS says and what the media say, each None when there is nothing; not both."""
@@ -188,11 +191,10 @@ class AzureDatasource:
         if self._goal_state is not None:
             self._goal_state.join()  # they share a connection
         try:
-            found = fetch_certificates(self.wireserver, goal_state, self._clock.time())
+            return fetch_certificates(self.wireserver, goal_state, self._clock.time())
         except LightinitError as error:
             warnings.append("no certificates: %s" % error)
             return ()
-        return found if which == "all" else tuple(each for each in found if each.thumbprint in wanted)
 
     def adopt(self, environment: OvfEnvironment) -> None:
         """Take what the platform has said of the owner, in the place of the media, which tell of the pool.

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.formats.imds import Document, instance_from_document
 from lightinit.formats.ovf import OvfEnvironment
-from lightinit.model import Instance, SshKey, User
+from lightinit.model import Certificate, Instance, SshKey, User
 
 
 def join(instance_id: str, document: Optional[Document], environment: Optional[OvfEnvironment],
@@ -50,6 +50,21 @@ def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
     if any(key.text for key in keys):
         return ()
     return tuple(key.fingerprint for key in keys if key.fingerprint)
+
+
+def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> Optional[User]:
+    """The admin with the certificates themselves in the place of SSH keys that only name them.
+
+    Args:
+        admin: as the sources tell of it.
+        certificates: those that could be had; a key whose certificate is not among them stays as it is.
+    """
+    if admin is None:
+        return None
+    known = {each.thumbprint: each.certificate for each in certificates}
+    return replace(admin, ssh_keys=tuple(
+        replace(key, text=known.get(key.fingerprint, "")) if not key.text and key.fingerprint else key
+        for key in admin.ssh_keys))
 
 
 def _join_names(instance: Instance, document: Optional[Document], environment: OvfEnvironment) -> Tuple[str, ...]:

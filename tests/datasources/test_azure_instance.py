@@ -6,9 +6,9 @@ from typing import Any, Dict, List
 
 import pytest
 
-from lightinit.datasources.azure_instance import join, suffices, wanted_fingerprints
+from lightinit.datasources.azure_instance import join, suffices, wanted_fingerprints, with_keys
 from lightinit.formats.ovf import OvfEnvironment
-from lightinit.model import SshKey, User
+from lightinit.model import Certificate, SshKey, User
 
 DOCUMENT: Dict[str, Any] = {"compute": {
     "name": "resource", "vmId": "v", "publicKeys": [{"keyData": "ssh-rsa IMDS", "path": ""}],
@@ -67,3 +67,10 @@ def test_certificates_are_wanted_only_for_keys_that_nobody_gave() -> None:
     mixed = OvfEnvironment(user_name="a", ssh_keys=(SshKey("ssh-rsa x"), SshKey("", "q", "CD")))
     assert wanted_fingerprints(join("id", None, mixed, [])) == ()
     assert wanted_fingerprints(join("id", None, None, [])) == ()
+
+
+def test_keys_that_name_a_certificate_become_it() -> None:
+    admin = User("a", (SshKey("", "p", "AB"), SshKey("", "q", "CD"), SshKey("ssh-rsa x", "", "AB")))
+    found = with_keys(admin, (Certificate("AB", "PEM of AB", "private"),))
+    assert found == User("a", (SshKey("PEM of AB", "p", "AB"), SshKey("", "q", "CD"), SshKey("ssh-rsa x", "", "AB")))
+    assert with_keys(None, ()) is None

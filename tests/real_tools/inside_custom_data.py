@@ -12,10 +12,10 @@ import subprocess
 import sys
 from typing import Any, Dict, List
 
+from lightinit.clients.telemetry import report_provisioning
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import custom_data
-from lightinit.reporting import report_provisioning
 
 PRIVATE = ("/var/lib", "/run", "/tmp")
 SCRIPT = """#!/bin/sh -e
@@ -59,7 +59,8 @@ def main(options: str) -> Dict[str, Any]:
     report_provisioning(System("/"), "result=success|again")
     pool = os.stat("/var/lib/hyperv/.kvp_pool_1")
     return {"message": outcome.message, "warnings": outcome.warnings, "lines": listener.lines,
-            "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid], "kept": sorted(os.listdir("/var/lib/lightinit/instance/"))}
+            "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid],
+            "kept": sorted(os.listdir("/var/lib/lightinit/instance/"))}
 
 
 if __name__ == "__main__":

@@ -85,8 +85,9 @@ def test_certificates(scene: Scene) -> None:
     azure, admin = scene.azure, scene.person("admin")
     folder = scene.folder
     # The admin's key is that of a certificate, which the media name by its thumbprint alone.
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=admin", "-days", "30", "-keyout",
-                    str(folder / "cert.key"), "-out", str(folder / "cert.pem")], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=admin", "-days", "30",
+                    "-keyout", str(folder / "cert.key"), "-out", str(folder / "cert.pem")], check=True,
+                   stderr=subprocess.DEVNULL)
     thumbprint = subprocess.run(["openssl", "x509", "-in", str(folder / "cert.pem"), "-noout", "-fingerprint", "-sha1"],
                                 check=True, stdout=subprocess.PIPE).stdout.decode().split("=")[1].strip().replace(":", "")
     (folder / "bundle.pem").write_text((folder / "cert.pem").read_text() + (folder / "cert.key").read_text())
