@@ -372,6 +372,27 @@ def refusals() -> Dict[str, Any]:
     return {"said": found, "same": disk.hash() == before, "fstab": read("/etc/fstab") == FSTAB}
 
 
+def caches() -> Dict[str, Any]:
+    """What the kernel remembers of the disk itself is old, or what was written to a partition is not on the disk yet."""
+    found = {}
+    disk = fresh()
+    reader = os.open(disk.path, os.O_RDONLY)
+    for at in range(0, 400 * MIB, MIB):
+        os.pread(reader, MIB, at)
+    make_ext4(disk, disk.part())
+    before = disk.hash()
+    found["old"] = apply(disk) + [disk.hash() == before]
+    os.close(reader)
+    disk = fresh()
+    writer = os.open(disk.part(), os.O_RDWR)
+    os.pwrite(writer, b"a database of somebody's".ljust(4096, b"x"), 0)
+    found["dirty"] = apply(disk)
+    with open(disk.part(), "rb") as handle:
+        found["dirty"].append(handle.read(10).decode("ascii", "replace"))
+    os.close(writer)
+    return found
+
+
 def in_use() -> Dict[str, Any]:
     """Disks that somebody has: mounted, claimed, or formatted by us and then mounted elsewhere."""
     disk, found = Disk("mbr"), {}
@@ -526,8 +547,8 @@ SCENARIOS: Dict[str, Callable[[], Dict[str, Any]]] = {
     "mbr_xfs": lambda: formatted("mbr", filesystem="xfs"),
     "crashes_mbr": lambda: crashes("mbr", "ext4"), "crashes_gpt": lambda: crashes("gpt", "ext4"),
     "crashes_blank": lambda: crashes("blank", "xfs"),
-    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "unfinished": unfinished, "swap": swap,
-    "survey": survey,
+    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "caches": caches, "unfinished": unfinished,
+    "swap": swap, "survey": survey,
 }
 
 

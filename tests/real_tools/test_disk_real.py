@@ -105,6 +105,12 @@ def test_a_disk_that_somebody_uses() -> None:
     assert seen["gone"] == ["no resource disk", []] and seen["fstab gone"] == BEFORE
 
 
+def test_what_the_kernel_has_in_its_caches() -> None:
+    seen = inside("caches")
+    assert "found=ext4" in seen["old"][0] and seen["old"][1]
+    assert "resource disk holds data" in seen["dirty"][0] and seen["dirty"][1] == "a database"
+
+
 @pytest.mark.parametrize("scenario", ["crashes_mbr", "crashes_gpt", "crashes_blank"])
 def test_a_power_cut_at_any_step_is_completed(scenario: str) -> None:
     seen = inside(scenario)
