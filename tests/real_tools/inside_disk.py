@@ -513,6 +513,30 @@ def swap() -> Dict[str, Any]:
     return found
 
 
+def systemd() -> Dict[str, Any]:
+    """By units: the stand-in for systemctl starts a mount by what /etc/fstab says, as systemd does."""
+    os.makedirs("/run/systemd/system")
+    must("mount", "-t", "tmpfs", "none", "/usr/local/bin")
+    target = next((path for path in ("/usr/bin/systemctl", "/bin/systemctl") if os.path.isfile(path)),
+                  "/usr/local/bin/systemctl")
+    write("/run/systemctl", "#!/bin/sh\necho \"$@\" >>/run/units.log\ncase $2 in *.mount) exec mount %s;; esac\n" % PLACE)
+    os.chmod("/run/systemctl", 0o755)
+    if os.path.exists(target):
+        must("mount", "--bind", "/run/systemctl", target)
+    else:
+        must("cp", "/run/systemctl", target)
+    disk = fresh()
+    found: Dict[str, Any] = {"first": apply(disk, swap_mb=16), "units": read("/run/units.log").split("\n")}
+    os.unlink("/run/units.log")
+    found["second"] = apply(disk, swap_mb=16)
+    found["again"] = read("/run/units.log").split("\n")
+    must("umount", PLACE)
+    write("/run/systemctl", "#!/bin/sh\necho a dependency failed >&2; exit 1\n")
+    must("sh", "-c", "test ! -e /usr/local/bin/systemctl || cp /run/systemctl /usr/local/bin/systemctl")
+    found["failed"] = apply(disk, swap_mb=16)
+    return found
+
+
 def survey() -> Dict[str, Any]:
     """What our reader sees on a volume that has been much used is what ntfs-3g sees."""
     disk = Disk("mbr")
@@ -549,7 +573,7 @@ SCENARIOS: Dict[str, Callable[[], Dict[str, Any]]] = {
     "crashes_mbr": lambda: crashes("mbr", "ext4"), "crashes_gpt": lambda: crashes("gpt", "ext4"),
     "crashes_blank": lambda: crashes("blank", "xfs"),
     "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "caches": caches, "unfinished": unfinished,
-    "swap": swap, "survey": survey,
+    "swap": swap, "systemd": systemd, "survey": survey,
 }
 
 

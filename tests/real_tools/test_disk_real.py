@@ -148,6 +148,17 @@ def test_swap() -> None:
     assert "mkswap is missing" in seen["no tool"][1][0]
 
 
+def test_systemds_units() -> None:
+    seen = inside("systemd")
+    assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource, with 16 MiB of swap", []]
+    assert seen["units"] == ["daemon-reload", "start mnt-resource.mount", "start mnt-resource-swapfile.swap", ""]
+    # Swap is no more than pretended, so it is started again; nothing else is done.
+    assert seen["second"][0].startswith("resource disk DISK was mounted") and seen["again"] == [
+        "start mnt-resource-swapfile.swap", ""]
+    assert seen["failed"][0].startswith("resource disk could not be mounted (")
+    assert "said=a dependency failed" in seen["failed"][0]
+
+
 def test_our_reader_of_ntfs_sees_what_ntfs_3g_sees() -> None:
     seen = inside("survey")
     assert seen["missing"] == [] and seen["more"] == [] and seen["count"] == 415 and seen["big"] == [3 * 1024 * 1024]
