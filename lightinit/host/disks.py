@@ -146,8 +146,8 @@ class Device:
     """
 
     def __init__(self, system: System, disk: Disk, writable: bool = False) -> None:
+        self._system = system
         self._disk = disk
-        self._clock = system.clock
         text = system.read_text("/sys/class/block/%s/queue/logical_block_size" % disk.name).strip()
         self.sector_bytes = int(text) if re.match(r"[1-9][0-9]{2,4}\Z", text) else 512
         try:
@@ -177,15 +177,22 @@ class Device:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             # udev holds it for a moment while it looks; somebody else may hold it for long, and that is respected.
-            self._clock.sleep(LOCK_WAIT_S)
+            self._system.clock.sleep(LOCK_WAIT_S)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def forget(self) -> None:
-        """Have the kernel forget what it read before: the cache of a disk is another than those of its partitions."""
-        if stat.S_ISBLK(os.fstat(self._descriptor).st_mode):
-            import fcntl
+        """Have what is read be what is there: the kernel's cache of a disk is another than those of its partitions."""
+        if not stat.S_ISBLK(os.fstat(self._descriptor).st_mode):
+            return
+        import fcntl
 
-            fcntl.ioctl(self._descriptor, FLUSH_BUFFERS)
+        for name in partitions(self._system, self._disk).values():
+            descriptor = os.open(self._system.path(node_of(name)), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.ioctl(descriptor, FLUSH_BUFFERS)
+            finally:
+                os.close(descriptor)
+        fcntl.ioctl(self._descriptor, FLUSH_BUFFERS)
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly ``size`` bytes.

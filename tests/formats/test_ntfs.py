@@ -75,6 +75,16 @@ def test_a_damaged_record(record: int, at: int, data: bytes, why: str) -> None:
         look(FRESH[:at] + data + FRESH[at + len(data):])
 
 
+def test_a_file_whose_name_is_gone_is_not_overlooked() -> None:
+    at = USED.index("file.txt".encode("utf-16-le"))
+    begin = mft_at(USED) + (at - mft_at(USED)) // RECORD * RECORD
+    at = begin + struct.unpack_from("<H", USED, begin + 20)[0]
+    while USED[at] != 0x30:
+        at += struct.unpack_from("<I", USED, at + 4)[0]
+    with pytest.raises(MalformedError, match="has no name"):
+        look(USED[:at] + b"\x50" + USED[at + 1:])
+
+
 def test_more_files_than_a_new_one_can_have() -> None:
     record = FRESH[mft_at(FRESH):][:RECORD]
     size = struct.unpack_from("<Q", record, record.index(struct.pack("<I", 0x80), 56) + 56)[0]

@@ -82,10 +82,11 @@ class Disk:
     def part(self, number: int = 1) -> str:
         return "%sp%d" % (self.path, number)
 
-    def hash(self) -> str:
+    def hash(self, flush: bool = True) -> str:
         """Of every byte, by way of the file itself."""
         must("sync", self.file)
-        must("blockdev", "--flushbufs", self.path)
+        if flush:
+            must("blockdev", "--flushbufs", self.path)
         digest = hashlib.sha256()
         with open(self.file, "rb") as handle:
             for block in iter(lambda: handle.read(4 * MIB), b""):
@@ -372,6 +373,27 @@ def refusals() -> Dict[str, Any]:
     return {"said": found, "same": disk.hash() == before, "fstab": read("/etc/fstab") == FSTAB}
 
 
+def caches() -> Dict[str, Any]:
+    """What the kernel remembers of the disk itself is old, or what was written to a partition is not on the disk yet."""
+    found = {}
+    disk = fresh()
+    reader = os.open(disk.path, os.O_RDONLY)
+    for at in range(0, 400 * MIB, MIB):
+        os.pread(reader, MIB, at)
+    make_ext4(disk, disk.part())
+    before = disk.hash(flush=False)
+    found["old"] = apply(disk) + [disk.hash() == before]
+    os.close(reader)
+    disk = fresh()
+    writer = os.open(disk.part(), os.O_RDWR)
+    os.pwrite(writer, b"a database of somebody's".ljust(4096, b"x"), 0)
+    found["dirty"] = apply(disk)
+    with open(disk.part(), "rb") as handle:
+        found["dirty"].append(handle.read(10).decode("ascii", "replace"))
+    os.close(writer)
+    return found
+
+
 def in_use() -> Dict[str, Any]:
     """Disks that somebody has: mounted, claimed, or formatted by us and then mounted elsewhere."""
     disk, found = Disk("mbr"), {}
@@ -491,6 +513,30 @@ def swap() -> Dict[str, Any]:
     return found
 
 
+def systemd() -> Dict[str, Any]:
+    """By units: the stand-in for systemctl starts a mount by what /etc/fstab says, as systemd does."""
+    os.makedirs("/run/systemd/system")
+    must("mount", "-t", "tmpfs", "none", "/usr/local/bin")
+    target = next((path for path in ("/usr/bin/systemctl", "/bin/systemctl") if os.path.isfile(path)),
+                  "/usr/local/bin/systemctl")
+    write("/run/systemctl", "#!/bin/sh\necho \"$@\" >>/run/units.log\ncase $2 in *.mount) exec mount %s;; esac\n" % PLACE)
+    os.chmod("/run/systemctl", 0o755)
+    if os.path.exists(target):
+        must("mount", "--bind", "/run/systemctl", target)
+    else:
+        must("cp", "/run/systemctl", target)
+    disk = fresh()
+    found: Dict[str, Any] = {"first": apply(disk, swap_mb=16), "units": read("/run/units.log").split("\n")}
+    os.unlink("/run/units.log")
+    found["second"] = apply(disk, swap_mb=16)
+    found["again"] = read("/run/units.log").split("\n")
+    must("umount", PLACE)
+    write("/run/systemctl", "#!/bin/sh\necho a dependency failed >&2; exit 1\n")
+    must("sh", "-c", "test ! -e /usr/local/bin/systemctl || cp /run/systemctl /usr/local/bin/systemctl")
+    found["failed"] = apply(disk, swap_mb=16)
+    return found
+
+
 def survey() -> Dict[str, Any]:
     """What our reader sees on a volume that has been much used is what ntfs-3g sees."""
     disk = Disk("mbr")
@@ -526,8 +572,8 @@ SCENARIOS: Dict[str, Callable[[], Dict[str, Any]]] = {
     "mbr_xfs": lambda: formatted("mbr", filesystem="xfs"),
     "crashes_mbr": lambda: crashes("mbr", "ext4"), "crashes_gpt": lambda: crashes("gpt", "ext4"),
     "crashes_blank": lambda: crashes("blank", "xfs"),
-    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "unfinished": unfinished, "swap": swap,
-    "survey": survey,
+    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "caches": caches, "unfinished": unfinished,
+    "swap": swap, "systemd": systemd, "survey": survey,
 }
 
 

@@ -105,6 +105,12 @@ def test_a_disk_that_somebody_uses() -> None:
     assert seen["gone"] == ["no resource disk", []] and seen["fstab gone"] == BEFORE
 
 
+def test_what_the_kernel_has_in_its_caches() -> None:
+    seen = inside("caches")
+    assert "found=ext4" in seen["old"][0] and seen["old"][1]
+    assert "resource disk holds data" in seen["dirty"][0] and seen["dirty"][1] == "a database"
+
+
 @pytest.mark.parametrize("scenario", ["crashes_mbr", "crashes_gpt", "crashes_blank"])
 def test_a_power_cut_at_any_step_is_completed(scenario: str) -> None:
     seen = inside(scenario)
@@ -140,6 +146,17 @@ def test_swap() -> None:
     assert "is something else" in seen["link"][1][0] and seen["link"][2] == "mine"
     assert seen["again"][1] == [] and seen["none"][1:] == [[], False, ours]
     assert "mkswap is missing" in seen["no tool"][1][0]
+
+
+def test_systemds_units() -> None:
+    seen = inside("systemd")
+    assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource, with 16 MiB of swap", []]
+    assert seen["units"] == ["daemon-reload", "start mnt-resource.mount", "start mnt-resource-swapfile.swap", ""]
+    # Swap is no more than pretended, so it is started again; nothing else is done.
+    assert seen["second"][0].startswith("resource disk DISK was mounted") and seen["again"] == [
+        "start mnt-resource-swapfile.swap", ""]
+    assert seen["failed"][0].startswith("resource disk could not be mounted (")
+    assert "said=a dependency failed" in seen["failed"][0]
 
 
 def test_our_reader_of_ntfs_sees_what_ntfs_3g_sees() -> None:
