@@ -124,8 +124,8 @@ def test_a_scratch_root_executes_nothing(tmp_path: Path) -> None:
                                           ("both", "custom user ")])
 def test_what_the_settings_ask_for_is_executed(tmp_path: Path, execute: str, ran: str) -> None:
     script = "#!/bin/sh\nprintf '%s ' >>%s/ran\n"
-    outcome = apply(Live(tmp_path), b64(script % ("custom", tmp_path)), b64(gzip.compress((script % ("user", tmp_path)).encode())),
-                    execute)
+    packed = gzip.compress((script % ("user", tmp_path)).encode())
+    outcome = apply(Live(tmp_path), b64(script % ("custom", tmp_path)), b64(packed), execute)
     seen = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
     assert seen == ran
     assert outcome.message.count("kept and executed") == len(ran.split())

@@ -59,7 +59,8 @@ def main(options: str) -> Dict[str, Any]:
     report_provisioning(System("/"), "result=success|again")
     pool = os.stat("/var/lib/hyperv/.kvp_pool_1")
     return {"message": outcome.message, "warnings": outcome.warnings, "lines": listener.lines,
-            "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid], "kept": sorted(os.listdir("/var/lib/lightinit/instance/"))}
+            "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid],
+            "kept": sorted(os.listdir("/var/lib/lightinit/instance/"))}
 
 
 if __name__ == "__main__":
