@@ -251,9 +251,9 @@ def test_nothing_half_written_stays_where_there_is_no_room(tmp_path: Path, limit
 @needs_root
 def test_a_full_disk(tmp_path: Path) -> None:
     """On a file system of 8 KiB, in a mount namespace of its own: there is room for one record more, and not for two."""
-    script = ("mount -t tmpfs -o size=8k none %s && mkdir -p %s/var/lib/hyperv && cat >%s/%s && %s %s append-limited %s "
-              "1000000000 && wc -c <%s/%s") % (tmp_path, tmp_path, tmp_path, POOL, sys.executable, PROCESS, tmp_path,
-                                               tmp_path, POOL)
+    facts = {"root": tmp_path, "pool": POOL, "python": sys.executable, "process": PROCESS}
+    script = ("mount -t tmpfs -o size=8k none %(root)s && mkdir -p %(root)s/var/lib/hyperv && cat >%(root)s/%(pool)s && "
+              "%(python)s %(process)s append-limited %(root)s 1000000000 && wc -c <%(root)s/%(pool)s") % facts
     ended = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], input=OLD * 2,
                            stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=HERE), timeout=60, check=True)
     said, size = ended.stdout.decode().strip().split("\n")

@@ -256,7 +256,7 @@ def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> N
 
 def test_a_systemd_that_starts_anew_loses_nothing(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     (tmp_path / "lost").write_text("")
-    ended = run_as_unit(tmp_path, unit_tools, "echo first\nsleep 1\necho last\nexit 6\n")
+    ended = run_as_unit(tmp_path, unit_tools, "echo first\nsleep 3\necho last\nexit 6\n")
     assert ended == Ended(6, False, ("first", "last"))
 
 
