@@ -5,6 +5,7 @@ A peer that fails shows where the emulator is wrong: what it refused is printed 
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
@@ -53,6 +54,7 @@ class Peer:
         self._person = Person(USER, folder)
         self.key = self._person.key
         self._stack = contextlib.ExitStack()
+        self._started: List["subprocess.Popen[bytes]"] = []
 
     def __enter__(self) -> "Peer":
         more: Dict[str, Any] = {"network": NETWORK}
@@ -71,13 +73,12 @@ class Peer:
             self.guest.install_stored(self._package)
             self.azure = Azure(platform, self._folder, CABLE)
             self.azure.serve_dhcp()
-            self.azure.stand_for(HARDWARE, NAME, self._person, self._scenario, more, arguments,
-                                 has_keys=self._key_from != "certificate")
+            self.azure.stand_for(HARDWARE, NAME, self._person, self._scenario, more, arguments)
             self._stack = stack.pop_all()
         return self
 
     def _make_certificate(self) -> str:
-        """Make a certificate, whose key becomes the admin's; returns its fingerprint."""
+        """Make a certificate, whose key becomes the admin's, and which IMDS has in the key's place; returns its fingerprint."""
         pair = make_pair("peer")
         folder = self._folder / "certificates"
         folder.mkdir()
@@ -85,6 +86,7 @@ class Peer:
         self.key = folder / "peer.key"
         self.key.touch(mode=0o600)
         self.key.write_bytes(pair.key or b"")
+        self._person.public = pair.certificate.decode("ascii")
         return thumbprint(pair)
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
@@ -94,6 +96,15 @@ class Peer:
                 print(self.tell())
         finally:
             self._stack.close()
+            for started in self._started:
+                started.wait(30)
+
+    def start(self, *argv: str) -> "subprocess.Popen[bytes]":
+        """Start a command on the machine and leave it running until the end of the block."""
+        started = subprocess.Popen(self.guest.command(*argv), env=self.guest.environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._started.append(started)
+        return started
 
     def tell(self) -> str:
         """What is worth knowing of a failure: what was asked, what of it was refused and why, the log's end."""
@@ -126,7 +137,7 @@ class Peer:
         assert ready["headers"]["user-agent"].startswith(agent), ready["headers"]
         assert ready["headers"]["x-ms-agent-name"] == "WALinuxAgent"  # what cloud-init says, too
         others = self.azure.accepted("NotReady")
-        assert len(others) == progress
+        assert len(others) == progress, [post["body"] for post in others]
         assert all("<SubStatus>Provisioning</SubStatus>" in post["body"] for post in others)
 
     def check_login(self) -> None:

@@ -28,8 +28,7 @@ def start(peer: Peer) -> "subprocess.Popen[bytes]":
     for name, value in SETTINGS.items():
         peer.guest.run("sed", "-i", "s/^%s=.*/%s=%s/" % (name, name, value), "/etc/waagent.conf")
     peer.guest.run("ifup", "-a")
-    return subprocess.Popen(peer.guest.command("/usr/sbin/waagent", "-daemon"), env=peer.guest.environment(),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return peer.start("/usr/sbin/waagent", "-daemon")
 
 
 def stop(peer: Peer, agent: "subprocess.Popen[bytes]") -> None:
@@ -57,9 +56,8 @@ def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> N
         stop(peer, agent)
 
         before = statuses(peer)
-        agent = start(peer)
+        start(peer)
         wait_until(lambda: statuses(peer) > before, READY_S, "no status after a restart")
-        stop(peer, agent)
         peer.check_reports(AGENT, progress=1)
 
 
@@ -67,8 +65,7 @@ def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> N
     (RELEASES[0], "goalstate-no-role-instance-then-good"), (RELEASES[0], "goalstate-bom-crlf")])
 def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
     with open_waagent(release, tmp_path, scenario=scenario) as peer:
-        agent = start(peer)
+        start(peer)
         wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
-        stop(peer, agent)
         peer.check_reports(AGENT, progress=1)
         peer.check_login()
