@@ -1,8 +1,10 @@
 """Datasources: a cloud in, an Instance out. The table is explicit: what is not in it is not there.
 
 A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a constructor
-``(network, options, clock, on_request)``, and the methods of
-:class:`lightinit.datasources.azure.AzureDatasource`.
+``(network, options, clock, on_request, system, begun)``, and the methods ``fetch(instance_id, announce)``, ``vm_id()``,
+``report_ready()`` and ``report_failure(error, vm_id, description)`` of
+:class:`lightinit.datasources.azure.AzureDatasource`. Its ``begin``, ``before_report``, ``pool_type`` and ``documents`` may
+be left out.
 """
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class System:
         try:
             os.unlink(self.path(name, follow_last=False))
             return True
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise self._cannot("file cannot be removed", name, error) from error

@@ -1,18 +1,14 @@
 """The final stage: tell the platform how it went. Every boot that provisions ends here, whatever failed before."""
 from __future__ import annotations
 
-import logging
-
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
 from lightinit.reporting import report
 
-LOG = logging.getLogger("lightinit.final")
-
 
 def run(context: Context) -> Outcome:
-    """Report Ready if no required step failed. After that nobody needs the password any more.
+    """Report Ready if no required step failed.
 
     Raises:
         ProvisioningError: something had failed before (it was reported as NotReady), or nothing could be reported.
@@ -24,9 +20,4 @@ def run(context: Context) -> Outcome:
     context.reported, warnings = report(context.datasource, failure.told if failure else None, vm_id, context.instance)
     if failure is not None:
         raise ProvisioningError("reported as not ready", step=failure.name)
-    if context.state is not None:
-        try:
-            context.state.forget_secrets()
-        except LightinitError as error:
-            warnings += ("the password stays in /run until the next boot: %s" % error,)
     return Outcome("the platform accepted %s" % context.reported, warnings)

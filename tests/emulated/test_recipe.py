@@ -57,7 +57,7 @@ def test_the_account_is_there_before_ready(tmp_path: Any) -> None:
     with Platform(scenario=slow, instance=INSTANCE) as platform:
         machine.lead_to(platform)
         process = machine.start("boot")
-        assert platform.wait_for(lambda the: [one for one in the.requests if one["method"] == "POST"], 20)
+        assert platform.wait_for(lambda the: [one for one in the.requests if "<State>Ready" in one["body"]], 20)
         assert not machine.exists("/var/lib/lightinit/instance/sem/stage.final")
         assert machine.exists("/home/alice/.ssh/authorized_keys")
         assert machine.read("/etc/hostname") == "web-1\n"

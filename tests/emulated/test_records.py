@@ -23,7 +23,7 @@ DATASOURCE = """
 from lightinit.datasources.azure import AzureDatasource
 
 class Broken(AzureDatasource):
-    def fetch(self, instance_id):
+    def fetch(self, instance_id, announce=False):
         raise RuntimeError("a bug, not an error")
 """
 
@@ -146,8 +146,9 @@ def test_analyze_names_stages_modules_requests_and_is_in_order(tmp_path: Any) ->
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
     shown = machine.run("analyze", "show").stdout
-    words = [shown.index(word) for word in ("stage local", "wait lease", "stage fetch", "stage config", "module hostname",
-                                            "module users", "stage final", "POST ", "in all stages")]
+    # The last POST: the first tells that the VM is at work.
+    words = [shown.rindex(word) for word in ("stage local", "wait lease", "stage fetch", "stage config", "module hostname",
+                                             "module users", "stage final", "POST ", "in all stages")]
     assert words == sorted(words)
     assert "metadata/instance" in shown and "comp=goalstate" in shown
     blamed = machine.run("analyze", "blame").stdout.splitlines()

@@ -63,7 +63,7 @@ class Azure:
         self.machine.serve_dhcp(self._cable, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
 
     def stand_for(self, hardware: Hardware, name: str, person: Person, scenario: str = "good",
-                  more: Optional[Dict[str, Any]] = None, arguments: Sequence[str] = ()) -> None:
+                  more: Optional[Dict[str, Any]] = None, arguments: Sequence[str] = (), has_keys: bool = True) -> None:
         """Be the platform of a VM from now on; what was heard before is forgotten.
 
         Args:
@@ -73,6 +73,7 @@ class Azure:
             scenario: of the emulator.
             more: further parts of its IMDS document.
             arguments: further ones of the emulator's command.
+            has_keys: whether IMDS has the admin's key.
         """
         if self._emulator is not None:
             self._emulator.terminate()
@@ -83,7 +84,8 @@ class Azure:
         instance: Dict[str, Any] = {"compute": {
             "name": name, "vmId": hardware.uuid,
             "osProfile": {"computerName": name, "adminUsername": person.name, "disablePasswordAuthentication": "true"},
-            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]}}
+            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]
+            if has_keys else []}}
         instance.update(more or {})
         (self.folder / "instance.json").write_text(json.dumps(instance))
         ready = self.folder / ("ready-%d" % number)
