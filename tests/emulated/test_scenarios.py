@@ -153,9 +153,9 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
         second = machine.start("boot")
         before = len(asked(platform))
         assert platform.wait_for(lambda the: len(asked(the)) > before + 1, 20)
+        profile = {"adminUsername": "owner", "computerName": "owned-vm", "disablePasswordAuthentication": "false"}
         platform.assign({"user_name": "owner", "host_name": "owned-vm", "password": "pässword:1 2"},
-                        {"compute": {"name": "owned-vm", "publicKeys": [], "osProfile": {
-                            "adminUsername": "owner", "computerName": "owned-vm", "disablePasswordAuthentication": "false"}}})
+                        {"compute": {"name": "owned-vm", "publicKeys": [], "osProfile": profile}})
         _, said = second.communicate(timeout=40)
         assert second.returncode == 0, said
         assert [report["in_pool"] for report in platform.final_reports] == [True, False]
