@@ -18,6 +18,8 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, HERE)
 
 from lightinit.emulator import Platform  # noqa: E402
+from lightinit.emulator.kvp import read_pool  # noqa: E402
+from lightinit.emulator.ovf import make_ovf  # noqa: E402
 from tests.support import FILES, LEASE  # noqa: E402
 
 NOBODY = 65534
@@ -25,6 +27,7 @@ LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"
 
 FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
 SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
+THIRD_UUID = "0b7d4c1e-52aa-4f0e-8f3b-6c1d9e2f7a55"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
 def main() -> int:
     """Show it all. Returns the exit code."""
@@ -59,6 +62,8 @@ def main() -> int:
         show_tree(root)
         failed += abs(second.ready_count - 1)
         second.close()
+
+        failed += from_media(root)
     print("\n%s" % ("demo: something went wrong, see above" if failed else "demo: all as it should be"))
     return 1 if failed else 0
 
@@ -94,6 +99,27 @@ def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
     return platform
 
 
+def from_media(root: str) -> int:
+    """A third VM, whose IMDS is down: the provisioning media alone say who it is. Returns 0 if all went well."""
+    put(root, "/sys/class/dmi/id/product_uuid", THIRD_UUID + "\n")
+    put(root, "/media/ovf-env.xml", make_ovf(user_name="carol", host_name="web-3", ssh_keys=[KEY],
+                                             custom_data=b"#!/bin/sh\necho hello\n").decode("utf-8"))
+    silent = {"name": "imds-down", "description": "Nobody listens at IMDS.", "listen_after_s": {"imds": "forever"}}
+    with Platform(scenario=silent, instance={"compute": {"vmId": THIRD_UUID}}) as third:
+        put(root, "/etc/lightinit/conf.d/demo.conf", "[azure]\nwireserver = %s\nimds = %s\nmedia = /media\n"
+            "media_only_s = 1\n" % (third.wireserver, third.imds))
+        title("A third instance: IMDS is down, and the provisioning media alone must do")
+        failed = lightinit(root, "boot")
+        show_platform(third)
+        title("What the host reads in Hyper-V's key-value pool")
+        for key, value in read_pool(root + "/var/lib/hyperv/.kvp_pool_1")[-1:]:
+            print("%s: %s" % (key, value))
+        title("What is kept of the media: custom data, and the document without its secrets")
+        for name in ("custom-data", "ovf-env.xml"):
+            show_file(root, "/var/lib/lightinit/instance/" + name)
+        return failed + abs(third.ready_count - 1)
+
+
 def lightinit(root: str, *arguments: str) -> int:
     """Run the real command on the scratch root. Returns 0 if it succeeded, else 1."""
     print("$ lightinit --root %s %s" % (root, " ".join(arguments)), flush=True)
@@ -110,9 +136,9 @@ def show_platform(platform: Platform) -> None:
     for record in platform.requests:
         query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
         print("%-10s %-4s %s?%s -> %s" % (record["server"], record["method"], record["path"], query, record["status"]))
-    for report in platform.final_reports:
+    for report in platform.health_reports:
         print("health report: " + json.dumps({key: report[key] for key in (
-            "state", "accepted", "incarnation", "container_id", "role_instance_id", "agent")}))
+            "state", "substatus", "accepted", "incarnation", "container_id", "role_instance_id", "agent")}))
 
 
 def show_tree(root: str) -> None:
