@@ -18,8 +18,10 @@ LOG = logging.getLogger("lightinit.media")
 NONE = "none"
 COPY = "ovf-env.xml"
 FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
-# A drive is there before the first lease, mostly. Where none is to be seen yet, this much since the beginning is given it.
+# A drive is there before the first lease, mostly. Where none is to be seen yet, this much since the beginning is given it;
+# but only while the machine is just coming up, and drivers may still be loaded.
 DRIVE_GRACE_S = 2.0
+COMING_UP_S = 60.0
 
 
 class MediaReading:
@@ -35,6 +37,7 @@ class MediaReading:
     """
 
     def __init__(self, system: System, where: str) -> None:
+        self._system = system
         self._clock = system.clock
         self._search = media.MediaSearch(system, _is_ours, media.AUTO if where == NONE else where)
         self._began_s = self._clock.monotonic()
@@ -66,8 +69,8 @@ class MediaReading:
             self._take(self._search.result(self._left_s(wait_s)))
         else:
             self._search.settle(self._left_s(wait_s))
-            grace_s = 0.0 if self._search.saw_drive else self._left_s(min(wait_s, DRIVE_GRACE_S))
-            self._take(self._search.result(grace_s))
+            may_come = not self._search.saw_drive and self._is_coming_up()
+            self._take(self._search.result(self._left_s(min(wait_s, DRIVE_GRACE_S)) if may_come else 0.0))
         self._search.stop()
         if self._problem:
             warnings.append(self._problem)
@@ -87,6 +90,13 @@ class MediaReading:
             "" when they are out, otherwise why not.
         """
         return media.eject(system, Medium(device, b"", optical=True))
+
+    def _is_coming_up(self) -> bool:
+        uptime = self._system.read_text("/proc/uptime").split()
+        try:
+            return bool(uptime) and float(uptime[0]) < COMING_UP_S
+        except ValueError:
+            return False
 
     def _left_s(self, wait_s: float) -> float:
         return max(0.0, wait_s - (self._clock.monotonic() - self._began_s))
