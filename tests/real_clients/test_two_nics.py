@@ -31,7 +31,8 @@ def other(tmp_path: Path) -> Iterator[Namespace]:
 @pytest.fixture
 def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
     need("dhclient", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
+                    "/var/lib/hyperv"]) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         other.connect("vs", vm, "eth1")

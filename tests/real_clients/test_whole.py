@@ -68,7 +68,8 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
 @pytest.fixture
 def vm(azure: Azure) -> Iterator[Namespace]:
     need("dhclient", "sshd", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
+                    "/var/lib/hyperv"]) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         vm.run("sh", "-c", DMI)
