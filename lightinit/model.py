@@ -142,7 +142,7 @@ class Instance:
         tags: the VM's tags.
         user_data: IMDS userData, still base64, or "". A secret.
         raw: the sources' own documents by source name, for ``query``. May hold secrets.
-        custom_data: the provisioning media's CustomData, still base64, or "". A secret.
+        custom_data: the provisioning media's CustomData, still base64 (or whatever stood in its place), or "". A secret.
         certificates: those that the datasource was asked to fetch.
     """
 

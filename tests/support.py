@@ -8,6 +8,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from lightinit.host.clock import Clock
+from lightinit.settings import CORE
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AZURE_TAG = "7783-7084-3265-9085-8269-3286-77"
@@ -45,6 +46,11 @@ mount --bind /mnt/net /sys/class/net
 echo %s >/sys/class/dmi/id/chassis_asset_tag
 echo %s >/sys/class/dmi/id/product_uuid
 """ % (AZURE_TAG, UUID)
+
+
+# Settings for a live boot in namespaces, where the root file system is still this machine's own: it is not to be grown.
+SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(
+    name for setting in CORE["lightinit"] if setting.key == "modules" for name in setting.default if name != "root_disk")
 
 
 class ScriptedClock(Clock):

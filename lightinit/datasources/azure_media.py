@@ -42,7 +42,7 @@ class MediaReading:
         self._search = media.MediaSearch(system, _is_ours, media.AUTO if where == NONE else where)
         self._began_s = self._clock.monotonic()
         self._parsed: Optional[OvfEnvironment] = None
-        self._problem = ""
+        self._problem = self._unusable = ""
         self.medium: Optional[Medium] = None
         self.documents: Dict[str, bytes] = {}
         if where != NONE:
@@ -80,7 +80,8 @@ class MediaReading:
 
     def describe(self) -> str:
         """Why there is nothing to be had from the media, for an operator; "" when nothing was there to look at."""
-        return self._problem or "; ".join("%s: %s" % each for each in self._search.tried)
+        # Briefly: in a report there is room for a hundred characters of it.
+        return self._unusable or "; ".join("%s: %s" % each for each in self._search.tried)
 
     @staticmethod
     def eject(system: System, device: str) -> str:
@@ -109,6 +110,7 @@ class MediaReading:
             self._parsed = ovf.parse(medium.data)
         except MalformedError as error:
             self._problem = "the provisioning media on %s cannot be used: %s" % (medium.device, error)
+            self._unusable = "%s: %s" % (medium.device, error)
             LOG.warning("%s", self._problem)
         else:
             LOG.info("provisioning media: %s, %s", medium.device, medium.how)

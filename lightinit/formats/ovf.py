@@ -43,7 +43,7 @@ class OvfEnvironment:
         user_name: the admin account, not yet validated; "" for none.
         password: its password, exactly as given; "" for none. A secret.
         password_login: False when SSH password login is to be off, True when on, None when it is not said.
-        custom_data: canonical base64, "" for none. A secret.
+        custom_data: canonical base64, or, with a warning, whatever else stands there; "" for none. A secret.
         ssh_keys: by value, or by the fingerprint (upper-case hex SHA-1) of a certificate of the platform's.
         preprovisioned: whether this VM was booted before it has an owner.
         preprovisioned_type: how it then waits for its owner, such as ``Savable``; "" when it is not said.
@@ -172,8 +172,9 @@ def _password(linux: markup.Element, notes: List[str]) -> str:
 
 
 def _custom_data(linux: markup.Element, notes: List[str]) -> str:
-    """CustomData as canonical base64; "" when there is none, or when it is not base64."""
-    text = "".join(_raw(linux, "CustomData").split())
+    """CustomData as canonical base64; as it stands when it is not base64: somebody meant something by it."""
+    given = _raw(linux, "CustomData")
+    text = "".join(given.split())
     if text in STRUCK_OUT:
         notes.append("CustomData is struck out: this is an agent's copy of the document")
         return ""
@@ -182,8 +183,8 @@ def _custom_data(linux: markup.Element, notes: List[str]) -> str:
             raise ValueError(len(text))
         return base64.b64encode(base64.b64decode(text, validate=True)).decode("ascii")
     except (binascii.Error, ValueError):
-        notes.append("CustomData is not base64: it is left out")
-        return ""
+        notes.append("CustomData is not base64: it is kept as it came")
+        return given
 
 
 def _keys(linux: markup.Element, notes: List[str]) -> Tuple[SshKey, ...]:

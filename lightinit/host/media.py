@@ -28,6 +28,7 @@ POLL_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
 HEAD_START_S = 2.0  # what optical drives have before disks are looked at, should they not have answered by then
 MOST_AT_ONCE = 8
+SLOW_S = 1.0  # a first look that is given up after less says nothing of its device: it may just have come
 # What is said of a device that surely holds no media: an empty drive, another disk.
 HARMLESS = ("No medium found", "neither UDF nor ISO 9660", "has no ovf-env.xml", "found no ovf-env.xml", "not one of this")
 
@@ -177,7 +178,10 @@ class MediaSearch:
                     self._stopping.wait(POLL_S)
         finally:
             for path in list(self._looks):
-                self._looks.pop(path).abandon()
+                look = self._looks.pop(path)
+                if path not in self._why and look.age_s >= SLOW_S:  # nobody knows what is there, and that is to be told
+                    self._note(path, "it did not answer within %.1f s" % look.age_s)
+                look.abandon()
             self._settled.set()
             self._over.set()
 

@@ -63,7 +63,8 @@ class Look:
         argv = list(command or reader_command())
         self._limit_bytes = limit_bytes
         self._limit_s = limit_s
-        self._ends_s = time.monotonic() + limit_s
+        self._began_s = time.monotonic()
+        self._ends_s = self._began_s + limit_s
         self._taken = b""
         # A session of its own: with it go the tools that the reader has started.
         self._process = subprocess.Popen(
@@ -96,6 +97,11 @@ class Look:
             return Answer(False, b"", "it did not answer within %g s%s" % (
                 self._limit_s, "" if gone else ", and the process that asked it does not end"), hung=True)
         return Answer(False, b"", "the reader ended without an answer (status %s)" % self._process.returncode)
+
+    @property
+    def age_s(self) -> float:
+        """For how long it has been at work."""
+        return time.monotonic() - self._began_s
 
     def abandon(self) -> None:
         """End it without an answer."""

@@ -19,5 +19,6 @@ def run(context: Context) -> Outcome:
     vm_id = context.instance.vm_id if context.instance and context.instance.vm_id else context.vm_id
     context.reported, warnings = report(context.datasource, failure.told if failure else None, vm_id, context.instance)
     if failure is not None:
+        context.steps[-1].warnings += warnings  # of this step: an error carries none
         raise ProvisioningError("reported as not ready", step=failure.name)
     return Outcome("the platform accepted %s" % context.reported, warnings)

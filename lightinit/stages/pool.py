@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats import ovf
@@ -38,6 +38,7 @@ def wait_for_owner(context: Context) -> None:
         LightinitError: the pool could not be told; or the owner's network did not come up.
     """
     kind, state = context.datasource.pool_type, context.state
+    wait = _Wait(context)  # it notes how the network is: the platform may change that as soon as it has the report
     known = state.load(RECORD) if state is not None else None
     if not (known or {}).get("reported"):
         context.datasource.report_ready()
@@ -45,7 +46,7 @@ def wait_for_owner(context: Context) -> None:
             state.save(RECORD, {"kind": kind, "reported": True})
     LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", kind)
     context.status.update(status="running", stage="fetch", waiting_for="owner")
-    environment = _Wait(context).run()
+    environment = wait.run()
     LOG.info("this VM has an owner")
     wanted = context.settings["network"]
     source = context.datasource
@@ -72,11 +73,11 @@ class _Wait:
         self._poll_s = max(0.05, float(options.get("reprovision_poll_s", 10.0)))
         self._said_s = self._clock.monotonic()
         self._extended_s: Optional[float] = None
+        self._seen = self._links()
 
     def run(self) -> OvfEnvironment:
         """Wait without an end: only the platform knows when somebody takes this VM."""
         quick_until_s = 0.0
-        links = self._links()
         with Watch(self._system, (), inotify=False) as watch:
             while True:
                 self._keep_alive()
@@ -88,9 +89,10 @@ class _Wait:
                 due_s = now_s + pause_s
                 while self._clock.monotonic() < due_s:
                     watch.wait(due_s - self._clock.monotonic())
-                    if self._links() != links:
-                        links = self._links()
-                        LOG.info("the network changes: %s", links or "no interface with a carrier")
+                    links = self._links()
+                    if links != self._seen:
+                        self._seen = links
+                        LOG.info("the network changes: %s", links[0] or "no interface with a carrier")
                         quick_until_s = self._clock.monotonic() + QUICK_FOR_S
                         break
 
@@ -109,14 +111,18 @@ class _Wait:
             return None
         return replace(found, preprovisioned=False, preprovisioned_type="")
 
-    def _links(self) -> str:
-        """The interfaces with a carrier, as a text that differs whenever one comes, goes or is another."""
-        found = []
+    def _links(self) -> Tuple[str, str]:
+        """The interfaces with a carrier, and how often each interface has lost or got one.
+
+        Both together differ whenever one comes, goes or is another, also when it was gone only while nobody looked.
+        """
+        found, changes = [], []
         for name in self._system.list_dir("/sys/class/net"):
             folder = "/sys/class/net/" + name
+            changes.append("%s %s" % (name, self._system.read_text(folder + "/carrier_changes").strip()))
             if name != "lo" and self._system.read_text(folder + "/carrier").strip() == "1":
                 found.append("%s (%s)" % (name, self._system.read_text(folder + "/address").strip()))
-        return ", ".join(found)
+        return ", ".join(found), ", ".join(changes)
 
     def _keep_alive(self) -> None:
         now_s = self._clock.monotonic()

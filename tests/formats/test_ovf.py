@@ -164,8 +164,8 @@ def test_custom_data_becomes_canonical(text: str, expected: str) -> None:
 @pytest.mark.parametrize("text", ["#!/bin/sh", "AAA", "A", "AA=A", "AAAA=", "\u00e4\u00e4\u00e4\u00e4", "A-_A"])
 def test_custom_data_that_is_not_base64_costs_no_vm(text: str) -> None:
     seen = changed(CUSTOM, text)
-    assert (seen.custom_data, seen.user_name) == ("", "azureuser")
-    assert seen.warnings == ("CustomData is not base64: it is left out",)
+    assert (seen.custom_data, seen.user_name) == (text, "azureuser"), "nor is it lost"
+    assert seen.warnings == ("CustomData is not base64: it is kept as it came",)
 
 
 def test_keys_that_cannot_be_used_are_named() -> None:

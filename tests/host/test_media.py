@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any, List
 
 import pytest
 
-from lightinit.host import media_devices, media_look, media_reader
+from lightinit.host import media, media_devices, media_look, media_reader
 from lightinit.host.media import MediaSearch, Medium, eject
 from lightinit.host.media_devices import Candidate
 from lightinit.host.media_look import Look
@@ -226,6 +227,23 @@ def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root
     assert search.result(1.5) is None
     search.stop()
     assert note.read_text() == "x"
+
+
+def test_a_device_that_has_not_answered_when_nobody_waits_any_more_is_told(root: Path) -> None:
+    search = MediaSearch(System(str(root)), everything, "/dev/sr0", command=reader(HANGS))
+    search.start()
+    assert search.result(media.SLOW_S + 0.5) is None and search.troubles == []
+    search.stop()
+    (device, why), = search.troubles
+    assert device == "/dev/sr0" and re.fullmatch(r"it did not answer within [12]\.\d s", why)
+
+
+def test_a_device_that_has_just_come_is_not_told_of(root: Path) -> None:
+    search = MediaSearch(System(str(root)), everything, "/dev/sr0", command=reader(HANGS))
+    search.start()
+    assert search.result(0.1) is None
+    search.stop()
+    assert search.troubles == []
 
 
 def test_stopping_ends_what_is_under_way(root: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.real_clients.netns import Namespace, need, wait_until
 from tests.real_clients.test_whole import ENV, Azure
-from tests.support import DMI
+from tests.support import DMI, SPARE_THE_DISK
 
 ROUTES = "121,168.63.129.16/32,10.99.0.1,169.254.169.254/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 
@@ -31,12 +31,14 @@ def other(tmp_path: Path) -> Iterator[Namespace]:
 @pytest.fixture
 def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
     need("dhclient", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
+                    "/var/lib/hyperv"]) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         other.connect("vs", vm, "eth1")
         other.add_address("vs", "10.77.0.1/24")
         vm.run("sh", "-c", DMI)
+        vm.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         yield vm
 
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.real_clients.netns import Namespace, need, wait_until
-from tests.support import DMI, HERE, UUID
+from tests.support import DMI, HERE, SPARE_THE_DISK, UUID
 
 ENV = {"PYTHONPATH": HERE}
 SSHD_CONFIG = "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n" \
@@ -68,10 +68,12 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
 @pytest.fixture
 def vm(azure: Azure) -> Iterator[Namespace]:
     need("dhclient", "sshd", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
+                    "/var/lib/hyperv"]) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         vm.run("sh", "-c", DMI)
+        vm.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         yield vm
 
 

@@ -106,6 +106,29 @@ def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
     assert source.adopted is not None
 
 
+def test_a_link_that_flaps_while_nobody_looks_is_seen(tmp_path: Any) -> None:
+    """As when it is down and up again before the answer to a question has come, or with that to the report."""
+    times: List[float] = []
+    folder = str(tmp_path) + "/sys/class/net/eth0"
+    os.makedirs(folder)
+
+    def write(changes: int) -> None:
+        for name, value in (("carrier", 1), ("carrier_changes", changes)):
+            with open("%s/%s" % (folder, name), "w", encoding="utf-8") as handle:
+                handle.write("%d\n" % value)
+
+    def answer() -> Optional[bytes]:
+        times.append(clock.monotonic())
+        return OWNER if len(times) == 4 else None
+
+    write(2)
+    source = Source(Imds(answer), lambda: write(4))
+    context = make(tmp_path, source)
+    clock = context.system.clock
+    pool.wait_for_owner(context)
+    assert times[-1] - times[0] < 9, "or it would be asked every ten seconds"
+
+
 def test_after_a_change_of_the_network_it_is_asked_at_once_and_often(tmp_path: Any) -> None:
     carrier = str(tmp_path) + "/sys/class/net/eth0/carrier"
     times: List[float] = []

@@ -1,0 +1,528 @@
+"""Bad media, names, passwords and pools: the real command, from what the platform hands over to what it hears of it.
+
+What the operator asked for and nobody could log in without is NotReady, with a reason that docs/reasons.md has; all else
+is Ready with a warning. In any case nothing that was there is lost, and a password or custom data are nowhere to be read.
+"""
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from lightinit.emulator import Platform
+from lightinit.emulator.media import make_media
+from lightinit.emulator.ovf import make_ovf
+from tests.emulated.test_bad_input import mounted, reported  # noqa: F401 - a fixture
+from tests.real_clients.netns import find_tool
+from tests.support import FILES, HERE, Machine
+
+INSTANCE = "/var/lib/lightinit/instance"
+POOL = "/var/lib/hyperv/.kvp_pool_1"
+SECRET = "Xy7:nobody |may' see <it>"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
+DOWN = {"name": "imds-down", "description": "IMDS answers nothing but 503.",
+        "imds": [{"status": 503, "repeat": "forever"}], "expect": {"ready": 0, "outcome": "error", "reports": ["NotReady"]}}
+# One that nobody logs in to with a key: with a password, or not at all.
+BY_PASSWORD = {"compute": {"publicKeys": [], "osProfile": {
+    "adminUsername": "alice", "computerName": "web-1", "disablePasswordAuthentication": "false"}}}
+MIB = 1024 * 1024
+
+
+def put(machine: Machine, ovf: bytes, path: str = "/media/ovf-env.xml") -> None:
+    """Give the machine media: a directory, or whatever ``path`` names."""
+    os.makedirs(os.path.dirname(machine.root + path), exist_ok=True)
+    with open(machine.root + path, "wb") as handle:
+        handle.write(ovf)
+
+
+def lead(machine: Machine, platform: Platform, more: str = "", media: str = "/media") -> None:
+    """The settings for a boot with media whose IMDS may be down."""
+    machine.lead_to(platform, "[lightinit]\nlog_level = debug\n")
+    machine.put("/etc/lightinit/conf.d/20-media.conf", "[azure]\nmedia = %s\nfetch_timeout_s = 1.5\nmedia_only_s = 0.3\n"
+                "media_wait_s = 5\n%s" % (media, more))
+
+
+def documented(*phrases: str) -> None:
+    """docs/reasons.md has each of them in the first column of a table."""
+    with open(os.path.join(HERE, "docs", "reasons.md"), encoding="utf-8") as handle:
+        told = re.findall(r"^\| ([^|]+) \|", handle.read(), re.MULTILINE)
+    for phrase in phrases:
+        assert [cell for cell in told if "`%s`" % phrase in cell], phrase
+
+
+def told(machine: Machine) -> Dict[str, Any]:
+    """What `status` says."""
+    found: Dict[str, Any] = json.loads(machine.run("status", "--format", "json").stdout)
+    return found
+
+
+def without_secret(machine: Machine, platform: Platform, ended: Any, secret: str = SECRET,
+                   but: Optional[List[str]] = None) -> None:
+    """The secret is in nothing that was said, sent, or kept, except where the media are, and in the files ``but``."""
+    coded = base64.b64encode(secret.encode()).decode()
+    inside_xml = secret.replace("<", "&lt;").replace(">", "&gt;")
+    everywhere = dict(machine.tree(), said=ended.stdout + ended.stderr, sent=json.dumps(platform.requests))
+    for name, text in everywhere.items():
+        if name.startswith("/media") or os.path.basename(name) in (but or []):
+            continue
+        for form in (secret, coded, inside_xml, json.dumps(secret)[1:-1]):
+            assert form not in text and form.encode().decode("latin-1") not in text, name
+
+
+def is_as_it_was(machine: Machine, before: Dict[str, str], *names: str) -> None:
+    """What these files had is still there; by default the account files."""
+    after = machine.tree()
+    for name in names or ("/etc/passwd", "/etc/shadow", "/etc/group"):
+        assert after[name] == before[name], name
+
+
+def not_ready(machine: Machine, platform: Platform, ended: Any, reason: str, *words: str) -> None:
+    """The boot ended in NotReady for ``reason``, in which ``words`` stand."""
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    assert reported(platform) == ["NotReady"], ended.stderr
+    description = platform.final_reports[-1]["description"]
+    assert "|reason=%s|" % reason in description
+    for word in words:
+        assert word in description, description
+    documented(reason)
+    found = told(machine)
+    assert found["exit_code"] == 1 and [error for error in found["errors"] if reason in error]
+
+
+def ready(machine: Machine, platform: Platform, ended: Any, *warnings: str) -> None:
+    """The boot ended in Ready, with a warning for each of ``warnings``, in which it stands; and no other."""
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
+    assert (reported(platform)[-1:], platform.ready_count) == (["Ready"], 1), ended.stderr
+    found = told(machine)
+    assert found["exit_code"] == (2 if warnings else 0)
+    for word in warnings:
+        assert [warning for warning in found["warnings"] if word in warning], found["warnings"]
+    others = [warning for warning in found["warnings"] if not [word for word in warnings if word in warning]]
+    assert others == []
+
+
+# -- media that are as they should be ----------------------------------------------------------------------------------
+
+def test_the_media_alone_are_enough(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("alice", "web-1", ssh_keys=[KEY], custom_data=b"mine"))
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        ready(machine, platform, machine.run("boot"), "no metadata, the provisioning media must do: imds is not ready")
+    assert machine.read("/etc/hostname") == "web-1\n"
+    assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
+    assert machine.read(INSTANCE + "/custom-data") == "mine"
+    copy = machine.read(INSTANCE + "/ovf-env.xml")
+    assert "<UserName>alice</UserName>" in copy and base64.b64encode(b"mine").decode() not in copy
+
+
+def test_imds_wins_where_both_speak(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("mallory", "of-media", password=SECRET, ssh_keys=[KEY]))
+    with Platform() as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        ready(machine, platform, ended, "imds names the admin 'azureuser', the provisioning media 'mallory': imds counts")
+        without_secret(machine, platform, ended)
+    assert machine.read("/etc/hostname") == "lightinit-vm\n" and "mallory" not in machine.read("/etc/passwd")
+    assert KEY.split()[1] not in machine.read("/home/azureuser/.ssh/authorized_keys")
+
+
+def test_neither_is_a_failure_with_a_reason(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    before = machine.tree()
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform, "media_wait_s = 0.5\n")
+        not_ready(machine, platform, machine.run("boot"), "imds is not ready", "media=/media: No such file or directory")
+    is_as_it_was(machine, before)
+
+
+def test_media_that_come_late(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform, "media_wait_s = 30\n")
+        process = machine.start("boot")
+        asked = [lambda it: len([one for one in it.requests if one["server"] == "imds"]) > 1]
+        assert platform.wait_for(asked[0], 20)
+        put(machine, make_ovf("alice", "web-1", ssh_keys=[KEY]), "/media.new/ovf-env.xml")
+        os.rename(machine.root + "/media.new", machine.root + "/media")
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert reported(platform) == ["Ready"] and "alice" in machine.read("/etc/passwd")
+
+
+# -- two sections, what is no base64, what is too large ----------------------------------------------------------------
+
+def twice(ovf: bytes) -> bytes:
+    """The document with its ProvisioningSection twice; the second names another account."""
+    text = ovf.decode()
+    begin, end = text.index("<wa:ProvisioningSection>"), text.index("<wa:PlatformSettingsSection>")
+    return (text[:end] + text[begin:end].replace("alice", "mallory") + text[end:]).encode()
+
+
+TWICE = "provisioning document says a thing twice"
+CANNOT_BE_USED = "the provisioning media on /media cannot be used: "
+
+
+def test_two_sections_beside_imds_are_a_warning(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, twice(make_ovf("alice", "web-1", password=SECRET)))
+    with Platform() as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        ready(machine, platform, ended, CANNOT_BE_USED + TWICE)
+        without_secret(machine, platform, ended)
+    documented(TWICE)
+    assert machine.exists("/home/azureuser/.ssh/authorized_keys")
+    assert not {"alice", "mallory"} & {line.split(":")[0] for line in machine.read("/etc/passwd").splitlines()}
+
+
+def test_two_sections_in_which_the_only_password_was(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, twice(make_ovf("alice", "web-1", password=SECRET)))
+    with Platform(instance=BY_PASSWORD) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "nobody could log in", "there is no password")
+        assert [warning for warning in told(machine)["warnings"] if CANNOT_BE_USED + TWICE in warning]
+        without_secret(machine, platform, ended)
+        # When that is mended, the same VM becomes ready.
+        put(machine, make_ovf("alice", "web-1", password=SECRET))
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["NotReady", "Ready"]
+
+
+def test_two_sections_and_nothing_else(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, twice(make_ovf("alice", "web-1", password=SECRET)))
+    before = machine.tree()
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "imds is not ready", TWICE)
+        without_secret(machine, platform, ended)
+    is_as_it_was(machine, before)
+
+
+PLAIN = "#!/bin/sh\necho this is {no} base64 at all"
+
+
+def with_plain_custom_data(**fields: Any) -> bytes:
+    return make_ovf(custom_data=b"x", **fields).replace(base64.b64encode(b"x"), PLAIN.encode())
+
+
+@pytest.mark.parametrize("scenario", ["good", DOWN], ids=["IMDS", "media alone"])
+def test_custom_data_that_are_no_base64_are_kept_and_cost_no_vm(tmp_path: Any, scenario: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, with_plain_custom_data(user_name="azureuser", ssh_keys=[KEY]))
+    with Platform(scenario=scenario) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        said = "CustomData is not base64: it is kept as it came"
+        ready(machine, platform, ended, said, "custom data kept as it came: not base64",
+              *(["no metadata"] if scenario == DOWN else []))
+        without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
+    documented(said, "not base64")
+    assert machine.read(INSTANCE + "/custom-data") == PLAIN
+    for name in ("instance.json", "custom-data"):
+        assert os.stat("%s%s/%s" % (machine.root, INSTANCE, name)).st_mode & 0o777 == 0o600
+    assert PLAIN not in machine.run("query").stdout
+
+
+def test_custom_data_that_are_no_base64_and_that_somebody_needs(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, with_plain_custom_data(user_name="azureuser"))
+    with Platform() as platform:
+        lead(machine, platform, "[module.custom_data]\nexecute = custom_data\nrequired = yes\n")
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "custom data cannot be decoded", "which=custom data", "why=not base64")
+        without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
+    assert machine.exists("/home/azureuser/.ssh/authorized_keys"), "all else is done"
+
+
+def boot_and_measure(machine: Machine) -> Any:
+    """Boot; the process as it ended, and how much memory it or what it started had at most, in bytes."""
+    # By way of a small process: what a process had before it became another counts as that one's.
+    program = "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); " \
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)"
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", program, *machine.argv("boot")], cwd=HERE, timeout=60,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           universal_newlines=True)
+    return ended, int(ended.stdout) * 1024
+
+
+def hundred_megabytes(machine: Machine, form: str) -> str:
+    """Media with a document of 100 MB, as a directory or in an image. Returns where."""
+    ovf = make_ovf("alice", "web-1", password=SECRET).replace(b"</wa:ProvisioningSection>",
+                                                              b"<!--%s--></wa:ProvisioningSection>" % (b"x" * 100 * MIB))
+    if form == "directory":
+        put(machine, ovf)
+        return "/media"
+    os.makedirs(machine.root + "/media")
+    make_media(machine.root + "/media/image", ovf, form)
+    return "/media/image"
+
+
+@pytest.mark.parametrize("form", ["directory", "udf", "iso9660"])
+def test_a_document_of_100_megabytes_is_never_read(tmp_path: Any, form: str) -> None:
+    if form != "directory" and (find_tool("genisoimage") is None or find_tool("7z") is None):
+        pytest.skip("not installed here: genisoimage or 7z")
+    machine = Machine(tmp_path)
+    where = hundred_megabytes(machine, form)
+    with Platform() as platform:
+        lead(machine, platform, media=where)
+        ended, most_bytes = boot_and_measure(machine)
+        larger = "its ovf-env.xml is larger than 1048576 bytes"
+        ready(machine, platform, ended, "provisioning media may be on %s, but: " % where)
+        assert larger in told(machine)["warnings"][0]
+        without_secret(machine, platform, ended)
+        assert most_bytes < 100 * MIB
+    documented("its ovf-env.xml is larger than … bytes")
+    if form == "directory":
+        machine.put("/sys/class/dmi/id/product_uuid", "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8\n")
+        with Platform(scenario=DOWN) as platform:
+            lead(machine, platform, "media_wait_s = 0.5\n")
+            not_ready(machine, platform, machine.run("boot"), "imds is not ready", larger)
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+NAMES = [("root", "user name is not allowed", "root is not an admin account"),
+         ("al:ice", "user name is not allowed", "only letters, digits, dots, hyphens and underscores"),
+         ("a" * 200, "user name is not allowed", "it is longer than 32 characters"),
+         ("-rf", "user name is not allowed", "it starts with a hyphen"),
+         ("toor", "user name belongs to root", "user=toor"),
+         ("daemon", "user name belongs to a system account", "uid=1|"),
+         ("nobody1", "user name belongs to an account that cannot log in", "shell=/usr/sbin/nologin")]
+PASSWD = "toor:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/usr/sbin:/bin/sh\nnobody1:x:2000:2000::/home/nobody1:/usr/sbin/nologin\n"
+
+
+def named(machine: Machine, where: str, name: str, more: Optional[Dict[str, Any]] = None) -> Platform:
+    """A platform that names the admin: IMDS or, IMDS being down, the media alone. Both give a key."""
+    if where == "media":
+        put(machine, make_ovf(name, "web-1", password=SECRET, ssh_keys=[KEY]))
+        return Platform(scenario=DOWN)
+    profile = {"adminUsername": name, "computerName": "web-1", "disablePasswordAuthentication": "true"}
+    return Platform(instance={"compute": {"osProfile": profile, "publicKeys": [{"keyData": KEY, "path": ""}]}})
+
+
+@pytest.mark.parametrize("name, reason, why", NAMES, ids=[name[:8] for name, _, _ in NAMES])
+@pytest.mark.parametrize("where", ["imds", "media"])
+def test_a_name_that_cannot_be_the_admins(tmp_path: Any, where: str, name: str, reason: str, why: str) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/passwd", FILES["/etc/passwd"] + PASSWD)
+    before = machine.tree()
+    with named(machine, where, name) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, reason, why)
+        without_secret(machine, platform, ended, but=["instance.json", "secrets.json"])
+    is_as_it_was(machine, before, "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers")
+    assert not [path for path in machine.tree() if path.startswith(("/home", "/root", "/etc/sudoers.d"))]
+
+
+def test_a_name_of_the_medias_that_is_too_long_to_be_read(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("a" * 600, "web-1", password=SECRET))
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        not_ready(machine, platform, machine.run("boot"), "imds is not ready", "xml field is too long")
+    documented("xml field is too long")
+
+
+@pytest.mark.parametrize("where", ["imds", "media"])
+def test_an_account_that_is_there_with_another_shell_keeps_it(tmp_path: Any, where: str) -> None:
+    machine = Machine(tmp_path)
+    line = "alice:x:1500:100:Alice:/srv/alice:/bin/zsh\n"
+    machine.put("/etc/passwd", FILES["/etc/passwd"] + line)
+    machine.put("/etc/group", FILES["/etc/group"] + "users:x:100:\n")
+    machine.put("/etc/shadow", FILES["/etc/shadow"] + "alice:$6$salt$hash:19000:0:99999:7:::\n")
+    machine.put("/srv/alice/thesis", "mine\n")
+    if os.geteuid() == 0:
+        os.chown(machine.root + "/srv/alice", 1500, 100)
+    before = machine.tree()
+    with named(machine, where, "alice") as platform:
+        lead(machine, platform, media="/media" if where == "media" else "none")
+        ended = machine.run("boot")
+        ready(machine, platform, ended, *(["no metadata"] if where == "media" else []))
+        without_secret(machine, platform, ended)
+    is_as_it_was(machine, before, "/etc/passwd", "/etc/shadow", "/srv/alice/thesis")
+    assert KEY.split()[1] in machine.read("/srv/alice/.ssh/authorized_keys")
+    assert not machine.exists("/home/alice")
+
+
+# -- passwords (what they open is shown in tests/real_clients/test_media.py) ---------------------------------------------
+
+EVERYTHING = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "
+
+
+def test_a_password_of_all_there_is_is_taken_and_nowhere_to_be_read(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("alice", "web-1", password=EVERYTHING))
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        ready(machine, platform, ended, "no metadata")
+        for part in (EVERYTHING, EVERYTHING[2:30], "ABCDEFGHIJKLM", "\u0416\u6f22"):
+            without_secret(machine, platform, ended, part)
+
+
+@pytest.mark.parametrize("password, warning", [("a\nroot:owned", "it has control characters"), ("x" * 1025, "too long")])
+def test_a_password_of_the_medias_that_no_tool_could_take(tmp_path: Any, password: str, warning: str) -> None:
+    machine = Machine(tmp_path)
+    before = machine.tree()
+    put(machine, make_ovf("alice", "web-1", password=password))
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "imds is not ready", "password cannot be set")
+        assert "why=" + warning in ended.stderr
+        without_secret(machine, platform, ended, password)
+    is_as_it_was(machine, before)
+    documented("password cannot be set")
+
+
+def test_a_password_that_is_longer_than_tools_take(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    password = "\u00e4" * 256
+    put(machine, make_ovf("alice", "web-1", password=password, ssh_keys=[KEY]))
+    with Platform(scenario=DOWN) as platform:
+        lead(machine, platform)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "password is not allowed", "it is longer than 511 bytes")
+        without_secret(machine, platform, ended, password, but=["instance.json", "secrets.json"])
+    assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys"), "whoever has a key gets in"
+
+
+# -- Hyper-V's pool ----------------------------------------------------------------------------------------------------
+
+RECORD = b"OTHERS".ljust(512, b"\0") + b"value".ljust(2048, b"\0")
+FAILING = {"compute": {"osProfile": {"adminUsername": "root", "computerName": "web-1"}}}
+
+
+def pool_of(machine: Machine) -> List[Dict[str, str]]:
+    """What the host reads, by the emulator's own command."""
+    ended = subprocess.run([sys.executable, "-m", "lightinit.emulator", "kvp", machine.root + POOL], cwd=HERE, check=True,
+                           stdout=subprocess.PIPE, universal_newlines=True)
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def late_health(states: List[str]) -> Dict[str, Any]:
+    """Health reports are answered only after some seconds."""
+    return {"name": "late", "description": "Reports are answered late.", "health": [{"delay_s": 2.5}],
+            "expect": {"ready": states.count("Ready"), "outcome": "error", "reports": states}}
+
+
+@pytest.mark.parametrize("instance, state", [({}, "Ready"), (FAILING, "NotReady")])
+def test_the_pool_has_the_report_before_the_platform_hears_it(tmp_path: Any, instance: Any, state: str) -> None:
+    machine = Machine(tmp_path)
+    with Platform(scenario=late_health([state]), instance=instance) as platform:
+        machine.lead_to(platform, "[azure]\nrequest_timeout_s = 20\n")
+        process = machine.start("boot")
+        arrived = lambda it: [one for one in it.requests if one["method"] == "POST"  # noqa: E731
+                              and "<SubStatus>Provisioning</SubStatus>" not in one["body"]]
+        assert platform.wait_for(arrived, 30)
+        (record,) = pool_of(machine)  # the report has come, and is not answered yet
+        assert process.poll() is None and machine.json("/run/lightinit/status.json")["status"] == "running"
+        process.communicate(timeout=30)
+        assert reported(platform) == [state]
+        assert [record] == pool_of(machine)
+        assert record["key"] == "PROVISIONING_REPORT"
+        if state == "NotReady":
+            assert record["value"] == platform.final_reports[0]["description"]
+            assert "|reason=user name is not allowed|" in record["value"]
+        else:
+            assert record["value"].startswith("result=success|agent=lightinit/") and "|pps_type=None|" in record["value"]
+
+
+@contextlib.contextmanager
+def locked(path: str, kind: str) -> Iterator[None]:
+    """Another process holds a lock on the file to the end of the block."""
+    process = subprocess.Popen([sys.executable, os.path.join(HERE, "tests", "host", "kvp_process.py"), "hold", kind, path],
+                               env=dict(os.environ, PYTHONPATH=HERE), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("kind", ["flock", "lockf"])
+@pytest.mark.parametrize("instance, state", [({}, "Ready"), (FAILING, "NotReady")])
+def test_a_pool_that_is_locked_for_ever(tmp_path: Any, kind: str, instance: Any, state: str) -> None:
+    machine = Machine(tmp_path)
+    put(machine, RECORD, POOL)
+    with Platform(instance=instance) as platform, locked(machine.root + POOL, kind):
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        if state == "Ready":
+            ready(machine, platform, ended, "no telemetry: telemetry pool is locked")
+        else:
+            not_ready(machine, platform, ended, "user name is not allowed")
+            assert [warning for warning in told(machine)["warnings"] if "telemetry pool is locked" in warning]
+    documented("telemetry pool is locked")
+    assert [each["key"] for each in pool_of(machine)] == ["OTHERS"]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "fifo", "directory"])
+def test_a_pool_that_is_something_else(tmp_path: Any, kind: str) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/precious", "precious\n")
+    os.makedirs(os.path.dirname(machine.root + POOL))
+    {"link": lambda: os.symlink(machine.root + "/etc/precious", machine.root + POOL),
+     "dangling link": lambda: os.symlink(machine.root + "/etc/made", machine.root + POOL),
+     "hard link": lambda: os.link(machine.root + "/etc/precious", machine.root + POOL),
+     "fifo": lambda: os.mkfifo(machine.root + POOL), "directory": lambda: os.mkdir(machine.root + POOL)}[kind]()
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ready(machine, platform, machine.run("boot"), "no telemetry: telemetry pool is not safe to write")
+    documented("telemetry pool is not safe to write")
+    assert machine.read("/etc/precious") == "precious\n" and not machine.exists("/etc/made")
+
+
+def test_a_pool_that_is_full(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, RECORD * 1024, POOL)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ready(machine, platform, machine.run("boot"), "no telemetry: telemetry pool is full")
+    documented("telemetry pool is full")
+    with open(machine.root + POOL, "rb") as handle:
+        assert handle.read() == RECORD * 1024
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
+def test_a_pool_on_a_disk_that_is_full(tmp_path: Any, mounted: Any) -> None:  # noqa: F811
+    machine = Machine(tmp_path)
+    os.makedirs(os.path.dirname(machine.root + POOL))
+    mounted(os.path.dirname(machine.root + POOL), "size=8k")
+    put(machine, RECORD * 3, POOL)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ready(machine, platform, machine.run("boot"), "no telemetry: telemetry pool cannot be written")
+        assert "No space left on device" in told(machine)["warnings"][0]
+    documented("telemetry pool cannot be written")
+    assert [each["key"] for each in pool_of(machine)] == ["OTHERS"] * 3
+
+
+def test_what_an_earlier_boot_has_left_in_the_pool_goes(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, RECORD * 1024, POOL)
+    machine.put("/proc/stat", "cpu 1 2 3\nbtime %d\n" % (time.time() - 60))
+    os.utime(machine.root + POOL, (time.time() - 3600, time.time() - 3600))
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ready(machine, platform, machine.run("boot"))
+    assert [each["key"] for each in pool_of(machine)] == ["PROVISIONING_REPORT"]
