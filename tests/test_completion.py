@@ -154,9 +154,11 @@ def test_scenarios_and_files_are_offered(tmp_path: Any) -> None:
     program = "lightinit-emulator"
     assert sorted(offered(program, "run", "--scenario", "", cwd=str(tmp_path))) == sorted(
         list_names() + ["good-mine.json"])
+    assert offered(program, "run", "--certificates", "", cwd=str(tmp_path)) == ["good-mine.json", "auto"]
     assert sorted(offered(program, "run", "--scenario", "good", cwd=str(tmp_path))) == ["good", "good-mine.json"]
-    for words in (["check"], ["kvp"], ["run", "--instance"], ["run", "--log"], ["run", "--ready-file"], ["media", "--output"],
-                  ["media", "--ovf"], ["media", "--password-file"], ["media", "--custom-data"], ["media", "--ssh-key"]):
+    for words in (["check"], ["kvp"], ["run", "--instance"], ["run", "--log"], ["run", "--ready-file"],
+                  ["media", "--output"], ["media", "--ovf"], ["media", "--password-file"], ["media", "--custom-data"],
+                  ["media", "--ssh-key"]):
         assert offered(program, *words, "", cwd=str(tmp_path)) == ["good-mine.json"]
 
 

@@ -141,7 +141,8 @@ def _run(options: argparse.Namespace) -> int:
         shown = {"wireserver": platform.wireserver, "imds": platform.imds}
         if platform.host_plugin:
             shown["host_plugin"] = platform.host_plugin
-        line = json.dumps(dict(shown, scenario=platform.scenario.name, pid=os.getpid())) + "\n"
+        line = json.dumps(dict(shown, scenario=platform.scenario.name, pid=os.getpid(),
+                               thumbprints=platform.thumbprints)) + "\n"
         if options.ready_file:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)

@@ -21,7 +21,9 @@ def add_commands(commands: Any) -> None:
     """Add both commands to the parser's ``commands``."""
     media = commands.add_parser(
         "media", help="write the image of a provisioning CD-ROM", description="Write the image of a provisioning "
-        "CD-ROM: a volume with ovf-env.xml, readable for this account alone. It takes genisoimage or mkisofs.")
+        "CD-ROM: a volume with ovf-env.xml, readable for this account alone. It takes genisoimage or mkisofs.",
+        allow_abbrev=False)
+    # No abbreviations, so that --password is not taken for --password-file and its value shown as a path.
     media.add_argument("--output", required=True, metavar="FILE", help="where to; an existing file is replaced")
     media.add_argument("--format", choices=FORMATS, default="udf",
                        help="udf as the platform's; iso9660; udf-bridge, which is both at once (udf)")

@@ -9,7 +9,7 @@ import base64
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
-from lightinit.emulator.certificates import Certificates, Source
+from lightinit.emulator.certificates import Certificates, Source, thumbprint
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
 from lightinit.emulator.health_report import is_progress
@@ -176,6 +176,11 @@ class Platform:
     def certificates(self) -> List[Pair]:
         """What the VM is given: pairs of PEM, each with ``certificate``, and ``key`` or None."""
         return list(self._certificates.pairs)
+
+    @property
+    def thumbprints(self) -> List[str]:
+        """The thumbprints of :attr:`certificates`, in order, as ``Fingerprint`` in ovf-env.xml names them."""
+        return [thumbprint(pair) for pair in self._certificates.pairs]
 
     @property
     def in_flight(self) -> int:

@@ -100,6 +100,7 @@ def test_check(tmp_path: Any) -> None:
     (["run", "--instance", "/nowhere.json"], 1, "/nowhere.json: cannot be read"),
     (["run", "--wireserver", "192.0.2.1:80"], 1, "Is the address on an interface"),
     (["run", "--ready-file", "/nowhere/file"], 1, "cannot write the ready file"),
+    (["run", "--certificates", "/nowhere.pem"], 1, "cannot read the certificates in /nowhere.pem: No such file"),
     (["run", "--imds", "nowhere"], 2, "is not HOST:PORT"),
     (["run", "--latency-ms", "-5"], 2, "is not a number of milliseconds"),
 ])

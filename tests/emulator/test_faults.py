@@ -23,6 +23,7 @@ from tests.emulator.wire import (
     get_goal_state,
     get_instance,
     post_report,
+    write_details,
     write_report,
 )
 
@@ -60,6 +61,20 @@ def test_sequences_of_endpoints_are_apart() -> None:
         assert get_instance(platform).status == 502
         assert post_report(platform).status == 200
         assert ask(platform.wireserver, "GET", "/?comp=versions").status == 504
+
+
+def test_reports_of_progress_have_a_sequence_of_their_own() -> None:
+    with play(progress=[{"status": 500}, {"advance_incarnation": 1}], health=[{"status": 503}]) as platform:
+        progress = write_report(platform, "NotReady", write_details("Provisioning"))
+        assert [post_report(platform, progress).status for _ in range(3)] == [500, 410, 410]
+        failed = write_report(platform, "NotReady", write_details("ProvisioningFailed"))
+        assert [post_report(platform, failed).status for _ in range(2)] == [503, 200]
+        assert post_report(platform, write_report(platform, "NotReady", write_details("Provisioning"))).status == 200
+        assert [report["accepted"] for report in platform.health_reports] == [False, False, True, True]
+        assert [report["substatus"] for report in platform.final_reports] == ["ProvisioningFailed"]
+        # Only NotReady tells of progress: a Ready that says so is a Ready.
+        assert post_report(platform, write_report(platform, "Ready", write_details("Provisioning"))).status == 200
+        assert [report["state"] for report in platform.final_reports] == ["NotReady", "Ready"]
 
 
 def test_forever() -> None:

@@ -34,6 +34,14 @@ def test_shipped_scenarios_are_valid_and_say_what_they_expect(name: str) -> None
     assert (scenario.expect["outcome"] == "error") == ("Ready" not in scenario.expect["reports"])
 
 
+def test_what_takes_more_than_any_agent_has_says_so() -> None:
+    for name in list_names():
+        scenario = load_scenario(name)
+        kinds = [kind for kind in ("certificates", "preprovisioned") if name.startswith(kind)]
+        assert scenario.needs == kinds, name
+        assert (scenario.preprovisioned is not None) == (kinds == ["preprovisioned"]), name
+
+
 def test_enough_scenarios_are_shipped() -> None:
     assert len(list_names()) >= 20
 
@@ -105,6 +113,22 @@ def test_page_describes_every_key() -> None:
     ({"expect": {"ready": 0, "outcome": "done", "reports": ["Ready"]}}, "do not agree"),
     ({"expect": {"ready": 0, "outcome": "error", "reports": [], "report": 1}}, "did you mean 'reports'?"),
     ({"name": ""}, "'name' is missing or empty"),
+    ({"needs": ["certificate"]}, "did you mean 'certificates'?"),
+    ({"needs": "certificates"}, "'needs' must be a list of certificates and preprovisioned"),
+    ({"certificate_options": {"pkcs12": "x"}}, "pkcs12 must be one of modern"),
+    ({"certificates": [{"variant": "deep"}]}, "asks certificates for the variant 'deep'"),
+    ({"certificates": [{"omit": ["Data"]}]}, "stands only in goalstate and imds"),
+    ({"progress": [{"variant": "bom"}]}, "has 'variant', which stands only in"),
+    ({"preprovisioned": "running"}, "'preprovisioned' must be Running or Savable"),
+    ({"preprovisioned": "Running", "assign": []}, "'assign' must be an object"),
+    ({"assign": {}}, "'assign' needs 'preprovisioned' beside it"),
+    ({"preprovisioned": "Running", "assign": {"ovf": {"hostname": "a"}}}, "assign.ovf has an unknown key 'hostname'"),
+    ({"preprovisioned": "Running", "assign": {"ovf": {"ssh_keys": "a"}}}, "which must be a list of texts"),
+    ({"preprovisioned": "Running", "assign": {"ovf": {"user_name": "\u0000"}}}, "which XML cannot carry"),
+    ({"preprovisioned": "Running", "assign": {"instance": 1}}, "assign.instance must be an object"),
+    ({"preprovisioned": "Running", "assign": {"owner": 1}}, "'assign' has an unknown key 'owner'"),
+    ({"assign_after_s": 1}, "'assign_after_s' needs 'assign'"),
+    ({"preprovisioned": "Running", "assign": {}, "assign_after_s": -1}, "must be a number of seconds"),
 ])
 def test_mistakes_are_explained(parts: dict, sentence: str) -> None:
     problems = complain(**parts)
