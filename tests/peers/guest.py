@@ -47,6 +47,7 @@ class Guest(Chroot):
     """
 
     NAMESPACES = ("--mount", "--net", "--uts", "--pid")
+    KEEP = "sleep 3600 & wait"  # the first process buries what others leave behind, as an init system does
 
     def __init__(self, release: str, folder: Path, platform: Namespace, media: Optional[Media] = None) -> None:
         super().__init__(release, folder)
