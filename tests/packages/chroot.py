@@ -101,8 +101,9 @@ class Chroot:
     def __enter__(self) -> "Chroot":
         # A process that does nothing keeps the mounts; they end with it.
         fork = ["--fork", "--kill-child"] if "--pid" in self.NAMESPACES else []
-        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c", MOUNT + self.KEEP,
-                                         "sh", str(self._folder), base_root(self.release)], stdout=subprocess.PIPE)
+        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c",
+                                         MOUNT + self.KEEP, "sh", str(self._folder), base_root(self.release)],
+                                        stdout=subprocess.PIPE)
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "the overlay cannot be mounted"
         return self
