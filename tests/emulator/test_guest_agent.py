@@ -12,8 +12,8 @@ from tests.emulator.wire import REPORT, WIRE, Reply, ask, get_goal_state
 
 CONFIGURATION = "Container/RoleInstanceList/RoleInstance/Configuration/"
 TELEMETRY = "/machine?comp=telemetrydata"
-EVENTS = b'<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="p"><Event id="1"><![CDATA[x]]></Event></Provider>' \
-         b"</TelemetryData>"
+EVENTS = b'<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="p"><Event id="1"><![CDATA[x]]></Event>' \
+         b"</Provider></TelemetryData>"
 SIGNAL = {"Api": "reporttargethealth", "Observations": [{"ObservationName": "a", "IsHealthy": True}]}
 
 
@@ -107,7 +107,7 @@ def test_health_signals(platform: Platform) -> None:
 
     assert post(json.dumps(SIGNAL).encode()).status == 200
     check_refused(platform, post(b"no"), 400, "not JSON")
-    wrong: List[object] = [[], {}, {"Observations": "x"}, {"Observations": [{"ObservationName": "a"}]}, {"Observations": [1]}]
+    wrong: List[object] = [[], {}, {"Observations": "x"}, {"Observations": [1]}, {"Observations": [{"IsHealthy": True}]}]
     for bad in wrong:
         check_refused(platform, post(json.dumps(bad).encode()), 400, "needs Observations")
     check_refused(platform, ask(platform.wireserver, "GET", "/HealthService"), 405, "POST only")
