@@ -8,7 +8,7 @@ PACKAGE = all
 INIT =
 
 .PHONY: help setup demo lint types test check bench test-pythons test-install install deb rpm \
-    test-packages vm-test vm-test-all clean
+    test-packages peers vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
@@ -21,6 +21,7 @@ help:
 	@echo "make deb           the Debian packages, in build/packages"
 	@echo "make rpm           the RPM packages, in build/packages"
 	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
+	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
 	@echo "make vm-test       boots, reboots, clones and cuts off real VMs with the built package (as root; takes some 30 minutes)"
 	@echo "make vm-test-all   the same on all six images"
 	@echo "make clean         remove what these have made"
@@ -63,6 +64,9 @@ rpm:
 
 test-packages: setup
 	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest tests/packages $(ARGS)
+
+peers: setup
+	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest tests/peers $(ARGS)
 
 vm-test: setup deb
 	LIGHTINIT_VM=1 $(PYTHON) -m pytest tests/vm $(ARGS)

@@ -42,7 +42,6 @@ mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" none "$1/roo
 mount -t proc none "$1/root/proc"
 mount -t tmpfs none "$1/root/run"
 echo ready
-exec sleep 3600
 """
 RUN_TIMEOUT_S = 300.0
 
@@ -81,7 +80,8 @@ def base_root(release: str) -> str:
 class Chroot:
     """A machine of a Debian release to install packages on. Use it in a ``with`` block; at its end it is gone.
 
-    A subclass may ask for more NAMESPACES of its own, as unshare and nsenter name them.
+    A subclass may ask for more NAMESPACES of its own, as unshare and nsenter name them, and for another shell command
+    that KEEPs them.
 
     Args:
         release: one of RELEASES.
@@ -90,6 +90,7 @@ class Chroot:
     """
 
     NAMESPACES: Tuple[str, ...] = ("--mount", "--net")
+    KEEP = "exec sleep 3600"
 
     def __init__(self, release: str, folder: Path, env: Optional[Dict[str, str]] = None) -> None:
         self.release = release
@@ -100,8 +101,9 @@ class Chroot:
     def __enter__(self) -> "Chroot":
         # A process that does nothing keeps the mounts; they end with it.
         fork = ["--fork", "--kill-child"] if "--pid" in self.NAMESPACES else []
-        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c", MOUNT,
-                                         "sh", str(self._folder), base_root(self.release)], stdout=subprocess.PIPE)
+        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c",
+                                         MOUNT + self.KEEP, "sh", str(self._folder), base_root(self.release)],
+                                        stdout=subprocess.PIPE)
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "the overlay cannot be mounted"
         return self

@@ -78,7 +78,7 @@ class Peer:
         return self
 
     def _make_certificate(self) -> str:
-        """Make a certificate, whose key becomes the admin's, and which IMDS has in the key's place; returns its fingerprint."""
+        """Make a certificate, which IMDS has in the place of the admin's key; returns its fingerprint."""
         pair = make_pair("peer")
         folder = self._folder / "certificates"
         folder.mkdir()
@@ -136,9 +136,9 @@ class Peer:
         ready, = self.azure.accepted("Ready")
         assert ready["headers"]["user-agent"].startswith(agent), ready["headers"]
         assert ready["headers"]["x-ms-agent-name"] == "WALinuxAgent"  # what cloud-init says, too
-        others = self.azure.accepted("NotReady")
-        assert len(others) == progress, [post["body"] for post in others]
-        assert all("<SubStatus>Provisioning</SubStatus>" in post["body"] for post in others)
+        accepted = [each for each in self.azure.heard() if "comp=health" in each["target"] and each["status"] == 200]
+        told = [each for each in accepted if "<SubStatus>Provisioning</SubStatus>" in each["body"]]
+        assert (len(accepted), len(told)) == (progress + 1, progress), [each["body"] for each in accepted]
 
     def check_login(self) -> None:
         """See that the machine has its name, and that its admin gets in with the key and has all rights."""
