@@ -204,8 +204,11 @@ def finish(context: Context, ran: bool) -> str:
     result = make_result(context, recorded or {})
     if context.state is not None:
         try:
-            if context.first_failure is not None and context.semaphores is not None:
-                # What the platform said led nowhere: the next boot asks again.
+            failure = context.first_failure
+            if failure is not None and failure.name != "final" and context.semaphores is not None and not stage_done(
+                    context, "final"):
+                # What the platform said led nowhere: the next boot asks again. Not if only the report did not arrive, since
+                # by then the media are ejected; nor on a VM that is ready, which fetches nothing any more.
                 context.semaphores.forget("stage.fetch", Frequency.INSTANCE)
             if is_whole(context) or recorded is None:
                 context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)

@@ -20,6 +20,7 @@ LOG = logging.getLogger("lightinit.imds")
 ENDPOINT = "169.254.169.254"
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
 OS_PROFILE_SINCE = "2020-07-15"
+POOL_TIMEOUT_S = 3.0  # Ready waits for this, on each VM without media
 EXTENDED_VERSION = "2021-08-01"
 REPROVISION_VERSION = "2019-06-01"
 # IMDS answers 404 and 410 while it is being set up or moved, 408 and 429 when it is busy.
@@ -98,7 +99,7 @@ class ImdsClient:
         def complete(remaining_s: float) -> Fetched:
             # The first attempt looks at what is there already, so that a pause comes before the next.
             kept.append(self._document(remaining_s) if kept else fetched)
-            if kept[-1].missing:
+            if kept[-1].missing and not can_do_without():
                 raise TransientError("imds document is incomplete", missing=" and ".join(kept[-1].missing))
             return kept[-1]
 
@@ -118,7 +119,7 @@ class ImdsClient:
         try:
             answer = self._transport.request(
                 "GET", "%s?api-version=%s&extended=true&format=json" % (self._base, EXTENDED_VERSION), {"Metadata": "true"},
-                timeout_s=self._request_timeout_s)
+                timeout_s=min(POOL_TIMEOUT_S, self._request_timeout_s))
             if answer.status != 200:
                 return ""
             return document_format.pool_type(document_format.parse(answer.body))

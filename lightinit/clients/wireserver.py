@@ -26,6 +26,7 @@ PASSING = frozenset((403, 404, 408, 409, 410, 429))
 MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
+PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 # Ciphers in which the server can be asked to send certificates, and what it says of one that it does not know.
 CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
 UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
@@ -148,7 +149,7 @@ class WireServerClient:
             LightinitError: it was not accepted.
         """
         body = health.not_ready(goal_state, "Provisioning", description)
-        answer = self._machine_request("POST", "health", self._request_timeout_s, body)
+        answer = self._machine_request("POST", "health", min(PROGRESS_TIMEOUT_S, self._request_timeout_s), body)
         if not 200 <= answer.status < 300:
             raise TransientError("wireserver refused the health report", status=answer.status,
                                  incarnation=goal_state.incarnation)

@@ -15,11 +15,11 @@ from lightinit.clients import telemetry
 from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
 from lightinit.clients.wireserver import WireServerClient
 from lightinit.datasources import azure_instance
-from lightinit.datasources.azure_media import MediaReading
+from lightinit.datasources.azure_media import COPY, MediaReading
 from lightinit.datasources.azure_settings import SETTINGS
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import health
-from lightinit.formats.ovf import OvfEnvironment
+from lightinit.formats.ovf import OvfEnvironment, redact
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.host.transport import OnRequest, Transport
@@ -30,6 +30,7 @@ from lightinit.settings import check_endpoint
 LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
 MIN_PAUSE_S = 0.05
+POOL_TYPES = ("Running", "Savable", "PreprovisionedOSDisk")
 
 class AzureDatasource:
     """Asks Azure about this VM, and reports to it.
@@ -120,7 +121,8 @@ class AzureDatasource:
         self._goal_state.start()
         warnings: List[str] = []
         fetched, environment = self._documents(warnings)
-        instance = azure_instance.join(instance_id, fetched.document if fetched else None, environment, warnings)
+        instance = azure_instance.join(instance_id, fetched.document if fetched else None, environment, warnings,
+                                       is_owners=self._adopted is not None)
         if fetched and fetched.missing and not azure_instance.suffices(environment):
             warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
         goal_state = self._goal_state.result_of_fetch()
@@ -159,7 +161,7 @@ class AzureDatasource:
             needed = admin is None or admin.password_login is not False
             environment = media.wait(needed, float(self._options["media_wait_s"]), warnings)
             self.documents = media.documents
-            self.pool_type = self._pool_type(environment)
+            self.pool_type = self._pool_type(environment, warnings)
         else:
             environment = None
         if failure is not None:
@@ -170,12 +172,17 @@ class AzureDatasource:
             warnings.append("no metadata, the provisioning media must do: %s" % failure)
         return fetched, environment
 
-    def _pool_type(self, environment: Optional[OvfEnvironment]) -> str:
+    def _pool_type(self, environment: Optional[OvfEnvironment], warnings: List[str]) -> str:
         if self._options["preprovisioned"] == "no":
             return ""
-        if environment is None:
-            return self.imds.fetch_pool_type()
-        return environment.preprovisioned_type or ("Running" if environment.preprovisioned else "")
+        kind = environment.preprovisioned_type if environment is not None else self.imds.fetch_pool_type()
+        known = next((each for each in POOL_TYPES if each.lower() == kind.lower()), "")
+        if known or (environment is not None and environment.preprovisioned):
+            return known or POOL_TYPES[0]
+        if kind:  # not one to wait in for ever
+            warnings.append("the platform says that this VM is preprovisioned as %s, which is unknown: it is provisioned" %
+                            ascii(kind[:40]))
+        return ""
 
     def _certificates(self, goal_state: Optional[GoalState], instance: Instance,
                       warnings: List[str]) -> Tuple[Certificate, ...]:
@@ -188,22 +195,31 @@ class AzureDatasource:
             return ()
         from lightinit.clients.certificates import fetch_certificates  # costs more than the rest, and few need it
 
-        if self._goal_state is not None:
-            self._goal_state.join()  # they share a connection
+        self._end_progress()  # they share a connection
         try:
             return fetch_certificates(self.wireserver, goal_state, self._clock.time())
         except LightinitError as error:
             warnings.append("no certificates: %s" % error)
             return ()
 
-    def adopt(self, environment: OvfEnvironment) -> None:
+    def succeed(self, earlier: "AzureDatasource") -> None:
+        """Take over from one that was made for another network: what it knows of the media and the pool.
+
+        Args:
+            earlier: asked for nothing any more.
+        """
+        self._media, self.pool_type = earlier._media, earlier.pool_type
+
+    def adopt(self, environment: OvfEnvironment, document: bytes = b"") -> None:
         """Take what the platform has said of the owner, in the place of the media, which tell of the pool.
 
         Args:
-            environment: the reprovision data.
+            environment: the reprovision data; without anything in it, IMDS alone is believed.
+            document: as they came.
         """
         self._adopted = environment
         self._came_from, self.pool_type = self.pool_type, ""
+        self.documents = {COPY: redact(document)} if document else {}
 
     def vm_id(self) -> str:
         """The platform's id of this VM, for machines whose DMI does not tell; "" when IMDS has none.
@@ -228,8 +244,6 @@ class AzureDatasource:
         Returns:
             The record that was written, for :meth:`report_failure`; and warnings.
         """
-        if self._goal_state is not None:
-            self._goal_state.join()  # the news that this VM is at work must not come after its result
         record = self.describe_success(vm_id) if error is None else self.describe_failure(error, vm_id)
         warnings: List[str] = []
         if self._system is not None and self._options["telemetry"]:
@@ -250,6 +264,7 @@ class AzureDatasource:
         Raises:
             ProvisioningError: the platform could not be told.
         """
+        self._end_progress()
         self.wireserver.report_ready()
 
     def describe_failure(self, error: LightinitError, vm_id: str = "") -> str:
@@ -272,8 +287,14 @@ class AzureDatasource:
         Raises:
             ProvisioningError: the platform could not be told.
         """
+        self._end_progress()
         short = health.failure_description(error.reason, {}, self._agent, vm_id, self._timestamp())
         self.wireserver.report_not_ready(FAILED, description or self.describe_failure(error, vm_id), short)
+
+    def _end_progress(self) -> None:
+        """Wait for the news that this VM is at work: it must not come after the result, and has the same connection."""
+        if self._goal_state is not None:
+            self._goal_state.join()
 
     def _timestamp(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock.time()))

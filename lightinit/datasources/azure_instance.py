@@ -13,7 +13,7 @@ from lightinit.model import Certificate, Instance, SshKey, User
 
 
 def join(instance_id: str, document: Optional[Document], environment: Optional[OvfEnvironment],
-         warnings: List[str]) -> Instance:
+         warnings: List[str], is_owners: bool = False) -> Instance:
     """The instance that both sources together tell of.
 
     Args:
@@ -21,6 +21,7 @@ def join(instance_id: str, document: Optional[Document], environment: Optional[O
         document: of IMDS; None when it could not be asked.
         environment: of the provisioning media, or of what took its place; None when there was none.
         warnings: where to note what is odd, one sentence each.
+        is_owners: whether the environment is that of an owner who has just got this VM: IMDS may still tell of the pool.
 
     Raises:
         MalformedError: as :func:`lightinit.formats.imds.instance_from_document`.
@@ -32,6 +33,10 @@ def join(instance_id: str, document: Optional[Document], environment: Optional[O
     if environment is None:
         return instance
     warnings.extend(environment.warnings)
+    if is_owners and environment.user_name and instance.admin is not None and instance.admin.name != environment.user_name:
+        warnings.append("imds still names the admin %s: what is known of the owner %s counts" % (
+            ascii(instance.admin.name[:64]), ascii(environment.user_name[:64])))
+        instance = replace(instance, admin=None)
     admin = _join_admin(instance.admin, environment, warnings)
     raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
     return replace(instance, hostnames=_join_names(instance, document, environment), admin=admin,
@@ -45,11 +50,9 @@ def suffices(environment: Optional[OvfEnvironment]) -> bool:
 
 
 def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
-    """The certificates without which nobody's SSH key is known: named where no key itself was given."""
+    """The certificates without which an SSH key is not known: named where no key itself was given."""
     keys = instance.admin.ssh_keys if instance.admin is not None else ()
-    if any(key.text for key in keys):
-        return ()
-    return tuple(key.fingerprint for key in keys if key.fingerprint)
+    return tuple(key.fingerprint for key in keys if key.fingerprint and not key.text)
 
 
 def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> Optional[User]:
@@ -81,8 +84,10 @@ def _join_admin(admin: Optional[User], environment: OvfEnvironment, warnings: Li
             return None
         return User(environment.user_name, environment.ssh_keys, environment.password_login, environment.password)
     if environment.user_name and environment.user_name != admin.name:
-        warnings.append("imds names the admin %s, the provisioning media %s: imds counts" % (
-            ascii(admin.name[:64]), ascii(environment.user_name[:64])))
+        # Another account's password and keys must not open this one.
+        warnings.append("imds names the admin %s, the provisioning media %s: imds counts, and neither the password nor the "
+                        "keys on the media are used" % (ascii(admin.name[:64]), ascii(environment.user_name[:64])))
+        environment = replace(environment, password="", ssh_keys=())
     keys: Tuple[SshKey, ...] = admin.ssh_keys or environment.ssh_keys
     login = environment.password_login if admin.password_login is None else admin.password_login
     return replace(admin, ssh_keys=keys, password_login=login, password=environment.password)

@@ -18,10 +18,14 @@ LOG = logging.getLogger("lightinit.media")
 NONE = "none"
 COPY = "ovf-env.xml"
 FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
+MARK = b"windowsazure"  # in a namespace of Azure's documents: what is broken and lacks it is somebody else's
 # A drive is there before the first lease, mostly. Where none is to be seen yet, this much since the beginning is given it;
 # but only while the machine is just coming up, and drivers may still be loaded.
 DRIVE_GRACE_S = 2.0
 COMING_UP_S = 60.0
+# For how long media that are not needed are looked at, should their device be slow; and what the drive has to open.
+SETTLE_S = 5.0
+EJECT_S = 10.0
 
 
 class MediaReading:
@@ -68,13 +72,14 @@ class MediaReading:
         if needed:
             self._take(self._search.result(self._left_s(wait_s)))
         else:
-            self._search.settle(self._left_s(wait_s))
+            self._search.settle(self._left_s(min(wait_s, SETTLE_S)))
             may_come = not self._search.saw_drive and self._is_coming_up()
             self._take(self._search.result(self._left_s(min(wait_s, DRIVE_GRACE_S)) if may_come else 0.0))
         self._search.stop()
         if self._problem:
             warnings.append(self._problem)
         elif self.medium is None:
+            LOG.info("no provisioning media, so no password and no custom data: %s", self.describe() or "no drive is there")
             warnings += ["provisioning media may be on %s, but: %s" % each for each in self._search.troubles]
         return self._parsed
 
@@ -90,7 +95,7 @@ class MediaReading:
         Returns:
             "" when they are out, otherwise why not.
         """
-        return media.eject(system, Medium(device, b"", optical=True))
+        return media.eject(system, Medium(device, b"", optical=True), EJECT_S)
 
     def _is_coming_up(self) -> bool:
         uptime = self._system.read_text("/proc/uptime").split()
@@ -122,5 +127,5 @@ def _is_ours(data: bytes) -> bool:
     try:
         ovf.parse(data)
     except MalformedError as error:
-        return error.reason not in FOREIGN
+        return error.reason not in FOREIGN and MARK in data
     return True

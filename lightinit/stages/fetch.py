@@ -18,9 +18,13 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError("fetch needs a network", hint="run the local stage first: lightinit stage local")
     # Only a run that ends in a report may begin one: by hand, a VM that is ready must not be told of as if it were not.
     instance, warnings = context.datasource.fetch(context.instance_id, announce=context.whole)
-    if getattr(context.datasource, "pool_type", ""):
+    kind = getattr(context.datasource, "pool_type", "")
+    if kind and not context.whole:
+        raise ProvisioningError("vm has no owner yet", pool=kind, hint="it is `lightinit boot` that waits for one")
+    if kind:
         pool.wait_for_owner(context)
-        instance, warnings = context.datasource.fetch(context.instance_id, announce=context.whole)
+        # Not announced again: the pool has just accepted Ready.
+        instance, warnings = context.datasource.fetch(context.instance_id, announce=False)
     context.state.save_instance(instance, redact)
     for name, content in getattr(context.datasource, "documents", {}).items():
         context.state.save_document(name, content)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats import ovf
 from lightinit.formats.ovf import OvfEnvironment
-from lightinit.host import systemd
+from lightinit.host import rebinding, systemd
 from lightinit.host.watch import Watch
 from lightinit.pipeline import Context
 from lightinit.stages import local
@@ -26,40 +26,71 @@ SAY_EVERY_S = 600.0
 QUICK_POLL_S = 1.0
 QUICK_FOR_S = 120.0
 REQUEST_TIMEOUT_S = 5.0
-EXTENSION_S = 1800.0  # by how much the service manager's own time limit is moved on
+EXTENSION_S = 2100.0  # by how much the service manager's own time limit is moved on
+# A DHCP client that sees a link come back has an address again after that; for one that does not, something is done.
+REBIND_AFTER_S = 8.0
+# Who had an owner in an earlier boot has one still; the platform may not hand out the data a second time.
+KNOWN_OWNER_S = 60.0
+
+
+class Owner(NamedTuple):
+    """What the platform says of the owner: understood, and as it came."""
+
+    environment: OvfEnvironment
+    document: bytes
 
 
 def wait_for_owner(context: Context) -> None:
     """Report that the VM is ready for the pool, wait until it has an owner, and find the network that it is in then.
 
-    That the pool knows of this VM is recorded: after a reboot it is not reported again, only waited.
+    That the pool knows of this VM is recorded: after a reboot it is not reported again, only waited. That it has an owner is
+    recorded too: after that nobody waits for ever. Where the data are there at once, the report to the pool was lost or
+    is late, and a report now would be one for the owner, of a VM that is not ready.
 
     Raises:
         LightinitError: the pool could not be told; or the owner's network did not come up.
     """
-    kind, state = context.datasource.pool_type, context.state
-    wait = _Wait(context)  # it notes how the network is: the platform may change that as soon as it has the report
-    known = state.load(RECORD) if state is not None else None
-    if not (known or {}).get("reported"):
-        context.datasource.report_ready()
-        if state is not None:
-            state.save(RECORD, {"kind": kind, "reported": True})
-    LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", kind)
-    context.status.update(status="running", stage="fetch", waiting_for="owner")
-    environment = wait.run()
-    LOG.info("this VM has an owner")
-    wanted = context.settings["network"]
     source = context.datasource
-    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"])
-    if network != context.network:
-        LOG.info("the owner's network: %s %s, WireServer %s", network.interface, network.address, network.wireserver)
-        context.network = network
-        if state is not None:
-            state.save_network(network)
-        local.use_datasource(context, network)
-    context.datasource.pool_type = source.pool_type
-    context.datasource.adopt(environment)
+    record = _load(context)
+    wait = _Wait(context)
+    owner = wait.ask()
+    if owner is None and record.get("owner"):
+        owner = wait.run(KNOWN_OWNER_S) or Owner(OvfEnvironment(), b"")
+    elif owner is None:
+        if not record.get("reported"):
+            source.report_ready()
+            _save(context, reported=True, owner=False)
+        LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", source.pool_type)
+        context.status.update(status="running", stage="fetch", waiting_for="owner")
+        owner = wait.run()
+    LOG.info("this VM has an owner")
+    _save(context, reported=True, owner=True)
+    systemd.extend_start(context.system, EXTENSION_S)  # all of a first boot is still to come
+    _find_owners_network(context)
+    context.datasource.adopt(*(owner or Owner(OvfEnvironment(), b"")))
     context.status.update(waiting_for="")
+
+
+def _load(context: Context) -> Dict[str, Any]:
+    return (context.state.load(RECORD) if context.state is not None else None) or {}
+
+
+def _save(context: Context, reported: bool, owner: bool) -> None:
+    if context.state is not None:
+        context.state.save(RECORD, {"kind": context.datasource.pool_type, "reported": reported, "owner": owner})
+
+
+def _find_owners_network(context: Context) -> None:
+    wanted, source = context.settings["network"], context.datasource
+    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"])
+    if network == context.network:
+        return
+    LOG.info("the owner's network: %s %s, WireServer %s", network.interface, network.address, network.wireserver)
+    context.network = network
+    if context.state is not None:
+        context.state.save_network(network)
+    local.use_datasource(context, network)
+    context.datasource.succeed(source)
 
 
 class _Wait:
@@ -72,31 +103,35 @@ class _Wait:
         options = context.settings.values.get("azure", {})
         self._poll_s = max(0.05, float(options.get("reprovision_poll_s", 10.0)))
         self._said_s = self._clock.monotonic()
+        self._said = ""
         self._extended_s: Optional[float] = None
-        self._seen = self._links()
+        self._rebind_at_s: Optional[float] = None
+        self._seen = self._links()  # the platform may change that as soon as it has the report
 
-    def run(self) -> OvfEnvironment:
-        """Wait without an end: only the platform knows when somebody takes this VM."""
-        quick_until_s = 0.0
+    def run(self, timeout_s: float = float("inf")) -> Optional[Owner]:
+        """Wait. Without a limit there is no end: only the platform knows when somebody takes this VM."""
+        began_s, quick_until_s = self._clock.monotonic(), 0.0
         with Watch(self._system, (), inotify=False) as watch:
             while True:
-                self._keep_alive()
-                found = self._ask()
-                if found is not None:
-                    return found
                 now_s = self._clock.monotonic()
-                pause_s = min(self._poll_s, QUICK_POLL_S) if now_s < quick_until_s else self._poll_s
-                due_s = now_s + pause_s
+                due_s = now_s + (min(self._poll_s, QUICK_POLL_S) if now_s < quick_until_s else self._poll_s)
                 while self._clock.monotonic() < due_s:
+                    self._keep_alive()
                     watch.wait(due_s - self._clock.monotonic())
+                    self._rebind_if_due()
                     links = self._links()
                     if links != self._seen:
                         self._seen = links
                         LOG.info("the network changes: %s", links[0] or "no interface with a carrier")
                         quick_until_s = self._clock.monotonic() + QUICK_FOR_S
+                        self._rebind_at_s = self._clock.monotonic() + REBIND_AFTER_S if links[0] else None
                         break
+                found = self.ask()
+                if found is not None or self._clock.monotonic() - began_s >= timeout_s:
+                    return found
 
-    def _ask(self) -> Optional[OvfEnvironment]:
+    def ask(self) -> Optional[Owner]:
+        """The owner, if there is one by now and IMDS can be asked."""
         try:
             data = self._context.datasource.imds.fetch_reprovision_data(REQUEST_TIMEOUT_S)
         except LightinitError as error:
@@ -107,9 +142,18 @@ class _Wait:
         try:
             found = ovf.parse(data)
         except MalformedError as error:
-            LOG.warning("the reprovision data cannot be used, and are asked for again: %s", error)
+            if str(error) != self._said:
+                self._said = str(error)
+                LOG.warning("the reprovision data cannot be used, and are asked for again: %s", error)
             return None
-        return replace(found, preprovisioned=False, preprovisioned_type="")
+        return Owner(replace(found, preprovisioned=False, preprovisioned_type=""), data)
+
+    def _rebind_if_due(self) -> None:
+        """Help a DHCP client that goes by its lease and not by the link: in the owner's network its address is nobody's."""
+        if self._rebind_at_s is not None and self._clock.monotonic() >= self._rebind_at_s:
+            self._rebind_at_s = None
+            for what in rebinding.rebind(self._system):
+                LOG.info("%s", what)
 
     def _links(self) -> Tuple[str, str]:
         """The interfaces with a carrier, and how often each interface has lost or got one.
@@ -119,8 +163,10 @@ class _Wait:
         found, changes = [], []
         for name in self._system.list_dir("/sys/class/net"):
             folder = "/sys/class/net/" + name
+            if name == "lo":
+                continue
             changes.append("%s %s" % (name, self._system.read_text(folder + "/carrier_changes").strip()))
-            if name != "lo" and self._system.read_text(folder + "/carrier").strip() == "1":
+            if self._system.read_text(folder + "/carrier").strip() == "1":
                 found.append("%s (%s)" % (name, self._system.read_text(folder + "/address").strip()))
         return ", ".join(found), ", ".join(changes)
 
@@ -129,6 +175,6 @@ class _Wait:
         if now_s - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s
             LOG.info("still waiting for an owner")
-        if self._extended_s is None or now_s - self._extended_s > EXTENSION_S / 3:
+        if self._extended_s is None or now_s - self._extended_s > EXTENSION_S / 4:
             self._extended_s = now_s
             systemd.extend_start(self._system, EXTENSION_S)

@@ -61,6 +61,7 @@ class Namespace:
         self._hostname = hostname
         self._started: List["subprocess.Popen[bytes]"] = []
         self._keeper: Optional["subprocess.Popen[bytes]"] = None
+        self.dhcp_server: Optional["subprocess.Popen[bytes]"] = None  # the last one that was started
 
     def __enter__(self) -> "Namespace":
         _host("ip", "netns", "add", self.name)
@@ -160,10 +161,11 @@ class Namespace:
         log, leases = folder / "dnsmasq.log", folder / "dnsmasq.leases"
         dnsmasq = find_tool("dnsmasq")
         assert dnsmasq is not None
-        self.start(dnsmasq, "--conf-file=/dev/null", "--no-daemon", "--user=root", "--port=0", "--pid-file=",
-                   "--interface=" + interface, "--bind-interfaces", "--log-dhcp", "--no-ping",
-                   "--dhcp-authoritative", "--dhcp-range=%s,%s,%s" % (first, last, lease_time),
-                   "--dhcp-leasefile=%s" % leases, *["--dhcp-option-force=" + option for option in options], log=log)
+        self.dhcp_server = self.start(
+            dnsmasq, "--conf-file=/dev/null", "--no-daemon", "--user=root", "--port=0", "--pid-file=",
+            "--interface=" + interface, "--bind-interfaces", "--log-dhcp", "--no-ping", "--dhcp-authoritative",
+            "--dhcp-range=%s,%s,%s" % (first, last, lease_time), "--dhcp-leasefile=%s" % leases,
+            *["--dhcp-option-force=" + option for option in options], log=log)
         wait_until(lambda: log.exists() and b"bound exclusively" in log.read_bytes(), 10.0,
                    "dnsmasq does not serve")
         return leases

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-from tests.real_clients.netns import Namespace, wait_until
+import pytest
+
+from tests.real_clients.netns import Namespace, need, wait_until
 from tests.real_clients.test_whole import ENV, Azure, azure, start_dhcp, vm  # noqa: F401 - the last but one are fixtures
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
@@ -21,12 +23,17 @@ def scenario(kind: str, after_s: float) -> Dict[str, Any]:
                        "instance": {"compute": compute}}}
 
 
-def start(azure: Azure, vm: Namespace, kind: str, hook: str, after_s: float = 1.0) -> Any:  # noqa: F811
+def start(azure: Azure, vm: Namespace, kind: str, hook: str, after_s: float = 1.0,  # noqa: F811
+          client: str = "dhclient") -> Any:
     """The platform, the VM's DHCP client and lightinit. Asked rarely, so that only a change of the network explains haste."""
     (azure.folder / "pool.json").write_text(json.dumps(scenario(kind, after_s)))
     azure.arguments = ["--scenario", str(azure.folder / "pool.json"), "--on-pool-ready", hook]
     azure.start()
-    start_dhcp(azure, vm)
+    if client == "dhclient":
+        start_dhcp(azure, vm)
+    else:
+        azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
+        vm.start("busybox", "udhcpc", "-f", "-i", "eth0", "-O", "245", log=azure.folder / "udhcpc.log")
     vm.write("/etc/lightinit/conf.d/50-test.conf", "[azure]\nreprovision_poll_s = 3600\n")
     return vm.start("unshare", "--uts", sys.executable, "-m", "lightinit", "boot", log=azure.folder / "boot.log", env=ENV)
 
@@ -64,3 +71,23 @@ def test_savable_a_nic_that_is_taken_away_and_another_one_attached(azure: Azure,
              log=azure.folder / "dhclient-2.log")
     said = check(azure, vm, process)
     assert "the network changes: eth0" in said, said
+
+
+@pytest.mark.parametrize("client", ["dhclient", "udhcpc"])
+def test_the_owners_network_is_another_subnet(azure: Azure, vm: Namespace, client: str) -> None:  # noqa: F811
+    """Clients that do not watch the link would keep the pool's address, with which nothing is to be reached there."""
+    need("busybox")
+    detached: Path = azure.folder / "detached"
+    process = start(azure, vm, "Running", "ip link set vs down; touch %s" % detached, client=client)
+    wait_until(detached.exists, 60, "the platform does not take the link down")
+    assert azure.machine.dhcp_server is not None
+    azure.machine.dhcp_server.terminate()
+    azure.machine.dhcp_server.wait(10)
+    azure.machine.run("ip", "address", "flush", "dev", "vs")
+    azure.machine.add_address("vs", "10.77.0.1/24")
+    (azure.folder / "owner").mkdir()
+    azure.machine.serve_dhcp("vs", "10.77.0.50", "10.77.0.99", azure.folder / "owner", ["245,a8:3f:81:10"])
+    said = check(azure, vm, process)
+    assert "another lease" in said, said
+    assert "inet 10.77.0." in vm.run("ip", "-4", "address", "show", "dev", "eth0")
+    assert "the owner's network: eth0 10.77.0." in said, said

@@ -49,14 +49,15 @@ class Source:
         self.imds = imds
         self.reports = 0
         self.adopted: Optional[OvfEnvironment] = None
+        self.document = b""
         self._report = report
 
     def report_ready(self) -> None:
         self.reports += 1
         self._report()
 
-    def adopt(self, environment: OvfEnvironment) -> None:
-        self.adopted = environment
+    def adopt(self, environment: OvfEnvironment, document: bytes) -> None:
+        self.adopted, self.document = environment, document
 
 
 def make(tmp_path: Any, source: Source) -> Context:
@@ -79,28 +80,51 @@ def test_it_is_reported_once_and_then_waited_for(tmp_path: Any) -> None:
     assert source.adopted is not None
     assert (source.adopted.hostname, source.adopted.user_name, source.adopted.password) == ("owned", "owner", "secret")
     assert not source.adopted.preprovisioned, "or it would wait for the next owner"
-    assert context.state is not None and context.state.load("pool") == {"kind": "Running", "reported": True}
-    # After a reboot the pool knows already.
-    again = Source(Imds(OWNER))
-    context.datasource = again
+    assert source.document == OWNER
+    assert context.state is not None
+    assert context.state.load("pool") == {"kind": "Running", "reported": True, "owner": True}
+
+
+def test_after_a_reboot_the_pool_knows_already(tmp_path: Any) -> None:
+    source = Source(Imds(None, OWNER))
+    context = make(tmp_path, source)
+    assert context.state is not None
+    context.state.save("pool", {"kind": "Running", "reported": True, "owner": False})
     pool.wait_for_owner(context)
-    assert again.reports == 0 and again.adopted is not None
+    assert source.reports == 0 and source.adopted is not None
+
+
+def test_an_owner_that_is_there_already_is_not_told_that_its_vm_is_ready(tmp_path: Any) -> None:
+    """The report to the pool had arrived, and its record was lost."""
+    source = Source(Imds(OWNER))
+    pool.wait_for_owner(make(tmp_path, source))
+    assert source.reports == 0 and source.adopted is not None
+
+
+def test_who_had_an_owner_is_not_left_waiting_for_ever(tmp_path: Any) -> None:
+    source = Source(Imds(None))
+    context = make(tmp_path, source)
+    assert context.state is not None
+    context.state.save("pool", {"kind": "Running", "reported": True, "owner": True})
+    pool.wait_for_owner(context)
+    assert source.reports == 0 and source.imds.asked > 3
+    assert source.adopted == OvfEnvironment(), "nothing is known of it but what IMDS says"
 
 
 def test_a_pool_that_cannot_be_told_is_an_error(tmp_path: Any) -> None:
     def refuse() -> None:
         raise ProvisioningError("wireserver refused the health report")
 
-    source = Source(Imds(OWNER), refuse)
+    source = Source(Imds(None), refuse)
     context = make(tmp_path, source)
     with pytest.raises(ProvisioningError, match="wireserver refused"):
         pool.wait_for_owner(context)
     assert context.state is not None and context.state.load("pool") is None
-    assert source.imds.asked == 0
+    assert source.imds.asked == 1, "and is not waited for"
 
 
 def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
-    source = Source(Imds(b"<html>", b"", OWNER.replace(b"HostName>", b"Host>"), OWNER))
+    source = Source(Imds(b"<html>", b"<html>", OWNER.replace(b"ProvisioningSection>", b"Section>"), OWNER))
     context = make(tmp_path, source)
     pool.wait_for_owner(context)
     assert source.adopted is not None
