@@ -30,7 +30,7 @@ def boot(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("key_from", ["imds", "media", "certificate"])
+@pytest.mark.parametrize("key_from", ["imds", "certificate"])
 def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> None:
     with open_cloud_init(release, tmp_path, key_from) as peer:
         boot(peer)

@@ -43,9 +43,8 @@ def statuses(peer: Peer) -> int:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("key_from", ["media", "certificate"])
-def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> None:
-    with open_waagent(release, tmp_path, key_from) as peer:
+def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
+    with open_waagent(release, tmp_path, "certificate") as peer:
         agent = start(peer)
         wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
         wait_until(lambda: statuses(peer), READY_S, "no status")
