@@ -93,11 +93,13 @@ class Certificate:
         thumbprint: upper-case hex SHA-1 of its DER.
         certificate: as PEM.
         key: its private key as PEM (PKCS#8, not encrypted), "" when the platform gave none. A secret.
+        had_key: that there was one, although it is no longer at hand: it is forgotten once the VM is ready.
     """
 
     thumbprint: str
     certificate: str
     key: str = field(default="", repr=False)
+    had_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,14 @@ class User:
         ssh_keys: what should open it.
         password_login: False when password login is off, True when it is on, None when the platform did not say.
         password: what the account's password is to be, "" for none. A secret.
+        had_password: that there was one, although it is no longer at hand: it is forgotten once the VM is ready.
     """
 
     name: str
     ssh_keys: Tuple[SshKey, ...] = ()
     password_login: Optional[bool] = None
     password: str = field(default="", repr=False)
+    had_password: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def stage(context: Context, name: str, force: bool) -> int:
     if name != "local" and not local.resume(context) and name != "config":
         raise RefusedError("the local stage has not run", EXIT_NOT_RUN, stage=name, hint="run first: lightinit stage local")
     if name in ("config", "final"):
-        has_data = local.use_stored_instance(context)
+        has_data = local.use_stored_instance(context, with_secrets=_needs_secrets(context, name))
         if name == "config" and not has_data:
             raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, stage=name,
                                hint="run first: lightinit stage fetch")
@@ -52,10 +52,15 @@ def module(context: Context, name: str, force: bool) -> int:
         RefusedError: this machine is not ours, or the fetch stage has not run.
     """
     _settle(context, False)
-    if not local.use_stored_instance(context):
+    if not local.use_stored_instance(context, with_secrets=_needs_secrets(context, "config")):
         raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, module=name, hint="run first: lightinit boot")
     context.status.update(status="running", instance=context.instance_id)
     return _end(context, config.run_module(context, name, force))
+
+
+def _needs_secrets(context: Context, name: str) -> bool:
+    """Whether data count as missing without the password that belongs to them: so it is until the VM is ready."""
+    return name == "config" and not boot.stage_done(context, "final")
 
 
 def _settle(context: Context, may_be_open: bool) -> None:

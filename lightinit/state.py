@@ -177,16 +177,19 @@ def _secrets_of(instance: Instance) -> Dict[str, Any]:
 
 
 def _without_secrets(instance: Instance) -> Instance:
-    admin = replace(instance.admin, password="") if instance.admin is not None else None
-    return replace(instance, admin=admin, certificates=tuple(replace(each, key="") for each in instance.certificates))
+    admin = instance.admin
+    if admin is not None:
+        admin = replace(admin, password="", had_password=bool(admin.password))
+    return replace(instance, admin=admin, certificates=tuple(
+        replace(each, key="", had_key=bool(each.key)) for each in instance.certificates))
 
 
 def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
     admin, keys = instance.admin, secrets.get("keys") or {}
     if admin is not None:
-        admin = replace(admin, password=str(secrets.get("password", "")))
+        admin = replace(admin, password=str(secrets.get("password", "")), had_password=False)
     return replace(instance, admin=admin, certificates=tuple(
-        replace(each, key=str(keys.get(each.thumbprint, ""))) for each in instance.certificates))
+        replace(each, key=str(keys.get(each.thumbprint, "")), had_key=False) for each in instance.certificates))
 
 
 def find_instance(system: System, instance_id: str) -> str:

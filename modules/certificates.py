@@ -40,7 +40,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many there are.
 
     Raises:
-        ProvisioningError: a thumbprint is none, so that nothing was written; or a file could not be written.
+        ProvisioningError: a thumbprint is none, so that nothing was written; a file could not be written; or a key that
+            was not written while it was at hand is forgotten by now.
     """
     if not instance.certificates:
         return Outcome("no certificates given", skipped=True)
@@ -58,6 +59,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             _write(system, path + ".prv", each.key, 0o600)
         elif system.exists(path + ".prv"):
             kept += 1
+        elif each.had_key:
+            raise ProvisioningError("private key is no longer at hand", thumbprint=each.thumbprint,
+                                    hint="it was forgotten when the VM was ready: lightinit stage fetch --force gets it anew, "
+                                    "then: lightinit module certificates --force")
         _write(system, path + ".crt", each.certificate, 0o644)
     message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
     if kept:

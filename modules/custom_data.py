@@ -171,13 +171,14 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     ended = scripts.run_script(system, _command(each, system.path(script)),
                                {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
                                "lightinit-" + each.name.replace(" ", "-"), tell)
-    said = _last_words(ended.last_lines, each.data)
+    # Nothing of what it printed goes into an error, which the platform and every user can read: a shell quotes the script, and
+    # what its variables hold, in its complaints. The log is root's.
     if ended.timed_out:
-        raise ProvisioningError("custom data script took too long", which=each.name, limit_s=limit_s, said=said,
+        raise ProvisioningError("custom data script took too long", which=each.name, limit_s=limit_s,
                                 hint="raise timeout_s of [module.custom_data], or let the script start in the background "
                                 "what takes long")
     if ended.status != 0:
-        raise ProvisioningError("custom data script failed", which=each.name, status=ended.status, said=said,
+        raise ProvisioningError("custom data script failed", which=each.name, status=ended.status,
                                 hint="the log has what it printed: grep '%s:' /var/log/lightinit.log" % each.name)
 
 
@@ -201,17 +202,3 @@ def _command(each: Kept, path: str) -> List[str]:
         return [path]
     LOG.debug("%s is on a file system that is mounted noexec: its interpreter reads it", path)
     return [interpreter.path] + ([interpreter.argument] if interpreter.argument else []) + [path]
-
-
-def _last_words(lines: Sequence[str], script: bytes) -> str:
-    """The last line that the script printed and that shows nothing of itself.
-
-    The log is root's; an error goes to the platform and into files that anybody can read. A shell quotes a line of the
-    script when it traces it (`set -x`) or does not understand it.
-    """
-    text = script.decode("utf-8", "replace")
-    own = [line for line in (each.strip() for each in text.splitlines()) if len(line) > 3]
-    for line in reversed(lines):
-        if line.strip() and not line.lstrip().startswith("+") and not any(each in line for each in own):
-            return line.strip()[:SAID_LIMIT]
-    return ""

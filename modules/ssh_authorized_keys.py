@@ -13,7 +13,7 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, passwords, sshd_config
+from lightinit.formats import authorized_keys, certificates, passwords, sshd_config, sshd_policy
 from lightinit.host import account_files, accounts, sshd, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
@@ -52,7 +52,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     by_password = _opens_by_password(system, admin)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    base, parts = _find_file(system, account, warnings)
+    effective = _ask_sshd(system, name)
+    if not by_password and not sshd_policy.keys_in_force(sshd_policy.read_effective(effective)):
+        raise ProvisioningError("sshd is set to read no authorized keys", user=name, why="PubkeyAuthentication or "
+                                "AuthenticationMethods", hint="look for these in sshd_config, or switch password login on")
+    base, parts = _find_file(system, account, effective, warnings)
     owner = Owner(account.uid, account.gid)
     shown = "/".join((base.rstrip("/"),) + parts)
     if not parts:
@@ -150,9 +154,9 @@ def _find(system: System, name: str) -> texts.Account:
     return texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
 
 
-def _find_file(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, Tuple[str, ...]]:
+def _find_file(system: System, account: texts.Account, effective: str, warnings: List[str]) -> Tuple[str, Tuple[str, ...]]:
     """(directory, names below it) of the file that sshd reads for ``account``; no names when it reads none."""
-    paths = _ask_sshd(system, account.name) or _read_config(system, account, warnings)
+    paths = sshd_config.read_effective(effective) or _read_config(system, account, warnings)
     if not paths or paths[0].lower() == "none":
         warnings.append("sshd is set to read no authorized keys (AuthorizedKeysFile none)")
         return "", ()
@@ -163,13 +167,13 @@ def _find_file(system: System, account: texts.Account, warnings: List[str]) -> T
     return find_trusted_base(system, path)
 
 
-def _ask_sshd(system: System, user: str) -> Tuple[str, ...]:
+def _ask_sshd(system: System, user: str) -> str:
     """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before this."""
     try:
-        return sshd_config.read_effective(sshd.effective(system, user))
+        return sshd.effective(system, user)
     except ProvisioningError as error:
         LOG.info("sshd was not asked: %s", error)
-        return ()
+        return ""
 
 
 def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:

@@ -43,11 +43,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Raises:
         ProvisioningError: sshd finds fault with its configuration, or the only way in would be shut.
     """
-    if settings["policy"] == "keep":
-        return Outcome("password login left as the image has it", skipped=True)
     if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
     wished = passwords.login_wished(instance.admin)
+    if settings["policy"] == "keep":
+        kept: List[str] = []
+        if wished:
+            _check_force(system, instance.admin, wished, kept)  # or a VM would be ready that nobody can log in to
+        return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
         return Outcome("the platform does not say whether a password may open the door", skipped=True)
     config = sshd_files.find_config(system)

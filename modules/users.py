@@ -82,6 +82,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         if password and not has_password:
             warnings.append("privileges = password, but %s has no password: set one, or nobody becomes root" % name)
         done += _grant(system, name, password, warnings)
+    if failure is None and instance.admin.had_password and not texts.is_password_hash(_password_field(system, name)):
+        failure = ProvisioningError("password is no longer at hand", user=name, hint="it was forgotten when the VM was "
+                                    "ready: set one with passwd")
     if failure is not None:
         raise failure
     message = "made user %s" % name if made else "user %s was there already" % name

@@ -59,7 +59,8 @@ def test_a_password_and_private_keys_lie_in_run_alone_until_they_are_forgotten(t
     state.forget_secrets()
     assert state.load_instance(with_secrets=True) is None, "fetch anew"
     without = state.load_instance()
-    assert without is not None and without.admin == User("alice") and without.certificates[0] == Certificate("AB", "cert")
+    assert without is not None and without.admin == User("alice", had_password=True)
+    assert without.certificates == (Certificate("AB", "cert", had_key=True), Certificate("CD", "other"))
 
 
 def test_secrets_of_another_instance_are_none(tmp_path: Any) -> None:

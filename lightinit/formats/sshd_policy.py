@@ -16,6 +16,7 @@ PASSWORD = "passwordauthentication"  # noqa: S105 - a keyword
 INTERACTIVE = "kbdinteractiveauthentication"
 # Before OpenSSH 8.7 a switch of its own, that switches INTERACTIVE on; since then another name for it.
 CHALLENGE = "challengeresponseauthentication"
+PUBLIC_KEY = "pubkeyauthentication"
 METHODS = "authenticationmethods"
 SWITCHES = (PASSWORD, INTERACTIVE, CHALLENGE, "skeyauthentication")
 HEAD = "# Made by lightinit: password login as the platform orders it. The first value counts.\n"
@@ -105,6 +106,13 @@ def in_force(effective: Dict[str, List[str]], password_login: bool) -> bool:
         alone = any(method.split(":")[0] in ("any", "password", "keyboard-interactive") for method in methods)
         return effective.get(PASSWORD) == ["yes"] and alone
     return all(effective.get(keyword, ["no"]) == ["no"] for keyword in (PASSWORD, INTERACTIVE, CHALLENGE))
+
+
+def keys_in_force(effective: Dict[str, List[str]]) -> bool:
+    """Whether, by what ``sshd -T`` says, a key alone opens an account; yes where it says nothing."""
+    methods = effective.get(METHODS) or ["any"]
+    alone = any(all(step.split(":")[0] in ("any", "publickey") for step in method.split(",")) for method in methods)
+    return effective.get(PUBLIC_KEY, ["yes"]) == ["yes"] and alone
 
 
 def _names(pattern: str, path: str) -> bool:

@@ -7,6 +7,7 @@ from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, run_step
 from lightinit.registry import load_module, module_schema
+from lightinit.semaphore import Mark
 
 
 def run_module(context: Context, name: str, force: bool = False, required: Optional[bool] = None) -> Step:
@@ -66,14 +67,30 @@ def frequency_of(context: Context, name: str) -> Frequency:
     return Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
 
 
+def listed(context: Context) -> List[str]:
+    """The modules that count for this instance, in order.
+
+    Those of the settings; but of the default list, on an instance that is ready, only those that it has run: a release that
+    comes with more of them must not change what it finds long after the first boot. Who names them in a settings file
+    wants them.
+    """
+    names = list(context.settings["lightinit"]["modules"])
+    if context.settings.origins["lightinit"]["modules"] != "default" or context.semaphores is None or \
+            context.semaphores.find("stage.final", Frequency.INSTANCE) is None:
+        return names
+    steps = (context.state.load("result") or {}).get("steps") if context.state is not None else None
+    known = {step.get("name") for step in steps if isinstance(step, dict) and step.get("kind") == "module"} \
+        if isinstance(steps, list) else set()
+    return [name for name in names if name in known or _mark(context, name) is not None]
+
+
+def _mark(context: Context, name: str) -> Optional[Mark]:
+    return context.semaphores.find("module." + name, frequency_of(context, name)) if context.semaphores is not None else None
+
+
 def pending(context: Context) -> List[str]:
     """The modules that still have something to do in this boot."""
-    names = []
-    for name in context.settings["lightinit"]["modules"]:
-        mark = context.semaphores and context.semaphores.find("module." + name, frequency_of(context, name))
-        if mark is None:
-            names.append(name)
-    return names
+    return [name for name in listed(context) if _mark(context, name) is None]
 
 
 def run(context: Context) -> Outcome:
@@ -82,7 +99,7 @@ def run(context: Context) -> Outcome:
     Raises:
         ProvisioningError: a required module failed; the module's own step says why.
     """
-    steps = [run_module(context, name) for name in context.settings["lightinit"]["modules"]]
+    steps = [run_module(context, name) for name in listed(context)]
     failed = [step.name for step in steps if step.failed]
     required = [step.name for step in steps if step.failed and step.required]
     if required:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Dict, List
 
 import pytest
@@ -19,11 +20,27 @@ MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (Ss
 
 def test_imds_wins_where_both_speak_and_the_password_is_the_medias() -> None:
     warnings: List[str] = []
-    instance = join("id", DOCUMENT, MEDIA, warnings)
+    instance = join("id", DOCUMENT, replace(MEDIA, user_name="imds"), warnings)
     assert instance.admin == User("imds", (SshKey("ssh-rsa IMDS"),), False, "pass:wörd ")
     assert instance.hostnames == ("of-imds", "of-media", "resource")
     assert instance.custom_data == "Y3VzdG9t" and instance.raw["imds"] == DOCUMENT
-    assert warnings[0] == "odd" and "imds names the admin 'imds', the provisioning media 'media'" in warnings[1]
+    assert warnings == ["odd"]
+
+
+def test_another_accounts_password_and_keys_open_nothing() -> None:
+    warnings: List[str] = []
+    keyless = {"compute": dict(DOCUMENT["compute"], publicKeys=[])}
+    assert join("id", DOCUMENT, MEDIA, warnings).admin == User("imds", (SshKey("ssh-rsa IMDS"),), False)
+    assert join("id", keyless, MEDIA, []).admin == User("imds", (), False)
+    assert "imds names the admin 'imds', the provisioning media 'media'" in warnings[1]
+
+
+def test_an_owner_counts_before_the_pools_admin() -> None:
+    warnings: List[str] = []
+    admin = join("id", DOCUMENT, MEDIA, warnings, is_owners=True).admin
+    assert admin == User("media", (SshKey("ssh-rsa MEDIA"),), True, "pass:wörd ")
+    assert "imds still names the admin 'imds'" in warnings[-1]
+    assert join("id", DOCUMENT, OvfEnvironment(), [], is_owners=True).admin == User("imds", (SshKey("ssh-rsa IMDS"),), False)
 
 
 def test_the_media_alone() -> None:
@@ -65,7 +82,7 @@ def test_certificates_are_wanted_only_for_keys_that_nobody_gave() -> None:
     assert wanted_fingerprints(join("id", None, named, [])) == ("AB", "CD")
     assert wanted_fingerprints(join("id", DOCUMENT, named, [])) == ()
     mixed = OvfEnvironment(user_name="a", ssh_keys=(SshKey("ssh-rsa x"), SshKey("", "q", "CD")))
-    assert wanted_fingerprints(join("id", None, mixed, [])) == ()
+    assert wanted_fingerprints(join("id", None, mixed, [])) == ("CD",)
     assert wanted_fingerprints(join("id", None, None, [])) == ()
 
 
