@@ -1,4 +1,4 @@
-"""Provisioning media on a live machine whose IMDS is down: the password opens a session over real sshd, and sudo asks for it.
+"""Provisioning media on a live machine whose IMDS is down: the password opens a session over sshd, and sudo asks for it.
 
 A namespace with files of its own is the VM, with the platform on its loopback. The media are a real image on a real
 block device, which this machine's kernel mounts or 7z reads.
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +51,8 @@ class Vm:
 
     def settings(self, media: str, more: str = "") -> None:
         self.machine.write("/etc/lightinit/conf.d/50-test.conf",
-                           "[azure]\nmedia = %s\nmedia_only_s = 0.5\nretry_first_s = 0.1\nfetch_timeout_s = 3\n%s" % (media, more))
+                           "[azure]\nmedia = %s\nmedia_only_s = 0.5\nretry_first_s = 0.1\nfetch_timeout_s = 3\n%s" % (
+                               media, more))
 
     def boot(self, **how: Any) -> Tuple[int, str]:
         """The exit status, and what was said."""
@@ -100,7 +100,8 @@ def vm(tmp_path: Path) -> Iterator[Vm]:
                "/var/lib/sudo"]
     with Namespace(private) as machine:
         machine.run("sh", "-c", DMI + "mkdir /sys/class/block; mount --bind /mnt/block /sys/class/block\n")
-        machine.run("sh", "-c", "sed -i 's/pam_unix.so nullok/& nodelay/' /etc/pam.d/common-auth")  # a wrong one costs no time
+        # A wrong password costs no time.
+        machine.run("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")
         machine.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         for address in ("168.63.129.16/32", "169.254.169.254/32"):
             machine.add_address("lo", address)
@@ -308,3 +309,27 @@ def test_a_resource_disk_that_holds_a_users_data_is_left_and_told(vm: Vm) -> Non
         assert status == 1 and "|reason=resource disk holds data|" in vm.reports()[1], said
         subprocess.run(["sync"], check=True)
         assert image.read_bytes() == before
+
+
+SCRIPT = b"""#!/bin/sh
+echo said by the script
+echo ran as $(id -un) >>/home/ran
+"""
+
+
+@pytest.mark.parametrize("execute", ["none", "custom_data"])
+def test_custom_data_are_executed_only_if_asked_for_and_once(vm: Vm, execute: str) -> None:
+    vm.start_platform(DOWN)
+    vm.machine.write("/run/media/ovf-env.xml",
+                     make_ovf("alice", "web-1", password=PASSWORD, custom_data=SCRIPT).decode(), 0o600)
+    vm.settings("/run/media", "[module.custom_data]\nexecute = %s\n" % execute)
+    for _ in range(2):
+        status, said = vm.boot()
+        assert status == 0, said
+    (report,) = vm.reports()
+    assert "<State>Ready</State>" in report
+    expected = "ran as root\n" if execute == "custom_data" else ""
+    assert vm.machine.run("sh", "-c", "cat /home/ran 2>/dev/null || true") == expected
+    assert ("custom data: said by the script" in vm.machine.run("cat", "/var/log/lightinit.log")) == bool(expected)
+    assert vm.machine.run("cat", INSTANCE + "/custom-data") == SCRIPT.decode()
+    assert vm.machine.run("stat", "-c", "%a %U", INSTANCE + "/custom-data") == "600 root\n"
