@@ -101,6 +101,20 @@ def test_modules_do_not_import_each_other() -> None:
             assert not [name for name in imports(path, dotted) if name.startswith("lightinit.modules")]
 
 
+# Gone in Python 3.12 and 3.13 (PEP 594 and others), of those that an agent might reach for: crypt makes password hashes.
+GONE = {"crypt", "spwd", "nis", "telnetlib", "pipes", "cgi", "imghdr", "uu", "imp", "asyncore", "distutils", "pkg_resources"}
+
+
+def test_no_module_that_newer_pythons_lack() -> None:
+    for path, _, _ in ALL:
+        with open(path, encoding="utf-8") as handle:
+            tree = ast.parse(handle.read())
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
+                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not {name.split(".")[0] for name in names} & GONE, path
+
+
 def test_the_emulator_needs_only_the_standard_library() -> None:
     known = set(getattr(sys, "stdlib_module_names", ()))
     if not known:

@@ -1,4 +1,4 @@
-"""Provisioning media on a live machine whose IMDS is down: the password opens a session over real sshd, and sudo asks for it.
+"""Provisioning media on a live machine whose IMDS is down: the password opens a session over sshd, and sudo asks for it.
 
 A namespace with files of its own is the VM, with the platform on its loopback. The media are a real image on a real
 block device, which this machine's kernel mounts or 7z reads.
@@ -51,7 +51,8 @@ class Vm:
 
     def settings(self, media: str, more: str = "") -> None:
         self.machine.write("/etc/lightinit/conf.d/50-test.conf",
-                           "[azure]\nmedia = %s\nmedia_only_s = 0.5\nretry_first_s = 0.1\nfetch_timeout_s = 3\n%s" % (media, more))
+                           "[azure]\nmedia = %s\nmedia_only_s = 0.5\nretry_first_s = 0.1\nfetch_timeout_s = 3\n%s" % (
+                               media, more))
 
     def boot(self, **how: Any) -> Tuple[int, str]:
         """The exit status, and what was said."""
@@ -99,7 +100,8 @@ def vm(tmp_path: Path) -> Iterator[Vm]:
                "/var/lib/sudo"]
     with Namespace(private) as machine:
         machine.run("sh", "-c", DMI + "mkdir /sys/class/block; mount --bind /mnt/block /sys/class/block\n")
-        machine.run("sh", "-c", "sed -i 's/pam_unix.so nullok/& nodelay/' /etc/pam.d/common-auth")  # a wrong one costs no time
+        # A wrong password costs no time.
+        machine.run("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")
         machine.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         for address in ("168.63.129.16/32", "169.254.169.254/32"):
             machine.add_address("lo", address)
@@ -253,3 +255,81 @@ def test_media_that_hang_are_told_and_stop_nothing(vm: Vm, keys: bool) -> None:
     assert ("<State>Ready</State>" if keys else "|reason=nobody could log in|") in report
     said_of = "provisioning media may be on %s, but: it did not answer within " % device
     assert [warning for warning in found["warnings"] if said_of in warning], found
+
+
+@contextlib.contextmanager
+def resource_disk(folder: Path) -> Iterator[Tuple[str, Path]]:
+    """A loop device as the platform's resource disk, NTFS of its label, on which somebody has put a file; and its image."""
+    need("losetup", "sfdisk", "partx", "mkfs.ntfs", "ntfs-3g")
+    image = folder / "resource.img"
+    with open(str(image), "wb") as handle:
+        handle.truncate(64 * 1024 * 1024)
+
+    def run(*argv: str, **how: Any) -> str:
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, universal_newlines=True, **how).stdout.strip()
+
+    device = run("losetup", "--find", "--show", str(image))
+    try:
+        run("sfdisk", "--quiet", device, input="label: dos\nstart=128, type=7\n")
+        subprocess.run(["partx", "--add", device], check=False, stderr=subprocess.DEVNULL)
+        run("mkfs.ntfs", "-Q", "-q", "-L", "Temporary Storage", device + "p1", stderr=subprocess.DEVNULL)
+        point = folder / "point"
+        point.mkdir()
+        # In a mount namespace of its own, with which the mount goes.
+        run("unshare", "--mount", "--propagation", "private", "sh", "-ec",
+            'ntfs-3g "$0" "$1"; echo mine >"$1/thesis.doc"; echo x >"$1/DATALOSS_WARNING_README.txt"; umount "$1"',
+            device + "p1", str(point))
+        run("sync")
+        yield device, image
+    finally:
+        subprocess.run(["partx", "--delete", device], check=False, stderr=subprocess.DEVNULL)
+        run("losetup", "--detach", device)
+
+
+def test_a_resource_disk_that_holds_a_users_data_is_left_and_told(vm: Vm) -> None:
+    vm.start_platform({"name": "good", "description": "Good.", "expect": DOWN["expect"]})
+    vm.machine.run("sh", "-c", "echo '# mine' >/etc/fstab")
+    with resource_disk(vm.folder) as (device, image):
+        before = image.read_bytes()
+        modules = SPARE_THE_DISK.strip() + " ephemeral_disk\n"
+        vm.settings("none", "%s[module.ephemeral_disk]\ndevice = %s\nmount_point = /home/resource\nswap_mb = 1\n" % (
+            modules, device))
+        status, said = vm.boot()
+        assert status == 0 and "<State>Ready</State>" in vm.reports()[0], said
+        found = vm.status()
+        (warning,) = [each for each in found["warnings"] if each.startswith("ephemeral_disk: ")]
+        assert "resource disk holds data (disk=%s, found=NTFS with 1 files or folders" % device in warning, said
+        assert vm.machine.run("cat", "/etc/fstab") == "# mine\n"
+        subprocess.run(["sync"], check=True)
+        assert image.read_bytes() == before, "byte for byte"
+        # So it is on each boot, and also where the module is required: then the VM is not ready, and nothing is lost.
+        vm.machine.run("rm", "-r", INSTANCE, "/var/lib/lightinit/instances", "/run/lightinit")
+        vm.machine.write("/etc/lightinit/conf.d/60-test.conf", "[module.ephemeral_disk]\nrequired = yes\n")
+        status, said = vm.boot()
+        assert status == 1 and "|reason=resource disk holds data|" in vm.reports()[1], said
+        subprocess.run(["sync"], check=True)
+        assert image.read_bytes() == before
+
+
+SCRIPT = b"""#!/bin/sh
+echo said by the script
+echo ran as $(id -un) >>/home/ran
+"""
+
+
+@pytest.mark.parametrize("execute", ["none", "custom_data"])
+def test_custom_data_are_executed_only_if_asked_for_and_once(vm: Vm, execute: str) -> None:
+    vm.start_platform(DOWN)
+    vm.machine.write("/run/media/ovf-env.xml",
+                     make_ovf("alice", "web-1", password=PASSWORD, custom_data=SCRIPT).decode(), 0o600)
+    vm.settings("/run/media", "[module.custom_data]\nexecute = %s\n" % execute)
+    for _ in range(2):
+        status, said = vm.boot()
+        assert status == 0, said
+    (report,) = vm.reports()
+    assert "<State>Ready</State>" in report
+    expected = "ran as root\n" if execute == "custom_data" else ""
+    assert vm.machine.run("sh", "-c", "cat /home/ran 2>/dev/null || true") == expected
+    assert ("custom data: said by the script" in vm.machine.run("cat", "/var/log/lightinit.log")) == bool(expected)
+    assert vm.machine.run("cat", INSTANCE + "/custom-data") == SCRIPT.decode()
+    assert vm.machine.run("stat", "-c", "%a %U", INSTANCE + "/custom-data") == "600 root\n"

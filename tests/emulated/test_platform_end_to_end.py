@@ -1,0 +1,122 @@
+"""What else the platform hands a VM, and what comes of it: ejection, the news of work, custom data, more modules."""
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from typing import Any, Dict, List
+
+import pytest
+
+from lightinit.emulator import Platform
+from lightinit.emulator.ovf import make_ovf
+from tests.emulated.test_bad_media import documented, late_health, lead, not_ready, put, ready
+from tests.support import Machine
+
+INSTANCE = "/var/lib/lightinit/instance"
+EJECTS = "scratch root: left out: ejecting the provisioning media"
+NOBODY = {"compute": {"osProfile": {"adminUsername": "root", "computerName": "web-1"}}}
+
+
+def fetched_from_a_drive(machine: Machine, platform: Platform) -> None:
+    """Walk the first stages; the medium is noted as one in a drive, which a directory is not."""
+    put(machine, make_ovf("azureuser", "web-1"))
+    lead(machine, platform, "request_timeout_s = 20\n")
+    for stage in ("local", "fetch"):
+        assert machine.run("stage", stage).returncode == 0
+    data = machine.json(INSTANCE + "/instance.json")
+    assert data["raw"]["media"]["optical"] is False
+    data["raw"]["media"]["optical"] = True
+    machine.put(INSTANCE + "/instance.json", json.dumps(data))
+
+
+def test_media_are_ejected_before_the_platform_hears_ready(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(scenario=late_health(["Ready"])) as platform:
+        fetched_from_a_drive(machine, platform)
+        process = machine.start("boot")
+        assert platform.wait_for(lambda it: [one for one in it.requests if "<State>Ready</State>" in one["body"]], 30)
+        assert EJECTS in machine.read("/var/log/lightinit.log")  # the report has come, and is not answered yet
+        assert process.poll() is None
+        process.communicate(timeout=30)
+        assert process.returncode == 0 and platform.ready_count == 1
+
+
+def test_media_stay_for_the_next_attempt_when_this_one_has_failed(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(instance=NOBODY) as platform:
+        fetched_from_a_drive(machine, platform)
+        not_ready(machine, platform, machine.run("boot"), "user name is not allowed")
+    assert EJECTS not in machine.read("/var/log/lightinit.log")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_platform_hears_once_that_the_vm_is_at_work(tmp_path: Any, told: bool) -> None:
+    machine = Machine(tmp_path)
+    with Platform() as platform:
+        lead(machine, platform, "report_progress = %s\n" % ("yes" if told else "no"), media="none")
+        ready(machine, platform, machine.run("boot"))
+        assert machine.run("boot").returncode == 0
+        heard = [(report["state"], report["substatus"], report["accepted"]) for report in platform.health_reports]
+        assert [(state, accepted) for state, _, accepted in heard] == [("NotReady", True)] * told + [("Ready", True)]
+        assert not told or heard[0][1] == "Provisioning"
+
+
+CLOUD_CONFIG = b"#cloud-config\npackages: [xenon]\n"
+
+
+def test_cloud_config_is_recognised_and_kept(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("azureuser", "web-1", custom_data=gzip.compress(CLOUD_CONFIG)))
+    with Platform() as platform:
+        lead(machine, platform)
+        ready(machine, platform, machine.run("boot"),
+              "custom data has a format that only cloud-init understands (#cloud-config)")
+    assert machine.read(INSTANCE + "/custom-data") == CLOUD_CONFIG.decode(), "unpacked"
+    assert os.stat(machine.root + INSTANCE + "/custom-data").st_mode & 0o777 == 0o600
+
+
+def test_cloud_config_that_is_to_be_executed_is_refused(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("azureuser", "web-1", custom_data=CLOUD_CONFIG))
+    with Platform() as platform:
+        lead(machine, platform, "[module.custom_data]\nexecute = custom_data\n")
+        reason = "custom data has a format that is not supported"
+        ready(machine, platform, machine.run("boot"), reason, "modules failed that are not required: custom_data")
+    documented(reason)
+
+
+BAD_GZIP: Dict[str, bytes] = {"gzip data are damaged": gzip.compress(b"x" * 5000)[:-9],
+                              "gzip data unpack to too much": gzip.compress(bytes(17 * 1024 * 1024))}
+
+
+@pytest.mark.parametrize("reason", sorted(BAD_GZIP))
+def test_custom_data_that_cannot_be_unpacked_are_kept_as_they_came(tmp_path: Any, reason: str) -> None:
+    machine = Machine(tmp_path)
+    put(machine, make_ovf("azureuser", "web-1", custom_data=BAD_GZIP[reason]))
+    with Platform() as platform:
+        lead(machine, platform)
+        ready(machine, platform, machine.run("boot"), "custom data kept as it came: " + reason)
+    documented(reason)
+    with open(machine.root + INSTANCE + "/custom-data", "rb") as handle:
+        assert handle.read() == BAD_GZIP[reason]
+
+
+def test_modules_that_settings_order(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/usr/share/zoneinfo/Europe/Berlin", "TZif2" + "\0" * 39)
+    machine.put("/etc/timezone", "Etc/UTC\n")
+    with Platform() as platform:
+        lead(machine, platform, "[module.timezone]\nzone = Europe/Berlin\n[module.write_files]\nfiles =\n"
+             "    /etc/motd text=Welcome.\\nBye.\n    /etc/app/key mode=0600 base64=AAECAw==\n", media="none")
+        ready(machine, platform, machine.run("boot"))
+    assert os.readlink(machine.root + "/etc/localtime") == "../usr/share/zoneinfo/Europe/Berlin"
+    assert machine.read("/etc/timezone") == "Europe/Berlin\n" and machine.read("/etc/motd") == "Welcome.\nBye.\n"
+    assert os.stat(machine.root + "/etc/app/key").st_mode & 0o777 == 0o600
+
+
+def test_what_could_destroy_or_execute_is_off_by_default(tmp_path: Any) -> None:
+    lines: List[str] = Machine(tmp_path).run("config").stdout.splitlines()
+    (modules,) = [line.split() for line in lines if line.startswith("modules = ")]
+    assert "ephemeral_disk" not in modules and "custom_data" in modules
+    assert "execute = none" in [line.partition("#")[0].strip() for line in lines]
