@@ -451,6 +451,23 @@ def test_the_pool_has_the_report_before_the_platform_hears_it(tmp_path: Any, ins
             assert record["value"].startswith("result=success|agent=lightinit/") and "|pps_type=None|" in record["value"]
 
 
+def test_the_pool_is_flushed_before_the_platform_hears_the_report(tmp_path: Any) -> None:
+    need_tools("strace")
+    machine = Machine(tmp_path / "root")
+    trace = str(tmp_path / "trace")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ended = subprocess.run(["strace", "-f", "-qq", "-y", "-s", "4096", "-e", "trace=fsync,sendto", "-o", trace,
+                                *machine.argv("boot")], cwd=HERE, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               universal_newlines=True, timeout=120)
+        assert ended.returncode == 0 and reported(platform) == ["Ready"], ended.stderr
+    with open(trace, encoding="utf-8", errors="replace") as handle:
+        lines = handle.read().splitlines()
+    (flushed,) = [number for number, line in enumerate(lines) if "fsync(" in line and ".kvp_pool_1>" in line]
+    (sent,) = [number for number, line in enumerate(lines) if "sendto(" in line and "<State>Ready</State>" in line]
+    assert flushed < sent
+
+
 @contextlib.contextmanager
 def locked(path: str, kind: str) -> Iterator[None]:
     """Another process holds a lock on the file to the end of the block."""
