@@ -61,8 +61,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             kept += 1
         elif each.had_key:
             raise ProvisioningError("private key is no longer at hand", thumbprint=each.thumbprint,
-                                    hint="it was forgotten when the VM was ready: lightinit stage fetch --force gets it anew, "
-                                    "then: lightinit module certificates --force")
+                                    hint="it was forgotten when the VM was ready: lightinit stage fetch --force gets it "
+                                    "anew, then: lightinit module certificates --force")
         _write(system, path + ".crt", each.certificate, 0o644)
     message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
     if kept:

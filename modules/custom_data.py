@@ -171,8 +171,8 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     ended = scripts.run_script(system, _command(each, system.path(script)),
                                {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
                                "lightinit-" + each.name.replace(" ", "-"), tell)
-    # Nothing of what it printed goes into an error, which the platform and every user can read: a shell quotes the script, and
-    # what its variables hold, in its complaints. The log is root's.
+    # Nothing of what it printed goes into an error, which the platform and every user can read: a shell quotes the script,
+    # and what its variables hold, in its complaints. The log is root's.
     if ended.timed_out:
         raise ProvisioningError("custom data script took too long", which=each.name, limit_s=limit_s,
                                 hint="raise timeout_s of [module.custom_data], or let the script start in the background "

@@ -1,4 +1,4 @@
-"""What comes after a first boot that went wrong in part, and after an upgrade: nothing is lost, and nothing is done twice."""
+"""What comes after a first boot that went wrong in part, and after an upgrade: nothing is lost, nothing is done twice."""
 from __future__ import annotations
 
 import json
