@@ -11,7 +11,7 @@ import os
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.mountinfo import Mount, find_mount
+from lightinit.formats.mounts import Mount, find_mount
 from lightinit.formats.partition_table import (
     ALIGN_SECTORS,
     HEAD_BYTES,
@@ -181,7 +181,7 @@ def _grow_file_system(system: System, mount: Mount, device: Device) -> List[str]
     if tool is None:
         return ["%s file system left as it is: %s is missing (%s)" % (mount.kind, name, package)]
     before = _file_system_bytes(system, mount)
-    places = {"DEVICE": device.node, "POINT": mount.point}
+    places = {"DEVICE": device.node, "POINT": mount.place}
     argv: Sequence[str] = [tool] + [places.get(each, each) for each in arguments]
     ended = system.run(argv, timeout_s=FILE_SYSTEM_LIMIT_S)
     if not ended.ok:
@@ -194,7 +194,7 @@ def _grow_file_system(system: System, mount: Mount, device: Device) -> List[str]
 
 
 def _file_system_bytes(system: System, mount: Mount) -> int:
-    told = os.statvfs(system.path(mount.point))
+    told = os.statvfs(system.path(mount.place))
     return told.f_blocks * told.f_frsize
 
 

@@ -56,7 +56,8 @@ def test_names_of_units(path: str, name: str) -> None:
 def test_mounts_and_swaps() -> None:
     text = ("36 35 98:0 /mnt1 /mnt/a\\040b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
             "37 35 8:17 / /mnt/resource rw - ext4 /dev/sdb1 rw\nnonsense\n38 35\n")
-    assert parse_mounts(text) == [Mount("98:0", "/mnt/a b", "ext3", "/dev/root"),
-                                  Mount("8:17", "/mnt/resource", "ext4", "/dev/sdb1")]
+    assert parse_mounts(text) == [
+        Mount("98:0", "/mnt/a b", "ext3", "/dev/root", ("rw", "noatime"), ("rw", "errors=continue")),
+        Mount("8:17", "/mnt/resource", "ext4", "/dev/sdb1", ("rw",), ("rw",))]
     swaps = "Filename\tType\tSize\tUsed\n/a\\040b file 1048572 0 -2\n/gone\\040(deleted) file 12 0 -3\n/x partition y\n"
     assert parse_swaps(swaps) == [("/a b", 1048572), ("/gone", 12)] and parse_swaps("") == []

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightinit.formats.mountinfo import find_mount
+from lightinit.formats.mounts import find_mount
 
 TEXT = """1 1 0:2 / / rw - rootfs rootfs rw
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,discard
@@ -20,7 +20,7 @@ rubbish
     ("/ro", "8:3", "ext4", True)])
 def test_what_is_mounted_there(point: str, device: str, kind: str, read_only: bool) -> None:
     found = find_mount(TEXT, point)
-    assert found and (found.device, found.kind, found.read_only, found.point) == (device, kind, read_only, point)
+    assert found and (found.device, found.kind, found.read_only, found.place) == (device, kind, read_only, point)
 
 
 @pytest.mark.parametrize("point", ["/home", "/short", "", "/mnt/a"])
