@@ -31,7 +31,9 @@ def rebind(system: System, kill: Callable[[int, int], None] = os.kill) -> List[s
     Returns:
         What was done, or why not, a sentence each. It never fails: whoever waits for the network goes on waiting.
     """
-    told = []
+    told: List[str] = []
+    if not system.live:
+        return told
     for process in running_processes(system, {"dhclient", "udhcpc", "busybox"}):
         name = next((word.rpartition("/")[2] for word in process.argv[:2]
                      if word.rpartition("/")[2] in ("dhclient", "udhcpc")), "")
