@@ -66,6 +66,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome("resource disk left out in a scratch root", skipped=True)
     place, options = _checked_place(settings["mount_point"]), _checked_options(settings["mount_options"])
     disk = _find(system, settings["device"])
+    if disk is None and (settings["device"] != "auto" or any(map(fstab.is_ours, _fstab_text(system)[0].split("\n")))):
+        # One is expected: the kernel or udev, which makes the link, may only be late.
+        disk_format.settle(system)
+        disk = _find(system, settings["device"])
     if disk is None:
         _set_fstab(system, [])
         count = disks.count_direct_nvme(system) if settings["device"] == "auto" else 0
@@ -228,7 +232,9 @@ def _use(system: System, disk: Disk, verdict: Verdict, entry: fstab.Entry, swap_
         os.makedirs(entry.place, mode=0o755, exist_ok=True)
     warnings: List[str] = []
     path = "%s/%s" % (entry.place, mounting.SWAP_FILE)
-    swap = fstab.Entry(path, "none", "swap", "sw,nofail")
+    # noauto: swap.target, and with it all of the boot, would wait for a disk that the platform has taken away meanwhile,
+    # and that only lightinit could make anew. nofail does not help: systemd heeds it for mounts, not for swap.
+    swap = fstab.Entry(path, "none", "swap", "sw,noauto")
     _set_fstab(system, [entry, swap] if swap_mb else [entry])
     if not places:
         mounting.mount(system, fstab.unit_name(entry.place, "mount"), disks.node_of(name), entry.place, entry.kind,

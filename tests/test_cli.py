@@ -92,6 +92,19 @@ def test_status_of_an_earlier_boot(tmp_path: Any, word: str, capsys: Any) -> Non
     assert main(["--root", machine.root, "status"]) == 3, "another instance has not run"
 
 
+def test_status_says_what_is_waited_for(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    status = {"status": "running", "stage": "fetch", "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip()}
+    lock = Lock(System(machine.root), LOCK)
+    lock.take("test")
+    for waiting_for, words in (("owner", "detail: waiting for the VM's owner"), ("", "")):
+        machine.put("/run/lightinit/status.json", json.dumps(dict(status, waiting_for=waiting_for)))
+        assert main(["--root", machine.root, "status", "--long"]) == 3
+        said = capsys.readouterr().out
+        assert words in said and ("waiting for" in said) == bool(words)
+    lock.release()
+
+
 def test_status_while_running_and_after_a_kill(tmp_path: Any, capsys: Any) -> None:
     machine = Machine(tmp_path)
     machine.put("/run/lightinit/status.json", json.dumps(

@@ -54,7 +54,7 @@ EDITED: Dict[str, Tuple[str, str]] = {
     "/etc/hosts": ("127.0.0.1 web-1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n::1 web-1\n"
                    "10.0.0.9 db\n", "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n"),
     "/etc/fstab": ("UUID=1 / ext4 defaults 0 1\nLABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 # lightinit\n"
-                   "/mnt/resource/swapfile none swap sw,nofail 0 0 # lightinit\n/dev/sdc1 /data xfs nofail 0 0\n",
+                   "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n/dev/sdc1 /data xfs nofail 0 0\n",
                    "UUID=1 / ext4 defaults 0 1\n/dev/sdc1 /data xfs nofail 0 0\n"),
 }
 

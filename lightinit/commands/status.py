@@ -36,7 +36,7 @@ def current_status(system: System) -> Dict[str, Any]:
             word, detail = "error", "lightinit was cut off in stage %s; it resumes at the next boot, or now with: " \
                                     "lightinit boot" % (live.get("stage") or "unknown")
     elif word == "running" and live.get("waiting_for"):
-        detail = "it waits for its %s: this VM is preprovisioned" % live["waiting_for"]
+        detail = "waiting for the VM's %s, for as long as it takes" % live["waiting_for"]
     elif word == "disabled":
         detail = str(live.get("reason", ""))
     elif word == "not run":

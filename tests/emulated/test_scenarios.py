@@ -148,7 +148,7 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
         first = machine.start("boot")
         asked = lambda the: [one for one in the.requests if "reprovisiondata" in one["path"]]  # noqa: E731
         assert platform.wait_for(lambda the: len(asked(the)) > 1, 20)
-        assert "it waits for its owner" in machine.run("status", "--long").stdout
+        assert "waiting for the VM's owner" in machine.run("status", "--long").stdout
         first.kill()
         first.communicate()
         second = machine.start("boot")

@@ -11,9 +11,9 @@ from lightinit.formats.fstab import Entry, is_ours, other_sources, set_entries, 
 from lightinit.formats.mounts import Mount, parse_mounts, parse_swaps
 
 DISK = Entry("LABEL=lightinit", "/mnt/resource", "ext4", "defaults,nofail", 2)
-SWAP = Entry("/mnt/resource/swapfile", "none", "swap", "sw,nofail")
+SWAP = Entry("/mnt/resource/swapfile", "none", "swap", "sw,noauto")
 LINES = ("LABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 # lightinit\n"
-         "/mnt/resource/swapfile none swap sw,nofail 0 0 # lightinit\n")
+         "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n")
 OTHERS = "# made by the installer\nUUID=1  /\text4 defaults 0 1\n\n/dev/sdc1 /data xfs nofail 0 2 # mine"
 
 

@@ -61,7 +61,7 @@ class Namespace:
         self._hostname = hostname
         self._started: List["subprocess.Popen[bytes]"] = []
         self._keeper: Optional["subprocess.Popen[bytes]"] = None
-        self.dhcp_server: Optional["subprocess.Popen[bytes]"] = None  # the last one that was started
+        self._dhcp: Dict[str, "subprocess.Popen[bytes]"] = {}  # by interface
 
     def __enter__(self) -> "Namespace":
         _host("ip", "netns", "add", self.name)
@@ -147,6 +147,8 @@ class Namespace:
                    lease_time: str = "1h") -> Path:
         """Start dnsmasq as the DHCP server on ``interface``, which must have an address, and wait until it serves.
 
+        One that serves there already ends, and its leases are forgotten: the interface leads into another network now.
+
         Args:
             interface: where it listens.
             first: the first address that it hands out.
@@ -161,13 +163,17 @@ class Namespace:
         log, leases = folder / "dnsmasq.log", folder / "dnsmasq.leases"
         dnsmasq = find_tool("dnsmasq")
         assert dnsmasq is not None
-        self.dhcp_server = self.start(
+        if interface in self._dhcp:
+            self._dhcp[interface].terminate()
+            self._dhcp[interface].wait(RUN_TIMEOUT_S)
+            leases.unlink()
+        served = _count(log)
+        self._dhcp[interface] = self.start(
             dnsmasq, "--conf-file=/dev/null", "--no-daemon", "--user=root", "--port=0", "--pid-file=",
-            "--interface=" + interface, "--bind-interfaces", "--log-dhcp", "--no-ping", "--dhcp-authoritative",
-            "--dhcp-range=%s,%s,%s" % (first, last, lease_time), "--dhcp-leasefile=%s" % leases,
-            *["--dhcp-option-force=" + option for option in options], log=log)
-        wait_until(lambda: log.exists() and b"bound exclusively" in log.read_bytes(), 10.0,
-                   "dnsmasq does not serve")
+            "--interface=" + interface, "--bind-interfaces", "--log-dhcp", "--no-ping",
+            "--dhcp-authoritative", "--dhcp-range=%s,%s,%s" % (first, last, lease_time),
+            "--dhcp-leasefile=%s" % leases, *["--dhcp-option-force=" + option for option in options], log=log)
+        wait_until(lambda: _count(log) > served, 10.0, "dnsmasq does not serve")
         return leases
 
     def close(self) -> None:
@@ -208,6 +214,11 @@ def wait_until(holds: Callable[[], object], timeout_s: float, what: str) -> None
     while not holds():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.02)
+
+
+def _count(log: Path) -> int:
+    """How often a server has begun to serve, by its log."""
+    return log.read_bytes().count(b"bound exclusively") if log.exists() else 0
 
 
 def _environment(extra: Optional[Dict[str, str]]) -> Dict[str, str]:

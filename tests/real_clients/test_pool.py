@@ -52,7 +52,8 @@ def check(azure: Azure, vm: Namespace, process: Any) -> str:  # noqa: F811
 
 
 def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:  # noqa: F811
-    flap = "ip link set vs down; sleep 1; ip link set vs up"
+    # Not at once: a flap that is over before lightinit looks at its links is found by the next poll, an hour later here.
+    flap = "sleep 3; ip link set vs down; sleep 2; ip link set vs up"
     process = start(azure, vm, "Running", flap)
     said = check(azure, vm, process)
     assert "the network changes: eth0" in said, said
@@ -80,13 +81,9 @@ def test_the_owners_network_is_another_subnet(azure: Azure, vm: Namespace, clien
     detached: Path = azure.folder / "detached"
     process = start(azure, vm, "Running", "ip link set vs down; touch %s" % detached, client=client)
     wait_until(detached.exists, 60, "the platform does not take the link down")
-    assert azure.machine.dhcp_server is not None
-    azure.machine.dhcp_server.terminate()
-    azure.machine.dhcp_server.wait(10)
     azure.machine.run("ip", "address", "flush", "dev", "vs")
     azure.machine.add_address("vs", "10.77.0.1/24")
-    (azure.folder / "owner").mkdir()
-    azure.machine.serve_dhcp("vs", "10.77.0.50", "10.77.0.99", azure.folder / "owner", ["245,a8:3f:81:10"])
+    azure.machine.serve_dhcp("vs", "10.77.0.50", "10.77.0.99", azure.folder, ["245,a8:3f:81:10"])
     said = check(azure, vm, process)
     assert "another lease" in said, said
     assert "inet 10.77.0." in vm.run("ip", "-4", "address", "show", "dev", "eth0")

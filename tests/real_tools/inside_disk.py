@@ -30,6 +30,7 @@ TABLES = {"mbr": "label: dos\nstart=128, type=7\n",
           "two": "label: dos\nstart=128, size=100000, type=7\nstart=102400, type=7\n",
           "small": "label: dos\nstart=128, size=100000, type=7\n"}
 LOOPS: List[str] = []
+LATE_LINK = "/run/late-disk"
 
 
 def must(*argv: str, text: str = "") -> str:
@@ -394,6 +395,19 @@ def caches() -> Dict[str, Any]:
     return found
 
 
+class LateHost(Host):
+    """This machine, where the last disk has its link only when udev has come to it."""
+
+    def tool(self, name: str) -> Optional[str]:
+        return "/usr/bin/udevadm" if name == "udevadm" else super().tool(name)
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        if argv[0] != "/usr/bin/udevadm":
+            return super().run(argv, stdin, timeout_s)
+        os.symlink(LOOPS[-1], LATE_LINK)
+        return Completed(0, "", "")
+
+
 def in_use() -> Dict[str, Any]:
     """Disks that somebody has: mounted, claimed, or formatted by us and then mounted elsewhere."""
     disk, found = Disk("mbr"), {}
@@ -411,6 +425,11 @@ def in_use() -> Dict[str, Any]:
     must("umount", PLACE)
     found["then"] = apply(disk, mount_point="/mnt/other")
     must("umount", "/mnt/other")
+    os.mkdir("/run/udev")
+    write("/run/udev/control", "")
+    found["late"] = apply(disk, LateHost("/"), device=LATE_LINK)
+    must("umount", PLACE)
+    os.unlink("/run/udev/control")
     found["gone"] = apply(disk, device="/dev/there-is-none")
     found["fstab gone"] = read("/etc/fstab")
     return found

@@ -102,6 +102,7 @@ def test_a_disk_that_somebody_uses() -> None:
     assert seen["moved"][1] == ["it is mounted at /mnt/other from the next boot on"]
     assert seen["fstab"] == BEFORE + (OURS % ("ext4", "defaults,")).replace("/mnt/resource", "/mnt/other")
     assert seen["then"] == ["resource disk DISK mounted at /mnt/other", []]
+    assert seen["late"] == ["resource disk DISK mounted at /mnt/resource", []], "what udev has not come to yet is waited for"
     assert seen["gone"] == ["no resource disk", []] and seen["fstab gone"] == BEFORE
 
 
@@ -138,7 +139,7 @@ def test_swap() -> None:
     ours = BEFORE + OURS % ("ext4", "defaults,")
     assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource, with 32 MiB of swap", []]
     assert seen["file"] == ["100600", 0, 32 * 1024 * 1024, True] and seen["kind"] == "swap"
-    assert seen["fstab"] == ours + "/mnt/resource/swapfile none swap sw,nofail 0 0 # lightinit\n"
+    assert seen["fstab"] == ours + "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n"
     assert seen["log"] == "swapon /mnt/resource/swapfile\n"
     assert seen["larger"][1:] == [[], 48 * 1024 * 1024]
     assert "which is not enough" in seen["too large"][1][0] and seen["too large"][2:] == [ours, False]

@@ -58,9 +58,9 @@ class Azure:
         for address in PLATFORM:
             machine.add_address("lo", address + "/32")
 
-    def serve_dhcp(self) -> None:
-        """Start the DHCP server."""
-        self.machine.serve_dhcp(self._cable, "10.99.0.50", "10.99.0.99", self.folder, OPTIONS)
+    def serve_dhcp(self, first: str = "10.99.0.50", last: str = "10.99.0.99") -> None:
+        """Start the DHCP server; one that runs makes room for another, which knows nothing of the first one's leases."""
+        self.machine.serve_dhcp(self._cable, first, last, self.folder, OPTIONS)
 
     def stand_for(self, hardware: Hardware, name: str, person: Person, scenario: str = "good",
                   more: Optional[Dict[str, Any]] = None, arguments: Sequence[str] = (), has_keys: bool = True) -> None:

@@ -20,7 +20,7 @@ if os.environ.get("LIGHTINIT_VM", "") in ("", "0"):
     collect_ignore_glob = ["test_*.py"]
 
 TOOLS = ("ip", "unshare", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "dnsmasq", "ssh",
-         "ssh-keygen", "ssh-keyscan", "openssl")
+         "ssh-keygen", "ssh-keyscan", "openssl", "sfdisk", "mkfs.ntfs", "ntfscp")
 
 
 def missing() -> List[str]:

@@ -10,6 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Mapping
 
+from tests.real_clients.netns import TOOL_PATH
+
+SECTOR_BYTES = 512
+
 
 def lay_over(backing: Path, path: Path) -> Path:
     """Make a disk at ``path`` that begins as ``backing`` (raw) and keeps only what differs. Returns ``path``."""
@@ -50,6 +54,34 @@ def write(disk: Path, files: Mapping[str, str], mode: str = "0644") -> None:
         assert read(disk, path) == text, "%s could not be written into %s" % (path, disk)
 
 
+def lend(path: Path, label: str, files: Mapping[str, str], size_mb: int = 320) -> Path:
+    """Make a raw disk at ``path`` as Windows leaves it: an MBR, one partition from sector 128 to the end, NTFS on it.
+
+    Args:
+        path: of the disk.
+        label: of the volume; ``Temporary Storage`` is the platform's for the resource disk.
+        files: name -> text, in the top folder.
+        size_mb: of the disk, in MiB.
+
+    Returns:
+        ``path``.
+    """
+    start, size = 128 * SECTOR_BYTES, size_mb * 1024 * 1024
+    with tempfile.TemporaryDirectory(dir=str(path.parent)) as folder:
+        volume, text = Path(folder) / "volume", Path(folder) / "text"
+        with volume.open("wb") as handle:
+            handle.truncate(size - start)
+        _run("mkfs.ntfs", "-Q", "-q", "-F", "-p", "128", "-s", "512", "-H", "255", "-S", "63", "-L", label, str(volume))
+        for name, content in files.items():
+            text.write_text(content)
+            _run("ntfscp", "-q", str(volume), str(text), name)
+        with path.open("wb") as handle:
+            handle.truncate(size)
+        _run("sfdisk", "--quiet", str(path), given="label: dos\nstart=128, type=7\n")
+        _run("dd", "if=%s" % volume, "of=%s" % path, "bs=64K", "seek=1", "conv=notrunc,sparse", "status=none")
+    return path
+
+
 def exists(disk: Path, path: str) -> bool:
     """Whether a raw disk has the file or directory ``path``."""
     return "Inode:" in _run("debugfs", "-R", "stat %s" % path, str(disk))
@@ -80,9 +112,9 @@ def _field(disk: Path, path: str, name: str) -> str:
     return words[words.index(name) + 1] if name in words else ""
 
 
-def _run(*argv: str) -> str:
-    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                           env=dict(os.environ, LC_ALL="C"))
+def _run(*argv: str, given: str = "") -> str:
+    ended = subprocess.run(argv, input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                           env=dict(os.environ, LC_ALL="C", PATH=TOOL_PATH))
     said = ended.stdout.decode("utf-8", "replace")
     assert ended.returncode == 0, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)
     return said
