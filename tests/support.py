@@ -8,6 +8,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from lightinit.host.clock import Clock
+from lightinit.settings import CORE
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AZURE_TAG = "7783-7084-3265-9085-8269-3286-77"
@@ -45,6 +46,12 @@ mount --bind /mnt/net /sys/class/net
 echo %s >/sys/class/dmi/id/chassis_asset_tag
 echo %s >/sys/class/dmi/id/product_uuid
 """ % (AZURE_TAG, UUID)
+
+
+MODULES = next(setting.default for setting in CORE["lightinit"] if setting.key == "modules")
+# For a boot in namespaces on this machine's own kernel and root: its root disk, which they share, is not touched.
+SPARE_DISKS = ("/etc/lightinit/conf.d/00-spare-disks.conf",
+               "[lightinit]\nmodules = %s\n" % " ".join(name for name in MODULES if name != "root_disk"))
 
 
 class ScriptedClock(Clock):

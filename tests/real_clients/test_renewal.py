@@ -16,7 +16,7 @@ import pytest
 from tests.real_clients.netns import Namespace, need, wait_until
 from tests.real_clients.test_dhcp_clients import CONNECTION, NETWORK_FILE, NETWORKD, NM_CONFIGURATION
 from tests.real_clients.test_whole import ENV, Azure
-from tests.support import DMI
+from tests.support import DMI, SPARE_DISKS
 
 PRIVATE = ["/run", "/var/lib/dhcp", "/var/lib/dhcpcd", "/var/lib/NetworkManager", "/var/lib/lightinit", "/var/log", "/home",
            "/var/mail"]
@@ -274,6 +274,7 @@ def test_a_whole_boot(tmp_path: Path) -> None:
         machine.connect("vs", vm, "eth7")
         machine.add_address("vs", "10.99.0.1/24")
         vm.run("sh", "-c", DMI)
+        vm.write(*SPARE_DISKS)
         azure.start()
         rename = Rename(vm, machine, tmp_path)
         rename.start(*IFUPDOWN)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.real_clients.netns import Namespace, need, wait_until
 from tests.real_clients.test_whole import ENV, Azure
-from tests.support import DMI
+from tests.support import DMI, SPARE_DISKS
 
 ROUTES = "121,168.63.129.16/32,10.99.0.1,169.254.169.254/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 
@@ -37,6 +37,7 @@ def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
         other.connect("vs", vm, "eth1")
         other.add_address("vs", "10.77.0.1/24")
         vm.run("sh", "-c", DMI)
+        vm.write(*SPARE_DISKS)
         yield vm
 
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.real_clients.netns import Namespace, need, wait_until
-from tests.support import DMI, HERE, UUID
+from tests.support import DMI, HERE, SPARE_DISKS, UUID
 
 ENV = {"PYTHONPATH": HERE}
 SSHD_CONFIG = "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n" \
@@ -72,6 +72,7 @@ def vm(azure: Azure) -> Iterator[Namespace]:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         vm.run("sh", "-c", DMI)
+        vm.write(*SPARE_DISKS)
         yield vm
 
 
