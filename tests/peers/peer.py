@@ -78,7 +78,7 @@ class Peer:
         return self
 
     def _make_certificate(self) -> str:
-        """Make a certificate, whose key becomes the admin's, and which IMDS has in the key's place; returns its fingerprint."""
+        """Make a certificate: its key becomes the admin's, and IMDS has it in the key's place; returns its fingerprint."""
         pair = make_pair("peer")
         folder = self._folder / "certificates"
         folder.mkdir()

@@ -22,7 +22,7 @@ def scenario(kind: str, after_s: float) -> Dict[str, Any]:
 
 
 def start(azure: Azure, vm: Namespace, kind: str, hook: str, after_s: float = 1.0) -> Any:  # noqa: F811
-    """The platform, the VM's DHCP client and lightinit. Asked rarely, so that only a change of the network explains haste."""
+    """The platform, the VM's DHCP client and lightinit. Asked rarely: only a change of the network explains haste."""
     (azure.folder / "pool.json").write_text(json.dumps(scenario(kind, after_s)))
     azure.arguments = ["--scenario", str(azure.folder / "pool.json"), "--on-pool-ready", hook]
     azure.start()

@@ -45,7 +45,8 @@ class Azure:
         ready = self.folder / "ready"
         self.machine.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80",
                            "--imds", "169.254.169.254:80", "--instance", str(self.folder / "instance.json"),
-                           "--log", str(self.log), "--ready-file", str(ready), *self.arguments, log=self.folder / "emulator.log", env=ENV)
+                           "--log", str(self.log), "--ready-file", str(ready), *self.arguments,
+                           log=self.folder / "emulator.log", env=ENV)
         wait_until(ready.exists, 20, "the emulator does not start")
 
     def heard(self) -> List[Dict[str, Any]]:
