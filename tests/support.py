@@ -48,9 +48,9 @@ echo %s >/sys/class/dmi/id/product_uuid
 """ % (AZURE_TAG, UUID)
 
 
+MODULES, = (list(setting.default) for setting in CORE["lightinit"] if setting.key == "modules")
 # Settings for a live boot in namespaces, where the root file system is still this machine's own: it is not to be grown.
-SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(
-    name for setting in CORE["lightinit"] if setting.key == "modules" for name in setting.default if name != "root_disk")
+SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(name for name in MODULES if name != "root_disk")
 
 
 class ScriptedClock(Clock):

@@ -13,7 +13,7 @@ from typing import Mapping, NamedTuple, Sequence
 
 import pytest
 
-from lightinit.settings import CORE
+from tests.support import MODULES
 from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import Facts, check_ready, journal, provisioned
@@ -31,7 +31,6 @@ PLACE = "/mnt/resource"
 README = "DATALOSS_WARNING_README.txt"
 LABEL = "Temporary Storage"
 WINDOWS_WORDS = "All of this will be lost.\n"
-MODULES, = (list(setting.default) for setting in CORE["lightinit"] if setting.key == "modules")
 SETTINGS = """[lightinit]
 modules = %s ephemeral_disk
 [module.ephemeral_disk]
