@@ -19,8 +19,8 @@ from tests.vm.scene import Scene
 if os.environ.get("LIGHTINIT_VM", "") in ("", "0"):
     collect_ignore_glob = ["test_*.py"]
 
-TOOLS = ("ip", "unshare", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "dnsmasq", "ssh", "ssh-keygen",
-         "genisoimage", "ssh-keyscan", "openssl", "sfdisk", "mkfs.ntfs", "ntfscp")
+TOOLS = ("ip", "unshare", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "dnsmasq", "ssh",
+         "ssh-keygen", "genisoimage", "ssh-keyscan", "openssl", "sfdisk", "mkfs.ntfs", "ntfscp")
 
 
 def missing() -> List[str]:

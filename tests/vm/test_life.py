@@ -81,7 +81,7 @@ def reboot(machine: Machine, guest: Guest, before: Facts) -> None:
 
 
 # A second Ready may be sent when the power fails between the platform's accepting it and the mark that says so
-# (docs/architecture.md). What is resumed does not hang on the network stack, so one image stands for all but in the long run.
+# (docs/architecture.md). What is resumed does not hang on the network stack, so one image stands for the others.
 @pytest.mark.parametrize("scene", IMAGES if len(IMAGES) == len(NAMES) else IMAGES[:1], indirect=True)
 @pytest.mark.parametrize(("moment", "most"), [("metadata", 1), ("report", 2)], ids=["metadata", "report"])
 def test_power_cut(scene: Scene, moment: str, most: int) -> None:
