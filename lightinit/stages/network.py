@@ -197,9 +197,13 @@ class _Search:
         if file.problem:
             self._pass_over(file.path, file.problem)
             return []
+        now_s = self._system.clock.time()
+        if self._scene.of_root and file.path.startswith("/run/"):
+            # Of this boot. Its client takes the address away when it ends, and without its address it does not count: that
+            # holds also when the clock, as at boot, has just jumped by years.
+            now_s = file.written_s
         try:
-            leases = read_leases(file.client, file.data, self._system.clock.time(), file.path, file.interface,
-                                 file.written_s)
+            leases = read_leases(file.client, file.data, now_s, file.path, file.interface, file.written_s)
         except MalformedError as error:
             self._pass_over(file.path, error.reason)
             return []

@@ -105,6 +105,17 @@ def test_the_network_is_looked_at_again_after_what_was_done_while_waiting(tmp_pa
     assert host.clock.passed_s == 0
 
 
+def test_a_clock_that_jumps_by_years_ends_no_lease_of_this_boot(tmp_path: Path) -> None:
+    """networkd notes how long a lease lasts: by the file's age it is over, by the address on the interface it is not."""
+    lease = "ADDRESS=10.0.0.4\nROUTER=10.0.0.1\nLIFETIME=3600\nOPTION_245=0a090807\n"
+    host = Host(tmp_path, ONE_NIC)
+    host.lease(lease, "/run/systemd/netif/leases/2", written_s=1000.0)
+    assert host.system.clock.time() > 1000.0 + 3600
+    assert host.find(timeout_s=5.0).client == "networkd"
+    gone = Host(tmp_path, replace(ONE_NIC, interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    assert gone.find(timeout_s=5.0).client == ""
+
+
 def test_a_stale_lease_never_wins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "lightinit")
     host = Host(tmp_path, NOTHING)
