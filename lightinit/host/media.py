@@ -10,13 +10,12 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host import media_devices, media_look
+from lightinit.host import media_devices
 from lightinit.host.clock import Clock
 from lightinit.host.media_devices import Candidate
-from lightinit.host.media_look import Answer, Look
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.media")
@@ -88,7 +87,7 @@ class MediaSearch:
         self._find = find or (self._devices if where == AUTO else lambda: (Candidate(where, True),))
         self._nowhere = find is None and where == AUTO and not system.live
         self._places: Dict[str, _Place] = {}
-        self._looks: Dict[str, Look] = {}
+        self._looks: Dict[str, Any] = {}  # media_look.Look: imported where there is something to look at
         self._why: Dict[str, str] = {}
         self._began_s = 0.0
         self._stopping = threading.Event()
@@ -170,6 +169,8 @@ class MediaSearch:
                 self._start_looks()
                 if self._looks:
                     self._settled.clear()
+                    from lightinit.host import media_look
+
                     for path in media_look.wait_for(self._looks, POLL_S / 2):
                         if self._found is None:  # the first of several, should they have answered together
                             self._finish(path)
@@ -202,6 +203,8 @@ class MediaSearch:
                     or len(self._looks) >= MOST_AT_ONCE or (waiting_for_first and not candidate.first)):
                 continue
             try:
+                from lightinit.host.media_look import Look
+
                 self._looks[candidate.path] = Look("look", self._system.path(candidate.path), self._limit_bytes,
                                                    self._look_limit_s, self._system.live, self._command)
                 waiting_for_first = waiting_for_first or candidate.first
@@ -249,11 +252,13 @@ def eject(system: System, medium: Medium, limit_s: float = LOOK_LIMIT_S) -> str:
     if not system.live:
         system.skip("ejecting the provisioning media")
         return ""
+    from lightinit.host import media_look
+
     try:
-        look = Look("eject", system.path(medium.device), LIMIT_BYTES, limit_s, False)
+        look = media_look.Look("eject", system.path(medium.device), LIMIT_BYTES, limit_s, False)
     except (OSError, ProvisioningError) as error:
         return "it cannot be asked: %s" % error
     while not media_look.wait_for({medium.device: look}, POLL_S):
         pass
-    answer: Answer = look.end()
+    answer = look.end()
     return "" if answer.found else answer.text

@@ -5,7 +5,6 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats.imds import redact
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
-from lightinit.stages import pool
 
 
 def run(context: Context) -> Outcome:
@@ -22,6 +21,8 @@ def run(context: Context) -> Outcome:
     if kind and not context.whole:
         raise ProvisioningError("vm has no owner yet", pool=kind, hint="it is `lightinit boot` that waits for one")
     if kind:
+        from lightinit.stages import pool  # few VMs need it
+
         pool.wait_for_owner(context)
         # Not announced again: the pool has just accepted Ready.
         instance, warnings = context.datasource.fetch(context.instance_id, announce=False)
