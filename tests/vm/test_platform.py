@@ -120,7 +120,8 @@ def test_media_that_hang(scene: Scene) -> None:
     azure.stand_for(FIRST, "web-1", admin)
     machine = scene.machine(scene.overlay(), FIRST, devices=hanging_drive()).start()
     with Checks() as checks:
-        provisioned(checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin, statuses=(2,))
+        # With a warning if the kernel showed the drive in time for it to be asked; on a busy host it may come too late.
+        provisioned(checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin, statuses=(0, 2))
         check_ready(checks, azure)
 
 
