@@ -12,7 +12,6 @@ import re
 import select
 import shutil
 import subprocess
-import sys
 import time
 from typing import Any, Dict, List, Optional, Set, Tuple
 
@@ -219,7 +218,8 @@ def _read_until(terminal: int, mark: bytes, limit_s: float = 30.0) -> bytes:
 
 
 def test_shellcheck_is_content() -> None:
-    beside = os.path.join(os.path.dirname(sys.executable), "shellcheck")  # as tools/requirements.txt brings it
+    # As tools/requirements.txt brings it, also for the Pythons of tools/test-pythons.
+    beside = os.path.join(HERE, ".venv", "bin", "shellcheck")
     shellcheck = beside if os.access(beside, os.X_OK) else shutil.which("shellcheck")
     if shellcheck is None:
         assert os.environ.get("CI") != "true", "CI needs shellcheck"
