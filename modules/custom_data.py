@@ -28,7 +28,6 @@ SETTINGS: Tuple[Setting, ...] = (
 )
 
 FOLDER = "/var/lib/lightinit/instance"
-SAID_LIMIT = 200
 
 
 class Kept(NamedTuple):
