@@ -6,9 +6,7 @@ for its name, so when none of them is valid everything stays as it is, and the b
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import stat
 from dataclasses import dataclass
 from functools import partial
 from typing import Callable, List, Optional, Tuple
@@ -19,6 +17,7 @@ from lightinit.host import systemd
 from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
 from lightinit.host.renewal import Renewal, renew_leases
 from lightinit.host.system import READ_LIMIT_BYTES, System
+from lightinit.host.text_files import read_text_file, write_text_file
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 
@@ -79,7 +78,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     changed = []
     # The hosts file comes first: which of its lines is the old name's is known only while the old name is still there.
     if settings["manage_etc_hosts"]:
-        old_names = [file.read(_text(system, file.path)) for file in files]
+        old_names = [file.read(read_text_file(system, file.path) or "") for file in files]
         if system.live:
             old_names.append(socket.gethostname())
         try:
@@ -114,39 +113,19 @@ def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
 def _static_files(system: System) -> List[_NameFile]:
     """The files from which this host takes its name."""
     files = [_NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)]
-    files = [file for file in files if file.add or file.read(_text(system, file.path))]
+    files = [file for file in files if file.add or file.read(read_text_file(system, file.path) or "")]
     files += [_NameFile(path) for path in OTHER_PLAIN_FILES if system.exists(path)]
     if not files or system.exists(PLAIN_FILE) or systemd.is_running(system) or systemd.is_installed(system):
         files.append(_NameFile(PLAIN_FILE))
     return files
 
 
-def _text(system: System, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> str:
-    # Bytes that are no UTF-8 come through unchanged.
-    try:
-        return system.read(path, limit_bytes).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
-    except MalformedError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
-
-
 def _edit(system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES) -> List[str]:
-    before = _text(system, path, limit_bytes)
+    before = read_text_file(system, path, limit_bytes) or ""
     after = edit(before)
     if after == before:
         return []
-    mode, uid, gid = 0o644, 0, 0
-    try:
-        status = os.stat(system.path(path))
-        mode, uid, gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
-    system.write(path, after.encode("utf-8", "surrogateescape"), mode, uid, gid)
+    write_text_file(system, path, after)
     return [path]
 
 

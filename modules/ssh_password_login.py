@@ -13,6 +13,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats import passwords, sshd_policy
 from lightinit.host import accounts, host_keys, sshd, sshd_files
 from lightinit.host.system import System
+from lightinit.host.text_files import read_text_file
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -88,7 +89,7 @@ def _policies(system: System, admin: User, wished: bool) -> List[str]:
 
 def _put(system: System, config: str, wished: bool, policies: List[str]) -> Tuple[str, Dict[str, Optional[str]]]:
     """Put the first policy that sshd takes in place; (the file that has it, what was there of those that changed)."""
-    text = sshd_files.read_config(system, config) or ""
+    text = read_text_file(system, config) or ""
     plain = sshd_policy.drop_block(text)
     policy = policies[0]
     if not system.live:
@@ -129,7 +130,7 @@ def _faulty(path: str, fault: str) -> ProvisioningError:
 
 def _check_force(system: System, admin: User, wished: bool, warnings: List[str]) -> None:
     """See whether what was ordered holds for the admin, and whether a Match block takes others out of it."""
-    text = sshd_files.read_config(system, sshd_files.find_config(system) or MAIN) or ""
+    text = read_text_file(system, sshd_files.find_config(system) or MAIN) or ""
     contrary = sshd_policy.contrary_matches(text, wished, partial(sshd_files.list_included, system))
     says = sshd_policy.read_effective(sshd.effective(system, admin.name, sshd.ANYWHERE))
     if says and not sshd_policy.in_force(says, wished):

@@ -5,7 +5,6 @@ It needs neither timedatectl nor a running service; what runs already keeps the 
 from __future__ import annotations
 
 import os
-import stat
 from functools import partial
 from typing import Callable, List, Tuple
 
@@ -13,6 +12,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
 from lightinit.formats.hostname import edit_assignment
 from lightinit.host.system import System
+from lightinit.host.text_files import read_text_file, write_text_file
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 
@@ -98,17 +98,11 @@ def _link(system: System, zone: str) -> bool:
 
 def _edit(system: System, path: str, edit: Callable[[str], str]) -> bool:
     """Let the file say what ``edit`` makes of it, if it is there; returns whether it was changed."""
-    try:
-        status = os.stat(system.path(path))
-        before = system.read(path).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
+    before = read_text_file(system, path)
+    if before is None:
         return False
-    except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
-    except MalformedError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
     after = edit(before)
     if after == before:
         return False
-    system.write(path, after.encode("utf-8", "surrogateescape"), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+    write_text_file(system, path, after)
     return True

@@ -1,12 +1,11 @@
 """The files of sshd's configuration. What stands in them is not known here."""
 from __future__ import annotations
 
-import os
-import stat
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from lightinit.host.text_files import read_text_file, write_text_file
 
 CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 # Of several files the first one's word counts: this name comes before those that images and other agents use.
@@ -33,22 +32,6 @@ def read_included(system: System, pattern: str) -> List[str]:
     return [text for _, text in list_included(system, pattern)]
 
 
-def read_config(system: System, path: str) -> Optional[str]:
-    """The text of one of these files, None when it is missing. Bytes that are no UTF-8 come through unchanged.
-
-    Raises:
-        ProvisioningError: it is there and cannot be read, so it must not be replaced.
-    """
-    try:
-        return system.read(path).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
-    except MalformedError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
-
-
 def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
     """Replace files, or remove those whose text is None. What is there keeps its owner and mode.
 
@@ -61,29 +44,19 @@ def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, O
     before: Dict[str, Optional[str]] = {}
     try:
         for path, text in texts.items():
-            there = read_config(system, path)
+            there = read_text_file(system, path)
             if there == text:
                 continue
             before[path] = there
             if text is None:
                 system.remove(path)
             else:
-                _write(system, path, text)
+                write_text_file(system, path, text)
     except ProvisioningError:
         for path, there in before.items():
             if there is None:
                 system.remove(path)
-            elif read_config(system, path) != there:
-                _write(system, path, there)
+            elif read_text_file(system, path) != there:
+                write_text_file(system, path, there)
         raise
     return before
-
-
-def _write(system: System, path: str, text: str) -> None:
-    mode, uid, gid = 0o644, 0, 0
-    try:
-        status = os.stat(system.path(path))
-        mode, uid, gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
-    except OSError:
-        pass
-    system.write(path, text.encode("utf-8", "surrogateescape"), mode, uid, gid)

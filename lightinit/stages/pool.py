@@ -55,7 +55,7 @@ def wait_for_owner(context: Context) -> None:
     wait = _Wait(context)
     owner = wait.ask()
     if owner is None and record.get("owner"):
-        owner = wait.run(KNOWN_OWNER_S) or Owner(OvfEnvironment(), b"")
+        owner = wait.run(KNOWN_OWNER_S)
     elif owner is None:
         if not record.get("reported"):
             source.report_ready()
@@ -67,6 +67,7 @@ def wait_for_owner(context: Context) -> None:
     _save(context, reported=True, owner=True)
     systemd.extend_start(context.system, EXTENSION_S)  # all of a first boot is still to come
     _find_owners_network(context)
+    # Without the data of an owner who was known before, IMDS alone says who it is.
     context.datasource.adopt(*(owner or Owner(OvfEnvironment(), b"")))
     context.status.update(waiting_for="")
 

@@ -19,7 +19,7 @@ MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules"))
 SOURCES = ["modules/%s.py" % name for name in MODULES] + [
     "lightinit/host/%s.py" % name for name in (
         "account_files", "accounts", "block_devices", "disk_format", "disks", "host_keys", "mounting", "passwords",
-        "private_files", "privileges", "sshd", "sshd_files")] + [
+        "private_files", "privileges", "sshd", "text_files")] + [
     "lightinit/formats/%s.py" % name for name in ("accounts", "file_entries", "passwords", "sshd_policy")]
 
 
