@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from tests.real_clients.netns import Namespace
 from tests.support import AZURE_TAG
 from tests.vm.image import Image
+from tests.vm.terminal import Terminal
 
 # The kernel keeps a record of every program started, from the first on; it is read in /sys/kernel/tracing/trace.
 TRACE = "trace_event=sched:sched_process_exec trace_buf_size=8M"
@@ -28,8 +29,6 @@ END_TIMEOUT_S = 120.0
 FIRST_WORD_S = 120.0
 START_ATTEMPTS = 3
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>78c]|\r")
-
-END = re.compile(r"end-(\d+)-")
 
 
 class Hardware(NamedTuple):
@@ -173,11 +172,11 @@ class Machine:
         """Write down all that the console shows. QEMU waits for this before it lets the guest begin."""
         path = self._sockets / "console"
         self.wait_until(path.exists, 30.0, "QEMU makes no console")
-        self.keyboard = socket.socket(socket.AF_UNIX)
+        self._keyboard = socket.socket(socket.AF_UNIX)
         # The socket is there an instant before QEMU listens.
-        self.wait_until(lambda: self.keyboard.connect_ex(str(path)) == 0, 30.0, "QEMU's console is not to be had")
+        self.wait_until(lambda: self._keyboard.connect_ex(str(path)) == 0, 30.0, "QEMU's console is not to be had")
         path.unlink()  # so that the next start waits for its own
-        threading.Thread(target=_write_down, args=(self.keyboard, self.log), daemon=True).start()
+        threading.Thread(target=_write_down, args=(self._keyboard, self.log), daemon=True).start()
 
     def turn_page(self) -> None:
         """Let the console's text count from here."""
@@ -187,7 +186,11 @@ class Machine:
         """How many bytes the console has shown, in all boots."""
         return self.log.stat().st_size if self.log.exists() else 0
 
-    def open_console(self) -> "Terminal":
+    def type(self, text: str) -> None:
+        """Type a line at the console."""
+        self._keyboard.sendall(text.encode() + b"\r")
+
+    def open_console(self) -> Terminal:
         """Sit down at the console."""
         return Terminal(self)
 
@@ -232,50 +235,6 @@ def hanging_drive() -> List[str]:
     """QEMU's words for a drive whose medium is never read: each read takes an hour."""
     return ["-blockdev", "driver=null-co,node-name=medium,size=1048576,latency-ns=3600000000000,read-only=on",
             "-device", "ide-cd,drive=medium,id=dvd"]
-
-
-class Terminal:
-    """Somebody at the serial console.
-
-    Args:
-        machine: whose console it is.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._seen = machine.console_size()
-
-    def log_in(self, name: str, password: str, timeout_s: float) -> None:
-        """Log in, as soon as the console offers it."""
-        self._machine.wait_until(lambda: "login:" in self._machine.console(), timeout_s, "the console offers no login")
-        self.type("")
-        self.wait_for("login:", 60.0)
-        self.type(name)
-        self.wait_for("assword:", 60.0)
-        self.type(password)
-        self.wait_for("$ ", 120.0)
-
-    def run(self, command: str, timeout_s: float = 120.0) -> str:
-        """Run a shell command to its end; its exit status must be 0. Returns what the console showed meanwhile."""
-        self.type("%s; echo end-$?-" % command)
-        self._machine.wait_until(lambda: END.search(self._shown()), timeout_s, "no end of %r on the console" % command)
-        shown = self._shown()
-        found = END.search(shown)
-        assert found is not None and found.group(1) == "0", "%s: on the console: %s" % (command, shown)
-        return shown[:found.start()].partition("\n")[2]
-
-    def _shown(self) -> str:
-        return self._machine.console(self._seen)
-
-    def type(self, text: str) -> None:
-        """Type a line."""
-        self._seen = self._machine.console_size()
-        self._machine.keyboard.sendall(text.encode() + b"\r")
-
-    def wait_for(self, words: str, timeout_s: float) -> str:
-        """Wait until the console shows ``words`` after what was typed last; returns all shown since."""
-        self._machine.wait_until(lambda: words in self._shown(), timeout_s, "the console does not show %r" % words)
-        return self._shown()
 
 
 def _write_down(console: socket.socket, log: Path) -> None:
