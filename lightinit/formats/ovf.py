@@ -13,7 +13,8 @@ from typing import List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats import markup
-from lightinit.formats.ovf_redaction import REDACTED, redact
+from lightinit.formats.ovf_redaction import redact
+from lightinit.formats.passwords import is_struck_out
 from lightinit.model import SshKey
 
 __all__ = ["OvfEnvironment", "parse", "redact"]
@@ -29,9 +30,6 @@ MAX_WARNINGS = 20
 THUMBPRINT_DIGITS = 40
 TRUE_WORDS = ("true", "1", "yes", "on")
 FALSE_WORDS = ("false", "0", "no", "off")
-# What agents put in the place of a password in the copy that they keep: ours and cloud-init's, and WALinuxAgent's. The
-# platform asks for six characters at least, so none of them is a password; taken for one it would open the account to all.
-STRUCK_OUT = (REDACTED, "*")
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def _password(linux: markup.Element, notes: List[str]) -> str:
     if any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in password):
         raise MalformedError("password cannot be set", why="it has control characters",
                              hint="give the VM a password that can be typed")
-    if password.strip() in STRUCK_OUT:
+    if is_struck_out(password.strip()):
         notes.append("UserPassword is struck out: this is an agent's copy of the document, no password is set")
         return ""
     return password
@@ -175,7 +173,7 @@ def _custom_data(linux: markup.Element, notes: List[str]) -> str:
     """CustomData as canonical base64; as it stands when it is not base64: somebody meant something by it."""
     given = _raw(linux, "CustomData")
     text = "".join(given.split())
-    if text in STRUCK_OUT:
+    if is_struck_out(text):
         notes.append("CustomData is struck out: this is an agent's copy of the document")
         return ""
     try:

@@ -10,18 +10,25 @@ from typing import Optional
 from lightinit.errors import ProvisioningError
 from lightinit.model import User
 
-# What a copy of ovf-env.xml has in place of the password: cloud-init writes the word, WALinuxAgent an asterisk. Neither
-# can be a password, since Azure demands six characters of several kinds.
-STRUCK_OUT = re.compile(r"REDACTED|\*+")
+_STRUCK_OUT = re.compile(r"REDACTED|\*+")
 # libxcrypt and PAM take one byte less than 512; longer ones are refused or, worse, cut.
 MAX_BYTES = 511
 # A hash by which every character counts; the DES forms have no dollar, and know the first eight only.
 _STRONG_HASH = re.compile(r"\$[^$]+\$.+")
 
 
+def is_struck_out(text: str) -> bool:
+    """Whether ``text`` is what agents put in the place of a secret in the copy of ovf-env.xml that they keep.
+
+    Ours and cloud-init's have the word, WALinuxAgent's an asterisk. Neither can be a password, since Azure demands six
+    characters of several kinds; taken for one it would open the account to all.
+    """
+    return _STRUCK_OUT.fullmatch(text) is not None
+
+
 def given_password(admin: User) -> str:
     """The password that the platform gives for ``admin``, "" for none: what stands for one struck out is none."""
-    return "" if STRUCK_OUT.fullmatch(admin.password) else admin.password
+    return "" if is_struck_out(admin.password) else admin.password
 
 
 def login_wished(admin: User) -> Optional[bool]:

@@ -9,9 +9,8 @@ import logging
 import os
 import select
 import signal
-from collections import deque
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host import systemd
@@ -22,7 +21,6 @@ LOG = logging.getLogger("lightinit.scripts")
 
 OUTPUT_LIMIT_BYTES = 1024 * 1024
 LINE_LIMIT_BYTES = 2048
-LAST_LINES = 20
 TICK_S = 0.1
 GRACE_S = 1.0  # how long the output is still read when a process in the background has it open
 KILL_S = 5.0
@@ -39,12 +37,10 @@ class Ended:
     Attributes:
         status: its exit status, 128 and the signal's number if one ended it.
         timed_out: it was killed at the time limit.
-        last_lines: the end of what it printed, printable.
     """
 
     status: int
     timed_out: bool
-    last_lines: Tuple[str, ...]
 
 
 class Lines:
@@ -58,7 +54,6 @@ class Lines:
         self._tell = tell
         self._line = b""
         self._left_bytes = OUTPUT_LIMIT_BYTES
-        self.last: Deque[str] = deque(maxlen=LAST_LINES)
 
     def feed(self, data: bytes) -> None:
         """Take what was read."""
@@ -77,7 +72,6 @@ class Lines:
         line, self._line = self._line.rstrip(b"\r"), b""
         text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
         text += "..." if len(line) > LINE_LIMIT_BYTES else ""
-        self.last.append(text)
         if self._left_bytes < 0:
             return
         self._left_bytes -= len(line) + 1
@@ -164,7 +158,7 @@ def run_script(system: System, argv: Sequence[str], environment: Dict[str, str],
             running.kill()  # a signal told us to stop
         running.close()
     lines.end()
-    return Ended(KILLED if status is None else status, timed_out, tuple(lines.last))
+    return Ended(KILLED if status is None else status, timed_out)
 
 
 def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Optional[int]:

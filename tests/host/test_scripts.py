@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
 
@@ -17,13 +17,23 @@ from tests.real_clients.netns import wait_until
 from tests.support import HERE
 
 
-def run(tmp_path: Path, text: str, timeout_s: float = 60.0, told: Optional[List[str]] = None,
-        environment: Optional[Dict[str, str]] = None) -> Ended:
+class Seen(NamedTuple):
+    """How a script ended, and all that it was heard to print."""
+
+    status: int
+    timed_out: bool
+    lines: Tuple[str, ...]
+
+
+def run(tmp_path: Path, text: str, timeout_s: float = 60.0, environment: Optional[Dict[str, str]] = None,
+        system: Optional[System] = None) -> Seen:
     path = tmp_path / "script"
     path.write_text("#!/bin/sh\n" + text)
     path.chmod(0o700)
-    lines: List[str] = [] if told is None else told
-    return scripts.run_script(System(str(tmp_path)), [str(path)], environment or {}, timeout_s, "test", lines.append)
+    lines: List[str] = []
+    ended = scripts.run_script(system or System(str(tmp_path)), [str(path)], environment or {}, timeout_s, "test",
+                               lines.append)
+    return Seen(ended.status, ended.timed_out, tuple(lines))
 
 
 def is_alive(pid: int) -> bool:
@@ -48,7 +58,7 @@ def test_lines_come_while_it_runs(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\necho ready\nwhile [ ! -e %s/go ]; do sleep 0.05; done\necho on\necho bad >&2\n" % tmp_path)
     path.chmod(0o700)
     ended = scripts.run_script(System(str(tmp_path)), [str(path)], {}, 60.0, "test", tell)
-    assert ended == Ended(0, False, ("ready", "on", "bad")) and told == ["ready", "on", "bad"]
+    assert ended == Ended(0, False) and told == ["ready", "on", "bad"]
 
 
 @pytest.mark.parametrize("text, status", [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 143), ("kill -KILL $$", 137),
@@ -59,18 +69,17 @@ def test_its_exit_status(tmp_path: Path, text: str, status: int) -> None:
 
 
 def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
-    told: List[str] = []
     os.environ["LIGHTINIT_TEST_LEAK"] = "leak"
     umask = os.umask(0o077)
     try:
         text = "env | sort\npwd\numask\ncat\nps -o sid= -p $$ | tr -d ' '\necho $$\n"
-        run(tmp_path, text, told=told, environment={"MORE": "yes"})
+        told = run(tmp_path, text, environment={"MORE": "yes"}).lines
     finally:
         os.umask(umask)
         del os.environ["LIGHTINIT_TEST_LEAK"]
     sid, pid = told[-2:]
     assert sid == pid  # a session of its own
-    assert told[-4:-2] == ["/", "0022"]
+    assert told[-4:-2] == ("/", "0022")
     names = {line.partition("=")[0]: line.partition("=")[2] for line in told[:-4]}
     assert {key: names[key] for key in ("HOME", "USER", "LANG", "MORE")} == \
         {"HOME": "/root", "USER": "root", "LANG": "C", "MORE": "yes"}
@@ -83,7 +92,7 @@ def test_at_its_limit_all_of_it_is_killed(tmp_path: Path) -> None:
             "sleep 1000\n")
     text = "cd %s\n" % tmp_path + text
     ended = run(tmp_path, text, timeout_s=1.0)
-    assert ended == Ended(137, True, ("last",))
+    assert ended == Seen(137, True, ("last",))
     wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive")
     assert not is_alive(int((tmp_path / "self").read_text()))
 
@@ -97,7 +106,7 @@ def test_a_child_in_the_background_keeps_nobody_waiting(tmp_path: Path) -> None:
     ended = run(tmp_path, "echo begun\nsleep 1000 &\necho $! >%s/child\n" % tmp_path, timeout_s=600.0)
     child = int((tmp_path / "child").read_text())
     try:
-        assert ended == Ended(0, False, ("begun",)) and is_alive(child)
+        assert ended == Seen(0, False, ("begun",)) and is_alive(child)
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -110,23 +119,20 @@ def test_a_child_in_the_background_that_never_stops_talking(tmp_path: Path) -> N
 
 def test_a_script_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
     ended = run(tmp_path, "echo last\nexec >/dev/null 2>&1\nsleep 0.5\nexit 4\n")
-    assert ended == Ended(4, False, ("last",))
+    assert ended == Seen(4, False, ("last",))
     assert run(tmp_path, "exec >/dev/null 2>&1\nsleep 1000\n", timeout_s=1.0).timed_out
 
 
 def test_too_much_output_is_read_and_left_out(tmp_path: Path) -> None:
-    told: List[str] = []
-    ended = run(tmp_path, "yes 0123456789abcdef | head -c 5000000\necho; echo end\n", told=told)
-    assert ended.status == 0 and ended.last_lines[-1] == "end"
-    assert 900000 < sum(len(line) + 1 for line in told) < 1100000
-    assert told[-1] == "(more than 1048576 bytes: what follows is left out)"
+    ended = run(tmp_path, "yes 0123456789abcdef | head -c 5000000\necho; echo end; echo end >%s/end\n" % tmp_path)
+    assert ended.status == 0 and (tmp_path / "end").read_text() == "end\n", "all of it was read"
+    assert 900000 < sum(len(line) + 1 for line in ended.lines) < 1100000
+    assert ended.lines[-1] == "(more than 1048576 bytes: what follows is left out)"
 
 
 def test_a_line_without_an_end_and_control_characters(tmp_path: Path) -> None:
-    told: List[str] = []
-    ended = run(tmp_path, r"printf '\033[2Jred\001\r\n\377\303\244 \n\n'; head -c 3000000 /dev/zero | tr '\0' x", told=told)
-    assert told[:3] == ["\\x1b[2Jred\\x01", "\ufffd\u00e4 ", ""]
-    assert told[3] == "x" * 2048 + "..." and len(told) == 4 and len(ended.last_lines) == 4
+    told = run(tmp_path, r"printf '\033[2Jred\001\r\n\377\303\244 \n\n'; head -c 3000000 /dev/zero | tr '\0' x").lines
+    assert told == ("\\x1b[2Jred\\x01", "\ufffd\u00e4 ", "", "x" * 2048 + "...")
 
 
 @pytest.mark.parametrize("sizes", [[1], [2, 1], [5000]])
@@ -141,7 +147,7 @@ def test_lines_however_they_are_cut(sizes: List[int]) -> None:
         at += size
     lines.end()
     lines.end()
-    assert told == ["ä" * 100, "b", "", "c" * 2048 + "...", "end"] == list(lines.last)
+    assert told == ["ä" * 100, "b", "", "c" * 2048 + "...", "end"]
 
 
 def test_a_signal_to_us_ends_the_script_too(tmp_path: Path) -> None:
@@ -189,11 +195,8 @@ class Systemd(System):
     ({"systemd-run": "/nowhere", "systemctl": "/bin/true"}, "No such file")])
 def test_where_systemd_starts_no_unit_it_is_a_child(tmp_path: Path, caplog: Any, tools: Dict[str, str], why: str) -> None:
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    path = tmp_path / "script"
-    path.write_text("#!/bin/sh\necho here\n")
-    path.chmod(0o700)
-    ended = scripts.run_script(Systemd(tmp_path, tools), [str(path)], {}, 60.0, "test", lambda line: None)
-    assert ended == Ended(0, False, ("here",))
+    ended = run(tmp_path, "echo here\n", system=Systemd(tmp_path, tools))
+    assert ended == Seen(0, False, ("here",))
     assert "inside the sandbox" in caplog.text
     assert why in caplog.text
     assert not list((tmp_path / "run/lightinit").glob("scripts/*"))
@@ -232,16 +235,13 @@ def unit_tools(tmp_path: Path) -> Dict[str, str]:
     return tools
 
 
-def run_as_unit(tmp_path: Path, tools: Dict[str, str], text: str, timeout_s: float = 60.0) -> Ended:
-    path = tmp_path / "script"
-    path.write_text("#!/bin/sh\n" + text)
-    path.chmod(0o700)
-    return scripts.run_script(Systemd(tmp_path, tools), [str(path)], {"MORE": "yes"}, timeout_s, "test", lambda line: None)
+def run_as_unit(tmp_path: Path, tools: Dict[str, str], text: str, timeout_s: float = 60.0) -> Seen:
+    return run(tmp_path, text, timeout_s, {"MORE": "yes"}, Systemd(tmp_path, tools))
 
 
 def test_as_a_unit(tmp_path: Path, unit_tools: Dict[str, str], caplog: Any) -> None:
     ended = run_as_unit(tmp_path, unit_tools, "echo $HOME $MORE\numask\necho bad >&2\nexit 5\n")
-    assert ended == Ended(5, False, ("/root yes", "0022", "bad"))
+    assert ended == Seen(5, False, ("/root yes", "0022", "bad"))
     asked = (tmp_path / "asked").read_text().split("\n")
     assert {"--collect", "--service-type=oneshot", "--property=KillMode=process"} <= set(asked)
     assert not os.listdir(str(tmp_path / "run/lightinit/scripts"))
@@ -250,7 +250,7 @@ def test_as_a_unit(tmp_path: Path, unit_tools: Dict[str, str], caplog: Any) -> N
 
 def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     ended = run_as_unit(tmp_path, unit_tools, "sleep 1000 &\necho $! >%s/child\necho last\nwait\n" % tmp_path, 1.0)
-    assert ended == Ended(137, True, ("last",))
+    assert ended == Seen(137, True, ("last",))
     wait_until(lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive")
     assert (tmp_path / "said").read_text() == "kill --signal=SIGKILL %s.service\n" % (tmp_path / "unit").read_text().strip()
 
@@ -258,18 +258,18 @@ def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> N
 def test_a_systemd_that_starts_anew_loses_nothing(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     (tmp_path / "lost").write_text("")
     ended = run_as_unit(tmp_path, unit_tools, "echo first\nsleep 3\necho last\nexit 6\n")
-    assert ended == Ended(6, False, ("first", "last"))
+    assert ended == Seen(6, False, ("first", "last"))
 
 
 def test_a_unit_that_somebody_kills(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     ended = run_as_unit(tmp_path, unit_tools, "echo first\nkill -KILL -$(cat %s/session)\n" % tmp_path)
-    assert ended == Ended(137, False, ("first",))
+    assert ended == Seen(137, False, ("first",))
 
 
 def test_a_unit_with_a_child_in_the_background(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     ended = run_as_unit(tmp_path, unit_tools, "sleep 1000 &\necho $! >%s/child\necho last\n" % tmp_path, 600.0)
     child = int((tmp_path / "child").read_text())
     try:
-        assert ended == Ended(0, False, ("last",)) and is_alive(child)
+        assert ended == Seen(0, False, ("last",)) and is_alive(child)
     finally:
         os.kill(child, signal.SIGKILL)
