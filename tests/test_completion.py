@@ -17,9 +17,9 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
 
-from lightinit.cli import make_parser
 from lightinit.emulator.cli import build_parser
 from lightinit.emulator.scenario import list_names
+from lightinit.grammar import make_parser
 from lightinit.registry import shipped_modules
 from tests.support import HERE
 

@@ -35,7 +35,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "boot": MIDDLE | {"registry", "pipeline", "stages"},
     "single": MIDDLE | {"registry", "pipeline", "stages", "boot"},
     "commands": MIDDLE | {"registry", "pipeline", "stages", "commands"},
-    "cli": MIDDLE | {"registry", "pipeline", "stages", "boot", "single", "commands"},
+    "grammar": GROUND | {""},
+    "cli": MIDDLE | {"grammar", "registry", "pipeline", "stages", "boot", "single", "commands"},
     "__main__": {"quick", "cli", ""},
     "emulator": {"emulator"},
 }

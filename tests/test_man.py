@@ -18,9 +18,9 @@ from typing import Any, Dict, List, Sequence, Set
 import pytest
 
 from lightinit import __version__, errors
-from lightinit.cli import EPILOG, make_parser
 from lightinit.datasources import azure
 from lightinit.emulator.cli import build_parser
+from lightinit.grammar import EPILOG, make_parser
 from lightinit.registry import load_module, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, render
 from tests.support import HERE
