@@ -1,13 +1,15 @@
 """What IMDS and the provisioning media say about a VM, joined into one Instance.
 
-IMDS wins where both speak; the password and the custom data are on the media alone. Pure: documents in, Instance out.
+IMDS wins where both speak, and its keys, as long as one of them is a key; the password and the custom data are on the media
+alone. Pure: documents in, Instance out.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from lightinit.formats.imds import Document, instance_from_document
+from lightinit.formats.authorized_keys import read_given
+from lightinit.formats.imds import Document, instance_from_document, ssh_keys
 from lightinit.formats.ovf import OvfEnvironment
 from lightinit.model import Certificate, Instance, SshKey, User
 
@@ -33,11 +35,12 @@ def join(instance_id: str, document: Optional[Document], environment: Optional[O
     if environment is None:
         return instance
     warnings.extend(environment.warnings)
+    imds_keys = ssh_keys(document) if document is not None else ()
     if is_owners and environment.user_name and instance.admin is not None and instance.admin.name != environment.user_name:
         warnings.append("imds still names the admin %s: what is known of the owner %s counts" % (
             ascii(instance.admin.name[:64]), ascii(environment.user_name[:64])))
-        instance = replace(instance, admin=None)
-    admin = _join_admin(instance.admin, environment, warnings)
+        instance, imds_keys = replace(instance, admin=None), ()
+    admin = _join_admin(instance.admin, imds_keys, environment, warnings)
     raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
     return replace(instance, hostnames=_join_names(instance, document, environment), admin=admin,
                    custom_data=environment.custom_data, raw=raw)
@@ -78,19 +81,32 @@ def _join_names(instance: Instance, document: Optional[Document], environment: O
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _join_admin(admin: Optional[User], environment: OvfEnvironment, warnings: List[str]) -> Optional[User]:
+def _join_admin(admin: Optional[User], imds_keys: Tuple[SshKey, ...], environment: OvfEnvironment,
+                warnings: List[str]) -> Optional[User]:
     if admin is None:
         if not environment.user_name:
             return None
-        return User(environment.user_name, environment.ssh_keys, environment.password_login, environment.password)
-    if environment.user_name and environment.user_name != admin.name:
-        # Another account's password and keys must not open this one.
-        warnings.append("imds names the admin %s, the provisioning media %s: imds counts, and neither the password nor the "
-                        "keys on the media are used" % (ascii(admin.name[:64]), ascii(environment.user_name[:64])))
-        environment = replace(environment, password="", ssh_keys=())
-    keys: Tuple[SshKey, ...] = admin.ssh_keys or environment.ssh_keys
+        admin = User(environment.user_name, imds_keys)
+    elif environment.user_name and environment.user_name != admin.name:
+        names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
+        if environment.preprovisioned or environment.preprovisioned_type:
+            # The media of a VM out of a pool are the pool's: what opens its account must not open the owner's.
+            warnings.append("imds names the admin %s, the provisioning media, which are a pool's, %s: imds counts, and "
+                            "neither the password nor the keys on the media are used" % names)
+            environment = replace(environment, password="", ssh_keys=())
+        else:
+            warnings.append("imds names the admin %s, the provisioning media %s: imds counts, and the account gets what is "
+                            "on the media alone" % names)
+    keys = admin.ssh_keys
+    if not any(_is_usable(key) for key in keys):
+        keys += environment.ssh_keys
     login = environment.password_login if admin.password_login is None else admin.password_login
     return replace(admin, ssh_keys=keys, password_login=login, password=environment.password)
+
+
+def _is_usable(key: SshKey) -> bool:
+    found = read_given(key.text)
+    return bool(found.keys or found.certificates)
 
 
 def _shown(environment: OvfEnvironment) -> Dict[str, Any]:

@@ -19,9 +19,9 @@ NONE = "none"
 COPY = "ovf-env.xml"
 FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
 MARK = b"windowsazure"  # in a namespace of Azure's documents: what is broken and lacks it is somebody else's
-# A drive is there before the first lease, mostly. Where none is to be seen yet, this much since the beginning is given it;
-# but only while the machine is just coming up, and drivers may still be loaded.
-DRIVE_GRACE_S = 2.0
+# The media are there before the first lease, mostly. Where they are not, this much since the beginning is given to them
+# and to their drive; but only while the machine is just coming up, and drivers may still be loaded.
+COMING_GRACE_S = 2.0
 COMING_UP_S = 60.0
 # For how long media that are not needed are looked at, should their device be slow; and what the drive has to open.
 SETTLE_S = 5.0
@@ -73,8 +73,7 @@ class MediaReading:
             self._take(self._search.result(self._left_s(wait_s)))
         else:
             self._search.settle(self._left_s(min(wait_s, SETTLE_S)))
-            may_come = not self._search.saw_drive and self._is_coming_up()
-            self._take(self._search.result(self._left_s(min(wait_s, DRIVE_GRACE_S)) if may_come else 0.0))
+            self._take(self._search.result(self._left_s(min(wait_s, COMING_GRACE_S)) if self._is_coming_up() else 0.0))
         self._search.stop()
         if self._problem:
             warnings.append(self._problem)

@@ -18,6 +18,7 @@ from lightinit.errors import MalformedError
 RSA_MIN_BITS = 1024  # what OpenSSH itself demands; below it a key would be ignored
 RSA_ADVISED_BITS = 2048
 SHOWN_OPTIONS_CHARS = 60
+MAX_PIECES = 400  # of a key that comes in several lines: RSA of 16384 bits in lines of 8 characters
 CURVES: Dict[bytes, int] = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}
 KEY_TYPES = (b"ssh-ed25519", b"ssh-rsa", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521",
              b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com")
@@ -76,7 +77,8 @@ def read_given(text: str) -> GivenKeys:
     """Take apart a value that the platform gives as a public key.
 
     Args:
-        text: one or several OpenSSH keys, LF or CRLF; or x509 certificates, PEM or bare base64 of DER.
+        text: one or several OpenSSH keys, LF or CRLF; or x509 certificates, PEM or bare base64 of DER. Line ends
+            within a key's base64 are passed over: keys that Azure itself has generated come so.
 
     Returns:
         What it holds; never raises, since one bad key must not cost the good ones.
@@ -97,15 +99,43 @@ def read_given(text: str) -> GivenKeys:
         return GivenKeys((), (bare,), ())
     if re.search(r"-----? ?BEGIN ", text):
         return GivenKeys((), (), (_refuse_pem(text),))
-    for line in re.split(r"[\r\n]+", text):
-        stripped = line.strip().lstrip("\ufeff")
-        if not stripped or stripped.startswith("#"):
-            continue
+    lines = [line.strip().lstrip("\ufeff") for line in re.split(r"[\r\n]+", text)]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    while lines:
         try:
-            keys.append(read_key(stripped))
+            keys.append(read_key(lines[0]))
+            lines.pop(0)
         except MalformedError as error:
-            refused.append(error)
+            key, lines = _join_broken(lines)
+            if key is None:
+                refused.append(error)
+            else:
+                keys.append(key)
     return GivenKeys(tuple(keys), (), tuple(refused))
+
+
+def _join_broken(lines: Sequence[str]) -> Tuple[Optional[PublicKey], List[str]]:
+    """The key that begins in the first line and goes on in the next ones, and the lines after it.
+
+    Returns:
+        None when there is none, and all lines but the first: each of them is then looked at for itself.
+    """
+    text = lines[0]
+    if _begins_key(text):
+        for count, line in enumerate(lines[1:MAX_PIECES], 2):
+            if _begins_key(line):
+                break
+            text += line if len(text.split()) > 1 else " " + line
+            try:
+                return read_key(text), list(lines[count:])
+            except MalformedError:
+                pass
+    return None, list(lines[1:])
+
+
+def _begins_key(line: str) -> bool:
+    words = _split_options(line.encode("utf-8", "replace"))[1].split(None, 1)
+    return bool(words) and _looks_like_kind(words[0])
 
 
 def read_key(line: str) -> PublicKey:

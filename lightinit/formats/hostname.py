@@ -2,8 +2,9 @@
 
 Pure: it knows no path and no machine; which of these files a host has is for the caller to say.
 
-The rules are those of RFC 1123 section 2.1 (labels of letters, digits and hyphens, 63 at most, the last label not all
-digits, since that would read as an address) and Linux's own limit of 64 for the whole name (HOST_NAME_MAX).
+The rules are those of RFC 1123 section 2.1 (labels of letters, digits and hyphens, 63 at most) and Linux's own limit of 64
+for the whole name (HOST_NAME_MAX). RFC 1123 wants a last label that is not all digits, so that no name reads as an address;
+Azure lets a Linux VM be called 12345 or web.01, so only numbers with dots between them are refused.
 """
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def clean_hostname(name: str) -> Tuple[str, Tuple[str, ...]]:
         # A domain cut in its middle would be another domain, so it goes as a whole.
         labels = labels[:1]
         notes.append("longer than %d characters, so the domain was left off" % NAME_MAX_CHARS)
-    if labels[-1].isdigit():
+    if len(labels) > 1 and all(label.isdigit() for label in labels):
         raise _invalid(name, "it would be read as an address")
     cleaned = ".".join(labels)
     if cleaned.lower() in _TAKEN:

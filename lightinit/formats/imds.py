@@ -119,6 +119,18 @@ def instance_from_document(document: Document, instance_id: str, warnings: Optio
     )
 
 
+def ssh_keys(document: Document) -> Tuple[SshKey, ...]:
+    """``compute.publicKeys``, which may be there although the document names no account.
+
+    Args:
+        document: as :func:`parse` gives it.
+
+    Raises:
+        MalformedError: as :func:`instance_from_document`.
+    """
+    return _keys(_Fields(document, "", []).object("compute"))
+
+
 def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...]:
     """What a document that was read too early in boot lacks; none when it is complete.
 

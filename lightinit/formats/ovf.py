@@ -1,8 +1,8 @@
 """``ovf-env.xml``, the document on the provisioning media: bytes in, checked values out. It knows no device.
 
-What an account hangs on is strict: a section or a field that is there twice, or a password that no tool could be given,
-is an error, for taking either of two could let the wrong one in. What a login does not hang on is a warning, and
-provisioning goes on without it: a VM that nobody can reach because its custom data are not base64 would help nobody.
+What an account hangs on is strict: a section or a field that is there twice is an error, for taking either of the two
+could let the wrong one in. What a login does not hang on is a warning, and provisioning goes on without it: a VM that
+nobody can reach because its custom data are not base64 would help nobody.
 """
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ AZURE_NAMESPACE = "http://schemas.microsoft.com/windowsazure"
 # Names without any namespace are taken too; what is in a foreign one is somebody else's, and passed over.
 NAMESPACES = (AZURE_NAMESPACE, OVF_NAMESPACE, "")
 LIMIT_BYTES = markup.LIMIT_BYTES
-MAX_PASSWORD = 1024
 MAX_KEY = 32 * 1024
 MAX_WARNINGS = 20
 THUMBPRINT_DIGITS = 40
@@ -75,8 +74,7 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
 
     Raises:
         MalformedError: not well-formed, too large, or of another kind; not Azure's; a section or a field is there
-            twice; there is nothing for Linux in it; a name is too long or has control characters; a password that
-            cannot be set.
+            twice; there is nothing for Linux in it; a name is too long or has control characters.
     """
     root = markup.parse(data, "Environment", limit_bytes)
     section = _only(root, "ProvisioningSection") if root.namespace in NAMESPACES else None
@@ -151,18 +149,13 @@ def _boolean(parent: markup.Element, name: str, notes: List[str]) -> Optional[bo
 
 
 def _password(linux: markup.Element, notes: List[str]) -> str:
-    """The password, exactly as given: white space at its ends may be part of it.
+    """The password, exactly as given: white space at its ends may be part of it, but alone it is none.
 
-    Raises:
-        MalformedError: it is too long, or has control characters. Tools take one line a password, so a line break
-            would end it early, and what follows would be taken for the next account's.
+    Whether a host's tools can take it is looked at when it is set: one that they cannot must cost nothing but itself.
     """
     password = _raw(linux, "UserPassword")
-    if len(password) > MAX_PASSWORD:
-        raise MalformedError("password cannot be set", why="too long", limit=MAX_PASSWORD)
-    if any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in password):
-        raise MalformedError("password cannot be set", why="it has control characters",
-                             hint="give the VM a password that can be typed")
+    if not password.strip(" \t\r\n"):
+        return ""
     if is_struck_out(password.strip()):
         notes.append("UserPassword is struck out: this is an agent's copy of the document, no password is set")
         return ""

@@ -140,11 +140,6 @@ class MediaSearch:
                 return self._found
             self._system.clock.sleep(min(POLL_S, left_s))
 
-    @property
-    def saw_drive(self) -> bool:
-        """Whether there has been a place that media come into: an optical drive, or the one that was named."""
-        return any(place.candidate.first for place in list(self._places.values()))
-
     def settle(self, wait_s: float) -> None:
         """Wait until what is there has been looked at, in whatever way that ended.
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from typing import List, NamedTuple, Tuple
 
 from lightinit.host.system import System
 
 BLOCK = "/sys/class/block"
+FIRST_DRIVE = "/dev/sr0"
 SECTOR_BYTES = 512  # the unit of `size`, whatever the device's own
 # Azure's media are a few hundred kilobytes long. What is larger is looked at only if nobody can write to it: a disk with
 # a user's data is not to be read, let alone mounted.
@@ -33,24 +35,37 @@ class Candidate(NamedTuple):
 def candidates(system: System) -> List[Candidate]:
     """The block devices on which the media may be, optical drives first.
 
-    The others are small or read-only disks and partitions. Left out is what is made of files, memory or other devices
-    (loop, zram, device mapper): the platform hands out no such thing.
+    The others are small or read-only disks and partitions, and, last, loop devices of that kind: on a test bench a file may
+    stand for the drive. Left out is what else is made of memory or other devices (zram, device mapper). A /dev/sr0 that
+    sysfs does not list counts as a drive: in a container that is how one is given.
 
     Args:
         system: the machine.
     """
-    optical, others = [], []
+    optical: List[Candidate] = []
+    others: List[Candidate] = []
+    loops: List[Candidate] = []
     for name in sorted(system.list_dir(BLOCK), key=_natural):
         folder = "%s/%s" % (BLOCK, name)
-        if "/devices/virtual/block/" in os.path.realpath(system.path(folder)):
+        is_loop = re.match(r"loop[0-9]+\Z", name) is not None
+        if "/devices/virtual/block/" in os.path.realpath(system.path(folder)) and not is_loop:
             continue
         size = system.read_text(folder + "/size").strip()
         path = "/dev/" + name.replace("!", "/")
         if system.read_text(folder + "/device/type").strip() == OPTICAL_TYPE or re.match(r"sr[0-9]+\Z", name):
             optical.append(Candidate(path, True, size))
         elif _is_small(size) or (size not in ("", "0") and system.read_text(folder + "/ro").strip() == "1"):
-            others.append(Candidate(path, False, size))
-    return optical[:MAX_DEVICES] + others[:MAX_DEVICES]
+            (loops if is_loop else others).append(Candidate(path, False, size))
+    if FIRST_DRIVE not in [each.path for each in optical] and _is_block_device(system.path(FIRST_DRIVE)):
+        optical.append(Candidate(FIRST_DRIVE, True))
+    return optical[:MAX_DEVICES] + others[:MAX_DEVICES] + loops[:MAX_DEVICES]
+
+
+def _is_block_device(path: str) -> bool:
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _is_small(size: str) -> bool:

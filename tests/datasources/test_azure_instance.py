@@ -1,6 +1,7 @@
 """IMDS and the provisioning media joined: who wins, and what only one of them knows."""
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any, Dict, List
@@ -11,41 +12,72 @@ from lightinit.datasources.azure_instance import join, suffices, wanted_fingerpr
 from lightinit.formats.ovf import OvfEnvironment
 from lightinit.model import Certificate, SshKey, User
 
+IMDS_KEY = "ssh-ed25519 " + base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"i" * 32).decode()
+MEDIA_KEY = "ssh-ed25519 " + base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"m" * 32).decode()
 DOCUMENT: Dict[str, Any] = {"compute": {
-    "name": "resource", "vmId": "v", "publicKeys": [{"keyData": "ssh-rsa IMDS", "path": ""}],
+    "name": "resource", "vmId": "v", "publicKeys": [{"keyData": IMDS_KEY, "path": ""}],
     "osProfile": {"adminUsername": "imds", "computerName": "of-imds", "disablePasswordAuthentication": "true"}}}
-MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (SshKey("ssh-rsa MEDIA"),), False, "",
+MEDIA = OvfEnvironment("of-media", "media", "pass:wörd ", True, "Y3VzdG9t", (SshKey(MEDIA_KEY),), False, "",
                        True, None, ("odd",))
 
 
 def test_imds_wins_where_both_speak_and_the_password_is_the_medias() -> None:
     warnings: List[str] = []
     instance = join("id", DOCUMENT, replace(MEDIA, user_name="imds"), warnings)
-    assert instance.admin == User("imds", (SshKey("ssh-rsa IMDS"),), False, "pass:wörd ")
+    assert instance.admin == User("imds", (SshKey(IMDS_KEY),), False, "pass:wörd ")
     assert instance.hostnames == ("of-imds", "of-media", "resource")
     assert instance.custom_data == "Y3VzdG9t" and instance.raw["imds"] == DOCUMENT
     assert warnings == ["odd"]
 
 
-def test_another_accounts_password_and_keys_open_nothing() -> None:
+def with_keys_of_imds(*keys: Any, **more: Any) -> Dict[str, Any]:
+    return {"compute": dict(DOCUMENT["compute"], publicKeys=[{"keyData": key, "path": ""} for key in keys], **more)}
+
+
+def test_imds_account_gets_what_is_on_the_media_alone_also_where_they_name_another() -> None:
     warnings: List[str] = []
-    keyless = {"compute": dict(DOCUMENT["compute"], publicKeys=[])}
-    assert join("id", DOCUMENT, MEDIA, warnings).admin == User("imds", (SshKey("ssh-rsa IMDS"),), False)
-    assert join("id", keyless, MEDIA, []).admin == User("imds", (), False)
-    assert "imds names the admin 'imds', the provisioning media 'media'" in warnings[1]
+    assert join("id", DOCUMENT, MEDIA, warnings).admin == User("imds", (SshKey(IMDS_KEY),), False, "pass:wörd ")
+    assert join("id", with_keys_of_imds(), MEDIA, []).admin == User("imds", (SshKey(MEDIA_KEY),), False, "pass:wörd ")
+    assert "imds names the admin 'imds', the provisioning media 'media': imds counts, and the account gets" in warnings[1]
+
+
+@pytest.mark.parametrize("pool", [{"preprovisioned": True}, {"preprovisioned_type": "Savable"}])
+def test_a_pools_password_and_keys_open_nothing_of_the_owners(pool: Dict[str, Any]) -> None:
+    warnings: List[str] = []
+    media = replace(MEDIA, **pool)
+    assert join("id", DOCUMENT, media, warnings).admin == User("imds", (SshKey(IMDS_KEY),), False)
+    assert join("id", with_keys_of_imds(), media, []).admin == User("imds", (), False)
+    assert "neither the password nor the keys on the media are used" in warnings[1]
+
+
+@pytest.mark.parametrize("keys", [("ssh-rsa AAAA",), ("ssh-rsa AAAA", "nonsense"), ()])
+def test_the_medias_keys_where_none_of_imds_is_a_key(keys: Any) -> None:
+    named = replace(MEDIA, ssh_keys=(SshKey(MEDIA_KEY), SshKey("", "p", "AB")))
+    instance = join("id", with_keys_of_imds(*keys), named, [])
+    assert instance.admin is not None
+    assert instance.admin.ssh_keys == tuple(SshKey(key) for key in keys) + named.ssh_keys
+    assert wanted_fingerprints(instance) == ("AB",)
+    mixed = join("id", with_keys_of_imds("ssh-rsa AAAA", IMDS_KEY), named, []).admin
+    assert mixed is not None and mixed.ssh_keys == (SshKey("ssh-rsa AAAA"), SshKey(IMDS_KEY))
+
+
+def test_imds_keys_are_the_medias_accounts_where_imds_names_none() -> None:
+    document = with_keys_of_imds(IMDS_KEY, osProfile={})
+    assert join("id", document, MEDIA, []).admin == User("media", (SshKey(IMDS_KEY),), True, "pass:wörd ")
+    assert join("id", document, replace(MEDIA, user_name=""), []).admin is None
 
 
 def test_an_owner_counts_before_the_pools_admin() -> None:
     warnings: List[str] = []
     admin = join("id", DOCUMENT, MEDIA, warnings, is_owners=True).admin
-    assert admin == User("media", (SshKey("ssh-rsa MEDIA"),), True, "pass:wörd ")
+    assert admin == User("media", (SshKey(MEDIA_KEY),), True, "pass:wörd ")
     assert "imds still names the admin 'imds'" in warnings[-1]
-    assert join("id", DOCUMENT, OvfEnvironment(), [], is_owners=True).admin == User("imds", (SshKey("ssh-rsa IMDS"),), False)
+    assert join("id", DOCUMENT, OvfEnvironment(), [], is_owners=True).admin == User("imds", (SshKey(IMDS_KEY),), False)
 
 
 def test_the_media_alone() -> None:
     instance = join("id", None, MEDIA, [])
-    assert instance.admin == User("media", (SshKey("ssh-rsa MEDIA"),), True, "pass:wörd ")
+    assert instance.admin == User("media", (SshKey(MEDIA_KEY),), True, "pass:wörd ")
     assert (instance.id, instance.platform, instance.hostnames) == ("id", "azure", ("of-media",))
 
 

@@ -383,19 +383,54 @@ def test_a_password_of_all_there_is_is_taken_and_nowhere_to_be_read(tmp_path: An
             without_secret(machine, platform, ended, part)
 
 
-@pytest.mark.parametrize("password, warning", [("a\nroot:owned", "it has control characters"), ("x" * 1025, "too long")])
-def test_a_password_of_the_medias_that_no_tool_could_take(tmp_path: Any, password: str, warning: str) -> None:
+@pytest.mark.parametrize("down", [True, False], ids=["media alone", "imds too"])
+@pytest.mark.parametrize("password, why", [("a\nroot:owned", "it has a line end"),
+                                           ("x" * 1025, "it is longer than 511 bytes")])
+def test_a_password_of_the_medias_that_no_tool_could_take(tmp_path: Any, password: str, why: str, down: bool) -> None:
+    """It fails the VM, and costs neither the account nor its key nor the custom data."""
     machine = Machine(tmp_path)
     before = machine.tree()
-    put(machine, make_ovf("alice", "web-1", password=password))
-    with Platform(scenario=DOWN) as platform:
+    put(machine, make_ovf("azureuser", "web-1", password=password, ssh_keys=[KEY], custom_data=b"mine"))
+    with Platform(scenario=DOWN if down else "good") as platform:
         lead(machine, platform)
         ended = machine.run("boot")
-        not_ready(machine, platform, ended, "imds is not ready", "password cannot be set")
-        assert "why=" + warning in ended.stderr
-        without_secret(machine, platform, ended, password)
-    is_as_it_was(machine, before)
-    documented("password cannot be set")
+        not_ready(machine, platform, ended, "password is not allowed", "why=" + why)
+        without_secret(machine, platform, ended, password, ["secrets.json"])  # in /run, for the next attempt
+    assert machine.read("/etc/passwd").startswith(before["/etc/passwd"])
+    assert machine.read("/etc/shadow").splitlines()[-1].split(":")[:2] == ["azureuser", "*"]
+    keys = machine.read("/home/azureuser/.ssh/authorized_keys")
+    assert (KEY.split()[1] in keys) is down and keys
+    assert machine.read(INSTANCE + "/custom-data") == "mine"
+
+
+def test_keys_that_azure_has_generated(tmp_path: Any) -> None:
+    """Their base64 comes in lines of 64 characters."""
+    machine = Machine(tmp_path)
+    kind, body, comment = KEY.split()
+    given = "%s %s\r\n%s %s\r\n" % (kind, body[:64], body[64:], comment)
+    with Platform(instance={"compute": {"publicKeys": [{"keyData": given, "path": ""}]}}) as platform:
+        lead(machine, platform)
+        put(machine, make_ovf("azureuser", "web-1"))
+        ready(machine, platform, machine.run("boot"))
+    assert KEY in machine.read("/home/azureuser/.ssh/authorized_keys").splitlines()
+
+
+def test_a_key_of_the_medias_where_those_of_imds_are_none(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(instance={"compute": {"publicKeys": [{"keyData": "ssh-rsa AAAA", "path": ""}]}}) as platform:
+        lead(machine, platform)
+        put(machine, make_ovf("azureuser", "web-1", ssh_keys=[KEY]))
+        ready(machine, platform, machine.run("boot"), "key 1 of 2 refused")
+    assert KEY.split()[1] in machine.read("/home/azureuser/.ssh/authorized_keys")
+
+
+def test_keys_of_imds_for_the_account_of_the_media(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    with Platform(instance={"compute": {"publicKeys": [{"keyData": KEY, "path": ""}], "osProfile": None}}) as platform:
+        lead(machine, platform, "complete_timeout_s = 0.2\n")
+        put(machine, make_ovf("alice", "web-1"))
+        ready(machine, platform, machine.run("boot"), "imds document is incomplete: no osProfile")
+    assert KEY in machine.read("/home/alice/.ssh/authorized_keys").splitlines()
 
 
 def test_a_password_that_is_longer_than_tools_take(tmp_path: Any) -> None:

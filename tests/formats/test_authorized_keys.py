@@ -94,6 +94,41 @@ def test_several_keys_and_crlf_in_one_value() -> None:
     assert [error.reason for error in given.refused] == ["not an ssh public key"]
 
 
+# What Azure hands out for keys that it has generated itself: base64 in lines of 64 characters, with CRLF.
+def broken(line: str, end: str = "\r\n", size: int = 64, indent: str = "") -> str:
+    kind, body, *comment = line.split(" ")
+    pieces = [body[at:at + size] for at in range(0, len(body), size)]
+    return " ".join([kind, (end + indent).join(pieces)] + comment) + end
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+@pytest.mark.parametrize("end, size, indent", [("\r\n", 64, ""), ("\n", 76, ""), ("\r\n", 1, " "), ("\n\n", 20, "\t")])
+def test_line_ends_within_a_key_are_passed_over(name: str, end: str, size: int, indent: str) -> None:
+    whole = GOOD[name] + " generated-by-azure"
+    if len(whole) > 400 * size:
+        size = 8
+    given = read_given(broken(whole, end, size, indent))
+    assert [key.line for key in given.keys] == [whole.encode()] and not given.refused
+
+
+def test_broken_keys_among_whole_ones() -> None:
+    first, second = rsa(2048), rsa(3072)
+    given = read_given(broken(first + " one") + ED + " two\n" + "no-pty " + broken(second + " three"))
+    assert [key.line.decode() for key in given.keys] == [first + " one", ED + " two", "no-pty " + second + " three"]
+    assert not given.refused
+
+
+def test_a_key_in_pieces_without_its_end_takes_no_other_with_it() -> None:
+    cut = broken(rsa(2048)).rsplit("\r\n", 2)[0]
+    given = read_given(cut + "\r\n" + ED + "\r\n" + 'from="10.0.0.0/8" ' + ED_2 + "\r\n")
+    assert [key.kind for key in given.keys] == ["ssh-ed25519", "ssh-ed25519"]
+    assert given.refused and given.refused[0].reason in ("ssh key does not hold what its type says", "ssh key is not base64")
+
+
+def test_a_type_and_its_blob_on_two_lines() -> None:
+    assert [key.line.decode() for key in read_given(ED.replace(" ", "\r\n") + "\r\n").keys] == [ED]
+
+
 DER = b"\x30\x82\x01\x04" + b"d" * 0x104
 DER_TEXT = base64.b64encode(DER).decode()
 

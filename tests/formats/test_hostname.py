@@ -24,6 +24,9 @@ from lightinit.formats.hostname import (
     ("1vm", "1vm"),
     ("  vm1\n", "vm1"),
     ("vm1.example.org", "vm1.example.org"),
+    ("12345", "12345"),
+    ("web.01", "web.01"),
+    ("01.web", "01.web"),
     ("vm1.example.org.", "vm1.example.org"),
     ("vm1-", "vm1"),
     ("vm1-.example", "vm1.example"),
@@ -41,7 +44,7 @@ def test_a_name_is_cleaned(given: str, cleaned: str) -> None:
 
 @pytest.mark.parametrize("given", [
     "", " ", ".", "-", "-vm", "vm_1", "vm 1", "vm..1", ".vm", "vm\n1", "v\0m", "caf\u00e9", "\u0661", "vm/1", "vm;x", "$(x)",
-    "10.0.0.4", "12345", "localhost", "LOCALHOST", "localhost.localdomain", "vm1.-x", "\ud800",
+    "10.0.0.4", "10.4", "1.2.3.4.5", "localhost", "LOCALHOST", "localhost.localdomain", "vm1.-x", "\ud800",
 ])
 def test_a_name_is_refused(given: str) -> None:
     with pytest.raises(MalformedError) as caught:

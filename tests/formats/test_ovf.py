@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import base64
 import random
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import pytest
 
-from lightinit.errors import LightinitError, MalformedError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats import ovf
 from lightinit.formats.ovf_redaction import STUB
+from lightinit.formats.passwords import check_password
 from lightinit.model import SshKey
 
 CUSTOM = base64.b64encode(b"#!/bin/sh\necho hello >/run/hello\n").decode()
@@ -110,8 +112,8 @@ PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 @pytest.mark.parametrize("password", [
     PRINTABLE, "  leading and trailing  ", "a:b:c", "\u00e4\u00f6\u00fc\u20ac\u4f60\u597d\U0001f468\u200d\U0001f469",
-    "x" * 1024, "]]>", "&amp;", "\u00a0nbsp\u2028",
-], ids=["printable", "spaces", "colons", "utf-8", "long", "cdata's end", "entity", "odd spaces"])
+    "x" * 1025, "]]>", "&amp;", "a\nroot:x", "\u00a0nbsp\u2028",
+], ids=["printable", "spaces", "colons", "utf-8", "long", "cdata's end", "entity", "lines", "odd spaces"])
 def test_a_password_is_taken_as_it_is(password: str) -> None:
     assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % escape(password))).password == password
     cdata = password.replace("]]>", "]]]]><![CDATA[>")
@@ -119,11 +121,17 @@ def test_a_password_is_taken_as_it_is(password: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["a&#10;root:x", "a\nroot:x", "a&#9;b", "a&#13;b", "&#127;", "&#133;", "x" * 1025])
-def test_a_password_that_no_tool_could_take(password: str) -> None:
-    with pytest.raises(MalformedError) as caught:
-        ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % password))
-    assert caught.value.reason == "password cannot be set"
+def test_a_password_that_no_tool_could_take_costs_nothing_but_itself(password: str) -> None:
+    seen = ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % password))
+    assert replace(seen, password="") == ovf.parse(with_password(""))
+    with pytest.raises(ProvisioningError, match="password is not allowed") as caught:
+        check_password(seen.password, seen.user_name)
     assert "root" not in str(caught.value)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n      ", "&#13;&#10;"])
+def test_a_blank_password_is_none(blank: str) -> None:
+    assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % blank)) == ovf.parse(with_password(""))
 
 
 @pytest.mark.parametrize("mark", ["REDACTED", "*", " REDACTED\n".strip()])

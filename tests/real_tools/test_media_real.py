@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -134,9 +135,27 @@ def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> No
         assert eject(System("/"), medium) == "%s is not an optical drive" % device
 
 
-def test_loop_devices_are_not_looked_at_by_themselves(images: Dict[str, str]) -> None:
+def test_loop_devices_are_looked_at_last(images: Dict[str, str]) -> None:
     with loop(images["azure"]) as device:
-        assert device not in [each.path for each in media_devices.candidates(System("/"))]
+        found = [each.path for each in media_devices.candidates(System("/"))]
+        assert device in found and all(path.startswith("/dev/loop") for path in found[found.index(device):])
+
+
+def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path) -> None:
+    """As a container is given one."""
+    (tmp_path / "dev").mkdir()
+    with loop(images["azure"]) as device:
+        os.mknod(str(tmp_path / "dev/sr0"), 0o600 | stat.S_IFBLK, os.stat(device).st_rdev)
+        found = media_devices.candidates(System(str(tmp_path)))
+        assert [(each.path, each.first) for each in found] == [("/dev/sr0", True)]
+        search = MediaSearch(System(str(tmp_path)), lambda data: data == DOCUMENT, find=lambda: found)
+        search.start()
+        medium = search.result(DEADLINE_S)
+        search.stop()
+        assert medium is not None and medium.device == "/dev/sr0"
+    (tmp_path / "dev/sr0").unlink()
+    (tmp_path / "dev/sr0").write_bytes(b"no device")
+    assert media_devices.candidates(System(str(tmp_path))) == []
 
 
 class HangingDisk:
