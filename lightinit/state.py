@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.dmi import same_instance
+from lightinit.formats.redaction import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Network, SshKey, User
@@ -24,7 +25,6 @@ STATUS = "/run/lightinit/status.json"
 SECRETS = "/run/lightinit/secrets.json"
 LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
-REDACTED = "redacted for non-root user"
 INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 

@@ -13,7 +13,7 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, passwords, sshd_config, sshd_policy
+from lightinit.formats import authorized_keys, certificates, passwords, public_keys, sshd_config, sshd_policy
 from lightinit.host import account_files, accounts, sshd, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
@@ -97,15 +97,15 @@ def _opens_by_password(system: System, admin: User) -> bool:
 
 # -- the keys ----------------------------------------------------------------------------------------------------------
 
-def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -> List[authorized_keys.PublicKey]:
-    keys: List[authorized_keys.PublicKey] = []
+def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -> List[public_keys.PublicKey]:
+    keys: List[public_keys.PublicKey] = []
     for number, given in enumerate(admin.ssh_keys, 1):
-        read = authorized_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
+        read = public_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
         refused = list(read.refused)
         found = list(read.keys)
         for der in read.certificates:
             try:
-                found.append(authorized_keys.read_key(certificates.public_key_line(der)))
+                found.append(public_keys.read_key(certificates.public_key_line(der)))
             except MalformedError as error:
                 refused.append(error)
         if not found and not refused and given.fingerprint and not given.text:

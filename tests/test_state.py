@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightinit.formats.dmi import swap_byte_order
-from lightinit.formats.imds import redact
+from lightinit.formats.redaction import redact
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Network, SshKey, User
 from lightinit.state import SECRETS, State, current_instance, find_instance, read_boot_id

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from lightinit.formats.authorized_keys import read_given
 from lightinit.formats.imds import Document, instance_from_document, ssh_keys
 from lightinit.formats.ovf import OvfEnvironment
+from lightinit.formats.public_keys import read_given
 from lightinit.model import Certificate, Instance, SshKey, User
 
 

@@ -20,10 +20,6 @@ MAX_DEPTH = 32
 MAX_DIGITS = 30
 MAX_TEXT = 256
 MAX_WARNINGS = 20
-REDACTED = "redacted for non-root user"
-# Compared with names in lower case, without anything but letters and digits.
-SECRET_WORDS = ("passw", "passphrase", "userdata", "customdata", "secret", "token", "privatekey",
-                "credential", "protectedsetting", "connectionstring", "accesskey", "accountkey", "sasuri")
 _KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number",
           type(None): "null"}
 
@@ -163,28 +159,6 @@ def pool_type(document: Document) -> str:
     return "" if not isinstance(here, str) or here.strip().lower() == "none" else here.strip()[:MAX_TEXT]
 
 
-def redact(document: Any) -> Any:
-    """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any depth.
-
-    Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication`` should be
-    seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out when the name smells. A
-    text is struck out, whatever its name, when it holds a private key, or is itself JSON that smells.
-
-    Args:
-        document: any JSON value.
-    """
-    if isinstance(document, Mapping):
-        smelly_name = isinstance(document.get("name"), str) and _smells(document["name"])
-        return {key: _redact_value(value, _smells(str(key)) or (smelly_name and key == "value")
-                                   or (key == "tags" and isinstance(value, str) and _smells(value)))
-                for key, value in document.items()}
-    if isinstance(document, (list, tuple)):
-        return [redact(value) for value in document]
-    if isinstance(document, str) and _is_secret_text(document):
-        return REDACTED
-    return document
-
-
 def _decode(data: bytes) -> str:
     # Not with the codec utf-8-sig, which Python would have to import first.
     text = data.decode("utf-8")
@@ -195,21 +169,6 @@ def _is_version(text: Any) -> bool:
     # As it goes into a URL, nothing but YYYY-MM-DD will do.
     return (isinstance(text, str) and text.isascii() and text.replace("-", "").isdigit()
             and [len(part) for part in text.split("-")] == [4, 2, 2])
-
-
-def _redact_value(value: Any, smells: bool) -> Any:
-    harmless = value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false")
-    return REDACTED if smells and not harmless else redact(value)
-
-
-def _smells(name: str) -> bool:
-    plain = "".join(filter(str.isalnum, name.lower()))
-    return any(word in plain for word in SECRET_WORDS)
-
-
-def _is_secret_text(text: str) -> bool:
-    # As JSON stands what a tag had for its value when that was no text.
-    return "PRIVATE KEY" in text.upper() or (text.lstrip()[:1] in ("{", "[") and _smells(text))
 
 
 def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.imds import redact
+from lightinit.formats.redaction import redact
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
 

@@ -8,7 +8,8 @@ from typing import Optional
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.authorized_keys import count_keys, merge, read_given, read_key
+from lightinit.formats.authorized_keys import count_keys, merge
+from lightinit.formats.public_keys import read_given, read_key
 
 
 def blob(*fields: bytes) -> bytes:

@@ -11,8 +11,8 @@ from typing import Any, List
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.authorized_keys import read_given, read_key
 from lightinit.formats.certificates import public_key_line
+from lightinit.formats.public_keys import read_given, read_key
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 needs_openssl = pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("ssh-keygen")) and not os.environ.get("CI"),

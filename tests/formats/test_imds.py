@@ -11,6 +11,7 @@ import pytest
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats import imds
+from lightinit.formats.redaction import REDACTED, redact
 from lightinit.model import SshKey, User
 
 DOCUMENT: Dict[str, Any] = {
@@ -282,7 +283,7 @@ def test_changed_and_random_bytes_give_nothing_but_our_errors() -> None:
             imds.missing_parts(document)
         except LightinitError:
             continue
-        json.dumps(imds.redact(document), ensure_ascii=False).encode("utf-8")
+        json.dumps(redact(document), ensure_ascii=False).encode("utf-8")
         survived += 1
     assert survived > 100
 
@@ -330,16 +331,16 @@ def test_redaction_keeps_the_shape_and_drops_the_secrets() -> None:
         "adminPassword": "hunter2", "nested": [{"customData": "aHVudGVyMg==", "ACCESS_TOKEN": ["hunter2"]}],
         "private_key": {"pem": "hunter2"}, "Client-Secret": 7, "emptyPassword": "", "noToken": None})
     before = copy.deepcopy(document)
-    shown = imds.redact(document)
+    shown = redact(document)
     assert document == before
     assert "hunter2" not in json.dumps(shown) and "aHVudGVyMg==" not in json.dumps(shown)
-    assert shown["compute"]["userData"] == imds.REDACTED == "redacted for non-root user"
+    assert shown["compute"]["userData"] == REDACTED == "redacted for non-root user"
     assert shown["compute"]["something"] == {
-        "adminPassword": imds.REDACTED, "nested": [{"customData": imds.REDACTED, "ACCESS_TOKEN": imds.REDACTED}],
-        "private_key": imds.REDACTED, "Client-Secret": imds.REDACTED, "emptyPassword": "", "noToken": None}
+        "adminPassword": REDACTED, "nested": [{"customData": REDACTED, "ACCESS_TOKEN": REDACTED}],
+        "private_key": REDACTED, "Client-Secret": REDACTED, "emptyPassword": "", "noToken": None}
     assert shown["compute"]["tagsList"] == [{"name": "owner", "value": "me"},
-                                            {"name": "db_password", "value": imds.REDACTED}]
-    assert shown["compute"]["tags"] == imds.REDACTED
+                                            {"name": "db_password", "value": REDACTED}]
+    assert shown["compute"]["tags"] == REDACTED
     for kept in ("name", "osProfile", "publicKeys", "vmId"):
         assert shown["compute"][kept] == DOCUMENT["compute"][kept]
 
@@ -352,17 +353,17 @@ def test_a_private_key_is_struck_out_whatever_it_is_called() -> None:
     document["compute"]["something"] = {"lines": [PRIVATE, "fine"], "deep": [[{"x": " begin rsa private key "}]]}
     document["compute"]["tagsList"].append({"name": "note", "value": PRIVATE})
     instance = imds.instance_from_document(document, "the-id")
-    shown = imds.redact(dataclasses.asdict(instance))
+    shown = redact(dataclasses.asdict(instance))
     assert "b3BlbnNzaC1rZXk" not in json.dumps(shown)
-    assert shown["admin"]["ssh_keys"] == [{"text": imds.REDACTED, "path": "/home/azureuser/.ssh/authorized_keys",
+    assert shown["admin"]["ssh_keys"] == [{"text": REDACTED, "path": "/home/azureuser/.ssh/authorized_keys",
                                           "fingerprint": ""}]
-    assert shown["raw"]["imds"]["compute"]["something"] == {"lines": [imds.REDACTED, "fine"],
-                                                            "deep": [[{"x": imds.REDACTED}]]}
-    assert imds.redact(PRIVATE) == imds.REDACTED
+    assert shown["raw"]["imds"]["compute"]["something"] == {"lines": [REDACTED, "fine"],
+                                                            "deep": [[{"x": REDACTED}]]}
+    assert redact(PRIVATE) == REDACTED
 
 
 def test_a_secret_inside_a_tag_that_is_no_text_is_struck_out() -> None:
     document = changed("compute.tagsList.0.value", {"nested": [{"password": "s3cret"}]})
-    shown = imds.redact(dataclasses.asdict(imds.instance_from_document(document, "the-id")))
+    shown = redact(dataclasses.asdict(imds.instance_from_document(document, "the-id")))
     assert "s3cret" not in json.dumps(shown)
-    assert shown["tags"]["owner"] == imds.REDACTED
+    assert shown["tags"]["owner"] == REDACTED
