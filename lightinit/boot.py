@@ -88,7 +88,21 @@ def provision(context: Context) -> None:
         use_well_known(context)
     if context.instance is None:
         config.run_independent(context)
+        if context.network is None:
+            open_console(context)
     run_stage(context, "final")
+
+
+def open_console(context: Context) -> None:
+    """Where there is no network, make the account that the provisioning media name: its password opens the console, and
+    somebody can look why. The boot has failed all the same, and the next one does it all as if this had not been.
+    """
+    fetch_offline = getattr(context.datasource, "fetch_offline", None)
+    instance = fetch_offline(context.instance_id) if fetch_offline is not None and context.instance_id else None
+    if instance is not None:
+        LOG.warning("no network: the account %s is made as the provisioning media say, for a login at the console",
+                    instance.admin.name)
+        config.run_for_login(context, instance)
 
 
 def provisioned_before(context: Context) -> bool:

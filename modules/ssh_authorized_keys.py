@@ -25,6 +25,7 @@ LOG = logging.getLogger("lightinit.ssh_authorized_keys")
 NAME = "ssh_authorized_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
 
 

@@ -22,6 +22,7 @@ LOG = logging.getLogger("lightinit.ssh_password_login")
 NAME = "ssh_password_login"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = (
     Setting("policy", "text", "platform", "platform: what the platform orders is put into force. keep: what the image "
             "says stays.", ("platform", "keep")),

@@ -25,6 +25,7 @@ LOG = logging.getLogger("lightinit.users")
 NAME = "users"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = (
     Setting("shell", "path", "", "Login shell of a new account; empty: the host's own choice, /bin/bash or /bin/sh."),
     Setting("groups", "words", ("adm", "sudo", "wheel", "systemd-journal", "dialout", "cdrom", "floppy", "audio",

@@ -140,6 +140,21 @@ class AzureDatasource:
             instance = replace(instance, certificates=found)
         return instance, tuple(warnings)
 
+    def fetch_offline(self, instance_id: str) -> Optional[Instance]:
+        """What the provisioning media alone say, for a machine that has no network. Nobody is asked.
+
+        Args:
+            instance_id: as for :meth:`fetch`.
+
+        Returns:
+            None when they do not tell of an account with a way in, or are those of a pool and not of an owner.
+        """
+        warnings: List[str] = []
+        environment = self._media.wait(True, float(self._options["media_wait_s"]), warnings) if self._media else None
+        if environment is None or not azure_instance.suffices(environment) or azure_instance.is_pools(environment):
+            return None
+        return azure_instance.join(instance_id, None, environment, warnings)
+
     def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
         """What IMDS says and what the media say, each None when there is nothing; not both."""
         media, adopted = self._media, self._adopted

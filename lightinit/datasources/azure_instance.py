@@ -52,6 +52,11 @@ def suffices(environment: Optional[OvfEnvironment]) -> bool:
         environment.password or environment.ssh_keys)
 
 
+def is_pools(environment: OvfEnvironment) -> bool:
+    """Whether the media tell of a VM that waits for its owner: what opens its account must not open the owner's."""
+    return environment.preprovisioned or bool(environment.preprovisioned_type)
+
+
 def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
     """The certificates without which an SSH key is not known: named where no key itself was given."""
     keys = instance.admin.ssh_keys if instance.admin is not None else ()
@@ -89,8 +94,7 @@ def _join_admin(admin: Optional[User], imds_keys: Tuple[SshKey, ...], environmen
         admin = User(environment.user_name, imds_keys)
     elif environment.user_name and environment.user_name != admin.name:
         names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
-        if environment.preprovisioned or environment.preprovisioned_type:
-            # The media of a VM out of a pool are the pool's: what opens its account must not open the owner's.
+        if is_pools(environment):
             warnings.append("imds names the admin %s, the provisioning media, which are a pool's, %s: imds counts, and "
                             "neither the password nor the keys on the media are used" % names)
             environment = replace(environment, password="", ssh_keys=())

@@ -1,6 +1,7 @@
 """The config stage: the modules that the settings list, in order, each with its own mark."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
 from lightinit.errors import LightinitError, ProvisioningError
@@ -49,6 +50,24 @@ def run_independent(context: Context) -> None:
             continue  # said when it is to run
         if independent:
             run_module(context, name, required=False)
+
+
+def run_for_login(context: Context, instance: Instance) -> None:
+    """Run the modules by which somebody can log in, without leaving marks, as when nothing had been done: the next boot may
+    know more. What fails here is a warning.
+
+    Args:
+        context: its own instance stays as it is.
+        instance: as far as it is known.
+    """
+    unmarked = replace(context, semaphores=None, instance=instance)
+    for name in context.settings["lightinit"]["modules"]:
+        try:
+            opens = bool(getattr(load_module(name), "OPENS_LOGIN", False))
+        except LightinitError:
+            continue  # said when it is to run
+        if opens:
+            run_module(unmarked, name, required=False)
 
 
 def settings_of(context: Context, name: str) -> Mapping[str, Any]:

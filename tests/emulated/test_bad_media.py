@@ -144,6 +144,47 @@ def test_imds_wins_where_both_speak(tmp_path: Any) -> None:
     assert KEY.split()[1] not in machine.read("/home/azureuser/.ssh/authorized_keys")
 
 
+LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
+# An interface that does not exist: nothing on the machine that runs this test can count as a network.
+NO_NETWORK = "[network]\ninterface = nic-of-nowhere\nlease_timeout_s = 0.3\n"
+
+
+def test_without_a_network_the_media_open_the_console(tmp_path: Any) -> None:
+    machine = Machine(tmp_path, without=[LEASE])
+    put(machine, make_ovf("alice", "web-1", password=SECRET, ssh_keys=[KEY], custom_data=b"mine"))
+    with Platform(instance={"compute": {"osProfile": {"adminUsername": "alice", "computerName": "of-imds"}}}) as platform:
+        lead(machine, platform, NO_NETWORK)
+        ended = machine.run("boot")
+        not_ready(machine, platform, ended, "no network before the deadline")
+        without_secret(machine, platform, ended)  # also not in /run: nothing is kept for the next boot
+        assert "the account alice is made as the provisioning media say" in ended.stderr
+        assert machine.read("/etc/passwd").splitlines()[-1].startswith("alice:")
+        assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
+        assert machine.read("/etc/hostname") == "image\n" and not machine.exists(INSTANCE + "/custom-data")
+        # The next boot finds one, and does everything as if nothing had been done.
+        machine.put(LEASE, FILES[LEASE])
+        machine.put("/etc/lightinit/conf.d/20-media.conf", "[azure]\nmedia = /media\n")
+        again = machine.run("boot")
+        assert again.returncode == 0 and reported(platform)[-1] == "Ready", again.stderr
+    assert machine.read("/etc/hostname") == "of-imds\n" and machine.read(INSTANCE + "/custom-data") == "mine"
+    assert len(machine.read("/home/alice/.ssh/authorized_keys").splitlines()) == 2, "the key of IMDS is there too"
+    ran = {step["name"]: step["result"] for step in machine.json(INSTANCE + "/result.json")["steps"]}
+    assert (ran["users"], ran["ssh_authorized_keys"], ran["ssh_password_login"]) == ("ok", "ok", "skipped")
+
+
+@pytest.mark.parametrize("ovf", [
+    make_ovf("alice", "web-1"), make_ovf("alice", "web-1", ssh_keys=[KEY], preprovisioned_type="Savable"),
+    b"<Environment/>"], ids=["no way in", "a pool's", "not azure's"])
+def test_without_a_network_and_without_media_that_would_do(tmp_path: Any, ovf: bytes) -> None:
+    machine = Machine(tmp_path, without=[LEASE])
+    before = machine.tree()
+    put(machine, ovf)
+    with Platform() as platform:
+        lead(machine, platform, NO_NETWORK)
+        not_ready(machine, platform, machine.run("boot"), "no network before the deadline")
+    is_as_it_was(machine, before)
+
+
 def test_neither_is_a_failure_with_a_reason(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     before = machine.tree()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import List, Mapping, Optional, Sequence, Type
 
 from tests.real_clients.netns import Namespace
-from tests.support import OTHER_UUID, UUID
+from tests.support import HERE, OTHER_UUID, UUID
 from tests.vm import disk
 from tests.vm.azure import TAP, Azure, Person
 from tests.vm.guest import Guest
@@ -79,6 +80,19 @@ class Scene:
         made = self._disks / name
         made.mkdir()
         return made
+
+    def media(self, *more: str) -> Path:
+        """An image of the provisioning media, as the emulator makes it with these options."""
+        image = self.folder / "media.iso"
+        subprocess.run([sys.executable, "-m", "lightinit.emulator", "media", "--output", str(image), "--format", "udf",
+                        *more], cwd=HERE, check=True, stdout=subprocess.PIPE)
+        return image
+
+    def file(self, name: str, text: str) -> str:
+        """The path of a file with ``text``, beside the logs."""
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
 
     def person(self, name: str) -> Person:
         """Somebody with a new key."""

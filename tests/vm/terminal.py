@@ -42,17 +42,24 @@ class Terminal:
 
     def __init__(self, machine: Console) -> None:
         self._machine = machine
+        self._began: Optional[int] = None  # where a login is looked for: in all that this boot has shown
         self._seen = machine.console_size()
 
     def log_in(self, name: str, password: str, timeout_s: float) -> None:
         """Log in, as soon as the console offers it."""
-        self._machine.wait_until(lambda: "login:" in self._machine.console(), timeout_s, "the console offers no login")
+        self._machine.wait_until(lambda: "login:" in self._machine.console(self._began), timeout_s,
+                                 "the console offers no login")
         self.type("")
         self.wait_for("login:", 60.0)
         self.type(name)
         self.wait_for("assword:", 60.0)
         self.type(password)
         self.wait_for("$ ", 120.0)
+
+    def log_out(self) -> None:
+        """Log out: the console offers the next login."""
+        self._began = self._machine.console_size()
+        self.type("exit")
 
     def run(self, command: str, timeout_s: float = 120.0) -> str:
         """Run a shell command to its end; its exit status must be 0. Returns what it printed."""

@@ -21,7 +21,6 @@ from tests.vm.guest import Guest
 from tests.vm.machine import Machine, optical_drive
 from tests.vm.scene import FIRST, Checks, Scene, Stopwatch
 from tests.vm.test_life import reboot
-from tests.vm.test_platform import make_media, write
 
 CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 MIB = 1024 * 1024
@@ -124,8 +123,8 @@ def test_disks_and_custom_data(scene: Scene) -> None:
     small_mib = root.stat().st_size // MIB
     os.truncate(root, root.stat().st_size + ROOM_MIB * MIB)
     lent = disk.lend(scene.scratch("lent") / "temp.raw", LABEL, {README: WINDOWS_WORDS})
-    media = make_media(scene, "--user-name", "admin", "--host-name", "web-1", "--custom-data",
-                       write(scene, "custom", CUSTOM_DATA))
+    media = scene.media("--user-name", "admin", "--host-name", "web-1", "--custom-data",
+                       scene.file("custom", CUSTOM_DATA))
     machine = scene.machine(root, FIRST, devices=[*optical_drive(media), *(
         word % lent if "%s" in word else word for word in SCSI_DISK)]).start()
     with Checks() as checks:

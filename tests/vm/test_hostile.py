@@ -17,7 +17,7 @@ from tests.vm.azure import Person
 from tests.vm.facts import check_ready, provisioned
 from tests.vm.guest import parse_properties
 from tests.vm.image import WATCHER
-from tests.vm.machine import Machine
+from tests.vm.machine import Machine, optical_drive
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, shadow_with_password
 
 CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
@@ -86,8 +86,10 @@ def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
 def test_the_network_never_comes(scene: Scene) -> None:
     begin(scene)
     files = {"/etc/lightinit/conf.d/20-test.conf": "[network]\nlease_timeout_s = %d\n" % LEASE_TIMEOUT_S}
-    password = put_password(scene, files)
-    machine = scene.machine(scene.changed(files), FIRST).start()
+    password, of_media = put_password(scene, files), secrets.token_hex(12)
+    media = scene.media("--user-name", "admin", "--password-file", scene.file("password", of_media),
+                       "--disable-password-authentication", "no")
+    machine = scene.machine(scene.changed(files), FIRST, devices=optical_drive(media)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
     with Checks() as checks:
@@ -108,6 +110,11 @@ def test_the_network_never_comes(scene: Scene) -> None:
         checks.that(REASON not in others and "waiting for a DHCP lease" in others, "what is no error has another priority",
                     others)
         checks.that(REASON in machine.console(), "the console says why")
+        # What the platform's drive says is enough to let its owner in, here where no network is.
+        terminal.log_out()
+        terminal.log_in("admin", of_media, BOOT_TIMEOUT_S)
+        checks.same(terminal.run("id -un").split(), ["admin"], "who is at the console")
+        checks.that(not machine.tray_is_open(), "the media stay for the next boot")
         checks.same(scene.azure.heard(), [], "what the platform has heard")
 
 

@@ -6,12 +6,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support import HERE
 from tests.vm.facts import check_ready, provisioned
 from tests.vm.machine import hanging_drive, optical_drive
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene
@@ -24,28 +21,13 @@ DOWN = {"name": "imds-down", "description": "Nobody listens at IMDS.", "listen_a
         "expect": {"ready": 1, "outcome": "degraded", "reports": ["Ready"]}}
 
 
-def make_media(scene: Scene, *more: str) -> Path:
-    """An image of the provisioning media, as the emulator makes it."""
-    image = scene.folder / "media.iso"
-    subprocess.run([sys.executable, "-m", "lightinit.emulator", "media", "--output", str(image), "--format", "udf", *more],
-                   cwd=HERE, check=True, stdout=subprocess.PIPE)
-    return image
-
-
-def write(scene: Scene, name: str, text: str) -> str:
-    """A file of the scene's."""
-    path = scene.folder / name
-    path.write_text(text)
-    return str(path)
-
-
 @CHEAP
 def test_from_media_alone_with_a_password(scene: Scene) -> None:
     azure, admin = scene.azure, scene.person("admin")
     azure.serve_dhcp()
-    azure.stand_for(FIRST, "ignored", admin, scenario=write(scene, "down.json", json.dumps(DOWN)))
-    media = make_media(scene, "--user-name", "admin", "--host-name", "web-1", "--password-file",
-                       write(scene, "password-of-media", PASSWORD), "--custom-data", write(scene, "custom", CUSTOM_DATA),
+    azure.stand_for(FIRST, "ignored", admin, scenario=scene.file("down.json", json.dumps(DOWN)))
+    media = scene.media("--user-name", "admin", "--host-name", "web-1", "--password-file",
+                       scene.file("password-of-media", PASSWORD), "--custom-data", scene.file("custom", CUSTOM_DATA),
                        "--disable-password-authentication", "no")
     disk = scene.changed({"/etc/lightinit/conf.d/20-test.conf": "[azure]\nmedia_only_s = 5\n[module.custom_data]\n"
                                                                 "execute = custom_data\n[lightinit]\nlog_level = debug\n"})
@@ -97,7 +79,7 @@ def test_certificates(scene: Scene) -> None:
     admin.key.with_suffix(".pub").unlink()
     azure.serve_dhcp()
     azure.stand_for(FIRST, "web-1", admin, has_keys=False, arguments=["--certificates", str(folder / "bundle.pem")])
-    media = make_media(scene, "--user-name", "admin", "--host-name", "web-1", "--fingerprint", thumbprint)
+    media = scene.media("--user-name", "admin", "--host-name", "web-1", "--fingerprint", thumbprint)
     disk = scene.changed({"/etc/lightinit/conf.d/20-test.conf": "[azure]\ncertificates = all\n"})
     machine = scene.machine(disk, FIRST, devices=optical_drive(media)).start()
     guest = scene.guest(machine, FIRST, admin)

@@ -16,7 +16,6 @@ from tests.vm.guest import Guest, parse_properties
 from tests.vm.image import WATCHER
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, Stopwatch
 from tests.vm.test_hostile import CHEAP, put_password
-from tests.vm.test_platform import write
 
 # systemd's limit for lightinit, which has that long to reach the pool; the owner comes when it is over.
 LIMIT_S = 30
@@ -62,7 +61,7 @@ def test_pool(scene: Scene) -> None:
     azure, watch = scene.azure, Stopwatch(scene.folder / "times")
     keeper, owner = scene.person("keeper"), scene.person("owner")
     azure.serve_dhcp()
-    azure.stand_for(FIRST, "pool-7", keeper, scenario=write(scene, "pool.json", json.dumps(scenario(owner))))
+    azure.stand_for(FIRST, "pool-7", keeper, scenario=scene.file("pool.json", json.dumps(scenario(owner))))
     files = {"/etc/lightinit/conf.d/20-test.conf": SETTINGS,
              "/etc/systemd/system/lightinit.service.d/20-test.conf": "[Service]\nTimeoutStartSec=%d\n" % LIMIT_S}
     password = put_password(scene, files)
