@@ -84,9 +84,14 @@ def _write(system: System, entry: FileEntry, number: int) -> bool:
 
 def _appended(before: bytes, content: bytes) -> bytes:
     """``before`` with ``content`` at its end, unless its lines are in there already: a second run adds nothing."""
-    if not content or b"\n" + content in b"\n" + before:
+    if not content or b"\n" + _ended(content) in b"\n" + _ended(before):
         return before
-    return before + (b"\n" if before and not before.endswith(b"\n") else b"") + content
+    return _ended(before) + content
+
+
+def _ended(lines: bytes) -> bytes:
+    """With an end at the last line too, so that whole lines can be compared, and others follow."""
+    return lines if not lines or lines.endswith(b"\n") else lines + b"\n"
 
 
 def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:

@@ -1,6 +1,7 @@
 """The module write_files on scratch roots: what is written, whose it is, and where nothing is written."""
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from typing import Any, Tuple
@@ -94,6 +95,21 @@ def test_appending_adds_once_and_keeps_the_owner(tmp_path: Any) -> None:
     assert system.read_text("/etc/hosts").endswith("2 b\n0.0.1 a\n"), "a part of a line is not the line"
     apply(system, "/etc/hosts append mode=0600 text=10.0.0.1 a")
     assert facts(system, "/etc/hosts")[0] == 0o600
+
+
+@pytest.mark.parametrize("before, content, after", [
+    (b"10.1.0.5 db2\n", b"10.1.0.5 db", b"10.1.0.5 db2\n10.1.0.5 db"),  # the beginning of a line is not the line
+    (b"a\nb2\n", b"a\nb", b"a\nb2\na\nb"),
+    (b"10.1.0.5 db\nx\n", b"10.1.0.5 db", b"10.1.0.5 db\nx\n"),  # the whole line is, with or without its end
+    (b"x\n10.1.0.5 db", b"10.1.0.5 db\n", b"x\n10.1.0.5 db"),
+    (b"", b"x", b"x"), (b"x\n", b"", b"x\n")])
+def test_appending_compares_whole_lines(tmp_path: Any, before: bytes, content: bytes, after: bytes) -> None:
+    """What is to be appended may come without a line end: only ``text=`` adds one."""
+    system = host(tmp_path)
+    system.write("/etc/hosts", before)
+    for written in (int(after != before), 0):
+        outcome = apply(system, "/etc/hosts append base64=" + base64.b64encode(content).decode())
+        assert (system.read("/etc/hosts"), outcome.message) == (after, "1 files, %d of them written" % written)
 
 
 def test_appending_to_a_file_that_is_not_there_makes_it(tmp_path: Any) -> None:
