@@ -56,7 +56,9 @@ class Lines:
         self._left_bytes = OUTPUT_LIMIT_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Take what was read."""
+        """Take what was read. Beyond the amount it is dropped unseen, so that whoever prints a lot is not slowed down."""
+        if self._left_bytes < 0:
+            return
         *whole, rest = data.split(b"\n")
         for part in whole:
             self._line += part[:LINE_LIMIT_BYTES + 1]
@@ -70,10 +72,10 @@ class Lines:
 
     def _end_line(self) -> None:
         line, self._line = self._line.rstrip(b"\r"), b""
-        text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
-        text += "..." if len(line) > LINE_LIMIT_BYTES else ""
         if self._left_bytes < 0:
             return
+        text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
+        text += "..." if len(line) > LINE_LIMIT_BYTES else ""
         self._left_bytes -= len(line) + 1
         self._tell(text if self._left_bytes >= 0 else "(more than %d bytes: what follows is left out)" % OUTPUT_LIMIT_BYTES)
 

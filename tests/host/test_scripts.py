@@ -130,6 +130,28 @@ def test_too_much_output_is_read_and_left_out(tmp_path: Path) -> None:
     assert ended.lines[-1] == "(more than 1048576 bytes: what follows is left out)"
 
 
+class Unopened(bytes):
+    """Output that nobody may take apart."""
+
+    def split(self, *_: Any) -> Any:
+        raise AssertionError("it is split")
+
+
+def test_what_comes_after_too_much_is_not_even_looked_at() -> None:
+    """A script that prints a lot must not wait for somebody who takes each of its lines apart only to drop it."""
+    told: List[str] = []
+    lines = Lines(told.append)
+    lines.feed(b"x" * 99 + b"\n" + b"y" * 99 + b"\nthis line has no end")
+    with pytest.raises(AssertionError):
+        lines.feed(Unopened(b"\n"))
+    for _ in range(200):
+        lines.feed((b"z" * 99 + b"\n") * 100)
+    lines.feed(Unopened(b"z\n" * 100))
+    lines.end()
+    assert told[-1] == "(more than 1048576 bytes: what follows is left out)" and told.count(told[-1]) == 1
+    assert told[:2] == ["x" * 99, "y" * 99] and 10000 < len(told) < 11000
+
+
 def test_a_line_without_an_end_and_control_characters(tmp_path: Path) -> None:
     told = run(tmp_path, r"printf '\033[2Jred\001\r\n\377\303\244 \n\n'; head -c 3000000 /dev/zero | tr '\0' x").lines
     assert told == ("\\x1b[2Jred\\x01", "\ufffd\u00e4 ", "", "x" * 2048 + "...")
