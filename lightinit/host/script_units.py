@@ -93,8 +93,10 @@ class Unit:
         os.mkfifo(place + "/output", 0o600)
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         command = [self._systemd_run, "--quiet", "--collect", "--unit=" + self._name, "--service-type=oneshot",
-                   # What the script leaves in the background goes on when it has ended.
-                   "--property=KillMode=process", "--description=Script given to this VM, run by lightinit"]
+                   # What the script leaves in the background goes on when it has ended. In a pipeline whoever writes to one
+                   # that has ended ends too, as in any shell; a unit's processes would be told of an error instead.
+                   "--property=KillMode=process", "--property=IgnoreSIGPIPE=no",
+                   "--description=Script given to this VM, run by lightinit"]
         command += ["--setenv=%s=%s" % item for item in environment.items()]
         with open(place + "/said", "wb") as said:
             self._process = subprocess.Popen(command + ["--", "/bin/sh", place + "/run", place] + list(argv), cwd="/",

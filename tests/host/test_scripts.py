@@ -225,14 +225,20 @@ def test_where_systemd_starts_no_unit_it_is_a_child(tmp_path: Path, caplog: Any,
 
 
 SYSTEMD_RUN = """#!/bin/sh
-# Stands in for systemd-run: a session for what would be a unit, its environment alone, and its exit status.
-vars=
+# Stands in for systemd-run: a session for what would be a unit, its environment alone, and its exit status. As
+# systemd.exec(5) says, a unit has SIGPIPE ignored unless it asks for something else.
+vars= ignored=PIPE
 while [ "$1" != -- ]; do
-    case $1 in --unit=*) echo "${1#--unit=}" >@/unit;; --setenv=*) vars="$vars ${1#--setenv=}";; esac
+    case $1 in
+        --unit=*) echo "${1#--unit=}" >@/unit;;
+        --setenv=*) vars="$vars ${1#--setenv=}";;
+        --property=IgnoreSIGPIPE=no) ignored=;;
+    esac
     echo "$1" >>@/asked
     shift
 done
 shift
+[ -z "$ignored" ] || trap '' "$ignored"
 setsid env -i PATH="$PATH" $vars "$@" >/dev/null 2>&1 </dev/null &
 echo $! >@/session
 [ ! -e @/lost ] || { sleep 0.3; echo "Connection reset by peer"; exit 1; }
@@ -265,9 +271,24 @@ def test_as_a_unit(tmp_path: Path, unit_tools: Dict[str, str], caplog: Any) -> N
     ended = run_as_unit(tmp_path, unit_tools, "echo $HOME $MORE\numask\necho bad >&2\nexit 5\n")
     assert ended == Seen(5, False, ("/root yes", "0022", "bad"))
     asked = (tmp_path / "asked").read_text().split("\n")
-    assert {"--collect", "--service-type=oneshot", "--property=KillMode=process"} <= set(asked)
+    assert {"--collect", "--service-type=oneshot", "--property=KillMode=process",
+            "--property=IgnoreSIGPIPE=no"} <= set(asked)
     assert not os.listdir(str(tmp_path / "run/lightinit/scripts"))
     assert not [record for record in caplog.records if record.levelname != "INFO"]  # which tells a user of ownership
+
+
+# What writes into a pipe that nobody reads ends of that, without a word.
+PIPELINE = "{ yes; echo it ended with $? >&2; } | head -n 1\n"
+
+
+def test_as_a_unit_a_broken_pipe_is_as_everywhere(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    seen = run_as_unit(tmp_path, unit_tools, PIPELINE)
+    assert (seen.status, sorted(seen.lines)) == (0, ["it ended with %d" % (128 + signal.SIGPIPE), "y"])
+
+
+def test_a_broken_pipe_is_as_everywhere(tmp_path: Path) -> None:
+    seen = run(tmp_path, PIPELINE)
+    assert (seen.status, sorted(seen.lines)) == (0, ["it ended with %d" % (128 + signal.SIGPIPE), "y"])
 
 
 def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
