@@ -1,5 +1,5 @@
 """Run-once marks. A mark is written after its step has succeeded, never before, so a step that failed or was cut off
-has none and runs again.
+has none and runs again. What a step must not begin twice, even if it fails or is cut off, it marks itself, before it begins.
 
 Marks of frequency ``instance`` lie with their instance, so a new instance id starts without any; those of frequency
 ``once`` lie beside all instances; those of frequency ``boot`` lie in /run and name the boot that they belong to.
@@ -82,5 +82,12 @@ class Semaphores:
                            durable=frequency is not Frequency.BOOT)
 
     def forget(self, name: str, frequency: Frequency) -> None:
-        """Take a mark away, so that its step runs again."""
+        """Take a mark away, so that its step runs again; and before it those that the step has left of its own.
+
+        Their names begin with that of the step's mark and a plus sign, and they lie with the instance.
+        """
+        folder = self._folders[Frequency.INSTANCE]
+        for found in self._system.list_dir(folder):
+            if found.startswith(name + "+"):
+                self._system.remove("%s/%s" % (folder, found))
         self._system.remove(self.path(name, frequency))

@@ -1,15 +1,18 @@
 """Keep the custom data and user data that the platform holds for this VM, and execute them where the settings say so.
 
-Only scripts are executed. The formats of cloud-init are recognised, and are not supported: they are kept, and said to be
-of no effect.
+Only scripts are executed, each at most once: a mark says so before it begins, so that one that restarts the machine, or
+fails, does not do so at every boot. The formats of cloud-init are recognised, and are not supported: they are kept, and
+said to be of no effect.
 """
 from __future__ import annotations
 
+import json
 import logging
 import os
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+import time
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats import custom_data as formats
 from lightinit.host import scripts
 from lightinit.host.system import System
@@ -28,6 +31,24 @@ SETTINGS: Tuple[Setting, ...] = (
 )
 
 FOLDER = "/var/lib/lightinit/instance"
+# With the instance's other marks; whoever forgets the module's takes away those whose names begin with it and a plus sign.
+MARKS = FOLDER + "/sem/module." + NAME + "+"
+DONE = "done"
+AGAIN = "it is not executed again, except by: lightinit module custom_data --force"
+
+
+class Begun(NamedTuple):
+    """The mark of a script that has begun.
+
+    Attributes:
+        began: when (ISO 8601, UTC).
+        boot_id: the kernel's id of the boot in which it began.
+        outcome: ``DONE``, or how it failed; "" when nobody saw its end, since the machine was restarted or lost its power.
+    """
+
+    began: str
+    boot_id: str
+    outcome: str = ""
 
 
 class Kept(NamedTuple):
@@ -57,11 +78,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        What was kept and executed; a warning for each that could not be decoded or that only cloud-init understands.
+        What was kept and executed; a warning for each that could not be decoded or that only cloud-init understands, and
+        for each that an earlier run has begun to execute without success.
 
     Raises:
-        ProvisioningError: they could not be kept; or one that is to be executed is no script, cannot be started, failed,
-            or took too long.
+        ProvisioningError: they could not be kept; or one that is to be executed is no script, cannot be started, or has
+            just failed or taken too long.
     """
     kept = []
     for name, text in (("custom data", instance.custom_data), ("user data", instance.user_data)):
@@ -71,14 +93,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not kept:
         return Outcome("no custom data or user data", skipped=True)
     chosen = [each for each in kept if settings["execute"] in ("both", each.name.replace(" ", "_"))]
-    ran = _execute(system, instance, chosen, settings["timeout_s"])
-    told = ["%s kept%s" % (each.name, _more(each, each in chosen, ran)) for each in kept]
-    return Outcome(", ".join(told), tuple(_warnings(kept)))
+    executed, warnings = _execute(system, instance, chosen, settings)
+    told = ["%s kept%s" % (each.name, executed.get(each.name) or _not_executed(each, each in chosen)) for each in kept]
+    return Outcome(", ".join(told), tuple(_warnings(kept) + warnings))
 
 
-def _more(each: Kept, chosen: bool, ran: Sequence[str]) -> str:
-    if each.name in ran:
-        return " and executed"
+def _not_executed(each: Kept, chosen: bool) -> str:
     return " (a script, not executed)" if each.kind == formats.SCRIPT and not chosen else ""
 
 
@@ -112,33 +132,69 @@ def _keep(system: System, name: str, text: str) -> Optional[Kept]:
 
 # -- executing ---------------------------------------------------------------------------------------------------------
 
-def _execute(system: System, instance: Instance, chosen: Sequence[Kept], timeout_s: float) -> List[str]:
-    """Execute them one after the other; none before both are known to be scripts that can run.
+def _execute(system: System, instance: Instance, chosen: Sequence[Kept], settings: ModuleSettings
+             ) -> Tuple[Dict[str, str], List[str]]:
+    """Execute those that have not begun yet, one after the other; none before both are known to be scripts that can run.
 
-    When the second fails the module has no mark and runs again at the next boot; a mark of its own keeps the first from
-    running twice. They go when all is done, so that `lightinit module custom_data --force` executes both again.
+    One that has failed keeps the next from being executed, now and later. One that nobody saw ending does not: it may
+    have restarted the machine on purpose.
+
+    Returns:
+        What to say of those that were executed, by their names; and warnings on those that were so without success.
     """
-    for each in chosen:
+    begun = {each.name: _find_mark(system, each, settings.get("frequency") == Frequency.BOOT.value) for each in chosen}
+    to_do = [each for each in chosen if begun[each.name] is None]
+    for each in to_do:
         _check(each)
     if chosen and not system.live:
         system.skip("custom data scripts")
-        return []
-    for each in chosen:
+        return {}, []
+    for each in to_do:
         _check_interpreter(each)
-    ran = []
-    deadline_s = system.clock.monotonic() + timeout_s
-    marks = [each.path + ".executed" for each in chosen]
-    for each, mark in zip(chosen, marks):
-        if system.exists(mark):
-            LOG.info("%s was executed before: only what came after it runs again", each.name)
-            continue
-        _run(system, instance, each, max(0.0, deadline_s - system.clock.monotonic()), timeout_s)
-        ran.append(each.name)
-        if mark != marks[-1]:
-            system.write(mark, b"")
-    for mark in marks:
-        system.remove(mark)
-    return ran
+    told: Dict[str, str] = {}
+    warnings: List[str] = []
+    deadline_s = system.clock.monotonic() + settings["timeout_s"]
+    failed = False
+    for each in chosen:
+        mark = begun[each.name]
+        if mark is None and failed:
+            warnings.append("%s not executed, since what comes before it failed" % each.name)
+        elif mark is None:
+            _run(system, instance, each, max(0.0, deadline_s - system.clock.monotonic()), settings["timeout_s"])
+            told[each.name] = " and executed"
+        elif mark.outcome == DONE:
+            told[each.name] = " and executed before"
+        else:
+            warnings.append("%s script began at %s, %s: not executed again" % (
+                each.name, mark.began, mark.outcome or "did not end"))
+            failed = bool(mark.outcome)
+    return told, warnings
+
+
+def _find_mark(system: System, each: Kept, each_boot: bool) -> Optional[Begun]:
+    """What an earlier run has begun, or None. A damaged mark is one all the same: better not at all than twice."""
+    path = _mark_path(each)
+    try:
+        data = json.loads(system.read(path).decode("utf-8"))
+        mark = Begun(*(str(data[key]) for key in Begun._fields))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError) as error:
+        LOG.warning("%s is damaged (%s)", path, error)
+        mark = Begun("an unknown time", "")
+    return None if each_boot and mark.boot_id != _boot_id(system) else mark
+
+
+def _leave_mark(system: System, each: Kept, mark: Begun) -> None:
+    system.write(_mark_path(each), (json.dumps(mark._asdict(), indent=1) + "\n").encode("utf-8"))
+
+
+def _mark_path(each: Kept) -> str:
+    return MARKS + each.path.rpartition("/")[2]
+
+
+def _boot_id(system: System) -> str:
+    return system.read_text("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _check(each: Kept) -> None:
@@ -167,18 +223,30 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     def tell(line: str) -> None:
         LOG.info("%s: %s", each.name, line)
 
-    ended = scripts.run_script(system, _command(each, system.path(script)),
-                               {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
-                               "lightinit-" + each.name.replace(" ", "-"), tell)
+    command = _command(each, system.path(script))
+    mark = Begun(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), _boot_id(system))
+    _leave_mark(system, each, mark)
+    try:
+        ended = scripts.run_script(system, command, {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
+                                   "lightinit-" + each.name.replace(" ", "-"), tell)
+    except ProvisioningError:
+        system.remove(_mark_path(each))  # it has not begun
+        raise
+    outcome = "was killed at the limit of %g s" % limit_s if ended.timed_out else \
+        "failed with status %d" % ended.status if ended.status else DONE
+    try:
+        _leave_mark(system, each, mark._replace(outcome=outcome))
+    except LightinitError as error:
+        LOG.warning("%s: how its script ended cannot be kept: %s", each.name, error)
     # Nothing of what it printed goes into an error, which the platform and every user can read: a shell quotes the script,
     # and what its variables hold, in its complaints. The log is root's.
     if ended.timed_out:
         raise ProvisioningError("custom data script took too long", which=each.name, limit_s=limit_s,
                                 hint="raise timeout_s of [module.custom_data], or let the script start in the background "
-                                "what takes long")
+                                "what takes long; " + AGAIN)
     if ended.status != 0:
-        raise ProvisioningError("custom data script failed", which=each.name, status=ended.status,
-                                hint="the log has what it printed: grep '%s:' /var/log/lightinit.log" % each.name)
+        raise ProvisioningError("custom data script failed", which=each.name, status=ended.status, hint="the log has what "
+                                "it printed: grep '%s:' /var/log/lightinit.log; %s" % (each.name, AGAIN))
 
 
 def _check_interpreter(each: Kept) -> None:

@@ -54,3 +54,17 @@ def test_a_forgotten_mark_is_gone(tmp_path: Any) -> None:
     marks.forget("module.x", Frequency.INSTANCE)
     marks.forget("module.x", Frequency.INSTANCE)
     assert marks.find("module.x", Frequency.INSTANCE) is None
+
+
+@pytest.mark.parametrize("frequency", list(Frequency))
+def test_what_a_step_must_not_do_twice_is_forgotten_with_its_mark(tmp_path: Any, frequency: Frequency) -> None:
+    """A step leaves such marks with the instance, whatever its frequency."""
+    system = System(str(tmp_path))
+    marks = Semaphores(system, FOLDER, "boot-1")
+    names = ["module.x+first", "module.x+second", "module.xy+first", "module.x.y+first", "module.y"]
+    for name in names:
+        system.write("%s/sem/%s" % (FOLDER, name), b"")
+    marks.write("module.x", frequency, 0.0, Outcome(), 0.0)
+    marks.forget("module.x", frequency)
+    assert marks.find("module.x", frequency) is None
+    assert system.list_dir(FOLDER + "/sem") == sorted(names[2:])

@@ -21,8 +21,7 @@ def run_module(context: Context, name: str, force: bool = False, required: Optio
         required: counts instead of the settings' if given.
     """
     frequency = frequency_of(context, name)
-    section = dict(settings_of(context, name))
-    section.pop("frequency", None)
+    section = dict(settings_of(context, name))  # with its frequency, which tells a module what "once" means
     by_settings = bool(section.pop("required", True))
 
     def work() -> Outcome:

@@ -333,3 +333,36 @@ def test_custom_data_are_executed_only_if_asked_for_and_once(vm: Vm, execute: st
     assert ("custom data: said by the script" in vm.machine.run("cat", "/var/log/lightinit.log")) == bool(expected)
     assert vm.machine.run("cat", INSTANCE + "/custom-data") == SCRIPT.decode()
     assert vm.machine.run("stat", "-c", "%a %U", INSTANCE + "/custom-data") == "600 root\n"
+
+
+# What `reboot` has systemd do, while the script still runs.
+RESTARTS = b"""#!/bin/sh
+echo x >>/home/ran
+kill -TERM $PPID
+sleep 1000
+"""
+FAILS = b"""#!/bin/sh
+echo x >>/home/ran
+exit 7
+"""
+
+
+@pytest.mark.parametrize("script, required, ends, warning", [
+    (RESTARTS, "yes", [143, 0, 0], "did not end"), (FAILS, "yes", [1, 0, 0], "failed with status 7"),
+    (FAILS, "no", [0, 0, 0], "failed with status 7")])
+def test_custom_data_that_restart_the_machine_or_fail_are_executed_once(
+        vm: Vm, script: bytes, required: str, ends: List[int], warning: str) -> None:
+    """The next boot resumes, and goes on to Ready."""
+    vm.start_platform(DOWN)
+    vm.machine.write("/home/media.xml", make_ovf("alice", "web-1", password=PASSWORD, custom_data=script).decode(), 0o600)
+    vm.settings("/run/media", "[module.custom_data]\nexecute = custom_data\nrequired = %s\n" % required)
+    for end in ends:
+        vm.machine.run("sh", "-c", "rm -rf /run/*; mkdir /run/media; cp /home/media.xml /run/media/ovf-env.xml")
+        status, said = vm.boot()
+        assert status == end, said
+    assert vm.machine.run("cat", "/home/ran") == "x\n"
+    states = ["NotReady" if "<State>NotReady</State>" in body else "Ready" for body in vm.reports()]
+    assert states == (["NotReady"] if ends[0] == 1 else []) + ["Ready"]
+    (told,) = [each for each in vm.status()["warnings"] if "custom data script" in each]
+    assert warning in told and told.endswith("not executed again")
+    assert [line for line in vm.machine.run("ls", INSTANCE + "/").split() if line == "provisioned"]

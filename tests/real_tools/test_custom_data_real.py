@@ -29,7 +29,7 @@ def test_a_script_at_its_place(options: str) -> None:
     """Also where the file system lets nothing be executed; its interpreter then gets the argument of the first line."""
     seen = inside(options)
     assert (seen["message"], seen["warnings"]) == ("custom data kept and executed", [])
-    assert seen["kept"] == ["custom-data", "custom-data-script"]
+    assert seen["kept"] == ["custom-data", "custom-data-script", "sem"]
     lines = [line.replace("custom data: ", "") for line in seen["lines"]]
     assert lines[0] == "in /var/lib/lightinit/instances/real" and lines[2:] == ["mode 700", "later"]
     assert lines[1].startswith("options ") and "e" in lines[1][len("options "):]
