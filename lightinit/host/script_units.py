@@ -21,10 +21,15 @@ START_TIMEOUT_S = 30.0  # its job may have to wait for another's
 STOP_TIMEOUT_S = 10.0
 TICK_S = 0.02
 # What the unit runs: it says that it began, runs the script, and leaves its exit status. In a file, since systemd would
-# take dollar signs on a command line for variables of its own.
+# take dollar signs on a command line for variables of its own. The process in the background reads the output on as soon
+# as nobody writes to `hold` any more, which is when lightinit has closed it or is dead: what the script has left running
+# would be killed for what it prints without a reader. It ends when nobody has the output open any more. Both FIFOs are
+# opened before it is started, since it would wait for ever to open one that everybody else has closed.
 RUN = """folder=$1
 shift
-exec >"$folder/output" 2>&1 </dev/null
+exec >"$folder/output" 2>&1 </dev/null 3<"$folder/output" 4<"$folder/hold"
+{ cat <&4; exec cat 4<&-; } <&3 3<&- >/dev/null 2>&1 &
+exec 3<&- 4<&-
 umask 022
 echo $$ >"$folder/began" || exit 1
 "$@"
@@ -72,7 +77,7 @@ class Unit:
         self._systemd_run, self._systemctl, self._name = systemd_run, systemctl, name
         self._folder = "%s/%s" % (FOLDER, name)
         self._process: Any = None
-        self.output = -1
+        self.output = self._hold = -1
 
     def begin(self, argv: Sequence[str], environment: Dict[str, str]) -> str:
         """Start it and wait until it runs.
@@ -90,8 +95,10 @@ class Unit:
         system.make_dir(folder, 0o700)
         system.write(folder + "/run", RUN.encode("ascii"), 0o600, durable=False)
         place = system.path(folder)
-        os.mkfifo(place + "/output", 0o600)
+        for fifo in ("/output", "/hold"):
+            os.mkfifo(place + fifo, 0o600)
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)  # for reading too: so it waits for nobody
         command = [self._systemd_run, "--quiet", "--collect", "--unit=" + self._name, "--service-type=oneshot",
                    # What the script leaves in the background goes on when it has ended. In a pipeline whoever writes to one
                    # that has ended ends too, as in any shell; a unit's processes would be told of an error instead.
@@ -146,8 +153,9 @@ class Unit:
 
     def close(self) -> None:
         """Read no more, and take away what was needed."""
-        if self.output >= 0:
-            os.close(self.output)
+        for descriptor in (self.output, self._hold):
+            if descriptor >= 0:
+                os.close(descriptor)
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()  # it only waits for the unit
             self._process.wait()

@@ -1,7 +1,8 @@
 """Runs somebody's script as root: its output line by line while it runs, a time limit, and nothing that can hang us.
 
 The script gets a session and an environment of its own, and no input. What it leaves running in the background goes on
-living. At the time limit it is killed with all that it has started. It knows neither what is in a script nor why it runs.
+living, and may go on printing, for nobody. At the time limit it is killed with all that it has started. It knows neither
+what is in a script nor why it runs.
 """
 from __future__ import annotations
 
@@ -28,6 +29,9 @@ KILLED = 128 + signal.SIGKILL
 SHELL = "/bin/sh"
 # What the script's parent does: a shell's umask is the only one that every Python can set for its child.
 BEGIN = 'umask 022; exec "$@"'
+# Reads what is in the background still prints, until nobody has the output open any more. By way of another descriptor,
+# since a shell takes the input away from what it starts in the background.
+READ_ON = "exec 3<&0; cat <&3 3<&- >/dev/null 2>&1 &"
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Child:
         except OSError as error:
             raise ProvisioningError("command cannot be started", command=SHELL, error=error.strerror) from error
         self._process = process
+        self._killed = False
         self.output: int = process.stdout.fileno()
 
     def poll(self) -> Optional[int]:
@@ -110,13 +115,24 @@ class Child:
 
     def kill(self) -> None:
         """End it with all that is in its session's first process group."""
+        self._killed = True
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
     def close(self) -> None:
-        """Read no more."""
+        """Read no more. Another does where something in the background may print yet: without a reader that is killed."""
+        import subprocess
+
+        watch = select.poll()
+        watch.register(self.output, 0)
+        if not self._killed and not watch.poll(0):  # which tells of nothing but that no writer is left
+            try:
+                subprocess.Popen([SHELL, "-c", READ_ON], stdin=self._process.stdout, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, cwd="/", start_new_session=True).wait()
+            except OSError as error:
+                LOG.debug("nobody reads what is still printed: %s", error)
         self._process.stdout.close()
 
 

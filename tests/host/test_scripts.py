@@ -1,6 +1,7 @@
 """Scripts run for real, by this machine's own shell: output, limits, what they leave behind. None changes anything."""
 from __future__ import annotations
 
+import glob
 import os
 import signal
 import subprocess
@@ -261,6 +262,68 @@ def unit_tools(tmp_path: Path) -> Dict[str, str]:
         path.chmod(0o755)
         tools[name] = str(path)
     return tools
+
+
+# What goes on in the background prints, more than a pipe takes, when lightinit has long stopped reading.
+PRINTS_LATER = """cd @
+stat -L -c '%d %i' /proc/$$/fd/1 >output
+(until [ -e go ]; do sleep 0.05; done; head -c 1000000 /dev/zero && sleep 0.1 && head -c 1000000 /dev/zero && echo >fine
+echo >over) &
+echo last
+"""
+
+
+def holders(device: int, inode: int) -> List[str]:
+    """The processes that have this pipe open."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) == (device, inode):
+            found.append(path)
+    return found
+
+
+def check_prints_later(tmp_path: Path, seen: Seen) -> None:
+    device, inode = map(int, (tmp_path / "output").read_text().split())
+    assert seen == Seen(0, False, ("last",)) and not (tmp_path / "over").exists()
+    assert not [path for path in holders(device, inode) if path.startswith("/proc/%d/" % os.getpid())], "not read by us"
+    (tmp_path / "go").write_text("")
+    wait_until((tmp_path / "over").exists, 10.0, "what is in the background does not go on")
+    assert (tmp_path / "fine").exists(), "it was killed for what it printed"
+    wait_until(lambda: not holders(device, inode), 10.0, "somebody reads on though nobody is left who prints")
+
+
+def test_what_is_in_the_background_may_go_on_printing(tmp_path: Path) -> None:
+    check_prints_later(tmp_path, run(tmp_path, PRINTS_LATER.replace("@", str(tmp_path))))
+
+
+def test_as_a_unit_what_is_in_the_background_may_go_on_printing(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
+    check_prints_later(tmp_path, run_as_unit(tmp_path, unit_tools, PRINTS_LATER.replace("@", str(tmp_path))))
+
+
+@pytest.mark.parametrize("more, timeout_s, status", [("", 60.0, 0), ("sleep 1000", 1.0, 137)])
+def test_as_a_unit_it_leaves_nothing_running_of_its_own(
+        tmp_path: Path, unit_tools: Dict[str, str], more: str, timeout_s: float, status: int) -> None:
+    """Neither after its end, where nothing is in the background, nor after its limit."""
+    assert run_as_unit(tmp_path, unit_tools, "echo last\n" + more, timeout_s) == Seen(status, status != 0, ("last",))
+    session = int((tmp_path / "session").read_text())
+    wait_until(lambda: not group_of(session), 5.0, "some of it is alive")
+
+
+def group_of(session: int) -> List[str]:
+    """The processes of a group that live."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as handle:
+                state, _, group = handle.read().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        found += [path] if int(group) == session and state not in "ZX" else []
+    return found
 
 
 def run_as_unit(tmp_path: Path, tools: Dict[str, str], text: str, timeout_s: float = 60.0) -> Seen:
