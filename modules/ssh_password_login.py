@@ -133,7 +133,7 @@ def _check_force(system: System, admin: User, wished: bool, warnings: List[str])
     """See whether what was ordered holds for the admin, and whether a Match block takes others out of it."""
     text = read_text_file(system, sshd_files.find_config(system) or MAIN) or ""
     contrary = sshd_policy.contrary_matches(text, wished, partial(sshd_files.list_included, system))
-    says = sshd_policy.read_effective(sshd.effective(system, admin.name, sshd.ANYWHERE))
+    says = sshd_policy.read_effective(sshd.effective(system, admin.name))
     if says and not sshd_policy.in_force(says, wished):
         why = ", ".join("Match " + block for block in contrary) or "%s %s" % (
             sshd_policy.METHODS, " ".join(says.get(sshd_policy.METHODS, ["unknown"])))

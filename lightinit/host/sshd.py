@@ -37,13 +37,16 @@ def ask(system: System, *options: str) -> Optional[Completed]:
     return ended
 
 
-def effective(system: System, user: str, address: str = "127.0.0.1") -> str:
+def effective(system: System, user: str) -> str:
     """What is in force for ``user`` (``sshd -T``), "" where sshd does not say: it does not without host keys.
+
+    It is asked about a login from anywhere: what a Match block says about this host itself keeps nobody out, and lets
+    nobody in.
 
     Raises:
         ProvisioningError: it took too long.
     """
-    ended = ask(system, "-T", "-C", "user=%s,host=localhost,addr=%s" % (user, address))
+    ended = ask(system, "-T", "-C", "user=%s,host=%s,addr=%s" % (user, ANYWHERE, ANYWHERE))
     if ended is None or ended.ok:
         return ended.stdout if ended is not None else ""
     LOG.info("sshd does not say what is in force: %s", ended.last_words)

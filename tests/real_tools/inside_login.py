@@ -336,6 +336,21 @@ def running() -> Dict[str, Any]:
     return seen
 
 
+def local_match() -> Dict[str, Any]:
+    """A configuration that names another file for logins from this host itself: the key is for those from elsewhere."""
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
+    must("ip", "address", "add", "10.9.8.7/32", "dev", "lo")
+    apply(users)
+    seen: Dict[str, Any] = {}
+    for condition in ("Address 127.0.0.1,::1", "Host localhost"):
+        call("rm", "-rf", "/home/bob/.ssh", "/etc/ssh/local")
+        put(CONFIG, "UsePAM no\nMatch %s\nAuthorizedKeysFile /etc/ssh/local/%%u\n" % condition)
+        first = attempt(ssh_authorized_keys, login=False, keys=(get("/run/key.pub"),))
+        with Sshd():
+            seen[condition] = [first, log_in("", "-i", "/run/key", "-o", "BatchMode=yes", "-o", "HostName=10.9.8.7")]
+    return seen
+
+
 def argv() -> Dict[str, Any]:
     """Every program that is started, with its arguments: strace is at the outside."""
     call("rm", "-f", "/etc/pam.d/chpasswd")
@@ -345,7 +360,8 @@ def argv() -> Dict[str, Any]:
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     chpasswd, pam_refuses, no_pam, weak_default, busybox, busybox_passwd, openssl, mkpasswd, passwd, no_tool,
-    tool_that_blabs, another_password, locked, policies, trouble, no_host_keys, running, argv]
+    tool_that_blabs, another_password, locked, policies, trouble, no_host_keys, running,
+    local_match, argv]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

@@ -213,6 +213,12 @@ def test_a_sshd_that_runs_takes_the_new_policy() -> None:
     assert methods(seen["after"]) == "publickey" and seen["same"]
 
 
+def test_a_key_goes_where_sshd_looks_for_logins_from_elsewhere() -> None:
+    seen = inside("local_match")
+    added = "1 of 1 keys added to /home/bob/.ssh/authorized_keys"
+    assert seen == {condition: [[added, []], "bob"] for condition in ("Address 127.0.0.1,::1", "Host localhost")}
+
+
 def test_no_program_gets_the_password_as_an_argument(tmp_path: Any) -> None:
     """chpasswd is asked twice, since PAM refuses at first; strace sees all that is started, by whomever."""
     trace = str(tmp_path / "trace")
