@@ -302,18 +302,35 @@ def _join_groups(system: System, account: texts.Account, wished: Tuple[str, ...]
 # -- privileges --------------------------------------------------------------------------------------------------------
 
 def _grant(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:
-    if accounts.has_tool(system, "sudo") or system.exists(SUDOERS[0]):
-        return _grant_sudo(system, name, password, warnings)
-    if accounts.has_tool(system, "doas") or system.exists(DOAS_CONF):
-        path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
-        before = privileges.read_rules(system, path)
-        after = rules.edit_doas_conf(before, name, password)
-        if after == before:
-            return []
-        privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
-        return ["doas rule"]
+    """Write the rule for the program that is there; for one that is not, where its file shows that it was or will be."""
+    for there in (partial(accounts.has_tool, system), partial(_has_rules, system)):
+        if there("sudo"):
+            done, path = _grant_sudo(system, name, password, warnings), SUDOERS_FILE
+        elif there("doas"):
+            path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
+            done = _grant_doas(system, path, name, password)
+        else:
+            continue
+        if not accounts.has_tool(system, "sudo") and not accounts.has_tool(system, "doas"):
+            warnings.append("neither the program sudo nor doas is there: %s cannot become root before one is that reads the "
+                            "rule in %s" % (name, path))
+        return done
     warnings.append("neither sudo nor doas is there: %s cannot become root" % name)
     return []
+
+
+def _has_rules(system: System, tool: str) -> bool:
+    """Whether the file of sudo's or doas' rules is there, which stays when the program is removed."""
+    return system.exists(SUDOERS[0] if tool == "sudo" else DOAS_CONF)
+
+
+def _grant_doas(system: System, path: str, name: str, password: bool) -> List[str]:
+    before = privileges.read_rules(system, path)
+    after = rules.edit_doas_conf(before, name, password)
+    if after == before:
+        return []
+    privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
+    return ["doas rule"]
 
 
 def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:

@@ -30,6 +30,7 @@ FILES: Dict[str, str] = {
     "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage\n",
     "/etc/skel/.profile": "# ~/.profile\n",
     "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+    "/usr/bin/sudo": "",
     "/proc/sys/kernel/random/boot_id": "11111111-1111-4111-8111-111111111111\n",
     "/sys/class/dmi/id/chassis_asset_tag": AZURE_TAG + "\n",
     "/sys/class/dmi/id/product_uuid": UUID + "\n",

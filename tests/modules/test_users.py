@@ -24,6 +24,7 @@ HOST = {
     "/etc/gshadow": "root:*::\nadm:*::syslog\nsudo:*::\n",
     "/etc/skel/.profile": "# profile\n",
     "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+    "/usr/bin/sudo": "",
     "/bin/bash": "",
     "/bin/sh": "",
     "/bin/fish": "",
@@ -38,7 +39,7 @@ class Host:
         self.root = str(root)
         for name, text in HOST.items():
             if name not in without:
-                self.put(name, text, 0o755 if name.startswith("/bin/") else 0o644)
+                self.put(name, text, 0o755 if "/bin/" in name else 0o644)
 
     def put(self, name: str, text: str, mode: int = 0o644) -> None:
         os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
@@ -451,15 +452,38 @@ def test_a_sudoers_file_that_does_not_include_the_folder_is_mended(host: Host) -
 
 def test_sudo_without_its_file_is_said(tmp_path: Any) -> None:
     host = Host(tmp_path, without=("/etc/sudoers",))
-    host.put("/usr/bin/sudo", "", 0o755)
     assert "no sudoers file" in host.apply().warnings[0]
     host.put("/usr/etc/sudoers", "@includedir /etc/sudoers.d\n")
     assert not host.apply().warnings
 
 
+@pytest.mark.parametrize("tools, files, written, warns", [
+    (("sudo",), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
+    (("sudo", "doas"), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
+    (("doas",), ("/etc/sudoers", "/etc/doas.conf"), "/etc/doas.conf", False),
+    (("doas",), ("/etc/sudoers",), "/etc/doas.conf", False),
+    ((), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, True),
+    ((), ("/etc/doas.conf",), "/etc/doas.conf", True),
+])
+def test_the_program_decides_and_not_the_files_that_one_left(tmp_path: Any, tools: Any, files: Any, written: str,
+                                                             warns: bool) -> None:
+    host = Host(tmp_path, without=("/etc/sudoers", "/usr/bin/sudo"))
+    for tool in tools:
+        host.put("/usr/bin/" + tool, "", 0o755)
+    there = {"/etc/sudoers": HOST["/etc/sudoers"], "/etc/doas.conf": "permit :wheel\n"}
+    for name in files:
+        host.put(name, there[name])
+    warnings = host.apply().warnings
+    assert warnings == (("neither the program sudo nor doas is there: bob cannot become root before one is that reads the "
+                         "rule in %s" % written,) if warns else ())
+    assert "bob" in host.get(written)
+    for name in (SUDOERS, "/etc/doas.conf"):
+        assert name == written or not os.path.exists(host.root + name) or host.get(name) == there[name]
+
+
 @pytest.mark.parametrize("size", [2 * 1024 * 1024, None])
 def test_rules_that_cannot_be_read_are_not_replaced(tmp_path: Any, size: Any) -> None:
-    host = Host(tmp_path, without=("/etc/sudoers",))
+    host = Host(tmp_path, without=("/etc/sudoers", "/usr/bin/sudo"))
     host.put("/usr/bin/doas", "", 0o755)
     if size:
         host.put("/etc/doas.conf", "#" * size)
@@ -473,7 +497,7 @@ def test_rules_that_cannot_be_read_are_not_replaced(tmp_path: Any, size: Any) ->
 
 @pytest.mark.parametrize("folder", [True, False])
 def test_doas_where_there_is_no_sudo(tmp_path: Any, folder: bool) -> None:
-    host = Host(tmp_path, without=("/etc/sudoers",))
+    host = Host(tmp_path, without=("/etc/sudoers", "/usr/bin/sudo"))
     host.put("/usr/bin/doas", "", 0o755)
     host.put("/etc/doas.conf", "permit :wheel\n", 0o640)
     if folder:

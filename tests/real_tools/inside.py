@@ -237,6 +237,21 @@ def doas() -> Dict[str, Any]:
     return seen
 
 
+def doas_beside_a_sudoers() -> Dict[str, Any]:
+    """sudo was removed, and its /etc/sudoers stayed, as `apt remove sudo` leaves it."""
+    hide("sudo", "visudo")
+    seen = made_and_made_again("bob")
+    return dict(seen, doas=as_user("bob", "doas -n id -u"))
+
+
+def neither() -> Dict[str, Any]:
+    """Both were removed, and /etc/sudoers stayed; then sudo comes back."""
+    hide("sudo", "visudo", "doas")
+    seen = made_and_made_again("bob")
+    must("umount", "/usr/bin/sudo")
+    return dict(seen, sudo=as_user("bob", "sudo -n id -u"))
+
+
 def busybox() -> Dict[str, Any]:
     box = sys.argv[3]
     hide(*USER_TOOLS)
@@ -324,7 +339,8 @@ def hosts_mounted() -> Dict[str, Any]:
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     useradd, names, existing_group, password, faulty_sudoers, no_include, half_made, refused_accounts, stale_locks,
-    lock_in_use, no_place_for_homes, doas, busybox, no_tools, debian_adduser, ssh, host, hosts_mounted]
+    lock_in_use, no_place_for_homes, doas, doas_beside_a_sudoers, neither, busybox, no_tools,
+    debian_adduser, ssh, host, hosts_mounted]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

@@ -179,6 +179,21 @@ def test_doas_where_there_is_no_sudo() -> None:
     assert seen["conf"] == 'permit nopass "bob"\nthis is no rule\n'
 
 
+def test_doas_where_sudo_left_its_file() -> None:
+    seen = inside("doas_beside_a_sudoers", "useradd", "doas")
+    check_account(seen)
+    assert (seen["first"], seen["doas"]) == (["made user bob", []], "0")
+
+
+def test_a_sudoers_whose_sudo_is_gone() -> None:
+    seen = inside("neither", "useradd", "sudo")
+    check_account(seen)
+    assert seen["first"] == ["made user bob", [
+        "neither the program sudo nor doas is there: bob cannot become root before one is that reads the rule in "
+        "/etc/sudoers.d/90-lightinit-users"]]
+    assert seen["second"][1] == seen["first"][1] and seen["sudo"] == "0"
+
+
 def find_busybox(folder: Any) -> Tuple[str, str]:
     """(path, what it is)."""
     for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
