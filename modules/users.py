@@ -337,11 +337,7 @@ def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) 
     done = []
     if not system.exists(SUDOERS_FOLDER):
         system.make_dir(SUDOERS_FOLDER, 0o750)
-    before = privileges.read_rules(system, SUDOERS_FILE)
-    users = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
-    after = rules.edit_sudoers_file(before, name, password, users)
-    if after != before:
-        privileges.write_checked(system, SUDOERS_FILE, after, 0o440, ("visudo", "-cf"))
+    if _put_sudo_rule(system, name, password):
         done.append("sudo rule")
     main = next((path for path in SUDOERS if system.exists(path)), None)
     if main is None:
@@ -356,3 +352,21 @@ def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) 
     privileges.write_checked(system, main, rules.add_include(text, SUDOERS_FOLDER), 0o440, ("visudo", "-cf"))
     warnings.append("%s did not include %s: a line that does was added" % (main, SUDOERS_FOLDER))
     return done + ["include of %s" % SUDOERS_FOLDER]
+
+
+def _put_sudo_rule(system: System, name: str, password: bool) -> bool:
+    """Write the admin's rule in the form that visudo takes; returns whether it was another before."""
+    before = privileges.read_rules(system, SUDOERS_FILE)
+    known = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
+    for own in rules.OWN_PASSWORD if password else ((),):
+        after = rules.edit_sudoers_file(before, name, password, known, own)
+        if after == before:
+            return False
+        try:
+            privileges.write_checked(system, SUDOERS_FILE, after, 0o440, ("visudo", "-cf"))
+            break
+        except ProvisioningError as error:
+            if not own:
+                raise
+            LOG.debug("sudo does not take the settings %s: %s", ", ".join(own), error)
+    return True

@@ -40,7 +40,7 @@ def provisioned(root: Any, *names: str) -> Machine:
             os.chown("%s/home/%s" % (machine.root, name), 1000 + number, 1000 + number)
         machine.put("/var/mail/" + name, "x\n")
         record(machine, "instance-%d" % number, name)
-    rules = "".join("%s ALL=(ALL:ALL) NOPASSWD:ALL\n" % name for name in names)
+    rules = "".join("Defaults:%s !targetpw, !rootpw, !runaspw\n%s ALL=(ALL:ALL) ALL\n" % (name, name) for name in names)
     for path, text in (("/etc/passwd", passwd), ("/etc/shadow", shadow), ("/etc/group", group),
                        ("/etc/gshadow", group.replace(":x:", ":!:")), ("/etc/subuid", "%s:100000:65536\n" % names[0]),
                        ("/etc/sudoers.d/90-lightinit-users", HEADER + rules)):

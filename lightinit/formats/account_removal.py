@@ -8,7 +8,7 @@ import re
 from typing import List
 
 from lightinit.formats.accounts import Account, find_group
-from lightinit.formats.privileges import HEADER, doas_rule, sudoers_rule
+from lightinit.formats.privileges import HEADER, doas_rule, sudoers_lines
 
 
 def drop_lines(text: str, name: str) -> str:
@@ -62,8 +62,8 @@ def homes_of_others(passwd: str, account: Account) -> List[str]:
 
 
 def drop_sudoers_rule(text: str, user: str) -> str:
-    """Our own file below sudoers.d without the rule of ``user``; "" when no rule is left, so that the file can go."""
-    ours = (sudoers_rule(user, True), sudoers_rule(user, False))
+    """Our own file below sudoers.d without the lines of ``user``; "" when no rule is left, so that the file can go."""
+    ours = sudoers_lines(user)
     lines = [line for line in text.split("\n") if line not in ours]
     if lines == text.split("\n"):
         return text

@@ -14,7 +14,7 @@ from lightinit.formats.account_removal import (
     own_group_goes,
 )
 from lightinit.formats.accounts import Account
-from lightinit.formats.privileges import HEADER, edit_doas_conf, edit_sudoers_file
+from lightinit.formats.privileges import HEADER, OWN_PASSWORD, edit_doas_conf, edit_sudoers_file
 
 BOB = Account("bob", 1000, 1000, "/home/bob", "/bin/sh")
 
@@ -67,7 +67,10 @@ def test_our_rule_goes_and_others_stay(name: str, password: bool) -> None:
     only = edit_sudoers_file("", name, password, ())
     assert drop_sudoers_rule(only, name) == ""
     both = edit_sudoers_file(only, "carol", True, (name,))
-    assert drop_sudoers_rule(both, name) == HEADER + "carol ALL=(ALL:ALL) ALL\n"
+    carols = "Defaults:carol !targetpw, !rootpw, !runaspw\ncarol ALL=(ALL:ALL) ALL\n"
+    assert drop_sudoers_rule(both, name) == HEADER + carols
+    for own in OWN_PASSWORD:
+        assert drop_sudoers_rule(edit_sudoers_file("", name, password, (), own), name) == ""
     assert drop_sudoers_rule(only + "# a comment\n", name) == HEADER + "# a comment\n"
     doas = "permit eve\n" + edit_doas_conf("", name, password)
     assert drop_doas_rule(doas, name) == "permit eve\n"

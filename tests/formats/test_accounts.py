@@ -168,15 +168,31 @@ def test_a_sudo_rule(user: str, password: bool, rule: str) -> None:
     assert privileges.sudoers_rule(user, password) == rule
 
 
+OWN = "Defaults:%s !targetpw, !rootpw, !runaspw\n"
+
+
+@pytest.mark.parametrize("own, line", [
+    (privileges.OWN_PASSWORD[0], OWN % "bob"), (privileges.OWN_PASSWORD[1], "Defaults:bob !targetpw, !rootpw\n"), ((), "")])
+def test_the_users_own_password_is_asked_for(own: Sequence[str], line: str) -> None:
+    text = privileges.edit_sudoers_file("", "bob", True, ["bob"], own)
+    assert text == privileges.HEADER + line + "bob ALL=(ALL:ALL) ALL\n"
+    both = privileges.edit_sudoers_file(text, "ann", False, ["ann", "bob"])
+    assert both == text + "ann ALL=(ALL:ALL) NOPASSWD:ALL\n"
+    assert privileges.edit_sudoers_file(both, "bob", False, ["ann", "bob"]) == \
+        privileges.HEADER + "ann ALL=(ALL:ALL) NOPASSWD:ALL\nbob ALL=(ALL:ALL) NOPASSWD:ALL\n"
+    assert privileges.edit_sudoers_file(both, "ann", False, ["ann"]) == \
+        privileges.HEADER + "ann ALL=(ALL:ALL) NOPASSWD:ALL\n"
+
+
 def test_the_rules_of_other_admins_stay_as_long_as_they_exist() -> None:
     text = privileges.edit_sudoers_file("", "ann", False, ["ann"])
     text = privileges.edit_sudoers_file(text, "EVE", True, ["ann", "EVE"])
     text = privileges.edit_sudoers_file(text, "bob", False, ["ann", "bob", "EVE"])
-    assert text.split("\n")[1:] == ["ann ALL=(ALL:ALL) NOPASSWD:ALL", '"EVE" ALL=(ALL:ALL) ALL',
-                                    "bob ALL=(ALL:ALL) NOPASSWD:ALL", ""]
+    assert text.split("\n")[1:] == ["ann ALL=(ALL:ALL) NOPASSWD:ALL", 'Defaults:"EVE" !targetpw, !rootpw, !runaspw',
+                                    '"EVE" ALL=(ALL:ALL) ALL', "bob ALL=(ALL:ALL) NOPASSWD:ALL", ""]
     assert privileges.edit_sudoers_file(text, "bob", False, ["ann", "bob", "EVE"]) == text
     text = privileges.edit_sudoers_file(text + "rubbish ((\n", "bob", True, ["bob"])
-    assert text == privileges.HEADER + "bob ALL=(ALL:ALL) ALL\n"
+    assert text == privileges.HEADER + OWN % "bob" + "bob ALL=(ALL:ALL) ALL\n"
 
 
 @pytest.mark.parametrize("line, yes", [

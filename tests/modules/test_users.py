@@ -409,6 +409,19 @@ def test_sudo_asks_for_a_password_only_where_there_is_one(host: Host, login: Any
     assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) %s\n" % rule)
 
 
+def test_where_sudo_asks_it_asks_for_the_admins_own_password(host: Host) -> None:
+    with_bob(host)
+    host.apply(password_login=True)
+    own = "Defaults:bob !targetpw, !rootpw, !runaspw\nbob ALL=(ALL:ALL) ALL\n"
+    assert host.get(SUDOERS).endswith("\n" + own)
+    before = host.tree()
+    assert host.apply(password_login=True).message == "user bob was there already" and host.tree() == before
+    host.apply("ann")
+    assert own + "ann" in host.get(SUDOERS)
+    host.apply()
+    assert "Defaults" not in host.get(SUDOERS)
+
+
 @pytest.mark.parametrize("password", ["*", "!", "!!", "*LK*", "", "!$6$x$y", "x", None])
 def test_without_a_usable_password_sudo_asks_for_none(host: Host, password: Optional[str]) -> None:
     if password is not None:

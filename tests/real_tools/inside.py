@@ -111,6 +111,53 @@ def names() -> Dict[str, Any]:
     return seen
 
 
+def whose_password() -> Dict[str, Any]:
+    """A sudo that asks for the password of root, and of the admin all the same; of others it is asked for as before."""
+    call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")  # a wrong password costs no time
+    must("useradd", "-m", "eve")
+    must("sh", "-c", "printf 'root:roots\neve:own\n' | chpasswd")
+    seen: Dict[str, Any] = {}
+
+    def ask(name: str, password: str) -> str:
+        return as_user(name, "sudo -k; echo %s | sudo -S -p '' id -u" % password).split("\n")[-1]
+
+    for setting in ("targetpw", "rootpw", "runaspw"):
+        with open("/etc/sudoers", "w") as handle:
+            handle.write("Defaults %s\nroot ALL=(ALL) ALL\neve ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n" % setting)
+        for name in ("bob", "ALL", "ADMINS", "Bob.Smith-2", "1bob", "Defaults", "User_Alias", "_", "a" * 32):
+            call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+            apply(users, name, groups=())
+            must("sh", "-c", "echo %s:own | chpasswd" % name)
+            warnings = apply(users, name, login=True, groups=()).warnings
+            again = apply(users, name, login=True, groups=()).message
+            seen["%s %s" % (setting, name)] = [
+                list(warnings), again, ask(name, "own"), ask(name, "roots"), ask("eve", "own"), ask("eve", "roots"),
+                call("visudo", "-cq")]
+    return seen
+
+
+def strange_visudo() -> Dict[str, Any]:
+    """A sudo that does not know one of the settings, as sudo-rs does not: it does without that one, or without all."""
+    apply(users, "bob")
+    must("sh", "-c", "echo bob:secret | chpasswd")
+    for copy in ("/run/real", "/run/visudo"):
+        must("cp", "-a", "/usr/sbin/visudo", copy)
+    must("mount", "--bind", "/run/visudo", "/usr/sbin/visudo")
+    seen: Dict[str, Any] = {}
+    for unknown in ("runaspw", "targetpw", "ALL"):
+        with open("/usr/sbin/visudo", "w") as handle:
+            handle.write("#!/bin/sh\nif grep -q '%s' \"$2\"; then echo 'unknown setting: %s' >&2; exit 1; fi\n"
+                         "exec /run/real \"$@\"\n" % (unknown, unknown))
+        apply(users, "bob", privileges="none")
+        call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+        try:
+            said = [apply(users, "bob", login=True).message for _ in range(2)]
+        except Exception as raised:  # reported to the test
+            said = [str(raised)]
+        seen[unknown] = [said, System("/").read_text("/etc/sudoers.d/90-lightinit-users").split("\n")[1:]]
+    return seen
+
+
 def existing_group() -> Dict[str, Any]:
     must("groupadd", "bob")
     return made_and_made_again("bob")
@@ -338,9 +385,9 @@ def hosts_mounted() -> Dict[str, Any]:
 
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
-    useradd, names, existing_group, password, faulty_sudoers, no_include, half_made, refused_accounts, stale_locks,
-    lock_in_use, no_place_for_homes, doas, doas_beside_a_sudoers, neither, busybox, no_tools,
-    debian_adduser, ssh, host, hosts_mounted]
+    useradd, names, whose_password, strange_visudo, existing_group, password, faulty_sudoers, no_include, half_made,
+    refused_accounts, stale_locks, lock_in_use, no_place_for_homes, doas, doas_beside_a_sudoers, neither, busybox,
+    no_tools, debian_adduser, ssh, host, hosts_mounted]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

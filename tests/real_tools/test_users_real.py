@@ -106,6 +106,23 @@ def test_names_that_sudoers_could_take_for_something_else() -> None:
         assert (sudo, nobody, check) == ("0", "exit 1", ""), name
 
 
+def test_a_sudo_that_asks_for_roots_password_asks_the_admin_for_his_own() -> None:
+    seen = inside("whose_password", "useradd", "sudo", "visudo", "chpasswd")
+    assert len(seen) == 27
+    for name, (warnings, again, own, roots, eves_own, eves_roots, check) in seen.items():
+        assert (warnings, again) == ([], "user %s was there already" % name.split()[1]), name
+        assert (own, eves_roots, check) == ("0", "0", ""), name
+        assert "incorrect password" in roots and "incorrect password" in eves_own, name
+
+
+def test_a_sudo_that_does_not_know_all_of_the_settings() -> None:
+    seen = inside("strange_visudo", "useradd", "sudo", "visudo", "chpasswd")
+    twice, rule = ["user bob was there already; added sudo rule", "user bob was there already"], "bob ALL=(ALL:ALL) ALL"
+    assert seen["runaspw"] == [twice, ["Defaults:bob !targetpw, !rootpw", rule, ""]]
+    assert seen["targetpw"] == [twice, [rule, ""]]
+    assert seen["ALL"][0][0].startswith("privilege rules were found faulty") and seen["ALL"][1] == []
+
+
 def test_a_group_of_the_name_is_there_already() -> None:
     check_account(inside("existing_group", "useradd", "groupadd"))
 
