@@ -13,7 +13,7 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, passwords, public_keys, sshd_config, sshd_policy
+from lightinit.formats import authorized_keys, certificates, login_rules, passwords, public_keys, sshd_config, sshd_policy
 from lightinit.host import account_files, accounts, sshd, sshd_files
 from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.system import System
@@ -27,6 +27,7 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
+DAY_S = 86400
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -51,9 +52,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     warnings: List[str] = []
     keys = _read_keys(admin, instance.certificates, warnings)
     by_password = _opens_by_password(system, admin)
+    effective = _ask_sshd(system, name)
+    _check_rules(system, admin, account, effective, warnings)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    effective = _ask_sshd(system, name)
     if not by_password and not sshd_policy.keys_in_force(sshd_policy.read_effective(effective)):
         raise ProvisioningError("sshd is set to read no authorized keys", user=name, why="PubkeyAuthentication or "
                                 "AuthenticationMethods", hint="look for these in sshd_config, or switch password login on")
@@ -94,6 +96,23 @@ def _opens_by_password(system: System, admin: User) -> bool:
         return True  # the password of an account that only NSS knows cannot be looked at
     shadow = account_files.read_account_file(system, "/etc/shadow")
     return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
+
+
+def _check_rules(system: System, admin: User, account: texts.Account, effective: str, warnings: List[str]) -> None:
+    """Fail where the admin is kept out whatever the key or the password, and warn where that may be."""
+    pam = sshd_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
+    shadow = account_files.read_account_file(system, "/etc/shadow")
+    left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
+    today = int(system.clock.time() // DAY_S)
+    for verdict, hint in (
+            (login_rules.judge_lists(effective, _who(system, account)),
+             "change that list in the image; the setting groups of the module users says which groups the admin joins"),
+            (login_rules.judge_shadow(shadow, account.name, today, pam, left_out),
+             "mend the account in the image (chage -l says more), or make the VM anew with another admin user name")):
+        if verdict.shut:
+            raise ProvisioningError("nobody could log in", user=account.name, why=verdict.shut, hint=hint)
+        if verdict.doubt:
+            warnings.append("%s may be kept out: %s" % (account.name, verdict.doubt))
 
 
 # -- the keys ----------------------------------------------------------------------------------------------------------
@@ -181,11 +200,16 @@ def _read_config(system: System, account: texts.Account, warnings: List[str]) ->
     path = sshd_files.find_config(system)
     if path is None:
         return sshd_config.DEFAULT
-
-    group = account_files.read_account_file(system, "/etc/group")
-    primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
-    who = sshd_config.Who(account.name, tuple(primary + texts.list_groups(group, account.name)))
+    who = _who(system, account)
     reading = sshd_config.read_keys_files(system.read_text(path), who, partial(sshd_files.read_included, system))
     for block in reading.unclear:
         warnings.append("%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block))
     return reading.paths
+
+
+def _who(system: System, account: texts.Account) -> sshd_config.Who:
+    """The account with its groups, by this host's files and by what else it asks."""
+    group = account_files.read_account_file(system, "/etc/group")
+    primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
+    found = primary + texts.list_groups(group, account.name)
+    return sshd_config.Who(account.name, tuple(found) + accounts.list_groups_of(system, account.name, account.gid))

@@ -149,12 +149,17 @@ def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
 
 
 def _in_list(value: str, patterns: str) -> bool:
-    """sshd's pattern lists: ``*`` and ``?``, commas between, ``!`` before what must not match."""
+    """sshd's pattern lists: commas between, ``!`` before what must not match."""
     hit = False
     for pattern in patterns.split(","):
         if pattern.startswith("!"):
-            if fnmatch.fnmatchcase(value, pattern[1:].replace("[", "[[]")):
+            if matches_pattern(value, pattern[1:]):
                 return False
-        elif fnmatch.fnmatchcase(value, pattern.replace("[", "[[]")):
+        elif matches_pattern(value, pattern):
             hit = True
     return hit
+
+
+def matches_pattern(value: str, pattern: str) -> bool:
+    """One of sshd's patterns: ``*`` and ``?``, and nothing else that is special."""
+    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))

@@ -78,6 +78,21 @@ def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str
     return entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh"
 
 
+def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
+    """The names of an account's groups as NSS has them, which is as sshd has them; none in a scratch root."""
+    if not system.live:
+        return ()
+    import grp
+
+    found = []
+    for each in os.getgrouplist(name, gid):
+        try:
+            found.append(grp.getgrgid(each).gr_name)
+        except KeyError:
+            pass
+    return tuple(found)
+
+
 # -- with the host's tools ---------------------------------------------------------------------------------------------
 
 def add_user(system: System, user: NewUser) -> Optional[str]:

@@ -157,6 +157,20 @@ def test_a_usable_key_needs_no_password(host: Host) -> None:
     assert not host.apply(key(1), login=True).warnings
 
 
+def test_an_account_that_has_expired_is_no_way_in(host: Host) -> None:
+    host.put("/etc/shadow", "bob:$6$x$y:1:0:99999:7::2:\n", 0o600)
+    for password in ("", "secret"):
+        error = host.fails("nobody could log in", key(1), login=True, password=password)
+        assert error.details["why"] == "the account has expired"
+    assert not os.path.lexists(host.root + "/home/bob/.ssh")
+
+
+def test_a_password_that_has_aged_out_is_said_unless_another_comes(host: Host) -> None:
+    host.put("/etc/shadow", "bob:$6$x$y:1:0:90:7:::\n", 0o600)
+    assert "has aged out" in host.apply(login=True).warnings[0] and "has aged out" in host.apply(key(1)).warnings[0]
+    assert not host.apply(login=True, password="secret").warnings
+
+
 @pytest.mark.parametrize("login", [False, None])
 def test_no_keys_and_no_password_login_fails(host: Host, login: Optional[bool]) -> None:
     host.fails("nobody could log in", login=login)

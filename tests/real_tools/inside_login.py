@@ -351,6 +351,57 @@ def local_match() -> Dict[str, Any]:
     return seen
 
 
+# What may keep bob out, though his key is right: sshd's configuration, and shadow's fields from the second to the eighth.
+RULES: Dict[str, Tuple[str, str]] = {
+    "nothing": ("UsePAM yes\n", "*:DAY:0:99999:7::"),
+    "allow users": ("AllowUsers eve root\n", "*:DAY:0:99999:7::"),
+    "allow groups": ("AllowGroups root ssh-*\n", "*:DAY:0:99999:7::"),
+    "in a group": ("AllowGroups root ad?\n", "*:DAY:0:99999:7::"),
+    "deny users": ("DenyUsers eve b*\n", "*:DAY:0:99999:7::"),
+    "deny groups": ("DenyGroups sudo\n", "*:DAY:0:99999:7::"),
+    "match": ("Match User bob\nAllowGroups root\n", "*:DAY:0:99999:7::"),
+    "match local": ("AllowUsers bob\nMatch Address 192.0.2.0/24\nAllowUsers eve\n", "*:DAY:0:99999:7::"),
+    "no negation": ("AllowUsers !eve\n", "*:DAY:0:99999:7::"),
+    "no negation either": ("AllowGroups !bob *\nDenyUsers !eve\n", "*:DAY:0:99999:7::"),
+    "from here": ("AllowUsers bob@127.0.0.0/8\n", "*:DAY:0:99999:7::"),
+    "not from there": ("DenyUsers bob@10.0.0.0/8\n", "*:DAY:0:99999:7::"),
+    "expired": ("UsePAM yes\n", "*:DAY:0:99999:7::19000"),
+    "expired, no PAM": ("UsePAM no\n", "$6$x$y:DAY:0:99999:7::19000"),
+    "expired long ago": ("UsePAM yes\n", "*:DAY:0:99999:7::0"),
+    "locked": ("UsePAM yes\n", "!$6$x$y:DAY:0:99999:7::"),
+    "locked, no PAM": ("UsePAM no\n", "!$6$x$y:DAY:0:99999:7::"),
+    "aged": ("UsePAM yes\n", "$6$x$y:19000:0:90:7::"),
+    "aged, no PAM": ("UsePAM no\n", "$6$x$y:19000:0:90:7::"),
+    "aged without one": ("UsePAM yes\n", "*:19000:0:90:7::"),
+    "aged for long": ("UsePAM yes\n", "$6$x$y:19000:0:90:7:5:"),
+}
+
+
+def rules() -> Dict[str, Any]:
+    """What the module says, and whether sshd lets bob in by a key that was put in place before."""
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
+    apply(users, groups=("adm", "sudo"))
+    key = get("/run/key.pub")
+    apply(ssh_authorized_keys, login=False, keys=(key,))
+    others = [line for line in get("/etc/shadow").split("\n") if line and not line.startswith("bob:")]
+    seen: Dict[str, Any] = {}
+    for name, (config, fields) in RULES.items():
+        put(CONFIG, config)
+        today = int(time.time() // 86400)
+        put("/etc/shadow", "\n".join(others + ["bob:%s:" % fields.replace("DAY", str(today))]) + "\n")
+        apply(users, groups=("adm", "sudo"))  # which may mend what is there
+        said = attempt(ssh_authorized_keys, login=False, keys=(key,))
+        with Sshd():
+            seen[name] = [said, log_in("", "-i", "/run/key", "-o", "BatchMode=yes")]
+    put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\nAllowUsers eve\n")
+    seen["password"] = [attempt(module, password=PASSWORD) for module in (users, ssh_authorized_keys)]
+    put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\n")
+    seen["renewed"] = [attempt(ssh_authorized_keys, password=PASSWORD)]
+    with Sshd():
+        seen["renewed"].append(by_password(PASSWORD))
+    return seen
+
+
 def argv() -> Dict[str, Any]:
     """Every program that is started, with its arguments: strace is at the outside."""
     call("rm", "-f", "/etc/pam.d/chpasswd")
@@ -361,7 +412,7 @@ def argv() -> Dict[str, Any]:
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     chpasswd, pam_refuses, no_pam, weak_default, busybox, busybox_passwd, openssl, mkpasswd, passwd, no_tool,
     tool_that_blabs, another_password, locked, policies, trouble, no_host_keys, running,
-    local_match, argv]
+    local_match, rules, argv]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

@@ -17,7 +17,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from tests.real_tools.inside_login import CONFIGS, PASSWORD
+from tests.real_tools.inside_login import CONFIGS, PASSWORD, RULES
 from tests.real_tools.test_users_real import HERE, IN_CI, find_busybox, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_login.py")
@@ -217,6 +217,45 @@ def test_a_key_goes_where_sshd_looks_for_logins_from_elsewhere() -> None:
     seen = inside("local_match")
     added = "1 of 1 keys added to /home/bob/.ssh/authorized_keys"
     assert seen == {condition: [[added, []], "bob"] for condition in ("Address 127.0.0.1,::1", "Host localhost")}
+
+
+SHUT = {
+    "allow users": "AllowUsers in sshd's configuration: eve root",
+    "allow groups": "AllowGroups in sshd's configuration: root ssh-*",
+    "deny users": "DenyUsers in sshd's configuration: eve b*",
+    "deny groups": "DenyGroups in sshd's configuration: sudo",
+    "match": "AllowGroups in sshd's configuration: root",
+    "match local": "AllowUsers in sshd's configuration: eve",
+    "no negation": "AllowUsers in sshd's configuration: !eve",
+    "expired": "the account has expired", "expired, no PAM": "the account has expired",
+    "expired long ago": "the account has expired",
+    "locked, no PAM": "the account's password is locked (!), and sshd without PAM lets nobody in then",
+    "aged without one": "the account's password has aged out, PAM demands a new one, and there is no old one to give",
+    "aged for long": "the account's password has aged out, and PAM takes no new one any more",
+}
+AGED = "bob may be kept out: the account's password has aged out: the first login demands a new one"
+HANGS = "bob may be kept out: it hangs on where the login comes from: %s in sshd's configuration: %s"
+OPEN = {
+    "nothing": [], "in a group": [], "no negation either": [], "locked": [], "aged": [AGED], "aged, no PAM": [AGED],
+    "from here": [HANGS % ("AllowUsers", "bob@127.0.0.0/8")], "not from there": [HANGS % ("DenyUsers", "bob@10.0.0.0/8")],
+}
+
+
+def test_ready_means_that_sshds_lists_and_shadow_let_the_admin_in() -> None:
+    """What the module says, beside what sshd does."""
+    seen = inside("rules", "chpasswd")
+    (made, shut), renewed = seen.pop("password"), seen.pop("renewed")
+    assert set(seen) == set(SHUT) | set(OPEN) == set(RULES)
+    for name, (said, got) in seen.items():
+        if name in SHUT:
+            assert said[0] == "nobody could log in" and "why=%s); " % SHUT[name] in said[1], name
+        else:
+            assert said == ["0 of 1 keys added to /home/bob/.ssh/authorized_keys", OPEN[name]], name
+        # What sshd says of a login from here does not hold for one from anywhere; and an aged password is asked for.
+        assert (got == "bob") == (name in OPEN and name != "aged" or name == "match local"), (name, got)
+    assert seen["aged"][1].startswith("Password change required")
+    assert "the platform's password" in made[0] and shut[0] == "nobody could log in"
+    assert renewed == [["no keys given, and password login is on", []], "bob"]
 
 
 def test_no_program_gets_the_password_as_an_argument(tmp_path: Any) -> None:
