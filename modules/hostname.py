@@ -14,6 +14,7 @@ from typing import Callable, List, Optional, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.host import systemd
+from lightinit.host.accounts import restore_labels
 from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
 from lightinit.host.renewal import Renewal, renew_leases
 from lightinit.host.system import READ_LIMIT_BYTES, System
@@ -121,11 +122,13 @@ def _static_files(system: System) -> List[_NameFile]:
 
 
 def _edit(system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES) -> List[str]:
-    before = read_text_file(system, path, limit_bytes) or ""
-    after = edit(before)
-    if after == before:
+    there = read_text_file(system, path, limit_bytes)
+    after = edit(there or "")
+    if after == (there or ""):
         return []
     write_text_file(system, path, after)
+    if there is None:
+        restore_labels(system, [path])
     return [path]
 
 

@@ -11,6 +11,7 @@ from typing import Callable, List, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
 from lightinit.formats.hostname import edit_assignment
+from lightinit.host.accounts import restore_labels
 from lightinit.host.system import System
 from lightinit.host.text_files import read_text_file, write_text_file
 from lightinit.model import Frequency, Instance, Outcome
@@ -93,6 +94,7 @@ def _link(system: System, zone: str) -> bool:
         return False
     # A regular file there is a copy of a zone: hosts whose /usr was a file system of its own have one.
     system.link(LOCALTIME, ".." + wanted, over_file=True)
+    restore_labels(system, [LOCALTIME])
     return True
 
 

@@ -329,7 +329,10 @@ def _grant_doas(system: System, path: str, name: str, password: bool) -> List[st
     after = rules.edit_doas_conf(before, name, password)
     if after == before:
         return []
+    new = not system.exists(path)
     privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
+    if new:
+        accounts.restore_labels(system, [path])
     return ["doas rule"]
 
 
@@ -369,4 +372,6 @@ def _put_sudo_rule(system: System, name: str, password: bool) -> bool:
             if not own:
                 raise
             LOG.debug("sudo does not take the settings %s: %s", ", ".join(own), error)
+    if not before:
+        accounts.restore_labels(system, [SUDOERS_FILE])
     return True

@@ -5,11 +5,18 @@ It knows no root: these are paths as the kernel has them.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from typing import Optional, Sequence
 
+LOG = logging.getLogger("lightinit.atomic")
+LABEL = "security.selinux"
+# There is no old file, it has no label, or the kernel or the file system knows none.
+_NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
 
-def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int]], durable: bool) -> None:
+
+def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int]], durable: bool,
+                 label_stays: bool = False) -> None:
     """Replace the file at ``path`` as a whole.
 
     Args:
@@ -18,6 +25,7 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
         mode: permission bits, not subject to the umask.
         owner: numeric owner and group; None leaves them as they come.
         durable: whether it must outlive a power cut from now on.
+        label_stays: whether the SELinux label of the old file is the new one's too.
 
     Raises:
         OSError: it could not be; what was there before still is.
@@ -37,6 +45,8 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
             if owner is not None:
                 os.fchown(descriptor, owner[0], owner[1])
             os.fchmod(descriptor, mode)
+            if label_stays:
+                keep_label(path, scratch)
             write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)
@@ -51,6 +61,18 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
         raise
     if durable:
         sync_dir(os.path.dirname(path))
+
+
+def keep_label(old: str, new: str) -> None:
+    """Give ``new`` the SELinux label of ``old``, whose place it is to take; made beside it, it has the folder's.
+
+    That it cannot be given is said, and is no failure: the content counts for more. Neither may be changed by others.
+    """
+    try:
+        os.setxattr(new, LABEL, os.getxattr(old, LABEL, follow_symlinks=False), follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LABEL:
+            LOG.warning("SELinux label of %s could not be kept: %s", old, error.strerror)
 
 
 def sync_dir(path: str) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.atomic import make_parents, replace_file, sync_dir
+from lightinit.host.atomic import keep_label, make_parents, replace_file, sync_dir
 from lightinit.host.clock import Clock
 
 LOG = logging.getLogger("lightinit.system")
@@ -170,7 +170,7 @@ class System:
 
     def write(self, name: str, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0,
               durable: bool = True) -> None:
-        """Replace the file ``name`` as a whole, with its mode and owner already set.
+        """Replace the file ``name`` as a whole, with its mode and owner already set; on a live root its label stays.
 
         A reader, and whoever looks after a power cut, sees the old file or the new one, never a part. Missing
         parent directories are made (0755).
@@ -189,7 +189,7 @@ class System:
         path = self.path(name)
         try:
             make_parents(os.path.dirname(path))
-            replace_file(path, data, mode, (uid, gid) if self.can_own else None, durable)
+            replace_file(path, data, mode, (uid, gid) if self.can_own else None, durable, self.live)
         except OSError as error:
             raise self._cannot("file cannot be written", name, error) from error
         if not self.can_own:
@@ -263,6 +263,8 @@ class System:
             if os.path.lexists(scratch):
                 os.unlink(scratch)
             os.symlink(target, scratch)
+            if self.live:
+                keep_label(path, scratch)
             os.replace(scratch, path)
             sync_dir(os.path.dirname(path))
         except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.atomic import keep_label
 from lightinit.host.system import System
 
 ROOT = os.geteuid() == 0
@@ -246,3 +247,84 @@ def test_a_link_takes_the_place_of_a_file_only_if_told_so(tmp_path: Any) -> None
     with pytest.raises(ProvisioningError, match="link cannot be made"):
         system.link("/etc/folder", "elsewhere", over_file=True)
     assert sorted(os.listdir(str(tmp_path / "etc"))) == ["folder", "localtime"]
+
+
+# -- SELinux -----------------------------------------------------------------------------------------------------------
+
+LABEL, OLD = "security.selinux", b"system_u:object_r:hostname_etc_t:s0\0"
+
+
+def put_label(path: str) -> None:
+    """Label a file or link, also on a kernel without SELinux, where that is a word like any other."""
+    try:
+        os.setxattr(path, LABEL, OLD, follow_symlinks=False)
+    except OSError as error:
+        pytest.skip("labels cannot be set here: %s" % error.strerror)
+
+
+def label(path: str) -> bytes:
+    try:
+        return os.getxattr(path, LABEL, follow_symlinks=False)
+    except OSError:
+        return b""
+
+
+def test_what_takes_a_files_place_has_its_label(tmp_path: Any) -> None:
+    path = str(tmp_path / "hostname")
+    System("/").write(path, b"old")
+    assert label(path) != OLD
+    put_label(path)
+    System("/").write(path, b"new", 0o600)
+    assert (label(path), (tmp_path / "hostname").read_bytes()) == (OLD, b"new")
+    System("/").write(str(tmp_path / "other"), b"")
+    assert label(str(tmp_path / "other")) != OLD
+    System(str(tmp_path)).write("/hostname", b"no machine's")
+    assert label(path) != OLD
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_link_has_the_label_of_what_it_takes_the_place_of(tmp_path: Any, kind: str) -> None:
+    path = str(tmp_path / "localtime")
+    if kind == "link":
+        os.symlink("nowhere", path)
+    else:
+        System("/").write(path, b"a zone")
+    put_label(path)
+    System("/").link(path, "elsewhere", over_file=True)
+    assert (os.readlink(path), label(path)) == ("elsewhere", OLD)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights, which takes them")
+def test_a_label_that_cannot_be_kept_loses_no_write(caplog: Any) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = folder + "/hostname"
+        System("/").write(path, b"old", uid=65534)
+        put_label(path)
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            System("/").write(folder + "/own", b"")
+            try:
+                os.setxattr(folder + "/own", LABEL, OLD)
+                pytest.skip("this kernel lets everybody set labels")
+            except OSError:
+                os.unlink(folder + "/own")
+            System("/").write(path, b"new")
+        finally:
+            os.seteuid(0)
+        with open(path, "rb") as handle:
+            assert handle.read() == b"new"
+        assert os.listdir(folder) == ["hostname"] and label(path) != OLD
+    assert "SELinux label of %s could not be kept" % path in caplog.text
+
+
+def test_a_label_that_cannot_be_looked_at_is_said_and_no_failure(tmp_path: Any, caplog: Any) -> None:
+    loop = str(tmp_path / "loop")
+    os.symlink("loop", loop)
+    (tmp_path / "new").write_bytes(b"")
+    keep_label(loop + "/hostname", str(tmp_path / "new"))
+    assert "SELinux label of %s/hostname could not be kept" % loop in caplog.text
+    caplog.clear()
+    for old in (str(tmp_path / "missing"), "/proc/self/status"):
+        keep_label(old, str(tmp_path / "new"))
+    assert caplog.text == ""

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List
 
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
-from lightinit.modules import hostname, ssh_authorized_keys, users
+from lightinit.modules import hostname, ssh_authorized_keys, ssh_password_login, timezone, users
 
 EMPTY = ("/home", "/run", "/var/mail", "/var/log", "/var/lib/sudo")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
@@ -384,10 +384,61 @@ def hosts_mounted() -> Dict[str, Any]:
     return {"message": outcome.message, "warnings": list(outcome.warnings), "live": os.uname().nodename}
 
 
+LABELLED = ("/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/shadow", "/etc/group",
+            "/etc/gshadow", "/etc/sudoers", "/etc/ssh/sshd_config")
+
+
+def labels() -> Dict[str, Any]:
+    """Files that the modules replace, each with a label of its own, which is a word like any other without SELinux.
+
+    Then some are new, and something that looks like SELinux is there, with a restorecon that notes what it is asked.
+    """
+    hide(*USER_TOOLS)
+    for name in LABELLED:
+        if not os.path.lexists(name):
+            must("touch", name)
+    with open("/etc/sudoers", "w") as handle:
+        handle.write("root ALL=(ALL) ALL\n")
+    os.chmod("/etc/sudoers", 0o440)
+    with open("/etc/ssh/sshd_config", "w") as handle:
+        handle.write("Port 22\n")
+    must("ln", "-sfn", "../usr/share/zoneinfo/Etc/UTC", "/etc/localtime")
+    before = {name: os.lstat(name).st_ino for name in LABELLED}
+    try:
+        for name in LABELLED:
+            os.setxattr(name, "security.selinux", ("system_u:object_r:%s_t:s0" % name).encode(), follow_symlinks=False)
+    except OSError as error:
+        return {"why_not": error.strerror}
+    must("ssh-keygen", "-A")
+
+    def all_of_them() -> None:
+        apply(hostname)
+        apply(timezone, zone="Etc/GMT+5")
+        apply(users, "bob")
+        apply(ssh_password_login, "bob", keys=[KEY])
+
+    all_of_them()
+    seen: Dict[str, Any] = {"replaced": {name: os.lstat(name).st_ino != before[name] for name in LABELLED}}
+    seen["labels"] = {name: os.getxattr(name, "security.selinux", follow_symlinks=False).decode() for name in LABELLED}
+    for name in ("/etc/hostname", "/etc/localtime", "/etc/sudoers.d/90-lightinit-users"):
+        os.unlink(name)
+    must("mount", "-t", "tmpfs", "lightinit", "/sys/fs")
+    must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", "/usr/local/sbin")
+    must("sh", "-c", "mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce")
+    with open("/usr/local/sbin/restorecon", "w") as handle:
+        handle.write("#!/bin/sh\nshift\nprintf '%s\\n' \"$@\" >>/run/restored\n")
+    os.chmod("/usr/local/sbin/restorecon", 0o755)
+    hide("restorecon")
+    all_of_them()
+    all_of_them()
+    seen["restored"] = sorted(System("/").read_text("/run/restored").split())
+    return seen
+
+
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     useradd, names, whose_password, strange_visudo, existing_group, password, faulty_sudoers, no_include, half_made,
     refused_accounts, stale_locks, lock_in_use, no_place_for_homes, doas, doas_beside_a_sudoers, neither, busybox,
-    no_tools, debian_adduser, ssh, host, hosts_mounted]
+    no_tools, debian_adduser, ssh, host, hosts_mounted, labels]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

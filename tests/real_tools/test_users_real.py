@@ -17,6 +17,8 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
+from tests.real_tools.inside import LABELLED
+
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside.py")
 IN_CI = os.environ.get("CI") == "true"
@@ -270,6 +272,16 @@ def test_hosts_that_nothing_can_replace() -> None:
     seen = inside("hosts_mounted")
     assert seen["message"] == "host name is real-tools.example.org" and seen["live"] == "real-tools.example.org"
     assert len(seen["warnings"]) == 1 and seen["warnings"][0].startswith("/etc/hosts is left as it is: file cannot be")
+
+
+def test_selinux_labels_stay_with_what_is_replaced_and_are_looked_up_for_what_is_new() -> None:
+    seen = inside("labels", "ssh-keygen", "sshd", "sudo")
+    if "why_not" in seen:
+        pytest.skip("labels cannot be set here: %s" % seen["why_not"])
+    assert set(seen["labels"]) == set(LABELLED) and all(seen["replaced"].values()), seen["replaced"]
+    for name, label in seen["labels"].items():
+        assert label == "system_u:object_r:%s_t:s0" % name, name
+    assert seen["restored"] == ["/etc/hostname", "/etc/localtime", "/etc/sudoers.d/90-lightinit-users"]
 
 
 def test_this_machine_is_left_as_it_is() -> None:
