@@ -20,7 +20,9 @@ LOG = logging.getLogger("lightinit.imds")
 ENDPOINT = "169.254.169.254"
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
 OS_PROFILE_SINCE = "2020-07-15"
-POOL_TIMEOUT_S = 3.0  # Ready waits for this, on each VM without media
+# Ready waits for this: how long the extended part of the document is asked for, and for how long one request for it.
+POOL_FOR_S = 5.0
+POOL_TIMEOUT_S = 3.0
 EXTENDED_VERSION = "2021-08-01"
 REPROVISION_VERSION = "2019-06-01"
 # IMDS answers 404 and 410 while it is being set up or moved, 408 and 429 when it is busy.
@@ -110,21 +112,32 @@ class ImdsClient:
             LOG.warning("imds document is taken as it is: %s", error)
             return kept[-1]
 
-    def fetch_pool_type(self) -> str:
+    def fetch_pool_type(self, insist: bool = True) -> str:
         """The kind of pool that this VM waits in for an owner (``Running``, ``Savable``, …), "" for none or unknown.
 
-        Asked once and never insisted on: only some VMs have the extended part of the document, and IMDS fails as a
-        whole where it is not complete yet.
+        The extended part of the document tells, and with it IMDS fails as a whole as long as it is not complete. So a
+        failure that passes does not mean no; but only for ``POOL_FOR_S``, since nearly no VM is of a pool. A 400 means
+        that this IMDS has no such part, and what knows nothing of it answers with the plain document.
+
+        Args:
+            insist: whether to ask again after a failure that passes.
         """
-        try:
-            answer = self._transport.request(
-                "GET", "%s?api-version=%s&extended=true&format=json" % (self._base, EXTENDED_VERSION), {"Metadata": "true"},
-                timeout_s=min(POOL_TIMEOUT_S, self._request_timeout_s))
-            if answer.status != 200:
+        url = "%s?api-version=%s&extended=true&format=json" % (self._base, EXTENDED_VERSION)
+        limit_s = min(POOL_TIMEOUT_S, self._request_timeout_s)
+
+        def ask(remaining_s: float) -> str:
+            answer = self._transport.request("GET", url, {"Metadata": "true"},
+                                             timeout_s=answers.limit_s(limit_s, remaining_s))
+            if answer.status == 400:
                 return ""
+            if answer.status != 200:
+                answers.refuse(answer, "imds", url, PASSING, _hint(answer.status))
             return document_format.pool_type(document_format.parse(answer.body))
+
+        try:
+            return self._retry(ask, replace(self._policy, deadline_s=POOL_FOR_S)) if insist else ask(limit_s)
         except LightinitError as error:
-            LOG.info("imds does not tell whether this VM is preprovisioned: %s", error)
+            LOG.info("imds does not tell whether this VM is preprovisioned, so it is taken for one that is not: %s", error)
             return ""
 
     def fetch_reprovision_data(self, timeout_s: float) -> Optional[bytes]:

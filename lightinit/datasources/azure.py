@@ -176,7 +176,7 @@ class AzureDatasource:
             needed = admin is None or admin.password_login is not False
             environment = media.wait(needed, float(self._options["media_wait_s"]), warnings)
             self.documents = media.documents
-            self.pool_type = self._pool_type(environment, warnings)
+            self.pool_type = self._pool_type(environment, fetched is not None, warnings)
         else:
             environment = None
         if failure is not None:
@@ -187,16 +187,20 @@ class AzureDatasource:
             warnings.append("no metadata, the provisioning media must do: %s" % failure)
         return fetched, environment
 
-    def _pool_type(self, environment: Optional[OvfEnvironment], warnings: List[str]) -> str:
+    def _pool_type(self, environment: Optional[OvfEnvironment], has_metadata: bool, warnings: List[str]) -> str:
+        """The pool as the media name it, or else IMDS: it may be told by either alone. IMDS that is down is not pressed."""
         if self._options["preprovisioned"] == "no":
             return ""
-        kind = environment.preprovisioned_type if environment is not None else self.imds.fetch_pool_type()
-        known = next((each for each in POOL_TYPES if each.lower() == kind.lower()), "")
+        said = environment.preprovisioned_type if environment is not None else ""
+        known = _known_pool(said)
+        if not known:
+            asked = self.imds.fetch_pool_type(insist=has_metadata)
+            known, said = _known_pool(asked), asked or said
         if known or (environment is not None and environment.preprovisioned):
             return known or POOL_TYPES[0]
-        if kind:  # not one to wait in for ever
+        if said:  # not one to wait in for ever
             warnings.append("the platform says that this VM is preprovisioned as %s, which is unknown: it is provisioned" %
-                            ascii(kind[:40]))
+                            ascii(said[:40]))
         return ""
 
     def _certificates(self, goal_state: Optional[GoalState], instance: Instance,
@@ -350,6 +354,11 @@ class _Background(threading.Thread):
         """The goal state, waited for; None when there is none, for the reason in ``error``."""
         self._fetched.wait()
         return self._result
+
+
+def _known_pool(kind: str) -> str:
+    """``kind`` as it is spelled here, "" where it is none that is known."""
+    return next((each for each in POOL_TYPES if each.lower() == kind.lower()), "")
 
 
 def _endpoint(key: str, value: Any) -> str:

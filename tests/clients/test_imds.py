@@ -232,3 +232,50 @@ def test_a_single_value() -> None:
     assert client(transport, ScriptedClock()).fetch_text("compute/vmId") == "13f56399-bd52"
     assert transport.sent[-1].url == ("http://169.254.169.254/metadata/instance/compute/vmId"
                                       "?api-version=2021-08-01&format=text")
+
+
+POOL_URL = "http://169.254.169.254/metadata/instance?api-version=2021-08-01&extended=true&format=json"
+
+
+def pool(kind: Any) -> Answer:
+    """The document with its extended part."""
+    return ok(json.dumps(dict(COMPLETE, extended={"compute": {"ppsType": kind}})).encode())
+
+
+def test_the_pool_is_asked_for_once_where_the_extended_part_is_there_or_is_not_known() -> None:
+    for answer, kind in ((pool("Savable"), "Savable"), (pool("None"), ""), (WHOLE, ""), (status(400), "")):
+        transport, clock = FakeTransport(answer), ScriptedClock()
+        assert client(transport, clock).fetch_pool_type() == kind
+        assert transport.sent == [Sent("GET", POOL_URL, {"Metadata": "true"}, None, 3.0, True)]
+        assert clock.sleeps == []
+
+
+@pytest.mark.parametrize("passing", [status(404), status(410), status(429, retry_after_s=1.5), status(500), ok(b"<html>"),
+                                     TransientError("request timed out"), MalformedError("answer is a redirect")], ids=str)
+def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog: Any) -> None:
+    transport, clock = FakeTransport(passing, passing, pool("Running")), ScriptedClock()
+    assert client(transport, clock).fetch_pool_type() == "Running"
+    assert len(transport.sent) == 3 and 3.0 <= sum(clock.sleeps) < 5.0
+    caplog.set_level("INFO")
+    transport, clock = FakeTransport(passing), ScriptedClock()
+    assert client(transport, clock).fetch_pool_type() == ""
+    assert len(transport.sent) > 3 and 4.0 < sum(clock.sleeps) < 5.0, "Ready does not wait for it for ever"
+    assert "does not tell whether this VM is preprovisioned" in caplog.text
+
+
+def test_an_extended_part_that_hangs_costs_no_more_than_one_that_fails() -> None:
+    clock = ScriptedClock()
+
+    def hang(sent: Sent) -> Answer:
+        clock.now_s += sent.timeout_s
+        raise TransientError("request timed out")
+
+    assert client(FakeTransport(hang), clock).fetch_pool_type() == ""
+    assert clock.now_s <= 1005.5
+
+
+def test_the_pool_is_not_insisted_on_where_it_is_refused_or_imds_is_down() -> None:
+    for answer, insist in ((status(403), True), (status(500), False), (TransientError("connection refused"), False)):
+        transport, clock = FakeTransport(answer, pool("Running")), ScriptedClock()
+        assert client(transport, clock).fetch_pool_type(insist) == ""
+        assert len(transport.sent) == 1 and clock.sleeps == []

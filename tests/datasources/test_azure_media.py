@@ -14,7 +14,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats import ovf
 from lightinit.host.system import System
 from lightinit.model import Network, User
-from tests.datasources.test_azure import QUICK, Platform
+from tests.datasources.test_azure import DOCUMENT, QUICK, Platform
 
 PASSWORD = "pass:wörd <&>"
 OVF = """<?xml version="1.0" encoding="utf-8"?>
@@ -63,7 +63,8 @@ def test_both_are_joined(platform: Platform, tmp_path: Any) -> None:
     assert warnings == ()
     kept = azure.documents["ovf-env.xml"].decode()
     assert "of-media" in kept and "pass:" not in kept and CUSTOM not in kept
-    assert not [path for path in (line for line, _, _ in platform.sent) if "extended" in path], "the media said it"
+    asked = [line for line, _, _ in platform.sent if line.startswith("GET /metadata")]
+    assert ["extended=true" in line for line in asked] == [False, True], "the media say nothing of a pool, IMDS may"
 
 
 def test_the_media_alone_are_enough_when_imds_is_down(platform: Platform, tmp_path: Any) -> None:
@@ -131,26 +132,56 @@ def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(platform: 
     assert len(states(platform)) == 1 and not [each for each in warnings if "imds names" not in each]
 
 
-def test_a_pool_is_seen_on_the_media_or_by_imds(platform: Platform, tmp_path: Any) -> None:
-    cases = {"<wa:PreprovisionedVm>true</wa:PreprovisionedVm>": "Running",
-             "<wa:PreprovisionedVm>1</wa:PreprovisionedVm><wa:PreprovisionedVMType>Savable</wa:PreprovisionedVMType>":
-                 "Savable",
-             "<wa:PreprovisionedVm>false</wa:PreprovisionedVm>": "",
-             "<wa:PreprovisionedVMType>Unknown</wa:PreprovisionedVMType>": ""}
-    for said, kind in cases.items():
-        azure = source(platform, tmp_path, OVF % ("", said))
-        azure.fetch("id")
-        assert azure.pool_type == kind
-        ignoring = source(platform, tmp_path, OVF % ("", said), preprovisioned="no")
-        ignoring.fetch("id")
-        assert ignoring.pool_type == ""
-    for answer, kind in (("Running", "Running"), ("savable", "Savable"), ("None", ""), (7, ""), ("Dedicated", "")):
-        body = json.dumps({"compute": {"name": "vm", "osProfile": {"adminUsername": "me"}}, "extended": {
-            "compute": {"ppsType": answer}}}).encode()
-        platform.replies["GET /metadata/instance?"] = lambda body=body: (200, body)  # type: ignore[misc]
-        azure = source(platform, tmp_path, media="none")
-        azure.fetch("id")
-        assert azure.pool_type == kind
+def extended_requests(platform: Platform) -> int:
+    """How often IMDS was asked for the extended document; then it is forgotten what was sent."""
+    count = len([line for line, _, _ in platform.sent if "extended=true" in line])
+    platform.sent.clear()
+    return count
+
+
+PREPROVISIONED = "<wa:PreprovisionedVm>%s</wa:PreprovisionedVm>"
+KIND = "<wa:PreprovisionedVMType>%s</wa:PreprovisionedVMType>"
+
+
+@pytest.mark.parametrize("said, by_imds, kind, requests", [
+    (PREPROVISIONED % "1" + KIND % "Savable", "Running", "Savable", 0),  # the media say which
+    (KIND % "preprovisionedosdisk", None, "PreprovisionedOSDisk", 0),
+    (PREPROVISIONED % "true", None, "Running", 1),
+    (PREPROVISIONED % "true", "Savable", "Savable", 1),
+    (PREPROVISIONED % "false", None, "", 1),
+    (PREPROVISIONED % "false", "Savable", "Savable", 1),
+    ("", "Savable", "Savable", 1),
+    ("", "None", "", 1),
+    (KIND % "Unknown", None, "", 1),
+    (KIND % "Unknown", "Running", "Running", 1),
+    (None, "Running", "Running", 1),
+    (None, "savable", "Savable", 1),
+    (None, "None", "", 1),
+    (None, 7, "", 1),
+    (None, "Dedicated", "", 1),
+])
+def test_a_pool_is_seen_on_the_media_or_by_imds(platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str,
+                                                requests: int) -> None:
+    extended = dict(DOCUMENT, **({} if by_imds is None else {"extended": {"compute": {"ppsType": by_imds}}}))
+    platform.replies["GET /metadata/instance?api-version=2021-08-01&extended=true"] = lambda: (
+        200, json.dumps(extended).encode())
+    platform.replies["GET /metadata/instance?"] = platform.replies.pop("GET /metadata/instance?")  # the general one last
+    where = {"media": "none"} if said is None else {}
+    azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
+    _, warnings = azure.fetch("id")
+    assert (azure.pool_type, extended_requests(platform)) == (kind, requests)
+    unknown = [each for each in warnings if "which is unknown: it is provisioned" in each]
+    assert len(unknown) == (kind == "" and "Unknown" in (said or "") or by_imds == "Dedicated")
+    ignoring = source(platform, tmp_path, OVF % ("", said or ""), preprovisioned="no", **where)
+    ignoring.fetch("id")
+    assert (ignoring.pool_type, extended_requests(platform)) == ("", 0)
+
+
+def test_imds_that_is_down_is_not_pressed_to_name_a_pool(platform: Platform, tmp_path: Any) -> None:
+    platform.replies["GET /metadata/instance?"] = lambda: (500, b"")
+    azure = source(platform, tmp_path, media_only_s=0.05, fetch_timeout_s=60.0)
+    azure.fetch("id")
+    assert (azure.pool_type, extended_requests(platform)) == ("", 1)
 
 
 def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_path: Any) -> None:

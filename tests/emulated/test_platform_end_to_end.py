@@ -62,6 +62,19 @@ def test_the_platform_hears_once_that_the_vm_is_at_work(tmp_path: Any, told: boo
         assert not told or heard[0][1] == "Provisioning"
 
 
+@pytest.mark.parametrize("media", [True, False])
+def test_whether_there_is_a_pool_costs_one_round_trip_over_the_connection_that_is_there(tmp_path: Any, media: bool) -> None:
+    machine = Machine(tmp_path)
+    if media:
+        put(machine, make_ovf("azureuser", "web-1"))
+    with Platform() as platform:
+        lead(machine, platform, "", **({} if media else {"media": "none"}))
+        ready(machine, platform, machine.run("boot"))
+        asked = [(request["query"].get("extended"), request["connection"]) for request in platform.requests
+                 if request["server"] == "imds"]
+    assert asked == [(None, 1), ("true", 1)]
+
+
 CLOUD_CONFIG = b"#cloud-config\npackages: [xenon]\n"
 
 

@@ -121,13 +121,14 @@ def test_certificates_as_ssh_keys(tmp_path: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(POOLS))
-@pytest.mark.parametrize("where", ["media", "imds"])
+@pytest.mark.parametrize("where", ["media", "imds", "imds beside media"])
 def test_pools(tmp_path: Any, name: str, where: str) -> None:
     machine = Machine(tmp_path)
     scenario = POOLS[name]
     with Platform(scenario=name) as platform:
-        media = put_media(machine, preprovisioned_type=scenario.preprovisioned) if where == "media" else ""
-        machine.lead_to(platform, (media or "[azure]\n") + "reprovision_poll_s = 0.2\n")
+        media = "[azure]\n" if where == "imds" else put_media(
+            machine, user_name="azureuser", preprovisioned_type=scenario.preprovisioned if where == "media" else None)
+        machine.lead_to(platform, media + "reprovision_poll_s = 0.2\n")
         ended = machine.run("boot")
         check(platform, ended, scenario.expect)
         assert [report["in_pool"] for report in platform.final_reports] == [True, False]
