@@ -112,13 +112,17 @@ class WireServerClient:
 
         return self._retry(ask, self._fetch_policy)
 
-    def report_ready(self) -> None:
+    def report_ready(self, before: Callable[[], None] = lambda: None) -> None:
         """Tell the platform that this VM is ready.
+
+        Args:
+            before: called right before each report is sent, when there is a goal state to send it with. What it raises
+                keeps the report from being sent.
 
         Raises:
             ProvisioningError: no success within the deadline.
         """
-        self._report(lambda goal_state, failures: health.ready(goal_state))
+        self._report(lambda goal_state, failures: health.ready(goal_state), before)
 
     def report_not_ready(self, substatus: str, description: str, short_description: str = "") -> None:
         """Tell the platform that this VM is not ready.
@@ -195,7 +199,7 @@ class WireServerClient:
             LOG.info("wireserver does not send certificates in %s: status %d", cipher, answer.status)
         answers.refuse(answer, "wireserver", url, PASSING, "the server does not give its certificates")
 
-    def _report(self, make_body: Callable[[GoalState, int], bytes]) -> None:
+    def _report(self, make_body: Callable[[GoalState, int], bytes], before: Callable[[], None] = lambda: None) -> None:
         """Report against a goal state fetched anew in each attempt: at a refusal it has often just changed.
 
         No answer is final, neither to the report nor to its goal state. Without a report the platform restarts
@@ -208,6 +212,7 @@ class WireServerClient:
             ends_s = self._clock.monotonic() + remaining_s
             goal_state = self._goal_state(remaining_s, patient=True)
             body = make_body(goal_state, failures)
+            before()
             answer = self._machine_request("POST", "health", ends_s - self._clock.monotonic(), body)
             if 200 <= answer.status < 300:
                 return goal_state

@@ -4,7 +4,7 @@ A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.
 ``(network, options, clock, on_request, system, begun)``, and the methods ``fetch(instance_id, announce)``, ``vm_id()``,
 ``report_ready()`` and ``report_failure(error, vm_id, description)`` of
 :class:`lightinit.datasources.azure.AzureDatasource`. Its ``begin``, ``before_report``, ``pool_type`` and ``documents`` may
-be left out.
+be left out; with a ``pool_type`` it needs ``report_to_pool``, ``imds``, ``succeed`` and ``adopt`` as well.
 """
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from dataclasses import asdict, replace
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.clients import telemetry
 from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
@@ -285,6 +285,18 @@ class AzureDatasource:
         """
         self._end_progress()
         self.wireserver.report_ready()
+
+    def report_to_pool(self, before: Callable[[], None]) -> None:
+        """Tell the platform that this VM is ready to be somebody's.
+
+        Args:
+            before: called right before each report is sent.
+
+        Raises:
+            ProvisioningError: the platform could not be told.
+        """
+        self._end_progress()
+        self.wireserver.report_ready(before)
 
     def describe_failure(self, error: LightinitError, vm_id: str = "") -> str:
         """The record that tells operators and their tools why provisioning failed; for telemetry as well."""

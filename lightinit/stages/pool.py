@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats import ovf
@@ -40,12 +40,22 @@ class Owner(NamedTuple):
     document: bytes
 
 
+class Record(NamedTuple):
+    """What is known of this VM over reboots: a report may have been sent, one was accepted, it has an owner."""
+
+    begun: bool = False
+    reported: bool = False
+    owner: bool = False
+
+
 def wait_for_owner(context: Context) -> None:
     """Report that the VM is ready for the pool, wait until it has an owner, and find the network that it is in then.
 
-    That the pool knows of this VM is recorded: after a reboot it is not reported again, only waited. That it has an owner is
-    recorded too: after that nobody waits for ever. Where the data are there at once, the report to the pool was lost or
-    is late, and a report now would be one for the owner, of a VM that is not ready.
+    Ready comes first, also where the data of an owner are there already. What was said is recorded: before the report is
+    sent that it is begun, and then that it was accepted, after which a reboot leads to no second one, only to waiting. Where
+    only the beginning is known (the power was cut in between) the data decide: with an owner the report had arrived, and one
+    more would be the owner's, of a VM that is not ready. That it has an owner is recorded too: after that nobody waits for
+    ever.
 
     Raises:
         LightinitError: the pool could not be told; or the owner's network did not come up.
@@ -53,18 +63,18 @@ def wait_for_owner(context: Context) -> None:
     source = context.datasource
     record = _load(context)
     wait = _Wait(context)
-    owner = wait.ask()
-    if owner is None and record.get("owner"):
+    owner = wait.ask() if any(record) else None
+    if owner is None and record.owner:
         owner = wait.run(KNOWN_OWNER_S)
     elif owner is None:
-        if not record.get("reported"):
-            source.report_ready()
-            _save(context, reported=True, owner=False)
+        if not record.reported:
+            source.report_to_pool(lambda: _save(context, Record(begun=True)))
+            _save(context, Record(begun=True, reported=True))
         LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", source.pool_type)
         context.status.update(status="running", stage="fetch", waiting_for="owner")
-        owner = wait.run()
+        owner = wait.ask() or wait.run()
     LOG.info("this VM has an owner")
-    _save(context, reported=True, owner=True)
+    _save(context, Record(begun=True, reported=True, owner=True))
     systemd.extend_start(context.system, EXTENSION_S)  # all of a first boot is still to come
     _find_owners_network(context)
     # Without the data of an owner who was known before, IMDS alone says who it is.
@@ -72,13 +82,14 @@ def wait_for_owner(context: Context) -> None:
     context.status.update(waiting_for="")
 
 
-def _load(context: Context) -> Dict[str, Any]:
-    return (context.state.load(RECORD) if context.state is not None else None) or {}
+def _load(context: Context) -> Record:
+    data = (context.state.load(RECORD) if context.state is not None else None) or {}
+    return Record(*(data.get(name) is True for name in Record._fields))
 
 
-def _save(context: Context, reported: bool, owner: bool) -> None:
+def _save(context: Context, record: Record) -> None:
     if context.state is not None:
-        context.state.save(RECORD, {"kind": context.datasource.pool_type, "reported": reported, "owner": owner})
+        context.state.save(RECORD, {"kind": context.datasource.pool_type, **record._asdict()})
 
 
 def _find_owners_network(context: Context) -> None:

@@ -200,6 +200,23 @@ def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) ->
     assert clock.sleeps == [1.0]
 
 
+def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> None:
+    wireserver, transport, clock = make(status(503), GOAL, status(409), GOAL, DONE)
+    seen: List[List[str]] = []
+    wireserver.report_ready(lambda: seen.append([sent.method for sent in transport.sent]))
+    assert seen == [["GET", "GET"], ["GET", "GET", "POST", "GET"]]
+
+
+def test_what_cannot_come_before_a_report_keeps_it_from_being_sent() -> None:
+    def fail() -> None:
+        raise ProvisioningError("file cannot be written")
+
+    wireserver, transport, clock = make(GOAL, DONE)
+    with pytest.raises(ProvisioningError, match="file cannot be written"):
+        wireserver.report_ready(fail)
+    assert what(transport) == ["GET /machine?comp=goalstate"]
+
+
 def test_throttling_is_honoured() -> None:
     wireserver, transport, clock = make(GOAL, status(429, 9.0), status(503, 5.0), GOAL, DONE)
     wireserver.report_ready()

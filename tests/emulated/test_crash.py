@@ -14,6 +14,7 @@ import pytest
 
 from lightinit import boot, settings
 from lightinit.emulator import Platform
+from lightinit.emulator.ovf import make_ovf
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.state import Timeline
@@ -34,16 +35,18 @@ class FailingSystem(System):
         root: the scratch root.
         cut_at: which change, counted from 1; None never.
         after: whether the change is still made.
+        only: how the names end of the changes that count.
     """
 
-    def __init__(self, root: str, cut_at: Optional[int], after: bool) -> None:
+    def __init__(self, root: str, cut_at: Optional[int], after: bool, only: str = "") -> None:
         super().__init__(root)
         self.changes: List[str] = []
         self._cut_at = cut_at
         self._after = after
+        self._only = only
 
     def _change(self, name: str, work: Any) -> Any:
-        if name.startswith("/run/lightinit/status"):
+        if name.startswith("/run/lightinit/status") or not name.endswith(self._only):
             return work()
         self.changes.append(name)
         cut = len(self.changes) == self._cut_at
@@ -67,9 +70,9 @@ class FailingSystem(System):
         return bool(self._change(name, lambda: super(FailingSystem, self).remove(name)))
 
 
-def run(machine: Machine, cut_at: Optional[int] = None, after: bool = False) -> FailingSystem:
+def run(machine: Machine, cut_at: Optional[int] = None, after: bool = False, only: str = "") -> FailingSystem:
     """Boot in this process, perhaps with a cut."""
-    system = FailingSystem(machine.root, cut_at, after)
+    system = FailingSystem(machine.root, cut_at, after, only)
     context = boot.make_context(system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock))
     try:
         assert boot.boot(context) in ("done", "degraded done")
@@ -112,6 +115,35 @@ def test_a_cut_at_every_change_is_made_good(tmp_path: Any, after: bool) -> None:
             assert heard == 1 or (heard == 2 and where.endswith("/sem/stage.final")), (where, heard)
             run(machine)
             assert platform.ready_count == readies
+
+
+@pytest.mark.parametrize("owned", [False, True], ids=["owner after Ready", "owner from the start"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("cut_at, readies", [(1, 0), (2, 1), (3, 1)], ids=["begun", "reported", "owner"])
+def test_a_cut_at_every_change_of_a_pools_record(tmp_path: Any, cut_at: int, readies: int, after: bool, owned: bool) -> None:
+    """The pool hears Ready, once, and so does the owner."""
+    machine = Machine(tmp_path)
+    machine.put("/media/ovf-env.xml", make_ovf("keeper", "pool-7", preprovisioned_type="Savable").decode())
+    with Platform(scenario="preprovisioned-savable") as platform:
+        if owned:
+            assert platform.scenario.assign is not None
+            platform.assign(platform.scenario.assign["ovf"], platform.scenario.assign["instance"])
+        machine.lead_to(platform, "[azure]\nmedia = /media\nreprovision_poll_s = 0.1\n")
+        assert len(run(machine, cut_at, after, "/pool.json").changes) == cut_at
+        assert platform.ready_count == readies
+        # Who has heard Ready gives the VM an owner, and by the next boot it has.
+        deadline_s = time.monotonic() + 10
+        while readies and platform.machine.reprovision_data is None and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
+        run(machine)
+        assert machine.read("/etc/hostname") == "owned-vm\n"
+        if not owned:
+            assert [report["in_pool"] for report in platform.final_reports] == [True, False]
+        elif cut_at == 1 and after:
+            assert platform.ready_count == 1, "by its record it may have reported, and with an owner that is not done again"
+        else:
+            assert platform.ready_count == 2
 
 
 @pytest.mark.parametrize("delay_s", [0.02, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4])

@@ -45,15 +45,18 @@ class Source:
 
     pool_type = "Running"
 
-    def __init__(self, imds: Imds, report: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, imds: Imds, report: Callable[[], None] = lambda: None, goal_state: bool = True) -> None:
         self.imds = imds
         self.reports = 0
         self.adopted: Optional[OvfEnvironment] = None
         self.document = b""
         self._report = report
+        self._goal_state = goal_state
 
-    def report_ready(self) -> None:
-        self.reports += 1
+    def report_to_pool(self, before: Callable[[], None]) -> None:
+        if self._goal_state:
+            before()
+            self.reports += 1
         self._report()
 
     def adopt(self, environment: OvfEnvironment, document: bytes) -> None:
@@ -82,7 +85,7 @@ def test_it_is_reported_once_and_then_waited_for(tmp_path: Any) -> None:
     assert not source.adopted.preprovisioned, "or it would wait for the next owner"
     assert source.document == OWNER
     assert context.state is not None
-    assert context.state.load("pool") == {"kind": "Running", "reported": True, "owner": True}
+    assert context.state.load("pool") == {"kind": "Running", "begun": True, "reported": True, "owner": True}
 
 
 def test_after_a_reboot_the_pool_knows_already(tmp_path: Any) -> None:
@@ -94,11 +97,45 @@ def test_after_a_reboot_the_pool_knows_already(tmp_path: Any) -> None:
     assert source.reports == 0 and source.adopted is not None
 
 
-def test_an_owner_that_is_there_already_is_not_told_that_its_vm_is_ready(tmp_path: Any) -> None:
-    """The report to the pool had arrived, and its record was lost."""
+def test_the_pool_hears_first_also_where_the_owners_data_are_there_already(tmp_path: Any) -> None:
+    source = Source(Imds(OWNER), lambda: asked.append(source.imds.asked))
+    asked: List[int] = []
+    context = make(tmp_path, source)
+    pool.wait_for_owner(context)
+    assert source.reports == 1 and asked == [0], "this VM has never said anything"
+    assert source.adopted is not None and context.system.clock.monotonic() == 1000.0, "and nothing is waited for then"
+
+
+@pytest.mark.parametrize("said", [{"begun": True}, {"begun": True, "reported": True}, {"reported": True, "owner": True}])
+def test_an_owner_that_came_after_the_report_is_not_told_that_its_vm_is_ready(tmp_path: Any, said: Any) -> None:
+    """The power was cut after the report, perhaps before it was known to be accepted."""
     source = Source(Imds(OWNER))
-    pool.wait_for_owner(make(tmp_path, source))
-    assert source.reports == 0 and source.adopted is not None
+    context = make(tmp_path, source)
+    assert context.state is not None
+    context.state.save("pool", dict({"kind": "Running", "reported": False, "owner": False}, **said))
+    pool.wait_for_owner(context)
+    assert source.reports == 0 and source.adopted is not None and source.imds.asked == 1
+
+
+def test_a_report_that_was_only_begun_is_made_again_while_there_is_no_owner(tmp_path: Any) -> None:
+    """The power was cut before it was accepted: without a report the VM would never get one."""
+    source = Source(Imds(None, None, OWNER))
+    context = make(tmp_path, source)
+    assert context.state is not None
+    context.state.save("pool", {"kind": "Running", "begun": True, "reported": False, "owner": False})
+    pool.wait_for_owner(context)
+    assert source.reports == 1 and source.adopted is not None
+
+
+def test_it_is_on_the_disk_that_a_report_is_begun_before_it_is_sent(tmp_path: Any) -> None:
+    def report() -> None:
+        assert context.state is not None
+        seen.append(context.state.load("pool"))
+
+    seen: List[Any] = []
+    context = make(tmp_path, Source(Imds(OWNER), report))
+    pool.wait_for_owner(context)
+    assert seen == [{"kind": "Running", "begun": True, "reported": False, "owner": False}]
 
 
 def test_who_had_an_owner_is_not_left_waiting_for_ever(tmp_path: Any) -> None:
@@ -115,12 +152,12 @@ def test_a_pool_that_cannot_be_told_is_an_error(tmp_path: Any) -> None:
     def refuse() -> None:
         raise ProvisioningError("wireserver refused the health report")
 
-    source = Source(Imds(None), refuse)
+    source = Source(Imds(None), refuse, goal_state=False)
     context = make(tmp_path, source)
     with pytest.raises(ProvisioningError, match="wireserver refused"):
         pool.wait_for_owner(context)
     assert context.state is not None and context.state.load("pool") is None
-    assert source.imds.asked == 1, "and is not waited for"
+    assert source.imds.asked == 0, "and is not waited for"
 
 
 def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
