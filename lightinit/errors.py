@@ -37,11 +37,15 @@ class TransientError(LightinitError):
     Args:
         reason: as in :class:`LightinitError`.
         retry_after_s: seconds that the other side asked us to wait, or None.
+
+    Attributes:
+        was_sent: whether a request had gone out whole before it, so that the other side may have done what it says.
     """
 
     def __init__(self, reason: str, retry_after_s: Optional[float] = None, **details: Any) -> None:
         super().__init__(reason, **details)
         self.retry_after_s = retry_after_s
+        self.was_sent = False
 
 
 class MalformedError(LightinitError):

@@ -112,17 +112,23 @@ class WireServerClient:
 
         return self._retry(ask, self._fetch_policy)
 
-    def report_ready(self, before: Callable[[], None] = lambda: None) -> None:
+    def report_ready(self, before: Callable[[], None] = lambda: None, is_enough: Callable[[bool], bool] = lambda lost: False
+                     ) -> bool:
         """Tell the platform that this VM is ready.
 
         Args:
             before: called right before each report is sent, when there is a goal state to send it with. What it raises
                 keeps the report from being sent.
+            is_enough: called when the answer to a report was lost, and before each attempt but the first, with whether an
+                answer was lost by then: the report had gone out, so the platform may have it. True ends it.
+
+        Returns:
+            Whether the platform accepted it; False when it was enough without.
 
         Raises:
             ProvisioningError: no success within the deadline.
         """
-        self._report(lambda goal_state, failures: health.ready(goal_state), before)
+        return self._report(lambda goal_state, failures: health.ready(goal_state), before, is_enough)
 
     def report_not_ready(self, substatus: str, description: str, short_description: str = "") -> None:
         """Tell the platform that this VM is not ready.
@@ -199,28 +205,39 @@ class WireServerClient:
             LOG.info("wireserver does not send certificates in %s: status %d", cipher, answer.status)
         answers.refuse(answer, "wireserver", url, PASSING, "the server does not give its certificates")
 
-    def _report(self, make_body: Callable[[GoalState, int], bytes], before: Callable[[], None] = lambda: None) -> None:
+    def _report(self, make_body: Callable[[GoalState, int], bytes], before: Callable[[], None] = lambda: None,
+                is_enough: Callable[[bool], bool] = lambda lost: False) -> bool:
         """Report against a goal state fetched anew in each attempt: at a refusal it has often just changed.
 
         No answer is final, neither to the report nor to its goal state. Without a report the platform restarts
         the VM, so nothing is lost by asking until the deadline.
         """
-        failures = 0
+        failures = attempts = 0
+        lost = False
 
-        def attempt(remaining_s: float) -> GoalState:
-            nonlocal failures
+        def attempt(remaining_s: float) -> bool:
+            nonlocal failures, attempts, lost
             ends_s = self._clock.monotonic() + remaining_s
+            attempts += 1
+            if attempts > 1 and is_enough(lost):
+                return False
             goal_state = self._goal_state(remaining_s, patient=True)
             body = make_body(goal_state, failures)
             before()
-            answer = self._machine_request("POST", "health", ends_s - self._clock.monotonic(), body)
+            try:
+                answer = self._machine_request("POST", "health", ends_s - self._clock.monotonic(), body)
+            except TransientError as error:
+                lost = lost or error.was_sent
+                if error.was_sent and is_enough(lost):
+                    return False
+                raise
             if 200 <= answer.status < 300:
-                return goal_state
+                return True
             failures += answer.status == 500
             raise TransientError("wireserver refused the health report", retry_after_s=answer.retry_after_s,
                                  status=answer.status, incarnation=goal_state.incarnation)
 
-        self._retry(attempt, self._report_policy)
+        return self._retry(attempt, self._report_policy)
 
     def _machine_request(self, method: str, component: str, remaining_s: float,
                          body: Optional[bytes] = None) -> Answer:

@@ -286,17 +286,21 @@ class AzureDatasource:
         self._end_progress()
         self.wireserver.report_ready()
 
-    def report_to_pool(self, before: Callable[[], None]) -> None:
+    def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
         """Tell the platform that this VM is ready to be somebody's.
 
         Args:
             before: called right before each report is sent.
+            is_enough: called between attempts, with whether the answer to a report was lost by then; True ends it.
+
+        Returns:
+            Whether the platform accepted it; False when it was enough without.
 
         Raises:
             ProvisioningError: the platform could not be told.
         """
         self._end_progress()
-        self.wireserver.report_ready(before)
+        return self.wireserver.report_ready(before, is_enough)
 
     def describe_failure(self, error: LightinitError, vm_id: str = "") -> str:
         """The record that tells operators and their tools why provisioning failed; for telemetry as well."""

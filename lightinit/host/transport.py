@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
@@ -69,7 +69,7 @@ class Transport:
         self._on_request = on_request
         self._agent = agent
         self._adapter: Any = None
-        self._sockets: List[Any] = []
+        self._wire = _Wire()
 
     def request(self, method: str, url: str, headers: Optional[Mapping[str, str]] = None,
                 body: Optional[bytes] = None, timeout_s: float = 10.0, limit_bytes: int = LIMIT_BYTES,
@@ -92,7 +92,8 @@ class Transport:
                 too long, cut off or late is no error, and what came of it is given.
 
         Raises:
-            TransientError: no answer, or not all of it: refused, reset, unreachable, timed out, cut off.
+            TransientError: no answer, or not all of it: refused, reset, unreachable, timed out, cut off. Its ``was_sent``
+                says whether the request had gone out by then.
             MalformedError: an answer that is not HTTP, too large, compressed, or a redirect.
             ProvisioningError: the URL itself is unusable.
         """
@@ -105,6 +106,8 @@ class Transport:
             return answer
         except LightinitError as error:
             told = error.reason
+            if isinstance(error, TransientError):
+                error.was_sent = exchange.was_sent
             raise
         finally:
             if self._on_request is not None:
@@ -124,36 +127,52 @@ class Transport:
         if PLAIN_URL.match(url):
             prepared.url = url  # as it was given: requests would turn %2D into a hyphen
         if self._adapter is None:
-            self._adapter, self._sockets = _new_adapter(requests)
-        return _Exchange(self, self._adapter, prepared, self._clock)
+            self._wire = _Wire()
+            self._adapter = _new_adapter(requests, self._wire)
+        self._wire.is_sent = False
+        return _Exchange(self, self._adapter, self._wire, prepared, self._clock)
 
     def abandon(self, adapter: Any) -> None:
         """Use ``adapter`` no more: one of its connections hangs, and so does the thread that reads from it."""
         if self._adapter is adapter:
             self._adapter = None
-            for connected in self._sockets:
+            for connected in self._wire.sockets:
                 try:
                     connected.shutdown(socket.SHUT_RDWR)
                 except OSError:  # closed already, by either side
                     pass
 
 
-def _new_adapter(requests: Any) -> Tuple[Any, List[Any]]:
-    """An adapter, and a list that will hold the sockets of its connections.
+class _Wire:
+    """What an adapter's connections note for those who cannot see them.
 
-    Only whoever has the socket can end a thread that a server keeps busy for ever, with interim answers, say.
+    Attributes:
+        sockets: of the connections that are open. Only whoever has the socket can end a thread that a server keeps busy
+            for ever, with interim answers, say.
+        is_sent: whether all of the latest request has been handed to the kernel: from then on it may arrive.
     """
+
+    def __init__(self) -> None:
+        self.sockets: List[Any] = []
+        self.is_sent = False
+
+
+def _new_adapter(requests: Any, wire: _Wire) -> Any:
+    """An adapter whose connections tell ``wire``."""
     from urllib3.connection import HTTPConnection
     from urllib3.connectionpool import HTTPConnectionPool
 
-    sockets: List[Any] = []
-
     class Connection(HTTPConnection):
-        """Notes its socket."""
+        """Notes its socket, and what it has sent."""
 
         def connect(self) -> None:
             super().connect()
-            sockets[:] = [known for known in sockets if known.fileno() >= 0] + [self.sock]
+            wire.sockets[:] = [known for known in wire.sockets if known.fileno() >= 0] + [self.sock]
+
+        def send(self, data: Any) -> None:
+            wire.is_sent = False  # head and body are sent one by one: the last of them counts
+            super().send(data)
+            wire.is_sent = True
 
     class Pool(HTTPConnectionPool):
         """Makes such connections."""
@@ -162,20 +181,26 @@ def _new_adapter(requests: Any) -> Tuple[Any, List[Any]]:
 
     adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
-    return adapter, sockets
+    return adapter
 
 
 class _Exchange:
     """One request and its answer, in a thread."""
 
-    def __init__(self, transport: Transport, adapter: Any, prepared: Any, clock: Clock) -> None:
+    def __init__(self, transport: Transport, adapter: Any, wire: _Wire, prepared: Any, clock: Clock) -> None:
         self._transport = transport
         self._adapter = adapter
+        self._wire = wire
         self._prepared = prepared
         self._clock = clock
         self._answer: Optional[Answer] = None
         self._partial: Optional[Answer] = None
         self._error: Optional[BaseException] = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request has gone out whole, so that the other side may have it."""
+        return self._wire.is_sent
 
     def within(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Answer:
         """Run it, for at most ``timeout_s`` seconds."""

@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple, Optional, Tuple
 
-from lightinit.errors import LightinitError, MalformedError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats import ovf
 from lightinit.formats.ovf import OvfEnvironment
 from lightinit.host import rebinding, systemd
@@ -29,6 +29,8 @@ REQUEST_TIMEOUT_S = 5.0
 EXTENSION_S = 2100.0  # by how much the service manager's own time limit is moved on
 # A DHCP client that sees a link come back has an address again after that; for one that does not, something is done.
 REBIND_AFTER_S = 8.0
+# The platform takes their NIC away, or stops them, when it has the report: its answer may be lost on the way.
+TAKEN_AT_THE_REPORT = ("Savable", "PreprovisionedOSDisk")
 # Who had an owner in an earlier boot has one still; the platform may not hand out the data a second time.
 KNOWN_OWNER_S = 60.0
 
@@ -53,9 +55,9 @@ def wait_for_owner(context: Context) -> None:
 
     Ready comes first, also where the data of an owner are there already. What was said is recorded: before the report is
     sent that it is begun, and then that it was accepted, after which a reboot leads to no second one, only to waiting. Where
-    only the beginning is known (the power was cut in between) the data decide: with an owner the report had arrived, and one
-    more would be the owner's, of a VM that is not ready. That it has an owner is recorded too: after that nobody waits for
-    ever.
+    only the beginning is known (the power was cut in between, or the answer was lost) the data decide after a reboot: with
+    an owner the report had arrived, and one more would be the owner's, of a VM that is not ready. That it has an owner is
+    recorded too: after that nobody waits for ever.
 
     Raises:
         LightinitError: the pool could not be told; or the owner's network did not come up.
@@ -68,11 +70,12 @@ def wait_for_owner(context: Context) -> None:
         owner = wait.run(KNOWN_OWNER_S)
     elif owner is None:
         if not record.reported:
-            source.report_to_pool(lambda: _save(context, Record(begun=True)))
-            _save(context, Record(begun=True, reported=True))
-        LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool knows that it is ready", source.pool_type)
-        context.status.update(status="running", stage="fetch", waiting_for="owner")
-        owner = wait.ask() or wait.run()
+            owner = _report(context, wait, record)
+        if owner is None:
+            LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool was told that it is ready",
+                     source.pool_type)
+            context.status.update(status="running", stage="fetch", waiting_for="owner")
+            owner = wait.ask() or wait.run()
     LOG.info("this VM has an owner")
     _save(context, Record(begun=True, reported=True, owner=True))
     systemd.extend_start(context.system, EXTENSION_S)  # all of a first boot is still to come
@@ -103,6 +106,48 @@ def _find_owners_network(context: Context) -> None:
         context.state.save_network(network)
     local.use_datasource(context, network)
     context.datasource.succeed(source)
+
+
+def _report(context: Context, wait: _Wait, record: Record) -> Optional[Owner]:
+    """Tell the pool that this VM is ready. The owner, if there is one before the pool has answered.
+
+    The platform may act on the report before it has answered it. So where the answer to a report is lost that has gone out,
+    the pool counts as told if it is one that takes the VM away at once, or if the network has changed since; a second report
+    might be one for the owner. Else it is tried again, but not when there is an owner after a report was begun.
+
+    Raises:
+        ProvisioningError: the pool could not be told.
+    """
+    source = context.datasource
+    begun, lost = record.begun, False
+    owner: Optional[Owner] = None
+
+    def begin() -> None:
+        nonlocal begun
+        if not begun:
+            _save(context, Record(begun=True))
+        begun = True
+
+    def is_enough(answer_lost: bool) -> bool:
+        nonlocal lost, owner
+        lost = answer_lost
+        if lost and (source.pool_type in TAKEN_AT_THE_REPORT or wait.sees_change()):
+            return True
+        owner = wait.ask() if begun else None
+        return owner is not None
+
+    try:
+        if source.report_to_pool(begin, is_enough):
+            _save(context, Record(begun=True, reported=True))
+            return None
+    except ProvisioningError as error:
+        owner = wait.ask()
+        if owner is None and not lost:
+            raise
+        LOG.warning("the pool has not answered the report: %s", error)
+    if owner is None:
+        LOG.info("the answer to the report was lost: it has gone out, so it is not made again")
+    return owner
 
 
 class _Wait:
@@ -159,6 +204,10 @@ class _Wait:
                 LOG.warning("the reprovision data cannot be used, and are asked for again: %s", error)
             return None
         return Owner(replace(found, preprovisioned=False, preprovisioned_type=""), data)
+
+    def sees_change(self) -> bool:
+        """Whether a link has come, gone or changed that :meth:`run` has not seen yet."""
+        return self._links() != self._seen
 
     def _rebind_if_due(self) -> None:
         """Help a DHCP client that goes by its lease and not by the link: in the owner's network its address is nobody's."""

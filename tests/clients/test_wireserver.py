@@ -217,6 +217,33 @@ def test_what_cannot_come_before_a_report_keeps_it_from_being_sent() -> None:
     assert what(transport) == ["GET /machine?comp=goalstate"]
 
 
+def unanswered() -> TransientError:
+    error = TransientError("connection reset")
+    error.was_sent = True
+    return error
+
+
+def test_whoever_reports_is_asked_whether_it_is_enough_after_a_lost_answer_and_between_attempts() -> None:
+    asked: List[Tuple[int, bool]] = []
+
+    def enough(lost: bool) -> bool:
+        asked.append((len(transport.sent), lost))
+        return len(asked) == 4
+
+    refused = TransientError("connection refused")
+    wireserver, transport, clock = make(unanswered(), GOAL, refused, GOAL, unanswered(), GOAL, DONE)
+    assert wireserver.report_ready(is_enough=enough) is False
+    # After the goal state that did not come, after the report that was not sent, after the lost answer, and a pause later.
+    assert asked == [(1, False), (3, False), (5, True), (5, True)]
+    assert len(transport.sent) == 5 and clock.sleeps == [1.0, 2.0, 4.0]
+
+
+def test_nobody_is_asked_whether_it_is_enough_when_it_goes_well() -> None:
+    wireserver, transport, clock = make(GOAL, DONE)
+    assert wireserver.report_ready(is_enough=lambda lost: True) is True
+    assert len(transport.sent) == 2
+
+
 def test_throttling_is_honoured() -> None:
     wireserver, transport, clock = make(GOAL, status(429, 9.0), status(503, 5.0), GOAL, DONE)
     wireserver.report_ready()

@@ -325,6 +325,51 @@ def test_a_status_that_says_all_needs_no_body(serve: Callable[..., Server]) -> N
     assert get(server).body == b""
 
 
+def closes(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def second(talk: Conversation) -> Conversation:
+    """Answers the first request on a connection, and does with the second what it is told."""
+    talks = [says(OK), talk]
+
+    def converse(connection: socket.socket) -> None:
+        talks.pop(0)(connection)
+
+    return converse
+
+
+@pytest.mark.parametrize("talk", [hangs, resets, closes, drips(b"HTTP/1.1 200", b" ")])
+@pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept connection"])
+@pytest.mark.parametrize("body", [None, b"<Health/>"])
+def test_a_request_whose_answer_is_lost_was_sent(serve: Callable[..., Server], talk: Conversation, kept: bool, body: Any
+                                                 ) -> None:
+    server, transport = serve(second(talk) if kept else talk), Transport(Clock())
+    if kept:
+        transport.request("GET", server.url)
+    with pytest.raises(TransientError) as caught:
+        transport.request("POST", server.url, {}, body, timeout_s=LIMIT_S)
+    assert caught.value.was_sent and server.connections == 1, caught.value
+
+
+def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Server]) -> None:
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:%d/x" % listener.getsockname()[1]
+        transport = Transport(Clock())
+        transport.request("GET", serve(says(OK)).url)
+        with pytest.raises(TransientError, match="connection refused") as caught:
+            transport.request("POST", url, {}, b"<Health/>")
+        assert not caught.value.was_sent, "the one before was"
+        listener.listen(1)  # whoever connects can send what the kernel buffers, and nobody reads
+        with pytest.raises(TransientError) as caught:
+            transport.request("POST", url, {}, b"x" * (64 << 20), timeout_s=LIMIT_S)
+        assert not caught.value.was_sent, "only a part of it was"
+        with pytest.raises(TransientError) as caught:
+            transport.request("POST", url, {}, b"<Health/>", timeout_s=LIMIT_S)
+        assert caught.value.was_sent
+
+
 def test_random_answers_give_nothing_but_our_errors(serve: Callable[..., Server]) -> None:
     dice = random.Random(80)
     whole = (b"HTTP/1.1 200 OK\r\nRetry-After: 5\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"

@@ -7,6 +7,7 @@ from typing import Any, Callable, List, Optional
 import pytest
 
 from lightinit import boot, settings
+from lightinit.clients.wireserver import WireServerClient
 from lightinit.errors import ProvisioningError, TransientError
 from lightinit.formats.ovf import OvfEnvironment
 from lightinit.host.system import System
@@ -14,6 +15,7 @@ from lightinit.pipeline import Context
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.stages import pool
 from lightinit.state import State, Timeline
+from tests.clients.fakes import GOAL_STATE, FakeTransport, middle, ok, status
 from tests.support import UUID, Machine, ScriptedClock
 
 OWNER = (b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">'
@@ -53,11 +55,12 @@ class Source:
         self._report = report
         self._goal_state = goal_state
 
-    def report_to_pool(self, before: Callable[[], None]) -> None:
+    def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
         if self._goal_state:
             before()
             self.reports += 1
         self._report()
+        return True
 
     def adopt(self, environment: OvfEnvironment, document: bytes) -> None:
         self.adopted, self.document = environment, document
@@ -157,7 +160,137 @@ def test_a_pool_that_cannot_be_told_is_an_error(tmp_path: Any) -> None:
     with pytest.raises(ProvisioningError, match="wireserver refused"):
         pool.wait_for_owner(context)
     assert context.state is not None and context.state.load("pool") is None
-    assert source.imds.asked == 0, "and is not waited for"
+    assert source.imds.asked == 1, "and is not waited for"
+
+
+def test_an_owner_who_is_there_is_served_though_the_pool_could_not_be_told(tmp_path: Any) -> None:
+    def refuse() -> None:
+        raise ProvisioningError("wireserver is not ready")
+
+    source = Source(Imds(OWNER), refuse, goal_state=False)
+    pool.wait_for_owner(make(tmp_path, source))
+    assert source.adopted is not None
+
+
+class Told(Source):
+    """A datasource that reports by the real client, over a transport that answers from a list.
+
+    Args:
+        kind: of which pool the VM is.
+        imds: tells of the owner.
+        steps: what the WireServer answers.
+    """
+
+    def __init__(self, kind: str, imds: Imds, *steps: Any) -> None:
+        super().__init__(imds)
+        self.pool_type = kind
+        self.transport = FakeTransport(*steps)
+
+    def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
+        client = WireServerClient(self.transport, "10.1.2.3", self.clock, random=middle)  # type: ignore[arg-type]
+        return client.report_ready(before, is_enough)
+
+    def posts(self) -> int:
+        """How many reports were sent."""
+        return len([sent for sent in self.transport.sent if sent.method == "POST"])
+
+    def wait(self, tmp_path: Any) -> Any:
+        """The whole of it; what the record says right after the report."""
+        context = make(tmp_path, self)
+        self.clock = context.system.clock
+        assert context.state is not None
+        state, records = context.state, []
+
+        def note(answer: Any = self.imds.fetch_reprovision_data) -> Any:
+            records.append(state.load("pool"))
+            return answer(0.0)
+
+        self.imds.fetch_reprovision_data = lambda timeout_s: note()  # type: ignore[method-assign]
+        pool.wait_for_owner(context)
+        return records[0]
+
+
+def lost(reason: str) -> TransientError:
+    """What comes instead of the answer to a request that has gone out."""
+    error = TransientError(reason)
+    error.was_sent = True
+    return error
+
+
+GOAL = ok(GOAL_STATE % 1)
+SENT = {"begun": True, "reported": False, "owner": False}
+RESET, GONE = lost("connection reset"), TransientError("no route to host")
+
+
+@pytest.mark.parametrize("kind", ["Savable", "PreprovisionedOSDisk"])
+@pytest.mark.parametrize("reason", ["connection reset", "request timed out", "connection closed without an answer"])
+def test_a_platform_that_takes_the_nic_instead_of_answering_was_told(tmp_path: Any, kind: str, reason: str) -> None:
+    source = Told(kind, Imds(None, None, None, OWNER), GOAL, lost(reason), GONE)
+    record = source.wait(tmp_path)
+    assert source.adopted is not None and source.posts() == 1 and len(source.transport.sent) == 2
+    assert record == dict(SENT, kind=kind), "it has gone out, and nobody has said that it was accepted"
+
+
+@pytest.mark.parametrize("early", [TransientError("connection refused"), GONE, status(503), RESET], ids=str)
+def test_what_failed_before_the_report_was_sent_is_tried_again(tmp_path: Any, early: Any) -> None:
+    source = Told("Savable", Imds(None, OWNER), early, early, GOAL, TransientError("connection refused"), GOAL, ok())
+    source.wait(tmp_path)
+    assert source.posts() == 2 and len(source.transport.sent) == 6 and source.adopted is not None
+
+
+def test_a_refused_report_is_made_again(tmp_path: Any) -> None:
+    source = Told("Savable", Imds(None), GOAL, status(503), GOAL, status(410), GOAL, ok())
+    source.imds.steps = [lambda: OWNER if source.posts() == 3 else None]
+    source.wait(tmp_path)
+    assert source.posts() == 3
+
+
+@pytest.mark.parametrize("kind", ["Savable", "Running"])
+def test_an_owner_who_comes_between_two_attempts_ends_them(tmp_path: Any, kind: str) -> None:
+    """The platform has taken the report that it refused; now nobody can say at which."""
+    source = Told(kind, Imds(None, None, OWNER), GOAL, status(503), GONE)
+    source.wait(tmp_path)
+    assert source.posts() == 1 and source.imds.asked == 3 and source.adopted is not None
+
+
+def test_an_owner_who_was_there_before_any_report_does_not_end_the_attempts_at_one(tmp_path: Any) -> None:
+    source = Told("Savable", Imds(OWNER), GONE, status(503), GOAL, ok())
+    source.wait(tmp_path)
+    assert source.posts() == 1
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_running_vm_whose_answer_was_lost_reports_again_unless_a_link_has_changed(tmp_path: Any, changes: bool) -> None:
+    folder = str(tmp_path) + "/sys/class/net/eth0"
+    os.makedirs(folder)
+
+    def write(count: int) -> None:
+        for name, value in (("carrier", 1), ("carrier_changes", count)):
+            with open("%s/%s" % (folder, name), "w", encoding="utf-8") as handle:
+                handle.write("%d\n" % value)
+
+    def lose(_sent: Any) -> Any:
+        write(4 if changes else 2)
+        raise lost("request timed out")
+
+    write(2)
+    source = Told("Running", Imds(None, None, None, OWNER), GOAL, lose, GOAL, ok())
+    source.wait(tmp_path)
+    assert source.posts() == (1 if changes else 2) and source.adopted is not None
+
+
+def test_a_pool_that_is_never_heard_of_after_the_report_was_told(tmp_path: Any) -> None:
+    source = Told("Running", Imds(None), GOAL, RESET, GONE)
+    source.imds.steps = [lambda: OWNER if source.clock.monotonic() > 1400 else None]
+    source.wait(tmp_path)
+    assert source.posts() == 1 and source.adopted is not None
+
+
+def test_a_pool_that_was_never_reached_is_an_error_and_data_are_looked_at_no_earlier(tmp_path: Any) -> None:
+    source = Told("Savable", Imds(None), GONE)
+    with pytest.raises(ProvisioningError, match="no route to host"):
+        source.wait(tmp_path)
+    assert source.imds.asked == 1 and len(source.transport.sent) > 10
 
 
 def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
