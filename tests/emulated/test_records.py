@@ -200,8 +200,13 @@ def test_ctrl_c_ends_waiting_quietly(tmp_path: Any) -> None:
     import time
 
     machine = Machine(tmp_path)
-    process = subprocess.Popen([sys.executable, "-m", "lightinit", "--root", machine.root, "status", "--wait"], cwd=HERE,
-                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+    # As at a terminal, even if these tests run in the background of a shell, which has its children ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([sys.executable, "-m", "lightinit", "--root", machine.root, "status", "--wait"],
+                                   cwd=HERE, stderr=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=20)
