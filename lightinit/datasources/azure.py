@@ -6,7 +6,6 @@ and the state's files.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
@@ -15,6 +14,7 @@ from lightinit.clients import telemetry
 from lightinit.clients.imds import ENDPOINT, Fetched, ImdsClient
 from lightinit.clients.wireserver import WireServerClient
 from lightinit.datasources import azure_instance
+from lightinit.datasources.azure_goal_state import GoalStateReading
 from lightinit.datasources.azure_media import COPY, MediaReading
 from lightinit.datasources.azure_settings import SETTINGS
 from lightinit.errors import LightinitError, ProvisioningError
@@ -62,7 +62,7 @@ class AzureDatasource:
         self._clock = clock or Clock()
         self._system = system
         self._media: Optional[MediaReading] = begun
-        self._goal_state: Optional[_Background] = None
+        self._goal_state: Optional[GoalStateReading] = None
         self._adopted: Optional[OvfEnvironment] = None
         self._came_from = ""
         self.pool_type = ""
@@ -117,7 +117,7 @@ class AzureDatasource:
         """
         if self._system is not None and self._media is None:
             self._media = self.begin(self._system, self._options)
-        self._goal_state = _Background(self.wireserver, announce and self._options["report_progress"])
+        self._goal_state = GoalStateReading(self.wireserver, announce and self._options["report_progress"])
         self._goal_state.start()
         warnings: List[str] = []
         fetched, environment = self._documents(warnings)
@@ -333,43 +333,6 @@ class AzureDatasource:
 
     def _timestamp(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock.time()))
-
-
-class _Background(threading.Thread):
-    """Fetches the goal state beside the rest, keeps what was raised on purpose, then tells that this VM is at work.
-
-    Args:
-        wireserver: the client. Nobody else may use it before this thread has ended.
-        announce: whether to tell.
-    """
-
-    def __init__(self, wireserver: WireServerClient, announce: bool) -> None:
-        super().__init__(name="lightinit-goal-state", daemon=True)
-        self._wireserver = wireserver
-        self._announce = announce
-        self._fetched = threading.Event()
-        self._result: Optional[GoalState] = None
-        self.error: Optional[LightinitError] = None
-
-    def run(self) -> None:
-        """Fetch, then tell."""
-        try:
-            self._result = self._wireserver.fetch_goal_state()
-        except LightinitError as error:
-            self.error = error
-        finally:
-            self._fetched.set()
-        if self._result is None or not self._announce:
-            return
-        try:
-            self._wireserver.report_progress(self._result, "provisioning")
-        except LightinitError as error:
-            LOG.info("the platform was not told that this VM is at work: %s", error)
-
-    def result_of_fetch(self) -> Optional[GoalState]:
-        """The goal state, waited for; None when there is none, for the reason in ``error``."""
-        self._fetched.wait()
-        return self._result
 
 
 def _known_pool(kind: str) -> str:
