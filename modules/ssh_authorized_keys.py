@@ -27,7 +27,6 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
-DAY_S = 86400
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -103,11 +102,10 @@ def _check_rules(system: System, admin: User, account: texts.Account, effective:
     pam = sshd_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
     shadow = account_files.read_account_file(system, "/etc/shadow")
     left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
-    today = int(system.clock.time() // DAY_S)
     for verdict, hint in (
             (login_rules.judge_lists(effective, _who(system, account)),
              "change that list in the image; the setting groups of the module users says which groups the admin joins"),
-            (login_rules.judge_shadow(shadow, account.name, today, pam, left_out),
+            (login_rules.judge_shadow(shadow, account.name, accounts.today(system), pam, left_out),
              "mend the account in the image (chage -l says more), or make the VM anew with another admin user name")):
         if verdict.shut:
             raise ProvisioningError("nobody could log in", user=account.name, why=verdict.shut, hint=hint)

@@ -38,7 +38,6 @@ SETTINGS: Tuple[Setting, ...] = (
 
 PASSWD, SHADOW, GROUP, GSHADOW = "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"
 SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
-DAY_S = 86400
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -179,13 +178,8 @@ def _has_shadow(system: System) -> bool:
     return system.exists(SHADOW) or not system.live
 
 
-def _today(system: System) -> int:
-    """Days since 1970, by a clock that may be wrong at boot."""
-    return int(system.clock.time() // DAY_S)
-
-
 def _edit_shadow(system: System, name: str) -> None:
-    line = texts.shadow_line(name, _today(system))
+    line = texts.shadow_line(name, accounts.today(system))
     account_files.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
 
 
@@ -243,7 +237,7 @@ def _complete_last_change(system: System, name: str, ours: bool = False) -> List
     day = texts.find_field(text, name, 2)
     if not day or day.strip("0") or (not ours and texts.is_password_hash(texts.find_field(text, name, 1))):
         return []
-    value = texts.last_change(_today(system))
+    value = texts.last_change(accounts.today(system))
     with account_files.lock_accounts(system):
         account_files.edit_account_file(system, SHADOW, partial(texts.set_field, name=name, field=2, value=value))
     return ["the day of its last change in shadow"]
@@ -273,7 +267,7 @@ def _set_password(system: System, admin: User, local: bool) -> List[str]:
 
     def put_hash(crypted: str) -> None:
         if texts.find_field(_text(system, PASSWD), name, 1) == "x":
-            edit, path = partial(texts.set_password, name=name, crypted=crypted, day=_today(system)), SHADOW
+            edit, path = partial(texts.set_password, name=name, crypted=crypted, day=accounts.today(system)), SHADOW
         else:
             edit, path = partial(texts.set_field, name=name, field=1, value=crypted), PASSWD
         account_files.edit_account_file(system, path, edit)

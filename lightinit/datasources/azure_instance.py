@@ -35,12 +35,15 @@ def join(instance_id: str, document: Optional[Document], environment: Optional[O
     if environment is None:
         return instance
     warnings.extend(environment.warnings)
-    imds_keys = ssh_keys(document) if document is not None else ()
-    if is_owners and environment.user_name and instance.admin is not None and instance.admin.name != environment.user_name:
+    admin = instance.admin
+    if admin is None and environment.user_name:
+        admin = User(environment.user_name, ssh_keys(document) if document is not None else ())
+    if is_owners and environment.user_name and admin is not None and admin.name != environment.user_name:
         warnings.append("imds still names the admin %s: what is known of the owner %s counts" % (
-            ascii(instance.admin.name[:64]), ascii(environment.user_name[:64])))
-        instance, imds_keys = replace(instance, admin=None), ()
-    admin = _join_admin(instance.admin, imds_keys, environment, warnings)
+            ascii(admin.name[:64]), ascii(environment.user_name[:64])))
+        admin = User(environment.user_name)
+    if admin is not None:
+        admin = _join_admin(admin, environment, warnings)
     raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
     return replace(instance, hostnames=_join_names(instance, document, environment), admin=admin,
                    custom_data=environment.custom_data, raw=raw)
@@ -86,13 +89,8 @@ def _join_names(instance: Instance, document: Optional[Document], environment: O
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _join_admin(admin: Optional[User], imds_keys: Tuple[SshKey, ...], environment: OvfEnvironment,
-                warnings: List[str]) -> Optional[User]:
-    if admin is None:
-        if not environment.user_name:
-            return None
-        admin = User(environment.user_name, imds_keys)
-    elif environment.user_name and environment.user_name != admin.name:
+def _join_admin(admin: User, environment: OvfEnvironment, warnings: List[str]) -> User:
+    if environment.user_name and environment.user_name != admin.name:
         names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
         if is_pools(environment):
             warnings.append("imds names the admin %s, the provisioning media, which are a pool's, %s: imds counts, and "

@@ -20,6 +20,7 @@ LOG = logging.getLogger("lightinit.accounts")
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones
 USERADD_NAME_IN_USE = 9
 USERADD_NO_HOME = 12
+DAY_S = 86400
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str
     except KeyError:
         return None
     return entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh"
+
+
+def today(system: System) -> int:
+    """Days since 1970, which shadow counts in, by a clock that may be wrong at boot."""
+    return int(system.clock.time() // DAY_S)
 
 
 def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:

@@ -42,13 +42,8 @@ def run_independent(context: Context) -> None:
     """
     if context.semaphores is None:
         return  # without marks they would run at each such boot
-    for name in context.settings["lightinit"]["modules"]:
-        try:
-            independent = not getattr(load_module(name), "NEEDS_INSTANCE", True)
-        except LightinitError:
-            continue  # said when it is to run
-        if independent:
-            run_module(context, name, required=False)
+    for name in _listed_of_kind(context, "NEEDS_INSTANCE", True, False):
+        run_module(context, name, required=False)
 
 
 def run_for_login(context: Context, instance: Instance) -> None:
@@ -60,13 +55,21 @@ def run_for_login(context: Context, instance: Instance) -> None:
         instance: as far as it is known.
     """
     unmarked = replace(context, semaphores=None, instance=instance)
+    for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
+        run_module(unmarked, name, required=False)
+
+
+def _listed_of_kind(context: Context, attribute: str, default: bool, wanted: bool) -> List[str]:
+    """The settings' modules whose ``attribute`` (``default`` where they have none) is as ``wanted``, in order."""
+    found = []
     for name in context.settings["lightinit"]["modules"]:
         try:
-            opens = bool(getattr(load_module(name), "OPENS_LOGIN", False))
+            value = bool(getattr(load_module(name), attribute, default))
         except LightinitError:
             continue  # said when it is to run
-        if opens:
-            run_module(unmarked, name, required=False)
+        if value is wanted:
+            found.append(name)
+    return found
 
 
 def settings_of(context: Context, name: str) -> Mapping[str, Any]:
