@@ -1,8 +1,9 @@
-"""Runs lightinit and counts what it starts and opens, by Python's own audit events, and its peak memory. The last line is
-JSON.
+"""Runs lightinit and counts what it starts and opens, by Python's own audit events, and its peak
+memory. The last line is JSON.
 
 Usage: counted.py ARGUMENTS-OF-LIGHTINIT
 """
+
 import json
 import os
 import sys

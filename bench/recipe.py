@@ -1,9 +1,11 @@
 """The public recipe's Python script, written anew, as the floor that lightinit is measured against.
 
-GET the goal state, take three fields from it, POST Ready. Nothing is retried, checked or remembered.
+GET the goal state, take three fields from it, POST Ready. Nothing is retried, checked or
+remembered.
 
 Usage: recipe.py HOST:PORT
 """
+
 import http.client
 import sys
 import xml.etree.ElementTree
@@ -18,12 +20,26 @@ def main() -> int:
     connection = http.client.HTTPConnection(sys.argv[1])
     connection.request("GET", "/machine?comp=goalstate", headers={"x-ms-version": "2012-11-30"})
     goal_state = xml.etree.ElementTree.fromstring(connection.getresponse().read())  # noqa: S314
-    fields = [goal_state.findtext(path) or "" for path in (
-        "Incarnation", "Container/ContainerId", "Container/RoleInstanceList/RoleInstance/InstanceId")]
+    fields = [
+        goal_state.findtext(path) or ""
+        for path in (
+            "Incarnation",
+            "Container/ContainerId",
+            "Container/RoleInstanceList/RoleInstance/InstanceId",
+        )
+    ]
     # The recipe opens a connection for each request.
     connection = http.client.HTTPConnection(sys.argv[1])
-    connection.request("POST", "/machine?comp=health", body=REPORT % tuple(fields), headers={
-        "x-ms-version": "2012-11-30", "x-ms-agent-name": "WALinuxAgent", "Content-Type": "text/xml;charset=utf-8"})
+    connection.request(
+        "POST",
+        "/machine?comp=health",
+        body=REPORT % tuple(fields),
+        headers={
+            "x-ms-version": "2012-11-30",
+            "x-ms-agent-name": "WALinuxAgent",
+            "Content-Type": "text/xml;charset=utf-8",
+        },
+    )
     return 0 if connection.getresponse().status // 100 == 2 else 1
 
 

@@ -1,8 +1,10 @@
-"""``make bench``: a table of ratios, all measured in this one run, so that a slow machine is slow for both sides.
+"""``make bench``: a table of ratios, all measured in this one run, so that a slow machine is slow
+for both sides.
 
-docs/bench.md tells the method. Exit code 0 even when a target is missed: what a noisy machine says is to be read, not to
-break a build.
+docs/bench.md tells the method. Exit code 0 even when a target is missed: what a noisy machine says
+is to be read, not to break a build.
 """
+
 from __future__ import annotations
 
 import json
@@ -25,30 +27,43 @@ from tests.support import DMI, FILES, Machine  # noqa: E402
 REPEATS = int(os.environ.get("BENCH_REPEATS", "15"))
 PYTHON = [sys.executable, "-I"]
 BARE = [sys.executable, "-I", "-S"]
-BOOT = [sys.executable, "-I", "-S", os.path.join(HERE, "lightinit", "__main__.py"), "boot", "--root"]
+BOOT = [
+    sys.executable,
+    "-I",
+    "-S",
+    os.path.join(HERE, "lightinit", "__main__.py"),
+    "boot",
+    "--root",
+]
 LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
 LATENCIES_MS = (0, 20)
 LIVE_REPEATS = 3
 
 
 class Cost(NamedTuple):
-    """What a command cost: the median of wall seconds, the mean of CPU seconds (the kernel counts CPU time in ticks, so
-    that one run says little and many together are exact)."""
+    """What a command cost: the median of wall seconds, the mean of CPU seconds (the kernel counts
+    CPU time in ticks, so that one run says little and many together are exact).
+    """
 
     wall_s: float
     cpu_s: float
 
 
 def environment() -> Dict[str, str]:
-    """This process's environment, but bytecode may be written: otherwise the compiler is what is measured."""
+    """This process's environment, but bytecode may be written: otherwise the compiler is what is
+    measured.
+    """
     env = dict(os.environ)
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
         env.pop(name, None)
     return env
 
 
-def cost_of(argv_of: Callable[[int], List[str]], repeats: int = REPEATS, check: bool = True) -> Cost:
-    """Run a command again and again, after one run that does not count; with ``repeats`` 0, just once.
+def cost_of(
+    argv_of: Callable[[int], List[str]], repeats: int = REPEATS, check: bool = True
+) -> Cost:
+    """Run a command again and again, after one run that does not count; with ``repeats`` 0, just
+    once.
 
     Args:
         argv_of: the command line of the Nth run; it may prepare the run.
@@ -60,15 +75,23 @@ def cost_of(argv_of: Callable[[int], List[str]], repeats: int = REPEATS, check: 
         argv = argv_of(number)
         counts = bool(number) or not repeats
         began_s = time.perf_counter()
-        process = subprocess.Popen(argv, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, cwd="/")
+        process = subprocess.Popen(
+            argv,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+        )
         assert process.stderr is not None  # noqa: S101
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - began_s
         process.returncode = status
         if check and status:
-            raise SystemExit("bench: %s ended with wait status %d\n%s" % (" ".join(argv), status, said.decode()))
+            raise SystemExit(
+                "bench: %s ended with wait status %d\n%s" % (" ".join(argv), status, said.decode())
+            )
         if counts:
             walls.append(wall_s)
             cpu_s += usage.ru_utime + usage.ru_stime
@@ -96,7 +119,9 @@ class Bench:
         machine = Machine("%s/%d" % (self._scratch, self._made), without=None if lease else [LEASE])
         machine.lead_to(platform)
         # This host's own address and route must not count as the network before the lease is there.
-        machine.put("/etc/lightinit/conf.d/20-bench.conf", "[network]\ngrace_s = 60\nlease_timeout_s = 60\n")
+        machine.put(
+            "/etc/lightinit/conf.d/20-bench.conf", "[network]\ngrace_s = 60\nlease_timeout_s = 60\n"
+        )
         return machine
 
     def first_boot(self, platform: Platform) -> Cost:
@@ -119,12 +144,16 @@ class Bench:
         return cost_of(lambda number: [script, root], REPEATS * 4, check=False)
 
     def lease_to_ready_s(self, platform: Platform) -> float:
-        """Seconds from 'the lease file appears' to 'the platform has received Ready', the median."""
+        """Seconds from 'the lease file appears' to 'the platform has received Ready', the
+        median.
+        """
         waits = []
         for _ in range(REPEATS):
             machine = self.machine(platform, lease=False)
             before = platform.ready_count
-            process = subprocess.Popen(BOOT + [machine.root], env=environment(), stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                BOOT + [machine.root], env=environment(), stderr=subprocess.DEVNULL
+            )
             time.sleep(0.6)  # it has imported what it needs and waits
             if platform.ready_count != before:
                 raise SystemExit("bench: Ready came before the lease")
@@ -144,39 +173,66 @@ class Bench:
         return cost_of(lambda number: argv)
 
     def live_boot(self) -> Optional[Dict[str, Any]]:
-        """A first boot of a live root with the host's own useradd, visudo and sshd, in namespaces of its own.
+        """A first boot of a live root with the host's own useradd, visudo and sshd, in namespaces
+        of its own.
 
         Returns:
-            The cost and the commands that were run; None where this is not root or a tool is missing.
+            The cost and the commands that were run; None where this is not root or a tool is
+            missing.
         """
         tools = ("ip", "unshare", "nsenter", "mount", "useradd", "visudo", "sudo", "sshd")
         if os.geteuid() or any(find_tool(name) is None for name in tools):
             return None
         walls, cpu_s, commands = [], 0.0, []
         for number in range(LIVE_REPEATS):
-            with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]) as vm:
+            with Namespace(
+                ["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail"]
+            ) as vm:
                 vm.run("sh", "-c", DMI)
                 for address in ("168.63.129.16/32", "169.254.169.254/32", "10.0.0.4/32"):
                     vm.add_address("lo", address)
                 lease = FILES[LEASE].replace("eth0", "lo").replace("7f:0:0:1", "a8:3f:81:10")
                 vm.write(LEASE, lease)
                 ready = "%s/live-%d" % (self._scratch, number)
-                vm.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80", "--imds",
-                         "169.254.169.254:80", "--ready-file", ready, env={"PYTHONPATH": HERE})
+                vm.start(
+                    sys.executable,
+                    "-m",
+                    "lightinit.emulator",
+                    "run",
+                    "--wireserver",
+                    "168.63.129.16:80",
+                    "--imds",
+                    "169.254.169.254:80",
+                    "--ready-file",
+                    ready,
+                    env={"PYTHONPATH": HERE},
+                )
                 wait_until(partial(os.path.exists, ready), 20, "the emulator does not start")
                 argv = vm.command("unshare", "--uts", *BOOT[:-1])
                 cost = cost_of(partial(_same, argv), repeats=0)
                 walls.append(cost.wall_s)
                 cpu_s += cost.cpu_s
-                entries = json.loads(vm.run("cat", "/var/lib/lightinit/instance/timeline.json"))["entries"]
+                entries = json.loads(vm.run("cat", "/var/lib/lightinit/instance/timeline.json"))[
+                    "entries"
+                ]
                 commands = [entry["name"] for entry in entries if entry["kind"] == "command"]
         return {"cost": Cost(statistics.median(walls), cpu_s / LIVE_REPEATS), "commands": commands}
 
     def counts(self, platform: Platform) -> Dict[str, int]:
         """What a first boot starts and opens."""
-        ended = subprocess.run([sys.executable, os.path.join(HERE, "bench", "counted.py"), "--root",
-                                self.machine(platform).root, "boot"], stdout=subprocess.PIPE, check=True,
-                               stderr=subprocess.DEVNULL, env=environment())
+        ended = subprocess.run(
+            [
+                sys.executable,
+                os.path.join(HERE, "bench", "counted.py"),
+                "--root",
+                self.machine(platform).root,
+                "boot",
+            ],
+            stdout=subprocess.PIPE,
+            check=True,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
         found: Dict[str, int] = json.loads(ended.stdout.decode().splitlines()[-1])
         return found
 
@@ -190,8 +246,15 @@ def main() -> int:
     requests = cost_of(lambda number: PYTHON + ["-c", "import requests"])
 
     def row(name: str, cost: Cost) -> None:
-        rows.append([name, "%.1f" % (cost.wall_s * 1000), "%.1f" % (cost.cpu_s * 1000),
-                     "%.2f" % (cost.wall_s / bare.wall_s), "%.2f" % (cost.cpu_s / requests.cpu_s)])
+        rows.append(
+            [
+                name,
+                "%.1f" % (cost.wall_s * 1000),
+                "%.1f" % (cost.cpu_s * 1000),
+                "%.2f" % (cost.wall_s / bare.wall_s),
+                "%.2f" % (cost.cpu_s / requests.cpu_s),
+            ]
+        )
 
     row("python3 -I -S -c pass", bare)
     row("python3 -I -c pass", isolated)
@@ -205,10 +268,22 @@ def main() -> int:
                 row("the recipe's script, %d ms" % latency_ms, recipe)
                 row("first boot, %d ms" % latency_ms, first)
                 waited_s = bench.lease_to_ready_s(platform)
-                rows.append(["lease to Ready, %d ms" % latency_ms, "%.1f" % (waited_s * 1000), "",
-                             "%.2f" % (waited_s / bare.wall_s), ""])
-                targets.append(["lease to Ready / the script's wall time, %d ms" % latency_ms,
-                                waited_s / recipe.wall_s, 1.5])
+                rows.append(
+                    [
+                        "lease to Ready, %d ms" % latency_ms,
+                        "%.1f" % (waited_s * 1000),
+                        "",
+                        "%.2f" % (waited_s / bare.wall_s),
+                        "",
+                    ]
+                )
+                targets.append(
+                    [
+                        "lease to Ready / the script's wall time, %d ms" % latency_ms,
+                        waited_s / recipe.wall_s,
+                        1.5,
+                    ]
+                )
                 if not latency_ms:
                     second = bench.second_boot(platform)
                     row("second boot", second)
@@ -216,11 +291,29 @@ def main() -> int:
                     row("second boot, the shell check", check)
                     nothing = cost_of(lambda number: ["/bin/true"], REPEATS * 4)
                     row("/bin/true", nothing)
-                    targets.append(["the shell check / /bin/true, wall", check.wall_s / nothing.wall_s, 5.0])
-                    targets.append(["the shell check / python3 -I -S -c pass, wall", check.wall_s / bare.wall_s, 0.5])
-                    targets.append(["first boot CPU / import requests CPU", first.cpu_s / requests.cpu_s, 2.0])
-                    targets.append(["second boot / python3 -I -S -c pass, wall", second.wall_s / bare.wall_s, 2.0])
-                    targets.append(["second boot / python3 -I -S -c pass, CPU", second.cpu_s / bare.cpu_s, 2.0])
+                    targets.append(
+                        ["the shell check / /bin/true, wall", check.wall_s / nothing.wall_s, 5.0]
+                    )
+                    targets.append(
+                        [
+                            "the shell check / python3 -I -S -c pass, wall",
+                            check.wall_s / bare.wall_s,
+                            0.5,
+                        ]
+                    )
+                    targets.append(
+                        ["first boot CPU / import requests CPU", first.cpu_s / requests.cpu_s, 2.0]
+                    )
+                    targets.append(
+                        [
+                            "second boot / python3 -I -S -c pass, wall",
+                            second.wall_s / bare.wall_s,
+                            2.0,
+                        ]
+                    )
+                    targets.append(
+                        ["second boot / python3 -I -S -c pass, CPU", second.cpu_s / bare.cpu_s, 2.0]
+                    )
                     if hasattr(sys, "addaudithook"):
                         counts = bench.counts(platform)
         live = bench.live_boot()
@@ -238,21 +331,30 @@ def peak_mib(code: str) -> float:
     What wait4 says of it would count this process, out of which it was forked.
     """
     tell = "; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
-    return int(subprocess.run(PYTHON + ["-c", code + tell], stdout=subprocess.PIPE, check=True).stdout) / 1024
+    return (
+        int(subprocess.run(PYTHON + ["-c", code + tell], stdout=subprocess.PIPE, check=True).stdout)
+        / 1024
+    )
 
 
 def print_table(rows: List[List[str]], targets: List[List[Any]], counts: Dict[str, int]) -> None:
     """The result, for people."""
-    print("Python %s, %d CPUs, %d runs each (medians; CPU: means)\n" % (sys.version.split()[0], os.cpu_count() or 0,
-                                                                       REPEATS))
+    print(
+        "Python %s, %d CPUs, %d runs each (medians; CPU: means)\n"
+        % (sys.version.split()[0], os.cpu_count() or 0, REPEATS)
+    )
     print("%-36s %9s %9s %9s %9s" % ("", "wall ms", "CPU ms", "wall/bare", "CPU/req."))
     for row in rows:
         print("%-36s %9s %9s %9s %9s" % tuple(row))
     if counts:
-        print("\npeak memory: bare %.1f MiB, import requests %.1f MiB, first boot %.1f MiB" % (
-            peak_mib("pass"), peak_mib("import requests"), counts.pop("peak_kib") / 1024))
-        print("a first boot in a scratch root: " + ", ".join("%s %d" % (key.replace("_", " "), value)
-                                                               for key, value in counts.items()))
+        print(
+            "\npeak memory: bare %.1f MiB, import requests %.1f MiB, first boot %.1f MiB"
+            % (peak_mib("pass"), peak_mib("import requests"), counts.pop("peak_kib") / 1024)
+        )
+        print(
+            "a first boot in a scratch root: "
+            + ", ".join("%s %d" % (key.replace("_", " "), value) for key, value in counts.items())
+        )
     print("\n%-52s %7s %7s" % ("target", "ratio", "at most"))
     for name, ratio, limit in targets:
         print("%-52s %7.2f %7.2f  %s" % (name, ratio, limit, "met" if ratio <= limit else "MISSED"))

@@ -1,8 +1,10 @@
-"""The entry of ``lightinit``, of ``python3 -m lightinit``, and of ``python3 -I -S .../lightinit/__main__.py``.
+"""The entry of ``lightinit``, of ``python3 -m lightinit``, and of ``python3 -I -S
+.../lightinit/__main__.py``.
 
-The last form is the one for boot scripts: it starts in half the time, since neither site-packages nor any module is
-looked at unless there is something to do.
+The last form is the one for boot scripts: it starts in half the time, since neither site-packages
+nor any module is looked at unless there is something to do.
 """
+
 import sys
 
 
@@ -15,9 +17,15 @@ def main():  # type: ignore[no-untyped-def]
         instance = quick.provisioned(root)
         if instance is not None:
             try:
-                sys.stderr.write("lightinit: instance %s is provisioned: nothing to do\n" % instance)
+                sys.stderr.write(
+                    "lightinit: instance %s is provisioned: nothing to do\n" % instance
+                )
                 sys.stderr.flush()
-            except (OSError, ValueError, AttributeError):  # closed, full or gone: nothing is to do all the same
+            except (
+                OSError,
+                ValueError,
+                AttributeError,
+            ):  # closed, full or gone: nothing is to do all the same
                 sys.stderr = None
             return 0
     if sys.flags.no_site:
@@ -27,7 +35,8 @@ def main():  # type: ignore[no-untyped-def]
     import os
 
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        # An init system may start us with these closed. What is opened next would take their place, and be written to.
+        # An init system may start us with these closed. What is opened next would take their place,
+        # and be written to.
         if getattr(sys, name) is None:
             while os.open(os.devnull, os.O_RDWR) < number:
                 pass
@@ -44,8 +53,8 @@ def main():  # type: ignore[no-untyped-def]
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
-    # Not by way of the interpreter's own shutdown: a request that hangs has left a thread behind, which could stop or
-    # crash it, and taking apart what was imported costs time for nothing.
+    # Not by way of the interpreter's own shutdown: a request that hangs has left a thread behind,
+    # which could stop or crash it, and taking apart what was imported costs time for nothing.
     return os._exit(code)
 
 

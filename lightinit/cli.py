@@ -1,8 +1,10 @@
-"""The command line: what there is to say (:mod:`lightinit.grammar`), wired to what does it, and the exit codes.
+"""The command line: what there is to say (:mod:`lightinit.grammar`), wired to what does it, and the
+exit codes.
 
-This is also the outermost edge: an exception that nobody expected is logged, reported to the platform if a boot was
-under way, and ends in exit code 1.
+This is also the outermost edge: an exception that nobody expected is logged, reported to the
+platform if a boot was under way, and ends in exit code 1.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -50,7 +52,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         return EXIT_USAGE
     try:
         if not os.path.isdir(getattr(arguments, "root", "/")):
-            raise RefusedError("no such root", EXIT_USAGE, root=arguments.root, hint="--root takes a directory")
+            raise RefusedError(
+                "no such root", EXIT_USAGE, root=arguments.root, hint="--root takes a directory"
+            )
         return COMMANDS[arguments.command](System(getattr(arguments, "root", "/")), arguments)
     except RefusedError as error:
         sys.stderr.write("lightinit: %s\n" % log.printable(str(error)))
@@ -61,11 +65,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader had enough; so that the exit does not complain
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # the reader had enough; so that the exit does not complain
         return EXIT_OK
 
 
-# -- commands that provision ------------------------------------------------------------------------------------------
+# -- commands that provision
+# ------------------------------------------------------------------------------------------
 
 
 def run_boot(system: System, arguments: argparse.Namespace) -> int:
@@ -82,32 +89,49 @@ def run_stage(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit stage NAME``."""
     from lightinit import single
 
-    return _provision(system, "stage " + arguments.name,
-                      lambda context: single.stage(context, arguments.name, arguments.force))
+    return _provision(
+        system,
+        "stage " + arguments.name,
+        lambda context: single.stage(context, arguments.name, arguments.force),
+    )
 
 
 def run_module(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit module NAME``."""
     from lightinit import single
 
-    return _provision(system, "module " + arguments.name,
-                      lambda context: single.module(context, arguments.name, arguments.force))
+    return _provision(
+        system,
+        "module " + arguments.name,
+        lambda context: single.module(context, arguments.name, arguments.force),
+    )
 
 
 def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
-    """What every command that changes the machine has in common: permission, lock, log, and the outermost edge."""
+    """What every command that changes the machine has in common: permission, lock, log, and the
+    outermost edge.
+    """
     from lightinit.boot import make_context
     from lightinit.state import Timeline
 
     if system.live and os.geteuid() != 0:
-        raise RefusedError("only root can provision this machine", EXIT_NO_PERMISSION, command=command,
-                           hint="run as root, or try it out with --root DIR")
+        raise RefusedError(
+            "only root can provision this machine",
+            EXIT_NO_PERMISSION,
+            command=command,
+            hint="run as root, or try it out with --root DIR",
+        )
     os.umask(0o022)
     timeline = Timeline(system.clock)
     lock = Lock(system, LOCK)
     lock.take(command)
     settings = _settings_or_defaults(system)
-    log.start(system, settings["lightinit"]["log_level"], settings["lightinit"]["log_file"], began_s=timeline.began_s)
+    log.start(
+        system,
+        settings["lightinit"]["log_level"],
+        settings["lightinit"]["log_file"],
+        began_s=timeline.began_s,
+    )
     context = make_context(system, settings, timeline)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
@@ -116,7 +140,12 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     except RefusedError:
         raise
     except Exception as error:
-        LOG.critical("unexpected error, a bug of lightinit's: %s: %s", type(error).__name__, error, exc_info=True)
+        LOG.critical(
+            "unexpected error, a bug of lightinit's: %s: %s",
+            type(error).__name__,
+            error,
+            exc_info=True,
+        )
         _report_bug(context, error)
         return EXIT_FAILED
     finally:
@@ -125,12 +154,17 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
 
 
 def _settings_or_defaults(system: System) -> Settings:
-    """The settings; the defaults if loading them fails in a way that nobody thought of: a VM is not lost for that."""
+    """The settings; the defaults if loading them fails in a way that nobody thought of: a VM is not
+    lost for that.
+    """
     try:
         return load_settings(system)
     except Exception as error:
-        problem = Problem(settings_loader.FOLDER, 0, "cannot be loaded: %s: %s; defaults are used" % (
-            type(error).__name__, error))
+        problem = Problem(
+            settings_loader.FOLDER,
+            0,
+            "cannot be loaded: %s: %s; defaults are used" % (type(error).__name__, error),
+        )
         return settings_loader.resolve([], [problem], datasource_schema, module_schema)
 
 
@@ -145,8 +179,12 @@ def _report_bug(context: Any, error: Exception) -> None:
     from lightinit import boot
     from lightinit.pipeline import Step
 
-    told = ProvisioningError("unexpected error", error=type(error).__name__, said=str(error)[:200],
-                             hint="please report it with /var/log/lightinit.log")
+    told = ProvisioningError(
+        "unexpected error",
+        error=type(error).__name__,
+        said=str(error)[:200],
+        hint="please report it with /var/log/lightinit.log",
+    )
     try:
         begun = [step for step in context.steps if step.result == "running"]
         for step in begun:
@@ -163,7 +201,8 @@ def _report_bug(context: Any, error: Exception) -> None:
         LOG.critical("and it could not be kept: %s", second, exc_info=True)
 
 
-# -- commands that look -----------------------------------------------------------------------------------------------
+# -- commands that look
+# -----------------------------------------------------------------------------------------------
 
 
 def show_status(system: System, arguments: argparse.Namespace) -> int:
@@ -172,11 +211,21 @@ def show_status(system: System, arguments: argparse.Namespace) -> int:
 
     def progress(found: Dict[str, Any]) -> None:
         if sys.stderr.isatty():
-            sys.stderr.write("status: %s%s\n" % (found["status"], ", stage " + found["stage"] if found["stage"] else ""))
+            sys.stderr.write(
+                "status: %s%s\n"
+                % (found["status"], ", stage " + found["stage"] if found["stage"] else "")
+            )
 
-    found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress) if arguments.wait \
+    found = (
+        status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
+        if arguments.wait
         else status.current_status(system)
-    show(status.as_json(found) if arguments.format == "json" else status.as_text(found, arguments.long))
+    )
+    show(
+        status.as_json(found)
+        if arguments.format == "json"
+        else status.as_text(found, arguments.long)
+    )
     return int(found["exit_code"])
 
 
@@ -218,9 +267,12 @@ def run_clean(system: System, arguments: argparse.Namespace) -> int:
     if arguments.reboot:
         clean.check_reboot(system)
 
-    steps = clean.choose_steps(arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user)
-    code = _undo(system, "clean", lambda: clean.clean(
-        system, steps, load_settings(system), _tell, _complain))
+    steps = clean.choose_steps(
+        arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user
+    )
+    code = _undo(
+        system, "clean", lambda: clean.clean(system, steps, load_settings(system), _tell, _complain)
+    )
     if arguments.reboot and code == EXIT_OK:
         os.sync()
         clean.reboot(system)
@@ -232,17 +284,27 @@ def run_generalize(system: System, arguments: argparse.Namespace) -> int:
     from lightinit.commands import generalize
 
     ask = input if sys.stdin is not None and sys.stdin.isatty() else generalize.refuse_to_guess
-    return _undo(system, "generalize", lambda: generalize.generalize(
-        system, arguments.user, load_settings(system), arguments.yes, ask, _tell))
+    return _undo(
+        system,
+        "generalize",
+        lambda: generalize.generalize(
+            system, arguments.user, load_settings(system), arguments.yes, ask, _tell
+        ),
+    )
 
 
 def _undo(system: System, command: str, work: Callable[[], int]) -> int:
-    """What the commands have in common that take away what provisioning made: permission, lock, and no stopping half-way."""
+    """What the commands have in common that take away what provisioning made: permission, lock, and
+    no stopping half-way.
+    """
     if system.live and os.geteuid() != 0:
-        raise RefusedError("only root can %s this machine" % command, EXIT_NO_PERMISSION, hint="run as root")
+        raise RefusedError(
+            "only root can %s this machine" % command, EXIT_NO_PERMISSION, hint="run as root"
+        )
     lock = Lock(system, LOCK)
     lock.take(command)
-    # The connection may be gone before the work is, and nobody could come back: the host keys or the account are gone.
+    # The connection may be gone before the work is, and nobody could come back: the host keys or
+    # the account are gone.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         return work()
@@ -274,6 +336,13 @@ def load_settings(system: System) -> Settings:
 
 
 COMMANDS: Dict[str, Callable[[System, argparse.Namespace], int]] = {
-    "boot": run_boot, "stage": run_stage, "module": run_module, "status": show_status, "query": show_query,
-    "analyze": show_analysis, "config": show_config, "clean": run_clean, "generalize": run_generalize,
+    "boot": run_boot,
+    "stage": run_stage,
+    "module": run_module,
+    "status": show_status,
+    "query": show_query,
+    "analyze": show_analysis,
+    "config": show_config,
+    "clean": run_clean,
+    "generalize": run_generalize,
 }

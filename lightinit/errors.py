@@ -1,9 +1,10 @@
 """Every error that lightinit raises on purpose: one class per decision that the catcher makes.
 
-An error is made of a ``reason``, a fixed phrase that can be searched for, and ``details``, the facts of this case.
-The log line, the report to the platform and ``lightinit status`` are all made from these two, so neither may ever
-hold a secret. What to do next belongs in the detail ``hint``.
+An error is made of a ``reason``, a fixed phrase that can be searched for, and ``details``, the
+facts of this case. The log line, the report to the platform and ``lightinit status`` are all made
+from these two, so neither may ever hold a secret. What to do next belongs in the detail ``hint``.
 """
+
 from __future__ import annotations
 
 from typing import Any, Dict, Optional
@@ -39,7 +40,8 @@ class TransientError(LightinitError):
         retry_after_s: seconds that the other side asked us to wait, or None.
 
     Attributes:
-        was_sent: whether a request had gone out whole before it, so that the other side may have done what it says.
+        was_sent: whether a request had gone out whole before it, so that the other side may have
+            done what it says.
     """
 
     def __init__(self, reason: str, retry_after_s: Optional[float] = None, **details: Any) -> None:
@@ -49,7 +51,9 @@ class TransientError(LightinitError):
 
 
 class MalformedError(LightinitError):
-    """The bytes do not follow their format. Whoever fetched them may try a few times more; a file is passed over."""
+    """The bytes do not follow their format. Whoever fetched them may try a few times more; a file
+    is passed over.
+    """
 
 
 class ProvisioningError(LightinitError):
@@ -69,7 +73,8 @@ class RefusedError(LightinitError):
         self.exit_code = exit_code
 
 
-# Exit codes. 0 to 3 are those of `lightinit status`; the rest are those of sysexits.h, which no status uses.
+# Exit codes. 0 to 3 are those of `lightinit status`; the rest are those of sysexits.h, which no
+# status uses.
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_WARNINGS = 2

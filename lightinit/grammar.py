@@ -1,4 +1,5 @@
 """The command line's grammar: commands, options, their words of help. It runs nothing."""
+
 from __future__ import annotations
 
 import argparse
@@ -36,56 +37,135 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     """The command line's grammar."""
     root = Parser(add_help=False)
-    root.add_argument("--root", metavar="DIR", default=argparse.SUPPRESS, help="work on the machine below DIR instead "
-                      "of on this one: files are written there, and nothing else is changed (default: /)")
-    parser = Parser(prog="lightinit", parents=[root], epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-                    description="Provision a Linux VM on Azure, once per instance. At boot: lightinit boot.")
+    root.add_argument(
+        "--root",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help=(
+            "work on the machine below DIR instead "
+            "of on this one: files are written there, and nothing else is changed (default: /)"
+        ),
+    )
+    parser = Parser(
+        prog="lightinit",
+        parents=[root],
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Provision a Linux VM on Azure, once per instance. At boot: lightinit boot.",
+    )
     parser.add_argument("--version", action="version", version="lightinit " + __version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
-        return commands.add_parser(name, parents=[root], help=text, description=text[0].upper() + text[1:] + ".", **more)
+        return commands.add_parser(
+            name, parents=[root], help=text, description=text[0].upper() + text[1:] + ".", **more
+        )
 
-    add("boot", "do all that is still to do: find the network, fetch the instance's data, run the modules, report to "
-        "the platform; nothing at all on an instance that is done")
+    add(
+        "boot",
+        "do all that is still to do: find the network, fetch the instance's data, run the modules,"
+        " report to the platform; nothing at all on an instance that is done",
+    )
     stage = add("stage", "run one stage of a boot, unless it is done")
     stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")
     stage.add_argument("--force", action="store_true", help="run it even if it is done")
-    module = add("module", "run one module of the config stage, unless it is done; needs the fetch stage's data")
+    module = add(
+        "module",
+        "run one module of the config stage, unless it is done; needs the fetch stage's data",
+    )
     module.add_argument("name", help="the module, as it would stand in `modules =`")
     module.add_argument("--force", action="store_true", help="run it even if it is done")
-    status = add("status", "tell how it stands: 0 done, 1 failed, 2 done with warnings, 3 not run, running or disabled")
-    status.add_argument("--wait", action="store_true", help="wait until provisioning has ended; always ends itself")
-    status.add_argument("--timeout", type=_seconds, default=1200.0, metavar="S", help="with --wait: seconds to wait at "
-                        "most (default: 1200)")
-    status.add_argument("--start-timeout", type=_seconds, default=60.0, metavar="S", help="with --wait: seconds to wait "
-                        "for it to begin (default: 60)")
+    status = add(
+        "status",
+        "tell how it stands: 0 done, 1 failed, 2 done with warnings, 3 not run, running or"
+        " disabled",
+    )
+    status.add_argument(
+        "--wait", action="store_true", help="wait until provisioning has ended; always ends itself"
+    )
+    status.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=1200.0,
+        metavar="S",
+        help="with --wait: seconds to wait at most (default: 1200)",
+    )
+    status.add_argument(
+        "--start-timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="with --wait: seconds to wait for it to begin (default: 60)",
+    )
     status.add_argument("--long", action="store_true", help="all that is known")
-    status.add_argument("--format", choices=("text", "json"), default="text", help="json: all that is known, for scripts")
+    status.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json: all that is known, for scripts",
+    )
     query = add("query", "show what the platform said about this instance")
-    query.add_argument("path", nargs="?", default="", help="a dotted path such as admin.name or "
-                       "raw.imds.compute.vmSize; all of it when left out")
+    query.add_argument(
+        "path",
+        nargs="?",
+        default="",
+        help="a dotted path such as admin.name or raw.imds.compute.vmSize; all of it when left out",
+    )
     query.add_argument("--all", action="store_true", help="all of it, as without a path")
-    query.add_argument("--secrets", action="store_true", help="with passwords and user data; for root alone")
+    query.add_argument(
+        "--secrets", action="store_true", help="with passwords and user data; for root alone"
+    )
     analyze = add("analyze", "show where the time of the last provisioning went")
-    analyze.add_argument("view", choices=("blame", "show"), help="blame: slowest first; show: in order")
-    analyze.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
-    config = add("config", "show the effective settings and where each came from; 1 if something is wrong with them")
-    config.add_argument("--format", choices=("text", "json"), default="text", help="json: for scripts")
-    clean = add("clean", "forget every instance, so that the next boot provisions again; marks of frequency once, and what "
-                "modules have made of the machine, stay, unless an option says otherwise; that boot makes new SSH host keys")
+    analyze.add_argument(
+        "view", choices=("blame", "show"), help="blame: slowest first; show: in order"
+    )
+    analyze.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json: for scripts"
+    )
+    config = add(
+        "config",
+        "show the effective settings and where each came from; 1 if something is wrong with them",
+    )
+    config.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json: for scripts"
+    )
+    clean = add(
+        "clean",
+        "forget every instance, so that the next boot provisions again; marks of frequency once,"
+        " and what modules have made of the machine, stay, unless an option says otherwise; that"
+        " boot makes new SSH host keys",
+    )
     clean.add_argument("--logs", action="store_true", help="remove the log as well")
-    clean.add_argument("--machine-id", action="store_true", help="let the next boot make a new machine id")
-    clean.add_argument("--ssh-host-keys", action="store_true", help="remove the SSH host keys at once; without this "
-                       "they serve until the next boot makes new ones")
-    clean.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with their "
-                       "homes")
-    clean.add_argument("--reboot", action="store_true", help="reboot afterwards, unless something failed")
-    generalize = add("generalize", "make the disk ready to be imaged: all that clean does (accounts only with --user), and "
-                     "remove DHCP leases, the host name, root's history, the journal, random seeds and names of network "
-                     "cards; SSH host keys only where lightinit is going to make new ones")
-    generalize.add_argument("--user", action="store_true", help="remove the accounts that lightinit provisioned, with "
-                            "their homes")
+    clean.add_argument(
+        "--machine-id", action="store_true", help="let the next boot make a new machine id"
+    )
+    clean.add_argument(
+        "--ssh-host-keys",
+        action="store_true",
+        help=(
+            "remove the SSH host keys at once; without this "
+            "they serve until the next boot makes new ones"
+        ),
+    )
+    clean.add_argument(
+        "--user",
+        action="store_true",
+        help="remove the accounts that lightinit provisioned, with their homes",
+    )
+    clean.add_argument(
+        "--reboot", action="store_true", help="reboot afterwards, unless something failed"
+    )
+    generalize = add(
+        "generalize",
+        "make the disk ready to be imaged: all that clean does (accounts only with --user), and"
+        " remove DHCP leases, the host name, root's history, the journal, random seeds and names of"
+        " network cards; SSH host keys only where lightinit is going to make new ones",
+    )
+    generalize.add_argument(
+        "--user",
+        action="store_true",
+        help="remove the accounts that lightinit provisioned, with their homes",
+    )
     generalize.add_argument("--yes", action="store_true", help="do not ask, for scripts")
     return parser
 

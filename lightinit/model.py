@@ -1,7 +1,9 @@
-"""What the stages speak about: frozen values without behaviour, all of them plain enough to be written as JSON.
+"""What the stages speak about: frozen values without behaviour, all of them plain enough to be
+written as JSON.
 
 This file knows no format, no host and no protocol.
 """
+
 from __future__ import annotations
 
 import enum
@@ -19,7 +21,9 @@ class Frequency(enum.Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """A classless route: ``destination`` as ``address/prefix length``, ``gateway`` as an address."""
+    """A classless route: ``destination`` as ``address/prefix length``, ``gateway`` as an
+    address.
+    """
 
     destination: str
     gateway: str
@@ -36,7 +40,8 @@ class Lease:
         wireserver: the address in option 245, None when it was not handed out.
         routers: the default gateways, in order.
         routes: classless routes of option 121 (or 249).
-        expires_s: Unix time in seconds at which the lease ends; None when it never does or is not said.
+        expires_s: Unix time in seconds at which the lease ends; None when it never does or is not
+            said.
         source: the path of the file, as seen inside the root.
     """
 
@@ -75,9 +80,11 @@ class Network:
 
 @dataclass(frozen=True)
 class SshKey:
-    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509 certificate.
+    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509
+    certificate.
 
-    Without a ``text``, ``fingerprint`` names the certificate of the platform's whose public key is meant.
+    Without a ``text``, ``fingerprint`` names the certificate of the platform's whose public key is
+    meant.
     """
 
     text: str
@@ -92,8 +99,10 @@ class Certificate:
     Attributes:
         thumbprint: upper-case hex SHA-1 of its DER.
         certificate: as PEM.
-        key: its private key as PEM (PKCS#8, not encrypted), "" when the platform gave none. A secret.
-        had_key: that there was one, although it is no longer at hand: it is forgotten once the VM is ready.
+        key: its private key as PEM (PKCS#8, not encrypted), "" when the platform gave none. A
+            secret.
+        had_key: that there was one, although it is no longer at hand: it is forgotten once the VM
+            is ready.
     """
 
     thumbprint: str
@@ -109,9 +118,11 @@ class User:
     Attributes:
         name: the login name, as given, not yet validated.
         ssh_keys: what should open it.
-        password_login: False when password login is off, True when it is on, None when the platform did not say.
+        password_login: False when password login is off, True when it is on, None when the platform
+            did not say.
         password: what the account's password is to be, "" for none. A secret.
-        had_password: that there was one, although it is no longer at hand: it is forgotten once the VM is ready.
+        had_password: that there was one, although it is no longer at hand: it is forgotten once the
+            VM is ready.
     """
 
     name: str
@@ -142,11 +153,13 @@ class Instance:
         platform: the datasource's name, such as ``azure``.
         hostnames: the names that the platform wishes, best first; not yet validated.
         admin: the admin account, None when the platform names none.
-        vm_id, location, vm_size, resource_group, subscription_id, scale_set, zone: as the platform says, or "".
+        vm_id, location, vm_size, resource_group, subscription_id, scale_set, zone: as the platform
+            says, or "".
         tags: the VM's tags.
         user_data: IMDS userData, still base64, or "". A secret.
         raw: the sources' own documents by source name, for ``query``. May hold secrets.
-        custom_data: the provisioning media's CustomData, still base64 (or whatever stood in its place), or "". A secret.
+        custom_data: the provisioning media's CustomData, still base64 (or whatever stood in its
+            place), or "". A secret.
         certificates: those that the datasource was asked to fetch.
     """
 

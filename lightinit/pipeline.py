@@ -1,9 +1,11 @@
-"""Runs steps: each has a mark, is timed, is told of, and when it fails the others still get their turn.
+"""Runs steps: each has a mark, is timed, is told of, and when it fails the others still get their
+turn.
 
-What a step does is not known here: stages and modules come as functions. ``except Exception`` stands here around
-modules alone, since a module may be anybody's code; a stage that raises anything but a LightinitError is a bug of
-lightinit's own, which the command line's outermost edge reports.
+What a step does is not known here: stages and modules come as functions. ``except Exception``
+stands here around modules alone, since a module may be anybody's code; a stage that raises anything
+but a LightinitError is a bug of lightinit's own, which the command line's outermost edge reports.
 """
+
 from __future__ import annotations
 
 import logging
@@ -50,7 +52,9 @@ class Step:
 
     @property
     def told(self) -> LightinitError:
-        """The error as the platform is told it: with the step's name, so that a reader knows where to look."""
+        """The error as the platform is told it: with the step's name, so that a reader knows where
+        to look.
+        """
         error = self.error or ProvisioningError("step failed")
         details = {"step": self.name}
         details.update(error.details)
@@ -58,8 +62,13 @@ class Step:
 
     def as_dict(self) -> Dict[str, Any]:
         """The step as it stands in result.json."""
-        data: Dict[str, Any] = {"kind": self.kind, "name": self.name, "result": self.result,
-                                "required": self.required, "duration_s": round(self.duration_s, 6)}
+        data: Dict[str, Any] = {
+            "kind": self.kind,
+            "name": self.name,
+            "result": self.result,
+            "required": self.required,
+            "duration_s": round(self.duration_s, 6),
+        }
         if self.message:
             data["message"] = self.message
         if self.warnings:
@@ -74,8 +83,8 @@ class Context:
     """What a stage works on. The local stage fills in what comes after ``steps``.
 
     Attributes:
-        platform_known: whether DMI (or the settings) says that this is the datasource's platform; None when DMI
-            says nothing.
+        platform_known: whether DMI (or the settings) says that this is the datasource's platform;
+            None when DMI says nothing.
         begun: what the datasource has begun before there was a network.
         datasource: made once there is a network.
         whole: whether this run walks all stages, so that the platform hears its end.
@@ -107,13 +116,25 @@ class Context:
 
     @property
     def first_failure(self) -> Optional[Step]:
-        """The first required step that failed, or None. A module's failure says more than that of its stage."""
+        """The first required step that failed, or None. A module's failure says more than that of
+        its stage.
+        """
         failed = [step for step in self.steps if step.failed and step.required]
-        return next((step for step in failed if step.kind == "module"), failed[0] if failed else None)
+        return next(
+            (step for step in failed if step.kind == "module"), failed[0] if failed else None
+        )
 
 
-def run_step(context: Context, kind: str, name: str, frequency: Frequency, work: Callable[[], Outcome],
-             required: bool = True, force: bool = False, isolate: bool = False) -> Step:
+def run_step(
+    context: Context,
+    kind: str,
+    name: str,
+    frequency: Frequency,
+    work: Callable[[], Outcome],
+    required: bool = True,
+    force: bool = False,
+    isolate: bool = False,
+) -> Step:
     """Run one step unless its mark is there, and leave its mark when it succeeded.
 
     Args:
@@ -132,7 +153,14 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
     marks, key = context.semaphores, "%s.%s" % (kind, name)
     mark = None if force or marks is None else marks.find(key, frequency)
     if mark is not None:
-        step = Step(kind, name, "already", required, message="done " + mark.finished, warnings=list(mark.warnings))
+        step = Step(
+            kind,
+            name,
+            "already",
+            required,
+            message="done " + mark.finished,
+            warnings=list(mark.warnings),
+        )
         LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
         context.steps.append(step)
         return step
@@ -157,15 +185,21 @@ def run_step(context: Context, kind: str, name: str, frequency: Frequency, work:
     return step
 
 
-def _leave_mark(context: Context, step: Step, key: str, frequency: Frequency, outcome: Outcome) -> None:
+def _leave_mark(
+    context: Context, step: Step, key: str, frequency: Frequency, outcome: Outcome
+) -> None:
     if context.semaphores is None:  # the local stage brings the marks with it
         return
     try:
-        context.semaphores.write(key, frequency, step.duration_s, outcome, context.system.clock.time())
+        context.semaphores.write(
+            key, frequency, step.duration_s, outcome, context.system.clock.time()
+        )
     except LightinitError as error:
         if frequency is not Frequency.BOOT:
             raise
-        step.warnings.append("it will run again in this boot: %s" % error)  # no more than that is lost with /run
+        step.warnings.append(
+            "it will run again in this boot: %s" % error
+        )  # no more than that is lost with /run
 
 
 def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
@@ -175,11 +209,21 @@ def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
         raise
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         LOG.debug("module %s raised", name, exc_info=True)
-        raise ProvisioningError("module raised an unexpected error", module=name, error=type(error).__name__,
-                                said=_said(error)) from error
+        raise ProvisioningError(
+            "module raised an unexpected error",
+            module=name,
+            error=type(error).__name__,
+            said=_said(error),
+        ) from error
     if not isinstance(outcome, Outcome):
-        raise ProvisioningError("module returned no outcome", module=name, returned=type(outcome).__name__)
-    return Outcome(str(outcome.message or ""), tuple(str(text) for text in outcome.warnings or ()), bool(outcome.skipped))
+        raise ProvisioningError(
+            "module returned no outcome", module=name, returned=type(outcome).__name__
+        )
+    return Outcome(
+        str(outcome.message or ""),
+        tuple(str(text) for text in outcome.warnings or ()),
+        bool(outcome.skipped),
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -1,11 +1,14 @@
-"""The first question of every boot: is there anything to do? Answered from a few small files, without importing anything
-that the interpreter has not loaded itself.
+"""The first question of every boot: is there anything to do? Answered from a few small files,
+without importing anything that the interpreter has not loaded itself.
 
-"No" needs all of this: a stamp that this version left when nothing was pending, the same product_uuid in DMI as then, and
-settings files that have not changed since. Whatever is unclear means "maybe", and the real thing runs. Init systems ask
-the same of the shell script ``check`` first, which does not start Python; this is for those that do not.
+"No" needs all of this: a stamp that this version left when nothing was pending, the same
+product_uuid in DMI as then, and settings files that have not changed since. Whatever is unclear
+means "maybe", and the real thing runs. Init systems ask the same of the shell script ``check``
+first, which does not start Python; this is for those that do not.
 """
-import posix  # built in; with -S not even os is loaded yet, and it costs more than all that is done here
+
+# built in; with -S not even os is loaded yet, and it costs more than all that is done here
+import posix
 
 from lightinit import __version__
 
@@ -15,7 +18,9 @@ UUID = "/sys/class/dmi/id/product_uuid"
 
 
 def root_of(argv):  # type: ignore[no-untyped-def]
-    """The root that ``argv`` (without the program) boots, or None when it asks for anything but a plain boot."""
+    """The root that ``argv`` (without the program) boots, or None when it asks for anything but a
+    plain boot.
+    """
     if argv == ["boot"]:
         return ""
     if len(argv) == 3 and argv[0] == "boot" and argv[1] == "--root":
@@ -26,11 +31,17 @@ def root_of(argv):  # type: ignore[no-untyped-def]
 
 
 def provisioned(root):  # type: ignore[no-untyped-def]
-    """The instance id when nothing is to do on the machine at ``root`` ("" for this one), else None."""
+    """The instance id when nothing is to do on the machine at ``root`` ("" for this one), else
+    None.
+    """
     try:
         stamp = [line.partition("=") for line in _read(root + STAMP).splitlines()]
         said = {key: value for key, _, value in stamp}
-        if said["version"] != __version__ or not said["uuid"] or _read(root + UUID).strip() != said["uuid"]:
+        if (
+            said["version"] != __version__
+            or not said["uuid"]
+            or _read(root + UUID).strip() != said["uuid"]
+        ):
             return None
         for key, _, value in stamp:
             mark, _, path = value.partition(" ")
@@ -38,7 +49,11 @@ def provisioned(root):  # type: ignore[no-untyped-def]
                 return None
         # A file that came within the second in which its directory was stamped changes no mark.
         known = [value.partition(" ")[2] for key, _, value in stamp if key == "file"]
-        drop_ins = [DROP_INS + name for name in _list(root + DROP_INS) if name[-5:] == ".conf" and name[0] != "."]
+        drop_ins = [
+            DROP_INS + name
+            for name in _list(root + DROP_INS)
+            if name[-5:] == ".conf" and name[0] != "."
+        ]
         return said["instance"] if all(name in known for name in drop_ins) else None
     except (OSError, KeyError, ValueError):
         return None

@@ -1,4 +1,7 @@
-"""From a module's name in the settings to the module. A name with a dot is imported as it stands."""
+"""From a module's name in the settings to the module. A name with a dot is imported as it
+stands.
+"""
+
 from __future__ import annotations
 
 import importlib
@@ -19,7 +22,9 @@ def shipped_modules() -> List[str]:
     import lightinit.modules
 
     folder = os.path.dirname(os.path.abspath(str(lightinit.modules.__file__)))
-    return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_")
+    return sorted(
+        name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_"
+    )
 
 
 def load_module(name: str) -> ModuleType:
@@ -34,20 +39,45 @@ def load_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and path.startswith(error.name):
             found = nearest(name, shipped_modules())
-            raise ProvisioningError("no such module", module=name, hint="did you mean %s?" % found if found else
-                                    "the shipped ones are: " + ", ".join(shipped_modules())) from None
+            raise ProvisioningError(
+                "no such module",
+                module=name,
+                hint=(
+                    "did you mean %s?" % found
+                    if found
+                    else "the shipped ones are: " + ", ".join(shipped_modules())
+                ),
+            ) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
-    except (Exception, SystemExit) as error:  # anybody's code, and a module like any other when it fails
-        raise ProvisioningError("module cannot be imported", module=name, error=type(error).__name__,
-                                said=str(error)[:200]) from error
-    missing = [part for part in ("NAME", "FREQUENCY", "REQUIRED", "apply") if not hasattr(module, part)]
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # anybody's code, and a module like any other when it fails
+        raise ProvisioningError(
+            "module cannot be imported",
+            module=name,
+            error=type(error).__name__,
+            said=str(error)[:200],
+        ) from error
+    missing = [
+        part for part in ("NAME", "FREQUENCY", "REQUIRED", "apply") if not hasattr(module, part)
+    ]
     if missing:
-        raise ProvisioningError("not a lightinit module", module=name, lacks=" ".join(missing),
-                                hint="docs/modules.md tells what a module must have")
+        raise ProvisioningError(
+            "not a lightinit module",
+            module=name,
+            lacks=" ".join(missing),
+            hint="docs/modules.md tells what a module must have",
+        )
     if not isinstance(module.FREQUENCY, Frequency) or not all(
-            isinstance(setting, Setting) for setting in getattr(module, "SETTINGS", ())):
-        raise ProvisioningError("not a lightinit module", module=name, wrong="FREQUENCY or SETTINGS",
-                                hint="FREQUENCY must be a lightinit.model.Frequency, SETTINGS a tuple of Setting")
+        isinstance(setting, Setting) for setting in getattr(module, "SETTINGS", ())
+    ):
+        raise ProvisioningError(
+            "not a lightinit module",
+            module=name,
+            wrong="FREQUENCY or SETTINGS",
+            hint="FREQUENCY must be a lightinit.model.Frequency, SETTINGS a tuple of Setting",
+        )
     return module
 
 
@@ -59,10 +89,20 @@ def module_schema(name: str) -> Tuple[Setting, ...]:
     """
     module = load_module(name)
     shared: Sequence[Setting] = (
-        Setting("frequency", "text", module.FREQUENCY.value, "instance: once per instance. boot: every boot. once: "
-                "once in the life of the disk.", FREQUENCIES),
-        Setting("required", "boolean", module.REQUIRED, "Whether its failure is reported to the platform as a failed "
-                "provisioning; if not, the boot ends as done with warnings."),
+        Setting(
+            "frequency",
+            "text",
+            module.FREQUENCY.value,
+            "instance: once per instance. boot: every boot. once: once in the life of the disk.",
+            FREQUENCIES,
+        ),
+        Setting(
+            "required",
+            "boolean",
+            module.REQUIRED,
+            "Whether its failure is reported to the platform as a failed "
+            "provisioning; if not, the boot ends as done with warnings.",
+        ),
     )
     return tuple(shared) + tuple(getattr(module, "SETTINGS", ()))
 

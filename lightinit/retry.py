@@ -1,8 +1,9 @@
 """Try again, with growing pauses, until a deadline. Pure: clock, sleep and dice are all handed in.
 
-This file knows neither HTTP nor Azure: what may be tried again is told by the class of the error (see
-:mod:`lightinit.errors`), how long to wait at least by its ``retry_after_s``.
+This file knows neither HTTP nor Azure: what may be tried again is told by the class of the error
+(see :mod:`lightinit.errors`), how long to wait at least by its ``retry_after_s``.
 """
+
 from __future__ import annotations
 
 import os
@@ -37,12 +38,14 @@ class RetryPolicy:
         first_s: seconds between the first attempt and the second.
         factor: by how much each pause is longer than the one before.
         cap_s: seconds that a pause never exceeds, unless the other side asked for more.
-        jitter: fraction by which a pause is made longer or shorter at random, so that a thousand VMs that
-            were started together don't come back together.
+        jitter: fraction by which a pause is made longer or shorter at random, so that a thousand
+            VMs that were started together don't come back together.
         deadline_s: seconds for everything, the first attempt included.
-        malformed_s: for how many seconds garbled answers in a row are borne, from the first of them: what answers
-            in the place of a server that is still starting goes away, what has taken its place for good does not.
-        min_malformed: how many garbled answers in a row it takes at least, whatever time has passed.
+        malformed_s: for how many seconds garbled answers in a row are borne, from the first of
+            them: what answers in the place of a server that is still starting goes away, what has
+            taken its place for good does not.
+        min_malformed: how many garbled answers in a row it takes at least, whatever time has
+            passed.
     """
 
     first_s: float = 1.0
@@ -64,7 +67,9 @@ class RetryPolicy:
 
     @property
     def last_start_s(self) -> float:
-        """When, from the start, the last attempt begins at the latest: it needs some time of its own."""
+        """When, from the start, the last attempt begins at the latest: it needs some time of its
+        own.
+        """
         return self.deadline_s - min(LAST_ATTEMPT_S, self.deadline_s / 10.0)
 
 
@@ -73,28 +78,35 @@ def system_random() -> float:
     return int.from_bytes(os.urandom(4), "big") / 4294967296.0
 
 
-def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pacer,
-          random: Callable[[], float] = system_random, on_retry: Optional[OnRetry] = None) -> Result:
+def retry(
+    operation: Callable[[float], Result],
+    policy: RetryPolicy,
+    clock: Pacer,
+    random: Callable[[], float] = system_random,
+    on_retry: Optional[OnRetry] = None,
+) -> Result:
     """Call ``operation`` until it returns.
 
-    A TransientError is waited out until the deadline, MalformedErrors in a row only ``policy.malformed_s``
-    seconds; any other error passes through at once. A pause that reaches too near the deadline, or beyond it, is
-    cut so that one last attempt is made shortly before: who asked for an hour may be back in a minute.
+    A TransientError is waited out until the deadline, MalformedErrors in a row only
+    ``policy.malformed_s`` seconds; any other error passes through at once. A pause that reaches too
+    near the deadline, or beyond it, is cut so that one last attempt is made shortly before: who
+    asked for an hour may be back in a minute.
 
     Args:
         operation: called with the seconds that remain, which it should take as its own limit.
         policy: the schedule.
         clock: gives the time and sleeps.
         random: gives numbers from 0 up to 1, for the jitter.
-        on_retry: called before each pause with the error, the seconds to wait and the number of attempts so
-            far.
+        on_retry: called before each pause with the error, the seconds to wait and the number of
+            attempts so far.
 
     Returns:
         What ``operation`` returned.
 
     Raises:
-        ProvisioningError: given up; reason and details are those of the last error, with ``attempts`` and
-            ``elapsed_s`` added, and ``retry_after_s`` if that reached beyond the deadline.
+        ProvisioningError: given up; reason and details are those of the last error, with
+            ``attempts`` and ``elapsed_s`` added, and ``retry_after_s`` if that reached beyond the
+            deadline.
     """
     started_s = clock.monotonic()
     attempts = malformed = 0
@@ -116,8 +128,10 @@ def retry(operation: Callable[[float], Result], policy: RetryPolicy, clock: Pace
             last = error
         wait_s = max(policy.pause_s(attempts - 1, random()), asked_s)
         elapsed_s = clock.monotonic() - started_s
-        hopeless = (malformed >= policy.min_malformed
-                    and elapsed_s + wait_s >= malformed_since_s + policy.malformed_s)
+        hopeless = (
+            malformed >= policy.min_malformed
+            and elapsed_s + wait_s >= malformed_since_s + policy.malformed_s
+        )
         if hopeless or is_last or elapsed_s >= policy.last_start_s:
             extra: Dict[str, Any] = {"attempts": attempts, "elapsed_s": "%.1f" % elapsed_s}
             if asked_s and elapsed_s + asked_s >= policy.deadline_s:

@@ -1,8 +1,9 @@
 """Settings: INI text -> frozen values, each with the place that it came from.
 
-What keys there are is not known here: modules and datasources declare theirs (:class:`Setting`), and the caller
-passes in how to find these declarations.
+What keys there are is not known here: modules and datasources declare theirs (:class:`Setting`),
+and the caller passes in how to find these declarations.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ class Settings:
         values: by section, then by key.
         origins: where each value came from: ``file:line`` or ``default``; the same shape.
         problems: what was wrong; the default was used there.
-        fingerprint: lines that differ whenever a settings file appears, goes or changes; see :func:`fingerprint`.
+        fingerprint: lines that differ whenever a settings file appears, goes or changes; see
+            :func:`fingerprint`.
     """
 
     values: Mapping[str, Mapping[str, Any]]
@@ -61,39 +63,96 @@ class Settings:
 
 CORE: Dict[str, Tuple[Setting, ...]] = {
     "lightinit": (
-        Setting("enabled", "boolean", True, "Whether `lightinit boot` does anything at all; the file "
-                "/etc/lightinit/disabled switches it off too."),
-        Setting("datasource", "text", "azure", "Where the VM's data come from: a name that lightinit ships, or the "
-                "dotted name of a Python class of your own."),
-        Setting("platform_check", "text", "dmi", "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
-                "lease with option 245) says that this is Azure. none: take it for granted.", ("dmi", "none")),
-        Setting("modules", "words", (
-            "entropy", "hostname", "ssh_host_keys", "users", "ssh_authorized_keys", "ssh_password_login", "certificates",
-            "timezone", "write_files", "root_disk", "custom_data"),
-                "The modules of the config stage, in order. A name with a dot is imported as it stands."),
-        Setting("log_level", "text", "info", "How much is said on the console and in the log file.",
-                ("debug", "info", "warning", "error")),
-        Setting("log_file", "path", "/var/log/lightinit.log", "Where the log goes besides the console; empty: "
-                "to the console alone."),
+        Setting(
+            "enabled",
+            "boolean",
+            True,
+            "Whether `lightinit boot` does anything at all; the file "
+            "/etc/lightinit/disabled switches it off too.",
+        ),
+        Setting(
+            "datasource",
+            "text",
+            "azure",
+            "Where the VM's data come from: a name that lightinit ships, or the "
+            "dotted name of a Python class of your own.",
+        ),
+        Setting(
+            "platform_check",
+            "text",
+            "dmi",
+            "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
+            "lease with option 245) says that this is Azure. none: take it for granted.",
+            ("dmi", "none"),
+        ),
+        Setting(
+            "modules",
+            "words",
+            (
+                "entropy",
+                "hostname",
+                "ssh_host_keys",
+                "users",
+                "ssh_authorized_keys",
+                "ssh_password_login",
+                "certificates",
+                "timezone",
+                "write_files",
+                "root_disk",
+                "custom_data",
+            ),
+            "The modules of the config stage, in order. A name with a dot is imported as it"
+            " stands.",
+        ),
+        Setting(
+            "log_level",
+            "text",
+            "info",
+            "How much is said on the console and in the log file.",
+            ("debug", "info", "warning", "error"),
+        ),
+        Setting(
+            "log_file",
+            "path",
+            "/var/log/lightinit.log",
+            "Where the log goes besides the console; empty: to the console alone.",
+        ),
     ),
     "network": (
-        Setting("interface", "text", "", "The interface whose lease counts; empty: the one whose routes lead to the "
-                "platform."),
-        Setting("lease_timeout_s", "seconds", 300.0, "Seconds to wait for a DHCP lease before the boot is "
-                "reported as failed."),
-        Setting("grace_s", "seconds", 2.0, "Seconds that an address with a route must stand without any lease "
-                "file before the well-known addresses are used."),
+        Setting(
+            "interface",
+            "text",
+            "",
+            "The interface whose lease counts; empty: the one whose routes lead to the platform.",
+        ),
+        Setting(
+            "lease_timeout_s",
+            "seconds",
+            300.0,
+            "Seconds to wait for a DHCP lease before the boot is reported as failed.",
+        ),
+        Setting(
+            "grace_s",
+            "seconds",
+            2.0,
+            "Seconds that an address with a route must stand without any lease "
+            "file before the well-known addresses are used.",
+        ),
     ),
 }
 
 
-def load(system: Any, datasource_schema: Callable[[str], Sequence[Setting]],
-         module_schema: Callable[[str], Sequence[Setting]]) -> Settings:
+def load(
+    system: Any,
+    datasource_schema: Callable[[str], Sequence[Setting]],
+    module_schema: Callable[[str], Sequence[Setting]],
+) -> Settings:
     """Read the settings of a machine. Never fails: what is wrong is in ``problems``.
 
     Args:
         system: the machine (``read``, ``glob``, ``path``).
-        datasource_schema: the keys of a datasource, by its name; raises LightinitError for an unknown name.
+        datasource_schema: the keys of a datasource, by its name; raises LightinitError for an
+            unknown name.
         module_schema: the keys of a module, by its name; likewise.
     """
     entries: List[Entry] = []
@@ -110,8 +169,13 @@ def load(system: Any, datasource_schema: Callable[[str], Sequence[Setting]],
     return resolve(entries, problems, datasource_schema, module_schema, marks)
 
 
-def resolve(entries: List[Entry], problems: List[Problem], datasource_schema: Callable[[str], Sequence[Setting]],
-            module_schema: Callable[[str], Sequence[Setting]], mark: str = "") -> Settings:
+def resolve(
+    entries: List[Entry],
+    problems: List[Problem],
+    datasource_schema: Callable[[str], Sequence[Setting]],
+    module_schema: Callable[[str], Sequence[Setting]],
+    mark: str = "",
+) -> Settings:
     """The settings that these ``entries`` mean; what is wrong with them is added to ``problems``.
 
     Args:
@@ -145,7 +209,12 @@ def resolve(entries: List[Entry], problems: List[Problem], datasource_schema: Ca
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
     _refuse_unknown(entries, schema, problems, module_schema)
-    return Settings(values, origins, tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))), mark)
+    return Settings(
+        values,
+        origins,
+        tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
+        mark,
+    )
 
 
 def datasource_section(name: str) -> str:
@@ -159,10 +228,12 @@ def _at(origin: str, text: str) -> Problem:
 
 
 def fingerprint(system: Any, names: Iterable[str]) -> str:
-    """A line ``MARK NAME`` for each file: it differs whenever one of them appears, goes or changes. One stat a file.
+    """A line ``MARK NAME`` for each file: it differs whenever one of them appears, goes or changes.
+    One stat a file.
 
-    The mark is ``%i.%Y.%s`` of stat(1): inode, seconds of the last change, bytes. So a shell can compare it, with
-    busybox too, which knows no fractions of a second. It is ``-`` for a file that is not there.
+    The mark is ``%i.%Y.%s`` of stat(1): inode, seconds of the last change, bytes. So a shell can
+    compare it, with busybox too, which knows no fractions of a second. It is ``-`` for a file that
+    is not there.
     """
     import os
 
@@ -170,7 +241,9 @@ def fingerprint(system: Any, names: Iterable[str]) -> str:
     for name in names:
         try:
             found = os.stat(system.path(name))
-            lines.append("%d.%d.%d %s" % (found.st_ino, found.st_mtime_ns // 10 ** 9, found.st_size, name))
+            lines.append(
+                "%d.%d.%d %s" % (found.st_ino, found.st_mtime_ns // 10**9, found.st_size, name)
+            )
         except OSError:
             lines.append("- " + name)
     return "\n".join(lines)
@@ -221,7 +294,9 @@ def render(value: Any) -> str:
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """The one of ``known`` that ``name`` was probably meant to be, or ""; with a ``cutoff`` of 0 always one of them."""
+    """The one of ``known`` that ``name`` was probably meant to be, or ""; with a ``cutoff`` of 0
+    always one of them.
+    """
     import difflib
 
     found = difflib.get_close_matches(name, list(known), 1, cutoff)
@@ -239,7 +314,8 @@ def _seconds(text: str) -> float:
 
 
 def check_endpoint(text: str) -> str:
-    """``text``, if it is ``auto``, or a host with or without a port, and nothing that could bend a URL.
+    """``text``, if it is ``auto``, or a host with or without a port, and nothing that could bend a
+    URL.
 
     Raises:
         ValueError: it is not; the message says what was expected.
@@ -248,7 +324,9 @@ def check_endpoint(text: str) -> str:
     plain = host.replace(".", "").replace("-", "")
     if not plain or not all("0" <= char <= "9" or "a" <= char.lower() <= "z" for char in plain):
         raise ValueError("expected auto, an address, or address:port")
-    if colon and not (all("0" <= char <= "9" for char in port) and 0 < len(port) <= 5 and 0 < int(port) < 65536):
+    if colon and not (
+        all("0" <= char <= "9" for char in port) and 0 < len(port) <= 5 and 0 < int(port) < 65536
+    ):
         raise ValueError("expected a port from 1 to 65535 after the colon")
     return text
 
@@ -262,7 +340,9 @@ def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Prob
         problems.append(Problem(file, 0, "cannot be read: %s; defaults are used" % error.strerror))
         return
     except UnicodeDecodeError as error:
-        problems.append(Problem(file, 0, "is not UTF-8 text (byte %d); the file is passed over" % error.start))
+        problems.append(
+            Problem(file, 0, "is not UTF-8 text (byte %d); the file is passed over" % error.start)
+        )
         return
     except LightinitError as error:
         problems.append(Problem(file, 0, "%s; the file is passed over" % error))
@@ -272,8 +352,9 @@ def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Prob
     problems.extend(wrong)
 
 
-def _apply(section: str, schema: Sequence[Setting], entries: List[Entry],
-           problems: List[Problem]) -> Tuple[Dict[str, Any], Dict[str, str]]:
+def _apply(
+    section: str, schema: Sequence[Setting], entries: List[Entry], problems: List[Problem]
+) -> Tuple[Dict[str, Any], Dict[str, str]]:
     values = {setting.key: setting.default for setting in schema}
     origins = {setting.key: "default" for setting in schema}
     by_key = {setting.key: setting for setting in schema}
@@ -284,31 +365,67 @@ def _apply(section: str, schema: Sequence[Setting], entries: List[Entry],
             values[entry.key] = convert(by_key[entry.key], entry.value)
             origins[entry.key] = "%s:%d" % (entry.file, entry.line)
         except ValueError as error:
-            problems.append(Problem(entry.file, entry.line, "[%s] %s = %s: %s; using %s" % (
-                section, entry.key, short(entry.value.replace("\n", " ")), error, render(values[entry.key]) or "nothing")))
+            problems.append(
+                Problem(
+                    entry.file,
+                    entry.line,
+                    "[%s] %s = %s: %s; using %s"
+                    % (
+                        section,
+                        entry.key,
+                        short(entry.value.replace("\n", " ")),
+                        error,
+                        render(values[entry.key]) or "nothing",
+                    ),
+                )
+            )
     return values, origins
 
 
-def _refuse_unknown(entries: List[Entry], schema: Mapping[str, Sequence[Setting]], problems: List[Problem],
-                    module_schema: Callable[[str], Sequence[Setting]]) -> None:
+def _refuse_unknown(
+    entries: List[Entry],
+    schema: Mapping[str, Sequence[Setting]],
+    problems: List[Problem],
+    module_schema: Callable[[str], Sequence[Setting]],
+) -> None:
     told = set()
     for entry in entries:
         known = schema.get(entry.section)
         if known is None and entry.section.startswith("module."):
             try:  # the settings of a module that is installed but not listed are no mistake
-                known = module_schema(entry.section[len("module."):])
+                known = module_schema(entry.section[len("module.") :])
             except LightinitError:
                 known = None
         if known is None:
             if (entry.file, entry.section) not in told:
                 told.add((entry.file, entry.section))
-                problems.append(Problem(entry.file, entry.line, "there is no section [%s]%s" % (
-                    short(entry.section), _hint(entry.section, schema, "[%s]"))))
+                problems.append(
+                    Problem(
+                        entry.file,
+                        entry.line,
+                        "there is no section [%s]%s"
+                        % (short(entry.section), _hint(entry.section, schema, "[%s]")),
+                    )
+                )
         elif entry.key not in [setting.key for setting in known]:
-            problems.append(Problem(entry.file, entry.line, "[%s] has no key %s%s" % (
-                entry.section, short(entry.key), _hint(entry.key, [setting.key for setting in known], "%s"))))
+            problems.append(
+                Problem(
+                    entry.file,
+                    entry.line,
+                    "[%s] has no key %s%s"
+                    % (
+                        entry.section,
+                        short(entry.key),
+                        _hint(entry.key, [setting.key for setting in known], "%s"),
+                    ),
+                )
+            )
 
 
 def _hint(name: str, known: Iterable[str], form: str) -> str:
     found = nearest(name, known)
-    return "; did you mean %s?" % (form % found) if found else "; `lightinit config` lists all that there are"
+    return (
+        "; did you mean %s?" % (form % found)
+        if found
+        else "; `lightinit config` lists all that there are"
+    )

@@ -1,4 +1,5 @@
 """One stage or one module by itself, on what the stages before it have left."""
+
 from __future__ import annotations
 
 import logging
@@ -23,19 +24,30 @@ def stage(context: Context, name: str, force: bool) -> int:
     """
     _settle(context, name == "local")
     if name != "local" and not local.resume(context) and name != "config":
-        raise RefusedError("the local stage has not run", EXIT_NOT_RUN, stage=name, hint="run first: lightinit stage local")
+        raise RefusedError(
+            "the local stage has not run",
+            EXIT_NOT_RUN,
+            stage=name,
+            hint="run first: lightinit stage local",
+        )
     if name in ("config", "final"):
         has_data = local.use_stored_instance(context, with_secrets=_needs_secrets(context, name))
         if name == "config" and not has_data:
-            raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, stage=name,
-                               hint="run first: lightinit stage fetch")
+            raise RefusedError(
+                "the fetch stage has not run",
+                EXIT_NOT_RUN,
+                stage=name,
+                hint="run first: lightinit stage fetch",
+            )
     context.status.update(status="running", instance=context.instance_id)
     if name == "final" and (force or not boot.stage_done(context, "final")):
         _recall(context)
     if name == "config" and force:
         for module_name in context.settings["lightinit"]["modules"]:
             _forget(context, module_name)
-    step = boot.run_stage(context, name, force or (name == "config" and bool(config.pending(context))))
+    step = boot.run_stage(
+        context, name, force or (name == "config" and bool(config.pending(context)))
+    )
     if name == "final" and step.result != "already":
         boot.finish(context, ran=True)
         return _end(context, step, told=True)
@@ -53,13 +65,20 @@ def module(context: Context, name: str, force: bool) -> int:
     """
     _settle(context, False)
     if not local.use_stored_instance(context, with_secrets=_needs_secrets(context, "config")):
-        raise RefusedError("the fetch stage has not run", EXIT_NOT_RUN, module=name, hint="run first: lightinit boot")
+        raise RefusedError(
+            "the fetch stage has not run",
+            EXIT_NOT_RUN,
+            module=name,
+            hint="run first: lightinit boot",
+        )
     context.status.update(status="running", instance=context.instance_id)
     return _end(context, config.run_module(context, name, force))
 
 
 def _needs_secrets(context: Context, name: str) -> bool:
-    """Whether data count as missing without the password that belongs to them: so it is until the VM is ready."""
+    """Whether data count as missing without the password that belongs to them: so it is until the
+    VM is ready.
+    """
     return name == "config" and not boot.stage_done(context, "final")
 
 
@@ -69,9 +88,13 @@ def _settle(context: Context, may_be_open: bool) -> None:
     if why is not None:
         raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
     if not context.instance_id and not may_be_open:
-        recorded = current_instance(context.system)  # DMI is silent: the local stage has asked the platform
+        recorded = current_instance(
+            context.system
+        )  # DMI is silent: the local stage has asked the platform
         if recorded is None:
-            raise RefusedError("the local stage has not run", EXIT_NOT_RUN, hint="run first: lightinit stage local")
+            raise RefusedError(
+                "the local stage has not run", EXIT_NOT_RUN, hint="run first: lightinit stage local"
+            )
         context.use_instance(recorded)
 
 
@@ -82,8 +105,15 @@ def _recall(context: Context) -> None:
         context.steps.append(Step("stage", "fetch", "failed", error=missing))
     for name in config.pending(context):
         required = config.settings_of(context, name).get("required", True)
-        context.steps.append(Step("module", name, "failed", required, error=ProvisioningError(
-            "module has not run", module=name)))
+        context.steps.append(
+            Step(
+                "module",
+                name,
+                "failed",
+                required,
+                error=ProvisioningError("module has not run", module=name),
+            )
+        )
 
 
 def _forget(context: Context, name: str) -> None:
@@ -96,10 +126,17 @@ def _end(context: Context, step: Step, told: bool = False) -> int:
     if context.state is not None and not told:
         boot.keep_stamp(context)
         recorded = context.state.load("result") or {}
-        context.status.update(stage="", status="error" if step.failed else recorded.get("status", "not run"),
-                              errors=["%s: %s" % (step.name, step.error)] if step.failed else recorded.get("errors", []),
-                              warnings=step.warnings or recorded.get("warnings", []),
-                              reported=recorded.get("reported", ""))
+        context.status.update(
+            stage="",
+            status="error" if step.failed else recorded.get("status", "not run"),
+            errors=["%s: %s" % (step.name, step.error)]
+            if step.failed
+            else recorded.get("errors", []),
+            warnings=step.warnings or recorded.get("warnings", []),
+            reported=recorded.get("reported", ""),
+        )
     if step.result == "already":
-        LOG.info("%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message)
+        LOG.info(
+            "%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message
+        )
     return EXIT_FAILED if step.failed else EXIT_OK

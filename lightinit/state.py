@@ -1,7 +1,10 @@
-"""What stages hand to each other and to later boots: plain JSON below /var/lib/lightinit and /run/lightinit.
+"""What stages hand to each other and to later boots: plain JSON below /var/lib/lightinit and
+/run/lightinit.
 
-Nothing here decides anything; it knows where things lie, and that secrets lie in files that only root can read.
+Nothing here decides anything; it knows where things lie, and that secrets lie in files that only
+root can read.
 """
+
 from __future__ import annotations
 
 import json
@@ -29,7 +32,8 @@ INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 class Timeline:
-    """What took how long in one run: stages, modules, requests and commands, in seconds since the run began.
+    """What took how long in one run: stages, modules, requests and commands, in seconds since the
+    run began.
 
     Args:
         clock: only its monotonic time is used.
@@ -40,7 +44,9 @@ class Timeline:
         self.began_s = clock.monotonic()
         self.entries: List[Dict[str, Any]] = []
 
-    def add(self, kind: str, name: str, started_s: float, duration_s: float, result: str = "") -> None:
+    def add(
+        self, kind: str, name: str, started_s: float, duration_s: float, result: str = ""
+    ) -> None:
         """Note one entry.
 
         Args:
@@ -50,8 +56,15 @@ class Timeline:
             duration_s: seconds that it took.
             result: a word on how it ended.
         """
-        self.entries.append({"kind": kind, "name": name, "start_s": round(started_s - self.began_s, 6),
-                             "duration_s": round(duration_s, 6), "result": result})
+        self.entries.append(
+            {
+                "kind": kind,
+                "name": name,
+                "start_s": round(started_s - self.began_s, 6),
+                "duration_s": round(duration_s, 6),
+                "result": result,
+            }
+        )
 
 
 class State:
@@ -85,7 +98,8 @@ class State:
         self._system.write("%s/%s.json" % (self.folder, name), _dump(data), mode, durable=durable)
 
     def save_document(self, name: str, content: bytes) -> None:
-        """Keep a document of the platform's for people, root's alone; it holds no secrets, but nobody else needs it.
+        """Keep a document of the platform's for people, root's alone; it holds no secrets, but
+        nobody else needs it.
 
         Raises:
             ProvisioningError: it could not be written.
@@ -97,7 +111,9 @@ class State:
         return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)
 
     def save_network(self, network: Network) -> None:
-        """Write network.json, for people and for later commands of this boot; a next boot finds its own network."""
+        """Write network.json, for people and for later commands of this boot; a next boot finds its
+        own network.
+        """
         self.save("network", asdict(network), durable=False)
 
     def load_network(self) -> Optional[Network]:
@@ -109,20 +125,26 @@ class State:
             return None
 
     def save_instance(self, instance: Instance, redact: Callable[[Any], Any]) -> None:
-        """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since it is what counts.
+        """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since
+        it is what counts.
 
-        The admin's password and the certificates' private keys never lie on the disk: they go to /run, for this boot,
-        until :meth:`forget_secrets`. Whoever needs them in a later boot has to fetch anew.
+        The admin's password and the certificates' private keys never lie on the disk: they go to
+        /run, for this boot, until :meth:`forget_secrets`. Whoever needs them in a later boot has to
+        fetch anew.
 
         Args:
             instance: everything.
-            redact: gives a document without what smells of secrets; for the file that anybody can read.
+            redact: gives a document without what smells of secrets; for the file that anybody can
+                read.
         """
         secrets = _secrets_of(instance)
         everything = asdict(_without_secrets(instance))
         everything["secrets_apart"] = bool(secrets)
-        public = dict(everything, user_data=REDACTED if instance.user_data else "",
-                      custom_data=REDACTED if instance.custom_data else "")
+        public = dict(
+            everything,
+            user_data=REDACTED if instance.user_data else "",
+            custom_data=REDACTED if instance.custom_data else "",
+        )
         self.save("instance-public", redact(public))
         if secrets:
             secrets["instance"] = self.instance_id
@@ -143,10 +165,16 @@ class State:
         try:
             admin = data["admin"]
             if admin is not None:
-                admin = User(**dict(admin, ssh_keys=tuple(SshKey(**key) for key in admin["ssh_keys"])))
+                admin = User(
+                    **dict(admin, ssh_keys=tuple(SshKey(**key) for key in admin["ssh_keys"]))
+                )
             certificates = tuple(Certificate(**each) for each in data.pop("certificates", ()))
             apart = data.pop("secrets_apart", False)
-            instance = Instance(**dict(data, admin=admin, hostnames=tuple(data["hostnames"]), certificates=certificates))
+            instance = Instance(
+                **dict(
+                    data, admin=admin, hostnames=tuple(data["hostnames"]), certificates=certificates
+                )
+            )
         except (TypeError, KeyError, AttributeError) as error:
             LOG.warning("%s/instance.json is damaged (%s): it is fetched again", self.folder, error)
             return None
@@ -180,20 +208,33 @@ def _without_secrets(instance: Instance) -> Instance:
     admin = instance.admin
     if admin is not None:
         admin = replace(admin, password="", had_password=bool(admin.password))
-    return replace(instance, admin=admin, certificates=tuple(
-        replace(each, key="", had_key=bool(each.key)) for each in instance.certificates))
+    return replace(
+        instance,
+        admin=admin,
+        certificates=tuple(
+            replace(each, key="", had_key=bool(each.key)) for each in instance.certificates
+        ),
+    )
 
 
 def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
     admin, keys = instance.admin, secrets.get("keys") or {}
     if admin is not None:
         admin = replace(admin, password=str(secrets.get("password", "")), had_password=False)
-    return replace(instance, admin=admin, certificates=tuple(
-        replace(each, key=str(keys.get(each.thumbprint, "")), had_key=False) for each in instance.certificates))
+    return replace(
+        instance,
+        admin=admin,
+        certificates=tuple(
+            replace(each, key=str(keys.get(each.thumbprint, "")), had_key=False)
+            for each in instance.certificates
+        ),
+    )
 
 
 def find_instance(system: System, instance_id: str) -> str:
-    """The recorded id that means the same instance as ``instance_id`` (in any case, in either byte order), else it."""
+    """The recorded id that means the same instance as ``instance_id`` (in any case, in either byte
+    order), else it.
+    """
     for recorded in system.list_dir(INSTANCES):
         if same_instance(recorded, instance_id):
             return recorded
@@ -223,7 +264,8 @@ def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Opti
 
 
 class StatusFile:
-    """The live progress in /run/lightinit/status.json. Never in the way: where it cannot be written, that is logged once.
+    """The live progress in /run/lightinit/status.json. Never in the way: where it cannot be
+    written, that is logged once.
 
     Args:
         system: the machine.
@@ -244,11 +286,15 @@ class StatusFile:
             self._system.write(STATUS, _dump(self._data), durable=False)
         except LightinitError as error:
             self._broken = True
-            LOG.warning("progress cannot be written down, so `lightinit status` will not know: %s", error)
+            LOG.warning(
+                "progress cannot be written down, so `lightinit status` will not know: %s", error
+            )
 
 
 def read_boot_id(system: System) -> str:
-    """The kernel's id of this boot; the root's own file first, so that tests can reboot a scratch root."""
+    """The kernel's id of this boot; the root's own file first, so that tests can reboot a scratch
+    root.
+    """
     name = "/proc/sys/kernel/random/boot_id"
     text = system.read_text(name).strip()
     if not text and not system.live:
@@ -269,11 +315,15 @@ ECHOES = ("required module failed", "reported as not ready")
 
 
 def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
-    """The errors and the warnings of recorded steps, as lines. What failed without being required is a warning."""
+    """The errors and the warnings of recorded steps, as lines. What failed without being required
+    is a warning.
+    """
     errors: List[str] = []
     warnings: List[str] = []
     for step in steps:
         if step.get("error") and step.get("reason") not in ECHOES:
-            (errors if step.get("required", True) else warnings).append("%s: %s" % (step["name"], step["error"]))
+            (errors if step.get("required", True) else warnings).append(
+                "%s: %s" % (step["name"], step["error"])
+            )
         warnings.extend("%s: %s" % (step["name"], text) for text in step.get("warnings", ()))
     return errors, warnings

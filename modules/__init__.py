@@ -1,4 +1,5 @@
 """The modules of the config stage, one file each. Installed as ``lightinit.modules``.
 
-A module sees ``errors``, ``model``, ``settings``, ``formats`` and ``host``; never clients, state or another module.
+A module sees ``errors``, ``model``, ``settings``, ``formats`` and ``host``; never clients, state or
+another module.
 """

@@ -1,7 +1,10 @@
-"""Write the platform's certificates and their keys where programs look for them, named by thumbprint.
+"""Write the platform's certificates and their keys where programs look for them, named by
+thumbprint.
 
-It knows neither where they come from nor who wants them. What earlier certificates left stays: something may still use it.
+It knows neither where they come from nor who wants them. What earlier certificates left stays:
+something may still use it.
 """
+
 from __future__ import annotations
 
 import logging
@@ -22,7 +25,12 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 FOLDER = "/var/lib/lightinit/instance/certificates"
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("folder", "path", FOLDER, "Where {THUMBPRINT}.crt and {THUMBPRINT}.prv go; made (0755) if it is missing."),
+    Setting(
+        "folder",
+        "path",
+        FOLDER,
+        "Where {THUMBPRINT}.crt and {THUMBPRINT}.prv go; made (0755) if it is missing.",
+    ),
 )
 
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}\Z")
@@ -40,16 +48,19 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many there are.
 
     Raises:
-        ProvisioningError: a thumbprint is none, so that nothing was written; a file could not be written; or a key that
-            was not written while it was at hand is forgotten by now.
+        ProvisioningError: a thumbprint is none, so that nothing was written; a file could not be
+            written; or a key that was not written while it was at hand is forgotten by now.
     """
     if not instance.certificates:
         return Outcome("no certificates given", skipped=True)
     folder = (settings["folder"] or FOLDER).rstrip("/")
     for each in instance.certificates:
         if not THUMBPRINT.match(each.thumbprint):
-            raise ProvisioningError("certificate has no thumbprint", thumbprint=ascii(each.thumbprint[:80]),
-                                    hint="40 hex digits are expected; look at the datasource")
+            raise ProvisioningError(
+                "certificate has no thumbprint",
+                thumbprint=ascii(each.thumbprint[:80]),
+                hint="40 hex digits are expected; look at the datasource",
+            )
     keys = kept = 0
     for each in instance.certificates:
         path = "%s/%s" % (folder, each.thumbprint.upper())
@@ -60,9 +71,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         elif system.exists(path + ".prv"):
             kept += 1
         elif each.had_key:
-            raise ProvisioningError("private key is no longer at hand", thumbprint=each.thumbprint,
-                                    hint="it was forgotten when the VM was ready: lightinit stage fetch --force gets it "
-                                    "anew, then: lightinit module certificates --force")
+            raise ProvisioningError(
+                "private key is no longer at hand",
+                thumbprint=each.thumbprint,
+                hint=(
+                    "it was forgotten when the VM was ready: lightinit stage fetch --force gets it "
+                    "anew, then: lightinit module certificates --force"
+                ),
+            )
         _write(system, path + ".crt", each.certificate, 0o644)
     message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
     if kept:

@@ -1,9 +1,11 @@
-"""Keep the custom data and user data that the platform holds for this VM, and execute them where the settings say so.
+"""Keep the custom data and user data that the platform holds for this VM, and execute them where
+the settings say so.
 
-Only scripts are executed, each at most once: a mark says so before it begins, so that one that restarts the machine, or
-fails, does not do so at every boot. The formats of cloud-init are recognised, and are not supported: they are kept, and
-said to be of no effect.
+Only scripts are executed, each at most once: a mark says so before it begins, so that one that
+restarts the machine, or fails, does not do so at every boot. The formats of cloud-init are
+recognised, and are not supported: they are kept, and said to be of no effect.
 """
+
 from __future__ import annotations
 
 import json
@@ -25,13 +27,24 @@ NAME = "custom_data"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("execute", "text", "none", "Which of the two are executed, once per instance, as root, if they are scripts.",
-            ("none", "custom_data", "user_data", "both")),
-    Setting("timeout_s", "seconds", 600.0, "Seconds that the scripts may take, all together, before they are killed."),
+    Setting(
+        "execute",
+        "text",
+        "none",
+        "Which of the two are executed, once per instance, as root, if they are scripts.",
+        ("none", "custom_data", "user_data", "both"),
+    ),
+    Setting(
+        "timeout_s",
+        "seconds",
+        600.0,
+        "Seconds that the scripts may take, all together, before they are killed.",
+    ),
 )
 
 FOLDER = "/var/lib/lightinit/instance"
-# With the instance's other marks; whoever forgets the module's takes away those whose names begin with it and a plus sign.
+# With the instance's other marks; whoever forgets the module's takes away those whose names begin
+# with it and a plus sign.
 MARKS = FOLDER + "/sem/module." + NAME + "+"
 DONE = "done"
 AGAIN = "it is not executed again, except by: lightinit module custom_data --force"
@@ -43,7 +56,8 @@ class Begun(NamedTuple):
     Attributes:
         began: when (ISO 8601, UTC).
         boot_id: the kernel's id of the boot in which it began.
-        outcome: ``DONE``, or how it failed; "" when nobody saw its end, since the machine was restarted or lost its power.
+        outcome: ``DONE``, or how it failed; "" when nobody saw its end, since the machine was
+            restarted or lost its power.
     """
 
     began: str
@@ -58,7 +72,8 @@ class Kept(NamedTuple):
         name: for people: ``custom data`` or ``user data``.
         path: where it is, as the VM sees it.
         data: its content.
-        kind: as :func:`lightinit.formats.custom_data.recognise` gives it; "" when it could not be decoded.
+        kind: as :func:`lightinit.formats.custom_data.recognise` gives it; "" when it could not be
+            decoded.
         problem: why it is kept as it came, None when it was decoded.
     """
 
@@ -78,12 +93,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        What was kept and executed; a warning for each that could not be decoded or that only cloud-init understands, and
-        for each that an earlier run has begun to execute without success.
+        What was kept and executed; a warning for each that could not be decoded or that only
+        cloud-init understands, and for each that an earlier run has begun to execute without
+        success.
 
     Raises:
-        ProvisioningError: they could not be kept; or one that is to be executed is no script, cannot be started, or has
-            just failed or taken too long.
+        ProvisioningError: they could not be kept; or one that is to be executed is no script,
+            cannot be started, or has just failed or taken too long.
     """
     kept = []
     for name, text in (("custom data", instance.custom_data), ("user data", instance.user_data)):
@@ -94,7 +110,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome("no custom data or user data", skipped=True)
     chosen = [each for each in kept if settings["execute"] in ("both", each.name.replace(" ", "_"))]
     executed, warnings = _execute(system, instance, chosen, settings)
-    told = ["%s kept%s" % (each.name, executed.get(each.name) or _not_executed(each, each in chosen)) for each in kept]
+    told = [
+        "%s kept%s" % (each.name, executed.get(each.name) or _not_executed(each, each in chosen))
+        for each in kept
+    ]
     return Outcome(", ".join(told), tuple(_warnings(kept) + warnings))
 
 
@@ -108,15 +127,21 @@ def _warnings(kept: Sequence[Kept]) -> List[str]:
         if each.problem is not None:
             found.append("%s kept as it came: %s" % (each.name, each.problem))
         elif each.kind not in (formats.SCRIPT, formats.OTHER):
-            found.append("%s has a format that only cloud-init understands (%s): it is kept and has no effect" % (
-                each.name, each.kind))
+            found.append(
+                "%s has a format that only cloud-init understands (%s): it is kept and has no"
+                " effect" % (each.name, each.kind)
+            )
     return found
 
 
-# -- keeping -----------------------------------------------------------------------------------------------------------
+# -- keeping
+# --------------------------------------------------------------------------------------------------
+
 
 def _keep(system: System, name: str, text: str) -> Optional[Kept]:
-    """Write one of them, as far unpacked as it can be. What the platform does not give any more stays as it was kept."""
+    """Write one of them, as far unpacked as it can be. What the platform does not give any more
+    stays as it was kept.
+    """
     if not text.strip():
         return None
     path = "%s/%s" % (FOLDER, name.replace(" ", "-"))
@@ -130,19 +155,27 @@ def _keep(system: System, name: str, text: str) -> Optional[Kept]:
     return Kept(name, path, data, "" if problem is not None else formats.recognise(data), problem)
 
 
-# -- executing ---------------------------------------------------------------------------------------------------------
+# -- executing
+# --------------------------------------------------------------------------------------------------
 
-def _execute(system: System, instance: Instance, chosen: Sequence[Kept], settings: ModuleSettings
-             ) -> Tuple[Dict[str, str], List[str]]:
-    """Execute those that have not begun yet, one after the other; none before both are known to be scripts that can run.
 
-    One that has failed keeps the next from being executed, now and later. One that nobody saw ending does not: it may
-    have restarted the machine on purpose.
+def _execute(
+    system: System, instance: Instance, chosen: Sequence[Kept], settings: ModuleSettings
+) -> Tuple[Dict[str, str], List[str]]:
+    """Execute those that have not begun yet, one after the other; none before both are known to be
+    scripts that can run.
+
+    One that has failed keeps the next from being executed, now and later. One that nobody saw
+    ending does not: it may have restarted the machine on purpose.
 
     Returns:
-        What to say of those that were executed, by their names; and warnings on those that were so without success.
+        What to say of those that were executed, by their names; and warnings on those that were so
+        without success.
     """
-    begun = {each.name: _find_mark(system, each, settings.get("frequency") == Frequency.BOOT.value) for each in chosen}
+    begun = {
+        each.name: _find_mark(system, each, settings.get("frequency") == Frequency.BOOT.value)
+        for each in chosen
+    }
     to_do = [each for each in chosen if begun[each.name] is None]
     for each in to_do:
         _check(each)
@@ -160,19 +193,29 @@ def _execute(system: System, instance: Instance, chosen: Sequence[Kept], setting
         if mark is None and failed:
             warnings.append("%s not executed, since what comes before it failed" % each.name)
         elif mark is None:
-            _run(system, instance, each, max(0.0, deadline_s - system.clock.monotonic()), settings["timeout_s"])
+            _run(
+                system,
+                instance,
+                each,
+                max(0.0, deadline_s - system.clock.monotonic()),
+                settings["timeout_s"],
+            )
             told[each.name] = " and executed"
         elif mark.outcome == DONE:
             told[each.name] = " and executed before"
         else:
-            warnings.append("%s script began at %s, %s: not executed again" % (
-                each.name, mark.began, mark.outcome or "did not end"))
+            warnings.append(
+                "%s script began at %s, %s: not executed again"
+                % (each.name, mark.began, mark.outcome or "did not end")
+            )
             failed = bool(mark.outcome)
     return told, warnings
 
 
 def _find_mark(system: System, each: Kept, each_boot: bool) -> Optional[Begun]:
-    """What an earlier run has begun, or None. A damaged mark is one all the same: better not at all than twice."""
+    """What an earlier run has begun, or None. A damaged mark is one all the same: better not at all
+    than twice.
+    """
     path = _mark_path(each)
     try:
         data = json.loads(system.read(path).decode("utf-8"))
@@ -199,21 +242,42 @@ def _boot_id(system: System) -> str:
 
 def _check(each: Kept) -> None:
     if each.problem is not None:
-        raise ProvisioningError("custom data cannot be decoded", which=each.name, why=each.problem,
-                                hint="the platform takes base64; what came is in %s" % each.path)
+        raise ProvisioningError(
+            "custom data cannot be decoded",
+            which=each.name,
+            why=each.problem,
+            hint="the platform takes base64; what came is in %s" % each.path,
+        )
     if each.kind == formats.SCRIPT:
         if each.data.split(b"\n", 1)[0].endswith(b"\r"):
             # The kernel takes the carriage return for a part of the interpreter's name.
-            raise ProvisioningError("custom data is not a script", which=each.name, why="its lines end in CR LF",
-                                    hint="give it with Unix line ends (LF)")
+            raise ProvisioningError(
+                "custom data is not a script",
+                which=each.name,
+                why="its lines end in CR LF",
+                hint="give it with Unix line ends (LF)",
+            )
         return
     if each.kind != formats.OTHER:
-        raise ProvisioningError("custom data has a format that is not supported", which=each.name, format=each.kind,
-                                hint="give a script that begins with #!, or set `execute` so that it leaves this one out")
-    why = "a byte-order mark or white space is before its #!" if formats.has_mark_before_script(each.data) else \
-        "it does not begin with #!"
-    raise ProvisioningError("custom data is not a script", which=each.name, why=why, hint="give a script that begins "
-                            "with #!, or set `execute` so that it leaves this one out")
+        raise ProvisioningError(
+            "custom data has a format that is not supported",
+            which=each.name,
+            format=each.kind,
+            hint=(
+                "give a script that begins with #!, or set `execute` so that it leaves this one out"
+            ),
+        )
+    why = (
+        "a byte-order mark or white space is before its #!"
+        if formats.has_mark_before_script(each.data)
+        else "it does not begin with #!"
+    )
+    raise ProvisioningError(
+        "custom data is not a script",
+        which=each.name,
+        why=why,
+        hint="give a script that begins with #!, or set `execute` so that it leaves this one out",
+    )
 
 
 def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s: float) -> None:
@@ -224,38 +288,66 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
         LOG.info("%s: %s", each.name, line)
 
     command = _command(each, system.path(script))
-    mark = Begun(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), _boot_id(system))
+    mark = Begun(
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), _boot_id(system)
+    )
     _leave_mark(system, each, mark)
     try:
-        ended = scripts.run_script(system, command, {"LIGHTINIT_INSTANCE_ID": instance.id}, left_s,
-                                   "lightinit-" + each.name.replace(" ", "-"), tell)
+        ended = scripts.run_script(
+            system,
+            command,
+            {"LIGHTINIT_INSTANCE_ID": instance.id},
+            left_s,
+            "lightinit-" + each.name.replace(" ", "-"),
+            tell,
+        )
     except ProvisioningError:
         system.remove(_mark_path(each))  # it has not begun
         raise
-    outcome = "was killed at the limit of %g s" % limit_s if ended.timed_out else \
-        "failed with status %d" % ended.status if ended.status else DONE
+    outcome = (
+        "was killed at the limit of %g s" % limit_s
+        if ended.timed_out
+        else "failed with status %d" % ended.status
+        if ended.status
+        else DONE
+    )
     try:
         _leave_mark(system, each, mark._replace(outcome=outcome))
     except LightinitError as error:
         LOG.warning("%s: how its script ended cannot be kept: %s", each.name, error)
-    # Nothing of what it printed goes into an error, which the platform and every user can read: a shell quotes the script,
-    # and what its variables hold, in its complaints. The log is root's.
+    # Nothing of what it printed goes into an error, which the platform and every user can read: a
+    # shell quotes the script, and what its variables hold, in its complaints. The log is root's.
     if ended.timed_out:
-        raise ProvisioningError("custom data script took too long", which=each.name, limit_s=limit_s,
-                                hint="raise timeout_s of [module.custom_data], or let the script start in the background "
-                                "what takes long; " + AGAIN)
+        raise ProvisioningError(
+            "custom data script took too long",
+            which=each.name,
+            limit_s=limit_s,
+            hint=(
+                "raise timeout_s of [module.custom_data], or let the script start in the background"
+                " what takes long; "
+            )
+            + AGAIN,
+        )
     if ended.status != 0:
-        raise ProvisioningError("custom data script failed", which=each.name, status=ended.status, hint="the log has what "
-                                "it printed: grep '%s:' /var/log/lightinit.log; %s" % (each.name, AGAIN))
+        raise ProvisioningError(
+            "custom data script failed",
+            which=each.name,
+            status=ended.status,
+            hint="the log has what it printed: grep '%s:' /var/log/lightinit.log; %s"
+            % (each.name, AGAIN),
+        )
 
 
 def _check_interpreter(each: Kept) -> None:
     interpreter = formats.read_interpreter(each.data)
     if interpreter is None or not _can_execute(os.path.join("/", interpreter.path)):
         # Only the program's name: what stands behind it may be anything.
-        raise ProvisioningError("interpreter of the custom data is missing", which=each.name,
-                                interpreter=interpreter.path[:80] if interpreter is not None else "",
-                                hint="put it into the image, or name another in the first line")
+        raise ProvisioningError(
+            "interpreter of the custom data is missing",
+            which=each.name,
+            interpreter=interpreter.path[:80] if interpreter is not None else "",
+            hint="put it into the image, or name another in the first line",
+        )
 
 
 def _can_execute(path: str) -> bool:
@@ -263,7 +355,9 @@ def _can_execute(path: str) -> bool:
 
 
 def _command(each: Kept, path: str) -> List[str]:
-    """The script itself, or its interpreter where the file system that it is on lets nothing be executed."""
+    """The script itself, or its interpreter where the file system that it is on lets nothing be
+    executed.
+    """
     interpreter = formats.read_interpreter(each.data)
     if interpreter is None or not os.statvfs(path).f_flag & os.ST_NOEXEC:
         return [path]

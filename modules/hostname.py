@@ -1,8 +1,10 @@
 """Set the host name that the platform chose: static, live, in /etc/hosts, and with the DHCP server.
 
-It knows neither the platform nor what the names mean: the instance brings candidates, best first. A VM must not be lost
-for its name, so when none of them is valid everything stays as it is, and the boot ends with a warning.
+It knows neither the platform nor what the names mean: the instance brings candidates, best first. A
+VM must not be lost for its name, so when none of them is valid everything stays as it is, and the
+boot ends with a warning.
 """
+
 from __future__ import annotations
 
 import logging
@@ -15,7 +17,13 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.host import systemd
 from lightinit.host.accounts import restore_labels
-from lightinit.host.name_files import ASSIGNMENT_FILES, HOSTS, HOSTS_LIMIT_BYTES, OTHER_PLAIN_FILES, PLAIN_FILE
+from lightinit.host.name_files import (
+    ASSIGNMENT_FILES,
+    HOSTS,
+    HOSTS_LIMIT_BYTES,
+    OTHER_PLAIN_FILES,
+    PLAIN_FILE,
+)
 from lightinit.host.renewal import Renewal, renew_leases
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.host.text_files import read_text_file, write_text_file
@@ -30,14 +38,26 @@ REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = (
     Setting("hostname", "text", "", "This name instead of the platform's; empty: the platform's."),
     Setting("preserve_hostname", "boolean", False, "Leave the host name that the image has."),
-    Setting("manage_etc_hosts", "boolean", True, "Give the host name an address (127.0.1.1) in /etc/hosts."),
-    Setting("renew_lease", "boolean", True, "Have the DHCP client tell its server the new name, which puts it into DNS."),
+    Setting(
+        "manage_etc_hosts",
+        "boolean",
+        True,
+        "Give the host name an address (127.0.1.1) in /etc/hosts.",
+    ),
+    Setting(
+        "renew_lease",
+        "boolean",
+        True,
+        "Have the DHCP client tell its server the new name, which puts it into DNS.",
+    ),
 )
 
 
 @dataclass(frozen=True)
 class _NameFile:
-    """One file that holds the static name: with a ``key`` a file of shell assignments, without one the bare name."""
+    """One file that holds the static name: with a ``key`` a file of shell assignments, without one
+    the bare name.
+    """
 
     path: str
     key: str = ""
@@ -66,24 +86,36 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         What was done; a warning for each candidate that was refused or cut.
 
     Raises:
-        ProvisioningError: a file that holds the name could not be read or written. Of /etc/hosts that is a warning.
+        ProvisioningError: a file that holds the name could not be read or written. Of /etc/hosts
+            that is a warning.
     """
     if settings["preserve_hostname"]:
         return Outcome("host name left as it is, as the settings say", skipped=True)
-    candidates = ((settings["hostname"],) if settings["hostname"] else ()) + tuple(instance.hostnames)
+    candidates = ((settings["hostname"],) if settings["hostname"] else ()) + tuple(
+        instance.hostnames
+    )
     name, warnings = _choose(candidates)
     if name is None:
-        return Outcome("host name left as it is", tuple(warnings or ["the platform names no host name"]),
-                       skipped=not candidates)
+        return Outcome(
+            "host name left as it is",
+            tuple(warnings or ["the platform names no host name"]),
+            skipped=not candidates,
+        )
     files = _static_files(system)
     changed = []
-    # The hosts file comes first: which of its lines is the old name's is known only while the old name is still there.
+    # The hosts file comes first: which of its lines is the old name's is known only while the old
+    # name is still there.
     if settings["manage_etc_hosts"]:
         old_names = [file.read(read_text_file(system, file.path) or "") for file in files]
         if system.live:
             old_names.append(socket.gethostname())
         try:
-            changed += _edit(system, HOSTS, partial(names.edit_hosts, name=name, old_names=old_names), HOSTS_LIMIT_BYTES)
+            changed += _edit(
+                system,
+                HOSTS,
+                partial(names.edit_hosts, name=name, old_names=old_names),
+                HOSTS_LIMIT_BYTES,
+            )
         except ProvisioningError as error:
             warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
@@ -92,7 +124,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if _set_live_name(name, system, warnings) and settings["renew_lease"]:
         renewal = renew_leases(system, name)
     LOG.debug("changed: %s", ", ".join(changed) or "nothing")
-    return Outcome("; ".join(("host name is %s" % name,) + renewal.told), tuple(warnings) + renewal.warnings)
+    return Outcome(
+        "; ".join(("host name is %s" % name,) + renewal.told), tuple(warnings) + renewal.warnings
+    )
 
 
 def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
@@ -113,15 +147,26 @@ def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
 
 def _static_files(system: System) -> List[_NameFile]:
     """The files from which this host takes its name."""
-    files = [_NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)]
-    files = [file for file in files if file.add or file.read(read_text_file(system, file.path) or "")]
+    files = [
+        _NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)
+    ]
+    files = [
+        file for file in files if file.add or file.read(read_text_file(system, file.path) or "")
+    ]
     files += [_NameFile(path) for path in OTHER_PLAIN_FILES if system.exists(path)]
-    if not files or system.exists(PLAIN_FILE) or systemd.is_running(system) or systemd.is_installed(system):
+    if (
+        not files
+        or system.exists(PLAIN_FILE)
+        or systemd.is_running(system)
+        or systemd.is_installed(system)
+    ):
         files.append(_NameFile(PLAIN_FILE))
     return files
 
 
-def _edit(system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES) -> List[str]:
+def _edit(
+    system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES
+) -> List[str]:
     there = read_text_file(system, path, limit_bytes)
     after = edit(there or "")
     if after == (there or ""):
@@ -142,6 +187,8 @@ def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
     try:
         socket.sethostname(name)
     except OSError as error:
-        warnings.append("live host name could not be set (%s); it holds from the next boot" % error.strerror)
+        warnings.append(
+            "live host name could not be set (%s); it holds from the next boot" % error.strerror
+        )
         return False
     return True

@@ -1,9 +1,10 @@
 """Put the admin's SSH keys where sshd looks for them, and lose nothing that is there already.
 
-Ready means ready: when after this nobody could log in (no key in place, and no password that opens the account), the
-module fails. The path that the platform gives with a key is not used: sshd reads the file that its own configuration
-names, and no other.
+Ready means ready: when after this nobody could log in (no key in place, and no password that opens
+the account), the module fails. The path that the platform gives with a key is not used: sshd reads
+the file that its own configuration names, and no other.
 """
+
 from __future__ import annotations
 
 import logging
@@ -13,9 +14,22 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
-from lightinit.formats import authorized_keys, certificates, login_rules, passwords, public_keys, sshd_config, sshd_policy
+from lightinit.formats import (
+    authorized_keys,
+    certificates,
+    login_rules,
+    passwords,
+    public_keys,
+    sshd_config,
+    sshd_policy,
+)
 from lightinit.host import account_files, accounts, sshd, sshd_files
-from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
+from lightinit.host.private_files import (
+    Owner,
+    edit_private_file,
+    find_trusted_base,
+    read_private_file,
+)
 from lightinit.host.system import System
 from lightinit.model import Certificate, Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -41,7 +55,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys are new; a warning for each key that was refused.
 
     Raises:
-        ProvisioningError: the account is missing, the file is not safe to change, or nobody could log in.
+        ProvisioningError: the account is missing, the file is not safe to change, or nobody could
+            log in.
     """
     admin = instance.admin
     if admin is None:
@@ -56,16 +71,23 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
     if not by_password and not sshd_policy.keys_in_force(sshd_policy.read_effective(effective)):
-        raise ProvisioningError("sshd is set to read no authorized keys", user=name, why="PubkeyAuthentication or "
-                                "AuthenticationMethods", hint="look for these in sshd_config, or switch password login on")
+        raise ProvisioningError(
+            "sshd is set to read no authorized keys",
+            user=name,
+            why="PubkeyAuthentication or AuthenticationMethods",
+            hint="look for these in sshd_config, or switch password login on",
+        )
     base, parts = _find_file(system, account, effective, warnings)
     owner = Owner(account.uid, account.gid)
     shown = "/".join((base.rstrip("/"),) + parts)
     if not parts:
         if by_password:
             return Outcome("no keys put in place, and password login is on", tuple(warnings))
-        raise ProvisioningError("sshd is set to read no authorized keys", user=name,
-                                hint="look for AuthorizedKeysFile in sshd_config, or switch password login on")
+        raise ProvisioningError(
+            "sshd is set to read no authorized keys",
+            user=name,
+            hint="look for AuthorizedKeysFile in sshd_config, or switch password login on",
+        )
     if not keys:
         return _go_without(admin, warnings, read_private_file(system, base, parts, owner), shown)
     merged = authorized_keys.Merged(b"", 0)
@@ -77,7 +99,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
     written = edit_private_file(system, base, parts, owner, merge)
     for options in merged.restricted:
-        warnings.append("a key was in %s already, behind options, and stays behind them: %s" % (shown, options))
+        warnings.append(
+            "a key was in %s already, behind options, and stays behind them: %s" % (shown, options)
+        )
     if written:
         accounts.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
     message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
@@ -97,25 +121,46 @@ def _opens_by_password(system: System, admin: User) -> bool:
     return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
 
 
-def _check_rules(system: System, admin: User, account: texts.Account, effective: str, warnings: List[str]) -> None:
-    """Fail where the admin is kept out whatever the key or the password, and warn where that may be."""
+def _check_rules(
+    system: System, admin: User, account: texts.Account, effective: str, warnings: List[str]
+) -> None:
+    """Fail where the admin is kept out whatever the key or the password, and warn where that may
+    be.
+    """
     pam = sshd_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
     shadow = account_files.read_account_file(system, "/etc/shadow")
     left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
     for verdict, hint in (
-            (login_rules.judge_lists(effective, _who(system, account)),
-             "change that list in the image; the setting groups of the module users says which groups the admin joins"),
-            (login_rules.judge_shadow(shadow, account.name, accounts.today(system), pam, left_out),
-             "mend the account in the image (chage -l says more), or make the VM anew with another admin user name")):
+        (
+            login_rules.judge_lists(effective, _who(system, account)),
+            (
+                "change that list in the image; the setting groups of the module users says which"
+                " groups the admin joins"
+            ),
+        ),
+        (
+            login_rules.judge_shadow(shadow, account.name, accounts.today(system), pam, left_out),
+            (
+                "mend the account in the image (chage -l says more), or make the VM anew with"
+                " another admin user name"
+            ),
+        ),
+    ):
         if verdict.shut:
-            raise ProvisioningError("nobody could log in", user=account.name, why=verdict.shut, hint=hint)
+            raise ProvisioningError(
+                "nobody could log in", user=account.name, why=verdict.shut, hint=hint
+            )
         if verdict.doubt:
             warnings.append("%s may be kept out: %s" % (account.name, verdict.doubt))
 
 
-# -- the keys ----------------------------------------------------------------------------------------------------------
+# -- the keys
+# --------------------------------------------------------------------------------------------------
 
-def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -> List[public_keys.PublicKey]:
+
+def _read_keys(
+    admin: User, known: Sequence[Certificate], warnings: List[str]
+) -> List[public_keys.PublicKey]:
     keys: List[public_keys.PublicKey] = []
     for number, given in enumerate(admin.ssh_keys, 1):
         read = public_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
@@ -127,53 +172,89 @@ def _read_keys(admin: User, known: Sequence[Certificate], warnings: List[str]) -
             except MalformedError as error:
                 refused.append(error)
         if not found and not refused and given.fingerprint and not given.text:
-            refused.append(MalformedError("certificate of the ssh key is unknown", fingerprint=ascii(given.fingerprint[:80]),
-                                          hint="see what the boot says about certificates, or give the key itself"))
+            refused.append(
+                MalformedError(
+                    "certificate of the ssh key is unknown",
+                    fingerprint=ascii(given.fingerprint[:80]),
+                    hint="see what the boot says about certificates, or give the key itself",
+                )
+            )
         if not found and not refused:
             refused.append(MalformedError("ssh key is empty"))
-        warnings += ["key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused]
+        warnings += [
+            "key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused
+        ]
         warnings += [note for key in found for note in key.notes]
         keys += found
     return keys
 
 
 def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
-    """The PEM of the certificate that a fingerprint names, in any case, with or without colons; "" when there is none."""
+    """The PEM of the certificate that a fingerprint names, in any case, with or without colons; ""
+    when there is none.
+    """
     wanted = re.sub(r"[\s:]", "", fingerprint).upper()
     return next((each.certificate for each in known if wanted and each.thumbprint == wanted), "")
 
 
 def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:
     if admin.ssh_keys:
-        raise ProvisioningError("none of the ssh keys can be used", user=admin.name, keys=len(admin.ssh_keys),
-                                why=warnings[0], hint="give an ed25519 key, or an RSA key of 2048 bits or more")
+        raise ProvisioningError(
+            "none of the ssh keys can be used",
+            user=admin.name,
+            keys=len(admin.ssh_keys),
+            why=warnings[0],
+            hint="give an ed25519 key, or an RSA key of 2048 bits or more",
+        )
     count = authorized_keys.count_keys(existing)
     if not count and passwords.login_wished(admin):
-        raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key, and password login is on, but "
-                                "there is no password", hint="a password comes with the provisioning media alone: see "
-                                "whether they could be read; or give the VM an ssh key")
+        raise ProvisioningError(
+            "nobody could log in",
+            user=admin.name,
+            why="no ssh key, and password login is on, but there is no password",
+            hint=(
+                "a password comes with the provisioning media alone: see "
+                "whether they could be read; or give the VM an ssh key"
+            ),
+        )
     if not count:
-        raise ProvisioningError("nobody could log in", user=admin.name, why="no ssh key and no password login",
-                                hint="give the VM an ssh key, or switch password login on")
-    warnings.append("the platform gives no ssh key; %d in %s still open the account" % (count, shown))
+        raise ProvisioningError(
+            "nobody could log in",
+            user=admin.name,
+            why="no ssh key and no password login",
+            hint="give the VM an ssh key, or switch password login on",
+        )
+    warnings.append(
+        "the platform gives no ssh key; %d in %s still open the account" % (count, shown)
+    )
     return Outcome("no keys given", tuple(warnings))
 
 
-# -- the place ---------------------------------------------------------------------------------------------------------
+# -- the place
+# --------------------------------------------------------------------------------------------------
+
 
 def _find(system: System, name: str) -> texts.Account:
     account = texts.find_account(account_files.read_account_file(system, "/etc/passwd"), name)
     if account is None:
         elsewhere = accounts.look_up_elsewhere(system, name)
         if elsewhere is None:
-            raise ProvisioningError("user does not exist", user=name, hint="see what the module users says")
+            raise ProvisioningError(
+                "user does not exist", user=name, hint="see what the module users says"
+            )
         account = texts.Account(name, *elsewhere)
-    uid_min = texts.read_number(texts.read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", texts.UID_MIN)
+    uid_min = texts.read_number(
+        texts.read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", texts.UID_MIN
+    )
     return texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
 
 
-def _find_file(system: System, account: texts.Account, effective: str, warnings: List[str]) -> Tuple[str, Tuple[str, ...]]:
-    """(directory, names below it) of the file that sshd reads for ``account``; no names when it reads none."""
+def _find_file(
+    system: System, account: texts.Account, effective: str, warnings: List[str]
+) -> Tuple[str, Tuple[str, ...]]:
+    """(directory, names below it) of the file that sshd reads for ``account``; no names when it
+    reads none.
+    """
     paths = sshd_config.read_effective(effective) or _read_config(system, account, warnings)
     if not paths or paths[0].lower() == "none":
         warnings.append("sshd is set to read no authorized keys (AuthorizedKeysFile none)")
@@ -181,12 +262,14 @@ def _find_file(system: System, account: texts.Account, effective: str, warnings:
     home = account.home.rstrip("/")
     path = sshd_config.expand_tokens(paths[0], account.name, account.uid, home)
     if path.startswith(home + "/"):
-        return home, tuple(part for part in path[len(home):].split("/") if part not in ("", "."))
+        return home, tuple(part for part in path[len(home) :].split("/") if part not in ("", "."))
     return find_trusted_base(system, path)
 
 
 def _ask_sshd(system: System, user: str) -> str:
-    """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before this."""
+    """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before
+    this.
+    """
     try:
         return sshd.effective(system, user)
     except ProvisioningError as error:
@@ -199,15 +282,25 @@ def _read_config(system: System, account: texts.Account, warnings: List[str]) ->
     if path is None:
         return sshd_config.DEFAULT
     who = _who(system, account)
-    reading = sshd_config.read_keys_files(system.read_text(path), who, partial(sshd_files.read_included, system))
+    reading = sshd_config.read_keys_files(
+        system.read_text(path), who, partial(sshd_files.read_included, system)
+    )
     for block in reading.unclear:
-        warnings.append("%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block))
+        warnings.append(
+            "%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block)
+        )
     return reading.paths
 
 
 def _who(system: System, account: texts.Account) -> sshd_config.Who:
     """The account with its groups, by this host's files and by what else it asks."""
     group = account_files.read_account_file(system, "/etc/group")
-    primary = [line.split(":")[0] for line in group.split("\n") if line.split(":")[2:3] == [str(account.gid)]]
+    primary = [
+        line.split(":")[0]
+        for line in group.split("\n")
+        if line.split(":")[2:3] == [str(account.gid)]
+    ]
     found = primary + texts.list_groups(group, account.name)
-    return sshd_config.Who(account.name, tuple(found) + accounts.list_groups_of(system, account.name, account.gid))
+    return sshd_config.Who(
+        account.name, tuple(found) + accounts.list_groups_of(system, account.name, account.gid)
+    )

@@ -1,8 +1,11 @@
-"""Give the instance SSH host keys of its own, before sshd first starts, and show their fingerprints on the console.
+"""Give the instance SSH host keys of its own, before sshd first starts, and show their fingerprints
+on the console.
 
-VMs made from one image would otherwise all have the image's: whoever has one of them could pose as any other. It makes
-what `ssh-keygen -A` makes, once per instance; that sshd waits for it is the work of the init system.
+VMs made from one image would otherwise all have the image's: whoever has one of them could pose as
+any other. It makes what `ssh-keygen -A` makes, once per instance; that sshd waits for it is the
+work of the init system.
 """
+
 from __future__ import annotations
 
 import logging
@@ -12,7 +15,12 @@ from typing import List, Sequence, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import accounts as texts
 from lightinit.formats import sshd_config
-from lightinit.formats.host_keys import fingerprint, is_host_key_file, is_private_key_file, private_name
+from lightinit.formats.host_keys import (
+    fingerprint,
+    is_host_key_file,
+    is_private_key_file,
+    private_name,
+)
 from lightinit.host import account_files, host_keys, sshd_files
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
@@ -25,8 +33,12 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("keep_existing", "boolean", False, "Leave the host keys that the image has, and make only the types that "
-            "are missing."),
+    Setting(
+        "keep_existing",
+        "boolean",
+        False,
+        "Leave the host keys that the image has, and make only the types that are missing.",
+    ),
 )
 
 
@@ -42,29 +54,47 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys were made and kept; a warning for each file that sshd_config names besides.
 
     Raises:
-        ProvisioningError: they could not be made or put in place; the old ones, or whole new ones, are there. Or sshd
-            is set to use others, of which there is none.
+        ProvisioningError: they could not be made or put in place; the old ones, or whole new ones,
+            are there. Or sshd is set to use others, of which there is none.
     """
     if not system.live:
         system.skip("SSH host keys")
-        return Outcome("SSH host keys left as they are: commands are not run in a scratch root", skipped=True)
+        return Outcome(
+            "SSH host keys left as they are: commands are not run in a scratch root", skipped=True
+        )
     sshd, keygen = system.tool("sshd"), system.tool("ssh-keygen")
     if keygen is None and sshd is not None:
-        raise ProvisioningError("ssh-keygen is missing", sshd=sshd, hint="install OpenSSH's client in the image, or "
-                                "take ssh_host_keys out of `modules =`")
+        raise ProvisioningError(
+            "ssh-keygen is missing",
+            sshd=sshd,
+            hint="install OpenSSH's client in the image, or take ssh_host_keys out of `modules =`",
+        )
     if keygen is None or (sshd is None and sshd_files.find_config(system) is None):
         return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
-    kept = [name for name in private if _has_content(system, name)] if settings["keep_existing"] else []
+    kept = (
+        [name for name in private if _has_content(system, name)]
+        if settings["keep_existing"]
+        else []
+    )
     made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
     keys_gid = texts.find_group(account_files.read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
     named = host_keys.configured_keys(system, sshd_config.read_host_keys)
-    # What takes the place of none of the new ones, and sshd is set to use, cannot go: it may be all that sshd has.
-    used = [name for name in private if name not in made + kept and _has_content(system, name)
-            and _is_named(system, name, named)]
-    host_keys.install_keys(system, made, access, [] if kept else [name for name in there if private_name(name) not in used])
+    # What takes the place of none of the new ones, and sshd is set to use, cannot go: it may be all
+    # that sshd has.
+    used = [
+        name
+        for name in private
+        if name not in made + kept and _has_content(system, name) and _is_named(system, name, named)
+    ]
+    host_keys.install_keys(
+        system,
+        made,
+        access,
+        [] if kept else [name for name in there if private_name(name) not in used],
+    )
     for name in kept + used + made:
         _show(system, name)
     _check_one_is_there(system, named)
@@ -95,22 +125,41 @@ def _show(system: System, name: str) -> None:
 def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
     # With an agent that holds the keys, sshd_config may name the public part.
     path = system.path("%s/%s" % (host_keys.FOLDER, name))
-    return any(each.startswith("/") and system.path(each) in (path, path + ".pub") for each in named)
+    return any(
+        each.startswith("/") and system.path(each) in (path, path + ".pub") for each in named
+    )
 
 
 def _check_one_is_there(system: System, named: Sequence[str]) -> None:
-    """sshd that finds none of the keys that it is set to use does not start. What a relative path means only sshd knows."""
+    """sshd that finds none of the keys that it is set to use does not start. What a relative path
+    means only sshd knows.
+    """
     if named and not any(not each.startswith("/") or system.exists(each) for each in named):
-        raise ProvisioningError("sshd has no host key", config=sshd_files.find_config(system), files=" ".join(named),
-                                hint="take the HostKey lines out, so that sshd uses the keys that lightinit makes, or "
-                                "put these files into the image")
+        raise ProvisioningError(
+            "sshd has no host key",
+            config=sshd_files.find_config(system),
+            files=" ".join(named),
+            hint="take the HostKey lines out, so that sshd uses the keys that lightinit makes, or "
+            "put these files into the image",
+        )
 
 
 def _check_config(system: System, named: Sequence[str], names: Sequence[str]) -> List[str]:
-    """A warning when sshd is set to use keys that are none of ours: every VM of the image may have the same."""
+    """A warning when sshd is set to use keys that are none of ours: every VM of the image may have
+    the same.
+    """
     ours = {system.path("%s/%s" % (host_keys.FOLDER, name)) for name in names}
     ours |= {each + ".pub" for each in ours}
-    others = ["%s (%s)" % (each, "not made anew" if system.exists(each) else "missing")
-              for each in named if each.startswith("/") and system.path(each) not in ours]
-    return ["%s names host keys that lightinit does not make: %s" % (sshd_files.find_config(system), ", ".join(others))] \
-        if others else []
+    others = [
+        "%s (%s)" % (each, "not made anew" if system.exists(each) else "missing")
+        for each in named
+        if each.startswith("/") and system.path(each) not in ours
+    ]
+    return (
+        [
+            "%s names host keys that lightinit does not make: %s"
+            % (sshd_files.find_config(system), ", ".join(others))
+        ]
+        if others
+        else []
+    )

@@ -1,8 +1,9 @@
 """Have sshd let the admin in with a password, or let nobody in with one, as the platform orders it.
 
-What the image says stays where it is, and ours is put before it: of several values sshd takes the first. sshd finds no
-fault with the whole before it is put in place, or the old state stays.
+What the image says stays where it is, and ours is put before it: of several values sshd takes the
+first. sshd finds no fault with the whole before it is put in place, or the old state stays.
 """
+
 from __future__ import annotations
 
 import logging
@@ -24,8 +25,13 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("policy", "text", "platform", "platform: what the platform orders is put into force. keep: what the image "
-            "says stays.", ("platform", "keep")),
+    Setting(
+        "policy",
+        "text",
+        "platform",
+        "platform: what the platform orders is put into force. keep: what the image says stays.",
+        ("platform", "keep"),
+    ),
 )
 
 MAIN, VENDORS = sshd_files.CONFIGS
@@ -40,10 +46,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        Which file says it; a warning where something in sshd's configuration says otherwise all the same.
+        Which file says it; a warning where something in sshd's configuration says otherwise all the
+        same.
 
     Raises:
-        ProvisioningError: sshd finds fault with its configuration, or the only way in would be shut.
+        ProvisioningError: sshd finds fault with its configuration, or the only way in would be
+            shut.
     """
     if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
@@ -51,10 +59,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if settings["policy"] == "keep":
         kept: List[str] = []
         if wished:
-            _check_force(system, instance.admin, wished, kept)  # or a VM would be ready that nobody can log in to
+            _check_force(
+                system, instance.admin, wished, kept
+            )  # or a VM would be ready that nobody can log in to
         return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
-        return Outcome("the platform does not say whether a password may open the door", skipped=True)
+        return Outcome(
+            "the platform does not say whether a password may open the door", skipped=True
+        )
     config = sshd_files.find_config(system)
     if config is None or (system.live and system.tool("sshd") is None):
         return _without_openssh(system, wished)
@@ -67,17 +79,29 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             warnings.append("sshd runs with the old policy until it is restarted: %s" % why)
     _check_force(system, instance.admin, wished, warnings)
     said = "put into" if before else "was there already, in"
-    return Outcome("password login %s: %s %s" % ("on" if wished else "off", said, path), tuple(warnings))
+    return Outcome(
+        "password login %s: %s %s" % ("on" if wished else "off", said, path), tuple(warnings)
+    )
 
 
 def _without_openssh(system: System, wished: bool) -> Outcome:
     if not wished and accounts.has_tool(system, "dropbear"):
-        return Outcome("no OpenSSH server", ("dropbear lets accounts in that have a password: start it with -s to switch "
-                                             "that off",), skipped=True)
+        return Outcome(
+            "no OpenSSH server",
+            (
+                (
+                    "dropbear lets accounts in that have a password: start it with -s to switch "
+                    "that off"
+                ),
+            ),
+            skipped=True,
+        )
     return Outcome("no OpenSSH server, so no password login over SSH", skipped=True)
 
 
-# -- putting it in place -----------------------------------------------------------------------------------------------
+# -- putting it in place
+# -----------------------------------------------------------------------------------------------
+
 
 def _policies(system: System, admin: User, wished: bool) -> List[str]:
     """What the files are to say; the second one for a sshd that the first one is strange to."""
@@ -88,8 +112,12 @@ def _policies(system: System, admin: User, wished: bool) -> List[str]:
     return both[1:] if says and sshd_policy.CHALLENGE not in says else both
 
 
-def _put(system: System, config: str, wished: bool, policies: List[str]) -> Tuple[str, Dict[str, Optional[str]]]:
-    """Put the first policy that sshd takes in place; (the file that has it, what was there of those that changed)."""
+def _put(
+    system: System, config: str, wished: bool, policies: List[str]
+) -> Tuple[str, Dict[str, Optional[str]]]:
+    """Put the first policy that sshd takes in place; (the file that has it, what was there of those
+    that changed).
+    """
     text = read_text_file(system, config) or ""
     plain = sshd_policy.drop_block(text)
     policy = policies[0]
@@ -105,10 +133,13 @@ def _put(system: System, config: str, wished: bool, policies: List[str]) -> Tupl
     if fault:
         raise _faulty(config, fault)
     wanted: Dict[str, Optional[str]]
-    if sshd_policy.drop_in_counts(plain, sshd_files.DROP_IN, partial(sshd_files.list_included, system)):
+    if sshd_policy.drop_in_counts(
+        plain, sshd_files.DROP_IN, partial(sshd_files.list_included, system)
+    ):
         path, wanted = sshd_files.DROP_IN, {sshd_files.DROP_IN: policy, config: plain}
     else:
-        # The vendor's own file is not ours to change; one beside it takes its place, and takes it in.
+        # The vendor's own file is not ours to change; one beside it takes its place, and takes it
+        # in.
         rest = plain if config == MAIN else "Include %s\n" % VENDORS
         path, wanted = MAIN, {MAIN: sshd_policy.put_block(rest, policy), sshd_files.DROP_IN: None}
     before = sshd_files.put_texts(system, wanted)
@@ -123,25 +154,45 @@ def _put(system: System, config: str, wished: bool, policies: List[str]) -> Tupl
 
 
 def _faulty(path: str, fault: str) -> ProvisioningError:
-    return ProvisioningError("sshd finds fault with its configuration", path=path, said=fault,
-                             hint="it is as it was: mend it in the image, with the help of sshd -t")
+    return ProvisioningError(
+        "sshd finds fault with its configuration",
+        path=path,
+        said=fault,
+        hint="it is as it was: mend it in the image, with the help of sshd -t",
+    )
 
 
-# -- what came of it ---------------------------------------------------------------------------------------------------
+# -- what came of it
+# --------------------------------------------------------------------------------------------------
+
 
 def _check_force(system: System, admin: User, wished: bool, warnings: List[str]) -> None:
-    """See whether what was ordered holds for the admin, and whether a Match block takes others out of it."""
+    """See whether what was ordered holds for the admin, and whether a Match block takes others out
+    of it.
+    """
     text = read_text_file(system, sshd_files.find_config(system) or MAIN) or ""
     contrary = sshd_policy.contrary_matches(text, wished, partial(sshd_files.list_included, system))
     says = sshd_policy.read_effective(sshd.effective(system, admin.name))
     if says and not sshd_policy.in_force(says, wished):
         why = ", ".join("Match " + block for block in contrary) or "%s %s" % (
-            sshd_policy.METHODS, " ".join(says.get(sshd_policy.METHODS, ["unknown"])))
+            sshd_policy.METHODS,
+            " ".join(says.get(sshd_policy.METHODS, ["unknown"])),
+        )
         if wished and not admin.ssh_keys:
-            raise ProvisioningError("password login is not in force", user=admin.name, why=why,
-                                    hint="take that out of sshd's configuration in the image, or give the VM an ssh key")
-        warnings.append("sshd %s %s with a password all the same: %s" % (
-            "does not let in" if wished else "lets in", admin.name, why))
+            raise ProvisioningError(
+                "password login is not in force",
+                user=admin.name,
+                why=why,
+                hint=(
+                    "take that out of sshd's configuration in the image, or give the VM an ssh key"
+                ),
+            )
+        warnings.append(
+            "sshd %s %s with a password all the same: %s"
+            % ("does not let in" if wished else "lets in", admin.name, why)
+        )
     elif contrary:
-        warnings.append("sshd's configuration says otherwise where these apply: %s" % ", ".join(
-            "Match " + block for block in contrary))
+        warnings.append(
+            "sshd's configuration says otherwise where these apply: %s"
+            % ", ".join("Match " + block for block in contrary)
+        )

@@ -1,7 +1,10 @@
-"""Set the time zone that the settings name: /etc/localtime, and the other files from which this host takes its own.
+"""Set the time zone that the settings name: /etc/localtime, and the other files from which this
+host takes its own.
 
-It needs neither timedatectl nor a running service; what runs already keeps the zone that it began with.
+It needs neither timedatectl nor a running service; what runs already keeps the zone that it began
+with.
 """
+
 from __future__ import annotations
 
 import os
@@ -22,16 +25,26 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("zone", "text", "", "The zone's name, such as Europe/Berlin; empty: leave the one that the image has."),
+    Setting(
+        "zone",
+        "text",
+        "",
+        "The zone's name, such as Europe/Berlin; empty: leave the one that the image has.",
+    ),
 )
 
 ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
 PLAIN_FILE = "/etc/timezone"
 RULE_FILE = "/etc/TZ"
-# Shell assignments of init scripts: the key is set where the file has it. OpenRC's and SUSE's, Red Hat's, runit's.
-ASSIGNMENTS = (("/etc/conf.d/clock", "TIMEZONE"), ("/etc/sysconfig/clock", "ZONE"), ("/etc/sysconfig/clock", "TIMEZONE"),
-               ("/etc/rc.conf", "TIMEZONE"))
+# Shell assignments of init scripts: the key is set where the file has it. OpenRC's and SUSE's, Red
+# Hat's, runit's.
+ASSIGNMENTS = (
+    ("/etc/conf.d/clock", "TIMEZONE"),
+    ("/etc/sysconfig/clock", "ZONE"),
+    ("/etc/sysconfig/clock", "TIMEZONE"),
+    ("/etc/rc.conf", "TIMEZONE"),
+)
 ZONE_LIMIT_BYTES = 256 * 1024
 
 
@@ -62,17 +75,26 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if rule:
         changed |= _edit(system, RULE_FILE, lambda text: rule + "\n")
     elif system.exists(RULE_FILE):
-        warnings.append("%s is left as it is: the zone %s follows no rule that could stand there" % (RULE_FILE, zone))
+        warnings.append(
+            "%s is left as it is: the zone %s follows no rule that could stand there"
+            % (RULE_FILE, zone)
+        )
     return Outcome("time zone is %s%s" % (zone, "" if changed else " already"), tuple(warnings))
 
 
 def _read_zone(system: System, zone: str) -> bytes:
     """The compiled zone, whose file lies below the zones' folder, links included."""
     if not zones.is_zone_name(zone):
-        raise ProvisioningError("time zone is not valid", zone=ascii(zone[:80]), hint="name one as it is below " + ZONES)
+        raise ProvisioningError(
+            "time zone is not valid", zone=ascii(zone[:80]), hint="name one as it is below " + ZONES
+        )
     if not system.is_dir(ZONES):
-        raise ProvisioningError("time zones are not installed", zone=zone, folder=ZONES,
-                                hint="install the package tzdata in the image")
+        raise ProvisioningError(
+            "time zones are not installed",
+            zone=zone,
+            folder=ZONES,
+            hint="install the package tzdata in the image",
+        )
     path = "%s/%s" % (ZONES, zone)
     try:
         # On some hosts a name there leads to /etc/localtime, which would then lead to itself.
@@ -81,8 +103,12 @@ def _read_zone(system: System, zone: str) -> bytes:
     except (OSError, MalformedError):
         data = b""
     if not zones.is_zone(data):
-        raise ProvisioningError("time zone is not there", zone=zone, folder=ZONES,
-                                hint="name one that is there, or install what brings it (tzdata, tzdata-legacy)")
+        raise ProvisioningError(
+            "time zone is not there",
+            zone=zone,
+            folder=ZONES,
+            hint="name one that is there, or install what brings it (tzdata, tzdata-legacy)",
+        )
     return data
 
 
@@ -92,14 +118,17 @@ def _link(system: System, zone: str) -> bool:
     wanted = "%s/%s" % (ZONES, zone)
     if os.path.islink(path) and os.path.normpath(os.path.join("/etc", os.readlink(path))) == wanted:
         return False
-    # A regular file there is a copy of a zone: hosts whose /usr was a file system of its own have one.
+    # A regular file there is a copy of a zone: hosts whose /usr was a file system of its own have
+    # one.
     system.link(LOCALTIME, ".." + wanted, over_file=True)
     restore_labels(system, [LOCALTIME])
     return True
 
 
 def _edit(system: System, path: str, edit: Callable[[str], str]) -> bool:
-    """Let the file say what ``edit`` makes of it, if it is there; returns whether it was changed."""
+    """Let the file say what ``edit`` makes of it, if it is there; returns whether it was
+    changed.
+    """
     before = read_text_file(system, path)
     if before is None:
         return False

@@ -1,7 +1,9 @@
 """Write the files that the settings list, each whole, with its owner and mode.
 
-They are for places that root alone can change. What is to lie in a user's home belongs into /etc/skel.
+They are for places that root alone can change. What is to lie in a user's home belongs into
+/etc/skel.
 """
+
 from __future__ import annotations
 
 import logging
@@ -24,8 +26,13 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("files", "lines", "", "The files, one on each indented line: PATH [mode=0644] [owner=root:root] [append], "
-            "then text=, base64=, gzip= or source= with what it is to hold."),
+    Setting(
+        "files",
+        "lines",
+        "",
+        "The files, one on each indented line: PATH [mode=0644] [owner=root:root] [append], "
+        "then text=, base64=, gzip= or source= with what it is to hold.",
+    ),
 )
 MODE = 0o644
 
@@ -42,8 +49,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many there are, and how many of them were not as they should be.
 
     Raises:
-        ProvisioningError: an entry is not valid, or a file could not be written: the first one that failed. The others
-            are written all the same.
+        ProvisioningError: an entry is not valid, or a file could not be written: the first one that
+            failed. The others are written all the same.
     """
     lines = [line for line in settings["files"].split("\n") if line]
     if not lines:
@@ -74,8 +81,12 @@ def _write(system: System, entry: FileEntry, number: int) -> bool:
         mode = stat.S_IMODE(status.st_mode) if entry.mode is None else mode
         uid, gid = (uid, gid) if entry.owner else (status.st_uid, status.st_gid)
         content = _appended(before, content)
-    if status and content == before and stat.S_IMODE(status.st_mode) == mode and (
-            not system.can_own or (status.st_uid, status.st_gid) == (uid, gid)):
+    if (
+        status
+        and content == before
+        and stat.S_IMODE(status.st_mode) == mode
+        and (not system.can_own or (status.st_uid, status.st_gid) == (uid, gid))
+    ):
         return False
     system.write(entry.path, content, mode, uid, gid)
     LOG.debug("written: %s", entry.path)
@@ -83,7 +94,9 @@ def _write(system: System, entry: FileEntry, number: int) -> bool:
 
 
 def _appended(before: bytes, content: bytes) -> bytes:
-    """``before`` with ``content`` at its end, unless its lines are in there already: a second run adds nothing."""
+    """``before`` with ``content`` at its end, unless its lines are in there already: a second run
+    adds nothing.
+    """
     if not content or b"\n" + _ended(content) in b"\n" + _ended(before):
         return before
     return _ended(before) + content
@@ -95,7 +108,9 @@ def _ended(lines: bytes) -> bytes:
 
 
 def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:
-    """The status of the file that is there, None when there is none. Its place must be root's alone."""
+    """The status of the file that is there, None when there is none. Its place must be root's
+    alone.
+    """
     _check_place(system, path, number)
     try:
         status = os.stat(system.path(path))
@@ -109,9 +124,11 @@ def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:
 
 
 def _check_place(system: System, path: str, number: int) -> None:
-    """Whoever may change a folder can put a link there, and have root write, or read, wherever it leads."""
+    """Whoever may change a folder can put a link there, and have root write, or read, wherever it
+    leads.
+    """
     base = system.root.rstrip("/")
-    parts = system.path(path)[len(base):].strip("/").split("/")
+    parts = system.path(path)[len(base) :].strip("/").split("/")
     for folder in ["/" + "/".join(parts[:at]) for at in range(len(parts))]:
         try:
             status = os.stat(base + folder)
@@ -119,10 +136,21 @@ def _check_place(system: System, path: str, number: int) -> None:
             return
         except OSError as error:
             raise _refuse(path, number, error.strerror or str(error)) from error
-        others = stat.S_IWOTH if status.st_gid == 0 or not system.can_own else stat.S_IWOTH | stat.S_IWGRP
-        if status.st_uid not in ((0,) if system.can_own else (0, os.geteuid())) or status.st_mode & others:
-            raise _refuse(path, number, "others than root may change %s" % folder,
-                          hint="put what users are to have in their homes into /etc/skel")
+        others = (
+            stat.S_IWOTH
+            if status.st_gid == 0 or not system.can_own
+            else stat.S_IWOTH | stat.S_IWGRP
+        )
+        if (
+            status.st_uid not in ((0,) if system.can_own else (0, os.geteuid()))
+            or status.st_mode & others
+        ):
+            raise _refuse(
+                path,
+                number,
+                "others than root may change %s" % folder,
+                hint="put what users are to have in their homes into /etc/skel",
+            )
 
 
 def _read(system: System, path: str, number: int) -> bytes:
@@ -130,10 +158,13 @@ def _read(system: System, path: str, number: int) -> bytes:
     try:
         return system.read(path, CONTENT_LIMIT_BYTES)
     except OSError as error:
-        raise ProvisioningError("file cannot be read", entry=number, path=path,
-                                error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "file cannot be read", entry=number, path=path, error=error.strerror or str(error)
+        ) from error
     except MalformedError as error:
-        raise ProvisioningError("file cannot be read", entry=number, path=path, error=error.reason) from error
+        raise ProvisioningError(
+            "file cannot be read", entry=number, path=path, error=error.reason
+        ) from error
 
 
 def _owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int]:
@@ -142,17 +173,29 @@ def _owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int]:
         return 0, 0
     account = texts.find_account(read_account_file(system, "/etc/passwd"), entry.owner)
     if account is None and not entry.owner.isdigit():
-        raise ProvisioningError("owner of a file does not exist", entry=number, path=entry.path, owner=entry.owner,
-                                hint="make the account in the image, or list write_files after users")
+        raise ProvisioningError(
+            "owner of a file does not exist",
+            entry=number,
+            path=entry.path,
+            owner=entry.owner,
+            hint="make the account in the image, or list write_files after users",
+        )
     uid = account.uid if account else int(entry.owner)
     if not entry.group:
         return uid, account.gid if account else 0
     gid = texts.find_group(read_account_file(system, "/etc/group"), entry.group)
     if gid is None and not entry.group.isdigit():
-        raise ProvisioningError("owner of a file does not exist", entry=number, path=entry.path, group=entry.group,
-                                hint="make the group in the image")
+        raise ProvisioningError(
+            "owner of a file does not exist",
+            entry=number,
+            path=entry.path,
+            group=entry.group,
+            hint="make the group in the image",
+        )
     return uid, gid if gid is not None else int(entry.group)
 
 
 def _refuse(path: str, number: int, why: str, **details: str) -> ProvisioningError:
-    return ProvisioningError("place of a file is not safe", entry=number, path=path, why=why, **details)
+    return ProvisioningError(
+        "place of a file is not safe", entry=number, path=path, why=why, **details
+    )

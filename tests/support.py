@@ -1,4 +1,7 @@
-"""What several tests share: a scripted clock, a scratch machine, the real command. No test patches anything."""
+"""What several tests share: a scripted clock, a scratch machine, the real command. No test patches
+anything.
+"""
+
 from __future__ import annotations
 
 import json
@@ -49,9 +52,12 @@ echo %s >/sys/class/dmi/id/product_uuid
 """ % (AZURE_TAG, UUID)
 
 
-MODULES, = (list(setting.default) for setting in CORE["lightinit"] if setting.key == "modules")
-# Settings for a live boot in namespaces, where the root file system is still this machine's own: it is not to be grown.
-SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(name for name in MODULES if name != "root_disk")
+(MODULES,) = (list(setting.default) for setting in CORE["lightinit"] if setting.key == "modules")
+# Settings for a live boot in namespaces, where the root file system is still this machine's own: it
+# is not to be grown.
+SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(
+    name for name in MODULES if name != "root_disk"
+)
 
 
 class ScriptedClock(Clock):
@@ -108,23 +114,43 @@ class Machine:
         return os.path.lexists(self.root + name)
 
     def lead_to(self, platform: Any, more: str = "") -> None:
-        """Let the settings lead to ``platform``, with short time limits; ``more``: further settings."""
-        self.put("/etc/lightinit/conf.d/10-test.conf",
-                 "[azure]\nwireserver = %s\nimds = %s\nfetch_timeout_s = 6\nreport_timeout_s = 6\n"
-                 "goal_state_timeout_s = 3\ncomplete_timeout_s = 1\nrequest_timeout_s = 1.5\nretry_first_s = 0.1\n"
-                 "[network]\nlease_timeout_s = 3\ngrace_s = 0.2\n%s" % (platform.wireserver, platform.imds, more))
+        """Let the settings lead to ``platform``, with short time limits; ``more``: further
+        settings.
+        """
+        self.put(
+            "/etc/lightinit/conf.d/10-test.conf",
+            "[azure]\nwireserver = %s\nimds = %s\nfetch_timeout_s = 6\nreport_timeout_s ="
+            " 6\ngoal_state_timeout_s = 3\ncomplete_timeout_s = 1\nrequest_timeout_s ="
+            " 1.5\nretry_first_s = 0.1\n[network]\nlease_timeout_s = 3\ngrace_s = 0.2\n%s"
+            % (platform.wireserver, platform.imds, more),
+        )
 
-    def run(self, *arguments: str, timeout_s: float = 60.0, env: Optional[Dict[str, str]] = None
-            ) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, timeout_s: float = 60.0, env: Optional[Dict[str, str]] = None
+    ) -> "subprocess.CompletedProcess[str]":
         """Run the real command on this root, to its end."""
-        return subprocess.run(self.argv(*arguments), cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, universal_newlines=True, timeout=timeout_s, check=False,
-                              env=dict(os.environ, **(env or {})))
+        return subprocess.run(
+            self.argv(*arguments),
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=timeout_s,
+            check=False,
+            env=dict(os.environ, **(env or {})),
+        )
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start the real command on this root."""
-        return subprocess.Popen(self.argv(*arguments), cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, universal_newlines=True)
+        return subprocess.Popen(
+            self.argv(*arguments),
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
 
     def argv(self, *arguments: str) -> List[str]:
         """The command line of the real command."""
@@ -137,8 +163,8 @@ class Machine:
             for name in names:
                 path = os.path.join(folder, name)
                 if os.path.islink(path):
-                    found[path[len(self.root):]] = "-> " + os.readlink(path)
+                    found[path[len(self.root) :]] = "-> " + os.readlink(path)
                 elif os.path.isfile(path):
                     with open(path, "rb") as handle:
-                        found[path[len(self.root):]] = handle.read().decode("latin-1")
+                        found[path[len(self.root) :]] = handle.read().decode("latin-1")
         return found

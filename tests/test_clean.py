@@ -1,4 +1,5 @@
 """`lightinit clean` and its flags, by the real command on a scratch root."""
+
 from __future__ import annotations
 
 import json
@@ -21,15 +22,31 @@ ID = "0123456789abcdef0123456789abcdef\n"
 
 def record(machine: Machine, instance: str, admin: Any) -> None:
     """What the fetch stage leaves, as far as it matters here."""
-    machine.put("/var/lib/lightinit/instances/%s/instance.json" % instance, json.dumps(
-        {"id": instance, "platform": "azure", "hostnames": [],
-         "admin": {"name": admin, "ssh_keys": [], "password_login": False} if admin else None}))
+    machine.put(
+        "/var/lib/lightinit/instances/%s/instance.json" % instance,
+        json.dumps(
+            {
+                "id": instance,
+                "platform": "azure",
+                "hostnames": [],
+                "admin": (
+                    {"name": admin, "ssh_keys": [], "password_login": False} if admin else None
+                ),
+            }
+        ),
+    )
 
 
 def provisioned(root: Any, *names: str) -> Machine:
-    """A machine whose instances, one for each name, were provisioned by editing the account files."""
+    """A machine whose instances, one for each name, were provisioned by editing the account
+    files.
+    """
     machine = Machine(root)
-    passwd, shadow, group = PASSWD, "root:*:19000:0:99999:7:::\n", "root:x:0:\nadm:x:4:syslog,%s\nsudo:x:27:%s\n"
+    passwd, shadow, group = (
+        PASSWD,
+        "root:*:19000:0:99999:7:::\n",
+        "root:x:0:\nadm:x:4:syslog,%s\nsudo:x:27:%s\n",
+    )
     group %= (",".join(names), ",".join(names))
     for number, name in enumerate(names):
         passwd += "%s:x:%d:%d::/home/%s:/bin/bash\n" % (name, 1000 + number, 1000 + number, name)
@@ -40,10 +57,18 @@ def provisioned(root: Any, *names: str) -> Machine:
             os.chown("%s/home/%s" % (machine.root, name), 1000 + number, 1000 + number)
         machine.put("/var/mail/" + name, "x\n")
         record(machine, "instance-%d" % number, name)
-    rules = "".join("Defaults:%s !targetpw, !rootpw, !runaspw\n%s ALL=(ALL:ALL) ALL\n" % (name, name) for name in names)
-    for path, text in (("/etc/passwd", passwd), ("/etc/shadow", shadow), ("/etc/group", group),
-                       ("/etc/gshadow", group.replace(":x:", ":!:")), ("/etc/subuid", "%s:100000:65536\n" % names[0]),
-                       ("/etc/sudoers.d/90-lightinit-users", HEADER + rules)):
+    rules = "".join(
+        "Defaults:%s !targetpw, !rootpw, !runaspw\n%s ALL=(ALL:ALL) ALL\n" % (name, name)
+        for name in names
+    )
+    for path, text in (
+        ("/etc/passwd", passwd),
+        ("/etc/shadow", shadow),
+        ("/etc/group", group),
+        ("/etc/gshadow", group.replace(":x:", ":!:")),
+        ("/etc/subuid", "%s:100000:65536\n" % names[0]),
+        ("/etc/sudoers.d/90-lightinit-users", HEADER + rules),
+    ):
         machine.put(path, text)
     return machine
 
@@ -59,22 +84,37 @@ def test_nothing_else_goes_unless_it_is_asked_for(tmp_path: Any) -> None:
     machine.put("/etc/machine-id", ID)
     machine.put("/etc/ssh/ssh_host_rsa_key", "x")
     before = machine.tree()
-    assert clean(machine) == ["note: the next boot provisions anew, and so it makes new SSH host keys",
-                              "removed /var/lib/lightinit/instances"]
+    assert clean(machine) == [
+        "note: the next boot provisions anew, and so it makes new SSH host keys",
+        "removed /var/lib/lightinit/instances",
+    ]
     after = machine.tree()
-    assert {name for name in before if name not in after} == {"/var/lib/lightinit/instances/instance-0/instance.json"}
+    assert {name for name in before if name not in after} == {
+        "/var/lib/lightinit/instances/instance-0/instance.json"
+    }
     assert clean(machine) == ["nothing to remove"]
 
 
-@pytest.mark.parametrize("flags, settings, said", [
-    ((), "[module.ssh_host_keys]\nkeep_existing = yes\n", ""),
-    ((), "[lightinit]\nmodules = users\n", ""),
-    (("--ssh-host-keys",), "", ""),
-    (("--ssh-host-keys",), "[lightinit]\nmodules = users\n",
-     "note: lightinit would make no new SSH host keys: `modules =` (/etc/lightinit/lightinit.conf:2) does not list "
-     "ssh_host_keys. sshd does not start without any"),
-])
-def test_what_the_next_boot_makes_of_the_host_keys_is_told(tmp_path: Any, flags: Any, settings: str, said: str) -> None:
+@pytest.mark.parametrize(
+    "flags, settings, said",
+    [
+        ((), "[module.ssh_host_keys]\nkeep_existing = yes\n", ""),
+        ((), "[lightinit]\nmodules = users\n", ""),
+        (("--ssh-host-keys",), "", ""),
+        (
+            ("--ssh-host-keys",),
+            "[lightinit]\nmodules = users\n",
+            (
+                "note: lightinit would make no new SSH host keys: `modules =`"
+                " (/etc/lightinit/lightinit.conf:2) does not list ssh_host_keys. sshd does not"
+                " start without any"
+            ),
+        ),
+    ],
+)
+def test_what_the_next_boot_makes_of_the_host_keys_is_told(
+    tmp_path: Any, flags: Any, settings: str, said: str
+) -> None:
     """Asked for in so many words, they go in any case."""
     machine = provisioned(tmp_path, "alice")
     machine.put("/etc/ssh/ssh_host_rsa_key", "x")
@@ -95,8 +135,17 @@ def test_logs(tmp_path: Any) -> None:
 
 def test_ssh_host_keys(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    keys = ["ssh_host_%s_key%s" % (kind, end) for kind in ("rsa", "ed25519", "dsa") for end in ("", ".pub", "-cert.pub")]
-    for name in keys + ["sshd_config", "moduli", "ssh_config", ".lightinit-new/etc/ssh/ssh_host_rsa_key"]:
+    keys = [
+        "ssh_host_%s_key%s" % (kind, end)
+        for kind in ("rsa", "ed25519", "dsa")
+        for end in ("", ".pub", "-cert.pub")
+    ]
+    for name in keys + [
+        "sshd_config",
+        "moduli",
+        "ssh_config",
+        ".lightinit-new/etc/ssh/ssh_host_rsa_key",
+    ]:
         machine.put("/etc/ssh/" + name, "x")
     assert len(clean(machine, "--ssh-host-keys")) == 10
     assert sorted(os.listdir(machine.root + "/etc/ssh")) == ["moduli", "ssh_config", "sshd_config"]
@@ -112,8 +161,13 @@ def test_the_machine_id_where_systemd_is(tmp_path: Any, before: Any) -> None:
         os.symlink("/var/lib/dbus/machine-id", machine.root + "/etc/machine-id")
     elif before is not None:
         machine.put("/etc/machine-id", before)
-    assert clean(machine, "--machine-id") == ["emptied /etc/machine-id", "removed /var/lib/dbus/machine-id"]
-    assert machine.read("/etc/machine-id") == "" and not os.path.islink(machine.root + "/etc/machine-id")
+    assert clean(machine, "--machine-id") == [
+        "emptied /etc/machine-id",
+        "removed /var/lib/dbus/machine-id",
+    ]
+    assert machine.read("/etc/machine-id") == "" and not os.path.islink(
+        machine.root + "/etc/machine-id"
+    )
     assert os.stat(machine.root + "/etc/machine-id").st_mode & 0o777 == 0o444
     assert not machine.exists("/var/lib/dbus/machine-id")
     assert clean(machine, "--machine-id") == ["nothing to remove"]
@@ -142,9 +196,11 @@ def test_users_of_every_instance_go_with_all_that_is_theirs(tmp_path: Any) -> No
     record(machine, UUID, "alice")
     record(machine, OTHER_UUID, None)
     said = clean(machine, "--user")
-    assert said == ["removed the user alice, /home/alice, /var/mail/alice, its rights",
-                    "removed the user Bob.Smith, /home/Bob.Smith, /var/mail/Bob.Smith, its rights",
-                    "removed /var/lib/lightinit/instances"]
+    assert said == [
+        "removed the user alice, /home/alice, /var/mail/alice, its rights",
+        "removed the user Bob.Smith, /home/Bob.Smith, /var/mail/Bob.Smith, its rights",
+        "removed /var/lib/lightinit/instances",
+    ]
     assert machine.read("/etc/passwd") == PASSWD
     assert machine.read("/etc/shadow") == "root:*:19000:0:99999:7:::\n"
     assert machine.read("/etc/group") == "root:x:0:\nadm:x:4:syslog\nsudo:x:27:\n"
@@ -160,14 +216,25 @@ def test_other_admins_keep_their_rights(tmp_path: Any) -> None:
     machine.put(rule, machine.read(rule) + "ALICE ALL=(ALL:ALL) ALL\ncarol ALL=(ALL:ALL) ALL\n")
     machine.put("/etc/doas.conf", 'permit nopass "alice"\npermit "carol"\n')
     clean(machine, "--user")
-    assert machine.read(rule).split("\n")[1:] == ["ALICE ALL=(ALL:ALL) ALL", "carol ALL=(ALL:ALL) ALL", ""]
+    assert machine.read(rule).split("\n")[1:] == [
+        "ALICE ALL=(ALL:ALL) ALL",
+        "carol ALL=(ALL:ALL) ALL",
+        "",
+    ]
     assert machine.read("/etc/doas.conf") == 'permit "carol"\n'
 
 
-@pytest.mark.parametrize("name, said", [
-    ("root", "user name is not allowed"), ("mail", "the account mail stays: it is the system's (user id 8)"),
-    ("../../etc", "user name is not allowed"), ("-rf", "user name is not allowed"), ("0", "user name is not allowed"),
-    ("a\x1b[2Jb", "user name is not allowed")])
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("root", "user name is not allowed"),
+        ("mail", "the account mail stays: it is the system's (user id 8)"),
+        ("../../etc", "user name is not allowed"),
+        ("-rf", "user name is not allowed"),
+        ("0", "user name is not allowed"),
+        ("a\x1b[2Jb", "user name is not allowed"),
+    ],
+)
 def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
     machine = provisioned(tmp_path, "alice")
     record(machine, "instance-0", name)
@@ -177,14 +244,26 @@ def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
     assert lines[1:] == ["removed /var/lib/lightinit/instances"]
     after = machine.tree()
     assert {each for each in before if before[each] != after.get(each)} == {
-        "/var/lib/lightinit/instances/instance-0/instance.json"}
+        "/var/lib/lightinit/instances/instance-0/instance.json"
+    }
 
 
-@pytest.mark.parametrize("home, why", [
-    ("/", "it is no place of its own"), ("/home/../etc", "it is no place of its own"),
-    ("/home/git", "it is the home of git too"), ("/home/link", "it is a link"),
-    pytest.param("/home/carol", "it belongs to the user id 1234", marks=pytest.mark.skipif(
-        os.geteuid() != 0, reason="makes a file of somebody else's, which takes root"))])
+@pytest.mark.parametrize(
+    "home, why",
+    [
+        ("/", "it is no place of its own"),
+        ("/home/../etc", "it is no place of its own"),
+        ("/home/git", "it is the home of git too"),
+        ("/home/link", "it is a link"),
+        pytest.param(
+            "/home/carol",
+            "it belongs to the user id 1234",
+            marks=pytest.mark.skipif(
+                os.geteuid() != 0, reason="makes a file of somebody else's, which takes root"
+            ),
+        ),
+    ],
+)
 def test_homes_that_must_not_go(tmp_path: Any, home: str, why: str) -> None:
     machine = provisioned(tmp_path, "alice")
     git = "git:x:1001:1001::/home/git/repositories:/bin/sh\n"
@@ -205,9 +284,13 @@ def test_homes_that_must_not_go(tmp_path: Any, home: str, why: str) -> None:
 
 def test_a_group_that_others_use_stays(tmp_path: Any) -> None:
     machine = provisioned(tmp_path, "alice")
-    machine.put("/etc/passwd", machine.read("/etc/passwd") + "carol:x:1007:1000::/home/carol:/bin/sh\n")
+    machine.put(
+        "/etc/passwd", machine.read("/etc/passwd") + "carol:x:1007:1000::/home/carol:/bin/sh\n"
+    )
     clean(machine, "--user")
-    assert "alice:x:1000:\n" in machine.read("/etc/group") and "alice" not in machine.read("/etc/passwd")
+    assert "alice:x:1000:\n" in machine.read("/etc/group") and "alice" not in machine.read(
+        "/etc/passwd"
+    )
 
 
 def test_what_cannot_be_removed_is_told_and_does_not_stop_the_rest(tmp_path: Any) -> None:
@@ -221,10 +304,15 @@ def test_what_cannot_be_removed_is_told_and_does_not_stop_the_rest(tmp_path: Any
     ended = machine.run("clean", "--user", "--ssh-host-keys")
     assert ended.returncode == 1
     assert "users: " in ended.stderr
-    assert not machine.exists("/etc/ssh/ssh_host_rsa_key") and machine.exists("/var/lib/lightinit/instances")
+    assert not machine.exists("/etc/ssh/ssh_host_rsa_key") and machine.exists(
+        "/var/lib/lightinit/instances"
+    )
     os.rmdir(rule)
     ended = machine.run("clean", "--user")
-    assert ended.returncode == 1 and "instances are kept until their accounts are gone (users=alice, bob)" in ended.stderr
+    assert (
+        ended.returncode == 1
+        and "instances are kept until their accounts are gone (users=alice, bob)" in ended.stderr
+    )
     assert machine.exists("/var/lib/lightinit/instances") and "alice" in machine.read("/etc/passwd")
     os.rmdir(machine.root + "/etc/subgid")
     assert clean(machine, "--user")[-1] == "removed /var/lib/lightinit/instances"
@@ -278,4 +366,7 @@ def test_the_places_are_those_that_the_modules_write_to() -> None:
     assert set(imaging.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
     of_module: Dict[str, str] = {path: key for path, key, _ in hostname.ASSIGNMENT_FILES}
     assert dict(imaging.ASSIGNED_NAME_FILES) == of_module
-    assert (imaging.HOSTS, imaging.HOSTS_LIMIT_BYTES) == (hostname.HOSTS, hostname.HOSTS_LIMIT_BYTES)
+    assert (imaging.HOSTS, imaging.HOSTS_LIMIT_BYTES) == (
+        hostname.HOSTS,
+        hostname.HOSTS_LIMIT_BYTES,
+    )

@@ -1,4 +1,5 @@
 """The command line: help that explains, exit codes as documented, errors on one line."""
+
 from __future__ import annotations
 
 import json
@@ -35,9 +36,19 @@ def test_the_help_tells_the_exit_codes(capsys: Any) -> None:
         assert "\n  %s" % code in text
 
 
-@pytest.mark.parametrize("argv", [["nonsense"], ["stage"], ["stage", "middle"], ["boot", "--nonsense"],
-                                  ["status", "--timeout", "soon"], ["status", "--timeout", "-1"], ["analyze"],
-                                  ["--root"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["nonsense"],
+        ["stage"],
+        ["stage", "middle"],
+        ["boot", "--nonsense"],
+        ["status", "--timeout", "soon"],
+        ["status", "--timeout", "-1"],
+        ["analyze"],
+        ["--root"],
+    ],
+)
 def test_a_wrong_command_line_is_64_and_told(argv: List[str], capsys: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         main(argv)
@@ -56,7 +67,12 @@ def test_a_root_that_is_not_there(capsys: Any) -> None:
 
 
 def test_the_version() -> None:
-    ended = subprocess.run([sys.executable, "-m", "lightinit", "--version"], cwd=HERE, stdout=subprocess.PIPE, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-m", "lightinit", "--version"],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     assert ended.stdout.decode().strip() == "lightinit " + __version__
 
 
@@ -80,8 +96,18 @@ RESULTS = {"done": 0, "error": 1, "degraded done": 2}
 @pytest.mark.parametrize("word", sorted(RESULTS))
 def test_status_of_an_earlier_boot(tmp_path: Any, word: str, capsys: Any) -> None:
     machine = Machine(tmp_path)
-    machine.put("/var/lib/lightinit/instances/%s/result.json" % UUID, json.dumps(
-        {"status": word, "errors": ["e"], "warnings": ["w"], "instance": UUID, "reported": "Ready"}))
+    machine.put(
+        "/var/lib/lightinit/instances/%s/result.json" % UUID,
+        json.dumps(
+            {
+                "status": word,
+                "errors": ["e"],
+                "warnings": ["w"],
+                "instance": UUID,
+                "reported": "Ready",
+            }
+        ),
+    )
     os.symlink("instances/" + UUID, machine.root + "/var/lib/lightinit/instance")
     assert main(["--root", machine.root, "status", "--format", "json"]) == RESULTS[word]
     found = json.loads(capsys.readouterr().out)
@@ -94,7 +120,11 @@ def test_status_of_an_earlier_boot(tmp_path: Any, word: str, capsys: Any) -> Non
 
 def test_status_says_what_is_waited_for(tmp_path: Any, capsys: Any) -> None:
     machine = Machine(tmp_path)
-    status = {"status": "running", "stage": "fetch", "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip()}
+    status = {
+        "status": "running",
+        "stage": "fetch",
+        "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip(),
+    }
     lock = Lock(System(machine.root), LOCK)
     lock.take("test")
     for waiting_for, words in (("owner", "detail: waiting for the VM's owner"), ("", "")):
@@ -107,8 +137,16 @@ def test_status_says_what_is_waited_for(tmp_path: Any, capsys: Any) -> None:
 
 def test_status_while_running_and_after_a_kill(tmp_path: Any, capsys: Any) -> None:
     machine = Machine(tmp_path)
-    machine.put("/run/lightinit/status.json", json.dumps(
-        {"status": "running", "stage": "fetch", "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip()}))
+    machine.put(
+        "/run/lightinit/status.json",
+        json.dumps(
+            {
+                "status": "running",
+                "stage": "fetch",
+                "boot_id": machine.read("/proc/sys/kernel/random/boot_id").strip(),
+            }
+        ),
+    )
     lock = Lock(System(machine.root), LOCK)
     lock.take("test")
     assert main(["--root", machine.root, "status"]) == 3
@@ -139,7 +177,10 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
     machine.put("/etc/lightinit/lightinit.conf", "[network]\ngrace = 1\n")
     assert main(["--root", machine.root, "config"]) == 1
     ended = capsys.readouterr()
-    assert "/etc/lightinit/lightinit.conf:2: [network] has no key grace; did you mean grace_s?" in ended.err
+    assert (
+        "/etc/lightinit/lightinit.conf:2: [network] has no key grace; did you mean grace_s?"
+        in ended.err
+    )
     assert "lease_timeout_s = 300" in ended.out
     assert main(["--root", machine.root, "config", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["values"]["network"]["grace_s"] == 2.0
@@ -172,16 +213,23 @@ def test_not_azure_is_left_alone(tmp_path: Any, capsys: Any) -> None:
     before = {name for name in machine.tree() if not name.startswith(("/run/", "/var/log/"))}
     assert main(["--root", machine.root, "boot"]) == 0
     assert "not an Azure VM" in capsys.readouterr().err
-    assert {name for name in machine.tree() if not name.startswith(("/run/", "/var/log/"))} == before
+    assert {
+        name for name in machine.tree() if not name.startswith(("/run/", "/var/log/"))
+    } == before
     assert main(["--root", machine.root, "status"]) == 3
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
 def test_the_live_machine_is_roots_alone() -> None:
-    code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
-           "lightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what only root may be able to read\n" \
-           "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main(['boot']))" % HERE
-    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
+    code = (
+        "import os, sys; sys.path.insert(0, %r); import lightinit.boot,"
+        " lightinit.cli\nlightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what"
+        " only root may be able to read\nos.setgid(65534); os.setuid(65534);"
+        " sys.exit(lightinit.cli.main(['boot']))" % HERE
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False
+    )
     assert b"only root can provision this machine" in ended.stderr
     assert ended.returncode == 77
 
@@ -193,8 +241,12 @@ def test_clean_forgets_instances_and_keeps_once_marks(tmp_path: Any, capsys: Any
     machine.put("/var/log/lightinit.log", "")
     os.symlink("instances/" + UUID, machine.root + "/var/lib/lightinit/instance")
     assert main(["--root", machine.root, "clean"]) == 0
-    assert not machine.exists("/var/lib/lightinit/instance") and not machine.exists("/var/lib/lightinit/instances")
-    assert machine.exists("/var/lib/lightinit/sem/module.x") and machine.exists("/var/log/lightinit.log")
+    assert not machine.exists("/var/lib/lightinit/instance") and not machine.exists(
+        "/var/lib/lightinit/instances"
+    )
+    assert machine.exists("/var/lib/lightinit/sem/module.x") and machine.exists(
+        "/var/log/lightinit.log"
+    )
     assert main(["--root", machine.root, "clean", "--logs"]) == 0
     assert not machine.exists("/var/log/lightinit.log")
     capsys.readouterr()
@@ -207,7 +259,9 @@ def test_closed_standard_streams_are_no_trap(tmp_path: Any) -> None:
     machine.put("/etc/lightinit/disabled", "")
     command = "exec %s -m lightinit --root %s %s" % (sys.executable, machine.root, "%s")
     for arguments, code in (("boot", 0), ("status", 3), ("config", 0)):
-        ended = subprocess.run(["sh", "-c", command % arguments + " <&- >&- 2>&-"], cwd=HERE, check=False)
+        ended = subprocess.run(
+            ["sh", "-c", command % arguments + " <&- >&- 2>&-"], cwd=HERE, check=False
+        )
         assert ended.returncode == code
     assert machine.read("/run/lightinit/lock").startswith("pid ")
     assert "disabled" in machine.read("/var/log/lightinit.log")
@@ -217,7 +271,9 @@ def test_closed_standard_streams_are_no_trap(tmp_path: Any) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_what_cannot_be_encoded_is_shown_all_the_same(tmp_path: Any, encoding: str) -> None:
     machine = Machine(tmp_path)
-    machine.put("/var/lib/lightinit/instances/x/instance-public.json", '{"tags": {"a": "\\u20ac\\udc80"}}')
+    machine.put(
+        "/var/lib/lightinit/instances/x/instance-public.json", '{"tags": {"a": "\\u20ac\\udc80"}}'
+    )
     os.symlink("instances/x", machine.root + "/var/lib/lightinit/instance")
     ended = machine.run("query", "tags.a", env={"PYTHONIOENCODING": encoding})
     assert ended.returncode == 0, ended.stderr

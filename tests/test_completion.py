@@ -1,7 +1,9 @@
-"""The completion of both commands in bash: a real bash, asked about every word that the parsers know, and no other.
+"""The completion of both commands in bash: a real bash, asked about every word that the parsers
+know, and no other.
 
 Nothing is compared with a list written here: what the parsers say is what must be offered.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,9 +42,25 @@ def offered(*words: str, cwd: Optional[str] = None, before: str = "") -> List[st
     """What bash would offer for the last of ``words``; ``before``: shell text that is run first."""
     program = words[0]
     ended = subprocess.run(
-        ["bash", "--norc", "--noprofile", "-c", before + ASK, "bash", FOLDER + "/" + program, *words], cwd=cwd or "/",
-        env=dict(os.environ, LIGHTINIT_LIBRARY=HERE, LIGHTINIT_EMULATOR_LIBRARY=HERE, LC_ALL="C"), check=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=30)
+        [
+            "bash",
+            "--norc",
+            "--noprofile",
+            "-c",
+            before + ASK,
+            "bash",
+            FOLDER + "/" + program,
+            *words,
+        ],
+        cwd=cwd or "/",
+        env=dict(os.environ, LIGHTINIT_LIBRARY=HERE, LIGHTINIT_EMULATOR_LIBRARY=HERE, LC_ALL="C"),
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=30,
+    )
     assert ended.stderr == ""
     return ended.stdout.splitlines()
 
@@ -57,7 +75,12 @@ def commands(program: str) -> Dict[str, argparse.ArgumentParser]:
 
 def long_options(parser: argparse.ArgumentParser) -> Set[str]:
     """The long options that a parser knows."""
-    return {text for action in parser._actions for text in action.option_strings if text.startswith("--")}
+    return {
+        text
+        for action in parser._actions
+        for text in action.option_strings
+        if text.startswith("--")
+    }
 
 
 def every_command() -> List[Tuple[str, str]]:
@@ -67,9 +90,12 @@ def every_command() -> List[Tuple[str, str]]:
 
 def every_option() -> List[Any]:
     """(program, command, option) for all there are but --help, which ends the command."""
-    return [pytest.param(program, name, action, id="-".join((program, name, action.dest)))
-            for program, name in every_command() for action in commands(program)[name]._actions
-            if action.option_strings and "--help" not in action.option_strings]
+    return [
+        pytest.param(program, name, action, id="-".join((program, name, action.dest)))
+        for program, name in every_command()
+        for action in commands(program)[name]._actions
+        if action.option_strings and "--help" not in action.option_strings
+    ]
 
 
 @pytest.mark.parametrize("program", list(PARSERS))
@@ -107,11 +133,16 @@ def test_what_follows_an_option(program: str, name: str, action: argparse.Action
         assert offered(program, name, option, "=", "") == list(action.choices)
         assert offered(program, name, option, "=") == list(action.choices)
     takes_value = action.nargs is None
-    # After a flag, and after an option's value, the command goes on. An option's own value is not an option.
+    # After a flag, and after an option's value, the command goes on. An option's own value is not
+    # an option.
     assert bool(offered(program, name, option, "--")) is not takes_value
     if takes_value:
-        assert set(offered(program, name, option, "x", "--")) == long_options(commands(program)[name])
-        assert set(offered(program, name, option, "=", "x", "--")) == long_options(commands(program)[name])
+        assert set(offered(program, name, option, "x", "--")) == long_options(
+            commands(program)[name]
+        )
+        assert set(offered(program, name, option, "=", "x", "--")) == long_options(
+            commands(program)[name]
+        )
 
 
 def test_root_takes_directories_and_is_not_taken_for_the_command(tmp_path: Any) -> None:
@@ -128,7 +159,9 @@ def test_the_names_of_modules_are_offered(tmp_path: Any) -> None:
     assert sorted(offered("lightinit", "module", "")) == shipped_modules()
     settings = tmp_path / "etc/lightinit/conf.d"
     settings.mkdir(parents=True)
-    (settings / "50-site.conf").write_text("[lightinit]\n# modules = no\nmodules = users, mysite.timezone $(touch x) \n")
+    (settings / "50-site.conf").write_text(
+        "[lightinit]\n# modules = no\nmodules = users, mysite.timezone $(touch x) \n"
+    )
     found = offered("lightinit", "--root", str(tmp_path) + "/", "module", "my", cwd=str(tmp_path))
     assert found == ["mysite.timezone"]
     assert not (tmp_path / "x").exists()
@@ -139,34 +172,57 @@ def test_an_odd_file_among_the_modules_is_not_expanded(tmp_path: Any) -> None:
     folder.mkdir(parents=True)
     for name in ("users.py", "__init__.py", "$(touch x).py"):
         (folder / name).write_text("")
-    found = offered("lightinit", "module", "", cwd=str(tmp_path), before='LIGHTINIT_LIBRARY="%s"\n' % tmp_path)
+    found = offered(
+        "lightinit", "module", "", cwd=str(tmp_path), before='LIGHTINIT_LIBRARY="%s"\n' % tmp_path
+    )
     assert found == ["users"]
     assert not (tmp_path / "x").exists()
 
 
 def test_without_the_package_no_module_is_offered(tmp_path: Any) -> None:
-    assert set(offered("lightinit", "module", "", before='LIGHTINIT_LIBRARY="%s"\n' % tmp_path)) == \
-        long_options(commands("lightinit")["module"])
+    assert set(
+        offered("lightinit", "module", "", before='LIGHTINIT_LIBRARY="%s"\n' % tmp_path)
+    ) == long_options(commands("lightinit")["module"])
 
 
 def test_scenarios_and_files_are_offered(tmp_path: Any) -> None:
     (tmp_path / "good-mine.json").write_text("{}")
     program = "lightinit-emulator"
     assert sorted(offered(program, "run", "--scenario", "", cwd=str(tmp_path))) == sorted(
-        list_names() + ["good-mine.json"])
-    assert offered(program, "run", "--certificates", "", cwd=str(tmp_path)) == ["good-mine.json", "auto"]
-    assert sorted(offered(program, "run", "--scenario", "good", cwd=str(tmp_path))) == ["good", "good-mine.json"]
-    for words in (["check"], ["kvp"], ["run", "--instance"], ["run", "--log"], ["run", "--ready-file"],
-                  ["media", "--output"], ["media", "--ovf"], ["media", "--password-file"], ["media", "--custom-data"],
-                  ["media", "--ssh-key"]):
+        list_names() + ["good-mine.json"]
+    )
+    assert offered(program, "run", "--certificates", "", cwd=str(tmp_path)) == [
+        "good-mine.json",
+        "auto",
+    ]
+    assert sorted(offered(program, "run", "--scenario", "good", cwd=str(tmp_path))) == [
+        "good",
+        "good-mine.json",
+    ]
+    for words in (
+        ["check"],
+        ["kvp"],
+        ["run", "--instance"],
+        ["run", "--log"],
+        ["run", "--ready-file"],
+        ["media", "--output"],
+        ["media", "--ovf"],
+        ["media", "--password-file"],
+        ["media", "--custom-data"],
+        ["media", "--ssh-key"],
+    ):
         assert offered(program, *words, "", cwd=str(tmp_path)) == ["good-mine.json"]
 
 
 def test_no_program_is_started() -> None:
-    """Completion that starts Python is completion that stutters. Functions and builtins need no PATH."""
+    """Completion that starts Python is completion that stutters. Functions and builtins need no
+    PATH.
+    """
     for words in (["lightinit", "module", ""], ["lightinit-emulator", "run", "--scenario", ""]):
-        before = 'source "$1"; function=_${2//-/_}; shift; PATH=/nonexistent; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n' \
-            '"$function"; printf "%s\\n" "${#COMPREPLY[@]}"; exit\n'
+        before = (
+            'source "$1"; function=_${2//-/_}; shift; PATH=/nonexistent; COMP_WORDS=("$@");'
+            ' COMP_CWORD=$(($# - 1))\n"$function"; printf "%s\\n" "${#COMPREPLY[@]}"; exit\n'
+        )
         assert int(offered(*words, before=before)[0]) >= 3
 
 
@@ -177,27 +233,41 @@ def test_it_is_loaded_by_the_helpers_too(program: str, tmp_path: Any) -> None:
         pytest.skip("bash-completion is not installed")
     (tmp_path / "completions").mkdir()
     shutil.copy(FOLDER + "/" + program, str(tmp_path / "completions" / program))
-    before = 'BASH_COMPLETION_USER_DIR="%s"; source %s; _completion_loader %s\ncomplete -p %s >/dev/null || exit 9\n' % (
-        tmp_path, HELPERS, program, program)
+    before = (
+        'BASH_COMPLETION_USER_DIR="%s"; source %s; _completion_loader %s\ncomplete -p %s >/dev/null'
+        " || exit 9\n" % (tmp_path, HELPERS, program, program)
+    )
     assert sorted(offered(program, "", before=before)) == sorted(commands(program))
 
 
-@pytest.mark.parametrize("typed, run", [
-    ("lightinit gen\t", "generalize"),
-    ("lightinit config --format=js\t", "config --format=json"),
-    ("lightinit --root /us\t stage fe\t", "--root /usr/ stage fetch"),
-    ("lightinit-emulator run --scenario two-500\t", "run --scenario two-500-then-good"),
-])
+@pytest.mark.parametrize(
+    "typed, run",
+    [
+        ("lightinit gen\t", "generalize"),
+        ("lightinit config --format=js\t", "config --format=json"),
+        ("lightinit --root /us\t stage fe\t", "--root /usr/ stage fetch"),
+        ("lightinit-emulator run --scenario two-500\t", "run --scenario two-500-then-good"),
+    ],
+)
 def test_a_tab_at_a_real_prompt(typed: str, run: str) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir("/")
-        os.environ.update(LIGHTINIT_LIBRARY=HERE, LIGHTINIT_EMULATOR_LIBRARY=HERE, TERM="dumb", INPUTRC="/dev/null")
+        os.environ.update(
+            LIGHTINIT_LIBRARY=HERE,
+            LIGHTINIT_EMULATOR_LIBRARY=HERE,
+            TERM="dumb",
+            INPUTRC="/dev/null",
+        )
         os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
     try:
         program = typed.split()[0]
-        lines = ["bind 'set enable-bracketed-paste off'", "source " + FOLDER + "/" + program,
-                 "%s() { echo \"<$*>\"; }" % program, "echo ready"]
+        lines = [
+            "bind 'set enable-bracketed-paste off'",
+            "source " + FOLDER + "/" + program,
+            '%s() { echo "<$*>"; }' % program,
+            "echo ready",
+        ]
         os.write(terminal, "".join(line + "\n" for line in lines).encode())
         assert _read_until(terminal, b"\nready")
         os.write(terminal, (typed + "\n").encode())
@@ -226,6 +296,12 @@ def test_shellcheck_is_content() -> None:
         pytest.skip("shellcheck is not installed")
     files = sorted(glob.glob(FOLDER + "/*"))
     assert [os.path.basename(name) for name in files] == sorted(PARSERS)
-    ended = subprocess.run([shellcheck, *files], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                           universal_newlines=True, timeout=60)
+    ended = subprocess.run(
+        [shellcheck, *files],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        universal_newlines=True,
+        timeout=60,
+    )
     assert ended.returncode == 0, ended.stdout

@@ -1,4 +1,5 @@
 """The house's floors hold: a file imports only from floors below its own (docs/architecture.md)."""
+
 from __future__ import annotations
 
 import ast
@@ -11,8 +12,18 @@ import pytest
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 GROUND = {"errors", "model", ""}
-MIDDLE = GROUND | {"retry", "ini", "settings", "formats", "host", "clients", "datasources", "semaphore", "state",
-                   "reporting"}
+MIDDLE = GROUND | {
+    "retry",
+    "ini",
+    "settings",
+    "formats",
+    "host",
+    "clients",
+    "datasources",
+    "semaphore",
+    "state",
+    "reporting",
+}
 MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
     "errors": set(),
@@ -46,14 +57,21 @@ def files() -> Iterator[Tuple[str, str, str]]:
     """Each source file as (path, its floor, its dotted name)."""
     for base, prefix in (("lightinit", ""), ("modules", "modules")):
         for folder, folders, names in os.walk(os.path.join(HERE, base)):
-            folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))
-                          and name != "__pycache__"]
+            folders[:] = [
+                name
+                for name in folders
+                if not os.path.islink(os.path.join(folder, name)) and name != "__pycache__"
+            ]
             for name in names:
                 if name.endswith(".py"):
                     parts = [prefix] if prefix else []
                     below = os.path.relpath(os.path.join(folder, name), os.path.join(HERE, base))
                     parts += [part for part in below[:-3].split(os.sep) if part != "__init__"]
-                    yield os.path.join(folder, name), parts[0] if parts else "", ".".join(["lightinit"] + parts)
+                    yield (
+                        os.path.join(folder, name),
+                        parts[0] if parts else "",
+                        ".".join(["lightinit"] + parts),
+                    )
 
 
 def imports(path: str, dotted: str) -> List[str]:
@@ -68,10 +86,15 @@ def imports(path: str, dotted: str) -> List[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                above = package.split(".")[:len(package.split(".")) - node.level + 1]
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join(above + ([node.module] if node.module else []))
-            # `from lightinit import x` names a floor only where x is one; __version__ is the ground.
-            found += ["%s.%s" % (base, alias.name) for alias in node.names] if base == "lightinit" else [base]
+            # `from lightinit import x` names a floor only where x is one; __version__ is the
+            # ground.
+            found += (
+                ["%s.%s" % (base, alias.name) for alias in node.names]
+                if base == "lightinit"
+                else [base]
+            )
     return [name for name in found if name == "lightinit" or name.startswith("lightinit.")]
 
 
@@ -93,17 +116,36 @@ def test_every_file_has_a_floor() -> None:
 def test_imports_only_from_below(path: str, floor: str, dotted: str) -> None:
     for name in imports(path, dotted):
         target = floor_of(name)
-        assert target in MAY_IMPORT[floor] or name == dotted, "%s may not import %s" % (dotted, name)
+        assert target in MAY_IMPORT[floor] or name == dotted, "%s may not import %s" % (
+            dotted,
+            name,
+        )
 
 
 def test_modules_do_not_import_each_other() -> None:
     for path, floor, dotted in ALL:
         if floor == "modules":
-            assert not [name for name in imports(path, dotted) if name.startswith("lightinit.modules")]
+            assert not [
+                name for name in imports(path, dotted) if name.startswith("lightinit.modules")
+            ]
 
 
-# Gone in Python 3.12 and 3.13 (PEP 594 and others), of those that an agent might reach for: crypt makes password hashes.
-GONE = {"crypt", "spwd", "nis", "telnetlib", "pipes", "cgi", "imghdr", "uu", "imp", "asyncore", "distutils", "pkg_resources"}
+# Gone in Python 3.12 and 3.13 (PEP 594 and others), of those that an agent might reach for: crypt
+# makes password hashes.
+GONE = {
+    "crypt",
+    "spwd",
+    "nis",
+    "telnetlib",
+    "pipes",
+    "cgi",
+    "imghdr",
+    "uu",
+    "imp",
+    "asyncore",
+    "distutils",
+    "pkg_resources",
+}
 
 
 def test_no_module_that_newer_pythons_lack() -> None:
@@ -111,8 +153,13 @@ def test_no_module_that_newer_pythons_lack() -> None:
         with open(path, encoding="utf-8") as handle:
             tree = ast.parse(handle.read())
         for node in ast.walk(tree):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             assert not {name.split(".")[0] for name in names} & GONE, path
 
 
@@ -125,15 +172,22 @@ def test_the_emulator_needs_only_the_standard_library() -> None:
             with open(path, encoding="utf-8") as handle:
                 tree = ast.parse(handle.read())
             for node in ast.walk(tree):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                    [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+                names = (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom) and not node.level
+                    else []
+                )
                 assert {name.split(".")[0] for name in names} <= known | {"lightinit"}, path
 
 
 def test_a_wrong_import_is_seen(tmp_path: object) -> None:
     path = os.path.join(str(tmp_path), "wrong.py")
     with open(path, "w", encoding="utf-8") as handle:
-        handle.write("def f():\n    from lightinit.clients import imds\n    from ..host import system\n")
+        handle.write(
+            "def f():\n    from lightinit.clients import imds\n    from ..host import system\n"
+        )
     found = [floor_of(name) for name in imports(path, "lightinit.formats.wrong")]
     assert found == ["clients", "host"]
     assert not set(found) & MAY_IMPORT["formats"]

@@ -1,4 +1,7 @@
-"""`lightinit generalize`, by the real command on a scratch root: a disk that was used, and what an image may keep of it."""
+"""`lightinit generalize`, by the real command on a scratch root: a disk that was used, and what an
+image may keep of it.
+"""
+
 from __future__ import annotations
 
 import os
@@ -23,39 +26,89 @@ from tests.test_clean import ID, PASSWD, provisioned
 
 JOURNAL = "/var/log/journal/0123456789abcdef0123456789abcdef"
 NM = "/var/lib/NetworkManager/"
-GOES: Dict[str, str] = dict.fromkeys((
-    "/root/.bash_history", "/root/.bash_history-01234.tmp", "/root/.ash_history", "/root/.zsh_history",
-    "/root/.python_history", "/root/.lesshst", "/root/.viminfo", "/root/.wget-hsts",
-    "/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/dhcp/dhclient6.leases", "/var/lib/dhclient/dhclient--eth0.lease",
-    NM + "internal-0a1b-eth0.lease", NM + "dhclient-0a1b-eth0.lease", NM + "secret_key", NM + "seen-bssids",
-    NM + "timestamps", "/var/lib/dhcpcd/eth0.lease", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret",
-    "/var/db/dhcpcd/eth0.lease", "/etc/dhcpcd.duid", "/var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "/var/lib/wicked/duid.xml",
-    "/etc/udev/rules.d/70-persistent-net.rules", "/var/lib/systemd/random-seed", "/boot/efi/loader/random-seed",
-    "/etc/ssh/sshd_config.d/00-lightinit.conf",
-    "/var/log/lightinit.log", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/run/lightinit/status.json",
-    JOURNAL + "/system.journal", JOURNAL[:-1] + "0/system.journal"),
-    "x\n")
+GOES: Dict[str, str] = dict.fromkeys(
+    (
+        "/root/.bash_history",
+        "/root/.bash_history-01234.tmp",
+        "/root/.ash_history",
+        "/root/.zsh_history",
+        "/root/.python_history",
+        "/root/.lesshst",
+        "/root/.viminfo",
+        "/root/.wget-hsts",
+        "/var/lib/dhcp/dhclient.eth0.leases",
+        "/var/lib/dhcp/dhclient6.leases",
+        "/var/lib/dhclient/dhclient--eth0.lease",
+        NM + "internal-0a1b-eth0.lease",
+        NM + "dhclient-0a1b-eth0.lease",
+        NM + "secret_key",
+        NM + "seen-bssids",
+        NM + "timestamps",
+        "/var/lib/dhcpcd/eth0.lease",
+        "/var/lib/dhcpcd/duid",
+        "/var/lib/dhcpcd/secret",
+        "/var/db/dhcpcd/eth0.lease",
+        "/etc/dhcpcd.duid",
+        "/var/lib/wicked/lease-eth0-dhcp-ipv4.xml",
+        "/var/lib/wicked/duid.xml",
+        "/etc/udev/rules.d/70-persistent-net.rules",
+        "/var/lib/systemd/random-seed",
+        "/boot/efi/loader/random-seed",
+        "/etc/ssh/sshd_config.d/00-lightinit.conf",
+        "/var/log/lightinit.log",
+        "/etc/ssh/ssh_host_rsa_key",
+        "/etc/ssh/ssh_host_rsa_key.pub",
+        "/run/lightinit/status.json",
+        JOURNAL + "/system.journal",
+        JOURNAL[:-1] + "0/system.journal",
+    ),
+    "x\n",
+)
 STAYS: Dict[str, str] = {
-    "/var/lib/lightinit/sem/module.x": "{}\n", "/etc/lightinit/lightinit.conf": "[lightinit]\n",
-    "/var/lib/dhcp/dhcpd.leases": "x\n", NM + "NetworkManager.state": "x\n", NM + "NetworkManager-intern.conf": "x\n",
-    "/etc/ssh/sshd_config.d/50-mine.conf": "x\n", "/root/.profile": "x\n", "/var/log/syslog": "x\n",
-    JOURNAL[:-2] + "/x": "x\n", JOURNAL + ".mine/x": "x\n", JOURNAL[:-1] + "G/x": "x\n",
+    "/var/lib/lightinit/sem/module.x": "{}\n",
+    "/etc/lightinit/lightinit.conf": "[lightinit]\n",
+    "/var/lib/dhcp/dhcpd.leases": "x\n",
+    NM + "NetworkManager.state": "x\n",
+    NM + "NetworkManager-intern.conf": "x\n",
+    "/etc/ssh/sshd_config.d/50-mine.conf": "x\n",
+    "/root/.profile": "x\n",
+    "/var/log/syslog": "x\n",
+    JOURNAL[:-2] + "/x": "x\n",
+    JOURNAL + ".mine/x": "x\n",
+    JOURNAL[:-1] + "G/x": "x\n",
     "/var/log/journal/remote/x": "x\n",
-    "/etc/NetworkManager/system-connections/a.nmconnection": "x\n", "/etc/udev/rules.d/99-mine.rules": "x\n",
-    "/etc/rc.conf": "rc_parallel=NO\n"}
+    "/etc/NetworkManager/system-connections/a.nmconnection": "x\n",
+    "/etc/udev/rules.d/99-mine.rules": "x\n",
+    "/etc/rc.conf": "rc_parallel=NO\n",
+}
 EDITED: Dict[str, Tuple[str, str]] = {
     "/etc/machine-id": (ID, ""),
-    "/etc/ssh/sshd_config": ("# BEGIN lightinit\nPasswordAuthentication no\n# END lightinit\n# mine\nPort 22\n",
-                             "# mine\nPort 22\n"),
+    "/etc/ssh/sshd_config": (
+        "# BEGIN lightinit\nPasswordAuthentication no\n# END lightinit\n# mine\nPort 22\n",
+        "# mine\nPort 22\n",
+    ),
     "/etc/hostname": ("web-1\n", "localhost\n"),
     "/etc/HOSTNAME": ("web-1.example.org\n", "localhost\n"),
     "/etc/conf.d/hostname": ('# mine\nhostname="web-1"\n', '# mine\nhostname="localhost"\n'),
-    "/etc/sysconfig/network": ("NETWORKING=yes\nHOSTNAME=web-1\n", "NETWORKING=yes\nHOSTNAME=localhost\n"),
-    "/etc/hosts": ("127.0.0.1 web-1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n::1 web-1\n"
-                   "10.0.0.9 db\n", "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n"),
-    "/etc/fstab": ("UUID=1 / ext4 defaults 0 1\nLABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 # lightinit\n"
-                   "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n/dev/sdc1 /data xfs nofail 0 0\n",
-                   "UUID=1 / ext4 defaults 0 1\n/dev/sdc1 /data xfs nofail 0 0\n"),
+    "/etc/sysconfig/network": (
+        "NETWORKING=yes\nHOSTNAME=web-1\n",
+        "NETWORKING=yes\nHOSTNAME=localhost\n",
+    ),
+    "/etc/hosts": (
+        (
+            "127.0.0.1 web-1 localhost\n127.0.1.1 web-1.example.org web-1 printer # lightinit\n::1"
+            " web-1\n10.0.0.9 db\n"
+        ),
+        "127.0.0.1 localhost\n127.0.1.1 printer # lightinit\n10.0.0.9 db\n",
+    ),
+    "/etc/fstab": (
+        (
+            "UUID=1 / ext4 defaults 0 1\nLABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 #"
+            " lightinit\n/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n/dev/sdc1"
+            " /data xfs nofail 0 0\n"
+        ),
+        "UUID=1 / ext4 defaults 0 1\n/dev/sdc1 /data xfs nofail 0 0\n",
+    ),
 }
 
 
@@ -63,8 +116,10 @@ def enable(machine: Machine) -> None:
     """Install lightinit's unit, and let systemd start it."""
     machine.put("/usr/lib/systemd/system/lightinit.service", "[Unit]\n")
     os.makedirs(machine.root + "/etc/systemd/system/multi-user.target.wants", exist_ok=True)
-    os.symlink("/usr/lib/systemd/system/lightinit.service",
-               machine.root + "/etc/systemd/system/multi-user.target.wants/lightinit.service")
+    os.symlink(
+        "/usr/lib/systemd/system/lightinit.service",
+        machine.root + "/etc/systemd/system/multi-user.target.wants/lightinit.service",
+    )
 
 
 def used(root: Any) -> Machine:
@@ -84,17 +139,28 @@ def test_all_that_is_one_machines_own_goes(tmp_path: Any) -> None:
     ended = machine.run("generalize", "--yes")
     assert ended.returncode == 0, ended.stderr
     after = machine.tree()
-    assert {name for name in before if name not in after} == \
-        set(GOES) | {"/var/lib/lightinit/instances/instance-0/instance.json"}
+    assert {name for name in before if name not in after} == set(GOES) | {
+        "/var/lib/lightinit/instances/instance-0/instance.json"
+    }
     changed = {name for name in after if before.get(name) != after[name]}
     assert changed == set(EDITED) | {"/run/lightinit/lock"}
-    assert {name: after[name] for name in EDITED} == {name: text for name, (_, text) in EDITED.items()}
-    assert all("removed " + name.replace("/system.journal", "") in ended.stdout.splitlines() for name in GOES)
-    assert ended.stdout.splitlines()[0] == "note: accounts that lightinit provisioned stay (--user removes them): alice"
+    assert {name: after[name] for name in EDITED} == {
+        name: text for name, (_, text) in EDITED.items()
+    }
+    assert all(
+        "removed " + name.replace("/system.journal", "") in ended.stdout.splitlines()
+        for name in GOES
+    )
+    assert (
+        ended.stdout.splitlines()[0]
+        == "note: accounts that lightinit provisioned stay (--user removes them): alice"
+    )
     assert "Next: unmount it." in ended.stdout
     again = machine.run("generalize", "--yes")
     assert (again.returncode, again.stdout) == (0, "nothing left to do\n")
-    assert machine.tree() == dict(after, **{"/run/lightinit/lock": machine.read("/run/lightinit/lock")})
+    assert machine.tree() == dict(
+        after, **{"/run/lightinit/lock": machine.read("/run/lightinit/lock")}
+    )
 
 
 def test_with_the_accounts(tmp_path: Any) -> None:
@@ -103,13 +169,19 @@ def test_with_the_accounts(tmp_path: Any) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "removed the user alice, /home/alice, /var/mail/alice, its rights" in ended.stdout
     assert machine.read("/etc/passwd") == PASSWD
-    assert (machine.run("generalize", "--user").stdout) == "nothing left to do\n", "nothing to ask about either"
+    assert (machine.run("generalize", "--user").stdout) == "nothing left to do\n", (
+        "nothing to ask about either"
+    )
 
 
 def ask(machine: Machine, answer: str, hang_up: bool = False) -> Tuple[int, str]:
-    """Run it on a terminal; (exit code, all that was shown). ``hang_up``: it gets a SIGHUP before the answer."""
+    """Run it on a terminal; (exit code, all that was shown). ``hang_up``: it gets a SIGHUP before
+    the answer.
+    """
     leader, follower = pty.openpty()
-    process = subprocess.Popen(machine.argv("generalize"), cwd=HERE, stdin=follower, stdout=follower, stderr=follower)
+    process = subprocess.Popen(
+        machine.argv("generalize"), cwd=HERE, stdin=follower, stdout=follower, stderr=follower
+    )
     os.close(follower)
     shown = b""
     try:
@@ -182,12 +254,19 @@ def test_not_while_provisioning_runs(tmp_path: Any) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
 @pytest.mark.parametrize("command", ["generalize", "clean"])
 def test_the_live_machine_is_roots_alone(command: str) -> None:
-    code = "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\n" \
-           "from lightinit.commands import clean, generalize\n" \
-           "lightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what only root may be able to read\n" \
-           "os.setgid(65534); os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, command)
-    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False)
-    assert ended.returncode == 77 and b"only root can %s this machine" % command.encode() in ended.stderr
+    code = (
+        "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\nfrom"
+        " lightinit.commands import clean, generalize\nlightinit.cli.main(['boot', '--root',"
+        " '/nonexistent'])  # imports what only root may be able to read\nos.setgid(65534);"
+        " os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, command)
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False
+    )
+    assert (
+        ended.returncode == 77
+        and b"only root can %s this machine" % command.encode() in ended.stderr
+    )
 
 
 def test_one_failure_does_not_keep_the_rest_from_being_done(tmp_path: Any) -> None:
@@ -196,7 +275,10 @@ def test_one_failure_does_not_keep_the_rest_from_being_done(tmp_path: Any) -> No
     os.mkdir(machine.root + "/etc/hostname")
     ended = machine.run("generalize", "--yes")
     assert ended.returncode == 1
-    assert "not everything was done:\n  host name: file cannot be read (path=/etc/hostname" in ended.stdout
+    assert (
+        "not everything was done:\n  host name: file cannot be read (path=/etc/hostname"
+        in ended.stdout
+    )
     assert "Next" not in ended.stdout
     assert not any(machine.exists(name) for name in GOES) and machine.read("/etc/machine-id") == ""
     os.rmdir(machine.root + "/etc/hostname")
@@ -207,13 +289,16 @@ def test_one_failure_does_not_keep_the_rest_from_being_done(tmp_path: Any) -> No
 PACKAGES = "# made-by: lightinit package\ncloud-init is active on this machine.\n"
 
 
-@pytest.mark.parametrize("text, agent, stays, said", [
-    (PACKAGES, False, False, ""),
-    (PACKAGES, True, True, "VMs made from this image would be provisioned by walinuxagent"),
-    ("# by hand\n" + PACKAGES, False, True, "/etc/lightinit/disabled stays"),
-    ("", False, True, "/etc/lightinit/disabled stays"),
-    (None, True, False, "VMs made from this image would be provisioned by walinuxagent"),
-])
+@pytest.mark.parametrize(
+    "text, agent, stays, said",
+    [
+        (PACKAGES, False, False, ""),
+        (PACKAGES, True, True, "VMs made from this image would be provisioned by walinuxagent"),
+        ("# by hand\n" + PACKAGES, False, True, "/etc/lightinit/disabled stays"),
+        ("", False, True, "/etc/lightinit/disabled stays"),
+        (None, True, False, "VMs made from this image would be provisioned by walinuxagent"),
+    ],
+)
 def test_the_packages_mark(tmp_path: Any, text: Any, agent: bool, stays: bool, said: str) -> None:
     machine = Machine(tmp_path)
     if text is not None:
@@ -245,7 +330,9 @@ def test_udevs_own_rule_against_names_of_cards_stays(tmp_path: Any) -> None:
 def test_keys_that_open_root_are_told(tmp_path: Any, keys: str, noted: bool) -> None:
     machine = Machine(tmp_path)
     machine.put("/root/.ssh/authorized_keys", keys)
-    assert ("note: /root/.ssh/authorized_keys stays" in machine.run("generalize", "--yes").stdout) == noted
+    assert (
+        "note: /root/.ssh/authorized_keys stays" in machine.run("generalize", "--yes").stdout
+    ) == noted
     assert machine.exists("/root/.ssh/authorized_keys")
 
 
@@ -295,7 +382,10 @@ def test_links_out_of_the_root_are_not_followed(tmp_path: Any) -> None:
     (tmp_path / "outside" / "eth0.lease").write_text("x")
     machine = Machine(tmp_path / "root")
     os.symlink(str(tmp_path / "outside"), machine.root + "/var/lib/dhcpcd")
-    os.symlink(str(tmp_path / "outside" / "eth0.lease"), machine.root + "/var/lib/dhcp/dhclient.eth1.leases")
+    os.symlink(
+        str(tmp_path / "outside" / "eth0.lease"),
+        machine.root + "/var/lib/dhcp/dhclient.eth1.leases",
+    )
     assert machine.run("generalize", "--yes").returncode == 0
     assert (tmp_path / "outside" / "eth0.lease").exists()
     assert not machine.exists("/var/lib/dhcp/dhclient.eth1.leases")
@@ -304,6 +394,11 @@ def test_links_out_of_the_root_are_not_followed(tmp_path: Any) -> None:
 def test_a_listener_that_goes_away_stops_nothing(tmp_path: Any) -> None:
     machine = used(tmp_path)
     command = "%s -m lightinit --root %s generalize --yes | true" % (sys.executable, machine.root)
-    subprocess.run(["sh", "-c", command], cwd=HERE, env=dict(os.environ, PYTHONUNBUFFERED="1"), check=False,
-                   stderr=subprocess.DEVNULL)
+    subprocess.run(
+        ["sh", "-c", command],
+        cwd=HERE,
+        env=dict(os.environ, PYTHONUNBUFFERED="1"),
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
     assert not any(machine.exists(name) for name in GOES)

@@ -1,4 +1,7 @@
-"""`lightinit generalize` and SSH host keys: they go only where the next boot makes new ones; the rest is told."""
+"""`lightinit generalize` and SSH host keys: they go only where the next boot makes new ones; the
+rest is told.
+"""
+
 from __future__ import annotations
 
 import os
@@ -62,34 +65,61 @@ def other_init(machine: Machine) -> None:
 
 
 STAY = [
-    (lambda machine: machine.put("/etc/lightinit/disabled", ""), "/etc/lightinit/disabled switches lightinit off",
-     "remove that file"),
+    (
+        lambda machine: machine.put("/etc/lightinit/disabled", ""),
+        "/etc/lightinit/disabled switches lightinit off",
+        "remove that file",
+    ),
     (settings("[lightinit]\nenabled = no\n"), "`enabled = no` (%s:2)" % CONF, "set it to yes"),
-    (settings("[lightinit]\nmodules = users hostname\n"), "`modules =` (%s:2) does not list ssh_host_keys" % CONF,
-     "add it there"),
-    (settings("[module.ssh_host_keys]\nkeep_existing = yes\n"), "`keep_existing = yes` (%s:2)" % CONF, "set it to no"),
-    (mark_once, "ssh_host_keys has `frequency = once` (%s:2), and has run" % CONF,
-     "remove /var/lib/lightinit/sem/module.ssh_host_keys"),
+    (
+        settings("[lightinit]\nmodules = users hostname\n"),
+        "`modules =` (%s:2) does not list ssh_host_keys" % CONF,
+        "add it there",
+    ),
+    (
+        settings("[module.ssh_host_keys]\nkeep_existing = yes\n"),
+        "`keep_existing = yes` (%s:2)" % CONF,
+        "set it to no",
+    ),
+    (
+        mark_once,
+        "ssh_host_keys has `frequency = once` (%s:2), and has run" % CONF,
+        "remove /var/lib/lightinit/sem/module.ssh_host_keys",
+    ),
     (unlink(WANTED), "lightinit.service is not enabled", "systemctl enable lightinit.service"),
     (unlink(UNIT), "there is no lightinit.service", "install it"),
-    (link("/dev/null", "/etc/systemd/system/lightinit.service"), "lightinit.service is masked",
-     "systemctl unmask lightinit.service"),
-    (lambda machine: machine.put("/etc/systemd/system/lightinit.service", ""), "lightinit.service is masked",
-     "systemctl unmask lightinit.service"),
+    (
+        link("/dev/null", "/etc/systemd/system/lightinit.service"),
+        "lightinit.service is masked",
+        "systemctl unmask lightinit.service",
+    ),
+    (
+        lambda machine: machine.put("/etc/systemd/system/lightinit.service", ""),
+        "lightinit.service is masked",
+        "systemctl unmask lightinit.service",
+    ),
 ]
 
 
 @pytest.mark.parametrize("change, why, remedy", STAY, ids=[why for _, why, _ in STAY])
-def test_they_stay_where_nobody_makes_new_ones(tmp_path: Any, change: Any, why: str, remedy: str) -> None:
+def test_they_stay_where_nobody_makes_new_ones(
+    tmp_path: Any, change: Any, why: str, remedy: str
+) -> None:
     machine = with_keys(tmp_path)
     change(machine)
-    assert notes(machine)[-1] == (
-        "the SSH host keys stay: %s, so lightinit would make no new ones; every VM made from this image would have the "
-        "same ones: %s, then run this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
-        % (why, remedy))
+    assert (
+        notes(machine)[-1]
+        == "the SSH host keys stay: %s, so lightinit would make no new ones; every VM made from this image would have the same ones: %s, then run this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
+        % (
+            why,
+            remedy,
+        )
+    )
     assert machine.exists(KEY) and machine.exists(KEY + ".pub")
     assert machine.run("clean", "--ssh-host-keys").returncode == 0
-    assert not machine.exists(KEY) and not machine.exists(KEY + ".pub"), "asked for in so many words"
+    assert not machine.exists(KEY) and not machine.exists(KEY + ".pub"), (
+        "asked for in so many words"
+    )
     assert not [line for line in notes(machine) if "host keys" in line], "there are none any more"
 
 
@@ -101,8 +131,10 @@ GO = [
     # systemd is there, and another init system starts the machine
     other_init,
     # some other unit pulls it in; one of the administrator's own
-    lambda machine: os.renames(machine.root + WANTED,
-                               machine.root + "/etc/systemd/system/a.target.requires/lightinit.service"),
+    lambda machine: os.renames(
+        machine.root + WANTED,
+        machine.root + "/etc/systemd/system/a.target.requires/lightinit.service",
+    ),
     link("/opt/lightinit.service", "/etc/systemd/system/lightinit.service"),
 ]
 
@@ -127,27 +159,59 @@ def test_systemd_is_known_by_the_link_that_the_kernel_starts(tmp_path: Any, init
 def test_host_keys_elsewhere_are_told(tmp_path: Any) -> None:
     machine = with_keys(tmp_path)
     web = "/etc/ssh/ssh_host_web_key"
-    machine.put("/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nHostKey %s\nHostKey /etc/keys/a\nHostKey %s\n"
-                "HostKey /etc/keys/missing\nHostKey relative\n" % (KEY, web))
+    machine.put(
+        "/etc/ssh/sshd_config",
+        "Include sshd_config.d/*.conf\nHostKey %s\nHostKey /etc/keys/a\nHostKey %s\n"
+        "HostKey /etc/keys/missing\nHostKey relative\n" % (KEY, web),
+    )
     machine.put("/etc/ssh/sshd_config.d/1.conf", "HostKey /etc/keys/b\n")
-    for name in (web, web + ".pub", "/etc/ssh/ssh_host_old_key", "/etc/keys/a", "/etc/keys/b",
-                 "/etc/dropbear/dropbear_rsa_host_key"):
+    for name in (
+        web,
+        web + ".pub",
+        "/etc/ssh/ssh_host_old_key",
+        "/etc/keys/a",
+        "/etc/keys/b",
+        "/etc/dropbear/dropbear_rsa_host_key",
+    ):
         machine.put(name, "x")
-    named = "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in its place; every VM made " \
-        "from this image would have the same one: take it out of sshd_config, or have each VM make its own"
-    assert notes(machine) == [named % "/etc/keys/b", named % "/etc/keys/a", named % web,
-                              "the SSH host key /etc/dropbear/dropbear_rsa_host_key stays: lightinit makes no new ones for "
-                              "dropbear; every VM made from this image would have the same one: remove it, if dropbear "
-                              "makes its own (dropbear -R)"]
-    assert sorted(name for name in os.listdir(machine.root + "/etc/ssh") if "key" in name) == \
-        ["ssh_host_web_key", "ssh_host_web_key.pub"]
-    assert all(machine.exists(name) for name in ("/etc/keys/a", "/etc/keys/b", "/etc/dropbear/dropbear_rsa_host_key"))
+    named = (
+        "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in its"
+        " place; every VM made from this image would have the same one: take it out of sshd_config,"
+        " or have each VM make its own"
+    )
+    assert notes(machine) == [
+        named % "/etc/keys/b",
+        named % "/etc/keys/a",
+        named % web,
+        (
+            "the SSH host key /etc/dropbear/dropbear_rsa_host_key stays: lightinit makes no new"
+            " ones for dropbear; every VM made from this image would have the same one: remove it,"
+            " if dropbear makes its own (dropbear -R)"
+        ),
+    ]
+    assert sorted(name for name in os.listdir(machine.root + "/etc/ssh") if "key" in name) == [
+        "ssh_host_web_key",
+        "ssh_host_web_key.pub",
+    ]
+    assert all(
+        machine.exists(name)
+        for name in ("/etc/keys/a", "/etc/keys/b", "/etc/dropbear/dropbear_rsa_host_key")
+    )
 
 
 def test_the_secret_of_credentials_is_told(tmp_path: Any) -> None:
     machine = with_keys(tmp_path)
     machine.put("/var/lib/systemd/credential.secret", "x")
-    assert len([line for line in notes(machine) if line.startswith("/var/lib/systemd/credential.secret stays")]) == 1
+    assert (
+        len(
+            [
+                line
+                for line in notes(machine)
+                if line.startswith("/var/lib/systemd/credential.secret stays")
+            ]
+        )
+        == 1
+    )
     assert machine.exists("/var/lib/systemd/credential.secret")
 
 

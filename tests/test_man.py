@@ -1,8 +1,10 @@
-"""The manual pages and the code say the same: commands, options, choices, exit codes, settings with their defaults.
+"""The manual pages and the code say the same: commands, options, choices, exit codes, settings with
+their defaults.
 
-The pages are written in mdoc(7), whose macros say what a word is (`.It Fl` an option, `.It Va` a key), so that nothing has
-to be guessed here.
+The pages are written in mdoc(7), whose macros say what a word is (`.It Fl` an option, `.It Va` a
+key), so that nothing has to be guessed here.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,7 +40,9 @@ def read(page: str) -> str:
 
 
 def split(text: str, macro: str) -> Dict[str, str]:
-    """The parts of a page that ``macro`` (Sh, Ss) begins, by their heading; a part ends where a larger one begins."""
+    """The parts of a page that ``macro`` (Sh, Ss) begins, by their heading; a part ends where a
+    larger one begins.
+    """
     parts = {}
     for part in re.split(r"^\.%s " % macro, text, flags=re.MULTILINE)[1:]:
         heading, _, body = part.partition("\n")
@@ -73,7 +77,12 @@ def described(page: str) -> Dict[str, str]:
 
 def long_options(parser: argparse.ArgumentParser) -> List[str]:
     """The long options of a parser but those that every command has."""
-    found = [text for action in parser._actions for text in action.option_strings if text.startswith("--")]
+    found = [
+        text
+        for action in parser._actions
+        for text in action.option_strings
+        if text.startswith("--")
+    ]
     return [text for text in found if text not in ("--help", "--root")]
 
 
@@ -118,7 +127,9 @@ def test_the_options_of_all_commands_are_described() -> None:
     text = split(read("lightinit.8"), "Sh")["COMMANDS"].split("\n.Ss ")[0]
     assert options_in(text) == ["--root", "--help"]
     for page, make in COMMANDS.items():
-        known = {text for action in make()._actions for text in action.option_strings if text[:2] == "--"}
+        known = {
+            text for action in make()._actions for text in action.option_strings if text[:2] == "--"
+        }
         for name in known:
             assert "Fl " + name[1:] in read(page), name
 
@@ -139,11 +150,19 @@ def test_no_page_names_a_command_or_an_option_that_does_not_exist(page: str) -> 
 
 def test_the_exit_codes_of_lightinit() -> None:
     page = split(read("lightinit.8"), "Sh")["EXIT STATUS"]
-    told = {int(code) for codes in re.findall(r"^\.It ([\d, ]+)$", page, re.MULTILINE) for code in codes.split(", ")}
+    told = {
+        int(code)
+        for codes in re.findall(r"^\.It ([\d, ]+)$", page, re.MULTILINE)
+        for code in codes.split(", ")
+    }
     exits = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
     signals = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     assert told == exits | signals
-    help_says = {int(code) for codes in re.findall(r"^  ([\d, ]+?)  ", EPILOG, re.MULTILINE) for code in codes.split(", ")}
+    help_says = {
+        int(code)
+        for codes in re.findall(r"^  ([\d, ]+?)  ", EPILOG, re.MULTILINE)
+        for code in codes.split(", ")
+    }
     assert help_says and help_says <= told
 
 
@@ -153,41 +172,61 @@ def test_the_exit_codes_of_the_emulator() -> None:
 
 
 def sections() -> Dict[str, Sequence[Setting]]:
-    """The keys of every section that the page has to describe; those that all modules share are told once."""
+    """The keys of every section that the page has to describe; those that all modules share are
+    told once.
+    """
     found: Dict[str, Sequence[Setting]] = dict(CORE)
     found["azure"] = azure.SETTINGS
     for name in shipped_modules():
-        found["module." + name] = [setting for setting in module_schema(name) if setting.key not in SHARED_KEYS]
+        found["module." + name] = [
+            setting for setting in module_schema(name) if setting.key not in SHARED_KEYS
+        ]
     return found
 
 
 def test_every_section_of_the_settings_is_described_and_no_other() -> None:
-    assert sorted(split(read("lightinit.conf.5"), "Ss")) == sorted("[%s]" % name for name in sections())
+    assert sorted(split(read("lightinit.conf.5"), "Ss")) == sorted(
+        "[%s]" % name for name in sections()
+    )
 
 
 @pytest.mark.parametrize("name", list(sections()))
 def test_every_key_is_described_with_kind_default_and_choices(name: str) -> None:
     text = split(read("lightinit.conf.5"), "Ss")["[%s]" % name]
     told = re.findall(r"^\.It Va (\S+) No \((\w+), default (.*)\)$", text, re.MULTILINE)
-    assert told == [(setting.key, setting.kind, render(setting.default).replace(__version__, "VERSION") or "empty")
-                    for setting in sections()[name]]
+    assert told == [
+        (
+            setting.key,
+            setting.kind,
+            render(setting.default).replace(__version__, "VERSION") or "empty",
+        )
+        for setting in sections()[name]
+    ]
     assert len(told) == text.count("\n.It Va ") + text.startswith(".It Va ")
     items = {part.split()[1]: part for part in re.split(r"^\.It ", text, flags=re.MULTILINE)[1:]}
     for setting in sections()[name]:
         for choice in setting.choices:
-            assert re.search(r"\b%s\b" % choice, items[setting.key].partition("\n")[2]), (setting.key, choice)
+            assert re.search(r"\b%s\b" % choice, items[setting.key].partition("\n")[2]), (
+                setting.key,
+                choice,
+            )
 
 
 def test_the_keys_that_all_modules_share() -> None:
     text = split(read("lightinit.conf.5"), "Sh")["MODULES"].split("\n.Ss ")[0]
     assert re.findall(r"^\.It Va (\w+) No \((\w+)\)$", text, re.MULTILINE) == [
-        (setting.key, setting.kind) for setting in module_schema("users") if setting.key in SHARED_KEYS]
+        (setting.key, setting.kind)
+        for setting in module_schema("users")
+        if setting.key in SHARED_KEYS
+    ]
     for setting in module_schema("users"):
         for choice in setting.choices if setting.key in SHARED_KEYS else ():
             assert ".Cm %s :" % choice in text
     rows = dict(re.findall(r"^\.It (\w+) Ta (\w+ Ta \w+)$", text, re.MULTILINE))
-    assert rows == {name: "%s Ta %s" % (load_module(name).FREQUENCY.value, render(load_module(name).REQUIRED))
-                    for name in shipped_modules()}
+    assert rows == {
+        name: "%s Ta %s" % (load_module(name).FREQUENCY.value, render(load_module(name).REQUIRED))
+        for name in shipped_modules()
+    }
 
 
 def test_every_kind_is_explained() -> None:
@@ -199,16 +238,30 @@ def test_every_file_of_the_state_that_the_page_names_exists_in_the_code() -> Non
     from lightinit import state
 
     page = read("lightinit.8")
-    for path in (state.CURRENT, state.DISABLED, state.LIBRARY + "/sem", os.path.dirname(state.STATUS)):
+    for path in (
+        state.CURRENT,
+        state.DISABLED,
+        state.LIBRARY + "/sem",
+        os.path.dirname(state.STATUS),
+    ):
         assert path in page, path
     for path in re.findall(r"Pa (/etc/lightinit/\S+|/var/lib/lightinit/\S+)", page):
-        assert path.startswith((state.LIBRARY, state.DISABLED, "/etc/lightinit/lightinit.conf", "/etc/lightinit/conf.d"))
+        assert path.startswith(
+            (
+                state.LIBRARY,
+                state.DISABLED,
+                "/etc/lightinit/lightinit.conf",
+                "/etc/lightinit/conf.d",
+            )
+        )
 
 
 def commands_in(text: str) -> List[str]:
     """Every command line of ours in a Markdown page: in code spans and in shell blocks."""
     fences = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    spans = re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    )
     lines = "\n".join(fences).replace("\\\n", " ").split("\n") + spans
     found = [re.match(r"(?:sudo )?((?:lightinit|lightinit-emulator) .*)", line) for line in lines]
     return [match.group(1) for match in found if match]
@@ -234,12 +287,19 @@ def sources() -> str:
 
 
 def test_what_the_pages_quote_the_code_says() -> None:
-    quoted = [phrase for line in re.findall(r"^\.It Sy (.*)$", split(read("lightinit.8"), "Sh")["DIAGNOSTICS"],
-                                            re.MULTILINE) for phrase in line.split(" , ")]
+    quoted = [
+        phrase
+        for line in re.findall(
+            r"^\.It Sy (.*)$", split(read("lightinit.8"), "Sh")["DIAGNOSTICS"], re.MULTILINE
+        )
+        for phrase in line.split(" , ")
+    ]
     with open(os.path.join(HERE, "docs", "azure-image.md"), encoding="utf-8") as file:
         table = file.read().partition("| symptom |")[2]
     for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE):
-        quoted += [phrase for phrase in re.findall(r"`([a-z][^`=…]*)`", cell) if phrase != "emergency mode"]
+        quoted += [
+            phrase for phrase in re.findall(r"`([a-z][^`=…]*)`", cell) if phrase != "emergency mode"
+        ]
     assert len(quoted) > 15
     text = sources()
     for phrase in quoted:
@@ -258,8 +318,16 @@ def test_the_page_renders_without_a_warning(tool: str, page: str) -> None:
     if not shutil.which(tool):
         assert os.environ.get("CI") != "true", "CI needs %s" % tool
         pytest.skip("%s is not installed" % tool)
-    command = {"mandoc": ["mandoc", "-T", "lint", "-W", "warning"],
-               "groff": ["groff", "-mdoc", "-ww", "-Tascii", "-z"]}[tool]
-    ended = subprocess.run(command + [os.path.join(FOLDER, page)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           check=False, universal_newlines=True, timeout=60)
+    command = {
+        "mandoc": ["mandoc", "-T", "lint", "-W", "warning"],
+        "groff": ["groff", "-mdoc", "-ww", "-Tascii", "-z"],
+    }[tool]
+    ended = subprocess.run(
+        command + [os.path.join(FOLDER, page)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        universal_newlines=True,
+        timeout=60,
+    )
     assert (ended.returncode, ended.stdout) == (0, "")

@@ -1,7 +1,10 @@
-"""The quick "nothing to do" must agree with the slow one, and doubt must always lead to the slow one.
+"""The quick "nothing to do" must agree with the slow one, and doubt must always lead to the slow
+one.
 
-There are two quick ones: quick.py, and the shell script that init systems ask first. Both are asked the same here.
+There are two quick ones: quick.py, and the shell script that init systems ask first. Both are asked
+the same here.
 """
+
 from __future__ import annotations
 
 import os
@@ -20,7 +23,11 @@ from lightinit.registry import datasource_schema, module_schema
 from tests.support import HERE, OTHER_UUID, UUID, Machine
 
 STAMP = "/var/lib/lightinit/instances/%s/provisioned" % UUID
-SHELLS = [shell for shell in (["/bin/sh"], ["bash", "--posix"], ["dash"], ["busybox", "ash"]) if shutil.which(shell[0])]
+SHELLS = [
+    shell
+    for shell in (["/bin/sh"], ["bash", "--posix"], ["dash"], ["busybox", "ash"])
+    if shutil.which(shell[0])
+]
 
 
 @pytest.fixture
@@ -40,8 +47,11 @@ def stamp(machine: Machine, shown: str = UUID) -> None:
     """Leave the stamp that boot.keep_stamp would leave."""
     found = settings.load(System(machine.root), datasource_schema, module_schema)
     files = "".join("file=%s\n" % line for line in found.fingerprint.splitlines())
-    machine.put(STAMP, "instance=%s\nuuid=%s\nversion=%s\ncode=%s\n%s" % (
-        UUID, shown, __version__, lightinit.__file__, files))
+    machine.put(
+        STAMP,
+        "instance=%s\nuuid=%s\nversion=%s\ncode=%s\n%s"
+        % (UUID, shown, __version__, lightinit.__file__, files),
+    )
     link = machine.root + "/var/lib/lightinit/instance"
     if not os.path.lexists(link):
         os.symlink("instances/" + UUID, link)
@@ -51,11 +61,18 @@ def answers(machine: Machine) -> List[Optional[str]]:
     """What both say: quick.py, and the shell script under each shell that is here."""
     found = [quick.provisioned(machine.root)]
     for shell in SHELLS:
-        ended = subprocess.run(shell + [HERE + "/init/check", machine.root], stdout=subprocess.PIPE, check=False,
-                               stderr=subprocess.PIPE, universal_newlines=True)
+        ended = subprocess.run(
+            shell + [HERE + "/init/check", machine.root],
+            stdout=subprocess.PIPE,
+            check=False,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         assert ended.returncode in (0, 1) and ended.stdout == ""
         assert bool(ended.stderr) is bool(ended.returncode)
-        found.append(ended.stderr.partition("instance ")[2].partition(" ")[0] if ended.returncode else None)
+        found.append(
+            ended.stderr.partition("instance ")[2].partition(" ")[0] if ended.returncode else None
+        )
     return found
 
 
@@ -84,8 +101,14 @@ def test_another_instance_is_looked_at(machine: Machine, shown: str) -> None:
     assert not nothing_to_do(machine)
 
 
-@pytest.mark.parametrize("name", ["/etc/lightinit/lightinit.conf", "/etc/lightinit/conf.d/b.conf",
-                                  "/etc/lightinit/conf.d/new.conf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/lightinit/lightinit.conf",
+        "/etc/lightinit/conf.d/b.conf",
+        "/etc/lightinit/conf.d/new.conf",
+    ],
+)
 def test_changed_settings_are_looked_at(machine: Machine, name: str) -> None:
     machine.put(name, "[network]\ngrace_s = 1\n")
     assert not nothing_to_do(machine)
@@ -114,8 +137,20 @@ def test_settings_from_the_future_or_the_past_are_seen(machine: Machine) -> None
         assert nothing_to_do(machine)
 
 
-@pytest.mark.parametrize("text", ["", "instance=\n", "garbage", "\xff", "instance=%s\n" % UUID, "instance=%s\nuuid=%s\n" % (
-    UUID, UUID), "instance=%s\nuuid=\nversion=%s\n" % (UUID, __version__), "file=\n", "=\n=\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "instance=\n",
+        "garbage",
+        "\xff",
+        "instance=%s\n" % UUID,
+        "instance=%s\nuuid=%s\n" % (UUID, UUID),
+        "instance=%s\nuuid=\nversion=%s\n" % (UUID, __version__),
+        "file=\n",
+        "=\n=\n",
+    ],
+)
 def test_a_damaged_stamp_is_none(machine: Machine, text: str) -> None:
     machine.put(STAMP, text)
     assert not nothing_to_do(machine)
@@ -146,14 +181,21 @@ def test_a_line_without_an_end_counts(machine: Machine) -> None:
     assert nothing_to_do(machine)
 
 
-# -- the script alone: what the unit's conditions or lightinit itself would find out ------------------------------------
+# -- the script alone: what the unit's conditions or lightinit itself would find out
+# ------------------------------------
+
 
 def check(machine: Machine) -> str:
     """Why there is nothing to do, "" when there is; the shells must agree."""
     said = set()
     for shell in SHELLS:
-        ended = subprocess.run(shell + [HERE + "/init/check", machine.root], stdout=subprocess.PIPE, check=False,
-                               stderr=subprocess.PIPE, universal_newlines=True)
+        ended = subprocess.run(
+            shell + [HERE + "/init/check", machine.root],
+            stdout=subprocess.PIPE,
+            check=False,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         assert ended.returncode == (1 if ended.stderr else 0)
         said.add(ended.stderr)
     (answer,) = said
@@ -173,7 +215,9 @@ def test_a_machine_that_is_not_azure_has_nothing_to_do(fresh: Machine) -> None:
     assert "not an Azure VM" in check(fresh)
 
 
-@pytest.mark.parametrize("line", ["platform_check = none", "  platform_check=none", "datasource = mysite.Cloud"])
+@pytest.mark.parametrize(
+    "line", ["platform_check = none", "  platform_check=none", "datasource = mysite.Cloud"]
+)
 def test_settings_may_say_that_dmi_does_not_count(fresh: Machine, line: str) -> None:
     fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
     fresh.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\n# platform_check = none\n")
@@ -232,21 +276,49 @@ def test_a_container_is_left_alone(fresh: Machine, sign: str) -> None:
     assert "container" in check(fresh)
 
 
-@pytest.mark.parametrize("argv, root", [(["boot"], ""), (["boot", "--root", "/x/"], "/x"), (["--root", "/x", "boot"], "/x"),
-                                        (["boot", "--force"], None), (["status"], None), ([], None)])
+@pytest.mark.parametrize(
+    "argv, root",
+    [
+        (["boot"], ""),
+        (["boot", "--root", "/x/"], "/x"),
+        (["--root", "/x", "boot"], "/x"),
+        (["boot", "--force"], None),
+        (["status"], None),
+        ([], None),
+    ],
+)
 def test_only_a_plain_boot_is_quick(argv: Any, root: Any) -> None:
     assert quick.root_of(argv) == root
 
 
 def test_the_file_runs_alone_and_imports_nothing(machine: Machine) -> None:
-    code = "import sys; sys.argv = ['x', 'boot', '--root', %r]; before = set(sys.modules); " \
-           "sys.path.insert(0, %r); from lightinit import quick; print(quick.provisioned(quick.root_of(sys.argv[1:]))); " \
-           "print(sorted(set(sys.modules) - before))" % (machine.root, HERE)
-    ended = subprocess.run([sys.executable, "-I", "-S", "-c", code], stdout=subprocess.PIPE, check=True,
-                           universal_newlines=True)
+    code = (
+        "import sys; sys.argv = ['x', 'boot', '--root', %r]; before = set(sys.modules);"
+        " sys.path.insert(0, %r); from lightinit import quick;"
+        " print(quick.provisioned(quick.root_of(sys.argv[1:]))); print(sorted(set(sys.modules) -"
+        " before))" % (machine.root, HERE)
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        stdout=subprocess.PIPE,
+        check=True,
+        universal_newlines=True,
+    )
     instance, loaded = ended.stdout.splitlines()
     assert instance == UUID
     assert loaded == "['lightinit', 'lightinit.quick']"
-    ended = subprocess.run([sys.executable, "-I", "-S", HERE + "/lightinit/__main__.py", "boot", "--root", machine.root],
-                           stderr=subprocess.PIPE, check=True, universal_newlines=True)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            HERE + "/lightinit/__main__.py",
+            "boot",
+            "--root",
+            machine.root,
+        ],
+        stderr=subprocess.PIPE,
+        check=True,
+        universal_newlines=True,
+    )
     assert ended.stderr == "lightinit: instance %s is provisioned: nothing to do\n" % UUID

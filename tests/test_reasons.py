@@ -1,9 +1,12 @@
-"""docs/reasons.md and the code say the same: each reason that the agent can give has one row, and no other has one.
+"""docs/reasons.md and the code say the same: each reason that the agent can give has one row, and
+no other has one.
 
-The reasons are read off the sources: the first argument of whatever makes one of our errors. Most are plain texts. One that
-is put together, or comes by way of a variable or a parameter, is followed to the texts that it is made of; one that cannot
-be followed is a failure here, so that no reason can come into the code unseen.
+The reasons are read off the sources: the first argument of whatever makes one of our errors. Most
+are plain texts. One that is put together, or comes by way of a variable or a parameter, is followed
+to the texts that it is made of; one that cannot be followed is a failure here, so that no reason
+can come into the code unseen.
 """
+
 from __future__ import annotations
 
 import ast
@@ -19,7 +22,8 @@ from tests.support import HERE
 PAGE = "docs/reasons.md"
 ROOT = "LightinitError"
 DEFINED_IN = "lightinit/errors.py"
-# Errors that carry the reason of another error on. That other one was made somewhere, and is found there.
+# Errors that carry the reason of another error on. That other one was made somewhere, and is found
+# there.
 PASSED_ON = {
     ("lightinit/clients/certificates.py", "error.reason"),
     ("lightinit/clients/imds.py", "error.reason"),
@@ -33,14 +37,17 @@ class Unclear(Exception):
     """What an expression may be cannot be told from the sources."""
 
 
-# -- the code's ------------------------------------------------------------------------------------------------------------
+# -- the code's
+# --------------------------------------------------------------------------------------------------
+
 
 class Code:
     """All sources together: which errors they make, and with which reasons.
 
     Args:
         texts: path -> source.
-        passed_on: (path, expression) that is known to carry on the reason of an error made elsewhere.
+        passed_on: (path, expression) that is known to carry on the reason of an error made
+            elsewhere.
 
     Attributes:
         reasons: reason -> the places that give it.
@@ -50,8 +57,12 @@ class Code:
 
     def __init__(self, texts: Mapping[str, str], passed_on: Set[Tuple[str, str]]) -> None:
         self._trees = {path: ast.parse(text) for path, text in texts.items()}
-        self._above = {child: node for tree in self._trees.values() for node in ast.walk(tree)
-                       for child in ast.iter_child_nodes(node)}
+        self._above = {
+            child: node
+            for tree in self._trees.values()
+            for node in ast.walk(tree)
+            for child in ast.iter_child_nodes(node)
+        }
         self._passed_on = passed_on
         self.reasons: Dict[str, List[str]] = {}
         self.unclear: List[str] = []
@@ -67,9 +78,18 @@ class Code:
     def _find_classes(self) -> Set[str]:
         """The names of our error classes, wherever they are defined."""
         found = {ROOT}
-        defined = [node for tree in self._trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        defined = [
+            node
+            for tree in self._trees.values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+        ]
         while True:
-            more = {node.name for node in defined if any(last_name(base) in found for base in node.bases)} - found
+            more = {
+                node.name
+                for node in defined
+                if any(last_name(base) in found for base in node.bases)
+            } - found
             if not more:
                 return found
             found |= more
@@ -81,18 +101,29 @@ class Code:
             if any(alias.asname and alias.name in self._classes for alias in node.names):
                 raise Unclear("an error class gets another name")
         elif isinstance(node, ast.ClassDef) and node.name in self._classes:
-            if any(isinstance(each, Function) and each.name in ("__init__", "__new__") for each in node.body):
+            if any(
+                isinstance(each, Function) and each.name in ("__init__", "__new__")
+                for each in node.body
+            ):
                 raise Unclear("an error class with an __init__ of its own")
-        elif isinstance(node, ast.Attribute) and node.attr == "reason" and not isinstance(node.ctx, ast.Load):
+        elif (
+            isinstance(node, ast.Attribute)
+            and node.attr == "reason"
+            and not isinstance(node.ctx, ast.Load)
+        ):
             raise Unclear("a reason is changed after the error was made")
         elif isinstance(node, ast.Call) and last_name(node.func) in self._classes:
             for reason in self._values(argument(node, "reason", 0), path, ()):
                 self.reasons.setdefault(reason, []).append("%s:%d" % (path, node.lineno))
 
     def _check_use(self, node: ast.AST) -> None:
-        """Called, caught, asked for with isinstance, inherited from, or in an annotation: all else could make one unseen."""
+        """Called, caught, asked for with isinstance, inherited from, or in an annotation: all else
+        could make one unseen.
+        """
         here, above = node, self._above[node]
-        if isinstance(above, ast.Call) and (above.func is node or last_name(above.func) == "isinstance"):
+        if isinstance(above, ast.Call) and (
+            above.func is node or last_name(above.func) == "isinstance"
+        ):
             return
         while not isinstance(here, ast.stmt):
             here, above = above, self._above[above]
@@ -100,14 +131,21 @@ class Code:
                 return
             if isinstance(above, ast.Subscript) and here is not above.value:
                 return  # a type, such as Callable[[LightinitError], None]
-        annotated = {id(each) for annotation in (getattr(here, "returns", None), getattr(here, "annotation", None))
-                     if annotation is not None for each in ast.walk(annotation)}
+        annotated = {
+            id(each)
+            for annotation in (getattr(here, "returns", None), getattr(here, "annotation", None))
+            if annotation is not None
+            for each in ast.walk(annotation)
+        }
         if id(node) not in annotated:
             raise Unclear("an error class is used as a value")
 
-    # -- what an expression may be -------------------------------------------------------------------------------------
+    # -- what an expression may be
+    # -------------------------------------------------------------------------------------
 
-    def _values(self, node: Optional[ast.AST], path: str, on_the_way: Sequence[ast.AST]) -> Set[str]:
+    def _values(
+        self, node: Optional[ast.AST], path: str, on_the_way: Sequence[ast.AST]
+    ) -> Set[str]:
         """Every text that an expression may be."""
         if node is None or node in on_the_way:
             raise Unclear("no reason that could be followed")
@@ -120,13 +158,23 @@ class Code:
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
             return set().union(*(self._values(each, path, way) for each in node.values))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            pairs = itertools.product(self._values(node.left, path, way), self._values(node.right, path, way))
+            pairs = itertools.product(
+                self._values(node.left, path, way), self._values(node.right, path, way)
+            )
             return {left + right for left, right in pairs}
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
             parts = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
             fillings = list(itertools.product(*(self._values(each, path, way) for each in parts)))
-            return {template % filling for template in self._values(node.left, path, way) for filling in fillings}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            return {
+                template % filling
+                for template in self._values(node.left, path, way)
+                for filling in fillings
+            }
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+        ):
             defaults = [self._values(each, path, way) for each in node.args[1:]]
             return self._table(node.func.value, path, way).union(*defaults)
         if isinstance(node, ast.Subscript):
@@ -153,7 +201,9 @@ class Code:
         raise Unclear("a reason out of a table that is not written out in this file")
 
     def _named(self, node: ast.Name, path: str, way: Sequence[ast.AST]) -> Set[str]:
-        """What a name may stand for: in the innermost function that knows it, else at the module's top."""
+        """What a name may stand for: in the innermost function that knows it, else at the module's
+        top.
+        """
         scope = self._above[node]
         while True:
             while not isinstance(scope, Function + (ast.Module,)):
@@ -168,15 +218,21 @@ class Code:
             scope = self._above[scope]
 
     def _passed(self, function: Any, name: str, path: str, way: Sequence[ast.AST]) -> Set[str]:
-        """What the calls of a function hand over for a parameter. A name of a module's own is called in that file alone."""
+        """What the calls of a function hand over for a parameter. A name of a module's own is
+        called in that file alone.
+        """
         place = parameters(function).index(name)
         if isinstance(self._above[function], ast.ClassDef) and not any(
-                last_name(each) == "staticmethod" for each in function.decorator_list):
+            last_name(each) == "staticmethod" for each in function.decorator_list
+        ):
             place -= 1
         found: Set[str] = set()
         for there in [path] if function.name.startswith("_") else sorted(self._trees):
             for node in ast.walk(self._trees[there]):
-                if not isinstance(node, (ast.Name, ast.Attribute)) or last_name(node) != function.name:
+                if (
+                    not isinstance(node, (ast.Name, ast.Attribute))
+                    or last_name(node) != function.name
+                ):
                     continue
                 call = self._above[node]
                 if not isinstance(call, ast.Call) or call.func is not node:
@@ -188,7 +244,13 @@ class Code:
 
 def last_name(node: ast.AST) -> str:
     """The name by which something is meant: ``c`` in ``a.b.c``."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return (
+        node.attr
+        if isinstance(node, ast.Attribute)
+        else node.id
+        if isinstance(node, ast.Name)
+        else ""
+    )
 
 
 def literal(node: ast.AST) -> Any:
@@ -201,7 +263,7 @@ def literal(node: ast.AST) -> Any:
 
 def argument(call: ast.Call, name: str, place: int) -> Optional[ast.AST]:
     """What a call gives for a parameter; None when it gives nothing."""
-    if any(isinstance(each, ast.Starred) for each in call.args[:place + 1]):
+    if any(isinstance(each, ast.Starred) for each in call.args[: place + 1]):
         raise Unclear("arguments come out of a list")
     if place < len(call.args):
         return call.args[place]
@@ -218,7 +280,7 @@ def default(function: Any, name: str) -> Optional[ast.AST]:
     """The default of a parameter, if it has one."""
     known = function.args
     plain = [each.arg for each in getattr(known, "posonlyargs", []) + known.args]
-    pairs = list(zip(plain[len(plain) - len(known.defaults):], known.defaults))
+    pairs = list(zip(plain[len(plain) - len(known.defaults) :], known.defaults))
     pairs += zip((each.arg for each in known.kwonlyargs), known.kw_defaults)
     return dict(pairs).get(name)
 
@@ -239,7 +301,11 @@ def bindings(scope: ast.AST, name: str) -> List[ast.AST]:
         elif isinstance(node, ast.For):
             rounds = node.iter.elts if isinstance(node.iter, (ast.Tuple, ast.List)) else [node.iter]
             for each in rounds:
-                found += matched(node.target, each, name) if rounds[0] is not node.iter else unknown(node.target, name)
+                found += (
+                    matched(node.target, each, name)
+                    if rounds[0] is not node.iter
+                    else unknown(node.target, name)
+                )
         elif isinstance(node, ast.AugAssign):
             found += unknown(node.target, name)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
@@ -265,25 +331,42 @@ def matched(target: ast.AST, value: ast.AST, name: str) -> List[ast.AST]:
     """The part of ``value`` that an assignment to ``target`` puts under ``name``."""
     if isinstance(target, ast.Name):
         return [value] if target.id == name else []
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        return [part for pair in zip(target.elts, value.elts) for part in matched(pair[0], pair[1], name)]
+    if (
+        isinstance(target, ast.Tuple)
+        and isinstance(value, ast.Tuple)
+        and len(target.elts) == len(value.elts)
+    ):
+        return [
+            part
+            for pair in zip(target.elts, value.elts)
+            for part in matched(pair[0], pair[1], name)
+        ]
     return unknown(target, name)
 
 
 def unknown(target: ast.AST, name: str) -> List[ast.AST]:
     """Nothing, if ``name`` is not in ``target``."""
-    if any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in ast.walk(target)):
+    if any(
+        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        for each in ast.walk(target)
+    ):
         raise Unclear("what is put under %s cannot be followed" % name)
     return []
 
 
 def sources() -> Dict[str, str]:
-    """The agent's own: path -> text. The emulator shares no code with it; lightinit/modules is a link to modules."""
+    """The agent's own: path -> text. The emulator shares no code with it; lightinit/modules is a
+    link to modules.
+    """
     found = {}
     for top in ("lightinit", "modules"):
         for folder, folders, names in os.walk(os.path.join(HERE, top)):
-            folders[:] = [name for name in folders if name not in ("emulator", "__pycache__")
-                          and not os.path.islink(os.path.join(folder, name))]
+            folders[:] = [
+                name
+                for name in folders
+                if name not in ("emulator", "__pycache__")
+                and not os.path.islink(os.path.join(folder, name))
+            ]
             for name in names:
                 if name.endswith(".py"):
                     path = os.path.join(folder, name)
@@ -291,7 +374,9 @@ def sources() -> Dict[str, str]:
     return found
 
 
-# -- the page's ------------------------------------------------------------------------------------------------------------
+# -- the page's
+# --------------------------------------------------------------------------------------------------
+
 
 def text_of(path: str) -> str:
     """The text of a file."""
@@ -318,7 +403,9 @@ def told_in(cell: str) -> List[str]:
     return re.findall("`([^`]+)`", cell) if re.match(r"`[^`]+`(?:, `[^`]+`)*\Z", cell) else []
 
 
-# -- the tests -------------------------------------------------------------------------------------------------------------
+# -- the tests
+# --------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def code() -> Code:
@@ -338,8 +425,12 @@ def test_reasons_are_fixed_phrases(code: Code) -> None:
 
 def test_the_page_has_each_reason_once_and_no_other(code: Code) -> None:
     told = [reason for row in page_rows(text_of(PAGE)) for reason in told_in(row[0])]
-    assert sorted(set(code.reasons) - set(told)) == [], "the code gives them, and %s does not tell of them" % PAGE
-    assert sorted(set(told) - set(code.reasons)) == [], "%s tells of them, and no code gives them" % PAGE
+    assert sorted(set(code.reasons) - set(told)) == [], (
+        "the code gives them, and %s does not tell of them" % PAGE
+    )
+    assert sorted(set(told) - set(code.reasons)) == [], (
+        "%s tells of them, and no code gives them" % PAGE
+    )
     assert sorted(reason for reason in set(told) if told.count(reason) > 1) == []
 
 
@@ -360,52 +451,78 @@ def read(text: str, more: str = "") -> Code:
     return Code(texts, {("lightinit/a.py", "old.reason")})
 
 
-@pytest.mark.parametrize("text, reasons", [
-    ("raise ProvisioningError('plain' ' text', path=1)", "plain text"),
-    ("raise errors.ProvisioningError(reason='by its name')", "by its name"),
-    ("raise ProvisioningError('one' if x else 'other')", "one, other"),
-    ("class Own(ProvisioningError):\n pass\nraise Own('of a class below')", "of a class below"),
-    ("def f(x):\n reason, y = x + ' is gone', 1\n raise ProvisioningError(reason)\nf('it')\nf(x='all')",
-     "all is gone, it is gone"),
-    ("def f(x='it'):\n raise ProvisioningError('no %s' % x)\nf()", "no it"),
-    ("class A:\n def f(self, x):\n  raise ProvisioningError(x)\n def g(self):\n  self.f('a method')", "a method"),
-    ("T = {1: 'two'}\ndef f():\n raise ProvisioningError(T.get(9) or 'nine')", "nine, two"),
-    ("def f():\n for a, b in ((1, 'x'), (2, 'y')):\n  raise ProvisioningError(b)", "x, y"),
-    ("def f(old):\n raise ProvisioningError(old.reason)", ""),
-    ("def f(e: ProvisioningError) -> ProvisioningError:\n return e", ""),
-    ("x: Optional[ProvisioningError] = None\ntry:\n f()\nexcept (ProvisioningError, OSError): pass", ""),
-])
+@pytest.mark.parametrize(
+    "text, reasons",
+    [
+        ("raise ProvisioningError('plain' ' text', path=1)", "plain text"),
+        ("raise errors.ProvisioningError(reason='by its name')", "by its name"),
+        ("raise ProvisioningError('one' if x else 'other')", "one, other"),
+        ("class Own(ProvisioningError):\n pass\nraise Own('of a class below')", "of a class below"),
+        (
+            (
+                "def f(x):\n reason, y = x + ' is gone', 1\n raise"
+                " ProvisioningError(reason)\nf('it')\nf(x='all')"
+            ),
+            "all is gone, it is gone",
+        ),
+        ("def f(x='it'):\n raise ProvisioningError('no %s' % x)\nf()", "no it"),
+        (
+            (
+                "class A:\n def f(self, x):\n  raise ProvisioningError(x)\n def g(self):\n "
+                " self.f('a method')"
+            ),
+            "a method",
+        ),
+        ("T = {1: 'two'}\ndef f():\n raise ProvisioningError(T.get(9) or 'nine')", "nine, two"),
+        ("def f():\n for a, b in ((1, 'x'), (2, 'y')):\n  raise ProvisioningError(b)", "x, y"),
+        ("def f(old):\n raise ProvisioningError(old.reason)", ""),
+        ("def f(e: ProvisioningError) -> ProvisioningError:\n return e", ""),
+        (
+            (
+                "x: Optional[ProvisioningError] = None\ntry:\n f()\nexcept (ProvisioningError,"
+                " OSError): pass"
+            ),
+            "",
+        ),
+    ],
+)
 def test_composed_reasons_are_followed(text: str, reasons: str) -> None:
     found = read(text)
     assert (", ".join(sorted(found.reasons)), found.unclear) == (reasons, [])
 
 
 def test_a_function_is_followed_into_other_files() -> None:
-    found = read("def tell(x):\n raise ProvisioningError(x)", "import a\na.tell('from b')\ndef _tell(x): pass\n_tell(x)")
+    found = read(
+        "def tell(x):\n raise ProvisioningError(x)",
+        "import a\na.tell('from b')\ndef _tell(x): pass\n_tell(x)",
+    )
     assert (list(found.reasons), found.unclear) == (["from b"], [])
 
 
-@pytest.mark.parametrize("text", [
-    "raise ProvisioningError",
-    "raise ProvisioningError()",
-    "raise ProvisioningError(*both)",
-    "raise ProvisioningError(f'no {x}')",
-    "raise ProvisioningError('no {}'.format(x))",
-    "raise ProvisioningError(str(error))",
-    "raise ProvisioningError(new.reason)",
-    "raise ProvisioningError(name)",
-    "def f(x):\n raise ProvisioningError(x)\nf(g())",
-    "def f(x):\n raise ProvisioningError(x)\nf('known')\nmap(f, names)",
-    "def f():\n for x in names:\n  raise ProvisioningError(x)",
-    "def f():\n x = 'a'\n x += b\n raise ProvisioningError(x)",
-    "def f():\n with g() as x:\n  raise ProvisioningError(x)",
-    "def f(x):\n raise ProvisioningError(T[x])",
-    "kind = ProvisioningError\nraise kind('x')",
-    "raise (ProvisioningError if x else OSError)('x')",
-    "def f(kinds=(ProvisioningError,)):\n raise kinds[0]('x')",
-    "from lightinit.errors import ProvisioningError as Other\nraise Other('x')",
-    "class Own(ProvisioningError):\n def __init__(self):\n  super().__init__('hidden')",
-    "error.reason = 'another'",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise ProvisioningError",
+        "raise ProvisioningError()",
+        "raise ProvisioningError(*both)",
+        "raise ProvisioningError(f'no {x}')",
+        "raise ProvisioningError('no {}'.format(x))",
+        "raise ProvisioningError(str(error))",
+        "raise ProvisioningError(new.reason)",
+        "raise ProvisioningError(name)",
+        "def f(x):\n raise ProvisioningError(x)\nf(g())",
+        "def f(x):\n raise ProvisioningError(x)\nf('known')\nmap(f, names)",
+        "def f():\n for x in names:\n  raise ProvisioningError(x)",
+        "def f():\n x = 'a'\n x += b\n raise ProvisioningError(x)",
+        "def f():\n with g() as x:\n  raise ProvisioningError(x)",
+        "def f(x):\n raise ProvisioningError(T[x])",
+        "kind = ProvisioningError\nraise kind('x')",
+        "raise (ProvisioningError if x else OSError)('x')",
+        "def f(kinds=(ProvisioningError,)):\n raise kinds[0]('x')",
+        "from lightinit.errors import ProvisioningError as Other\nraise Other('x')",
+        "class Own(ProvisioningError):\n def __init__(self):\n  super().__init__('hidden')",
+        "error.reason = 'another'",
+    ],
+)
 def test_what_cannot_be_followed_is_a_failure(text: str) -> None:
     assert read(text).unclear

@@ -1,4 +1,5 @@
 """The backoff schedule, with a clock that moves only in sleep()."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -6,13 +7,26 @@ from typing import Any, Callable, List
 
 import pytest
 
-from lightinit.errors import LightinitError, MalformedError, ProvisioningError, RefusedError, TransientError
+from lightinit.errors import (
+    LightinitError,
+    MalformedError,
+    ProvisioningError,
+    RefusedError,
+    TransientError,
+)
 from lightinit.retry import RetryPolicy, retry, system_random
 from tests.clients.fakes import middle
 from tests.support import ScriptedClock
 
-PLAIN = RetryPolicy(first_s=1.0, factor=2.0, cap_s=10.0, jitter=0.0, deadline_s=100.0, malformed_s=20.0,
-                    min_malformed=3)
+PLAIN = RetryPolicy(
+    first_s=1.0,
+    factor=2.0,
+    cap_s=10.0,
+    jitter=0.0,
+    deadline_s=100.0,
+    malformed_s=20.0,
+    min_malformed=3,
+)
 
 
 def failing(*errors: LightinitError, then: Any = "done") -> Callable[[float], Any]:
@@ -73,10 +87,17 @@ def test_retry_after_beyond_the_deadline_leaves_one_last_attempt_before_it() -> 
         retry(failing(*busy(2, retry_after_s=3600.0, status=503)), PLAIN, clock, middle)
     assert clock.sleeps == [95.0]
     assert caught.value.reason == "busy"
-    assert caught.value.details == {"status": "503", "attempts": "2", "elapsed_s": "95.0", "retry_after_s": "3600"}
+    assert caught.value.details == {
+        "status": "503",
+        "attempts": "2",
+        "elapsed_s": "95.0",
+        "retry_after_s": "3600",
+    }
 
 
-@pytest.mark.parametrize("deadline_s, last_s", [(300.0, 295.0), (6.0, 5.4), (0.4, 0.36), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    "deadline_s, last_s", [(300.0, 295.0), (6.0, 5.4), (0.4, 0.36), (0.0, 0.0)]
+)
 def test_the_last_attempt_has_some_time_left(deadline_s: float, last_s: float) -> None:
     assert RetryPolicy(deadline_s=deadline_s).last_start_s == pytest.approx(last_s)
 
@@ -155,7 +176,12 @@ def test_garbled_answers_in_a_row_are_counted_from_the_first_of_them() -> None:
     assert retry(failing(*errors), replace(PLAIN, deadline_s=1000.0), clock, middle) == "done"
     assert sum(clock.sleeps) == 95.0
     with pytest.raises(ProvisioningError, match="not xml .*attempts=13"):
-        retry(failing(*errors, *garbled(1)), replace(PLAIN, deadline_s=1000.0), ScriptedClock(), middle)
+        retry(
+            failing(*errors, *garbled(1)),
+            replace(PLAIN, deadline_s=1000.0),
+            ScriptedClock(),
+            middle,
+        )
 
 
 def test_garbled_answers_can_be_borne_until_the_deadline() -> None:
@@ -165,7 +191,9 @@ def test_garbled_answers_can_be_borne_until_the_deadline() -> None:
     assert sum(clock.sleeps) == 95.0
 
 
-@pytest.mark.parametrize("error", [ProvisioningError("refused"), RefusedError("no"), KeyError("a mistake")])
+@pytest.mark.parametrize(
+    "error", [ProvisioningError("refused"), RefusedError("no"), KeyError("a mistake")]
+)
 def test_other_errors_pass_through(error: Exception) -> None:
     def operation(remaining_s: float) -> None:
         raise error
@@ -177,8 +205,13 @@ def test_other_errors_pass_through(error: Exception) -> None:
 
 def test_each_pause_is_announced() -> None:
     told = []
-    retry(failing(*busy(2)), PLAIN, ScriptedClock(), middle,
-          lambda error, wait_s, attempts: told.append((error.reason, wait_s, attempts)))
+    retry(
+        failing(*busy(2)),
+        PLAIN,
+        ScriptedClock(),
+        middle,
+        lambda error, wait_s, attempts: told.append((error.reason, wait_s, attempts)),
+    )
     assert told == [("busy", 1.0, 1), ("busy", 2.0, 2)]
 
 

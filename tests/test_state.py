@@ -1,4 +1,5 @@
 """State: what is saved is loaded again, secrets lie apart, damage means 'not there'."""
+
 from __future__ import annotations
 
 import os
@@ -14,9 +15,22 @@ from lightinit.model import Certificate, Instance, Network, SshKey, User
 from lightinit.state import SECRETS, State, current_instance, find_instance, read_boot_id
 from tests.support import OTHER_UUID, UUID
 
-INSTANCE = Instance(UUID, "azure", ("web-1", "vm-1"), User("alice", (SshKey("ssh-rsa AAAA", "/p"), SshKey("x")), False),
-                    UUID, "westeurope", "Standard_B1s", "rg", "sub", "", "1", {"a": "b"}, "c2VjcmV0",
-                    {"imds": {"compute": {"userData": "c2VjcmV0"}}})
+INSTANCE = Instance(
+    UUID,
+    "azure",
+    ("web-1", "vm-1"),
+    User("alice", (SshKey("ssh-rsa AAAA", "/p"), SshKey("x")), False),
+    UUID,
+    "westeurope",
+    "Standard_B1s",
+    "rg",
+    "sub",
+    "",
+    "1",
+    {"a": "b"},
+    "c2VjcmV0",
+    {"imds": {"compute": {"userData": "c2VjcmV0"}}},
+)
 
 
 def test_an_instance_comes_back_as_it_was(tmp_path: Any) -> None:
@@ -41,11 +55,17 @@ def test_secrets_are_roots_alone(tmp_path: Any) -> None:
         assert "c2VjcmV0" not in handle.read()
 
 
-WITH_SECRETS = Instance(UUID, admin=User("alice", password="pass:wörd"), custom_data="Y3VzdG9t",
-                        certificates=(Certificate("AB", "cert", "private"), Certificate("CD", "other")))
+WITH_SECRETS = Instance(
+    UUID,
+    admin=User("alice", password="pass:wörd"),
+    custom_data="Y3VzdG9t",
+    certificates=(Certificate("AB", "cert", "private"), Certificate("CD", "other")),
+)
 
 
-def test_a_password_and_private_keys_lie_in_run_alone_until_they_are_forgotten(tmp_path: Any) -> None:
+def test_a_password_and_private_keys_lie_in_run_alone_until_they_are_forgotten(
+    tmp_path: Any,
+) -> None:
     state = State(System(str(tmp_path)), UUID)
     state.save_instance(WITH_SECRETS, redact)
     assert state.load_instance(with_secrets=True) == WITH_SECRETS
@@ -60,7 +80,10 @@ def test_a_password_and_private_keys_lie_in_run_alone_until_they_are_forgotten(t
     assert state.load_instance(with_secrets=True) is None, "fetch anew"
     without = state.load_instance()
     assert without is not None and without.admin == User("alice", had_password=True)
-    assert without.certificates == (Certificate("AB", "cert", had_key=True), Certificate("CD", "other"))
+    assert without.certificates == (
+        Certificate("AB", "cert", had_key=True),
+        Certificate("CD", "other"),
+    )
 
 
 def test_secrets_of_another_instance_are_none(tmp_path: Any) -> None:
@@ -72,7 +95,9 @@ def test_secrets_of_another_instance_are_none(tmp_path: Any) -> None:
     assert not os.path.exists(str(tmp_path) + SECRETS)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"admin": 1, "hostnames": []}', "\x00", '{"id": '])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"admin": 1, "hostnames": []}', "\x00", '{"id": ']
+)
 def test_damage_means_not_there(tmp_path: Any, content: str) -> None:
     system = System(str(tmp_path))
     state = State(system, UUID)

@@ -1,6 +1,7 @@
-"""The harness's own: how tests in virtual machines read what a command printed at the serial console. Here, they type to a
-real shell at a pseudo-terminal.
+"""The harness's own: how tests in virtual machines read what a command printed at the serial
+console. Here, they type to a real shell at a pseudo-terminal.
 """
+
 from __future__ import annotations
 
 import os
@@ -18,14 +19,26 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 class Shell:
-    """A shell with a line editor, whose start takes a while: what is typed meanwhile is echoed twice."""
+    """A shell with a line editor, whose start takes a while: what is typed meanwhile is echoed
+    twice.
+    """
 
     def __init__(self, before: str) -> None:
         self._shown = b""
         self._terminal, shells = os.openpty()
-        env = {"PATH": os.environ["PATH"], "PS1": "somebody@here:~$ ", "TERM": "dumb", "PROMPT_COMMAND": before}
-        self._process = subprocess.Popen(["setsid", "--ctty", "bash", "--norc", "--noprofile", "-i"], env=env,
-                                         stdin=shells, stdout=shells, stderr=shells)
+        env = {
+            "PATH": os.environ["PATH"],
+            "PS1": "somebody@here:~$ ",
+            "TERM": "dumb",
+            "PROMPT_COMMAND": before,
+        }
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", "bash", "--norc", "--noprofile", "-i"],
+            env=env,
+            stdin=shells,
+            stdout=shells,
+            stderr=shells,
+        )
         os.close(shells)
 
     def end(self) -> None:
@@ -38,7 +51,7 @@ class Shell:
         return len(self._shown)
 
     def console(self, since: Optional[int] = None) -> str:
-        return ESCAPES.sub("", self._shown[since or 0:].decode())
+        return ESCAPES.sub("", self._shown[since or 0 :].decode())
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode() + b"\r")
@@ -62,7 +75,8 @@ def shell(request: pytest.FixtureRequest) -> Iterator[Shell]:
 def test_what_a_command_printed_and_nothing_that_was_typed(shell: Shell) -> None:
     terminal = Terminal(shell)
     assert [terminal.run("echo %d; echo two" % number, 10) for number in range(3)] == [
-        "%d\ntwo\n" % number for number in range(3)]
+        "%d\ntwo\n" % number for number in range(3)
+    ]
     assert terminal.run("true", 10) == ""
 
 
@@ -70,7 +84,9 @@ def test_the_echoed_line_came_twice_where_the_shell_was_slow() -> None:
     made = Shell("sleep 0.3")
     try:
         Terminal(made).run("true", 10)
-        assert made.console().count("echo end-$?-") == 2, "the case that the marks are for has come up"
+        assert made.console().count("echo end-$?-") == 2, (
+            "the case that the marks are for has come up"
+        )
     finally:
         made.end()
 

@@ -1,4 +1,7 @@
-"""What `lightinit clean --user` takes for a user's own by its name alone: mail, crontabs and the like."""
+"""What `lightinit clean --user` takes for a user's own by its name alone: mail, crontabs and the
+like.
+"""
+
 from __future__ import annotations
 
 import os
@@ -17,8 +20,16 @@ def test_a_spool_that_is_called_as_a_user_stays(tmp_path: Any, name: str) -> Non
     stay = ["%s/%s/bob" % (SPOOL, name), "/var/lib/systemd/linger/%s/x" % name, "/etc/crontabs/bob"]
     for path in stay + ["%s/%s/%s" % (SPOOL, name, name)]:
         machine.put(path, "x")
-    assert clean(machine, "--user")[0] == "removed the user %s, /home/%s, /var/mail/%s, %s/%s/%s, its rights" % (
-        name, name, name, SPOOL, name, name)
+    assert clean(machine, "--user")[
+        0
+    ] == "removed the user %s, /home/%s, /var/mail/%s, %s/%s/%s, its rights" % (
+        name,
+        name,
+        name,
+        SPOOL,
+        name,
+        name,
+    )
     assert all(machine.exists(path) for path in stay)
 
 
@@ -29,7 +40,9 @@ def test_a_spool_that_is_a_link_to_the_real_one_stays(tmp_path: Any) -> None:
     os.symlink("../../../etc/crontabs", machine.root + SPOOL + "/crontabs")
     os.symlink("/nowhere", machine.root + "/etc/crontabs/crontabs")
     assert SPOOL + "/crontabs/crontabs, " in clean(machine, "--user")[0]
-    assert machine.exists(SPOOL + "/crontabs") and os.listdir(machine.root + "/etc/crontabs") == ["root"]
+    assert machine.exists(SPOOL + "/crontabs") and os.listdir(machine.root + "/etc/crontabs") == [
+        "root"
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others, which takes root")
@@ -44,5 +57,9 @@ def test_a_maildir_goes_if_it_is_the_users(tmp_path: Any, owner: int, goes: bool
     lines = clean(machine, "--user")
     assert machine.exists("/var/mail/alice") == (not goes)
     assert [line for line in lines if line.startswith("note")] == (
-        [] if goes else ["note: /var/mail/alice stays: it is a folder of the user id %d" % owner])
-    assert "removed the user alice, /home/alice, %sits rights" % ("/var/mail/alice, " if goes else "") in lines
+        [] if goes else ["note: /var/mail/alice stays: it is a folder of the user id %d" % owner]
+    )
+    assert (
+        "removed the user alice, /home/alice, %sits rights" % ("/var/mail/alice, " if goes else "")
+        in lines
+    )

@@ -1,8 +1,10 @@
-"""``make demo``: the whole pipeline against the embedded Azure platform, in a scratch root, unprivileged.
+"""``make demo``: the whole pipeline against the embedded Azure platform, in a scratch root,
+unprivileged.
 
-Everything shown is real: the command is the one that a VM runs, the platform is the emulator that the tests use, and
-nothing outside the scratch directory is touched.
+Everything shown is real: the command is the one that a VM runs, the platform is the emulator that
+the tests use, and nothing outside the scratch directory is touched.
 """
+
 from __future__ import annotations
 
 import json
@@ -28,7 +30,11 @@ LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"
 FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
 SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
 THIRD_UUID = "0b7d4c1e-52aa-4f0e-8f3b-6c1d9e2f7a55"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
+KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
+)
+
+
 def main() -> int:
     """Show it all. Returns the exit code."""
     give_up_root()
@@ -64,12 +70,17 @@ def main() -> int:
         second.close()
 
         failed += from_media(root)
-    print("\n%s" % ("demo: something went wrong, see above" if failed else "demo: all as it should be"))
+    print(
+        "\n%s"
+        % ("demo: something went wrong, see above" if failed else "demo: all as it should be")
+    )
     return 1 if failed else 0
 
 
 def give_up_root() -> None:
-    """Go on as nobody, if we are root and nobody can read the checkout: the demo needs no privilege, and shows it."""
+    """Go on as nobody, if we are root and nobody can read the checkout: the demo needs no
+    privilege, and shows it.
+    """
     if os.geteuid() != 0:
         return
 
@@ -78,8 +89,13 @@ def give_up_root() -> None:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
-    tried = subprocess.run([sys.executable, "-c", "import lightinit.cli"], cwd=HERE, preexec_fn=drop, check=False,  # noqa: PLW1509
-                           stderr=subprocess.DEVNULL)
+    tried = subprocess.run(
+        [sys.executable, "-c", "import lightinit.cli"],
+        cwd=HERE,
+        preexec_fn=drop,
+        check=False,  # noqa: PLW1509
+        stderr=subprocess.DEVNULL,
+    )
     if tried.returncode == 0:
         drop()
         print("(started as root, going on as nobody)")
@@ -87,27 +103,59 @@ def give_up_root() -> None:
 
 def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
     """An Azure of our own on loopback, and the settings that lead to it."""
-    instance: Dict[str, Any] = {"compute": {
-        "name": name, "vmId": uuid,
-        "osProfile": {"adminUsername": admin, "computerName": name, "disablePasswordAuthentication": "true"},
-        "publicKeys": [{"keyData": KEY, "path": "/home/%s/.ssh/authorized_keys" % admin}]}}
+    instance: Dict[str, Any] = {
+        "compute": {
+            "name": name,
+            "vmId": uuid,
+            "osProfile": {
+                "adminUsername": admin,
+                "computerName": name,
+                "disablePasswordAuthentication": "true",
+            },
+            "publicKeys": [{"keyData": KEY, "path": "/home/%s/.ssh/authorized_keys" % admin}],
+        }
+    }
     platform = Platform(instance=instance)
     platform.__enter__()
-    put(root, "/etc/lightinit/conf.d/demo.conf",
-        "[azure]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds))
-    title("An Azure platform on loopback: WireServer %s, IMDS %s" % (platform.wireserver, platform.imds))
+    put(
+        root,
+        "/etc/lightinit/conf.d/demo.conf",
+        "[azure]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
+    )
+    title(
+        "An Azure platform on loopback: WireServer %s, IMDS %s"
+        % (platform.wireserver, platform.imds)
+    )
     return platform
 
 
 def from_media(root: str) -> int:
-    """A third VM, whose IMDS is down: the provisioning media alone say who it is. Returns 0 if all went well."""
+    """A third VM, whose IMDS is down: the provisioning media alone say who it is. Returns 0 if all
+    went well.
+    """
     put(root, "/sys/class/dmi/id/product_uuid", THIRD_UUID + "\n")
-    put(root, "/media/ovf-env.xml", make_ovf(user_name="carol", host_name="web-3", ssh_keys=[KEY],
-                                             custom_data=b"#!/bin/sh\necho hello\n").decode("utf-8"))
-    silent = {"name": "imds-down", "description": "Nobody listens at IMDS.", "listen_after_s": {"imds": "forever"}}
+    put(
+        root,
+        "/media/ovf-env.xml",
+        make_ovf(
+            user_name="carol",
+            host_name="web-3",
+            ssh_keys=[KEY],
+            custom_data=b"#!/bin/sh\necho hello\n",
+        ).decode("utf-8"),
+    )
+    silent = {
+        "name": "imds-down",
+        "description": "Nobody listens at IMDS.",
+        "listen_after_s": {"imds": "forever"},
+    }
     with Platform(scenario=silent, instance={"compute": {"vmId": THIRD_UUID}}) as third:
-        put(root, "/etc/lightinit/conf.d/demo.conf", "[azure]\nwireserver = %s\nimds = %s\nmedia = /media\n"
-            "media_only_s = 1\n" % (third.wireserver, third.imds))
+        put(
+            root,
+            "/etc/lightinit/conf.d/demo.conf",
+            "[azure]\nwireserver = %s\nimds = %s\nmedia = /media\n"
+            "media_only_s = 1\n" % (third.wireserver, third.imds),
+        )
         title("A third instance: IMDS is down, and the provisioning media alone must do")
         failed = lightinit(root, "boot")
         show_platform(third)
@@ -124,9 +172,15 @@ def lightinit(root: str, *arguments: str) -> int:
     """Run the real command on the scratch root. Returns 0 if it succeeded, else 1."""
     print("$ lightinit --root %s %s" % (root, " ".join(arguments)), flush=True)
     began_s = time.monotonic()
-    ended = subprocess.run([sys.executable, "-m", "lightinit", "--root", root, *arguments], cwd=HERE, check=False,
-                           stdin=subprocess.DEVNULL)
-    print("(exit code %d after %.3f s)" % (ended.returncode, time.monotonic() - began_s), flush=True)
+    ended = subprocess.run(
+        [sys.executable, "-m", "lightinit", "--root", root, *arguments],
+        cwd=HERE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    print(
+        "(exit code %d after %.3f s)" % (ended.returncode, time.monotonic() - began_s), flush=True
+    )
     return min(ended.returncode, 1)
 
 
@@ -135,10 +189,28 @@ def show_platform(platform: Platform) -> None:
     title("What the platform heard")
     for record in platform.requests:
         query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
-        print("%-10s %-4s %s?%s -> %s" % (record["server"], record["method"], record["path"], query, record["status"]))
+        print(
+            "%-10s %-4s %s?%s -> %s"
+            % (record["server"], record["method"], record["path"], query, record["status"])
+        )
     for report in platform.health_reports:
-        print("health report: " + json.dumps({key: report[key] for key in (
-            "state", "substatus", "accepted", "incarnation", "container_id", "role_instance_id", "agent")}))
+        print(
+            "health report: "
+            + json.dumps(
+                {
+                    key: report[key]
+                    for key in (
+                        "state",
+                        "substatus",
+                        "accepted",
+                        "incarnation",
+                        "container_id",
+                        "role_instance_id",
+                        "agent",
+                    )
+                }
+            )
+        )
 
 
 def show_tree(root: str) -> None:
@@ -152,7 +224,10 @@ def show_tree(root: str) -> None:
     for folder, _, files in sorted(os.walk(root + "/var/lib/lightinit")):
         for file in sorted(files):
             path = os.path.join(folder, file)
-            print("   %s %6d  %s" % (oct(os.stat(path).st_mode)[-4:], os.path.getsize(path), path[len(root):]))
+            print(
+                "   %s %6d  %s"
+                % (oct(os.stat(path).st_mode)[-4:], os.path.getsize(path), path[len(root) :])
+            )
 
 
 def show_file(root: str, name: str) -> None:

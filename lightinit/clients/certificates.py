@@ -1,7 +1,9 @@
 """The platform's certificates, from the goal state to certificates with their keys.
 
-It brings together the pair that they are encrypted to, the server that has them, and the format that they are in.
+It brings together the pair that they are encrypted to, the server that has them, and the format
+that they are in.
 """
+
 from __future__ import annotations
 
 import logging
@@ -16,10 +18,13 @@ from lightinit.model import Certificate, GoalState
 LOG = logging.getLogger("lightinit.certificates")
 
 
-def fetch_certificates(client: WireServerClient, goal_state: GoalState, now_s: float) -> Tuple[Certificate, ...]:
+def fetch_certificates(
+    client: WireServerClient, goal_state: GoalState, now_s: float
+) -> Tuple[Certificate, ...]:
     """All certificates that the platform has for this VM.
 
-    They are asked for in AES, and in 3DES where the server does not know that, or where its answer cannot be opened.
+    They are asked for in AES, and in 3DES where the server does not know that, or where its answer
+    cannot be opened.
 
     Args:
         client: asks the WireServer.
@@ -27,7 +32,8 @@ def fetch_certificates(client: WireServerClient, goal_state: GoalState, now_s: f
         now_s: Unix time in seconds, right or wrong, for the dates of the transport certificate.
 
     Returns:
-        Each certificate with its key, where the platform gave that; none when it has none for this VM.
+        Each certificate with its key, where the platform gave that; none when it has none for this
+        VM.
 
     Raises:
         ProvisioningError: they could not be had, or not be opened.
@@ -43,11 +49,16 @@ def fetch_certificates(client: WireServerClient, goal_state: GoalState, now_s: f
         try:
             certificates = open_bundle(bundle, transport)
         except MalformedError as error:
-            ciphers = ciphers[ciphers.index(cipher) + 1:]
+            ciphers = ciphers[ciphers.index(cipher) + 1 :]
             if not ciphers:
                 raise ProvisioningError(error.reason, **error.details) from error
-            LOG.warning("certificates in %s cannot be opened (%s): asking for %s", cipher, error, ciphers[0])
+            LOG.warning(
+                "certificates in %s cannot be opened (%s): asking for %s", cipher, error, ciphers[0]
+            )
             continue
-        LOG.info("%d certificates from the platform, %d of them with a key", len(certificates),
-                 sum(1 for each in certificates if each.key))
+        LOG.info(
+            "%d certificates from the platform, %d of them with a key",
+            len(certificates),
+            sum(1 for each in certificates if each.key),
+        )
         return certificates

@@ -1,4 +1,7 @@
-"""What the host reads of this VM in Hyper-V's key-value pool: records of the format, appended by the host's part."""
+"""What the host reads of this VM in Hyper-V's key-value pool: records of the format, appended by
+the host's part.
+"""
+
 from __future__ import annotations
 
 from lightinit.formats import kvp as records
@@ -7,13 +10,15 @@ from lightinit.host.system import System
 
 
 def report_provisioning(system: System, description: str) -> None:
-    """Leave the report in the pool, where the host looks when it hears the health report. So call it before.
+    """Leave the report in the pool, where the host looks when it hears the health report. So call
+    it before.
 
     Args:
         system: the machine.
         description: one record, as :mod:`lightinit.formats.health` makes it.
 
     Raises:
-        ProvisioningError: it could not be; the platform still hears the health report. It takes some seconds at most.
+        ProvisioningError: it could not be; the platform still hears the health report. It takes
+            some seconds at most.
     """
     kvp.append(system, records.encode_report(description), records.RECORD_BYTES)

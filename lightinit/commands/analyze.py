@@ -1,4 +1,5 @@
 """``lightinit analyze``: where the time of the last provisioning went."""
+
 from __future__ import annotations
 
 import json
@@ -18,22 +19,31 @@ def load(system: System) -> List[Dict[str, Any]]:
     data = read_json(system, CURRENT + "/timeline.json", INSTANCE_LIMIT_BYTES)
     entries = data.get("entries") if data else None
     if not isinstance(entries, list) or not all(map(_is_entry, entries)):
-        raise RefusedError("no time line", EXIT_NOT_RUN, path=CURRENT + "/timeline.json",
-                           hint="it is written at the end of `lightinit boot`; see: lightinit status --long")
+        raise RefusedError(
+            "no time line",
+            EXIT_NOT_RUN,
+            path=CURRENT + "/timeline.json",
+            hint="it is written at the end of `lightinit boot`; see: lightinit status --long",
+        )
     return entries
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("kind", "name")) and \
-        all(isinstance(entry.get(key), (int, float)) for key in ("start_s", "duration_s"))
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), str) for key in ("kind", "name"))
+        and all(isinstance(entry.get(key), (int, float)) for key in ("start_s", "duration_s"))
+    )
 
 
 def blame(entries: List[Dict[str, Any]]) -> str:
     """The entries, slowest first. Stages are left out: they are the sums of the others."""
     parts = [entry for entry in entries if entry["kind"] != "stage"]
     parts.sort(key=lambda entry: entry["duration_s"], reverse=True)
-    return "\n".join("%9.3fs  %-8s %s%s" % (entry["duration_s"], entry["kind"], entry["name"], _ending(entry))
-                     for entry in parts)
+    return "\n".join(
+        "%9.3fs  %-8s %s%s" % (entry["duration_s"], entry["kind"], entry["name"], _ending(entry))
+        for entry in parts
+    )
 
 
 def show(entries: List[Dict[str, Any]]) -> str:
@@ -42,8 +52,17 @@ def show(entries: List[Dict[str, Any]]) -> str:
     order = sorted(entries, key=lambda entry: (entry["start_s"], entry["kind"] != "stage"))
     for entry in order:
         indent = "" if entry["kind"] == "stage" else "  "
-        lines.append("%8.3fs  %8.3fs  %s%s %s%s" % (entry["start_s"], entry["duration_s"], indent, entry["kind"],
-                                                   entry["name"], _ending(entry)))
+        lines.append(
+            "%8.3fs  %8.3fs  %s%s %s%s"
+            % (
+                entry["start_s"],
+                entry["duration_s"],
+                indent,
+                entry["kind"],
+                entry["name"],
+                _ending(entry),
+            )
+        )
     stages = [entry for entry in entries if entry["kind"] == "stage"]
     lines.append("%9s  %8.3fs  in all stages" % ("", sum(entry["duration_s"] for entry in stages)))
     return "\n".join(lines)

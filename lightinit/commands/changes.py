@@ -1,7 +1,9 @@
-"""What `clean` and `generalize` have in common: steps that plan changes, and the changes carried out.
+"""What `clean` and `generalize` have in common: steps that plan changes, and the changes carried
+out.
 
 What is shown beforehand and what is done are the same list. It knows no particular step.
 """
+
 from __future__ import annotations
 
 import os
@@ -89,7 +91,9 @@ def show_plan(plan: Sequence[Planned]) -> List[str]:
     lines = []
     for planned in plan:
         heads = [planned.step.name] + [""] * len(planned.changes)
-        texts = [change.todo for change in planned.changes] or ["cannot be planned: " + planned.error]
+        texts = [change.todo for change in planned.changes] or [
+            "cannot be planned: " + planned.error
+        ]
         lines += ["  %-14s %s" % pair for pair in zip(heads, texts)]
     return lines
 
@@ -118,16 +122,25 @@ def carry_out(plan: Sequence[Planned], say: Callable[[str], None]) -> List[str]:
     return failed
 
 
-# -- kinds of change ---------------------------------------------------------------------------------------------------
+# -- kinds of change
+# --------------------------------------------------------------------------------------------------
+
 
 def removals(system: System, paths: Sequence[str]) -> List[Change]:
-    """One change for each of ``paths`` that is there: it is removed, with all that is in it, following no link."""
-    return [Change("remove " + path, "removed " + path, partial(system.remove_tree, path)) for path in paths
-            if os.path.lexists(system.path(path, follow_last=False))]
+    """One change for each of ``paths`` that is there: it is removed, with all that is in it,
+    following no link.
+    """
+    return [
+        Change("remove " + path, "removed " + path, partial(system.remove_tree, path))
+        for path in paths
+        if os.path.lexists(system.path(path, follow_last=False))
+    ]
 
 
 def file_removals(system: System, patterns: Sequence[str]) -> List[Change]:
-    """As :func:`removals`, of the files and links (no folders) that match any of the shell patterns."""
+    """As :func:`removals`, of the files and links (no folders) that match any of the shell
+    patterns.
+    """
     paths = [path for pattern in patterns for path in system.glob(pattern)]
     return removals(system, [path for path in dict.fromkeys(paths) if _is_no_folder(system, path)])
 
@@ -148,11 +161,16 @@ def read_file(system: System, path: str, limit_bytes: int = READ_LIMIT_BYTES) ->
     except FileNotFoundError:
         return ""
     except (OSError, LightinitError) as error:
-        raise ProvisioningError("file cannot be read", path=path, error=getattr(error, "strerror", None) or error) from error
+        raise ProvisioningError(
+            "file cannot be read", path=path, error=getattr(error, "strerror", None) or error
+        ) from error
 
 
-def edit_file(system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES) -> None:
-    """Replace a file by what ``edit`` makes of its text; owner and mode stay. A missing file stays missing.
+def edit_file(
+    system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES
+) -> None:
+    """Replace a file by what ``edit`` makes of its text; owner and mode stay. A missing file stays
+    missing.
 
     Raises:
         ProvisioningError: it could not be read or written.
@@ -161,6 +179,11 @@ def edit_file(system: System, path: str, edit: Callable[[str], str], limit_bytes
     after = edit(before)
     if after != before:
         status = os.stat(system.path(path))
-        system.write(path, after.encode("utf-8", "surrogateescape"), stat.S_IMODE(status.st_mode), status.st_uid,
-                     status.st_gid)
+        system.write(
+            path,
+            after.encode("utf-8", "surrogateescape"),
+            stat.S_IMODE(status.st_mode),
+            status.st_uid,
+            status.st_gid,
+        )
         restore_labels(system, [path])

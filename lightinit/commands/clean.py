@@ -1,4 +1,7 @@
-"""``lightinit clean``: forget what was provisioned, so that the next boot does it again; and, if asked, more of it."""
+"""``lightinit clean``: forget what was provisioned, so that the next boot does it again; and, if
+asked, more of it.
+"""
+
 from __future__ import annotations
 
 import os
@@ -31,31 +34,46 @@ RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json", SECRETS)
 
 
 def plan_instances(job: Job) -> List[Change]:
-    """Every instance's state and marks go; marks of frequency ``once`` stay, since the disk is the same."""
+    """Every instance's state and marks go; marks of frequency ``once`` stay, since the disk is the
+    same.
+    """
+
     def forget(path: str) -> None:
         # The records say which accounts were provisioned: a second run must still find them.
         if job.kept_users:
-            raise ProvisioningError("instances are kept until their accounts are gone", users=", ".join(job.kept_users),
-                                    hint="see what went wrong with them, then run the command again")
+            raise ProvisioningError(
+                "instances are kept until their accounts are gone",
+                users=", ".join(job.kept_users),
+                hint="see what went wrong with them, then run the command again",
+            )
         job.system.remove_tree(path)
 
-    there = [path for path in (CURRENT, INSTANCES) + RUNTIME_STATE
-             if os.path.lexists(job.system.path(path, follow_last=False))]
+    there = [
+        path
+        for path in (CURRENT, INSTANCES) + RUNTIME_STATE
+        if os.path.lexists(job.system.path(path, follow_last=False))
+    ]
     return [Change("remove " + path, "removed " + path, partial(forget, path)) for path in there]
 
 
 def plan_logs(job: Job) -> List[Change]:
     """The log, and what logrotate made of it."""
-    return file_removals(job.system, (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")) \
-        if job.log_file else []
+    return (
+        file_removals(
+            job.system, (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")
+        )
+        if job.log_file
+        else []
+    )
 
 
 def plan_machine_id(job: Job) -> List[Change]:
     """The next boot makes a new machine id.
 
-    Where systemd is, /etc/machine-id becomes an empty file. Without the file, or with the word ``uninitialized`` in
-    it, systemd would take the next boot for the machine's very first one: it would apply all presets, which enables
-    and disables services behind the image maker's back, and run what has ConditionFirstBoot=.
+    Where systemd is, /etc/machine-id becomes an empty file. Without the file, or with the word
+    ``uninitialized`` in it, systemd would take the next boot for the machine's very first one: it
+    would apply all presets, which enables and disables services behind the image maker's back, and
+    run what has ConditionFirstBoot=.
     """
     system = job.system
     if not systemd.is_installed(system):
@@ -63,7 +81,11 @@ def plan_machine_id(job: Job) -> List[Change]:
     changes = []
     real = system.path(MACHINE_ID, follow_last=False)
     if os.path.islink(real) or not os.path.exists(real) or read_file(system, MACHINE_ID):
-        changes.append(Change("empty " + MACHINE_ID, "emptied " + MACHINE_ID, lambda: _empty_machine_id(system)))
+        changes.append(
+            Change(
+                "empty " + MACHINE_ID, "emptied " + MACHINE_ID, lambda: _empty_machine_id(system)
+            )
+        )
     # Mostly a link to the other; as a file of its own it would bring the old id back.
     if not os.path.islink(system.path(DBUS_MACHINE_ID, follow_last=False)):
         changes += removals(system, (DBUS_MACHINE_ID,))
@@ -87,14 +109,26 @@ RECORDS = Step("instances", plan_instances)
 def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool) -> Sequence[Step]:
     """The steps of ``lightinit clean`` with these options.
 
-    Accounts are removed before the records that name them, and both last: until then the way into the machine is open.
+    Accounts are removed before the records that name them, and both last: until then the way into
+    the machine is open.
     """
-    wished = ((LOGS, logs), (MACHINE, machine_id), (KEYS, ssh_host_keys), (USERS, users), (RECORDS, True))
+    wished = (
+        (LOGS, logs),
+        (MACHINE, machine_id),
+        (KEYS, ssh_host_keys),
+        (USERS, users),
+        (RECORDS, True),
+    )
     return [step for step, wish in wished if wish]
 
 
-def clean(system: System, steps: Sequence[Step], settings: Settings, say: Callable[[str], None],
-          complain: Callable[[str], None]) -> int:
+def clean(
+    system: System,
+    steps: Sequence[Step],
+    settings: Settings,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+) -> int:
     """Take the steps, unasked.
 
     Args:
@@ -128,7 +162,12 @@ def check_reboot(system: System) -> None:
         RefusedError: this is a scratch root.
     """
     if not system.live:
-        raise RefusedError("a scratch root cannot be rebooted", EXIT_USAGE, root=system.root, hint="leave out --reboot")
+        raise RefusedError(
+            "a scratch root cannot be rebooted",
+            EXIT_USAGE,
+            root=system.root,
+            hint="leave out --reboot",
+        )
 
 
 def reboot(system: System) -> None:

@@ -1,4 +1,7 @@
-"""``lightinit config``: the effective settings, where each came from, and what is wrong with them."""
+"""``lightinit config``: the effective settings, where each came from, and what is wrong with
+them.
+"""
+
 from __future__ import annotations
 
 import json
@@ -24,8 +27,14 @@ def as_text(settings: Settings) -> str:
 
 def as_json(settings: Settings) -> str:
     """The settings for scripts."""
-    return json.dumps({"values": settings.values, "origins": settings.origins,
-                       "problems": [str(problem) for problem in settings.problems]}, indent=1)
+    return json.dumps(
+        {
+            "values": settings.values,
+            "origins": settings.origins,
+            "problems": [str(problem) for problem in settings.problems],
+        },
+        indent=1,
+    )
 
 
 def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
@@ -34,14 +43,29 @@ def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
     Args:
         schema: by section: a sentence on it, and its keys.
     """
-    lines = ["# Settings of lightinit. Every key is here with its default; take the # away to change one.",
-             "# Files in /etc/lightinit/conf.d/*.conf are read after this one, in order of name; later ones win.",
-             "# `lightinit config` shows what counts, where it came from, and what is wrong.", ""]
+    lines = [
+        (
+            "# Settings of lightinit. Every key is here with its default; take the # away to change"
+            " one."
+        ),
+        (
+            "# Files in /etc/lightinit/conf.d/*.conf are read after this one, in order of name;"
+            " later ones win."
+        ),
+        "# `lightinit config` shows what counts, where it came from, and what is wrong.",
+        "",
+    ]
     for section, (about, settings) in schema.items():
-        lines += textwrap.wrap(about, WIDTH, initial_indent="# ", subsequent_indent="# ") + ["[%s]" % section, ""]
+        lines += textwrap.wrap(about, WIDTH, initial_indent="# ", subsequent_indent="# ") + [
+            "[%s]" % section,
+            "",
+        ]
         for setting in settings:
-            text = setting.help + (" One of: %s." % ", ".join(setting.choices)
-                                   if setting.choices and setting.choices[0] + ":" not in setting.help else "")
+            text = setting.help + (
+                " One of: %s." % ", ".join(setting.choices)
+                if setting.choices and setting.choices[0] + ":" not in setting.help
+                else ""
+            )
             lines += textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
             lines += [("# %s = %s" % (setting.key, render(setting.default))).rstrip(), ""]
     return "\n".join(lines)

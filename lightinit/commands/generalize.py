@@ -2,6 +2,7 @@
 
 It says beforehand what it is going to do, asks, does it, and says what comes next.
 """
+
 from __future__ import annotations
 
 import os
@@ -15,21 +16,30 @@ from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import Settings
 
-LATE = "Shutdown writes a random seed and a DHCP lease once more: harmless, a lease counts only with its address in use."
+LATE = (
+    "Shutdown writes a random seed and a DHCP lease once more: harmless, a lease counts only with"
+    " its address in use."
+)
 QUESTION = "Do all this? It cannot be undone. [y/N] "
-NEXT = """
+NEXT = (
+    """
 Next, without rebooting, since a boot would provision this machine again:
   unset HISTFILE     # your shell writes its history when it ends
   sudo poweroff
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
-""" + LATE
-NEXT_USERS = """
+"""
+    + LATE
+)
+NEXT_USERS = (
+    """
 Next, without rebooting, since a boot would provision this machine again. The accounts are gone: this may be your last
 session on it, and sudo works no more in it.
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
-""" + LATE
+"""
+    + LATE
+)
 NEXT_SCRATCH = "\nNext: unmount it."
 
 
@@ -37,13 +47,25 @@ KEYS = Step("SSH host keys", key_removal.plan_image_keys)
 
 
 def steps(users: bool) -> List[Step]:
-    """What is done, in order. What closes the way into the machine comes last, and then the records of who had one."""
-    return list(imaging.STEPS) + [clean.LOGS, clean.MACHINE, KEYS] + ([clean.USERS] if users else []) \
+    """What is done, in order. What closes the way into the machine comes last, and then the records
+    of who had one.
+    """
+    return (
+        list(imaging.STEPS)
+        + [clean.LOGS, clean.MACHINE, KEYS]
+        + ([clean.USERS] if users else [])
         + [clean.RECORDS]
+    )
 
 
-def generalize(system: System, users: bool, settings: Settings, yes: bool, ask: Callable[[str], str],
-               say: Callable[[str], None]) -> int:
+def generalize(
+    system: System,
+    users: bool,
+    settings: Settings,
+    yes: bool,
+    ask: Callable[[str], str],
+    say: Callable[[str], None],
+) -> int:
     """Plan, ask, do.
 
     Args:
@@ -51,7 +73,8 @@ def generalize(system: System, users: bool, settings: Settings, yes: bool, ask: 
         users: whether the accounts that lightinit provisioned go too.
         settings: as they are in force.
         yes: do not ask.
-        ask: shows a question and gives the answer; raises RefusedError where there is nobody to ask.
+        ask: shows a question and gives the answer; raises RefusedError where there is nobody to
+            ask.
         say: shows a line.
 
     Returns:
@@ -65,7 +88,9 @@ def generalize(system: System, users: bool, settings: Settings, yes: bool, ask: 
     if not users:
         stay = provisioned_users(system)
         if stay:
-            job.notes.append("accounts that lightinit provisioned stay (--user removes them): " + ", ".join(stay))
+            job.notes.append(
+                "accounts that lightinit provisioned stay (--user removes them): " + ", ".join(stay)
+            )
     for note in job.notes:
         say(printable("note: " + note))
     if not plan:
@@ -81,7 +106,13 @@ def generalize(system: System, users: bool, settings: Settings, yes: bool, ask: 
             say(printable("  " + line))
         say("mend that, then run it again: it does what is left")
         return EXIT_FAILED
-    say(NEXT_SCRATCH if not system.live else NEXT_USERS if any(each.step is clean.USERS for each in plan) else NEXT)
+    say(
+        NEXT_SCRATCH
+        if not system.live
+        else NEXT_USERS
+        if any(each.step is clean.USERS for each in plan)
+        else NEXT
+    )
     return EXIT_OK
 
 
@@ -99,4 +130,8 @@ def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str]
 
 def refuse_to_guess(_question: str) -> str:
     """Stands in for a terminal where there is none."""
-    raise RefusedError("nobody to ask: standard input is no terminal", EXIT_USAGE, hint="say --yes to do it unasked")
+    raise RefusedError(
+        "nobody to ask: standard input is no terminal",
+        EXIT_USAGE,
+        hint="say --yes to do it unasked",
+    )

@@ -1,4 +1,5 @@
 """``lightinit query``: the instance's data by dotted path."""
+
 from __future__ import annotations
 
 import json
@@ -24,14 +25,22 @@ def load(system: System, secrets: bool) -> Any:
     try:
         system.read(path, INSTANCE_LIMIT_BYTES)
     except PermissionError:
-        raise RefusedError("secrets are for root", EXIT_NO_PERMISSION, path=path, hint="run as root, or leave "
-                           "--secrets out") from None
+        raise RefusedError(
+            "secrets are for root",
+            EXIT_NO_PERMISSION,
+            path=path,
+            hint="run as root, or leave --secrets out",
+        ) from None
     except OSError:
         pass
     data = read_json(system, path, INSTANCE_LIMIT_BYTES)
     if data is None:
-        raise RefusedError("no instance data", EXIT_NOT_RUN, path=path,
-                           hint="they come into being in the fetch stage; see: lightinit status --long")
+        raise RefusedError(
+            "no instance data",
+            EXIT_NOT_RUN,
+            path=path,
+            hint="they come into being in the fetch stage; see: lightinit status --long",
+        )
     return data
 
 
@@ -48,12 +57,23 @@ def look_up(data: Any, path: str) -> Any:
         elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
             data = data[int(part)]
         else:
-            known = list(data) if isinstance(data, dict) else [str(n) for n in range(len(data))] \
-                if isinstance(data, list) else []
+            known = (
+                list(data)
+                if isinstance(data, dict)
+                else [str(n) for n in range(len(data))]
+                if isinstance(data, list)
+                else []
+            )
             close = nearest(part, known)
-            raise RefusedError("no such path", path=path, at=".".join(here) or "the top", lacks=part,
-                               hint="did you mean %s?" % close if close else
-                               "there is: %s" % (" ".join(known[:40]) or "nothing below"))
+            raise RefusedError(
+                "no such path",
+                path=path,
+                at=".".join(here) or "the top",
+                lacks=part,
+                hint="did you mean %s?" % close
+                if close
+                else "there is: %s" % (" ".join(known[:40]) or "nothing below"),
+            )
         here.append(part)
     return data
 

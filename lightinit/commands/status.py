@@ -1,4 +1,5 @@
 """``lightinit status``: how it stands, in one word, and in an exit code that scripts can go by."""
+
 from __future__ import annotations
 
 import json
@@ -10,10 +11,24 @@ from lightinit.host.dmi import read_dmi
 from lightinit.host.lock import is_held
 from lightinit.host.log import printable
 from lightinit.host.system import System
-from lightinit.state import CURRENT, DISABLED, LOCK, STATUS, current_instance, read_boot_id, read_json
+from lightinit.state import (
+    CURRENT,
+    DISABLED,
+    LOCK,
+    STATUS,
+    current_instance,
+    read_boot_id,
+    read_json,
+)
 
-EXIT_CODES = {"done": EXIT_OK, "error": EXIT_FAILED, "degraded done": EXIT_WARNINGS, "running": EXIT_NOT_RUN,
-              "not run": EXIT_NOT_RUN, "disabled": EXIT_NOT_RUN}
+EXIT_CODES = {
+    "done": EXIT_OK,
+    "error": EXIT_FAILED,
+    "degraded done": EXIT_WARNINGS,
+    "running": EXIT_NOT_RUN,
+    "not run": EXIT_NOT_RUN,
+    "disabled": EXIT_NOT_RUN,
+}
 POLL_S = 0.1
 
 
@@ -21,8 +36,9 @@ def current_status(system: System) -> Dict[str, Any]:
     """How it stands now.
 
     Returns:
-        A dict with ``status`` (done, error, running, not run, disabled), ``extended_status`` (also: degraded done),
-        ``exit_code``, ``detail``, ``stage``, ``instance``, ``reported``, ``errors``, ``warnings``, ``finished``.
+        A dict with ``status`` (done, error, running, not run, disabled), ``extended_status`` (also:
+        degraded done), ``exit_code``, ``detail``, ``stage``, ``instance``, ``reported``,
+        ``errors``, ``warnings``, ``finished``.
     """
     live = _live(system)
     if live.get("status") == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
@@ -31,10 +47,16 @@ def current_status(system: System) -> Dict[str, Any]:
     if word == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
         result = _recorded_result(system)
         if result is not None and result.get("boot_id") == live.get("boot_id"):
-            word, data = str(result.get("status", "error")), result  # it was cut off after all was done
+            word, data = (
+                str(result.get("status", "error")),
+                result,
+            )  # it was cut off after all was done
         else:
-            word, detail = "error", "lightinit was cut off in stage %s; it resumes at the next boot, or now with: " \
-                                    "lightinit boot" % (live.get("stage") or "unknown")
+            word, detail = (
+                "error",
+                "lightinit was cut off in stage %s; it resumes at the next boot, or now with: "
+                "lightinit boot" % (live.get("stage") or "unknown"),
+            )
     elif word == "running" and live.get("waiting_for"):
         detail = "waiting for the VM's %s, for as long as it takes" % live["waiting_for"]
     elif word == "disabled":
@@ -46,14 +68,23 @@ def current_status(system: System) -> Dict[str, Any]:
             result = _recorded_result(system)
             if result is not None:
                 word, data = str(result.get("status", "error")), result
-                detail = "" if result.get("boot_id") == read_boot_id(system) else "by an earlier boot"
+                detail = (
+                    "" if result.get("boot_id") == read_boot_id(system) else "by an earlier boot"
+                )
     if word not in EXIT_CODES:
         word, detail = "error", "the recorded status is damaged"
-    return {"status": "done" if word == "degraded done" else word, "extended_status": word,
-            "exit_code": EXIT_CODES[word], "detail": detail, "stage": str(data.get("stage", "")),
-            "instance": str(data.get("instance", "")), "reported": str(data.get("reported", "")),
-            "errors": _texts(data.get("errors")), "warnings": _texts(data.get("warnings")),
-            "finished": str(data.get("finished", ""))}
+    return {
+        "status": "done" if word == "degraded done" else word,
+        "extended_status": word,
+        "exit_code": EXIT_CODES[word],
+        "detail": detail,
+        "stage": str(data.get("stage", "")),
+        "instance": str(data.get("instance", "")),
+        "reported": str(data.get("reported", "")),
+        "errors": _texts(data.get("errors")),
+        "warnings": _texts(data.get("warnings")),
+        "finished": str(data.get("finished", "")),
+    }
 
 
 def _live(system: System) -> Dict[str, Any]:
@@ -70,8 +101,12 @@ def _texts(value: Any) -> List[str]:
     return [str(text) for text in value] if isinstance(value, list) else []
 
 
-def wait_for_status(system: System, timeout_s: float, start_timeout_s: float,
-                    progress: Optional[Callable[[Dict[str, Any]], None]] = None) -> Dict[str, Any]:
+def wait_for_status(
+    system: System,
+    timeout_s: float,
+    start_timeout_s: float,
+    progress: Optional[Callable[[Dict[str, Any]], None]] = None,
+) -> Dict[str, Any]:
     """As :func:`current_status`, once provisioning has ended. Always returns.
 
     Args:
@@ -89,7 +124,9 @@ def wait_for_status(system: System, timeout_s: float, start_timeout_s: float,
             told = (found["status"], found["stage"])
             progress(found)
         waited_s = clock.monotonic() - began_s
-        limit_s = {"running": timeout_s, "not run": min(timeout_s, start_timeout_s)}.get(found["status"], 0.0)
+        limit_s = {"running": timeout_s, "not run": min(timeout_s, start_timeout_s)}.get(
+            found["status"], 0.0
+        )
         if waited_s >= limit_s:
             return found
         clock.sleep(min(POLL_S, limit_s - waited_s))
@@ -99,10 +136,25 @@ def as_text(found: Dict[str, Any], long: bool) -> str:
     """The status for people: one line, or all that is known."""
     if not long:
         return "status: %s" % found["status"]
-    lines = ["%s: %s" % (key, found[key]) for key in ("status", "extended_status", "stage", "detail", "instance",
-                                                     "reported", "finished") if found[key]]
+    lines = [
+        "%s: %s" % (key, found[key])
+        for key in (
+            "status",
+            "extended_status",
+            "stage",
+            "detail",
+            "instance",
+            "reported",
+            "finished",
+        )
+        if found[key]
+    ]
     for key in ("errors", "warnings"):
-        lines += ["%s:" % key] + ["  - %s" % text for text in found[key]] if found[key] else ["%s: none" % key]
+        lines += (
+            ["%s:" % key] + ["  - %s" % text for text in found[key]]
+            if found[key]
+            else ["%s: none" % key]
+        )
     return "\n".join(printable(line) for line in lines)
 
 
@@ -112,9 +164,13 @@ def as_json(found: Dict[str, Any]) -> str:
 
 
 def _recorded_result(system: System) -> Optional[Dict[str, Any]]:
-    """The result of the current instance; none when DMI says (to those who may read it) that this is another one."""
+    """The result of the current instance; none when DMI says (to those who may read it) that this
+    is another one.
+    """
     recorded = current_instance(system)
     uuid = normalise_uuid(read_dmi(system).product_uuid or "")
-    if recorded is None or (uuid and normalise_uuid(recorded) and not same_instance(recorded, uuid)):
+    if recorded is None or (
+        uuid and normalise_uuid(recorded) and not same_instance(recorded, uuid)
+    ):
         return None
     return read_json(system, CURRENT + "/result.json")

@@ -1,4 +1,5 @@
 """The accounts that lightinit provisioned, and how one is removed with all that belongs to it."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +9,14 @@ from typing import List, Optional, Tuple
 from lightinit.commands.changes import Change, Job
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats import account_removal as texts
-from lightinit.formats.accounts import UID_MIN, Account, check_user_name, find_account, read_login_defs, read_number
+from lightinit.formats.accounts import (
+    UID_MIN,
+    Account,
+    check_user_name,
+    find_account,
+    read_login_defs,
+    read_number,
+)
 from lightinit.host import account_files, account_removal, privileges
 from lightinit.host.privileges import DOAS_CONF, DOAS_FILE, SUDOERS_FILE
 from lightinit.host.system import System
@@ -20,8 +28,13 @@ MEMBER_FILES = (GROUP, "/etc/gshadow")
 DOAS_FILES = (DOAS_FILE, DOAS_CONF)
 # Under the user's name, so that the next account of that name would inherit it.
 MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
-NAMED_AFTER_USERS = ("/var/spool/cron/crontabs/%s", "/var/spool/cron/tabs/%s", "/var/spool/cron/%s",
-                     "/var/lib/systemd/linger/%s", "/var/lib/sudo/lectured/%s")
+NAMED_AFTER_USERS = (
+    "/var/spool/cron/crontabs/%s",
+    "/var/spool/cron/tabs/%s",
+    "/var/spool/cron/%s",
+    "/var/lib/systemd/linger/%s",
+    "/var/lib/sudo/lectured/%s",
+)
 
 
 def provisioned_users(system: System) -> List[str]:
@@ -56,23 +69,35 @@ def _plan(job: Job, users: List[str]) -> List[Change]:
             continue
         account = find_account(account_files.read_account_file(system, PASSWD), name)
         if account is not None and account.uid < uid_min:
-            job.notes.append("the account %s stays: it is the system's (user id %d)" % (name, account.uid))
+            job.notes.append(
+                "the account %s stays: it is the system's (user id %d)" % (name, account.uid)
+            )
             continue
         things = _belongings(job, name, account)
         rules = _rules(system, name)
         if account is None and not things and not rules:
             continue
-        what = "the user %s" % name + "".join(", " + thing for thing in things + (["its rights"] if rules else []))
-        changes.append(Change("remove " + what, "removed " + what, partial(_remove, job, name, account, things)))
+        what = "the user %s" % name + "".join(
+            ", " + thing for thing in things + (["its rights"] if rules else [])
+        )
+        changes.append(
+            Change(
+                "remove " + what, "removed " + what, partial(_remove, job, name, account, things)
+            )
+        )
     return changes
 
 
 def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
     system = job.system
     # These two are mostly one folder.
-    boxes = {os.path.realpath(system.path(path)): path for path in (pattern % name for pattern in MAIL[::-1])}
+    boxes = {
+        os.path.realpath(system.path(path)): path
+        for path in (pattern % name for pattern in MAIL[::-1])
+    }
     found = [path for path in list(boxes.values())[::-1] if _is_mail(job, path, account)]
-    # A folder, or what leads to one, is not the user's: that of the user `crontabs` would be everybody's crontabs.
+    # A folder, or what leads to one, is not the user's: that of the user `crontabs` would be
+    # everybody's crontabs.
     found += [pattern % name for pattern in NAMED_AFTER_USERS if _is_file(system, pattern % name)]
     if account is None:
         return found
@@ -93,7 +118,9 @@ def _is_file(system: System, path: str) -> bool:
 
 
 def _is_mail(job: Job, path: str, account: Optional[Account]) -> bool:
-    """Whether it is the user's mail: a file or link of that name, or a folder (a Maildir) that belongs to the account."""
+    """Whether it is the user's mail: a file or link of that name, or a folder (a Maildir) that
+    belongs to the account.
+    """
     real = job.system.path(path, follow_last=False)
     if os.path.islink(real) or os.path.isfile(real):
         return True
@@ -119,7 +146,9 @@ def _rules(system: System, name: str) -> List[Tuple[str, str]]:
 
 
 def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) -> None:
-    """The account goes last but for its rights, so that a second run finds what a first one could not remove."""
+    """The account goes last but for its rights, so that a second run finds what a first one could
+    not remove.
+    """
     system = job.system
     try:
         for path in things:
@@ -132,7 +161,9 @@ def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) 
         for path, text in _rules(system, name):
             if text.strip():
                 checker = ("visudo", "-cf") if path == SUDOERS_FILE else ("doas", "-C")
-                privileges.write_checked(system, path, text, 0o440 if path == SUDOERS_FILE else 0o600, checker)
+                privileges.write_checked(
+                    system, path, text, 0o440 if path == SUDOERS_FILE else 0o600, checker
+                )
             else:
                 system.remove(path)
     except (LightinitError, OSError):
@@ -141,11 +172,15 @@ def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) 
 
 
 def _edit_out(system: System, account: Account) -> None:
-    """Remove an account from the files themselves; passwd comes last, since that is where the next run looks."""
+    """Remove an account from the files themselves; passwd comes last, since that is where the next
+    run looks.
+    """
     name = account.name
     with account_files.lock_accounts(system):
         passwd = account_files.read_account_file(system, PASSWD)
-        alone = texts.own_group_goes(passwd, account_files.read_account_file(system, GROUP), account)
+        alone = texts.own_group_goes(
+            passwd, account_files.read_account_file(system, GROUP), account
+        )
         for path in MEMBER_FILES:
             account_files.edit_account_file(system, path, partial(texts.drop_member, user=name))
             if alone:

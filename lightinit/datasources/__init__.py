@@ -1,11 +1,13 @@
 """Datasources: a cloud in, an Instance out. The table is explicit: what is not in it is not there.
 
-A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a constructor
-``(network, options, clock, on_request, system, begun)``, and the methods ``fetch(instance_id, announce)``, ``vm_id()``,
-``report_ready()`` and ``report_failure(error, vm_id, description)`` of
-:class:`lightinit.datasources.azure.AzureDatasource`. Its ``begin``, ``before_report``, ``pool_type`` and ``documents`` may
-be left out; with a ``pool_type`` it needs ``report_to_pool``, ``imds``, ``succeed`` and ``adopt`` as well.
+A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a
+constructor ``(network, options, clock, on_request, system, begun)``, and the methods
+``fetch(instance_id, announce)``, ``vm_id()``, ``report_ready()`` and ``report_failure(error, vm_id,
+description)`` of :class:`lightinit.datasources.azure.AzureDatasource`. Its ``begin``,
+``before_report``, ``pool_type`` and ``documents`` may be left out; with a ``pool_type`` it needs
+``report_to_pool``, ``imds``, ``succeed`` and ``adopt`` as well.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -29,11 +31,18 @@ def load(name: str) -> Any:
     """
     target = name if "." in name else DATASOURCES.get(name)
     if target is None:
-        raise ProvisioningError("unknown datasource", name=name, nearest=nearest(name, DATASOURCES, cutoff=0.0),
-                                hint="known are: " + ", ".join(sorted(DATASOURCES)))
+        raise ProvisioningError(
+            "unknown datasource",
+            name=name,
+            nearest=nearest(name, DATASOURCES, cutoff=0.0),
+            hint="known are: " + ", ".join(sorted(DATASOURCES)),
+        )
     module, _, attribute = target.rpartition(":" if ":" in target else ".")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a site's own file is run here, and may do anything
-        raise ProvisioningError("datasource cannot be imported", name=name,
-                                error="%s: %s" % (type(error).__name__, error)) from error
+        raise ProvisioningError(
+            "datasource cannot be imported",
+            name=name,
+            error="%s: %s" % (type(error).__name__, error),
+        ) from error

@@ -1,4 +1,7 @@
-"""The goal state, fetched beside the rest, and with it the word that this VM is at work. It decides nothing."""
+"""The goal state, fetched beside the rest, and with it the word that this VM is at work. It decides
+nothing.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -13,7 +16,8 @@ LOG = logging.getLogger("lightinit.azure")
 
 
 class GoalStateReading(threading.Thread):
-    """Fetches the goal state beside the rest, keeps what was raised on purpose, then tells that this VM is at work.
+    """Fetches the goal state beside the rest, keeps what was raised on purpose, then tells that
+    this VM is at work.
 
     Args:
         wireserver: the client. Nobody else may use it before this thread has ended.

@@ -1,7 +1,9 @@
-"""The provisioning media: found and read by the host's part, understood by the format's, waited for as the caller wishes.
+"""The provisioning media: found and read by the host's part, understood by the format's, waited for
+as the caller wishes.
 
 It neither knows IMDS nor decides what the media are good for.
 """
+
 from __future__ import annotations
 
 import logging
@@ -18,12 +20,15 @@ LOG = logging.getLogger("lightinit.media")
 NONE = "none"
 COPY = "ovf-env.xml"
 FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
-MARK = b"windowsazure"  # in a namespace of Azure's documents: what is broken and lacks it is somebody else's
-# The media are there before the first lease, mostly. Where they are not, this much since the beginning is given to them
-# and to their drive; but only while the machine is just coming up, and drivers may still be loaded.
+# in a namespace of Azure's documents: what is broken and lacks it is somebody else's
+MARK = b"windowsazure"
+# The media are there before the first lease, mostly. Where they are not, this much since the
+# beginning is given to them and to their drive; but only while the machine is just coming up, and
+# drivers may still be loaded.
 COMING_GRACE_S = 2.0
 COMING_UP_S = 60.0
-# For how long media that are not needed are looked at, should their device be slow; and what the drive has to open.
+# For how long media that are not needed are looked at, should their device be slow; and what the
+# drive has to open.
 SETTLE_S = 5.0
 EJECT_S = 10.0
 
@@ -73,17 +78,28 @@ class MediaReading:
             self._take(self._search.result(self._left_s(wait_s)))
         else:
             self._search.settle(self._left_s(min(wait_s, SETTLE_S)))
-            self._take(self._search.result(self._left_s(min(wait_s, COMING_GRACE_S)) if self._is_coming_up() else 0.0))
+            self._take(
+                self._search.result(
+                    self._left_s(min(wait_s, COMING_GRACE_S)) if self._is_coming_up() else 0.0
+                )
+            )
         self._search.stop()
         if self._problem:
             warnings.append(self._problem)
         elif self.medium is None:
-            LOG.info("no provisioning media, so no password and no custom data: %s", self.describe() or "no drive is there")
-            warnings += ["provisioning media may be on %s, but: %s" % each for each in self._search.troubles]
+            LOG.info(
+                "no provisioning media, so no password and no custom data: %s",
+                self.describe() or "no drive is there",
+            )
+            warnings += [
+                "provisioning media may be on %s, but: %s" % each for each in self._search.troubles
+            ]
         return self._parsed
 
     def describe(self) -> str:
-        """Why there is nothing to be had from the media, for an operator; "" when nothing was there to look at."""
+        """Why there is nothing to be had from the media, for an operator; "" when nothing was there
+        to look at.
+        """
         # Briefly: in a report there is room for a hundred characters of it.
         return self._unusable or "; ".join("%s: %s" % each for each in self._search.tried)
 
@@ -113,7 +129,10 @@ class MediaReading:
         try:
             self._parsed = ovf.parse(medium.data)
         except MalformedError as error:
-            self._problem = "the provisioning media on %s cannot be used: %s" % (medium.device, error)
+            self._problem = "the provisioning media on %s cannot be used: %s" % (
+                medium.device,
+                error,
+            )
             self._unusable = "%s: %s" % (medium.device, error)
             LOG.warning("%s", self._problem)
         else:
@@ -122,7 +141,9 @@ class MediaReading:
 
 
 def _is_ours(data: bytes) -> bool:
-    """Whether it is a document of Azure's, even if one that cannot be used: that is then told, and not passed over."""
+    """Whether it is a document of Azure's, even if one that cannot be used: that is then told, and
+    not passed over.
+    """
     try:
         ovf.parse(data)
     except MalformedError as error:

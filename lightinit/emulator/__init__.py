@@ -1,8 +1,9 @@
 """The Azure platform in miniature: a WireServer and an IMDS for tests, benches and demonstrations.
 
-It imports nothing else of lightinit, on purpose: the agent and its judge must not share a misreading of the
-protocol. Start at ``Platform``.
+It imports nothing else of lightinit, on purpose: the agent and its judge must not share a
+misreading of the protocol. Start at ``Platform``.
 """
+
 from lightinit.emulator.errors import EmulatorError, ScenarioError
 from lightinit.emulator.kvp import read_pool
 from lightinit.emulator.media import make_media

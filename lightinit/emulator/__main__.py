@@ -1,4 +1,5 @@
 """Lets ``python3 -m lightinit.emulator`` do what ``lightinit-emulator`` does."""
+
 import sys
 
 from lightinit.emulator.cli import main

@@ -1,4 +1,5 @@
 """The command line of the emulator: ``lightinit-emulator``. Knows no protocol."""
+
 from __future__ import annotations
 
 import argparse
@@ -43,45 +44,95 @@ def _milliseconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 60000:
-        raise argparse.ArgumentTypeError("%r is not a number of milliseconds from 0 to 60000" % text)
+        raise argparse.ArgumentTypeError(
+            "%r is not a number of milliseconds from 0 to 60000" % text
+        )
     return value
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="lightinit-emulator", description=_ABOUT, formatter_class=raw)
+    parser = argparse.ArgumentParser(
+        prog="lightinit-emulator", description=_ABOUT, formatter_class=raw
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    run = commands.add_parser("run", help="play the platform", description=_RUN, formatter_class=raw)
-    run.add_argument("--wireserver", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT",
-                     help="where the WireServer listens (127.0.0.1:0; port 0 takes a free one)")
-    run.add_argument("--imds", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT",
-                     help="where IMDS listens (127.0.0.1:0)")
-    run.add_argument("--host-plugin", type=_address, metavar="HOST:PORT",
-                     help="where the HostGAPlugin listens, which guest agents use (there is none)")
-    run.add_argument("--scenario", default="good", metavar="NAME|FILE",
-                     help="a scenario's name, or a file (a path with a slash or .json in it) (good)")
-    run.add_argument("--instance", metavar="FILE",
-                     help="JSON object laid over the IMDS document (deep merge)")
+    run = commands.add_parser(
+        "run", help="play the platform", description=_RUN, formatter_class=raw
+    )
+    run.add_argument(
+        "--wireserver",
+        type=_address,
+        default=("127.0.0.1", 0),
+        metavar="HOST:PORT",
+        help="where the WireServer listens (127.0.0.1:0; port 0 takes a free one)",
+    )
+    run.add_argument(
+        "--imds",
+        type=_address,
+        default=("127.0.0.1", 0),
+        metavar="HOST:PORT",
+        help="where IMDS listens (127.0.0.1:0)",
+    )
+    run.add_argument(
+        "--host-plugin",
+        type=_address,
+        metavar="HOST:PORT",
+        help="where the HostGAPlugin listens, which guest agents use (there is none)",
+    )
+    run.add_argument(
+        "--scenario",
+        default="good",
+        metavar="NAME|FILE",
+        help="a scenario's name, or a file (a path with a slash or .json in it) (good)",
+    )
+    run.add_argument(
+        "--instance", metavar="FILE", help="JSON object laid over the IMDS document (deep merge)"
+    )
     run.add_argument("--log", metavar="FILE", help="append each request as a JSON line")
-    run.add_argument("--latency-ms", type=_milliseconds, default=0.0, metavar="N",
-                     help="wait N ms once per connection before reading from it and N ms before each "
-                     "answer: a connection's first request takes 2 N, each later one N (0)")
-    run.add_argument("--ready-file", metavar="FILE",
-                     help="write the JSON of the first line there once listening")
-    run.add_argument("--once", action="store_true", help="exit 0 after a Ready report was accepted "
-                     "(of a preprovisioned VM: the one with an owner)")
-    run.add_argument("--certificates", metavar="FILE|DIR|auto",
-                     help="the VM's certificates and keys: PEM, or auto to make some; takes openssl (none)")
-    run.add_argument("--on-pool-ready", metavar="COMMAND",
-                     help="run by the shell, once, when a preprovisioned VM waits for its owner")
-    listing = commands.add_parser("scenarios", help="list the shipped scenarios",
-                                  description="List the shipped scenarios: name and description.")
-    listing.add_argument("--format", choices=("text", "json"), default="text",
-                         help="json adds what is expected, and what that needs")
+    run.add_argument(
+        "--latency-ms",
+        type=_milliseconds,
+        default=0.0,
+        metavar="N",
+        help="wait N ms once per connection before reading from it and N ms before each "
+        "answer: a connection's first request takes 2 N, each later one N (0)",
+    )
+    run.add_argument(
+        "--ready-file", metavar="FILE", help="write the JSON of the first line there once listening"
+    )
+    run.add_argument(
+        "--once",
+        action="store_true",
+        help="exit 0 after a Ready report was accepted "
+        "(of a preprovisioned VM: the one with an owner)",
+    )
+    run.add_argument(
+        "--certificates",
+        metavar="FILE|DIR|auto",
+        help="the VM's certificates and keys: PEM, or auto to make some; takes openssl (none)",
+    )
+    run.add_argument(
+        "--on-pool-ready",
+        metavar="COMMAND",
+        help="run by the shell, once, when a preprovisioned VM waits for its owner",
+    )
+    listing = commands.add_parser(
+        "scenarios",
+        help="list the shipped scenarios",
+        description="List the shipped scenarios: name and description.",
+    )
+    listing.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json adds what is expected, and what that needs",
+    )
     check = commands.add_parser(
-        "check", help="check a scenario file",
-        description="Check a scenario file; say what is wrong, where, and what to do.")
+        "check",
+        help="check a scenario file",
+        description="Check a scenario file; say what is wrong, where, and what to do.",
+    )
     check.add_argument("file", metavar="FILE")
     add_commands(commands)
     return parser
@@ -95,7 +146,9 @@ def _write_atomically(path: str, text: str) -> None:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
-        raise EmulatorError("cannot write the ready file %s: %s" % (path, error.strerror)) from error
+        raise EmulatorError(
+            "cannot write the ready file %s: %s" % (path, error.strerror)
+        ) from error
 
 
 def _read_instance(path: Optional[str]) -> Dict[str, Any]:
@@ -103,19 +156,28 @@ def _read_instance(path: Optional[str]) -> Dict[str, Any]:
         return {}
     data = read_json(path)
     if not isinstance(data, dict):
-        raise ScenarioError(path, ["must be a JSON object with parts of the IMDS document, such as "
-                                   '{"compute": {"name": "vm1"}}'])
+        raise ScenarioError(
+            path,
+            [
+                "must be a JSON object with parts of the IMDS document, such as "
+                '{"compute": {"name": "vm1"}}'
+            ],
+        )
     return data
 
 
 def _make_hook(command: Optional[str]) -> Optional[Callable[[], None]]:
-    """Return what runs the command of --on-pool-ready; its output goes to standard error, standard output is ours."""
+    """Return what runs the command of --on-pool-ready; its output goes to standard error, standard
+    output is ours.
+    """
     if command is None:
         return None
     words = ["sh", "-c", command]
 
     def run() -> None:
-        status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+        status = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+        ).returncode
         if status:
             raise EmulatorError("the command of --on-pool-ready ended with status %d" % status)
 
@@ -134,15 +196,31 @@ def _run(options: argparse.Namespace) -> int:
     platform: Optional[Platform] = None
     try:
         platform = Platform(
-            options.scenario, _read_instance(options.instance), options.latency_ms / 1000, options.wireserver,
-            options.imds, options.log, options.certificates, _make_hook(options.on_pool_ready),
-            options.host_plugin)
+            options.scenario,
+            _read_instance(options.instance),
+            options.latency_ms / 1000,
+            options.wireserver,
+            options.imds,
+            options.log,
+            options.certificates,
+            _make_hook(options.on_pool_ready),
+            options.host_plugin,
+        )
         platform.start()
         shown: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
         if platform.host_plugin:
             shown["host_plugin"] = platform.host_plugin
-        line = json.dumps(dict(shown, scenario=platform.scenario.name, pid=os.getpid(),
-                               thumbprints=platform.thumbprints)) + "\n"
+        line = (
+            json.dumps(
+                dict(
+                    shown,
+                    scenario=platform.scenario.name,
+                    pid=os.getpid(),
+                    thumbprints=platform.thumbprints,
+                )
+            )
+            + "\n"
+        )
         if options.ready_file:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)
@@ -160,8 +238,10 @@ def _run(options: argparse.Namespace) -> int:
 def _list_scenarios(form: str) -> int:
     scenarios = [load_scenario(name) for name in list_names()]
     if form == "json":
-        shown = [{"name": it.name, "description": it.description, "expect": it.expect, "needs": it.needs}
-                 for it in scenarios]
+        shown = [
+            {"name": it.name, "description": it.description, "expect": it.expect, "needs": it.needs}
+            for it in scenarios
+        ]
         print(json.dumps(shown, indent=2))
         return 0
     for it in scenarios:
@@ -182,7 +262,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         arguments: the words after the program's name; None takes them from the process.
 
     Returns:
-        the exit code: 0, or 1 when something is wrong, said on standard error. Bad usage exits with 2.
+        the exit code: 0, or 1 when something is wrong, said on standard error. Bad usage exits with
+        2.
     """
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -198,7 +279,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.command == "kvp":
             return print_pool(options)
     except EmulatorError as error:
-        print("lightinit-emulator: %s" % str(error).replace("\n", "\nlightinit-emulator: "), file=sys.stderr)
+        print(
+            "lightinit-emulator: %s" % str(error).replace("\n", "\nlightinit-emulator: "),
+            file=sys.stderr,
+        )
         return 1
     parser.print_help()
     return 2

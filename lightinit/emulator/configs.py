@@ -1,8 +1,10 @@
 """The documents that the goal state's URLs lead to: values in, XML out. Knows no HTTP.
 
-Source of the element names: public traces of the WireServer protocol, version 2012-11-30. They are those of a VM without
-extensions; of the many elements that the platform sends there are those that an agent is known to look at.
+Source of the element names: public traces of the WireServer protocol, version 2012-11-30. They are
+those of a VM without extensions; of the many elements that the platform sends there are those that
+an agent is known to look at.
 """
+
 from __future__ import annotations
 
 from typing import Callable, Dict, NamedTuple
@@ -36,7 +38,8 @@ _SHARED = """<SharedConfig version="1.0.0.0" goalStateIncarnation="{incarnation}
     <Instance id="{role}" address="10.0.0.4" />
   </Instances>
 </SharedConfig>"""
-_EXTENSIONS = """<Extensions version="1.0.0.0" goalStateIncarnation="{incarnation}">
+_EXTENSIONS = (
+    """<Extensions version="1.0.0.0" goalStateIncarnation="{incarnation}">
   <GuestAgentExtension %s>
     <GAFamilies />
     <Location />
@@ -47,11 +50,15 @@ _EXTENSIONS = """<Extensions version="1.0.0.0" goalStateIncarnation="{incarnatio
   <StatusUploadBlob statusBlobType="BlockBlob">{blob}</StatusUploadBlob>
   <InVMGoalStateMetaData inSvdSeqNo="{incarnation}" createdOnTicks="638712000000000000" \
 activityId="{container}" correlationId="{container}" />
-</Extensions>""" % _SCHEMA
+</Extensions>"""
+    % _SCHEMA
+)
 
 
 class Names(NamedTuple):
-    """What the documents speak of: the VM's name, ContainerId and InstanceId, and the incarnation they belong to."""
+    """What the documents speak of: the VM's name, ContainerId and InstanceId, and the incarnation
+    they belong to.
+    """
 
     vm: str
     container_id: str
@@ -60,20 +67,31 @@ class Names(NamedTuple):
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return (
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    )
 
 
 def _fill(template: str) -> Callable[[Names], bytes]:
     def fill(names: Names) -> bytes:
         container = _escape(names.container_id)
-        return (_HEAD + template.format(
-            incarnation=_escape(names.incarnation), container=container, role=_escape(names.role_id),
-            name=_escape(names.vm), blob=_STATUS_BLOB % container) + "\n").encode("utf-8")
+        return (
+            _HEAD
+            + template.format(
+                incarnation=_escape(names.incarnation),
+                container=container,
+                role=_escape(names.role_id),
+                name=_escape(names.vm),
+                blob=_STATUS_BLOB % container,
+            )
+            + "\n"
+        ).encode("utf-8")
+
     return fill
 
 
-# The values of the parameter `type`, as the goal state's URLs have them. FullConfig is not here: no agent is known to
-# ask for it, and what it holds is not documented.
+# The values of the parameter `type`, as the goal state's URLs have them. FullConfig is not here: no
+# agent is known to ask for it, and what it holds is not documented.
 CONFIGS: Dict[str, Callable[[Names], bytes]] = {
     "hostingEnvironmentConfig": _fill(_HOSTING),
     "sharedConfig": _fill(_SHARED),

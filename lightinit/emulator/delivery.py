@@ -1,4 +1,7 @@
-"""Puts an answer on a socket, whole or in one of the faulty ways. Knows no protocol above HTTP framing."""
+"""Puts an answer on a socket, whole or in one of the faulty ways. Knows no protocol above HTTP
+framing.
+"""
+
 from __future__ import annotations
 
 import socket
@@ -47,7 +50,9 @@ def _send_whole(sock: socket.socket, answer: Answer, method: str, keep_alive: bo
 
 
 def _wait_for_leave(sock: socket.socket, seconds: float) -> None:
-    """Send nothing until the client leaves, the socket is shut down from this side, or the time is over."""
+    """Send nothing until the client leaves, the socket is shut down from this side, or the time is
+    over.
+    """
     deadline_s = time.monotonic() + seconds
     left_s = seconds
     while left_s > 0:
@@ -66,15 +71,23 @@ def _send_endless(sock: socket.socket, cap_bytes: float) -> None:
         sent += len(_BLOCK)
 
 
-def _send_dripping(sock: socket.socket, data: bytes, interval_s: float, closing: threading.Event) -> None:
+def _send_dripping(
+    sock: socket.socket, data: bytes, interval_s: float, closing: threading.Event
+) -> None:
     for index in range(len(data)):
         if closing.wait(interval_s):
             return
-        sock.sendall(data[index:index + 1])
+        sock.sendall(data[index : index + 1])
 
 
-def deliver(sock: socket.socket, answer: Answer, step: Step, method: str, keep_alive: bool,
-            closing: threading.Event) -> bool:
+def deliver(
+    sock: socket.socket,
+    answer: Answer,
+    step: Step,
+    method: str,
+    keep_alive: bool,
+    closing: threading.Event,
+) -> bool:
     """Send an answer as its step says.
 
     Args:
@@ -100,7 +113,9 @@ def deliver(sock: socket.socket, answer: Answer, step: Step, method: str, keep_a
     elif delivery == "endless_mb":
         _send_endless(sock, step["endless_mb"] * 1048576)
     elif delivery == "truncate":
-        sock.sendall(format_head(answer, keep_alive=False) + b"".join(_cut(answer.body, step["truncate"])))
+        sock.sendall(
+            format_head(answer, keep_alive=False) + b"".join(_cut(answer.body, step["truncate"]))
+        )
     elif delivery == "drip_s":
         data = format_head(answer, keep_alive=False) + answer.body.joined()
         _send_dripping(sock, data, step["drip_s"], closing)

@@ -1,7 +1,9 @@
-"""The little of DER (X.690) that certificates and PKCS#12 need: definite lengths, one-byte tags. Bytes in, bytes out.
+"""The little of DER (X.690) that certificates and PKCS#12 need: definite lengths, one-byte tags.
+Bytes in, bytes out.
 
 Knows no key and no file. Whatever is cut short or longer than it says is a ValueError.
 """
+
 from __future__ import annotations
 
 from typing import List, NamedTuple, Optional
@@ -29,19 +31,19 @@ def read_elements(data: bytes) -> List[Element]:
     offset = 0
     while offset < len(data):
         start, tag = offset, data[offset]
-        if tag & 0x1f == 0x1f:
+        if tag & 0x1F == 0x1F:
             raise ValueError("it has a tag of several bytes")
-        head = data[offset + 1:offset + 2]
+        head = data[offset + 1 : offset + 2]
         if not head or head[0] == 0x80:
             raise ValueError("it has no definite length")
         offset += 2
         length = head[0]
         if length > 0x80:
-            length = int.from_bytes(data[offset:offset + head[0] - 0x80], "big")
+            length = int.from_bytes(data[offset : offset + head[0] - 0x80], "big")
             offset += head[0] - 0x80
         if offset + length > len(data):
             raise ValueError("it is cut short")
-        found.append(Element(tag, data[offset:offset + length], data[start:offset + length]))
+        found.append(Element(tag, data[offset : offset + length], data[start : offset + length]))
         offset += length
     return found
 
@@ -84,7 +86,7 @@ def read_certificate(der: bytes) -> CertificateFacts:
     if [part.tag for part in parts] != [SEQUENCE, SEQUENCE, BIT_STRING]:
         raise ValueError("it is no certificate")
     fields = read_elements(parts[0].content)
-    if fields and fields[0].tag == 0xa0:  # the version
+    if fields and fields[0].tag == 0xA0:  # the version
         fields = fields[1:]
     if len(fields) < 6 or fields[5].tag != SEQUENCE:
         raise ValueError("it is no certificate")
@@ -95,7 +97,7 @@ def read_certificate(der: bytes) -> CertificateFacts:
         bits = int.from_bytes(modulus.content, "big").bit_length()
     identifier = None
     for field in fields[6:]:
-        if field.tag == 0xa3:
+        if field.tag == 0xA3:
             for extension in read_elements(read_one(field.content, SEQUENCE).content):
                 name, *_, value = read_elements(extension.content)
                 if name.content == KEY_IDENTIFIER:

@@ -1,4 +1,7 @@
-"""Forms that any XML document of the platform can be given: a byte-order mark, CRLF, 50 MB. Knows no document."""
+"""Forms that any XML document of the platform can be given: a byte-order mark, CRLF, 50 MB. Knows
+no document.
+"""
+
 from __future__ import annotations
 
 from typing import Sequence

@@ -1,4 +1,5 @@
 """What the emulator raises on purpose. It knows no protocol."""
+
 from __future__ import annotations
 
 from typing import List, Sequence

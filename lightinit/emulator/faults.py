@@ -1,8 +1,9 @@
 """The vocabulary of faults: which keys a step may have, on which endpoints, and what each means.
 
-A step is one object in a scenario's sequence, such as ``{"status": 500, "repeat": 2}``. This file only says
-what is valid; it plays nothing and reads no file.
+A step is one object in a scenario's sequence, such as ``{"status": 500, "repeat": 2}``. This file
+only says what is valid; it plays nothing and reads no file.
 """
+
 from __future__ import annotations
 
 import base64
@@ -11,13 +12,33 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 Step = Dict[str, Any]
 
-ENDPOINTS = ("goalstate", "health", "progress", "versions", "certificates", "imds", "reprovisiondata")
+ENDPOINTS = (
+    "goalstate",
+    "health",
+    "progress",
+    "versions",
+    "certificates",
+    "imds",
+    "reprovisiondata",
+)
 DOCUMENTS = ("goalstate", "imds")
 FOREVER = "forever"
 VARIANTS = {
     "goalstate": ("bom", "crlf", "dtd", "entity-bomb", "external-entity", "huge"),
-    "certificates": ("bom", "crlf", "huge", "no-format", "empty-format", "other-format", "no-data", "not-base64",
-                     "cut-data", "flipped-data", "other-recipient", "other-key"),
+    "certificates": (
+        "bom",
+        "crlf",
+        "huge",
+        "no-format",
+        "empty-format",
+        "other-format",
+        "no-data",
+        "not-base64",
+        "cut-data",
+        "flipped-data",
+        "other-recipient",
+        "other-key",
+    ),
     "imds": ("bom", "deep", "huge"),
     "reprovisiondata": ("bom", "crlf", "huge"),
 }
@@ -32,7 +53,11 @@ def _is_count(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> str:
-    return "" if _is_number(value) and 0 <= value <= 86400 else "must be a number of seconds from 0 to 86400"
+    return (
+        ""
+        if _is_number(value) and 0 <= value <= 86400
+        else "must be a number of seconds from 0 to 86400"
+    )
 
 
 def _true(value: Any) -> str:
@@ -40,7 +65,9 @@ def _true(value: Any) -> str:
 
 
 def _status(value: Any) -> str:
-    return "" if _is_count(value) and 200 <= value <= 599 else "must be an HTTP status from 200 to 599"
+    return (
+        "" if _is_count(value) and 200 <= value <= 599 else "must be an HTTP status from 200 to 599"
+    )
 
 
 def _text(value: Any) -> str:
@@ -57,7 +84,9 @@ def _base64(value: Any) -> str:
 
 def _headers(value: Any) -> str:
     good = isinstance(value, dict) and all(
-        isinstance(text, str) and not {"\r", "\n"} & set(name + text) for name, text in value.items())
+        isinstance(text, str) and not {"\r", "\n"} & set(name + text)
+        for name, text in value.items()
+    )
     return "" if good else "must be an object of header names and one-line texts"
 
 
@@ -66,17 +95,27 @@ def _size(value: Any) -> str:
 
 
 def _megabytes(value: Any) -> str:
-    return "" if _is_number(value) and 0 < value <= 1024 else "must be a number of megabytes from 0 to 1024"
+    return (
+        ""
+        if _is_number(value) and 0 < value <= 1024
+        else "must be a number of megabytes from 0 to 1024"
+    )
 
 
 def _url(value: Any) -> str:
-    if isinstance(value, str) and value.startswith(("http://", "https://", "/")) and value.split() == [value]:
+    if (
+        isinstance(value, str)
+        and value.startswith(("http://", "https://", "/"))
+        and value.split() == [value]
+    ):
         return ""
     return "must be a URL"
 
 
 def _paths(value: Any) -> str:
-    good = isinstance(value, list) and value and all(isinstance(path, str) and path for path in value)
+    good = (
+        isinstance(value, list) and value and all(isinstance(path, str) and path for path in value)
+    )
     return "" if good else "must be a list of dotted paths"
 
 
@@ -119,34 +158,71 @@ class Key(NamedTuple):
 
 KEYS: Dict[str, Key] = {
     "status": Key(_status, "answer", ENDPOINTS, "this HTTP status instead of the good answer"),
-    "body": Key(_text, "answer", ENDPOINTS, "this text as the body (with 200 unless `status` says else)"),
+    "body": Key(
+        _text, "answer", ENDPOINTS, "this text as the body (with 200 unless `status` says else)"
+    ),
     "body_base64": Key(_base64, "answer", ENDPOINTS, "these bytes as the body, written as base64"),
     "headers": Key(_headers, "answer", ENDPOINTS, "headers of that answer, such as Content-Type"),
     "redirect": Key(
-        _url, "redirect", ENDPOINTS, "a 302 to this URL; `{imds}` and `{wireserver}` stand for host:port"),
+        _url,
+        "redirect",
+        ENDPOINTS,
+        "a 302 to this URL; `{imds}` and `{wireserver}` stand for host:port",
+    ),
     "omit": Key(_paths, "edit", DOCUMENTS, "the good document without these dotted paths"),
-    "set": Key(_settings, "edit", DOCUMENTS, "the good document with these dotted paths set to these values"),
-    "variant": Key(_variant, "edit", tuple(VARIANTS), "another form of the good document, or a list of forms"),
+    "set": Key(
+        _settings,
+        "edit",
+        DOCUMENTS,
+        "the good document with these dotted paths set to these values",
+    ),
+    "variant": Key(
+        _variant, "edit", tuple(VARIANTS), "another form of the good document, or a list of forms"
+    ),
     "throttle_s": Key(
-        _seconds, "throttle", ENDPOINTS, "429 when the last request to this endpoint is younger than this"),
-    "hang_s": Key(_seconds, "delivery", ENDPOINTS, "reads the request, sends nothing so long, then closes"),
-    "reset": Key(_true, "delivery", ENDPOINTS, "reads the request, then resets the connection (RST)"),
+        _seconds,
+        "throttle",
+        ENDPOINTS,
+        "429 when the last request to this endpoint is younger than this",
+    ),
+    "hang_s": Key(
+        _seconds, "delivery", ENDPOINTS, "reads the request, sends nothing so long, then closes"
+    ),
+    "reset": Key(
+        _true, "delivery", ENDPOINTS, "reads the request, then resets the connection (RST)"
+    ),
     "close": Key(_true, "delivery", ENDPOINTS, "reads the request, then closes without an answer"),
     "truncate": Key(
-        _size, "delivery", ENDPOINTS, "announces the whole body, sends so many bytes of it, then closes"),
+        _size,
+        "delivery",
+        ENDPOINTS,
+        "announces the whole body, sends so many bytes of it, then closes",
+    ),
     "drip_s": Key(_seconds, "delivery", ENDPOINTS, "sends one byte per so long, the head included"),
     "endless_mb": Key(
-        _megabytes, "delivery", ENDPOINTS, "streams a body without end; the cap in MB is for safety"),
+        _megabytes, "delivery", ENDPOINTS, "streams a body without end; the cap in MB is for safety"
+    ),
     "delay_s": Key(_seconds, "modifier", ENDPOINTS, "waits so long before it starts to answer"),
     "retry_after_s": Key(_seconds, "modifier", ENDPOINTS, "adds Retry-After in whole seconds"),
     "retry_after_date_s": Key(
-        _seconds, "modifier", ENDPOINTS, "adds Retry-After as the HTTP date so many seconds from now"),
+        _seconds,
+        "modifier",
+        ENDPOINTS,
+        "adds Retry-After as the HTTP date so many seconds from now",
+    ),
     "processed": Key(
-        _true, "modifier", ENDPOINTS, "the request takes effect although its answer is lost or bad"),
+        _true, "modifier", ENDPOINTS, "the request takes effect although its answer is lost or bad"
+    ),
     "advance_incarnation": Key(
-        _advance, "modifier", ("goalstate", "health", "progress"),
-        "moves the incarnation by so many: after a goal state was answered, before a report is checked"),
-    "repeat": Key(_repeat, "modifier", ENDPOINTS, 'how often the step is played: a count (1), or "forever"'),
+        _advance,
+        "modifier",
+        ("goalstate", "health", "progress"),
+        "moves the incarnation by so many: after a goal state was answered, before a report is"
+        " checked",
+    ),
+    "repeat": Key(
+        _repeat, "modifier", ENDPOINTS, 'how often the step is played: a count (1), or "forever"'
+    ),
     "note": Key(_text, "modifier", ENDPOINTS, "a remark for readers of the file"),
 }
 
@@ -163,7 +239,9 @@ def delivery_of(step: Step) -> str:
 
 
 def edits_document(step: Step) -> bool:
-    """Tell whether the step alters the good document, so that only a request that gets one uses it up."""
+    """Tell whether the step alters the good document, so that only a request that gets one uses it
+    up.
+    """
     return any(KEYS[name].group == "edit" for name in step)
 
 
@@ -184,15 +262,21 @@ def find_conflicts(step: Step, endpoint: str) -> List[str]:
     contents = sorted({KEYS[name].group for name in step} - {"modifier", "delivery"})
     deliveries = [name for name in DELIVERIES if name in step]
     if len(contents) > 1:
-        found.append("has keys of the kinds %s: keep one kind, or make it two steps" % " and ".join(contents))
+        found.append(
+            "has keys of the kinds %s: keep one kind, or make it two steps" % " and ".join(contents)
+        )
     if len(deliveries) > 1:
         found.append("has %s: keep one of them, or make it two steps" % " and ".join(deliveries))
     if contents and deliveries and deliveries[0] in MUTE:
-        found.append("has %r, which sends no answer: leave the answer's own keys out" % deliveries[0])
+        found.append(
+            "has %r, which sends no answer: leave the answer's own keys out" % deliveries[0]
+        )
     if "body" in step and "body_base64" in step:
         found.append("has both 'body' and 'body_base64': keep one")
     if "processed" in step and not ({"status", "hang_s", "reset", "close"} & set(step)):
-        found.append("has 'processed', which needs one of 'status', 'hang_s', 'reset', 'close' beside it")
+        found.append(
+            "has 'processed', which needs one of 'status', 'hang_s', 'reset', 'close' beside it"
+        )
     replaced = set(contents) - {"edit"} or (deliveries and deliveries[0] in MUTE)
     if "advance_incarnation" in step and replaced and "processed" not in step:
         found.append("has 'advance_incarnation' on a request that takes no effect: add 'processed'")

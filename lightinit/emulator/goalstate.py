@@ -1,8 +1,9 @@
 """The goal state that the WireServer hands out, in its good form and in its deformed ones.
 
-Knows no HTTP and no scenario file: values in, a body out.
-Source of the element names and URL forms: public traces of the WireServer protocol, version 2012-11-30.
+Knows no HTTP and no scenario file: values in, a body out. Source of the element names and URL
+forms: public traces of the WireServer protocol, version 2012-11-30.
 """
+
 from __future__ import annotations
 
 from typing import Any, Dict, Sequence, Tuple
@@ -47,7 +48,9 @@ xsi:noNamespaceSchemaLocation="goalstate10.xsd">
 
 
 def _escape(text: str) -> str:
-    """Escape text for XML; the standard library's own function would import an HTTP client with it."""
+    """Escape text for XML; the standard library's own function would import an HTTP client with
+    it.
+    """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -67,10 +70,14 @@ def format_goal_state(incarnation: str, container_id: str, role_id: str, authori
     """
     escaped = role_id.replace("-", "%2D").replace("_", "%5F")
     return _TEMPLATE.format(
-        version=VERSION, incarnation=_escape(incarnation), container=_escape(container_id),
-        role=_escape(role_id), config=_escape(name_config(role_id)),
+        version=VERSION,
+        incarnation=_escape(incarnation),
+        container=_escape(container_id),
+        role=_escape(role_id),
+        config=_escape(name_config(role_id)),
         base="http://%s/machine/%s/%s" % (authority, _escape(container_id), _escape(escaped)),
-        tail="incarnation=" + _escape(incarnation))
+        tail="incarnation=" + _escape(incarnation),
+    )
 
 
 def _find(root: ElementTree.Element, words: Sequence[str], create: bool) -> Any:
@@ -117,10 +124,15 @@ def _entities(names: Sequence[str]) -> Tuple[str, str]:
     """Return the DOCTYPE and the reference for the variants that need one."""
     if "entity-bomb" in names:
         lines = ['<!ENTITY e0 "lightinit">']
-        lines += ['<!ENTITY e%d "%s">' % (level, ("&e%d;" % (level - 1)) * 10) for level in range(1, 10)]
+        lines += [
+            '<!ENTITY e%d "%s">' % (level, "&e%d;" % (level - 1) * 10) for level in range(1, 10)
+        ]
         return "<!DOCTYPE GoalState [\n%s\n]>\n" % "\n".join(lines), "&e9;"
     if "external-entity" in names:
-        return '<!DOCTYPE GoalState [\n<!ENTITY outside SYSTEM "file:///etc/hostname">\n]>\n', "&outside;"
+        return (
+            '<!DOCTYPE GoalState [\n<!ENTITY outside SYSTEM "file:///etc/hostname">\n]>\n',
+            "&outside;",
+        )
     if "dtd" in names:
         return "<!DOCTYPE GoalState [\n<!ELEMENT GoalState ANY>\n]>\n", ""
     return "", ""
@@ -141,9 +153,12 @@ def encode_goal_state(text: str, variants: Sequence[str] = ()) -> Body:
 
 
 def format_versions(versions: Sequence[str]) -> bytes:
-    """Return the answer to ``/?comp=versions``: the first version is the preferred one, all are supported."""
+    """Return the answer to ``/?comp=versions``: the first version is the preferred one, all are
+    supported.
+    """
     supported = "".join("\n    <Version>%s</Version>" % _escape(version) for version in versions)
     return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<Versions>\n  <Preferred>\n    <Version>%s</Version>\n'
-        "  </Preferred>\n  <Supported>%s\n  </Supported>\n</Versions>\n"
-        % (_escape(versions[0]) if versions else "", supported)).encode("utf-8")
+        '<?xml version="1.0" encoding="utf-8"?>\n<Versions>\n  <Preferred>\n   '
+        " <Version>%s</Version>\n  </Preferred>\n  <Supported>%s\n  </Supported>\n</Versions>\n"
+        % (_escape(versions[0]) if versions else "", supported)
+    ).encode("utf-8")

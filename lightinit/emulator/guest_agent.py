@@ -1,9 +1,12 @@
-"""What the WireServer has for the guest agent beyond provisioning: configurations, telemetry, health of its services.
+"""What the WireServer has for the guest agent beyond provisioning: configurations, telemetry,
+health of its services.
 
-Requests in, answers out, strictly. Knows no socket. Source: public traces of the WireServer protocol, and which requests
-the Azure Linux Agent sends. Not documented and decided here: 410 for a configuration of another incarnation, as for a
-report; 400 for one of another VM, and for telemetry that is not what its own agent sends.
+Requests in, answers out, strictly. Knows no socket. Source: public traces of the WireServer
+protocol, and which requests the Azure Linux Agent sends. Not documented and decided here: 410 for a
+configuration of another incarnation, as for a report; 400 for one of another VM, and for telemetry
+that is not what its own agent sends.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,7 +23,9 @@ TELEMETRY_BYTES = 65536
 _MACHINE = ("/machine", "/machine/")
 
 
-def answer_guest_agent(request: Request, machine: Machine, versions: Sequence[str]) -> Optional[Answer]:
+def answer_guest_agent(
+    request: Request, machine: Machine, versions: Sequence[str]
+) -> Optional[Answer]:
     """Answer a request that no provisioning needs.
 
     Args:
@@ -44,7 +49,9 @@ def answer_guest_agent(request: Request, machine: Machine, versions: Sequence[st
 
 
 def _take(name: str, request: Request) -> Optional[Answer]:
-    return None if request.method == "POST" else refuse(405, "%s takes POST only" % name, Allow="POST")
+    return (
+        None if request.method == "POST" else refuse(405, "%s takes POST only" % name, Allow="POST")
+    )
 
 
 def _need_version(request: Request, versions: Sequence[str]) -> Optional[Answer]:
@@ -68,7 +75,11 @@ def _give_config(request: Request, machine: Machine) -> Answer:
         return refuse(400, "the parameter type must be one of %s" % ", ".join(CONFIGS))
     incarnation = request.parameter("incarnation")
     if incarnation != names.incarnation:
-        return refuse(410, "incarnation %s is out of date, the current one is %s" % (incarnation, names.incarnation))
+        return refuse(
+            410,
+            "incarnation %s is out of date, the current one is %s"
+            % (incarnation, names.incarnation),
+        )
     return make_answer(200, form(names), XML)
 
 
@@ -91,7 +102,9 @@ def _judge_telemetry(request: Request) -> Answer:
     if not providers or not all(provider.get("id") for provider in providers):
         return refuse(400, "TelemetryData needs Providers that have an id")
     events = [event for provider in providers for event in provider]
-    if not events or any(event.tag != "Event" or not (event.get("id") or "").isdecimal() for event in events):
+    if not events or any(
+        event.tag != "Event" or not (event.get("id") or "").isdecimal() for event in events
+    ):
         return refuse(400, "a Provider needs Events whose id is a number")
     return make_answer(200, b"", "")
 
@@ -103,6 +116,10 @@ def _judge_observations(request: Request) -> Answer:
         return refuse(400, "the health signal is not JSON: %s" % error)
     observations = said.get("Observations") if isinstance(said, dict) else None
     if not isinstance(observations, list) or not all(
-            isinstance(each, dict) and "ObservationName" in each and "IsHealthy" in each for each in observations):
-        return refuse(400, "a health signal needs Observations, each with ObservationName and IsHealthy")
+        isinstance(each, dict) and "ObservationName" in each and "IsHealthy" in each
+        for each in observations
+    ):
+        return refuse(
+            400, "a health signal needs Observations, each with ObservationName and IsHealthy"
+        )
     return make_answer(200, b"", "")

@@ -1,12 +1,16 @@
-"""Reads a health report and judges it as the WireServer would. Knows no HTTP headers and no scenario.
+"""Reads a health report and judges it as the WireServer would. Knows no HTTP headers and no
+scenario.
 
 The platform's answers to bad reports are not documented. Decided here, and why:
 
-* 410 Gone for an incarnation that is not the current one. Source: agents' logs of the real WireServer show
-  "Http resource gone: Incarnation is out of date".
-* 400 Bad Request for all else that is wrong with a report: it will be as wrong when it is sent again.
-* 500 for a description whose escaped form passes 4096 bytes, for ever: that is how the platform behaves.
+* 410 Gone for an incarnation that is not the current one. Source: agents' logs of the real
+  WireServer show "Http resource gone: Incarnation is out of date".
+* 400 Bad Request for all else that is wrong with a report: it will be as wrong when it is sent
+  again.
+* 500 for a description whose escaped form passes 4096 bytes, for ever: that is how the platform
+  behaves.
 """
+
 from __future__ import annotations
 
 import re
@@ -43,8 +47,8 @@ def parse_report(body: bytes) -> Tuple[Dict[str, Optional[str]], List[str]]:
         body: the request's body.
 
     Returns:
-        the keys of ``FIELDS``, each with its text or None when the element is missing; and what is wrong
-        with the document's form, one sentence each.
+        the keys of ``FIELDS``, each with its text or None when the element is missing; and what is
+        wrong with the document's form, one sentence each.
     """
     fields: Dict[str, Optional[str]] = dict.fromkeys(FIELDS)
     declared = _DECLARED.match(body.lstrip(b"\xef\xbb\xbf"))
@@ -69,7 +73,9 @@ def parse_report(body: bytes) -> Tuple[Dict[str, Optional[str]], List[str]]:
 
 
 def is_progress(fields: Mapping[str, Any]) -> bool:
-    """Tell whether a report's fields only tell of work that goes on: NotReady with SubStatus Provisioning."""
+    """Tell whether a report's fields only tell of work that goes on: NotReady with SubStatus
+    Provisioning.
+    """
     return fields["state"] == "NotReady" and fields["substatus"] == "Provisioning"
 
 
@@ -79,7 +85,10 @@ def _complain(fields: Dict[str, Optional[str]], container_id: str, role_id: str)
         if not fields[name]:
             return "%s is missing or empty" % FIELDS[name]
     if fields["container_id"] != container_id:
-        return "ContainerId %r is not this VM's, which is %r" % (fields["container_id"], container_id)
+        return "ContainerId %r is not this VM's, which is %r" % (
+            fields["container_id"],
+            container_id,
+        )
     if fields["role_instance_id"] != role_id:
         return "InstanceId %r is not this VM's, which is %r" % (fields["role_instance_id"], role_id)
     if fields["state"] not in STATES:
@@ -87,14 +96,17 @@ def _complain(fields: Dict[str, Optional[str]], container_id: str, role_id: str)
     if fields["state"] == "NotReady":
         if fields["substatus"] not in SUBSTATUSES:
             return "NotReady needs Details/SubStatus, one of %s, and has %r" % (
-                ", ".join(SUBSTATUSES), fields["substatus"])
+                ", ".join(SUBSTATUSES),
+                fields["substatus"],
+            )
         if fields["description"] is None:
             return "NotReady needs Details/Description"
     return ""
 
 
-def judge_report(body: bytes, incarnation: str, container_id: str,
-                 role_id: str) -> Tuple[Dict[str, Optional[str]], Verdict]:
+def judge_report(
+    body: bytes, incarnation: str, container_id: str, role_id: str
+) -> Tuple[Dict[str, Optional[str]], Verdict]:
     """Read a report and decide what the WireServer answers.
 
     Args:
@@ -111,12 +123,16 @@ def judge_report(body: bytes, incarnation: str, container_id: str,
         return fields, Verdict(400, problems[0])
     longest = max([len(text) for text in _DESCRIPTION.findall(body)] or [0])
     if longest > DESCRIPTION_BYTES:
-        return fields, Verdict(500, "the escaped description has %d bytes, more than %d" % (
-            longest, DESCRIPTION_BYTES))
+        return fields, Verdict(
+            500, "the escaped description has %d bytes, more than %d" % (longest, DESCRIPTION_BYTES)
+        )
     complaint = _complain(fields, container_id, role_id)
     if complaint:
         return fields, Verdict(400, complaint)
     if fields["incarnation"] != incarnation:
-        return fields, Verdict(410, "incarnation %s is out of date, the current one is %s" % (
-            fields["incarnation"], incarnation))
+        return fields, Verdict(
+            410,
+            "incarnation %s is out of date, the current one is %s"
+            % (fields["incarnation"], incarnation),
+        )
     return fields, Verdict(200, "")

@@ -1,9 +1,12 @@
-"""The HostGAPlugin, which the host offers to the guest agent at the WireServer's address, port 32526.
+"""The HostGAPlugin, which the host offers to the guest agent at the WireServer's address, port
+32526.
 
-Requests in, answers out, strictly. Knows no socket. Source: which requests the Azure Linux Agent sends to it, and what it
-takes an answer for. It is that of a host without Fast Track, which answers 404 to ``/vmSettings``, and without
+Requests in, answers out, strictly. Knows no socket. Source: which requests the Azure Linux Agent
+sends to it, and what it takes an answer for. It is that of a host without Fast Track, which answers
+404 to ``/vmSettings``, and without
 extensions: it takes the agent's status and has nothing to download.
 """
+
 from __future__ import annotations
 
 import json
@@ -61,13 +64,17 @@ class HostPlugin:
         return self._take_status(request)
 
     def _refuse_stranger(self, request: Request) -> Optional[Answer]:
-        """Refuse what another VM, or this VM in an earlier deployment, asks; None for this VM's own."""
+        """Refuse what another VM, or this VM in an earlier deployment, asks; None for this VM's
+        own.
+        """
         version = request.headers.get("x-ms-version")
         if version not in VERSIONS:
             return refuse(400, "x-ms-version must be %s, not %s" % (" or ".join(VERSIONS), version))
         with self._machine.lock:
-            wanted = {"x-ms-containerid": self._machine.container_id,
-                      "x-ms-host-config-name": name_config(self._machine.role_id)}
+            wanted = {
+                "x-ms-containerid": self._machine.container_id,
+                "x-ms-host-config-name": name_config(self._machine.role_id),
+            }
         for name, value in wanted.items():
             given = request.headers.get(name)
             if given is None:
@@ -82,6 +89,10 @@ class HostPlugin:
             said = json.loads(request.body.decode("utf-8"))
         except ValueError as error:
             return refuse(400, "the status is not JSON: %s" % error)
-        if not isinstance(said, dict) or "requestUri" not in said or not isinstance(said.get("headers"), list):
+        if (
+            not isinstance(said, dict)
+            or "requestUri" not in said
+            or not isinstance(said.get("headers"), list)
+        ):
             return refuse(400, "a status needs requestUri and headers")
         return make_answer(200, b"", "")

@@ -1,7 +1,10 @@
-"""The commands of ``lightinit-emulator`` that play no server: ``media`` writes an image, ``kvp`` reads a pool.
+"""The commands of ``lightinit-emulator`` that play no server: ``media`` writes an image, ``kvp``
+reads a pool.
 
-No value that may be a secret is taken as an argument, which every account of the machine could read: it comes from a file.
+No value that may be a secret is taken as an argument, which every account of the machine could
+read: it comes from a file.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,36 +16,77 @@ from lightinit.emulator.kvp import read_pool
 from lightinit.emulator.media import FORMATS, LABEL, make_media
 from lightinit.emulator.ovf import PREPROVISIONED, make_ovf
 
-_FIELDS = ("user_name", "host_name", "password_file", "custom_data", "ssh_key", "fingerprint",
-           "disable_password_authentication", "preprovisioned_type")
+_FIELDS = (
+    "user_name",
+    "host_name",
+    "password_file",
+    "custom_data",
+    "ssh_key",
+    "fingerprint",
+    "disable_password_authentication",
+    "preprovisioned_type",
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add both commands to the parser's ``commands``."""
     media = commands.add_parser(
-        "media", help="write the image of a provisioning CD-ROM", description="Write the image of a provisioning "
-        "CD-ROM: a volume with ovf-env.xml, readable for this account alone. It takes genisoimage or mkisofs.",
-        allow_abbrev=False)
-    # No abbreviations, so that --password is not taken for --password-file and its value shown as a path.
-    media.add_argument("--output", required=True, metavar="FILE", help="where to; an existing file is replaced")
-    media.add_argument("--format", choices=FORMATS, default="udf",
-                       help="udf as the platform's; iso9660; udf-bridge, which is both at once (udf)")
+        "media",
+        help="write the image of a provisioning CD-ROM",
+        description=(
+            "Write the image of a provisioning CD-ROM: a volume with ovf-env.xml, readable for this"
+            " account alone. It takes genisoimage or mkisofs."
+        ),
+        allow_abbrev=False,
+    )
+    # No abbreviations, so that --password is not taken for --password-file and its value shown as a
+    # path.
+    media.add_argument(
+        "--output", required=True, metavar="FILE", help="where to; an existing file is replaced"
+    )
+    media.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="udf",
+        help="udf as the platform's; iso9660; udf-bridge, which is both at once (udf)",
+    )
     media.add_argument("--label", default=LABEL, help="the volume's label (%(default)s)")
-    media.add_argument("--ovf", metavar="FILE", help="take this file as ovf-env.xml, as it is; excludes what follows")
+    media.add_argument(
+        "--ovf",
+        metavar="FILE",
+        help="take this file as ovf-env.xml, as it is; excludes what follows",
+    )
     media.add_argument("--user-name", metavar="NAME", help="the account (azureuser)")
     media.add_argument("--host-name", metavar="NAME", help="the VM's name (lightinit-vm)")
-    media.add_argument("--password-file", metavar="FILE",
-                       help="the account's password: the file's text without a newline at its end (none)")
+    media.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the account's password: the file's text without a newline at its end (none)",
+    )
     media.add_argument("--custom-data", metavar="FILE", help="CustomData, before base64 (none)")
     media.add_argument("--ssh-key", metavar="FILE", help="public keys, one a line (none)")
-    media.add_argument("--fingerprint", metavar="HEX", action="append",
-                       help="the thumbprint of a certificate whose key shall log in; may be repeated")
-    media.add_argument("--disable-password-authentication", choices=("yes", "no"),
-                       help="for sshd; without it: no when there is a password, else yes")
-    media.add_argument("--preprovisioned-type", choices=PREPROVISIONED, help="for a VM without an owner")
+    media.add_argument(
+        "--fingerprint",
+        metavar="HEX",
+        action="append",
+        help="the thumbprint of a certificate whose key shall log in; may be repeated",
+    )
+    media.add_argument(
+        "--disable-password-authentication",
+        choices=("yes", "no"),
+        help="for sshd; without it: no when there is a password, else yes",
+    )
+    media.add_argument(
+        "--preprovisioned-type", choices=PREPROVISIONED, help="for a VM without an owner"
+    )
     kvp = commands.add_parser(
-        "kvp", help="read a pool of Hyper-V key-value pairs", description="Read a pool of Hyper-V key-value pairs as "
-        "the host does, and print a JSON object a line, with key and value.")
+        "kvp",
+        help="read a pool of Hyper-V key-value pairs",
+        description=(
+            "Read a pool of Hyper-V key-value pairs as "
+            "the host does, and print a JSON object a line, with key and value."
+        ),
+    )
     kvp.add_argument("file", metavar="FILE", help="such as /var/lib/hyperv/.kvp_pool_1")
 
 
@@ -92,12 +136,15 @@ def write_media(options: argparse.Namespace) -> int:
     """Run ``media``. Returns the exit code.
 
     Raises:
-        EmulatorError: a file cannot be read or written, a value not be carried, or no tool is there.
+        EmulatorError: a file cannot be read or written, a value not be carried, or no tool is
+            there.
     """
     if options.ovf:
         given = [name for name in _FIELDS if getattr(options, name)]
         if given:
-            raise EmulatorError("--ovf takes the document as it is: leave --%s out" % given[0].replace("_", "-"))
+            raise EmulatorError(
+                "--ovf takes the document as it is: leave --%s out" % given[0].replace("_", "-")
+            )
         ovf = _read(options.ovf)
     else:
         ovf = make_ovf(**_collect(options))

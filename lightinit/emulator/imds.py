@@ -1,10 +1,13 @@
-"""The Instance Metadata Service's side of its protocol: requests in, answers out, strictly. Knows no socket.
+"""The Instance Metadata Service's side of its protocol: requests in, answers out, strictly. Knows
+no socket.
 
-Source: Azure IMDS docs (headers, query parameters, formats, versions, route parameters, status codes).
-Decided here, because undocumented: a leaf asked for as JSON is 400; ``extended=true`` on a document that a
-scenario took something from is 500, since IMDS fails then rather than returning partial data; reprovision data
-are 404 for a VM that is not preprovisioned, or has no owner yet, and XML (see ``reprovision.py``).
+Source: Azure IMDS docs (headers, query parameters, formats, versions, route parameters, status
+codes). Decided here, because undocumented: a leaf asked for as JSON is 400; ``extended=true`` on a
+document that a scenario took something from is 500, since IMDS fails then rather than returning
+partial data; reprovision data are 404 for a VM that is not preprovisioned, or has no owner yet, and
+XML (see ``reprovision.py``).
 """
+
 from __future__ import annotations
 
 import json
@@ -23,7 +26,8 @@ _DEPTH = 100000
 _REPROVISION = "/metadata/reprovisiondata"
 _BAD_VERSION = (
     "Bad request. api-version is invalid or was not specified in the request. "
-    "For more information refer to aka.ms/azureimds")
+    "For more information refer to aka.ms/azureimds"
+)
 
 
 def _refuse(status: int, reason: str, **headers: str) -> Answer:
@@ -37,9 +41,13 @@ def _format_leaf(value: Any) -> str:
 
 
 def _list_keys(node: Any) -> str:
-    """List a container as format=text does: a key a line, with a slash behind those that hold more."""
+    """List a container as format=text does: a key a line, with a slash behind those that hold
+    more.
+    """
     pairs = node.items() if isinstance(node, dict) else enumerate(node)
-    return "\n".join("%s%s" % (key, "/" if isinstance(value, (dict, list)) else "") for key, value in pairs)
+    return "\n".join(
+        "%s%s" % (key, "/" if isinstance(value, (dict, list)) else "") for key, value in pairs
+    )
 
 
 def _encode(document: Any, variants: Sequence[str]) -> Body:
@@ -85,7 +93,8 @@ class Imds:
 
         Args:
             request: what was asked.
-            step: the step to play; only its document edits take effect here. Empty for the good answer.
+            step: the step to play; only its document edits take effect here. Empty for the good
+                answer.
         """
         if request.headers.get("metadata", "").lower() != "true":
             return _refuse(400, "Bad request. Required metadata header not specified")
@@ -112,7 +121,9 @@ class Imds:
         extended = request.parameter("extended").lower() == "true"
         if extended and "omit" in step:
             return _refuse(500, "Service error. The extended document is not complete yet")
-        return self._instance(words[2:], request.parameter("format") or "json", version, extended, step)
+        return self._instance(
+            words[2:], request.parameter("format") or "json", version, extended, step
+        )
 
     def build_document(self, version: str, extended: bool, step: Step) -> Any:
         """Return the document as an api-version has it.
@@ -132,7 +143,9 @@ class Imds:
             set_path(document, path, value)
         return document
 
-    def _instance(self, words: Sequence[str], form: str, version: str, extended: bool, step: Step) -> Answer:
+    def _instance(
+        self, words: Sequence[str], form: str, version: str, extended: bool, step: Step
+    ) -> Answer:
         node = self.build_document(version, extended, step)
         for word in words:
             if isinstance(node, dict) and word in node:
@@ -140,7 +153,9 @@ class Imds:
             elif isinstance(node, list) and word.isdecimal() and int(word) < len(node):
                 node = node[int(word)]
             else:
-                return _refuse(404, "Not found. api-version %s has no %s" % (version, "/".join(words)))
+                return _refuse(
+                    404, "Not found. api-version %s has no %s" % (version, "/".join(words))
+                )
         is_leaf = not isinstance(node, (dict, list))
         if form == "text":
             text = _format_leaf(node) if is_leaf else _list_keys(node)

@@ -1,8 +1,11 @@
-"""Reads a pool of Hyper-V key-value pairs back, as the host reads what a VM wrote. Knows no key's meaning.
+"""Reads a pool of Hyper-V key-value pairs back, as the host reads what a VM wrote. Knows no key's
+meaning.
 
-Source: the Linux kernel's hv_kvp driver and its user-space daemon: a pool is a file of records, each a key of 512 bytes
-and a value of 2048 bytes, UTF-8 padded with NULs; of these the driver passes at most 254 and 1022 bytes to the host.
+Source: the Linux kernel's hv_kvp driver and its user-space daemon: a pool is a file of records,
+each a key of 512 bytes and a value of 2048 bytes, UTF-8 padded with NULs; of these the driver
+passes at most 254 and 1022 bytes to the host.
 """
+
 from __future__ import annotations
 
 from typing import List, Tuple
@@ -21,8 +24,12 @@ def _read_text(field: bytes, passed: int, where: str) -> str:
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise EmulatorError("%s is not UTF-8: %s at its byte %d" % (where, error.reason, error.start)) from error
-    return text[:passed].decode("utf-8", "replace")  # U+FFFD shows a character that the limit cuts in two
+        raise EmulatorError(
+            "%s is not UTF-8: %s at its byte %d" % (where, error.reason, error.start)
+        ) from error
+    return text[:passed].decode(
+        "utf-8", "replace"
+    )  # U+FFFD shows a character that the limit cuts in two
 
 
 def read_pool(path: str) -> List[Tuple[str, str]]:
@@ -32,7 +39,8 @@ def read_pool(path: str) -> List[Tuple[str, str]]:
         path: the pool's file, such as ``/var/lib/hyperv/.kvp_pool_1``.
 
     Raises:
-        EmulatorError: it cannot be read, ends within a record, or a record is not padded UTF-8 or has no key.
+        EmulatorError: it cannot be read, ends within a record, or a record is not padded UTF-8 or
+            has no key.
     """
     try:
         with open(path, "rb") as file:
@@ -40,13 +48,17 @@ def read_pool(path: str) -> List[Tuple[str, str]]:
     except OSError as error:
         raise EmulatorError("cannot read the pool %s: %s" % (path, error.strerror)) from error
     if len(data) % RECORD_BYTES:
-        raise EmulatorError("%s ends within a record: it has %d bytes, %d more than whole records of %d" % (
-            path, len(data), len(data) % RECORD_BYTES, RECORD_BYTES))
+        raise EmulatorError(
+            "%s ends within a record: it has %d bytes, %d more than whole records of %d"
+            % (path, len(data), len(data) % RECORD_BYTES, RECORD_BYTES)
+        )
     pairs = []
     for start in range(0, len(data), RECORD_BYTES):
         where = "%s: record %d" % (path, start // RECORD_BYTES)
-        key = _read_text(data[start:start + KEY_BYTES], KEY_PASSED, where + ": the key")
-        value = _read_text(data[start + KEY_BYTES:start + RECORD_BYTES], VALUE_PASSED, where + ": the value")
+        key = _read_text(data[start : start + KEY_BYTES], KEY_PASSED, where + ": the key")
+        value = _read_text(
+            data[start + KEY_BYTES : start + RECORD_BYTES], VALUE_PASSED, where + ": the value"
+        )
         if not key:
             raise EmulatorError(where + " has no key")
         pairs.append((key, value))

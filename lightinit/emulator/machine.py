@@ -2,6 +2,7 @@
 
 Knows no HTTP. All of it is safe to use from several threads.
 """
+
 from __future__ import annotations
 
 import copy
@@ -54,7 +55,9 @@ class Machine:
             self._document = document
             self.vm_id = vm_id
             self.incarnation = 1
-            self.reprovision_data: Optional[bytes] = None  # there once a preprovisioned VM has an owner
+            self.reprovision_data: Optional[bytes] = (
+                None  # there once a preprovisioned VM has an owner
+            )
             self.container_id = _derive_id(vm_id, "container")
             self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
 
@@ -89,7 +92,9 @@ class Machine:
 
     @property
     def in_pool(self) -> bool:
-        """Whether the VM is a preprovisioned one that has no owner yet, as IMDS tells with ``ppsType``."""
+        """Whether the VM is a preprovisioned one that has no owner yet, as IMDS tells with
+        ``ppsType``.
+        """
         with self.lock:
             part: Any = self._document
             for word in ("extended", "compute", "ppsType"):
@@ -100,11 +105,17 @@ class Machine:
         """Count the Ready reports that were accepted.
 
         Args:
-            in_pool: True for those of VMs without an owner only, False for the others, None for all.
+            in_pool: True for those of VMs without an owner only, False for the others, None for
+                all.
         """
         with self.lock:
-            return sum(1 for report in self._reports if report["accepted"] and report["state"] == "Ready"
-                       and in_pool in (None, report["in_pool"]))
+            return sum(
+                1
+                for report in self._reports
+                if report["accepted"]
+                and report["state"] == "Ready"
+                and in_pool in (None, report["in_pool"])
+            )
 
     @property
     def pool_ready(self) -> bool:

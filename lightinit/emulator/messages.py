@@ -2,6 +2,7 @@
 
 Knows no socket, no WireServer and no IMDS: bytes in, values out, and the reverse.
 """
+
 from __future__ import annotations
 
 import json
@@ -9,12 +10,31 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 REASONS = {
-    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found",
-    307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
-    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 410: "Gone",
-    411: "Length Required", 413: "Payload Too Large", 415: "Unsupported Media Type",
-    429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
-    502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "No Content",
+    301: "Moved Permanently",
+    302: "Found",
+    307: "Temporary Redirect",
+    308: "Permanent Redirect",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    410: "Gone",
+    411: "Length Required",
+    413: "Payload Too Large",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
 }
 BODILESS = (204, 304)
 
@@ -34,7 +54,9 @@ class BadMessage(Exception):
 
 
 class Request(NamedTuple):
-    """One request as it was read. ``headers`` have lower-case names; ``query`` keeps pairs in order."""
+    """One request as it was read. ``headers`` have lower-case names; ``query`` keeps pairs in
+    order.
+    """
 
     method: str
     target: str
@@ -54,7 +76,9 @@ class Request(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A body as blocks that are sent so many times each, so that 50 MB need not be held in memory."""
+    """A body as blocks that are sent so many times each, so that 50 MB need not be held in
+    memory.
+    """
 
     blocks: Tuple[Tuple[bytes, int], ...]
 
@@ -77,7 +101,9 @@ class Answer(NamedTuple):
     refusal: str = ""
 
 
-def make_answer(status: int, data: bytes, content_type: str, refusal: str = "", **headers: str) -> Answer:
+def make_answer(
+    status: int, data: bytes, content_type: str, refusal: str = "", **headers: str
+) -> Answer:
     """Make an answer of one block.
 
     Args:
@@ -105,8 +131,12 @@ def refuse(status: int, reason: str, **headers: str) -> Answer:
 
 
 def has_xml_type(request: Request) -> bool:
-    """Tell whether a request's body is announced as ``text/xml;charset=utf-8``, however that is written."""
-    kind = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
+    """Tell whether a request's body is announced as ``text/xml;charset=utf-8``, however that is
+    written.
+    """
+    kind = (
+        request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
+    )
     return kind[0] == "text/xml" and "charset=utf-8" in kind[1:]
 
 

@@ -1,8 +1,10 @@
-"""Writes ``ovf-env.xml``, which the platform hands a VM on its provisioning media and as reprovision data.
+"""Writes ``ovf-env.xml``, which the platform hands a VM on its provisioning media and as
+reprovision data.
 
-Values in, bytes out; knows no file and no image. Source of names, order and namespaces: documents of real VMs that agents
-publish as test data.
+Values in, bytes out; knows no file and no image. Source of names, order and namespaces: documents
+of real VMs that agents publish as test data.
 """
+
 from __future__ import annotations
 
 import base64
@@ -45,10 +47,14 @@ def _word(value: bool) -> str:
 
 
 def _element(name: str, value: str, field: str) -> str:
-    """Write an element; what XML cannot carry is an error that does not show the value, which may be a password."""
+    """Write an element; what XML cannot carry is an error that does not show the value, which may
+    be a password.
+    """
     found = _FORBIDDEN.search(value)
     if found:
-        raise EmulatorError("%s has the character U+%04X, which XML cannot carry" % (field, ord(found.group(0))))
+        raise EmulatorError(
+            "%s has the character U+%04X, which XML cannot carry" % (field, ord(found.group(0)))
+        )
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
         value = value.replace(character, entity)
     return "<%s>%s</%s>" % (name, value, name)
@@ -59,19 +65,33 @@ def _list_keys(user_name: str, ssh_keys: Sequence[str], fingerprints: Sequence[s
     keys = []
     for fingerprint in fingerprints:
         if not _FINGERPRINT.fullmatch(fingerprint):
-            raise EmulatorError("the fingerprint %r is not 40 hexadecimal digits, a certificate's SHA-1" % fingerprint)
+            raise EmulatorError(
+                "the fingerprint %r is not 40 hexadecimal digits, a certificate's SHA-1"
+                % fingerprint
+            )
         keys.append(_element("Fingerprint", fingerprint.upper(), "fingerprints") + path)
     keys += [path + _element("Value", key, "ssh_keys") for key in ssh_keys]
     if not keys:
         return []
-    return ["<SSH>", "  <PublicKeys>"] + ["    <PublicKey>%s</PublicKey>" % key for key in keys] + [
-        "  </PublicKeys>", "</SSH>"]
+    return (
+        ["<SSH>", "  <PublicKeys>"]
+        + ["    <PublicKey>%s</PublicKey>" % key for key in keys]
+        + ["  </PublicKeys>", "</SSH>"]
+    )
 
 
-def make_ovf(user_name: str = "azureuser", host_name: str = "lightinit-vm", password: Optional[str] = None,
-             custom_data: Optional[bytes] = None, ssh_keys: Sequence[str] = (), fingerprints: Sequence[str] = (),
-             disable_password_authentication: Optional[bool] = None, preprovisioned_type: Optional[str] = None,
-             provision_guest_agent: bool = False, provision_guest_proxy_agent: Optional[bool] = None) -> bytes:
+def make_ovf(
+    user_name: str = "azureuser",
+    host_name: str = "lightinit-vm",
+    password: Optional[str] = None,
+    custom_data: Optional[bytes] = None,
+    ssh_keys: Sequence[str] = (),
+    fingerprints: Sequence[str] = (),
+    disable_password_authentication: Optional[bool] = None,
+    preprovisioned_type: Optional[str] = None,
+    provision_guest_agent: bool = False,
+    provision_guest_proxy_agent: Optional[bool] = None,
+) -> bytes:
     """Write the document of one VM.
 
     Args:
@@ -89,11 +109,21 @@ def make_ovf(user_name: str = "azureuser", host_name: str = "lightinit-vm", pass
     Raises:
         EmulatorError: XML cannot carry a value, or a fingerprint or a type is none.
     """
-    lines = [_element(name, value, field) for name, value, field in (
-        ("HostName", host_name, "host_name"), ("UserName", user_name, "user_name")) if value]
+    lines = [
+        _element(name, value, field)
+        for name, value, field in (
+            ("HostName", host_name, "host_name"),
+            ("UserName", user_name, "user_name"),
+        )
+        if value
+    ]
     if password is not None:
         lines.append(_element("UserPassword", password, "password"))
-    disable = password is None if disable_password_authentication is None else disable_password_authentication
+    disable = (
+        password is None
+        if disable_password_authentication is None
+        else disable_password_authentication
+    )
     lines.append(_element("DisableSshPasswordAuthentication", _word(disable), ""))
     lines += _list_keys(user_name, ssh_keys, fingerprints)
     if custom_data is not None:
@@ -104,16 +134,33 @@ def make_ovf(user_name: str = "azureuser", host_name: str = "lightinit-vm", pass
     elif preprovisioned_type in PREPROVISIONED:
         settings.append(_element("wa:PreprovisionedVMType", preprovisioned_type, ""))
     else:
-        raise EmulatorError("the preprovisioned type %r is neither Running nor Savable" % preprovisioned_type)
+        raise EmulatorError(
+            "the preprovisioned type %r is neither Running nor Savable" % preprovisioned_type
+        )
     if provision_guest_proxy_agent is not None:
-        settings.append(_element("wa:ProvisionGuestProxyAgent", _word(provision_guest_proxy_agent), ""))
-    return (_TEMPLATE % ("\n".join("      " + line for line in lines), _word(provision_guest_agent),
-                         "\n".join("      " + line for line in settings))).encode("utf-8")
+        settings.append(
+            _element("wa:ProvisionGuestProxyAgent", _word(provision_guest_proxy_agent), "")
+        )
+    return (
+        _TEMPLATE
+        % (
+            "\n".join("      " + line for line in lines),
+            _word(provision_guest_agent),
+            "\n".join("      " + line for line in settings),
+        )
+    ).encode("utf-8")
 
 
 _KINDS: Dict[str, Any] = {
-    "user_name": str, "host_name": str, "password": str, "custom_data": str, "ssh_keys": list, "fingerprints": list,
-    "disable_password_authentication": bool, "preprovisioned_type": str, "provision_guest_agent": bool,
+    "user_name": str,
+    "host_name": str,
+    "password": str,
+    "custom_data": str,
+    "ssh_keys": list,
+    "fingerprints": list,
+    "disable_password_authentication": bool,
+    "preprovisioned_type": str,
+    "provision_guest_agent": bool,
     "provision_guest_proxy_agent": bool,
 }
 _NAMES = {str: "a text", list: "a list of texts", bool: "true or false"}
@@ -128,7 +175,9 @@ def find_field_problems(fields: Any) -> List[str]:
         kind = _KINDS.get(name)
         if kind is None:
             found.append("has an unknown key %r: known are %s" % (name, ", ".join(_KINDS)))
-        elif not isinstance(value, kind) or (kind is list and not all(isinstance(text, str) for text in value)):
+        elif not isinstance(value, kind) or (
+            kind is list and not all(isinstance(text, str) for text in value)
+        ):
             found.append("has %r, which must be %s" % (name, _NAMES[kind]))
     if not found:
         try:
@@ -139,7 +188,8 @@ def find_field_problems(fields: Any) -> List[str]:
 
 
 def make_ovf_of(fields: Mapping[str, Any]) -> bytes:
-    """Write the document of fields out of JSON: the arguments of :func:`make_ovf`, with custom_data as a text.
+    """Write the document of fields out of JSON: the arguments of :func:`make_ovf`, with custom_data
+    as a text.
 
     Raises:
         EmulatorError: as :func:`make_ovf`.

@@ -1,7 +1,9 @@
-"""Dotted paths into plain data, such as ``compute.publicKeys.0.keyData``; ``*`` is every element of a list.
+"""Dotted paths into plain data, such as ``compute.publicKeys.0.keyData``; ``*`` is every element of
+a list.
 
 Knows nothing of what the data means.
 """
+
 from __future__ import annotations
 
 import copy
@@ -28,7 +30,9 @@ def _parents(node: Any, words: List[str]) -> Iterator[Tuple[Any, Any]]:
 
 def has_path(document: Any, path: str) -> bool:
     """Tell whether the path leads to something in the document."""
-    return any(isinstance(box, list) or key in box for box, key in _parents(document, path.split(".")))
+    return any(
+        isinstance(box, list) or key in box for box, key in _parents(document, path.split("."))
+    )
 
 
 def remove_path(document: Any, path: str) -> None:
@@ -58,7 +62,13 @@ def set_path(document: Any, path: str, value: Any) -> None:
 
 def list_paths(node: Any, prefix: str = "") -> List[str]:
     """Return every path in the document, containers included, in the document's order."""
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    pairs = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     found: List[str] = []
     for key, value in pairs:
         path = "%s.%s" % (prefix, key) if prefix else str(key)
@@ -68,7 +78,9 @@ def list_paths(node: Any, prefix: str = "") -> List[str]:
 
 
 def merge(base: Any, changes: Any) -> Any:
-    """Return a copy of ``base`` with ``changes`` laid over it: objects are merged, all else is replaced."""
+    """Return a copy of ``base`` with ``changes`` laid over it: objects are merged, all else is
+    replaced.
+    """
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return copy.deepcopy(changes)
     merged = {key: copy.deepcopy(value) for key, value in base.items() if key not in changes}

@@ -1,8 +1,10 @@
 """Makes the PKCS#12 (RFC 7292) in which the platform packs a VM's certificates and private keys.
 
-``openssl pkcs12`` packs one key at a time; the platform packs all into one. So openssl encrypts every pair, and the
-parts are put together here and sealed with the MAC of RFC 7292, appendix B. Knows no CMS and no XML.
+``openssl pkcs12`` packs one key at a time; the platform packs all into one. So openssl encrypts
+every pair, and the parts are put together here and sealed with the MAC of RFC 7292, appendix B.
+Knows no CMS and no XML.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -10,7 +12,16 @@ import hmac
 import os
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lightinit.emulator.der import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, read_elements, read_one, write_element
+from lightinit.emulator.der import (
+    INTEGER,
+    NULL,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    read_elements,
+    read_one,
+    write_element,
+)
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.openssl import run_openssl
 
@@ -41,8 +52,19 @@ class Pair(NamedTuple):
 
 
 def _export(pair: Pair, form: _Form) -> bytes:
-    words = ["pkcs12", "-export", "-nomac", "-passout", "pass:", "-in", "certificate.pem",
-             "-certpbe", form.certificates, "-keypbe", form.keys]
+    words = [
+        "pkcs12",
+        "-export",
+        "-nomac",
+        "-passout",
+        "pass:",
+        "-in",
+        "certificate.pem",
+        "-certpbe",
+        form.certificates,
+        "-keypbe",
+        form.keys,
+    ]
     words += ["-inkey", "key.pem", "-passin", "pass:"] if pair.key else ["-nokeys"]
     files = {"certificate.pem": pair.certificate, "key.pem": pair.key or b""}
     if not form.is_legacy:
@@ -51,13 +73,17 @@ def _export(pair: Pair, form: _Form) -> bytes:
         return run_openssl(words + ["-legacy"], files=files)
     except EmulatorError as error:
         try:
-            return run_openssl(words, files=files)  # before OpenSSL 3 there is no such option, and no need of it
+            return run_openssl(
+                words, files=files
+            )  # before OpenSSL 3 there is no such option, and no need of it
         except EmulatorError:
             raise error from None
 
 
 def _split(pfx: bytes) -> List[bytes]:
-    """Return the parts of a PKCS#12 without a MAC: first those with certificates, then those with keys."""
+    """Return the parts of a PKCS#12 without a MAC: first those with certificates, then those with
+    keys.
+    """
     _, safe = read_elements(read_one(pfx, SEQUENCE).content)[:2]
     _, wrapped = read_elements(safe.content)
     inner = read_one(read_one(wrapped.content, OCTET_STRING).content, SEQUENCE)
@@ -65,7 +91,9 @@ def _split(pfx: bytes) -> List[bytes]:
 
 
 def _seal(safe: bytes, digest: str) -> bytes:
-    """Return the MacData over the content, for the empty password (two zero bytes, as openssl and Windows have it)."""
+    """Return the MacData over the content, for the empty password (two zero bytes, as openssl and
+    Windows have it).
+    """
     salt = os.urandom(16)
     block = hashlib.new(digest).block_size
     key = b"\3" * block + (salt * block)[:block] + b"\0" * block
@@ -74,21 +102,26 @@ def _seal(safe: bytes, digest: str) -> bytes:
     mac = hmac.new(key, safe, digest).digest()
     algorithm = write_element(SEQUENCE, write_element(OID, _HASHES[digest]), write_element(NULL))
     return write_element(
-        SEQUENCE, write_element(SEQUENCE, algorithm, write_element(OCTET_STRING, mac)),
-        write_element(OCTET_STRING, salt), write_element(INTEGER, MAC_ROUNDS.to_bytes(2, "big")))
+        SEQUENCE,
+        write_element(SEQUENCE, algorithm, write_element(OCTET_STRING, mac)),
+        write_element(OCTET_STRING, salt),
+        write_element(INTEGER, MAC_ROUNDS.to_bytes(2, "big")),
+    )
 
 
 def make_pkcs12(pairs: Sequence[Pair], form: str) -> bytes:
     """Pack pairs into one PKCS#12 with an empty password.
 
-    The keys come in the reverse order of the certificates: they belong together by the public key, not by position.
+    The keys come in the reverse order of the certificates: they belong together by the public key,
+    not by position.
 
     Args:
         pairs: what to pack, at least one.
         form: one of ``FORMS``.
 
     Raises:
-        EmulatorError: openssl is missing, a key is not its certificate's, or the form cannot be had.
+        EmulatorError: openssl is missing, a key is not its certificate's, or the form cannot be
+            had.
     """
     certificates: List[bytes] = []
     keys: List[bytes] = []
@@ -98,5 +131,8 @@ def make_pkcs12(pairs: Sequence[Pair], form: str) -> bytes:
         keys[:0] = parts[1:]
     safe = write_element(SEQUENCE, *(certificates + keys))
     content = write_element(
-        SEQUENCE, write_element(OID, DATA), write_element(0xa0, write_element(OCTET_STRING, safe)))
-    return write_element(SEQUENCE, write_element(INTEGER, b"\3"), content, _seal(safe, FORMS[form].mac))
+        SEQUENCE, write_element(OID, DATA), write_element(0xA0, write_element(OCTET_STRING, safe))
+    )
+    return write_element(
+        SEQUENCE, write_element(INTEGER, b"\3"), content, _seal(safe, FORMS[form].mac)
+    )

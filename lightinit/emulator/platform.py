@@ -3,6 +3,7 @@
 It decides which answer and which fault a request gets, and leaves the wire to ``server.py`` and the
 meaning of requests to ``wireserver.py``, ``imds.py`` and ``host_plugin.py``.
 """
+
 from __future__ import annotations
 
 import base64
@@ -34,8 +35,14 @@ Role = Union[WireServer, Imds, HostPlugin]
 def _format_http_date(time_s: float) -> str:
     now = time.gmtime(time_s)
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[now.tm_wday]
-    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3:now.tm_mon * 3]
-    return "%s, %02d %s %d %s GMT" % (day, now.tm_mday, month, now.tm_year, time.strftime("%H:%M:%S", now))
+    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3 : now.tm_mon * 3]
+    return "%s, %02d %s %d %s GMT" % (
+        day,
+        now.tm_mday,
+        month,
+        now.tm_year,
+        time.strftime("%H:%M:%S", now),
+    )
 
 
 class Platform:
@@ -48,40 +55,58 @@ class Platform:
         wireserver: host and port of the WireServer; port 0 takes a free one.
         imds: the same for IMDS.
         log: a file to which each request is appended as a JSON line, or None.
-        certificates: what the VM is given: ``auto`` makes certificates on the spot, a path names a PEM file or a
-            directory of them, pairs are PEM texts of a certificate and of its key (or None); None leaves it to the
-            scenario's ``certificate_options``. All of it takes the program openssl.
-        on_pool_ready: called without arguments, in a thread of its own and once, when a preprovisioned VM has
-            reported Ready without an owner, and has its answer.
-        host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host without one.
+        certificates: what the VM is given: ``auto`` makes certificates on the spot, a path names a
+            PEM file or a directory of them, pairs are PEM texts of a certificate and of its key (or
+            None); None leaves it to the scenario's ``certificate_options``. All of it takes the
+            program openssl.
+        on_pool_ready: called without arguments, in a thread of its own and once, when a
+            preprovisioned VM has reported Ready without an owner, and has its answer.
+        host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host
+            without one.
 
     Raises:
         ScenarioError: the scenario is not valid.
     """
 
-    def __init__(self, scenario: str | Mapping[str, Any] = "good",
-                 instance: Optional[Mapping[str, Any]] = None, latency_s: float = 0.0,
-                 wireserver: Address = ("127.0.0.1", 0), imds: Address = ("127.0.0.1", 0),
-                 log: Optional[str] = None, certificates: Optional[Source] = None,
-                 on_pool_ready: Optional[Callable[[], Any]] = None,
-                 host_plugin: Optional[Address] = None) -> None:
+    def __init__(
+        self,
+        scenario: str | Mapping[str, Any] = "good",
+        instance: Optional[Mapping[str, Any]] = None,
+        latency_s: float = 0.0,
+        wireserver: Address = ("127.0.0.1", 0),
+        imds: Address = ("127.0.0.1", 0),
+        log: Optional[str] = None,
+        certificates: Optional[Source] = None,
+        on_pool_ready: Optional[Callable[[], Any]] = None,
+        host_plugin: Optional[Address] = None,
+    ) -> None:
         self.scenario = load_scenario(scenario)
         self.machine = Machine(*self._overrides(instance))
         self._certificates = Certificates(certificates, self.scenario.certificate_options)
         self._roles: Dict[str, Role] = {
-            "wireserver": WireServer(self.machine, self.scenario.wireserver_versions, self._certificates),
-            "imds": Imds(self.machine, self.scenario.api_versions)}
+            "wireserver": WireServer(
+                self.machine, self.scenario.wireserver_versions, self._certificates
+            ),
+            "imds": Imds(self.machine, self.scenario.api_versions),
+        }
         self._addresses = {"wireserver": wireserver, "imds": imds}
         if host_plugin is not None:
             self._roles["hostplugin"] = HostPlugin(self.machine)
             self._addresses["hostplugin"] = host_plugin
-        self._sequences = {endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS}
+        self._sequences = {
+            endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS
+        }
         self._latency_s = latency_s
         self._log_path = log
         self._log = RequestLog()
         self._servers: List[Server] = []
-        self._pool = Pool(self.machine, on_pool_ready, self.scenario.assign, self.scenario.assign_after_s,
-                          lambda: self.wait_for(lambda it: it.in_flight == 0, SETTLE_S))
+        self._pool = Pool(
+            self.machine,
+            on_pool_ready,
+            self.scenario.assign,
+            self.scenario.assign_after_s,
+            lambda: self.wait_for(lambda it: it.in_flight == 0, SETTLE_S),
+        )
 
     def _overrides(self, instance: Optional[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
         """The parts of the IMDS document that are laid over the shipped one, in order."""
@@ -100,13 +125,16 @@ class Platform:
         """Take the addresses and listen.
 
         Raises:
-            EmulatorError: an address cannot be taken, the log not be written, or no certificates be had.
+            EmulatorError: an address cannot be taken, the log not be written, or no certificates be
+                had.
         """
         self._certificates.prepare()
         try:
             self._log = RequestLog(self._log_path)
         except OSError as error:
-            raise EmulatorError("cannot write the log %s: %s" % (self._log_path, error.strerror)) from error
+            raise EmulatorError(
+                "cannot write the log %s: %s" % (self._log_path, error.strerror)
+            ) from error
         try:
             for name, role in self._roles.items():
                 server = Server(name, self._make_player(role), self._log, self._latency_s)
@@ -120,7 +148,9 @@ class Platform:
             raise
 
     def close(self) -> None:
-        """End all connections and free the addresses; takes less than 0.2 s. Records stay readable."""
+        """End all connections and free the addresses; takes less than 0.2 s. Records stay
+        readable.
+        """
         self._pool.close()
         for server in self._servers:
             server.close()
@@ -144,7 +174,9 @@ class Platform:
 
     @property
     def requests(self) -> List[Dict[str, Any]]:
-        """Copies of the records of all requests, in order of arrival; the keys are those of the log file."""
+        """Copies of the records of all requests, in order of arrival; the keys are those of the log
+        file.
+        """
         return self._log.snapshot()
 
     @property
@@ -152,14 +184,17 @@ class Platform:
         """The reports that reached the WireServer, accepted or not, in order.
 
         Each has accepted, status, reason, state, substatus, description, incarnation, container_id,
-        role_instance_id, agent, vm_id, in_pool (of a preprovisioned VM without an owner) and time_s. A POST
-        that a fault answered in the WireServer's place is not among them, unless its step says ``processed``.
+        role_instance_id, agent, vm_id, in_pool (of a preprovisioned VM without an owner) and
+        time_s. A POST that a fault answered in the WireServer's place is not among them, unless its
+        step says ``processed``.
         """
         return self.machine.reports
 
     @property
     def final_reports(self) -> List[Dict[str, Any]]:
-        """The :attr:`health_reports` but those that only tell of progress: NotReady with SubStatus Provisioning."""
+        """The :attr:`health_reports` but those that only tell of progress: NotReady with SubStatus
+        Provisioning.
+        """
         return [report for report in self.health_reports if not is_progress(report)]
 
     @property
@@ -179,7 +214,9 @@ class Platform:
 
     @property
     def thumbprints(self) -> List[str]:
-        """The thumbprints of :attr:`certificates`, in order, as ``Fingerprint`` in ovf-env.xml names them."""
+        """The thumbprints of :attr:`certificates`, in order, as ``Fingerprint`` in ovf-env.xml
+        names them.
+        """
         return [thumbprint(pair) for pair in self._certificates.pairs]
 
     @property
@@ -193,7 +230,9 @@ class Platform:
         return self.machine.incarnation
 
     def set_incarnation(self, incarnation: int) -> None:
-        """Change the goal state's incarnation, as the platform does when something about the VM changes."""
+        """Change the goal state's incarnation, as the platform does when something about the VM
+        changes.
+        """
         with self.machine.lock:
             self.machine.incarnation = incarnation
 
@@ -201,16 +240,19 @@ class Platform:
         """Stand for another VM from now on.
 
         Args:
-            instance: parts of its IMDS document; give another ``compute.vmId`` to get other ids in the goal
-                state. Records and reports are kept, and fault sequences go on where they are.
+            instance: parts of its IMDS document; give another ``compute.vmId`` to get other ids in
+                the goal state. Records and reports are kept, and fault sequences go on where they
+                are.
         """
         self.machine.become(*self._overrides(instance))
 
     def assign(self, ovf: Ovf, instance: Optional[Mapping[str, Any]] = None) -> None:
-        """Give a preprovisioned VM its owner: from now on there are reprovision data, and IMDS speaks of the owner's VM.
+        """Give a preprovisioned VM its owner: from now on there are reprovision data, and IMDS
+        speaks of the owner's VM.
 
         Args:
-            ovf: the reprovision data: a whole ovf-env.xml, or the arguments of ``make_ovf`` by name.
+            ovf: the reprovision data: a whole ovf-env.xml, or the arguments of ``make_ovf`` by
+                name.
             instance: parts of the IMDS document, laid over the VM's.
 
         Raises:
@@ -218,8 +260,11 @@ class Platform:
         """
         give_owner(self.machine, ovf, instance)
 
-    def wait_for(self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0) -> bool:
-        """Wait until a condition holds; it is looked at whenever a request was recorded or answered.
+    def wait_for(
+        self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0
+    ) -> bool:
+        """Wait until a condition holds; it is looked at whenever a request was recorded or
+        answered.
 
         Args:
             predicate: takes this platform.
@@ -251,7 +296,9 @@ class Platform:
         answer = self._answer(role, request, step)
         too_early = endpoint == "reprovisiondata" and answer.status == 404
         if (answer.status in (400, 405, 410) or too_early) and edits_document(step):
-            self._sequences[endpoint].give_back()  # asked wrongly: the step waits for who gets the document
+            self._sequences[
+                endpoint
+            ].give_back()  # asked wrongly: the step waits for who gets the document
             return answer, None
         return answer, step
 
@@ -261,7 +308,9 @@ class Platform:
         return answer
 
     def _replace(self, step: Step) -> Optional[Answer]:
-        """Return the answer that a step puts in the place of the good one, None when it leaves that one."""
+        """Return the answer that a step puts in the place of the good one, None when it leaves that
+        one.
+        """
         if delivery_of(step) in ("hang_s", "reset", "close", "endless_mb"):
             return make_answer(200, b"", "")
         headers = {}

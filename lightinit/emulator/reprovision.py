@@ -1,10 +1,13 @@
-"""A VM that is booted before it has an owner: which state it is in, and when the platform gives it one.
+"""A VM that is booted before it has an owner: which state it is in, and when the platform gives it
+one.
 
-Knows no HTTP. A preprovisioned VM reports Ready once without an owner ("in the pool"); then the platform gives it one:
-reprovision data appear at IMDS, and the VM provisions with them and reports Ready again. Source: what agents do (poll
-``/metadata/reprovisiondata`` until it is there, with 404 until then). Not documented, and decided here: with an owner,
-``ppsType`` of IMDS is None, and the goal state has moved on by one incarnation.
+Knows no HTTP. A preprovisioned VM reports Ready once without an owner ("in the pool"); then the
+platform gives it one: reprovision data appear at IMDS, and the VM provisions with them and reports
+Ready again. Source: what agents do (poll ``/metadata/reprovisiondata`` until it is there, with 404
+until then). Not documented, and decided here: with an owner, ``ppsType`` of IMDS is None, and the
+goal state has moved on by one incarnation.
 """
+
 from __future__ import annotations
 
 import sys
@@ -21,12 +24,22 @@ Ovf = Union[bytes, Mapping[str, Any]]
 
 
 def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
-    """Return one sentence for each thing that is wrong with a scenario's keys about preprovisioned VMs."""
+    """Return one sentence for each thing that is wrong with a scenario's keys about preprovisioned
+    VMs.
+    """
     found = []
-    kind, assign, after_s = data.get("preprovisioned"), data.get("assign"), data.get("assign_after_s", 0)
+    kind, assign, after_s = (
+        data.get("preprovisioned"),
+        data.get("assign"),
+        data.get("assign_after_s", 0),
+    )
     if kind is not None and kind not in PREPROVISIONED:
         found.append("'preprovisioned' must be %s" % " or ".join(PREPROVISIONED))
-    if not isinstance(after_s, (int, float)) or isinstance(after_s, bool) or not 0 <= after_s <= 86400:
+    if (
+        not isinstance(after_s, (int, float))
+        or isinstance(after_s, bool)
+        or not 0 <= after_s <= 86400
+    ):
         found.append("'assign_after_s' must be a number of seconds from 0 to 86400")
     if "assign_after_s" in data and "assign" not in data:
         found.append("'assign_after_s' needs 'assign' beside it")
@@ -36,8 +49,11 @@ def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
         found.append("'assign' needs 'preprovisioned' beside it")
     if not isinstance(assign, dict):
         return found + ["'assign' must be an object with 'ovf' and 'instance'"]
-    found += ["'assign' has an unknown key %r: known are ovf and instance" % key
-              for key in assign if key not in ("ovf", "instance")]
+    found += [
+        "'assign' has an unknown key %r: known are ovf and instance" % key
+        for key in assign
+        if key not in ("ovf", "instance")
+    ]
     if not isinstance(assign.get("instance", {}), dict):
         found.append("assign.instance must be an object")
     return found + ["assign.ovf " + text for text in find_field_problems(assign.get("ovf", {}))]
@@ -48,12 +64,14 @@ def _run(hook: Callable[[], Any]) -> None:
         hook()
     except EmulatorError as error:
         sys.stderr.write("lightinit-emulator: %s\n" % error)
-    except Exception:  # somebody else's code in our thread: whoever waits for the VM must learn why nothing happens
+    # somebody else's code in our thread: whoever waits for the VM must learn why nothing happens
+    except Exception:
         sys.stderr.write("on_pool_ready failed:\n" + traceback.format_exc())
 
 
 class Pool:
-    """Watches for the first Ready of a preprovisioned VM, and then has the platform do its part, once.
+    """Watches for the first Ready of a preprovisioned VM, and then has the platform do its part,
+    once.
 
     Args:
         machine: the VM.
@@ -63,8 +81,14 @@ class Pool:
         settle: waits until the agent has the answer to its report.
     """
 
-    def __init__(self, machine: Machine, hook: Optional[Callable[[], Any]], assign: Optional[Mapping[str, Any]],
-                 after_s: float, settle: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        hook: Optional[Callable[[], Any]],
+        assign: Optional[Mapping[str, Any]],
+        after_s: float,
+        settle: Callable[[], Any],
+    ) -> None:
         self._machine = machine
         self._hook = hook
         self._assign = assign
@@ -75,7 +99,9 @@ class Pool:
         self._begun = False
 
     def notice(self) -> None:
-        """Look whether the VM has just become ready in the pool; if so, go on in a thread of its own."""
+        """Look whether the VM has just become ready in the pool; if so, go on in a thread of its
+        own.
+        """
         if not self._machine.pool_ready:
             return
         with self._lock:

@@ -1,4 +1,5 @@
 """Keeps a record of every request, in memory and as JSON lines in a file. Knows no protocol."""
+
 from __future__ import annotations
 
 import json
@@ -30,8 +31,11 @@ class RequestLog:
         self._open_requests = 0
         self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - open until close()
 
-    def begin(self, server: str, request: Request, step: Optional[Step], refusal: str) -> Dict[str, Any]:
-        """Record a request whose answer is decided but not sent; memory keeps the first 10000 of them.
+    def begin(
+        self, server: str, request: Request, step: Optional[Step], refusal: str
+    ) -> Dict[str, Any]:
+        """Record a request whose answer is decided but not sent; memory keeps the first 10000 of
+        them.
 
         Args:
             server: ``wireserver`` or ``imds``.
@@ -43,12 +47,20 @@ class RequestLog:
             the record, to be given to :meth:`finish`.
         """
         record: Dict[str, Any] = {
-            "time": _format_time(time.time()), "server": server, "client": request.client,
-            "connection": request.connection, "method": request.method, "target": request.target,
-            "path": request.path, "query": dict(request.query), "headers": dict(request.headers),
-            "body": request.body[:BODY_CHARACTERS].decode("utf-8", "replace"), "status": None,
+            "time": _format_time(time.time()),
+            "server": server,
+            "client": request.client,
+            "connection": request.connection,
+            "method": request.method,
+            "target": request.target,
+            "path": request.path,
+            "query": dict(request.query),
+            "headers": dict(request.headers),
+            "body": request.body[:BODY_CHARACTERS].decode("utf-8", "replace"),
+            "status": None,
             "fault": dict(step) if step else None,
-            "verdict": "refused" if refusal else "faulted" if step else "answered", "reason": refusal,
+            "verdict": "refused" if refusal else "faulted" if step else "answered",
+            "reason": refusal,
             "duration_s": None,
         }
         with self.changed:
@@ -63,8 +75,8 @@ class RequestLog:
         Args:
             record: what :meth:`begin` returned.
             status: the status that was sent, None when nothing was.
-            duration_s: seconds from having read the request to having its answer in hand, or to the end of
-                a slow delivery.
+            duration_s: seconds from having read the request to having its answer in hand, or to the
+                end of a slow delivery.
         """
         with self.changed:
             record["status"] = status
@@ -94,8 +106,10 @@ class RequestLog:
     def snapshot(self) -> List[Dict[str, Any]]:
         """Return copies of the records, in order of arrival."""
         with self.changed:
-            return [dict(record, query=dict(record["query"]), headers=dict(record["headers"]))
-                    for record in self._records]
+            return [
+                dict(record, query=dict(record["query"]), headers=dict(record["headers"]))
+                for record in self._records
+            ]
 
     def close(self) -> None:
         """Close the file; records in memory stay."""

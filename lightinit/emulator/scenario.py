@@ -2,6 +2,7 @@
 
 A scenario is a JSON object; docs/emulator.md describes its keys, and ``faults.py`` those of a step.
 """
+
 from __future__ import annotations
 
 import json
@@ -23,15 +24,28 @@ REPORTS = ("Ready", "NotReady")
 _TEXTS = ("name", "description")
 _LISTS = ("api_versions", "wireserver_versions")
 _OBJECTS = ("expect", "instance", "listen_after_s")
-TOP_KEYS = _TEXTS + ("expect", "needs") + ENDPOINTS + _LISTS + (
-    "instance", "listen_after_s", "certificate_options", "preprovisioned", "assign", "assign_after_s")
+TOP_KEYS = (
+    _TEXTS
+    + ("expect", "needs")
+    + ENDPOINTS
+    + _LISTS
+    + (
+        "instance",
+        "listen_after_s",
+        "certificate_options",
+        "preprovisioned",
+        "assign",
+        "assign_after_s",
+    )
+)
 NEEDS = ("certificates", "preprovisioned")
 SERVERS = ("wireserver", "imds")
 
 
 class Scenario(NamedTuple):
-    """A valid scenario. ``expect`` is what a correct agent ends with, and ``needs`` what such an agent must be able to do
-    (and be told to do); the emulator itself uses neither."""
+    """A valid scenario. ``expect`` is what a correct agent ends with, and ``needs`` what such an
+    agent must be able to do (and be told to do); the emulator itself uses neither.
+    """
 
     name: str
     description: str
@@ -64,8 +78,10 @@ def _check_step(step: Any, endpoint: str, where: str) -> List[str]:
         if key not in KEYS:
             found.append("%s has an unknown key %r: %s" % (where, key, _name_nearest(key, KEYS)))
         elif endpoint not in KEYS[key].endpoints:
-            found.append("%s has %r, which stands only in %s: remove it" % (
-                where, key, " and ".join(KEYS[key].endpoints)))
+            found.append(
+                "%s has %r, which stands only in %s: remove it"
+                % (where, key, " and ".join(KEYS[key].endpoints))
+            )
         elif KEYS[key].check(value):
             found.append("%s: %r %s" % (where, key, KEYS[key].check(value)))
     return found or ["%s %s" % (where, text) for text in find_conflicts(step, endpoint)]
@@ -77,15 +93,21 @@ def _check_paths(step: Step, endpoint: str, where: str, document: Any) -> List[s
     for path in step.get("omit", ()):
         if endpoint == "goalstate":
             if not has_element(format_goal_state("1", "c", "r", "h"), path):
-                found.append("%s: 'omit' names no element of the goal state: %r; paths start below "
-                             "GoalState, such as 'Container.ContainerId'" % (where, path))
+                found.append(
+                    "%s: 'omit' names no element of the goal state: %r; paths start below "
+                    "GoalState, such as 'Container.ContainerId'" % (where, path)
+                )
         elif not has_path(document, path):
-            found.append("%s: 'omit' names nothing in the IMDS document: %r; %s" % (
-                where, path, _name_nearest(path, list_paths(document))))
+            found.append(
+                "%s: 'omit' names nothing in the IMDS document: %r; %s"
+                % (where, path, _name_nearest(path, list_paths(document)))
+            )
     if endpoint == "goalstate":
         for path, value in step.get("set", {}).items():
             if value is not None and not isinstance(value, str):
-                found.append("%s: 'set' of %r must be a text or null in a goal state" % (where, path))
+                found.append(
+                    "%s: 'set' of %r must be a text or null in a goal state" % (where, path)
+                )
     return found
 
 
@@ -103,8 +125,12 @@ def _check_sequence(steps: Any, endpoint: str, document: Any) -> List[str]:
 
 
 def _check_expect(expect: Mapping[str, Any]) -> List[str]:
-    found = ["'expect' has an unknown key %r: %s" % (key, _name_nearest(key, ("ready", "outcome", "reports")))
-             for key in expect if key not in ("ready", "outcome", "reports")]
+    found = [
+        "'expect' has an unknown key %r: %s"
+        % (key, _name_nearest(key, ("ready", "outcome", "reports")))
+        for key in expect
+        if key not in ("ready", "outcome", "reports")
+    ]
     ready, reports = expect.get("ready"), expect.get("reports")
     if not isinstance(ready, int) or isinstance(ready, bool) or ready < 0:
         found.append("expect.ready must be the number of Ready reports that are accepted")
@@ -120,10 +146,14 @@ def _check_expect(expect: Mapping[str, Any]) -> List[str]:
 def _check_listen(delays: Mapping[str, Any]) -> List[str]:
     found = []
     for server, value in delays.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 86400
+        is_number = (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 86400
+        )
         if server not in SERVERS:
-            found.append("'listen_after_s' has an unknown key %r: %s" % (
-                server, _name_nearest(server, SERVERS)))
+            found.append(
+                "'listen_after_s' has an unknown key %r: %s"
+                % (server, _name_nearest(server, SERVERS))
+            )
         elif not is_number and value != FOREVER:
             found.append('listen_after_s.%s must be a number of seconds, or "forever"' % server)
     return found
@@ -132,12 +162,17 @@ def _check_listen(delays: Mapping[str, Any]) -> List[str]:
 def _check_needs(needs: Any) -> List[str]:
     if not isinstance(needs, list):
         return ["'needs' must be a list of %s" % " and ".join(NEEDS)]
-    return ["'needs' has an unknown word %r: %s" % (word, _name_nearest(str(word), NEEDS))
-            for word in needs if word not in NEEDS]
+    return [
+        "'needs' has an unknown word %r: %s" % (word, _name_nearest(str(word), NEEDS))
+        for word in needs
+        if word not in NEEDS
+    ]
 
 
 def find_problems(data: Any) -> List[str]:
-    """Return one sentence for each thing that is wrong with a scenario's data; none when it is valid."""
+    """Return one sentence for each thing that is wrong with a scenario's data; none when it is
+    valid.
+    """
     if not isinstance(data, dict):
         return ["a scenario must be a JSON object; see docs/emulator.md"]
     strange = [key for key in data if key not in TOP_KEYS]
@@ -159,7 +194,9 @@ def find_problems(data: Any) -> List[str]:
     if "certificate_options" in data:
         found += find_option_problems(data["certificate_options"])
     found += find_assign_problems(data)
-    document = merge(read_data("instance.json"), data.get("instance", {}) if "instance" not in wrong else {})
+    document = merge(
+        read_data("instance.json"), data.get("instance", {}) if "instance" not in wrong else {}
+    )
     for endpoint in ENDPOINTS:
         found += _check_sequence(data.get(endpoint, []), endpoint, document)
     return found
@@ -179,11 +216,20 @@ def make_scenario(data: Any, where: str) -> Scenario:
     if problems:
         raise ScenarioError(where, problems)
     return Scenario(
-        data["name"], data["description"], data.get("expect", {}),
-        {endpoint: data.get(endpoint, []) for endpoint in ENDPOINTS}, data.get("api_versions"),
-        data.get("wireserver_versions"), data.get("instance", {}), data.get("listen_after_s", {}),
-        data.get("needs", []), data.get("certificate_options"), data.get("preprovisioned"), data.get("assign"),
-        float(data.get("assign_after_s", 0)))
+        data["name"],
+        data["description"],
+        data.get("expect", {}),
+        {endpoint: data.get(endpoint, []) for endpoint in ENDPOINTS},
+        data.get("api_versions"),
+        data.get("wireserver_versions"),
+        data.get("instance", {}),
+        data.get("listen_after_s", {}),
+        data.get("needs", []),
+        data.get("certificate_options"),
+        data.get("preprovisioned"),
+        data.get("assign"),
+        float(data.get("assign_after_s", 0)),
+    )
 
 
 def _refuse_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
@@ -210,8 +256,9 @@ def read_json(path: str) -> Any:
     except OSError as error:
         raise ScenarioError(path, ["cannot be read: %s" % error.strerror]) from error
     except json.JSONDecodeError as error:
-        raise ScenarioError(path, ["is not JSON: line %d, column %d: %s" % (
-            error.lineno, error.colno, error.msg)]) from error
+        raise ScenarioError(
+            path, ["is not JSON: line %d, column %d: %s" % (error.lineno, error.colno, error.msg)]
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ScenarioError(path, ["is not usable JSON: %s" % error]) from error
 
@@ -225,7 +272,8 @@ def load_scenario(which: str | Mapping[str, Any]) -> Scenario:
     """Load a scenario.
 
     Args:
-        which: a shipped scenario's name, a file's path (it contains a slash or ends in .json), or the data.
+        which: a shipped scenario's name, a file's path (it contains a slash or ends in .json), or
+            the data.
 
     Raises:
         ScenarioError: there is none, or it is not valid.
@@ -236,7 +284,11 @@ def load_scenario(which: str | Mapping[str, Any]) -> Scenario:
         return make_scenario(read_json(which), which)
     names = list_names()
     if which not in names:
-        raise ScenarioError(which, [
-            "there is no such scenario: %s" % _name_nearest(which, names),
-            "'lightinit-emulator scenarios' lists them; a file is named by its path"])
+        raise ScenarioError(
+            which,
+            [
+                "there is no such scenario: %s" % _name_nearest(which, names),
+                "'lightinit-emulator scenarios' lists them; a file is named by its path",
+            ],
+        )
     return make_scenario(read_json(os.path.join(FOLDER, which + ".json")), which)

@@ -1,8 +1,9 @@
 """Which step of a fault sequence comes next. Knows no protocol and plays nothing.
 
-``two 500s, then good`` is the sequence ``[{"status": 500, "repeat": 2}]``: when all steps are used up, every
-further request gets the good answer.
+``two 500s, then good`` is the sequence ``[{"status": 500, "repeat": 2}]``: when all steps are used
+up, every further request gets the good answer.
 """
+
 from __future__ import annotations
 
 import threading
@@ -31,8 +32,8 @@ class Sequence:
     def take(self) -> Optional[Step]:
         """Use up one turn and return its step; None means the good answer.
 
-        A ``throttle_s`` step comes back with ``status`` 429 when the request before this one, throttled or
-        not, is less than that many seconds old; else it comes back as None.
+        A ``throttle_s`` step comes back with ``status`` 429 when the request before this one,
+        throttled or not, is less than that many seconds old; else it comes back as None.
         """
         with self._lock:
             turn, self._taken = self._taken, self._taken + 1

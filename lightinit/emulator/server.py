@@ -1,8 +1,9 @@
 """A small HTTP/1.1 server on a socket: listens, reads requests, and gives them to whoever answers.
 
-Knows no endpoint and no scenario file. A thread per connection, all of them daemons; every size, number and
-wait is bounded.
+Knows no endpoint and no scenario file. A thread per connection, all of them daemons; every size,
+number and wait is bounded.
 """
+
 from __future__ import annotations
 
 import socket
@@ -41,9 +42,10 @@ class Server:
         name: what the log calls it.
         play: decides the answer to a request, and which fault step is played on it.
         log: where requests are recorded.
-        latency_s: seconds waited once per connection, before its first request is read, and once per
-            request, before it is answered: a client sees twice this on a connection's first request and
-            once this on each later one, as with a round trip for the handshake and one per exchange.
+        latency_s: seconds waited once per connection, before its first request is read, and once
+            per request, before it is answered: a client sees twice this on a connection's first
+            request and once this on each later one, as with a round trip for the handshake and one
+            per exchange.
     """
 
     def __init__(self, name: str, play: Player, log: RequestLog, latency_s: float) -> None:
@@ -72,8 +74,9 @@ class Server:
             self._socket.bind(address)
         except (OSError, OverflowError) as error:
             raise EmulatorError(
-                "cannot take %s:%d for the %s: %s. Is the address on an interface, is the port free, and may "
-                "you use it (ports below 1024 need root)?" % (address[0], address[1], self.name, error)
+                "cannot take %s:%d for the %s: %s. Is the address on an interface, is the port"
+                " free, and may you use it (ports below 1024 need root)?"
+                % (address[0], address[1], self.name, error)
             ) from error
         return "%s:%d" % self._socket.getsockname()[:2]
 
@@ -84,7 +87,9 @@ class Server:
         self._run(self._accept, listen_after_s)
 
     def close(self) -> None:
-        """Stop listening and end every connection; one that is sending gets 0.05 s to end by itself."""
+        """Stop listening and end every connection; one that is sending gets 0.05 s to end by
+        itself.
+        """
         self._closing.set()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -108,7 +113,9 @@ class Server:
                 pass  # already gone
 
     def _run(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, name="emulator-" + self.name, daemon=True)
+        thread = threading.Thread(
+            target=target, args=args, name="emulator-" + self.name, daemon=True
+        )
         self._threads = [other for other in self._threads if other.is_alive()] + [thread]
         thread.start()
 
@@ -126,7 +133,8 @@ class Server:
             except OSError:
                 if self._closing.wait(0.01):
                     return
-                continue  # the client left while it was in the queue, or we are short of descriptors
+                # the client left while it was in the queue, or we are short of descriptors
+                continue
             with self._lock:
                 full = len(self._open) >= CONNECTIONS
                 if not full:
@@ -178,7 +186,9 @@ class Server:
         try:
             if "delay_s" in played:
                 self._closing.wait(played["delay_s"])
-            if is_quick:  # recorded before it is sent, so that whoever got the answer finds it in the log
+            if (
+                is_quick
+            ):  # recorded before it is sent, so that whoever got the answer finds it in the log
                 self._log.finish(record, status, time.monotonic() - started_s)
             return deliver(sock, answer, played, request.method, request.keep_alive, self._closing)
         finally:
@@ -188,7 +198,11 @@ class Server:
     def _reject(self, sock: socket.socket, connection: "_Connection", error: BadMessage) -> None:
         """Answer what is no HTTP request, and record as much of it as was understood."""
         answer = make_answer(
-            error.status, (error.reason + "\n").encode("utf-8"), "text/plain; charset=utf-8", error.reason)
+            error.status,
+            (error.reason + "\n").encode("utf-8"),
+            "text/plain; charset=utf-8",
+            error.reason,
+        )
         self._log.arrive()
         record = self._log.begin(self.name, connection.describe(), None, error.reason)
         self._log.finish(record, error.status, 0.0)
@@ -209,10 +223,23 @@ class _Connection:
         self._local = sock.getsockname()[:2]
 
     def describe(self) -> Request:
-        """Return a stand-in for a request that could not be read, with its first line as the target."""
+        """Return a stand-in for a request that could not be read, with its first line as the
+        target.
+        """
         line = self._buffer.split(b"\r\n", 1)[0][:200].decode("iso-8859-1")
-        return Request("?", line, "", (), {}, b"", False, self._client, self._local[0], self._local[1],
-                       self._number)
+        return Request(
+            "?",
+            line,
+            "",
+            (),
+            {},
+            b"",
+            False,
+            self._client,
+            self._local[0],
+            self._local[1],
+            self._number,
+        )
 
     def read_request(self) -> Optional[Request]:
         """Wait for the next request; None when the client has closed the connection.
@@ -242,8 +269,19 @@ class _Connection:
         data = b"".join(blocks)
         self._buffer = data[length:]
         path, query = split_target(target)
-        return Request(method, target, path, query, headers, data[:length], keep_alive, self._client,
-                       self._local[0], self._local[1], self._number)
+        return Request(
+            method,
+            target,
+            path,
+            query,
+            headers,
+            data[:length],
+            keep_alive,
+            self._client,
+            self._local[0],
+            self._local[1],
+            self._number,
+        )
 
     def _read_more(self) -> bool:
         block = self._sock.recv(65536)

@@ -1,8 +1,11 @@
-"""What both servers refuse before they look at what is asked: signs that the request took a wrong way here.
+"""What both servers refuse before they look at what is asked: signs that the request took a wrong
+way here.
 
-Knows no socket and no endpoint. Source: Azure IMDS docs (X-Forwarded-For; "not intended to be used behind a
-proxy"); that the WireServer is as strict is decided here, since a proxied report comes from the wrong VM.
+Knows no socket and no endpoint. Source: Azure IMDS docs (X-Forwarded-For; "not intended to be used
+behind a proxy"); that the WireServer is as strict is decided here, since a proxied report comes
+from the wrong VM.
 """
+
 from __future__ import annotations
 
 from lightinit.emulator.messages import Request
@@ -13,7 +16,8 @@ def find_detour(request: Request, well_known: str) -> str:
 
     Args:
         request: what was asked.
-        well_known: the server's address on the real platform, accepted in Host as well as the one in use.
+        well_known: the server's address on the real platform, accepted in Host as well as the one
+            in use.
     """
     if request.method == "CONNECT" or "://" in request.target.partition("?")[0]:
         return "Bad request. The request line names a whole URL: it was sent as to a proxy"
@@ -25,4 +29,8 @@ def find_detour(request: Request, well_known: str) -> str:
     for address in (request.local_host, well_known):
         if host == "%s:%d" % (address, request.local_port) or host in (address, address + ":80"):
             return ""
-    return "Bad request. Host is %r, but this is %s:%d" % (host, request.local_host, request.local_port)
+    return "Bad request. Host is %r, but this is %s:%d" % (
+        host,
+        request.local_host,
+        request.local_port,
+    )

@@ -1,11 +1,12 @@
 """The WireServer's side of its protocol: requests in, answers out, strictly. Knows no socket.
 
-Status codes that the platform does not document are decided here: 400 for a wrong or missing header or
-parameter, 404 for a path and 405 for a method that does not exist, 415 for a report that is not
-``text/xml;charset=utf-8``. What a bad report is answered is said in ``health_report.py``. A request for certificates is
-answered 410 when its URL is of another incarnation (agents' logs show that for all of a goal state's URLs), and 400 when
-the transport certificate or the cipher cannot be used.
+Status codes that the platform does not document are decided here: 400 for a wrong or missing header
+or parameter, 404 for a path and 405 for a method that does not exist, 415 for a report that is not
+``text/xml;charset=utf-8``. What a bad report is answered is said in ``health_report.py``. A request
+for certificates is answered 410 when its URL is of another incarnation (agents' logs show that for
+all of a goal state's URLs), and 400 when the transport certificate or the cipher cannot be used.
 """
+
 from __future__ import annotations
 
 import time
@@ -43,11 +44,17 @@ class WireServer:
     name = "wireserver"
     well_known = "168.63.129.16"
 
-    def __init__(self, machine: Machine, versions: Optional[Sequence[str]] = None,
-                 certificates: Optional[Certificates] = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        versions: Optional[Sequence[str]] = None,
+        certificates: Optional[Certificates] = None,
+    ) -> None:
         self._machine = machine
         self._certificates = certificates or Certificates()
-        self._versions = ["2015-04-05", VERSION, "2012-09-15"] if versions is None else list(versions)
+        self._versions = (
+            ["2015-04-05", VERSION, "2012-09-15"] if versions is None else list(versions)
+        )
         self.authority = ""  # "host:port", known once the socket is bound
 
     def endpoint_of(self, request: Request) -> str:
@@ -57,7 +64,11 @@ class WireServer:
             return "progress" if is_progress(parse_report(request.body)[0]) else comp
         if request.path in _MACHINE and comp == "goalstate":
             return comp
-        if comp == "certificates" and request.path.startswith("/machine/") and request.path.count("/") == 3:
+        if (
+            comp == "certificates"
+            and request.path.startswith("/machine/")
+            and request.path.count("/") == 3
+        ):
             return comp
         return "versions" if request.path == "/" and comp == "versions" else ""
 
@@ -66,8 +77,8 @@ class WireServer:
 
         Args:
             request: what was asked.
-            step: the step to play; its document edits and incarnation changes take effect here, its other
-                keys are the caller's affair. Empty for the good answer.
+            step: the step to play; its document edits and incarnation changes take effect here, its
+                other keys are the caller's affair. Empty for the good answer.
         """
         endpoint = self.endpoint_of(request)
         if not endpoint:
@@ -80,7 +91,11 @@ class WireServer:
         is_report = endpoint in ("health", "progress")
         method = "POST" if is_report else "GET"
         if request.method != method:
-            return _refuse(405, "%s takes %s only" % ("health" if is_report else endpoint, method), Allow=method)
+            return _refuse(
+                405,
+                "%s takes %s only" % ("health" if is_report else endpoint, method),
+                Allow=method,
+            )
         if endpoint == "versions":
             return make_answer(200, format_versions(self._versions), XML)
         version = request.headers.get("x-ms-version")
@@ -90,13 +105,18 @@ class WireServer:
             return _refuse(400, "x-ms-version %s is not supported here" % version)
         if is_report:
             return self._health(request, step)
-        return self._goal_state(step) if endpoint == "goalstate" else self._certificate_file(request, step)
+        return (
+            self._goal_state(step)
+            if endpoint == "goalstate"
+            else self._certificate_file(request, step)
+        )
 
     def _goal_state(self, step: Step) -> Answer:
         machine = self._machine
         with machine.lock:
             text = format_goal_state(
-                str(machine.incarnation), machine.container_id, machine.role_id, self.authority)
+                str(machine.incarnation), machine.container_id, machine.role_id, self.authority
+            )
             machine.advance(step.get("advance_incarnation", 0))
         if "omit" in step or "set" in step:
             text = edit_goal_state(text, step.get("omit", ()), step.get("set", {}))
@@ -105,12 +125,20 @@ class WireServer:
     def _certificate_file(self, request: Request, step: Step) -> Answer:
         machine = self._machine
         with machine.lock:
-            current, path = str(machine.incarnation), "/machine/%s/%s" % (machine.container_id, machine.role_id)
+            current, path = (
+                str(machine.incarnation),
+                "/machine/%s/%s" % (machine.container_id, machine.role_id),
+            )
         if request.path != path:
-            return _refuse(400, "the URL is not the one that this VM's goal state names for Certificates")
+            return _refuse(
+                400, "the URL is not the one that this VM's goal state names for Certificates"
+            )
         if request.parameter("incarnation") != current:
-            return _refuse(410, "incarnation %s is out of date, the current one is %s" % (
-                request.parameter("incarnation") or "(none)", current))
+            return _refuse(
+                410,
+                "incarnation %s is out of date, the current one is %s"
+                % (request.parameter("incarnation") or "(none)", current),
+            )
         header = "x-ms-guest-agent-public-x509-cert"
         if not request.headers.get(header):
             return _refuse(400, "the header %s is missing or empty" % header)
@@ -120,10 +148,15 @@ class WireServer:
             return _refuse(400, "%s cannot be used: %s" % (header, error))
         cipher = request.headers.get("x-ms-cipher-name", "")
         if cipher not in self._certificates.ciphers:
-            return _refuse(400, "x-ms-cipher-name %r is not known here: known are %s" % (
-                cipher, ", ".join(self._certificates.ciphers)))
+            return _refuse(
+                400,
+                "x-ms-cipher-name %r is not known here: known are %s"
+                % (cipher, ", ".join(self._certificates.ciphers)),
+            )
         try:
-            body = self._certificates.format_document(current, cipher, der, facts, variants_of(step))
+            body = self._certificates.format_document(
+                current, cipher, der, facts, variants_of(step)
+            )
         except EmulatorError as error:
             return _refuse(400, "nothing can be encrypted to the transport certificate: %s" % error)
         return Answer(200, {"Content-Type": XML}, body)
@@ -138,10 +171,18 @@ class WireServer:
         with machine.lock:
             machine.advance(step.get("advance_incarnation", 0))
             fields, verdict = judge_report(
-                request.body, str(machine.incarnation), machine.container_id, machine.role_id)
+                request.body, str(machine.incarnation), machine.container_id, machine.role_id
+            )
             report: Dict[str, Any] = dict(
-                fields, accepted=not verdict.reason, status=verdict.status, reason=verdict.reason,
-                agent=agent, vm_id=machine.vm_id, in_pool=machine.in_pool, time_s=time.time())
+                fields,
+                accepted=not verdict.reason,
+                status=verdict.status,
+                reason=verdict.reason,
+                agent=agent,
+                vm_id=machine.vm_id,
+                in_pool=machine.in_pool,
+                time_s=time.time(),
+            )
             machine.keep_report(report)
         if verdict.reason:
             return _refuse(verdict.status, verdict.reason)

@@ -1,8 +1,10 @@
 """passwd, group, shadow, gshadow, login.defs and default/useradd: read and edited as text.
 
-Pure: it knows no path and no tool. Every edit leaves the lines that it does not mean as they are, and gives the same
-text back when nothing had to change. Formats: passwd(5), group(5), shadow(5), gshadow(5), login.defs(5).
+Pure: it knows no path and no tool. Every edit leaves the lines that it does not mean as they are,
+and gives the same text back when nothing had to change. Formats: passwd(5), group(5), shadow(5),
+gshadow(5), login.defs(5).
 """
+
 from __future__ import annotations
 
 import re
@@ -12,13 +14,15 @@ from typing import Callable, Collection, Dict, List, Optional
 from lightinit.errors import ProvisioningError
 
 NAME_MAX_CHARS = 32
-# No password opens the account, and yet sshd does not take it for locked, as it does "!" where it runs without PAM.
+# No password opens the account, and yet sshd does not take it for locked, as it does "!" where it
+# runs without PAM.
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 # What useradd, adduser and passwd -l leave in an account that never had a password.
 NEVER_SET = ("!", "!!", "!*")
 NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
 UID_MIN = 1000  # where login.defs does not say
-# What crypt(5) makes: $id$..., the extended DES form, the DES form. All else opens nothing: *, !, !!, *LK*, nothing.
+# What crypt(5) makes: $id$..., the extended DES form, the DES form. All else opens nothing: *, !,
+# !!, *LK*, nothing.
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
@@ -41,7 +45,8 @@ class Account:
 def check_user_name(name: str) -> str:
     """Check that ``name`` may become an account that the platform's admin uses.
 
-    Letters, digits, dots, hyphens and underscores are allowed: what every passwd, sudoers and shell agree on.
+    Letters, digits, dots, hyphens and underscores are allowed: what every passwd, sudoers and shell
+    agree on.
 
     Returns:
         The name.
@@ -63,13 +68,18 @@ def check_user_name(name: str) -> str:
     elif not re.match(r"[A-Za-z0-9_.-]+\Z", name):
         why = "only letters, digits, dots, hyphens and underscores are allowed"
     if why:
-        raise ProvisioningError("user name is not allowed", user=ascii(name[:64]), why=why,
-                                hint="make the VM anew with another admin user name")
+        raise ProvisioningError(
+            "user name is not allowed",
+            user=ascii(name[:64]),
+            why=why,
+            hint="make the VM anew with another admin user name",
+        )
     return name
 
 
 def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str], bool]) -> Account:
-    """Check that an account that is there already can be the admin's: nothing in it would be changed to make it so.
+    """Check that an account that is there already can be the admin's: nothing in it would be
+    changed to make it so.
 
     Args:
         account: the account.
@@ -86,18 +96,35 @@ def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str]
     if account.uid == 0:
         raise ProvisioningError("user name belongs to root", user=account.name, hint=rename)
     if not account.can_log_in:
-        raise ProvisioningError("user name belongs to an account that cannot log in", user=account.name,
-                                shell=account.shell, hint=rename)
+        raise ProvisioningError(
+            "user name belongs to an account that cannot log in",
+            user=account.name,
+            shell=account.shell,
+            hint=rename,
+        )
     if account.uid < uid_min:
-        raise ProvisioningError("user name belongs to a system account", user=account.name, uid=account.uid,
-                                uid_min=uid_min, hint=rename)
+        raise ProvisioningError(
+            "user name belongs to a system account",
+            user=account.name,
+            uid=account.uid,
+            uid_min=uid_min,
+            hint=rename,
+        )
     if not account.shell.startswith("/") or not is_shell(account.shell):
-        raise ProvisioningError("shell of the account is missing", user=account.name, shell=account.shell,
-                                hint="install that shell in the image, or give the account another: usermod -s")
+        raise ProvisioningError(
+            "shell of the account is missing",
+            user=account.name,
+            shell=account.shell,
+            hint="install that shell in the image, or give the account another: usermod -s",
+        )
     parts = [part for part in account.home.split("/") if part not in ("", ".")]
     if not account.home.startswith("/") or not parts or ".." in parts:
-        raise ProvisioningError("home of the account cannot be used", user=account.name, path=account.home or "(empty)",
-                                hint="give the account a home of its own in the image: usermod -d")
+        raise ProvisioningError(
+            "home of the account cannot be used",
+            user=account.name,
+            path=account.home or "(empty)",
+            hint="give the account a home of its own in the image: usermod -d",
+        )
     return account
 
 
@@ -107,7 +134,9 @@ def is_password_hash(field: Optional[str]) -> bool:
 
 
 def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:
-    """The password field of ``name``: that of passwd, or that of shadow where passwd says so; None without a line."""
+    """The password field of ``name``: that of passwd, or that of shadow where passwd says so; None
+    without a line.
+    """
     field = find_field(passwd, name, 1)
     return find_field(shadow, name, 1) if field == "x" else field
 
@@ -117,7 +146,9 @@ def find_account(passwd: str, name: str) -> Optional[Account]:
     for line in passwd.split("\n"):
         fields = line.split(":")
         if fields[0] == name and len(fields) >= 7 and fields[2].isdigit() and fields[3].isdigit():
-            return Account(name, int(fields[2]), int(fields[3]), fields[5], fields[6].strip() or "/bin/sh")
+            return Account(
+                name, int(fields[2]), int(fields[3]), fields[5], fields[6].strip() or "/bin/sh"
+            )
     return None
 
 
@@ -147,7 +178,8 @@ def used_ids(text: str) -> Collection[int]:
 
 
 def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] = None) -> int:
-    """An id that nobody uses: ``wished`` when it is free, else one above the highest used between ``low`` and ``high``.
+    """An id that nobody uses: ``wished`` when it is free, else one above the highest used between
+    ``low`` and ``high``.
 
     Raises:
         ProvisioningError: all are used.
@@ -160,8 +192,12 @@ def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] 
     for number in range(low, high + 1):
         if number not in used:
             return number
-    raise ProvisioningError("no free user or group id", low=low, high=high,
-                            hint="raise UID_MAX and GID_MAX in /etc/login.defs")
+    raise ProvisioningError(
+        "no free user or group id",
+        low=low,
+        high=high,
+        hint="raise UID_MAX and GID_MAX in /etc/login.defs",
+    )
 
 
 def find_field(text: str, name: str, field: int) -> Optional[str]:
@@ -193,7 +229,9 @@ def put_line(text: str, line: str) -> str:
 
 
 def set_field(text: str, name: str, field: int, value: str) -> str:
-    """``text`` with one field of the line of ``name`` replaced; unchanged when there is no such line or field."""
+    """``text`` with one field of the line of ``name`` replaced; unchanged when there is no such
+    line or field.
+    """
     lines = text.split("\n")
     for at, line in enumerate(lines):
         fields = line.split(":")
@@ -204,21 +242,34 @@ def set_field(text: str, name: str, field: int, value: str) -> str:
 
 
 def set_password(shadow: str, name: str, crypted: str, day: int) -> str:
-    """A shadow file in which ``name`` has the hash ``crypted`` as from ``day`` (days since 1970)."""
+    """A shadow file in which ``name`` has the hash ``crypted`` as from ``day`` (days since
+    1970).
+    """
     return set_field(set_field(shadow, name, 1, crypted), name, 2, last_change(day))
 
 
 def add_member(group: str, name: str, user: str) -> str:
-    """A group or gshadow file in which ``user`` is a member of the group ``name``; unchanged if there is none."""
+    """A group or gshadow file in which ``user`` is a member of the group ``name``; unchanged if
+    there is none.
+    """
     members = find_field(group, name, 3)
     if members is None or user in members.split(","):
         return group
-    return set_field(group, name, 3, ",".join([member for member in members.split(",") if member] + [user]))
+    return set_field(
+        group, name, 3, ",".join([member for member in members.split(",") if member] + [user])
+    )
 
 
 def passwd_line(account: Account, password: str = "x") -> str:  # noqa: S107 - "x" says: see shadow
     """The line of passwd for ``account``; ``password`` is ``x`` where there is a shadow file."""
-    return "%s:%s:%d:%d::%s:%s" % (account.name, password, account.uid, account.gid, account.home, account.shell)
+    return "%s:%s:%d:%d::%s:%s" % (
+        account.name,
+        password,
+        account.uid,
+        account.gid,
+        account.home,
+        account.shell,
+    )
 
 
 def shadow_line(name: str, day: int, password: str = NO_PASSWORD) -> str:
@@ -227,7 +278,9 @@ def shadow_line(name: str, day: int, password: str = NO_PASSWORD) -> str:
 
 
 def last_change(day: int) -> str:
-    """The field of the last change. A clock in 1970 must not say 0: 'must be changed at the next login'."""
+    """The field of the last change. A clock in 1970 must not say 0: 'must be changed at the next
+    login'.
+    """
     return str(day) if day > 0 else ""
 
 

@@ -1,9 +1,11 @@
 """authorized_keys files, into which keys are merged: bytes in, bytes out.
 
-Pure: it knows no path and no user. What a line may look like is said in sshd(8), AUTHORIZED_KEYS FILE FORMAT.
+Pure: it knows no path and no user. What a line may look like is said in sshd(8), AUTHORIZED_KEYS
+    FILE FORMAT.
 
 A key is its type and its blob. Comments and options do not make another key of it.
 """
+
 from __future__ import annotations
 
 import re
@@ -22,8 +24,8 @@ class Merged:
     Attributes:
         data: the whole new file; the same bytes when nothing was added.
         added: how many keys are new in it.
-        restricted: for keys that were there already, behind options: those options' names, printable and cut, since
-            they are the user's own words.
+        restricted: for keys that were there already, behind options: those options' names,
+            printable and cut, since they are the user's own words.
     """
 
     data: bytes
@@ -34,9 +36,9 @@ class Merged:
 def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
     """Add ``keys`` to the file ``existing``.
 
-    Everything that is there stays, byte for byte: foreign lines, options, comments, blank lines, line ends. A key that
-    is there already is not added again, whatever its comment or options: a second line without the options would
-    undo them.
+    Everything that is there stays, byte for byte: foreign lines, options, comments, blank lines,
+    line ends. A key that is there already is not added again, whatever its comment or options: a
+    second line without the options would undo them.
 
     Args:
         existing: the file, b"" when there is none.
@@ -52,7 +54,11 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
             options, kind, blob = found
             # A line without options speaks for the key, even when a restricted one is there too.
             there[kind, blob] = b"" if there.get((kind, blob)) == b"" else options
-    end = b"\r\n" if b"\r\n" in existing and existing.count(b"\r\n") == existing.count(b"\n") else b"\n"
+    end = (
+        b"\r\n"
+        if b"\r\n" in existing and existing.count(b"\r\n") == existing.count(b"\n")
+        else b"\n"
+    )
     added: List[bytes] = []
     restricted: List[str] = []
     for key in keys:
@@ -73,7 +79,9 @@ def count_keys(data: bytes) -> int:
     return sum(_identify(line) is not None for line in data.split(b"\n"))
 
 
-# -- lines -------------------------------------------------------------------------------------------------------------
+# -- lines
+# --------------------------------------------------------------------------------------------------
+
 
 def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
     """(options, type, blob) of a line in an authorized_keys file; None when it is no login key."""
@@ -91,9 +99,11 @@ def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
 
 def _option_names(options: bytes) -> List[str]:
     bare = re.sub(rb'"(?:\\.|[^"\\])*"', b"", options)
-    return [word.split(b"=")[0].decode("ascii", "replace").lower() for word in bare.split(b",") if word]
+    return [
+        word.split(b"=")[0].decode("ascii", "replace").lower() for word in bare.split(b",") if word
+    ]
 
 
 def _show_options(options: bytes) -> str:
     shown = re.sub(r"[^ -~]", "?", ", ".join(_option_names(options)))
-    return shown if len(shown) <= SHOWN_OPTIONS_CHARS else shown[:SHOWN_OPTIONS_CHARS - 3] + "..."
+    return shown if len(shown) <= SHOWN_OPTIONS_CHARS else shown[: SHOWN_OPTIONS_CHARS - 3] + "..."

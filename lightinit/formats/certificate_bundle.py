@@ -1,7 +1,9 @@
-"""The platform's bundle of certificates: from the XML that the WireServer answers to certificates with their keys.
+"""The platform's bundle of certificates: from the XML that the WireServer answers to certificates
+with their keys.
 
 A wrong key, a wrong recipient and any damage give an error and no certificate at all.
 """
+
 from __future__ import annotations
 
 import base64
@@ -25,7 +27,8 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
         data: the answer's body, UTF-8, with or without a byte-order mark.
 
     Returns:
-        The bundle for :func:`open_bundle`; None when there is none, or when it is of a format that holds no certificates.
+        The bundle for :func:`open_bundle`; None when there is none, or when it is of a format that
+        holds no certificates.
 
     Raises:
         MalformedError: it is no such document, or its data are no base64.
@@ -44,7 +47,8 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
 def open_bundle(data: bytes, transport: Transport) -> Tuple[Certificate, ...]:
     """Open a bundle and put each key to its certificates.
 
-    Keys belong to certificates by equal public key, never by position. A key that belongs to none is left out.
+    Keys belong to certificates by equal public key, never by position. A key that belongs to none
+    is left out.
 
     Args:
         data: as :func:`parse_certificate_file` gives it.
@@ -66,7 +70,9 @@ def open_bundle(data: bytes, transport: Transport) -> Tuple[Certificate, ...]:
     for certificate in contents.certificates:
         public = _normalize(read_fields(certificate).public_key)
         thumbprint = find_thumbprint(certificate)
-        found[thumbprint] = Certificate(thumbprint, to_pem("CERTIFICATE", certificate), keys.get(public, ""))
+        found[thumbprint] = Certificate(
+            thumbprint, to_pem("CERTIFICATE", certificate), keys.get(public, "")
+        )
     return tuple(found[thumbprint] for thumbprint in sorted(found))
 
 
@@ -78,24 +84,37 @@ def _read_key(data: bytes) -> Tuple[bytes, str]:
 
     try:
         key: Any = serialization.load_der_private_key(data, None, engine)
-        public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        whole = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8,
-                                  serialization.NoEncryption())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        whole = key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         # What the library says could hold parts of the key.
-        raise MalformedError("private key in the certificate bundle cannot be read",
-                             hint="it may be of a type that this version of cryptography does not know") from None
+        raise MalformedError(
+            "private key in the certificate bundle cannot be read",
+            hint="it may be of a type that this version of cryptography does not know",
+        ) from None
     return bytes(public), to_pem("PRIVATE KEY", bytes(whole))
 
 
 def _normalize(public_key: bytes) -> bytes:
-    """A public key as ``cryptography`` writes it, since DER leaves its writer some choice; else as it is."""
+    """A public key as ``cryptography`` writes it, since DER leaves its writer some choice; else as
+    it is.
+    """
     engine = ciphers.backend()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
         key: Any = serialization.load_der_public_key(public_key, engine)
-        return bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+        return bytes(
+            key.public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         return public_key

@@ -1,8 +1,10 @@
 """x509 certificates, as far as keys are taken from them and put beside them.
 
-Pure: bytes in, text out. ``cryptography`` is imported only when there is a certificate to read: most VMs get plain keys,
-and the import would cost every first boot more than all the rest of this floor.
+Pure: bytes in, text out. ``cryptography`` is imported only when there is a certificate to read:
+most VMs get plain keys, and the import would cost every first boot more than all the rest of this
+floor.
 """
+
 from __future__ import annotations
 
 import base64
@@ -13,7 +15,9 @@ from lightinit.formats import ciphers, der
 
 
 class Fields(NamedTuple):
-    """Of a certificate, as DER each: its serial number, its issuer's name, and its public key (SubjectPublicKeyInfo)."""
+    """Of a certificate, as DER each: its serial number, its issuer's name, and its public key
+    (SubjectPublicKeyInfo).
+    """
 
     serial: bytes
     issuer: bytes
@@ -54,27 +58,34 @@ def to_pem(label: str, data: bytes) -> str:
         data: the DER.
     """
     text = base64.b64encode(data).decode("ascii")
-    lines = [text[at:at + 64] for at in range(0, len(text), 64)]
-    return "".join(line + "\n" for line in ["-----BEGIN %s-----" % label] + lines + ["-----END %s-----" % label])
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "".join(
+        line + "\n"
+        for line in ["-----BEGIN %s-----" % label] + lines + ["-----END %s-----" % label]
+    )
 
 
 def public_key_line(certificate: bytes) -> str:
     """The public key of an x509 certificate as a line for authorized_keys (``type base64``).
 
-    The certificate's dates, issuer and signature are not looked at: the platform vouches for the key, not the
-    certificate.
+    The certificate's dates, issuer and signature are not looked at: the platform vouches for the
+    key, not the certificate.
 
     Args:
         certificate: as DER.
 
     Raises:
-        MalformedError: it is no certificate, holds a key that SSH does not know, or ``cryptography`` is missing.
+        MalformedError: it is no certificate, holds a key that SSH does not know, or
+            ``cryptography`` is missing.
     """
     try:
         backend = ciphers.backend()
     except ProvisioningError as error:
-        raise MalformedError("x509 certificate cannot be read without python cryptography", error=error.reason,
-                             hint="install it, or give the key in OpenSSH form") from error
+        raise MalformedError(
+            "x509 certificate cannot be read without python cryptography",
+            error=error.reason,
+            hint="install it, or give the key in OpenSSH form",
+        ) from error
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_der_x509_certificate
@@ -86,7 +97,8 @@ def public_key_line(certificate: bytes) -> str:
     try:
         line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
-        raise MalformedError("x509 certificate holds a key that ssh does not know",
-                             type=type(key).__name__.strip("_")) from error
+        raise MalformedError(
+            "x509 certificate holds a key that ssh does not know",
+            type=type(key).__name__.strip("_"),
+        ) from error
     return str(line.decode("ascii"))
-

@@ -1,8 +1,11 @@
-"""The ciphers of certificate bundles, by their object identifiers. The work itself is done by ``cryptography``.
+"""The ciphers of certificate bundles, by their object identifiers. The work itself is done by
+``cryptography``.
 
-It is imported only here and where a key is read, when there is something to decrypt: the import costs more than a first
-boot has to spare. Where it has no such cipher, or OpenSSL below it has none, the error says which one is missing.
+It is imported only here and where a key is read, when there is something to decrypt: the import
+costs more than a first boot has to spare. Where it has no such cipher, or OpenSSL below it has
+none, the error says which one is missing.
 """
+
 from __future__ import annotations
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple
@@ -53,11 +56,17 @@ def backend() -> Any:
 
             return default_backend()
         except (InternalError, RuntimeError) as error:  # some of its versions insist on old ciphers
-            raise ProvisioningError("python cryptography does not work", error=type(error).__name__,
-                                    hint="install OpenSSL's legacy provider (legacy.so), which it asks for") from error
+            raise ProvisioningError(
+                "python cryptography does not work",
+                error=type(error).__name__,
+                hint="install OpenSSL's legacy provider (legacy.so), which it asks for",
+            ) from error
     except ImportError as error:
-        raise ProvisioningError("python cryptography is missing", error=error,
-                                hint="install it (python3-cryptography), or set certificates = none in [azure]") from error
+        raise ProvisioningError(
+            "python cryptography is missing",
+            error=error,
+            hint="install it (python3-cryptography), or set certificates = none in [azure]",
+        ) from error
 
 
 def read_cipher(oid: str, parameters: Optional[der.Element]) -> Tuple[Cipher, bytes]:
@@ -85,8 +94,8 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
         data: the encrypted text.
 
     Raises:
-        MalformedError: the key is surely wrong. A wrong key passes about once in 256 times: what comes out must be
-            checked by other means too.
+        MalformedError: the key is surely wrong. A wrong key passes about once in 256 times: what
+            comes out must be checked by other means too.
         ProvisioningError: the cipher is missing.
     """
     size = cipher.block_bytes
@@ -112,8 +121,8 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
 def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: bytes) -> bytes:
     """What was encrypted with the public key of a pair.
 
-    With PKCS#1 v1.5 padding, an OpenSSL of today answers a wrong key with random bytes of random length, so the caller
-    must check what it gets.
+    With PKCS#1 v1.5 padding, an OpenSSL of today answers a wrong key with random bytes of random
+    length, so the caller must check what it gets.
 
     Args:
         key: the private key, an object of ``cryptography``.
@@ -156,7 +165,9 @@ def find_hash(oid: str) -> str:
 
 
 def undecipherable() -> MalformedError:
-    """The error of a wrong key. It is one for all of its causes, so that nobody can tell from it what went wrong."""
+    """The error of a wrong key. It is one for all of its causes, so that nobody can tell from it
+    what went wrong.
+    """
     return MalformedError("certificate bundle cannot be decrypted")
 
 
@@ -167,9 +178,12 @@ def unknown_algorithm(oid: str) -> MalformedError:
 
 def missing_cipher(name: str) -> ProvisioningError:
     """The error of an installation that lacks a cipher which is known here."""
-    return ProvisioningError("cipher cannot be had", cipher=name,
-                             hint="install OpenSSL's legacy provider (legacy.so; openssl-provider-legacy where it is a "
-                             "package of its own), or let the platform make the bundle with newer ciphers")
+    return ProvisioningError(
+        "cipher cannot be had",
+        cipher=name,
+        hint="install OpenSSL's legacy provider (legacy.so; openssl-provider-legacy where it is a "
+        "package of its own), or let the platform make the bundle with newer ciphers",
+    )
 
 
 def _triple_des(key: bytes) -> Any:
@@ -181,7 +195,9 @@ def _triple_des(key: bytes) -> Any:
 
 
 def _read_oaep(parameters: Optional[der.Element]) -> Any:
-    """The padding that RSAES-OAEP-params describe (RFC 8017, appendix A.2.1), whose fields all have defaults."""
+    """The padding that RSAES-OAEP-params describe (RFC 8017, appendix A.2.1), whose fields all have
+    defaults.
+    """
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding as paddings
 

@@ -1,7 +1,9 @@
-"""CMS (PKCS#7, RFC 5652) as far as the platform's certificate bundles use it: EnvelopedData to a transport certificate.
+"""CMS (PKCS#7, RFC 5652) as far as the platform's certificate bundles use it: EnvelopedData to a
+transport certificate.
 
 It knows how to find the recipient and to open the envelope; what is inside is for others.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple, Tuple
@@ -12,8 +14,8 @@ from lightinit.formats.transport import Transport
 
 DATA = "1.2.840.113549.1.7.1"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
-# In an envelope, 2 means that a recipient is named by its key, 0 that none is. Which it is, the recipients say
-# themselves, so the numbers are only looked at.
+# In an envelope, 2 means that a recipient is named by its key, 0 that none is. Which it is, the
+# recipients say themselves, so the numbers are only looked at.
 VERSIONS = (0, 2)
 
 
@@ -54,7 +56,8 @@ def open_envelope(data: bytes, transport: Transport) -> bytes:
         transport: the certificate and its key.
 
     Returns:
-        The content. A wrong key is mostly, but not always, noticed here: the content must have a checksum of its own.
+        The content. A wrong key is mostly, but not always, noticed here: the content must have a
+        checksum of its own.
 
     Raises:
         MalformedError: it is damaged, for somebody else, or uses what is unknown here.
@@ -66,7 +69,9 @@ def open_envelope(data: bytes, transport: Transport) -> bytes:
         raise der.damaged(part, "is of another kind")
     fields = envelope.children(der.SEQUENCE, part, 3, 5)
     _check_version(fields.pop(0), part)
-    if fields[0].tag == 0xA0:  # originatorInfo: other people's certificates, which mean nothing to us
+    if (
+        fields[0].tag == 0xA0
+    ):  # originatorInfo: other people's certificates, which mean nothing to us
         fields.pop(0)
     if len(fields) == 3 and fields[2].tag == 0xA1:  # unprotectedAttrs
         fields.pop()

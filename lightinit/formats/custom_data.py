@@ -1,7 +1,10 @@
-"""Custom data and user data: from the text that the platform gives to the bytes that its owner meant, and what they are.
+"""Custom data and user data: from the text that the platform gives to the bytes that its owner
+meant, and what they are.
 
-It knows neither where they are kept nor whether they are to be executed. Nothing of them is ever in an error.
+It knows neither where they are kept nor whether they are to be executed. Nothing of them is ever in
+an error.
 """
+
 from __future__ import annotations
 
 import base64
@@ -12,24 +15,41 @@ from typing import Optional, Tuple
 
 from lightinit.errors import MalformedError
 
-UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024  # the platform takes 64 KiB; what they unpack to is up to their owner
+UNPACKED_LIMIT_BYTES = (
+    16 * 1024 * 1024
+)  # the platform takes 64 KiB; what they unpack to is up to their owner
 MAX_MEMBERS = 1000
 GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window
 SCRIPT = "script"
 OTHER = "other"
 
-# How the formats begin that cloud-init knows besides scripts; longer before shorter. Source: cloud-init's documentation,
-# "User data formats". White space before them is passed over, as MIME archives often have an empty line first.
-_FOREIGN: Tuple[Tuple[bytes, str], ...] = tuple((name.encode("ascii"), name) for name in (
-    "#cloud-config-archive", "#cloud-config-jsonp", "#cloud-config", "#cloud-boothook", "#include-once", "#include",
-    "#part-handler", "#upstart-job", "## template: jinja", "## template:jinja"))
+# How the formats begin that cloud-init knows besides scripts; longer before shorter. Source:
+# cloud-init's documentation, "User data formats". White space before them is passed over, as MIME
+# archives often have an empty line first.
+_FOREIGN: Tuple[Tuple[bytes, str], ...] = tuple(
+    (name.encode("ascii"), name)
+    for name in (
+        "#cloud-config-archive",
+        "#cloud-config-jsonp",
+        "#cloud-config",
+        "#cloud-boothook",
+        "#include-once",
+        "#include",
+        "#part-handler",
+        "#upstart-job",
+        "## template: jinja",
+        "## template:jinja",
+    )
+)
 _MIME = (b"content-type:", b"mime-version:")
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The first line of a script: the program that it is for, and the one argument that it may have, or ""."""
+    """The first line of a script: the program that it is for, and the one argument that it may
+    have, or "".
+    """
 
     path: str
     argument: str = ""
@@ -48,10 +68,12 @@ def decode(text: str) -> bytes:
 
 
 def unpack(data: bytes, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
-    """``data``, or what it holds where it is compressed by gzip. What stands behind the compressed data is passed over.
+    """``data``, or what it holds where it is compressed by gzip. What stands behind the compressed
+    data is passed over.
 
     Raises:
-        MalformedError: the compressed data are damaged or cut off, or hold more than ``limit_bytes``.
+        MalformedError: the compressed data are damaged or cut off, or hold more than
+            ``limit_bytes``.
     """
     if not data.startswith(GZIP):
         return data
@@ -70,11 +92,15 @@ def unpack(data: bytes, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
         data = member.unused_data
         if not data.startswith(GZIP):
             return bytes(unpacked)
-    raise MalformedError("gzip data are damaged", why="they have more than %d members" % MAX_MEMBERS)
+    raise MalformedError(
+        "gzip data are damaged", why="they have more than %d members" % MAX_MEMBERS
+    )
 
 
 def recognise(data: bytes) -> str:
-    """What ``data`` are: ``SCRIPT``, the name of a format of cloud-init's (such as ``#cloud-config``), or ``OTHER``."""
+    """What ``data`` are: ``SCRIPT``, the name of a format of cloud-init's (such as
+    ``#cloud-config``), or ``OTHER``.
+    """
     if data.startswith(b"#!"):
         return SCRIPT
     start = data[:4096].lstrip(b"\xef\xbb\xbf").lstrip()
@@ -86,12 +112,17 @@ def recognise(data: bytes) -> str:
 
 
 def has_mark_before_script(data: bytes) -> bool:
-    """Whether it would be a script but for what stands before its ``#!``: a byte-order mark, or white space."""
-    return not data.startswith(b"#!") and data[:4096].lstrip(b"\xef\xbb\xbf").lstrip().startswith(b"#!")
+    """Whether it would be a script but for what stands before its ``#!``: a byte-order mark, or
+    white space.
+    """
+    return not data.startswith(b"#!") and data[:4096].lstrip(b"\xef\xbb\xbf").lstrip().startswith(
+        b"#!"
+    )
 
 
 def read_interpreter(script: bytes) -> Optional[Interpreter]:
-    """The interpreter of a script, as the kernel reads it (everything behind the first blank is one argument).
+    """The interpreter of a script, as the kernel reads it (everything behind the first blank is one
+    argument).
 
     Returns:
         None when the first line names none.

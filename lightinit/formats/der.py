@@ -1,9 +1,11 @@
 """ASN.1 as certificates and their bundles use it: bytes in, elements out, and the few bytes back.
 
-DER, and of BER the two things that writers of bundles still use: lengths that are only known at the end, and strings in
-pieces. Everything else is refused, above all what one element could hide behind another: each length must fit exactly,
-and in its shortest form. This file knows no structure; who reads which element is for the other files here.
+DER, and of BER the two things that writers of bundles still use: lengths that are only known at the
+end, and strings in pieces. Everything else is refused, above all what one element could hide behind
+another: each length must fit exactly, and in its shortest form. This file knows no structure; who
+reads which element is for the other files here.
 """
+
 from __future__ import annotations
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -20,13 +22,17 @@ CONSTRUCTED, CONTEXT = 0x20, 0x80
 
 
 class Element(NamedTuple):
-    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` of it, header included."""
+    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` of it, header
+    included.
+    """
 
     tag: int
     content: bytes
     whole: bytes
 
-    def children(self, tag: int, part: str, least: int = 0, most: int = MAX_CHILDREN) -> List[Element]:
+    def children(
+        self, tag: int, part: str, least: int = 0, most: int = MAX_CHILDREN
+    ) -> List[Element]:
         """The elements inside this one, which must have the identifier octet ``tag``.
 
         Args:
@@ -62,8 +68,12 @@ class Element(NamedTuple):
             MalformedError: it is something else.
         """
         data = self.content
-        if self.tag != INTEGER or not 1 <= len(data) <= 4 or data[0] & 0x80 or (
-                len(data) > 1 and not data[0] and not data[1] & 0x80):
+        if (
+            self.tag != INTEGER
+            or not 1 <= len(data) <= 4
+            or data[0] & 0x80
+            or (len(data) > 1 and not data[0] and not data[1] & 0x80)
+        ):
             raise damaged(part, "is no small number")
         return int.from_bytes(data, "big")
 
@@ -169,7 +179,7 @@ def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
         return _indefinite(data, at, part, depth)
     if length > 0x80:
         count = length & 0x7F
-        digits = data[start:start + count]
+        digits = data[start : start + count]
         start += count
         length = int.from_bytes(digits, "big")
         if count > 4 or len(digits) < count or length < 0x80 or not digits[0]:
@@ -188,6 +198,6 @@ def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, i
     if depth >= MAX_DEPTH:
         raise damaged(part, "is too deep")
     end = start
-    while data[end:end + 2] != b"\0\0":
+    while data[end : end + 2] != b"\0\0":
         _, end = _next(data, end, part, depth + 1)
-    return Element(tag, data[start:end], data[at:end + 2]), end + 2
+    return Element(tag, data[start:end], data[at : end + 2]), end + 2

@@ -1,7 +1,9 @@
-"""What the firmware's tables say about Azure: the chassis asset tag and the two spellings of the instance's UUID.
+"""What the firmware's tables say about Azure: the chassis asset tag and the two spellings of the
+instance's UUID.
 
 Pure: text in, answers out. Where the firmware's tables are read is ``host/dmi.py``.
 """
+
 from __future__ import annotations
 
 import re
@@ -14,10 +16,12 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def is_azure(asset_tag: Optional[str], sys_vendor: Optional[str] = None) -> Optional[bool]:
-    """Whether this is a VM on Azure: by the chassis asset tag, or, where that cannot be read, by the vendor's name.
+    """Whether this is a VM on Azure: by the chassis asset tag, or, where that cannot be read, by
+    the vendor's name.
 
     Args:
-        asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be read.
+        asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be
+            read.
         sys_vendor: likewise.
 
     Returns:
@@ -34,7 +38,8 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
     """A UUID in lower case, without blanks around it.
 
     Returns:
-        None when ``text`` is no UUID, or one that firmware gives when it has none: all zeros or all ones.
+        None when ``text`` is no UUID, or one that firmware gives when it has none: all zeros or all
+        ones.
     """
     uuid = (text or "").strip().lower()
     if not _UUID.match(uuid) or not set(uuid) - {"0", "-"} or not set(uuid) - {"f", "-"}:
@@ -45,8 +50,8 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
 def swap_byte_order(uuid: str) -> str:
     """The UUID with its first three fields in the other byte order.
 
-    SMBIOS 2.6 made these fields little-endian; older firmware and kernels show them the other way round. Doing it
-    twice gives the UUID back.
+    SMBIOS 2.6 made these fields little-endian; older firmware and kernels show them the other way
+    round. Doing it twice gives the UUID back.
 
     Args:
         uuid: as :func:`normalise_uuid` returns it.

@@ -1,15 +1,17 @@
 r"""The entries of the module write_files: one line for each file that is to be written.
 
-Pure: it knows no path of the machine and no account. A line is a path, words ``key=value``, and last what the file is
-to hold, which goes on to the end of the line::
+Pure: it knows no path of the machine and no account. A line is a path, words ``key=value``, and
+last what the file is to hold, which goes on to the end of the line::
 
     /etc/motd text=Welcome to this VM.\nAsk Bob.
     /etc/app/key mode=0600 owner=app:app base64=AAECAwQ=
     /etc/hosts append text=10.1.0.5 db
     /opt/site/big.bin mode=0755 source=/usr/share/site/big.bin
 
-What an entry holds may be a secret, so no error quotes more than its path and the names of its keys.
+What an entry holds may be a secret, so no error quotes more than its path and the names of its
+keys.
 """
+
 from __future__ import annotations
 
 import base64
@@ -69,7 +71,7 @@ def parse_entry(line: str, number: int) -> FileEntry:
     for at in range(2, 7):
         content = re.match(r"\s*(text|base64|gzip|source)=", rest)
         if content:
-            return _entry(told, path, words, content.group(1), rest[content.end():])
+            return _entry(told, path, words, content.group(1), rest[content.end() :])
         word, _, rest = rest.strip().partition(" ")
         if not word:
             break
@@ -86,21 +88,35 @@ def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) ->
         raise _wrong(told, "its mode is not octal", "such as mode=0644")
     owner, colon, group = words.get("owner", "").partition(":")
     if ("owner" in words and not _ID.match(owner)) or (colon and not _ID.match(group)):
-        raise _wrong(told, "its owner is not valid", "such as owner=app, owner=app:web or owner=0:0")
+        raise _wrong(
+            told, "its owner is not valid", "such as owner=app, owner=app:web or owner=0:0"
+        )
     if key == "source" and not _is_plain(value.strip()):
         raise _wrong(told, "its source is no plain path", PLAIN)
-    return FileEntry(path, int(mode, 8) if mode else None, owner, group, "append" in words,
-                     value.strip() if key == "source" else "", b"" if key == "source" else _decode(told, key, value))
+    return FileEntry(
+        path,
+        int(mode, 8) if mode else None,
+        owner,
+        group,
+        "append" in words,
+        value.strip() if key == "source" else "",
+        b"" if key == "source" else _decode(told, key, value),
+    )
 
 
 def _decode(told: str, key: str, value: str) -> bytes:
     if key == "text":
         if not re.match(r"(?:[^\\]|\\[nt\\])*\Z", value):
-            raise _wrong(told, "its text has a backslash that begins none of \\n, \\t and \\\\",
-                         "write two for one backslash")
+            raise _wrong(
+                told,
+                "its text has a backslash that begins none of \\n, \\t and \\\\",
+                "write two for one backslash",
+            )
         text = re.sub(r"\\(.)", lambda match: _ESCAPES[match.group(1)], value)
         # A file of text ends with a newline; who wants it otherwise has base64.
-        return (text if text.endswith("\n") or not text else text + "\n").encode("utf-8", "surrogateescape")
+        return (text if text.endswith("\n") or not text else text + "\n").encode(
+            "utf-8", "surrogateescape"
+        )
     try:
         data = base64.b64decode("".join(value.split()).encode("ascii"), validate=True)
     except ValueError:
@@ -115,14 +131,22 @@ def _unpack(told: str, data: bytes) -> bytes:
     except zlib.error:
         raise _wrong(told, "its content is not gzip in base64", PACKED) from None
     if len(content) > CONTENT_LIMIT_BYTES:
-        raise _wrong(told, "its content is larger than %d bytes" % CONTENT_LIMIT_BYTES, "put it into the image")
+        raise _wrong(
+            told,
+            "its content is larger than %d bytes" % CONTENT_LIMIT_BYTES,
+            "put it into the image",
+        )
     if not unpacker.eof or unpacker.unused_data:
         raise _wrong(told, "its content is not one whole gzip file", PACKED)
     return content
 
 
 def _is_plain(path: str) -> bool:
-    return path.startswith("/") and "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/")[1:])
+    return (
+        path.startswith("/")
+        and "\0" not in path
+        and all(part not in ("", ".", "..") for part in path.split("/")[1:])
+    )
 
 
 def _shown(path: str) -> str:

@@ -2,6 +2,7 @@
 
 Also what systemd makes of such lines: the names of units.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,7 +16,9 @@ ESCAPES = {" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134", "#": "\\04
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: what is mounted, where, and how. Swap has the place ``none`` and the kind ``swap``."""
+    """One line: what is mounted, where, and how. Swap has the place ``none`` and the kind
+    ``swap``.
+    """
 
     source: str
     place: str
@@ -25,7 +28,14 @@ class Entry:
 
     def render(self) -> str:
         """The line, with our mark and without a line end."""
-        return "%s %s %s %s 0 %d %s" % (_escape(self.source), _escape(self.place), self.kind, self.options, self.check, MARK)
+        return "%s %s %s %s 0 %d %s" % (
+            _escape(self.source),
+            _escape(self.place),
+            self.kind,
+            self.options,
+            self.check,
+            MARK,
+        )
 
 
 def set_entries(text: str, entries: Sequence[Entry]) -> str:
@@ -51,21 +61,29 @@ def other_sources(text: str, place: str) -> List[str]:
     found = []
     for line in text.split("\n"):
         fields = line.split()
-        if len(fields) >= 2 and not fields[0].startswith("#") and not is_ours(line) \
-                and _unescape(fields[1]).rstrip("/") == place.rstrip("/"):
+        if (
+            len(fields) >= 2
+            and not fields[0].startswith("#")
+            and not is_ours(line)
+            and _unescape(fields[1]).rstrip("/") == place.rstrip("/")
+        ):
             found.append(_unescape(fields[0]))
     return found
 
 
 def unit_name(path: str, suffix: str) -> str:
-    """The systemd unit of a path, as ``systemd-escape --path --suffix`` gives it; see systemd.unit(5).
+    """The systemd unit of a path, as ``systemd-escape --path --suffix`` gives it; see
+    systemd.unit(5).
 
     Args:
         path: absolute, without ``.`` and ``..``.
         suffix: ``mount`` or ``swap``.
     """
     inner = "/".join(part for part in path.split("/") if part)
-    return "%s.%s" % ("".join(_escape_for_unit(char, not number) for number, char in enumerate(inner)) or "-", suffix)
+    return "%s.%s" % (
+        "".join(_escape_for_unit(char, not number) for number, char in enumerate(inner)) or "-",
+        suffix,
+    )
 
 
 def _escape_for_unit(char: str, first: bool) -> str:

@@ -1,4 +1,5 @@
 """The WireServer's goal state and list of versions: bytes in, model out. It knows no HTTP."""
+
 from __future__ import annotations
 
 from typing import Tuple
@@ -14,8 +15,8 @@ MAX_URL = 2048
 def parse_goal_state(data: bytes) -> GoalState:
     """Read ``GET /machine?comp=goalstate``.
 
-    Ids are opaque: nothing is asked of them but that they are there, short, and without control characters.
-    When there are several role instances the first is taken for this VM.
+    Ids are opaque: nothing is asked of them but that they are there, short, and without control
+    characters. When there are several role instances the first is taken for this VM.
 
     Args:
         data: the answer's body, UTF-8, with or without a byte-order mark.
@@ -24,8 +25,8 @@ def parse_goal_state(data: bytes) -> GoalState:
         The goal state; ``certificates_url`` as given, escapes and all, None when absent.
 
     Raises:
-        TransientError: there is no RoleInstance, as happens for a moment at boot: it comes by waiting, so it
-            may be waited for as long as for any answer that isn't ready.
+        TransientError: there is no RoleInstance, as happens for a moment at boot: it comes by
+            waiting, so it may be waited for as long as for any answer that isn't ready.
         MalformedError: anything else that is wrong, with the field's name.
     """
     root = markup.parse(data, "GoalState")

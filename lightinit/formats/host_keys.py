@@ -1,8 +1,10 @@
 """SSH host keys: which files are some, and the fingerprint of one.
 
-Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows and what ssh asks about at a first
+Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows and what ssh asks
+    about at a first
 connection: base64 of the SHA-256 of the key's blob, without padding.
 """
+
 from __future__ import annotations
 
 import base64
@@ -15,11 +17,15 @@ from lightinit.errors import MalformedError
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
 _PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
 
-_MADE = tuple("ssh_host_%skey" % kind for kind in ("", "dsa_", "rsa_", "ecdsa_", "ed25519_", "xmss_"))
+_MADE = tuple(
+    "ssh_host_%skey" % kind for kind in ("", "dsa_", "rsa_", "ecdsa_", "ed25519_", "xmss_")
+)
 
 
 def is_host_key_file(name: str) -> bool:
-    """Whether a file of this name in /etc/ssh is a host key, private or public, or its certificate."""
+    """Whether a file of this name in /etc/ssh is a host key, private or public, or its
+    certificate.
+    """
     return _FILE.match(name) is not None
 
 
@@ -29,7 +35,9 @@ def is_private_key_file(name: str) -> bool:
 
 
 def private_name(name: str) -> str:
-    """The name of the private key to which a host key's file of this name (private, public, certificate) belongs."""
+    """The name of the private key to which a host key's file of this name (private, public,
+    certificate) belongs.
+    """
     name = name[:-4] if name.endswith(".pub") else name
     return name[:-5] if name.endswith("-cert") else name
 
@@ -54,7 +62,7 @@ def fingerprint(public: bytes) -> str:
         kind = words[0].decode("ascii")
     except (IndexError, ValueError, binascii.Error):
         raise MalformedError("not an ssh public key") from None
-    if blob[:4] != len(kind).to_bytes(4, "big") or blob[4:4 + len(kind)] != words[0]:
+    if blob[:4] != len(kind).to_bytes(4, "big") or blob[4 : 4 + len(kind)] != words[0]:
         raise MalformedError("not an ssh public key")
     digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=")
     return "%s SHA256:%s" % (kind, digest.decode("ascii"))

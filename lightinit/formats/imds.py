@@ -1,9 +1,11 @@
-"""The metadata document of IMDS: bytes in, checked document out, and from it an Instance. It knows no HTTP.
+"""The metadata document of IMDS: bytes in, checked document out, and from it an Instance. It knows
+no HTTP.
 
-Null and absent are the same everywhere. A field that provisioning depends on has a strict type: anything else is an
-error that names the place. In the others it is a warning, and what can be made of it is taken. What is not known is
-kept as it came, for ``lightinit query``.
+Null and absent are the same everywhere. A field that provisioning depends on has a strict type:
+anything else is an error that names the place. In the others it is a warning, and what can be made
+of it is taken. What is not known is kept as it came, for ``lightinit query``.
 """
+
 from __future__ import annotations
 
 import json
@@ -13,22 +15,34 @@ from lightinit.errors import MalformedError
 from lightinit.model import Instance, SshKey, User
 
 Document = Dict[str, Any]
-_Place = Tuple[Any, Any]  # the place of what is around it (None at the top), and the key or number in it
+_Place = Tuple[
+    Any, Any
+]  # the place of what is around it (None at the top), and the key or number in it
 
 LIMIT_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 30
 MAX_TEXT = 256
 MAX_WARNINGS = 20
-_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number",
-          type(None): "null"}
+_KINDS = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    type(None): "null",
+}
 
 
-def parse(data: bytes, limit_bytes: int = LIMIT_BYTES, warnings: Optional[List[str]] = None) -> Document:
+def parse(
+    data: bytes, limit_bytes: int = LIMIT_BYTES, warnings: Optional[List[str]] = None
+) -> Document:
     """Read ``GET /metadata/instance`` with ``format=json``.
 
-    What could not be written down again as JSON in UTF-8 is replaced: a number that is none, or beyond all
-    bounds, by null; half a surrogate pair by ``?``. Of a key that comes twice the last counts.
+    What could not be written down again as JSON in UTF-8 is replaced: a number that is none, or
+    beyond all bounds, by null; half a surrogate pair by ``?``. Of a key that comes twice the last
+    counts.
 
     Args:
         data: the answer's body, UTF-8, with or without a byte-order mark.
@@ -47,8 +61,9 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES, warnings: Optional[List[s
     except RecursionError:
         raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH) from None
     except json.JSONDecodeError as error:
-        raise MalformedError("imds document is not json", line=error.lineno, column=error.colno,
-                             error=error.msg) from None
+        raise MalformedError(
+            "imds document is not json", line=error.lineno, column=error.colno, error=error.msg
+        ) from None
     if not isinstance(document, dict):
         raise MalformedError("imds document is not an object", found=_KINDS[type(document)])
     cleaned: Document = _clean(document, None, 1, [] if warnings is None else warnings)
@@ -59,8 +74,8 @@ def parse_text(data: bytes) -> str:
     """Read a single value that was asked for with ``format=text``; it may be empty.
 
     Raises:
-        MalformedError: not UTF-8, more than 256 characters, several lines, or markup (some proxy's own page,
-            say).
+        MalformedError: not UTF-8, more than 256 characters, several lines, or markup (some proxy's
+            own page, say).
     """
     try:
         text = _decode(data).strip()
@@ -82,17 +97,20 @@ def newest_versions(body: bytes) -> Tuple[str, ...]:
     return tuple(sorted({version for version in offered if _is_version(version)}, reverse=True))
 
 
-def instance_from_document(document: Document, instance_id: str, warnings: Optional[List[str]] = None) -> Instance:
+def instance_from_document(
+    document: Document, instance_id: str, warnings: Optional[List[str]] = None
+) -> Instance:
     """What the document says about this VM.
 
     Args:
         document: as :func:`parse` gives it.
         instance_id: the id that semaphores hang on; the document's own ``vmId`` is another field.
-        warnings: where to note the fields of the wrong type that provisioning does not depend on, if anywhere.
+        warnings: where to note the fields of the wrong type that provisioning does not depend on,
+            if anywhere.
 
     Raises:
-        MalformedError: a field that it depends on has the wrong type; ``path`` says which, ``found`` what it is
-            instead.
+        MalformedError: a field that it depends on has the wrong type; ``path`` says which,
+            ``found`` what it is instead.
     """
     compute = _Fields(document, "", [] if warnings is None else warnings).object("compute")
     profile = compute.object("osProfile")
@@ -146,17 +164,27 @@ def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...
         missing.append("osProfile")
     elif instance.admin is None or (os_profile and not compute["osProfile"].get("adminUsername")):
         missing.append("adminUsername")
-    if instance.admin is not None and instance.admin.password_login is False and not instance.admin.ssh_keys:
+    if (
+        instance.admin is not None
+        and instance.admin.password_login is False
+        and not instance.admin.ssh_keys
+    ):
         missing.append("ssh keys while password login is off")
     return tuple(missing)
 
 
 def pool_type(document: Document) -> str:
-    """``extended.compute.ppsType``: the pool in which the VM waits for an owner; "" for none (``None``, absent)."""
+    """``extended.compute.ppsType``: the pool in which the VM waits for an owner; "" for none
+    (``None``, absent).
+    """
     here: Any = document
     for name in ("extended", "compute", "ppsType"):
         here = here.get(name) if isinstance(here, dict) else None
-    return "" if not isinstance(here, str) or here.strip().lower() == "none" else here.strip()[:MAX_TEXT]
+    return (
+        ""
+        if not isinstance(here, str) or here.strip().lower() == "none"
+        else here.strip()[:MAX_TEXT]
+    )
 
 
 def _decode(data: bytes) -> str:
@@ -167,16 +195,20 @@ def _decode(data: bytes) -> str:
 
 def _is_version(text: Any) -> bool:
     # As it goes into a URL, nothing but YYYY-MM-DD will do.
-    return (isinstance(text, str) and text.isascii() and text.replace("-", "").isdigit()
-            and [len(part) for part in text.split("-")] == [4, 2, 2])
+    return (
+        isinstance(text, str)
+        and text.isascii()
+        and text.replace("-", "").isdigit()
+        and [len(part) for part in text.split("-")] == [4, 2, 2]
+    )
 
 
 def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:
     """The admin account, None when nothing names it.
 
-    Before api-version 2020-07-15 there is no osProfile, yet each public key has a path, and Azure puts the
-    keys of a Linux VM nowhere but in the admin's home: ``/home/NAME/.ssh/authorized_keys``. So the path tells
-    the name.
+    Before api-version 2020-07-15 there is no osProfile, yet each public key has a path, and Azure
+    puts the keys of a Linux VM nowhere but in the admin's home:
+    ``/home/NAME/.ssh/authorized_keys``. So the path tells the name.
     """
     disabled = profile.boolean("disablePasswordAuthentication")
     name = profile.text("adminUsername")
@@ -188,7 +220,9 @@ def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:
 
 
 def _keys(compute: _Fields) -> Tuple[SshKey, ...]:
-    found = (SshKey(key.text("keyData"), key.loose_text("path")) for key in compute.objects("publicKeys"))
+    found = (
+        SshKey(key.text("keyData"), key.loose_text("path")) for key in compute.objects("publicKeys")
+    )
     return tuple(key for key in found if key.text)
 
 
@@ -202,7 +236,9 @@ def _tags(compute: _Fields) -> Dict[str, str]:
 
 
 class _Fields:
-    """An object of the document that knows its path, and gives its fields only in the type asked for."""
+    """An object of the document that knows its path, and gives its fields only in the type asked
+    for.
+    """
 
     def __init__(self, values: Mapping[str, Any], path: str, warnings: List[str]) -> None:
         self._values = values
@@ -214,7 +250,9 @@ class _Fields:
         return str(self._get(name, str) or "").strip()
 
     def loose_text(self, name: str) -> str:
-        """As :meth:`text`, but a number is taken as its text, and anything else as absent; both are noted."""
+        """As :meth:`text`, but a number is taken as its text, and anything else as absent; both are
+        noted.
+        """
         value = self._values.get(name)
         if value is None or isinstance(value, str):
             return (value or "").strip()
@@ -272,12 +310,19 @@ class _Fields:
 
     def _wrong(self, name: str, expected: str, value: Any) -> MalformedError:
         # The value itself stays out: it may be a secret in the wrong place.
-        return MalformedError("imds field has the wrong type", path=self._path + name, expected=expected,
-                              found=_KINDS[type(value)])
+        return MalformedError(
+            "imds field has the wrong type",
+            path=self._path + name,
+            expected=expected,
+            found=_KINDS[type(value)],
+        )
 
     def _note(self, name: str, expected: str, value: Any, what: str) -> None:
-        _note(self._warnings, "imds field %s has the wrong type (%s instead of %s) and is %s" % (
-            self._path + name, _KINDS[type(value)], expected, what))
+        _note(
+            self._warnings,
+            "imds field %s has the wrong type (%s instead of %s) and is %s"
+            % (self._path + name, _KINDS[type(value)], expected, what),
+        )
 
 
 def _note(warnings: List[str], text: str) -> None:
@@ -288,7 +333,8 @@ def _note(warnings: List[str], text: str) -> None:
 
 
 def _clean(value: Any, place: Optional[_Place], depth: int, warnings: List[str]) -> Any:
-    """A copy without what could not be written down again: numbers that are none, halves of surrogate pairs.
+    """A copy without what could not be written down again: numbers that are none, halves of
+    surrogate pairs.
 
     Raises:
         MalformedError: the nesting is bottomless.
@@ -296,14 +342,21 @@ def _clean(value: Any, place: Optional[_Place], depth: int, warnings: List[str])
     if depth > MAX_DEPTH:
         raise MalformedError("imds document is too deep", max_depth=MAX_DEPTH)
     if isinstance(value, dict):
-        return {_clean_text(key, place, warnings): _clean(inner, (place, key), depth + 1, warnings)
-                for key, inner in value.items()}
+        return {
+            _clean_text(key, place, warnings): _clean(inner, (place, key), depth + 1, warnings)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_clean(inner, (place, number), depth + 1, warnings) for number, inner in enumerate(value)]
+        return [
+            _clean(inner, (place, number), depth + 1, warnings)
+            for number, inner in enumerate(value)
+        ]
     if isinstance(value, str):
         return _clean_text(value, place, warnings)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        _note(warnings, "imds field %s has an impossible number, which is passed over" % _path(place))
+        _note(
+            warnings, "imds field %s has an impossible number, which is passed over" % _path(place)
+        )
         return None
     return value
 

@@ -1,8 +1,10 @@
 """Reads the lease file of dhclient (ISC): a log of ``lease { … }`` declarations, the newest last.
 
-Pure: bytes in, leases out. The grammar is that of dhclient.leases(5) and dhclient.conf(5); the forms of values are
-those that the client's own printer emits, with what older releases and other distributions' patches do differently.
+Pure: bytes in, leases out. The grammar is that of dhclient.leases(5) and dhclient.conf(5); the
+forms of values are those that the client's own printer emits, with what older releases and other
+distributions' patches do differently.
 """
+
 from __future__ import annotations
 
 import re
@@ -12,8 +14,15 @@ from lightinit.formats import lease_options as options
 from lightinit.model import Lease, Route
 
 WIRESERVER_NAMES = ("unknown-245", "option-245", "private-245", "private_245")
-ROUTE_NAMES = ("rfc3442-classless-static-routes", "classless-static-routes", "unknown-121", "option-121",
-               "ms-classless-static-routes", "unknown-249", "option-249")
+ROUTE_NAMES = (
+    "rfc3442-classless-static-routes",
+    "classless-static-routes",
+    "unknown-121",
+    "option-121",
+    "ms-classless-static-routes",
+    "unknown-249",
+    "option-249",
+)
 
 # A token: a quoted string as it stands, quotes and escapes included; or one of { } ; or a word.
 Token = str
@@ -21,27 +30,31 @@ Statement = List[Token]
 
 _BLANK_OR_COMMENT = re.compile(r"(?:\s+|#[^\n]*)+")
 _WORD = re.compile(r"[^\s{};\"#]+")
-# What the client prints after a closing quote. Anything else there means that the quote belongs to the string:
-# releases before 4 printed a byte 0x22 as it is.
+# What the client prints after a closing quote. Anything else there means that the quote belongs to
+# the string: releases before 4 printed a byte 0x22 as it is.
 _AFTER_STRING = re.compile(r"[ \t]*(?:[;,{}\n#]|\Z)")
 _QUOTE_OR_ESCAPE = re.compile(r'"|\\.', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 
 
-def read_dhclient(data: bytes, now_s: float, source: str = "", interface: Optional[str] = None) -> Tuple[Lease, ...]:
+def read_dhclient(
+    data: bytes, now_s: float, source: str = "", interface: Optional[str] = None
+) -> Tuple[Lease, ...]:
     """The unexpired leases in a dhclient lease file.
 
-    A block that is not closed was cut in the middle and does not count, nor does one whose date cannot be read;
-    ``lease6`` blocks are passed over.
+    A block that is not closed was cut in the middle and does not count, nor does one whose date
+    cannot be read; ``lease6`` blocks are passed over.
 
     Args:
         data: the file's bytes.
         now_s: Unix time in seconds; a lease that ends at or before it is left out.
         source: the file's path, to be noted in the leases.
-        interface: the interface's name if the file's name says it; what a block says itself comes first.
+        interface: the interface's name if the file's name says it; what a block says itself comes
+            first.
 
     Returns:
-        For each interface the last unexpired block, in the order of the file, so the newest is last.
+        For each interface the last unexpired block, in the order of the file, so the newest is
+        last.
     """
     found: Dict[Optional[str], Lease] = {}
     for block in _blocks(_tokens(data.decode("latin-1"))):
@@ -78,14 +91,16 @@ def _string_end(text: str, start: int) -> Optional[int]:
 
 
 def _blocks(tokens: Iterator[Token]) -> Iterator[List[Statement]]:
-    """The statements of each complete ``lease { … }``; other declarations, nested ones too, are passed over."""
+    """The statements of each complete ``lease { … }``; other declarations, nested ones too, are
+    passed over.
+    """
     depth = 0
     statement: Statement = []
     block: Optional[List[Statement]] = None
     for word in tokens:
         if word == "{" and statement[-1:] == ["lease"]:
-            # Also inside another block or after half a statement: the client was killed while it wrote that one,
-            # and began anew.
+            # Also inside another block or after half a statement: the client was killed while it
+            # wrote that one, and began anew.
             depth, block, statement = 1, [], []
         elif word == "{":
             depth, statement = depth + 1, []
@@ -121,10 +136,16 @@ def _lease(block: List[Statement], source: str, interface: Optional[str]) -> Opt
         return None
     wireservers = [_wireserver(given[name]) for name in WIRESERVER_NAMES if name in given]
     routes = [_routes(given[name]) for name in ROUTE_NAMES if name in given]
-    return Lease(client="dhclient", address=address, interface=interface, source=source, expires_s=expires_s,
-                 wireserver=next((found for found in wireservers if found), None),
-                 routers=options.addresses_from_text(" ".join(given.get("routers", []))),
-                 routes=next((found for found in routes if found), ()))
+    return Lease(
+        client="dhclient",
+        address=address,
+        interface=interface,
+        source=source,
+        expires_s=expires_s,
+        wireserver=next((found for found in wireservers if found), None),
+        routers=options.addresses_from_text(" ".join(given.get("routers", []))),
+        routes=next((found for found in routes if found), ()),
+    )
 
 
 def _time(values: List[Token]) -> Optional[float]:
@@ -136,7 +157,8 @@ def _time(values: List[Token]) -> Optional[float]:
 
 def _wireserver(values: List[Token]) -> Optional[str]:
     if len(values) == 1 and values[0].startswith('"'):
-        # As the client escapes it; failing that, with each backslash that starts no octal escape taken for a byte.
+        # As the client escapes it; failing that, with each backslash that starts no octal escape
+        # taken for a byte.
         for lone_backslash in (False, True):
             raw = _unescape(values[0][1:-1], lone_backslash)
             if len(raw) == 4:

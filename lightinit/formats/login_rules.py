@@ -1,7 +1,10 @@
-"""What keeps a user out although the key or the password is right: sshd's lists of users and groups, and shadow.
+"""What keeps a user out although the key or the password is right: sshd's lists of users and
+groups, and shadow.
 
-Pure. Semantics: sshd_config(5), shadow(5); what sshd does about shadow with PAM (pam_unix) and without.
+Pure. Semantics: sshd_config(5), shadow(5); what sshd does about shadow with PAM (pam_unix) and
+without.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -44,7 +47,11 @@ def judge_lists(output: str, who: Who) -> Verdict:
         if not entries:
             continue
         shown = "%s in sshd's configuration: %s" % (name, " ".join(entries)[:SHOWN_CHARS])
-        named = _names_user(entries, who.user) if name.endswith("Users") else _names_group(entries, who.groups)
+        named = (
+            _names_user(entries, who.user)
+            if name.endswith("Users")
+            else _names_group(entries, who.groups)
+        )
         if named is None:
             doubt = doubt or shown
         elif named == name.startswith("Deny"):
@@ -53,7 +60,9 @@ def judge_lists(output: str, who: Who) -> Verdict:
 
 
 def _names_user(entries: Sequence[str], user: str) -> Optional[bool]:
-    """Whether a list names the user; None where it does for logins from some hosts. A ``!`` there is a letter to sshd."""
+    """Whether a list names the user; None where it does for logins from some hosts. A ``!`` there
+    is a letter to sshd.
+    """
     found: Optional[bool] = False
     for entry in entries:
         name, at, host = entry.rpartition("@")
@@ -69,7 +78,9 @@ def _names_group(entries: Sequence[str], groups: Sequence[str]) -> bool:
     return any(matches_pattern(group, entry) for entry in entries for group in groups)
 
 
-def judge_shadow(shadow: str, name: str, today: int, pam: Optional[bool], password_is_new: bool = False) -> Verdict:
+def judge_shadow(
+    shadow: str, name: str, today: int, pam: Optional[bool], password_is_new: bool = False
+) -> Verdict:
     """Whether shadow lets a user in.
 
     Args:
@@ -77,7 +88,8 @@ def judge_shadow(shadow: str, name: str, today: int, pam: Optional[bool], passwo
         name: the account's.
         today: in days since 1970.
         pam: whether sshd asks PAM; None: not known.
-        password_is_new: the account will get another password, so what is said of the present one does not count.
+        password_is_new: the account will get another password, so what is said of the present one
+            does not count.
     """
     expires = _number(shadow, name, 7)
     if expires is not None and today >= expires:
@@ -86,14 +98,22 @@ def judge_shadow(shadow: str, name: str, today: int, pam: Optional[bool], passwo
     if field is None or password_is_new:
         return Verdict()
     if field.startswith("!") and pam is False:
-        return Verdict(shut="the account's password is locked (!), and sshd without PAM lets nobody in then")
+        return Verdict(
+            shut="the account's password is locked (!), and sshd without PAM lets nobody in then"
+        )
     changed, days, grace = (_number(shadow, name, at) for at in (2, 4, 6))
     if changed is None or (changed and (days is None or today - changed <= days)):
         return Verdict()
     aged = "the account's password has aged out"
     if pam and not is_password_hash(field):
         return Verdict(shut=aged + ", PAM demands a new one, and there is no old one to give")
-    if pam and changed and days is not None and grace is not None and today - changed > days + grace:
+    if (
+        pam
+        and changed
+        and days is not None
+        and grace is not None
+        and today - changed > days + grace
+    ):
         return Verdict(shut=aged + ", and PAM takes no new one any more")
     return Verdict(doubt=aged + ": the first login demands a new one")
 

@@ -1,9 +1,11 @@
 """XML as the Azure platform writes it, read without any of what XML can do harm with.
 
-A document becomes plain :class:`Element` objects. There are no entities, no document types, no external
-anything: a document that mentions them is refused before a parser sees it. This file knows no schema; who
-reads which element is for the other files here.
+A document becomes plain :class:`Element` objects. There are no entities, no document types, no
+external
+anything: a document that mentions them is refused before a parser sees it. This file knows no
+schema; who reads which element is for the other files here.
 """
+
 from __future__ import annotations
 
 from typing import Any, List, Optional
@@ -18,7 +20,9 @@ MAX_TEXT = 512
 
 
 class Element:
-    """One element: its ``name`` without a prefix, ``namespace`` ("" for none), ``text`` and ``children``."""
+    """One element: its ``name`` without a prefix, ``namespace`` ("" for none), ``text`` and
+    ``children``.
+    """
 
     __slots__ = ("children", "name", "namespace", "text")
 
@@ -45,7 +49,8 @@ class Element:
         return [child for child in self.children if child.name == name]
 
     def value(self, *names: str, limit: int = MAX_TEXT) -> str:
-        """The text at the path ``names``, without white space around it; "" when it is missing or empty.
+        """The text at the path ``names``, without white space around it; "" when it is missing or
+        empty.
 
         Raises:
             MalformedError: it is longer than ``limit`` characters, or has control characters.
@@ -54,7 +59,9 @@ class Element:
         text = found.text.strip() if found is not None else ""
         where = "/".join((self.name,) + names)
         if len(text) > limit:
-            raise MalformedError("xml field is too long", field=where, characters=len(text), limit=limit)
+            raise MalformedError(
+                "xml field is too long", field=where, characters=len(text), limit=limit
+            )
         if not text.isprintable():
             raise MalformedError("xml field has control characters", field=where)
         return text
@@ -83,8 +90,8 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
         The outermost element.
 
     Raises:
-        MalformedError: too long, not UTF-8, a document type or an entity declaration, not well-formed, too
-            deep, too many elements, or another outermost element.
+        MalformedError: too long, not UTF-8, a document type or an entity declaration, not
+            well-formed, too deep, too many elements, or another outermost element.
     """
     if len(data) > limit_bytes:
         raise MalformedError("xml document is too large", bytes=len(data), limit_bytes=limit_bytes)
@@ -109,8 +116,12 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
     try:
         parser.Parse(text, True)
     except expat.ExpatError as error:
-        raise MalformedError("xml document is not well-formed", line=error.lineno, column=error.offset,
-                             error=expat.ErrorString(error.code)) from None
+        raise MalformedError(
+            "xml document is not well-formed",
+            line=error.lineno,
+            column=error.offset,
+            error=expat.ErrorString(error.code),
+        ) from None
     except UnicodeEncodeError:  # pragma: no cover - text decoded from UTF-8 has no surrogates
         raise MalformedError("xml document is not utf-8") from None
     outermost = builder.outermost
@@ -138,8 +149,11 @@ class _Builder:
         element = Element(local, namespace)
         self._count += 1
         if len(self._open) >= MAX_DEPTH or self._count > MAX_ELEMENTS:
-            raise MalformedError("xml document is too deep or has too many elements", max_depth=MAX_DEPTH,
-                                 max_elements=MAX_ELEMENTS)
+            raise MalformedError(
+                "xml document is too deep or has too many elements",
+                max_depth=MAX_DEPTH,
+                max_elements=MAX_ELEMENTS,
+            )
         if self._open:
             self._open[-1].children.append(element)
         else:
@@ -156,7 +170,9 @@ class _Builder:
 
 
 def escape(text: str) -> str:
-    """Text made fit to stand between two tags: what XML cannot hold becomes ``?``, markup is escaped."""
+    """Text made fit to stand between two tags: what XML cannot hold becomes ``?``, markup is
+    escaped.
+    """
     safe = "".join(character if _is_legal(character) else "?" for character in text)
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -165,4 +181,6 @@ def _is_legal(character: str) -> bool:
     # XML 1.0, section 2.2, production Char, less the carriage return, which readers turn into a
     # newline.
     code = ord(character)
-    return code in (0x9, 0xA) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
+    return (
+        code in (0x9, 0xA) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
+    )

@@ -1,4 +1,5 @@
 """What the kernel says of mounts and swap: /proc/PID/mountinfo and /proc/swaps (proc(5))."""
+
 from __future__ import annotations
 
 import re
@@ -33,19 +34,31 @@ class Mount:
 
 
 def parse_mounts(text: str) -> List[Mount]:
-    """The mounts in the text of a mountinfo, in order; lines that are not understood are passed over."""
+    """The mounts in the text of a mountinfo, in order; lines that are not understood are passed
+    over.
+    """
     found = []
     for line in text.split("\n"):
         before, dash, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         if dash and len(left) >= 6 and len(right) >= 3:
-            found.append(Mount(left[2], _unescape(left[4]), right[0], _unescape(right[1]), tuple(left[5].split(",")),
-                               tuple(right[2].split(","))))
+            found.append(
+                Mount(
+                    left[2],
+                    _unescape(left[4]),
+                    right[0],
+                    _unescape(right[1]),
+                    tuple(left[5].split(",")),
+                    tuple(right[2].split(",")),
+                )
+            )
     return found
 
 
 def find_mount(text: str, place: str) -> Optional[Mount]:
-    """The file system that is seen at ``place``: the last one mounted there; None when there is none."""
+    """The file system that is seen at ``place``: the last one mounted there; None when there is
+    none.
+    """
     return next((mount for mount in reversed(parse_mounts(text)) if mount.place == place), None)
 
 
@@ -56,7 +69,12 @@ def parse_swaps(text: str) -> List[Tuple[str, int]]:
         fields = line.split()
         if len(fields) >= 3 and fields[2].isdigit():
             path = _unescape(fields[0])
-            found.append((path[:-len(" (deleted)")] if path.endswith(" (deleted)") else path, int(fields[2])))
+            found.append(
+                (
+                    path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path,
+                    int(fields[2]),
+                )
+            )
     return found
 
 

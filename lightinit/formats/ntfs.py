@@ -1,9 +1,11 @@
 """What an NTFS volume holds, read from its bytes: no driver, no mount, and nothing is written.
 
-It answers one question, whether anybody has put something on a volume, so it walks the master file table (MFT), in which
-each file and folder has a record, and does not go by folders' indexes. Whatever does not follow the format is an error:
-who asks takes that for "somebody's". The layout is that of NTFS 3.1.
+It answers one question, whether anybody has put something on a volume, so it walks the master file
+table (MFT), in which each file and folder has a record, and does not go by folders' indexes.
+Whatever does not follow the format is an error: who asks takes that for "somebody's". The layout is
+that of NTFS 3.1.
 """
+
 from __future__ import annotations
 
 import struct
@@ -28,7 +30,9 @@ DOS_NAMESPACE = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder: its path's parts from the root, whether it is a folder, and its size in bytes."""
+    """A file or folder: its path's parts from the root, whether it is a folder, and its size in
+    bytes.
+    """
 
     path: Tuple[str, ...]
     is_folder: bool
@@ -55,7 +59,7 @@ class _Attribute(NamedTuple):
         size, at = struct.unpack_from("<IH", self.body, 16)
         if at + size > len(self.body):
             raise _wrong("an attribute is longer than its record")
-        return self.body[at:at + size]
+        return self.body[at : at + size]
 
 
 class _Geometry(NamedTuple):
@@ -74,8 +78,10 @@ def survey(read: Read, start: int, size_bytes: int) -> Volume:
         size_bytes: how long its partition is.
 
     Raises:
-        MalformedError: it is no NTFS volume, a damaged one, or one with far more on it than a new one has.
+        MalformedError: it is no NTFS volume, a damaged one, or one with far more on it than a new
+            one has.
     """
+
     def inside(offset: int, size: int) -> bytes:
         if offset < 0 or offset + size > size_bytes:
             raise _wrong("something lies beyond its end")
@@ -102,16 +108,27 @@ def _read_boot_sector(sector: bytes, size_bytes: int) -> _Geometry:
     if sector[3:11] != MAGIC or sector[510:512] != b"\x55\xaa":
         raise _wrong("no boot sector")
     sector_bytes, per_cluster = struct.unpack_from("<HB", sector, 0x0B)
-    cluster_bytes = sector_bytes * (per_cluster if per_cluster <= 0x80 else 1 << (256 - per_cluster))
+    cluster_bytes = sector_bytes * (
+        per_cluster if per_cluster <= 0x80 else 1 << (256 - per_cluster)
+    )
     sectors, mft_lcn = struct.unpack_from("<QQ", sector, 0x28)
     (per_record,) = struct.unpack_from("<b", sector, 0x40)
     record_bytes = per_record * cluster_bytes if per_record > 0 else 1 << -per_record
-    if sector_bytes not in (512, 1024, 2048, 4096) or not 512 <= cluster_bytes <= 2 * 1024 * 1024 \
-            or cluster_bytes & (cluster_bytes - 1) or record_bytes not in (1024, 2048, 4096):
+    if (
+        sector_bytes not in (512, 1024, 2048, 4096)
+        or not 512 <= cluster_bytes <= 2 * 1024 * 1024
+        or cluster_bytes & (cluster_bytes - 1)
+        or record_bytes not in (1024, 2048, 4096)
+    ):
         raise _wrong("sizes that cannot be")
     if sectors * sector_bytes > size_bytes:
         raise _wrong("larger than its partition")
-    return _Geometry(cluster_bytes, record_bytes, mft_lcn * cluster_bytes, sectors * sector_bytes // cluster_bytes)
+    return _Geometry(
+        cluster_bytes,
+        record_bytes,
+        mft_lcn * cluster_bytes,
+        sectors * sector_bytes // cluster_bytes,
+    )
 
 
 def _records(read: Read, geometry: _Geometry) -> Iterator[Tuple[int, bytes]]:
@@ -154,9 +171,9 @@ def _mend(record: bytes) -> Optional[bytes]:
     mended = bytearray(record)
     for index in range(1, count):
         end = index * STRIDE_BYTES
-        if record[end - 2:end] != record[at:at + 2]:
+        if record[end - 2 : end] != record[at : at + 2]:
             raise _wrong("a record that was only half written")
-        mended[end - 2:end] = record[at + 2 * index:at + 2 * index + 2]
+        mended[end - 2 : end] = record[at + 2 * index : at + 2 * index + 2]
     return bytes(mended) if struct.unpack_from("<H", record, 22)[0] & 1 else None
 
 
@@ -168,8 +185,10 @@ def _attributes(record: bytes) -> Iterator[_Attribute]:
             return
         if length < 24 or at + length > len(record):
             break
-        body = record[at:at + length]
-        yield _Attribute(kind, body[8] == 0, body[9] > 0, struct.unpack_from("<H", body, 12)[0], body)
+        body = record[at : at + length]
+        yield _Attribute(
+            kind, body[8] == 0, body[9] > 0, struct.unpack_from("<H", body, 12)[0], body
+        )
         at += length
     raise _wrong("a record without an end")
 
@@ -184,8 +203,8 @@ def _runs(attribute: bytes, geometry: _Geometry) -> Iterator[Tuple[int, int]]:
         end = at + 1 + length_size + offset_size
         if not length_size or not offset_size or end > len(attribute):
             raise _wrong("its file table has a hole")
-        length = int.from_bytes(attribute[at + 1:at + 1 + length_size], "little")
-        cluster += int.from_bytes(attribute[at + 1 + length_size:end], "little", signed=True)
+        length = int.from_bytes(attribute[at + 1 : at + 1 + length_size], "little")
+        cluster += int.from_bytes(attribute[at + 1 + length_size : end], "little", signed=True)
         if cluster < 0 or cluster + length > geometry.clusters:
             raise _wrong("something lies beyond its end")
         yield cluster * geometry.cluster_bytes, length * geometry.cluster_bytes
@@ -207,9 +226,12 @@ def _named(names: List[bytes], attributes: List[_Attribute], record: bytes) -> _
     for each in attributes:
         if each.kind == DATA:  # other streams of the file count too
             size += len(each.value) if each.resident else struct.unpack_from("<Q", each.body, 48)[0]
-    return _Child(struct.unpack_from("<Q", name, 0)[0] & 0xFFFFFFFFFFFF,
-                  name[66:66 + 2 * name[64]].decode("utf-16-le", "replace"),
-                  bool(struct.unpack_from("<H", record, 22)[0] & 2), size)
+    return _Child(
+        struct.unpack_from("<Q", name, 0)[0] & 0xFFFFFFFFFFFF,
+        name[66 : 66 + 2 * name[64]].decode("utf-16-le", "replace"),
+        bool(struct.unpack_from("<H", record, 22)[0] & 2),
+        size,
+    )
 
 
 def _with_paths(children: Dict[int, _Child]) -> Iterator[Entry]:

@@ -1,8 +1,10 @@
-"""The provisioning document with its secrets struck out, and else byte for byte as it came. It knows no device.
+"""The provisioning document with its secrets struck out, and else byte for byte as it came. It
+knows no device.
 
-A copy that is kept must never hold the password or the custom data. What cannot be told for sure is no copy at all, but
-a fixed stub. Names decide, not namespaces: a secret is one under any prefix.
+A copy that is kept must never hold the password or the custom data. What cannot be told for sure is
+no copy at all, but a fixed stub. Names decide, not namespaces: a secret is one under any prefix.
 """
+
 from __future__ import annotations
 
 import re
@@ -13,17 +15,33 @@ from lightinit.errors import MalformedError
 from lightinit.formats import markup
 
 REDACTED = "REDACTED"
-STUB = (b'<?xml version="1.0" encoding="utf-8"?>\n'
-        b"<Environment><!-- left out: what is secret in it could not be told apart --></Environment>\n")
+STUB = (
+    b'<?xml version="1.0" encoding="utf-8"?>\n'
+    b"<Environment><!-- left out: what is secret in it could not be told apart --></Environment>\n"
+)
 # Compared with names in lower case, without anything but letters and digits.
-SECRET_WORDS = ("passw", "passphrase", "userdata", "customdata", "secret", "token", "privatekey", "credential",
-                "protectedsetting", "connectionstring", "accesskey", "accountkey", "sasuri")
+SECRET_WORDS = (
+    "passw",
+    "passphrase",
+    "userdata",
+    "customdata",
+    "secret",
+    "token",
+    "privatekey",
+    "credential",
+    "protectedsetting",
+    "connectionstring",
+    "accesskey",
+    "accountkey",
+    "sasuri",
+)
 # It smells of a password, and should be seen; only while it says what it may say.
 BOOLEAN_NAMES = ("disablesshpasswordauthentication",)
 # These say which thing it is, as in `<Property key="password" value="..."/>`.
 KEY_ATTRIBUTES = ("key", "name", "id")
 BOOLEANS = ("", "true", "false", "1", "0", "yes", "no", "on", "off")
-# A secret of fewer characters is found in any text by chance. The platform takes no password shorter than this.
+# A secret of fewer characters is found in any text by chance. The platform takes no password
+# shorter than this.
 MAX_SECRETS = 100  # each is looked for in the whole result
 SHORTEST_SECRET = 6
 
@@ -33,16 +51,17 @@ _ATTRIBUTE = re.compile(rb"""([^\s=<>"'/]+)(\s*=\s*)("[^"]*"|'[^']*')""")
 def redact(data: bytes) -> bytes:
     """Strike out what is secret in a document.
 
-    Struck out is the content of each element whose name, or one of whose attributes, smells of a secret, its attributes
-    too; attributes whose names smell; comments and processing instructions that mention a secret; and text that
-    is itself markup or JSON which does.
+    Struck out is the content of each element whose name, or one of whose attributes, smells of a
+    secret, its attributes too; attributes whose names smell; comments and processing instructions
+    that mention a secret; and text that is itself markup or JSON which does.
 
     Args:
         data: a document, whole or broken, of any kind.
 
     Returns:
-        It with ``REDACTED`` in their places; everything else is as it was. When it is not well-formed, or a secret can
-        still be found in what would remain, a fixed document with nothing of ``data``.
+        It with ``REDACTED`` in their places; everything else is as it was. When it is not
+        well-formed, or a secret can still be found in what would remain, a fixed document with
+        nothing of ``data``.
     """
     try:
         markup.parse(data, None)
@@ -51,7 +70,11 @@ def redact(data: bytes) -> bytes:
         left = _Marker(result)
     except (MalformedError, expat.ExpatError):
         return STUB
-    if left.cuts or len(marked.secrets) > MAX_SECRETS or any(_remains(secret, left, result) for secret in marked.secrets):
+    if (
+        left.cuts
+        or len(marked.secrets) > MAX_SECRETS
+        or any(_remains(secret, left, result) for secret in marked.secrets)
+    ):
         return STUB
     return result
 
@@ -70,11 +93,15 @@ def _smells(name: str) -> bool:
 
 def _is_secret_text(text: str) -> bool:
     """Whether text holds a document of its own that smells, as a CDATA section may."""
-    return "PRIVATE KEY" in text.upper() or (("<" in text or text.lstrip()[:1] in ("{", "[")) and _smells(text))
+    return "PRIVATE KEY" in text.upper() or (
+        ("<" in text or text.lstrip()[:1] in ("{", "[")) and _smells(text)
+    )
 
 
 class _Open:
-    """An element that is open: its name, where its content begins, its own text, and whether it is a secret."""
+    """An element that is open: its name, where its content begins, its own text, and whether it is
+    a secret.
+    """
 
     __slots__ = ("begin", "name", "secret", "text")
 
@@ -89,7 +116,8 @@ class _Marker:
     """Walks over a document and notes what is to be cut, by byte.
 
     Attributes:
-        cuts: (begin, end, what is put there), in no order; none overlaps another unless it lies within.
+        cuts: (begin, end, what is put there), in no order; none overlaps another unless it lies
+            within.
         secrets: the texts that are cut.
         kept: the texts and attribute values that stay.
     """
@@ -158,7 +186,7 @@ class _Marker:
         if (closed.secret and not boolean) or _is_secret_text(text):
             if self._within_secret():
                 self.secrets.append(text)  # what is around it is cut
-            elif end > closed.begin and self._data[closed.begin - 2:closed.begin] != b"/>":
+            elif end > closed.begin and self._data[closed.begin - 2 : closed.begin] != b"/>":
                 self._cut(closed.begin, end, text)
         else:
             self.kept.append(text)
@@ -191,7 +219,7 @@ def _end_of_tag(data: bytes, begin: int) -> int:
     """Where the tag that begins at ``begin`` has ended; a ``>`` within quotes does not end it."""
     quote = b""
     for at in range(begin, len(data)):
-        letter = data[at:at + 1]
+        letter = data[at : at + 1]
         if quote:
             if letter == quote:
                 quote = b""

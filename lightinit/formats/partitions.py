@@ -1,4 +1,5 @@
 """Partition tables, MBR and GPT, from a disk's bytes."""
+
 from __future__ import annotations
 
 import struct
@@ -13,7 +14,9 @@ Read = Callable[[int, int], bytes]
 PROTECTIVE = 0xEE
 EXTENDED = (0x05, 0x0F, 0x85)
 LINUX = 0x83
-RESERVED = "e3c9e316-0b5c-4db8-817d-f92df00215ae"  # Microsoft's, which Windows puts first on each GPT disk
+RESERVED = (
+    "e3c9e316-0b5c-4db8-817d-f92df00215ae"  # Microsoft's, which Windows puts first on each GPT disk
+)
 ENTRIES_LIMIT = 1024
 
 
@@ -64,7 +67,9 @@ def read_table(read: Read, size_bytes: int, sector_bytes: int = 512) -> Table:
         if active not in (0, 0x80):
             raise _wrong("an MBR with an entry that cannot be")
         if kind:
-            found.append(Partition(index + 1, start * sector_bytes, count * sector_bytes, "%02x" % kind))
+            found.append(
+                Partition(index + 1, start * sector_bytes, count * sector_bytes, "%02x" % kind)
+            )
     if any(int(each.kind, 16) == PROTECTIVE for each in found):
         return Table("gpt", _read_gpt(read, size_bytes, sector_bytes))
     if any(int(each.kind, 16) in EXTENDED for each in found):
@@ -75,28 +80,41 @@ def read_table(read: Read, size_bytes: int, sector_bytes: int = 512) -> Table:
 def set_linux_type(sector: bytes, number: int) -> bytes:
     """The first sector of a disk with an MBR, its partition ``number`` marked as one of Linux's."""
     at = 0x1BE + 16 * (number - 1) + 4
-    return sector[:at] + bytes((LINUX,)) + sector[at + 1:]
+    return sector[:at] + bytes((LINUX,)) + sector[at + 1 :]
 
 
 def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Tuple[Partition, ...]:
     header = read(sector_bytes, sector_bytes)
     size, crc = struct.unpack_from("<II", header, 12)
-    if header[:8] != b"EFI PART" or not 92 <= size <= sector_bytes \
-            or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc:
+    if (
+        header[:8] != b"EFI PART"
+        or not 92 <= size <= sector_bytes
+        or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc
+    ):
         raise _wrong("a GPT whose header is damaged")
     at, count, entry_bytes, crc = struct.unpack_from("<QIII", header, 72)
-    if not 0 < count <= ENTRIES_LIMIT or entry_bytes not in (128, 256, 512) \
-            or at * sector_bytes + count * entry_bytes > size_bytes:
+    if (
+        not 0 < count <= ENTRIES_LIMIT
+        or entry_bytes not in (128, 256, 512)
+        or at * sector_bytes + count * entry_bytes > size_bytes
+    ):
         raise _wrong("a GPT whose header cannot be")
     entries = read(at * sector_bytes, count * entry_bytes)
     if zlib.crc32(entries) != crc:
         raise _wrong("a GPT whose entries are damaged")
     found = []
     for index in range(count):
-        entry = entries[index * entry_bytes:(index + 1) * entry_bytes]
+        entry = entries[index * entry_bytes : (index + 1) * entry_bytes]
         if any(entry[:16]):
             first, last = struct.unpack_from("<QQ", entry, 32)
-            found.append(Partition(index + 1, first * sector_bytes, (last - first + 1) * sector_bytes, _guid(entry[:16])))
+            found.append(
+                Partition(
+                    index + 1,
+                    first * sector_bytes,
+                    (last - first + 1) * sector_bytes,
+                    _guid(entry[:16]),
+                )
+            )
     return _check(found, size_bytes)
 
 

@@ -1,7 +1,10 @@
-"""Passwords that the platform gives: which are none at all, which a host's tools can take, and what they become.
+"""Passwords that the platform gives: which are none at all, which a host's tools can take, and what
+they become.
 
-Pure: nothing is set here. A password is a secret: no reason, no detail and no text that comes from here has it.
+Pure: nothing is set here. A password is a secret: no reason, no detail and no text that comes from
+    here has it.
 """
+
 from __future__ import annotations
 
 import re
@@ -13,21 +16,26 @@ from lightinit.model import User
 _STRUCK_OUT = re.compile(r"REDACTED|\*+")
 # libxcrypt and PAM take one byte less than 512; longer ones are refused or, worse, cut.
 MAX_BYTES = 511
-# A hash by which every character counts; the DES forms have no dollar, and know the first eight only.
+# A hash by which every character counts; the DES forms have no dollar, and know the first eight
+# only.
 _STRONG_HASH = re.compile(r"\$[^$]+\$.+")
 
 
 def is_struck_out(text: str) -> bool:
-    """Whether ``text`` is what agents put in the place of a secret in the copy of ovf-env.xml that they keep.
+    """Whether ``text`` is what agents put in the place of a secret in the copy of ovf-env.xml that
+    they keep.
 
-    Ours and cloud-init's have the word, WALinuxAgent's an asterisk. Neither can be a password, since Azure demands six
-    characters of several kinds; taken for one it would open the account to all.
+    Ours and cloud-init's have the word, WALinuxAgent's an asterisk. Neither can be a password,
+    since Azure demands six characters of several kinds; taken for one it would open the account to
+    all.
     """
     return _STRUCK_OUT.fullmatch(text) is not None
 
 
 def given_password(admin: User) -> str:
-    """The password that the platform gives for ``admin``, "" for none: what stands for one struck out is none."""
+    """The password that the platform gives for ``admin``, "" for none: what stands for one struck
+    out is none.
+    """
     return "" if is_struck_out(admin.password) else admin.password
 
 
@@ -64,8 +72,12 @@ def check_password(password: str, user: str) -> str:
     elif any(letter < " " or "\x7f" <= letter < "\xa0" for letter in password):
         why = "it has a control character"
     if why:
-        raise ProvisioningError("password is not allowed", user=user, why=why,
-                                hint="make the VM anew with another password, or with an ssh key")
+        raise ProvisioningError(
+            "password is not allowed",
+            user=user,
+            why=why,
+            hint="make the VM anew with another password, or with an ssh key",
+        )
     return password
 
 

@@ -1,8 +1,11 @@
-"""Encryption by password as PKCS#12 knows it: the old schemes of its own (RFC 7292), and PBES2 (RFC 8018).
+"""Encryption by password as PKCS#12 knows it: the old schemes of its own (RFC 7292), and PBES2 (RFC
+8018).
 
-The platform's bundles have an empty password, so it protects nothing; it is spelled in two ways, which lead to different
-keys. A password here is always in the spelling of PKCS#12: UTF-16 with two zeros after it, or nothing at all.
+The platform's bundles have an empty password, so it protects nothing; it is spelled in two ways,
+which lead to different keys. A password here is always in the spelling of PKCS#12: UTF-16 with two
+zeros after it, or nothing at all.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -24,7 +27,8 @@ HMACS: Dict[str, str] = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
-# pbeWithSHA1And3-KeyTripleDES-CBC and pbeWithSHA1And2-KeyTripleDES-CBC, with the bytes of their keys.
+# pbeWithSHA1And3-KeyTripleDES-CBC and pbeWithSHA1And2-KeyTripleDES-CBC, with the bytes of their
+# keys.
 TRIPLE_DES: Dict[str, int] = {"1.2.840.113549.1.12.1.3": 24, "1.2.840.113549.1.12.1.4": 16}
 # pbeWithSHA1And128BitRC2-CBC and pbeWithSHA1And40BitRC2-CBC.
 RC2: Dict[str, str] = {"1.2.840.113549.1.12.1.5": "RC2-128", "1.2.840.113549.1.12.1.6": "RC2-40"}
@@ -59,10 +63,14 @@ def decrypt(algorithm: der.Element, password: bytes, data: bytes) -> bytes:
     how = _Derivation(salt.octets(part), check_iterations(iterations, part))
     key = derive("sha1", password, how.salt, how.iterations, FOR_KEY, TRIPLE_DES[oid])
     vector = derive("sha1", password, how.salt, how.iterations, FOR_VECTOR, 8)
-    return ciphers.decrypt_cbc(ciphers.CIPHERS[ciphers.DES_EDE3_CBC], (key + key[:8])[:24], vector, data)
+    return ciphers.decrypt_cbc(
+        ciphers.CIPHERS[ciphers.DES_EDE3_CBC], (key + key[:8])[:24], vector, data
+    )
 
 
-def derive(digest: str, password: bytes, salt: bytes, iterations: int, purpose: int, length: int) -> bytes:
+def derive(
+    digest: str, password: bytes, salt: bytes, iterations: int, purpose: int, length: int
+) -> bytes:
     """The key derivation of PKCS#12 (RFC 7292, appendix B.2).
 
     Args:
@@ -82,8 +90,12 @@ def derive(digest: str, password: bytes, salt: bytes, iterations: int, purpose: 
             last = hashlib.new(digest, last).digest()
         result += last
         added = int.from_bytes((last * block)[:block], "big") + 1
-        text = b"".join(((int.from_bytes(text[at:at + block], "big") + added) % (1 << 8 * block)).to_bytes(block, "big")
-                        for at in range(0, len(text), block))
+        text = b"".join(
+            ((int.from_bytes(text[at : at + block], "big") + added) % (1 << 8 * block)).to_bytes(
+                block, "big"
+            )
+            for at in range(0, len(text), block)
+        )
     return result[:length]
 
 
@@ -95,8 +107,12 @@ def check_iterations(element: der.Element, part: str) -> int:
     """
     iterations = element.integer(part)
     if not 1 <= iterations <= MAX_ITERATIONS:
-        raise MalformedError("certificate bundle asks for too much work", part=part, iterations=iterations,
-                             limit=MAX_ITERATIONS)
+        raise MalformedError(
+            "certificate bundle asks for too much work",
+            part=part,
+            iterations=iterations,
+            limit=MAX_ITERATIONS,
+        )
     return iterations
 
 
@@ -113,8 +129,13 @@ def _decrypt_pbes2(parameters: der.Element, password: bytes, data: bytes) -> byt
         raise der.damaged(part, "wants a key of another length")
     digest = _read_prf(tuple(rest), part)
     # PBKDF2 takes the password in UTF-8, where both spellings of the empty one are nothing.
-    key = hashlib.pbkdf2_hmac(digest, password.decode("utf-16-be").rstrip("\0").encode(), how.salt, how.iterations,
-                              cipher.key_bytes)
+    key = hashlib.pbkdf2_hmac(
+        digest,
+        password.decode("utf-16-be").rstrip("\0").encode(),
+        how.salt,
+        how.iterations,
+        cipher.key_bytes,
+    )
     return ciphers.decrypt_cbc(cipher, key, vector, data)
 
 

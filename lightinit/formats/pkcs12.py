@@ -1,9 +1,11 @@
 """PKCS#12 with an empty password (RFC 7292), as it lies in the platform's certificate bundles.
 
-The checksum (MAC) is what shows that nothing was damaged on the way, and that the envelope around was opened with the
-right key; without one nothing is taken. ``cryptography`` can read such files too, but gives one key of several; it is used
-for RC2, which it has in no other way. Names and other attributes of the parts are not looked at.
+The checksum (MAC) is what shows that nothing was damaged on the way, and that the envelope around
+was opened with the right key; without one nothing is taken. ``cryptography`` can read such files
+too, but gives one key of several; it is used for RC2, which it has in no other way. Names and other
+attributes of the parts are not looked at.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -69,13 +71,17 @@ def _find_password(mac: der.Element, safes: bytes) -> bytes:
     digest = ciphers.find_hash(oid)
     count = pbe.check_iterations(iterations[0], part) if iterations else 1
     for password in (pbe.EMPTY, pbe.ABSENT):
-        if hmac.compare_digest(_make_mac(digest, password, salt.octets(part), count, safes), wanted.octets(part)):
+        if hmac.compare_digest(
+            _make_mac(digest, password, salt.octets(part), count, safes), wanted.octets(part)
+        ):
             return password
     raise MalformedError("certificate bundle has a wrong mac")
 
 
 def _make_mac(digest: str, password: bytes, salt: bytes, iterations: int, safes: bytes) -> bytes:
-    key = pbe.derive(digest, password, salt, iterations, pbe.FOR_MAC, hashlib.new(digest).digest_size)
+    key = pbe.derive(
+        digest, password, salt, iterations, pbe.FOR_MAC, hashlib.new(digest).digest_size
+    )
     return hmac.new(key, safes, digest).digest()
 
 
@@ -93,7 +99,9 @@ def _read_safe(safe: der.Element, password: bytes, found: Contents) -> None:
         if oid in pbe.RC2:
             _open_by_library(safe.whole, oid, password, found)
         else:
-            _read_bags(pbe.decrypt(encrypted.algorithm, password, encrypted.content), password, found)
+            _read_bags(
+                pbe.decrypt(encrypted.algorithm, password, encrypted.content), password, found
+            )
     else:
         raise ciphers.unknown_algorithm(kind)
 
@@ -124,21 +132,33 @@ def _read_bags(data: bytes, password: bytes, found: Contents, depth: int = 0) ->
             _read_bags(inner.whole, password, found, depth + 1)
 
 
-# -- RC2 ---------------------------------------------------------------------------------------------------------------
+# -- RC2
+# --------------------------------------------------------------------------------------------------
+
 
 def _open_by_library(safe: bytes, oid: str, password: bytes, found: Contents) -> None:
     """Have ``cryptography`` open one part, put into a PKCS#12 of its own.
 
-    It gives all certificates and one key, which is all that ever is in one part with RC2: keys are encrypted one by one.
+    It gives all certificates and one key, which is all that ever is in one part with RC2: keys are
+    encrypted one by one.
     """
     safes = der.encode(der.SEQUENCE, safe)
     salt, iterations = bytes(8), 2
-    algorithm = der.encode(der.SEQUENCE, bytes.fromhex("06052b0e03021a"), der.encode(der.NULL))  # SHA-1
+    algorithm = der.encode(
+        der.SEQUENCE, bytes.fromhex("06052b0e03021a"), der.encode(der.NULL)
+    )  # SHA-1
     mac = _make_mac("sha1", password, salt, iterations, safes)
     whole = der.encode(
-        der.SEQUENCE, der.encode(der.INTEGER, b"\3"), _make_content_info(der.encode(der.OCTET_STRING, safes)),
-        der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, algorithm, der.encode(der.OCTET_STRING, mac)),
-                   der.encode(der.OCTET_STRING, salt), der.encode(der.INTEGER, bytes((iterations,)))))
+        der.SEQUENCE,
+        der.encode(der.INTEGER, b"\3"),
+        _make_content_info(der.encode(der.OCTET_STRING, safes)),
+        der.encode(
+            der.SEQUENCE,
+            der.encode(der.SEQUENCE, algorithm, der.encode(der.OCTET_STRING, mac)),
+            der.encode(der.OCTET_STRING, salt),
+            der.encode(der.INTEGER, bytes((iterations,))),
+        ),
+    )
     key, certificates = _load(whole, password, pbe.RC2[oid])
     found.keys.extend(key)
     found.certificates.extend(certificates)
@@ -153,12 +173,26 @@ def _load(whole: bytes, password: bytes, cipher: str) -> Tuple[List[bytes], List
     try:
         loaded: Any = load_key_and_certificates(whole, b"" if password else None, engine)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # The checksum was right, so the part is what its author wrote: it is the cipher that is missing.
+        # The checksum was right, so the part is what its author wrote: it is the cipher that is
+        # missing.
         raise ciphers.missing_cipher(cipher) from error
     key, first, more = loaded
-    keys = [] if key is None else [key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())]
-    certificates = [each.public_bytes(serialization.Encoding.DER) for each in [first] + list(more) if each is not None]
+    keys = (
+        []
+        if key is None
+        else [
+            key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        ]
+    )
+    certificates = [
+        each.public_bytes(serialization.Encoding.DER)
+        for each in [first] + list(more)
+        if each is not None
+    ]
     return keys, certificates
 
 

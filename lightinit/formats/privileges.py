@@ -2,14 +2,16 @@
 
 Pure: text in, text out. Grammar: sudoers(5), doas.conf(5).
 """
+
 from __future__ import annotations
 
 import re
 from typing import Collection, List, Sequence
 
 HEADER = "# Written by lightinit: the rules of the admin users.\n"
-# Settings of sudo's that have it ask for root's password, or that of whoever the command is run as. Some kinds of sudo
-# (sudo-rs) do not know all of them, and take a line that names a strange one for faulty: the first that is taken counts.
+# Settings of sudo's that have it ask for root's password, or that of whoever the command is run as.
+# Some kinds of sudo (sudo-rs) do not know all of them, and take a line that names a strange one for
+# faulty: the first that is taken counts.
 OWN_PASSWORD = (("targetpw", "rootpw", "runaspw"), ("targetpw", "rootpw"), ())
 
 
@@ -40,26 +42,34 @@ def sudoers_lines(user: str) -> List[str]:
 
 
 def _quote(user: str) -> str:
-    # A bare word in capitals would be the name of an alias, and ALL everybody; Defaults and User_Alias open other
-    # kinds of line. In quotes each of them is a user.
+    # A bare word in capitals would be the name of an alias, and ALL everybody; Defaults and
+    # User_Alias open other kinds of line. In quotes each of them is a user.
     return '"%s"' % user if re.match(r"[A-Z][A-Z0-9_]*\Z|Defaults|.*_Alias\Z", user) else user
 
 
-def edit_sudoers_file(text: str, user: str, password: bool, known_users: Collection[str],
-                      own: Sequence[str] = OWN_PASSWORD[0]) -> str:
+def edit_sudoers_file(
+    text: str,
+    user: str,
+    password: bool,
+    known_users: Collection[str],
+    own: Sequence[str] = OWN_PASSWORD[0],
+) -> str:
     """Our own file below sudoers.d, with the rule of ``user`` in it.
 
     Args:
         text: the file as it is, "" when there is none.
         user: the admin.
         password: as in :func:`sudoers_rule`.
-        known_users: users that still exist: an earlier admin's lines in our file stay as long as there is one.
-        own: where sudo asks, the settings by which that could be for another's password; one of ``OWN_PASSWORD``.
+        known_users: users that still exist: an earlier admin's lines in our file stay as long as
+            there is one.
+        own: where sudo asks, the settings by which that could be for another's password; one of
+            ``OWN_PASSWORD``.
     """
     keep: List[str] = []
     for line in text.split("\n"):
-        match = re.match(r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z', line) or re.match(
-            r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z', line)
+        match = re.match(
+            r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z', line
+        ) or re.match(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z', line)
         if match and match.group(1) != user and match.group(1) in known_users:
             keep.append(line)
     defaults = [sudoers_defaults(user, own)] if password and own else []
@@ -79,12 +89,15 @@ def add_include(sudoers: str, folder: str) -> str:
 
 
 def doas_rule(user: str, password: bool) -> str:
-    """The line of doas.conf that lets ``user`` run everything. In quotes no name is taken for a keyword."""
+    """The line of doas.conf that lets ``user`` run everything. In quotes no name is taken for a
+    keyword.
+    """
     return 'permit %s"%s"' % ("" if password else "nopass ", user)
 
 
 def edit_doas_conf(text: str, user: str, password: bool) -> str:
-    """A doas.conf with the rule of ``user`` in it; the last matching rule counts, so it stands at the end.
+    """A doas.conf with the rule of ``user`` in it; the last matching rule counts, so it stands at
+    the end.
 
     An earlier rule of ours for the same user goes; every other line stays.
     """

@@ -1,29 +1,53 @@
-"""Data for everyone's eyes: what smells of a secret is struck out of any JSON value. It knows no document in particular."""
+"""Data for everyone's eyes: what smells of a secret is struck out of any JSON value. It knows no
+document in particular.
+"""
+
 from __future__ import annotations
 
 from typing import Any, Mapping
 
 REDACTED = "redacted for non-root user"
 # Compared with names in lower case, without anything but letters and digits.
-SECRET_WORDS = ("passw", "passphrase", "userdata", "customdata", "secret", "token", "privatekey",
-                "credential", "protectedsetting", "connectionstring", "accesskey", "accountkey", "sasuri")
+SECRET_WORDS = (
+    "passw",
+    "passphrase",
+    "userdata",
+    "customdata",
+    "secret",
+    "token",
+    "privatekey",
+    "credential",
+    "protectedsetting",
+    "connectionstring",
+    "accesskey",
+    "accountkey",
+    "sasuri",
+)
 
 
 def redact(document: Any) -> Any:
-    """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any depth.
+    """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any
+    depth.
 
-    Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication`` should be
-    seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out when the name smells. A
-    text is struck out, whatever its name, when it holds a private key, or is itself JSON that smells.
+    Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication``
+    should be seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out
+    when the name smells. A text is struck out, whatever its name, when it holds a private key, or
+    is itself JSON that smells.
 
     Args:
         document: any JSON value.
     """
     if isinstance(document, Mapping):
         smelly_name = isinstance(document.get("name"), str) and _smells(document["name"])
-        return {key: _redact_value(value, _smells(str(key)) or (smelly_name and key == "value")
-                                   or (key == "tags" and isinstance(value, str) and _smells(value)))
-                for key, value in document.items()}
+        return {
+            key: _redact_value(
+                value,
+                _smells(str(key))
+                or (smelly_name and key == "value")
+                or (key == "tags" and isinstance(value, str) and _smells(value)),
+            )
+            for key, value in document.items()
+        }
     if isinstance(document, (list, tuple)):
         return [redact(value) for value in document]
     if isinstance(document, str) and _is_secret_text(document):
@@ -32,7 +56,9 @@ def redact(document: Any) -> Any:
 
 
 def _redact_value(value: Any, smells: bool) -> Any:
-    harmless = value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false")
+    harmless = (
+        value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false")
+    )
     return REDACTED if smells and not harmless else redact(value)
 
 

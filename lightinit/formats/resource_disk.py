@@ -1,10 +1,12 @@
 """What a resource disk is, by its bytes: the platform's fresh one, ours, or somebody's.
 
-Only what is certain may be formatted, so every doubt makes it somebody's. The platform delivers its disk with one
-partition that fills it, and on it an NTFS volume labelled "Temporary Storage" with a warning in a text file; disks beyond
-2 TiB have a GPT with a reserved partition before that. Local NVMe disks come empty.
-(https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs; the rest as cloud-init's datasource knows it.)
+Only what is certain may be formatted, so every doubt makes it somebody's. The platform delivers its
+disk with one partition that fills it, and on it an NTFS volume labelled "Temporary Storage" with a
+warning in a text file; disks beyond 2 TiB have a GPT with a reserved partition before that. Local
+NVMe disks come empty. (https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs;
+the rest as cloud-init's datasource knows it.)
 """
+
 from __future__ import annotations
 
 import enum
@@ -23,8 +25,8 @@ PLATFORM_LABEL = "Temporary Storage"
 README = "DATALOSS_WARNING_README.txt"
 README_LIMIT_BYTES = 64 * 1024
 MIB = 1024 * 1024
-# Between the table and the first partition, in a sector that neither MBR nor GPT uses. It says that lightinit has found
-# the disk fresh and begun to format it; it goes when that is done.
+# Between the table and the first partition, in a sector that neither MBR nor GPT uses. It says that
+# lightinit has found the disk fresh and begun to format it; it goes when that is done.
 MARK_AT = 32 * 1024
 MARK_BYTES = 512
 MARK = b"lightinit: this disk was found fresh and is being formatted\n".ljust(MARK_BYTES, b"\0")
@@ -52,7 +54,8 @@ class Verdict:
         state: what may be done with it.
         found: what lies on it, in words.
         partition: the partition that counts: ours, or the one that can be formatted as it stands.
-        table: ``gpt`` or ``mbr``: the kind of table that must be made first; "" when the partition can stay.
+        table: ``gpt`` or ``mbr``: the kind of table that must be made first; "" when the partition
+            can stay.
         filesystem: ours: ``ext4`` or ``xfs``.
         marked: the mark of formatting is on it.
     """
@@ -81,7 +84,11 @@ def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> Verdict:
         table = read_table(read, size_bytes, sector_bytes)
     except MalformedError as error:
         return Verdict(State.FOREIGN, error.details.get("why", error.reason))
-    on_disk = [each for each in find_signatures(read, 0, size_bytes) if each.kind != "GPT" or table.kind != "gpt"]
+    on_disk = [
+        each
+        for each in find_signatures(read, 0, size_bytes)
+        if each.kind != "GPT" or table.kind != "gpt"
+    ]
     if on_disk:
         return Verdict(State.FOREIGN, _kinds(on_disk) + " on the disk itself")
     if not table.kind:
@@ -97,7 +104,13 @@ def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> Verdict:
     if verdict.state is State.OURS or verdict.state is State.FOREIGN:
         return verdict
     # Beyond what an MBR can count, and where the mark would have no place, a new table is made.
-    return Verdict(verdict.state, verdict.found, partition if fits else None, "" if fits else new_table, marked=marked)
+    return Verdict(
+        verdict.state,
+        verdict.found,
+        partition if fits else None,
+        "" if fits else new_table,
+        marked=marked,
+    )
 
 
 def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
@@ -106,7 +119,11 @@ def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
     if len(partitions) > 1 and partitions[0].kind == RESERVED:
         partitions.pop(0)
     if len(partitions) != 1:
-        return "%d partitions" % len(partitions) if partitions else "a partition table without partitions"
+        return (
+            "%d partitions" % len(partitions)
+            if partitions
+            else "a partition table without partitions"
+        )
     only = partitions[0]
     slack = max(16 * MIB, size_bytes // 100)
     reserved = sum(each.size_bytes for each in table.partitions if each is not only)
@@ -119,7 +136,14 @@ def _assess_partition(read: Read, partition: Partition, marked: bool) -> Verdict
     found = find_signatures(read, partition.start, partition.size_bytes)
     kinds = [each.kind for each in found]
     if kinds in (["ext4"], ["XFS"]) and found[0].label == LABEL and not found[0].unfinished:
-        return Verdict(State.OURS, "the file system that lightinit made", partition, "", kinds[0].lower(), marked)
+        return Verdict(
+            State.OURS,
+            "the file system that lightinit made",
+            partition,
+            "",
+            kinds[0].lower(),
+            marked,
+        )
     if kinds == ["NTFS"]:
         return _assess_ntfs(read, partition)
     if marked and (not found or found == [Signature("XFS", LABEL, True)]):
@@ -135,18 +159,27 @@ def _assess_ntfs(read: Read, partition: Partition) -> Verdict:
     try:
         volume = ntfs.survey(read, partition.start, partition.size_bytes)
     except MalformedError as error:
-        return Verdict(State.FOREIGN, "NTFS that cannot be read to its end: %s" % error.details.get("why", error.reason))
+        return Verdict(
+            State.FOREIGN,
+            "NTFS that cannot be read to its end: %s" % error.details.get("why", error.reason),
+        )
     count = sum(1 for entry in volume.entries if not _is_platforms(entry))
     if count:
-        return Verdict(State.FOREIGN, "NTFS with %d files or folders that are not the platform's" % count)
+        return Verdict(
+            State.FOREIGN, "NTFS with %d files or folders that are not the platform's" % count
+        )
     has_readme = any(entry.path[0].lower() == README.lower() for entry in volume.entries)
     if volume.label != PLATFORM_LABEL and not has_readme:
-        return Verdict(State.FOREIGN, "an empty NTFS that has neither the platform's label nor its warning")
+        return Verdict(
+            State.FOREIGN, "an empty NTFS that has neither the platform's label nor its warning"
+        )
     return Verdict(State.FRESH, "the platform's NTFS without anything of anybody's")
 
 
 def _is_platforms(entry: ntfs.Entry) -> bool:
-    """Whether it comes from the platform, or from Windows, which keeps a folder of its own on each volume."""
+    """Whether it comes from the platform, or from Windows, which keeps a folder of its own on each
+    volume.
+    """
     first, last = entry.path[0].lower(), entry.path[-1].lower()
     if len(entry.path) == 1:
         if entry.is_folder:
@@ -161,7 +194,7 @@ def _is_blank(read: Read, size_bytes: int, marked: bool) -> bool:
     """Whether there are only zeros at both ends and at many places between, but for the mark."""
     head = read(0, EDGE_BYTES)
     if marked:
-        head = head[:MARK_AT] + head[MARK_AT + MARK_BYTES:]
+        head = head[:MARK_AT] + head[MARK_AT + MARK_BYTES :]
     if not _is_zero(head) or not _is_zero(read(size_bytes - EDGE_BYTES, EDGE_BYTES)):
         return False
     step = (size_bytes - SAMPLE_BYTES) // SAMPLES
@@ -174,5 +207,8 @@ def _is_zero(data: bytes) -> bool:
 
 
 def _kinds(found: List[Signature]) -> str:
-    labels = ["%s labelled %s" % (each.kind, ascii(each.label)[1:-1]) if each.label else each.kind for each in found]
+    labels = [
+        "%s labelled %s" % (each.kind, ascii(each.label)[1:-1]) if each.label else each.kind
+        for each in found
+    ]
     return " and ".join(labels)

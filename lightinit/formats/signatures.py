@@ -1,4 +1,5 @@
 """By which bytes it is told what lies on a disk or partition, and the labels of ext4 and XFS."""
+
 from __future__ import annotations
 
 import struct
@@ -8,20 +9,47 @@ from typing import Callable, List, Tuple
 Read = Callable[[int, int], bytes]
 
 HEAD_BYTES = 256 * 1024
-# What it is, where its mark lies, and the mark. Those that may lie at several places stand several times.
+# What it is, where its mark lies, and the mark. Those that may lie at several places stand several
+# times.
 MARKS: Tuple[Tuple[str, int, bytes], ...] = (
-    ("NTFS", 3, b"NTFS    "), ("exFAT", 3, b"EXFAT   "), ("FAT", 54, b"FAT1"), ("FAT", 82, b"FAT32"),
-    ("BitLocker", 3, b"-FVE-FS-"), ("ReFS", 3, b"ReFS\0\0\0\0"), ("APFS", 32, b"NXSB"),
-    ("ext4", 1080, b"\x53\xef"), ("XFS", 0, b"XFSB"), ("Btrfs", 65600, b"_BHRfS_M"), ("F2FS", 1024, b"\x10\x20\xf5\xf2"),
-    ("ReiserFS", 65588, b"ReIsEr"), ("JFS", 32768, b"JFS1"), ("EROFS", 1024, b"\xe2\xe1\xf5\xe0"), ("squashfs", 0, b"hsqs"),
-    ("ISO 9660", 32769, b"CD001"), ("UDF", 32769, b"BEA01"), ("UFS", 66908, b"\x19\x54\x01\x19"),
-    ("LUKS", 0, b"LUKS\xba\xbe"), ("LUKS", 16384, b"SKUL\xba\xbe"), ("LVM", 0, b"LABELONE"), ("LVM", 512, b"LABELONE"),
-    ("LVM", 1024, b"LABELONE"), ("LVM", 1536, b"LABELONE"), ("RAID", 0, b"\xfc\x4e\x2b\xa9"),
-    ("RAID", 4096, b"\xfc\x4e\x2b\xa9"), ("swap", 4086, b"SWAPSPACE2"), ("swap", 4086, b"SWAP-SPACE"),
-    ("swap", 65526, b"SWAPSPACE2"), ("bcache", 4120, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),
-    ("Bluestore", 0, b"bluestore block device"), ("VDO", 0, b"dmvdo001"), ("Stratis", 516, b"!Stra0tis"),
-    ("ASM", 32, b"ORCLDISK"), ("ZFS", 131072, b"\x0c\xb1\xba\0\0\0\0\0"), ("ZFS", 131072, b"\0\0\0\0\0\xba\xb1\x0c"),
-    ("GPT", 512, b"EFI PART"), ("GPT", 4096, b"EFI PART"),
+    ("NTFS", 3, b"NTFS    "),
+    ("exFAT", 3, b"EXFAT   "),
+    ("FAT", 54, b"FAT1"),
+    ("FAT", 82, b"FAT32"),
+    ("BitLocker", 3, b"-FVE-FS-"),
+    ("ReFS", 3, b"ReFS\0\0\0\0"),
+    ("APFS", 32, b"NXSB"),
+    ("ext4", 1080, b"\x53\xef"),
+    ("XFS", 0, b"XFSB"),
+    ("Btrfs", 65600, b"_BHRfS_M"),
+    ("F2FS", 1024, b"\x10\x20\xf5\xf2"),
+    ("ReiserFS", 65588, b"ReIsEr"),
+    ("JFS", 32768, b"JFS1"),
+    ("EROFS", 1024, b"\xe2\xe1\xf5\xe0"),
+    ("squashfs", 0, b"hsqs"),
+    ("ISO 9660", 32769, b"CD001"),
+    ("UDF", 32769, b"BEA01"),
+    ("UFS", 66908, b"\x19\x54\x01\x19"),
+    ("LUKS", 0, b"LUKS\xba\xbe"),
+    ("LUKS", 16384, b"SKUL\xba\xbe"),
+    ("LVM", 0, b"LABELONE"),
+    ("LVM", 512, b"LABELONE"),
+    ("LVM", 1024, b"LABELONE"),
+    ("LVM", 1536, b"LABELONE"),
+    ("RAID", 0, b"\xfc\x4e\x2b\xa9"),
+    ("RAID", 4096, b"\xfc\x4e\x2b\xa9"),
+    ("swap", 4086, b"SWAPSPACE2"),
+    ("swap", 4086, b"SWAP-SPACE"),
+    ("swap", 65526, b"SWAPSPACE2"),
+    ("bcache", 4120, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),
+    ("Bluestore", 0, b"bluestore block device"),
+    ("VDO", 0, b"dmvdo001"),
+    ("Stratis", 516, b"!Stra0tis"),
+    ("ASM", 32, b"ORCLDISK"),
+    ("ZFS", 131072, b"\x0c\xb1\xba\0\0\0\0\0"),
+    ("ZFS", 131072, b"\0\0\0\0\0\xba\xb1\x0c"),
+    ("GPT", 512, b"EFI PART"),
+    ("GPT", 4096, b"EFI PART"),
 )
 
 
@@ -51,7 +79,7 @@ def find_signatures(read: Read, start: int, size_bytes: int) -> List[Signature]:
     head = read(start, min(HEAD_BYTES, size_bytes))
     found: List[Signature] = []
     for kind, at, mark in MARKS:
-        if head[at:at + len(mark)] == mark and kind not in [each.kind for each in found]:
+        if head[at : at + len(mark)] == mark and kind not in [each.kind for each in found]:
             found.append(_describe(kind, head))
     # Two forms of Linux RAID keep their mark near the end.
     for at in ((size_bytes // 512 - 16) // 8 * 8 * 512, size_bytes // 65536 * 65536 - 65536):
@@ -62,7 +90,7 @@ def find_signatures(read: Read, start: int, size_bytes: int) -> List[Signature]:
 
 def _describe(kind: str, head: bytes) -> Signature:
     if kind == "ext4":
-        return Signature(kind, _text(head[1024 + 120:1024 + 136]))
+        return Signature(kind, _text(head[1024 + 120 : 1024 + 136]))
     if kind == "XFS":
         return Signature(kind, _text(head[108:120]), struct.unpack_from("<B", head, 126)[0] != 0)
     return Signature(kind)

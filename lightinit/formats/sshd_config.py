@@ -1,8 +1,10 @@
 """sshd_config, as far as the AuthorizedKeysFile of one user and the HostKey lines go.
 
-Pure: included files come through a function that the caller passes in. Semantics: sshd_config(5). The first value of a
-keyword counts; the first value in a Match block that applies counts before that.
+Pure: included files come through a function that the caller passes in. Semantics: sshd_config(5).
+The first value of a keyword counts; the first value in a Match block that applies counts before
+that.
 """
+
 from __future__ import annotations
 
 import fnmatch
@@ -30,7 +32,8 @@ class Reading:
     Attributes:
         plain: the values outside Match blocks, first one first.
         matched: the values in Match blocks that apply.
-        unclear: conditions that cannot be known before somebody logs in, in whose block there was a value.
+        unclear: conditions that cannot be known before somebody logs in, in whose block there was a
+            value.
     """
 
     plain: List[Tuple[str, ...]] = field(default_factory=list)
@@ -68,7 +71,9 @@ def read_effective(output: str) -> Tuple[str, ...]:
     return ()
 
 
-def read_host_keys(text: str, included: Callable[[str], Sequence[str]], depth: int = 0) -> List[str]:
+def read_host_keys(
+    text: str, included: Callable[[str], Sequence[str]], depth: int = 0
+) -> List[str]:
     """The files that HostKey lines name, in order, each once; none where sshd goes by its own list.
 
     Args:
@@ -88,18 +93,30 @@ def read_host_keys(text: str, included: Callable[[str], Sequence[str]], depth: i
 
 
 def expand_tokens(path: str, user: str, uid: int, home: str) -> str:
-    """A path with its tokens (``%%``, ``%h``, ``%u``, ``%U``) replaced, absolute: a relative one starts at the home."""
+    """A path with its tokens (``%%``, ``%h``, ``%u``, ``%U``) replaced, absolute: a relative one
+    starts at the home.
+    """
     values = {"%%": "%", "%h": home, "%u": user, "%U": str(uid)}
     expanded = re.sub(r"%.", lambda match: values.get(match.group(), match.group()), path)
     return expanded if expanded.startswith("/") else "%s/%s" % (home.rstrip("/"), expanded)
 
 
-# -- inner -------------------------------------------------------------------------------------------------------------
+# -- inner
+# --------------------------------------------------------------------------------------------------
 
-def _read(text: str, who: Who, included: Callable[[str], Sequence[str]], reading: Reading, block: str,
-          outer: Optional[bool], depth: int) -> None:
-    # ``block`` is the Match line that we are below, and ``applies`` whether it applies: None where that cannot be
-    # known. An included file inherits both from the place of its Include, and its own Match lines end with it.
+
+def _read(
+    text: str,
+    who: Who,
+    included: Callable[[str], Sequence[str]],
+    reading: Reading,
+    block: str,
+    outer: Optional[bool],
+    depth: int,
+) -> None:
+    # ``block`` is the Match line that we are below, and ``applies`` whether it applies: None where
+    # that cannot be known. An included file inherits both from the place of its Include, and its
+    # own Match lines end with it.
     applies = outer
     for keyword, arguments in split_lines(text):
         if keyword == "match":
@@ -134,7 +151,9 @@ def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
 
 
 def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
-    """Whether a Match line applies; None when that hangs on something other than the user and the groups."""
+    """Whether a Match line applies; None when that hangs on something other than the user and the
+    groups.
+    """
     if [word.lower() for word in conditions] == ["all"]:
         return True
     result: Optional[bool] = None if len(conditions) % 2 or not conditions else True

@@ -2,6 +2,7 @@
 
 Pure: it knows no path and no machine. The form of a compiled zone (TZif) is that of RFC 8536.
 """
+
 from __future__ import annotations
 
 import re
@@ -14,7 +15,9 @@ def is_zone_name(name: str) -> bool:
 
     No zone's name has ``..``, a slash at its start, dots or blanks.
     """
-    return len(name) <= NAME_MAX_CHARS and bool(re.match(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z", name))
+    return len(name) <= NAME_MAX_CHARS and bool(
+        re.match(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z", name)
+    )
 
 
 def is_zone(data: bytes) -> bool:
@@ -23,7 +26,8 @@ def is_zone(data: bytes) -> bool:
 
 
 def read_posix_rule(data: bytes) -> str:
-    """The rule in a compiled zone's footer, in the form that TZ has in POSIX: ``CET-1CEST,M3.5.0,M10.5.0/3``.
+    """The rule in a compiled zone's footer, in the form that TZ has in POSIX:
+    ``CET-1CEST,M3.5.0,M10.5.0/3``.
 
     Returns:
         The rule; "" when there is none (a zone of version 1, or one whose times follow no rule).

@@ -2,6 +2,7 @@
 
 A pair lives for as long as one bundle is fetched, in memory alone. The time is passed in.
 """
+
 from __future__ import annotations
 
 import base64
@@ -43,7 +44,8 @@ class Transport:
 
 
 def make_transport(now_s: float) -> Transport:
-    """A new pair: RSA, self-signed, with a subjectKeyIdentifier, by which the platform names the recipient.
+    """A new pair: RSA, self-signed, with a subjectKeyIdentifier, by which the platform names the
+    recipient.
 
     Args:
         now_s: Unix time in seconds, right or wrong.
@@ -65,14 +67,16 @@ def make_transport(now_s: float) -> Transport:
     key: Any = rsa.generate_private_key(65537, KEY_BITS, engine)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    builder = (x509.CertificateBuilder()
-               .subject_name(name)
-               .issuer_name(name)
-               .public_key(key.public_key())
-               .serial_number(x509.random_serial_number())
-               .not_valid_before(epoch + timedelta(seconds=int(min(now_s - 10 * YEAR_S, EARLIEST_S))))
-               .not_valid_after(epoch + timedelta(seconds=int(max(now_s + 10 * YEAR_S, LATEST_S))))
-               .add_extension(key_id, critical=False))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(epoch + timedelta(seconds=int(min(now_s - 10 * YEAR_S, EARLIEST_S))))
+        .not_valid_after(epoch + timedelta(seconds=int(max(now_s + 10 * YEAR_S, LATEST_S))))
+        .add_extension(key_id, critical=False)
+    )
     certificate = builder.sign(key, hashes.SHA256(), engine).public_bytes(Encoding.DER)
     fields = read_fields(certificate)
     return Transport(certificate, fields.issuer, fields.serial, key_id.digest, key)

@@ -2,6 +2,7 @@
 
 It knows no format: their lines are made by the caller, and pass through :func:`edit_account_file`.
 """
+
 from __future__ import annotations
 
 import errno
@@ -20,13 +21,40 @@ LOCK = "/etc/.pwd.lock"
 LOCK_LIMIT_S = 15.0  # as lckpwdf(3)
 LOCK_PAUSE_S = 0.1
 READ_LIMIT_BYTES = 16 * 1024 * 1024  # a host with a hundred thousand accounts still counts
-# What the tools put beside the account files while they change them, under the lock of lckpwdf: shadow's tools X.lock,
-# which holds their process id, busybox X+.
+# What the tools put beside the account files while they change them, under the lock of lckpwdf:
+# shadow's tools X.lock, which holds their process id, busybox X+.
 LOCKED_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
-LOCKERS = ("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "groupmems", "passwd", "chpasswd",
-           "chgpasswd", "gpasswd", "chage", "chfn", "chsh", "newusers", "vipw", "vigr", "pwck", "grpck", "pwconv",
-           "pwunconv", "grpconv", "grpunconv", "adduser", "addgroup", "deluser", "delgroup", "busybox",
-           "systemd-sysuser")  # as in /proc/PID/comm: 15 characters
+LOCKERS = (
+    "useradd",
+    "usermod",
+    "userdel",
+    "groupadd",
+    "groupmod",
+    "groupdel",
+    "groupmems",
+    "passwd",
+    "chpasswd",
+    "chgpasswd",
+    "gpasswd",
+    "chage",
+    "chfn",
+    "chsh",
+    "newusers",
+    "vipw",
+    "vigr",
+    "pwck",
+    "grpck",
+    "pwconv",
+    "pwunconv",
+    "grpconv",
+    "grpunconv",
+    "adduser",
+    "addgroup",
+    "deluser",
+    "delgroup",
+    "busybox",
+    "systemd-sysuser",
+)  # as in /proc/PID/comm: 15 characters
 
 
 @contextmanager
@@ -41,7 +69,9 @@ def lock_accounts(system: System) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise ProvisioningError("account files cannot be locked", path=LOCK, error=error.strerror) from error
+        raise ProvisioningError(
+            "account files cannot be locked", path=LOCK, error=error.strerror
+        ) from error
     try:
         give_up_s = system.clock.monotonic() + LOCK_LIMIT_S
         while True:
@@ -49,9 +79,16 @@ def lock_accounts(system: System) -> Iterator[None]:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError as error:
-                if error.errno not in (errno.EACCES, errno.EAGAIN) or system.clock.monotonic() > give_up_s:
-                    raise ProvisioningError("account files are locked", path=LOCK, error=error.strerror,
-                                            hint="see which program changes accounts: fuser %s" % LOCK) from error
+                if (
+                    error.errno not in (errno.EACCES, errno.EAGAIN)
+                    or system.clock.monotonic() > give_up_s
+                ):
+                    raise ProvisioningError(
+                        "account files are locked",
+                        path=LOCK,
+                        error=error.strerror,
+                        hint="see which program changes accounts: fuser %s" % LOCK,
+                    ) from error
                 system.clock.sleep(LOCK_PAUSE_S)
         yield
     finally:
@@ -59,11 +96,12 @@ def lock_accounts(system: System) -> Iterator[None]:
 
 
 def clear_stale_locks(system: System) -> List[str]:
-    """Remove what a power cut inside useradd or adduser left: with that, no such tool would do anything any more.
+    """Remove what a power cut inside useradd or adduser left: with that, no such tool would do
+    anything any more.
 
-    A process id in a lock says little on a first boot, where low ones are given out again: what counts is whether
-    that process is one of the tools. It is looked at under the lock of lckpwdf, which a tool at work holds, and which
-    is given back before a tool is run.
+    A process id in a lock says little on a first boot, where low ones are given out again: what
+    counts is whether that process is one of the tools. It is looked at under the lock of lckpwdf,
+    which a tool at work holds, and which is given back before a tool is run.
 
     Returns:
         The files that were removed.
@@ -97,7 +135,9 @@ def _is_stale(system: System, name: str) -> bool:
     except ValueError:
         pass
     pid = system.read_text(name).strip("\0 \n") if name.endswith(".lock") else ""
-    holders = [pid] if pid.isdigit() else [each for each in system.list_dir("/proc") if each.isdigit()]
+    holders = (
+        [pid] if pid.isdigit() else [each for each in system.list_dir("/proc") if each.isdigit()]
+    )
     return not any(system.read_text("/proc/%s/comm" % each).strip() in LOCKERS for each in holders)
 
 
@@ -105,7 +145,8 @@ def read_account_file(system: System, name: str) -> str:
     """The text of passwd, shadow or group; "" when there is no such file, and only then.
 
     Raises:
-        ProvisioningError: it is there and cannot be read: taken for empty, it would lead to a user id given twice.
+        ProvisioningError: it is there and cannot be read: taken for empty, it would lead to a user
+            id given twice.
     """
     return _read_account_file(system, name).decode("utf-8", "replace")
 
@@ -116,13 +157,20 @@ def _read_account_file(system: System, name: str) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise ProvisioningError("account file cannot be read", path=name, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "account file cannot be read", path=name, error=error.strerror or str(error)
+        ) from error
     except MalformedError as error:
-        raise ProvisioningError("account file cannot be read", path=name, error=error.reason) from error
+        raise ProvisioningError(
+            "account file cannot be read", path=name, error=error.reason
+        ) from error
 
 
-def edit_account_file(system: System, name: str, edit: Callable[[str], str], new_mode: Optional[int] = None) -> bool:
-    """Replace one of the account files by what ``edit`` makes of it. The caller holds :func:`lock_accounts`.
+def edit_account_file(
+    system: System, name: str, edit: Callable[[str], str], new_mode: Optional[int] = None
+) -> bool:
+    """Replace one of the account files by what ``edit`` makes of it. The caller holds
+    :func:`lock_accounts`.
 
     Args:
         system: the machine.

@@ -2,6 +2,7 @@
 
 It knows no format. Whether an account may go is the caller's to say.
 """
+
 from __future__ import annotations
 
 import logging
@@ -14,7 +15,11 @@ from lightinit.host.accounts import find_busybox
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
-USERDEL_GONE = (0, 6, 12)  # done; no such account; done, but something of its home could not be removed
+USERDEL_GONE = (
+    0,
+    6,
+    12,
+)  # done; no such account; done, but something of its home could not be removed
 HOME_TRIES = 3  # its user may be logged in, and write while it goes
 
 
@@ -26,7 +31,8 @@ def remove_user(system: System, user: str) -> Optional[str]:
         user: an account in this host's own files.
 
     Returns:
-        The tool; None when there is none, or this is a scratch root, and the files have to be edited.
+        The tool; None when there is none, or this is a scratch root, and the files have to be
+        edited.
 
     Raises:
         ProvisioningError: the tool failed.
@@ -36,16 +42,26 @@ def remove_user(system: System, user: str) -> Optional[str]:
         account_files.clear_stale_locks(system)
         ended = system.run([userdel, "-f", user])
         if ended.returncode not in USERDEL_GONE:
-            raise ProvisioningError("account cannot be removed", user=user, tool="userdel", status=ended.returncode,
-                                    said=ended.last_words)
+            raise ProvisioningError(
+                "account cannot be removed",
+                user=user,
+                tool="userdel",
+                status=ended.returncode,
+                said=ended.last_words,
+            )
         return "userdel"
     deluser = find_busybox(system, "deluser")
     if deluser:
         account_files.clear_stale_locks(system)
         ended = system.run([deluser, user])
         if not ended.ok:
-            raise ProvisioningError("account cannot be removed", user=user, tool="deluser", status=ended.returncode,
-                                    said=ended.last_words)
+            raise ProvisioningError(
+                "account cannot be removed",
+                user=user,
+                tool="deluser",
+                status=ended.returncode,
+                said=ended.last_words,
+            )
         return "deluser"
     return None
 

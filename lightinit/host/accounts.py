@@ -1,8 +1,9 @@
 """Users, groups and homes, made with whatever tools the host has: useradd, busybox, or none.
 
-It knows no format. What it knows is the order of things, and who may own what; the account files themselves are the
-work of :mod:`lightinit.host.account_files`.
+It knows no format. What it knows is the order of things, and who may own what; the account files
+themselves are the work of :mod:`lightinit.host.account_files`.
 """
+
 from __future__ import annotations
 
 import logging
@@ -43,7 +44,9 @@ class NewUser:
 
 
 def has_tool(system: System, name: str) -> bool:
-    """Whether the host has the command ``name``: also true of a scratch root, where it is not run."""
+    """Whether the host has the command ``name``: also true of a scratch root, where it is not
+    run.
+    """
     if system.live:
         return system.tool(name) is not None
     return any(system.exists("%s/%s" % (folder, name)) for folder in TOOL_FOLDERS)
@@ -67,7 +70,9 @@ def can_be_shell(system: System, path: str) -> bool:
 
 
 def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str, str]]:
-    """(uid, gid, home, shell) of an account that only NSS knows (LDAP, systemd-homed); None if there is none."""
+    """(uid, gid, home, shell) of an account that only NSS knows (LDAP, systemd-homed); None if
+    there is none.
+    """
     if not system.live:
         return None
     import pwd
@@ -85,7 +90,9 @@ def today(system: System) -> int:
 
 
 def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
-    """The names of an account's groups as NSS has them, which is as sshd has them; none in a scratch root."""
+    """The names of an account's groups as NSS has them, which is as sshd has them; none in a
+    scratch root.
+    """
     if not system.live:
         return ()
     import grp
@@ -99,7 +106,9 @@ def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
     return tuple(found)
 
 
-# -- with the host's tools ---------------------------------------------------------------------------------------------
+# -- with the host's tools
+# ---------------------------------------------------------------------------------------------
+
 
 def add_user(system: System, user: NewUser) -> Optional[str]:
     """Make an account with the host's own tool, which brings the host's own policy.
@@ -127,13 +136,16 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
             options.append("--badname")
             ended = system.run([useradd, "-m"] + options + [user.name])
         if ended.returncode == USERADD_NO_HOME:
-            # Some versions have put the account in place by then, others have not. The home is for make_home.
+            # Some versions have put the account in place by then, others have not. The home is for
+            # make_home.
             LOG.debug("useradd made no home: %s", ended.last_words)
             ended = system.run([useradd, "-M"] + options + [user.name])
             if ended.returncode == USERADD_NAME_IN_USE:
                 return "useradd"
         if not ended.ok:
-            raise ProvisioningError("useradd failed", user=user.name, status=ended.returncode, said=ended.last_words)
+            raise ProvisioningError(
+                "useradd failed", user=user.name, status=ended.returncode, said=ended.last_words
+            )
         return "useradd"
     adduser = find_busybox(system, "adduser")
     if adduser:
@@ -148,7 +160,8 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
 
 
 def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
-    """Make ``user`` a member of existing groups with the host's own tool. Returns False when there is none.
+    """Make ``user`` a member of existing groups with the host's own tool. Returns False when there
+    is none.
 
     Raises:
         ProvisioningError: the tool failed.
@@ -168,7 +181,8 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
 
 
 def set_password_mark(system: System, user: str, mark: str) -> bool:
-    """Put ``mark`` (such as ``*``; not a secret) in the password field with usermod. False when there is none.
+    """Put ``mark`` (such as ``*``; not a secret) in the password field with usermod. False when
+    there is none.
 
     Raises:
         ProvisioningError: usermod failed.
@@ -182,7 +196,9 @@ def set_password_mark(system: System, user: str, mark: str) -> bool:
 
 
 def find_busybox(system: System, applet: str) -> Optional[str]:
-    """Where ``applet`` is, if it is busybox's: Debian's adduser, of the same name, takes other options."""
+    """Where ``applet`` is, if it is busybox's: Debian's adduser, of the same name, takes other
+    options.
+    """
     path = system.tool(applet)
     if path is None:
         return None
@@ -192,12 +208,17 @@ def find_busybox(system: System, applet: str) -> Optional[str]:
     return path if "BusyBox" in said.stdout + said.stderr else None
 
 
-# -- homes -------------------------------------------------------------------------------------------------------------
+# -- homes
+# --------------------------------------------------------------------------------------------------
 
-def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel: str, adopt: bool) -> bool:
+
+def make_home(
+    system: System, home: str, owner: Tuple[int, int], mode: int, skel: str, adopt: bool
+) -> bool:
     """Make sure that a home is there and is its user's.
 
-    A new one is made under a scratch name that only root can enter, filled from ``skel``, and gets its own name last.
+    A new one is made under a scratch name that only root can enter, filled from ``skel``, and gets
+    its own name last.
 
     Args:
         system: the machine.
@@ -205,7 +226,8 @@ def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel
         owner: numeric user and group.
         mode: its permission bits when it is new.
         skel: the directory whose content a new home starts with.
-        adopt: whether a home that is root's (a crash of useradd leaves one) is given to the user; never its content.
+        adopt: whether a home that is root's (a crash of useradd leaves one) is given to the user;
+            never its content.
 
     Returns:
         Whether anything had to be done.
@@ -226,9 +248,16 @@ def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel
     if status.st_uid == owner[0] or not system.can_own:
         return False
     if status.st_uid != 0:
-        raise ProvisioningError("home belongs to another user", path=home, uid=status.st_uid, user_uid=owner[0],
-                                hint="if a removed account left it: remove it, or give it to the user with chown -R; "
-                                     "then run: lightinit boot")
+        raise ProvisioningError(
+            "home belongs to another user",
+            path=home,
+            uid=status.st_uid,
+            user_uid=owner[0],
+            hint=(
+                "if a removed account left it: remove it, or give it to the user with chown -R; "
+                "then run: lightinit boot"
+            ),
+        )
     if not adopt:
         return False
     try:
@@ -243,7 +272,9 @@ def make_home(system: System, home: str, owner: Tuple[int, int], mode: int, skel
     return True
 
 
-def _make_new_home(system: System, home: str, path: str, owner: Tuple[int, int], mode: int, skel: str) -> None:
+def _make_new_home(
+    system: System, home: str, path: str, owner: Tuple[int, int], mode: int, skel: str
+) -> None:
     above, name = os.path.split(home.rstrip("/"))
     scratch_name = "%s/.%s.lightinit-new" % (above, name)
     system.remove_tree(scratch_name)
@@ -262,7 +293,9 @@ def _make_new_home(system: System, home: str, path: str, owner: Tuple[int, int],
         os.rename(scratch, path)
         sync_dir(os.path.dirname(path))
     except OSError as error:
-        raise ProvisioningError("home cannot be made", path=home, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "home cannot be made", path=home, error=error.strerror or str(error)
+        ) from error
 
 
 def _copy_tree(system: System, source: str, target: str, owner: Tuple[int, int]) -> None:
@@ -290,11 +323,15 @@ def _copy_file(source: str, target: str) -> None:
 
 
 def restore_labels(system: System, paths: Sequence[str]) -> None:
-    """Give new files the SELinux labels that the host's policy wants for them. Does nothing without SELinux."""
+    """Give new files the SELinux labels that the host's policy wants for them. Does nothing without
+    SELinux.
+    """
     if not system.live or not system.exists("/sys/fs/selinux/enforce"):
         return
     restorecon = system.tool("restorecon")
     if restorecon:
         ended = system.run([restorecon, "-R"] + list(paths))
         if not ended.ok:
-            LOG.warning("SELinux labels of %s could not be restored: %s", ", ".join(paths), ended.last_words)
+            LOG.warning(
+                "SELinux labels of %s could not be restored: %s", ", ".join(paths), ended.last_words
+            )

@@ -1,7 +1,9 @@
-"""Changes to real paths that a reader, and whoever looks after a power cut, sees whole or not at all.
+"""Changes to real paths that a reader, and whoever looks after a power cut, sees whole or not at
+all.
 
 It knows no root: these are paths as the kernel has them.
 """
+
 from __future__ import annotations
 
 import errno
@@ -15,8 +17,14 @@ LABEL = "security.selinux"
 _NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
 
 
-def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int]], durable: bool,
-                 label_stays: bool = False) -> None:
+def replace_file(
+    path: str,
+    data: bytes,
+    mode: int,
+    owner: Optional[Sequence[int]],
+    durable: bool,
+    label_stays: bool = False,
+) -> None:
     """Replace the file at ``path`` as a whole.
 
     Args:
@@ -30,8 +38,8 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
     Raises:
         OSError: it could not be; what was there before still is.
     """
-    # One fixed name: lightinit changes files under its lock, so a scratch file that is there was left by a crash,
-    # and the next write of the same file takes it away.
+    # One fixed name: lightinit changes files under its lock, so a scratch file that is there was
+    # left by a crash, and the next write of the same file takes it away.
     scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -39,7 +47,9 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
         os.unlink(scratch)
     except FileNotFoundError:
         pass
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(
+        scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
     try:
         try:
             if owner is not None:
@@ -64,12 +74,16 @@ def replace_file(path: str, data: bytes, mode: int, owner: Optional[Sequence[int
 
 
 def keep_label(old: str, new: str) -> None:
-    """Give ``new`` the SELinux label of ``old``, whose place it is to take; made beside it, it has the folder's.
+    """Give ``new`` the SELinux label of ``old``, whose place it is to take; made beside it, it has
+    the folder's.
 
-    That it cannot be given is said, and is no failure: the content counts for more. Neither may be changed by others.
+    That it cannot be given is said, and is no failure: the content counts for more. Neither may be
+    changed by others.
     """
     try:
-        os.setxattr(new, LABEL, os.getxattr(old, LABEL, follow_symlinks=False), follow_symlinks=False)
+        os.setxattr(
+            new, LABEL, os.getxattr(old, LABEL, follow_symlinks=False), follow_symlinks=False
+        )
     except OSError as error:
         if error.errno not in _NO_LABEL:
             LOG.warning("SELinux label of %s could not be kept: %s", old, error.strerror)
@@ -89,7 +103,10 @@ def sync_open_dir(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and overlay file systems refuse
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # some network and overlay file systems refuse
             raise
 
 

@@ -1,7 +1,9 @@
-"""Block devices as the kernel knows them: by number, from sysfs, never by a name that somebody else gave.
+"""Block devices as the kernel knows them: by number, from sysfs, never by a name that somebody else
+gave.
 
 It knows no partition table and no file system's format.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -35,7 +37,8 @@ class Device:
         partition: its number among the partitions of ``disk``; 0 when it is none.
         start: its first sector on ``disk``.
         disk: what it is a partition of; None when it is none.
-        mapped: the name of what maps it to other devices, such as ``device mapper (LVM)``; "" when nothing does.
+        mapped: the name of what maps it to other devices, such as ``device mapper (LVM)``; "" when
+            nothing does.
         read_only: whether the kernel refuses to write to it.
     """
 
@@ -58,22 +61,32 @@ def find_device(system: System, number: str) -> Optional[Device]:
     name = ""
     for line in system.read_text(folder + "/uevent").split("\n"):
         if line.startswith("DEVNAME="):
-            name = line[len("DEVNAME="):]
+            name = line[len("DEVNAME=") :]
     partition = _number(system, folder + "/partition")
     disk = None
     if partition:
         above = os.path.dirname(system.path(folder))
-        number_above = system.read_text(above[len(system.root.rstrip("/")):] + "/dev").strip()
+        number_above = system.read_text(above[len(system.root.rstrip("/")) :] + "/dev").strip()
         disk = find_device(system, number_above) if number_above else None
         if disk is None:
             return None
-    return Device(number, "/dev/" + name, _number(system, folder + "/size"),
-                  _number(system, folder + "/queue/logical_block_size") or 512, partition,
-                  _number(system, folder + "/start"), disk, _mapping(system, folder), bool(_number(system, folder + "/ro")))
+    return Device(
+        number,
+        "/dev/" + name,
+        _number(system, folder + "/size"),
+        _number(system, folder + "/queue/logical_block_size") or 512,
+        partition,
+        _number(system, folder + "/start"),
+        disk,
+        _mapping(system, folder),
+        bool(_number(system, folder + "/ro")),
+    )
 
 
 def find_btrfs_devices(system: System, mount_point: str) -> List[str]:
-    """The numbers of the devices of the btrfs that is mounted there; none when the kernel does not tell."""
+    """The numbers of the devices of the btrfs that is mounted there; none when the kernel does not
+    tell.
+    """
     try:
         descriptor = os.open(system.path(mount_point), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -85,7 +98,9 @@ def find_btrfs_devices(system: System, mount_point: str) -> List[str]:
     digits = told[16:32].hex()
     name = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     folder = "/sys/fs/btrfs/%s/devices" % name
-    found = [system.read_text("%s/%s/dev" % (folder, each)).strip() for each in system.list_dir(folder)]
+    found = [
+        system.read_text("%s/%s/dev" % (folder, each)).strip() for each in system.list_dir(folder)
+    ]
     return [each for each in found if each]
 
 
@@ -105,28 +120,48 @@ def read_head(system: System, disk: Device, size_bytes: int) -> bytes:
             data += part
         return data
     except OSError as error:
-        raise ProvisioningError("disk cannot be read", device=disk.node, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "disk cannot be read", device=disk.node, error=error.strerror or str(error)
+        ) from error
     finally:
         os.close(descriptor)
 
 
 def resize_partition(system: System, device: Device, sectors: int) -> None:
-    """Tell the kernel that the partition ``device`` has another size; that works while it is mounted (Linux 3.6).
+    """Tell the kernel that the partition ``device`` has another size; that works while it is
+    mounted (Linux 3.6).
 
     Raises:
         ProvisioningError: the kernel refused.
     """
     disk = device.disk or device
     # linux/blkpg.h: struct blkpg_partition, and struct blkpg_ioctl_arg that points to it.
-    partition = array("b", struct.pack("@qqi64s64s0q", device.start * SECTOR_BYTES, sectors * SECTOR_BYTES,
-                                       device.partition, b"", b""))
+    partition = array(
+        "b",
+        struct.pack(
+            "@qqi64s64s0q",
+            device.start * SECTOR_BYTES,
+            sectors * SECTOR_BYTES,
+            device.partition,
+            b"",
+            b"",
+        ),
+    )
     address, length = partition.buffer_info()
     descriptor = _open(system, disk)
     try:
-        fcntl.ioctl(descriptor, BLKPG, struct.pack("@iiiP", BLKPG_RESIZE_PARTITION, 0, length * partition.itemsize, address))
+        fcntl.ioctl(
+            descriptor,
+            BLKPG,
+            struct.pack("@iiiP", BLKPG_RESIZE_PARTITION, 0, length * partition.itemsize, address),
+        )
     except OSError as error:
-        raise ProvisioningError("kernel does not take the partition's new size", device=device.node,
-                                error=error.strerror or str(error), hint="it does at the next boot") from error
+        raise ProvisioningError(
+            "kernel does not take the partition's new size",
+            device=device.node,
+            error=error.strerror or str(error),
+            hint="it does at the next boot",
+        ) from error
     finally:
         os.close(descriptor)
 
@@ -136,13 +171,21 @@ def _open(system: System, device: Device) -> int:
     try:
         descriptor = os.open(system.path(device.node), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ProvisioningError("disk cannot be read", device=device.node, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "disk cannot be read", device=device.node, error=error.strerror or str(error)
+        ) from error
     status = os.fstat(descriptor)
-    if not stat.S_ISBLK(status.st_mode) or \
-            "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev)) != device.number:
+    if (
+        not stat.S_ISBLK(status.st_mode)
+        or "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev)) != device.number
+    ):
         os.close(descriptor)
-        raise ProvisioningError("disk cannot be read", device=device.node, number=device.number,
-                                error="that node is another device's")
+        raise ProvisioningError(
+            "disk cannot be read",
+            device=device.node,
+            number=device.number,
+            error="that node is another device's",
+        )
     return descriptor
 
 

@@ -1,4 +1,7 @@
-"""Time, as an object that can be passed in. Durations and deadlines are monotonic: the wall clock may jump at boot."""
+"""Time, as an object that can be passed in. Durations and deadlines are monotonic: the wall clock
+may jump at boot.
+"""
+
 from __future__ import annotations
 
 import time

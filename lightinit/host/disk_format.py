@@ -1,8 +1,10 @@
 """Make one partition and a file system on a disk, in steps of which each may be the last.
 
-Before anything is overwritten, a mark is put on the disk itself; while that is there, the next run knows the disk again
-and begins anew. It decides nothing: what is called from here is called only for a disk without anybody's data.
+Before anything is overwritten, a mark is put on the disk itself; while that is there, the next run
+knows the disk again and begins anew. It decides nothing: what is called from here is called only
+for a disk without anybody's data.
 """
+
 from __future__ import annotations
 
 import logging
@@ -20,8 +22,10 @@ FORMAT_LIMIT_S = 300.0
 TABLE_LIMIT_S = 60.0
 NODE_LIMIT_S = 15.0
 SETTLE_LIMIT_S = 15.0
-TABLES = {"mbr": "label: dos\nstart=%d, type=83\n",
-          "gpt": "label: gpt\nstart=%d, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n"}
+TABLES = {
+    "mbr": "label: dos\nstart=%d, type=83\n",
+    "gpt": "label: gpt\nstart=%d, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n",
+}
 
 
 @dataclass(frozen=True)
@@ -71,18 +75,28 @@ def make_filesystem(system: System, disk: Disk, device: Device, job: Job) -> str
     device.write(job.mark_at, job.mark)
     number = job.number or 1
     if job.start:
-        # No tool finds the old file system any more, and so none asks whether it may be overwritten.
+        # No tool finds the old file system any more, and so none asks whether it may be
+        # overwritten.
         device.write(job.start, bytes(MIB))
     if job.table:
         device.write(job.mark_at + len(job.mark), bytes(2 * MIB - job.mark_at - len(job.mark)))
         number = 1
-        _run(system, ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", disk.path],
-             (TABLES[job.table] % (MIB // device.sector_bytes)).encode("ascii"), TABLE_LIMIT_S)
+        _run(
+            system,
+            ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", disk.path],
+            (TABLES[job.table] % (MIB // device.sector_bytes)).encode("ascii"),
+            TABLE_LIMIT_S,
+        )
     name = _wait_for_partition(system, disk, number)
     if job.table:
         device.write(MIB, bytes(MIB))
     if job.filesystem == "ext4":
-        _run(system, ["mkfs.ext4", "-q", "-L", job.label, "-E", "nodiscard", node_of(name)], b"", FORMAT_LIMIT_S)
+        _run(
+            system,
+            ["mkfs.ext4", "-q", "-L", job.label, "-E", "nodiscard", node_of(name)],
+            b"",
+            FORMAT_LIMIT_S,
+        )
     else:
         _run(system, ["mkfs.xfs", "-q", "-K", "-L", job.label, node_of(name)], b"", FORMAT_LIMIT_S)
     device.forget()
@@ -94,7 +108,9 @@ def settle(system: System) -> None:
     udevadm = system.tool("udevadm")
     if udevadm is not None and system.exists("/run/udev/control"):
         try:
-            system.run([udevadm, "settle", "--timeout=%d" % SETTLE_LIMIT_S], timeout_s=SETTLE_LIMIT_S + 5)
+            system.run(
+                [udevadm, "settle", "--timeout=%d" % SETTLE_LIMIT_S], timeout_s=SETTLE_LIMIT_S + 5
+            )
         except ProvisioningError as error:
             LOG.debug("udev: %s", error)
 
@@ -102,11 +118,18 @@ def settle(system: System) -> None:
 def _run(system: System, argv: List[str], stdin: bytes, limit_s: float) -> None:
     tool = system.tool(argv[0])
     if tool is None:
-        raise ProvisioningError("tool for the resource disk is missing", tool=argv[0], hint="install it in the image")
+        raise ProvisioningError(
+            "tool for the resource disk is missing", tool=argv[0], hint="install it in the image"
+        )
     ended = system.run([tool] + argv[1:], stdin, limit_s)
     if not ended.ok:
-        raise ProvisioningError("resource disk could not be formatted", command=argv[0], status=ended.returncode,
-                                said=ended.last_words, hint="the next boot tries again")
+        raise ProvisioningError(
+            "resource disk could not be formatted",
+            command=argv[0],
+            status=ended.returncode,
+            said=ended.last_words,
+            hint="the next boot tries again",
+        )
 
 
 def _wait_for_partition(system: System, disk: Disk, number: int) -> str:
@@ -116,6 +139,10 @@ def _wait_for_partition(system: System, disk: Disk, number: int) -> str:
         if name is not None and os.path.exists(system.path(node_of(name))):
             return name
         if system.clock.monotonic() > deadline_s:
-            raise ProvisioningError("resource disk could not be formatted", partition=number,
-                                    said="the kernel does not show the partition", hint="the next boot tries again")
+            raise ProvisioningError(
+                "resource disk could not be formatted",
+                partition=number,
+                said="the kernel does not show the partition",
+                hint="the next boot tries again",
+            )
         system.clock.sleep(0.1)

@@ -1,7 +1,9 @@
-"""Disks as the kernel shows them below /sys and /dev: which one is Azure's resource disk, and reading one's bytes.
+"""Disks as the kernel shows them below /sys and /dev: which one is Azure's resource disk, and
+reading one's bytes.
 
 It knows no format: what the bytes mean is told elsewhere.
 """
+
 from __future__ import annotations
 
 import os
@@ -15,8 +17,9 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 
 VMBUS = "/sys/bus/vmbus/devices"
-# https://github.com/Azure/azure-vm-utils udev/80-azure-disk.rules. Generation 1: the second disk of the first IDE channel.
-# Generation 2: LUN 1 of the SCSI controller that has the OS disk as LUN 0; data disks have controllers of their own.
+# https://github.com/Azure/azure-vm-utils udev/80-azure-disk.rules. Generation 1: the second disk of
+# the first IDE channel. Generation 2: LUN 1 of the SCSI controller that has the OS disk as LUN 0;
+# data disks have controllers of their own.
 GENERATION_1_PREFIX = "{00000000-0001-"
 GENERATION_2_CONTROLLER = "{f8b3781a-1e82-4818-a1c3-63d806ec15bb}"
 RESOURCE_LUN = "1"
@@ -58,8 +61,12 @@ def find_resource_disk(system: System) -> Optional[Disk]:
             by_udev.add(real.rpartition("/")[2])
     names = by_bus or by_udev
     if len(names) > 1 or (by_udev and by_udev != names):
-        raise ProvisioningError("resource disk is ambiguous", vmbus=" ".join(sorted(by_bus)) or "none",
-                                udev=" ".join(sorted(by_udev)) or "none", hint="name it in the settings: device = /dev/…")
+        raise ProvisioningError(
+            "resource disk is ambiguous",
+            vmbus=" ".join(sorted(by_bus)) or "none",
+            udev=" ".join(sorted(by_udev)) or "none",
+            hint="name it in the settings: device = /dev/…",
+        )
     return Disk(names.pop()) if names else None
 
 
@@ -73,15 +80,21 @@ def _find_on_vmbus(system: System) -> Set[str]:
             unit = path.split("/")[-3]
             if device_id == GENERATION_2_CONTROLLER and unit.rpartition(":")[2] != RESOURCE_LUN:
                 continue
-            if system.read_text("%s/type" % path.rpartition("/block/")[0], DISK_TYPE).strip() == DISK_TYPE:
+            if (
+                system.read_text("%s/type" % path.rpartition("/block/")[0], DISK_TYPE).strip()
+                == DISK_TYPE
+            ):
                 names.add(path.rpartition("/")[2])
     return names
 
 
 def count_direct_nvme(system: System) -> int:
     """How many local NVMe disks the platform lends this VM."""
-    return sum(1 for path in system.glob("/sys/class/block/nvme*n*/device/model")
-               if system.read_text(path).startswith(DIRECT_NVME))
+    return sum(
+        1
+        for path in system.glob("/sys/class/block/nvme*n*/device/model")
+        if system.read_text(path).startswith(DIRECT_NVME)
+    )
 
 
 def find_named_disk(system: System, path: str) -> Optional[Disk]:
@@ -95,12 +108,18 @@ def find_named_disk(system: System, path: str) -> Optional[Disk]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ProvisioningError("device is not a disk", device=path, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "device is not a disk", device=path, error=error.strerror or str(error)
+        ) from error
     if not stat.S_ISBLK(status.st_mode):
         raise ProvisioningError("device is not a disk", device=path)
-    found = system.path("/sys/dev/block/%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev)))
+    found = system.path(
+        "/sys/dev/block/%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))
+    )
     if os.path.exists(found + "/partition") or not os.path.exists(found):
-        raise ProvisioningError("device is not a disk", device=path, hint="name the whole disk, not a partition")
+        raise ProvisioningError(
+            "device is not a disk", device=path, hint="name the whole disk, not a partition"
+        )
     return Disk(os.path.basename(found))
 
 
@@ -130,7 +149,8 @@ def holders(system: System, disk: Disk) -> List[str]:
 class Device:
     """An open disk. Use it in a ``with`` block.
 
-    Open for writing it is locked, so that udev leaves it alone until it is closed (https://systemd.io/BLOCK_DEVICE_LOCKING).
+    Open for writing it is locked, so that udev leaves it alone until it is closed
+    (https://systemd.io/BLOCK_DEVICE_LOCKING).
 
     Args:
         system: the machine.
@@ -151,7 +171,9 @@ class Device:
         text = system.read_text("/sys/class/block/%s/queue/logical_block_size" % disk.name).strip()
         self.sector_bytes = int(text) if re.match(r"[1-9][0-9]{2,4}\Z", text) else 512
         try:
-            self._descriptor = os.open(system.path(disk.path), (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+            self._descriptor = os.open(
+                system.path(disk.path), (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
+            )
         except OSError as error:
             raise self._cannot("be opened", error) from error
         try:
@@ -166,8 +188,12 @@ class Device:
     def __enter__(self) -> "Device":
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         os.close(self._descriptor)
 
     def _lock(self) -> None:
@@ -176,12 +202,15 @@ class Device:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # udev holds it for a moment while it looks; somebody else may hold it for long, and that is respected.
+            # udev holds it for a moment while it looks; somebody else may hold it for long, and
+            # that is respected.
             self._system.clock.sleep(LOCK_WAIT_S)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def forget(self) -> None:
-        """Have what is read be what is there: the kernel's cache of a disk is another than those of its partitions."""
+        """Have what is read be what is there: the kernel's cache of a disk is another than those of
+        its partitions.
+        """
         if not stat.S_ISBLK(os.fstat(self._descriptor).st_mode):
             return
         import fcntl
@@ -224,12 +253,18 @@ class Device:
             raise self._cannot("be written", error) from error
 
     def _cannot(self, what: str, error: OSError) -> ProvisioningError:
-        return ProvisioningError("resource disk cannot be used", disk=self._disk.path, why="it cannot " + what,
-                                 error=error.strerror or str(error))
+        return ProvisioningError(
+            "resource disk cannot be used",
+            disk=self._disk.path,
+            why="it cannot " + what,
+            error=error.strerror or str(error),
+        )
 
 
 def is_claimed(system: System, disk: Disk) -> bool:
-    """Whether the kernel itself says that a file system, swap, RAID, LVM or dm-crypt has the disk or a part of it."""
+    """Whether the kernel itself says that a file system, swap, RAID, LVM or dm-crypt has the disk
+    or a part of it.
+    """
     try:
         os.close(os.open(system.path(disk.path), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError:

@@ -1,4 +1,7 @@
-"""Reads the firmware's tables (DMI) as the kernel shows them below /sys. It does not know what they mean."""
+"""Reads the firmware's tables (DMI) as the kernel shows them below /sys. It does not know what they
+mean.
+"""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,8 +19,10 @@ class Dmi:
     """What the firmware says about the machine.
 
     Attributes:
-        chassis_asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be read.
-        product_uuid: as the kernel shows it; None when there is none or it cannot be read (only root may).
+        chassis_asset_tag: "" when the firmware leaves it empty; None when there is none or it
+            cannot be read.
+        product_uuid: as the kernel shows it; None when there is none or it cannot be read (only
+            root may).
         sys_vendor: None when there is none or it cannot be read.
         efi: whether the machine was started by UEFI (a Gen2 VM).
     """
@@ -30,8 +35,12 @@ class Dmi:
 
 def read_dmi(system: System) -> Dmi:
     """The firmware's tables below the system's root. Never fails: what cannot be read is None."""
-    return Dmi(_field(system, "chassis_asset_tag"), _field(system, "product_uuid") or None,
-               _field(system, "sys_vendor"), system.is_dir("/sys/firmware/efi"))
+    return Dmi(
+        _field(system, "chassis_asset_tag"),
+        _field(system, "product_uuid") or None,
+        _field(system, "sys_vendor"),
+        system.is_dir("/sys/firmware/efi"),
+    )
 
 
 def _field(system: System, name: str) -> Optional[str]:

@@ -1,10 +1,12 @@
-"""SSH host keys: made beside their place by ssh-keygen, put in place one by one, and sshd told about them.
+"""SSH host keys: made beside their place by ssh-keygen, put in place one by one, and sshd told
+about them.
 
 It knows no format; which names are host keys' the caller says.
 
-What a crash leaves at any point lets sshd start: a private key is always whole, and is never accompanied by another
-key's public part, which is removed before and comes after it.
+What a crash leaves at any point lets sshd start: a private key is always whole, and is never
+accompanied by another key's public part, which is removed before and comes after it.
 """
+
 from __future__ import annotations
 
 import logging
@@ -25,7 +27,9 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
-KEYGEN_LIMIT_S = 120.0  # RSA takes long on a small VM, and an old kernel may have to gather randomness first
+KEYGEN_LIMIT_S = (
+    120.0  # RSA takes long on a small VM, and an old kernel may have to gather randomness first
+)
 SSHD_LIMIT_S = 10.0
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
@@ -34,8 +38,12 @@ KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
 def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
     """The names of the files and links in /etc/ssh that ``is_ours`` takes, sorted."""
     folder = system.path(FOLDER)
-    return [name for name in system.list_dir(FOLDER)
-            if is_ours(name) and (os.path.islink("%s/%s" % (folder, name)) or os.path.isfile("%s/%s" % (folder, name)))]
+    return [
+        name
+        for name in system.list_dir(FOLDER)
+        if is_ours(name)
+        and (os.path.islink("%s/%s" % (folder, name)) or os.path.isfile("%s/%s" % (folder, name)))
+    ]
 
 
 def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
@@ -43,13 +51,20 @@ def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
 
     Args:
         system: the machine.
-        read: takes the text of sshd_config, and what gives the texts of the files that an Include pattern names.
+        read: takes the text of sshd_config, and what gives the texts of the files that an Include
+            pattern names.
     """
     path = sshd_files.find_config(system)
-    return read(system.read_text(path), partial(sshd_files.read_included, system)) if path is not None else []
+    return (
+        read(system.read_text(path), partial(sshd_files.read_included, system))
+        if path is not None
+        else []
+    )
 
 
-def make_keys(system: System, keygen: str, keep: Sequence[str], is_private: Callable[[str], bool]) -> List[str]:
+def make_keys(
+    system: System, keygen: str, keep: Sequence[str], is_private: Callable[[str], bool]
+) -> List[str]:
     """Make a key of each type that `ssh-keygen -A` makes, in the scratch folder.
 
     Args:
@@ -72,12 +87,23 @@ def make_keys(system: System, keygen: str, keep: Sequence[str], is_private: Call
         system.link("%s/%s" % (inner, name), system.path("%s/%s" % (FOLDER, name)))
     ended = system.run([keygen, "-A", "-f", system.path(SCRATCH)], timeout_s=KEYGEN_LIMIT_S)
     folder = system.path(inner)
-    # It goes on after a type that it could not make (FIPS mode allows few of them), and its exit status does not tell.
-    names = [name for name in system.list_dir(inner) if is_private(name) and not os.path.islink("%s/%s" % (folder, name))
-             and os.path.getsize("%s/%s" % (folder, name)) and os.path.isfile("%s/%s.pub" % (folder, name))]
+    # It goes on after a type that it could not make (FIPS mode allows few of them), and its exit
+    # status does not tell.
+    names = [
+        name
+        for name in system.list_dir(inner)
+        if is_private(name)
+        and not os.path.islink("%s/%s" % (folder, name))
+        and os.path.getsize("%s/%s" % (folder, name))
+        and os.path.isfile("%s/%s.pub" % (folder, name))
+    ]
     if not ended.ok or not names and not keep:
-        raise ProvisioningError("ssh host keys could not be made", status=ended.returncode, said=ended.last_words,
-                                hint="run by hand: ssh-keygen -A")
+        raise ProvisioningError(
+            "ssh host keys could not be made",
+            status=ended.returncode,
+            said=ended.last_words,
+            hint="run by hand: ssh-keygen -A",
+        )
     LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
     for name in names:
         for each in (name, name + ".pub"):
@@ -86,14 +112,18 @@ def make_keys(system: System, keygen: str, keep: Sequence[str], is_private: Call
     return names
 
 
-def install_keys(system: System, names: Sequence[str], access: Tuple[int, int], old: Sequence[str]) -> None:
-    """Move new keys from the scratch folder to their place, and remove what is left of the old ones.
+def install_keys(
+    system: System, names: Sequence[str], access: Tuple[int, int], old: Sequence[str]
+) -> None:
+    """Move new keys from the scratch folder to their place, and remove what is left of the old
+    ones.
 
     Args:
         system: the live machine.
         names: as :func:`make_keys` gave them.
         access: mode and numeric group of the private keys.
-        old: names of all files of the old keys, public parts and certificates included, that must go.
+        old: names of all files of the old keys, public parts and certificates included, that must
+            go.
 
     Raises:
         ProvisioningError: a file could not be moved or removed.
@@ -118,7 +148,9 @@ def install_keys(system: System, names: Sequence[str], access: Tuple[int, int], 
                 _unlink("%s/%s" % (target, name))
         sync_dir(target)
     except OSError as error:
-        raise ProvisioningError("ssh host key cannot be put in place", path=place, error=error.strerror) from error
+        raise ProvisioningError(
+            "ssh host key cannot be put in place", path=place, error=error.strerror
+        ) from error
     system.remove_tree(SCRATCH)
     restore_labels(system, [FOLDER])
 
@@ -131,9 +163,11 @@ def _unlink(path: str) -> None:
 
 
 def private_access(system: System, old: Sequence[str], keys_gid: Optional[int]) -> Tuple[int, int]:
-    """(mode, numeric group) for private host keys: 0600 and root's, as sshd demands everywhere, or what the host has.
+    """(mode, numeric group) for private host keys: 0600 and root's, as sshd demands everywhere, or
+    what the host has.
 
-    Some hosts let the group ``ssh_keys`` read them, for their ssh-keysign, which has that group in place of root.
+    Some hosts let the group ``ssh_keys`` read them, for their ssh-keysign, which has that group in
+    place of root.
 
     Args:
         system: the live machine.
@@ -161,7 +195,10 @@ def reload_sshd(system: System) -> str:
     Returns:
         "" when it was told or when none runs; else why it was not told.
     """
-    pid = next((text for text in (system.read_text(name).strip() for name in PID_FILES) if text.isdigit()), "")
+    pid = next(
+        (text for text in (system.read_text(name).strip() for name in PID_FILES) if text.isdigit()),
+        "",
+    )
     if not pid or system.read_text("/proc/%s/comm" % pid).strip() != "sshd":
         return ""
     sshd = system.tool("sshd")
@@ -171,7 +208,9 @@ def reload_sshd(system: System) -> str:
         except ProvisioningError as error:
             return str(error)
         if not ended.ok:
-            return "sshd finds fault with its configuration: %s" % ended.last_words  # it would end, not reload
+            return (
+                "sshd finds fault with its configuration: %s" % ended.last_words
+            )  # it would end, not reload
     try:
         os.kill(int(pid), signal.SIGHUP)
     except OSError as error:

@@ -1,9 +1,11 @@
-"""The file of Hyper-V's key-value pool that the host reads (`.kvp_pool_1`), appended to whole records at a time.
+"""The file of Hyper-V's key-value pool that the host reads (`.kvp_pool_1`), appended to whole
+records at a time.
 
-Others have it open too: hv_kvp_daemon, which reads it for the host and locks it by fcntl, and agents, which lock it by
-flock; these two kinds of locks do not see each other, so both are taken. It knows the size of a record, and not what is
-in one.
+Others have it open too: hv_kvp_daemon, which reads it for the host and locks it by fcntl, and
+agents, which lock it by flock; these two kinds of locks do not see each other, so both are taken.
+It knows the size of a record, and not what is in one.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -25,15 +27,18 @@ POOL = FOLDER + "/.kvp_pool_1"
 MARK = "/run/lightinit/kvp"
 LOCK_TIMEOUT_S = 5.0
 LOCK_PAUSE_S = 0.1
-MAX_RECORDS = 1024  # HV_KVP_EXCHANGE_MAX_RECORDS; the daemon reads all of them anew for each request of the host
+# HV_KVP_EXCHANGE_MAX_RECORDS; the daemon reads all of them anew for each request of the host
+MAX_RECORDS = 1024
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 def append(system: System, records: bytes, record_bytes: int) -> None:
-    """Append ``records``, all of them or none, and have them on the disk. Ends within some seconds whatever others do.
+    """Append ``records``, all of them or none, and have them on the disk. Ends within some seconds
+    whatever others do.
 
-    What an earlier boot has left is taken away first, and so is half a record at the end, which a crash has left.
+    What an earlier boot has left is taken away first, and so is half a record at the end, which a
+    crash has left.
 
     Args:
         system: the machine.
@@ -65,8 +70,13 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
         LOG.info("%s ends in half a record: it is cut off", POOL)
         size -= size % record_bytes
     if size + len(records) > MAX_RECORDS * record_bytes:
-        raise ProvisioningError("telemetry pool is full", path=POOL, records=size // record_bytes,
-                                limit_records=MAX_RECORDS, hint="see which program fills it; a reboot empties it")
+        raise ProvisioningError(
+            "telemetry pool is full",
+            path=POOL,
+            records=size // record_bytes,
+            limit_records=MAX_RECORDS,
+            hint="see which program fills it; a reboot empties it",
+        )
     if size != status.st_size:
         os.ftruncate(descriptor, size)
     try:
@@ -80,13 +90,16 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
         raise
 
 
-# -- which boot it is from ---------------------------------------------------------------------------------------------
+# -- which boot it is from
+# ---------------------------------------------------------------------------------------------
+
 
 def _is_stale(system: System, changed_s: float) -> bool:
     """Whether the file was last changed before this boot.
 
-    Times alone would mislead where the clock was set since then: it starts in 1970 on some machines. What we have
-    written in this boot is known by a mark in /run. A time that lies ahead says nothing, so nothing is taken away.
+    Times alone would mislead where the clock was set since then: it starts in 1970 on some
+    machines. What we have written in this boot is known by a mark in /run. A time that lies ahead
+    says nothing, so nothing is taken away.
     """
     boot_id = _boot_id(system)
     if boot_id and system.read_text(MARK).strip() == boot_id:
@@ -96,7 +109,9 @@ def _is_stale(system: System, changed_s: float) -> bool:
 
 
 def _boot_time(system: System) -> float:
-    """When this boot began, in Unix time by the clock as it is set now; 0 when that cannot be told."""
+    """When this boot began, in Unix time by the clock as it is set now; 0 when that cannot be
+    told.
+    """
     for line in system.read_text("/proc/stat").splitlines():
         name, _, value = line.partition(" ")
         if name == "btime" and value.strip().isdigit():
@@ -121,20 +136,29 @@ def _leave_mark(system: System) -> None:
         LOG.debug("no mark of this boot is left: %s", error)  # then times have to do
 
 
-# -- who may change it -------------------------------------------------------------------------------------------------
+# -- who may change it
+# -------------------------------------------------------------------------------------------------
+
 
 def _check_folders(system: System, folder: str) -> None:
-    """Each directory on the way must be one that only root can change: else the file could be anything by now."""
+    """Each directory on the way must be one that only root can change: else the file could be
+    anything by now.
+    """
     place = folder
     while len(place) >= len(system.root):
         status = os.stat(place)
-        shown = place if system.live else place[len(system.root):] or "/"
+        shown = place if system.live else place[len(system.root) :] or "/"
         if not _is_roots(system, status.st_uid):
-            raise _refuse("the directory belongs to another user", directory=shown, uid=status.st_uid)
+            raise _refuse(
+                "the directory belongs to another user", directory=shown, uid=status.st_uid
+            )
         group_may = status.st_mode & stat.S_IWGRP and status.st_gid != 0 and system.can_own
         if group_may or status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-            raise _refuse("others may write to the directory", directory=shown,
-                          mode="%04o" % stat.S_IMODE(status.st_mode))
+            raise _refuse(
+                "others may write to the directory",
+                directory=shown,
+                mode="%04o" % stat.S_IMODE(status.st_mode),
+            )
         if place == os.path.dirname(place):
             break
         place = os.path.dirname(place)
@@ -156,7 +180,9 @@ def _check_file(system: System, status: os.stat_result) -> None:
         raise _refuse("it belongs to another user", uid=status.st_uid)
 
 
-# -- locks -------------------------------------------------------------------------------------------------------------
+# -- locks
+# --------------------------------------------------------------------------------------------------
+
 
 @contextlib.contextmanager
 def _locked(system: System, path: str) -> Iterator[int]:
@@ -165,21 +191,28 @@ def _locked(system: System, path: str) -> Iterator[int]:
     while True:
         descriptor = _open(system, path)
         try:
-            # Whoever had it before may have removed or replaced it: then what is locked is not what the daemon reads.
+            # Whoever had it before may have removed or replaced it: then what is locked is not what
+            # the daemon reads.
             if _try_locks(descriptor) and _is_still(path, descriptor):
                 yield descriptor
                 return
         finally:
             os.close(descriptor)  # which gives both locks back
         if system.clock.monotonic() >= deadline_s:
-            raise ProvisioningError("telemetry pool is locked", path=POOL, limit_s=LOCK_TIMEOUT_S,
-                                    hint="see which program holds the lock: fuser -v %s" % POOL)
+            raise ProvisioningError(
+                "telemetry pool is locked",
+                path=POOL,
+                limit_s=LOCK_TIMEOUT_S,
+                hint="see which program holds the lock: fuser -v %s" % POOL,
+            )
         system.clock.sleep(LOCK_PAUSE_S)
 
 
 def _open(system: System, path: str) -> int:
     try:
-        _check_file(system, os.lstat(path))  # before it is opened: that alone can do something to a device
+        _check_file(
+            system, os.lstat(path)
+        )  # before it is opened: that alone can do something to a device
         made = False
     except FileNotFoundError:
         made = True
@@ -196,7 +229,9 @@ def _open(system: System, path: str) -> int:
 
 
 def _try_locks(descriptor: int) -> bool:
-    """Take both locks, or neither: whoever takes them in the other order must not wait for us for ever."""
+    """Take both locks, or neither: whoever takes them in the other order must not wait for us for
+    ever.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,10 +251,21 @@ def _is_still(path: str, descriptor: int) -> bool:
 
 
 def _refuse(why: str, **details: object) -> ProvisioningError:
-    return ProvisioningError("telemetry pool is not safe to write", path=POOL, why=why, **details,
-                             hint="see who put it there; hv_kvp_daemon makes a new file when it starts")
+    return ProvisioningError(
+        "telemetry pool is not safe to write",
+        path=POOL,
+        why=why,
+        **details,
+        hint="see who put it there; hv_kvp_daemon makes a new file when it starts",
+    )
 
 
 def _cannot_write(error: OSError) -> ProvisioningError:
-    hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see whether %s can be written" % FOLDER
-    return ProvisioningError("telemetry pool cannot be written", path=POOL, error=error.strerror or str(error), hint=hint)
+    hint = (
+        "free some space"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "see whether %s can be written" % FOLDER
+    )
+    return ProvisioningError(
+        "telemetry pool cannot be written", path=POOL, error=error.strerror or str(error), hint=hint
+    )

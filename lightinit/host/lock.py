@@ -1,4 +1,5 @@
 """One lightinit at a time: a lock that the kernel lets go of when its holder dies."""
+
 from __future__ import annotations
 
 import errno
@@ -10,7 +11,8 @@ from typing import Optional
 from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, LightinitError, RefusedError
 from lightinit.host.system import System
 
-# `lightinit status` looks whether the lock is held by holding it itself for a moment: that must not turn us away.
+# `lightinit status` looks whether the lock is held by holding it itself for a moment: that must not
+# turn us away.
 TRIES = 10
 TRY_AGAIN_S = 0.03
 
@@ -33,8 +35,8 @@ class Lock:
     def take(self, command: str) -> None:
         """Take the lock and leave our process number and ``command`` in its file.
 
-        A file system that cannot be written at all does not stop us: the boot then fails where it has something to
-        keep, and that is reported to the platform.
+        A file system that cannot be written at all does not stop us: the boot then fails where it
+        has something to keep, and that is reported to the platform.
 
         Raises:
             RefusedError: somebody else holds it, or we may not even try.
@@ -42,21 +44,38 @@ class Lock:
         try:
             path = self._system.path(self._name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            # Only root may open it: a lock that anybody can hold is one by which anybody can stop the boot.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            # Only root may open it: a lock that anybody can hold is one by which anybody can stop
+            # the boot.
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+            )
             os.fchmod(descriptor, 0o600)
         except (OSError, LightinitError) as error:
             said = getattr(error, "strerror", None) or str(error)
-            if os.geteuid() == 0 or getattr(error, "errno", None) in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            if os.geteuid() == 0 or getattr(error, "errno", None) in (
+                errno.EROFS,
+                errno.ENOSPC,
+                errno.EDQUOT,
+            ):
                 LOG.warning("going on without a lock: %s: %s", self._name, said)
                 return
-            raise RefusedError("lock cannot be taken", EXIT_NO_PERMISSION, path=self._name, error=said,
-                               hint="run as root, or give --root a directory that you may write to") from error
+            raise RefusedError(
+                "lock cannot be taken",
+                EXIT_NO_PERMISSION,
+                path=self._name,
+                error=said,
+                hint="run as root, or give --root a directory that you may write to",
+            ) from error
         if not self._try(descriptor):
             holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "unknown"
             os.close(descriptor)
-            raise RefusedError("another lightinit is running", EXIT_LOCKED, lock=self._name, holder=holder,
-                               hint="wait for it with: lightinit status --wait")
+            raise RefusedError(
+                "another lightinit is running",
+                EXIT_LOCKED,
+                lock=self._name,
+                holder=holder,
+                hint="wait for it with: lightinit status --wait",
+            )
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, ("pid %d: %s\n" % (os.getpid(), command)).encode("utf-8"))
@@ -89,7 +108,8 @@ def is_held(system: System, name: str, pid: int = 0) -> bool:
     Args:
         system: the machine.
         name: the lock file as the VM sees it.
-        pid: the process that should hold it; its existence is what those go by who may not open the lock.
+        pid: the process that should hold it; its existence is what those go by who may not open the
+            lock.
     """
     try:
         descriptor = os.open(system.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,4 +1,7 @@
-"""The log: one stream to the console (or the journal), one to a file. It must never stop what it tells of."""
+"""The log: one stream to the console (or the journal), one to a file. It must never stop what it
+tells of.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -12,20 +15,33 @@ from typing import IO, Optional
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
 
-PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+PRIORITIES = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
 COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31m"}
 PATIENCE_S = 0.5
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class Console(logging.Handler):
-    """Lines for somebody who watches: seconds since the start, a word when it is bad, colour only on a terminal.
+    """Lines for somebody who watches: seconds since the start, a word when it is bad, colour only
+    on a terminal.
 
-    Where nobody reads, a console can fill up (a serial line under flow control, a pipe): then lines are dropped after a
-    short wait, since whoever does not read must not stop the boot.
+    Where nobody reads, a console can fill up (a serial line under flow control, a pipe): then lines
+    are dropped after a short wait, since whoever does not read must not stop the boot.
 
     Args:
-        stream: where they go; when it is the journal, each line carries its priority instead of a word.
+        stream: where they go; when it is the journal, each line carries its priority instead of a
+            word.
         began_s: monotonic seconds that count as zero.
     """
 
@@ -36,7 +52,11 @@ class Console(logging.Handler):
         self._journal = is_journal(stream)
         self._patience_s = PATIENCE_S
         try:
-            self._colour = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
+            self._colour = (
+                stream.isatty()
+                and os.environ.get("TERM", "dumb") != "dumb"
+                and "NO_COLOR" not in os.environ
+            )
         except ValueError:
             self._colour = False
 
@@ -52,7 +72,9 @@ class Console(logging.Handler):
                 text = COLOURS[record.levelno] + text + "\033[0m"
             line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
         # At boot there is no locale, so a console may know nothing but ASCII.
-        data = (line + "\n").encode(getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace")
+        data = (line + "\n").encode(
+            getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace"
+        )
         try:
             self._write(data)
         except (OSError, ValueError):
@@ -74,7 +96,8 @@ class Console(logging.Handler):
 
 
 class LogFile(logging.Handler):
-    """Lines for afterwards: UTC time, process, level, which part of lightinit. Appended whole, line by line.
+    """Lines for afterwards: UTC time, process, level, which part of lightinit. Appended whole, line
+    by line.
 
     Args:
         descriptor: an open file in append mode.
@@ -87,8 +110,14 @@ class LogFile(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record. A full disk is no reason to stop."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = "%s.%03dZ %d %s %s: %s\n" % (stamp, record.msecs, record.process or 0, record.levelname,
-                                           record.name, printable(record.getMessage()))
+        line = "%s.%03dZ %d %s %s: %s\n" % (
+            stamp,
+            record.msecs,
+            record.process or 0,
+            record.levelname,
+            record.name,
+            printable(record.getMessage()),
+        )
         if record.exc_info:
             line += logging.Formatter().formatException(record.exc_info) + "\n"
         try:
@@ -106,12 +135,16 @@ class LogFile(logging.Handler):
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and without control characters: what came from outside must not drive a terminal."""
+    """``text`` on one line and without control characters: what came from outside must not drive a
+    terminal.
+    """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def is_journal(stream: IO[str]) -> bool:
-    """Whether ``stream`` leads to the systemd journal (source: JOURNAL_STREAM in systemd.exec(5))."""
+    """Whether ``stream`` leads to the systemd journal (source: JOURNAL_STREAM in
+    systemd.exec(5)).
+    """
     try:
         found = os.fstat(stream.fileno())
         return os.environ.get("JOURNAL_STREAM") == "%d:%d" % (found.st_dev, found.st_ino)
@@ -119,8 +152,13 @@ def is_journal(stream: IO[str]) -> bool:
         return False
 
 
-def start(system: System, level: str, file: str, stream: Optional[IO[str]] = None,
-          began_s: Optional[float] = None) -> None:
+def start(
+    system: System,
+    level: str,
+    file: str,
+    stream: Optional[IO[str]] = None,
+    began_s: Optional[float] = None,
+) -> None:
     """Begin to log; ends what an earlier call began.
 
     Args:
@@ -134,7 +172,9 @@ def start(system: System, level: str, file: str, stream: Optional[IO[str]] = Non
     stop()
     logger.setLevel(LEVELS.get(level, logging.INFO))
     logger.propagate = False
-    logger.addHandler(Console(stream or sys.stderr, time.monotonic() if began_s is None else began_s))
+    logger.addHandler(
+        Console(stream or sys.stderr, time.monotonic() if began_s is None else began_s)
+    )
     if file:
         try:
             logger.addHandler(LogFile(_open(system, file)))
@@ -154,8 +194,11 @@ def stop() -> None:
 def _open(system: System, file: str) -> int:
     path = system.path(file)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW,
-                         0o640)
+    descriptor = os.open(
+        path,
+        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW,
+        0o640,
+    )
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(0, "not a regular file")

@@ -1,9 +1,12 @@
-"""Finds the provisioning media, reads the document on it, and ejects it. It knows devices, and not what the document says.
+"""Finds the provisioning media, reads the document on it, and ejects it. It knows devices, and not
+what the document says.
 
-The search runs beside everything else, since media may come late, and nothing that it does can hang: each device is looked
-at by a process of its own (:mod:`lightinit.host.media_reader`), which is given up when it does not answer. What was
-found wanting is collected, not raised: media may well be absent.
+The search runs beside everything else, since media may come late, and nothing that it does can
+hang: each device is looked at by a process of its own (:mod:`lightinit.host.media_reader`), which
+is given up when it does not answer. What was found wanting is collected, not raised: media may well
+be absent.
 """
+
 from __future__ import annotations
 
 import logging
@@ -21,15 +24,24 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.media")
 AUTO = "auto"
 LIMIT_BYTES = 1024 * 1024
-LOOK_LIMIT_S = 30.0  # the kernel may have to load what it needs, and a busy host takes seconds; what takes longer hangs
+# the kernel may have to load what it needs, and a busy host takes seconds; what takes longer hangs
+LOOK_LIMIT_S = 30.0
 POLL_S = 0.25
 # Between two looks at a drive that had nothing: each look is a process, so they become rarer.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
-HEAD_START_S = 2.0  # what optical drives have before disks are looked at, should they not have answered by then
+# what optical drives have before disks are looked at, should they not have answered by then
+HEAD_START_S = 2.0
 MOST_AT_ONCE = 8
-SLOW_S = 1.0  # a first look that is given up after less says nothing of its device: it may just have come
+# a first look that is given up after less says nothing of its device: it may just have come
+SLOW_S = 1.0
 # What is said of a device that surely holds no media: an empty drive, another disk.
-HARMLESS = ("No medium found", "neither UDF nor ISO 9660", "has no ovf-env.xml", "found no ovf-env.xml", "not one of this")
+HARMLESS = (
+    "No medium found",
+    "neither UDF nor ISO 9660",
+    "has no ovf-env.xml",
+    "found no ovf-env.xml",
+    "not one of this",
+)
 
 
 @dataclass(frozen=True)
@@ -62,23 +74,33 @@ class _Place:
 class MediaSearch:
     """Looks for the media in the background.
 
-    Start it early, ask for its result late, and stop it in any case: it goes on until it has found something. None of
-    its methods raises, and each may be called at any time, also when it was never started.
+    Start it early, ask for its result late, and stop it in any case: it goes on until it has found
+    something. None of its methods raises, and each may be called at any time, also when it was
+    never started.
 
     Args:
         system: the machine.
-        accept: whether a document is the one that is looked for; called in the search's own thread. It must not raise.
-        where: ``auto``, which looks at all devices and in a scratch root at none; or the path of a block device, of an
-            image of one (which is never mounted), or of a directory that holds the document. A path is below the root.
+        accept: whether a document is the one that is looked for; called in the search's own thread.
+            It must not raise.
+        where: ``auto``, which looks at all devices and in a scratch root at none; or the path of a
+            block device, of an image of one (which is never mounted), or of a directory that holds
+            the document. A path is below the root.
         limit_bytes: how long the document may be.
         look_limit_s: seconds that one device may take to answer, by real time.
         find: lists what to look at instead, as the VM sees it.
         command: starts another reader than our own.
     """
 
-    def __init__(self, system: System, accept: Callable[[bytes], bool], where: str = AUTO, limit_bytes: int = LIMIT_BYTES,
-                 look_limit_s: float = LOOK_LIMIT_S, find: Optional[Callable[[], Sequence[Candidate]]] = None,
-                 command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        system: System,
+        accept: Callable[[bytes], bool],
+        where: str = AUTO,
+        limit_bytes: int = LIMIT_BYTES,
+        look_limit_s: float = LOOK_LIMIT_S,
+        find: Optional[Callable[[], Sequence[Candidate]]] = None,
+        command: Sequence[str] = (),
+    ) -> None:
         self._system = system
         self._accept = accept
         self._limit_bytes = limit_bytes
@@ -87,7 +109,9 @@ class MediaSearch:
         self._find = find or (self._devices if where == AUTO else lambda: (Candidate(where, True),))
         self._nowhere = find is None and where == AUTO and not system.live
         self._places: Dict[str, _Place] = {}
-        self._looks: Dict[str, Any] = {}  # media_look.Look: imported where there is something to look at
+        self._looks: Dict[
+            str, Any
+        ] = {}  # media_look.Look: imported where there is something to look at
         self._why: Dict[str, str] = {}
         self._began_s = 0.0
         self._stopping = threading.Event()
@@ -96,17 +120,26 @@ class MediaSearch:
         self._found: Optional[Medium] = None
         self._thread: Optional[threading.Thread] = None
 
-    # -- for whoever wants the media -------------------------------------------------------------------------------
+    # -- for whoever wants the media
+    # -------------------------------------------------------------------------------
 
     @property
     def tried(self) -> List[Tuple[str, str]]:
-        """Each device that was looked at, and why it was not it: what to say when nothing was found."""
+        """Each device that was looked at, and why it was not it: what to say when nothing was
+        found.
+        """
         return list(self._why.items())
 
     @property
     def troubles(self) -> List[Tuple[str, str]]:
-        """Of those that were tried, the ones that may hold media all the same: what an operator should hear of."""
-        return [(device, why) for device, why in self._why.items() if not any(each in why for each in HARMLESS)]
+        """Of those that were tried, the ones that may hold media all the same: what an operator
+        should hear of.
+        """
+        return [
+            (device, why)
+            for device, why in self._why.items()
+            if not any(each in why for each in HARMLESS)
+        ]
 
     def start(self) -> None:
         """Begin. A second start does nothing."""
@@ -121,8 +154,8 @@ class MediaSearch:
         """The medium, as soon as it is found.
 
         Args:
-            wait_s: for how many seconds to wait at most, by the system's clock. Where that moves only when somebody
-                sleeps, it stands still while a device is being looked at.
+            wait_s: for how many seconds to wait at most, by the system's clock. Where that moves
+                only when somebody sleeps, it stands still while a device is being looked at.
 
         Returns:
             None when nothing was found until then; the search goes on, and may be asked again.
@@ -155,7 +188,8 @@ class MediaSearch:
         if self._thread is not None:
             self._thread.join(2.0)  # it looks at the event several times a second
 
-    # -- in the background -----------------------------------------------------------------------------------------
+    # -- in the background
+    # -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         self._began_s = time.monotonic()
@@ -167,7 +201,9 @@ class MediaSearch:
                     from lightinit.host import media_look
 
                     for path in media_look.wait_for(self._looks, POLL_S / 2):
-                        if self._found is None:  # the first of several, should they have answered together
+                        if (
+                            self._found is None
+                        ):  # the first of several, should they have answered together
                             self._finish(path)
                 else:
                     self._settled.set()
@@ -175,7 +211,9 @@ class MediaSearch:
         finally:
             for path in list(self._looks):
                 look = self._looks.pop(path)
-                if path not in self._why and look.age_s >= SLOW_S:  # nobody knows what is there, and that is to be told
+                if (
+                    path not in self._why and look.age_s >= SLOW_S
+                ):  # nobody knows what is there, and that is to be told
                     self._note(path, "it did not answer within %.1f s" % look.age_s)
                 look.abandon()
             self._settled.set()
@@ -191,17 +229,29 @@ class MediaSearch:
             place = self._places.get(candidate.path)
             if place is None or (place.candidate != candidate and not place.hung):
                 place = self._places[candidate.path] = _Place(candidate)
-            # Two documents are hardly ever there; if they are, a drive's is taken, whichever answers first.
+            # Two documents are hardly ever there; if they are, a drive's is taken, whichever
+            # answers first.
             if candidate.first and candidate.path in self._looks:
                 waiting_for_first = waiting_for_first or now_s - self._began_s < HEAD_START_S
-            if (place.due_s is None or place.due_s > now_s or candidate.path in self._looks
-                    or len(self._looks) >= MOST_AT_ONCE or (waiting_for_first and not candidate.first)):
+            if (
+                place.due_s is None
+                or place.due_s > now_s
+                or candidate.path in self._looks
+                or len(self._looks) >= MOST_AT_ONCE
+                or (waiting_for_first and not candidate.first)
+            ):
                 continue
             try:
                 from lightinit.host.media_look import Look
 
-                self._looks[candidate.path] = Look("look", self._system.path(candidate.path), self._limit_bytes,
-                                                   self._look_limit_s, self._system.live, self._command)
+                self._looks[candidate.path] = Look(
+                    "look",
+                    self._system.path(candidate.path),
+                    self._limit_bytes,
+                    self._look_limit_s,
+                    self._system.live,
+                    self._command,
+                )
                 waiting_for_first = waiting_for_first or candidate.first
             except (OSError, ProvisioningError) as error:
                 self._note(candidate.path, "it cannot be looked at: %s" % error)
@@ -214,7 +264,9 @@ class MediaSearch:
             self._why.pop(path, None)
             LOG.debug("provisioning media: %s, %s", path, answer.text)
             return
-        self._note(path, "its document is not one of this platform's" if answer.found else answer.text)
+        self._note(
+            path, "its document is not one of this platform's" if answer.found else answer.text
+        )
         place.hung = answer.hung
         if answer.again or (place.candidate.first and not answer.hung):
             self._put_off(place)
@@ -232,7 +284,8 @@ class MediaSearch:
 
 
 def eject(system: System, medium: Medium, limit_s: float = LOOK_LIMIT_S) -> str:
-    """Eject the medium, since it holds a password. Only a drive ejects: a disk or an image stays as it is.
+    """Eject the medium, since it holds a password. Only a drive ejects: a disk or an image stays as
+    it is.
 
     Args:
         system: the machine.

@@ -1,4 +1,7 @@
-"""Where the provisioning media may be: block devices as the kernel lists them. It opens none of them."""
+"""Where the provisioning media may be: block devices as the kernel lists them. It opens none of
+them.
+"""
+
 from __future__ import annotations
 
 import os
@@ -11,8 +14,8 @@ from lightinit.host.system import System
 BLOCK = "/sys/class/block"
 FIRST_DRIVE = "/dev/sr0"
 SECTOR_BYTES = 512  # the unit of `size`, whatever the device's own
-# Azure's media are a few hundred kilobytes long. What is larger is looked at only if nobody can write to it: a disk with
-# a user's data is not to be read, let alone mounted.
+# Azure's media are a few hundred kilobytes long. What is larger is looked at only if nobody can
+# write to it: a disk with a user's data is not to be read, let alone mounted.
 SMALL_BYTES = 256 * 1024 * 1024
 OPTICAL_TYPE = "5"  # SCSI peripheral device type
 MAX_DEVICES = 32
@@ -23,7 +26,8 @@ class Candidate(NamedTuple):
 
     Attributes:
         path: as the VM sees it.
-        first: whether it is looked at before the others and again and again, since media can come into it later.
+        first: whether it is looked at before the others and again and again, since media can come
+            into it later.
         size: by which it is seen that it holds something else now.
     """
 
@@ -35,9 +39,10 @@ class Candidate(NamedTuple):
 def candidates(system: System) -> List[Candidate]:
     """The block devices on which the media may be, optical drives first.
 
-    The others are small or read-only disks and partitions, and, last, loop devices of that kind: on a test bench a file may
-    stand for the drive. Left out is what else is made of memory or other devices (zram, device mapper). A /dev/sr0 that
-    sysfs does not list counts as a drive: in a container that is how one is given.
+    The others are small or read-only disks and partitions, and, last, loop devices of that kind: on
+    a test bench a file may stand for the drive. Left out is what else is made of memory or other
+    devices (zram, device mapper). A /dev/sr0 that sysfs does not list counts as a drive: in a
+    container that is how one is given.
 
     Args:
         system: the machine.
@@ -52,11 +57,17 @@ def candidates(system: System) -> List[Candidate]:
             continue
         size = system.read_text(folder + "/size").strip()
         path = "/dev/" + name.replace("!", "/")
-        if system.read_text(folder + "/device/type").strip() == OPTICAL_TYPE or re.match(r"sr[0-9]+\Z", name):
+        if system.read_text(folder + "/device/type").strip() == OPTICAL_TYPE or re.match(
+            r"sr[0-9]+\Z", name
+        ):
             optical.append(Candidate(path, True, size))
-        elif _is_small(size) or (size not in ("", "0") and system.read_text(folder + "/ro").strip() == "1"):
+        elif _is_small(size) or (
+            size not in ("", "0") and system.read_text(folder + "/ro").strip() == "1"
+        ):
             (loops if is_loop else others).append(Candidate(path, False, size))
-    if FIRST_DRIVE not in [each.path for each in optical] and _is_block_device(system.path(FIRST_DRIVE)):
+    if FIRST_DRIVE not in [each.path for each in optical] and _is_block_device(
+        system.path(FIRST_DRIVE)
+    ):
         optical.append(Candidate(FIRST_DRIVE, True))
     return optical[:MAX_DEVICES] + others[:MAX_DEVICES] + loops[:MAX_DEVICES]
 
@@ -73,4 +84,6 @@ def _is_small(size: str) -> bool:
 
 
 def _natural(name: str) -> List[Tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+    return [
+        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)
+    ]

@@ -1,8 +1,9 @@
 """One look at one device, in a process of its own: started, waited for up to a limit, and given up.
 
-A process that waits for a device that never answers may be beyond the reach of SIGKILL. It is then left alone, and nobody
-waits for it.
+A process that waits for a device that never answers may be beyond the reach of SIGKILL. It is then
+left alone, and nobody waits for it.
 """
+
 from __future__ import annotations
 
 import os
@@ -15,7 +16,9 @@ from typing import IO, Dict, List, NamedTuple, Sequence, cast
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "media_reader.py")
 HEAD_BYTES = 4096
-GONE_WITHIN_S = 0.2  # for a process that was killed to be gone; one that is not is stuck in the kernel
+GONE_WITHIN_S = (
+    0.2  # for a process that was killed to be gone; one that is not is stuck in the kernel
+)
 
 
 class Answer(NamedTuple):
@@ -39,7 +42,9 @@ class Answer(NamedTuple):
 
 
 def reader_command() -> List[str]:
-    """How the reader is started: -I and -S, since it needs neither the environment nor site-packages."""
+    """How the reader is started: -I and -S, since it needs neither the environment nor
+    site-packages.
+    """
     return [sys.executable or "/usr/bin/python3", "-I", "-S", PROGRAM]
 
 
@@ -58,8 +63,15 @@ class Look:
         OSError: it cannot be started.
     """
 
-    def __init__(self, operation: str, path: str, limit_bytes: int, limit_s: float, may_mount: bool,
-                 command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        operation: str,
+        path: str,
+        limit_bytes: int,
+        limit_s: float,
+        may_mount: bool,
+        command: Sequence[str] = (),
+    ) -> None:
         argv = list(command or reader_command())
         self._limit_bytes = limit_bytes
         self._limit_s = limit_s
@@ -69,14 +81,22 @@ class Look:
         # A session of its own: with it go the tools that the reader has started.
         self._process = subprocess.Popen(
             argv + [operation, path, str(limit_bytes), str(limit_s), "1" if may_mount else "0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", close_fds=True,
-            start_new_session=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"})
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            close_fds=True,
+            start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"},
+        )
         self._pipe = cast(IO[bytes], self._process.stdout)
         self.descriptor = self._pipe.fileno()
         os.set_blocking(self.descriptor, False)
 
     def take(self) -> bool:
-        """Take what it has written. Whether it has ended, or has had its time: then :meth:`end` is due."""
+        """Take what it has written. Whether it has ended, or has had its time: then :meth:`end` is
+        due.
+        """
         while len(self._taken) <= self._limit_bytes + HEAD_BYTES:
             try:
                 data = os.read(self.descriptor, 65536)
@@ -94,9 +114,16 @@ class Look:
         if self._is_complete():
             return self._parsed()
         if late:
-            return Answer(False, b"", "it did not answer within %g s%s" % (
-                self._limit_s, "" if gone else ", and the process that asked it does not end"), hung=True)
-        return Answer(False, b"", "the reader ended without an answer (status %s)" % self._process.returncode)
+            return Answer(
+                False,
+                b"",
+                "it did not answer within %g s%s"
+                % (self._limit_s, "" if gone else ", and the process that asked it does not end"),
+                hung=True,
+            )
+        return Answer(
+            False, b"", "the reader ended without an answer (status %s)" % self._process.returncode
+        )
 
     @property
     def age_s(self) -> float:
@@ -150,7 +177,9 @@ class Look:
 
 
 def wait_for(looks: Dict[str, Look], timeout_s: float) -> List[str]:
-    """Wait until one of several looks has written something, at most ``timeout_s``. Those that are at their end."""
+    """Wait until one of several looks has written something, at most ``timeout_s``. Those that are
+    at their end.
+    """
     poll = select.poll()
     for look in looks.values():
         poll.register(look.descriptor, select.POLLIN)

@@ -1,27 +1,30 @@
-"""A program of its own: looks at one device for the provisioning document, or ejects it. Nothing of lightinit's is imported.
+"""A program of its own: looks at one device for the provisioning document, or ejects it. Nothing of
+lightinit's is imported.
 
-Run as ``python3 -I -S media_reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT``. Whatever touches the device happens
-here, so that a device that never answers can stop nothing but this process, which whoever started it kills, or leaves
-behind where the kernel does not let it die.
+Run as ``python3 -I -S media_reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT``. Whatever touches
+the device happens here, so that a device that never answers can stop nothing but this process,
+which whoever started it kills, or leaves behind where the kernel does not let it die.
 
-It answers with one line on standard output, its fields between tabs, and then, if it found it, the document: by way of a
-pipe, since the document holds a password and is to lie on no disk.
+It answers with one line on standard output, its fields between tabs, and then, if it found it, the
+document: by way of a pipe, since the document holds a password and is to lie on no disk.
 
-    found    BYTES  OPTICAL  HOW
-    nothing  AGAIN  OPTICAL  WHY      AGAIN is 1 when a later look may see more, as when no medium is in the drive
-    ejected
+    found    BYTES  OPTICAL  HOW nothing  AGAIN  OPTICAL  WHY      AGAIN is 1 when a later look may
+    see more, as when no medium is in the drive ejected
 
-By mount(2), by way of ctypes, and not by mount(8): between unshare(1) and mount(8) of util-linux and those of busybox
-hardly an option is common, and the mount ends with this process however it ends, since nobody else is in its namespace.
+By mount(2), by way of ctypes, and not by mount(8): between unshare(1) and mount(8) of util-linux
+and those of busybox hardly an option is common, and the mount ends with this process however it
+ends, since nobody else is in its namespace.
 
-Where the kernel does not know the file system, or does not take what is there, these are asked, of which each is maintained
-and reads without mounting:
+Where the kernel does not know the file system, or does not take what is there, these are asked, of
+which each is maintained and reads without mounting:
 
-- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. It is told which of them to read: on a medium with both, as Azure's are,
-  the ISO 9660 side may have nothing but a read-me. 7za and 7zr know neither.
-- grub-fstest or grub2-fstest (GRUB) for both too; it comes with GRUB's own tools, so that most images have it.
+- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. It is told which of them to read: on a medium with
+  both, as Azure's are, the ISO 9660 side may have nothing but a read-me. 7za and 7zr know neither.
+- grub-fstest or grub2-fstest (GRUB) for both too; it comes with GRUB's own tools, so that most
+  images have it.
 - bsdtar (libarchive) for ISO 9660.
 """
+
 from __future__ import annotations
 
 import errno
@@ -31,7 +34,9 @@ import signal
 import stat
 import sys
 
-TYPE_CHECKING = False  # what typing.TYPE_CHECKING is; to import that would take longer than all else here
+TYPE_CHECKING = (
+    False  # what typing.TYPE_CHECKING is; to import that would take longer than all else here
+)
 if TYPE_CHECKING:
     from typing import List, NoReturn, Optional, Sequence, Tuple
 
@@ -41,7 +46,8 @@ NAME = "ovf-env.xml"
 NAMES = (NAME, NAME.upper(), NAME.replace("-", "_"), NAME.replace("-", "_").upper())
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 POINTS = ("/mnt", "/media", "/run", "/var")  # any directory will do: nobody else sees it covered
-# ECMA-167 2/8.3: the volume recognition sequence begins at byte 32768, 2048 bytes each, the name at byte 1 of each.
+# ECMA-167 2/8.3: the volume recognition sequence begins at byte 32768, 2048 bytes each, the name at
+# byte 1 of each.
 SEQUENCE_BYTE, DESCRIPTOR_BYTES, DESCRIPTORS = 32768, 2048, 64
 MARKS = {b"CD001": ISO, b"NSR02": UDF, b"NSR03": UDF}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 0x1, 0x2, 0x4, 0x8, 0x4000, 0x40000
@@ -102,7 +108,7 @@ def file_systems(path: str) -> List[str]:
         data = os.pread(descriptor, DESCRIPTORS * DESCRIPTOR_BYTES, SEQUENCE_BYTE)
     finally:
         os.close(descriptor)
-    found = {MARKS.get(data[at + 1:at + 6]) for at in range(0, len(data), DESCRIPTOR_BYTES)}
+    found = {MARKS.get(data[at + 1 : at + 6]) for at in range(0, len(data), DESCRIPTOR_BYTES)}
     return [kind for kind in (UDF, ISO) if kind in found]
 
 
@@ -112,7 +118,10 @@ def read_from(folder: str, limit_bytes: int) -> bytes:
     for name in sorted(there, key=lambda name: (name not in NAMES, name)):
         if name.lower().partition(";")[0] in NAMES:
             # What a link on the medium leads to is not on the medium; a FIFO would block.
-            descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(
+                os.path.join(folder, name),
+                os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+            )
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
                 raise Nothing("its %s is no regular file" % NAME)
@@ -147,7 +156,11 @@ def mount(device: str, kind: str) -> str:
     # Without this the mount would come up everywhere: systemd makes mounts shared.
     call(libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
-    call(libc.mount(os.fsencode(device), os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), None))
+    call(
+        libc.mount(
+            os.fsencode(device), os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), None
+        )
+    )
     return point
 
 
@@ -164,29 +177,48 @@ def read_mounted(device: str, kind: str, limit_bytes: int) -> bytes:
     try:
         return read_from(point, limit_bytes)
     finally:
-        # It would go with this process, but a little later, and a drive that is in use is not ejected.
+        # It would go with this process, but a little later, and a drive that is in use is not
+        # ejected.
         ctypes.CDLL(None).umount2(os.fsencode(point), 0)
 
 
-def read_by_tools(path: str, kind: str, limit_bytes: int, whys: List[str]) -> Tuple[Optional[bytes], str]:
-    """The document by way of the first tool that gives it, and how; (None, "") when none does, and ``whys`` has why."""
+def read_by_tools(
+    path: str, kind: str, limit_bytes: int, whys: List[str]
+) -> Tuple[Optional[bytes], str]:
+    """The document by way of the first tool that gives it, and how; (None, "") when none does, and
+    ``whys`` has why.
+    """
     asked = []
     for name, argv in tools(path, kind):
-        program = next((each for each in ("%s/%s" % (folder, name) for folder in FOLDERS) if os.access(each, os.X_OK)), None)
+        program = next(
+            (
+                each
+                for each in ("%s/%s" % (folder, name) for folder in FOLDERS)
+                if os.access(each, os.X_OK)
+            ),
+            None,
+        )
         if program is None:
             continue
         asked.append(name)
         for wanted in NAMES:
-            data = output_of([program] + [each.replace("NAME", wanted) for each in argv], limit_bytes)
+            data = output_of(
+                [program] + [each.replace("NAME", wanted) for each in argv], limit_bytes
+            )
             if data:
                 return checked(data, limit_bytes), "read by %s as %s" % (name, kind)
-    whys.append("%s found no %s as %s" % (", ".join(asked), NAME, kind) if asked else
-                "no tool that reads %s: install 7zip (p7zip) or GRUB's grub-fstest" % kind)
+    whys.append(
+        "%s found no %s as %s" % (", ".join(asked), NAME, kind)
+        if asked
+        else "no tool that reads %s: install 7zip (p7zip) or GRUB's grub-fstest" % kind
+    )
     return None, ""
 
 
 def tools(path: str, kind: str) -> List[Tuple[str, List[str]]]:
-    """The tools that read a file system, best first, each with its arguments; NAME stands for the file's name."""
+    """The tools that read a file system, best first, each with its arguments; NAME stands for the
+    file's name.
+    """
     seven = ["e", "-so", "-bd", "-tudf" if kind == UDF else "-tiso", "--", path, "NAME"]
     grub = [path, "cat", "/NAME"]
     found = [("7z", seven), ("7zz", seven), ("grub-fstest", grub), ("grub2-fstest", grub)]
@@ -198,8 +230,14 @@ def output_of(argv: Sequence[str], limit_bytes: int) -> bytes:
     import subprocess
 
     environment = {"PATH": ":".join(FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/"}
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          cwd="/", env=environment) as process:
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=environment,
+    ) as process:
         data = process.stdout.read(limit_bytes + 1) if process.stdout is not None else b""
         if len(data) > limit_bytes:
             process.kill()
@@ -214,7 +252,10 @@ def is_optical(path: str) -> bool:
     except OSError:
         return False
     try:
-        return stat.S_ISBLK(os.fstat(descriptor).st_mode) and fcntl.ioctl(descriptor, CDROM_GET_CAPABILITY) >= 0
+        return (
+            stat.S_ISBLK(os.fstat(descriptor).st_mode)
+            and fcntl.ioctl(descriptor, CDROM_GET_CAPABILITY) >= 0
+        )
     except OSError:
         return False
     finally:
@@ -232,7 +273,8 @@ def eject(path: str) -> None:
 
     if not is_optical(path):
         raise Nothing("not an optical drive")
-    # The way for drives that may be empty; and the kernel lets nobody eject who is not the only one that has it open.
+    # The way for drives that may be empty; and the kernel lets nobody eject who is not the only one
+    # that has it open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         for attempt in range(EJECT_ATTEMPTS):
@@ -274,7 +316,14 @@ def main(argv: Sequence[str]) -> None:
     except Nothing as nothing:
         answer(("nothing", "1" if nothing.again else "0", optical, str(nothing)))
     except OSError as error:
-        answer(("nothing", "1" if error.errno in NO_MEDIUM else "0", optical, error.strerror or str(error)))
+        answer(
+            (
+                "nothing",
+                "1" if error.errno in NO_MEDIUM else "0",
+                optical,
+                error.strerror or str(error),
+            )
+        )
 
 
 def _run() -> NoReturn:

@@ -1,7 +1,9 @@
-"""Mounts and swap that the whole machine sees, though lightinit itself may run in a mount namespace of its own.
+"""Mounts and swap that the whole machine sees, though lightinit itself may run in a mount namespace
+of its own.
 
 On systemd its units do it, as /etc/fstab describes them; elsewhere the tools do.
 """
+
 from __future__ import annotations
 
 import errno
@@ -52,14 +54,27 @@ def mount(system: System, unit: str, node: str, place: str, kind: str, options: 
     else:
         tool = system.tool("mount")
         if tool is None:
-            raise ProvisioningError("tool for the resource disk is missing", tool="mount", hint="install it in the image")
+            raise ProvisioningError(
+                "tool for the resource disk is missing",
+                tool="mount",
+                hint="install it in the image",
+            )
         # What only fstab's readers understand is left out: not every mount(8) does.
-        rest = [each for each in options.split(",") if each not in ("nofail", "auto", "noauto") and each[:2] != "x-"]
+        rest = [
+            each
+            for each in options.split(",")
+            if each not in ("nofail", "auto", "noauto") and each[:2] != "x-"
+        ]
         argv = [tool, "-t", kind, "-o", ",".join(rest) or "defaults", node, place]
     ended = system.run(argv, timeout_s=UNIT_LIMIT_S)
     if not ended.ok:
-        raise ProvisioningError("resource disk could not be mounted", disk=node, place=place, said=ended.last_words,
-                                hint="it is left as it is; look at the kernel's log, and check it with fsck")
+        raise ProvisioningError(
+            "resource disk could not be mounted",
+            disk=node,
+            place=place,
+            said=ended.last_words,
+            hint="it is left as it is; look at the kernel's log, and check it with fsck",
+        )
 
 
 def start_swap(system: System, unit: str, path: str) -> str:
@@ -106,13 +121,19 @@ class Folder:
         self._system = system
         self._place = place
         try:
-            self._descriptor = os.open(system.path(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = os.open(
+                system.path(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            )
         except OSError as error:
             raise self._cannot(error) from error
         status = os.fstat(self._descriptor)
         if "%d:%d" % (os.major(status.st_dev), os.minor(status.st_dev)) != device:
             os.close(self._descriptor)
-            raise ProvisioningError("resource disk could not be mounted", place=place, said="another file system is there")
+            raise ProvisioningError(
+                "resource disk could not be mounted",
+                place=place,
+                said="another file system is there",
+            )
 
     def __enter__(self) -> "Folder":
         return self
@@ -124,7 +145,9 @@ class Folder:
     def is_safe(self) -> bool:
         """Whether nobody but root can put a file of his own in the place of one of root's."""
         status = os.fstat(self._descriptor)
-        return status.st_uid == 0 and (not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX))
+        return status.st_uid == 0 and (
+            not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX)
+        )
 
     def write_once(self, name: str, data: bytes) -> None:
         """Write a file for everybody to read, unless something of that name is there.
@@ -133,8 +156,12 @@ class Folder:
             ProvisioningError: it could not be written.
         """
         try:
-            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644,
-                                 dir_fd=self._descriptor)
+            descriptor = os.open(
+                name,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                0o644,
+                dir_fd=self._descriptor,
+            )
         except FileExistsError:
             return
         except OSError as error:
@@ -148,7 +175,11 @@ class Folder:
             status = os.stat(SWAP_FILE, dir_fd=self._descriptor, follow_symlinks=False)
         except OSError:
             return None
-        mine = stat.S_ISREG(status.st_mode) and status.st_uid == 0 and stat.S_IMODE(status.st_mode) == 0o600
+        mine = (
+            stat.S_ISREG(status.st_mode)
+            and status.st_uid == 0
+            and stat.S_IMODE(status.st_mode) == 0o600
+        )
         return status.st_size if mine and status.st_nlink == 1 else None
 
     def remove_swap(self) -> None:
@@ -161,7 +192,8 @@ class Folder:
 
         Args:
             size_mb: its size in MiB.
-            allocate: reserve its blocks instead of writing them; not every file system lets such a file be swapped to.
+            allocate: reserve its blocks instead of writing them; not every file system lets such a
+                file be swapped to.
 
         Returns:
             "", or why it could not be made.
@@ -183,8 +215,12 @@ class Folder:
         except FileNotFoundError:
             pass
         try:
-            descriptor = os.open(SCRATCH, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
-                                 dir_fd=self._descriptor)
+            descriptor = os.open(
+                SCRATCH,
+                os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                0o600,
+                dir_fd=self._descriptor,
+            )
             try:
                 os.fchmod(descriptor, 0o600)
                 _fill(descriptor, size_mb, allocate)
@@ -209,8 +245,12 @@ class Folder:
             self._system.run([chcon, "-t", "swapfile_t", "%s/%s" % (self._place, SCRATCH)])
 
     def _cannot(self, error: OSError) -> ProvisioningError:
-        return ProvisioningError("resource disk cannot be used", place=self._place, why="its top folder gives an error",
-                                 error=error.strerror or str(error))
+        return ProvisioningError(
+            "resource disk cannot be used",
+            place=self._place,
+            why="its top folder gives an error",
+            error=error.strerror or str(error),
+        )
 
 
 def _fill(descriptor: int, size_mb: int, allocate: bool) -> None:

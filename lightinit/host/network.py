@@ -1,8 +1,10 @@
-"""What this machine's network looks like now: interfaces, gateways, routes, and the lease files on its disk.
+"""What this machine's network looks like now: interfaces, gateways, routes, and the lease files on
+its disk.
 
-The only code that looks at the network. It never changes it, and never reads what is inside a lease file: that is
-``formats/leases.py``. Waiting until something changes is ``watch.py``.
+The only code that looks at the network. It never changes it, and never reads what is inside a lease
+file: that is ``formats/leases.py``. Waiting until something changes is ``watch.py``.
 """
+
 from __future__ import annotations
 
 import errno
@@ -17,23 +19,44 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 from lightinit.host.watch import Watch
 
-__all__ = ["Interface", "KernelRoute", "LeaseFile", "Scene", "Watch", "gateways", "has_route_to",
-           "interface_addresses", "kernel_routes", "lease_files", "lease_folders", "nmcli_leases", "scene",
-           "source_address_to"]
+__all__ = [
+    "Interface",
+    "KernelRoute",
+    "LeaseFile",
+    "Scene",
+    "Watch",
+    "gateways",
+    "has_route_to",
+    "interface_addresses",
+    "kernel_routes",
+    "lease_files",
+    "lease_folders",
+    "nmcli_leases",
+    "scene",
+    "source_address_to",
+]
 
 LEASE_LIMIT_BYTES = 1024 * 1024
 NMCLI_TIMEOUT_S = 10.0
 DEFAULT = "0.0.0.0/0"
 ROUTE_UP, ROUTE_REJECT = 0x1, 0x200  # linux/route.h
 
-# Client, pattern, and how the interface's name is found in the file's name: "" not at all; "index" when the name is
-# the interface's index; else an expression whose group is the name.
+# Client, pattern, and how the interface's name is found in the file's name: "" not at all; "index"
+# when the name is the interface's index; else an expression whose group is the name.
 _DHCLIENT_NAME = r"dhclient(?:-[0-9a-f-]{36}-|--?|\.)(.+?)\.leases?\Z"
 PLACES: Tuple[Tuple[str, str, str], ...] = (
     ("networkd", "/run/systemd/netif/leases/[0-9]*", "index"),
     ("networkmanager", "/run/NetworkManager/devices/[0-9]*", "index"),
-    ("networkmanager", "/var/lib/NetworkManager/internal-*.lease", r"internal-[0-9a-f-]{36}-(.+)\.lease\Z"),
-    ("networkmanager", "/run/NetworkManager/internal-*.lease", r"internal-[0-9a-f-]{36}-(.+)\.lease\Z"),
+    (
+        "networkmanager",
+        "/var/lib/NetworkManager/internal-*.lease",
+        r"internal-[0-9a-f-]{36}-(.+)\.lease\Z",
+    ),
+    (
+        "networkmanager",
+        "/run/NetworkManager/internal-*.lease",
+        r"internal-[0-9a-f-]{36}-(.+)\.lease\Z",
+    ),
     ("dhclient", "/var/lib/NetworkManager/dhclient-*.lease*", _DHCLIENT_NAME),
     ("dhclient", "/var/lib/dhcp/dhclient*.lease*", _DHCLIENT_NAME),
     ("dhclient", "/var/lib/dhcp3/dhclient*.lease*", _DHCLIENT_NAME),
@@ -71,7 +94,9 @@ class LeaseFile:
 
 @dataclass(frozen=True)
 class KernelRoute:
-    """An IPv4 route that is in force: ``destination`` as ``address/prefix length``, ``gateway`` "" when on the link."""
+    """An IPv4 route that is in force: ``destination`` as ``address/prefix length``, ``gateway`` ""
+    when on the link.
+    """
 
     destination: str
     interface: str
@@ -88,8 +113,9 @@ class Interface:
         index: the kernel's number for it, 0 when that is not known.
         addresses: its IPv4 addresses.
         carrier: it is up and its link has a carrier; False when that is not known.
-        physical: it has a device of its own and is no part of another: no bridge, tunnel or container's end, nor
-            the accelerated twin of a synthetic NIC, which never gets an address.
+        physical: it has a device of its own and is no part of another: no bridge, tunnel or
+            container's end, nor the accelerated twin of a synthetic NIC, which never gets an
+            address.
     """
 
     name: str
@@ -106,11 +132,12 @@ class Scene:
     Attributes:
         interfaces: by index.
         routes: the kernel's IPv4 routes.
-        default_interface: where the default route leads, "" when there is none; in a scratch root the root's own.
-        wireserver_source: the local address from which packets would go to the well-known WireServer, "" when
-            there is no route to it.
-        of_root: whether this is the network of the machine whose files are read; False in a scratch root, where
-            the interfaces are this machine's and say nothing about the root's leases.
+        default_interface: where the default route leads, "" when there is none; in a scratch root
+            the root's own.
+        wireserver_source: the local address from which packets would go to the well-known
+            WireServer, "" when there is no route to it.
+        of_root: whether this is the network of the machine whose files are read; False in a scratch
+            root, where the interfaces are this machine's and say nothing about the root's leases.
     """
 
     interfaces: Tuple[Interface, ...] = ()
@@ -129,7 +156,8 @@ def lease_files(system: System) -> List[LeaseFile]:
     """The lease files that are there now, of every client, each read whole (up to 1 MiB).
 
     Returns:
-        The files, the one written last at the end. A file that cannot be read is among them, with its problem.
+        The files, the one written last at the end. A file that cannot be read is among them, with
+        its problem.
     """
     names: Optional[Dict[int, str]] = None
     found: Dict[str, LeaseFile] = {}
@@ -153,9 +181,12 @@ def lease_files(system: System) -> List[LeaseFile]:
     return sorted(found.values(), key=lambda file: file.written_s)
 
 
-def _lease_file(system: System, client: str, path: str, interface: Optional[str]) -> Optional[LeaseFile]:
+def _lease_file(
+    system: System, client: str, path: str, interface: Optional[str]
+) -> Optional[LeaseFile]:
     try:
-        # The time first: a file that is replaced in between is then read anew at the next look at the latest.
+        # The time first: a file that is replaced in between is then read anew at the next look at
+        # the latest.
         written_s = os.stat(system.path(path)).st_mtime
         data, problem = system.read(path, LEASE_LIMIT_BYTES), ""
     except FileNotFoundError:
@@ -168,7 +199,9 @@ def _lease_file(system: System, client: str, path: str, interface: Optional[str]
 
 
 def _names_by_index(system: System) -> Dict[int, str]:
-    """Interface names by the kernel's index: of the live machine from the kernel, else from /sys below the root."""
+    """Interface names by the kernel's index: of the live machine from the kernel, else from /sys
+    below the root.
+    """
     if system.live:
         return dict(socket.if_nameindex())
     names: Dict[int, str] = {}
@@ -180,7 +213,9 @@ def _names_by_index(system: System) -> Dict[int, str]:
 
 
 def interface_addresses() -> Dict[str, Tuple[str, ...]]:
-    """The IPv4 addresses of every interface of this machine, loopback included, by the interface's name."""
+    """The IPv4 addresses of every interface of this machine, loopback included, by the interface's
+    name.
+    """
     import netifaces
 
     addresses: Dict[str, Tuple[str, ...]] = {}
@@ -190,7 +225,9 @@ def interface_addresses() -> Dict[str, Tuple[str, ...]]:
         except ValueError:
             continue  # it went between the two calls
         name = label.partition(":")[0]  # an alias such as eth0:1 is the same interface
-        addresses[name] = addresses.get(name, ()) + tuple(entry["addr"] for entry in entries if "addr" in entry)
+        addresses[name] = addresses.get(name, ()) + tuple(
+            entry["addr"] for entry in entries if "addr" in entry
+        )
     return addresses
 
 
@@ -207,29 +244,45 @@ def gateways() -> List[Tuple[str, str]]:
 
 
 def kernel_routes(system: System) -> List[KernelRoute]:
-    """The IPv4 routes in /proc/net/route below the root, as proc(5) describes it; unusable lines are passed over."""
+    """The IPv4 routes in /proc/net/route below the root, as proc(5) describes it; unusable lines
+    are passed over.
+    """
     routes = []
     for line in system.read_text("/proc/net/route").splitlines()[1:]:
         fields = line.split()
         try:
-            interface, destination, gateway, flags = fields[0], fields[1], fields[2], int(fields[3], 16)
+            interface, destination, gateway, flags = (
+                fields[0],
+                fields[1],
+                fields[2],
+                int(fields[3], 16),
+            )
             metric, prefix = int(fields[6]), bin(int(fields[7], 16)).count("1")
             network, via = _address(destination), _address(gateway)
         except (IndexError, ValueError):
             continue
         if flags & ROUTE_UP and not flags & ROUTE_REJECT:
-            routes.append(KernelRoute("%s/%d" % (network, prefix), interface,
-                                      "" if int(gateway, 16) == 0 else via, metric))
+            routes.append(
+                KernelRoute(
+                    "%s/%d" % (network, prefix),
+                    interface,
+                    "" if int(gateway, 16) == 0 else via,
+                    metric,
+                )
+            )
     return routes
 
 
 def _address(text: str) -> str:
-    """An address of /proc/net/route: its four bytes as one number in the machine's own byte order."""
+    """An address of /proc/net/route: its four bytes as one number in the machine's own byte
+    order.
+    """
     return socket.inet_ntoa(int(text, 16).to_bytes(4, sys.byteorder))
 
 
 def source_address_to(address: str) -> str:
-    """The local address from which packets would go to ``address``, "" when there is no route to it.
+    """The local address from which packets would go to ``address``, "" when there is no route to
+    it.
 
     A UDP socket is connected, which asks the kernel for the route; no packet is sent.
     """
@@ -238,8 +291,15 @@ def source_address_to(address: str) -> str:
             probe.connect((address, 80))
             return str(probe.getsockname()[0])
         except OSError as error:
-            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EPERM,
-                               errno.EADDRNOTAVAIL, errno.ENETDOWN):
+            if error.errno in (
+                errno.ENETUNREACH,
+                errno.EHOSTUNREACH,
+                errno.EACCES,
+                errno.EINVAL,
+                errno.EPERM,
+                errno.EADDRNOTAVAIL,
+                errno.ENETDOWN,
+            ):
                 return ""
             raise
 
@@ -252,7 +312,8 @@ def has_route_to(address: str) -> bool:
 def scene(system: System, wireserver: str) -> Scene:
     """What the network looks like now.
 
-    In a scratch root too these are the real machine's interfaces; only the routes are those below the root.
+    In a scratch root too these are the real machine's interfaces; only the routes are those below
+    the root.
 
     Args:
         system: the machine.
@@ -261,16 +322,29 @@ def scene(system: System, wireserver: str) -> Scene:
     indices = {name: index for index, name in socket.if_nameindex()}
     interfaces = []
     for name, addresses in interface_addresses().items():
-        # Loopback counts only where somebody has put a real address on it, as in a container or a namespace.
+        # Loopback counts only where somebody has put a real address on it, as in a container or a
+        # namespace.
         if name != "lo" or not all(address.startswith("127.") for address in addresses):
             carrier, physical = _link(system, name)
             interfaces.append(Interface(name, indices.get(name, 0), addresses, carrier, physical))
     interfaces.sort(key=lambda interface: (interface.index or 1 << 30, interface.name))
     routes = kernel_routes(system)
-    defaults = [interface for _gateway, interface in gateways()] if system.live else [
-        route.interface for route in sorted(routes, key=lambda route: route.metric) if route.destination == DEFAULT]
-    return Scene(tuple(interfaces), tuple(routes), defaults[0] if defaults else "", source_address_to(wireserver),
-                 system.live)
+    defaults = (
+        [interface for _gateway, interface in gateways()]
+        if system.live
+        else [
+            route.interface
+            for route in sorted(routes, key=lambda route: route.metric)
+            if route.destination == DEFAULT
+        ]
+    )
+    return Scene(
+        tuple(interfaces),
+        tuple(routes),
+        defaults[0] if defaults else "",
+        source_address_to(wireserver),
+        system.live,
+    )
 
 
 def _link(system: System, name: str) -> Tuple[bool, bool]:
@@ -283,7 +357,8 @@ def _link(system: System, name: str) -> Tuple[bool, bool]:
 
 
 def nmcli_leases(system: System) -> bytes:
-    """What NetworkManager says about its leases when asked; b"" when it is not there or does not run.
+    """What NetworkManager says about its leases when asked; b"" when it is not there or does not
+    run.
 
     Asking starts a process, so this is for when no file says enough.
     """
@@ -291,7 +366,9 @@ def nmcli_leases(system: System) -> bytes:
     if tool is None:
         return b""
     try:
-        ended = system.run([tool, "-f", "GENERAL.DEVICE,DHCP4", "device", "show"], timeout_s=NMCLI_TIMEOUT_S)
+        ended = system.run(
+            [tool, "-f", "GENERAL.DEVICE,DHCP4", "device", "show"], timeout_s=NMCLI_TIMEOUT_S
+        )
     except ProvisioningError:
         return b""
     return ended.stdout.encode("utf-8") if ended.ok else b""

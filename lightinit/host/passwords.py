@@ -1,8 +1,11 @@
-"""An account's password, set with whatever tool the host has. It goes to the tool on standard input, never as an argument.
+"""An account's password, set with whatever tool the host has. It goes to the tool on standard
+input, never as an argument.
 
-It knows no format: whether a password is set, and how a hash gets into its file, are the caller's to say. Tools say what
-they dislike, so nothing of what they print is passed on before the password is struck out of it.
+It knows no format: whether a password is set, and how a hash gets into its file, are the caller's
+to say. Tools say what they dislike, so nothing of what they print is passed on before the password
+is struck out of it.
 """
+
 from __future__ import annotations
 
 import logging
@@ -31,7 +34,8 @@ class Account:
     Attributes:
         name: a checked login name.
         is_set: whether the account has a new password by now, as a strong hash.
-        put_hash: puts a hash (a secret too) into the account's line; called under the lock of the account files.
+        put_hash: puts a hash (a secret too) into the account's line; called under the lock of the
+            account files.
     """
 
     name: str
@@ -42,8 +46,8 @@ class Account:
 def set_password(system: System, account: Account, password: str) -> str:
     """Set ``password`` with the first of the host's tools that does it.
 
-    A chpasswd that asks PAM may refuse a password that the platform has accepted, or have no PAM to ask; the same
-    chpasswd, told a method, asks nobody.
+    A chpasswd that asks PAM may refuse a password that the platform has accepted, or have no PAM to
+    ask; the same chpasswd, told a method, asks nobody.
 
     Args:
         system: the live machine.
@@ -61,7 +65,13 @@ def set_password(system: System, account: Account, password: str) -> str:
     for tool, attempt in _ways(system, account, password.encode("utf-8")):
         try:
             ended = attempt()
-            why = ended.last_words if not ended.ok else "" if account.is_set() else "no password is set, or its hash is weak"
+            why = (
+                ended.last_words
+                if not ended.ok
+                else ""
+                if account.is_set()
+                else "no password is set, or its hash is weak"
+            )
         except ProvisioningError as error:
             why = str(error)
         if not why:
@@ -70,10 +80,17 @@ def set_password(system: System, account: Account, password: str) -> str:
         LOG.info("password of %s: %s did not set it: %s", account.name, tool, why)
         failed.append("%s: %s" % (tool, why))
     if not failed:
-        raise ProvisioningError("no tool can set a password", user=account.name,
-                                hint="put chpasswd (package passwd, shadow or busybox) or openssl into the image")
-    raise ProvisioningError("password could not be set", user=account.name, said="; ".join(failed),
-                            hint="look for PAM's configuration of chpasswd, and for /etc/shadow being writable")
+        raise ProvisioningError(
+            "no tool can set a password",
+            user=account.name,
+            hint="put chpasswd (package passwd, shadow or busybox) or openssl into the image",
+        )
+    raise ProvisioningError(
+        "password could not be set",
+        user=account.name,
+        said="; ".join(failed),
+        hint="look for PAM's configuration of chpasswd, and for /etc/shadow being writable",
+    )
 
 
 def strike_out(text: str, password: str) -> str:
@@ -86,10 +103,15 @@ def strike_out(text: str, password: str) -> str:
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 
 
-# -- inner -------------------------------------------------------------------------------------------------------------
+# -- inner
+# --------------------------------------------------------------------------------------------------
 
-def _ways(system: System, account: Account, password: bytes) -> Iterator[Tuple[str, Callable[[], Completed]]]:
+
+def _ways(
+    system: System, account: Account, password: bytes
+) -> Iterator[Tuple[str, Callable[[], Completed]]]:
     """What may set the password, best first."""
+
     def run(*argv: str, stdin: bytes) -> Callable[[], Completed]:
         return lambda: system.run(argv, stdin, TOOL_LIMIT_S)
 

@@ -1,9 +1,12 @@
-"""Has the DHCP client that runs tell its server the host name that has just been set, without losing the address.
+"""Has the DHCP client that runs tell its server the host name that has just been set, without
+losing the address.
 
-A server puts the name that the client sent into DNS, and a client that took its lease before the name was known has sent the
-image's. Which clients run is seen in /proc and /run; no distribution is asked for. What each of them needs was found
-out with the real ones (docs/protocol.md). It knows neither where the name comes from nor who has set it.
+A server puts the name that the client sent into DNS, and a client that took its lease before the
+name was known has sent the image's. Which clients run is seen in /proc and /run; no distribution is
+asked for. What each of them needs was found out with the real ones (docs/protocol.md). It knows
+neither where the name comes from nor who has set it.
 """
+
 from __future__ import annotations
 
 import logging
@@ -18,8 +21,8 @@ from lightinit.host.renewal_second import renew_dhclient, renew_udhcpc
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.renewal")
-# Ready waits for this, so all clients together get no more. A server answers within milliseconds, but on the first boot of
-# a small VM nmcli alone may take seconds.
+# Ready waits for this, so all clients together get no more. A server answers within milliseconds,
+# but on the first boot of a small VM nmcli alone may take seconds.
 LIMIT_S = 20.0
 
 # The client, the names of its process (as the kernel cuts them), and what renews its leases.
@@ -37,20 +40,23 @@ class Renewal:
     """What became of it.
 
     Attributes:
-        told: what each client did, as ``dhclient on eth0 sent it to the DHCP server``, or what its owner has told it to
-            send instead.
-        warnings: where the server does not hear the name, or not for long, although the client sends one.
+        told: what each client did, as ``dhclient on eth0 sent it to the DHCP server``, or what its
+            owner has told it to send instead.
+        warnings: where the server does not hear the name, or not for long, although the client
+            sends one.
     """
 
     told: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
 
 
-def renew_leases(system: System, name: str, limit_s: float = LIMIT_S,
-                 kill: Callable[[int, int], None] = os.kill) -> Renewal:
+def renew_leases(
+    system: System, name: str, limit_s: float = LIMIT_S, kill: Callable[[int, int], None] = os.kill
+) -> Renewal:
     """Have every DHCP client that runs send ``name``. Never fails: DNS is no reason to lose a VM.
 
-    A client that holds no lease is left alone: when it gets one, it sends the name that is live by then.
+    A client that holds no lease is left alone: when it gets one, it sends the name that is live by
+    then.
 
     Args:
         system: the machine.
@@ -59,7 +65,9 @@ def renew_leases(system: System, name: str, limit_s: float = LIMIT_S,
         kill: ends a process: ``os.kill``.
     """
     errand = Errand(system, name, system.clock.monotonic() + limit_s, kill)
-    processes = running_processes(system, {comm for _client, comms, _renew in CLIENTS for comm in comms})
+    processes = running_processes(
+        system, {comm for _client, comms, _renew in CLIENTS for comm in comms}
+    )
     for client, comms, renew in CLIENTS:
         found = tuple(process for process in processes if process.comm in comms)
         if not found:

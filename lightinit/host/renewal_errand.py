@@ -1,4 +1,7 @@
-"""What all ways to renew a lease share: the processes that run, the time that is left, and the account of what was done."""
+"""What all ways to renew a lease share: the processes that run, the time that is left, and the
+account of what was done.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -16,7 +19,9 @@ UNPRIVILEGED = ("systemd-network", "dhcpcd")
 
 
 class Process(NamedTuple):
-    """A process that runs: its number, its name as the kernel cuts it (15 characters), its command line."""
+    """A process that runs: its number, its name as the kernel cuts it (15 characters), its command
+    line.
+    """
 
     pid: int
     comm: str
@@ -37,7 +42,9 @@ class Errand:
         warnings: likewise.
     """
 
-    def __init__(self, system: System, name: str, deadline_s: float, kill: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, system: System, name: str, deadline_s: float, kill: Callable[[int, int], None]
+    ) -> None:
         self.system = system
         self.name = name
         self.kill = kill
@@ -55,7 +62,9 @@ class Errand:
         return self.system.run_checked(argv, timeout_s=self.left_s)
 
     def tell(self, client: str, what: str) -> None:
-        """Note ``what`` the ``client`` (with its interface) did; also that its owner has set it up to send another name."""
+        """Note ``what`` the ``client`` (with its interface) did; also that its owner has set it up
+        to send another name.
+        """
         LOG.debug("host name %s: %s %s", self.name, client, what)
         self.told.append("%s %s" % (client, what))
 
@@ -65,15 +74,19 @@ class Errand:
 
     def fail(self, client: str, why: str) -> None:
         """Note that the server may not have heard the name."""
-        self.warn(client, "could not be made to send the host name: the DHCP server, and so DNS, may keep the old one until "
-                          "the next boot (%s)" % why)
+        self.warn(
+            client,
+            "could not be made to send the host name: the DHCP server, and so DNS, may keep the old"
+            " one until the next boot (%s)" % why,
+        )
 
 
 def running_processes(system: System, comms: AbstractSet[str]) -> List[Process]:
     """The processes of these names that run on this machine's network.
 
-    Passed over are those of a container, whose network namespace is another, and those of users: what we run upon
-    their command lines we run as root. Where the namespace cannot be read (it takes a capability), it counts as ours.
+    Passed over are those of a container, whose network namespace is another, and those of users:
+    what we run upon their command lines we run as root. Where the namespace cannot be read (it
+    takes a capability), it counts as ours.
 
     Args:
         system: the machine.

@@ -1,10 +1,11 @@
 """Renewal by clients that cannot be asked while they run: dhclient and udhcpc.
 
-A second client is run beside the one that runs, with the same arguments, so that for the server it is the same client. It
-asks for the same address, and its script is one that does nothing: it cannot take the address away, and nothing that the
-distribution's script does happens twice. When it has its answer it is ended without giving the lease back. The first
-one goes on as if nothing had been.
+A second client is run beside the one that runs, with the same arguments, so that for the server it
+is the same client. It asks for the same address, and its script is one that does nothing: it cannot
+take the address away, and nothing that the distribution's script does happens twice. When it has
+its answer it is ended without giving the lease back. The first one goes on as if nothing had been.
 """
+
 from __future__ import annotations
 
 import re
@@ -19,28 +20,72 @@ from lightinit.host.renewal_errand import Errand, Process, running_processes
 
 NO_SCRIPT = "/bin/true"
 
-# Where dhclient's security profile of Debian and Ubuntu lets it write. /run forgets what a power cut leaves there.
+# Where dhclient's security profile of Debian and Ubuntu lets it write. /run forgets what a power
+# cut leaves there.
 COPY = "/run/dhclient-lightinit-%d.lease"
 PID_FILE = "/run/dhclient-lightinit-%d.pid"
 DHCLIENT_LEASES = ("/var/lib/dhcp/dhclient.leases", "/var/lib/dhclient/dhclient.leases")
 DHCLIENT_CONFIGURATIONS = ("/etc/dhcp/dhclient.conf", "/etc/dhclient.conf")
-_WITH_VALUE = {"-p", "-D", "-e", "-s", "-g", "-cf", "-df", "-lf", "-pf", "-sf", "-timeout", "-H", "-F", "-C", "-V", "-R",
-               "--decline-wait-time", "--dad-wait-time", "--prefix-len-hint", "--address-prefix-len"}
+_WITH_VALUE = {
+    "-p",
+    "-D",
+    "-e",
+    "-s",
+    "-g",
+    "-cf",
+    "-df",
+    "-lf",
+    "-pf",
+    "-sf",
+    "-timeout",
+    "-H",
+    "-F",
+    "-C",
+    "-V",
+    "-R",
+    "--decline-wait-time",
+    "--dad-wait-time",
+    "--prefix-len-hint",
+    "--address-prefix-len",
+}
 _REPLACED = {"-lf", "-pf", "-sf"}
 _LEFT_OUT = {"-d", "-q", "-v", "-nw", "-w", "-n", "-1"}
 _NO_RENEWAL = {"-6", "-r", "-x"}
 
 # busybox's udhcpc: its short options with a value, and the long ones by their short ones.
 _UDHCPC_WITH_VALUE = "VFipstrTAOxHhcPl"
-_UDHCPC_LONG = {"interface": "i", "pidfile": "p", "script": "s", "request": "r", "retries": "t", "timeout": "T",
-                "tryagain": "A", "now": "n", "quit": "q", "release": "R", "foreground": "f", "background": "b",
-                "syslog": "S", "arping": "a", "request-option": "O", "no-default-options": "o", "clientid-none": "C",
-                "vendorclass": "V", "fqdn": "F", "hostname": "H", "clientid": "c", "client-port": "P", "broadcast": "B"}
+_UDHCPC_LONG = {
+    "interface": "i",
+    "pidfile": "p",
+    "script": "s",
+    "request": "r",
+    "retries": "t",
+    "timeout": "T",
+    "tryagain": "A",
+    "now": "n",
+    "quit": "q",
+    "release": "R",
+    "foreground": "f",
+    "background": "b",
+    "syslog": "S",
+    "arping": "a",
+    "request-option": "O",
+    "no-default-options": "o",
+    "clientid-none": "C",
+    "vendorclass": "V",
+    "fqdn": "F",
+    "hostname": "H",
+    "clientid": "c",
+    "client-port": "P",
+    "broadcast": "B",
+}
 _UDHCPC_KEPT = "iOoxCcVPB"
 
 
 def renew_dhclient(errand: Errand, processes: Tuple[Process, ...]) -> None:
-    """The running dhclient evaluates ``send host-name = gethostname()`` at each renewal, but none can be asked for."""
+    """The running dhclient evaluates ``send host-name = gethostname()`` at each renewal, but none
+    can be asked for.
+    """
     for process in processes:
         options, interfaces = _read_dhclient(process.argv[1:])
         if _NO_RENEWAL & set(options) or "nm-dhcp" in (options.get("-sf") or ""):
@@ -82,7 +127,11 @@ def _why_dhclient_is_silent(errand: Errand, options: Dict[str, Optional[str]]) -
     if "-H" in options or "-F" in options:
         return ""
     given = options.get("-cf")
-    path = given if given else next((path for path in DHCLIENT_CONFIGURATIONS if errand.system.exists(path)), "")
+    path = (
+        given
+        if given
+        else next((path for path in DHCLIENT_CONFIGURATIONS if errand.system.exists(path)), "")
+    )
     text = re.sub(r"(?m)#.*$", "", errand.system.read_text(path) if path else "")
     sent = re.findall(r"\bsend\s+(?:host-name|fqdn\.fqdn)\s+(?:=\s*)?([^;]+);", text)
     if not sent:
@@ -93,12 +142,18 @@ def _why_dhclient_is_silent(errand: Errand, options: Dict[str, Optional[str]]) -
     return ""
 
 
-def _run_dhclient(errand: Errand, number: int, options: Dict[str, Optional[str]], interfaces: List[str]) -> None:
+def _run_dhclient(
+    errand: Errand, number: int, options: Dict[str, Optional[str]], interfaces: List[str]
+) -> None:
     system = errand.system
     dhclient = system.tool("dhclient")
     if dhclient is None:
-        raise ProvisioningError("command cannot be started", command="dhclient", error="it is not there")
-    leases = options.get("-lf") or next((path for path in DHCLIENT_LEASES if system.exists(path)), DHCLIENT_LEASES[0])
+        raise ProvisioningError(
+            "command cannot be started", command="dhclient", error="it is not there"
+        )
+    leases = options.get("-lf") or next(
+        (path for path in DHCLIENT_LEASES if system.exists(path)), DHCLIENT_LEASES[0]
+    )
     copy, pid_file = COPY % number, PID_FILE % number
     argv = [dhclient, "-1"]
     for option, value in options.items():
@@ -106,13 +161,14 @@ def _run_dhclient(errand: Errand, number: int, options: Dict[str, Optional[str]]
             continue
         value = errand.name if option in ("-H", "-F") else value
         argv += [option] if value is None else [option, value]
-    # It begins with what the lease file says and asks for that address. The file it then writes must be another.
+    # It begins with what the lease file says and asks for that address. The file it then writes
+    # must be another.
     system.write(copy, system.read(leases), durable=False)
     try:
         _run_aside(errand, argv + ["-sf", NO_SCRIPT, "-lf", copy, "-pf", pid_file] + interfaces)
     finally:
-        # With its answer it has gone into the background, and without one the half that asks may be left. Under systemd its
-        # unit has ended both. Any other signal would let it run its script.
+        # With its answer it has gone into the background, and without one the half that asks may be
+        # left. Under systemd its unit has ended both. Any other signal would let it run its script.
         for process in running_processes(system, {"dhclient"}):
             if copy in process.argv:
                 try:
@@ -124,9 +180,11 @@ def _run_dhclient(errand: Errand, number: int, options: Dict[str, Optional[str]]
 
 
 def renew_udhcpc(errand: Errand, processes: Tuple[Process, ...]) -> None:
-    """udhcpc sends the name that its arguments say as long as it runs, and restarting it would drop the address.
+    """udhcpc sends the name that its arguments say as long as it runs, and restarting it would drop
+    the address.
 
-    So the second one tells the server, and the first one will tell it the old name again at its next renewal.
+    So the second one tells the server, and the first one will tell it the old name again at its
+    next renewal.
     """
     for process in processes:
         argv = list(process.argv)
@@ -189,7 +247,9 @@ def _run_udhcpc(errand: Errand, options: Sequence[Tuple[str, str]], interface: s
     program = system.tool("udhcpc")
     busybox = system.tool("busybox")
     if program is None and busybox is None:
-        raise ProvisioningError("command cannot be started", command="udhcpc", error="it is not there")
+        raise ProvisioningError(
+            "command cannot be started", command="udhcpc", error="it is not there"
+        )
     argv = [program] if program else [str(busybox), "udhcpc"]
     addresses = interface_addresses().get(interface, ()) if system.live else ()
     for option, value in options:
@@ -204,21 +264,33 @@ def _run_udhcpc(errand: Errand, options: Sequence[Tuple[str, str]], interface: s
 
 
 def _warn_of_fixed(errand: Errand, client: str, name: str) -> None:
-    errand.warn(client, "was started with the host name %s and sends that again at its next renewal; DNS has the new one "
-                        "until then, and again from the next boot" % name)
+    errand.warn(
+        client,
+        "was started with the host name %s and sends that again at its next renewal; DNS has the"
+        " new one until then, and again from the next boot" % name,
+    )
 
 
 def _run_aside(errand: Errand, argv: List[str]) -> None:
-    """Run a command to its end, outside of our own service where systemd runs: our sandbox has no raw sockets.
+    """Run a command to its end, outside of our own service where systemd runs: our sandbox has no
+    raw sockets.
 
-    There it is a unit of its own, which forgets itself, and at the end of which systemd kills what it has left running.
+    There it is a unit of its own, which forgets itself, and at the end of which systemd kills what
+    it has left running.
     """
     system = errand.system
     systemd_run = system.tool("systemd-run")
     if systemd_run is not None and systemd.is_running(system):
-        argv = [systemd_run, "--quiet", "--collect", "--service-type=oneshot", "--property=KillSignal=SIGKILL",
-                "--property=TimeoutStartSec=%.1f" % errand.left_s, "--description=Send the host name to the DHCP server",
-                "--"] + argv
+        argv = [
+            systemd_run,
+            "--quiet",
+            "--collect",
+            "--service-type=oneshot",
+            "--property=KillSignal=SIGKILL",
+            "--property=TimeoutStartSec=%.1f" % errand.left_s,
+            "--description=Send the host name to the DHCP server",
+            "--",
+        ] + argv
         system.run_checked(argv, timeout_s=errand.left_s + 2)  # systemd ends it first
         return
     errand.run(argv)

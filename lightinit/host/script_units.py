@@ -1,9 +1,11 @@
-"""A script as a systemd unit of its own: outside of the sandbox of lightinit's service, as its author expects.
+"""A script as a systemd unit of its own: outside of the sandbox of lightinit's service, as its
+author expects.
 
-It is asked for over systemd's private socket, for which no D-Bus daemon has to run, and neither the output nor the exit
-status comes that way: the one comes through a FIFO, the other from a file. So a systemd that executes itself anew
-meanwhile, as it does when a script upgrades it, loses nothing.
+It is asked for over systemd's private socket, for which no D-Bus daemon has to run, and neither the
+output nor the exit status comes that way: the one comes through a FIFO, the other from a file. So a
+systemd that executes itself anew meanwhile, as it does when a script upgrades it, loses nothing.
 """
+
 from __future__ import annotations
 
 import logging
@@ -20,11 +22,12 @@ KILLED = 137
 START_TIMEOUT_S = 30.0  # its job may have to wait for another's
 STOP_TIMEOUT_S = 10.0
 TICK_S = 0.02
-# What the unit runs: it says that it began, runs the script, and leaves its exit status. In a file, since systemd would
-# take dollar signs on a command line for variables of its own. The process in the background reads the output on as soon
-# as nobody writes to `hold` any more, which is when lightinit has closed it or is dead: what the script has left running
-# would be killed for what it prints without a reader. It ends when nobody has the output open any more. Both FIFOs are
-# opened before it is started, since it would wait for ever to open one that everybody else has closed.
+# What the unit runs: it says that it began, runs the script, and leaves its exit status. In a file,
+# since systemd would take dollar signs on a command line for variables of its own. The process in
+# the background reads the output on as soon as nobody writes to `hold` any more, which is when
+# lightinit has closed it or is dead: what the script has left running would be killed for what it
+# prints without a reader. It ends when nobody has the output open any more. Both FIFOs are opened
+# before it is started, since it would wait for ever to open one that everybody else has closed.
 RUN = """folder=$1
 shift
 exec >"$folder/output" 2>&1 </dev/null 3<"$folder/output" 4<"$folder/hold"
@@ -37,7 +40,9 @@ echo $? >"$folder/status.new" && mv "$folder/status.new" "$folder/status"
 """
 
 
-def start(system: System, argv: Sequence[str], environment: Dict[str, str], name: str) -> Optional["Unit"]:
+def start(
+    system: System, argv: Sequence[str], environment: Dict[str, str], name: str
+) -> Optional["Unit"]:
     """Start a script as a unit.
 
     Args:
@@ -59,7 +64,11 @@ def start(system: System, argv: Sequence[str], environment: Dict[str, str], name
             why = str(error)
         if not why or unit.abandon():
             return unit
-    LOG.warning("the script runs inside the sandbox of lightinit's service, which keeps it from some things: %s", why)
+    LOG.warning(
+        "the script runs inside the sandbox of lightinit's service, which keeps it from some"
+        " things: %s",
+        why,
+    )
     return None
 
 
@@ -98,21 +107,40 @@ class Unit:
         for fifo in ("/output", "/hold"):
             os.mkfifo(place + fifo, 0o600)
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)  # for reading too: so it waits for nobody
-        command = [self._systemd_run, "--quiet", "--collect", "--unit=" + self._name, "--service-type=oneshot",
-                   # What the script leaves in the background goes on when it has ended. In a pipeline whoever writes to one
-                   # that has ended ends too, as in any shell; a unit's processes would be told of an error instead.
-                   "--property=KillMode=process", "--property=IgnoreSIGPIPE=no",
-                   "--description=Script given to this VM, run by lightinit"]
+        self._hold = os.open(
+            place + "/hold", os.O_RDWR | os.O_CLOEXEC
+        )  # for reading too: so it waits for nobody
+        command = [
+            self._systemd_run,
+            "--quiet",
+            "--collect",
+            "--unit=" + self._name,
+            "--service-type=oneshot",
+            # What the script leaves in the background goes on when it has ended. In a pipeline
+            # whoever writes to one that has ended ends too, as in any shell; a unit's processes
+            # would be told of an error instead.
+            "--property=KillMode=process",
+            "--property=IgnoreSIGPIPE=no",
+            "--description=Script given to this VM, run by lightinit",
+        ]
         command += ["--setenv=%s=%s" % item for item in environment.items()]
         with open(place + "/said", "wb") as said:
-            self._process = subprocess.Popen(command + ["--", "/bin/sh", place + "/run", place] + list(argv), cwd="/",
-                                             stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                command + ["--", "/bin/sh", place + "/run", place] + list(argv),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
         give_up_s = system.clock.monotonic() + START_TIMEOUT_S
         while not self._begun():
             if self._process.poll() is not None and not self._begun():
                 words = self._read("said").strip().splitlines()
-                return words[-1] if words else "systemd-run ended with status %d" % self._process.returncode
+                return (
+                    words[-1]
+                    if words
+                    else "systemd-run ended with status %d" % self._process.returncode
+                )
             if system.clock.monotonic() > give_up_s:
                 return "systemd did not start it within %d seconds" % START_TIMEOUT_S
             system.clock.sleep(TICK_S)
@@ -125,7 +153,9 @@ class Unit:
             Whether it has begun all the same: then it was ended, and must not run twice.
         """
         try:
-            self._system.run([self._systemctl, "stop", self._name + ".service"], timeout_s=STOP_TIMEOUT_S)
+            self._system.run(
+                [self._systemctl, "stop", self._name + ".service"], timeout_s=STOP_TIMEOUT_S
+            )
         except LightinitError as error:
             LOG.debug("%s.service cannot be stopped: %s", self._name, error)
         if self._begun():
@@ -136,7 +166,9 @@ class Unit:
 
     def poll(self) -> Optional[int]:
         """The script's exit status, None while it runs."""
-        over = self._process.poll() is not None and not os.path.exists("/proc/%s" % self._read("began").strip())
+        over = self._process.poll() is not None and not os.path.exists(
+            "/proc/%s" % self._read("began").strip()
+        )
         # Read after the look at the process, which may have ended in between.
         status = self._read("status").strip()
         if status.isdigit():
@@ -146,8 +178,10 @@ class Unit:
     def kill(self) -> None:
         """End the script and all that it has started, wherever these have put themselves."""
         try:
-            self._system.run([self._systemctl, "kill", "--signal=SIGKILL", self._name + ".service"],
-                             timeout_s=STOP_TIMEOUT_S)
+            self._system.run(
+                [self._systemctl, "kill", "--signal=SIGKILL", self._name + ".service"],
+                timeout_s=STOP_TIMEOUT_S,
+            )
         except LightinitError as error:
             LOG.warning("the script cannot be killed: %s", error)
 

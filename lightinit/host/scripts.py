@@ -1,9 +1,11 @@
-"""Runs somebody's script as root: its output line by line while it runs, a time limit, and nothing that can hang us.
+"""Runs somebody's script as root: its output line by line while it runs, a time limit, and nothing
+that can hang us.
 
-The script gets a session and an environment of its own, and no input. What it leaves running in the background goes on
-living, and may go on printing, for nobody. At the time limit it is killed with all that it has started. It knows neither
-what is in a script nor why it runs.
+The script gets a session and an environment of its own, and no input. What it leaves running in the
+background goes on living, and may go on printing, for nobody. At the time limit it is killed with
+all that it has started. It knows neither what is in a script nor why it runs.
 """
+
 from __future__ import annotations
 
 import logging
@@ -27,10 +29,11 @@ GRACE_S = 1.0  # how long the output is still read when a process in the backgro
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
 SHELL = "/bin/sh"
-# What the script's parent does: a shell's umask is the only one that every Python can set for its child.
+# What the script's parent does: a shell's umask is the only one that every Python can set for its
+# child.
 BEGIN = 'umask 022; exec "$@"'
-# Reads what is in the background still prints, until nobody has the output open any more. By way of another descriptor,
-# since a shell takes the input away from what it starts in the background.
+# Reads what is in the background still prints, until nobody has the output open any more. By way of
+# another descriptor, since a shell takes the input away from what it starts in the background.
 READ_ON = "exec 3<&0; cat <&3 3<&- >/dev/null 2>&1 &"
 
 
@@ -48,7 +51,8 @@ class Ended:
 
 
 class Lines:
-    """Output in pieces -> whole printable lines, each cut to a length and all together to an amount.
+    """Output in pieces -> whole printable lines, each cut to a length and all together to an
+    amount.
 
     Args:
         tell: gets each line, as soon as it is complete.
@@ -60,14 +64,16 @@ class Lines:
         self._left_bytes = OUTPUT_LIMIT_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Take what was read. Beyond the amount it is dropped unseen, so that whoever prints a lot is not slowed down."""
+        """Take what was read. Beyond the amount it is dropped unseen, so that whoever prints a lot
+        is not slowed down.
+        """
         if self._left_bytes < 0:
             return
         *whole, rest = data.split(b"\n")
         for part in whole:
-            self._line += part[:LINE_LIMIT_BYTES + 1]
+            self._line += part[: LINE_LIMIT_BYTES + 1]
             self._end_line()
-        self._line = (self._line + rest)[:LINE_LIMIT_BYTES + 1]
+        self._line = (self._line + rest)[: LINE_LIMIT_BYTES + 1]
 
     def end(self) -> None:
         """There is no more: tell the last line, which may have no end."""
@@ -81,7 +87,11 @@ class Lines:
         text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
         text += "..." if len(line) > LINE_LIMIT_BYTES else ""
         self._left_bytes -= len(line) + 1
-        self._tell(text if self._left_bytes >= 0 else "(more than %d bytes: what follows is left out)" % OUTPUT_LIMIT_BYTES)
+        self._tell(
+            text
+            if self._left_bytes >= 0
+            else "(more than %d bytes: what follows is left out)" % OUTPUT_LIMIT_BYTES
+        )
 
 
 class Child:
@@ -100,10 +110,18 @@ class Child:
 
         try:
             process: Any = subprocess.Popen(
-                [SHELL, "-c", BEGIN, SHELL] + list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, env=environment, cwd="/", start_new_session=True)
+                [SHELL, "-c", BEGIN, SHELL] + list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
         except OSError as error:
-            raise ProvisioningError("command cannot be started", command=SHELL, error=error.strerror) from error
+            raise ProvisioningError(
+                "command cannot be started", command=SHELL, error=error.strerror
+            ) from error
         self._process = process
         self._killed = False
         self.output: int = process.stdout.fileno()
@@ -122,25 +140,42 @@ class Child:
             pass
 
     def close(self) -> None:
-        """Read no more. Another does where something in the background may print yet: without a reader that is killed."""
+        """Read no more. Another does where something in the background may print yet: without a
+        reader that is killed.
+        """
         import subprocess
 
         watch = select.poll()
         watch.register(self.output, 0)
-        if not self._killed and not watch.poll(0):  # which tells of nothing but that no writer is left
+        if not self._killed and not watch.poll(
+            0
+        ):  # which tells of nothing but that no writer is left
             try:
-                subprocess.Popen([SHELL, "-c", READ_ON], stdin=self._process.stdout, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL, cwd="/", start_new_session=True).wait()
+                subprocess.Popen(
+                    [SHELL, "-c", READ_ON],
+                    stdin=self._process.stdout,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    start_new_session=True,
+                ).wait()
             except OSError as error:
                 LOG.debug("nobody reads what is still printed: %s", error)
         self._process.stdout.close()
 
 
-def run_script(system: System, argv: Sequence[str], environment: Dict[str, str], timeout_s: float, name: str,
-               tell: Callable[[str], None]) -> Ended:
+def run_script(
+    system: System,
+    argv: Sequence[str],
+    environment: Dict[str, str],
+    timeout_s: float,
+    name: str,
+    tell: Callable[[str], None],
+) -> Ended:
     """Run a script to its end.
 
-    Where systemd runs it is a unit of its own, since it is not to have the limits of lightinit's own service.
+    Where systemd runs it is a unit of its own, since it is not to have the limits of lightinit's
+    own service.
 
     Args:
         system: the machine; it must be live.
@@ -153,7 +188,14 @@ def run_script(system: System, argv: Sequence[str], environment: Dict[str, str],
     Raises:
         ProvisioningError: it could not be started.
     """
-    fixed = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": SHELL}
+    fixed = {
+        "PATH": ":".join(TOOL_FOLDERS),
+        "LANG": "C",
+        "HOME": "/root",
+        "USER": "root",
+        "LOGNAME": "root",
+        "SHELL": SHELL,
+    }
     fixed.update(environment)
     deadline_s = system.clock.monotonic() + timeout_s
     lines = Lines(tell)

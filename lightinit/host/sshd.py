@@ -1,4 +1,5 @@
 """sshd asked about its own configuration: what is in force, and whether it finds fault with it."""
+
 from __future__ import annotations
 
 import logging
@@ -13,14 +14,17 @@ LIMIT_S = 10.0
 MAX_LINES = 3
 # An address that no network has: what a configuration says about the rest of the world.
 ANYWHERE = "192.0.2.1"
-_LACKS_FOLDER = re.compile(r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE)
+_LACKS_FOLDER = re.compile(
+    r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
+)
 # What it says besides about options that it still takes, or takes no more and passes over.
 _NO_FAULT = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
 _LACKS_KEYS = re.compile(r"^sshd: no hostkeys available -- exiting\.\s*$", re.MULTILINE)
 
 
 def ask(system: System, *options: str) -> Optional[Completed]:
-    """Run sshd with ``options``, which let it end at once (``-t``, ``-T``); None when there is no sshd to run.
+    """Run sshd with ``options``, which let it end at once (``-t``, ``-T``); None when there is no
+    sshd to run.
 
     Raises:
         ProvisioningError: it took too long.
@@ -38,10 +42,11 @@ def ask(system: System, *options: str) -> Optional[Completed]:
 
 
 def effective(system: System, user: str) -> str:
-    """What is in force for ``user`` (``sshd -T``), "" where sshd does not say: it does not without host keys.
+    """What is in force for ``user`` (``sshd -T``), "" where sshd does not say: it does not without
+    host keys.
 
-    It is asked about a login from anywhere: what a Match block says about this host itself keeps nobody out, and lets
-    nobody in.
+    It is asked about a login from anywhere: what a Match block says about this host itself keeps
+    nobody out, and lets nobody in.
 
     Raises:
         ProvisioningError: it took too long.
@@ -54,9 +59,11 @@ def effective(system: System, user: str) -> str:
 
 
 def find_fault(system: System, config: Optional[str] = None) -> str:
-    """What sshd dislikes about ``config``, or about its own configuration; "" for nothing, or where there is no sshd.
+    """What sshd dislikes about ``config``, or about its own configuration; "" for nothing, or where
+    there is no sshd.
 
-    It reads all of it before it looks for its host keys, so that there are none yet is no fault of the configuration.
+    It reads all of it before it looks for its host keys, so that there are none yet is no fault of
+    the configuration.
 
     Raises:
         ProvisioningError: it took too long.
@@ -64,7 +71,11 @@ def find_fault(system: System, config: Optional[str] = None) -> str:
     ended = ask(system, "-t", *(("-f", system.path(config)) if config else ()))
     if ended is None or ended.ok or _LACKS_KEYS.search(ended.stderr):
         return ""
-    lines = [line.strip() for line in ended.stderr.splitlines() if line.strip() and not _NO_FAULT.search(line)]
+    lines = [
+        line.strip()
+        for line in ended.stderr.splitlines()
+        if line.strip() and not _NO_FAULT.search(line)
+    ]
     return "; ".join(lines[:MAX_LINES]) or ended.last_words
 
 

@@ -1,4 +1,5 @@
 """The files of sshd's configuration. What stands in them is not known here."""
+
 from __future__ import annotations
 
 from typing import Dict, List, Mapping, Optional, Tuple
@@ -8,12 +9,15 @@ from lightinit.host.system import System
 from lightinit.host.text_files import read_text_file, write_text_file
 
 CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
-# Of several files the first one's word counts: this name comes before those that images and other agents use.
+# Of several files the first one's word counts: this name comes before those that images and other
+# agents use.
 DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
 
 
 def find_config(system: System) -> Optional[str]:
-    """The sshd_config that sshd reads: the administrator's, or else the vendor's; None when there is none."""
+    """The sshd_config that sshd reads: the administrator's, or else the vendor's; None when there
+    is none.
+    """
     return next((path for path in CONFIGS if system.exists(path)), None)
 
 

@@ -1,12 +1,15 @@
-"""The machine as lightinit may touch it: files below a root, commands, ownership. It knows no format and no protocol.
+"""The machine as lightinit may touch it: files below a root, commands, ownership. It knows no
+format and no protocol.
 
-Every path given here is a path as the VM sees it (``/etc/hostname``); it is looked up below the root, symbolic links
-included, as ``chroot`` would. With a root other than ``/`` nothing outside that root is changed: commands are not run
-and what only makes sense on the live machine is left out, and said.
+Every path given here is a path as the VM sees it (``/etc/hostname``); it is looked up below the
+root, symbolic links included, as ``chroot`` would. With a root other than ``/`` nothing outside
+that root is changed: commands are not run and what only makes sense on the live machine is left
+out, and said.
 
-These methods follow symbolic links, so they are for places that only root can write to. What lies in a user's home is
-written through :mod:`lightinit.host.private_files`.
+These methods follow symbolic links, so they are for places that only root can write to. What lies
+in a user's home is written through :mod:`lightinit.host.private_files`.
 """
+
 from __future__ import annotations
 
 import errno
@@ -29,7 +32,9 @@ MAX_LINKS = 40
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that has ended: its exit status (negative: the signal's number) and what it printed."""
+    """A command that has ended: its exit status (negative: the signal's number) and what it
+    printed.
+    """
 
     returncode: int
     stdout: str
@@ -78,7 +83,8 @@ class System:
             self.skipped.append(what)
             LOG.info("scratch root: left out: %s", what)
 
-    # -- looking ---------------------------------------------------------------------------------------------------
+    # -- looking
+    # ----------------------------------------------------------------------------------------------
 
     def path(self, name: str, follow_last: bool = True) -> str:
         """Where the VM's path ``name`` really is, links resolved inside the root.
@@ -91,8 +97,11 @@ class System:
             ProvisioningError: more than 40 links, so surely a loop.
         """
         if self.live:
-            return os.path.realpath(name) if follow_last else os.path.join(
-                os.path.realpath(os.path.dirname(name)), os.path.basename(name))
+            return (
+                os.path.realpath(name)
+                if follow_last
+                else os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
+            )
         todo = [part for part in name.split("/") if part][::-1]
         done: List[str] = []
         links = 0
@@ -125,14 +134,16 @@ class System:
         return os.path.isdir(self.path(name))
 
     def glob(self, pattern: str) -> List[str]:
-        """The VM's paths that match a shell ``pattern``, sorted. Links in the pattern's fixed part are followed."""
+        """The VM's paths that match a shell ``pattern``, sorted. Links in the pattern's fixed part
+        are followed.
+        """
         fixed, rest = pattern, []
         while glob.has_magic(fixed):
             fixed, _, last = fixed.rpartition("/")
             rest.append(last)
         base = self.path(fixed or "/")
         found = glob.glob("/".join([glob.escape(base)] + rest[::-1]))
-        return sorted((fixed + found_at[len(base):]) for found_at in found)
+        return sorted((fixed + found_at[len(base) :]) for found_at in found)
 
     def list_dir(self, name: str) -> List[str]:
         """The names in a directory, sorted; none when it is missing or no directory."""
@@ -160,20 +171,31 @@ class System:
         return data
 
     def read_text(self, name: str, default: str = "") -> str:
-        """The text of ``name`` (UTF-8, bad bytes replaced), or ``default`` when it cannot be read at all."""
+        """The text of ``name`` (UTF-8, bad bytes replaced), or ``default`` when it cannot be read
+        at all.
+        """
         try:
             return self.read(name).decode("utf-8", "replace")
         except (OSError, MalformedError):
             return default
 
-    # -- changing --------------------------------------------------------------------------------------------------
+    # -- changing
+    # ----------------------------------------------------------------------------------------------
 
-    def write(self, name: str, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0,
-              durable: bool = True) -> None:
-        """Replace the file ``name`` as a whole, with its mode and owner already set; on a live root its label stays.
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        mode: int = 0o644,
+        uid: int = 0,
+        gid: int = 0,
+        durable: bool = True,
+    ) -> None:
+        """Replace the file ``name`` as a whole, with its mode and owner already set; on a live root
+        its label stays.
 
-        A reader, and whoever looks after a power cut, sees the old file or the new one, never a part. Missing
-        parent directories are made (0755).
+        A reader, and whoever looks after a power cut, sees the old file or the new one, never a
+        part. Missing parent directories are made (0755).
 
         Args:
             name: the VM's path; a link there is followed, and its target replaced.
@@ -224,7 +246,8 @@ class System:
             raise self._cannot("file cannot be removed", name, error) from error
 
     def remove_tree(self, name: str) -> bool:
-        """Remove ``name`` with all that is below it, following no link. Returns whether it was there.
+        """Remove ``name`` with all that is below it, following no link. Returns whether it was
+        there.
 
         Raises:
             ProvisioningError: something could not be removed.
@@ -270,10 +293,13 @@ class System:
         except OSError as error:
             raise self._cannot("link cannot be made", name, error) from error
 
-    # -- running ---------------------------------------------------------------------------------------------------
+    # -- running
+    # ----------------------------------------------------------------------------------------------
 
     def tool(self, name: str) -> Optional[str]:
-        """Where the command ``name`` is, or None when the host has none or this is a scratch root."""
+        """Where the command ``name`` is, or None when the host has none or this is a scratch
+        root.
+        """
         if not self.live:
             return None
         for folder in TOOL_FOLDERS:
@@ -286,7 +312,8 @@ class System:
         """Run a command to its end, without a shell, in the C locale, with a PATH of our own.
 
         Args:
-            argv: the command (as :meth:`tool` found it) and its arguments; never a secret among them.
+            argv: the command (as :meth:`tool` found it) and its arguments; never a secret among
+                them.
             stdin: what it reads: this is the way for secrets.
             timeout_s: seconds after which it is killed.
 
@@ -300,18 +327,35 @@ class System:
         started_s = self.clock.monotonic()
         environment = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
         try:
-            ended = subprocess.run(list(argv), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   timeout=timeout_s, env=environment, cwd="/", check=False)
+            ended = subprocess.run(
+                list(argv),
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=timeout_s,
+                env=environment,
+                cwd="/",
+                check=False,
+            )
         except subprocess.TimeoutExpired:
-            raise ProvisioningError("command took too long", command=argv[0], limit_s=timeout_s) from None
+            raise ProvisioningError(
+                "command took too long", command=argv[0], limit_s=timeout_s
+            ) from None
         except OSError as error:
-            raise ProvisioningError("command cannot be started", command=argv[0], error=error.strerror) from error
+            raise ProvisioningError(
+                "command cannot be started", command=argv[0], error=error.strerror
+            ) from error
         if self.on_command is not None:
             self.on_command(argv, self.clock.monotonic() - started_s, ended.returncode)
-        return Completed(ended.returncode, ended.stdout.decode("utf-8", "replace"),
-                         ended.stderr.decode("utf-8", "replace"))
+        return Completed(
+            ended.returncode,
+            ended.stdout.decode("utf-8", "replace"),
+            ended.stderr.decode("utf-8", "replace"),
+        )
 
-    def run_checked(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+    def run_checked(
+        self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0
+    ) -> Completed:
         """As :meth:`run`, and the exit status must be 0.
 
         Raises:
@@ -319,18 +363,26 @@ class System:
         """
         ended = self.run(argv, stdin, timeout_s)
         if not ended.ok:
-            raise ProvisioningError("command failed", command=os.path.basename(argv[0]), status=ended.returncode,
-                                    said=ended.last_words)
+            raise ProvisioningError(
+                "command failed",
+                command=os.path.basename(argv[0]),
+                status=ended.returncode,
+                said=ended.last_words,
+            )
         return ended
 
-    # -- inner -----------------------------------------------------------------------------------------------------
+    # -- inner
+    # ----------------------------------------------------------------------------------------------
 
     @staticmethod
     def _cannot(reason: str, name: str, error: OSError) -> ProvisioningError:
         hints: Dict[Optional[int], str] = {
             errno.ENOSPC: "free some space or give the image a larger disk",
             errno.EDQUOT: "free some space or raise the quota",
-            errno.EROFS: "the file system must be writable on first boot; look at /etc/fstab and the kernel log",
+            errno.EROFS: (
+                "the file system must be writable on first boot; look at /etc/fstab and the"
+                " kernel log"
+            ),
             errno.EACCES: "run as root, or give --root a directory that you may write to",
             errno.EPERM: "run as root, or look whether the file is immutable (lsattr)",
         }

@@ -1,4 +1,7 @@
-"""What there is of systemd on a machine, by its files alone: whether it runs, is installed, and starts a unit at boot."""
+"""What there is of systemd on a machine, by its files alone: whether it runs, is installed, and
+starts a unit at boot.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -8,7 +11,12 @@ from typing import Mapping, Tuple
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.systemd")
-UNIT_FOLDERS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+UNIT_FOLDERS = (
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 PROGRAMS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
@@ -28,7 +36,9 @@ def has_unit(system: System, unit: str) -> bool:
 
 
 def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS) -> bool:
-    """Whether the first of the folders that has ``name`` has it as a link to /dev/null or empty: then it never runs."""
+    """Whether the first of the folders that has ``name`` has it as a link to /dev/null or empty:
+    then it never runs.
+    """
     for folder in folders:
         path = system.path("%s/%s" % (folder, name), follow_last=False)
         if os.path.islink(path):
@@ -40,7 +50,9 @@ def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS
 
 
 def is_linked(system: System, unit: str) -> bool:
-    """Whether some unit wants or requires ``unit``, as `systemctl enable` arranges it, and it is not masked."""
+    """Whether some unit wants or requires ``unit``, as `systemctl enable` arranges it, and it is
+    not masked.
+    """
     if is_masked(system, unit):
         return False
     for folder in UNIT_FOLDERS:
@@ -52,8 +64,11 @@ def is_linked(system: System, unit: str) -> bool:
     return False
 
 
-def extend_start(system: System, seconds: float, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell the service manager that this service's start may take ``seconds`` more from now: sd_notify(3).
+def extend_start(
+    system: System, seconds: float, environment: Mapping[str, str] = os.environ
+) -> bool:
+    """Tell the service manager that this service's start may take ``seconds`` more from now:
+    sd_notify(3).
 
     Does nothing where nobody listens, such as in a scratch root or with another init system.
 

@@ -1,7 +1,9 @@
 """Tells systemd that a stage is done, by starting its target while lightinit.service still runs.
 
-It knows the targets' names and nothing of what the stages do. Other init systems have no such thing.
+It knows the targets' names and nothing of what the stages do. Other init systems have no such
+thing.
 """
+
 from __future__ import annotations
 
 import logging
@@ -14,12 +16,17 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.targets")
 
 
-def reach(system: System, stage: str, environment: Mapping[str, str] = os.environ,
-          start: Optional[Callable[[List[str]], None]] = None) -> bool:
+def reach(
+    system: System,
+    stage: str,
+    environment: Mapping[str, str] = os.environ,
+    start: Optional[Callable[[List[str]], None]] = None,
+) -> bool:
     """Have systemd reach ``lightinit-STAGE.target`` now. Never fails, and is not waited for.
 
-    The target has a job already, since the service wants it, and that job waits for the end of the service. Starting it
-    again without dependencies lets that job run at once, and with it whatever waits for the target.
+    The target has a job already, since the service wants it, and that job waits for the end of the
+    service. Starting it again without dependencies lets that job run at once, and with it whatever
+    waits for the target.
 
     Args:
         system: the machine.
@@ -33,7 +40,13 @@ def reach(system: System, stage: str, environment: Mapping[str, str] = os.enviro
     systemctl = system.tool("systemctl")
     if systemctl is None or not environment.get("INVOCATION_ID") or not systemd.is_running(system):
         return False
-    argv = [systemctl, "start", "--no-block", "--job-mode=ignore-dependencies", "lightinit-%s.target" % stage]
+    argv = [
+        systemctl,
+        "start",
+        "--no-block",
+        "--job-mode=ignore-dependencies",
+        "lightinit-%s.target" % stage,
+    ]
     try:
         (start or _start)(argv)
     except OSError as error:
@@ -45,5 +58,11 @@ def reach(system: System, stage: str, environment: Mapping[str, str] = os.enviro
 def _start(argv: List[str]) -> None:
     import subprocess
 
-    subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-                     close_fds=True)
+    subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        close_fds=True,
+    )

@@ -1,7 +1,9 @@
-"""Text files of the host's that are changed in part: read whole, and replaced whole with their mode and owner kept.
+"""Text files of the host's that are changed in part: read whole, and replaced whole with their mode
+and owner kept.
 
 What stands in them is not known here. Bytes that are no UTF-8 come through unchanged.
 """
+
 from __future__ import annotations
 
 import os
@@ -23,7 +25,9 @@ def read_text_file(system: System, path: str, limit_bytes: int = READ_LIMIT_BYTE
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "file cannot be read", path=path, error=error.strerror or str(error)
+        ) from error
     except MalformedError as error:
         raise ProvisioningError("file cannot be read", path=path, error=error.reason) from error
 
@@ -41,5 +45,7 @@ def write_text_file(system: System, path: str, text: str) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise ProvisioningError("file cannot be read", path=path, error=error.strerror or str(error)) from error
+        raise ProvisioningError(
+            "file cannot be read", path=path, error=error.strerror or str(error)
+        ) from error
     system.write(path, text.encode("utf-8", "surrogateescape"), mode, uid, gid)

@@ -1,9 +1,10 @@
 """HTTP to the platform over requests: one request, one answer, bounded in size and in time.
 
-The network may be hostile and the environment wrong, so what a browser would do is left undone: no proxies
-from the environment, no netrc, no cookies, no redirects, no compression. It knows no protocol above HTTP,
-tries nothing twice, and logs no body.
+The network may be hostile and the environment wrong, so what a browser would do is left undone: no
+proxies from the environment, no netrc, no cookies, no redirects, no compression. It knows no
+protocol above HTTP, tries nothing twice, and logs no body.
 """
+
 from __future__ import annotations
 
 import re
@@ -43,7 +44,9 @@ class Answer:
 
 
 def preload() -> Any:
-    """Import requests and return it. It is most of what a first boot costs, so do it while waiting."""
+    """Import requests and return it. It is most of what a first boot costs, so do it while
+    waiting.
+    """
     import requests
     import requests.adapters
 
@@ -53,47 +56,61 @@ def preload() -> Any:
 class Transport:
     """Sends requests and keeps the connection for the next one.
 
-    requests' adapter is used without its Session: redirects, cookies and the environment live in the Session,
-    and a redirect's body is read there without any limit even when redirects are off.
+    requests' adapter is used without its Session: redirects, cookies and the environment live in
+    the Session, and a redirect's body is read there without any limit even when redirects are off.
 
     Args:
-        clock: for the times given to ``on_request``; the time limits themselves are in real seconds.
-        on_request: called after each request, in the thread that made it, with method, URL, status or reason,
-            start (monotonic seconds), duration in seconds, and bytes of the answer's body.
+        clock: for the times given to ``on_request``; the time limits themselves are in real
+            seconds.
+        on_request: called after each request, in the thread that made it, with method, URL, status
+            or reason, start (monotonic seconds), duration in seconds, and bytes of the answer's
+            body.
         agent: the User-Agent header.
     """
 
-    def __init__(self, clock: Clock, on_request: Optional[OnRequest] = None,
-                 agent: str = "lightinit/" + __version__) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        on_request: Optional[OnRequest] = None,
+        agent: str = "lightinit/" + __version__,
+    ) -> None:
         self._clock = clock
         self._on_request = on_request
         self._agent = agent
         self._adapter: Any = None
         self._wire = _Wire()
 
-    def request(self, method: str, url: str, headers: Optional[Mapping[str, str]] = None,
-                body: Optional[bytes] = None, timeout_s: float = 10.0, limit_bytes: int = LIMIT_BYTES,
-                want_body: bool = True) -> Answer:
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Optional[Mapping[str, str]] = None,
+        body: Optional[bytes] = None,
+        timeout_s: float = 10.0,
+        limit_bytes: int = LIMIT_BYTES,
+        want_body: bool = True,
+    ) -> Answer:
         """Send one request and read its answer.
 
-        ``timeout_s`` bounds connecting, each read, and all of it together. The last cannot be had from the
-        sockets (a header that drips in byte by byte restarts the limit with each), so the exchange runs in a
-        thread of its own; when time is up its connection is shut down, which ends the thread too, and the next
-        request starts on a new one.
+        ``timeout_s`` bounds connecting, each read, and all of it together. The last cannot be had
+        from the sockets (a header that drips in byte by byte restarts the limit with each), so the
+        exchange runs in a thread of its own; when time is up its connection is shut down, which
+        ends the thread too, and the next request starts on a new one.
 
         Args:
             method: ``GET`` or ``POST``.
             url: an absolute http URL.
-            headers: what to send besides User-Agent, Accept-Encoding and those that HTTP itself needs.
+            headers: what to send besides User-Agent, Accept-Encoding and those that HTTP itself
+                needs.
             body: what to send.
             timeout_s: seconds for the whole exchange.
             limit_bytes: how long the answer's body may be.
-            want_body: False when the status says all; then, as with any status from 400 up, a body that is
-                too long, cut off or late is no error, and what came of it is given.
+            want_body: False when the status says all; then, as with any status from 400 up, a body
+                that is too long, cut off or late is no error, and what came of it is given.
 
         Raises:
-            TransientError: no answer, or not all of it: refused, reset, unreachable, timed out, cut off. Its ``was_sent``
-                says whether the request had gone out by then.
+            TransientError: no answer, or not all of it: refused, reset, unreachable, timed out, cut
+                off. Its ``was_sent`` says whether the request had gone out by then.
             MalformedError: an answer that is not HTTP, too large, compressed, or a redirect.
             ProvisioningError: the URL itself is unusable.
         """
@@ -111,10 +128,13 @@ class Transport:
             raise
         finally:
             if self._on_request is not None:
-                self._on_request(method, url, told, started_s, self._clock.monotonic() - started_s, size)
+                self._on_request(
+                    method, url, told, started_s, self._clock.monotonic() - started_s, size
+                )
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str],
-                  body: Optional[bytes]) -> _Exchange:
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
+    ) -> _Exchange:
         requests = preload()
         all_headers = {"User-Agent": self._agent, "Accept-Encoding": "identity"}
         all_headers.update(headers)
@@ -123,7 +143,9 @@ class Transport:
         except (requests.RequestException, ValueError):
             raise ProvisioningError("url is not usable", url=url) from None
         if not prepared.url.startswith("http://"):
-            raise ProvisioningError("url is not usable", url=url, hint="the platform speaks plain http only")
+            raise ProvisioningError(
+                "url is not usable", url=url, hint="the platform speaks plain http only"
+            )
         if PLAIN_URL.match(url):
             prepared.url = url  # as it was given: requests would turn %2D into a hyphen
         if self._adapter is None:
@@ -133,7 +155,9 @@ class Transport:
         return _Exchange(self, self._adapter, self._wire, prepared, self._clock)
 
     def abandon(self, adapter: Any) -> None:
-        """Use ``adapter`` no more: one of its connections hangs, and so does the thread that reads from it."""
+        """Use ``adapter`` no more: one of its connections hangs, and so does the thread that reads
+        from it.
+        """
         if self._adapter is adapter:
             self._adapter = None
             for connected in self._wire.sockets:
@@ -147,9 +171,10 @@ class _Wire:
     """What an adapter's connections note for those who cannot see them.
 
     Attributes:
-        sockets: of the connections that are open. Only whoever has the socket can end a thread that a server keeps busy
-            for ever, with interim answers, say.
-        is_sent: whether all of the latest request has been handed to the kernel: from then on it may arrive.
+        sockets: of the connections that are open. Only whoever has the socket can end a thread that
+            a server keeps busy for ever, with interim answers, say.
+        is_sent: whether all of the latest request has been handed to the kernel: from then on it
+            may arrive.
     """
 
     def __init__(self) -> None:
@@ -187,7 +212,9 @@ def _new_adapter(requests: Any, wire: _Wire) -> Any:
 class _Exchange:
     """One request and its answer, in a thread."""
 
-    def __init__(self, transport: Transport, adapter: Any, wire: _Wire, prepared: Any, clock: Clock) -> None:
+    def __init__(
+        self, transport: Transport, adapter: Any, wire: _Wire, prepared: Any, clock: Clock
+    ) -> None:
         self._transport = transport
         self._adapter = adapter
         self._wire = wire
@@ -204,8 +231,12 @@ class _Exchange:
 
     def within(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Answer:
         """Run it, for at most ``timeout_s`` seconds."""
-        thread = threading.Thread(target=self._run, args=(timeout_s, limit_bytes, want_body), daemon=True,
-                                  name="lightinit-request")
+        thread = threading.Thread(
+            target=self._run,
+            args=(timeout_s, limit_bytes, want_body),
+            daemon=True,
+            name="lightinit-request",
+        )
         thread.start()
         thread.join(timeout_s)
         url = str(self._prepared.url)
@@ -228,7 +259,9 @@ class _Exchange:
             self._error = error
 
     def _perform(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Answer:
-        raw = self._adapter.send(self._prepared, stream=True, timeout=(timeout_s, timeout_s), proxies={}).raw
+        raw = self._adapter.send(
+            self._prepared, stream=True, timeout=(timeout_s, timeout_s), proxies={}
+        ).raw
         whole = False
         try:
             status = int(raw.status)
@@ -237,10 +270,15 @@ class _Exchange:
                 key = str(name).lower()
                 headers[key] = headers[key] + ", " + str(value) if key in headers else str(value)
             if 300 <= status < 400:
-                raise MalformedError("answer is a redirect", url=self._prepared.url, status=status,
-                                     target=_one_line(headers.get("location", "")))
+                raise MalformedError(
+                    "answer is a redirect",
+                    url=self._prepared.url,
+                    status=status,
+                    target=_one_line(headers.get("location", "")),
+                )
             if status < 200:
-                # The real answer is still to come. This connection is closed, or the next request would get it.
+                # The real answer is still to come. This connection is closed, or the next request
+                # would get it.
                 return Answer(status, headers)
             retry_after_s = parse_retry_after(headers, self._clock.time())
             if want_body and status < 400:
@@ -261,7 +299,9 @@ class _Exchange:
             raise MalformedError("answer is compressed", url=url, encoding=_one_line(encoding))
         length = None if "transfer-encoding" in headers else _content_length(headers, url)
         if length is not None and length > limit_bytes:
-            raise MalformedError("answer is too large", url=url, bytes=length, limit_bytes=limit_bytes)
+            raise MalformedError(
+                "answer is too large", url=url, bytes=length, limit_bytes=limit_bytes
+            )
         parts, size = [], 0
         while True:
             part = raw.read(CHUNK_BYTES, decode_content=False)
@@ -297,10 +337,11 @@ class _Exchange:
 
 
 def parse_retry_after(headers: Mapping[str, str], now_s: float) -> Optional[float]:
-    """The seconds that ``Retry-After`` asks for, None when it is absent or makes no sense (RFC 9110, 10.2.3).
+    """The seconds that ``Retry-After`` asks for, None when it is absent or makes no sense (RFC
+    9110, 10.2.3).
 
-    A date is compared with the answer's own ``Date``, as the VM's clock may be years off at boot; without
-    one, with ``now_s``.
+    A date is compared with the answer's own ``Date``, as the VM's clock may be years off at boot;
+    without one, with ``now_s``.
 
     Args:
         headers: by lower-case name.

@@ -1,8 +1,10 @@
-"""What requests and urllib3 raise, as an error of our own: a fixed reason instead of three nested reprs.
+"""What requests and urllib3 raise, as an error of our own: a fixed reason instead of three nested
+reprs.
 
-The root of the matter (an errno, mostly) is buried differently in each release of theirs, so all that an
-error holds is searched for it.
+The root of the matter (an errno, mostly) is buried differently in each release of theirs, so all
+that an error holds is searched for it.
 """
+
 from __future__ import annotations
 
 import errno
@@ -29,7 +31,8 @@ _ERRNO_REASONS = {
 
 
 def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
-    """Raise the one of our errors that says what lies at the root of what requests and urllib3 wrapped up.
+    """Raise the one of our errors that says what lies at the root of what requests and urllib3
+    wrapped up.
 
     Anything that is none of theirs is a mistake of ours, and raised as it is.
 
@@ -39,7 +42,8 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
         timeout_s: the time limit, in seconds.
 
     Raises:
-        TransientError: refused, reset, unreachable, timed out, cut off, or broken in some other way.
+        TransientError: refused, reset, unreachable, timed out, cut off, or broken in some other
+            way.
         MalformedError: what answered does not speak HTTP.
     """
     from urllib3 import exceptions as inner  # late, with requests: see transport.preload
@@ -57,9 +61,11 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
             if reason == "request timed out":
                 extra["after_s"] = "%g" % timeout_s
             raise TransientError(reason or "connection failed", url=url, **extra) from None
-    for kinds, reason in ((http.client.RemoteDisconnected, "connection closed without an answer"),
-                          (http.client.IncompleteRead, "answer was cut off"),
-                          (ConnectionError, "connection reset")):
+    for kinds, reason in (
+        (http.client.RemoteDisconnected, "connection closed without an answer"),
+        (http.client.IncompleteRead, "answer was cut off"),
+        (ConnectionError, "connection reset"),
+    ):
         if any(isinstance(cause, kinds) for cause in causes):
             raise TransientError(reason, url=url) from None
     if any(isinstance(cause, (socket.timeout, inner.TimeoutError)) for cause in causes):

@@ -1,9 +1,11 @@
 """Waits until a lease or an address may have appeared: by event, with a coarse poll behind it.
 
-Two kinds of event are waited for together: a change in the directories where leases are written (inotify) and a change
-of addresses, links or routes (rtnetlink). Where neither is to be had the directories are looked at ten times a
-second. It never says *what* happened: whoever waits looks again.
+Two kinds of event are waited for together: a change in the directories where leases are written
+(inotify) and a change of addresses, links or routes (rtnetlink). Where neither is to be had the
+directories are looked at ten times a second. It never says *what* happened: whoever waits looks
+again.
 """
+
 from __future__ import annotations
 
 import errno
@@ -18,15 +20,34 @@ from lightinit.host.clock import Clock
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.watch")
-COARSE_POLL_S = 1.0  # something may change without an event: a file system without inotify, an event that was lost
+# something may change without an event: a file system without inotify, an event that was lost
+COARSE_POLL_S = 1.0
 FINE_POLL_S = 0.1  # without any event
 
-IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x2, 0x8, 0x40, 0x80, 0x100, 0x200
+IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = (
+    0x2,
+    0x8,
+    0x40,
+    0x80,
+    0x100,
+    0x200,
+)
 IN_DELETE_SELF, IN_MOVE_SELF, IN_IGNORED, IN_Q_OVERFLOW = 0x400, 0x800, 0x8000, 0x4000
 IN_ONLYDIR, IN_MASK_ADD = 0x1000000, 0x20000000
-# dhclient keeps its file open and appends, so IN_CLOSE_WRITE alone would never come; what replaces a file moves it in.
-WATCH_MASK = (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF
-              | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD)
+# dhclient keeps its file open and appends, so IN_CLOSE_WRITE alone would never come; what replaces
+# a file moves it in.
+WATCH_MASK = (
+    IN_MODIFY
+    | IN_CLOSE_WRITE
+    | IN_MOVED_FROM
+    | IN_MOVED_TO
+    | IN_CREATE
+    | IN_DELETE
+    | IN_DELETE_SELF
+    | IN_MOVE_SELF
+    | IN_ONLYDIR
+    | IN_MASK_ADD
+)
 PARENT_MASK = IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD
 GONE_MASK = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED
 EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows (inotify(7))
@@ -38,19 +59,22 @@ RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40  # rtnetlin
 class Watch:
     """Events on directories and on the machine's addresses, links and routes.
 
-    It is a context manager and holds two descriptors until its end. It costs nothing before the first :meth:`wait`,
-    which arms it and returns at once: look, wait, look again misses no event, and who finds everything at the
-    first look has not paid for a watch.
+    It is a context manager and holds two descriptors until its end. It costs nothing before the
+    first :meth:`wait`, which arms it and returns at once: look, wait, look again misses no event,
+    and who finds everything at the first look has not paid for a watch.
 
     Args:
-        system: the machine; the directories are below its root. A clock other than the machine's own is moved by
-            ``sleep`` in steps of the coarse poll instead of waiting for events.
-        folders: directories as the VM sees them; those that are missing are watched from when they are made.
+        system: the machine; the directories are below its root. A clock other than the machine's
+            own is moved by ``sleep`` in steps of the coarse poll instead of waiting for events.
+        folders: directories as the VM sees them; those that are missing are watched from when they
+            are made.
         netlink: whether to listen for addresses, links and routes.
         inotify: whether to watch the directories.
     """
 
-    def __init__(self, system: System, folders: Iterable[str], netlink: bool = True, inotify: bool = True) -> None:
+    def __init__(
+        self, system: System, folders: Iterable[str], netlink: bool = True, inotify: bool = True
+    ) -> None:
         self._system = system
         self._folders = list(folders)
         self._want = (netlink, inotify)
@@ -67,11 +91,14 @@ class Watch:
 
     @property
     def kinds(self) -> Tuple[str, ...]:
-        """What it waits for, once armed: inotify, netlink, both or nothing (then it polls ten times a second)."""
-        return ((("inotify",) if self._directories else ()) + (("netlink",) if self._netlink else ()))
+        """What it waits for, once armed: inotify, netlink, both or nothing (then it polls ten times
+        a second).
+        """
+        return (("inotify",) if self._directories else ()) + (("netlink",) if self._netlink else ())
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until something may have changed, for ``timeout_s`` seconds and one coarse poll (1 s) at most.
+        """Wait until something may have changed, for ``timeout_s`` seconds and one coarse poll (1
+        s) at most.
 
         Returns:
             True after an event, and the first time; False when only time has passed.
@@ -117,7 +144,9 @@ class Watch:
                 LOG.info("no inotify events: %s", error)
 
     def _drain(self, timeout_s: float) -> bool:
-        """Wait for one event at most ``timeout_s``, take all that are there; whether any of them matters."""
+        """Wait for one event at most ``timeout_s``, take all that are there; whether any of them
+        matters.
+        """
         poll = select.poll()
         if self._netlink is not None:
             poll.register(self._netlink.fileno(), select.POLLIN)
@@ -134,7 +163,9 @@ class Watch:
 
 
 def _netlink_socket() -> socket.socket:
-    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
+    listener = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE
+    )
     try:
         listener.setblocking(False)
         listener.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE))
@@ -151,7 +182,9 @@ def _empty(listener: socket.socket) -> None:
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno != errno.ENOBUFS:  # more events than the queue holds: they are events none the less
+            if (
+                error.errno != errno.ENOBUFS
+            ):  # more events than the queue holds: they are events none the less
                 raise
 
 
@@ -161,12 +194,15 @@ class _Directories:
     def __init__(self, system: System, folders: List[str]) -> None:
         import ctypes
 
-        # By way of the program itself: looking for the C library by name would start a compiler or ldconfig.
+        # By way of the program itself: looking for the C library by name would start a compiler or
+        # ldconfig.
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
         self._system = system
         self._folders = folders
-        self._wanted: Dict[int, Set[str]] = {}  # watch -> the names in it that matter; "" for all of them
+        self._wanted: Dict[
+            int, Set[str]
+        ] = {}  # watch -> the names in it that matter; "" for all of them
         self.descriptor: int = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self.descriptor < 0:
             raise OSError(self._errno(), os.strerror(self._errno()))
@@ -180,7 +216,9 @@ class _Directories:
         os.close(self.descriptor)
 
     def take(self) -> bool:
-        """Take all events that are there. Whether one of them matters: in the latter case looking again is due."""
+        """Take all events that are there. Whether one of them matters: in the latter case looking
+        again is due.
+        """
         matters = moved = False
         while True:
             try:
@@ -190,7 +228,7 @@ class _Directories:
             at = 0
             while at + EVENT.size <= len(data):
                 watch, mask, _cookie, length = EVENT.unpack_from(data, at)
-                name = os.fsdecode(data[at + EVENT.size:at + EVENT.size + length].rstrip(b"\0"))
+                name = os.fsdecode(data[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0"))
                 at += EVENT.size + length
                 wanted = self._wanted.get(watch, set())
                 gone = bool(mask & (GONE_MASK | IN_Q_OVERFLOW))
@@ -218,11 +256,14 @@ class _Directories:
                 return  # the coarse poll sees it
             if _nearest(path) == (nearest, missing):
                 return
-            # What was missing was made (or what was there went) before the watch stood: do it again.
+            # What was missing was made (or what was there went) before the watch stood: do it
+            # again.
 
 
 def _nearest(path: str) -> Tuple[str, str]:
-    """The deepest existing directory on the way to ``path``, and the name that is missing in it ("" for none)."""
+    """The deepest existing directory on the way to ``path``, and the name that is missing in it (""
+    for none).
+    """
     missing = ""
     while not os.path.isdir(path) and path != "/":
         path, _, missing = path.rpartition("/")

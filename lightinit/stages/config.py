@@ -1,4 +1,5 @@
 """The config stage: the modules that the settings list, in order, each with its own mark."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -11,7 +12,9 @@ from lightinit.registry import load_module, module_schema
 from lightinit.semaphore import Mark
 
 
-def run_module(context: Context, name: str, force: bool = False, required: Optional[bool] = None) -> Step:
+def run_module(
+    context: Context, name: str, force: bool = False, required: Optional[bool] = None
+) -> Step:
     """Run one module unless its mark is there.
 
     Args:
@@ -21,24 +24,38 @@ def run_module(context: Context, name: str, force: bool = False, required: Optio
         required: counts instead of the settings' if given.
     """
     frequency = frequency_of(context, name)
-    section = dict(settings_of(context, name))  # with its frequency, which tells a module what "once" means
+    section = dict(
+        settings_of(context, name)
+    )  # with its frequency, which tells a module what "once" means
     by_settings = bool(section.pop("required", True))
 
     def work() -> Outcome:
         module = load_module(name)
         instance = context.instance
         if instance is None and getattr(module, "NEEDS_INSTANCE", True):
-            raise ProvisioningError("module needs the instance's data", module=name,
-                                    hint="run the fetch stage first: lightinit stage fetch")
+            raise ProvisioningError(
+                "module needs the instance's data",
+                module=name,
+                hint="run the fetch stage first: lightinit stage fetch",
+            )
         return module.apply(instance or Instance(context.instance_id), context.system, section)
 
-    return run_step(context, "module", name, frequency, work, by_settings if required is None else required, force,
-                    isolate=True)
+    return run_step(
+        context,
+        "module",
+        name,
+        frequency,
+        work,
+        by_settings if required is None else required,
+        force,
+        isolate=True,
+    )
 
 
 def run_independent(context: Context) -> None:
-    """Run the modules that need nothing of the platform's, when nothing came from there: so that sshd has host keys, and an
-    account that the image has is not shut out. What fails here is a warning; why nothing came is what counts.
+    """Run the modules that need nothing of the platform's, when nothing came from there: so that
+    sshd has host keys, and an account that the image has is not shut out. What fails here is a
+    warning; why nothing came is what counts.
     """
     if context.semaphores is None:
         return  # without marks they would run at each such boot
@@ -47,8 +64,8 @@ def run_independent(context: Context) -> None:
 
 
 def run_for_login(context: Context, instance: Instance) -> None:
-    """Run the modules by which somebody can log in, without leaving marks, as when nothing had been done: the next boot may
-    know more. What fails here is a warning.
+    """Run the modules by which somebody can log in, without leaving marks, as when nothing had been
+    done: the next boot may know more. What fails here is a warning.
 
     Args:
         context: its own instance stays as it is.
@@ -60,7 +77,9 @@ def run_for_login(context: Context, instance: Instance) -> None:
 
 
 def _listed_of_kind(context: Context, attribute: str, default: bool, wanted: bool) -> List[str]:
-    """The settings' modules whose ``attribute`` (``default`` where they have none) is as ``wanted``, in order."""
+    """The settings' modules whose ``attribute`` (``default`` where they have none) is as
+    ``wanted``, in order.
+    """
     found = []
     for name in context.settings["lightinit"]["modules"]:
         try:
@@ -91,22 +110,36 @@ def frequency_of(context: Context, name: str) -> Frequency:
 def listed(context: Context) -> List[str]:
     """The modules that count for this instance, in order.
 
-    Those of the settings; but of the default list, on an instance that is ready, only those that it has run: a release that
-    comes with more of them must not change what it finds long after the first boot. Who names them in a settings file
-    wants them.
+    Those of the settings; but of the default list, on an instance that is ready, only those that it
+    has run: a release that comes with more of them must not change what it finds long after the
+    first boot. Who names them in a settings file wants them.
     """
     names = list(context.settings["lightinit"]["modules"])
-    if context.settings.origins["lightinit"]["modules"] != "default" or context.semaphores is None or \
-            context.semaphores.find("stage.final", Frequency.INSTANCE) is None:
+    if (
+        context.settings.origins["lightinit"]["modules"] != "default"
+        or context.semaphores is None
+        or context.semaphores.find("stage.final", Frequency.INSTANCE) is None
+    ):
         return names
     steps = (context.state.load("result") or {}).get("steps") if context.state is not None else None
-    known = {step.get("name") for step in steps if isinstance(step, dict) and step.get("kind") == "module"} \
-        if isinstance(steps, list) else set()
+    known = (
+        {
+            step.get("name")
+            for step in steps
+            if isinstance(step, dict) and step.get("kind") == "module"
+        }
+        if isinstance(steps, list)
+        else set()
+    )
     return [name for name in names if name in known or _mark(context, name) is not None]
 
 
 def _mark(context: Context, name: str) -> Optional[Mark]:
-    return context.semaphores.find("module." + name, frequency_of(context, name)) if context.semaphores is not None else None
+    return (
+        context.semaphores.find("module." + name, frequency_of(context, name))
+        if context.semaphores is not None
+        else None
+    )
 
 
 def pending(context: Context) -> List[str]:
@@ -126,5 +159,7 @@ def run(context: Context) -> Outcome:
     if required:
         raise ProvisioningError("required module failed", modules=" ".join(required))
     ran = sum(1 for step in steps if step.result in ("ok", "skipped"))
-    return Outcome("%d of %d modules ran" % (ran, len(steps)),
-                   ("modules failed that are not required: " + " ".join(failed),) if failed else ())
+    return Outcome(
+        "%d of %d modules ran" % (ran, len(steps)),
+        ("modules failed that are not required: " + " ".join(failed),) if failed else (),
+    )

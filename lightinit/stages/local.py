@@ -1,4 +1,7 @@
-"""The local stage: which platform, which instance, which network. What needs no network is known before any wait."""
+"""The local stage: which platform, which instance, which network. What needs no network is known
+before any wait.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -22,7 +25,8 @@ LOG = logging.getLogger("lightinit.local")
 
 
 def identify(context: Context) -> None:
-    """Say whose VM this is, from DMI alone: fills in ``platform_known`` and, where DMI tells it, the instance.
+    """Say whose VM this is, from DMI alone: fills in ``platform_known`` and, where DMI tells it,
+    the instance.
 
     Without a usable product_uuid the instance stays open until the platform can be asked for it.
     """
@@ -38,47 +42,76 @@ def identify(context: Context) -> None:
 
 
 def run(context: Context) -> Outcome:
-    """Find the network, then settle which platform and which instance this is where DMI left that open.
+    """Find the network, then settle which platform and which instance this is where DMI left that
+    open.
 
     Raises:
-        ProvisioningError: no network before the deadline; no evidence that this is the platform; no instance id;
-            or the state cannot be kept.
+        ProvisioningError: no network before the deadline; no evidence that this is the platform; no
+            instance id; or the state cannot be kept.
     """
     wanted = context.settings["network"]
     begin(context)
-    others = other_agents(context.system)  # here and not later: from the lease on it would keep Ready waiting
+    others = other_agents(
+        context.system
+    )  # here and not later: from the lease on it would keep Ready waiting
     started_s = context.system.clock.monotonic()
 
     def while_waiting() -> None:
         LOG.info("waiting for a DHCP lease, at most %g s", wanted["lease_timeout_s"])
         preload(context)
 
-    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"], while_waiting)
-    context.timeline.add("wait", "lease", started_s, context.system.clock.monotonic() - started_s, network.source)
+    network = find_network(
+        context.system,
+        wanted["lease_timeout_s"],
+        wanted["grace_s"],
+        wanted["interface"],
+        while_waiting,
+    )
+    context.timeline.add(
+        "wait", "lease", started_s, context.system.clock.monotonic() - started_s, network.source
+    )
     if context.platform_known is None:
         if not network.option_245:
-            raise ProvisioningError("platform is unknown", dmi="unreadable", option_245="absent",
-                                    hint="if this is Azure, set platform_check = none in [lightinit]")
+            raise ProvisioningError(
+                "platform is unknown",
+                dmi="unreadable",
+                option_245="absent",
+                hint="if this is Azure, set platform_check = none in [lightinit]",
+            )
         context.platform_known = True
     context.network = network
     use_datasource(context, network)
     warnings = list(network.warnings)
-    warnings += ["%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name for name in others]
+    warnings += [
+        "%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name
+        for name in others
+    ]
     if not context.instance_id:
         vm_id = normalise_uuid(context.datasource.vm_id())
         if vm_id is None:
-            raise ProvisioningError("instance id is unknown", dmi="unreadable", imds="no usable vmId")
+            raise ProvisioningError(
+                "instance id is unknown", dmi="unreadable", imds="no usable vmId"
+            )
         context.use_instance(find_instance(context.system, vm_id))
         context.vm_id = vm_id
-        warnings.append("DMI has no product_uuid: the instance id is the vmId of IMDS, asked for at each boot")
+        warnings.append(
+            "DMI has no product_uuid: the instance id is the vmId of IMDS, asked for at each boot"
+        )
     if context.state is None:
         raise ProvisioningError("instance id is unknown", dmi="unreadable")
     context.state.make_current()
     context.state.save_network(network)
     chosen = str(context.settings.values.get("azure", {}).get("wireserver", "auto"))
-    return Outcome("%s %s, WireServer %s (%s)" % (
-        network.interface or "interface unknown", network.address,
-        network.wireserver if chosen == "auto" else chosen + " by the settings", network.source), tuple(warnings))
+    return Outcome(
+        "%s %s, WireServer %s (%s)"
+        % (
+            network.interface or "interface unknown",
+            network.address,
+            network.wireserver if chosen == "auto" else chosen + " by the settings",
+            network.source,
+        ),
+        tuple(warnings),
+    )
 
 
 def resume(context: Context) -> bool:
@@ -92,7 +125,8 @@ def resume(context: Context) -> bool:
 
 
 def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
-    """Take up the data that the fetch stage left, in this boot or an earlier one. Returns whether they are there.
+    """Take up the data that the fetch stage left, in this boot or an earlier one. Returns whether
+    they are there.
 
     Args:
         with_secrets: they are not there if a password or a private key was among them and is gone.
@@ -106,7 +140,9 @@ def begin(context: Context) -> None:
     name = context.settings["lightinit"]["datasource"]
     start = getattr(datasources.load(name), "begin", None)
     if start is not None and context.begun is None:
-        context.begun = start(context.system, context.settings.values.get(datasource_section(name), {}))
+        context.begun = start(
+            context.system, context.settings.values.get(datasource_section(name), {})
+        )
 
 
 def use_datasource(context: Context, network: Network, **overrides: Any) -> None:
@@ -118,11 +154,14 @@ def use_datasource(context: Context, network: Network, **overrides: Any) -> None
     name = context.settings["lightinit"]["datasource"]
     options = dict(context.settings.values.get(datasource_section(name), {}), **overrides)
 
-    def on_request(method: str, url: str, result: Any, started_s: float, duration_s: float, size: int) -> None:
+    def on_request(
+        method: str, url: str, result: Any, started_s: float, duration_s: float, size: int
+    ) -> None:
         context.timeline.add("request", "%s %s" % (method, url), started_s, duration_s, str(result))
 
-    context.datasource = datasources.load(name)(network, options, context.system.clock, on_request, context.system,
-                                                context.begun)
+    context.datasource = datasources.load(name)(
+        network, options, context.system.clock, on_request, context.system, context.begun
+    )
 
 
 def preload(context: Context) -> None:

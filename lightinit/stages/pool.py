@@ -1,9 +1,12 @@
-"""A preprovisioned VM: booted before it has an owner. It reports Ready to the pool, then waits to be somebody's.
+"""A preprovisioned VM: booted before it has an owner. It reports Ready to the pool, then waits to
+be somebody's.
 
-The owner shows itself by reprovision data at IMDS. The platform moves the VM into the owner's network first: by a link
-that goes down and up (Running), or by another NIC in the place of the one that is there (Savable). So each change of links
-and addresses is a reason to ask at once; besides, it is asked now and then, since a change may have been missed.
+The owner shows itself by reprovision data at IMDS. The platform moves the VM into the owner's
+network first: by a link that goes down and up (Running), or by another NIC in the place of the one
+that is there (Savable). So each change of links and addresses is a reason to ask at once; besides,
+it is asked now and then, since a change may have been missed.
 """
+
 from __future__ import annotations
 
 import logging
@@ -22,16 +25,20 @@ from lightinit.stages.network import find_network
 LOG = logging.getLogger("lightinit.pool")
 RECORD = "pool"
 SAY_EVERY_S = 600.0
-# After a change of the network the data come within moments: how often they are asked for, and for how long.
+# After a change of the network the data come within moments: how often they are asked for, and for
+# how long.
 QUICK_POLL_S = 1.0
 QUICK_FOR_S = 120.0
 REQUEST_TIMEOUT_S = 5.0
 EXTENSION_S = 2100.0  # by how much the service manager's own time limit is moved on
-# A DHCP client that sees a link come back has an address again after that; for one that does not, something is done.
+# A DHCP client that sees a link come back has an address again after that; for one that does not,
+# something is done.
 REBIND_AFTER_S = 8.0
-# The platform takes their NIC away, or stops them, when it has the report: its answer may be lost on the way.
+# The platform takes their NIC away, or stops them, when it has the report: its answer may be lost
+# on the way.
 TAKEN_AT_THE_REPORT = ("Savable", "PreprovisionedOSDisk")
-# Who had an owner in an earlier boot has one still; the platform may not hand out the data a second time.
+# Who had an owner in an earlier boot has one still; the platform may not hand out the data a second
+# time.
 KNOWN_OWNER_S = 60.0
 
 
@@ -43,7 +50,9 @@ class Owner(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is known of this VM over reboots: a report may have been sent, one was accepted, it has an owner."""
+    """What is known of this VM over reboots: a report may have been sent, one was accepted, it has
+    an owner.
+    """
 
     begun: bool = False
     reported: bool = False
@@ -51,12 +60,14 @@ class Record(NamedTuple):
 
 
 def wait_for_owner(context: Context) -> None:
-    """Report that the VM is ready for the pool, wait until it has an owner, and find the network that it is in then.
+    """Report that the VM is ready for the pool, wait until it has an owner, and find the network
+    that it is in then.
 
-    Ready comes first, also where the data of an owner are there already. What was said is recorded: before the report is
-    sent that it is begun, and then that it was accepted, after which a reboot leads to no second one, only to waiting. Where
-    only the beginning is known (the power was cut in between, or the answer was lost) the data decide after a reboot: with
-    an owner the report had arrived, and one more would be the owner's, of a VM that is not ready. That it has an owner is
+    Ready comes first, also where the data of an owner are there already. What was said is recorded:
+    before the report is sent that it is begun, and then that it was accepted, after which a reboot
+    leads to no second one, only to waiting. Where only the beginning is known (the power was cut in
+    between, or the answer was lost) the data decide after a reboot: with an owner the report had
+    arrived, and one more would be the owner's, of a VM that is not ready. That it has an owner is
     recorded too: after that nobody waits for ever.
 
     Raises:
@@ -72,8 +83,11 @@ def wait_for_owner(context: Context) -> None:
         if not record.reported:
             owner = _report(context, wait, record)
         if owner is None:
-            LOG.info("this VM is preprovisioned (%s) and waits for its owner; the pool was told that it is ready",
-                     source.pool_type)
+            LOG.info(
+                "this VM is preprovisioned (%s) and waits for its owner; the pool was told that it"
+                " is ready",
+                source.pool_type,
+            )
             context.status.update(status="running", stage="fetch", waiting_for="owner")
             owner = wait.ask() or wait.run()
     LOG.info("this VM has an owner")
@@ -97,10 +111,17 @@ def _save(context: Context, record: Record) -> None:
 
 def _find_owners_network(context: Context) -> None:
     wanted, source = context.settings["network"], context.datasource
-    network = find_network(context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"])
+    network = find_network(
+        context.system, wanted["lease_timeout_s"], wanted["grace_s"], wanted["interface"]
+    )
     if network == context.network:
         return
-    LOG.info("the owner's network: %s %s, WireServer %s", network.interface, network.address, network.wireserver)
+    LOG.info(
+        "the owner's network: %s %s, WireServer %s",
+        network.interface,
+        network.address,
+        network.wireserver,
+    )
     context.network = network
     if context.state is not None:
         context.state.save_network(network)
@@ -111,9 +132,10 @@ def _find_owners_network(context: Context) -> None:
 def _report(context: Context, wait: _Wait, record: Record) -> Optional[Owner]:
     """Tell the pool that this VM is ready. The owner, if there is one before the pool has answered.
 
-    The platform may act on the report before it has answered it. So where the answer to a report is lost that has gone out,
-    the pool counts as told if it is one that takes the VM away at once, or if the network has changed since; a second report
-    might be one for the owner. Else it is tried again, but not when there is an owner after a report was begun.
+    The platform may act on the report before it has answered it. So where the answer to a report is
+    lost that has gone out, the pool counts as told if it is one that takes the VM away at once, or
+    if the network has changed since; a second report might be one for the owner. Else it is tried
+    again, but not when there is an owner after a report was begun.
 
     Raises:
         ProvisioningError: the pool could not be told.
@@ -166,12 +188,16 @@ class _Wait:
         self._seen = self._links()  # the platform may change that as soon as it has the report
 
     def run(self, timeout_s: float = float("inf")) -> Optional[Owner]:
-        """Wait. Without a limit there is no end: only the platform knows when somebody takes this VM."""
+        """Wait. Without a limit there is no end: only the platform knows when somebody takes this
+        VM.
+        """
         began_s, quick_until_s = self._clock.monotonic(), 0.0
         with Watch(self._system, (), inotify=False) as watch:
             while True:
                 now_s = self._clock.monotonic()
-                due_s = now_s + (min(self._poll_s, QUICK_POLL_S) if now_s < quick_until_s else self._poll_s)
+                due_s = now_s + (
+                    min(self._poll_s, QUICK_POLL_S) if now_s < quick_until_s else self._poll_s
+                )
                 while self._clock.monotonic() < due_s:
                     self._keep_alive()
                     watch.wait(due_s - self._clock.monotonic())
@@ -179,9 +205,13 @@ class _Wait:
                     links = self._links()
                     if links != self._seen:
                         self._seen = links
-                        LOG.info("the network changes: %s", links[0] or "no interface with a carrier")
+                        LOG.info(
+                            "the network changes: %s", links[0] or "no interface with a carrier"
+                        )
                         quick_until_s = self._clock.monotonic() + QUICK_FOR_S
-                        self._rebind_at_s = self._clock.monotonic() + REBIND_AFTER_S if links[0] else None
+                        self._rebind_at_s = (
+                            self._clock.monotonic() + REBIND_AFTER_S if links[0] else None
+                        )
                         break
                 found = self.ask()
                 if found is not None or self._clock.monotonic() - began_s >= timeout_s:
@@ -201,7 +231,9 @@ class _Wait:
         except MalformedError as error:
             if str(error) != self._said:
                 self._said = str(error)
-                LOG.warning("the reprovision data cannot be used, and are asked for again: %s", error)
+                LOG.warning(
+                    "the reprovision data cannot be used, and are asked for again: %s", error
+                )
             return None
         return Owner(replace(found, preprovisioned=False, preprovisioned_type=""), data)
 
@@ -210,7 +242,9 @@ class _Wait:
         return self._links() != self._seen
 
     def _rebind_if_due(self) -> None:
-        """Help a DHCP client that goes by its lease and not by the link: in the owner's network its address is nobody's."""
+        """Help a DHCP client that goes by its lease and not by the link: in the owner's network its
+        address is nobody's.
+        """
         if self._rebind_at_s is not None and self._clock.monotonic() >= self._rebind_at_s:
             self._rebind_at_s = None
             for what in rebinding.rebind(self._system):
@@ -219,16 +253,21 @@ class _Wait:
     def _links(self) -> Tuple[str, str]:
         """The interfaces with a carrier, and how often each interface has lost or got one.
 
-        Both together differ whenever one comes, goes or is another, also when it was gone only while nobody looked.
+        Both together differ whenever one comes, goes or is another, also when it was gone only
+        while nobody looked.
         """
         found, changes = [], []
         for name in self._system.list_dir("/sys/class/net"):
             folder = "/sys/class/net/" + name
             if name == "lo":
                 continue
-            changes.append("%s %s" % (name, self._system.read_text(folder + "/carrier_changes").strip()))
+            changes.append(
+                "%s %s" % (name, self._system.read_text(folder + "/carrier_changes").strip())
+            )
             if self._system.read_text(folder + "/carrier").strip() == "1":
-                found.append("%s (%s)" % (name, self._system.read_text(folder + "/address").strip()))
+                found.append(
+                    "%s (%s)" % (name, self._system.read_text(folder + "/address").strip())
+                )
         return ", ".join(found), ", ".join(changes)
 
     def _keep_alive(self) -> None:

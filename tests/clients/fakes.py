@@ -1,14 +1,18 @@
 """What tests of the clients pass in for the network: a transport that answers from a list."""
+
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from lightinit.host.transport import Answer
 
-GOAL_STATE = (b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>\r\n<GoalState>\r\n<Version>2012-11-30</Version>\r\n'
-              b"<Incarnation>%d</Incarnation><Machine><ExpectedState>Started</ExpectedState></Machine><Container>"
-              b"<ContainerId>container-1</ContainerId><RoleInstanceList><RoleInstance><InstanceId>role-1</InstanceId>"
-              b"</RoleInstance></RoleInstanceList></Container></GoalState>")
+GOAL_STATE = (
+    b'\xef\xbb\xbf<?xml version="1.0"'
+    b' encoding="utf-8"?>\r\n<GoalState>\r\n<Version>2012-11-30</Version>\r\n'
+    b"<Incarnation>%d</Incarnation><Machine><ExpectedState>Started</ExpectedState></Machine><Container>"
+    b"<ContainerId>container-1</ContainerId><RoleInstanceList><RoleInstance><InstanceId>role-1</InstanceId>"
+    b"</RoleInstance></RoleInstanceList></Container></GoalState>"
+)
 
 
 class Sent(NamedTuple):
@@ -32,8 +36,16 @@ class FakeTransport:
         self.steps = list(steps)
         self.sent: List[Sent] = []
 
-    def request(self, method: str, url: str, headers: Optional[Mapping[str, str]] = None,
-                body: Optional[bytes] = None, timeout_s: float = 10.0, want_body: bool = True, **_: Any) -> Answer:
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Optional[Mapping[str, str]] = None,
+        body: Optional[bytes] = None,
+        timeout_s: float = 10.0,
+        want_body: bool = True,
+        **_: Any,
+    ) -> Answer:
         sent = Sent(method, url, dict(headers or {}), body, timeout_s, want_body)
         self.sent.append(sent)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]

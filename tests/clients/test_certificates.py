@@ -1,4 +1,7 @@
-"""Fetching certificates: what is asked, what is asked again, and what ends it. The bundles are made by the real openssl."""
+"""Fetching certificates: what is asked, what is asked again, and what ends it. The bundles are made
+by the real openssl.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -20,12 +23,16 @@ GOAL = GoalState("1", "container-1", "role-1", certificates_url=URL)
 FILE = b"<CertificateFile><Version/><Incarnation>1</Incarnation><Format>%s</Format><Data>%s</Data></CertificateFile>"
 NO_CERTIFICATES = ok(FILE % (b"Other", b""))
 NEW_GOAL = (GOAL_STATE % 2).replace(
-    b"</InstanceId>", b"</InstanceId><Configuration><Certificates>%s</Certificates></Configuration>"
-    % URL.replace("incarnation=1", "incarnation=2").replace("&", "&amp;").encode())
+    b"</InstanceId>",
+    b"</InstanceId><Configuration><Certificates>%s</Certificates></Configuration>"
+    % URL.replace("incarnation=1", "incarnation=2").replace("&", "&amp;").encode(),
+)
 
 
 def asked(transport: Any) -> List[str]:
-    return [sent.headers.get("x-ms-cipher-name", sent.url.partition("?")[2]) for sent in transport.sent]
+    return [
+        sent.headers.get("x-ms-cipher-name", sent.url.partition("?")[2]) for sent in transport.sent
+    ]
 
 
 class Platform:
@@ -36,12 +43,19 @@ class Platform:
         desk.make_pair("one")
 
     def bundle(self, sent: Sent, *options: str) -> bytes:
-        recipient = Transport(base64.b64decode(sent.headers["x-ms-guest-agent-public-x509-cert"]), b"", b"", b"", None)
+        recipient = Transport(
+            base64.b64decode(sent.headers["x-ms-guest-agent-public-x509-cert"]), b"", b"", b"", None
+        )
         return self.desk.encrypt(self.desk.pkcs12("one"), recipient, *options)
 
     def gives(self, sent: Sent) -> Answer:
-        cipher = {"AES128_CBC": "-aes128", "DES_EDE3_CBC": "-des3"}[sent.headers["x-ms-cipher-name"]]
-        return ok(FILE % (b"Pkcs7BlobWithPfxContents", base64.encodebytes(self.bundle(sent, cipher, "-keyid"))))
+        cipher = {"AES128_CBC": "-aes128", "DES_EDE3_CBC": "-des3"}[
+            sent.headers["x-ms-cipher-name"]
+        ]
+        return ok(
+            FILE
+            % (b"Pkcs7BlobWithPfxContents", base64.encodebytes(self.bundle(sent, cipher, "-keyid")))
+        )
 
     def garbles(self, sent: Sent) -> Answer:
         return ok(FILE % (b"", base64.b64encode(self.bundle(sent)[:-1])))
@@ -59,7 +73,11 @@ def test_what_is_asked_and_what_comes_of_it(platform: Platform) -> None:
     assert [(sent.method, sent.url, sent.body) for sent in transport.sent] == [("GET", URL, None)]
     headers = dict(transport.sent[0].headers)
     header = headers.pop("x-ms-guest-agent-public-x509-cert")
-    assert headers == dict(HEADERS, **{"x-ms-cipher-name": "AES128_CBC"}) and header.isprintable() and " " not in header
+    assert (
+        headers == dict(HEADERS, **{"x-ms-cipher-name": "AES128_CBC"})
+        and header.isprintable()
+        and " " not in header
+    )
     assert clock.sleeps == []
 
 
@@ -82,20 +100,36 @@ def test_the_other_cipher_where_one_cannot_be_opened(platform: Platform) -> None
 @needs_openssl
 def test_neither_can_be_opened(platform: Platform) -> None:
     client, transport, clock = make(platform.garbles)
-    with pytest.raises(ProvisioningError, match="certificate data are damaged .*why=ends too early"):
+    with pytest.raises(
+        ProvisioningError, match="certificate data are damaged .*why=ends too early"
+    ):
         fetch_certificates(client, GOAL, 0.0)
     assert asked(transport) == ["AES128_CBC", "DES_EDE3_CBC"]
 
 
 @needs_openssl
-@pytest.mark.parametrize("passing", [
-    status(403), status(404), status(410), status(429), status(503), TransientError("request timed out"), ok(b"<html>"),
-    MalformedError("answer is a redirect"), ok(FILE % (b"", b"???")),
-], ids=str)
+@pytest.mark.parametrize(
+    "passing",
+    [
+        status(403),
+        status(404),
+        status(410),
+        status(429),
+        status(503),
+        TransientError("request timed out"),
+        ok(b"<html>"),
+        MalformedError("answer is a redirect"),
+        ok(FILE % (b"", b"???")),
+    ],
+    ids=str,
+)
 def test_what_passes_is_asked_again_with_a_new_goal_state(platform: Platform, passing: Any) -> None:
     client, transport, clock = make(passing, ok(NEW_GOAL), platform.gives)
     assert fetch_certificates(client, GOAL, 0.0) == (platform.desk.expected("one"),)
-    assert (asked(transport), clock.sleeps) == (["AES128_CBC", "comp=goalstate", "AES128_CBC"], [1.0])
+    assert (asked(transport), clock.sleeps) == (
+        ["AES128_CBC", "comp=goalstate", "AES128_CBC"],
+        [1.0],
+    )
     assert [sent.url for sent in transport.sent][2] == URL.replace("incarnation=1", "incarnation=2")
 
 
@@ -116,7 +150,9 @@ def test_a_server_that_refuses_for_good() -> None:
 
 
 def test_a_server_that_is_never_ready() -> None:
-    client, transport, clock = make_quietly(lambda sent: ok(NEW_GOAL) if "goalstate" in sent.url else status(503))
+    client, transport, clock = make_quietly(
+        lambda sent: ok(NEW_GOAL) if "goalstate" in sent.url else status(503)
+    )
     with pytest.raises(ProvisioningError, match="wireserver is not ready .*status=503"):
         fetch_certificates(client, GOAL, 0.0)
     assert 90.0 < sum(clock.sleeps) <= 100.0
@@ -134,7 +170,10 @@ def test_none_to_be_had() -> None:
     assert transport.sent == []
 
 
-@pytest.mark.parametrize("url", ["http://10.1.2.4/machine", "https://10.1.2.3/machine", "http://10.1.2.3:81/", "file:///etc"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://10.1.2.4/machine", "https://10.1.2.3/machine", "http://10.1.2.3:81/", "file:///etc"],
+)
 def test_no_other_server_is_asked(url: str) -> None:
     client, transport, clock = make_quietly(NO_CERTIFICATES)
     with pytest.raises(ProvisioningError, match="certificates url is not the wireserver's"):

@@ -1,4 +1,7 @@
-"""The IMDS client, over a transport that answers from a list and a clock that moves only in sleep()."""
+"""The IMDS client, over a transport that answers from a list and a clock that moves only in
+sleep().
+"""
+
 from __future__ import annotations
 
 import json
@@ -13,8 +16,13 @@ from lightinit.retry import RetryPolicy
 from tests.clients.fakes import FakeTransport, Sent, middle, ok, status
 from tests.support import ScriptedClock
 
-COMPLETE = {"compute": {"name": "vm", "osProfile": {"adminUsername": "me", "disablePasswordAuthentication": "true"},
-                        "publicKeys": [{"keyData": "ssh-rsa A", "path": "/home/me/.ssh/authorized_keys"}]}}
+COMPLETE = {
+    "compute": {
+        "name": "vm",
+        "osProfile": {"adminUsername": "me", "disablePasswordAuthentication": "true"},
+        "publicKeys": [{"keyData": "ssh-rsa A", "path": "/home/me/.ssh/authorized_keys"}],
+    }
+}
 INCOMPLETE = {"compute": {"name": "vm"}}
 WHOLE = ok(json.dumps(COMPLETE).encode())
 PART = ok(json.dumps(INCOMPLETE).encode())
@@ -31,10 +39,13 @@ def versions_of(transport: FakeTransport) -> List[str]:
 
 def refusing(known: List[str], listed: List[str]) -> Any:
     """A server that knows some api-versions and lists some."""
+
     def answer(sent: Sent) -> Answer:
         if any("api-version=" + version in sent.url for version in known):
             return WHOLE
-        return status(400, body=json.dumps({"error": "Bad request", "newest-versions": listed}).encode())
+        return status(
+            400, body=json.dumps({"error": "Bad request", "newest-versions": listed}).encode()
+        )
 
     return answer
 
@@ -43,9 +54,16 @@ def test_the_request() -> None:
     transport, clock = FakeTransport(WHOLE), ScriptedClock()
     fetched = client(transport, clock).fetch_document()
     assert (fetched.document, fetched.api_version, fetched.missing) == (COMPLETE, "2023-11-15", ())
-    assert transport.sent == [Sent(
-        "GET", "http://169.254.169.254/metadata/instance?api-version=2023-11-15&format=json", {"Metadata": "true"},
-        None, 10.0, True)]
+    assert transport.sent == [
+        Sent(
+            "GET",
+            "http://169.254.169.254/metadata/instance?api-version=2023-11-15&format=json",
+            {"Metadata": "true"},
+            None,
+            10.0,
+            True,
+        )
+    ]
     assert clock.sleeps == []
 
 
@@ -55,11 +73,28 @@ def test_another_endpoint() -> None:
     assert transport.sent[0].url.startswith("http://127.0.0.1:8080/metadata/instance?")
 
 
-@pytest.mark.parametrize("passing", [
-    status(404), status(408), status(410), status(429), status(500), status(503), status(599),
-    TransientError("connection refused"), MalformedError("answer is a redirect"), ok(b"<html>"), ok(b'{"compute": 1}'),
-    status(204), status(202), status(206), status(102), status(103),
-], ids=str)
+@pytest.mark.parametrize(
+    "passing",
+    [
+        status(404),
+        status(408),
+        status(410),
+        status(429),
+        status(500),
+        status(503),
+        status(599),
+        TransientError("connection refused"),
+        MalformedError("answer is a redirect"),
+        ok(b"<html>"),
+        ok(b'{"compute": 1}'),
+        status(204),
+        status(202),
+        status(206),
+        status(102),
+        status(103),
+    ],
+    ids=str,
+)
 def test_what_passes_is_tried_again(passing: Any) -> None:
     transport, clock = FakeTransport(passing, passing, WHOLE), ScriptedClock()
     assert client(transport, clock).fetch_document().document == COMPLETE
@@ -92,7 +127,9 @@ def test_html_for_ever_ends_long_before() -> None:
     assert len(transport.sent) >= 5 and 45.0 <= sum(clock.sleeps) < 60.0
 
 
-@pytest.mark.parametrize("starting", [ok(b"<html>"), ok(b""), MalformedError("answer is a redirect")], ids=str)
+@pytest.mark.parametrize(
+    "starting", [ok(b"<html>"), ok(b""), MalformedError("answer is a redirect")], ids=str
+)
 def test_what_stands_in_for_half_a_minute_is_waited_out(starting: Any) -> None:
     clock = ScriptedClock()
     transport = FakeTransport(lambda sent: WHOLE if clock.now_s >= 1030.0 else given(starting))
@@ -116,7 +153,9 @@ def test_one_503_with_a_long_retry_after_leaves_a_last_attempt() -> None:
 def test_odd_values_are_told() -> None:
     body = json.dumps(COMPLETE).encode().replace(b'"name": "vm"', b'"name": "vm", "load": NaN')
     fetched = client(FakeTransport(ok(body)), ScriptedClock()).fetch_document()
-    assert fetched.warnings == ("imds field compute.load has an impossible number, which is passed over",)
+    assert fetched.warnings == (
+        "imds field compute.load has an impossible number, which is passed over",
+    )
 
 
 def test_retry_after_is_honoured() -> None:
@@ -125,14 +164,21 @@ def test_retry_after_is_honoured() -> None:
     assert clock.sleeps == [17.0]
 
 
-@pytest.mark.parametrize("known, listed, asked", [
-    (["2021-08-01"], ["2021-08-01", "2021-05-01"], ["2023-11-15", "2021-08-01"]),
-    (["2019-06-01"], ["2019-08-15", "2019-06-01"], ["2023-11-15", "2019-06-01"]),
-    (["2019-06-01"], ["2020-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01"]),
-    (["2020-10-01"], ["2020-06-01", "2020-10-01"], ["2023-11-15", "2021-08-01", "2019-06-01", "2020-10-01"]),
-    (["2030-01-01"], ["2030-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01", "2030-01-01"]),
-    (["2021-08-01"], [], ["2023-11-15", "2021-08-01"]),
-])
+@pytest.mark.parametrize(
+    "known, listed, asked",
+    [
+        (["2021-08-01"], ["2021-08-01", "2021-05-01"], ["2023-11-15", "2021-08-01"]),
+        (["2019-06-01"], ["2019-08-15", "2019-06-01"], ["2023-11-15", "2019-06-01"]),
+        (["2019-06-01"], ["2020-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01"]),
+        (
+            ["2020-10-01"],
+            ["2020-06-01", "2020-10-01"],
+            ["2023-11-15", "2021-08-01", "2019-06-01", "2020-10-01"],
+        ),
+        (["2030-01-01"], ["2030-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01", "2030-01-01"]),
+        (["2021-08-01"], [], ["2023-11-15", "2021-08-01"]),
+    ],
+)
 def test_api_versions_fall_back(known: List[str], listed: List[str], asked: List[str]) -> None:
     transport, clock = FakeTransport(refusing(known, listed)), ScriptedClock()
     fetched = client(transport, clock).fetch_document()
@@ -200,8 +246,9 @@ def test_a_document_that_stays_incomplete_is_taken_as_it_is() -> None:
     assert 20.0 < sum(clock.sleeps) < 30.0
 
 
-@pytest.mark.parametrize("later", [status(503), status(403), ok(b"<html>"), TransientError("connection reset")],
-                         ids=str)
+@pytest.mark.parametrize(
+    "later", [status(503), status(403), ok(b"<html>"), TransientError("connection reset")], ids=str
+)
 def test_a_document_in_hand_is_better_than_the_error_that_follows(later: Any) -> None:
     transport, clock = FakeTransport(PART, later), ScriptedClock()
     assert client(transport, clock).fetch_document().document == INCOMPLETE
@@ -210,7 +257,9 @@ def test_a_document_in_hand_is_better_than_the_error_that_follows(later: Any) ->
 
 def test_zero_seconds_for_completeness_means_none() -> None:
     transport, clock = FakeTransport(PART), ScriptedClock()
-    assert client(transport, clock, complete_timeout_s=0.0).fetch_document().missing == ("osProfile",)
+    assert client(transport, clock, complete_timeout_s=0.0).fetch_document().missing == (
+        "osProfile",
+    )
     assert len(transport.sent) == 1 and clock.sleeps == []
 
 
@@ -230,11 +279,14 @@ def test_one_request_never_outlives_the_deadline() -> None:
 def test_a_single_value() -> None:
     transport = FakeTransport(status(404), status(400), ok(b"13f56399-bd52\n"))
     assert client(transport, ScriptedClock()).fetch_text("compute/vmId") == "13f56399-bd52"
-    assert transport.sent[-1].url == ("http://169.254.169.254/metadata/instance/compute/vmId"
-                                      "?api-version=2021-08-01&format=text")
+    assert transport.sent[-1].url == (
+        "http://169.254.169.254/metadata/instance/compute/vmId?api-version=2021-08-01&format=text"
+    )
 
 
-POOL_URL = "http://169.254.169.254/metadata/instance?api-version=2021-08-01&extended=true&format=json"
+POOL_URL = (
+    "http://169.254.169.254/metadata/instance?api-version=2021-08-01&extended=true&format=json"
+)
 
 
 def pool(kind: Any) -> Answer:
@@ -243,15 +295,31 @@ def pool(kind: Any) -> Answer:
 
 
 def test_the_pool_is_asked_for_once_where_the_extended_part_is_there_or_is_not_known() -> None:
-    for answer, kind in ((pool("Savable"), "Savable"), (pool("None"), ""), (WHOLE, ""), (status(400), "")):
+    for answer, kind in (
+        (pool("Savable"), "Savable"),
+        (pool("None"), ""),
+        (WHOLE, ""),
+        (status(400), ""),
+    ):
         transport, clock = FakeTransport(answer), ScriptedClock()
         assert client(transport, clock).fetch_pool_type() == kind
         assert transport.sent == [Sent("GET", POOL_URL, {"Metadata": "true"}, None, 3.0, True)]
         assert clock.sleeps == []
 
 
-@pytest.mark.parametrize("passing", [status(404), status(410), status(429, retry_after_s=1.5), status(500), ok(b"<html>"),
-                                     TransientError("request timed out"), MalformedError("answer is a redirect")], ids=str)
+@pytest.mark.parametrize(
+    "passing",
+    [
+        status(404),
+        status(410),
+        status(429, retry_after_s=1.5),
+        status(500),
+        ok(b"<html>"),
+        TransientError("request timed out"),
+        MalformedError("answer is a redirect"),
+    ],
+    ids=str,
+)
 def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog: Any) -> None:
     transport, clock = FakeTransport(passing, passing, pool("Running")), ScriptedClock()
     assert client(transport, clock).fetch_pool_type() == "Running"
@@ -259,7 +327,9 @@ def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog
     caplog.set_level("INFO")
     transport, clock = FakeTransport(passing), ScriptedClock()
     assert client(transport, clock).fetch_pool_type() == ""
-    assert len(transport.sent) > 3 and 4.0 < sum(clock.sleeps) < 5.0, "Ready does not wait for it for ever"
+    assert len(transport.sent) > 3 and 4.0 < sum(clock.sleeps) < 5.0, (
+        "Ready does not wait for it for ever"
+    )
     assert "does not tell whether this VM is preprovisioned" in caplog.text
 
 
@@ -275,7 +345,11 @@ def test_an_extended_part_that_hangs_costs_no_more_than_one_that_fails() -> None
 
 
 def test_the_pool_is_not_insisted_on_where_it_is_refused_or_imds_is_down() -> None:
-    for answer, insist in ((status(403), True), (status(500), False), (TransientError("connection refused"), False)):
+    for answer, insist in (
+        (status(403), True),
+        (status(500), False),
+        (TransientError("connection refused"), False),
+    ):
         transport, clock = FakeTransport(answer, pool("Running")), ScriptedClock()
         assert client(transport, clock).fetch_pool_type(insist) == ""
         assert len(transport.sent) == 1 and clock.sleeps == []

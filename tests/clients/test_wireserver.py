@@ -1,4 +1,7 @@
-"""The WireServer client, over a transport that answers from a list and a clock that moves only in sleep()."""
+"""The WireServer client, over a transport that answers from a list and a clock that moves only in
+sleep().
+"""
+
 from __future__ import annotations
 
 from typing import Any, List, Tuple
@@ -20,8 +23,15 @@ POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s
 
 def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
     transport, clock = FakeTransport(*steps), ScriptedClock()
-    wireserver = WireServerClient(transport, "10.1.2.3", clock, POLICY, POLICY,  # type: ignore[arg-type]
-                                  agent="agent/1", random=middle)
+    wireserver = WireServerClient(
+        transport,
+        "10.1.2.3",
+        clock,
+        POLICY,
+        POLICY,  # type: ignore[arg-type]
+        agent="agent/1",
+        random=middle,
+    )
     return wireserver, transport, clock
 
 
@@ -32,16 +42,37 @@ def what(transport: FakeTransport) -> List[str]:
 def test_the_goal_state() -> None:
     wireserver, transport, clock = make(GOAL)
     state = wireserver.fetch_goal_state()
-    assert (state.incarnation, state.container_id, state.role_instance_id) == ("1", "container-1", "role-1")
-    assert transport.sent == [Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 10.0, True)]
+    assert (state.incarnation, state.container_id, state.role_instance_id) == (
+        "1",
+        "container-1",
+        "role-1",
+    )
+    assert transport.sent == [
+        Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 10.0, True)
+    ]
     assert clock.sleeps == []
 
 
-@pytest.mark.parametrize("passing", [
-    status(403), status(408), status(410), status(429), status(500), status(503),
-    TransientError("request timed out"), MalformedError("answer is a redirect"), ok(b"<GoalState>"), ok(b""),
-    ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")), status(202), status(204), status(103),
-], ids=str)
+@pytest.mark.parametrize(
+    "passing",
+    [
+        status(403),
+        status(408),
+        status(410),
+        status(429),
+        status(500),
+        status(503),
+        TransientError("request timed out"),
+        MalformedError("answer is a redirect"),
+        ok(b"<GoalState>"),
+        ok(b""),
+        ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")),
+        status(202),
+        status(204),
+        status(103),
+    ],
+    ids=str,
+)
 def test_what_passes_is_tried_again(passing: Any) -> None:
     wireserver, transport, clock = make(passing, passing, GOAL)
     assert wireserver.fetch_goal_state().incarnation == "1"
@@ -51,7 +82,9 @@ def test_what_passes_is_tried_again(passing: Any) -> None:
 @pytest.mark.parametrize("code", [400, 401, 405])
 def test_what_is_final_while_fetching(code: int) -> None:
     wireserver, transport, clock = make(status(code))
-    with pytest.raises(ProvisioningError, match="wireserver refused the request .*status=%d" % code):
+    with pytest.raises(
+        ProvisioningError, match="wireserver refused the request .*status=%d" % code
+    ):
         wireserver.fetch_goal_state()
     assert clock.sleeps == []
 
@@ -71,8 +104,12 @@ def test_with_a_slash_where_it_is_not_found_without() -> None:
     wireserver, transport, clock = make(status(404), GOAL, GOAL, DONE)
     wireserver.fetch_goal_state()
     wireserver.report_ready()
-    assert what(transport) == ["GET /machine?comp=goalstate", "GET /machine/?comp=goalstate",
-                               "GET /machine/?comp=goalstate", "POST /machine/?comp=health"]
+    assert what(transport) == [
+        "GET /machine?comp=goalstate",
+        "GET /machine/?comp=goalstate",
+        "GET /machine/?comp=goalstate",
+        "POST /machine/?comp=health",
+    ]
     assert clock.sleeps == []
 
 
@@ -104,10 +141,17 @@ def test_the_other_form_of_the_path(refusal: Any, known: str, method: str) -> No
     assert [sent.method for sent in transport.sent[-2:]][-1] == "POST"
 
 
-@pytest.mark.parametrize("first, second, told", [
-    (status(400), status(404), "status=400"), (status(404), status(400), "status=400"),
-    (status(405), REDIRECT, "status=405"), (REDIRECT, status(404), "status=404"), (REDIRECT, REDIRECT, "a redirect"),
-], ids=str)
+@pytest.mark.parametrize(
+    "first, second, told",
+    [
+        (status(400), status(404), "status=400"),
+        (status(404), status(400), "status=400"),
+        (status(405), REDIRECT, "status=405"),
+        (REDIRECT, status(404), "status=404"),
+        (REDIRECT, REDIRECT, "a redirect"),
+    ],
+    ids=str,
+)
 def test_of_two_refusals_the_one_that_says_more_is_told(first: Any, second: Any, told: str) -> None:
     steps = iter([first, second] * 99)
 
@@ -139,10 +183,22 @@ def test_one_refusal_does_not_move_it_to_a_path_that_never_works() -> None:
     assert clock.sleeps == [1.0]
 
 
-@pytest.mark.parametrize("odd", [
-    status(400), status(401), status(418), status(202), status(204), status(102), ok(b"<html>"), ok(b""),
-    ok((GOAL_STATE % 1).replace(b"Incarnation", b"Other")), REDIRECT,
-], ids=str)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        status(400),
+        status(401),
+        status(418),
+        status(202),
+        status(204),
+        status(102),
+        ok(b"<html>"),
+        ok(b""),
+        ok((GOAL_STATE % 1).replace(b"Incarnation", b"Other")),
+        REDIRECT,
+    ],
+    ids=str,
+)
 def test_while_reporting_no_answer_to_the_goal_state_is_final(odd: Any) -> None:
     def given() -> Answer:
         if isinstance(odd, BaseException):
@@ -195,12 +251,16 @@ def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) ->
     wireserver, transport, clock = make(GOAL, *refusals, ok(GOAL_STATE % 2), DONE)
     wireserver.report_ready()
     bodies = [sent.body for sent in transport.sent if sent.method == "POST"]
-    assert b"<GoalStateIncarnation>1<" in (bodies[0] or b"") and b"<GoalStateIncarnation>2<" in (bodies[-1] or b"")
+    assert b"<GoalStateIncarnation>1<" in (bodies[0] or b"") and b"<GoalStateIncarnation>2<" in (
+        bodies[-1] or b""
+    )
     assert [sent.method for sent in transport.sent[-2:]] == ["GET", "POST"]
     assert clock.sleeps == [1.0]
 
 
-def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> None:
+def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> (
+    None
+):
     wireserver, transport, clock = make(status(503), GOAL, status(409), GOAL, DONE)
     seen: List[List[str]] = []
     wireserver.report_ready(lambda: seen.append([sent.method for sent in transport.sent]))
@@ -223,7 +283,9 @@ def unanswered() -> TransientError:
     return error
 
 
-def test_whoever_reports_is_asked_whether_it_is_enough_after_a_lost_answer_and_between_attempts() -> None:
+def test_whoever_reports_is_asked_whether_it_is_enough_after_a_lost_answer_and_between_attempts() -> (
+    None
+):
     asked: List[Tuple[int, bool]] = []
 
     def enough(lost: bool) -> bool:
@@ -233,7 +295,8 @@ def test_whoever_reports_is_asked_whether_it_is_enough_after_a_lost_answer_and_b
     refused = TransientError("connection refused")
     wireserver, transport, clock = make(unanswered(), GOAL, refused, GOAL, unanswered(), GOAL, DONE)
     assert wireserver.report_ready(is_enough=enough) is False
-    # After the goal state that did not come, after the report that was not sent, after the lost answer, and a pause later.
+    # After the goal state that did not come, after the report that was not sent, after the lost
+    # answer, and a pause later.
     assert asked == [(1, False), (3, False), (5, True), (5, True)]
     assert len(transport.sent) == 5 and clock.sleeps == [1.0, 2.0, 4.0]
 
@@ -268,37 +331,50 @@ def test_not_ready_says_less_after_two_500s() -> None:
     wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
     bodies = [sent.body or b"" for sent in transport.sent if sent.method == "POST"]
     assert [b"a long story" in body for body in bodies] == [True, True, False]
-    assert b"<SubStatus>ProvisioningFailed</SubStatus><Description>brief</Description>" in bodies[-1]
+    assert (
+        b"<SubStatus>ProvisioningFailed</SubStatus><Description>brief</Description>" in bodies[-1]
+    )
 
 
 def test_other_errors_do_not_make_it_say_less() -> None:
-    wireserver, transport, clock = make(GOAL, status(503), GOAL, status(429), GOAL, status(410), GOAL, DONE)
+    wireserver, transport, clock = make(
+        GOAL, status(503), GOAL, status(429), GOAL, status(410), GOAL, DONE
+    )
     wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
-    assert all(b"a long story" in (sent.body or b"") for sent in transport.sent if sent.method == "POST")
+    assert all(
+        b"a long story" in (sent.body or b"") for sent in transport.sent if sent.method == "POST"
+    )
 
 
 def test_versions() -> None:
-    wireserver, transport, clock = make(status(503), ok(
-        b"<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported><Version>2012-11-30</Version>"
-        b"</Supported></Versions>"))
+    wireserver, transport, clock = make(
+        status(503),
+        ok(
+            b"<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported><Version>2012-11-30</Version>"
+            b"</Supported></Versions>"
+        ),
+    )
     assert wireserver.fetch_versions() == ("2015-04-05", "2012-11-30")
     assert what(transport) == ["GET /?comp=versions"] * 2
 
 
-@pytest.mark.parametrize("endpoint, url, ours", [
-    ("168.63.129.16", "http://168.63.129.16:80/machine/a%2Db?comp=certificates", True),
-    ("168.63.129.16:80", "http://168.63.129.16/machine", True),
-    ("127.0.0.1:8080", "http://127.0.0.1:8080/x", True),
-    ("127.0.0.1:8080", "http://127.0.0.1/x", False),
-    ("168.63.129.16", "http://168.63.129.16:8080/x", False),
-    ("168.63.129.16", "https://168.63.129.16/x", False),
-    ("168.63.129.16", "http://168.63.129.16@evil.example/x", False),
-    ("168.63.129.16", "http://168.63.129.16.evil.example/x", False),
-    ("168.63.129.16", "http://evil.example/168.63.129.16", False),
-    ("168.63.129.16", "//168.63.129.16/x", False),
-    ("168.63.129.16", "http://[", False),
-    ("168.63.129.16", "", False),
-])
+@pytest.mark.parametrize(
+    "endpoint, url, ours",
+    [
+        ("168.63.129.16", "http://168.63.129.16:80/machine/a%2Db?comp=certificates", True),
+        ("168.63.129.16:80", "http://168.63.129.16/machine", True),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080/x", True),
+        ("127.0.0.1:8080", "http://127.0.0.1/x", False),
+        ("168.63.129.16", "http://168.63.129.16:8080/x", False),
+        ("168.63.129.16", "https://168.63.129.16/x", False),
+        ("168.63.129.16", "http://168.63.129.16@evil.example/x", False),
+        ("168.63.129.16", "http://168.63.129.16.evil.example/x", False),
+        ("168.63.129.16", "http://evil.example/168.63.129.16", False),
+        ("168.63.129.16", "//168.63.129.16/x", False),
+        ("168.63.129.16", "http://[", False),
+        ("168.63.129.16", "", False),
+    ],
+)
 def test_which_urls_are_the_wireservers_own(endpoint: str, url: str, ours: bool) -> None:
     transport: Any = FakeTransport(GOAL)
     assert WireServerClient(transport, endpoint, ScriptedClock()).is_ours(url) is ours

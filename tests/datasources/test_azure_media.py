@@ -1,4 +1,7 @@
-"""The datasource with media, telemetry and a platform that it tells of its work: who is waited for, who is given up."""
+"""The datasource with media, telemetry and a platform that it tells of its work: who is waited for,
+who is given up.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -37,42 +40,72 @@ def platform() -> Iterator[Platform]:
     made.server.server_close()
 
 
-def source(platform: Platform, tmp_path: Any, text: str = OVF % (CUSTOM, ""), **options: Any) -> AzureDatasource:
+def source(
+    platform: Platform, tmp_path: Any, text: str = OVF % (CUSTOM, ""), **options: Any
+) -> AzureDatasource:
     """A datasource whose media are a directory of the scratch root."""
     os.makedirs(str(tmp_path) + "/media", exist_ok=True)
     with open(str(tmp_path) + "/media/ovf-env.xml", "w", encoding="utf-8") as handle:
         handle.write(text)
     system = System(str(tmp_path))
-    wanted: Dict[str, Any] = {"wireserver": platform.endpoint, "imds": platform.endpoint, "media": "/media"}
+    wanted: Dict[str, Any] = {
+        "wireserver": platform.endpoint,
+        "imds": platform.endpoint,
+        "media": "/media",
+    }
     wanted.update(QUICK, **options)
-    return AzureDatasource(Network("192.0.2.1"), wanted, system=system, begun=AzureDatasource.begin(system, wanted))
+    return AzureDatasource(
+        Network("192.0.2.1"), wanted, system=system, begun=AzureDatasource.begin(system, wanted)
+    )
 
 
 def states(platform: Platform) -> List[Tuple[str, str]]:
-    reports = [ElementTree.fromstring(body) for line, _, body in platform.sent if line.startswith("POST")]
-    return [(report.findtext(".//State") or "", report.findtext(".//SubStatus") or "") for report in reports]
+    reports = [
+        ElementTree.fromstring(body) for line, _, body in platform.sent if line.startswith("POST")
+    ]
+    return [
+        (report.findtext(".//State") or "", report.findtext(".//SubStatus") or "")
+        for report in reports
+    ]
 
 
 def test_both_are_joined(platform: Platform, tmp_path: Any) -> None:
-    azure = source(platform, tmp_path, (OVF % (CUSTOM, "")).replace("<UserName>media<", "<UserName>me<"))
+    azure = source(
+        platform, tmp_path, (OVF % (CUSTOM, "")).replace("<UserName>media<", "<UserName>me<")
+    )
     instance, warnings = azure.fetch("id")
     assert instance.admin is not None
-    assert (instance.admin.name, instance.admin.password, instance.admin.password_login) == ("me", PASSWORD, False)
+    assert (instance.admin.name, instance.admin.password, instance.admin.password_login) == (
+        "me",
+        PASSWORD,
+        False,
+    )
     assert instance.custom_data == CUSTOM
-    assert instance.raw["media"] == {"device": "/media", "how": "from the directory", "optical": False}
+    assert instance.raw["media"] == {
+        "device": "/media",
+        "how": "from the directory",
+        "optical": False,
+    }
     assert warnings == ()
     kept = azure.documents["ovf-env.xml"].decode()
     assert "of-media" in kept and "pass:" not in kept and CUSTOM not in kept
     asked = [line for line, _, _ in platform.sent if line.startswith("GET /metadata")]
-    assert ["extended=true" in line for line in asked] == [False, True], "the media say nothing of a pool, IMDS may"
+    assert ["extended=true" in line for line in asked] == [
+        False,
+        True,
+    ], "the media say nothing of a pool, IMDS may"
 
 
 def test_the_media_alone_are_enough_when_imds_is_down(platform: Platform, tmp_path: Any) -> None:
     platform.replies["GET /metadata/instance?"] = lambda: (500, b"")
-    instance, warnings = source(platform, tmp_path, media_only_s=0.05, fetch_timeout_s=60.0).fetch("id")
+    instance, warnings = source(platform, tmp_path, media_only_s=0.05, fetch_timeout_s=60.0).fetch(
+        "id"
+    )
     assert instance.admin == User("media", (), True, PASSWORD)
     assert instance.hostnames == ("of-media",)
-    assert [each.partition(":")[0] for each in warnings] == ["no metadata, the provisioning media must do"]
+    assert [each.partition(":")[0] for each in warnings] == [
+        "no metadata, the provisioning media must do"
+    ]
 
 
 def test_neither_is_an_error_that_tells_of_both(platform: Platform, tmp_path: Any) -> None:
@@ -88,27 +121,40 @@ def test_neither_is_an_error_that_tells_of_both(platform: Platform, tmp_path: An
 
 
 def test_media_that_cannot_be_used_are_a_warning(platform: Platform, tmp_path: Any) -> None:
-    twice = (OVF % ("", "")).replace("<HostName>of-media</HostName>", "<HostName>a</HostName><HostName>b</HostName>")
+    twice = (OVF % ("", "")).replace(
+        "<HostName>of-media</HostName>", "<HostName>a</HostName><HostName>b</HostName>"
+    )
     instance, warnings = source(platform, tmp_path, twice).fetch("id")
     assert instance.admin is not None and instance.admin.password == ""
-    assert len(warnings) == 1 and warnings[0].startswith("the provisioning media on /media cannot be used: ")
+    assert len(warnings) == 1 and warnings[0].startswith(
+        "the provisioning media on /media cannot be used: "
+    )
 
 
 def test_a_hundred_megabytes_are_not_read(platform: Platform, tmp_path: Any) -> None:
     azure = source(platform, tmp_path, "<Environment>" + "x" * (2 << 20))
     instance, warnings = azure.fetch("id")
     assert instance.admin is not None
-    assert warnings == ("provisioning media may be on /media, but: its ovf-env.xml is larger than 1048576 bytes",)
+    assert warnings == (
+        "provisioning media may be on /media, but: its ovf-env.xml is larger than 1048576 bytes",
+    )
 
 
-def test_metadata_that_lack_what_the_media_have_are_not_waited_for(platform: Platform, tmp_path: Any) -> None:
-    platform.replies["GET /metadata/instance?"] = lambda: (200, json.dumps({"compute": {"name": "resource"}}).encode())
+def test_metadata_that_lack_what_the_media_have_are_not_waited_for(
+    platform: Platform, tmp_path: Any
+) -> None:
+    platform.replies["GET /metadata/instance?"] = lambda: (
+        200,
+        json.dumps({"compute": {"name": "resource"}}).encode(),
+    )
     instance, warnings = source(platform, tmp_path, complete_timeout_s=3600.0).fetch("id")
     assert instance.hostnames == ("of-media", "resource") and instance.admin is not None
     assert instance.admin.name == "media" and warnings == ()
 
 
-def test_it_tells_once_that_it_is_at_work_and_before_the_result(platform: Platform, tmp_path: Any) -> None:
+def test_it_tells_once_that_it_is_at_work_and_before_the_result(
+    platform: Platform, tmp_path: Any
+) -> None:
     azure = source(platform, tmp_path)
     azure.fetch("id", announce=True)
     azure.before_report(None, "vm", None)
@@ -117,19 +163,25 @@ def test_it_tells_once_that_it_is_at_work_and_before_the_result(platform: Platfo
 
 
 @pytest.mark.parametrize("options, announce", [({"report_progress": False}, True), ({}, False)])
-def test_it_tells_nothing_when_it_should_not(platform: Platform, tmp_path: Any, options: Any, announce: bool) -> None:
+def test_it_tells_nothing_when_it_should_not(
+    platform: Platform, tmp_path: Any, options: Any, announce: bool
+) -> None:
     azure = source(platform, tmp_path, **options)
     azure.fetch("id", announce=announce)
     azure.before_report(None, "vm", None)
     assert states(platform) == []
 
 
-def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(platform: Platform, tmp_path: Any) -> None:
+def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(
+    platform: Platform, tmp_path: Any
+) -> None:
     platform.replies["POST /machine?comp=health"] = lambda: (500, b"")
     azure = source(platform, tmp_path)
     _, warnings = azure.fetch("id", announce=True)
     azure.before_report(None, "vm", None)
-    assert len(states(platform)) == 1 and not [each for each in warnings if "imds names" not in each]
+    assert len(states(platform)) == 1 and not [
+        each for each in warnings if "imds names" not in each
+    ]
 
 
 def extended_requests(platform: Platform) -> int:
@@ -143,29 +195,39 @@ PREPROVISIONED = "<wa:PreprovisionedVm>%s</wa:PreprovisionedVm>"
 KIND = "<wa:PreprovisionedVMType>%s</wa:PreprovisionedVMType>"
 
 
-@pytest.mark.parametrize("said, by_imds, kind, requests", [
-    (PREPROVISIONED % "1" + KIND % "Savable", "Running", "Savable", 0),  # the media say which
-    (KIND % "preprovisionedosdisk", None, "PreprovisionedOSDisk", 0),
-    (PREPROVISIONED % "true", None, "Running", 1),
-    (PREPROVISIONED % "true", "Savable", "Savable", 1),
-    (PREPROVISIONED % "false", None, "", 1),
-    (PREPROVISIONED % "false", "Savable", "Savable", 1),
-    ("", "Savable", "Savable", 1),
-    ("", "None", "", 1),
-    (KIND % "Unknown", None, "", 1),
-    (KIND % "Unknown", "Running", "Running", 1),
-    (None, "Running", "Running", 1),
-    (None, "savable", "Savable", 1),
-    (None, "None", "", 1),
-    (None, 7, "", 1),
-    (None, "Dedicated", "", 1),
-])
-def test_a_pool_is_seen_on_the_media_or_by_imds(platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str,
-                                                requests: int) -> None:
-    extended = dict(DOCUMENT, **({} if by_imds is None else {"extended": {"compute": {"ppsType": by_imds}}}))
+@pytest.mark.parametrize(
+    "said, by_imds, kind, requests",
+    [
+        (PREPROVISIONED % "1" + KIND % "Savable", "Running", "Savable", 0),  # the media say which
+        (KIND % "preprovisionedosdisk", None, "PreprovisionedOSDisk", 0),
+        (PREPROVISIONED % "true", None, "Running", 1),
+        (PREPROVISIONED % "true", "Savable", "Savable", 1),
+        (PREPROVISIONED % "false", None, "", 1),
+        (PREPROVISIONED % "false", "Savable", "Savable", 1),
+        ("", "Savable", "Savable", 1),
+        ("", "None", "", 1),
+        (KIND % "Unknown", None, "", 1),
+        (KIND % "Unknown", "Running", "Running", 1),
+        (None, "Running", "Running", 1),
+        (None, "savable", "Savable", 1),
+        (None, "None", "", 1),
+        (None, 7, "", 1),
+        (None, "Dedicated", "", 1),
+    ],
+)
+def test_a_pool_is_seen_on_the_media_or_by_imds(
+    platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str, requests: int
+) -> None:
+    extended = dict(
+        DOCUMENT, **({} if by_imds is None else {"extended": {"compute": {"ppsType": by_imds}}})
+    )
     platform.replies["GET /metadata/instance?api-version=2021-08-01&extended=true"] = lambda: (
-        200, json.dumps(extended).encode())
-    platform.replies["GET /metadata/instance?"] = platform.replies.pop("GET /metadata/instance?")  # the general one last
+        200,
+        json.dumps(extended).encode(),
+    )
+    platform.replies["GET /metadata/instance?"] = platform.replies.pop(
+        "GET /metadata/instance?"
+    )  # the general one last
     where = {"media": "none"} if said is None else {}
     azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
     _, warnings = azure.fetch("id")
@@ -185,11 +247,15 @@ def test_imds_that_is_down_is_not_pressed_to_name_a_pool(platform: Platform, tmp
 
 
 def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_path: Any) -> None:
-    azure = source(platform, tmp_path, OVF % ("", "<wa:PreprovisionedVm>true</wa:PreprovisionedVm>"))
+    azure = source(
+        platform, tmp_path, OVF % ("", "<wa:PreprovisionedVm>true</wa:PreprovisionedVm>")
+    )
     azure.fetch("id")
     azure.adopt(ovf.parse((OVF % (CUSTOM, "")).replace("of-media", "owned").encode()))
     instance, _ = azure.fetch("id")
-    assert azure.pool_type == "" and "owned" in instance.hostnames and instance.custom_data == CUSTOM
+    assert (
+        azure.pool_type == "" and "owned" in instance.hostnames and instance.custom_data == CUSTOM
+    )
     assert "pps_type=Running" in azure.describe_success("vm")
 
 

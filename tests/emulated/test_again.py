@@ -1,4 +1,7 @@
-"""What runs again and what does not: force, frequencies, failures, damage, single stages, two processes."""
+"""What runs again and what does not: force, frequencies, failures, damage, single stages, two
+processes.
+"""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +16,7 @@ from lightinit.emulator import Platform
 from tests.support import UUID, Machine
 
 HOME = "/var/lib/lightinit/instance"
-SITE_MODULE = '''
+SITE_MODULE = """
 from lightinit.model import Frequency, Outcome
 NAME = "counted"
 FREQUENCY = Frequency.%s
@@ -25,7 +28,7 @@ def apply(instance, system, settings):
     if system.exists("/fail"):
         %s
     return Outcome("counted to %%d" %% count)
-'''
+"""
 
 
 def next_boot(machine: Machine, number: int) -> Any:
@@ -39,8 +42,12 @@ def with_site(machine: Machine) -> Any:
     return {"PYTHONPATH": machine.root + "/site"}
 
 
-def site_module(machine: Machine, frequency: str = "INSTANCE", required: bool = True,
-                failure: str = "raise RuntimeError('no')") -> str:
+def site_module(
+    machine: Machine,
+    frequency: str = "INSTANCE",
+    required: bool = True,
+    failure: str = "raise RuntimeError('no')",
+) -> str:
     """Ship a module of the site's own. Returns settings that list it."""
     machine.put("/site/site_modules/__init__.py", "")
     machine.put("/site/site_modules/counted.py", SITE_MODULE % (frequency, required, failure))
@@ -115,7 +122,9 @@ def test_a_module_of_frequency_once_runs_once_in_the_life_of_the_disk(tmp_path: 
 
 def test_the_settings_override_a_frequency(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    settings = site_module(machine, "INSTANCE") + "[module.site_modules.counted]\nfrequency = boot\n"
+    settings = (
+        site_module(machine, "INSTANCE") + "[module.site_modules.counted]\nfrequency = boot\n"
+    )
     with Platform() as platform:
         machine.lead_to(platform, settings)
         for number in range(2):
@@ -123,9 +132,19 @@ def test_the_settings_override_a_frequency(tmp_path: Any) -> None:
     assert machine.read("/count") == "2"
 
 
-@pytest.mark.parametrize("failure", ["raise RuntimeError('no')", "return None", "raise OSError(28, 'full')",
-                                     "raise SystemError", "import nothing_of_that_name"])
-def test_a_required_module_that_fails_is_reported_and_runs_again(tmp_path: Any, failure: str) -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "raise RuntimeError('no')",
+        "return None",
+        "raise OSError(28, 'full')",
+        "raise SystemError",
+        "import nothing_of_that_name",
+    ],
+)
+def test_a_required_module_that_fails_is_reported_and_runs_again(
+    tmp_path: Any, failure: str
+) -> None:
     machine = Machine(tmp_path)
     settings = site_module(machine, failure=failure)
     machine.put("/fail", "")
@@ -134,8 +153,9 @@ def test_a_required_module_that_fails_is_reported_and_runs_again(tmp_path: Any, 
         ended = next_boot(machine, 0)
         assert ended.returncode == 1
         reports = platform.final_reports
-        assert [(report["state"], report["substatus"], report["accepted"]) for report in reports] == \
-            [("NotReady", "ProvisioningFailed", True)]
+        assert [
+            (report["state"], report["substatus"], report["accepted"]) for report in reports
+        ] == [("NotReady", "ProvisioningFailed", True)]
         assert "site_modules.counted" in reports[0]["description"]
         assert reports[0]["description"].startswith("result=error|reason=")
         assert machine.run("status").returncode == 1
@@ -180,7 +200,10 @@ def test_a_broken_settings_file_still_ends_in_ready(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     with Platform() as platform:
         machine.lead_to(platform)
-        machine.put("/etc/lightinit/lightinit.conf", "[lightinit\nmodules = \n[network]\nlease_timeout_s = soon\n\x01\n")
+        machine.put(
+            "/etc/lightinit/lightinit.conf",
+            "[lightinit\nmodules = \n[network]\nlease_timeout_s = soon\n\x01\n",
+        )
         ended = machine.run("boot")
         assert ended.returncode == 0
         assert "/etc/lightinit/lightinit.conf:4: [network] lease_timeout_s = soon" in ended.stderr
@@ -196,7 +219,7 @@ def test_damaged_data_are_fetched_again(tmp_path: Any) -> None:
         machine.lead_to(platform, settings)
         for name in ("local", "fetch"):
             assert machine.run("stage", name, env=with_site(machine)).returncode == 0
-        machine.put(HOME + "/instance.json", "{\"admin\": ")
+        machine.put(HOME + "/instance.json", '{"admin": ')
         os.unlink(machine.root + "/fail")
         assert machine.run("boot", env=with_site(machine)).returncode == 0
         assert platform.ready_count == 1
@@ -222,8 +245,12 @@ def test_two_at_once_one_is_refused(tmp_path: Any) -> None:
 
 def test_a_signal_ends_it_without_a_report_and_the_next_boot_resumes(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    slow = {"name": "slow", "description": "IMDS hangs once.", "imds": [{"hang_s": 1.2}],
-            "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]}}
+    slow = {
+        "name": "slow",
+        "description": "IMDS hangs once.",
+        "imds": [{"hang_s": 1.2}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
     with Platform(scenario=slow) as platform:
         machine.lead_to(platform)
         process = machine.start("boot")
@@ -260,4 +287,6 @@ def test_clean_makes_the_next_boot_a_first_one(tmp_path: Any) -> None:
             assert machine.run("boot").returncode == 0
             assert machine.run("clean").returncode == 0
         assert platform.ready_count == 2
-    assert machine.exists("/etc/hostname") and not machine.exists("/var/lib/lightinit/instances/" + UUID)
+    assert machine.exists("/etc/hostname") and not machine.exists(
+        "/var/lib/lightinit/instances/" + UUID
+    )

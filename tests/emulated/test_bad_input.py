@@ -1,4 +1,7 @@
-"""Bad input: one clear line, the right exit code, a report where there is a platform, and nothing damaged."""
+"""Bad input: one clear line, the right exit code, a report where there is a platform, and nothing
+damaged.
+"""
+
 from __future__ import annotations
 
 import os
@@ -11,7 +14,9 @@ from lightinit.emulator import Platform
 from tests.support import UUID, Machine
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
-INSTANCE = {"compute": {"name": "web-1", "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}}
+INSTANCE = {
+    "compute": {"name": "web-1", "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}
+}
 
 
 def reported(platform: Platform) -> List[str]:
@@ -26,8 +31,16 @@ def one_line(ended: Any, says: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("content", ["lease {", "lease {\n interface \"eth0\";\n fixed-address 10.0", "\x00" * 4000,
-                                     "}{" * 3000, "lease {\n option unknown-245 zz;\n}\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "lease {",
+        'lease {\n interface "eth0";\n fixed-address 10.0',
+        "\x00" * 4000,
+        "}{" * 3000,
+        "lease {\n option unknown-245 zz;\n}\n",
+    ],
+)
 def test_a_lease_file_that_is_garbage_is_passed_over(tmp_path: Any, content: str) -> None:
     machine = Machine(tmp_path)
     machine.put("/var/lib/dhcp/dhclient.eth1.leases", content)
@@ -39,9 +52,16 @@ def test_a_lease_file_that_is_garbage_is_passed_over(tmp_path: Any, content: str
 
 def test_random_bytes_in_every_lease_file(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    for number, name in enumerate(("/run/systemd/netif/leases/2", "/var/lib/NetworkManager/internal-a-eth0.lease",
-                                   "/run/NetworkManager/devices/2", "/var/lib/dhcpcd/eth0.lease",
-                                   "/run/lightinit/leases/eth0.udhcpc", "/var/lib/dhcp/dhclient.leases")):
+    for number, name in enumerate(
+        (
+            "/run/systemd/netif/leases/2",
+            "/var/lib/NetworkManager/internal-a-eth0.lease",
+            "/run/NetworkManager/devices/2",
+            "/var/lib/dhcpcd/eth0.lease",
+            "/run/lightinit/leases/eth0.udhcpc",
+            "/var/lib/dhcp/dhclient.leases",
+        )
+    ):
         machine.put(name, "")
         with open(machine.root + name, "wb") as handle:
             handle.write(bytes((value * 7919 + number * 31) % 256 for value in range(5000)))
@@ -52,7 +72,9 @@ def test_random_bytes_in_every_lease_file(tmp_path: Any) -> None:
 
 
 def test_without_dmi_option_245_is_the_evidence_and_imds_tells_the_id(tmp_path: Any) -> None:
-    machine = Machine(tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"])
+    machine = Machine(
+        tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"]
+    )
     with Platform(instance={"compute": {"vmId": UUID.upper()}}) as platform:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
@@ -64,9 +86,13 @@ def test_without_dmi_option_245_is_the_evidence_and_imds_tells_the_id(tmp_path: 
 
 
 def test_without_dmi_and_without_option_245_nothing_is_touched(tmp_path: Any) -> None:
-    machine = Machine(tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"])
-    machine.put("/var/lib/dhcp/dhclient.eth0.leases", 'lease {\n interface "eth0";\n fixed-address 10.0.0.4;\n'
-                " expire never;\n}\n")
+    machine = Machine(
+        tmp_path, without=["/sys/class/dmi/id/chassis_asset_tag", "/sys/class/dmi/id/product_uuid"]
+    )
+    machine.put(
+        "/var/lib/dhcp/dhclient.eth0.leases",
+        'lease {\n interface "eth0";\n fixed-address 10.0.0.4;\n expire never;\n}\n',
+    )
     with Platform() as platform:
         machine.lead_to(platform)
         ended = machine.run("boot")
@@ -81,7 +107,8 @@ def test_no_network_is_reported_if_there_is_somebody_after_all(tmp_path: Any) ->
     machine = Machine(tmp_path)
     machine.put("/var/lib/dhcp/dhclient.eth0.leases", "")
     with Platform() as platform:
-        # An interface that does not exist: nothing on the machine that runs this test can count as a network.
+        # An interface that does not exist: nothing on the machine that runs this test can count as
+        # a network.
         machine.lead_to(platform, "interface = nic-of-nowhere\n")
         machine.put("/etc/lightinit/conf.d/20-time.conf", "[network]\nlease_timeout_s = 0.3\n")
         ended = machine.run("boot")
@@ -93,7 +120,9 @@ def test_no_network_is_reported_if_there_is_somebody_after_all(tmp_path: Any) ->
 
 def test_environment_proxies_count_for_nothing(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    trap = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:1")
+    trap = dict.fromkeys(
+        ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:1"
+    )
     with Platform() as platform:
         machine.lead_to(platform)
         assert machine.run("boot", env=trap).returncode == 0
@@ -108,7 +137,10 @@ def keys_file(machine: Machine) -> str:
 def prepare_home(machine: Machine) -> None:
     """alice is there already."""
     uid = os.geteuid() or 1000
-    machine.put("/etc/passwd", machine.read("/etc/passwd") + "alice:x:%d:%d::/home/alice:/bin/sh\n" % (uid, uid))
+    machine.put(
+        "/etc/passwd",
+        machine.read("/etc/passwd") + "alice:x:%d:%d::/home/alice:/bin/sh\n" % (uid, uid),
+    )
     machine.put("/etc/group", machine.read("/etc/group") + "alice:x:%d:\n" % uid)
     os.makedirs(os.path.dirname(keys_file(machine)), 0o700)
     if os.geteuid() == 0:
@@ -153,7 +185,9 @@ def test_authorized_keys_without_a_newline_at_its_end(tmp_path: Any) -> None:
         machine.lead_to(platform)
         ended = machine.run("boot")
         assert ended.returncode == 0, ended.stderr
-        key = machine.json("/var/lib/lightinit/instance/instance.json")["admin"]["ssh_keys"][0]["text"].split()[1]
+        key = machine.json("/var/lib/lightinit/instance/instance.json")["admin"]["ssh_keys"][0][
+            "text"
+        ].split()[1]
     lines = machine.read("/home/alice/.ssh/authorized_keys").splitlines()
     assert lines[0] == 'from="10.0.0.1" ssh-foreign AAAA somebody'
     assert key in lines[1]
@@ -251,16 +285,26 @@ def test_a_stamp_that_cannot_be_renewed_makes_no_failure_of_a_good_vm(tmp_path: 
 def test_what_needs_nothing_of_the_platforms_is_done_without_it(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     machine.put("/usr/lib/site/modules_of_ours/__init__.py", "")
-    module = "from lightinit.model import Frequency, Outcome\nNAME = 'keys'\nFREQUENCY = Frequency.INSTANCE\n" \
-             "REQUIRED = True\n%s\n" \
-             "def apply(instance, system, settings):\n    system.write('/%s', b'')\n    return Outcome('done')\n"
-    machine.put("/usr/lib/site/modules_of_ours/keys.py", module % ("NEEDS_INSTANCE = False", "made"))
+    module = (
+        "from lightinit.model import Frequency, Outcome\nNAME = 'keys'\nFREQUENCY ="
+        " Frequency.INSTANCE\nREQUIRED = True\n%s\ndef apply(instance, system, settings):\n   "
+        " system.write('/%s', b'')\n    return Outcome('done')\n"
+    )
+    machine.put(
+        "/usr/lib/site/modules_of_ours/keys.py", module % ("NEEDS_INSTANCE = False", "made")
+    )
     machine.put("/usr/lib/site/modules_of_ours/other.py", module % ("", "other"))
     with Platform(scenario="imds-500-forever") as platform:
-        machine.lead_to(platform, "[lightinit]\nmodules = modules_of_ours.keys modules_of_ours.other\n")
+        machine.lead_to(
+            platform, "[lightinit]\nmodules = modules_of_ours.keys modules_of_ours.other\n"
+        )
         ended = machine.run("boot", env={"PYTHONPATH": machine.root + "/usr/lib/site"})
         assert ended.returncode == 1
         assert machine.exists("/made") and not machine.exists("/other")
         assert reported(platform) == ["NotReady"]
-    (step,) = [step for step in machine.json("/var/lib/lightinit/instance/result.json")["steps"] if step["kind"] == "module"]
+    (step,) = [
+        step
+        for step in machine.json("/var/lib/lightinit/instance/result.json")["steps"]
+        if step["kind"] == "module"
+    ]
     assert (step["name"], step["result"]) == ("modules_of_ours.keys", "ok")

@@ -1,8 +1,11 @@
-"""Bad media, names, passwords and pools: the real command, from what the platform hands over to what it hears of it.
+"""Bad media, names, passwords and pools: the real command, from what the platform hands over to
+what it hears of it.
 
-What the operator asked for and nobody could log in without is NotReady, with a reason that docs/reasons.md has; all else
-is Ready with a warning. In any case nothing that was there is lost, and a password or custom data are nowhere to be read.
+What the operator asked for and nobody could log in without is NotReady, with a reason that
+docs/reasons.md has; all else is Ready with a warning. In any case nothing that was there is lost,
+and a password or custom data are nowhere to be read.
 """
+
 from __future__ import annotations
 
 import base64
@@ -27,12 +30,26 @@ from tests.support import FILES, HERE, Machine
 INSTANCE = "/var/lib/lightinit/instance"
 POOL = "/var/lib/hyperv/.kvp_pool_1"
 SECRET = "Xy7:nobody |may' see <it>"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
-DOWN = {"name": "imds-down", "description": "IMDS answers nothing but 503.",
-        "imds": [{"status": 503, "repeat": "forever"}], "expect": {"ready": 0, "outcome": "error", "reports": ["NotReady"]}}
+KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
+)
+DOWN = {
+    "name": "imds-down",
+    "description": "IMDS answers nothing but 503.",
+    "imds": [{"status": 503, "repeat": "forever"}],
+    "expect": {"ready": 0, "outcome": "error", "reports": ["NotReady"]},
+}
 # One that nobody logs in to with a key: with a password, or not at all.
-BY_PASSWORD = {"compute": {"publicKeys": [], "osProfile": {
-    "adminUsername": "alice", "computerName": "web-1", "disablePasswordAuthentication": "false"}}}
+BY_PASSWORD = {
+    "compute": {
+        "publicKeys": [],
+        "osProfile": {
+            "adminUsername": "alice",
+            "computerName": "web-1",
+            "disablePasswordAuthentication": "false",
+        },
+    }
+}
 MIB = 1024 * 1024
 
 
@@ -46,8 +63,11 @@ def put(machine: Machine, ovf: bytes, path: str = "/media/ovf-env.xml") -> None:
 def lead(machine: Machine, platform: Platform, more: str = "", media: str = "/media") -> None:
     """The settings for a boot with media whose IMDS may be down."""
     machine.lead_to(platform, "[lightinit]\nlog_level = debug\n")
-    machine.put("/etc/lightinit/conf.d/20-media.conf", "[azure]\nmedia = %s\nfetch_timeout_s = 1.5\nmedia_only_s = 0.3\n"
-                "media_wait_s = 5\n%s" % (media, more))
+    machine.put(
+        "/etc/lightinit/conf.d/20-media.conf",
+        "[azure]\nmedia = %s\nfetch_timeout_s = 1.5\nmedia_only_s = 0.3\nmedia_wait_s = 5\n%s"
+        % (media, more),
+    )
 
 
 def need_tools(*tools: str) -> None:
@@ -72,12 +92,21 @@ def told(machine: Machine) -> Dict[str, Any]:
     return found
 
 
-def without_secret(machine: Machine, platform: Platform, ended: Any, secret: str = SECRET,
-                   but: Optional[List[str]] = None) -> None:
-    """The secret is in nothing that was said, sent, or kept, except where the media are, and in the files ``but``."""
+def without_secret(
+    machine: Machine,
+    platform: Platform,
+    ended: Any,
+    secret: str = SECRET,
+    but: Optional[List[str]] = None,
+) -> None:
+    """The secret is in nothing that was said, sent, or kept, except where the media are, and in the
+    files ``but``.
+    """
     coded = base64.b64encode(secret.encode()).decode()
     inside_xml = secret.replace("<", "&lt;").replace(">", "&gt;")
-    everywhere = dict(machine.tree(), said=ended.stdout + ended.stderr, sent=json.dumps(platform.requests))
+    everywhere = dict(
+        machine.tree(), said=ended.stdout + ended.stderr, sent=json.dumps(platform.requests)
+    )
     for name, text in everywhere.items():
         if name.startswith("/media") or os.path.basename(name) in (but or []):
             continue
@@ -106,25 +135,38 @@ def not_ready(machine: Machine, platform: Platform, ended: Any, reason: str, *wo
 
 
 def ready(machine: Machine, platform: Platform, ended: Any, *warnings: str) -> None:
-    """The boot ended in Ready, with a warning for each of ``warnings``, in which it stands; and no other."""
+    """The boot ended in Ready, with a warning for each of ``warnings``, in which it stands; and no
+    other.
+    """
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
     assert (reported(platform)[-1:], platform.ready_count) == (["Ready"], 1), ended.stderr
     found = told(machine)
     assert found["exit_code"] == (2 if warnings else 0)
     for word in warnings:
         assert [warning for warning in found["warnings"] if word in warning], found["warnings"]
-    others = [warning for warning in found["warnings"] if not [word for word in warnings if word in warning]]
+    others = [
+        warning
+        for warning in found["warnings"]
+        if not [word for word in warnings if word in warning]
+    ]
     assert others == []
 
 
-# -- media that are as they should be ----------------------------------------------------------------------------------
+# -- media that are as they should be
+# ----------------------------------------------------------------------------------
+
 
 def test_the_media_alone_are_enough(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     put(machine, make_ovf("alice", "web-1", ssh_keys=[KEY], custom_data=b"mine"))
     with Platform(scenario=DOWN) as platform:
         lead(machine, platform)
-        ready(machine, platform, machine.run("boot"), "no metadata, the provisioning media must do: imds is not ready")
+        ready(
+            machine,
+            platform,
+            machine.run("boot"),
+            "no metadata, the provisioning media must do: imds is not ready",
+        )
     assert machine.read("/etc/hostname") == "web-1\n"
     assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
     assert machine.read(INSTANCE + "/custom-data") == "mine"
@@ -138,43 +180,74 @@ def test_imds_wins_where_both_speak(tmp_path: Any) -> None:
     with Platform() as platform:
         lead(machine, platform)
         ended = machine.run("boot")
-        ready(machine, platform, ended, "imds names the admin 'azureuser', the provisioning media 'mallory': imds counts")
+        ready(
+            machine,
+            platform,
+            ended,
+            "imds names the admin 'azureuser', the provisioning media 'mallory': imds counts",
+        )
         without_secret(machine, platform, ended)
-    assert machine.read("/etc/hostname") == "lightinit-vm\n" and "mallory" not in machine.read("/etc/passwd")
+    assert machine.read("/etc/hostname") == "lightinit-vm\n" and "mallory" not in machine.read(
+        "/etc/passwd"
+    )
     assert KEY.split()[1] not in machine.read("/home/azureuser/.ssh/authorized_keys")
 
 
 LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
-# An interface that does not exist: nothing on the machine that runs this test can count as a network.
+# An interface that does not exist: nothing on the machine that runs this test can count as a
+# network.
 NO_NETWORK = "[network]\ninterface = nic-of-nowhere\nlease_timeout_s = 0.3\n"
 
 
 def test_without_a_network_the_media_open_the_console(tmp_path: Any) -> None:
     machine = Machine(tmp_path, without=[LEASE])
     put(machine, make_ovf("alice", "web-1", password=SECRET, ssh_keys=[KEY], custom_data=b"mine"))
-    with Platform(instance={"compute": {"osProfile": {"adminUsername": "alice", "computerName": "of-imds"}}}) as platform:
+    with Platform(
+        instance={"compute": {"osProfile": {"adminUsername": "alice", "computerName": "of-imds"}}}
+    ) as platform:
         lead(machine, platform, NO_NETWORK)
         ended = machine.run("boot")
         not_ready(machine, platform, ended, "no network before the deadline")
-        without_secret(machine, platform, ended)  # also not in /run: nothing is kept for the next boot
+        without_secret(
+            machine, platform, ended
+        )  # also not in /run: nothing is kept for the next boot
         assert "the account alice is made as the provisioning media say" in ended.stderr
         assert machine.read("/etc/passwd").splitlines()[-1].startswith("alice:")
         assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
-        assert machine.read("/etc/hostname") == "image\n" and not machine.exists(INSTANCE + "/custom-data")
+        assert machine.read("/etc/hostname") == "image\n" and not machine.exists(
+            INSTANCE + "/custom-data"
+        )
         # The next boot finds one, and does everything as if nothing had been done.
         machine.put(LEASE, FILES[LEASE])
         machine.put("/etc/lightinit/conf.d/20-media.conf", "[azure]\nmedia = /media\n")
         again = machine.run("boot")
         assert again.returncode == 0 and reported(platform)[-1] == "Ready", again.stderr
-    assert machine.read("/etc/hostname") == "of-imds\n" and machine.read(INSTANCE + "/custom-data") == "mine"
-    assert len(machine.read("/home/alice/.ssh/authorized_keys").splitlines()) == 2, "the key of IMDS is there too"
-    ran = {step["name"]: step["result"] for step in machine.json(INSTANCE + "/result.json")["steps"]}
-    assert (ran["users"], ran["ssh_authorized_keys"], ran["ssh_password_login"]) == ("ok", "ok", "skipped")
+    assert (
+        machine.read("/etc/hostname") == "of-imds\n"
+        and machine.read(INSTANCE + "/custom-data") == "mine"
+    )
+    assert len(machine.read("/home/alice/.ssh/authorized_keys").splitlines()) == 2, (
+        "the key of IMDS is there too"
+    )
+    ran = {
+        step["name"]: step["result"] for step in machine.json(INSTANCE + "/result.json")["steps"]
+    }
+    assert (ran["users"], ran["ssh_authorized_keys"], ran["ssh_password_login"]) == (
+        "ok",
+        "ok",
+        "skipped",
+    )
 
 
-@pytest.mark.parametrize("ovf", [
-    make_ovf("alice", "web-1"), make_ovf("alice", "web-1", ssh_keys=[KEY], preprovisioned_type="Savable"),
-    b"<Environment/>"], ids=["no way in", "a pool's", "not azure's"])
+@pytest.mark.parametrize(
+    "ovf",
+    [
+        make_ovf("alice", "web-1"),
+        make_ovf("alice", "web-1", ssh_keys=[KEY], preprovisioned_type="Savable"),
+        b"<Environment/>",
+    ],
+    ids=["no way in", "a pool's", "not azure's"],
+)
 def test_without_a_network_and_without_media_that_would_do(tmp_path: Any, ovf: bytes) -> None:
     machine = Machine(tmp_path, without=[LEASE])
     before = machine.tree()
@@ -190,7 +263,13 @@ def test_neither_is_a_failure_with_a_reason(tmp_path: Any) -> None:
     before = machine.tree()
     with Platform(scenario=DOWN) as platform:
         lead(machine, platform, "media_wait_s = 0.5\n")
-        not_ready(machine, platform, machine.run("boot"), "imds is not ready", "media=/media: No such file or directory")
+        not_ready(
+            machine,
+            platform,
+            machine.run("boot"),
+            "imds is not ready",
+            "media=/media: No such file or directory",
+        )
     is_as_it_was(machine, before)
 
 
@@ -208,7 +287,9 @@ def test_media_that_come_late(tmp_path: Any) -> None:
         assert reported(platform) == ["Ready"] and "alice" in machine.read("/etc/passwd")
 
 
-# -- two sections, what is no base64, what is too large ----------------------------------------------------------------
+# -- two sections, what is no base64, what is too large
+# ----------------------------------------------------------------
+
 
 def twice(ovf: bytes) -> bytes:
     """The document with its ProvisioningSection twice; the second names another account."""
@@ -231,7 +312,9 @@ def test_two_sections_beside_imds_are_a_warning(tmp_path: Any) -> None:
         without_secret(machine, platform, ended)
     documented(TWICE)
     assert machine.exists("/home/azureuser/.ssh/authorized_keys")
-    assert not {"alice", "mallory"} & {line.split(":")[0] for line in machine.read("/etc/passwd").splitlines()}
+    assert not {"alice", "mallory"} & {
+        line.split(":")[0] for line in machine.read("/etc/passwd").splitlines()
+    }
 
 
 def test_two_sections_in_which_the_only_password_was(tmp_path: Any) -> None:
@@ -241,7 +324,9 @@ def test_two_sections_in_which_the_only_password_was(tmp_path: Any) -> None:
         lead(machine, platform)
         ended = machine.run("boot")
         not_ready(machine, platform, ended, "nobody could log in", "there is no password")
-        assert [warning for warning in told(machine)["warnings"] if CANNOT_BE_USED + TWICE in warning]
+        assert [
+            warning for warning in told(machine)["warnings"] if CANNOT_BE_USED + TWICE in warning
+        ]
         without_secret(machine, platform, ended)
         # When that is mended, the same VM becomes ready.
         put(machine, make_ovf("alice", "web-1", password=SECRET))
@@ -269,15 +354,23 @@ def with_plain_custom_data(**fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize("scenario", ["good", DOWN], ids=["IMDS", "media alone"])
-def test_custom_data_that_are_no_base64_are_kept_and_cost_no_vm(tmp_path: Any, scenario: Any) -> None:
+def test_custom_data_that_are_no_base64_are_kept_and_cost_no_vm(
+    tmp_path: Any, scenario: Any
+) -> None:
     machine = Machine(tmp_path)
     put(machine, with_plain_custom_data(user_name="azureuser", ssh_keys=[KEY]))
     with Platform(scenario=scenario) as platform:
         lead(machine, platform)
         ended = machine.run("boot")
         said = "CustomData is not base64: it is kept as it came"
-        ready(machine, platform, ended, said, "custom data kept as it came: not base64",
-              *(["no metadata"] if scenario == DOWN else []))
+        ready(
+            machine,
+            platform,
+            ended,
+            said,
+            "custom data kept as it came: not base64",
+            *(["no metadata"] if scenario == DOWN else []),
+        )
         without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
     documented(said, "not base64")
     assert machine.read(INSTANCE + "/custom-data") == PLAIN
@@ -292,26 +385,44 @@ def test_custom_data_that_are_no_base64_and_that_somebody_needs(tmp_path: Any) -
     with Platform() as platform:
         lead(machine, platform, "[module.custom_data]\nexecute = custom_data\nrequired = yes\n")
         ended = machine.run("boot")
-        not_ready(machine, platform, ended, "custom data cannot be decoded", "which=custom data", "why=not base64")
+        not_ready(
+            machine,
+            platform,
+            ended,
+            "custom data cannot be decoded",
+            "which=custom data",
+            "why=not base64",
+        )
         without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
     assert machine.exists("/home/azureuser/.ssh/authorized_keys"), "all else is done"
 
 
 def boot_and_measure(machine: Machine) -> Any:
-    """Boot; the process as it ended, and how much memory it or what it started had at most, in bytes."""
+    """Boot; the process as it ended, and how much memory it or what it started had at most, in
+    bytes.
+    """
     # By way of a small process: what a process had before it became another counts as that one's.
-    program = "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); " \
-              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)"
-    ended = subprocess.run([sys.executable, "-I", "-S", "-c", program, *machine.argv("boot")], cwd=HERE, timeout=60,
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           universal_newlines=True)
+    program = (
+        "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, *machine.argv("boot")],
+        cwd=HERE,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     return ended, int(ended.stdout) * 1024
 
 
 def hundred_megabytes(machine: Machine, form: str) -> str:
     """Media with a document of 100 MB, as a directory or in an image. Returns where."""
-    ovf = make_ovf("alice", "web-1", password=SECRET).replace(b"</wa:ProvisioningSection>",
-                                                              b"<!--%s--></wa:ProvisioningSection>" % (b"x" * 100 * MIB))
+    ovf = make_ovf("alice", "web-1", password=SECRET).replace(
+        b"</wa:ProvisioningSection>", b"<!--%s--></wa:ProvisioningSection>" % (b"x" * 100 * MIB)
+    )
     if form == "directory":
         put(machine, ovf)
         return "/media"
@@ -342,30 +453,45 @@ def test_a_document_of_100_megabytes_is_never_read(tmp_path: Any, form: str) -> 
             not_ready(machine, platform, machine.run("boot"), "imds is not ready", larger)
 
 
-# -- names -------------------------------------------------------------------------------------------------------------
+# -- names
+# --------------------------------------------------------------------------------------------------
 
-NAMES = [("root", "user name is not allowed", "root is not an admin account"),
-         ("al:ice", "user name is not allowed", "only letters, digits, dots, hyphens and underscores"),
-         ("a" * 200, "user name is not allowed", "it is longer than 32 characters"),
-         ("-rf", "user name is not allowed", "it starts with a hyphen"),
-         ("toor", "user name belongs to root", "user=toor"),
-         ("daemon", "user name belongs to a system account", "uid=1|"),
-         ("nobody1", "user name belongs to an account that cannot log in", "shell=/usr/sbin/nologin")]
+NAMES = [
+    ("root", "user name is not allowed", "root is not an admin account"),
+    ("al:ice", "user name is not allowed", "only letters, digits, dots, hyphens and underscores"),
+    ("a" * 200, "user name is not allowed", "it is longer than 32 characters"),
+    ("-rf", "user name is not allowed", "it starts with a hyphen"),
+    ("toor", "user name belongs to root", "user=toor"),
+    ("daemon", "user name belongs to a system account", "uid=1|"),
+    ("nobody1", "user name belongs to an account that cannot log in", "shell=/usr/sbin/nologin"),
+]
 PASSWD = "toor:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/usr/sbin:/bin/sh\nnobody1:x:2000:2000::/home/nobody1:/usr/sbin/nologin\n"
 
 
-def named(machine: Machine, where: str, name: str, more: Optional[Dict[str, Any]] = None) -> Platform:
-    """A platform that names the admin: IMDS or, IMDS being down, the media alone. Both give a key."""
+def named(
+    machine: Machine, where: str, name: str, more: Optional[Dict[str, Any]] = None
+) -> Platform:
+    """A platform that names the admin: IMDS or, IMDS being down, the media alone. Both give a
+    key.
+    """
     if where == "media":
         put(machine, make_ovf(name, "web-1", password=SECRET, ssh_keys=[KEY]))
         return Platform(scenario=DOWN)
-    profile = {"adminUsername": name, "computerName": "web-1", "disablePasswordAuthentication": "true"}
-    return Platform(instance={"compute": {"osProfile": profile, "publicKeys": [{"keyData": KEY, "path": ""}]}})
+    profile = {
+        "adminUsername": name,
+        "computerName": "web-1",
+        "disablePasswordAuthentication": "true",
+    }
+    return Platform(
+        instance={"compute": {"osProfile": profile, "publicKeys": [{"keyData": KEY, "path": ""}]}}
+    )
 
 
 @pytest.mark.parametrize("name, reason, why", NAMES, ids=[name[:8] for name, _, _ in NAMES])
 @pytest.mark.parametrize("where", ["imds", "media"])
-def test_a_name_that_cannot_be_the_admins(tmp_path: Any, where: str, name: str, reason: str, why: str) -> None:
+def test_a_name_that_cannot_be_the_admins(
+    tmp_path: Any, where: str, name: str, reason: str, why: str
+) -> None:
     machine = Machine(tmp_path)
     machine.put("/etc/passwd", FILES["/etc/passwd"] + PASSWD)
     before = machine.tree()
@@ -375,7 +501,9 @@ def test_a_name_that_cannot_be_the_admins(tmp_path: Any, where: str, name: str, 
         not_ready(machine, platform, ended, reason, why)
         without_secret(machine, platform, ended, but=["instance.json", "secrets.json"])
     is_as_it_was(machine, before, "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers")
-    assert not [path for path in machine.tree() if path.startswith(("/home", "/root", "/etc/sudoers.d"))]
+    assert not [
+        path for path in machine.tree() if path.startswith(("/home", "/root", "/etc/sudoers.d"))
+    ]
 
 
 def test_a_name_of_the_medias_that_is_too_long_to_be_read(tmp_path: Any) -> None:
@@ -383,7 +511,9 @@ def test_a_name_of_the_medias_that_is_too_long_to_be_read(tmp_path: Any) -> None
     put(machine, make_ovf("a" * 600, "web-1", password=SECRET))
     with Platform(scenario=DOWN) as platform:
         lead(machine, platform)
-        not_ready(machine, platform, machine.run("boot"), "imds is not ready", "xml field is too long")
+        not_ready(
+            machine, platform, machine.run("boot"), "imds is not ready", "xml field is too long"
+        )
     documented("xml field is too long")
 
 
@@ -408,7 +538,8 @@ def test_an_account_that_is_there_with_another_shell_keeps_it(tmp_path: Any, whe
     assert not machine.exists("/home/alice")
 
 
-# -- passwords (what they open is shown in tests/real_clients/test_media.py) ---------------------------------------------
+# -- passwords (what they open is shown in tests/real_clients/test_media.py)
+# ---------------------------------------------
 
 EVERYTHING = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "
 
@@ -425,18 +556,27 @@ def test_a_password_of_all_there_is_is_taken_and_nowhere_to_be_read(tmp_path: An
 
 
 @pytest.mark.parametrize("down", [True, False], ids=["media alone", "imds too"])
-@pytest.mark.parametrize("password, why", [("a\nroot:owned", "it has a line end"),
-                                           ("x" * 1025, "it is longer than 511 bytes")])
-def test_a_password_of_the_medias_that_no_tool_could_take(tmp_path: Any, password: str, why: str, down: bool) -> None:
+@pytest.mark.parametrize(
+    "password, why",
+    [("a\nroot:owned", "it has a line end"), ("x" * 1025, "it is longer than 511 bytes")],
+)
+def test_a_password_of_the_medias_that_no_tool_could_take(
+    tmp_path: Any, password: str, why: str, down: bool
+) -> None:
     """It fails the VM, and costs neither the account nor its key nor the custom data."""
     machine = Machine(tmp_path)
     before = machine.tree()
-    put(machine, make_ovf("azureuser", "web-1", password=password, ssh_keys=[KEY], custom_data=b"mine"))
+    put(
+        machine,
+        make_ovf("azureuser", "web-1", password=password, ssh_keys=[KEY], custom_data=b"mine"),
+    )
     with Platform(scenario=DOWN if down else "good") as platform:
         lead(machine, platform)
         ended = machine.run("boot")
         not_ready(machine, platform, ended, "password is not allowed", "why=" + why)
-        without_secret(machine, platform, ended, password, ["secrets.json"])  # in /run, for the next attempt
+        without_secret(
+            machine, platform, ended, password, ["secrets.json"]
+        )  # in /run, for the next attempt
     assert machine.read("/etc/passwd").startswith(before["/etc/passwd"])
     assert machine.read("/etc/shadow").splitlines()[-1].split(":")[:2] == ["azureuser", "*"]
     keys = machine.read("/home/azureuser/.ssh/authorized_keys")
@@ -449,7 +589,9 @@ def test_keys_that_azure_has_generated(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     kind, body, comment = KEY.split()
     given = "%s %s\r\n%s %s\r\n" % (kind, body[:64], body[64:], comment)
-    with Platform(instance={"compute": {"publicKeys": [{"keyData": given, "path": ""}]}}) as platform:
+    with Platform(
+        instance={"compute": {"publicKeys": [{"keyData": given, "path": ""}]}}
+    ) as platform:
         lead(machine, platform)
         put(machine, make_ovf("azureuser", "web-1"))
         ready(machine, platform, machine.run("boot"))
@@ -458,7 +600,9 @@ def test_keys_that_azure_has_generated(tmp_path: Any) -> None:
 
 def test_a_key_of_the_medias_where_those_of_imds_are_none(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    with Platform(instance={"compute": {"publicKeys": [{"keyData": "ssh-rsa AAAA", "path": ""}]}}) as platform:
+    with Platform(
+        instance={"compute": {"publicKeys": [{"keyData": "ssh-rsa AAAA", "path": ""}]}}
+    ) as platform:
         lead(machine, platform)
         put(machine, make_ovf("azureuser", "web-1", ssh_keys=[KEY]))
         ready(machine, platform, machine.run("boot"), "key 1 of 2 refused")
@@ -467,7 +611,9 @@ def test_a_key_of_the_medias_where_those_of_imds_are_none(tmp_path: Any) -> None
 
 def test_keys_of_imds_for_the_account_of_the_media(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    with Platform(instance={"compute": {"publicKeys": [{"keyData": KEY, "path": ""}], "osProfile": None}}) as platform:
+    with Platform(
+        instance={"compute": {"publicKeys": [{"keyData": KEY, "path": ""}], "osProfile": None}}
+    ) as platform:
         lead(machine, platform, "complete_timeout_s = 0.2\n")
         put(machine, make_ovf("alice", "web-1"))
         ready(machine, platform, machine.run("boot"), "imds document is incomplete: no osProfile")
@@ -481,12 +627,17 @@ def test_a_password_that_is_longer_than_tools_take(tmp_path: Any) -> None:
     with Platform(scenario=DOWN) as platform:
         lead(machine, platform)
         ended = machine.run("boot")
-        not_ready(machine, platform, ended, "password is not allowed", "it is longer than 511 bytes")
+        not_ready(
+            machine, platform, ended, "password is not allowed", "it is longer than 511 bytes"
+        )
         without_secret(machine, platform, ended, password, but=["instance.json", "secrets.json"])
-    assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys"), "whoever has a key gets in"
+    assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys"), (
+        "whoever has a key gets in"
+    )
 
 
-# -- Hyper-V's pool ----------------------------------------------------------------------------------------------------
+# -- Hyper-V's pool
+# --------------------------------------------------------------------------------------------------
 
 RECORD = b"OTHERS".ljust(512, b"\0") + b"value".ljust(2048, b"\0")
 FAILING = {"compute": {"osProfile": {"adminUsername": "root", "computerName": "web-1"}}}
@@ -494,28 +645,46 @@ FAILING = {"compute": {"osProfile": {"adminUsername": "root", "computerName": "w
 
 def pool_of(machine: Machine) -> List[Dict[str, str]]:
     """What the host reads, by the emulator's own command."""
-    ended = subprocess.run([sys.executable, "-m", "lightinit.emulator", "kvp", machine.root + POOL], cwd=HERE, check=True,
-                           stdout=subprocess.PIPE, universal_newlines=True)
+    ended = subprocess.run(
+        [sys.executable, "-m", "lightinit.emulator", "kvp", machine.root + POOL],
+        cwd=HERE,
+        check=True,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
 def late_health(states: List[str]) -> Dict[str, Any]:
     """Health reports are answered only after some seconds."""
-    return {"name": "late", "description": "Reports are answered late.", "health": [{"delay_s": 2.5}],
-            "expect": {"ready": states.count("Ready"), "outcome": "error", "reports": states}}
+    return {
+        "name": "late",
+        "description": "Reports are answered late.",
+        "health": [{"delay_s": 2.5}],
+        "expect": {"ready": states.count("Ready"), "outcome": "error", "reports": states},
+    }
 
 
 @pytest.mark.parametrize("instance, state", [({}, "Ready"), (FAILING, "NotReady")])
-def test_the_pool_has_the_report_before_the_platform_hears_it(tmp_path: Any, instance: Any, state: str) -> None:
+def test_the_pool_has_the_report_before_the_platform_hears_it(
+    tmp_path: Any, instance: Any, state: str
+) -> None:
     machine = Machine(tmp_path)
     with Platform(scenario=late_health([state]), instance=instance) as platform:
         machine.lead_to(platform, "[azure]\nrequest_timeout_s = 20\n")
         process = machine.start("boot")
-        arrived = lambda it: [one for one in it.requests if one["method"] == "POST"  # noqa: E731
-                              and "<SubStatus>Provisioning</SubStatus>" not in one["body"]]
+        arrived = lambda it: [
+            one
+            for one in it.requests
+            if one["method"] == "POST"  # noqa: E731
+            and "<SubStatus>Provisioning</SubStatus>" not in one["body"]
+        ]
         assert platform.wait_for(arrived, 30)
         (record,) = pool_of(machine)  # the report has come, and is not answered yet
-        assert process.poll() is None and machine.json("/run/lightinit/status.json")["status"] == "running"
+        assert (
+            process.poll() is None
+            and machine.json("/run/lightinit/status.json")["status"] == "running"
+        )
         process.communicate(timeout=30)
         assert reported(platform) == [state]
         assert [record] == pool_of(machine)
@@ -524,7 +693,10 @@ def test_the_pool_has_the_report_before_the_platform_hears_it(tmp_path: Any, ins
             assert record["value"] == platform.final_reports[0]["description"]
             assert "|reason=user name is not allowed|" in record["value"]
         else:
-            assert record["value"].startswith("result=success|agent=lightinit/") and "|pps_type=None|" in record["value"]
+            assert (
+                record["value"].startswith("result=success|agent=lightinit/")
+                and "|pps_type=None|" in record["value"]
+            )
 
 
 def test_the_pool_is_flushed_before_the_platform_hears_the_report(tmp_path: Any) -> None:
@@ -533,22 +705,49 @@ def test_the_pool_is_flushed_before_the_platform_hears_the_report(tmp_path: Any)
     trace = str(tmp_path / "trace")
     with Platform() as platform:
         machine.lead_to(platform)
-        ended = subprocess.run(["strace", "-f", "-qq", "-y", "-s", "4096", "-e", "trace=fsync,sendto", "-o", trace,
-                                *machine.argv("boot")], cwd=HERE, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               universal_newlines=True, timeout=120)
+        ended = subprocess.run(
+            [
+                "strace",
+                "-f",
+                "-qq",
+                "-y",
+                "-s",
+                "4096",
+                "-e",
+                "trace=fsync,sendto",
+                "-o",
+                trace,
+                *machine.argv("boot"),
+            ],
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=120,
+        )
         assert ended.returncode == 0 and reported(platform) == ["Ready"], ended.stderr
     with open(trace, encoding="utf-8", errors="replace") as handle:
         lines = handle.read().splitlines()
-    (flushed,) = [number for number, line in enumerate(lines) if "fsync(" in line and ".kvp_pool_1>" in line]
-    (sent,) = [number for number, line in enumerate(lines) if "sendto(" in line and "<State>Ready</State>" in line]
+    (flushed,) = [
+        number for number, line in enumerate(lines) if "fsync(" in line and ".kvp_pool_1>" in line
+    ]
+    (sent,) = [
+        number
+        for number, line in enumerate(lines)
+        if "sendto(" in line and "<State>Ready</State>" in line
+    ]
     assert flushed < sent
 
 
 @contextlib.contextmanager
 def locked(path: str, kind: str) -> Iterator[None]:
     """Another process holds a lock on the file to the end of the block."""
-    process = subprocess.Popen([sys.executable, os.path.join(HERE, "tests", "host", "kvp_process.py"), "hold", kind, path],
-                               env=dict(os.environ, PYTHONPATH=HERE), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "tests", "host", "kvp_process.py"), "hold", kind, path],
+        env=dict(os.environ, PYTHONPATH=HERE),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdin is not None and process.stdout is not None
     assert process.stdout.readline() == b"held\n"
     try:
@@ -562,7 +761,9 @@ def locked(path: str, kind: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("kind", ["flock", "lockf"])
 @pytest.mark.parametrize("instance, state", [({}, "Ready"), (FAILING, "NotReady")])
-def test_a_pool_that_is_locked_for_ever(tmp_path: Any, kind: str, instance: Any, state: str) -> None:
+def test_a_pool_that_is_locked_for_ever(
+    tmp_path: Any, kind: str, instance: Any, state: str
+) -> None:
     machine = Machine(tmp_path)
     put(machine, RECORD, POOL)
     with Platform(instance=instance) as platform, locked(machine.root + POOL, kind):
@@ -572,7 +773,11 @@ def test_a_pool_that_is_locked_for_ever(tmp_path: Any, kind: str, instance: Any,
             ready(machine, platform, ended, "no telemetry: telemetry pool is locked")
         else:
             not_ready(machine, platform, ended, "user name is not allowed")
-            assert [warning for warning in told(machine)["warnings"] if "telemetry pool is locked" in warning]
+            assert [
+                warning
+                for warning in told(machine)["warnings"]
+                if "telemetry pool is locked" in warning
+            ]
     documented("telemetry pool is locked")
     assert [each["key"] for each in pool_of(machine)] == ["OTHERS"]
 
@@ -582,13 +787,21 @@ def test_a_pool_that_is_something_else(tmp_path: Any, kind: str) -> None:
     machine = Machine(tmp_path)
     machine.put("/etc/precious", "precious\n")
     os.makedirs(os.path.dirname(machine.root + POOL))
-    {"link": lambda: os.symlink(machine.root + "/etc/precious", machine.root + POOL),
-     "dangling link": lambda: os.symlink(machine.root + "/etc/made", machine.root + POOL),
-     "hard link": lambda: os.link(machine.root + "/etc/precious", machine.root + POOL),
-     "fifo": lambda: os.mkfifo(machine.root + POOL), "directory": lambda: os.mkdir(machine.root + POOL)}[kind]()
+    {
+        "link": lambda: os.symlink(machine.root + "/etc/precious", machine.root + POOL),
+        "dangling link": lambda: os.symlink(machine.root + "/etc/made", machine.root + POOL),
+        "hard link": lambda: os.link(machine.root + "/etc/precious", machine.root + POOL),
+        "fifo": lambda: os.mkfifo(machine.root + POOL),
+        "directory": lambda: os.mkdir(machine.root + POOL),
+    }[kind]()
     with Platform() as platform:
         machine.lead_to(platform)
-        ready(machine, platform, machine.run("boot"), "no telemetry: telemetry pool is not safe to write")
+        ready(
+            machine,
+            platform,
+            machine.run("boot"),
+            "no telemetry: telemetry pool is not safe to write",
+        )
     documented("telemetry pool is not safe to write")
     assert machine.read("/etc/precious") == "precious\n" and not machine.exists("/etc/made")
 
@@ -612,7 +825,9 @@ def test_a_pool_on_a_disk_that_is_full(tmp_path: Any, mounted: Any) -> None:  # 
     put(machine, RECORD * 3, POOL)
     with Platform() as platform:
         machine.lead_to(platform)
-        ready(machine, platform, machine.run("boot"), "no telemetry: telemetry pool cannot be written")
+        ready(
+            machine, platform, machine.run("boot"), "no telemetry: telemetry pool cannot be written"
+        )
         assert "No space left on device" in told(machine)["warnings"][0]
     documented("telemetry pool cannot be written")
     assert [each["key"] for each in pool_of(machine)] == ["OTHERS"] * 3

@@ -1,8 +1,11 @@
-"""Exact crash recovery: the power is cut before each single change to the disk in turn, and the next boot completes.
+"""Exact crash recovery: the power is cut before each single change to the disk in turn, and the
+next boot completes.
 
-The cut is an exception that nothing catches, thrown by the System itself in place of (or right after) a change; then a
-new process' worth of objects boots the same root again. In the end the root must be as if nothing had happened.
+The cut is an exception that nothing catches, thrown by the System itself in place of (or right
+after) a change; then a new process' worth of objects boots the same root again. In the end the root
+must be as if nothing had happened.
 """
+
 from __future__ import annotations
 
 import re
@@ -21,7 +24,14 @@ from lightinit.state import Timeline
 from tests.support import Machine
 
 # What says when, how long or by which process: it differs between any two runs.
-VARIES = ("/run/lightinit/", "/var/log/", "/timeline.json", "/result.json", "/sem/", "/var/lib/hyperv/")
+VARIES = (
+    "/run/lightinit/",
+    "/var/log/",
+    "/timeline.json",
+    "/result.json",
+    "/sem/",
+    "/var/lib/hyperv/",
+)
 
 
 class PowerCut(BaseException):
@@ -70,10 +80,14 @@ class FailingSystem(System):
         return bool(self._change(name, lambda: super(FailingSystem, self).remove(name)))
 
 
-def run(machine: Machine, cut_at: Optional[int] = None, after: bool = False, only: str = "") -> FailingSystem:
+def run(
+    machine: Machine, cut_at: Optional[int] = None, after: bool = False, only: str = ""
+) -> FailingSystem:
     """Boot in this process, perhaps with a cut."""
     system = FailingSystem(machine.root, cut_at, after, only)
-    context = boot.make_context(system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock))
+    context = boot.make_context(
+        system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock)
+    )
     try:
         assert boot.boot(context) in ("done", "degraded done")
     except PowerCut:
@@ -87,7 +101,13 @@ def lasting(machine: Machine) -> Dict[str, str]:
     found = {name: text for name, text in tree.items() if not any(part in name for part in VARIES)}
     found.update({name: "" for name in tree if "/sem/" in name})
     # The stamp has each settings file's inode and time.
-    found.update({name: re.sub(r"file=\S+", "file=", text) for name, text in found.items() if name.endswith("/provisioned")})
+    found.update(
+        {
+            name: re.sub(r"file=\S+", "file=", text)
+            for name, text in found.items()
+            if name.endswith("/provisioned")
+        }
+    )
     return found
 
 
@@ -109,9 +129,13 @@ def test_a_cut_at_every_change_is_made_good(tmp_path: Any, after: bool) -> None:
             run(machine)
             machine.put("/proc/sys/kernel/random/boot_id", "11111111-1111-4111-8111-111111111111\n")
             assert lasting(machine) == expected, "after a cut %s change %d (%s)" % (
-                "after" if after else "before", cut_at, where)
+                "after" if after else "before",
+                cut_at,
+                where,
+            )
             heard, readies = platform.ready_count - readies, platform.ready_count
-            # Only between 'the platform has accepted' and 'the mark says so' a second Ready cannot be excluded.
+            # Only between 'the platform has accepted' and 'the mark says so' a second Ready cannot
+            # be excluded.
             assert heard == 1 or (heard == 2 and where.endswith("/sem/stage.final")), (where, heard)
             run(machine)
             assert platform.ready_count == readies
@@ -119,11 +143,17 @@ def test_a_cut_at_every_change_is_made_good(tmp_path: Any, after: bool) -> None:
 
 @pytest.mark.parametrize("owned", [False, True], ids=["owner after Ready", "owner from the start"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("cut_at, readies", [(1, 0), (2, 1), (3, 1)], ids=["begun", "reported", "owner"])
-def test_a_cut_at_every_change_of_a_pools_record(tmp_path: Any, cut_at: int, readies: int, after: bool, owned: bool) -> None:
+@pytest.mark.parametrize(
+    "cut_at, readies", [(1, 0), (2, 1), (3, 1)], ids=["begun", "reported", "owner"]
+)
+def test_a_cut_at_every_change_of_a_pools_record(
+    tmp_path: Any, cut_at: int, readies: int, after: bool, owned: bool
+) -> None:
     """The pool hears Ready, once, and so does the owner."""
     machine = Machine(tmp_path)
-    machine.put("/media/ovf-env.xml", make_ovf("keeper", "pool-7", preprovisioned_type="Savable").decode())
+    machine.put(
+        "/media/ovf-env.xml", make_ovf("keeper", "pool-7", preprovisioned_type="Savable").decode()
+    )
     with Platform(scenario="preprovisioned-savable") as platform:
         if owned:
             assert platform.scenario.assign is not None
@@ -133,7 +163,9 @@ def test_a_cut_at_every_change_of_a_pools_record(tmp_path: Any, cut_at: int, rea
         assert platform.ready_count == readies
         # Who has heard Ready gives the VM an owner, and by the next boot it has.
         deadline_s = time.monotonic() + 10
-        while readies and platform.machine.reprovision_data is None and time.monotonic() < deadline_s:
+        while (
+            readies and platform.machine.reprovision_data is None and time.monotonic() < deadline_s
+        ):
             time.sleep(0.02)
         machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
         run(machine)
@@ -141,7 +173,9 @@ def test_a_cut_at_every_change_of_a_pools_record(tmp_path: Any, cut_at: int, rea
         if not owned:
             assert [report["in_pool"] for report in platform.final_reports] == [True, False]
         elif cut_at == 1 and after:
-            assert platform.ready_count == 1, "by its record it may have reported, and with an owner that is not done again"
+            assert platform.ready_count == 1, (
+                "by its record it may have reported, and with an owner that is not done again"
+            )
         else:
             assert platform.ready_count == 2
 

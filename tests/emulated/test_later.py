@@ -1,4 +1,7 @@
-"""What comes after a first boot that went wrong in part, and after an upgrade: nothing is lost, nothing is done twice."""
+"""What comes after a first boot that went wrong in part, and after an upgrade: nothing is lost,
+nothing is done twice.
+"""
+
 from __future__ import annotations
 
 import json
@@ -10,9 +13,18 @@ from lightinit.emulator.ovf import make_ovf
 from tests.support import Machine
 
 HOME = "/var/lib/lightinit/instance"
-DOWN = {"name": "down", "description": "IMDS is down, and no report arrives.", "listen_after_s": {"imds": "forever"},
-        "health": [{"status": 500, "repeat": "forever"}], "progress": [{"status": 500, "repeat": "forever"}]}
-IMDS_DOWN = {"name": "imds-down", "description": "IMDS is down.", "listen_after_s": {"imds": "forever"}}
+DOWN = {
+    "name": "down",
+    "description": "IMDS is down, and no report arrives.",
+    "listen_after_s": {"imds": "forever"},
+    "health": [{"status": 500, "repeat": "forever"}],
+    "progress": [{"status": 500, "repeat": "forever"}],
+}
+IMDS_DOWN = {
+    "name": "imds-down",
+    "description": "IMDS is down.",
+    "listen_after_s": {"imds": "forever"},
+}
 MEDIA = "[azure]\nmedia = /media\nmedia_only_s = 0.2\n"
 
 
@@ -25,13 +37,20 @@ def reboot(machine: Machine, number: int) -> None:
 
 
 def test_a_report_that_did_not_arrive_is_made_good_without_the_media(tmp_path: Any) -> None:
-    """They are ejected before the report, so a VM on which only that failed has all it needs, and must not ask again."""
+    """They are ejected before the report, so a VM on which only that failed has all it needs, and
+    must not ask again.
+    """
     machine = Machine(tmp_path)
-    machine.put("/media/ovf-env.xml", make_ovf(user_name="alice", host_name="web-1", password="Passw0rd!x").decode())
+    machine.put(
+        "/media/ovf-env.xml",
+        make_ovf(user_name="alice", host_name="web-1", password="Passw0rd!x").decode(),
+    )
     with Platform(scenario=DOWN) as platform:
         machine.lead_to(platform, MEDIA)
         assert machine.run("boot").returncode == 1
-        assert not machine.exists(HOME + "/sem/stage.final") and machine.exists(HOME + "/sem/module.users")
+        assert not machine.exists(HOME + "/sem/stage.final") and machine.exists(
+            HOME + "/sem/module.users"
+        )
     os.unlink(machine.root + "/media/ovf-env.xml")
     reboot(machine, 2)
     with Platform(scenario=IMDS_DOWN) as platform:
@@ -43,7 +62,10 @@ def test_a_report_that_did_not_arrive_is_made_good_without_the_media(tmp_path: A
 
 def test_a_password_that_a_power_cut_has_taken_is_read_again(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    machine.put("/media/ovf-env.xml", make_ovf(user_name="alice", host_name="web-1", password="Passw0rd!x").decode())
+    machine.put(
+        "/media/ovf-env.xml",
+        make_ovf(user_name="alice", host_name="web-1", password="Passw0rd!x").decode(),
+    )
     with Platform(scenario=IMDS_DOWN) as platform:
         machine.lead_to(platform, MEDIA)
         for name in ("local", "fetch"):
@@ -64,7 +86,9 @@ def test_an_upgrade_that_comes_with_more_modules_changes_nothing(tmp_path: Any) 
     machine.put("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\n")
     with Platform() as platform:
         # The release before: it knew four modules, by default.
-        machine.lead_to(platform, "[lightinit]\nmodules = hostname ssh_host_keys users ssh_authorized_keys\n")
+        machine.lead_to(
+            platform, "[lightinit]\nmodules = hostname ssh_host_keys users ssh_authorized_keys\n"
+        )
         assert machine.run("boot").returncode == 0
         machine.lead_to(platform)
         reboot(machine, 2)
@@ -72,9 +96,15 @@ def test_an_upgrade_that_comes_with_more_modules_changes_nothing(tmp_path: Any) 
         ended = machine.run("boot")
         assert ended.returncode == 0 and "nothing to do" in ended.stderr, ended.stderr
         changed = {name for name, text in machine.tree().items() if before.get(name) != text}
-        assert all(name.startswith(("/run/", "/var/log/")) or name.endswith("/provisioned") for name in changed), changed
+        assert all(
+            name.startswith(("/run/", "/var/log/")) or name.endswith("/provisioned")
+            for name in changed
+        ), changed
         # Who names one in the settings wants it.
-        machine.lead_to(platform, "[lightinit]\nmodules = hostname users ssh_authorized_keys ssh_password_login\n")
+        machine.lead_to(
+            platform,
+            "[lightinit]\nmodules = hostname users ssh_authorized_keys ssh_password_login\n",
+        )
         assert machine.run("boot").returncode == 0
         assert machine.exists("/etc/ssh/sshd_config.d/00-lightinit.conf")
 
@@ -102,14 +132,18 @@ def test_a_private_key_that_was_not_written_is_not_lost_without_a_word(tmp_path:
     machine = Machine(tmp_path)
     with Platform(certificates="auto") as platform:
         machine.put("/full", "")
-        machine.lead_to(platform, "[azure]\ncertificates = all\n[module.certificates]\nfolder = /full/x\n")
+        machine.lead_to(
+            platform, "[azure]\ncertificates = all\n[module.certificates]\nfolder = /full/x\n"
+        )
         ended = machine.run("boot")
         assert ended.returncode == 0 and platform.ready_count == 1
         machine.lead_to(platform, "[azure]\ncertificates = all\n")
         reboot(machine, 2)
         machine.run("boot")
         status = machine.run("status", "--long")
-        assert status.returncode == 2 and "private key is no longer at hand" in status.stdout, status.stdout
+        assert status.returncode == 2 and "private key is no longer at hand" in status.stdout, (
+            status.stdout
+        )
         assert machine.run("stage", "fetch", "--force").returncode == 0
         assert machine.run("module", "certificates", "--force").returncode == 0
         assert machine.exists("%s/certificates/%s.prv" % (HOME, platform.thumbprints[0]))

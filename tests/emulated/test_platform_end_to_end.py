@@ -1,4 +1,7 @@
-"""What else the platform hands a VM, and what comes of it: ejection, the news of work, custom data, more modules."""
+"""What else the platform hands a VM, and what comes of it: ejection, the news of work, custom data,
+more modules.
+"""
+
 from __future__ import annotations
 
 import gzip
@@ -35,8 +38,12 @@ def test_media_are_ejected_before_the_platform_hears_ready(tmp_path: Any) -> Non
     with Platform(scenario=late_health(["Ready"])) as platform:
         fetched_from_a_drive(machine, platform)
         process = machine.start("boot")
-        assert platform.wait_for(lambda it: [one for one in it.requests if "<State>Ready</State>" in one["body"]], 30)
-        assert EJECTS in machine.read("/var/log/lightinit.log")  # the report has come, and is not answered yet
+        assert platform.wait_for(
+            lambda it: [one for one in it.requests if "<State>Ready</State>" in one["body"]], 30
+        )
+        assert EJECTS in machine.read(
+            "/var/log/lightinit.log"
+        )  # the report has come, and is not answered yet
         assert process.poll() is None
         process.communicate(timeout=30)
         assert process.returncode == 0 and platform.ready_count == 1
@@ -57,21 +64,31 @@ def test_the_platform_hears_once_that_the_vm_is_at_work(tmp_path: Any, told: boo
         lead(machine, platform, "report_progress = %s\n" % ("yes" if told else "no"), media="none")
         ready(machine, platform, machine.run("boot"))
         assert machine.run("boot").returncode == 0
-        heard = [(report["state"], report["substatus"], report["accepted"]) for report in platform.health_reports]
-        assert [(state, accepted) for state, _, accepted in heard] == [("NotReady", True)] * told + [("Ready", True)]
+        heard = [
+            (report["state"], report["substatus"], report["accepted"])
+            for report in platform.health_reports
+        ]
+        assert [(state, accepted) for state, _, accepted in heard] == [
+            ("NotReady", True)
+        ] * told + [("Ready", True)]
         assert not told or heard[0][1] == "Provisioning"
 
 
 @pytest.mark.parametrize("media", [True, False])
-def test_whether_there_is_a_pool_costs_one_round_trip_over_the_connection_that_is_there(tmp_path: Any, media: bool) -> None:
+def test_whether_there_is_a_pool_costs_one_round_trip_over_the_connection_that_is_there(
+    tmp_path: Any, media: bool
+) -> None:
     machine = Machine(tmp_path)
     if media:
         put(machine, make_ovf("azureuser", "web-1"))
     with Platform() as platform:
         lead(machine, platform, "", **({} if media else {"media": "none"}))
         ready(machine, platform, machine.run("boot"))
-        asked = [(request["query"].get("extended"), request["connection"]) for request in platform.requests
-                 if request["server"] == "imds"]
+        asked = [
+            (request["query"].get("extended"), request["connection"])
+            for request in platform.requests
+            if request["server"] == "imds"
+        ]
     assert asked == [(None, 1), ("true", 1)]
 
 
@@ -83,8 +100,12 @@ def test_cloud_config_is_recognised_and_kept(tmp_path: Any) -> None:
     put(machine, make_ovf("azureuser", "web-1", custom_data=gzip.compress(CLOUD_CONFIG)))
     with Platform() as platform:
         lead(machine, platform)
-        ready(machine, platform, machine.run("boot"),
-              "custom data has a format that only cloud-init understands (#cloud-config)")
+        ready(
+            machine,
+            platform,
+            machine.run("boot"),
+            "custom data has a format that only cloud-init understands (#cloud-config)",
+        )
     assert machine.read(INSTANCE + "/custom-data") == CLOUD_CONFIG.decode(), "unpacked"
     assert os.stat(machine.root + INSTANCE + "/custom-data").st_mode & 0o777 == 0o600
 
@@ -95,16 +116,26 @@ def test_cloud_config_that_is_to_be_executed_is_refused(tmp_path: Any) -> None:
     with Platform() as platform:
         lead(machine, platform, "[module.custom_data]\nexecute = custom_data\n")
         reason = "custom data has a format that is not supported"
-        ready(machine, platform, machine.run("boot"), reason, "modules failed that are not required: custom_data")
+        ready(
+            machine,
+            platform,
+            machine.run("boot"),
+            reason,
+            "modules failed that are not required: custom_data",
+        )
     documented(reason)
 
 
-BAD_GZIP: Dict[str, bytes] = {"gzip data are damaged": gzip.compress(b"x" * 5000)[:-9],
-                              "gzip data unpack to too much": gzip.compress(bytes(17 * 1024 * 1024))}
+BAD_GZIP: Dict[str, bytes] = {
+    "gzip data are damaged": gzip.compress(b"x" * 5000)[:-9],
+    "gzip data unpack to too much": gzip.compress(bytes(17 * 1024 * 1024)),
+}
 
 
 @pytest.mark.parametrize("reason", sorted(BAD_GZIP))
-def test_custom_data_that_cannot_be_unpacked_are_kept_as_they_came(tmp_path: Any, reason: str) -> None:
+def test_custom_data_that_cannot_be_unpacked_are_kept_as_they_came(
+    tmp_path: Any, reason: str
+) -> None:
     machine = Machine(tmp_path)
     put(machine, make_ovf("azureuser", "web-1", custom_data=BAD_GZIP[reason]))
     with Platform() as platform:
@@ -120,11 +151,19 @@ def test_modules_that_settings_order(tmp_path: Any) -> None:
     machine.put("/usr/share/zoneinfo/Europe/Berlin", "TZif2" + "\0" * 39)
     machine.put("/etc/timezone", "Etc/UTC\n")
     with Platform() as platform:
-        lead(machine, platform, "[module.timezone]\nzone = Europe/Berlin\n[module.write_files]\nfiles =\n"
-             "    /etc/motd text=Welcome.\\nBye.\n    /etc/app/key mode=0600 base64=AAECAw==\n", media="none")
+        lead(
+            machine,
+            platform,
+            "[module.timezone]\nzone = Europe/Berlin\n[module.write_files]\nfiles =\n"
+            "    /etc/motd text=Welcome.\\nBye.\n    /etc/app/key mode=0600 base64=AAECAw==\n",
+            media="none",
+        )
         ready(machine, platform, machine.run("boot"))
     assert os.readlink(machine.root + "/etc/localtime") == "../usr/share/zoneinfo/Europe/Berlin"
-    assert machine.read("/etc/timezone") == "Europe/Berlin\n" and machine.read("/etc/motd") == "Welcome.\nBye.\n"
+    assert (
+        machine.read("/etc/timezone") == "Europe/Berlin\n"
+        and machine.read("/etc/motd") == "Welcome.\nBye.\n"
+    )
     assert os.stat(machine.root + "/etc/app/key").st_mode & 0o777 == 0o600
 
 

@@ -1,4 +1,5 @@
 """The public recipe's own three acts: report ready, set the host name from IMDS, never again."""
+
 from __future__ import annotations
 
 import os
@@ -7,7 +8,13 @@ from typing import Any
 from lightinit.emulator import Platform
 from tests.support import OTHER_UUID, UUID, Machine
 
-INSTANCE = {"compute": {"name": "web-1", "vmId": UUID, "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}}
+INSTANCE = {
+    "compute": {
+        "name": "web-1",
+        "vmId": UUID,
+        "osProfile": {"computerName": "web-1", "adminUsername": "alice"},
+    }
+}
 
 
 def test_act_one_report_ready(tmp_path: Any) -> None:
@@ -16,7 +23,9 @@ def test_act_one_report_ready(tmp_path: Any) -> None:
         machine.lead_to(platform)
         ended = machine.run("boot")
         assert ended.returncode == 0, ended.stderr
-        assert [(report["state"], report["accepted"]) for report in platform.final_reports] == [("Ready", True)]
+        assert [(report["state"], report["accepted"]) for report in platform.final_reports] == [
+            ("Ready", True)
+        ]
         # Ready comes last: after everything else was asked and done.
         assert platform.requests[-1]["method"] == "POST"
     assert machine.run("status").returncode == 0
@@ -25,7 +34,9 @@ def test_act_one_report_ready(tmp_path: Any) -> None:
 
 def test_act_two_the_host_name_comes_from_imds(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    with Platform(instance={"compute": {"name": "only-the-name", "osProfile": {"computerName": ""}}}) as platform:
+    with Platform(
+        instance={"compute": {"name": "only-the-name", "osProfile": {"computerName": ""}}}
+    ) as platform:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
     assert machine.read("/etc/hostname") == "only-the-name\n"
@@ -39,7 +50,10 @@ def test_act_three_never_again(tmp_path: Any) -> None:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
         sent, tree = len(platform.requests), machine.tree()
-        for boot_id in ("22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"):
+        for boot_id in (
+            "22222222-2222-4222-8222-222222222222",
+            "33333333-3333-4333-8333-333333333333",
+        ):
             machine.put("/proc/sys/kernel/random/boot_id", boot_id + "\n")
             ended = machine.run("boot")
             assert ended.returncode == 0
@@ -51,13 +65,20 @@ def test_act_three_never_again(tmp_path: Any) -> None:
 
 def test_the_account_is_there_before_ready(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    # The platform takes its time with the answer: while it has Ready and lightinit waits, the disk is looked at.
-    slow = {"name": "slow", "description": "Ready is answered late.", "health": [{"delay_s": 1.0}],
-            "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]}}
+    # The platform takes its time with the answer: while it has Ready and lightinit waits, the disk
+    # is looked at.
+    slow = {
+        "name": "slow",
+        "description": "Ready is answered late.",
+        "health": [{"delay_s": 1.0}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
     with Platform(scenario=slow, instance=INSTANCE) as platform:
         machine.lead_to(platform)
         process = machine.start("boot")
-        assert platform.wait_for(lambda the: [one for one in the.requests if "<State>Ready" in one["body"]], 20)
+        assert platform.wait_for(
+            lambda the: [one for one in the.requests if "<State>Ready" in one["body"]], 20
+        )
         assert not machine.exists("/var/lib/lightinit/instance/sem/stage.final")
         assert machine.exists("/home/alice/.ssh/authorized_keys")
         assert machine.read("/etc/hostname") == "web-1\n"
@@ -72,8 +93,15 @@ def test_a_new_instance_id_runs_all_again(tmp_path: Any) -> None:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
     machine.put("/sys/class/dmi/id/product_uuid", OTHER_UUID + "\n")
-    with Platform(instance={"compute": {"name": "web-2", "vmId": OTHER_UUID,
-                                        "osProfile": {"computerName": "web-2", "adminUsername": "bob"}}}) as platform:
+    with Platform(
+        instance={
+            "compute": {
+                "name": "web-2",
+                "vmId": OTHER_UUID,
+                "osProfile": {"computerName": "web-2", "adminUsername": "bob"},
+            }
+        }
+    ) as platform:
         machine.lead_to(platform)
         ended = machine.run("boot")
         assert ended.returncode == 0, ended.stderr
@@ -81,7 +109,9 @@ def test_a_new_instance_id_runs_all_again(tmp_path: Any) -> None:
     assert machine.read("/etc/hostname") == "web-2\n"
     assert "bob:" in machine.read("/etc/passwd") and "alice:" in machine.read("/etc/passwd")
     assert os.path.exists(machine.root + "/home/bob/.ssh/authorized_keys")
-    assert sorted(os.listdir(machine.root + "/var/lib/lightinit/instances")) == sorted([UUID, OTHER_UUID])
+    assert sorted(os.listdir(machine.root + "/var/lib/lightinit/instances")) == sorted(
+        [UUID, OTHER_UUID]
+    )
     assert os.readlink(machine.root + "/var/lib/lightinit/instance") == "instances/" + OTHER_UUID
 
 

@@ -1,4 +1,7 @@
-"""What is kept of a run and what the commands make of it: result, time line, stamp, status; also after single steps."""
+"""What is kept of a run and what the commands make of it: result, time line, stamp, status; also
+after single steps.
+"""
+
 from __future__ import annotations
 
 import json
@@ -44,13 +47,18 @@ def test_a_bug_of_our_own_is_logged_with_its_trace_and_reported(tmp_path: Any) -
     env = site(machine)
     with Platform() as platform:
         machine.lead_to(platform, "[lightinit]\ndatasource = site_code.source:Broken\n")
-        machine.put("/etc/lightinit/conf.d/20.conf", "[Broken]\nwireserver = %s\nimds = %s\n" % (
-            platform.wireserver, platform.imds))
+        machine.put(
+            "/etc/lightinit/conf.d/20.conf",
+            "[Broken]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
+        )
         ended = machine.run("boot", env=env)
         assert ended.returncode == 1
         (report,) = platform.final_reports
         assert report["accepted"] and report["state"] == "NotReady"
-        assert "unexpected error" in report["description"] and "a bug, not an error" in report["description"]
+        assert (
+            "unexpected error" in report["description"]
+            and "a bug, not an error" in report["description"]
+        )
     assert "Traceback" in machine.read("/var/log/lightinit.log")
     assert machine.run("status").returncode == 1
     assert machine.json(HOME + "/result.json")["status"] == "error"
@@ -63,8 +71,10 @@ def test_a_bug_after_ready_takes_nothing_back(tmp_path: Any) -> None:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
         machine.lead_to(platform, "[lightinit]\ndatasource = site_code.source:Broken\n")
-        machine.put("/etc/lightinit/conf.d/20.conf", "[Broken]\nwireserver = %s\nimds = %s\n" % (
-            platform.wireserver, platform.imds))
+        machine.put(
+            "/etc/lightinit/conf.d/20.conf",
+            "[Broken]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
+        )
         ended = machine.run("stage", "fetch", "--force", env=env)
         assert ended.returncode == 1 and "a bug, not an error" in ended.stderr
         assert [report["state"] for report in platform.final_reports] == ["Ready"]
@@ -92,8 +102,12 @@ def test_force_that_fails_takes_the_mark_and_the_stamp_away(tmp_path: Any) -> No
 
 def test_a_single_stage_tells_its_progress(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    slow = {"name": "slow", "description": "IMDS is slow.", "imds": [{"delay_s": 1.0}],
-            "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]}}
+    slow = {
+        "name": "slow",
+        "description": "IMDS is slow.",
+        "imds": [{"delay_s": 1.0}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
     with Platform(scenario=slow) as platform:
         machine.lead_to(platform)
         assert machine.run("stage", "local").returncode == 0
@@ -112,7 +126,9 @@ def test_after_an_error_the_platform_is_asked_anew(tmp_path: Any) -> None:
     with Platform() as platform:
         machine.lead_to(platform, MODULES)
         assert machine.run("boot", env=env).returncode == 1
-        assert not machine.exists(HOME + "/sem/stage.fetch") and not machine.exists(HOME + "/provisioned")
+        assert not machine.exists(HOME + "/sem/stage.fetch") and not machine.exists(
+            HOME + "/provisioned"
+        )
         os.unlink(machine.root + "/fail")
         sent = len(platform.requests)
         assert machine.run("boot", env=env).returncode == 0
@@ -127,7 +143,10 @@ def test_the_time_line_stays_that_of_the_provisioning(tmp_path: Any) -> None:
     with Platform() as platform:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
-        before, took_s = machine.read(HOME + "/timeline.json"), machine.json(HOME + "/result.json")["duration_s"]
+        before, took_s = (
+            machine.read(HOME + "/timeline.json"),
+            machine.json(HOME + "/result.json")["duration_s"],
+        )
         assert machine.run("stage", "final", "--force").returncode == 0
         machine.lead_to(platform, MODULES)
         ended = machine.run("boot", env=env)
@@ -137,7 +156,10 @@ def test_the_time_line_stays_that_of_the_provisioning(tmp_path: Any) -> None:
         result = machine.json(HOME + "/result.json")
         assert result["duration_s"] == took_s
         order = [step["name"] for step in result["steps"]]
-        assert order == "local fetch hostname users ssh_authorized_keys site_code.failing config final".split()
+        assert (
+            order
+            == "local fetch hostname users ssh_authorized_keys site_code.failing config final".split()
+        )
 
 
 def test_analyze_names_stages_modules_requests_and_is_in_order(tmp_path: Any) -> None:
@@ -147,8 +169,20 @@ def test_analyze_names_stages_modules_requests_and_is_in_order(tmp_path: Any) ->
         assert machine.run("boot").returncode == 0
     shown = machine.run("analyze", "show").stdout
     # The last POST: the first tells that the VM is at work.
-    words = [shown.rindex(word) for word in ("stage local", "wait lease", "stage fetch", "stage config", "module hostname",
-                                             "module users", "stage final", "POST ", "in all stages")]
+    words = [
+        shown.rindex(word)
+        for word in (
+            "stage local",
+            "wait lease",
+            "stage fetch",
+            "stage config",
+            "module hostname",
+            "module users",
+            "stage final",
+            "POST ",
+            "in all stages",
+        )
+    ]
     assert words == sorted(words)
     assert "metadata/instance" in shown and "comp=goalstate" in shown
     blamed = machine.run("analyze", "blame").stdout.splitlines()
@@ -185,11 +219,14 @@ def test_switched_off_by_the_settings(tmp_path: Any) -> None:
 
 
 def test_echoes_are_no_errors_and_what_is_not_required_is_a_warning() -> None:
-    errors, warnings = describe_steps([
-        {"name": "users", "error": "e1", "reason": "r", "required": True},
-        {"name": "motd", "error": "e2", "reason": "r", "required": False, "warnings": ["w"]},
-        {"name": "config", "error": "e3", "reason": "required module failed"},
-        {"name": "final", "error": "e4", "reason": "reported as not ready"}])
+    errors, warnings = describe_steps(
+        [
+            {"name": "users", "error": "e1", "reason": "r", "required": True},
+            {"name": "motd", "error": "e2", "reason": "r", "required": False, "warnings": ["w"]},
+            {"name": "config", "error": "e3", "reason": "required module failed"},
+            {"name": "final", "error": "e4", "reason": "reported as not ready"},
+        ]
+    )
     assert (errors, warnings) == (["users: e1"], ["motd: e2", "motd: w"])
 
 
@@ -200,11 +237,17 @@ def test_ctrl_c_ends_waiting_quietly(tmp_path: Any) -> None:
     import time
 
     machine = Machine(tmp_path)
-    # As at a terminal, even if these tests run in the background of a shell, which has its children ignore SIGINT.
+    # As at a terminal, even if these tests run in the background of a shell, which has its children
+    # ignore SIGINT.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = subprocess.Popen([sys.executable, "-m", "lightinit", "--root", machine.root, "status", "--wait"],
-                                   cwd=HERE, stderr=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lightinit", "--root", machine.root, "status", "--wait"],
+            cwd=HERE,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     time.sleep(1.0)

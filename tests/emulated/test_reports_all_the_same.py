@@ -1,4 +1,7 @@
-"""Whatever is wrong on our side of the wire, the platform hears something, and never the wrong thing."""
+"""Whatever is wrong on our side of the wire, the platform hears something, and never the wrong
+thing.
+"""
+
 from __future__ import annotations
 
 import json
@@ -24,9 +27,20 @@ class Odd(Exception):
 def apply(instance, system, settings):
     %s
 """
-AT_IMPORT = ["undefined_name", "raise OSError(5, 'broken')", "import sys; sys.exit(0)", "import sys; sys.exit('text')",
-             "1 / 0"]
-IN_APPLY = ["import sys; sys.exit(0)", "raise KeyboardInterrupt", "raise GeneratorExit", "raise Odd()", "return 7"]
+AT_IMPORT = [
+    "undefined_name",
+    "raise OSError(5, 'broken')",
+    "import sys; sys.exit(0)",
+    "import sys; sys.exit('text')",
+    "1 / 0",
+]
+IN_APPLY = [
+    "import sys; sys.exit(0)",
+    "raise KeyboardInterrupt",
+    "raise GeneratorExit",
+    "raise Odd()",
+    "return 7",
+]
 MENDED = ["return Outcome(None, None)", "return Outcome(7, [OSError('x')])"]
 
 
@@ -40,12 +54,16 @@ def boot_with(machine: Machine, platform: Platform, at_import: str, in_apply: st
     machine.put("/site/site_one.py", MODULE % (at_import, in_apply))
     machine.put("/site/site_one_package/__init__.py", "")
     os.rename(machine.root + "/site/site_one.py", machine.root + "/site/site_one_package/one.py")
-    machine.lead_to(platform, "[lightinit]\nmodules = hostname users ssh_authorized_keys site_one_package.one\n")
+    machine.lead_to(
+        platform, "[lightinit]\nmodules = hostname users ssh_authorized_keys site_one_package.one\n"
+    )
     return machine.run("boot", env={"PYTHONPATH": machine.root + "/site"})
 
 
-@pytest.mark.parametrize("at_import, in_apply", [(text, "return Outcome()") for text in AT_IMPORT]
-                         + [("", text) for text in IN_APPLY])
+@pytest.mark.parametrize(
+    "at_import, in_apply",
+    [(text, "return Outcome()") for text in AT_IMPORT] + [("", text) for text in IN_APPLY],
+)
 def test_a_module_of_anybodys_code(tmp_path: Any, at_import: str, in_apply: str) -> None:
     machine = Machine(tmp_path)
     with Platform() as platform:
@@ -65,9 +83,18 @@ def test_an_odd_outcome_is_an_outcome(tmp_path: Any, in_apply: str) -> None:
         assert states(platform) == ["Ready"]
 
 
-@pytest.mark.parametrize("line", ["[azure]\nwireserver = a_b:80", "[azure]\nwireserver = [::1]:80", "[azure]\nimds = x y",
-                                  "[lightinit]\ndatasource = azrue", "[lightinit]\ndatasource = no.such:Class",
-                                  "[lightinit]\nlog_file = /a\x00b", "[lightinit]\nlog_file = /loop/x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[azure]\nwireserver = a_b:80",
+        "[azure]\nwireserver = [::1]:80",
+        "[azure]\nimds = x y",
+        "[lightinit]\ndatasource = azrue",
+        "[lightinit]\ndatasource = no.such:Class",
+        "[lightinit]\nlog_file = /a\x00b",
+        "[lightinit]\nlog_file = /loop/x",
+    ],
+)
 def test_settings_that_cannot_be_used(tmp_path: Any, line: str) -> None:
     machine = Machine(tmp_path)
     os.symlink("loop", machine.root + "/loop")
@@ -89,9 +116,15 @@ def test_a_folder_of_settings_that_is_a_loop(tmp_path: Any) -> None:
     assert "cannot be looked into" in ended.stderr and "lease_timeout_s = 300" in ended.stdout
 
 
-RESULTS = ["{", "[]", '{"steps": 7}', '{"steps": [7, null, {"kind": []}]}', '{"steps": [{"kind": "stage", "name": "fetch", '
-           '"result": "ok", "warnings": 5, "error": "x"}]}', "[" * 100000, '{"steps": [{"kind": "stage", "name": "fetch", '
-           '"result": "failed", "error": "x"}]}']
+RESULTS = [
+    "{",
+    "[]",
+    '{"steps": 7}',
+    '{"steps": [7, null, {"kind": []}]}',
+    '{"steps": [{"kind": "stage", "name": "fetch", "result": "ok", "warnings": 5, "error": "x"}]}',
+    "[" * 100000,
+    '{"steps": [{"kind": "stage", "name": "fetch", "result": "failed", "error": "x"}]}',
+]
 
 
 @pytest.mark.parametrize("content", RESULTS, ids=range(len(RESULTS)))
@@ -128,8 +161,12 @@ def test_without_dmi_a_later_boot_that_cannot_ask_takes_nothing_back(tmp_path: A
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
         assert states(platform) == ["Ready"]
-    down = {"name": "down", "description": "IMDS is down.", "imds": [{"status": 503, "repeat": "forever"}],
-            "expect": {"ready": 0, "outcome": "error", "reports": ["NotReady"]}}
+    down = {
+        "name": "down",
+        "description": "IMDS is down.",
+        "imds": [{"status": 503, "repeat": "forever"}],
+        "expect": {"ready": 0, "outcome": "error", "reports": ["NotReady"]},
+    }
     machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
     with Platform(scenario=down) as platform:
         machine.lead_to(platform)
@@ -150,8 +187,14 @@ def test_a_console_that_nobody_reads(tmp_path: Any) -> None:
     os.set_blocking(writing, True)
     with Platform() as platform:
         machine.lead_to(platform)
-        ended = subprocess.run(machine.argv("boot"), cwd=HERE, stderr=writing, stdin=subprocess.DEVNULL, timeout=60,
-                               check=False)
+        ended = subprocess.run(
+            machine.argv("boot"),
+            cwd=HERE,
+            stderr=writing,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
         assert ended.returncode == 0
         assert states(platform) == ["Ready"]
     os.close(reading)
@@ -175,17 +218,27 @@ def test_trouble_with_the_lock_is_no_reason_not_to_report(tmp_path: Any, what: s
         assert json.loads(machine.run("status", "--format", "json").stdout)["reported"] == "Ready"
 
 
-@pytest.mark.parametrize("name, content", [("/run/lightinit/status.json", "[" * 100000),
-                                           ("/var/lib/lightinit/instance/timeline.json", '{"entries": [7, {"kind": 1}]}'),
-                                           ("/var/lib/lightinit/instance/result.json", '{"status": [], "errors": 7}')])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("/run/lightinit/status.json", "[" * 100000),
+        ("/var/lib/lightinit/instance/timeline.json", '{"entries": [7, {"kind": 1}]}'),
+        ("/var/lib/lightinit/instance/result.json", '{"status": [], "errors": 7}'),
+    ],
+)
 def test_commands_that_look_never_trip(tmp_path: Any, name: str, content: str) -> None:
     machine = Machine(tmp_path)
     with Platform() as platform:
         machine.lead_to(platform)
         assert machine.run("boot").returncode == 0
     machine.put(name, content)
-    for arguments in (["status", "--long"], ["status", "--format", "json"], ["analyze", "show"], ["analyze", "blame"],
-                      ["query"]):
+    for arguments in (
+        ["status", "--long"],
+        ["status", "--format", "json"],
+        ["analyze", "show"],
+        ["analyze", "blame"],
+        ["query"],
+    ):
         ended = machine.run(*arguments)
         assert "Traceback" not in ended.stderr
         assert ended.returncode in (0, 1, 3)

@@ -1,4 +1,7 @@
-"""Every scenario that the emulator ships, played against the real command: it must end as the scenario expects."""
+"""Every scenario that the emulator ships, played against the real command: it must end as the
+scenario expects.
+"""
+
 from __future__ import annotations
 
 import json
@@ -14,8 +17,12 @@ from tests.real_clients.netns import find_tool
 from tests.support import Machine
 
 LOADED: Dict[str, Any] = {name: load_scenario(name) for name in list_names()}
-SCENARIOS: Dict[str, Any] = {name: scenario for name, scenario in LOADED.items() if not scenario.needs}
-CERTIFICATES = {name: scenario for name, scenario in LOADED.items() if "certificates" in scenario.needs}
+SCENARIOS: Dict[str, Any] = {
+    name: scenario for name, scenario in LOADED.items() if not scenario.needs
+}
+CERTIFICATES = {
+    name: scenario for name, scenario in LOADED.items() if "certificates" in scenario.needs
+}
 POOLS = {name: scenario for name, scenario in LOADED.items() if "preprovisioned" in scenario.needs}
 CODES = {"done": 0, "degraded": 2, "error": 1}
 
@@ -48,8 +55,9 @@ def test_scenario(tmp_path: Any, name: str) -> None:
     after = machine.tree()
     for file in ("/etc/shadow", "/etc/group", "/etc/passwd"):
         lines = after[file].splitlines()
-        assert all(any(line.startswith(old) for line in lines) for old in before[file].splitlines()), \
-            "nothing that was there is lost"
+        assert all(
+            any(line.startswith(old) for line in lines) for old in before[file].splitlines()
+        ), "nothing that was there is lost"
 
 
 def check(platform: Platform, ended: Any, expected: Any) -> None:
@@ -79,7 +87,9 @@ def test_everything_that_scenarios_need_is_played() -> None:
 @pytest.mark.skipif(find_tool("openssl") is None, reason="not installed here: openssl")
 @pytest.mark.parametrize("name", sorted(CERTIFICATES))
 def test_certificates_as_files(tmp_path: Any, name: str) -> None:
-    """With IMDS' keys the certificates are no matter of login: what is wrong with them is a warning."""
+    """With IMDS' keys the certificates are no matter of login: what is wrong with them is a
+    warning.
+    """
     machine = Machine(tmp_path)
     expected = CERTIFICATES[name].expect
     with Platform(scenario=name) as platform:
@@ -89,14 +99,27 @@ def test_certificates_as_files(tmp_path: Any, name: str) -> None:
         wanted = {each + ".crt" for each in platform.thumbprints}
     status = machine.run("status")
     if expected["outcome"] == "error":
-        assert status.returncode == 2 and "no certificates: " in machine.run("status", "--long").stdout
+        assert (
+            status.returncode == 2 and "no certificates: " in machine.run("status", "--long").stdout
+        )
         assert files(machine) == [], "nothing of a bundle that is not whole"
     else:
         assert status.returncode == 0
-        named = "--" if name in ("certificates-none", "certificates-no-data", "certificates-other-format") else "crt"
-        assert {each for each in files(machine) if each.endswith(".crt")} == (wanted if named == "crt" else set())
+        named = (
+            "--"
+            if name in ("certificates-none", "certificates-no-data", "certificates-other-format")
+            else "crt"
+        )
+        assert {each for each in files(machine) if each.endswith(".crt")} == (
+            wanted if named == "crt" else set()
+        )
         for each in files(machine):
-            mode = os.stat("%s/var/lib/lightinit/instance/certificates/%s" % (machine.root, each)).st_mode & 0o777
+            mode = (
+                os.stat(
+                    "%s/var/lib/lightinit/instance/certificates/%s" % (machine.root, each)
+                ).st_mode
+                & 0o777
+            )
             assert mode == (0o600 if each.endswith(".prv") else 0o644)
 
 
@@ -107,11 +130,16 @@ def test_certificates_as_ssh_keys(tmp_path: Any, name: str) -> None:
     machine = Machine(tmp_path)
     expected = CERTIFICATES[name].expect
     with Platform(scenario=name, instance={"compute": {"publicKeys": []}}) as platform:
-        media = put_media(machine, user_name="azureuser", fingerprints=platform.thumbprints[:1] or ["AB" * 20])
+        media = put_media(
+            machine, user_name="azureuser", fingerprints=platform.thumbprints[:1] or ["AB" * 20]
+        )
         machine.lead_to(platform, media)
         ended = machine.run("boot")
         if name in ("certificates-none", "certificates-no-data", "certificates-other-format"):
-            expected = {"reports": ["NotReady"], "outcome": "error"}  # no error in itself, but then nobody can log in
+            expected = {
+                "reports": ["NotReady"],
+                "outcome": "error",
+            }  # no error in itself, but then nobody can log in
         check(platform, ended, expected)
     assert files(machine) == [], "the settings did not ask for files"
     if expected["outcome"] == "done":
@@ -126,8 +154,15 @@ def test_pools(tmp_path: Any, name: str, where: str) -> None:
     machine = Machine(tmp_path)
     scenario = POOLS[name]
     with Platform(scenario=name) as platform:
-        media = "[azure]\n" if where == "imds" else put_media(
-            machine, user_name="azureuser", preprovisioned_type=scenario.preprovisioned if where == "media" else None)
+        media = (
+            "[azure]\n"
+            if where == "imds"
+            else put_media(
+                machine,
+                user_name="azureuser",
+                preprovisioned_type=scenario.preprovisioned if where == "media" else None,
+            )
+        )
         machine.lead_to(platform, media + "reprovision_poll_s = 0.2\n")
         ended = machine.run("boot")
         check(platform, ended, scenario.expect)
@@ -143,7 +178,11 @@ def test_pools(tmp_path: Any, name: str, where: str) -> None:
 def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
     """A reboot while it waits: the pool is not told a second time."""
     machine = Machine(tmp_path)
-    data = {"name": "pool", "description": "Nobody has taken this VM yet.", "preprovisioned": "Running"}
+    data = {
+        "name": "pool",
+        "description": "Nobody has taken this VM yet.",
+        "preprovisioned": "Running",
+    }
     with Platform(scenario=data) as platform:
         machine.lead_to(platform, "[azure]\nreprovision_poll_s = 0.2\n")
         first = machine.start("boot")
@@ -155,9 +194,15 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
         second = machine.start("boot")
         before = len(asked(platform))
         assert platform.wait_for(lambda the: len(asked(the)) > before + 1, 20)
-        profile = {"adminUsername": "owner", "computerName": "owned-vm", "disablePasswordAuthentication": "false"}
-        platform.assign({"user_name": "owner", "host_name": "owned-vm", "password": "pässword:1 2"},
-                        {"compute": {"name": "owned-vm", "publicKeys": [], "osProfile": profile}})
+        profile = {
+            "adminUsername": "owner",
+            "computerName": "owned-vm",
+            "disablePasswordAuthentication": "false",
+        }
+        platform.assign(
+            {"user_name": "owner", "host_name": "owned-vm", "password": "pässword:1 2"},
+            {"compute": {"name": "owned-vm", "publicKeys": [], "osProfile": profile}},
+        )
         _, said = second.communicate(timeout=40)
         assert second.returncode == 0, said
         assert [report["in_pool"] for report in platform.final_reports] == [True, False]

@@ -1,4 +1,7 @@
-"""Secrets stay secret: none of them in a log, on the console, in a file that others can read, in a report."""
+"""Secrets stay secret: none of them in a log, on the console, in a file that others can read, in a
+report.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -12,16 +15,23 @@ from tests.support import Machine
 
 SECRET = "Xy7-this-is-secret"
 ENCODED = base64.b64encode(SECRET.encode()).decode()
-INSTANCE = {"compute": {
-    "userData": ENCODED, "customData": ENCODED,
-    "osProfile": {"adminPassword": SECRET, "adminUsername": "alice", "computerName": "web-1"},
-    "tagsList": [{"name": "db_password", "value": SECRET}, {"name": "team", "value": "blue"}]}}
+INSTANCE = {
+    "compute": {
+        "userData": ENCODED,
+        "customData": ENCODED,
+        "osProfile": {"adminPassword": SECRET, "adminUsername": "alice", "computerName": "web-1"},
+        "tagsList": [{"name": "db_password", "value": SECRET}, {"name": "team", "value": "blue"}],
+    }
+}
 
 
 def holders(machine: Machine) -> Any:
     """The files below the root that hold the secret, plain or encoded, with their modes."""
-    return {name: stat.S_IMODE(os.stat(machine.root + name).st_mode) for name, text in machine.tree().items()
-            if (SECRET in text or ENCODED in text) and not os.path.islink(machine.root + name)}
+    return {
+        name: stat.S_IMODE(os.stat(machine.root + name).st_mode)
+        for name, text in machine.tree().items()
+        if (SECRET in text or ENCODED in text) and not os.path.islink(machine.root + name)
+    }
 
 
 def test_only_files_of_roots_have_it(tmp_path: Any) -> None:
@@ -33,7 +43,9 @@ def test_only_files_of_roots_have_it(tmp_path: Any) -> None:
         found = holders(machine)
         assert sorted(os.path.basename(name) for name in found) == ["instance.json", "user-data"]
         assert set(found.values()) == {0o600}
-        assert SECRET not in ended.stderr + ended.stdout and ENCODED not in ended.stderr + ended.stdout
+        assert (
+            SECRET not in ended.stderr + ended.stdout and ENCODED not in ended.stderr + ended.stdout
+        )
         sent = json.dumps(platform.requests)
         assert SECRET not in sent and ENCODED not in sent
     plain = machine.run("query").stdout

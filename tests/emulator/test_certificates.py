@@ -1,4 +1,5 @@
 """The WireServer's certificates, decrypted by the real openssl; and what it refuses."""
+
 from __future__ import annotations
 
 import base64
@@ -14,13 +15,32 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.emulator import EmulatorError, Platform
-from lightinit.emulator.certificates import CIPHERS, find_option_problems, load_pairs, make_pair, thumbprint
+from lightinit.emulator.certificates import (
+    CIPHERS,
+    find_option_problems,
+    load_pairs,
+    make_pair,
+    thumbprint,
+)
 from lightinit.emulator.pkcs12 import FORMS, Pair
-from tests.emulator.tools import CERTIFICATE, Agent, data_of, keys_of, need, public_keys, run, target_of
+from tests.emulator.tools import (
+    CERTIFICATE,
+    Agent,
+    data_of,
+    keys_of,
+    need,
+    public_keys,
+    run,
+    target_of,
+)
 from tests.emulator.wire import METADATA, WIRE, ask, get_goal_state
 
 MADE: Dict[str, Any] = {}
-TWO: Dict[str, Any] = {"name": "x", "description": "x", "certificate_options": {"count": 2, "without_key": 1}}
+TWO: Dict[str, Any] = {
+    "name": "x",
+    "description": "x",
+    "certificate_options": {"count": 2, "without_key": 1},
+}
 
 
 @pytest.fixture(name="agent", scope="module")
@@ -34,7 +54,10 @@ def pairs() -> List[Any]:
     """Two pairs and a certificate without its key, made once."""
     if not MADE:
         MADE["pairs"] = [make_pair("one"), make_pair("two"), make_pair("three", with_key=False)]
-    return [(pair.certificate.decode(), pair.key.decode() if pair.key else None) for pair in MADE["pairs"]]
+    return [
+        (pair.certificate.decode(), pair.key.decode() if pair.key else None)
+        for pair in MADE["pairs"]
+    ]
 
 
 def play(options: Any = None, **parts: Any) -> Platform:
@@ -45,29 +68,45 @@ def play(options: Any = None, **parts: Any) -> Platform:
 
 @pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("padding", ["pkcs1", "oaep"])
-@pytest.mark.parametrize("cipher, name", [("AES128_CBC", "aes-128-cbc"), ("DES_EDE3_CBC", "des-ede3-cbc")])
-def test_every_combination_is_what_openssl_reads(agent: Agent, form: str, padding: str, cipher: str, name: str) -> None:
+@pytest.mark.parametrize(
+    "cipher, name", [("AES128_CBC", "aes-128-cbc"), ("DES_EDE3_CBC", "des-ede3-cbc")]
+)
+def test_every_combination_is_what_openssl_reads(
+    agent: Agent, form: str, padding: str, cipher: str, name: str
+) -> None:
     with play({"pkcs12": form, "padding": padding}) as platform:
         reply = agent.ask(platform, cipher)
         served = b"".join(pair.certificate for pair in platform.certificates)
-    shown = run("openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-noout", data=data_of(reply)).decode()
+    shown = run(
+        "openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-noout", data=data_of(reply)
+    ).decode()
     assert name in shown and ("rsaesOaep" in shown) == (padding == "oaep")
     assert "d.subjectKeyIdentifier" in shown
     assert re.search(r"d\.envelopedData:\s+version: 2", shown)
-    pem = agent.unpack(reply, *(["-legacy"] if form == "legacy-rc2" and b"-legacy" in _options() else []))
+    pem = agent.unpack(
+        reply, *(["-legacy"] if form == "legacy-rc2" and b"-legacy" in _options() else [])
+    )
     assert public_keys(pem) == public_keys(served)
-    assert keys_of(pem) == public_keys(served)[1::-1], "keys come in another order than certificates"
+    assert keys_of(pem) == public_keys(served)[1::-1], (
+        "keys come in another order than certificates"
+    )
 
 
 def _options() -> bytes:
-    ended = subprocess.run(["openssl", "pkcs12", "-help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ended = subprocess.run(
+        ["openssl", "pkcs12", "-help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     return ended.stdout
 
 
-@pytest.mark.parametrize("form, names", [
-    ("modern", ["AES-256-CBC", "sha256"]), ("legacy-3des", ["pbeWithSHA1And3-KeyTripleDES-CBC", "sha1"]),
-    ("legacy-rc2", ["pbeWithSHA1And40BitRC2-CBC", "pbeWithSHA1And3-KeyTripleDES-CBC", "sha1"]),
-])
+@pytest.mark.parametrize(
+    "form, names",
+    [
+        ("modern", ["AES-256-CBC", "sha256"]),
+        ("legacy-3des", ["pbeWithSHA1And3-KeyTripleDES-CBC", "sha1"]),
+        ("legacy-rc2", ["pbeWithSHA1And40BitRC2-CBC", "pbeWithSHA1And3-KeyTripleDES-CBC", "sha1"]),
+    ],
+)
 def test_the_forms_of_the_inner_bundle(agent: Agent, form: str, names: List[str]) -> None:
     with play({"pkcs12": form}) as platform:
         pfx = agent.decrypt(data_of(agent.ask(platform))).stdout
@@ -77,8 +116,12 @@ def test_the_forms_of_the_inner_bundle(agent: Agent, form: str, names: List[str]
     assert shown.returncode == 0
     for name in names:
         assert name in shown.stdout.decode()
-    wrong = subprocess.run(words[:-1 - len(legacy)] + ["pass:wrong"] + legacy, input=pfx, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT)
+    wrong = subprocess.run(
+        words[: -1 - len(legacy)] + ["pass:wrong"] + legacy,
+        input=pfx,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert wrong.returncode != 0 and b"Mac verify error" in wrong.stdout
 
 
@@ -104,8 +147,14 @@ def test_certificates_are_made_on_the_spot(agent: Agent) -> None:
     assert (len(public_keys(pem)), len(keys_of(pem))) == (3, 2)
     assert [pair.key is None for pair in made] == [False, False, True]
     der = run("openssl", "x509", "-outform", "DER", data=made[0].certificate)
-    shown = run("openssl", "x509", "-noout", "-fingerprint", "-sha1", "-inform", "DER", data=der).decode()
-    assert thumbprint(made[0]) == platform.thumbprints[0] == shown.strip().partition("=")[2].replace(":", "")
+    shown = run(
+        "openssl", "x509", "-noout", "-fingerprint", "-sha1", "-inform", "DER", data=der
+    ).decode()
+    assert (
+        thumbprint(made[0])
+        == platform.thumbprints[0]
+        == shown.strip().partition("=")[2].replace(":", "")
+    )
     with Platform(certificates="auto") as platform:
         assert len(platform.certificates) == 1
 
@@ -127,17 +176,24 @@ def change(agent: Agent, name: str, value: Any) -> Dict[str, str]:
 CERT = "x-ms-guest-agent-public-x509-cert"
 
 
-@pytest.mark.parametrize("name, value, reason", [
-    ("x-ms-version", None, "x-ms-version is missing"),
-    ("x-ms-cipher-name", None, "x-ms-cipher-name '' is not known"),
-    ("x-ms-cipher-name", "AES256_CBC", "known are AES128_CBC, DES_EDE3_CBC"),
-    (CERT, None, "is missing or empty"),
-    (CERT, "-----BEGIN CERTIFICATE-----MIIA", "PEM's BEGIN or END line"),
-    (CERT, "MIIA!!", "is not base64 on one line"),
-    (CERT, "MIIA", "no X.509 certificate in DER: it is cut short"),
-    (CERT, base64.b64encode(b"hello").decode(), "no X.509 certificate in DER"),
-    (CERT, base64.b64encode(bytes.fromhex("3003020101")).decode(), "no X.509 certificate in DER"),
-])
+@pytest.mark.parametrize(
+    "name, value, reason",
+    [
+        ("x-ms-version", None, "x-ms-version is missing"),
+        ("x-ms-cipher-name", None, "x-ms-cipher-name '' is not known"),
+        ("x-ms-cipher-name", "AES256_CBC", "known are AES128_CBC, DES_EDE3_CBC"),
+        (CERT, None, "is missing or empty"),
+        (CERT, "-----BEGIN CERTIFICATE-----MIIA", "PEM's BEGIN or END line"),
+        (CERT, "MIIA!!", "is not base64 on one line"),
+        (CERT, "MIIA", "no X.509 certificate in DER: it is cut short"),
+        (CERT, base64.b64encode(b"hello").decode(), "no X.509 certificate in DER"),
+        (
+            CERT,
+            base64.b64encode(bytes.fromhex("3003020101")).decode(),
+            "no X.509 certificate in DER",
+        ),
+    ],
+)
 def test_refuses_requests(agent: Agent, name: str, value: Any, reason: str) -> None:
     with Platform() as platform:
         reply = ask(platform.wireserver, "GET", target_of(platform), change(agent, name, value))
@@ -145,12 +201,17 @@ def test_refuses_requests(agent: Agent, name: str, value: Any, reason: str) -> N
         assert reason in reply.body.decode()
 
 
-@pytest.mark.parametrize("words, new_key, reason", [
-    (["-addext", "subjectKeyIdentifier=none"], "rsa:2048", "has no subjectKeyIdentifier"),
-    ([], "rsa:1024", "not RSA with 2048 bits"),
-    ([], "ec -pkeyopt ec_paramgen_curve:P-256", "not RSA with 2048 bits"),
-])
-def test_refuses_transport_certificates(tmp_path: Path, words: List[str], new_key: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    "words, new_key, reason",
+    [
+        (["-addext", "subjectKeyIdentifier=none"], "rsa:2048", "has no subjectKeyIdentifier"),
+        ([], "rsa:1024", "not RSA with 2048 bits"),
+        ([], "ec -pkeyopt ec_paramgen_curve:P-256", "not RSA with 2048 bits"),
+    ],
+)
+def test_refuses_transport_certificates(
+    tmp_path: Path, words: List[str], new_key: str, reason: str
+) -> None:
     need("openssl")
     if words:
         config = tmp_path / "openssl.cnf"
@@ -169,13 +230,18 @@ def _has_none() -> bool:
 
 def test_refuses_what_openssl_cannot_encrypt_to(agent: Agent) -> None:
     """The outer form is that of a certificate, but a length inside is not."""
-    place = agent.der.index(bytes.fromhex("2a864886f70d01010b"))  # the signature's algorithm: make it unknown nonsense
-    der = agent.der[:place - 1] + b"\x00" + agent.der[place:]
+    place = agent.der.index(
+        bytes.fromhex("2a864886f70d01010b")
+    )  # the signature's algorithm: make it unknown nonsense
+    der = agent.der[: place - 1] + b"\x00" + agent.der[place:]
     with play() as platform:
         headers = change(agent, CERT, base64.b64encode(der).decode())
         reply = ask(platform.wireserver, "GET", target_of(platform), headers)
     assert reply.status == 400
-    assert "nothing can be encrypted to the transport certificate: openssl cms failed" in reply.body.decode()
+    assert (
+        "nothing can be encrypted to the transport certificate: openssl cms failed"
+        in reply.body.decode()
+    )
 
 
 def test_the_url_must_be_this_vms_and_of_this_incarnation(agent: Agent) -> None:
@@ -203,8 +269,10 @@ def variant(agent: Agent, name: str) -> Any:
         return agent.ask(platform), agent.ask(platform)
 
 
-@pytest.mark.parametrize("name, form", [("no-format", None), ("empty-format", ""),
-                                        ("other-format", "CertificatesNonPfxPackage")])
+@pytest.mark.parametrize(
+    "name, form",
+    [("no-format", None), ("empty-format", ""), ("other-format", "CertificatesNonPfxPackage")],
+)
 def test_variants_of_the_format(agent: Agent, name: str, form: Any) -> None:
     first, second = variant(agent, name)
     assert ElementTree.fromstring(first.body).findtext("Format") == form
@@ -225,20 +293,35 @@ def test_variants_of_the_data(agent: Agent) -> None:
     assert crlf.count(b"\n") == crlf.count(b"\r\n") > 50
 
 
-@pytest.mark.parametrize("name, says", [("cut-data", "cms"), ("flipped-data", "pkcs12"), ("other-recipient", "cms"),
-                                        ("other-key", "pkcs12")])
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("cut-data", "cms"),
+        ("flipped-data", "pkcs12"),
+        ("other-recipient", "cms"),
+        ("other-key", "pkcs12"),
+    ],
+)
 def test_broken_bundles_give_nothing(agent: Agent, name: str, says: str) -> None:
     """What openssl makes of them is an error, sooner or later; never certificates."""
     data = data_of(variant(agent, name)[0])
     ended = agent.decrypt(data)
     if name == "other-key":
-        identifier = run("openssl", "x509", "-noout", "-ext", "subjectKeyIdentifier", "-in", agent.certificate)
-        assert bytes.fromhex(identifier.split()[-1].decode().replace(":", "")) in data, "it names this recipient"
+        identifier = run(
+            "openssl", "x509", "-noout", "-ext", "subjectKeyIdentifier", "-in", agent.certificate
+        )
+        assert bytes.fromhex(identifier.split()[-1].decode().replace(":", "")) in data, (
+            "it names this recipient"
+        )
     if says == "cms":
         assert ended.returncode != 0
     if ended.returncode == 0:
-        opened = subprocess.run(["openssl", "pkcs12", "-nodes", "-passin", "pass:"], input=ended.stdout,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        opened = subprocess.run(
+            ["openssl", "pkcs12", "-nodes", "-passin", "pass:"],
+            input=ended.stdout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert opened.returncode != 0 and not CERTIFICATE.search(opened.stdout)
 
 
@@ -248,18 +331,24 @@ def test_ordinary_faults_are_played_on_certificates(agent: Agent) -> None:
         assert agent.ask(platform).status == 503
         stale = target_of(platform).replace("incarnation=1", "incarnation=0")
         assert ask(platform.wireserver, "GET", stale, agent.headers()).status == 410
-        assert b"<Data>" not in agent.ask(platform).body, "the step waited for who gets the document"
+        assert b"<Data>" not in agent.ask(platform).body, (
+            "the step waited for who gets the document"
+        )
         assert b"<Data>" in agent.ask(platform).body
 
 
 def write_pem(folder: Path) -> Path:
-    """Write those pairs as files of a directory, keys first, with a file that is none of its business."""
+    """Write those pairs as files of a directory, keys first, with a file that is none of its
+    business.
+    """
     folder.mkdir()
     (one, key), (two, other), (three, _) = pairs()
     (folder / "a.key").write_text(other + key)
     (folder / "b.crt").write_text("a remark\n" + one)
     (folder / "c.pem").write_text(two + three)
-    (folder / "notes.txt").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
+    (folder / "notes.txt").write_text(
+        "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n"
+    )
     return folder
 
 
@@ -273,13 +362,19 @@ def test_certificates_from_files(agent: Agent, tmp_path: Path) -> None:
     assert len(load_pairs(str(tmp_path / "one.pem"))) == 1
 
 
-@pytest.mark.parametrize("text, sentence", [
-    ("", "holds no PEM certificate"),
-    ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "in a passphrase"),
-    ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "openssl pkey failed"),
-    ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "openssl x509 failed"),
-    ("{three}{key}", "belongs to none of its certificates"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("", "holds no PEM certificate"),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "in a passphrase",
+        ),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "openssl pkey failed"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "openssl x509 failed"),
+        ("{three}{key}", "belongs to none of its certificates"),
+    ],
+)
 def test_files_that_cannot_be_used(tmp_path: Path, text: str, sentence: str) -> None:
     need("openssl")
     file = tmp_path / "bad.pem"
@@ -299,31 +394,58 @@ def test_a_key_of_another_certificate_is_an_error() -> None:
 def test_without_openssl_the_error_says_so(tmp_path: Path) -> None:
     code = "from lightinit.emulator import Platform; Platform(certificates='auto').start()"
     root = os.path.join(os.path.dirname(__file__), "..", "..")
-    ended = subprocess.run([sys.executable, "-c", code], cwd=root, env={"PATH": str(tmp_path)}, stderr=subprocess.PIPE)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env={"PATH": str(tmp_path)}, stderr=subprocess.PIPE
+    )
     assert b"install openssl" in ended.stderr
     code = "from lightinit.emulator import Platform; Platform().start()"
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, env={"PATH": str(tmp_path)}).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=root, env={"PATH": str(tmp_path)}
+        ).returncode
+        == 0
+    )
 
 
 def test_nothing_is_left_in_the_temporary_directory(agent: Agent, tmp_path: Path) -> None:
-    code = ("from lightinit.emulator import Platform\nwith Platform(certificates='auto') as p: assert p.certificates[0].key")
+    code = (
+        "from lightinit.emulator import Platform\nwith Platform(certificates='auto') as p: assert"
+        " p.certificates[0].key"
+    )
     root = os.path.join(os.path.dirname(__file__), "..", "..")
     (tmp_path / "tmp").mkdir()
-    subprocess.run([sys.executable, "-c", code], cwd=root, env=dict(os.environ, TMPDIR=str(tmp_path / "tmp")), check=True)
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=dict(os.environ, TMPDIR=str(tmp_path / "tmp")),
+        check=True,
+    )
     assert os.listdir(str(tmp_path / "tmp")) == []
 
 
-@pytest.mark.parametrize("options, sentence", [
-    ([], "must be an object"), ({"cout": 1}, "unknown key 'cout'"), ({"count": -1}, "count must be a number"),
-    ({"without_key": True}, "without_key must be"), ({"pkcs12": "old"}, "pkcs12 must be one of modern"),
-    ({"padding": "none"}, "padding must be one of pkcs1, oaep"), ({"ciphers": []}, "ciphers must be a list"),
-    ({"ciphers": ["AES"]}, "ciphers must be a list of AES128_CBC and DES_EDE3_CBC"),
-])
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ([], "must be an object"),
+        ({"cout": 1}, "unknown key 'cout'"),
+        ({"count": -1}, "count must be a number"),
+        ({"without_key": True}, "without_key must be"),
+        ({"pkcs12": "old"}, "pkcs12 must be one of modern"),
+        ({"padding": "none"}, "padding must be one of pkcs1, oaep"),
+        ({"ciphers": []}, "ciphers must be a list"),
+        ({"ciphers": ["AES"]}, "ciphers must be a list of AES128_CBC and DES_EDE3_CBC"),
+    ],
+)
 def test_wrong_options_are_explained(options: Any, sentence: str) -> None:
     assert [problem for problem in find_option_problems(options) if sentence in problem]
 
 
 def test_imds_has_no_certificates() -> None:
     with Platform() as platform:
-        assert ask(platform.imds, "GET", "/machine/a/b?comp=certificates", dict(WIRE, **METADATA)).status == 404
+        assert (
+            ask(
+                platform.imds, "GET", "/machine/a/b?comp=certificates", dict(WIRE, **METADATA)
+            ).status
+            == 404
+        )
     assert set(CIPHERS) == {"AES128_CBC", "DES_EDE3_CBC"} and Pair(b"x").key is None

@@ -1,4 +1,5 @@
 """The command line, run as a process of its own."""
+
 from __future__ import annotations
 
 import json
@@ -19,26 +20,48 @@ COMMAND = [sys.executable, "-m", "lightinit.emulator"]
 
 def run(*arguments: str) -> Tuple[int, str, str]:
     """Run a command to its end."""
-    done = subprocess.run(COMMAND + list(arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=10, check=False)
+    done = subprocess.run(
+        COMMAND + list(arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=10,
+        check=False,
+    )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def start(*arguments: str) -> Tuple[subprocess.Popen, dict]:
     """Start ``run`` and read its first line."""
-    process = subprocess.Popen(COMMAND + ["run"] + list(arguments), cwd=ROOT, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        COMMAND + ["run"] + list(arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline().decode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_run_until_a_signal(tmp_path: Any, number: int) -> None:
-    ready, log, instance = [str(tmp_path / name) for name in ("ready.json", "log.jsonl", "instance.json")]
+    ready, log, instance = [
+        str(tmp_path / name) for name in ("ready.json", "log.jsonl", "instance.json")
+    ]
     with open(instance, "w", encoding="utf-8") as file:
         json.dump({"compute": {"name": "from-file"}}, file)
-    process, first = start("--ready-file", ready, "--log", log, "--instance", instance, "--scenario", "good",
-                           "--latency-ms", "1")
+    process, first = start(
+        "--ready-file",
+        ready,
+        "--log",
+        log,
+        "--instance",
+        instance,
+        "--scenario",
+        "good",
+        "--latency-ms",
+        "1",
+    )
     try:
         with open(ready, encoding="utf-8") as file:
             assert json.load(file) == first
@@ -57,13 +80,20 @@ def test_run_until_a_signal(tmp_path: Any, number: int) -> None:
 
 def test_once_ends_after_an_accepted_ready() -> None:
     process, first = start("--once")
-    reply = ask(first["wireserver"], "GET", "/machine?comp=goalstate", {"x-ms-version": "2012-11-30"})
+    reply = ask(
+        first["wireserver"], "GET", "/machine?comp=goalstate", {"x-ms-version": "2012-11-30"}
+    )
     body = reply.body.decode()
     container = body.split("<ContainerId>")[1].split("<")[0]
     role = body.split("<InstanceId>")[1].split("<")[0]
-    report = ("<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>" + container +
-              "</ContainerId><RoleInstanceList><Role><InstanceId>" + role + "</InstanceId><Health>"
-              "<State>Ready</State></Health></Role></RoleInstanceList></Container></Health>")
+    report = (
+        "<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>"
+        + container
+        + "</ContainerId><RoleInstanceList><Role><InstanceId>"
+        + role
+        + "</InstanceId><Health>"
+        "<State>Ready</State></Health></Role></RoleInstanceList></Container></Health>"
+    )
     target = "/machine?comp=health"
     assert ask(first["wireserver"], "POST", target, REPORT, (report % "9").encode()).status == 410
     time.sleep(0.1)
@@ -87,7 +117,9 @@ def test_check(tmp_path: Any) -> None:
     file = tmp_path / "mine.json"
     file.write_text('{"name": "mine", "description": "Mine.", "imds": [{"status": 500}]}')
     assert run("check", str(file)) == (0, "%s: scenario 'mine' is valid\n" % file, "")
-    file.write_text('{"name": "mine", "description": "Mine.", "imds": [{"statu": 500}], "goal": []}')
+    file.write_text(
+        '{"name": "mine", "description": "Mine.", "imds": [{"statu": 500}], "goal": []}'
+    )
     code, text, errors = run("check", str(file))
     assert (code, text) == (1, "")
     lines = errors.splitlines()
@@ -95,15 +127,22 @@ def test_check(tmp_path: Any) -> None:
     assert "imds[0] has an unknown key 'statu': did you mean 'status'?" in errors
 
 
-@pytest.mark.parametrize("arguments, code, sentence", [
-    (["run", "--scenario", "godo"], 1, "did you mean 'good'?"),
-    (["run", "--instance", "/nowhere.json"], 1, "/nowhere.json: cannot be read"),
-    (["run", "--wireserver", "192.0.2.1:80"], 1, "Is the address on an interface"),
-    (["run", "--ready-file", "/nowhere/file"], 1, "cannot write the ready file"),
-    (["run", "--certificates", "/nowhere.pem"], 1, "cannot read the certificates in /nowhere.pem: No such file"),
-    (["run", "--imds", "nowhere"], 2, "is not HOST:PORT"),
-    (["run", "--latency-ms", "-5"], 2, "is not a number of milliseconds"),
-])
+@pytest.mark.parametrize(
+    "arguments, code, sentence",
+    [
+        (["run", "--scenario", "godo"], 1, "did you mean 'good'?"),
+        (["run", "--instance", "/nowhere.json"], 1, "/nowhere.json: cannot be read"),
+        (["run", "--wireserver", "192.0.2.1:80"], 1, "Is the address on an interface"),
+        (["run", "--ready-file", "/nowhere/file"], 1, "cannot write the ready file"),
+        (
+            ["run", "--certificates", "/nowhere.pem"],
+            1,
+            "cannot read the certificates in /nowhere.pem: No such file",
+        ),
+        (["run", "--imds", "nowhere"], 2, "is not HOST:PORT"),
+        (["run", "--latency-ms", "-5"], 2, "is not a number of milliseconds"),
+    ],
+)
 def test_mistakes_are_explained(arguments: List[str], code: int, sentence: str) -> None:
     found, _, errors = run(*arguments)
     assert found == code

@@ -1,4 +1,5 @@
 """Every kind of fault, seen from the client's end of the wire."""
+
 from __future__ import annotations
 
 import email.utils
@@ -35,12 +36,22 @@ def play(**parts: Any) -> Platform:
 
 def write_request(platform: Platform) -> bytes:
     """Write a proper request for the goal state."""
-    lines = ["GET %s HTTP/1.1" % GOAL_STATE, "Host: " + platform.wireserver, "x-ms-version: 2012-11-30"]
+    lines = [
+        "GET %s HTTP/1.1" % GOAL_STATE,
+        "Host: " + platform.wireserver,
+        "x-ms-version: 2012-11-30",
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def test_status_body_and_headers_then_good() -> None:
-    step = {"status": 503, "body": "busy", "headers": {"X-Note": "a"}, "retry_after_s": 3, "repeat": 2}
+    step = {
+        "status": 503,
+        "body": "busy",
+        "headers": {"X-Note": "a"},
+        "retry_after_s": 3,
+        "repeat": 2,
+    }
     with play(goalstate=[step]) as platform:
         for _ in range(2):
             reply = get_goal_state(platform)
@@ -64,16 +75,33 @@ def test_sequences_of_endpoints_are_apart() -> None:
 
 
 def test_reports_of_progress_have_a_sequence_of_their_own() -> None:
-    with play(progress=[{"status": 500}, {"advance_incarnation": 1}], health=[{"status": 503}]) as platform:
+    with play(
+        progress=[{"status": 500}, {"advance_incarnation": 1}], health=[{"status": 503}]
+    ) as platform:
         progress = write_report(platform, "NotReady", write_details("Provisioning"))
         assert [post_report(platform, progress).status for _ in range(3)] == [500, 410, 410]
         failed = write_report(platform, "NotReady", write_details("ProvisioningFailed"))
         assert [post_report(platform, failed).status for _ in range(2)] == [503, 200]
-        assert post_report(platform, write_report(platform, "NotReady", write_details("Provisioning"))).status == 200
-        assert [report["accepted"] for report in platform.health_reports] == [False, False, True, True]
+        assert (
+            post_report(
+                platform, write_report(platform, "NotReady", write_details("Provisioning"))
+            ).status
+            == 200
+        )
+        assert [report["accepted"] for report in platform.health_reports] == [
+            False,
+            False,
+            True,
+            True,
+        ]
         assert [report["substatus"] for report in platform.final_reports] == ["ProvisioningFailed"]
         # Only NotReady tells of progress: a Ready that says so is a Ready.
-        assert post_report(platform, write_report(platform, "Ready", write_details("Provisioning"))).status == 200
+        assert (
+            post_report(
+                platform, write_report(platform, "Ready", write_details("Provisioning"))
+            ).status
+            == 200
+        )
         assert [report["state"] for report in platform.final_reports] == ["NotReady", "Ready"]
 
 
@@ -102,7 +130,10 @@ def test_bodies_may_be_anything() -> None:
 def test_redirect_names_the_other_server_and_keeps_no_request_from_the_log() -> None:
     with play(imds=[{"redirect": "http://{wireserver}/elsewhere"}]) as platform:
         reply = get_instance(platform)
-        assert (reply.status, reply.headers["location"]) == (302, "http://%s/elsewhere" % platform.wireserver)
+        assert (reply.status, reply.headers["location"]) == (
+            302,
+            "http://%s/elsewhere" % platform.wireserver,
+        )
         assert ask(platform.wireserver, "GET", "/elsewhere").status == 404
         assert platform.requests[-1]["path"] == "/elsewhere"
 
@@ -120,7 +151,10 @@ def test_hang_ends_when_the_client_leaves() -> None:
         with pytest.raises(socket.timeout):
             get_goal_state(platform, timeout_s=0.1)
         assert platform.wait_for(lambda it: it.in_flight == 0, 1)
-        assert (platform.requests[0]["status"], platform.requests[0]["duration_s"] < 1) == (None, True)
+        assert (platform.requests[0]["status"], platform.requests[0]["duration_s"] < 1) == (
+            None,
+            True,
+        )
         assert get_goal_state(platform).status == 200
 
 
@@ -166,8 +200,12 @@ def test_endless_has_no_length_and_stops_at_its_cap() -> None:
         assert 1 << 20 <= len(reply.body) < 1200000
         host, port = platform.imds.split(":")
         with socket.create_connection((host, int(port)), 2) as sock:
-            sock.sendall(("GET %s HTTP/1.1\r\nHost: %s\r\nMetadata: true\r\n\r\n" % (
-                INSTANCE, platform.imds)).encode())
+            sock.sendall(
+                (
+                    "GET %s HTTP/1.1\r\nHost: %s\r\nMetadata: true\r\n\r\n"
+                    % (INSTANCE, platform.imds)
+                ).encode()
+            )
             assert sock.recv(65536).startswith(b"HTTP/1.1 200 OK")
         assert platform.wait_for(lambda it: it.in_flight == 0, 2)
 
@@ -209,8 +247,10 @@ def test_a_document_fault_waits_for_who_gets_the_document() -> None:
 
 
 def test_goal_state_omit_and_set() -> None:
-    steps = [{"omit": ["Container.RoleInstanceList.RoleInstance"], "set": {"Incarnation": "x"}},
-             {"set": {"Container.ContainerId": None}}]
+    steps = [
+        {"omit": ["Container.RoleInstanceList.RoleInstance"], "set": {"Incarnation": "x"}},
+        {"set": {"Container.ContainerId": None}},
+    ]
     with play(goalstate=steps) as platform:
         root = ElementTree.fromstring(get_goal_state(platform).body)
         assert root.find("Container/RoleInstanceList/RoleInstance") is None
@@ -221,12 +261,17 @@ def test_goal_state_omit_and_set() -> None:
 
 def test_goal_state_forms() -> None:
     names = ["bom", "crlf", "dtd", "entity-bomb", "external-entity"]
-    with play(goalstate=[{"variant": ["bom", "crlf"]}] + [{"variant": name} for name in names]) as platform:
+    with play(
+        goalstate=[{"variant": ["bom", "crlf"]}] + [{"variant": name} for name in names]
+    ) as platform:
         both, bom, crlf, dtd, bomb, outside = [get_goal_state(platform).body for _ in range(6)]
     assert both.startswith(b"\xef\xbb\xbf<?xml") and b"?>\r\n<GoalState" in both
     assert bom.startswith(b"\xef\xbb\xbf") and b"\r" not in bom
     assert b"\r\n" in crlf and crlf.count(b"\n") == crlf.count(b"\r\n")
-    assert b"<!DOCTYPE GoalState [\n<!ELEMENT" in dtd and ElementTree.fromstring(dtd).tag == "GoalState"
+    assert (
+        b"<!DOCTYPE GoalState [\n<!ELEMENT" in dtd
+        and ElementTree.fromstring(dtd).tag == "GoalState"
+    )
     assert bomb.count(b"<!ENTITY") == 10 and b"<ExpectedState>&e9;</ExpectedState>" in bomb
     assert b'SYSTEM "file:///etc/hostname"' in outside and b">&outside;<" in outside
 
@@ -264,7 +309,9 @@ def test_incarnation_moves_before_a_report_is_checked() -> None:
         assert [report["accepted"] for report in platform.health_reports] == [False, True]
 
 
-@pytest.mark.parametrize("step", [{"reset": True}, {"close": True}, {"hang_s": 0.05}, {"status": 503}])
+@pytest.mark.parametrize(
+    "step", [{"reset": True}, {"close": True}, {"hang_s": 0.05}, {"status": 503}]
+)
 def test_processed_reports_count_although_their_answer_is_lost(step: dict) -> None:
     with play(health=[dict(step, processed=True), step]) as platform:
         for _ in range(2):
@@ -309,5 +356,9 @@ def test_every_key_is_played_here() -> None:
     """A new kind of fault must get a test: its name has to stand in this file."""
     with open(__file__, encoding="utf-8") as file:
         text = file.read()
-    missing = [key for key in KEYS if '"%s"' % key not in text and "%s=" % key not in text and key != "note"]
+    missing = [
+        key
+        for key in KEYS
+        if '"%s"' % key not in text and "%s=" % key not in text and key != "note"
+    ]
     assert missing == []

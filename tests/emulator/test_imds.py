@@ -1,4 +1,5 @@
 """IMDS refuses what the platform refuses, and each api-version has the fields of its time."""
+
 from __future__ import annotations
 
 import json
@@ -19,59 +20,93 @@ def make_platform() -> Iterator[Platform]:
 
 def read(platform: Platform, version: str, rest: str = "") -> Any:
     """Return an api-version's document."""
-    return json.loads(get_instance(platform, "/metadata/instance?api-version=%s%s" % (version, rest)).body)
+    return json.loads(
+        get_instance(platform, "/metadata/instance?api-version=%s%s" % (version, rest)).body
+    )
 
 
 def test_the_document_is_whole(platform: Platform) -> None:
     document = read(platform, "2023-11-15")
     compute = document["compute"]
-    assert set(compute["osProfile"]) == {"adminUsername", "computerName", "disablePasswordAuthentication"}
+    assert set(compute["osProfile"]) == {
+        "adminUsername",
+        "computerName",
+        "disablePasswordAuthentication",
+    }
     assert compute["publicKeys"][0]["keyData"].startswith("ssh-rsa ")
-    assert {"vmId", "name", "location", "tagsList", "userData", "zone", "vmScaleSetName"} <= set(compute)
+    assert {"vmId", "name", "location", "tagsList", "userData", "zone", "vmScaleSetName"} <= set(
+        compute
+    )
     interface = document["network"]["interface"][0]
     assert interface["ipv4"]["ipAddress"][0]["privateIpAddress"] == "10.0.0.4"
     assert {"macAddress", "ipv6"} <= set(interface)
     assert "extended" not in document
 
 
-@pytest.mark.parametrize("field, since, before", [
-    ("osProfile", "2020-07-15", "2020-06-01"), ("userData", "2021-01-01", "2020-12-01"),
-    ("tagsList", "2019-06-04", "2019-06-01"), ("publicKeys", "2018-04-02", "2018-02-01"),
-    ("zone", "2017-12-01", "2017-10-01"), ("physicalZone", "2023-11-15", "2023-07-01"),
-])
+@pytest.mark.parametrize(
+    "field, since, before",
+    [
+        ("osProfile", "2020-07-15", "2020-06-01"),
+        ("userData", "2021-01-01", "2020-12-01"),
+        ("tagsList", "2019-06-04", "2019-06-01"),
+        ("publicKeys", "2018-04-02", "2018-02-01"),
+        ("zone", "2017-12-01", "2017-10-01"),
+        ("physicalZone", "2023-11-15", "2023-07-01"),
+    ],
+)
 def test_fields_have_a_birthday(platform: Platform, field: str, since: str, before: str) -> None:
     assert field in read(platform, since)["compute"]
     assert field not in read(platform, before)["compute"]
 
 
 def test_nested_fields_have_a_birthday(platform: Platform) -> None:
-    assert set(read(platform, "2020-09-01")["compute"]["osProfile"]) == {"adminUsername", "computerName"}
-    disks = [read(platform, version)["compute"]["storageProfile"]["dataDisks"][0]
-             for version in ("2021-03-01", "2021-05-01")]
+    assert set(read(platform, "2020-09-01")["compute"]["osProfile"]) == {
+        "adminUsername",
+        "computerName",
+    }
+    disks = [
+        read(platform, version)["compute"]["storageProfile"]["dataDisks"][0]
+        for version in ("2021-03-01", "2021-05-01")
+    ]
     assert ["isUltraDisk" in disk for disk in disks] == [False, True]
 
 
-@pytest.mark.parametrize("target, headers, status, reason", [
-    (INSTANCE, {}, 400, "metadata header"),
-    (INSTANCE, {"Metadata": "yes"}, 400, "metadata header"),
-    (INSTANCE, dict(METADATA, **{"X-Forwarded-For": "10.0.0.4"}), 400, "X-Forwarded-For"),
-    (INSTANCE, dict(METADATA, Host="metadata.example"), 400, "Host is"),
-    ("http://169.254.169.254" + INSTANCE, METADATA, 400, "proxy"),
-    ("/metadata/other?api-version=2021-08-01", METADATA, 404, "nothing at /metadata/other"),
-    ("/metadata/instance/compute/none?api-version=2021-08-01", METADATA, 404, "compute/none"),
-    ("/metadata/instance/network/interface/7?api-version=2021-08-01", METADATA, 404, "interface/7"),
-    (INSTANCE + "&api-version=2021-08-01", METADATA, 400, "more than once"),
-    (INSTANCE + "&format=yaml", METADATA, 400, "json or text"),
-    ("/metadata/instance/compute/name?api-version=2021-08-01", METADATA, 400, "format=text"),
-])
-def test_refuses_requests(platform: Platform, target: str, headers: dict, status: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    "target, headers, status, reason",
+    [
+        (INSTANCE, {}, 400, "metadata header"),
+        (INSTANCE, {"Metadata": "yes"}, 400, "metadata header"),
+        (INSTANCE, dict(METADATA, **{"X-Forwarded-For": "10.0.0.4"}), 400, "X-Forwarded-For"),
+        (INSTANCE, dict(METADATA, Host="metadata.example"), 400, "Host is"),
+        ("http://169.254.169.254" + INSTANCE, METADATA, 400, "proxy"),
+        ("/metadata/other?api-version=2021-08-01", METADATA, 404, "nothing at /metadata/other"),
+        ("/metadata/instance/compute/none?api-version=2021-08-01", METADATA, 404, "compute/none"),
+        (
+            "/metadata/instance/network/interface/7?api-version=2021-08-01",
+            METADATA,
+            404,
+            "interface/7",
+        ),
+        (INSTANCE + "&api-version=2021-08-01", METADATA, 400, "more than once"),
+        (INSTANCE + "&format=yaml", METADATA, 400, "json or text"),
+        ("/metadata/instance/compute/name?api-version=2021-08-01", METADATA, 400, "format=text"),
+    ],
+)
+def test_refuses_requests(
+    platform: Platform, target: str, headers: dict, status: int, reason: str
+) -> None:
     reply = ask(platform.imds, "GET", target, headers)
     assert reply.status == status
     assert reason in json.loads(reply.body)["error"]
-    assert (platform.requests[-1]["verdict"], platform.requests[-1]["status"]) == ("refused", status)
+    assert (platform.requests[-1]["verdict"], platform.requests[-1]["status"]) == (
+        "refused",
+        status,
+    )
 
 
-@pytest.mark.parametrize("target", ["/metadata/instance", "/metadata/instance?api-version=2019-01-01"])
+@pytest.mark.parametrize(
+    "target", ["/metadata/instance", "/metadata/instance?api-version=2019-01-01"]
+)
 def test_names_the_newest_versions(platform: Platform, target: str) -> None:
     reply = get_instance(platform, target)
     assert reply.status == 400
@@ -86,20 +121,27 @@ def test_takes_get_only(platform: Platform, method: str) -> None:
     assert (reply.status, reply.headers["allow"]) == (405, "GET")
 
 
-@pytest.mark.parametrize("path, text", [
-    ("compute/name", "lightinit-vm"),
-    ("network/interface/0/macAddress", "000D3A2B7C51"),
-    ("compute/osProfile", "adminUsername\ncomputerName\ndisablePasswordAuthentication"),
-    ("compute/publicKeys", "0/"),
-])
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("compute/name", "lightinit-vm"),
+        ("network/interface/0/macAddress", "000D3A2B7C51"),
+        ("compute/osProfile", "adminUsername\ncomputerName\ndisablePasswordAuthentication"),
+        ("compute/publicKeys", "0/"),
+    ],
+)
 def test_text_format(platform: Platform, path: str, text: str) -> None:
-    reply = get_instance(platform, "/metadata/instance/%s?api-version=2021-08-01&format=text" % path)
+    reply = get_instance(
+        platform, "/metadata/instance/%s?api-version=2021-08-01&format=text" % path
+    )
     assert (reply.status, reply.body.decode()) == (200, text)
     assert reply.headers["content-type"].startswith("text/plain")
 
 
 def test_name_at_the_oldest_wanted_version(platform: Platform) -> None:
-    reply = get_instance(platform, "/metadata/instance/compute/name?api-version=2019-06-01&format=text")
+    reply = get_instance(
+        platform, "/metadata/instance/compute/name?api-version=2019-06-01&format=text"
+    )
     assert reply.body == b"lightinit-vm"
 
 
@@ -115,12 +157,18 @@ def test_versions_are_listed(platform: Platform) -> None:
 
 
 def test_extended_part_comes_on_request(platform: Platform) -> None:
-    assert read(platform, "2021-08-01", "&extended=true")["extended"]["compute"]["ppsType"] == "None"
+    assert (
+        read(platform, "2021-08-01", "&extended=true")["extended"]["compute"]["ppsType"] == "None"
+    )
     assert "extended" not in read(platform, "2019-06-01", "&extended=true")
 
 
 def test_extended_fails_rather_than_being_partial() -> None:
-    scenario = {"name": "x", "description": "x", "imds": [{"omit": ["compute.osProfile"], "repeat": 2}]}
+    scenario = {
+        "name": "x",
+        "description": "x",
+        "imds": [{"omit": ["compute.osProfile"], "repeat": 2}],
+    }
     with Platform(scenario) as platform:
         assert get_instance(platform, INSTANCE + "&extended=true").status == 500
         assert "osProfile" not in read(platform, "2021-08-01")["compute"]
@@ -133,12 +181,19 @@ def test_overrides_are_merged_deeply() -> None:
         compute = read(platform, "2021-08-01")["compute"]
         assert (compute["vmId"], compute["new"]) == ("abc", {"a": [1]})
         assert compute["osProfile"] == {
-            "adminUsername": "me", "computerName": "lightinit-vm", "disablePasswordAuthentication": "true"}
+            "adminUsername": "me",
+            "computerName": "lightinit-vm",
+            "disablePasswordAuthentication": "true",
+        }
 
 
 def test_known_versions_can_be_narrowed() -> None:
     with Platform("imds-only-2019") as platform:
         reply = get_instance(platform)
         assert reply.status == 400
-        assert json.loads(reply.body)["newest-versions"] == ["2019-06-01", "2018-10-01", "2017-08-01"]
+        assert json.loads(reply.body)["newest-versions"] == [
+            "2019-06-01",
+            "2018-10-01",
+            "2017-08-01",
+        ]
         assert "osProfile" not in read(platform, "2019-06-01")["compute"]

@@ -1,4 +1,5 @@
 """A pool of key-value pairs is read as the host reads it."""
+
 from __future__ import annotations
 
 import json
@@ -40,27 +41,39 @@ def test_only_what_the_kernel_passes_arrives(tmp_path: Path) -> None:
     assert value == "v" * 1021 + "\ufffd"
 
 
-@pytest.mark.parametrize("data, sentence", [
-    (record(b"a", b"b") + b"x", "ends within a record: it has 2561 bytes, 1 more"),
-    (record(b"a", b"b")[:-1], "ends within a record"),
-    (record(b"a", b"b") + record(b"", b"b"), "record 1 has no key"),
-    (record(b"a\0b", b"b"), "record 0: the key has something behind its first NUL"),
-    (record(b"a", b"b\0 "), "record 0: the value has something behind"),
-    (record(b"a", b"x\xff"), "record 0: the value is not UTF-8: .* at its byte 1"),
-])
-def test_what_the_host_could_not_read_is_an_error(tmp_path: Path, data: bytes, sentence: str) -> None:
+@pytest.mark.parametrize(
+    "data, sentence",
+    [
+        (record(b"a", b"b") + b"x", "ends within a record: it has 2561 bytes, 1 more"),
+        (record(b"a", b"b")[:-1], "ends within a record"),
+        (record(b"a", b"b") + record(b"", b"b"), "record 1 has no key"),
+        (record(b"a\0b", b"b"), "record 0: the key has something behind its first NUL"),
+        (record(b"a", b"b\0 "), "record 0: the value has something behind"),
+        (record(b"a", b"x\xff"), "record 0: the value is not UTF-8: .* at its byte 1"),
+    ],
+)
+def test_what_the_host_could_not_read_is_an_error(
+    tmp_path: Path, data: bytes, sentence: str
+) -> None:
     with pytest.raises(EmulatorError, match=sentence):
         read_pool(pool(tmp_path, data))
 
 
 def test_the_command(tmp_path: Path) -> None:
     def kvp(path: str) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run([sys.executable, "-m", "lightinit.emulator", "kvp", path], cwd=ROOT, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=dict(os.environ, PYTHONIOENCODING="utf-8"))
+        return subprocess.run(
+            [sys.executable, "-m", "lightinit.emulator", "kvp", path],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, PYTHONIOENCODING="utf-8"),
+        )
 
     ended = kvp(pool(tmp_path, record(b"a", "\u00fc\n".encode()) + record(b"b", b"2")))
     assert [json.loads(line) for line in ended.stdout.splitlines()] == [
-        {"key": "a", "value": "\u00fc\n"}, {"key": "b", "value": "2"}]
+        {"key": "a", "value": "\u00fc\n"},
+        {"key": "b", "value": "2"},
+    ]
     for path in (pool(tmp_path, b"torn"), str(tmp_path / "none"), str(tmp_path)):
         ended = kvp(path)
         assert (ended.returncode, ended.stdout) == (1, b"")

@@ -1,4 +1,5 @@
 """The Python side: records, waiting, several VMs, latency, and an end that is quick."""
+
 from __future__ import annotations
 
 import http.client
@@ -35,7 +36,11 @@ def test_records_say_what_happened() -> None:
         get_instance(platform, INSTANCE + "&format=json")
         post_report(platform)
         first, second = platform.requests
-    assert (first["server"], first["method"], first["path"]) == ("imds", "GET", "/metadata/instance")
+    assert (first["server"], first["method"], first["path"]) == (
+        "imds",
+        "GET",
+        "/metadata/instance",
+    )
     assert first["query"] == {"api-version": "2023-11-15", "format": "json"}
     assert first["headers"]["metadata"] == "true"
     assert first["client"].startswith("127.0.0.1:")
@@ -89,8 +94,12 @@ def test_an_answer_is_one_write() -> None:
     with Platform() as platform:
         host, port = platform.wireserver.split(":")
         with socket.create_connection((host, int(port)), 2) as sock:
-            sock.sendall(("GET %s HTTP/1.1\r\nHost: %s\r\nx-ms-version: 2012-11-30\r\n\r\n" % (
-                GOAL_STATE, platform.wireserver)).encode())
+            sock.sendall(
+                (
+                    "GET %s HTTP/1.1\r\nHost: %s\r\nx-ms-version: 2012-11-30\r\n\r\n"
+                    % (GOAL_STATE, platform.wireserver)
+                ).encode()
+            )
             assert sock.recv(65536).endswith(b"</GoalState>")
 
 
@@ -118,7 +127,9 @@ def test_another_vm_has_other_ids() -> None:
         platform.set_incarnation(5)
         old = write_report(platform)
         assert post_report(platform, old).status == 200
-        platform.become({"compute": {"vmId": "11111111-2222-3333-4444-555555555555", "name": "second"}})
+        platform.become(
+            {"compute": {"vmId": "11111111-2222-3333-4444-555555555555", "name": "second"}}
+        )
         assert platform.incarnation == 1
         assert post_report(platform, old).status == 400
         assert post_report(platform).status == 200
@@ -151,17 +162,29 @@ def test_latency_is_twice_first_and_once_later() -> None:
 
 def test_closing_is_quick_whatever_hangs() -> None:
     forever = {"hang_s": 3600, "repeat": "forever"}
-    scenario = {"name": "x", "description": "x", "goalstate": [forever], "health": [{"endless_mb": 1024}],
-                "imds": [{"drip_s": 60}, {"delay_s": 60}], "listen_after_s": {"imds": 0}}
+    scenario = {
+        "name": "x",
+        "description": "x",
+        "goalstate": [forever],
+        "health": [{"endless_mb": 1024}],
+        "imds": [{"drip_s": 60}, {"delay_s": 60}],
+        "listen_after_s": {"imds": 0},
+    }
     platform = Platform(scenario)
     platform.start()
     sockets = []
     try:
-        for address, target in [(platform.wireserver, GOAL_STATE), (platform.imds, INSTANCE),
-                                (platform.imds, INSTANCE), (platform.wireserver, HEALTH)]:
+        for address, target in [
+            (platform.wireserver, GOAL_STATE),
+            (platform.imds, INSTANCE),
+            (platform.imds, INSTANCE),
+            (platform.wireserver, HEALTH),
+        ]:
             host, port = address.split(":")
             sockets.append(socket.create_connection((host, int(port)), 2))
-            sockets[-1].sendall(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, address)).encode())
+            sockets[-1].sendall(
+                ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, address)).encode()
+            )
         assert platform.wait_for(lambda it: it.in_flight == 4, 2)
     finally:
         started_s = time.monotonic()
@@ -214,10 +237,16 @@ def test_a_wrong_scenario_is_an_error() -> None:
 
 
 def test_shares_no_code_with_the_agent() -> None:
-    code = ("import sys, lightinit.emulator.cli;"
-            "print([m for m in sys.modules if m.split('.')[0] in ('lightinit', 'modules', 'requests')])")
+    code = (
+        "import sys, lightinit.emulator.cli;"
+        "print([m for m in sys.modules if m.split('.')[0] in ('lightinit', 'modules', 'requests')])"
+    )
     root = os.path.join(FOLDER, "..", "..")
-    shown = subprocess.run([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, check=True
+    ).stdout
     names = set(shown.decode().replace("'", "").strip("[]\n").split(", "))
     assert "lightinit.emulator.platform" in names
-    assert all(name == "lightinit" or name.startswith("lightinit.emulator") for name in names), names
+    assert all(name == "lightinit" or name.startswith("lightinit.emulator") for name in names), (
+        names
+    )

@@ -1,4 +1,5 @@
 """Preprovisioned VMs: ready in the pool, an owner, ready again."""
+
 from __future__ import annotations
 
 import json
@@ -12,11 +13,23 @@ from typing import Any, Dict, List
 import pytest
 
 from lightinit.emulator import EmulatorError, Platform, make_ovf
-from tests.emulator.wire import METADATA, REPORT, Reply, ask, get_instance, post_report, write_details, write_report
+from tests.emulator.wire import (
+    METADATA,
+    REPORT,
+    Reply,
+    ask,
+    get_instance,
+    post_report,
+    write_details,
+    write_report,
+)
 
 DATA = "/metadata/reprovisiondata?api-version=2019-06-01"
 EXTENDED = "/metadata/instance?api-version=2021-08-01&extended=true"
-OWNER: Dict[str, Any] = {"ovf": {"user_name": "owner", "host_name": "owned"}, "instance": {"compute": {"name": "owned"}}}
+OWNER: Dict[str, Any] = {
+    "ovf": {"user_name": "owner", "host_name": "owned"},
+    "instance": {"compute": {"name": "owned"}},
+}
 POOL = {"name": "x", "description": "x", "preprovisioned": "Running"}
 
 
@@ -49,10 +62,16 @@ def test_an_owner_comes_after_ready(kind: str) -> None:
         assert post_report(platform).status == 200
         reply = wait_for_owner(platform)
         assert (reply.body, reply.headers["content-type"]) == (
-            make_ovf("owner", "owned"), "text/xml; charset=utf-8")
+            make_ovf("owner", "owned"),
+            "text/xml; charset=utf-8",
+        )
         assert pps_type(platform) == "None"
         assert json.loads(get_instance(platform).body)["compute"]["name"] == "owned"
-        assert (platform.incarnation, platform.ready_count, platform.is_provisioned) == (2, 1, False)
+        assert (platform.incarnation, platform.ready_count, platform.is_provisioned) == (
+            2,
+            1,
+            False,
+        )
         assert post_report(platform).status == 200
         assert (platform.ready_count, platform.is_provisioned) == (2, True)
         assert [report["in_pool"] for report in platform.health_reports] == [True, False]
@@ -81,7 +100,9 @@ def test_the_hook_is_called_once_after_the_answer_and_before_the_owner() -> None
 
 def test_a_ready_whose_answer_is_lost_counts() -> None:
     called = threading.Event()
-    with Platform(dict(POOL, health=[{"reset": True, "processed": True}]), on_pool_ready=called.set) as platform:
+    with Platform(
+        dict(POOL, health=[{"reset": True, "processed": True}]), on_pool_ready=called.set
+    ) as platform:
         with pytest.raises(ConnectionError):
             post_report(platform)
         assert called.wait(5)
@@ -120,11 +141,16 @@ def test_a_vm_that_is_not_preprovisioned_has_no_pool() -> None:
         assert platform.health_reports[0]["in_pool"] is False
 
 
-@pytest.mark.parametrize("target, headers, status", [
-    (DATA, {}, 400), ("/metadata/reprovisiondata", METADATA, 400),
-    ("/metadata/reprovisiondata?api-version=2001-01-01", METADATA, 400),
-    (DATA + "&api-version=2019-06-01", METADATA, 400), ("/metadata/reprovisiondata/x", METADATA, 404),
-])
+@pytest.mark.parametrize(
+    "target, headers, status",
+    [
+        (DATA, {}, 400),
+        ("/metadata/reprovisiondata", METADATA, 400),
+        ("/metadata/reprovisiondata?api-version=2001-01-01", METADATA, 400),
+        (DATA + "&api-version=2019-06-01", METADATA, 400),
+        ("/metadata/reprovisiondata/x", METADATA, 404),
+    ],
+)
 def test_refuses_requests(target: str, headers: Any, status: int) -> None:
     with Platform(POOL) as platform:
         platform.assign(b"<x/>")
@@ -138,7 +164,9 @@ def test_faults_of_reprovision_data() -> None:
         assert [get_data(platform).status for _ in range(3)] == [500, 404, 404]
         platform.assign(OWNER["ovf"])
         body = get_data(platform).body
-        assert body.startswith(b"\xef\xbb\xbf<?xml") and b"\r\n" in body, "the step waited for who gets the document"
+        assert body.startswith(b"\xef\xbb\xbf<?xml") and b"\r\n" in body, (
+            "the step waited for who gets the document"
+        )
         assert len(get_data(platform).body) > 50000000
         assert get_data(platform).body == make_ovf("owner", "owned")
         assert get_instance(platform).status == 502, "a sequence of its own"
@@ -149,17 +177,40 @@ def test_the_command_runs_a_command_and_ends_with_the_owners_ready(tmp_path: Pat
     scenario.write_text(json.dumps(dict(POOL, assign=OWNER)))
     command = "echo loud; echo flap >> %s; exit 3" % sign
     process = subprocess.Popen(
-        [sys.executable, "-m", "lightinit.emulator", "run", "--scenario", str(scenario), "--once", "--on-pool-ready",
-         command], cwd=os.path.join(os.path.dirname(__file__), "..", ".."), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        [
+            sys.executable,
+            "-m",
+            "lightinit.emulator",
+            "run",
+            "--scenario",
+            str(scenario),
+            "--once",
+            "--on-pool-ready",
+            command,
+        ],
+        cwd=os.path.join(os.path.dirname(__file__), "..", ".."),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdout is not None
     first = json.loads(process.stdout.readline().decode())
     try:
         for incarnation in ("1", "2"):
-            goal = ask(first["wireserver"], "GET", "/machine?comp=goalstate", {"x-ms-version": "2012-11-30"}).body.decode()
-            body = ("<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>%s</ContainerId>"
-                    "<RoleInstanceList><Role><InstanceId>%s</InstanceId><Health><State>Ready</State></Health></Role>"
-                    "</RoleInstanceList></Container></Health>") % (
-                incarnation, goal.split("<ContainerId>")[1].split("<")[0], goal.split("<InstanceId>")[1].split("<")[0])
+            goal = ask(
+                first["wireserver"],
+                "GET",
+                "/machine?comp=goalstate",
+                {"x-ms-version": "2012-11-30"},
+            ).body.decode()
+            body = (
+                "<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>%s</ContainerId>"
+                "<RoleInstanceList><Role><InstanceId>%s</InstanceId><Health><State>Ready</State></Health></Role>"
+                "</RoleInstanceList></Container></Health>"
+            ) % (
+                incarnation,
+                goal.split("<ContainerId>")[1].split("<")[0],
+                goal.split("<InstanceId>")[1].split("<")[0],
+            )
             reply = ask(first["wireserver"], "POST", "/machine?comp=health", REPORT, body.encode())
             assert reply.status == 200
             while incarnation == "1" and ask(first["imds"], "GET", DATA, METADATA).status == 404:
@@ -170,5 +221,7 @@ def test_the_command_runs_a_command_and_ends_with_the_owners_ready(tmp_path: Pat
         process.wait()
     assert (process.returncode, rest) == (0, b""), errors
     assert sign.read_text() == "flap\n"
-    assert errors.decode().splitlines() == ["loud",
-                                            "lightinit-emulator: the command of --on-pool-ready ended with status 3"]
+    assert errors.decode().splitlines() == [
+        "loud",
+        "lightinit-emulator: the command of --on-pool-ready ended with status 3",
+    ]

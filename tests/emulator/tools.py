@@ -1,4 +1,7 @@
-"""Real tools for the emulator's tests, and an agent's side of the talk about certificates. Nothing of lightinit."""
+"""Real tools for the emulator's tests, and an agent's side of the talk about certificates. Nothing
+of lightinit.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -20,7 +23,9 @@ KEY = re.compile(rb"-----BEGIN PRIVATE KEY-----.*?-----END PRIVATE KEY-----", re
 
 
 def need(*names: str) -> None:
-    """Skip the test, saying why, unless these programs are there. In CI (CI=true) it fails instead."""
+    """Skip the test, saying why, unless these programs are there. In CI (CI=true) it fails
+    instead.
+    """
     missing = [name for name in names if not shutil.which(name)]
     if not missing:
         return
@@ -32,7 +37,9 @@ def need(*names: str) -> None:
 
 def run(*words: str, data: bytes = b"") -> bytes:
     """Run a program that must succeed; returns its standard output."""
-    done = subprocess.run(words, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(
+        words, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -47,14 +54,34 @@ class Agent:
 
     def __init__(self, folder: Path, *words: str, new_key: str = "rsa:2048") -> None:
         self.key, self.certificate = str(folder / "transport.key"), str(folder / "transport.pem")
-        run("openssl", "req", "-x509", "-newkey", *new_key.split(), "-nodes", "-keyout", self.key, "-out",
-            self.certificate, "-days", "2", "-subj", "/CN=LinuxTransport", *words)
+        run(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            *new_key.split(),
+            "-nodes",
+            "-keyout",
+            self.key,
+            "-out",
+            self.certificate,
+            "-days",
+            "2",
+            "-subj",
+            "/CN=LinuxTransport",
+            *words,
+        )
         self.der = run("openssl", "x509", "-in", self.certificate, "-outform", "DER")
 
     def headers(self, cipher: str = "AES128_CBC") -> Dict[str, str]:
         """What a request for certificates needs."""
-        return dict(WIRE, **{"x-ms-guest-agent-public-x509-cert": base64.b64encode(self.der).decode(),
-                             "x-ms-cipher-name": cipher})
+        return dict(
+            WIRE,
+            **{
+                "x-ms-guest-agent-public-x509-cert": base64.b64encode(self.der).decode(),
+                "x-ms-cipher-name": cipher,
+            },
+        )
 
     def ask(self, platform: Platform, cipher: str = "AES128_CBC") -> Reply:
         """Ask for the certificates as the goal state says."""
@@ -63,8 +90,23 @@ class Agent:
     def decrypt(self, cms: bytes) -> "subprocess.CompletedProcess[bytes]":
         """Have openssl decrypt an EnvelopedData that must be for this certificate."""
         return subprocess.run(
-            ["openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", self.key, "-recip", self.certificate],
-            input=cms, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+            [
+                "openssl",
+                "cms",
+                "-decrypt",
+                "-inform",
+                "DER",
+                "-inkey",
+                self.key,
+                "-recip",
+                self.certificate,
+            ],
+            input=cms,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
 
     def unpack(self, reply: Reply, *words: str) -> bytes:
         """Decrypt an answer down to PEM."""
@@ -78,7 +120,7 @@ def target_of(platform: Platform) -> str:
     root = ElementTree.fromstring(get_goal_state(platform).body)
     url = root.findtext("Container/RoleInstanceList/RoleInstance/Configuration/Certificates") or ""
     assert url.startswith("http://%s/" % platform.wireserver)
-    return url[len("http://" + platform.wireserver):]
+    return url[len("http://" + platform.wireserver) :]
 
 
 def data_of(reply: Reply) -> bytes:
@@ -89,7 +131,10 @@ def data_of(reply: Reply) -> bytes:
 
 def public_keys(pem: bytes) -> List[bytes]:
     """The public keys of the certificates in a PEM text."""
-    return [run("openssl", "x509", "-noout", "-pubkey", data=match) for match in CERTIFICATE.findall(pem)]
+    return [
+        run("openssl", "x509", "-noout", "-pubkey", data=match)
+        for match in CERTIFICATE.findall(pem)
+    ]
 
 
 def keys_of(pem: bytes) -> List[bytes]:

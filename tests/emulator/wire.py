@@ -1,4 +1,5 @@
 """A client for the emulator's tests: raw sockets and http.client, nothing of lightinit."""
+
 from __future__ import annotations
 
 import http.client
@@ -23,8 +24,14 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def ask(address: str, method: str, target: str, headers: Optional[Dict[str, str]] = None,
-        body: Optional[bytes] = None, timeout_s: float = 5.0) -> Reply:
+def ask(
+    address: str,
+    method: str,
+    target: str,
+    headers: Optional[Dict[str, str]] = None,
+    body: Optional[bytes] = None,
+    timeout_s: float = 5.0,
+) -> Reply:
     """Send one request on a connection of its own."""
     host, port = address.split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
@@ -47,27 +54,36 @@ def get_instance(platform: Platform, target: str = INSTANCE, timeout_s: float = 
     return ask(platform.imds, "GET", target, METADATA, timeout_s=timeout_s)
 
 
-def write_report(platform: Platform, state: str = "Ready", details: str = "", **changes: str) -> bytes:
+def write_report(
+    platform: Platform, state: str = "Ready", details: str = "", **changes: str
+) -> bytes:
     """Write the report of this platform's VM, with some of its fields changed."""
     machine = platform.machine
     fields = {"incarnation": str(machine.incarnation), "container": machine.container_id}
     fields["role"] = machine.role_id
     fields.update(changes)
     return (
-        "<Health><GoalStateIncarnation>{incarnation}</GoalStateIncarnation><Container>"
-        "<ContainerId>{container}</ContainerId><RoleInstanceList><Role><InstanceId>{role}</InstanceId>"
-        "<Health><State>{state}</State>{details}</Health></Role></RoleInstanceList></Container></Health>"
-    ).format(state=state, details=details, **fields).encode("utf-8")
+        (
+            "<Health><GoalStateIncarnation>{incarnation}</GoalStateIncarnation><Container>"
+            "<ContainerId>{container}</ContainerId><RoleInstanceList><Role><InstanceId>{role}</InstanceId>"
+            "<Health><State>{state}</State>{details}</Health></Role></RoleInstanceList></Container></Health>"
+        )
+        .format(state=state, details=details, **fields)
+        .encode("utf-8")
+    )
 
 
 def write_details(substatus: str = "ProvisioningFailed", description: str = "result=error") -> str:
     """Write the Details of a NotReady report; the description is taken as already escaped."""
     return "<Details><SubStatus>%s</SubStatus><Description>%s</Description></Details>" % (
-        substatus, description)
+        substatus,
+        description,
+    )
 
 
-def post_report(platform: Platform, body: Optional[bytes] = None,
-                headers: Optional[Dict[str, str]] = None) -> Reply:
+def post_report(
+    platform: Platform, body: Optional[bytes] = None, headers: Optional[Dict[str, str]] = None
+) -> Reply:
     """Post a report, by default a good Ready."""
     sent = write_report(platform) if body is None else body
     return ask(platform.wireserver, "POST", HEALTH, REPORT if headers is None else headers, sent)

@@ -1,4 +1,7 @@
-"""Certificate bundles made on the spot by the real openssl, and the few that it cannot make, put together from its own."""
+"""Certificate bundles made on the spot by the real openssl, and the few that it cannot make, put
+together from its own.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -31,21 +34,32 @@ def can_run() -> bool:
     return shutil.which("openssl") is not None
 
 
-needs_openssl = pytest.mark.skipif(not CI and not can_run(), reason="the command openssl or python cryptography is missing")
+needs_openssl = pytest.mark.skipif(
+    not CI and not can_run(), reason="the command openssl or python cryptography is missing"
+)
 
 
 def openssl(*arguments: str) -> bytes:
     """Run openssl; gives what it printed."""
-    ended = subprocess.run(["openssl"] + list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, check=False)
+    ended = subprocess.run(
+        ["openssl"] + list(arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stderr.decode()
     return ended.stdout
 
 
 def need_legacy() -> None:
     """Skip where openssl cannot make old bundles; on CI it can."""
-    ended = subprocess.run(["openssl", "list", "-provider", "legacy", "-cipher-algorithms"], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL, check=False)
+    ended = subprocess.run(
+        ["openssl", "list", "-provider", "legacy", "-cipher-algorithms"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
     if b"RC2" not in ended.stdout and not CI:
         pytest.skip("openssl has no legacy provider")
 
@@ -70,36 +84,85 @@ class Desk:
 
     def make_pair(self, name: str, *kind: str) -> None:
         """``name``.key and a self-signed ``name``.crt; small ones unless told otherwise."""
-        openssl("req", "-x509", "-nodes", "-subj", "/CN=" + name, "-days", "2", "-newkey",
-                *(kind or ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")),
-                "-keyout", self.at(name + ".key"), "-out", self.at(name + ".crt"))
+        openssl(
+            "req",
+            "-x509",
+            "-nodes",
+            "-subj",
+            "/CN=" + name,
+            "-days",
+            "2",
+            "-newkey",
+            *(kind or ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")),
+            "-keyout",
+            self.at(name + ".key"),
+            "-out",
+            self.at(name + ".crt"),
+        )
 
     def expected(self, name: str, with_key: bool = True) -> Certificate:
         """What is to come out for a pair, by openssl's own words."""
-        text = openssl("x509", "-in", self.at(name + ".crt"), "-noout", "-fingerprint", "-sha1").decode()
-        key = openssl("pkcs8", "-topk8", "-nocrypt", "-in", self.at(name + ".key")).decode() if with_key else ""
-        return Certificate(text.partition("=")[2].strip().replace(":", ""),
-                           openssl("x509", "-in", self.at(name + ".crt")).decode(), key)
+        text = openssl(
+            "x509", "-in", self.at(name + ".crt"), "-noout", "-fingerprint", "-sha1"
+        ).decode()
+        key = (
+            openssl("pkcs8", "-topk8", "-nocrypt", "-in", self.at(name + ".key")).decode()
+            if with_key
+            else ""
+        )
+        return Certificate(
+            text.partition("=")[2].strip().replace(":", ""),
+            openssl("x509", "-in", self.at(name + ".crt")).decode(),
+            key,
+        )
 
     def pkcs12(self, name: str, *options: str) -> bytes:
         """A PKCS#12 of a pair."""
-        openssl("pkcs12", "-export", "-inkey", self.at(name + ".key"), "-in", self.at(name + ".crt"), "-out",
-                self.at("made.p12"), "-passout", "pass:", *options)
+        openssl(
+            "pkcs12",
+            "-export",
+            "-inkey",
+            self.at(name + ".key"),
+            "-in",
+            self.at(name + ".crt"),
+            "-out",
+            self.at("made.p12"),
+            "-passout",
+            "pass:",
+            *options,
+        )
         return self.read("made.p12")
 
     def encrypt(self, data: bytes, transport: Transport, *options: str) -> bytes:
-        """An envelope around ``data`` for a transport certificate; without options as Azure makes it."""
+        """An envelope around ``data`` for a transport certificate; without options as Azure makes
+        it.
+        """
         self.write("transport.crt", to_pem("CERTIFICATE", transport.certificate).encode())
         self.write("plain", data)
         options = options or ("-aes128", "-keyid")
         before, _, after = " ".join(options).partition(" -keyopt")
-        openssl("cms", "-encrypt", "-binary", "-in", self.at("plain"), "-outform", "DER", "-out", self.at("envelope"),
-                *before.split(), "-recip", self.at("transport.crt"), *(("-keyopt" + after).split() if after else ()))
+        openssl(
+            "cms",
+            "-encrypt",
+            "-binary",
+            "-in",
+            self.at("plain"),
+            "-outform",
+            "DER",
+            "-out",
+            self.at("envelope"),
+            *before.split(),
+            "-recip",
+            self.at("transport.crt"),
+            *(("-keyopt" + after).split() if after else ()),
+        )
         return self.read("envelope")
 
     def check_by_openssl(self, data: bytes) -> str:
         """What openssl finds in a PKCS#12 with an empty password."""
-        return openssl("pkcs12", "-in", self.write("check.p12", data), "-nodes", "-passin", "pass:").decode()
+        return openssl(
+            "pkcs12", "-in", self.write("check.p12", data), "-nodes", "-passin", "pass:"
+        ).decode()
 
 
 def safes_of(data: bytes) -> List[bytes]:
@@ -121,19 +184,35 @@ def join(safes: List[bytes], password: bytes = pbe.EMPTY) -> bytes:
     key = pbe.derive("sha1", password, b"saltsalt", 2, pbe.FOR_MAC, 20)
     mac = hmac.new(key, whole, hashlib.sha1).digest()
     return der.encode(
-        der.SEQUENCE, b"\2\1\3", der.encode(der.SEQUENCE, DATA, der.encode(0xA0, der.encode(der.OCTET_STRING, whole))),
-        der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, SHA1, NULL),
-                                            der.encode(der.OCTET_STRING, mac)),
-                   der.encode(der.OCTET_STRING, b"saltsalt"), b"\2\1\2"))
+        der.SEQUENCE,
+        b"\2\1\3",
+        der.encode(der.SEQUENCE, DATA, der.encode(0xA0, der.encode(der.OCTET_STRING, whole))),
+        der.encode(
+            der.SEQUENCE,
+            der.encode(
+                der.SEQUENCE,
+                der.encode(der.SEQUENCE, SHA1, NULL),
+                der.encode(der.OCTET_STRING, mac),
+            ),
+            der.encode(der.OCTET_STRING, b"saltsalt"),
+            b"\2\1\2",
+        ),
+    )
 
 
 def make_safe(*bags: bytes) -> bytes:
     """A part that is not encrypted."""
-    return der.encode(der.SEQUENCE, DATA, der.encode(0xA0, der.encode(der.OCTET_STRING, der.encode(der.SEQUENCE, *bags))))
+    return der.encode(
+        der.SEQUENCE,
+        DATA,
+        der.encode(0xA0, der.encode(der.OCTET_STRING, der.encode(der.SEQUENCE, *bags))),
+    )
 
 
 def attempt(function: Any, *arguments: Any) -> Tuple[str, Any]:
-    """(class of the error, "" for none; what came of it): any other error than lightinit's own goes through."""
+    """(class of the error, "" for none; what came of it): any other error than lightinit's own goes
+    through.
+    """
     try:
         return "", function(*arguments)
     except LightinitError as error:

@@ -1,4 +1,5 @@
 """Disks made of bytes, for tests: mostly zeros, so only what differs is kept."""
+
 from __future__ import annotations
 
 import lzma
@@ -40,7 +41,7 @@ class Image:
         for at, data in self.pieces:
             begin, end = max(at, offset), min(at + len(data), offset + size)
             if begin < end:
-                found[begin - offset:end - offset] = memoryview(data)[begin - at:end - at]
+                found[begin - offset : end - offset] = memoryview(data)[begin - at : end - at]
         return bytes(found)
 
 
@@ -52,19 +53,49 @@ def mbr(*entries: Tuple[int, int, int]) -> bytes:
 
 def gpt(entries: Sequence[Tuple[str, int, int]], sector_bytes: int = 512) -> bytes:
     """The beginning of a disk with a GPT: partitions as (type, first sector, last sector)."""
-    table = b"".join(uuid.UUID(kind).bytes_le + uuid.uuid4().bytes_le + struct.pack("<QQ", first, last) + bytes(80)
-                     for kind, first, last in entries).ljust(128 * 128, b"\0")
-    header = b"EFI PART" + struct.pack("<IIII QQQQ 16s QIII", 0x10000, 92, 0, 0, 1, 0, 34, 0, b"\1" * 16, 2, 128, 128,
-                                       zlib.crc32(table))
+    table = b"".join(
+        uuid.UUID(kind).bytes_le
+        + uuid.uuid4().bytes_le
+        + struct.pack("<QQ", first, last)
+        + bytes(80)
+        for kind, first, last in entries
+    ).ljust(128 * 128, b"\0")
+    header = b"EFI PART" + struct.pack(
+        "<IIII QQQQ 16s QIII",
+        0x10000,
+        92,
+        0,
+        0,
+        1,
+        0,
+        34,
+        0,
+        b"\1" * 16,
+        2,
+        128,
+        128,
+        zlib.crc32(table),
+    )
     header = header[:16] + struct.pack("<I", zlib.crc32(header)) + header[20:]
-    return mbr((0xEE, 1, 0xFFFFFFFF)).ljust(sector_bytes, b"\0") + header.ljust(sector_bytes, b"\0") + table
+    return (
+        mbr((0xEE, 1, 0xFFFFFFFF)).ljust(sector_bytes, b"\0")
+        + header.ljust(sector_bytes, b"\0")
+        + table
+    )
 
 
 def ext4(label: str) -> bytes:
     """As much of an ext4 as tells it."""
-    return (bytes(1080) + b"\x53\xef").ljust(1024 + 120, b"\0") + label.encode("ascii").ljust(16, b"\0")
+    return (bytes(1080) + b"\x53\xef").ljust(1024 + 120, b"\0") + label.encode("ascii").ljust(
+        16, b"\0"
+    )
 
 
 def xfs(label: str, unfinished: bool = False) -> bytes:
     """As much of a XFS as tells it."""
-    return b"XFSB".ljust(108, b"\0") + label.encode("ascii").ljust(12, b"\0") + bytes(6) + bytes((unfinished,))
+    return (
+        b"XFSB".ljust(108, b"\0")
+        + label.encode("ascii").ljust(12, b"\0")
+        + bytes(6)
+        + bytes((unfinished,))
+    )

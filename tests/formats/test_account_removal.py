@@ -1,4 +1,7 @@
-"""The account files, sudoers and doas.conf without one account; everything else stays, byte for byte."""
+"""The account files, sudoers and doas.conf without one account; everything else stays, byte for
+byte.
+"""
+
 from __future__ import annotations
 
 from typing import List
@@ -19,43 +22,61 @@ from lightinit.formats.privileges import HEADER, OWN_PASSWORD, edit_doas_conf, e
 BOB = Account("bob", 1000, 1000, "/home/bob", "/bin/sh")
 
 
-@pytest.mark.parametrize("before, after", [
-    ("root:x:0\nbob:x:1\nbobby:x:2\n", "root:x:0\nbobby:x:2\n"),
-    ("root:x:0\nbob:x:1", "root:x:0\n"),
-    ("#bob:x\n\n+bob::\nbob\n", "#bob:x\n\n+bob::\n"),
-    ("a:\udcff\r\nbob:1\r\n", "a:\udcff\r\n"),
-    ("", ""),
-])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("root:x:0\nbob:x:1\nbobby:x:2\n", "root:x:0\nbobby:x:2\n"),
+        ("root:x:0\nbob:x:1", "root:x:0\n"),
+        ("#bob:x\n\n+bob::\nbob\n", "#bob:x\n\n+bob::\n"),
+        ("a:\udcff\r\nbob:1\r\n", "a:\udcff\r\n"),
+        ("", ""),
+    ],
+)
 def test_lines(before: str, after: str) -> None:
     assert drop_lines(before, "bob") == after
 
 
-@pytest.mark.parametrize("before, after", [
-    ("adm:x:4:syslog,bob\nsudo:x:27:bob\n", "adm:x:4:syslog\nsudo:x:27:\n"),
-    ("adm:x:4:bob,syslog\nx:x:5:bobby,a-bob\n", "adm:x:4:syslog\nx:x:5:bobby,a-bob\n"),
-    ("wheel:!:bob,eve:eve,bob\n", "wheel:!:eve:eve\n"),
-    ("bob:x:1000:\nodd line\nshort:x\n", "bob:x:1000:\nodd line\nshort:x\n"),
-])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("adm:x:4:syslog,bob\nsudo:x:27:bob\n", "adm:x:4:syslog\nsudo:x:27:\n"),
+        ("adm:x:4:bob,syslog\nx:x:5:bobby,a-bob\n", "adm:x:4:syslog\nx:x:5:bobby,a-bob\n"),
+        ("wheel:!:bob,eve:eve,bob\n", "wheel:!:eve:eve\n"),
+        ("bob:x:1000:\nodd line\nshort:x\n", "bob:x:1000:\nodd line\nshort:x\n"),
+    ],
+)
 def test_members(before: str, after: str) -> None:
     assert drop_member(before, "bob") == after
 
 
-@pytest.mark.parametrize("passwd, group, goes", [
-    ("bob:x:1000:1000::/:/\n", "bob:x:1000:\n", True),
-    ("bob:x:1000:1000::/:/\n", "bob:x:1000:bob\n", True),
-    ("", "bob:x:1000:\n", True),
-    ("eve:x:1001:1000::/:/\n", "bob:x:1000:\n", False),
-    ("", "bob:x:1000:eve\n", False),
-    ("", "bob:x:1001:\n", False),
-    ("", "users:x:1000:\n", False),
-])
+@pytest.mark.parametrize(
+    "passwd, group, goes",
+    [
+        ("bob:x:1000:1000::/:/\n", "bob:x:1000:\n", True),
+        ("bob:x:1000:1000::/:/\n", "bob:x:1000:bob\n", True),
+        ("", "bob:x:1000:\n", True),
+        ("eve:x:1001:1000::/:/\n", "bob:x:1000:\n", False),
+        ("", "bob:x:1000:eve\n", False),
+        ("", "bob:x:1001:\n", False),
+        ("", "users:x:1000:\n", False),
+    ],
+)
 def test_the_group_of_the_same_name(passwd: str, group: str, goes: bool) -> None:
     assert own_group_goes(passwd, group, BOB) == goes
 
 
-@pytest.mark.parametrize("home, others", [
-    ("/home/bob", ["eve"]), ("/home/bob/", ["eve"]), ("/home/bob/inner", ["eve"]), ("/home/bobby", []), ("/home", []),
-    ("/", []), ("", [])])
+@pytest.mark.parametrize(
+    "home, others",
+    [
+        ("/home/bob", ["eve"]),
+        ("/home/bob/", ["eve"]),
+        ("/home/bob/inner", ["eve"]),
+        ("/home/bobby", []),
+        ("/home", []),
+        ("/", []),
+        ("", []),
+    ],
+)
 def test_homes_of_others(home: str, others: List[str]) -> None:
     line = "bob:x:1:1::/home/bob:/bin/sh\neve:x:2:2::%s:/bin/sh\n"
     assert homes_of_others(line % home, BOB) == others

@@ -1,4 +1,5 @@
 """x509 certificates, made by openssl, become the key that ssh-keygen reads out of the same pair."""
+
 from __future__ import annotations
 
 import base64
@@ -15,19 +16,36 @@ from lightinit.formats.certificates import public_key_line
 from lightinit.formats.public_keys import read_given, read_key
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-needs_openssl = pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("ssh-keygen")) and not os.environ.get("CI"),
-                                   reason="the command openssl or ssh-keygen is missing")
+needs_openssl = pytest.mark.skipif(
+    not (shutil.which("openssl") and shutil.which("ssh-keygen")) and not os.environ.get("CI"),
+    reason="the command openssl or ssh-keygen is missing",
+)
 
 
 def make(folder: Any, *kind: str) -> str:
     """A self-signed certificate as PEM; its key lies beside it as ``key``."""
-    run(["openssl", "req", "-x509", "-nodes", "-subj", "/CN=LinuxTransport", "-days", "2", "-newkey"] + list(kind)
-        + ["-keyout", str(folder / "key"), "-out", str(folder / "pem")])
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-nodes",
+            "-subj",
+            "/CN=LinuxTransport",
+            "-days",
+            "2",
+            "-newkey",
+        ]
+        + list(kind)
+        + ["-keyout", str(folder / "key"), "-out", str(folder / "pem")]
+    )
     return str((folder / "pem").read_text())
 
 
 def run(argv: List[str]) -> str:
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout.decode()
+    return subprocess.run(
+        argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ).stdout.decode()
 
 
 def der(pem: str) -> bytes:
@@ -65,18 +83,23 @@ def test_a_key_that_ssh_does_not_know_is_refused(tmp_path: Any) -> None:
 
 def test_without_cryptography_the_reason_says_so() -> None:
     # An interpreter without site-packages, so that it is really missing.
-    script = ("import sys; sys.path.insert(0, %r)\n"
-              "from lightinit.errors import MalformedError\n"
-              "from lightinit.formats.certificates import public_key_line\n"
-              "try:\n    public_key_line(b'x')\n"
-              "except MalformedError as error:\n    print(error)\n" % HERE)
+    script = (
+        "import sys; sys.path.insert(0, %r)\n"
+        "from lightinit.errors import MalformedError\n"
+        "from lightinit.formats.certificates import public_key_line\n"
+        "try:\n    public_key_line(b'x')\n"
+        "except MalformedError as error:\n    print(error)\n" % HERE
+    )
     said = run([sys.executable, "-I", "-S", "-c", script])
     assert said.startswith("x509 certificate cannot be read without python cryptography")
     assert "OpenSSH form" in said
 
 
 def test_it_is_not_imported_before_it_is_needed() -> None:
-    script = ("import sys; sys.path.insert(0, %r); import lightinit.modules.ssh_authorized_keys\n"
-              "print([name for name in sys.modules if name.split('.')[0] in ('cryptography', 'subprocess', 'pathlib',"
-              " 'tempfile', 'shutil', 'ipaddress')])" % HERE)
+    script = (
+        "import sys; sys.path.insert(0, %r); import"
+        " lightinit.modules.ssh_authorized_keys\nprint([name for name in sys.modules if"
+        " name.split('.')[0] in ('cryptography', 'subprocess', 'pathlib', 'tempfile', 'shutil',"
+        " 'ipaddress')])" % HERE
+    )
     assert run([sys.executable, "-I", "-S", "-c", script]).strip() == "[]"

@@ -1,4 +1,5 @@
 """Custom data: base64, gzip, and what they hold."""
+
 from __future__ import annotations
 
 import base64
@@ -25,7 +26,9 @@ def test_base64_with_white_space_in_it() -> None:
     assert custom_data.decode("") == b""
 
 
-@pytest.mark.parametrize("text", ["#!/bin/sh\necho hi\n", "YWJ", "YWJjZA==YWJj", "YW-_", "YWJ\u00e9", "Y", "a\0bc"])
+@pytest.mark.parametrize(
+    "text", ["#!/bin/sh\necho hi\n", "YWJ", "YWJjZA==YWJj", "YW-_", "YWJ\u00e9", "Y", "a\0bc"]
+)
 def test_what_is_no_base64_is_told(text: str) -> None:
     with pytest.raises(MalformedError, match="not base64") as raised:
         custom_data.decode(text)
@@ -39,7 +42,9 @@ def test_what_is_not_compressed_stays() -> None:
 
 def test_what_the_real_gzip_makes_is_unpacked() -> None:
     data = SECRET * 1000
-    packed = subprocess.run(["gzip", "-9", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    packed = subprocess.run(
+        ["gzip", "-9", "-c"], input=data, stdout=subprocess.PIPE, check=True
+    ).stdout
     assert len(packed) < 1000 and custom_data.unpack(packed) == data
     assert custom_data.unpack(packed + gzip.compress(b"more")) == data + b"more"
     assert custom_data.unpack(packed + b"\0" * 512) == data
@@ -49,7 +54,10 @@ def test_what_the_real_gzip_makes_is_unpacked() -> None:
 @pytest.mark.parametrize("limit", [1, 100, 65536])
 def test_a_limit_is_exact(limit: int) -> None:
     assert len(custom_data.unpack(gzip.compress(b"\0" * limit), limit)) == limit
-    for packed in (gzip.compress(b"\0" * (limit + 1)), gzip.compress(b"\0" * limit) + gzip.compress(b"\0")):
+    for packed in (
+        gzip.compress(b"\0" * (limit + 1)),
+        gzip.compress(b"\0" * limit) + gzip.compress(b"\0"),
+    ):
         with pytest.raises(MalformedError, match="unpack to too much"):
             custom_data.unpack(packed, limit)
 
@@ -74,7 +82,7 @@ def test_damage_is_told_without_the_content(seed: int) -> None:
     source = random.Random(seed)
     packed = bytearray(gzip.compress(SECRET * 20))
     if seed % 2:
-        del packed[source.randrange(3, len(packed)):]
+        del packed[source.randrange(3, len(packed)) :]
     else:
         packed[source.randrange(10, len(packed) - 8)] ^= 1 << source.randrange(8)
     with pytest.raises(MalformedError, match="gzip data are damaged") as raised:
@@ -82,28 +90,60 @@ def test_damage_is_told_without_the_content(seed: int) -> None:
     assert "horse" not in str(raised.value)
 
 
-@pytest.mark.parametrize("data, kind", [
-    (b"#!/bin/sh\n", "script"), (b"#!", "script"), (b"#cloud-config\nusers: []\n", "#cloud-config"),
-    (b"\r\n#Cloud-Config\r\n", "#cloud-config"), (b"\xef\xbb\xbf#cloud-config\n", "#cloud-config"),
-    (b"#cloud-config-archive\n", "#cloud-config-archive"), (b"#cloud-boothook\n#!/bin/sh\n", "#cloud-boothook"),
-    (b"## template: jinja\n#cloud-config\n", "## template: jinja"), (b"#include\nhttp://x\n", "#include"),
-    (b"#include-once\n", "#include-once"), (b"#part-handler\n", "#part-handler"), (b"#upstart-job\n", "#upstart-job"),
-    (b"#cloud-config-jsonp\n", "#cloud-config-jsonp"),
-    (b"Content-Type: multipart/mixed; boundary=x\n", "MIME"), (b"\nMIME-Version: 1.0\n", "MIME"),
-    (b"", "other"), (b" #!/bin/sh\n", "other"), (b"{}", "other"), (b"\x89PNG\r\n", "other"), (b"# cloud config\n", "other")])
+@pytest.mark.parametrize(
+    "data, kind",
+    [
+        (b"#!/bin/sh\n", "script"),
+        (b"#!", "script"),
+        (b"#cloud-config\nusers: []\n", "#cloud-config"),
+        (b"\r\n#Cloud-Config\r\n", "#cloud-config"),
+        (b"\xef\xbb\xbf#cloud-config\n", "#cloud-config"),
+        (b"#cloud-config-archive\n", "#cloud-config-archive"),
+        (b"#cloud-boothook\n#!/bin/sh\n", "#cloud-boothook"),
+        (b"## template: jinja\n#cloud-config\n", "## template: jinja"),
+        (b"#include\nhttp://x\n", "#include"),
+        (b"#include-once\n", "#include-once"),
+        (b"#part-handler\n", "#part-handler"),
+        (b"#upstart-job\n", "#upstart-job"),
+        (b"#cloud-config-jsonp\n", "#cloud-config-jsonp"),
+        (b"Content-Type: multipart/mixed; boundary=x\n", "MIME"),
+        (b"\nMIME-Version: 1.0\n", "MIME"),
+        (b"", "other"),
+        (b" #!/bin/sh\n", "other"),
+        (b"{}", "other"),
+        (b"\x89PNG\r\n", "other"),
+        (b"# cloud config\n", "other"),
+    ],
+)
 def test_formats(data: bytes, kind: str) -> None:
     assert custom_data.recognise(data) == kind
 
 
-@pytest.mark.parametrize("data, there", [(b"\xef\xbb\xbf#!/bin/sh\n", True), (b"\n#!/bin/sh\n", True),
-                                         (b"#!/bin/sh\n", False), (b"echo\n", False)])
+@pytest.mark.parametrize(
+    "data, there",
+    [
+        (b"\xef\xbb\xbf#!/bin/sh\n", True),
+        (b"\n#!/bin/sh\n", True),
+        (b"#!/bin/sh\n", False),
+        (b"echo\n", False),
+    ],
+)
 def test_a_script_behind_a_byte_order_mark(data: bytes, there: bool) -> None:
     assert custom_data.has_mark_before_script(data) is there
 
 
-@pytest.mark.parametrize("script, found", [
-    (b"#!/bin/sh\necho\n", Interpreter("/bin/sh")), (b"#! /bin/sh -e \n", Interpreter("/bin/sh", "-e")),
-    (b"#!\t/usr/bin/env\tpython3 -I\n", Interpreter("/usr/bin/env", "python3 -I")), (b"#!/bin/sh", Interpreter("/bin/sh")),
-    (b"#!\n/bin/sh\n", None), (b"#!", None)])
-def test_the_first_line_is_read_as_the_kernel_reads_it(script: bytes, found: Optional[Interpreter]) -> None:
+@pytest.mark.parametrize(
+    "script, found",
+    [
+        (b"#!/bin/sh\necho\n", Interpreter("/bin/sh")),
+        (b"#! /bin/sh -e \n", Interpreter("/bin/sh", "-e")),
+        (b"#!\t/usr/bin/env\tpython3 -I\n", Interpreter("/usr/bin/env", "python3 -I")),
+        (b"#!/bin/sh", Interpreter("/bin/sh")),
+        (b"#!\n/bin/sh\n", None),
+        (b"#!", None),
+    ],
+)
+def test_the_first_line_is_read_as_the_kernel_reads_it(
+    script: bytes, found: Optional[Interpreter]
+) -> None:
     assert custom_data.read_interpreter(script) == found

@@ -1,4 +1,5 @@
 """Recognising Azure, and the instance's UUID in its two byte orders and any case."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,7 +7,13 @@ from typing import Optional
 
 import pytest
 
-from lightinit.formats.dmi import AZURE_ASSET_TAG, is_azure, normalise_uuid, same_instance, swap_byte_order
+from lightinit.formats.dmi import (
+    AZURE_ASSET_TAG,
+    is_azure,
+    normalise_uuid,
+    same_instance,
+    swap_byte_order,
+)
 from lightinit.host.dmi import Dmi, read_dmi
 from lightinit.host.system import System
 
@@ -14,18 +21,40 @@ UUID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 SWAPPED = "3d2c1b0a-5f4e-7160-8293-a4b5c6d7e8f9"
 
 
-@pytest.mark.parametrize(("tag", "answer"), [
-    ("7783-7084-3265-9085-8269-3286-77", True), ("7783-7084-3265-9085-8269-3286-77\n", True),
-    ("7783-7084-3265-9085-8269-3286-78", False), ("", False), (None, None), ("Amazon EC2", False)])
+@pytest.mark.parametrize(
+    ("tag", "answer"),
+    [
+        ("7783-7084-3265-9085-8269-3286-77", True),
+        ("7783-7084-3265-9085-8269-3286-77\n", True),
+        ("7783-7084-3265-9085-8269-3286-78", False),
+        ("", False),
+        (None, None),
+        ("Amazon EC2", False),
+    ],
+)
 def test_is_azure(tag: Optional[str], answer: Optional[bool]) -> None:
     assert is_azure(tag) is answer
 
 
-@pytest.mark.parametrize(("text", "uuid"), [
-    (UUID, UUID), (UUID.upper() + "\n", UUID), ("  %s " % UUID, UUID), (None, None), ("", None),
-    (UUID[:-1], None), (UUID + "0", None), (UUID.replace("-", ""), None), ("{%s}" % UUID, None),
-    (UUID.replace("a", "g"), None), ("00000000-0000-0000-0000-000000000000", None),
-    ("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", None), ("Not Settable", None), (UUID + "\n" + UUID, None)])
+@pytest.mark.parametrize(
+    ("text", "uuid"),
+    [
+        (UUID, UUID),
+        (UUID.upper() + "\n", UUID),
+        ("  %s " % UUID, UUID),
+        (None, None),
+        ("", None),
+        (UUID[:-1], None),
+        (UUID + "0", None),
+        (UUID.replace("-", ""), None),
+        ("{%s}" % UUID, None),
+        (UUID.replace("a", "g"), None),
+        ("00000000-0000-0000-0000-000000000000", None),
+        ("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", None),
+        ("Not Settable", None),
+        (UUID + "\n" + UUID, None),
+    ],
+)
 def test_normalise_uuid(text: Optional[str], uuid: Optional[str]) -> None:
     assert normalise_uuid(text) == uuid
 
@@ -42,9 +71,19 @@ def test_swap_byte_order() -> None:
     assert swap_byte_order(SWAPPED) == UUID
 
 
-@pytest.mark.parametrize(("other", "answer"), [
-    (UUID, True), (UUID.upper(), True), (SWAPPED, True), (SWAPPED.upper() + "\n", True),
-    (UUID.replace("f9", "f8"), False), (SWAPPED.replace("3d", "3e"), False), (None, False), ("", False)])
+@pytest.mark.parametrize(
+    ("other", "answer"),
+    [
+        (UUID, True),
+        (UUID.upper(), True),
+        (SWAPPED, True),
+        (SWAPPED.upper() + "\n", True),
+        (UUID.replace("f9", "f8"), False),
+        (SWAPPED.replace("3d", "3e"), False),
+        (None, False),
+        ("", False),
+    ],
+)
 def test_same_instance(other: Optional[str], answer: bool) -> None:
     assert same_instance(UUID, other) is answer
     assert same_instance(other, UUID) is answer

@@ -1,4 +1,7 @@
-"""The entries of write_files: what they mean, and that what is wrong is told without telling what they hold."""
+"""The entries of write_files: what they mean, and that what is wrong is told without telling what
+they hold.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -12,37 +15,73 @@ from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry, parse
 PACKED = base64.b64encode(gzip.compress(b"big" * 1000)).decode()
 
 
-@pytest.mark.parametrize("line, means", [
-    ("/etc/motd text=Hello", FileEntry("/etc/motd", content=b"Hello\n")),
-    ("/etc/motd text=", FileEntry("/etc/motd")),
-    (r"/a text=one\ntwo\n", FileEntry("/a", content=b"one\ntwo\n")),
-    (r"/a text=\tC:\\new", FileEntry("/a", content=b"\tC:\\new\n")),
-    ("/a text=  two  blanks, mode=0600, ünïcode", FileEntry("/a", content="  two  blanks, mode=0600, ünïcode\n".encode())),
-    ("/a   mode=0600\towner=x text=y".replace("\t", " "), FileEntry("/a", 0o600, "x", content=b"y\n")),
-    ("/a owner=app:web mode=4755 append base64=AAEC", FileEntry("/a", 0o4755, "app", "web", True, content=b"\0\1\2")),
-    ("/a owner=0:0 source=/usr/share/a", FileEntry("/a", None, "0", "0", source="/usr/share/a")),
-    ("/a base64=", FileEntry("/a")),
-    ("/a gzip=" + PACKED, FileEntry("/a", content=b"big" * 1000)),
-])
+@pytest.mark.parametrize(
+    "line, means",
+    [
+        ("/etc/motd text=Hello", FileEntry("/etc/motd", content=b"Hello\n")),
+        ("/etc/motd text=", FileEntry("/etc/motd")),
+        (r"/a text=one\ntwo\n", FileEntry("/a", content=b"one\ntwo\n")),
+        (r"/a text=\tC:\\new", FileEntry("/a", content=b"\tC:\\new\n")),
+        (
+            "/a text=  two  blanks, mode=0600, ünïcode",
+            FileEntry("/a", content="  two  blanks, mode=0600, ünïcode\n".encode()),
+        ),
+        (
+            "/a   mode=0600\towner=x text=y".replace("\t", " "),
+            FileEntry("/a", 0o600, "x", content=b"y\n"),
+        ),
+        (
+            "/a owner=app:web mode=4755 append base64=AAEC",
+            FileEntry("/a", 0o4755, "app", "web", True, content=b"\0\1\2"),
+        ),
+        (
+            "/a owner=0:0 source=/usr/share/a",
+            FileEntry("/a", None, "0", "0", source="/usr/share/a"),
+        ),
+        ("/a base64=", FileEntry("/a")),
+        ("/a gzip=" + PACKED, FileEntry("/a", content=b"big" * 1000)),
+    ],
+)
 def test_what_entries_mean(line: str, means: FileEntry) -> None:
     assert parse_entry(line, 1) == means
 
 
-@pytest.mark.parametrize("line, why", [
-    ("etc/motd text=secret", "plain path"), ("text=secret", "plain path"), ("/a/../b text=secret", "plain path"),
-    ("/a/ text=secret", "plain path"), ("//a text=secret", "plain path"), ("/ text=secret", "plain path"),
-    ("", "plain path"),
-    ("/a", "does not say"), ("/a mode=0600", "does not say"), ("/a secret", "word 2"),
-    ("/a mode=0600 secret text=x", "word 3"),
-    ("/a mode=0600 mode=0644 text=secret", "word 3"), ("/a append append text=secret", "word 3"),
-    ("/a content=secret", "word 2"), ("/a mode= text=secret", "word 2"), ("/a mode=9 text=secret", "octal"),
-    ("/a mode=u+x text=secret", "octal"), ("/a mode=77777 text=secret", "octal"), ("/a owner=: text=secret", "owner"),
-    ("/a owner=a: text=secret", "owner"), ("/a owner=a/b text=secret", "owner"), (r"/a text=secret\x", "backslash"),
-    ("/a text=secret\\", "backslash"), ("/a base64=secret!", "base64"), ("/a base64=sécret", "base64"),
-    ("/a gzip=c2VjcmV0", "gzip"), ("/a gzip=" + PACKED[:-8], "one whole gzip"),
-    ("/a gzip=" + base64.b64encode(gzip.compress(b"1") + b"secret").decode(), "one whole gzip"),
-    ("/a source=secret", "source"), ("/a source=", "source"), ("/a source=/x/../secret", "source"),
-])
+@pytest.mark.parametrize(
+    "line, why",
+    [
+        ("etc/motd text=secret", "plain path"),
+        ("text=secret", "plain path"),
+        ("/a/../b text=secret", "plain path"),
+        ("/a/ text=secret", "plain path"),
+        ("//a text=secret", "plain path"),
+        ("/ text=secret", "plain path"),
+        ("", "plain path"),
+        ("/a", "does not say"),
+        ("/a mode=0600", "does not say"),
+        ("/a secret", "word 2"),
+        ("/a mode=0600 secret text=x", "word 3"),
+        ("/a mode=0600 mode=0644 text=secret", "word 3"),
+        ("/a append append text=secret", "word 3"),
+        ("/a content=secret", "word 2"),
+        ("/a mode= text=secret", "word 2"),
+        ("/a mode=9 text=secret", "octal"),
+        ("/a mode=u+x text=secret", "octal"),
+        ("/a mode=77777 text=secret", "octal"),
+        ("/a owner=: text=secret", "owner"),
+        ("/a owner=a: text=secret", "owner"),
+        ("/a owner=a/b text=secret", "owner"),
+        (r"/a text=secret\x", "backslash"),
+        ("/a text=secret\\", "backslash"),
+        ("/a base64=secret!", "base64"),
+        ("/a base64=sécret", "base64"),
+        ("/a gzip=c2VjcmV0", "gzip"),
+        ("/a gzip=" + PACKED[:-8], "one whole gzip"),
+        ("/a gzip=" + base64.b64encode(gzip.compress(b"1") + b"secret").decode(), "one whole gzip"),
+        ("/a source=secret", "source"),
+        ("/a source=", "source"),
+        ("/a source=/x/../secret", "source"),
+    ],
+)
 def test_what_is_wrong_is_told_and_nothing_more(line: str, why: str) -> None:
     with pytest.raises(ProvisioningError) as caught:
         parse_entry(line, 7)

@@ -1,4 +1,5 @@
 """Health reports, and the records inside them: whole where they fit, cut where they do not."""
+
 from __future__ import annotations
 
 import csv
@@ -13,8 +14,11 @@ from lightinit.formats import health
 from lightinit.model import GoalState
 
 STATE = GoalState(incarnation="3", container_id="c<1>", role_instance_id="role&1")
-FIXED = {"agent": "lightinit/0.1.0", "vm_id": "00000000-1111-2222-3333-444444444444",
-         "timestamp": "2023-11-14T22:13:20Z"}
+FIXED = {
+    "agent": "lightinit/0.1.0",
+    "vm_id": "00000000-1111-2222-3333-444444444444",
+    "timestamp": "2023-11-14T22:13:20Z",
+}
 URL = "https://aka.ms/linuxprovisioningerror"
 
 
@@ -42,7 +46,9 @@ def test_ready() -> None:
 
 
 def test_not_ready() -> None:
-    tree = ElementTree.fromstring(health.not_ready(STATE, "ProvisioningFailed", "a|b <&> 'ü' \x00\x1b\ud800\uffff|z"))
+    tree = ElementTree.fromstring(
+        health.not_ready(STATE, "ProvisioningFailed", "a|b <&> 'ü' \x00\x1b\ud800\uffff|z")
+    )
     status = tree.find("Container/RoleInstanceList/Role/Health")
     assert status is not None
     assert status.findtext("State") == "NotReady"
@@ -53,29 +59,35 @@ def test_not_ready() -> None:
 @pytest.mark.parametrize("unit", ["&", "\U0001f600", "<", "é", "\x01", "a"])
 def test_a_description_is_cut_before_the_server_would_refuse_it(unit: str) -> None:
     body = health.not_ready(STATE, "ProvisioningFailed", unit * 5000).decode("utf-8")
-    escaped = body[body.index("<Description>") + 13:body.index("</Description>")]
+    escaped = body[body.index("<Description>") + 13 : body.index("</Description>")]
     assert len(escaped.encode("utf-8")) <= 4096
     text = ElementTree.fromstring(body.encode("utf-8")).findtext(".//Description")
     assert text is not None and len(text) == 512
 
 
 def test_the_whole_record() -> None:
-    record = health.failure_description("user cannot be made", {"user": "it's|me", "status": "9"}, **FIXED)
-    assert record == ("result=error|reason=user cannot be made|agent=lightinit/0.1.0|'user=it''s|me'|status=9"
-                      "|vm_id=00000000-1111-2222-3333-444444444444|timestamp=2023-11-14T22:13:20Z"
-                      "|documentation_url=" + URL)
+    record = health.failure_description(
+        "user cannot be made", {"user": "it's|me", "status": "9"}, **FIXED
+    )
+    assert record == (
+        "result=error|reason=user cannot be made|agent=lightinit/0.1.0|'user=it''s|me'|status=9"
+        "|vm_id=00000000-1111-2222-3333-444444444444|timestamp=2023-11-14T22:13:20Z"
+        "|documentation_url=" + URL
+    )
     assert values_of(record)["user"] == "it's|me"
 
 
 def test_success() -> None:
     assert health.success_description(**FIXED) == (
         "result=success|agent=lightinit/0.1.0|pps_type=None|vm_id=00000000-1111-2222-3333-444444444444"
-        "|timestamp=2023-11-14T22:13:20Z")
+        "|timestamp=2023-11-14T22:13:20Z"
+    )
 
 
 def test_the_longest_detail_gives_way_first() -> None:
-    record = health.failure_description("command failed", {"command": "useradd", "said": "x" * 2000, "status": "9"},
-                                        **FIXED)
+    record = health.failure_description(
+        "command failed", {"command": "useradd", "said": "x" * 2000, "status": "9"}, **FIXED
+    )
     values = values_of(record)
     assert len(record) == 512
     assert (values["command"], values["status"]) == ("useradd", "9")
@@ -83,7 +95,9 @@ def test_the_longest_detail_gives_way_first() -> None:
 
 
 def test_two_long_details_share_the_room() -> None:
-    record = health.failure_description("command failed", {"one": "x" * 300, "two": "y" * 300}, **FIXED)
+    record = health.failure_description(
+        "command failed", {"one": "x" * 300, "two": "y" * 300}, **FIXED
+    )
     values = values_of(record)
     assert len(record) <= 512
     assert len(values["one"]) > 100 and len(values["two"]) > 100
@@ -98,7 +112,9 @@ def test_a_record_that_just_fits_is_not_cut() -> None:
 
 
 def test_too_many_details_are_counted() -> None:
-    record = health.failure_description("r", {"key%d" % number: "v" * 40 for number in range(100)}, **FIXED)
+    record = health.failure_description(
+        "r", {"key%d" % number: "v" * 40 for number in range(100)}, **FIXED
+    )
     values = values_of(record)
     kept = [name for name in values if name.startswith("key")]
     assert kept and int(values["left_out"]) == 100 - len(kept)
@@ -121,16 +137,23 @@ def test_any_record_fits_and_can_be_read() -> None:
     dice = random.Random(4096)
     letters = "ab'|&<é\U0001f600\n\ud800=."
     for _ in range(400):
+
         def text(limit: int) -> str:
             return "".join(dice.choice(letters) for _ in range(dice.randint(0, limit)))
 
-        details = {"k%d" % number: text(dice.choice((3, 30, 300, 900))) for number in range(dice.randint(0, 30))}
+        details = {
+            "k%d" % number: text(dice.choice((3, 30, 300, 900)))
+            for number in range(dice.randint(0, 30))
+        }
         reason = text(dice.choice((20, 500)))
-        record = health.failure_description(reason, details, text(dice.choice((10, 200))), text(100), text(60),
-                                            text(200))
+        record = health.failure_description(
+            reason, details, text(dice.choice((10, 200))), text(100), text(60), text(200)
+        )
         assert len(record) <= 512
         rewritten = io.StringIO()
-        csv.writer(rewritten, delimiter="|", quotechar="'", lineterminator="").writerow(fields_of(record))
+        csv.writer(rewritten, delimiter="|", quotechar="'", lineterminator="").writerow(
+            fields_of(record)
+        )
         assert rewritten.getvalue() == record
         names = [field.partition("=")[0] for field in fields_of(record)]
         assert names[:3] == ["result", "reason", "agent"]

@@ -1,4 +1,5 @@
 """Records of the key-value pool."""
+
 from __future__ import annotations
 
 import random
@@ -12,13 +13,17 @@ ALPHABET = "a|=é€ß漢\U0001f600\u0301\n\0"
 
 
 def records(data: bytes) -> List[Tuple[str, str]]:
-    """As a reader that knows nothing of the writer's code sees them: fields of 512 and 2048 bytes, up to the first NUL."""
+    """As a reader that knows nothing of the writer's code sees them: fields of 512 and 2048 bytes,
+    up to the first NUL.
+    """
     assert len(data) % 2560 == 0
     found = []
     for at in range(0, len(data), 2560):
-        key, value = data[at:at + 512], data[at + 512:at + 2560]
-        assert set(key[key.index(b"\0"):]) == {0} and set(value[value.index(b"\0"):]) == {0}
-        found.append((key[:key.index(b"\0")].decode("utf-8"), value[:value.index(b"\0")].decode("utf-8")))
+        key, value = data[at : at + 512], data[at + 512 : at + 2560]
+        assert set(key[key.index(b"\0") :]) == {0} and set(value[value.index(b"\0") :]) == {0}
+        found.append(
+            (key[: key.index(b"\0")].decode("utf-8"), value[: value.index(b"\0")].decode("utf-8"))
+        )
     return found
 
 
@@ -33,17 +38,29 @@ def test_a_record_has_its_fields_in_their_places() -> None:
     assert records(data) == [("KEY", "väl")]
 
 
-@pytest.mark.parametrize("value, kept", [
-    ("x" * 1022, 1022), ("x" * 1023, 1022), ("é" * 511, 1022), ("é" * 512, 1022), ("x" + "é" * 511, 1021),
-    ("€" * 341, 1020), ("xx" + "€" * 341, 1022), ("\U0001f600" * 256, 1020), ("x" * 5000, 1022), ("", 0)])
+@pytest.mark.parametrize(
+    "value, kept",
+    [
+        ("x" * 1022, 1022),
+        ("x" * 1023, 1022),
+        ("é" * 511, 1022),
+        ("é" * 512, 1022),
+        ("x" + "é" * 511, 1021),
+        ("€" * 341, 1020),
+        ("xx" + "€" * 341, 1022),
+        ("\U0001f600" * 256, 1020),
+        ("x" * 5000, 1022),
+        ("", 0),
+    ],
+)
 def test_a_report_is_one_record_cut_at_a_character(value: str, kept: int) -> None:
-    (key, seen), = records(kvp.encode_report(value))
+    ((key, seen),) = records(kvp.encode_report(value))
     assert key == "PROVISIONING_REPORT" and value.startswith(seen) and len(seen.encode()) == kept
 
 
 def test_a_description_of_512_characters_may_be_too_long() -> None:
     """What health.py makes is bounded in characters."""
-    (_, seen), = records(kvp.encode_report("漢" * 512))
+    ((_, seen),) = records(kvp.encode_report("漢" * 512))
     assert seen == "漢" * 340
 
 
@@ -61,7 +78,10 @@ def test_whatever_is_cut_is_a_beginning_and_as_long_as_can_be(seed: int) -> None
 @pytest.mark.parametrize("seed", range(40))
 def test_a_long_value_comes_back_whole_from_several_records(seed: int) -> None:
     source = random.Random(seed)
-    key, value = random_text(source, source.randrange(1, 300)), random_text(source, source.randrange(6000))
+    key, value = (
+        random_text(source, source.randrange(1, 300)),
+        random_text(source, source.randrange(6000)),
+    )
     seen = records(kvp.encode_records(key, value))
     assert "".join(part for _, part in seen) == value.replace("\0", " ")
     assert len({each for each, _ in seen}) == len(seen)

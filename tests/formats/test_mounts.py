@@ -1,4 +1,5 @@
 """/proc/self/mountinfo: the last one mounted at a place is the one that is seen."""
+
 from __future__ import annotations
 
 import pytest
@@ -15,12 +16,23 @@ rubbish
 """
 
 
-@pytest.mark.parametrize("point, device, kind, read_only", [
-    ("/", "8:1", "ext4", False), ("/dev", "0:5", "devtmpfs", False), ("/mnt/a b\\c", "8:2", "xfs", True),
-    ("/ro", "8:3", "ext4", True)])
+@pytest.mark.parametrize(
+    "point, device, kind, read_only",
+    [
+        ("/", "8:1", "ext4", False),
+        ("/dev", "0:5", "devtmpfs", False),
+        ("/mnt/a b\\c", "8:2", "xfs", True),
+        ("/ro", "8:3", "ext4", True),
+    ],
+)
 def test_what_is_mounted_there(point: str, device: str, kind: str, read_only: bool) -> None:
     found = find_mount(TEXT, point)
-    assert found and (found.device, found.kind, found.read_only, found.place) == (device, kind, read_only, point)
+    assert found and (found.device, found.kind, found.read_only, found.place) == (
+        device,
+        kind,
+        read_only,
+        point,
+    )
 
 
 @pytest.mark.parametrize("point", ["/home", "/short", "", "/mnt/a"])

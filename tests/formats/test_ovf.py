@@ -1,4 +1,5 @@
 """ovf-env.xml: whole, in other dress, broken; and what remains of it without its secrets."""
+
 from __future__ import annotations
 
 import base64
@@ -74,9 +75,16 @@ def changed(old: str, new: str) -> ovf.OvfEnvironment:
 def test_a_whole_document() -> None:
     path = "/home/azureuser/.ssh/authorized_keys"
     assert ovf.parse(WHOLE.encode()) == ovf.OvfEnvironment(
-        hostname="web-1", user_name="azureuser", password="Pa55 & w\u00f6rd:x", password_login=True, custom_data=CUSTOM,
-        ssh_keys=(SshKey("ssh-ed25519 AAAA one", path, PRINT), SshKey("", path, PRINT)), preprovisioned=True,
-        preprovisioned_type="Savable", provision_guest_agent=True)
+        hostname="web-1",
+        user_name="azureuser",
+        password="Pa55 & w\u00f6rd:x",
+        password_login=True,
+        custom_data=CUSTOM,
+        ssh_keys=(SshKey("ssh-ed25519 AAAA one", path, PRINT), SshKey("", path, PRINT)),
+        preprovisioned=True,
+        preprovisioned_type="Savable",
+        provision_guest_agent=True,
+    )
 
 
 def test_secrets_are_not_in_its_repr() -> None:
@@ -84,21 +92,32 @@ def test_secrets_are_not_in_its_repr() -> None:
     assert "Pa55" not in shown and CUSTOM not in shown and "azureuser" in shown
 
 
-@pytest.mark.parametrize("data", [
-    b"\xef\xbb\xbf" + WHOLE.encode(),
-    b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode(),
-    WHOLE.replace("ns1:", "wa:").replace("xmlns:ns1", "xmlns:wa").encode(),
-    WHOLE.replace("ns0:", "").replace("<ns1:ProvisioningSection>", '<ProvisioningSection xmlns="%s">' % ovf.AZURE_NAMESPACE)
-    .replace("</ns1:ProvisioningSection>", "</ProvisioningSection>").encode(),
-    WHOLE.replace("ns0:", "").replace("ns1:", "").replace(' xmlns="http://schemas.dmtf.org/ovf/environment/1"', "").encode(),
-    WHOLE.replace("PreprovisionedVMType", "PreprovisionedVmType").encode(),
-], ids=["bom", "bom and crlf", "other prefix", "no prefix", "no namespace", "other spelling"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf" + WHOLE.encode(),
+        b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode(),
+        WHOLE.replace("ns1:", "wa:").replace("xmlns:ns1", "xmlns:wa").encode(),
+        WHOLE.replace("ns0:", "")
+        .replace(
+            "<ns1:ProvisioningSection>", '<ProvisioningSection xmlns="%s">' % ovf.AZURE_NAMESPACE
+        )
+        .replace("</ns1:ProvisioningSection>", "</ProvisioningSection>")
+        .encode(),
+        WHOLE.replace("ns0:", "")
+        .replace("ns1:", "")
+        .replace(' xmlns="http://schemas.dmtf.org/ovf/environment/1"', "")
+        .encode(),
+        WHOLE.replace("PreprovisionedVMType", "PreprovisionedVmType").encode(),
+    ],
+    ids=["bom", "bom and crlf", "other prefix", "no prefix", "no namespace", "other spelling"],
+)
 def test_the_same_in_other_dress(data: bytes) -> None:
     assert ovf.parse(data) == ovf.parse(WHOLE.encode())
 
 
 def test_the_least_that_will_do() -> None:
-    data = (b"<Environment><ProvisioningSection><LinuxProvisioningConfigurationSet/></ProvisioningSection></Environment>")
+    data = b"<Environment><ProvisioningSection><LinuxProvisioningConfigurationSet/></ProvisioningSection></Environment>"
     assert ovf.parse(data) == ovf.OvfEnvironment()
 
 
@@ -110,17 +129,50 @@ def test_what_is_in_a_foreign_namespace_is_passed_over() -> None:
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
-@pytest.mark.parametrize("password", [
-    PRINTABLE, "  leading and trailing  ", "a:b:c", "\u00e4\u00f6\u00fc\u20ac\u4f60\u597d\U0001f468\u200d\U0001f469",
-    "x" * 1025, "]]>", "&amp;", "a\nroot:x", "\u00a0nbsp\u2028",
-], ids=["printable", "spaces", "colons", "utf-8", "long", "cdata's end", "entity", "lines", "odd spaces"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        PRINTABLE,
+        "  leading and trailing  ",
+        "a:b:c",
+        "\u00e4\u00f6\u00fc\u20ac\u4f60\u597d\U0001f468\u200d\U0001f469",
+        "x" * 1025,
+        "]]>",
+        "&amp;",
+        "a\nroot:x",
+        "\u00a0nbsp\u2028",
+    ],
+    ids=[
+        "printable",
+        "spaces",
+        "colons",
+        "utf-8",
+        "long",
+        "cdata's end",
+        "entity",
+        "lines",
+        "odd spaces",
+    ],
+)
 def test_a_password_is_taken_as_it_is(password: str) -> None:
-    assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % escape(password))).password == password
+    assert (
+        ovf.parse(
+            with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % escape(password))
+        ).password
+        == password
+    )
     cdata = password.replace("]]>", "]]]]><![CDATA[>")
-    assert ovf.parse(with_password("<ns1:UserPassword><![CDATA[%s]]></ns1:UserPassword>" % cdata)).password == password
+    assert (
+        ovf.parse(
+            with_password("<ns1:UserPassword><![CDATA[%s]]></ns1:UserPassword>" % cdata)
+        ).password
+        == password
+    )
 
 
-@pytest.mark.parametrize("password", ["a&#10;root:x", "a\nroot:x", "a&#9;b", "a&#13;b", "&#127;", "&#133;", "x" * 1025])
+@pytest.mark.parametrize(
+    "password", ["a&#10;root:x", "a\nroot:x", "a&#9;b", "a&#13;b", "&#127;", "&#133;", "x" * 1025]
+)
 def test_a_password_that_no_tool_could_take_costs_nothing_but_itself(password: str) -> None:
     seen = ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % password))
     assert replace(seen, password="") == ovf.parse(with_password(""))
@@ -131,24 +183,49 @@ def test_a_password_that_no_tool_could_take_costs_nothing_but_itself(password: s
 
 @pytest.mark.parametrize("blank", ["", " ", "\n      ", "&#13;&#10;"])
 def test_a_blank_password_is_none(blank: str) -> None:
-    assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % blank)) == ovf.parse(with_password(""))
+    assert ovf.parse(with_password("<ns1:UserPassword>%s</ns1:UserPassword>" % blank)) == ovf.parse(
+        with_password("")
+    )
 
 
 @pytest.mark.parametrize("mark", ["REDACTED", "*", " REDACTED\n".strip()])
 def test_a_struck_out_copy_sets_no_password(mark: str) -> None:
-    seen = ovf.parse(WHOLE.replace(PASSWORD, "<ns1:UserPassword>%s</ns1:UserPassword>" % mark)
-                     .replace(CUSTOM, "REDACTED").encode())
+    seen = ovf.parse(
+        WHOLE.replace(PASSWORD, "<ns1:UserPassword>%s</ns1:UserPassword>" % mark)
+        .replace(CUSTOM, "REDACTED")
+        .encode()
+    )
     assert (seen.password, seen.custom_data) == ("", "")
-    assert [note.split(":")[0] for note in seen.warnings] == ["UserPassword is struck out", "CustomData is struck out"]
-    assert ovf.parse(ovf.redact(WHOLE.encode())) == seen, "what is kept as a copy does no harm as media"
+    assert [note.split(":")[0] for note in seen.warnings] == [
+        "UserPassword is struck out",
+        "CustomData is struck out",
+    ]
+    assert ovf.parse(ovf.redact(WHOLE.encode())) == seen, (
+        "what is kept as a copy does no harm as media"
+    )
 
 
-@pytest.mark.parametrize("word, login, warned", [
-    ("true", False, False), ("TRUE", False, False), (" 1 ", False, False), ("Yes", False, False), ("on", False, False),
-    ("false", True, False), ("0", True, False), ("no", True, False), ("OFF", True, False), ("", None, False),
-    ("maybe", None, True)])
+@pytest.mark.parametrize(
+    "word, login, warned",
+    [
+        ("true", False, False),
+        ("TRUE", False, False),
+        (" 1 ", False, False),
+        ("Yes", False, False),
+        ("on", False, False),
+        ("false", True, False),
+        ("0", True, False),
+        ("no", True, False),
+        ("OFF", True, False),
+        ("", None, False),
+        ("maybe", None, True),
+    ],
+)
 def test_password_login_is_the_negation(word: str, login: Any, warned: bool) -> None:
-    seen = changed("<ns1:DisableSshPasswordAuthentication>false", "<ns1:DisableSshPasswordAuthentication>" + word)
+    seen = changed(
+        "<ns1:DisableSshPasswordAuthentication>false",
+        "<ns1:DisableSshPasswordAuthentication>" + word,
+    )
     assert (seen.password_login, bool(seen.warnings)) == (login, warned)
 
 
@@ -159,17 +236,30 @@ def test_a_word_that_is_no_boolean_is_not_true() -> None:
 
 
 def test_no_type_of_preprovisioning_has_two_forms() -> None:
-    assert changed("Savable", "None").preprovisioned_type == changed("Savable", "").preprovisioned_type == ""
+    assert (
+        changed("Savable", "None").preprovisioned_type
+        == changed("Savable", "").preprovisioned_type
+        == ""
+    )
 
 
-@pytest.mark.parametrize("text, expected", [
-    (" %s\r\n %s " % (CUSTOM[:8], CUSTOM[8:]), CUSTOM), ("", ""), ("AAA=", "AAA="), ("AAB=", "AAA="),
-    (base64.b64encode(b"x" * 65535).decode(), base64.b64encode(b"x" * 65535).decode())])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (" %s\r\n %s " % (CUSTOM[:8], CUSTOM[8:]), CUSTOM),
+        ("", ""),
+        ("AAA=", "AAA="),
+        ("AAB=", "AAA="),
+        (base64.b64encode(b"x" * 65535).decode(), base64.b64encode(b"x" * 65535).decode()),
+    ],
+)
 def test_custom_data_becomes_canonical(text: str, expected: str) -> None:
     assert changed(CUSTOM, text).custom_data == expected
 
 
-@pytest.mark.parametrize("text", ["#!/bin/sh", "AAA", "A", "AA=A", "AAAA=", "\u00e4\u00e4\u00e4\u00e4", "A-_A"])
+@pytest.mark.parametrize(
+    "text", ["#!/bin/sh", "AAA", "A", "AA=A", "AAAA=", "\u00e4\u00e4\u00e4\u00e4", "A-_A"]
+)
 def test_custom_data_that_is_not_base64_costs_no_vm(text: str) -> None:
     seen = changed(CUSTOM, text)
     assert (seen.custom_data, seen.user_name) == (text, "azureuser"), "nor is it lost"
@@ -177,7 +267,9 @@ def test_custom_data_that_is_not_base64_costs_no_vm(text: str) -> None:
 
 
 def test_keys_that_cannot_be_used_are_named() -> None:
-    seen = changed("<ns1:Value>ssh-ed25519 AAAA one</ns1:Value>", "<ns1:Value>%s</ns1:Value>" % ("x" * 40000))
+    seen = changed(
+        "<ns1:Value>ssh-ed25519 AAAA one</ns1:Value>", "<ns1:Value>%s</ns1:Value>" % ("x" * 40000)
+    )
     assert len(seen.ssh_keys) == 1 and "PublicKey 1 is too long" in seen.warnings[0]
     seen = changed(PRINT, "zz")
     assert len(seen.ssh_keys) == 1 and len(seen.warnings) == 2
@@ -195,30 +287,55 @@ def twice(name: str) -> bytes:
     return (WHOLE[:end] + WHOLE[begin:end] + WHOLE[end:]).encode()
 
 
-@pytest.mark.parametrize("name", ["ProvisioningSection", "LinuxProvisioningConfigurationSet", "UserName", "UserPassword",
-                                  "DisableSshPasswordAuthentication", "CustomData", "SSH", "PublicKeys", "HostName",
-                                  "PlatformSettingsSection", "PlatformSettings"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ProvisioningSection",
+        "LinuxProvisioningConfigurationSet",
+        "UserName",
+        "UserPassword",
+        "DisableSshPasswordAuthentication",
+        "CustomData",
+        "SSH",
+        "PublicKeys",
+        "HostName",
+        "PlatformSettingsSection",
+        "PlatformSettings",
+    ],
+)
 def test_what_is_there_twice_is_refused(name: str) -> None:
     with pytest.raises(MalformedError) as caught:
         ovf.parse(twice(name))
     assert caught.value.reason == "provisioning document says a thing twice"
-    assert caught.value.details["field"].endswith("/" + name) and caught.value.details["times"] == "2"
+    assert (
+        caught.value.details["field"].endswith("/" + name) and caught.value.details["times"] == "2"
+    )
 
 
-@pytest.mark.parametrize("data, reason", [
-    (b"", "xml document is not well-formed"),
-    (b"<html/>", "xml document is of another kind"),
-    (b"<Environment/>", "not an azure provisioning document"),
-    (b'<Environment xmlns="urn:other"><ProvisioningSection xmlns=""/></Environment>', "not an azure provisioning document"),
-    (b"<Environment><ProvisioningSection/></Environment>", "provisioning document has nothing for linux"),
-    (WHOLE.replace("Linux", "Windows").encode(), "provisioning document has nothing for linux"),
-    (b"<!DOCTYPE Environment><Environment/>", "xml document has a document type"),
-    (WHOLE.encode("utf-16"), "xml document is not utf-8"),
-    (WHOLE.replace(CUSTOM, "A" * 1024 * 1024).encode(), "xml document is too large"),
-    (b"<Environment>" + b"x" * (100 * 1024 * 1024), "xml document is too large"),
-    (WHOLE.replace("azureuser<", "a&#10;b<").encode(), "xml field has control characters"),
-    (WHOLE.replace("web-1", "w" * 600).encode(), "xml field is too long"),
-], ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        (b"", "xml document is not well-formed"),
+        (b"<html/>", "xml document is of another kind"),
+        (b"<Environment/>", "not an azure provisioning document"),
+        (
+            b'<Environment xmlns="urn:other"><ProvisioningSection xmlns=""/></Environment>',
+            "not an azure provisioning document",
+        ),
+        (
+            b"<Environment><ProvisioningSection/></Environment>",
+            "provisioning document has nothing for linux",
+        ),
+        (WHOLE.replace("Linux", "Windows").encode(), "provisioning document has nothing for linux"),
+        (b"<!DOCTYPE Environment><Environment/>", "xml document has a document type"),
+        (WHOLE.encode("utf-16"), "xml document is not utf-8"),
+        (WHOLE.replace(CUSTOM, "A" * 1024 * 1024).encode(), "xml document is too large"),
+        (b"<Environment>" + b"x" * (100 * 1024 * 1024), "xml document is too large"),
+        (WHOLE.replace("azureuser<", "a&#10;b<").encode(), "xml field has control characters"),
+        (WHOLE.replace("web-1", "w" * 600).encode(), "xml field is too long"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
 def test_what_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedError) as caught:
         ovf.parse(data)
@@ -249,49 +366,101 @@ def test_changed_bytes_give_nothing_but_our_errors() -> None:
     assert survived > 50
 
 
-# -- redaction ---------------------------------------------------------------------------------------------------------
+# -- redaction
+# --------------------------------------------------------------------------------------------------
 
 
 def test_all_else_stays_byte_for_byte() -> None:
     data = b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode()
-    expected = data.replace(b"Pa55 &amp; w&#246;rd:x", b"REDACTED").replace(CUSTOM.encode(), b"REDACTED")
+    expected = data.replace(b"Pa55 &amp; w&#246;rd:x", b"REDACTED").replace(
+        CUSTOM.encode(), b"REDACTED"
+    )
     assert ovf.redact(data) == expected != data
 
 
-@pytest.mark.parametrize("inside, left", [
-    ("<ns1:UserPassword>hunter22hunter</ns1:UserPassword>", "<ns1:UserPassword>REDACTED</ns1:UserPassword>"),
-    ("<ns1:UserPassword><![CDATA[hunter22hunter]]></ns1:UserPassword >", "<ns1:UserPassword>REDACTED</ns1:UserPassword >"),
-    ("<UserPassword>hun<!-- ter22 -->ter<b>hunter22hunter</b></UserPassword>", "<UserPassword>REDACTED</UserPassword>"),
-    ("<UserPassword a='>hunter22hunter'>x</UserPassword>", "<UserPassword a='REDACTED'>REDACTED</UserPassword>"),
-    ("<UserPassword\n xsi:nil = \"true\" />", "<UserPassword\n xsi:nil = \"true\" />"),
-    ("<UserPassword></UserPassword>", "<UserPassword></UserPassword>"),
-    ("<AdminPassword>hunter22hunter</AdminPassword>", "<AdminPassword>REDACTED</AdminPassword>"),
-    ("<a userPassword=\"hunter22hunter\" b=\"c\"/>", "<a userPassword=\"REDACTED\" b=\"c\"/>"),
-    ("<Property key='password' value='passwhunter22'/>", "<Property key='password' value='REDACTED'/>"),
-    ("<!-- password: hunter22hunter --><!-- other -->", "<!--REDACTED--><!-- other -->"),
-    ("<?password hunter22hunter?><?password?><?a b?>", "<?password REDACTED?><?password?><?a b?>"),
-    ("<a>&lt;UserPassword>hunter22hunter&lt;/UserPassword></a>", "<a>REDACTED</a>"),
-    ("<a>{\"password\": \"hunter22hunter\"}</a>", "<a>REDACTED</a>"),
-    ("<a>-----BEGIN RSA PRIVATE KEY-----</a>", "<a>REDACTED</a>"),
-    ("<DisableSshPasswordAuthentication>hunter22hunter</DisableSshPasswordAuthentication>",
-     "<DisableSshPasswordAuthentication>REDACTED</DisableSshPasswordAuthentication>"),
-    ("<UserPassword>one11one</UserPassword><c/><UserPassword>two22two</UserPassword>",
-     "<UserPassword>REDACTED</UserPassword><c/><UserPassword>REDACTED</UserPassword>"),
-    ("<Secrets><a>hunter22hunter</a>\n<b c='hunter22hunter'/></Secrets>", "<Secrets>REDACTED</Secrets>"),
-])
+@pytest.mark.parametrize(
+    "inside, left",
+    [
+        (
+            "<ns1:UserPassword>hunter22hunter</ns1:UserPassword>",
+            "<ns1:UserPassword>REDACTED</ns1:UserPassword>",
+        ),
+        (
+            "<ns1:UserPassword><![CDATA[hunter22hunter]]></ns1:UserPassword >",
+            "<ns1:UserPassword>REDACTED</ns1:UserPassword >",
+        ),
+        (
+            "<UserPassword>hun<!-- ter22 -->ter<b>hunter22hunter</b></UserPassword>",
+            "<UserPassword>REDACTED</UserPassword>",
+        ),
+        (
+            "<UserPassword a='>hunter22hunter'>x</UserPassword>",
+            "<UserPassword a='REDACTED'>REDACTED</UserPassword>",
+        ),
+        ('<UserPassword\n xsi:nil = "true" />', '<UserPassword\n xsi:nil = "true" />'),
+        ("<UserPassword></UserPassword>", "<UserPassword></UserPassword>"),
+        (
+            "<AdminPassword>hunter22hunter</AdminPassword>",
+            "<AdminPassword>REDACTED</AdminPassword>",
+        ),
+        ('<a userPassword="hunter22hunter" b="c"/>', '<a userPassword="REDACTED" b="c"/>'),
+        (
+            "<Property key='password' value='passwhunter22'/>",
+            "<Property key='password' value='REDACTED'/>",
+        ),
+        ("<!-- password: hunter22hunter --><!-- other -->", "<!--REDACTED--><!-- other -->"),
+        (
+            "<?password hunter22hunter?><?password?><?a b?>",
+            "<?password REDACTED?><?password?><?a b?>",
+        ),
+        ("<a>&lt;UserPassword>hunter22hunter&lt;/UserPassword></a>", "<a>REDACTED</a>"),
+        ('<a>{"password": "hunter22hunter"}</a>', "<a>REDACTED</a>"),
+        ("<a>-----BEGIN RSA PRIVATE KEY-----</a>", "<a>REDACTED</a>"),
+        (
+            "<DisableSshPasswordAuthentication>hunter22hunter</DisableSshPasswordAuthentication>",
+            "<DisableSshPasswordAuthentication>REDACTED</DisableSshPasswordAuthentication>",
+        ),
+        (
+            "<UserPassword>one11one</UserPassword><c/><UserPassword>two22two</UserPassword>",
+            "<UserPassword>REDACTED</UserPassword><c/><UserPassword>REDACTED</UserPassword>",
+        ),
+        (
+            "<Secrets><a>hunter22hunter</a>\n<b c='hunter22hunter'/></Secrets>",
+            "<Secrets>REDACTED</Secrets>",
+        ),
+    ],
+)
 def test_what_is_struck_out(inside: str, left: str) -> None:
-    assert ovf.redact(with_password(inside)) == with_password(left).replace(CUSTOM.encode(), b"REDACTED")
+    assert ovf.redact(with_password(inside)) == with_password(left).replace(
+        CUSTOM.encode(), b"REDACTED"
+    )
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"no xml", b"<UserPassword>hunter22", WHOLE.encode("utf-16"), b"<a>\xff</a>", b"<!DOCTYPE a><a/>",
-    b"<a>" * 40 + b"</a>" * 40, b"<a>" + b" " * 1024 * 1024 + b"</a>",
-    with_password("<UserPassword>hunter22hunter</UserPassword><Note>it is hunter22hunter</Note>"),
-    with_password("<UserPassword>hunter22hunter</UserPassword><Note>&#104;unter22<![CDATA[hunter]]></Note>"),
-    with_password("<UserPassword>hunter22hunter</UserPassword><hunter22hunter/>"),
-    with_password("<Secrets><a>hunter22hunter</a><b>more</b></Secrets><Note>it is hunter22hunter</Note>"),
-    with_password("<Secrets><a>hun</a>ter</Secrets><Note>it is hunter</Note>"),
-], ids=lambda value: repr(value)[-40:])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no xml",
+        b"<UserPassword>hunter22",
+        WHOLE.encode("utf-16"),
+        b"<a>\xff</a>",
+        b"<!DOCTYPE a><a/>",
+        b"<a>" * 40 + b"</a>" * 40,
+        b"<a>" + b" " * 1024 * 1024 + b"</a>",
+        with_password(
+            "<UserPassword>hunter22hunter</UserPassword><Note>it is hunter22hunter</Note>"
+        ),
+        with_password(
+            "<UserPassword>hunter22hunter</UserPassword><Note>&#104;unter22<![CDATA[hunter]]></Note>"
+        ),
+        with_password("<UserPassword>hunter22hunter</UserPassword><hunter22hunter/>"),
+        with_password(
+            "<Secrets><a>hunter22hunter</a><b>more</b></Secrets><Note>it is hunter22hunter</Note>"
+        ),
+        with_password("<Secrets><a>hun</a>ter</Secrets><Note>it is hunter</Note>"),
+    ],
+    ids=lambda value: repr(value)[-40:],
+)
 def test_what_is_not_sure_leaves_nothing(data: bytes) -> None:
     assert ovf.redact(data) == STUB
     ElementTree.fromstring(STUB)
@@ -300,14 +469,28 @@ def test_what_is_not_sure_leaves_nothing(data: bytes) -> None:
 class RandomDocument:
     """A well-formed document in which a secret lies in several places, dressed at random."""
 
-    SECRET_NAMES = ("UserPassword", "AdminPassword", "CustomData", "wa:UserPassword", "wa:CustomData", "userPassword")
+    SECRET_NAMES = (
+        "UserPassword",
+        "AdminPassword",
+        "CustomData",
+        "wa:UserPassword",
+        "wa:CustomData",
+        "userPassword",
+    )
     NAMES = ("Environment", "wa:Section", "Value", "SSH", "a", "x-y.z")
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
-        self.secret = "".join(dice.choice("abcXYZ019<>&\"' :;%\u00e4\u20ac\U0001f600]/") for _ in range(24)).strip() + "End"
+        self.secret = (
+            "".join(
+                dice.choice("abcXYZ019<>&\"' :;%\u00e4\u20ac\U0001f600]/") for _ in range(24)
+            ).strip()
+            + "End"
+        )
         self.hidden = 0
-        self.data = ('<?xml version="1.0"?>\n<wa:Root xmlns:wa="urn:wa">%s</wa:Root>\n' % self.content(4)).encode()
+        self.data = (
+            '<?xml version="1.0"?>\n<wa:Root xmlns:wa="urn:wa">%s</wa:Root>\n' % self.content(4)
+        ).encode()
 
     def content(self, depth: int) -> str:
         return "".join(self.node(depth) for _ in range(self.dice.randint(1, 4)))
@@ -315,8 +498,17 @@ class RandomDocument:
     def node(self, depth: int) -> str:
         kind = self.dice.randrange(7 if depth else 3)
         if kind < 2:
-            return self.dice.choice(("\r\n  ", "plain", "&#65;&lt;", "<!-- fine -->", "<?go on?>", "<![CDATA[ a > b ]]>",
-                                     "\u00e4"))
+            return self.dice.choice(
+                (
+                    "\r\n  ",
+                    "plain",
+                    "&#65;&lt;",
+                    "<!-- fine -->",
+                    "<?go on?>",
+                    "<![CDATA[ a > b ]]>",
+                    "\u00e4",
+                )
+            )
         if kind < 5:
             self.hidden += 1
             return self.hide(depth)
@@ -358,7 +550,9 @@ class RandomDocument:
 
 
 def everything_said(data: bytes) -> str:
-    """All that a reader could see in a document: its bytes, and each of its texts, attributes and comments decoded."""
+    """All that a reader could see in a document: its bytes, and each of its texts, attributes and
+    comments decoded.
+    """
     builder = ElementTree.TreeBuilder()
     root = ElementTree.fromstring(data, ElementTree.XMLParser(target=builder))
     said = [data.decode("utf-8")]
@@ -374,8 +568,13 @@ def test_a_secret_never_comes_through_in_any_form() -> None:
         document = RandomDocument(dice)
         result = ovf.redact(document.data)
         said = everything_said(result)
-        for form in (document.secret, escape(document.secret), document.secret[:12], document.secret[-12:],
-                     document.secret[6:18]):
+        for form in (
+            document.secret,
+            escape(document.secret),
+            document.secret[:12],
+            document.secret[-12:],
+            document.secret[6:18],
+        ):
             assert form not in said
         seen_before += bool(document.hidden and document.secret in everything_said(document.data))
         kept += result != STUB

@@ -1,4 +1,7 @@
-"""PKCS#12 as openssl makes it and as it does not: the other empty password, parts in parts, no checksum, too much work."""
+"""PKCS#12 as openssl makes it and as it does not: the other empty password, parts in parts, no
+checksum, too much work.
+"""
+
 from __future__ import annotations
 
 import random
@@ -49,8 +52,14 @@ def encrypt(data: bytes, password: bytes) -> bytes:
     padding = 8 - len(data) % 8
     encryptor = Cipher(_triple_des(key), modes.CBC(vector), default_backend()).encryptor()
     parameters = der.encode(der.SEQUENCE, der.encode(der.OCTET_STRING, b"12345678"), b"\2\1\3")
-    return der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, THREE_DES, parameters), der.encode(
-        der.OCTET_STRING, encryptor.update(data + bytes((padding,)) * padding) + encryptor.finalize()))
+    return der.encode(
+        der.SEQUENCE,
+        der.encode(der.SEQUENCE, THREE_DES, parameters),
+        der.encode(
+            der.OCTET_STRING,
+            encryptor.update(data + bytes((padding,)) * padding) + encryptor.finalize(),
+        ),
+    )
 
 
 @pytest.mark.parametrize("password", [pbe.EMPTY, pbe.ABSENT], ids=["empty", "absent"])
@@ -66,7 +75,9 @@ def test_both_spellings_of_the_empty_password(desk: Desk, password: bytes) -> No
     # Encrypted under one of them, checked under the other: that is damage.
     other = pbe.ABSENT if password else pbe.EMPTY
     assert attempt(pkcs12.read, join([certificates, make_safe(shrouded)], other)) == (
-        "MalformedError", "certificate bundle cannot be decrypted")
+        "MalformedError",
+        "certificate bundle cannot be decrypted",
+    )
 
 
 @pytest.mark.parametrize("password", [pbe.EMPTY, pbe.ABSENT], ids=["empty", "absent"])
@@ -76,16 +87,33 @@ def test_both_spellings_where_cryptography_itself_must_read(desk: Desk, password
     plain = der.encode(der.SEQUENCE, *bags_of(certificates))
     key = pbe.derive("sha1", password, b"12345678", 3, pbe.FOR_KEY, 5)
     vector = pbe.derive("sha1", password, b"12345678", 3, pbe.FOR_VECTOR, 8)
-    encrypted = openssl("enc", "-rc2-40-cbc", "-K", key.hex(), "-iv", vector.hex(), "-provider", "legacy", "-provider",
-                        "default", "-in", desk.write("plain", plain))
+    encrypted = openssl(
+        "enc",
+        "-rc2-40-cbc",
+        "-K",
+        key.hex(),
+        "-iv",
+        vector.hex(),
+        "-provider",
+        "legacy",
+        "-provider",
+        "default",
+        "-in",
+        desk.write("plain", plain),
+    )
     parameters = der.encode(der.SEQUENCE, der.encode(der.OCTET_STRING, b"12345678"), b"\2\1\3")
     algorithm = der.encode(der.SEQUENCE, bytes.fromhex("060a2a864886f70d010c0106"), parameters)
     content = der.encode(der.SEQUENCE, DATA, algorithm, der.encode(0x80, encrypted))
-    safe = der.encode(der.SEQUENCE, bytes.fromhex("06092a864886f70d010706"), der.encode(
-        0xA0, der.encode(der.SEQUENCE, b"\2\1\0", content)))
+    safe = der.encode(
+        der.SEQUENCE,
+        bytes.fromhex("06092a864886f70d010706"),
+        der.encode(0xA0, der.encode(der.SEQUENCE, b"\2\1\0", content)),
+    )
     contents = pkcs12.read(join([safe, keys], password))
     assert (len(contents.keys), contents.certificates) == (
-        1, [openssl("x509", "-in", desk.at("one.crt"), "-outform", "DER")])
+        1,
+        [openssl("x509", "-in", desk.at("one.crt"), "-outform", "DER")],
+    )
 
 
 def test_parts_in_parts(desk: Desk) -> None:
@@ -116,15 +144,23 @@ def test_without_a_checksum_or_with_another_password(desk: Desk) -> None:
 
 
 def test_too_much_work(desk: Desk) -> None:
-    with pytest.raises(MalformedError, match="certificate bundle asks for too much work .*iterations=1000001"):
+    with pytest.raises(
+        MalformedError, match="certificate bundle asks for too much work .*iterations=1000001"
+    ):
         pkcs12.read(desk.pkcs12("one", "-iter", "1000001"))
     made = desk.pkcs12("one", "-iter", "2")
     for wrong in (made[:-1] + b"\0", made[:-1] + b"\xff"):
         assert attempt(pkcs12.read, wrong)[0] == "MalformedError"
 
 
-@pytest.mark.parametrize("options", [("-iter", "2"), ("-iter", "2") + NONE, ("-iter", "2", "-macalg", "sha1", "-keypbe",
-                                                                           "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-iter", "2"),
+        ("-iter", "2") + NONE,
+        ("-iter", "2", "-macalg", "sha1", "-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"),
+    ],
+)
 def test_each_flipped_bit(desk: Desk, options: Any) -> None:
     data = desk.pkcs12("one", *options)
     dice = random.Random(4)
@@ -136,9 +172,19 @@ def test_each_flipped_bit(desk: Desk, options: Any) -> None:
 
 
 def test_the_derivation_of_keys() -> None:
-    """Two values that are known elsewhere: those of the tests of several libraries, for the password smeg."""
+    """Two values that are known elsewhere: those of the tests of several libraries, for the
+    password smeg.
+    """
     password = "smeg".encode("utf-16-be") + b"\0\0"
-    assert pbe.derive("sha1", password, bytes.fromhex("0A58CF64530D823F"), 1, pbe.FOR_KEY, 24).hex().upper() == \
-        "8AAAE6297B6CB04642AB5B077851284EB7128F1A2A7FBCA3"
-    assert pbe.derive("sha1", password, bytes.fromhex("0A58CF64530D823F"), 1, pbe.FOR_VECTOR, 8).hex().upper() == \
-        "79993DFE048D3B76"
+    assert (
+        pbe.derive("sha1", password, bytes.fromhex("0A58CF64530D823F"), 1, pbe.FOR_KEY, 24)
+        .hex()
+        .upper()
+        == "8AAAE6297B6CB04642AB5B077851284EB7128F1A2A7FBCA3"
+    )
+    assert (
+        pbe.derive("sha1", password, bytes.fromhex("0A58CF64530D823F"), 1, pbe.FOR_VECTOR, 8)
+        .hex()
+        .upper()
+        == "79993DFE048D3B76"
+    )

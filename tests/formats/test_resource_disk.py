@@ -1,4 +1,5 @@
 """What may be done with a disk, by its bytes; and the parts of that: tables and signatures."""
+
 from __future__ import annotations
 
 import random
@@ -40,7 +41,11 @@ def test_a_large_one_has_a_gpt_with_a_reserved_partition_and_gets_a_new_table() 
     verdict = assess(image.read, SIZE)
     assert (verdict.state, verdict.partition, verdict.table) == (State.FRESH, None, "mbr")
     large = 3 << 40
-    image = Image(large).put(0, gpt([(RESERVED, 34, 2047), (BASIC, 2048, large // 512 - 100)])).put(MIB, FRESH)
+    image = (
+        Image(large)
+        .put(0, gpt([(RESERVED, 34, 2047), (BASIC, 2048, large // 512 - 100)]))
+        .put(MIB, FRESH)
+    )
     assert assess(image.read, large).table == "gpt"
 
 
@@ -58,7 +63,9 @@ def test_an_empty_disk() -> None:
 @pytest.mark.parametrize("at", [0, 3, 5000, 3 * MIB, SIZE // 2, SIZE - 1, SIZE - 3 * MIB])
 def test_a_disk_that_is_not_quite_empty(at: int) -> None:
     image = Image(SIZE).put(at // 4096 * 4096 if at == SIZE // 2 else at, b"\1")
-    if at == SIZE // 2:  # between both ends samples are taken, so a whole block of data is what is seen
+    if (
+        at == SIZE // 2
+    ):  # between both ends samples are taken, so a whole block of data is what is seen
         image.put(at - MIB, b"\1" * 2 * MIB)
     assert state(image) is State.FOREIGN
 
@@ -71,60 +78,125 @@ def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
     assert assess(on_partition(make(LABEL), marked=True).read, SIZE).marked  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("name, image, found", [
-    ("files", on_partition(USED), "5 files or folders"),
-    ("a renamed warning", on_partition(FRESH.replace("DATALOSS".encode("utf-16-le"), "DATAGAIN".encode("utf-16-le"))),
-     "1 files or folders"),
-    ("bytes", on_partition(random.Random(1).getrandbits(8 * 4096).to_bytes(4096, "little")), "unknown content"),
-    ("zeros", on_partition(b""), "unknown content"),
-    ("ext4", on_partition(ext4("mine")), "ext4 labelled mine"),
-    ("ext4 in NTFS", on_partition(FRESH[:1024] + ext4("")[1024:] + FRESH[1200:]), "NTFS and ext4"),
-    ("LUKS", on_partition(b"LUKS\xba\xbe"), "LUKS"),
-    ("LVM", on_partition(bytes(512) + b"LABELONE"), "LVM"),
-    ("swap", on_partition(bytes(4086) + b"SWAPSPACE2"), "swap"),
-    ("ZFS", on_partition(bytes(131072) + b"\x0c\xb1\xba\0\0\0\0\0"), "ZFS"),
-    ("BitLocker", on_partition(b"\xeb\x52\x90-FVE-FS-"), "BitLocker"),
-    ("RAID", on_partition(bytes(4096) + b"\xfc\x4e\x2b\xa9"), "RAID"),
-    ("RAID at the end", Image(SIZE).put(SIZE - 65536, b"\xfc\x4e\x2b\xa9").put(0, WHOLE).put(START, FRESH), "RAID"),
-    ("two", Image(SIZE).put(0, mbr((7, 128, 9000), (7, 10000, SECTORS - 10000))).put(START, FRESH), "2 partitions"),
-    ("a small partition", Image(SIZE).put(0, mbr((7, 128, 60000))).put(START, FRESH), "does not fill"),
-    ("extended", Image(SIZE).put(0, mbr((5, 128, SECTORS - 128))).put(START, FRESH), "extended"),
-    ("no partition", Image(SIZE).put(0, gpt([])), "without partitions"),
-    ("beyond", Image(SIZE).put(0, mbr((7, 128, SECTORS))).put(START, FRESH), "beyond"),
-    ("whole ext4", Image(SIZE).put(0, ext4("lightinit")), "ext4 labelled lightinit on the disk itself"),
-    ("whole NTFS", Image(SIZE).put(0, FRESH), ""),
-    ("whole LUKS", Image(SIZE).put(0, b"LUKS\xba\xbe"), "LUKS"),
-    ("damaged GPT", Image(SIZE).put(0, gpt([(BASIC, 2048, SECTORS - 100)])).put(1040, b"\1\2").put(MIB, FRESH), "damaged"),
-    ("GPT without MBR", Image(SIZE).put(0, bytes(512) + gpt([(BASIC, 2048, SECTORS - 100)])[512:]), "protective"),
-    ("tiny", Image(MIB), "too small"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "name, image, found",
+    [
+        ("files", on_partition(USED), "5 files or folders"),
+        (
+            "a renamed warning",
+            on_partition(
+                FRESH.replace("DATALOSS".encode("utf-16-le"), "DATAGAIN".encode("utf-16-le"))
+            ),
+            "1 files or folders",
+        ),
+        (
+            "bytes",
+            on_partition(random.Random(1).getrandbits(8 * 4096).to_bytes(4096, "little")),
+            "unknown content",
+        ),
+        ("zeros", on_partition(b""), "unknown content"),
+        ("ext4", on_partition(ext4("mine")), "ext4 labelled mine"),
+        (
+            "ext4 in NTFS",
+            on_partition(FRESH[:1024] + ext4("")[1024:] + FRESH[1200:]),
+            "NTFS and ext4",
+        ),
+        ("LUKS", on_partition(b"LUKS\xba\xbe"), "LUKS"),
+        ("LVM", on_partition(bytes(512) + b"LABELONE"), "LVM"),
+        ("swap", on_partition(bytes(4086) + b"SWAPSPACE2"), "swap"),
+        ("ZFS", on_partition(bytes(131072) + b"\x0c\xb1\xba\0\0\0\0\0"), "ZFS"),
+        ("BitLocker", on_partition(b"\xeb\x52\x90-FVE-FS-"), "BitLocker"),
+        ("RAID", on_partition(bytes(4096) + b"\xfc\x4e\x2b\xa9"), "RAID"),
+        (
+            "RAID at the end",
+            Image(SIZE).put(SIZE - 65536, b"\xfc\x4e\x2b\xa9").put(0, WHOLE).put(START, FRESH),
+            "RAID",
+        ),
+        (
+            "two",
+            Image(SIZE).put(0, mbr((7, 128, 9000), (7, 10000, SECTORS - 10000))).put(START, FRESH),
+            "2 partitions",
+        ),
+        (
+            "a small partition",
+            Image(SIZE).put(0, mbr((7, 128, 60000))).put(START, FRESH),
+            "does not fill",
+        ),
+        (
+            "extended",
+            Image(SIZE).put(0, mbr((5, 128, SECTORS - 128))).put(START, FRESH),
+            "extended",
+        ),
+        ("no partition", Image(SIZE).put(0, gpt([])), "without partitions"),
+        ("beyond", Image(SIZE).put(0, mbr((7, 128, SECTORS))).put(START, FRESH), "beyond"),
+        (
+            "whole ext4",
+            Image(SIZE).put(0, ext4("lightinit")),
+            "ext4 labelled lightinit on the disk itself",
+        ),
+        ("whole NTFS", Image(SIZE).put(0, FRESH), ""),
+        ("whole LUKS", Image(SIZE).put(0, b"LUKS\xba\xbe"), "LUKS"),
+        (
+            "damaged GPT",
+            Image(SIZE)
+            .put(0, gpt([(BASIC, 2048, SECTORS - 100)]))
+            .put(1040, b"\1\2")
+            .put(MIB, FRESH),
+            "damaged",
+        ),
+        (
+            "GPT without MBR",
+            Image(SIZE).put(0, bytes(512) + gpt([(BASIC, 2048, SECTORS - 100)])[512:]),
+            "protective",
+        ),
+        ("tiny", Image(MIB), "too small"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_what_is_somebodys(name: str, image: Image, found: str) -> None:
     verdict = assess(image.read, image.size)
     assert verdict.state is State.FOREIGN and found in verdict.found, verdict
-    # The mark of an earlier attempt gives nothing of that away, except where there is nothing but zeros.
+    # The mark of an earlier attempt gives nothing of that away, except where there is nothing but
+    # zeros.
     if image.size == SIZE and name != "zeros":
         marked = Image(SIZE).put(MARK_AT, MARK)
-        marked.pieces = image.pieces[:1] + marked.pieces + image.pieces[1:] if len(image.pieces) > 1 else \
-            marked.pieces + image.pieces
+        marked.pieces = (
+            image.pieces[:1] + marked.pieces + image.pieces[1:]
+            if len(image.pieces) > 1
+            else marked.pieces + image.pieces
+        )
         assert assess(marked.read, SIZE).state is State.FOREIGN
 
 
-@pytest.mark.parametrize("file, size, expected", [("README", 100, State.FRESH), ("README", 70000, State.FOREIGN)])
+@pytest.mark.parametrize(
+    "file, size, expected", [("README", 100, State.FRESH), ("README", 70000, State.FOREIGN)]
+)
 def test_a_warning_too_long_to_be_one(file: str, size: int, expected: State) -> None:
     from lightinit.formats.ntfs import Entry
     from lightinit.formats.resource_disk import _is_platforms
 
-    assert _is_platforms(Entry(("dataloss_warning_readme.TXT",), False, size)) is (expected is State.FRESH)
+    assert _is_platforms(Entry(("dataloss_warning_readme.TXT",), False, size)) is (
+        expected is State.FRESH
+    )
     assert not _is_platforms(Entry(("DATALOSS_WARNING_README.txt",), True, 0))
     assert not _is_platforms(Entry(("$RECYCLE.BIN", "S-1-5-18", "$R12345.doc"), False, 1))
     assert not _is_platforms(Entry(("System Volume Information",), False, 1))
     assert not _is_platforms(Entry(("notes", "DATALOSS_WARNING_README.txt"), False, 1))
 
 
-@pytest.mark.parametrize("content, expected", [
-    (FRESH, State.FRESH), (b"", State.UNFINISHED), (xfs(LABEL, True), State.UNFINISHED), (ext4(LABEL), State.OURS),
-    (xfs("data", True), State.FOREIGN), (b"\0" * 1023 + b"\1", State.FOREIGN), (b"\1", State.FOREIGN), (USED, State.FOREIGN),
-])
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (FRESH, State.FRESH),
+        (b"", State.UNFINISHED),
+        (xfs(LABEL, True), State.UNFINISHED),
+        (ext4(LABEL), State.OURS),
+        (xfs("data", True), State.FOREIGN),
+        (b"\0" * 1023 + b"\1", State.FOREIGN),
+        (b"\1", State.FOREIGN),
+        (USED, State.FOREIGN),
+    ],
+)
 def test_what_lightinit_had_begun(content: bytes, expected: State) -> None:
     assert state(on_partition(content, marked=True)) is expected
 
@@ -139,8 +211,9 @@ def test_what_lightinit_had_begun_on_an_empty_disk() -> None:
 def test_tables(sector_bytes: int) -> None:
     image = Image(SIZE).put(0, gpt([(LINUX, 256, 300)], sector_bytes))
     table = read_table(image.read, SIZE, sector_bytes)
-    assert table.kind == "gpt" and [(each.number, each.kind, each.start, each.size_bytes) for each in table.partitions] == [
-        (1, LINUX, 256 * sector_bytes, 45 * sector_bytes)]
+    assert table.kind == "gpt" and [
+        (each.number, each.kind, each.start, each.size_bytes) for each in table.partitions
+    ] == [(1, LINUX, 256 * sector_bytes, 45 * sector_bytes)]
     table = read_table(Image(SIZE).put(0, mbr((7, 128, 200))).read, SIZE, sector_bytes)
     assert [(each.kind, each.start) for each in table.partitions] == [("07", 128 * sector_bytes)]
     assert read_table(Image(SIZE).read, SIZE, sector_bytes).kind == ""
@@ -149,7 +222,9 @@ def test_tables(sector_bytes: int) -> None:
 def test_a_type_is_changed_and_nothing_else() -> None:
     before = mbr((7, 128, 200), (7, 400, 200))
     after = set_linux_type(before, 2)
-    assert [at for at in range(512) if before[at] != after[at]] == [0x1BE + 16 + 4] and after[0x1BE + 20] == 0x83
+    assert [at for at in range(512) if before[at] != after[at]] == [0x1BE + 16 + 4] and after[
+        0x1BE + 20
+    ] == 0x83
 
 
 @pytest.mark.parametrize("damage", [(0x1BE, b"\1"), (0x1C6, b"\0\0\0\0")])
@@ -162,7 +237,9 @@ def test_an_mbr_that_cannot_be(damage: "tuple[int, bytes]") -> None:
 @pytest.mark.parametrize("kind, at, mark", signatures.MARKS)
 def test_each_mark_is_seen(kind: str, at: int, mark: bytes) -> None:
     image = Image(SIZE).put(START + at, mark)
-    assert kind in [each.kind for each in signatures.find_signatures(image.read, START, SIZE - START)]
+    assert kind in [
+        each.kind for each in signatures.find_signatures(image.read, START, SIZE - START)
+    ]
 
 
 def test_a_disk_that_gives_errors_is_not_taken_for_empty() -> None:

@@ -1,4 +1,5 @@
 """What tests of the network share: files with a time of change, and a clock with a plan."""
+
 from __future__ import annotations
 
 import os

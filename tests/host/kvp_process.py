@@ -1,9 +1,10 @@
 """Run by test_kvp.py as another process: it holds a lock on the pool, or appends to it.
 
-    python3 kvp_process.py hold flock|lockf PATH          until its standard input ends; says "held"
-    python3 kvp_process.py append ROOT FIRST COUNT        as lightinit does
-    python3 kvp_process.py append-limited ROOT BYTES      with a limit on the size of files; says what went wrong
+python3 kvp_process.py hold flock|lockf PATH          until its standard input ends; says "held"
+python3 kvp_process.py append ROOT FIRST COUNT        as lightinit does python3 kvp_process.py
+append-limited ROOT BYTES      with a limit on the size of files; says what went wrong
 """
+
 from __future__ import annotations
 
 import fcntl

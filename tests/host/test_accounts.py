@@ -1,4 +1,5 @@
 """Account files under their lock, and homes. Users made by real tools are in tests/real_tools."""
+
 from __future__ import annotations
 
 import fcntl
@@ -14,7 +15,9 @@ from lightinit.host.clock import Clock
 from lightinit.host.system import System
 
 ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+needs_root = pytest.mark.skipif(
+    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+)
 BOOT_S = 1700000000.0
 BOB = (4321, 4321) if ROOT else (os.getuid(), os.getgid())
 
@@ -53,13 +56,17 @@ def mode_of(path: str) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-# -- files and the lock ------------------------------------------------------------------------------------------------
+# -- files and the lock
+# ------------------------------------------------------------------------------------------------
+
 
 def test_an_account_file_keeps_its_mode_owner_and_odd_bytes(tmp_path: Any) -> None:
     path = put(tmp_path, "/etc/shadow", b"j\xf6rg:*:1\n", 0o640)
     if ROOT:
         os.chown(path, 0, 42)
-    assert account_files.edit_account_file(System(tmp_path), "/etc/shadow", lambda text: text + "bob:*:1\n")
+    assert account_files.edit_account_file(
+        System(tmp_path), "/etc/shadow", lambda text: text + "bob:*:1\n"
+    )
     assert get(path) == b"j\xf6rg:*:1\nbob:*:1\n"
     assert mode_of(path) == 0o640
     assert not ROOT or os.lstat(path).st_gid == 42
@@ -87,17 +94,24 @@ def test_an_account_file_that_is_a_directory(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [17 * 1024 * 1024, None])
-def test_an_account_file_that_cannot_be_read_is_never_taken_for_empty(tmp_path: Any, size: Any) -> None:
+def test_an_account_file_that_cannot_be_read_is_never_taken_for_empty(
+    tmp_path: Any, size: Any
+) -> None:
     (tmp_path / "etc").mkdir()
     if size:
         put(tmp_path, "/etc/passwd", b"\n" * size)
     else:
         os.mkfifo(str(tmp_path) + "/etc/passwd")
-    for act in (lambda: account_files.read_account_file(System(tmp_path), "/etc/passwd"),
-                lambda: account_files.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x")):
+    for act in (
+        lambda: account_files.read_account_file(System(tmp_path), "/etc/passwd"),
+        lambda: account_files.edit_account_file(System(tmp_path), "/etc/passwd", lambda text: "x"),
+    ):
         with pytest.raises(ProvisioningError) as caught:
             act()
-        assert caught.value.reason == "account file cannot be read" and caught.value.details["path"] == "/etc/passwd"
+        assert (
+            caught.value.reason == "account file cannot be read"
+            and caught.value.details["path"] == "/etc/passwd"
+        )
 
 
 def test_a_missing_or_a_long_account_file(tmp_path: Any) -> None:
@@ -106,26 +120,43 @@ def test_a_missing_or_a_long_account_file(tmp_path: Any) -> None:
     assert len(account_files.read_account_file(System(tmp_path), "/etc/passwd")) == 2 * 1024 * 1024
 
 
-# -- locks that a crash left ---------------------------------------------------------------------------------------------
+# -- locks that a crash left
+# ---------------------------------------------------------------------------------------------
+
 
 def put_lock(root: Any, name: str, data: bytes, age_s: float) -> None:
     path = put(root, name, data, 0o600)
     os.utime(path, (0, BOOT_S + 100.0 - age_s))
 
 
-@pytest.mark.parametrize("name, data, age_s, stale", [
-    ("/etc/passwd.lock", b"1\0", 50.0, True),  # names a process of this boot that is none of the tools
-    ("/etc/passwd.lock", b"77\0", 50.0, False),
-    ("/etc/shadow.lock", b"77\n", 50.0, False),
-    ("/etc/passwd.lock", b"77\0", 101.0, True),  # older than this boot: another process has the number now
-    ("/etc/group.lock", b"99", 50.0, True),
-    ("/etc/gshadow.lock", b"", 50.0, False),  # names nobody, and a tool is at work
-    ("/etc/subuid.lock", b"", 101.0, True),
-    ("/etc/passwd.lock", b"99", -3e8, True),  # made while the clock was another
-    ("/etc/passwd+", b"root:x:0:0::/:\n", 50.0, False),
-    ("/etc/passwd+", b"root:x:0:0::/:\n", 101.0, True),
-])
-def test_only_a_stale_lock_is_removed(tmp_path: Any, name: str, data: bytes, age_s: float, stale: bool) -> None:
+@pytest.mark.parametrize(
+    "name, data, age_s, stale",
+    [
+        (
+            "/etc/passwd.lock",
+            b"1\0",
+            50.0,
+            True,
+        ),  # names a process of this boot that is none of the tools
+        ("/etc/passwd.lock", b"77\0", 50.0, False),
+        ("/etc/shadow.lock", b"77\n", 50.0, False),
+        (
+            "/etc/passwd.lock",
+            b"77\0",
+            101.0,
+            True,
+        ),  # older than this boot: another process has the number now
+        ("/etc/group.lock", b"99", 50.0, True),
+        ("/etc/gshadow.lock", b"", 50.0, False),  # names nobody, and a tool is at work
+        ("/etc/subuid.lock", b"", 101.0, True),
+        ("/etc/passwd.lock", b"99", -3e8, True),  # made while the clock was another
+        ("/etc/passwd+", b"root:x:0:0::/:\n", 50.0, False),
+        ("/etc/passwd+", b"root:x:0:0::/:\n", 101.0, True),
+    ],
+)
+def test_only_a_stale_lock_is_removed(
+    tmp_path: Any, name: str, data: bytes, age_s: float, stale: bool
+) -> None:
     put(tmp_path, "/proc/uptime", b"100.00 99.00\n")
     put(tmp_path, "/proc/1/comm", b"systemd\n")
     put(tmp_path, "/proc/77/comm", b"useradd\n")
@@ -191,7 +222,9 @@ def test_a_lock_that_is_never_given_up_ends_in_an_error(tmp_path: Any) -> None:
         os.waitpid(child, 0)
 
 
-# -- homes -------------------------------------------------------------------------------------------------------------
+# -- homes
+# --------------------------------------------------------------------------------------------------
+
 
 def make(root: Any, adopt: bool = False, mode: int = 0o750) -> bool:
     return accounts.make_home(System(root), "/home/bob", BOB, mode, "/etc/skel", adopt)
@@ -206,12 +239,18 @@ def test_a_home_comes_from_skel_with_its_links_and_modes(tmp_path: Any) -> None:
     assert make(tmp_path)
     home = str(tmp_path) + "/home/bob"
     assert sorted(os.listdir(home)) == [".config", ".profile", "link"]
-    assert (mode_of(home), mode_of(home + "/.profile"), mode_of(home + "/.config/deep/run")) == (0o750, 0o644, 0o755)
+    assert (mode_of(home), mode_of(home + "/.profile"), mode_of(home + "/.config/deep/run")) == (
+        0o750,
+        0o644,
+        0o755,
+    )
     assert os.readlink(home + "/link") == "/etc/shadow"
     for folder, folders, names in os.walk(home):
         for name in [""] + folders + names:
             assert os.lstat(os.path.join(folder, name)).st_uid == BOB[0]
-    assert os.lstat(str(tmp_path) + "/etc/shadow").st_uid == os.geteuid(), "a link in skel gives nothing away"
+    assert os.lstat(str(tmp_path) + "/etc/shadow").st_uid == os.geteuid(), (
+        "a link in skel gives nothing away"
+    )
     assert os.listdir(str(tmp_path) + "/home") == ["bob"]
     assert not make(tmp_path), "the second time there is nothing to do"
 
@@ -251,7 +290,9 @@ def test_a_home_of_somebody_elses(tmp_path: Any) -> None:
     with pytest.raises(ProvisioningError, match="home belongs to another user") as caught:
         make(tmp_path, adopt=True)
     assert caught.value.details["uid"] == "5555"
-    assert "remove it" in caught.value.details["hint"] and "chown -R" in caught.value.details["hint"]
+    assert (
+        "remove it" in caught.value.details["hint"] and "chown -R" in caught.value.details["hint"]
+    )
     assert os.lstat(str(tmp_path) + "/home/bob").st_uid == 5555
 
 
@@ -262,9 +303,16 @@ def test_a_home_that_is_not_absolute(tmp_path: Any, home: str) -> None:
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("mode, sh_mode, yes", [
-    (0o755, 0o755, True), (0o755, None, True), (None, 0o755, False), (0o644, 0o755, False), (None, None, True),
-])
+@pytest.mark.parametrize(
+    "mode, sh_mode, yes",
+    [
+        (0o755, 0o755, True),
+        (0o755, None, True),
+        (None, 0o755, False),
+        (0o644, 0o755, False),
+        (None, None, True),
+    ],
+)
 def test_a_shell_that_is_there(tmp_path: Any, mode: Any, sh_mode: Any, yes: bool) -> None:
     if mode:
         put(tmp_path, "/usr/bin/zsh", b"", mode)
@@ -275,7 +323,9 @@ def test_a_shell_that_is_there(tmp_path: Any, mode: Any, sh_mode: Any, yes: bool
 
 def test_on_a_live_machine_a_shell_has_to_be_there() -> None:
     assert accounts.can_be_shell(System("/"), "/bin/sh")
-    assert not accounts.can_be_shell(System("/"), "/bin/zsh-missing") and not accounts.can_be_shell(System("/"), "/bin")
+    assert not accounts.can_be_shell(System("/"), "/bin/zsh-missing") and not accounts.can_be_shell(
+        System("/"), "/bin"
+    )
 
 
 def test_in_a_scratch_root_no_tool_is_run(tmp_path: Any) -> None:

@@ -1,4 +1,5 @@
 """Other agents: told by the files that their packages lay down and that enabling them adds."""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +13,12 @@ from lightinit.host.system import System
 UNITS = "/lib/systemd/system/"
 WANTS = "/etc/systemd/system/multi-user.target.wants/"
 CLOUD_WANTS = "/etc/systemd/system/cloud-init.target.wants/"
-CLOUD_UNITS = ("cloud-init-local.service", "cloud-init.service", "cloud-config.service", "cloud-final.service")
+CLOUD_UNITS = (
+    "cloud-init-local.service",
+    "cloud-init.service",
+    "cloud-config.service",
+    "cloud-final.service",
+)
 
 
 class Disk:
@@ -51,7 +57,9 @@ class Disk:
             self.put("/etc/init.d/" + unit[:-8], 0o755)
             self.link("/etc/rc2.d/S01" + unit[:-8], "../init.d/" + unit[:-8])
 
-    def install_waagent(self, conf: str = "Provisioning.Agent=auto\n", unit: str = "walinuxagent") -> None:
+    def install_waagent(
+        self, conf: str = "Provisioning.Agent=auto\n", unit: str = "walinuxagent"
+    ) -> None:
         """As Debian 12's package 2.7.3 does, its postinst included."""
         self.put("/usr/sbin/waagent", 0o755)
         self.put("/etc/waagent.conf", text=conf)
@@ -90,14 +98,19 @@ def test_removed_but_not_purged(tmp_path: Any) -> None:
     assert disk.agents == []
 
 
-@pytest.mark.parametrize("files, cmdline, active", [
-    ([], "quiet cloud-init=disabled", False),
-    ([], "quiet cloud-init=disabledx", True),
-    (["cloud-init.disabled"], "", False),
-    (["cloud-init.disabled"], "cloud-init=enabled quiet", True),
-    (["cloud-init.disabled", "cloud-init.enabled"], "", True),
-])
-def test_cloud_init_switched_off(tmp_path: Any, files: List[str], cmdline: str, active: bool) -> None:
+@pytest.mark.parametrize(
+    "files, cmdline, active",
+    [
+        ([], "quiet cloud-init=disabled", False),
+        ([], "quiet cloud-init=disabledx", True),
+        (["cloud-init.disabled"], "", False),
+        (["cloud-init.disabled"], "cloud-init=enabled quiet", True),
+        (["cloud-init.disabled", "cloud-init.enabled"], "", True),
+    ],
+)
+def test_cloud_init_switched_off(
+    tmp_path: Any, files: List[str], cmdline: str, active: bool
+) -> None:
     disk = Disk(tmp_path)
     disk.install_cloud_init()
     disk.put("/proc/cmdline", text="root=/dev/sda1 %s\n" % cmdline)
@@ -113,7 +126,9 @@ def test_cloud_init_disabled_unit_by_unit(tmp_path: Any) -> None:
         disk.remove(CLOUD_WANTS + unit)
     assert disk.agents == ["cloud-init"], "one of them still starts"
     disk.remove(CLOUD_WANTS + CLOUD_UNITS[-1])
-    assert disk.agents == [], "systemd passes over the init scripts, since it has units of their names"
+    assert disk.agents == [], (
+        "systemd passes over the init scripts, since it has units of their names"
+    )
 
 
 def test_cloud_init_masked(tmp_path: Any) -> None:
@@ -125,7 +140,9 @@ def test_cloud_init_masked(tmp_path: Any) -> None:
     assert disk.agents == []
 
 
-@pytest.mark.parametrize("name", ["system/cloud-init.target", "system-generators/cloud-init-generator"])
+@pytest.mark.parametrize(
+    "name", ["system/cloud-init.target", "system-generators/cloud-init-generator"]
+)
 def test_cloud_inits_target_or_generator_masked(tmp_path: Any, name: str) -> None:
     disk = Disk(tmp_path)
     disk.install_cloud_init()
@@ -142,19 +159,22 @@ def test_cloud_init_without_its_generator(tmp_path: Any) -> None:
     assert disk.agents == ["cloud-init"]
 
 
-@pytest.mark.parametrize("conf, active", [
-    ("Provisioning.Agent=auto\n", True),
-    ("Provisioning.Agent=waagent\n", True),
-    ("Provisioning.Agent=cloud-init\n", True),
-    ("Provisioning.Agent = disabled  # lightinit does it\n", False),
-    ('Provisioning.Agent="Disabled"\n', False),
-    ("Provisioning.Agent=auto\nProvisioning.Agent=disabled\n", False),
-    ("#Provisioning.Agent=disabled\n", True),
-    ("Provisioning.Enabled=n\n", False),
-    ("Provisioning.Enabled=n\nProvisioning.Agent=auto\n", True),
-    ("Provisioning.Enabled=y\n", True),
-    ("", True),
-])
+@pytest.mark.parametrize(
+    "conf, active",
+    [
+        ("Provisioning.Agent=auto\n", True),
+        ("Provisioning.Agent=waagent\n", True),
+        ("Provisioning.Agent=cloud-init\n", True),
+        ("Provisioning.Agent = disabled  # lightinit does it\n", False),
+        ('Provisioning.Agent="Disabled"\n', False),
+        ("Provisioning.Agent=auto\nProvisioning.Agent=disabled\n", False),
+        ("#Provisioning.Agent=disabled\n", True),
+        ("Provisioning.Enabled=n\n", False),
+        ("Provisioning.Enabled=n\nProvisioning.Agent=auto\n", True),
+        ("Provisioning.Enabled=y\n", True),
+        ("", True),
+    ],
+)
 def test_waagents_provisioning_switched_off(tmp_path: Any, conf: str, active: bool) -> None:
     disk = Disk(tmp_path)
     disk.install_waagent(conf)

@@ -1,4 +1,5 @@
 """Which disk is the resource disk, by a made-up /sys and /dev."""
+
 from __future__ import annotations
 
 import os
@@ -7,10 +8,21 @@ from typing import Any
 import pytest
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.disks import Device, Disk, count_direct_nvme, find_named_disk, find_resource_disk, holders, partitions
+from lightinit.host.disks import (
+    Device,
+    Disk,
+    count_direct_nvme,
+    find_named_disk,
+    find_resource_disk,
+    holders,
+    partitions,
+)
 from lightinit.host.system import System
 
-GEN1_OS, GEN1_RESOURCE = "{00000000-0000-8899-0000-000000000000}", "{00000000-0001-8899-0000-000000000000}"
+GEN1_OS, GEN1_RESOURCE = (
+    "{00000000-0000-8899-0000-000000000000}",
+    "{00000000-0001-8899-0000-000000000000}",
+)
 GEN2, GEN2_DATA = "{f8b3781a-1e82-4818-a1c3-63d806ec15bb}", "{f8b3781b-1e82-4818-a1c3-63d806ec15bb}"
 
 
@@ -43,19 +55,36 @@ class Tree:
 
 
 def test_generation_1(tmp_path: Any) -> None:
-    tree = Tree(tmp_path).vmbus(GEN1_OS, "sda").vmbus(GEN1_RESOURCE, "sdb", "1:0:1:0").vmbus(GEN2_DATA, "sdc", "3:0:0:1")
+    tree = (
+        Tree(tmp_path)
+        .vmbus(GEN1_OS, "sda")
+        .vmbus(GEN1_RESOURCE, "sdb", "1:0:1:0")
+        .vmbus(GEN2_DATA, "sdc", "3:0:0:1")
+    )
     assert find_resource_disk(tree.system) == Disk("sdb")
 
 
 def test_generation_2(tmp_path: Any) -> None:
-    tree = Tree(tmp_path).vmbus(GEN2, "sdc").vmbus(GEN2, "sda", "0:0:0:1").vmbus(GEN2, "sr0", "0:0:0:2", "5")
+    tree = (
+        Tree(tmp_path)
+        .vmbus(GEN2, "sdc")
+        .vmbus(GEN2, "sda", "0:0:0:1")
+        .vmbus(GEN2, "sr0", "0:0:0:2", "5")
+    )
     tree.vmbus(GEN2_DATA, "sdb", "1:0:0:1")
     assert find_resource_disk(tree.system) == Disk("sda")
-    assert find_resource_disk(tree.link("/dev/disk/azure/resource", "../../sda").system) == Disk("sda")
+    assert find_resource_disk(tree.link("/dev/disk/azure/resource", "../../sda").system) == Disk(
+        "sda"
+    )
 
 
 def test_a_size_without_one(tmp_path: Any) -> None:
-    tree = Tree(tmp_path).vmbus(GEN2, "sda").vmbus(GEN2, "sr0", "0:0:0:1", "5").vmbus(GEN2_DATA, "sdb", "1:0:0:1")
+    tree = (
+        Tree(tmp_path)
+        .vmbus(GEN2, "sda")
+        .vmbus(GEN2, "sr0", "0:0:0:1", "5")
+        .vmbus(GEN2_DATA, "sdb", "1:0:0:1")
+    )
     assert find_resource_disk(tree.system) is None
     assert find_resource_disk(System(str(tmp_path / "empty"))) is None
 
@@ -79,14 +108,20 @@ def test_no_agreement(tmp_path: Any, two: str) -> None:
     elif two == "bus":
         tree.vmbus(GEN2, "sda", "0:0:0:1").vmbus(GEN1_RESOURCE, "sdb", "1:0:1:0")
     else:
-        tree.link("/dev/disk/azure/resource", "../../sdb").link("/dev/disk/cloud/azure_resource", "../../sdc")
+        tree.link("/dev/disk/azure/resource", "../../sdb").link(
+            "/dev/disk/cloud/azure_resource", "../../sdc"
+        )
     with pytest.raises(ProvisioningError, match="resource disk is ambiguous"):
         find_resource_disk(tree.system)
 
 
 def test_local_nvme_disks_are_counted(tmp_path: Any) -> None:
     tree = Tree(tmp_path)
-    models = ("MSFT NVMe Accelerator v1.0", "Microsoft NVMe Direct Disk v2", "Microsoft NVMe Direct Disk")
+    models = (
+        "MSFT NVMe Accelerator v1.0",
+        "Microsoft NVMe Direct Disk v2",
+        "Microsoft NVMe Direct Disk",
+    )
     for number, model in enumerate(models):
         tree.put("/sys/class/block/nvme%dn1/device/model" % number, model + "   \n")
     assert count_direct_nvme(tree.system) == 2

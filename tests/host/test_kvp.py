@@ -1,4 +1,7 @@
-"""The key-value pool's file: locks of real processes, what is not safe to write, what an earlier boot or a crash left."""
+"""The key-value pool's file: locks of real processes, what is not safe to write, what an earlier
+boot or a crash left.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -25,7 +28,9 @@ OLD = encode_record("OLD", "report")
 NEW = encode_record("NEW", "report")
 BOOT = "/proc/sys/kernel/random/boot_id"
 PROCESS = os.path.join(HERE, "tests", "host", "kvp_process.py")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files away, or mounts, which takes root")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="gives files away, or mounts, which takes root"
+)
 
 
 def machine(tmp_path: Path, clock: Optional[ScriptedClock] = None) -> System:
@@ -41,13 +46,20 @@ def append(system: System, data: bytes = NEW) -> None:
 
 
 def other(*arguments: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, PROCESS] + list(arguments), cwd=HERE, stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=HERE))
+    return subprocess.Popen(
+        [sys.executable, PROCESS] + list(arguments),
+        cwd=HERE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=HERE),
+    )
 
 
 @contextlib.contextmanager
 def held(kind: str, path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Another process holds a lock on the file until the end of the block, or until its input is closed."""
+    """Another process holds a lock on the file until the end of the block, or until its input is
+    closed.
+    """
     process = other("hold", kind, str(path))
     assert process.stdin is not None and process.stdout is not None
     try:
@@ -65,7 +77,9 @@ def test_the_file_is_made_as_the_daemon_makes_it(tmp_path: Path) -> None:
         report_provisioning(machine(tmp_path), "result=success|agent=lightinit")
     finally:
         os.umask(umask)
-    assert records((tmp_path / POOL).read_bytes()) == [("PROVISIONING_REPORT", "result=success|agent=lightinit")]
+    assert records((tmp_path / POOL).read_bytes()) == [
+        ("PROVISIONING_REPORT", "result=success|agent=lightinit")
+    ]
     assert stat.S_IMODE((tmp_path / POOL).stat().st_mode) == 0o644
     assert stat.S_IMODE((tmp_path / "var/lib/hyperv").stat().st_mode) == 0o755
 
@@ -77,7 +91,9 @@ def test_what_is_there_stays_in_front(tmp_path: Path) -> None:
     assert keys(tmp_path) == ["OLD", "NEW", "event|0", "event|1"]
 
 
-# -- locks -------------------------------------------------------------------------------------------------------------
+# -- locks
+# --------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("kind", ["flock", "lockf"])
 def test_a_lock_that_is_held_for_ever_ends_in_an_error(tmp_path: Path, kind: str) -> None:
@@ -95,6 +111,7 @@ def test_a_lock_that_is_held_for_ever_ends_in_an_error(tmp_path: Path, kind: str
 def test_a_lock_that_is_given_back_is_waited_for(tmp_path: Path, kind: str) -> None:
     put(tmp_path, POOL, OLD)
     with held(kind, tmp_path / POOL) as process:
+
         def give_back() -> None:
             assert process.stdin is not None
             process.stdin.close()
@@ -116,6 +133,7 @@ def test_the_one_lock_is_not_kept_while_the_other_is_waited_for(tmp_path: Path) 
     put(tmp_path, POOL, OLD)
     seen = []
     with held("lockf", tmp_path / POOL) as process:
+
         def take_the_other() -> None:
             with held("flock", tmp_path / POOL):
                 seen.append("taken")
@@ -130,6 +148,7 @@ def test_the_one_lock_is_not_kept_while_the_other_is_waited_for(tmp_path: Path) 
 def test_a_file_that_is_replaced_while_its_lock_is_waited_for(tmp_path: Path) -> None:
     put(tmp_path, POOL, OLD)
     with held("flock", tmp_path / POOL) as process:
+
         def replace_it() -> None:
             put(tmp_path, POOL + ".new", b"")
             os.replace(str(tmp_path / POOL) + ".new", str(tmp_path / POOL))
@@ -145,11 +164,16 @@ def test_many_at_once_tear_nothing(tmp_path: Path) -> None:
     writers = [other("append", str(tmp_path), str(100 * number), "25") for number in range(6)]
     assert [writer.wait(120) for writer in writers] == [0] * 6
     seen = records((tmp_path / POOL).read_bytes())
-    assert sorted(seen) == sorted(("key-%d" % number, "value-%d" % number)
-                                  for first in range(0, 600, 100) for number in range(first, first + 25))
+    assert sorted(seen) == sorted(
+        ("key-%d" % number, "value-%d" % number)
+        for first in range(0, 600, 100)
+        for number in range(first, first + 25)
+    )
 
 
-# -- not safe ----------------------------------------------------------------------------------------------------------
+# -- not safe
+# --------------------------------------------------------------------------------------------------
+
 
 def as_link(path: Path) -> None:
     path.with_name("elsewhere").write_bytes(b"precious")
@@ -173,9 +197,16 @@ def as_directory(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("make, why", [
-    (as_link, "symbolic link"), (as_dangling_link, "symbolic link"), (as_fifo, "no regular file"),
-    (as_hard_link, "hard link"), (as_directory, "no regular file")])
+@pytest.mark.parametrize(
+    "make, why",
+    [
+        (as_link, "symbolic link"),
+        (as_dangling_link, "symbolic link"),
+        (as_fifo, "no regular file"),
+        (as_hard_link, "hard link"),
+        (as_directory, "no regular file"),
+    ],
+)
 def test_what_is_no_plain_file_is_not_written(tmp_path: Path, make: Any, why: str) -> None:
     path = tmp_path / POOL
     path.parent.mkdir(parents=True)
@@ -197,9 +228,14 @@ def test_a_device_is_not_even_opened(tmp_path: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("which, why", [(POOL, "it belongs to another user"),
-                                        ("var/lib/hyperv", "the directory belongs to another user"),
-                                        ("var", "the directory belongs to another user")])
+@pytest.mark.parametrize(
+    "which, why",
+    [
+        (POOL, "it belongs to another user"),
+        ("var/lib/hyperv", "the directory belongs to another user"),
+        ("var", "the directory belongs to another user"),
+    ],
+)
 def test_what_is_somebody_elses_is_not_written(tmp_path: Path, which: str, why: str) -> None:
     put(tmp_path, POOL, OLD)
     os.chown(str(tmp_path / which), 65534, 65534)
@@ -208,7 +244,9 @@ def test_what_is_somebody_elses_is_not_written(tmp_path: Path, which: str, why: 
     assert keys(tmp_path) == ["OLD"]
 
 
-@pytest.mark.parametrize("mode, fine", [(0o777, False), (0o757, False), (0o1777, True), (0o755, True), (0o700, True)])
+@pytest.mark.parametrize(
+    "mode, fine", [(0o777, False), (0o757, False), (0o1777, True), (0o755, True), (0o700, True)]
+)
 def test_a_directory_that_others_may_write_to(tmp_path: Path, mode: int, fine: bool) -> None:
     put(tmp_path, POOL, OLD)
     (tmp_path / "var/lib").chmod(mode)
@@ -228,7 +266,9 @@ def test_a_link_of_roots_on_the_way_is_followed_inside_the_root(tmp_path: Path) 
     assert records((tmp_path / "data/lib/hyperv/.kvp_pool_1").read_bytes())[0][0] == "NEW"
 
 
-# -- full --------------------------------------------------------------------------------------------------------------
+# -- full
+# --------------------------------------------------------------------------------------------------
+
 
 def test_a_pool_with_as_many_records_as_the_host_reads(tmp_path: Path) -> None:
     put(tmp_path, POOL, OLD * 1023)
@@ -250,18 +290,35 @@ def test_nothing_half_written_stays_where_there_is_no_room(tmp_path: Path, limit
 
 @needs_root
 def test_a_full_disk(tmp_path: Path) -> None:
-    """On a file system of 8 KiB, in a mount namespace of its own: there is room for one record more, and not for two."""
+    """On a file system of 8 KiB, in a mount namespace of its own: there is room for one record
+    more, and not for two.
+    """
     facts = {"root": tmp_path, "pool": POOL, "python": sys.executable, "process": PROCESS}
-    script = ("mount -t tmpfs -o size=8k none %(root)s && mkdir -p %(root)s/var/lib/hyperv && cat >%(root)s/%(pool)s && "
-              "%(python)s %(process)s append-limited %(root)s 1000000000 && wc -c <%(root)s/%(pool)s") % facts
-    ended = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], input=OLD * 2,
-                           stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=HERE), timeout=60, check=True)
+    script = (
+        "mount -t tmpfs -o size=8k none %(root)s && mkdir -p %(root)s/var/lib/hyperv && cat"
+        " >%(root)s/%(pool)s && %(python)s %(process)s append-limited %(root)s 1000000000 && wc -c"
+        " <%(root)s/%(pool)s" % facts
+    )
+    ended = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        input=OLD * 2,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=HERE),
+        timeout=60,
+        check=True,
+    )
     said, size = ended.stdout.decode().strip().split("\n")
-    assert "telemetry pool cannot be written" in said and "No space left on device" in said and "free some space" in said
+    assert (
+        "telemetry pool cannot be written" in said
+        and "No space left on device" in said
+        and "free some space" in said
+    )
     assert int(size) == len(OLD) * 2
 
 
-# -- what was there before ---------------------------------------------------------------------------------------------
+# -- what was there before
+# ---------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("tail", [1, 511, 2559])
 def test_half_a_record_at_the_end_is_cut_off(tmp_path: Path, tail: int) -> None:
@@ -274,18 +331,28 @@ NOW_S = ScriptedClock().time()
 STAT = "cpu 1 2 3\nbtime %d\nprocesses 7\n"
 
 
-@pytest.mark.parametrize("files, changed_s, stale", [
-    ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 3600, True),
-    ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 62, True),
-    ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 60.5, False),  # btime is cut to whole seconds
-    ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 10, False),
-    ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S + 86400 * 400, False),  # a time ahead says nothing
-    ({"proc/uptime": "60.25 100.00\n"}, NOW_S - 3600, True),
-    ({"proc/uptime": "60.25 100.00\n"}, NOW_S - 10, False),
-    ({"proc/stat": "cpu 1\n", "proc/uptime": "60.25 1\n"}, NOW_S - 3600, True),
-    ({"proc/stat": "btime x\n", "proc/uptime": "soon\n"}, NOW_S - 3600, False),
-    ({}, NOW_S - 3600, False)])
-def test_what_an_earlier_boot_left_goes(tmp_path: Path, files: Dict[str, str], changed_s: float, stale: bool) -> None:
+@pytest.mark.parametrize(
+    "files, changed_s, stale",
+    [
+        ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 3600, True),
+        ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 62, True),
+        ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 60.5, False),  # btime is cut to whole seconds
+        ({"proc/stat": STAT % (NOW_S - 60)}, NOW_S - 10, False),
+        (
+            {"proc/stat": STAT % (NOW_S - 60)},
+            NOW_S + 86400 * 400,
+            False,
+        ),  # a time ahead says nothing
+        ({"proc/uptime": "60.25 100.00\n"}, NOW_S - 3600, True),
+        ({"proc/uptime": "60.25 100.00\n"}, NOW_S - 10, False),
+        ({"proc/stat": "cpu 1\n", "proc/uptime": "60.25 1\n"}, NOW_S - 3600, True),
+        ({"proc/stat": "btime x\n", "proc/uptime": "soon\n"}, NOW_S - 3600, False),
+        ({}, NOW_S - 3600, False),
+    ],
+)
+def test_what_an_earlier_boot_left_goes(
+    tmp_path: Path, files: Dict[str, str], changed_s: float, stale: bool
+) -> None:
     for name, text in files.items():
         put(tmp_path, name, text.encode())
     put(tmp_path, POOL, OLD * 3, changed_s)

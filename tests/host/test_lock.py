@@ -1,4 +1,5 @@
 """The lock: one at a time, let go of by the kernel, and no obstacle where it cannot be."""
+
 from __future__ import annotations
 
 import os
@@ -34,10 +35,12 @@ def test_only_one_holds_it(tmp_path: Any) -> None:
 
 def test_the_kernel_lets_go_when_its_holder_dies(tmp_path: Any) -> None:
     system = System(str(tmp_path))
-    code = "import sys, time; sys.path.insert(0, %r)\nfrom lightinit.host.lock import Lock\n" \
-           "from lightinit.host.system import System\nLock(System(sys.argv[1]), %r).take('x')\n" \
-           "lock = Lock(System(sys.argv[1] + '/b'), %r); lock.take('x'); print('held', flush=True); time.sleep(60)" \
-           % (HERE, NAME, NAME)
+    code = (
+        "import sys, time; sys.path.insert(0, %r)\nfrom lightinit.host.lock import Lock\nfrom"
+        " lightinit.host.system import System\nLock(System(sys.argv[1]), %r).take('x')\nlock ="
+        " Lock(System(sys.argv[1] + '/b'), %r); lock.take('x'); print('held', flush=True);"
+        " time.sleep(60)" % (HERE, NAME, NAME)
+    )
     os.mkdir(str(tmp_path) + "/b")
     inner = System(str(tmp_path) + "/b")
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

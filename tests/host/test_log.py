@@ -1,4 +1,7 @@
-"""The log: readable on a console, with priorities in the journal, never in the way, never driven by what it tells."""
+"""The log: readable on a console, with priorities in the journal, never in the way, never driven by
+what it tells.
+"""
+
 from __future__ import annotations
 
 import io
@@ -15,10 +18,13 @@ from lightinit.host import log
 from lightinit.host.system import System
 from tests.support import HERE
 
-SAY = "import sys; sys.path.insert(0, %r)\n" \
-      "import logging\nfrom lightinit.host import log\nfrom lightinit.host.system import System\n" \
-      "log.start(System(sys.argv[1]), 'info', '')\n" \
-      "logging.getLogger('lightinit.x').info('fine')\nlogging.getLogger('lightinit.x').error('bad')\n" % HERE
+SAY = (
+    "import sys; sys.path.insert(0, %r)\n"
+    "import logging\nfrom lightinit.host import log\nfrom lightinit.host.system import System\n"
+    "log.start(System(sys.argv[1]), 'info', '')\n"
+    "logging.getLogger('lightinit.x').info('fine')\nlogging.getLogger('lightinit.x').error('bad')\n"
+    % HERE
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +45,10 @@ def test_console_and_file(tmp_path: Any) -> None:
     say(logging.ERROR, "not as it should be")
     log.stop()
     lines = console.getvalue().splitlines()
-    assert [line.split("] ")[1] for line in lines] == ["as it should be", "error: not as it should be"]
+    assert [line.split("] ")[1] for line in lines] == [
+        "as it should be",
+        "error: not as it should be",
+    ]
     with open(str(tmp_path) + "/var/log/x.log", encoding="utf-8") as handle:
         written = handle.read().splitlines()
     assert len(written) == 2
@@ -57,7 +66,12 @@ def test_what_came_from_outside_cannot_drive_the_terminal(tmp_path: Any) -> None
 
 def test_a_console_that_only_knows_ascii(tmp_path: Any) -> None:
     raw = io.BytesIO()
-    log.start(System(str(tmp_path)), "info", "", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    log.start(
+        System(str(tmp_path)),
+        "info",
+        "",
+        io.TextIOWrapper(raw, encoding="ascii", write_through=True),
+    )
     say(logging.INFO, "caf\u00e9")
     say(logging.INFO, "after")
     assert b"after" in raw.getvalue()
@@ -98,7 +112,9 @@ def test_colour_on_a_terminal_and_nowhere_else(tmp_path: Any) -> None:
     os.close(ours)
     assert b"\x1b[31merror: bad\x1b[0m" in text
     assert b"fine" in text and text.count(b"\x1b") == 2
-    piped = subprocess.run([sys.executable, "-c", SAY, str(tmp_path)], stderr=subprocess.PIPE, check=True, env=env)
+    piped = subprocess.run(
+        [sys.executable, "-c", SAY, str(tmp_path)], stderr=subprocess.PIPE, check=True, env=env
+    )
     assert b"\x1b" not in piped.stderr and b"error: bad" in piped.stderr
 
 

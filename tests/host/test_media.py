@@ -1,4 +1,7 @@
-"""The search for provisioning media, without devices: which are looked at, when, and what is made of the answers."""
+"""The search for provisioning media, without devices: which are looked at, when, and what is made
+of the answers.
+"""
+
 from __future__ import annotations
 
 import os
@@ -51,7 +54,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-# -- which devices -----------------------------------------------------------------------------------------------------
+# -- which devices
+# --------------------------------------------------------------------------------------------------
 
 
 class Sysfs:
@@ -61,29 +65,51 @@ class Sysfs:
         self.root = root
         (root / "sys/class/block").mkdir(parents=True)
 
-    def add(self, name: str, size: int, ro: int = 0, virtual: bool = False, kind: str = "0") -> None:
+    def add(
+        self, name: str, size: int, ro: int = 0, virtual: bool = False, kind: str = "0"
+    ) -> None:
         folder = self.root / ("sys/devices/%s/block/%s" % ("virtual" if virtual else "pci0", name))
         (folder / "device").mkdir(parents=True)
         for file, value in (("size", size), ("ro", ro), ("device/type", kind)):
             (folder / file).write_text("%s\n" % value)
-        (self.root / "sys/class/block" / name).symlink_to("../../" + str(folder.relative_to(self.root / "sys")))
+        (self.root / "sys/class/block" / name).symlink_to(
+            "../../" + str(folder.relative_to(self.root / "sys"))
+        )
 
 
 def test_drives_first_then_what_is_small_or_read_only_and_loop_devices_last(tmp_path: Path) -> None:
     sysfs = Sysfs(tmp_path)
     small, large = 2048, 64 * 1024 * 1024
     for name, size, more in (
-            ("sda", large, {}), ("sda15", small, {}), ("sdb", large, {"ro": 1}), ("sdc", 0, {}), ("sr10", 4, {}),
-            ("sr2", 0, {}), ("loop0", small, {"virtual": True}), ("loop1", 0, {"virtual": True}),
-            ("loop2", large, {"virtual": True}), ("loop10", large, {"virtual": True, "ro": 1}),
-            ("zram0", small, {"virtual": True}), ("dm-0", small, {"virtual": True}),
-            ("vdb", media_devices.SMALL_BYTES // 512, {}), ("vdc", media_devices.SMALL_BYTES // 512 + 1, {}),
-            ("xvdd", large, {"kind": "5"}), ("cciss!c0d1", small, {}), ("sdd", 0, {"ro": 1})):
+        ("sda", large, {}),
+        ("sda15", small, {}),
+        ("sdb", large, {"ro": 1}),
+        ("sdc", 0, {}),
+        ("sr10", 4, {}),
+        ("sr2", 0, {}),
+        ("loop0", small, {"virtual": True}),
+        ("loop1", 0, {"virtual": True}),
+        ("loop2", large, {"virtual": True}),
+        ("loop10", large, {"virtual": True, "ro": 1}),
+        ("zram0", small, {"virtual": True}),
+        ("dm-0", small, {"virtual": True}),
+        ("vdb", media_devices.SMALL_BYTES // 512, {}),
+        ("vdc", media_devices.SMALL_BYTES // 512 + 1, {}),
+        ("xvdd", large, {"kind": "5"}),
+        ("cciss!c0d1", small, {}),
+        ("sdd", 0, {"ro": 1}),
+    ):
         sysfs.add(name, size, **more)
     found = media_devices.candidates(System(str(tmp_path)))
     assert [each.path for each in found if each.first] == ["/dev/sr2", "/dev/sr10", "/dev/xvdd"]
-    assert [each.path for each in found if not each.first] == ["/dev/cciss/c0d1", "/dev/sda15", "/dev/sdb", "/dev/vdb",
-                                                               "/dev/loop0", "/dev/loop10"]
+    assert [each.path for each in found if not each.first] == [
+        "/dev/cciss/c0d1",
+        "/dev/sda15",
+        "/dev/sdb",
+        "/dev/vdb",
+        "/dev/loop0",
+        "/dev/loop10",
+    ]
     assert [each.first for each in found] == sorted((each.first for each in found), reverse=True)
 
 
@@ -91,7 +117,8 @@ def test_no_sysfs_no_devices(tmp_path: Path) -> None:
     assert media_devices.candidates(System(str(tmp_path))) == []
 
 
-# -- the search --------------------------------------------------------------------------------------------------------
+# -- the search
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_directory_below_the_root(root: Path) -> None:
@@ -129,7 +156,11 @@ def test_what_is_not_accepted_is_passed_over(root: Path) -> None:
         asked.append(data)
         return data == b"<mine/>"
 
-    search = MediaSearch(System(str(root)), accept, find=lambda: [Candidate("/media", False), Candidate("/other", False)])
+    search = MediaSearch(
+        System(str(root)),
+        accept,
+        find=lambda: [Candidate("/media", False), Candidate("/other", False)],
+    )
     search.start()
     medium = search.result(DEADLINE_S)
     search.stop()
@@ -159,8 +190,12 @@ def test_what_was_passed_over_is_looked_at_again_when_it_holds_something_else(ro
 def test_of_two_that_answer_together_one_is_taken(root: Path) -> None:
     for _ in range(5):
         asked: List[bytes] = []
-        search = MediaSearch(System(str(root)), Accepting(asked), command=reader(SAYS % "found\t1\t0\tby test\nx"),
-                             find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/sr1", True)])
+        search = MediaSearch(
+            System(str(root)),
+            Accepting(asked),
+            command=reader(SAYS % "found\t1\t0\tby test\nx"),
+            find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/sr1", True)],
+        )
         search.start()
         assert search.result(DEADLINE_S) is not None
         search.stop()
@@ -168,25 +203,34 @@ def test_of_two_that_answer_together_one_is_taken(root: Path) -> None:
 
 
 def test_a_drive_goes_before_a_disk_that_answers_sooner(root: Path) -> None:
-    slow = ("import sys, time, os; time.sleep(0.7 if sys.argv[2].endswith('sr0') else 0); "
-            "sys.stdout.write('found\\t1\\t0\\tby test\\n' + sys.argv[2][-1])")
-    search = MediaSearch(System(str(root)), everything, command=reader(slow),
-                         find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/vdb", False)])
+    slow = (
+        "import sys, time, os; time.sleep(0.7 if sys.argv[2].endswith('sr0') else 0); "
+        "sys.stdout.write('found\\t1\\t0\\tby test\\n' + sys.argv[2][-1])"
+    )
+    search = MediaSearch(
+        System(str(root)),
+        everything,
+        command=reader(slow),
+        find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/vdb", False)],
+    )
     search.start()
     medium = search.result(DEADLINE_S)
     search.stop()
     assert medium == Medium("/dev/sr0", b"0", "by test")
 
 
-@pytest.mark.parametrize("program, why", [
-    ("", "the reader ended without an answer (status 0)"),
-    ("raise SystemExit(3)", "the reader ended without an answer (status 3)"),
-    (SAYS % "found\t100\t0\tby test\nshort", "the reader ended without an answer (status 0)"),
-    (SAYS % "found\tmany\t0\tby test\n", "the reader ended without an answer (status 0)"),
-    (SAYS % "rubbish", "the reader ended without an answer (status 0)"),
-    (SAYS % "rubbish\n\n\n", "the reader ended without an answer (status 0)"),
-    (SAYS % "nothing\t0\t1\tfor a reason\n", "for a reason"),
-])
+@pytest.mark.parametrize(
+    "program, why",
+    [
+        ("", "the reader ended without an answer (status 0)"),
+        ("raise SystemExit(3)", "the reader ended without an answer (status 3)"),
+        (SAYS % "found\t100\t0\tby test\nshort", "the reader ended without an answer (status 0)"),
+        (SAYS % "found\tmany\t0\tby test\n", "the reader ended without an answer (status 0)"),
+        (SAYS % "rubbish", "the reader ended without an answer (status 0)"),
+        (SAYS % "rubbish\n\n\n", "the reader ended without an answer (status 0)"),
+        (SAYS % "nothing\t0\t1\tfor a reason\n", "for a reason"),
+    ],
+)
 def test_an_answer_is_whole_or_none(root: Path, program: str, why: str) -> None:
     search = MediaSearch(System(str(root)), everything, "/dev/sr0", command=reader(program))
     search.start()
@@ -207,7 +251,9 @@ def test_a_reader_that_never_stops_talking_is_ended(root: Path) -> None:
 def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None:
     note = root / "started"
     program = "open(%r, 'a').write('x'); %s" % (str(note), HANGS)
-    search = MediaSearch(System(str(root)), everything, "/dev/sr0", look_limit_s=0.5, command=reader(program))
+    search = MediaSearch(
+        System(str(root)), everything, "/dev/sr0", look_limit_s=0.5, command=reader(program)
+    )
     search.start()
     while not search.tried:
         assert search.result(0.01) is None
@@ -220,8 +266,13 @@ def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None
 def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root: Path) -> None:
     note = root / "started"
     held = [Candidate("/dev/sr0", True, "1")]
-    search = MediaSearch(System(str(root)), everything, look_limit_s=0.5, find=lambda: held,
-                         command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)))
+    search = MediaSearch(
+        System(str(root)),
+        everything,
+        look_limit_s=0.5,
+        find=lambda: held,
+        command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)),
+    )
     search.start()
     while not search.tried:
         assert search.result(0.01) is None
@@ -236,7 +287,7 @@ def test_a_device_that_has_not_answered_when_nobody_waits_any_more_is_told(root:
     search.start()
     assert search.result(media.SLOW_S + 0.5) is None and search.troubles == []
     search.stop()
-    (device, why), = search.troubles
+    ((device, why),) = search.troubles
     assert device == "/dev/sr0" and re.fullmatch(r"it did not answer within [12]\.\d s", why)
 
 
@@ -251,7 +302,9 @@ def test_a_device_that_has_just_come_is_not_told_of(root: Path) -> None:
 def test_stopping_ends_what_is_under_way(root: Path) -> None:
     note = root / "pid"
     program = "import os; open(%r, 'w').write(str(os.getpid())); %s" % (str(note), HANGS)
-    search = MediaSearch(System(str(root)), everything, "/dev/sr0", look_limit_s=3600, command=reader(program))
+    search = MediaSearch(
+        System(str(root)), everything, "/dev/sr0", look_limit_s=3600, command=reader(program)
+    )
     search.start()
     while not (note.exists() and note.read_text()):
         assert search.result(0.01) is None
@@ -314,7 +367,8 @@ def test_a_scripted_clock_moves_only_while_nothing_is_looked_at(root: Path) -> N
     empty.stop()
 
 
-# -- ejecting ----------------------------------------------------------------------------------------------------------
+# -- ejecting
+# --------------------------------------------------------------------------------------------------
 
 
 def test_only_a_drive_is_ejected(root: Path) -> None:
@@ -329,7 +383,8 @@ def test_what_is_no_drive_says_so(root: Path) -> None:
     assert eject(System("/"), medium) == "not an optical drive"
 
 
-# -- the reader --------------------------------------------------------------------------------------------------------
+# -- the reader
+# --------------------------------------------------------------------------------------------------
 
 
 def look(path: Any, limit_bytes: int = 1000) -> Any:
@@ -374,10 +429,19 @@ def test_the_limit_is_exact(tmp_path: Path) -> None:
     assert look(tmp_path, 999) == "its ovf-env.xml is larger than 999 bytes"
 
 
-@pytest.mark.parametrize("marks, kinds", [
-    ([], []), ([b"CD001"], ["iso9660"]), ([b"BEA01", b"NSR02", b"TEA01"], ["udf"]), ([b"BEA01", b"NSR03"], ["udf"]),
-    ([b"CD001", b"CD001", b"BEA01", b"NSR02"], ["udf", "iso9660"]), ([b"NSR09"], []), ([b""] * 63 + [b"NSR02"], ["udf"]),
-    ([b""] * 64 + [b"NSR02"], [])])
+@pytest.mark.parametrize(
+    "marks, kinds",
+    [
+        ([], []),
+        ([b"CD001"], ["iso9660"]),
+        ([b"BEA01", b"NSR02", b"TEA01"], ["udf"]),
+        ([b"BEA01", b"NSR03"], ["udf"]),
+        ([b"CD001", b"CD001", b"BEA01", b"NSR02"], ["udf", "iso9660"]),
+        ([b"NSR09"], []),
+        ([b""] * 63 + [b"NSR02"], ["udf"]),
+        ([b""] * 64 + [b"NSR02"], []),
+    ],
+)
 def test_marks_of_file_systems(tmp_path: Path, marks: List[bytes], kinds: List[str]) -> None:
     image = tmp_path / "image"
     image.write_bytes(bytes(32768) + b"".join((b"\0" + mark).ljust(2048, b"\0") for mark in marks))
@@ -393,7 +457,9 @@ def test_a_short_image_has_no_marks(tmp_path: Path) -> None:
 def test_the_reader_has_an_end_of_its_own() -> None:
     """Should whoever started it be gone."""
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(media_reader.__file__))))
-    program = ("import sys, time; sys.path.insert(0, %r); from lightinit.host import media_reader; "
-               "media_reader.main(['look', '/', '1', '0', '0']); time.sleep(3600)" % here)
+    program = (
+        "import sys, time; sys.path.insert(0, %r); from lightinit.host import media_reader; "
+        "media_reader.main(['look', '/', '1', '0', '0']); time.sleep(3600)" % here
+    )
     ended = subprocess.run(reader(program), stdout=subprocess.DEVNULL, timeout=DEADLINE_S)
     assert ended.returncode == -signal.SIGALRM

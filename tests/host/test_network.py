@@ -1,4 +1,7 @@
-"""Lease files below a root, the kernel's routes, and waiting: by event, by poll, with a clock of the test's own."""
+"""Lease files below a root, the kernel's routes, and waiting: by event, by poll, with a clock of
+the test's own.
+"""
+
 from __future__ import annotations
 
 import os
@@ -18,32 +21,51 @@ from lightinit.host.system import System
 from tests.host.fakes import PlannedClock, put
 from tests.real_clients.netns import need
 
-# -- lease files ---------------------------------------------------------------------------------------------------
+# -- lease files
+# --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("path", "client", "interface"), [
-    ("/run/systemd/netif/leases/2", "networkd", "eth0"),
-    ("/run/systemd/netif/leases/7", "networkd", None),
-    ("/run/NetworkManager/devices/2", "networkmanager", "eth0"),
-    ("/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease", "networkmanager", "eth0"),
-    ("/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-br-lan.lease", "networkmanager",
-     "br-lan"),
-    ("/run/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease", "networkmanager", "eth0"),
-    ("/var/lib/NetworkManager/dhclient-11111111-2222-3333-4444-555555555555-eth0.lease", "dhclient", "eth0"),
-    ("/var/lib/dhcp/dhclient.leases", "dhclient", None),
-    ("/var/lib/dhcp/dhclient.eth0.leases", "dhclient", "eth0"),
-    ("/var/lib/dhcp/dhclient-eth0.leases", "dhclient", "eth0"),
-    ("/var/lib/dhcp/dhclient.lease", "dhclient", None),
-    ("/var/lib/dhcp3/dhclient.eth0.leases", "dhclient", "eth0"),
-    ("/var/lib/dhclient/dhclient--eth0.lease", "dhclient", "eth0"),
-    ("/var/lib/dhclient/dhclient.leases", "dhclient", None),
-    ("/run/dhclient.eth0.leases", "dhclient", "eth0"),
-    ("/var/lib/dhcpcd/eth0.lease", "dhcpcd", "eth0"),
-    ("/var/lib/dhcpcd5/dhcpcd-eth0.lease", "dhcpcd", "eth0"),
-    ("/var/db/dhcpcd/eth0.lease", "dhcpcd", "eth0"),
-    ("/run/lightinit/leases/eth0.udhcpc", "udhcpc", "eth0"),
-    ("/run/lightinit/leases/eth0.100.udhcpc", "udhcpc", "eth0.100"),
-])
+@pytest.mark.parametrize(
+    ("path", "client", "interface"),
+    [
+        ("/run/systemd/netif/leases/2", "networkd", "eth0"),
+        ("/run/systemd/netif/leases/7", "networkd", None),
+        ("/run/NetworkManager/devices/2", "networkmanager", "eth0"),
+        (
+            "/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease",
+            "networkmanager",
+            "eth0",
+        ),
+        (
+            "/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-br-lan.lease",
+            "networkmanager",
+            "br-lan",
+        ),
+        (
+            "/run/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease",
+            "networkmanager",
+            "eth0",
+        ),
+        (
+            "/var/lib/NetworkManager/dhclient-11111111-2222-3333-4444-555555555555-eth0.lease",
+            "dhclient",
+            "eth0",
+        ),
+        ("/var/lib/dhcp/dhclient.leases", "dhclient", None),
+        ("/var/lib/dhcp/dhclient.eth0.leases", "dhclient", "eth0"),
+        ("/var/lib/dhcp/dhclient-eth0.leases", "dhclient", "eth0"),
+        ("/var/lib/dhcp/dhclient.lease", "dhclient", None),
+        ("/var/lib/dhcp3/dhclient.eth0.leases", "dhclient", "eth0"),
+        ("/var/lib/dhclient/dhclient--eth0.lease", "dhclient", "eth0"),
+        ("/var/lib/dhclient/dhclient.leases", "dhclient", None),
+        ("/run/dhclient.eth0.leases", "dhclient", "eth0"),
+        ("/var/lib/dhcpcd/eth0.lease", "dhcpcd", "eth0"),
+        ("/var/lib/dhcpcd5/dhcpcd-eth0.lease", "dhcpcd", "eth0"),
+        ("/var/db/dhcpcd/eth0.lease", "dhcpcd", "eth0"),
+        ("/run/lightinit/leases/eth0.udhcpc", "udhcpc", "eth0"),
+        ("/run/lightinit/leases/eth0.100.udhcpc", "udhcpc", "eth0.100"),
+    ],
+)
 def test_every_place_is_looked_at(tmp_path: Path, path: str, client: str, interface: str) -> None:
     put(tmp_path, "/sys/class/net/eth0/ifindex", b"2\n")
     put(tmp_path, path, b"data\n", 1234.0)
@@ -52,10 +74,20 @@ def test_every_place_is_looked_at(tmp_path: Path, path: str, client: str, interf
     assert os.path.dirname(path) in network.lease_folders()
 
 
-@pytest.mark.parametrize("path", [
-    "/var/lib/dhcp/dhcpd.leases", "/var/lib/dhcpcd/duid", "/run/systemd/netif/leases/.#2abc",
-    "/run/systemd/netif/links/2", "/run/lightinit/leases/.eth0.99", "/run/NetworkManager/devices/.2",
-    "/run/systemd/netif/leases/2x", "/var/lib/NetworkManager/timestamps", "/var/lib/dhcp/dhclient.leases~"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/dhcp/dhcpd.leases",
+        "/var/lib/dhcpcd/duid",
+        "/run/systemd/netif/leases/.#2abc",
+        "/run/systemd/netif/links/2",
+        "/run/lightinit/leases/.eth0.99",
+        "/run/NetworkManager/devices/.2",
+        "/run/systemd/netif/leases/2x",
+        "/var/lib/NetworkManager/timestamps",
+        "/var/lib/dhcp/dhclient.leases~",
+    ],
+)
 def test_other_files_are_left_alone(tmp_path: Path, path: str) -> None:
     put(tmp_path, path)
     assert network.lease_files(System(str(tmp_path))) == []
@@ -75,10 +107,12 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "var/lib/dhclient/dhclient.leases").mkdir(parents=True)
     (tmp_path / "var/lib/dhcp/dhclient.eth0.leases").symlink_to("dhclient.eth0.leases")
     problems = {file.path: file.problem for file in network.lease_files(System(str(tmp_path)))}
-    assert problems == {"/var/lib/dhcpcd/eth0.lease": "not a regular file",
-                        "/var/lib/dhcp/dhclient.leases": "file is too large",
-                        "/var/lib/dhclient/dhclient.leases": "Is a directory",
-                        "/var/lib/dhcp/dhclient.eth0.leases": "too many symbolic links"}
+    assert problems == {
+        "/var/lib/dhcpcd/eth0.lease": "not a regular file",
+        "/var/lib/dhcp/dhclient.leases": "file is too large",
+        "/var/lib/dhclient/dhclient.leases": "Is a directory",
+        "/var/lib/dhcp/dhclient.eth0.leases": "too many symbolic links",
+    }
 
 
 def test_a_link_out_of_the_root_stays_inside(tmp_path: Path) -> None:
@@ -90,24 +124,30 @@ def test_a_link_out_of_the_root_stays_inside(tmp_path: Path) -> None:
     assert found.data == b"inside\n"
 
 
-# -- interfaces and routes -----------------------------------------------------------------------------------------
+# -- interfaces and routes
+# -----------------------------------------------------------------------------------------
 
-ROUTES = (b"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-          b"eth1\t00000000\t0100010A\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
-          b"eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-          b"eth0\t0000000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
-          b"eth0\t10813FA8\t0100000A\t0007\t0\t0\t100\tFFFFFFFF\t0\t0\t0\n"
-          b"eth0\t0000010A\t00000000\t0000\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
-          b"*\t0000020A\t00000000\t0201\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
-          b"broken\tline\n\neth0\tzz\t0\t1\t0\t0\t0\t0\t0\t0\t0\n")
+ROUTES = (
+    b"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    b"eth1\t00000000\t0100010A\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
+    b"eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+    b"eth0\t0000000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+    b"eth0\t10813FA8\t0100000A\t0007\t0\t0\t100\tFFFFFFFF\t0\t0\t0\n"
+    b"eth0\t0000010A\t00000000\t0000\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+    b"*\t0000020A\t00000000\t0201\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+    b"broken\tline\n\neth0\tzz\t0\t1\t0\t0\t0\t0\t0\t0\t0\n"
+)
 
 
 @pytest.mark.skipif(socket.htonl(1) == 1, reason="the sample is from a little-endian machine")
 def test_kernel_routes(tmp_path: Path) -> None:
     put(tmp_path, "/proc/net/route", ROUTES)
     assert network.kernel_routes(System(str(tmp_path))) == [
-        KernelRoute("0.0.0.0/0", "eth1", "10.1.0.1", 200), KernelRoute("0.0.0.0/0", "eth0", "10.0.0.1", 100),
-        KernelRoute("10.0.0.0/24", "eth0", "", 100), KernelRoute("168.63.129.16/32", "eth0", "10.0.0.1", 100)]
+        KernelRoute("0.0.0.0/0", "eth1", "10.1.0.1", 200),
+        KernelRoute("0.0.0.0/0", "eth0", "10.0.0.1", 100),
+        KernelRoute("10.0.0.0/24", "eth0", "", 100),
+        KernelRoute("168.63.129.16/32", "eth0", "10.0.0.1", 100),
+    ]
     assert network.scene(System(str(tmp_path)), "168.63.129.16").default_interface == "eth0"
 
 
@@ -130,8 +170,11 @@ def test_loopback_is_no_interface_of_the_scene() -> None:
 
 
 def test_gateways_agree_with_the_kernel() -> None:
-    defaults = {(route.gateway, route.interface) for route in network.kernel_routes(System("/"))
-                if route.destination == "0.0.0.0/0"}
+    defaults = {
+        (route.gateway, route.interface)
+        for route in network.kernel_routes(System("/"))
+        if route.destination == "0.0.0.0/0"
+    }
     assert set(network.gateways()) == defaults
 
 
@@ -145,11 +188,16 @@ def test_nmcli_is_not_asked_in_a_scratch_root(tmp_path: Path) -> None:
     assert network.nmcli_leases(System(str(tmp_path))) == b""
 
 
-# -- waiting -------------------------------------------------------------------------------------------------------
+# -- waiting
+# --------------------------------------------------------------------------------------------------
 
 
-def timed(watch: Watch, timeout_s: float, happens: Callable[[], object], after_s: float = 0.05) -> Tuple[bool, float]:
-    """Wait while something happens from another thread: whether an event came, and after how many seconds."""
+def timed(
+    watch: Watch, timeout_s: float, happens: Callable[[], object], after_s: float = 0.05
+) -> Tuple[bool, float]:
+    """Wait while something happens from another thread: whether an event came, and after how many
+    seconds.
+    """
     timer = threading.Timer(after_s, happens)
     started_s = time.monotonic()
     timer.start()
@@ -182,7 +230,9 @@ def test_a_new_file_is_an_event(tmp_path: Path) -> None:
 
 def test_a_file_that_is_appended_to_and_kept_open_is_an_event(tmp_path: Path) -> None:
     path = put(tmp_path, FOLDER + "/dhclient.leases")
-    with armed(System(str(tmp_path)), netlink=False) as watch, path.open("ab", buffering=0) as handle:
+    with armed(System(str(tmp_path)), netlink=False) as watch, path.open(
+        "ab", buffering=0
+    ) as handle:
         assert timed(watch, 0.9, lambda: handle.write(b"lease {"))[0]
 
 
@@ -190,7 +240,9 @@ def test_a_file_that_is_moved_in_is_an_event(tmp_path: Path) -> None:
     (tmp_path / "var/lib/dhcp").mkdir(parents=True)
     scratch = put(tmp_path, "/scratch")
     with armed(System(str(tmp_path)), netlink=False) as watch:
-        assert timed(watch, 0.9, lambda: scratch.rename(tmp_path / "var/lib/dhcp/dhclient.leases"))[0]
+        assert timed(watch, 0.9, lambda: scratch.rename(tmp_path / "var/lib/dhcp/dhclient.leases"))[
+            0
+        ]
 
 
 def test_directories_that_are_made_later_are_watched(tmp_path: Path) -> None:
@@ -290,6 +342,10 @@ print("three events came")
 
 def test_links_addresses_and_routes_are_events(tmp_path: Path) -> None:
     need()
-    ended = subprocess.run(["unshare", "-n", sys.executable, "-c", NETLINK_PROBE, str(tmp_path)],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    ended = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", NETLINK_PROBE, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     assert ended.stdout.decode() == "three events came\n"

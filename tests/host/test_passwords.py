@@ -1,4 +1,7 @@
-"""The order of the tools that set a password, and what is said of them. Real tools are in tests/real_tools."""
+"""The order of the tools that set a password, and what is said of them. Real tools are in
+tests/real_tools.
+"""
+
 from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -19,7 +22,9 @@ class Host(System):
     def __init__(self, root: Any, *tools: str, busybox: bool = False, **answers: Any) -> None:
         super().__init__(root)
         self.tools, self.busybox = tools, busybox
-        self.answers: Dict[str, Any] = {key.replace("_", " "): value for key, value in answers.items()}
+        self.answers: Dict[str, Any] = {
+            key.replace("_", " "): value for key, value in answers.items()
+        }
         self.ran: List[Tuple[List[str], bytes]] = []
         self.field = "*"
 
@@ -30,8 +35,10 @@ class Host(System):
         if list(argv[1:]) == ["--help"]:
             return Completed(0, "BusyBox v1" if self.busybox else "Usage", "")
         self.ran.append((list(argv), stdin))
-        name = argv[0][len("/bin/"):]
-        answer = self.answers.get(" ".join([name] + [each.strip("-") for each in argv[1:2]]), self.answers.get(name))
+        name = argv[0][len("/bin/") :]
+        answer = self.answers.get(
+            " ".join([name] + [each.strip("-") for each in argv[1:2]]), self.answers.get(name)
+        )
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Completed):
@@ -72,15 +79,26 @@ def test_chpasswd_is_the_first_and_gets_a_line(tmp_path: Any) -> None:
 def test_the_whole_order(tmp_path: Any) -> None:
     host = Host(tmp_path, *ALL, chpasswd=FAILED, openssl=FAILED, mkpasswd=FAILED)
     assert host.set() == "passwd"
-    assert host.commands == ["/bin/chpasswd", "/bin/chpasswd -c SHA512", "/bin/openssl passwd -6 -stdin",
-                             "/bin/mkpasswd -s -m sha-512", "/bin/passwd bob"]
+    assert host.commands == [
+        "/bin/chpasswd",
+        "/bin/chpasswd -c SHA512",
+        "/bin/openssl passwd -6 -stdin",
+        "/bin/mkpasswd -s -m sha-512",
+        "/bin/passwd bob",
+    ]
     assert host.ran[-1][1] == b"secret: word\nsecret: word\n"
 
 
 def test_the_whole_order_on_busybox(tmp_path: Any) -> None:
-    host = Host(tmp_path, "chpasswd", "mkpasswd", "passwd", busybox=True, chpasswd=FAILED, mkpasswd=FAILED)
+    host = Host(
+        tmp_path, "chpasswd", "mkpasswd", "passwd", busybox=True, chpasswd=FAILED, mkpasswd=FAILED
+    )
     assert host.set() == "passwd"
-    assert host.commands == ["/bin/chpasswd -c sha512", "/bin/mkpasswd -s -m sha512", "/bin/passwd -a sha512 bob"]
+    assert host.commands == [
+        "/bin/chpasswd -c sha512",
+        "/bin/mkpasswd -s -m sha512",
+        "/bin/passwd -a sha512 bob",
+    ]
 
 
 @pytest.mark.parametrize("made", ["bQGkHBXRyc7WE", "*"])
@@ -89,7 +107,9 @@ def test_a_tool_that_set_a_weak_hash_or_none_does_not_count(tmp_path: Any, made:
 
 
 def test_a_tool_that_hangs_is_passed_over(tmp_path: Any) -> None:
-    host = Host(tmp_path, *ALL, chpasswd=ProvisioningError("command took too long", command="chpasswd"))
+    host = Host(
+        tmp_path, *ALL, chpasswd=ProvisioningError("command took too long", command="chpasswd")
+    )
     assert host.set() == "openssl" and host.field == HASH
 
 
@@ -101,8 +121,18 @@ def test_what_is_no_hash_does_not_get_into_the_file(tmp_path: Any, printed: str)
 
 
 @pytest.mark.parametrize("size, tools", [(127, 3), (128, 2), (256, 2), (257, 1)])
-def test_a_tool_that_would_cut_a_long_password_is_not_asked(tmp_path: Any, size: int, tools: int) -> None:
-    host = Host(tmp_path, "chpasswd", "openssl", "mkpasswd", chpasswd=FAILED, openssl=FAILED, mkpasswd=FAILED)
+def test_a_tool_that_would_cut_a_long_password_is_not_asked(
+    tmp_path: Any, size: int, tools: int
+) -> None:
+    host = Host(
+        tmp_path,
+        "chpasswd",
+        "openssl",
+        "mkpasswd",
+        chpasswd=FAILED,
+        openssl=FAILED,
+        mkpasswd=FAILED,
+    )
     host.fails("password could not be set", "x" * size)
     assert len({argv[0] for argv, _ in host.ran}) == tools
 
@@ -115,7 +145,13 @@ def test_no_tool(tmp_path: Any) -> None:
 
 def test_nothing_that_a_tool_says_has_the_password(tmp_path: Any) -> None:
     said = "bad: 'corr3ct h0rse: b4ttery', corr3ct\x1b[2J, h0rse, b4ttery"
-    host = Host(tmp_path, "chpasswd", "openssl", chpasswd=Completed(1, "", said), openssl=Completed(1, HASH, ""))
+    host = Host(
+        tmp_path,
+        "chpasswd",
+        "openssl",
+        chpasswd=Completed(1, "", said),
+        openssl=Completed(1, HASH, ""),
+    )
     text = str(host.fails("password could not be set", "corr3ct h0rse: b4ttery "))
     assert not [piece for piece in ("corr3ct", "h0rse", "b4ttery", "\x1b", HASH) if piece in text]
     assert "bad: '[...]', [...]?[2J, [...], [...]" in text and "openssl: exit status 1" in text

@@ -1,4 +1,7 @@
-"""A file in the home of a user who may be an enemy. Runs as root (all of it) and as anybody (what needs no chown)."""
+"""A file in the home of a user who may be an enemy. Runs as root (all of it) and as anybody (what
+needs no chown).
+"""
+
 from __future__ import annotations
 
 import ctypes
@@ -11,14 +14,21 @@ from typing import Any, Callable, List, Set
 import pytest
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.private_files import Owner, edit_private_file, find_trusted_base, read_private_file
+from lightinit.host.private_files import (
+    Owner,
+    edit_private_file,
+    find_trusted_base,
+    read_private_file,
+)
 from lightinit.host.system import System
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 ROOT = os.geteuid() == 0
 BOB = Owner(4321, 4321) if ROOT else Owner(os.getuid(), os.getgid())
 PARTS = (".ssh", "authorized_keys")
-needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+needs_root = pytest.mark.skipif(
+    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+)
 
 
 def add(line: bytes = b"new\n") -> Callable[[bytes], bytes]:
@@ -74,7 +84,9 @@ class Home:
             for name in folders + names:
                 path = os.path.join(folder, name)
                 status = os.lstat(path)
-                found.append((path, status.st_mode, status.st_uid, status.st_ino, status.st_mtime_ns))
+                found.append(
+                    (path, status.st_mode, status.st_uid, status.st_ino, status.st_mtime_ns)
+                )
         with open(self.secret, "rb") as handle:
             return sorted(found) + [handle.read()]
 
@@ -93,7 +105,9 @@ def owner_of(path: str) -> Owner:
     return Owner(status.st_uid, status.st_gid)
 
 
-# -- what should happen ------------------------------------------------------------------------------------------------
+# -- what should happen
+# ------------------------------------------------------------------------------------------------
+
 
 def test_folder_and_file_are_made_for_the_user_alone(bob: Home) -> None:
     old = os.umask(0)
@@ -119,7 +133,9 @@ def test_nothing_to_write_makes_no_file(bob: Home) -> None:
     assert not os.path.lexists(bob.keys)
 
 
-@pytest.mark.parametrize("mode, after", [(0o600, 0o600), (0o400, 0o400), (0o644, 0o644), (0o664, 0o644), (0o666, 0o644)])
+@pytest.mark.parametrize(
+    "mode, after", [(0o600, 0o600), (0o400, 0o400), (0o644, 0o644), (0o664, 0o644), (0o666, 0o644)]
+)
 def test_a_stricter_mode_stays_and_a_lax_one_is_mended(bob: Home, mode: int, after: int) -> None:
     bob.make("home/bob/.ssh", 0o700)
     bob.put(bob.keys, b"old\n", mode)
@@ -136,7 +152,9 @@ def test_a_lax_mode_is_mended_even_when_the_content_stays(bob: Home) -> None:
 
 
 @pytest.mark.parametrize("left", ["file", "link"])
-def test_what_a_crash_or_an_enemy_left_under_the_scratch_name_is_removed(bob: Home, left: str) -> None:
+def test_what_a_crash_or_an_enemy_left_under_the_scratch_name_is_removed(
+    bob: Home, left: str
+) -> None:
     bob.make("home/bob/.ssh", 0o700)
     scratch = bob.ssh + "/.authorized_keys.lightinit-new"
     if left == "file":
@@ -182,7 +200,9 @@ def test_a_full_disk_leaves_the_old_file(bob: Home) -> None:
     bob.make("home/bob/.ssh", 0o700)
     bob.put(bob.keys, b"old\n")
     if ROOT:
-        os.mkdir(bob.ssh + "/.authorized_keys.lightinit-new")  # what cannot be unlinked stands for what cannot be made
+        os.mkdir(
+            bob.ssh + "/.authorized_keys.lightinit-new"
+        )  # what cannot be unlinked stands for what cannot be made
     else:
         os.chmod(bob.ssh, 0o500)
     try:
@@ -206,7 +226,9 @@ def test_an_edit_that_fails_leaves_the_old_file(bob: Home) -> None:
     assert bob.tree() == before
 
 
-# -- what must not happen ----------------------------------------------------------------------------------------------
+# -- what must not happen
+# ----------------------------------------------------------------------------------------------
+
 
 def test_a_link_to_a_secret(bob: Home) -> None:
     bob.make("home/bob/.ssh", 0o700)
@@ -337,9 +359,11 @@ def test_a_path_that_is_not_plain(bob: Home, parts: Any) -> None:
 @pytest.mark.parametrize("base", ["", ".", "home/bob"])
 def test_a_base_that_is_not_absolute_is_never_looked_up(bob: Home, base: str) -> None:
     before = bob.tree()
-    for act in (lambda: edit_private_file(bob.system, base, PARTS, BOB, add()),
-                lambda: read_private_file(bob.system, base, PARTS, BOB),
-                lambda: find_trusted_base(bob.system, base)):
+    for act in (
+        lambda: edit_private_file(bob.system, base, PARTS, BOB, add()),
+        lambda: read_private_file(bob.system, base, PARTS, BOB),
+        lambda: find_trusted_base(bob.system, base),
+    ):
         with pytest.raises(ProvisioningError, match="not plain"):
             act()
     assert bob.tree() == before
@@ -361,7 +385,9 @@ def test_reading_is_under_the_same_rules(bob: Home) -> None:
 
 @needs_root
 def test_an_enemy_that_swaps_the_folder_all_the_time_gains_nothing(bob: Home) -> None:
-    """While root writes, the user replaces .ssh by a link to /etc and back, as fast as a thread can."""
+    """While root writes, the user replaces .ssh by a link to /etc and back, as fast as a thread
+    can.
+    """
     bob.make("home/bob/.ssh", 0o700)
     os.symlink(bob.top + "/etc", bob.home + "/link")
     stop = threading.Event()
@@ -392,7 +418,9 @@ def test_an_enemy_that_swaps_the_folder_all_the_time_gains_nothing(bob: Home) ->
     assert os.listdir(bob.top + "/etc") == ["shadow"]
 
 
-# -- outside a home ----------------------------------------------------------------------------------------------------
+# -- outside a home
+# --------------------------------------------------------------------------------------------------
+
 
 def test_a_path_outside_the_homes_is_split_where_trust_ends(bob: Home) -> None:
     bob.make("etc/ssh", 0o755, uid=0)
@@ -418,5 +446,8 @@ def test_a_file_outside_the_homes_is_roots(bob: Home) -> None:
     bob.make("etc/ssh", 0o755, uid=0)
     base, parts = find_trusted_base(bob.system, "/etc/ssh/keys/bob")
     assert edit_private_file(bob.system, base, parts, BOB, add())
-    assert (mode_of(bob.top + "/etc/ssh/keys"), mode_of(bob.top + "/etc/ssh/keys/bob")) == (0o755, 0o644)
+    assert (mode_of(bob.top + "/etc/ssh/keys"), mode_of(bob.top + "/etc/ssh/keys/bob")) == (
+        0o755,
+        0o644,
+    )
     assert owner_of(bob.top + "/etc/ssh/keys/bob") == Owner(0, 0)

@@ -1,4 +1,7 @@
-"""Which DHCP clients run and what is run for them, on scratch roots with a /proc of their own; no command is really run."""
+"""Which DHCP clients run and what is run for them, on scratch roots with a /proc of their own; no
+command is really run.
+"""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +29,9 @@ class Machine(System):
         tools: the commands that there are.
     """
 
-    def __init__(self, root: Any, answers: Optional[Dict[str, Any]] = None, tools: Sequence[str] = TOOLS) -> None:
+    def __init__(
+        self, root: Any, answers: Optional[Dict[str, Any]] = None, tools: Sequence[str] = TOOLS
+    ) -> None:
         super().__init__(root, ScriptedClock())
         self.answers = answers or {}
         self.tools = tools
@@ -73,8 +78,12 @@ class Machine(System):
         return renew_leases(self, name, kill=lambda pid, number: self.killed.append((pid, number)))
 
 
-def dhclient(root: Any, command: str = "dhclient -4 -v -pf /run/dhclient.eth0.pid -lf %s eth0" % LEASES,
-             configuration: str = SENDS, **named: Any) -> Machine:
+def dhclient(
+    root: Any,
+    command: str = "dhclient -4 -v -pf /run/dhclient.eth0.pid -lf %s eth0" % LEASES,
+    configuration: str = SENDS,
+    **named: Any,
+) -> Machine:
     machine = Machine(root, **named)
     machine.process(700, "dhclient", command)
     machine.put("/etc/dhcp/dhclient.conf", configuration)
@@ -93,9 +102,13 @@ def test_a_machine_without_proc(tmp_path: Any) -> None:
     assert Machine(tmp_path).renew() == Renewal()
 
 
-# -- which processes ---------------------------------------------------------------------------------------------------
+# -- which processes
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("ours, its, runs", [("1", "1", True), ("1", "2", False), ("1", "", True), ("", "2", True)])
+
+@pytest.mark.parametrize(
+    "ours, its, runs", [("1", "1", True), ("1", "2", False), ("1", "", True), ("", "2", True)]
+)
 def test_a_containers_client_is_not_ours(tmp_path: Any, ours: str, its: str, runs: bool) -> None:
     machine = dhclient(tmp_path)
     if ours:
@@ -120,14 +133,37 @@ def test_a_process_that_has_ended_has_no_command_line(tmp_path: Any) -> None:
     assert machine.renew() == Renewal() and machine.ran == []
 
 
-# -- dhclient ----------------------------------------------------------------------------------------------------------
+# -- dhclient
+# --------------------------------------------------------------------------------------------------
+
 
 def test_a_second_dhclient_with_the_arguments_of_the_first(tmp_path: Any) -> None:
-    machine = dhclient(tmp_path, "dhclient -4 -d -v -i -e A=b -sf /s -pf /run/x.pid -lf %s -I -df /var/six eth0" % LEASES)
+    machine = dhclient(
+        tmp_path,
+        "dhclient -4 -d -v -i -e A=b -sf /s -pf /run/x.pid -lf %s -I -df /var/six eth0" % LEASES,
+    )
     copy = "/run/dhclient-lightinit-700.lease"
     assert machine.renew() == Renewal(("dhclient on eth0 sent it to the DHCP server",))
-    assert machine.ran == [["/usr/bin/dhclient", "-1", "-4", "-i", "-e", "A=b", "-I", "-df", "/var/six", "-sf", "/bin/true",
-                            "-lf", copy, "-pf", "/run/dhclient-lightinit-700.pid", "eth0"]]
+    assert machine.ran == [
+        [
+            "/usr/bin/dhclient",
+            "-1",
+            "-4",
+            "-i",
+            "-e",
+            "A=b",
+            "-I",
+            "-df",
+            "/var/six",
+            "-sf",
+            "/bin/true",
+            "-lf",
+            copy,
+            "-pf",
+            "/run/dhclient-lightinit-700.pid",
+            "eth0",
+        ]
+    ]
     assert machine.seen == {copy: b"lease {}\n"}
     assert not machine.exists(copy) and machine.exists(LEASES)
     assert machine.killed == []
@@ -147,7 +183,10 @@ def test_a_second_dhclient_that_has_just_ended_is_no_failure(tmp_path: Any) -> N
     def kill(_pid: int, _number: int) -> None:
         raise ProcessLookupError
 
-    assert renew_leases(machine, "web-1", kill=kill).told[0] == "dhclient on eth0 sent it to the DHCP server"
+    assert (
+        renew_leases(machine, "web-1", kill=kill).told[0]
+        == "dhclient on eth0 sent it to the DHCP server"
+    )
     assert machine.list_dir("/run") == []
 
 
@@ -157,24 +196,42 @@ def test_with_systemd_it_is_a_unit_of_its_own(tmp_path: Any) -> None:
     machine.renew()
     (argv,) = machine.ran
     assert argv[:4] == ["/usr/bin/systemd-run", "--quiet", "--collect", "--service-type=oneshot"]
-    assert "--property=KillSignal=SIGKILL" in argv and "--property=TimeoutStartSec=%.1f" % LIMIT_S in argv
+    assert (
+        "--property=KillSignal=SIGKILL" in argv
+        and "--property=TimeoutStartSec=%.1f" % LIMIT_S in argv
+    )
     assert argv[argv.index("--") + 1] == "/usr/bin/dhclient"
 
 
-@pytest.mark.parametrize("command", ["dhclient -6 eth0", "dhclient -r eth0", "dhclient -x eth0",
-                                     "dhclient -d -sf /usr/lib/NetworkManager/nm-dhcp-helper eth0"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dhclient -6 eth0",
+        "dhclient -r eth0",
+        "dhclient -x eth0",
+        "dhclient -d -sf /usr/lib/NetworkManager/nm-dhcp-helper eth0",
+    ],
+)
 def test_a_dhclient_that_is_not_to_be_renewed(tmp_path: Any, command: str) -> None:
     machine = dhclient(tmp_path, command)
     assert machine.renew() == Renewal() and machine.ran == []
 
 
-@pytest.mark.parametrize("configuration, says", [
-    (SENDS, ""), ("send host-name \"web-1\";", ""), ("send fqdn.fqdn = gethostname();", ""),
-    ("send host-name = concat(gethostname(), \".x\");", ""),
-    ("interface \"eth0\" {\n  send host-name = gethostname();\n}\n", ""),
-    ("", "sends no host name"), ("#" + SENDS, "sends no host name"), ("request host-name;", "sends no host name"),
-    ("send host-name \"old\";", "sends the name old"), ("send host-name = \"old\";", "sends the name old"),
-])
+@pytest.mark.parametrize(
+    "configuration, says",
+    [
+        (SENDS, ""),
+        ('send host-name "web-1";', ""),
+        ("send fqdn.fqdn = gethostname();", ""),
+        ('send host-name = concat(gethostname(), ".x");', ""),
+        ('interface "eth0" {\n  send host-name = gethostname();\n}\n', ""),
+        ("", "sends no host name"),
+        ("#" + SENDS, "sends no host name"),
+        ("request host-name;", "sends no host name"),
+        ('send host-name "old";', "sends the name old"),
+        ('send host-name = "old";', "sends the name old"),
+    ],
+)
 def test_what_dhclients_configuration_sends(tmp_path: Any, configuration: str, says: str) -> None:
     machine = dhclient(tmp_path, configuration=configuration)
     renewal = machine.renew()
@@ -184,7 +241,7 @@ def test_what_dhclients_configuration_sends(tmp_path: Any, configuration: str, s
 
 def test_a_configuration_of_its_own(tmp_path: Any) -> None:
     machine = dhclient(tmp_path, "dhclient -cf /etc/own.conf -lf %s eth0" % LEASES)
-    machine.put("/etc/own.conf", "send host-name \"own\";")
+    machine.put("/etc/own.conf", 'send host-name "own";')
     assert machine.renew().told == ("dhclient on eth0 sends the name own, as /etc/own.conf says",)
 
 
@@ -196,7 +253,9 @@ def test_a_name_among_dhclients_arguments(tmp_path: Any, option: str) -> None:
     assert machine.ran[0][machine.ran[0].index(option) + 1] == "web-1"
 
 
-@pytest.mark.parametrize("named", [{"answers": {"-1": ProvisioningError("command failed")}}, {"tools": ()}])
+@pytest.mark.parametrize(
+    "named", [{"answers": {"-1": ProvisioningError("command failed")}}, {"tools": ()}]
+)
 def test_a_failure_is_a_warning_and_leaves_nothing(tmp_path: Any, named: Any) -> None:
     machine = dhclient(tmp_path, **named)
     renewal = machine.renew()
@@ -216,42 +275,69 @@ def test_all_together_have_a_limit(tmp_path: Any) -> None:
     assert machine.limits_s[0] == LIMIT_S and sum(machine.limits_s) <= LIMIT_S + 3
 
 
-# -- udhcpc ------------------------------------------------------------------------------------------------------------
+# -- udhcpc
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("command, expected", [
-    ("udhcpc -b -R -p /run/u.pid -i eth1 -x hostname:old", "-i eth1 -x hostname:web-1"),
-    ("/bin/busybox udhcpc -i eth1 -C -x hostname:old", "-i eth1 -C -x hostname:web-1"),
-    ("udhcpc -fSRi eth1 -a500 -xhostname:old -O 245 -O121 -t 9 -T3 -A 5 -r 10.0.0.9",
-     "-i eth1 -x hostname:web-1 -O 245 -O 121"),
-    ("udhcpc --interface=eth1 --script /s --fqdn old --foreground --vendorclass=v", "-i eth1 -F web-1 -V v"),
-    ("udhcpc -i eth1 -x 61:aa -H old", "-i eth1 -x 61:aa -x hostname:web-1"),
-])
+
+@pytest.mark.parametrize(
+    "command, expected",
+    [
+        ("udhcpc -b -R -p /run/u.pid -i eth1 -x hostname:old", "-i eth1 -x hostname:web-1"),
+        ("/bin/busybox udhcpc -i eth1 -C -x hostname:old", "-i eth1 -C -x hostname:web-1"),
+        (
+            "udhcpc -fSRi eth1 -a500 -xhostname:old -O 245 -O121 -t 9 -T3 -A 5 -r 10.0.0.9",
+            "-i eth1 -x hostname:web-1 -O 245 -O 121",
+        ),
+        (
+            "udhcpc --interface=eth1 --script /s --fqdn old --foreground --vendorclass=v",
+            "-i eth1 -F web-1 -V v",
+        ),
+        ("udhcpc -i eth1 -x 61:aa -H old", "-i eth1 -x 61:aa -x hostname:web-1"),
+    ],
+)
 def test_a_second_udhcpc(tmp_path: Any, command: str, expected: str) -> None:
     machine = Machine(tmp_path)
     machine.process(700, command.split()[0].rpartition("/")[2], command)
     renewal = machine.renew()
     assert renewal.told == ("udhcpc on eth1 sent it to the DHCP server",)
     assert "was started with the host name old" in renewal.warnings[0]
-    assert " ".join(machine.ran[0]) == "/usr/bin/udhcpc %s -f -q -n -t 3 -T 1 -s /bin/true" % expected
+    assert (
+        " ".join(machine.ran[0]) == "/usr/bin/udhcpc %s -f -q -n -t 3 -T 1 -s /bin/true" % expected
+    )
 
 
 def test_udhcpc_that_sends_no_name_or_the_right_one(tmp_path: Any) -> None:
     machine = Machine(tmp_path, tools=("busybox",))
     machine.process(700, "udhcpc", "udhcpc -b")
     machine.process(701, "udhcpc", "udhcpc -i eth1 -x hostname:web-1")
-    assert machine.renew() == Renewal(("udhcpc on eth0 sends no host name, as its arguments say",
-                                       "udhcpc on eth1 sent it to the DHCP server"))
+    assert machine.renew() == Renewal(
+        (
+            "udhcpc on eth0 sends no host name, as its arguments say",
+            "udhcpc on eth1 sent it to the DHCP server",
+        )
+    )
     assert machine.ran[0][:2] == ["/usr/bin/busybox", "udhcpc"]
 
 
-# -- dhcpcd ------------------------------------------------------------------------------------------------------------
+# -- dhcpcd
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("path, expected", [
-    ("/run/dhcpcd/pid", "-N"), ("/run/dhcpcd.pid", "-N"), ("/run/dhcpcd/eth0.pid", "-N eth0"),
-    ("/run/dhcpcd/eth0-4.pid", "-4 -N eth0"), ("/run/dhcpcd-eth0.pid", "-N eth0"), ("/run/dhcpcd-eth0-4.pid", "-4 -N eth0"),
-    ("/run/dhcpcd/eth0-6.pid", None),
-])
-def test_dhcpcd_is_called_as_its_pid_file_says(tmp_path: Any, path: str, expected: Optional[str]) -> None:
+
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("/run/dhcpcd/pid", "-N"),
+        ("/run/dhcpcd.pid", "-N"),
+        ("/run/dhcpcd/eth0.pid", "-N eth0"),
+        ("/run/dhcpcd/eth0-4.pid", "-4 -N eth0"),
+        ("/run/dhcpcd-eth0.pid", "-N eth0"),
+        ("/run/dhcpcd-eth0-4.pid", "-4 -N eth0"),
+        ("/run/dhcpcd/eth0-6.pid", None),
+    ],
+)
+def test_dhcpcd_is_called_as_its_pid_file_says(
+    tmp_path: Any, path: str, expected: Optional[str]
+) -> None:
     machine = Machine(tmp_path)
     machine.process(700, "dhcpcd", "dhcpcd: eth0 [ip4]")
     machine.put(path, "700\n")
@@ -261,17 +347,26 @@ def test_dhcpcd_is_called_as_its_pid_file_says(tmp_path: Any, path: str, expecte
 
 
 @pytest.mark.parametrize("text", ["701\n", "", "x\n", "-1\n"])
-def test_dhcpcd_is_not_called_without_a_process_since_it_would_become_one(tmp_path: Any, text: str) -> None:
+def test_dhcpcd_is_not_called_without_a_process_since_it_would_become_one(
+    tmp_path: Any, text: str
+) -> None:
     machine = Machine(tmp_path)
     machine.process(700, "dhcpcd", "dhcpcd: eth0 [ip4]")
     machine.put("/run/dhcpcd/eth0.pid", text)
     assert machine.renew() == Renewal() and machine.ran == []
 
 
-@pytest.mark.parametrize("text, says", [
-    ("hostname\n", "was asked to send it"), ("hostname web-1\n", "was asked to send it"),
-    ("hostname # live\n", "was asked to send it"), ("", "sends none"), ("#hostname\nhostname_short\n", "sends none"),
-    ("hostname\nhostname fixed\n", "sends the name fixed")])
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("hostname\n", "was asked to send it"),
+        ("hostname web-1\n", "was asked to send it"),
+        ("hostname # live\n", "was asked to send it"),
+        ("", "sends none"),
+        ("#hostname\nhostname_short\n", "sends none"),
+        ("hostname\nhostname fixed\n", "sends the name fixed"),
+    ],
+)
 def test_what_dhcpcds_configuration_sends(tmp_path: Any, text: str, says: str) -> None:
     machine = Machine(tmp_path)
     machine.process(700, "dhcpcd", "dhcpcd: [manager]")
@@ -281,12 +376,22 @@ def test_what_dhcpcds_configuration_sends(tmp_path: Any, text: str, says: str) -
     assert says in renewal.told[0] and renewal.warnings == ()
 
 
-# -- systemd-networkd and NetworkManager -------------------------------------------------------------------------------
+# -- systemd-networkd and NetworkManager
+# -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("lease, systemd, tools, ran, warned", [
-    (True, True, TOOLS, True, False), (False, True, TOOLS, False, False), (True, False, TOOLS, False, True),
-    (True, True, (), False, True)])
-def test_networkd(tmp_path: Any, lease: bool, systemd: bool, tools: Sequence[str], ran: bool, warned: bool) -> None:
+
+@pytest.mark.parametrize(
+    "lease, systemd, tools, ran, warned",
+    [
+        (True, True, TOOLS, True, False),
+        (False, True, TOOLS, False, False),
+        (True, False, TOOLS, False, True),
+        (True, True, (), False, True),
+    ],
+)
+def test_networkd(
+    tmp_path: Any, lease: bool, systemd: bool, tools: Sequence[str], ran: bool, warned: bool
+) -> None:
     machine = Machine(tmp_path, tools=tools)
     machine.process(700, "systemd-network", "/usr/lib/systemd/systemd-networkd")
     if lease:
@@ -294,30 +399,56 @@ def test_networkd(tmp_path: Any, lease: bool, systemd: bool, tools: Sequence[str
     if systemd:
         (tmp_path / "run/systemd/system").mkdir(parents=True)
     renewal = machine.renew()
-    assert machine.ran == ([["/usr/bin/systemctl", "restart", "--no-block", "--job-mode=ignore-dependencies",
-                             "systemd-networkd.service"]] if ran else [])
+    assert machine.ran == (
+        [
+            [
+                "/usr/bin/systemctl",
+                "restart",
+                "--no-block",
+                "--job-mode=ignore-dependencies",
+                "systemd-networkd.service",
+            ]
+        ]
+        if ran
+        else []
+    )
     assert (bool(renewal.told), bool(renewal.warnings)) == (ran, warned)
 
 
-@pytest.mark.parametrize("profile, says", [
-    ("auto\nyes\n\n", "was asked to send it"), ("auto\n-1\n\n", "was asked to send it"),
-    ("auto\n\nweb-1\n", "was asked to send it"), ("auto\nno\n\n", "sends no host name"),
-    ("auto\n0\n\n", "sends no host name"),
-    ("auto\nyes\nfixed\n", "sends the name fixed"), ("manual\nyes\n\n", ""), ("", "")])
+@pytest.mark.parametrize(
+    "profile, says",
+    [
+        ("auto\nyes\n\n", "was asked to send it"),
+        ("auto\n-1\n\n", "was asked to send it"),
+        ("auto\n\nweb-1\n", "was asked to send it"),
+        ("auto\nno\n\n", "sends no host name"),
+        ("auto\n0\n\n", "sends no host name"),
+        ("auto\nyes\nfixed\n", "sends the name fixed"),
+        ("manual\nyes\n\n", ""),
+        ("", ""),
+    ],
+)
 def test_networkmanager(tmp_path: Any, profile: str, says: str) -> None:
     machine = Machine(tmp_path, {"--active": "u-u-1:eth0\nu-u-2:lo\nu-u-3:\n", "u-u-1": profile})
     machine.process(700, "NetworkManager", "/usr/sbin/NetworkManager --no-daemon")
     renewal = machine.renew()
     assert renewal.warnings == () and len(renewal.told) == bool(says)
-    assert (machine.ran[-1][1:] == ["device", "modify", "eth0", "ipv4.dhcp-hostname", "web-1"]) is ("asked" in says)
+    assert (machine.ran[-1][1:] == ["device", "modify", "eth0", "ipv4.dhcp-hostname", "web-1"]) is (
+        "asked" in says
+    )
     assert not says or says in renewal.told[0]
 
 
 @pytest.mark.parametrize("word", ["--active", "u-u-1", "modify"])
 def test_nmcli_that_fails_is_a_warning(tmp_path: Any, word: str) -> None:
     answers: Dict[str, Any] = {word: ProvisioningError("command failed")}
-    answers.update({"--active": "u-u-1:eth0\n", "u-u-1": "auto\nyes\n\n"} if word == "modify" else
-                   {"--active": "u-u-1:eth0\n"} if word == "u-u-1" else {})
+    answers.update(
+        {"--active": "u-u-1:eth0\n", "u-u-1": "auto\nyes\n\n"}
+        if word == "modify"
+        else {"--active": "u-u-1:eth0\n"}
+        if word == "u-u-1"
+        else {}
+    )
     machine = Machine(tmp_path, answers)
     machine.process(700, "NetworkManager", "/usr/sbin/NetworkManager")
     assert len(machine.renew().warnings) == 1

@@ -1,4 +1,5 @@
 """The machine's files: links stay inside the root, writes are whole or not at all, reads end."""
+
 from __future__ import annotations
 
 import os
@@ -24,11 +25,21 @@ def put(root: Any, name: str, data: bytes = b"x") -> str:
     return path
 
 
-@pytest.mark.parametrize("name, where", [
-    ("/etc/hostname", "/etc/hostname"), ("//etc/./hostname", "/etc/hostname"), ("/../../etc/x", "/etc/x"),
-    ("/etc/../var/x", "/var/x"), ("/absolute/x", "/var/lib/x"), ("/relative/x", "/var/lib/x"), ("/up/x", "/x"),
-    ("/link", "/var/lib/file"), ("/", ""), ("/missing/deep/x", "/missing/deep/x"),
-])
+@pytest.mark.parametrize(
+    "name, where",
+    [
+        ("/etc/hostname", "/etc/hostname"),
+        ("//etc/./hostname", "/etc/hostname"),
+        ("/../../etc/x", "/etc/x"),
+        ("/etc/../var/x", "/var/x"),
+        ("/absolute/x", "/var/lib/x"),
+        ("/relative/x", "/var/lib/x"),
+        ("/up/x", "/x"),
+        ("/link", "/var/lib/file"),
+        ("/", ""),
+        ("/missing/deep/x", "/missing/deep/x"),
+    ],
+)
 def test_links_are_looked_up_inside_the_root(tmp_path: Any, name: str, where: str) -> None:
     os.makedirs(str(tmp_path / "var/lib"))
     os.symlink("/var/lib", str(tmp_path / "absolute"))
@@ -40,7 +51,10 @@ def test_links_are_looked_up_inside_the_root(tmp_path: Any, name: str, where: st
 
 def test_the_last_link_need_not_be_followed(tmp_path: Any) -> None:
     os.symlink("/etc/x", str(tmp_path / "link"))
-    assert System(tmp_path).path("/link", follow_last=False) == os.path.realpath(str(tmp_path)) + "/link"
+    assert (
+        System(tmp_path).path("/link", follow_last=False)
+        == os.path.realpath(str(tmp_path)) + "/link"
+    )
 
 
 def test_a_loop_of_links_ends(tmp_path: Any) -> None:
@@ -166,7 +180,10 @@ def test_glob_gives_paths_as_the_vm_sees_them(tmp_path: Any) -> None:
     put(tmp_path, "/var/conf.d/c.txt")
     os.makedirs(str(tmp_path / "etc"))
     os.symlink("/var/conf.d", str(tmp_path / "etc/conf.d"))
-    assert System(tmp_path).glob("/etc/conf.d/*.conf") == ["/etc/conf.d/a.conf", "/etc/conf.d/b.conf"]
+    assert System(tmp_path).glob("/etc/conf.d/*.conf") == [
+        "/etc/conf.d/a.conf",
+        "/etc/conf.d/b.conf",
+    ]
     assert System(tmp_path).glob("/none/*.conf") == []
 
 
@@ -187,7 +204,9 @@ def test_removing_follows_no_link(tmp_path: Any) -> None:
     os.symlink(str(tmp_path / "keep"), str(tmp_path / "tree/link"))
     os.symlink("/keep", str(tmp_path / "link"))
     system = System(tmp_path)
-    assert system.remove_tree("/tree") and system.remove_tree("/link") and system.remove("/keep/file")
+    assert (
+        system.remove_tree("/tree") and system.remove_tree("/link") and system.remove("/keep/file")
+    )
     assert not system.remove("/keep/file") and not system.remove_tree("/tree")
     assert os.listdir(str(tmp_path)) == ["keep"]
 
@@ -213,14 +232,18 @@ def test_a_scratch_root_runs_nothing(tmp_path: Any) -> None:
     assert system.skipped == ["one"]
 
 
-# -- the live machine, where nothing is changed ------------------------------------------------------------------------
+# -- the live machine, where nothing is changed
+# ------------------------------------------------------------------------
+
 
 def test_a_command_is_run_in_its_own_environment() -> None:
     system = System("/")
     assert system.live and system.tool("sh") is not None and system.tool("no-such-tool") is None
     heard = []
     system.on_command = lambda argv, seconds, status: heard.append((argv[0], status))
-    ended = system.run(["/bin/sh", "-c", 'echo "$LC_ALL $PATH"; cat; echo two >&2; exit 3'], stdin=b"in")
+    ended = system.run(
+        ["/bin/sh", "-c", 'echo "$LC_ALL $PATH"; cat; echo two >&2; exit 3'], stdin=b"in"
+    )
     assert ended.stdout == "C /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin\nin"
     assert (ended.returncode, ended.ok, ended.last_words) == (3, False, "two")
     assert heard == [("/bin/sh", 3)]
@@ -249,13 +272,16 @@ def test_a_link_takes_the_place_of_a_file_only_if_told_so(tmp_path: Any) -> None
     assert sorted(os.listdir(str(tmp_path / "etc"))) == ["folder", "localtime"]
 
 
-# -- SELinux -----------------------------------------------------------------------------------------------------------
+# -- SELinux
+# --------------------------------------------------------------------------------------------------
 
 LABEL, OLD = "security.selinux", b"system_u:object_r:hostname_etc_t:s0\0"
 
 
 def put_label(path: str) -> None:
-    """Label a file or link, also on a kernel without SELinux, where that is a word like any other."""
+    """Label a file or link, also on a kernel without SELinux, where that is a word like any
+    other.
+    """
     try:
         os.setxattr(path, LABEL, OLD, follow_symlinks=False)
     except OSError as error:
@@ -318,7 +344,9 @@ def test_a_label_that_cannot_be_kept_loses_no_write(caplog: Any) -> None:
     assert "SELinux label of %s could not be kept" % path in caplog.text
 
 
-def test_a_label_that_cannot_be_looked_at_is_said_and_no_failure(tmp_path: Any, caplog: Any) -> None:
+def test_a_label_that_cannot_be_looked_at_is_said_and_no_failure(
+    tmp_path: Any, caplog: Any
+) -> None:
     loop = str(tmp_path / "loop")
     os.symlink("loop", loop)
     (tmp_path / "new").write_bytes(b"")

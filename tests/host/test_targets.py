@@ -1,4 +1,7 @@
-"""systemd is told of a stage exactly when it runs, and has started us. That the target is reached early: tests/vm."""
+"""systemd is told of a stage exactly when it runs, and has started us. That the target is reached
+early: tests/vm.
+"""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -34,7 +37,14 @@ def told(system: System, environment: Dict[str, str]) -> List[List[str]]:
 
 def test_the_target_is_started_at_once_and_alone(system: SystemdMachine) -> None:
     assert told(system, {"INVOCATION_ID": "1"}) == [
-        ["/usr/bin/systemctl", "start", "--no-block", "--job-mode=ignore-dependencies", "lightinit-config.target"]]
+        [
+            "/usr/bin/systemctl",
+            "start",
+            "--no-block",
+            "--job-mode=ignore-dependencies",
+            "lightinit-config.target",
+        ]
+    ]
 
 
 def test_by_hand_nothing_is_reached(system: SystemdMachine) -> None:

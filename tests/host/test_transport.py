@@ -1,4 +1,5 @@
 """The transport against a server that misbehaves, byte by byte, on the loopback interface."""
+
 from __future__ import annotations
 
 import contextlib
@@ -49,7 +50,9 @@ class Server:
             except OSError:
                 return
             self.connections += 1
-            talk = self.conversations.pop(0) if len(self.conversations) > 1 else self.conversations[0]
+            talk = (
+                self.conversations.pop(0) if len(self.conversations) > 1 else self.conversations[0]
+            )
             threading.Thread(target=self._talk, args=(connection, talk), daemon=True).start()
 
     def _talk(self, connection: socket.socket, talk: Conversation) -> None:
@@ -137,7 +140,9 @@ def get(server: Server, **options: Any) -> Answer:
 
 
 def test_a_plain_answer(serve: Callable[..., Server]) -> None:
-    server = serve(says(b"HTTP/1.1 200 OK\r\nX-One: a\r\nx-one: b\r\nContent-Length: 5\r\n\r\nhello"))
+    server = serve(
+        says(b"HTTP/1.1 200 OK\r\nX-One: a\r\nx-one: b\r\nContent-Length: 5\r\n\r\nhello")
+    )
     answer = get(server, headers={"Metadata": "true"})
     assert (answer.status, answer.body, answer.headers["x-one"]) == (200, b"hello", "a, b")
     assert answer.retry_after_s is None
@@ -152,7 +157,9 @@ def test_a_plain_answer(serve: Callable[..., Server]) -> None:
 @pytest.mark.parametrize("path", ["/a%2Db/c%5F1?comp=x&d=%2d#f", "/a_b/~c", "/%zz", "/a?b%20c"])
 def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str) -> None:
     server = serve(says(OK))
-    Transport(Clock()).request("GET", "http://127.0.0.1:%d%s" % (urlsplit(server.url).port or 80, path))
+    Transport(Clock()).request(
+        "GET", "http://127.0.0.1:%d%s" % (urlsplit(server.url).port or 80, path)
+    )
     sent = server.requests[0].decode().split(" ")[1]
     # Of its escapes, only the case of hex digits is some libraries' own choice.
     assert sent.upper().replace("%25ZZ", "%ZZ") == path.partition("#")[0].upper()
@@ -160,8 +167,12 @@ def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str
 
 def test_a_post(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    Transport(Clock()).request("POST", server.url, {"Content-Type": "text/xml"}, b"<a/>", want_body=False)
-    assert server.requests[0].startswith(b"POST /x ") and server.requests[0].endswith(b"\r\n\r\n<a/>")
+    Transport(Clock()).request(
+        "POST", server.url, {"Content-Type": "text/xml"}, b"<a/>", want_body=False
+    )
+    assert server.requests[0].startswith(b"POST /x ") and server.requests[0].endswith(
+        b"\r\n\r\n<a/>"
+    )
 
 
 def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
@@ -172,40 +183,83 @@ def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
-@pytest.mark.parametrize("data", [
-    b"HTTP/1.1 200 OK\r\n\r\nhello",
-    b"HTTP/1.0 200 OK\r\n\r\nhello",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Encoding: identity\r\n\r\nhello",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
-], ids=["until it closes", "http 1.0", "chunked", "identity", "length said twice"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Encoding: identity\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+    ],
+    ids=["until it closes", "http 1.0", "chunked", "identity", "length said twice"],
+)
 def test_ways_to_say_hello(serve: Callable[..., Server], data: bytes) -> None:
     assert get(serve(says(data, then_close=True))).body == b"hello"
 
 
-@pytest.mark.parametrize("talk, kind, reason", [
-    (says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", True), TransientError, "answer was cut off"),
-    (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello", True), TransientError,
-     "answer was cut off"),
-    (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", True), TransientError,
-     "answer was cut off"),
-    (says(b"", True), TransientError, "connection closed without an answer"),
-    (resets, TransientError, "connection reset"),
-    (says(b"SSH-2.0-OpenSSH_9.2\r\n", True), MalformedError, "answer is not http"),
-    (says(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 300 + b"\r\n", True), MalformedError, "answer is not http"),
-    (floods(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a" * 1000), MalformedError, "answer is not http"),
-    (says(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), MalformedError, "answer is too large"),
-    (floods(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536), MalformedError, "answer is too large"),
-    (says(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello", True), MalformedError,
-     "answer .*(content-length|http)"),
-    (says(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", True), MalformedError,
-     "answer .*(content-length|http)"),
-    (says(b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", True), MalformedError, "bad content-length"),
-    (says(b"HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"), MalformedError,
-     r"answer is a redirect .*target=http://evil\.example/"),
-    (says(b"HTTP/1.1 304 Not Modified\r\n\r\n"), MalformedError, "answer is a redirect"),
-], ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_an_error(serve: Callable[..., Server], talk: Conversation, kind: Any, reason: str) -> None:
+@pytest.mark.parametrize(
+    "talk, kind, reason",
+    [
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", True),
+            TransientError,
+            "answer was cut off",
+        ),
+        (
+            says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello", True),
+            TransientError,
+            "answer was cut off",
+        ),
+        (
+            says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", True),
+            TransientError,
+            "answer was cut off",
+        ),
+        (says(b"", True), TransientError, "connection closed without an answer"),
+        (resets, TransientError, "connection reset"),
+        (says(b"SSH-2.0-OpenSSH_9.2\r\n", True), MalformedError, "answer is not http"),
+        (
+            says(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 300 + b"\r\n", True),
+            MalformedError,
+            "answer is not http",
+        ),
+        (floods(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a" * 1000), MalformedError, "answer is not http"),
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
+            MalformedError,
+            "answer is too large",
+        ),
+        (floods(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536), MalformedError, "answer is too large"),
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello", True),
+            MalformedError,
+            "answer .*(content-length|http)",
+        ),
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", True),
+            MalformedError,
+            "answer .*(content-length|http)",
+        ),
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", True),
+            MalformedError,
+            "bad content-length",
+        ),
+        (
+            says(
+                b"HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"
+            ),
+            MalformedError,
+            r"answer is a redirect .*target=http://evil\.example/",
+        ),
+        (says(b"HTTP/1.1 304 Not Modified\r\n\r\n"), MalformedError, "answer is a redirect"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_an_error(
+    serve: Callable[..., Server], talk: Conversation, kind: Any, reason: str
+) -> None:
     server = serve(talk)
     with pytest.raises(kind, match=reason) as caught:
         get(server)
@@ -215,7 +269,9 @@ def test_what_is_an_error(serve: Callable[..., Server], talk: Conversation, kind
 
 def test_a_redirect_is_not_followed_nor_its_body_read(serve: Callable[..., Server]) -> None:
     other = serve(says(OK))
-    server = serve(floods(b"HTTP/1.1 307 Moved\r\nLocation: " + other.url.encode() + b"\r\n\r\n", b"a" * 65536))
+    server = serve(
+        floods(b"HTTP/1.1 307 Moved\r\nLocation: " + other.url.encode() + b"\r\n\r\n", b"a" * 65536)
+    )
     with pytest.raises(MalformedError, match="answer is a redirect"):
         get(server)
     assert other.connections == 0
@@ -235,14 +291,18 @@ def test_a_limit_of_ones_own(serve: Callable[..., Server]) -> None:
         get(server, limit_bytes=4)
 
 
-@pytest.mark.parametrize("talk", [
-    hangs,
-    drips(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
-    drips(b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
-    drips(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"b"),
-    drips(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nb\r\n"),
-], ids=["silence", "header lines", "one header", "body", "continue", "chunks"])
+@pytest.mark.parametrize(
+    "talk",
+    [
+        hangs,
+        drips(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        drips(b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
+        drips(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"b"),
+        drips(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nb\r\n"),
+    ],
+    ids=["silence", "header lines", "one header", "body", "continue", "chunks"],
+)
 def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation) -> None:
     server = serve(talk, says(OK))
     transport = Transport(Clock())
@@ -253,12 +313,18 @@ def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation
     assert transport.request("GET", server.url, timeout_s=5.0).body == b"hello"
 
 
-@pytest.mark.parametrize("talk", [
-    floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
-    drips(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
-    drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\n\r\n", b"b"),
-], ids=["continue", "header lines", "an error's body"])
-def test_a_request_that_was_given_up_leaves_no_thread_behind(serve: Callable[..., Server], talk: Conversation) -> None:
+@pytest.mark.parametrize(
+    "talk",
+    [
+        floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        drips(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\n\r\n", b"b"),
+    ],
+    ids=["continue", "header lines", "an error's body"],
+)
+def test_a_request_that_was_given_up_leaves_no_thread_behind(
+    serve: Callable[..., Server], talk: Conversation
+) -> None:
     before = set(threading.enumerate())
     with contextlib.suppress(TransientError):
         get(serve(talk), timeout_s=LIMIT_S)
@@ -269,12 +335,17 @@ def test_a_request_that_was_given_up_leaves_no_thread_behind(serve: Callable[...
 
 
 def left_behind(before: Set[threading.Thread]) -> List[threading.Thread]:
-    return [thread for thread in threading.enumerate()
-            if thread.name == "lightinit-request" and thread not in before]
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread.name == "lightinit-request" and thread not in before
+    ]
 
 
 @pytest.mark.parametrize("code", [101, 102, 103])
-def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(serve: Callable[..., Server], code: int) -> None:
+def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(
+    serve: Callable[..., Server], code: int
+) -> None:
     def late(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 %d Early\r\nLink: x\r\n\r\n" % code)
         time.sleep(0.1)
@@ -290,7 +361,9 @@ def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(serve: Calla
 
 def test_nobody_listens() -> None:
     probe = socket.socket()
-    probe.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets the port, and it refuses
+    probe.bind(
+        ("127.0.0.1", 0)
+    )  # bound but not listening: nobody else gets the port, and it refuses
     url = "http://127.0.0.1:%d/" % probe.getsockname()[1]
     with pytest.raises(TransientError) as caught:
         Transport(Clock()).request("GET", url)
@@ -304,15 +377,20 @@ def test_urls_that_are_refused(url: str) -> None:
         Transport(Clock()).request("GET", url, timeout_s=2.0)
 
 
-@pytest.mark.parametrize("talk, body", [
-    (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"), b"busy"),
-    (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\nbusy", True), None),
-    (floods(b"HTTP/1.1 503 Busy\r\n\r\n", b"a" * 65536), b"a" * 65536),
-    (says(b"HTTP/1.1 503 Busy\r\nContent-Length: x\r\n\r\nbusy", True), b"busy"),
-    (drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\n", b"b"), b""),
-], ids=["whole", "cut off", "endless", "bad length", "slow"])
-def test_an_errors_status_counts_whatever_its_body_does(serve: Callable[..., Server], talk: Conversation,
-                                                        body: Any) -> None:
+@pytest.mark.parametrize(
+    "talk, body",
+    [
+        (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"), b"busy"),
+        (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\nbusy", True), None),
+        (floods(b"HTTP/1.1 503 Busy\r\n\r\n", b"a" * 65536), b"a" * 65536),
+        (says(b"HTTP/1.1 503 Busy\r\nContent-Length: x\r\n\r\nbusy", True), b"busy"),
+        (drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\n", b"b"), b""),
+    ],
+    ids=["whole", "cut off", "endless", "bad length", "slow"],
+)
+def test_an_errors_status_counts_whatever_its_body_does(
+    serve: Callable[..., Server], talk: Conversation, body: Any
+) -> None:
     answer = get(serve(talk), timeout_s=LIMIT_S)
     assert answer.status == 503
     assert body is None or answer.body == body
@@ -342,8 +420,9 @@ def second(talk: Conversation) -> Conversation:
 @pytest.mark.parametrize("talk", [hangs, resets, closes, drips(b"HTTP/1.1 200", b" ")])
 @pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept connection"])
 @pytest.mark.parametrize("body", [None, b"<Health/>"])
-def test_a_request_whose_answer_is_lost_was_sent(serve: Callable[..., Server], talk: Conversation, kept: bool, body: Any
-                                                 ) -> None:
+def test_a_request_whose_answer_is_lost_was_sent(
+    serve: Callable[..., Server], talk: Conversation, kept: bool, body: Any
+) -> None:
     server, transport = serve(second(talk) if kept else talk), Transport(Clock())
     if kept:
         transport.request("GET", server.url)
@@ -372,14 +451,18 @@ def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Serve
 
 def test_random_answers_give_nothing_but_our_errors(serve: Callable[..., Server]) -> None:
     dice = random.Random(80)
-    whole = (b"HTTP/1.1 200 OK\r\nRetry-After: 5\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
-             b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    whole = (
+        b"HTTP/1.1 200 OK\r\nRetry-After: 5\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    )
 
     def garbage(connection: socket.socket) -> None:
         data = bytearray(whole if dice.random() < 0.5 else OK)
         for _ in range(dice.randint(1, 5)):
-            data[dice.randrange(len(data))] = dice.choice(b"\r\n\0:; 0-9aZ\xff") if dice.random() < 0.7 else 49
-        connection.sendall(bytes(data[:dice.randint(0, len(data) * 2)]))
+            data[dice.randrange(len(data))] = (
+                dice.choice(b"\r\n\0:; 0-9aZ\xff") if dice.random() < 0.7 else 49
+            )
+        connection.sendall(bytes(data[: dice.randint(0, len(data) * 2)]))
         connection.shutdown(socket.SHUT_RDWR)
 
     server = serve(garbage)
@@ -403,46 +486,82 @@ def test_the_time_line(serve: Callable[..., Server]) -> None:
         transport.request("POST", server.url, body=b"x")
     (method, url, outcome, started_s, duration_s, size), _, failed = told
     assert (method, outcome, size) == ("GET", "200", 5)
-    assert url.endswith("/x") and time.monotonic() - 60 < started_s <= time.monotonic() and 0 <= duration_s < 5
+    assert (
+        url.endswith("/x")
+        and time.monotonic() - 60 < started_s <= time.monotonic()
+        and 0 <= duration_s < 5
+    )
     assert failed[:3] == ("POST", server.url, "connection reset") and failed[5] == 0
 
 
-@pytest.mark.parametrize("value, date, wait_s", [
-    ("5", "", 5.0), (" 0 ", "", 0.0), ("999999999999999999", "", 86400.0), ("-5", "", None), ("1.5", "", None),
-    ("soon", "", None), ("", "", None), ("\u0665", "", None),
-    ("Tue, 14 Nov 2023 22:14:20 GMT", "", 60.0),
-    ("Tue, 14 Nov 2023 22:12:20 GMT", "", 0.0),
-    ("Wed, 15 Nov 2028 22:14:20 GMT", "", None),
-    ("Wed, 15 Nov 2028 22:14:20 GMT", "Wed, 15 Nov 2028 22:13:50 GMT", 30.0),
-    ("Tue, 99 Nov 99999999999 22:14:20 GMT", "", None),
-])
+@pytest.mark.parametrize(
+    "value, date, wait_s",
+    [
+        ("5", "", 5.0),
+        (" 0 ", "", 0.0),
+        ("999999999999999999", "", 86400.0),
+        ("-5", "", None),
+        ("1.5", "", None),
+        ("soon", "", None),
+        ("", "", None),
+        ("\u0665", "", None),
+        ("Tue, 14 Nov 2023 22:14:20 GMT", "", 60.0),
+        ("Tue, 14 Nov 2023 22:12:20 GMT", "", 0.0),
+        ("Wed, 15 Nov 2028 22:14:20 GMT", "", None),
+        ("Wed, 15 Nov 2028 22:14:20 GMT", "Wed, 15 Nov 2028 22:13:50 GMT", 30.0),
+        ("Tue, 99 Nov 99999999999 22:14:20 GMT", "", None),
+    ],
+)
 def test_retry_after(value: str, date: str, wait_s: Any) -> None:
     assert parse_retry_after({"retry-after": value, "date": date}, 1700000000.0) == wait_s
 
 
 def test_retry_after_is_in_the_answer(serve: Callable[..., Server]) -> None:
-    answer = get(serve(says(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")))
+    answer = get(
+        serve(says(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"))
+    )
     assert (answer.status, answer.retry_after_s) == (429, 7.0)
 
 
-def test_proxies_and_netrc_of_the_environment_are_ignored(serve: Callable[..., Server], tmp_path: Any) -> None:
-    proxy, server = serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy")), serve(says(OK))
+def test_proxies_and_netrc_of_the_environment_are_ignored(
+    serve: Callable[..., Server], tmp_path: Any
+) -> None:
+    proxy, server = (
+        serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy")),
+        serve(says(OK)),
+    )
     (tmp_path / ".netrc").write_text("default login me password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
     at = proxy.url[:-2]
-    environment = {**os.environ, "HOME": str(tmp_path), "http_proxy": at, "HTTP_PROXY": at, "ALL_PROXY": at,
-                   "all_proxy": at, "no_proxy": ""}
-    code = ("import sys; from lightinit.host.clock import Clock; from lightinit.host.transport import Transport; "
-            "print(Transport(Clock()).request('GET', sys.argv[1]).body.decode())")
-    said = subprocess.run([sys.executable, "-c", code, server.url], env=environment, stdout=subprocess.PIPE,
-                          cwd=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), check=True)
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "http_proxy": at,
+        "HTTP_PROXY": at,
+        "ALL_PROXY": at,
+        "all_proxy": at,
+        "no_proxy": "",
+    }
+    code = (
+        "import sys; from lightinit.host.clock import Clock; from lightinit.host.transport import"
+        " Transport; print(Transport(Clock()).request('GET', sys.argv[1]).body.decode())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, server.url],
+        env=environment,
+        stdout=subprocess.PIPE,
+        cwd=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+        check=True,
+    )
     assert said.stdout == b"hello\n"
     assert proxy.connections == 0
     assert b"authorization" not in server.requests[0].lower()
 
 
 def test_cookies_are_not_sent_back(serve: Callable[..., Server]) -> None:
-    server = serve(says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 5\r\n\r\nhello"))
+    server = serve(
+        says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 5\r\n\r\nhello")
+    )
     transport = Transport(Clock())
     transport.request("GET", server.url)
     transport.request("GET", server.url)

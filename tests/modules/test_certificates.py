@@ -1,4 +1,5 @@
 """The module certificates, on scratch roots."""
+
 from __future__ import annotations
 
 import os
@@ -37,8 +38,11 @@ def test_what_is_written(tmp_path: Any) -> None:
     finally:
         os.umask(before)
     assert outcome == Outcome("2 certificates and 1 keys in " + FOLDER)
-    assert tree(tmp_path) == {ONE.thumbprint + ".crt": (ONE.certificate, 0o644), ONE.thumbprint + ".prv": (ONE.key, 0o600),
-                              TWO.thumbprint + ".crt": (TWO.certificate, 0o644)}
+    assert tree(tmp_path) == {
+        ONE.thumbprint + ".crt": (ONE.certificate, 0o644),
+        ONE.thumbprint + ".prv": (ONE.key, 0o600),
+        TWO.thumbprint + ".crt": (TWO.certificate, 0o644),
+    }
     assert stat.S_IMODE(os.stat(str(tmp_path) + FOLDER).st_mode) == 0o755
 
 
@@ -65,7 +69,10 @@ def test_a_second_run_writes_nothing_and_mends_what_differs(tmp_path: Any) -> No
     with open(path + ".crt", "w", encoding="utf-8") as file:
         file.write("half")
     apply(tmp_path, ONE)
-    assert tree(tmp_path) == {ONE.thumbprint + ".crt": (ONE.certificate, 0o644), ONE.thumbprint + ".prv": (ONE.key, 0o600)}
+    assert tree(tmp_path) == {
+        ONE.thumbprint + ".crt": (ONE.certificate, 0o644),
+        ONE.thumbprint + ".prv": (ONE.key, 0o600),
+    }
 
 
 def test_a_key_that_is_no_longer_at_hand_stays_and_so_do_others_files(tmp_path: Any) -> None:
@@ -81,7 +88,9 @@ def test_a_thumbprint_in_small_letters_is_written_in_capitals(tmp_path: Any) -> 
     assert list(tree(tmp_path)) == ["AB" * 20 + ".crt"]
 
 
-@pytest.mark.parametrize("thumbprint", ["", "../../../etc/shadow", "A1" * 19, "A1" * 20 + "\n", "G1" * 20, "A1" * 21])
+@pytest.mark.parametrize(
+    "thumbprint", ["", "../../../etc/shadow", "A1" * 19, "A1" * 20 + "\n", "G1" * 20, "A1" * 21]
+)
 def test_a_thumbprint_that_is_none(tmp_path: Any, thumbprint: str) -> None:
     with pytest.raises(ProvisioningError, match="certificate has no thumbprint"):
         apply(tmp_path, ONE, Certificate(thumbprint, "x\n", "y\n"))
@@ -89,7 +98,9 @@ def test_a_thumbprint_that_is_none(tmp_path: Any, thumbprint: str) -> None:
 
 
 def test_the_key_comes_before_its_certificate(tmp_path: Any) -> None:
-    """A directory is in the place of the certificate, so writing that fails; the key is there by then."""
+    """A directory is in the place of the certificate, so writing that fails; the key is there by
+    then.
+    """
     os.makedirs("%s%s/%s.crt" % (tmp_path, FOLDER, ONE.thumbprint))
     with pytest.raises(ProvisioningError, match="file cannot be written"):
         apply(tmp_path, ONE)

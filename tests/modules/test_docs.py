@@ -1,4 +1,5 @@
 """docs/modules.md and the code say the same."""
+
 from __future__ import annotations
 
 import ast
@@ -15,12 +16,35 @@ from lightinit.model import Instance
 from lightinit.settings import Setting
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MODULES = sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "modules")) if re.match(r"[a-z]\w*\.py\Z", name))
-SOURCES = ["modules/%s.py" % name for name in MODULES] + [
-    "lightinit/host/%s.py" % name for name in (
-        "account_files", "accounts", "block_devices", "disk_format", "disks", "host_keys", "mounting", "passwords",
-        "private_files", "privileges", "sshd", "text_files")] + [
-    "lightinit/formats/%s.py" % name for name in ("accounts", "file_entries", "passwords", "sshd_policy")]
+MODULES = sorted(
+    name[:-3]
+    for name in os.listdir(os.path.join(HERE, "modules"))
+    if re.match(r"[a-z]\w*\.py\Z", name)
+)
+SOURCES = (
+    ["modules/%s.py" % name for name in MODULES]
+    + [
+        "lightinit/host/%s.py" % name
+        for name in (
+            "account_files",
+            "accounts",
+            "block_devices",
+            "disk_format",
+            "disks",
+            "host_keys",
+            "mounting",
+            "passwords",
+            "private_files",
+            "privileges",
+            "sshd",
+            "text_files",
+        )
+    ]
+    + [
+        "lightinit/formats/%s.py" % name
+        for name in ("accounts", "file_entries", "passwords", "sshd_policy")
+    ]
+)
 
 
 def text_of(path: str) -> str:
@@ -38,9 +62,11 @@ def section(name: str) -> str:
 def rows(text: str, head: str) -> List[List[str]]:
     """The rows of the first table whose head starts so."""
     lines = text.split("\n")
-    at = next((number for number, line in enumerate(lines) if line.startswith("| " + head)), len(lines))
+    at = next(
+        (number for number, line in enumerate(lines) if line.startswith("| " + head)), len(lines)
+    )
     found = []
-    for line in lines[at + 2:]:
+    for line in lines[at + 2 :]:
         if not line.startswith("|"):
             break
         found.append([cell.strip() for cell in line.strip("|").split("|")])
@@ -49,8 +75,13 @@ def rows(text: str, head: str) -> List[List[str]]:
 
 def shown(setting: Setting) -> List[str]:
     value: Any = setting.default
-    value = {True: "yes", False: "no"}[value] if isinstance(value, bool) else \
-        " ".join(value) if isinstance(value, tuple) else str(value)
+    value = (
+        {True: "yes", False: "no"}[value]
+        if isinstance(value, bool)
+        else " ".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+    )
     choices = " One of: %s." % ", ".join(setting.choices) if setting.choices else ""
     return ["`%s`" % setting.key, setting.kind, value or "(empty)", setting.help + choices]
 
@@ -71,7 +102,9 @@ def test_the_table_of_settings_is_the_codes(name: str) -> None:
 
 
 def test_the_list_of_modules_is_complete() -> None:
-    listed: Dict[str, List[str]] = {re.findall(r"\[(\w+)\]", row[0])[0]: row[2:] for row in rows(DOCS, "module ")}
+    listed: Dict[str, List[str]] = {
+        re.findall(r"\[(\w+)\]", row[0])[0]: row[2:] for row in rows(DOCS, "module ")
+    }
     assert sorted(listed) == MODULES
     for name, (frequency, required) in listed.items():
         module = importlib.import_module("lightinit.modules." + name)
@@ -87,8 +120,11 @@ def test_each_reason_is_told_and_each_told_reason_exists() -> None:
 
 
 def test_the_reasons_of_any_module_exist() -> None:
-    told = {reason for row in rows(section("Failures that any module may have"), "it fails with")
-            for reason in re.findall("`([^`]+)`", row[0])}
+    told = {
+        reason
+        for row in rows(section("Failures that any module may have"), "it fails with")
+        for reason in re.findall("`([^`]+)`", row[0])
+    }
     source = text_of("lightinit/host/system.py")
     assert len(told) == 7 and all('"%s"' % reason in source for reason in told)
 
@@ -107,6 +143,10 @@ def test_the_module_of_your_own_works(tmp_path: Any) -> None:
     finally:
         sys.path.remove(str(tmp_path))
     settings = {setting.key: setting.default for setting in module.SETTINGS}
-    outcome = module.apply(Instance("id", hostnames=("web-1",), location="westeurope"), System(tmp_path / "root"), settings)
+    outcome = module.apply(
+        Instance("id", hostnames=("web-1",), location="westeurope"),
+        System(tmp_path / "root"),
+        settings,
+    )
     assert outcome.message == "whoever logs in to web-1 is greeted"
     assert (tmp_path / "root/etc/motd").read_text() == "Welcome to web-1 in westeurope.\n"

@@ -1,4 +1,5 @@
 """The module entropy on scratch roots; what it writes to a real device is in tests/real_tools."""
+
 from __future__ import annotations
 
 import os
@@ -30,7 +31,10 @@ def apply(system: System) -> Outcome:
     return entropy.apply(Instance("id"), system, {})
 
 
-@pytest.mark.parametrize("table", [None, b"", HEADER, HEADER + bytes(64), HEADER[:10], bytes(64 * 1024 + 1), b"x" * 70000])
+@pytest.mark.parametrize(
+    "table",
+    [None, b"", HEADER, HEADER + bytes(64), HEADER[:10], bytes(64 * 1024 + 1), b"x" * 70000],
+)
 def test_no_table_with_content_is_no_fault(tmp_path: Any, table: bytes) -> None:
     system = System(tmp_path)
     if table is not None:
@@ -66,7 +70,9 @@ def test_the_bytes_go_to_a_device_and_nowhere_else(tmp_path: Any, caplog: Any, t
     elif there == "fifo":
         os.mkfifo(str(tmp_path) + entropy.POOL)
     outcome = apply(system)
-    assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith("/dev/urandom cannot be written to: ")
+    assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith(
+        "/dev/urandom cannot be written to: "
+    )
     assert SECRET.decode() not in caplog.text + str(outcome)
     for name in os.listdir(str(tmp_path) + "/dev"):
         if stat.S_ISREG(os.stat(str(tmp_path) + "/dev/" + name).st_mode):

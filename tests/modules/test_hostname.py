@@ -1,4 +1,5 @@
 """The module hostname, on scratch roots of several make."""
+
 from __future__ import annotations
 
 import os
@@ -30,7 +31,7 @@ def tree(root: Any) -> Dict[str, str]:
         for name in names:
             path = os.path.join(folder, name)
             with open(path, encoding="utf-8", newline="") as handle:
-                found[path[len(str(root)):]] = handle.read()
+                found[path[len(str(root)) :]] = handle.read()
     return found
 
 
@@ -41,28 +42,46 @@ def apply(root: Any, *names: str, **settings: Any) -> Outcome:
 NO_HOSTS: Dict[str, Any] = {"manage_etc_hosts": False}
 
 
-@pytest.mark.parametrize("before, changed", [
-    ({}, {"/etc/hostname": "vm1\n"}),
-    ({"/etc/hostname": "old\n"}, {"/etc/hostname": "vm1\n"}),
-    ({"/etc/conf.d/hostname": '# x\nhostname="old"\n'}, {"/etc/conf.d/hostname": '# x\nhostname="vm1"\n'}),
-    ({"/etc/conf.d/hostname": 'hostname="old"\n', "/etc/hostname": "old\n"},
-     {"/etc/conf.d/hostname": 'hostname="vm1"\n', "/etc/hostname": "vm1\n"}),
-    ({"/etc/HOSTNAME": "old\n"}, {"/etc/HOSTNAME": "vm1\n"}),
-    ({"/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=old\n"},
-     {"/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=vm1\n"}),
-    ({"/etc/sysconfig/network": "# anaconda\n"}, {"/etc/hostname": "vm1\n"}),
-    ({"/etc/rc.conf": 'HOSTNAME="old"\n'}, {"/etc/rc.conf": 'HOSTNAME="vm1"\n'}),
-    ({"/etc/rc.conf": '#HOSTNAME="old"\n'}, {"/etc/hostname": "vm1\n"}),
-    ({"/etc/HOSTNAME": "old\n", "/usr/lib/systemd/systemd": ""}, {"/etc/HOSTNAME": "vm1\n", "/etc/hostname": "vm1\n"}),
-])
-def test_the_files_that_this_host_uses(tmp_path: Any, before: Dict[str, str], changed: Dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "before, changed",
+    [
+        ({}, {"/etc/hostname": "vm1\n"}),
+        ({"/etc/hostname": "old\n"}, {"/etc/hostname": "vm1\n"}),
+        (
+            {"/etc/conf.d/hostname": '# x\nhostname="old"\n'},
+            {"/etc/conf.d/hostname": '# x\nhostname="vm1"\n'},
+        ),
+        (
+            {"/etc/conf.d/hostname": 'hostname="old"\n', "/etc/hostname": "old\n"},
+            {"/etc/conf.d/hostname": 'hostname="vm1"\n', "/etc/hostname": "vm1\n"},
+        ),
+        ({"/etc/HOSTNAME": "old\n"}, {"/etc/HOSTNAME": "vm1\n"}),
+        (
+            {"/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=old\n"},
+            {"/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=vm1\n"},
+        ),
+        ({"/etc/sysconfig/network": "# anaconda\n"}, {"/etc/hostname": "vm1\n"}),
+        ({"/etc/rc.conf": 'HOSTNAME="old"\n'}, {"/etc/rc.conf": 'HOSTNAME="vm1"\n'}),
+        ({"/etc/rc.conf": '#HOSTNAME="old"\n'}, {"/etc/hostname": "vm1\n"}),
+        (
+            {"/etc/HOSTNAME": "old\n", "/usr/lib/systemd/systemd": ""},
+            {"/etc/HOSTNAME": "vm1\n", "/etc/hostname": "vm1\n"},
+        ),
+    ],
+)
+def test_the_files_that_this_host_uses(
+    tmp_path: Any, before: Dict[str, str], changed: Dict[str, str]
+) -> None:
     put(tmp_path, before)
     apply(tmp_path, "vm1", **NO_HOSTS)
     assert tree(tmp_path) == dict(before, **changed)
 
 
 def test_a_second_run_writes_nothing(tmp_path: Any) -> None:
-    put(tmp_path, {"/etc/conf.d/hostname": 'hostname="old"\n', "/etc/hosts": "127.0.0.1 localhost\n"})
+    put(
+        tmp_path,
+        {"/etc/conf.d/hostname": 'hostname="old"\n', "/etc/hosts": "127.0.0.1 localhost\n"},
+    )
     apply(tmp_path, "vm1.example.org")
     inodes = {name: os.stat(str(tmp_path) + name).st_ino for name in tree(tmp_path)}
     apply(tmp_path, "vm1.example.org")
@@ -70,9 +89,18 @@ def test_a_second_run_writes_nothing(tmp_path: Any) -> None:
 
 
 def test_the_old_names_line_in_hosts_becomes_the_new_ones(tmp_path: Any) -> None:
-    put(tmp_path, {"/etc/hostname": "image\n", "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage.lan image\n# end"})
+    put(
+        tmp_path,
+        {
+            "/etc/hostname": "image\n",
+            "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage.lan image\n# end",
+        },
+    )
     apply(tmp_path, "vm1.example.org")
-    assert tree(tmp_path)["/etc/hosts"] == "127.0.0.1\tlocalhost\n127.0.1.1\tvm1.example.org vm1\n# end"
+    assert (
+        tree(tmp_path)["/etc/hosts"]
+        == "127.0.0.1\tlocalhost\n127.0.1.1\tvm1.example.org vm1\n# end"
+    )
 
 
 def test_a_crash_between_hosts_and_hostname_is_completed(tmp_path: Any) -> None:
@@ -91,7 +119,9 @@ def test_bytes_that_are_no_text_come_through(tmp_path: Any) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hosts").write_bytes(b"10.1.1.1 j\xf6rg\n")
     apply(tmp_path, "vm1")
-    assert (tmp_path / "etc/hosts").read_bytes() == b"10.1.1.1 j\xf6rg\n127.0.1.1\tvm1\t# lightinit\n"
+    assert (
+        tmp_path / "etc/hosts"
+    ).read_bytes() == b"10.1.1.1 j\xf6rg\n127.0.1.1\tvm1\t# lightinit\n"
 
 
 def test_the_next_candidate_is_taken_when_one_is_invalid(tmp_path: Any) -> None:
@@ -107,7 +137,9 @@ def test_a_name_that_is_cut_is_said(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("",), ("bad_name", "-x")])
-def test_without_a_valid_name_nothing_changes_and_a_warning_says_so(tmp_path: Any, names: Any) -> None:
+def test_without_a_valid_name_nothing_changes_and_a_warning_says_so(
+    tmp_path: Any, names: Any
+) -> None:
     put(tmp_path, {"/etc/hostname": "image\n"})
     outcome = apply(tmp_path, *names)
     assert outcome.warnings
@@ -133,8 +165,13 @@ def test_a_scratch_root_leaves_the_live_name(tmp_path: Any) -> None:
 
 
 def test_a_scratch_root_renews_no_lease(tmp_path: Any) -> None:
-    files = {"/proc/7/comm": "dhclient\n", "/proc/7/cmdline": "dhclient\0eth0\0", "/etc/hostname": "image\n",
-             "/etc/dhcp/dhclient.conf": "send host-name = gethostname();\n", "/var/lib/dhcp/dhclient.leases": "lease {}\n"}
+    files = {
+        "/proc/7/comm": "dhclient\n",
+        "/proc/7/cmdline": "dhclient\0eth0\0",
+        "/etc/hostname": "image\n",
+        "/etc/dhcp/dhclient.conf": "send host-name = gethostname();\n",
+        "/var/lib/dhcp/dhclient.leases": "lease {}\n",
+    }
     put(tmp_path, files)
     assert apply(tmp_path, "vm1", **NO_HOSTS) == Outcome("host name is vm1")
     assert tree(tmp_path) == dict(files, **{"/etc/hostname": "vm1\n"})
@@ -151,7 +188,9 @@ def test_trouble_with_hosts_is_a_warning_only(tmp_path: Any) -> None:
     (tmp_path / "etc" / "hosts").mkdir(parents=True)
     outcome = apply(tmp_path, "vm1")
     assert outcome.message == "host name is vm1" and tree(tmp_path)["/etc/hostname"] == "vm1\n"
-    assert outcome.warnings == ("/etc/hosts is left as it is: file cannot be read (path=/etc/hosts, error=Is a directory)",)
+    assert outcome.warnings == (
+        "/etc/hosts is left as it is: file cannot be read (path=/etc/hosts, error=Is a directory)",
+    )
 
 
 class ReadOnlyHosts(System):
@@ -159,7 +198,9 @@ class ReadOnlyHosts(System):
 
     def write(self, name: str, *arguments: Any, **named: Any) -> None:
         if name == "/etc/hosts":
-            raise ProvisioningError("file cannot be written", path=name, error="Device or resource busy")
+            raise ProvisioningError(
+                "file cannot be written", path=name, error="Device or resource busy"
+            )
         super().write(name, *arguments, **named)
 
 
@@ -175,12 +216,18 @@ def test_a_long_hosts_file(tmp_path: Any, lines: int, known: bool) -> None:
     before = "127.0.0.1 localhost\n" + "0.0.0.0 ads.example.com\n" * lines
     put(tmp_path, {"/etc/hosts": before})
     outcome = apply(tmp_path, "vm1")
-    after = before.replace("localhost\n", "localhost\n127.0.1.1\tvm1\t# lightinit\n", 1) if known else before
+    after = (
+        before.replace("localhost\n", "localhost\n127.0.1.1\tvm1\t# lightinit\n", 1)
+        if known
+        else before
+    )
     assert (tree(tmp_path)["/etc/hosts"] == after) and tree(tmp_path)["/etc/hostname"] == "vm1\n"
     assert known or "file is too large" in outcome.warnings[0]
 
 
-@pytest.mark.parametrize("name", ["/etc/hosts", "/etc/hostname", "/etc/HOSTNAME", "/etc/conf.d/hostname"])
+@pytest.mark.parametrize(
+    "name", ["/etc/hosts", "/etc/hostname", "/etc/HOSTNAME", "/etc/conf.d/hostname"]
+)
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_the_files_keep_their_mode_and_their_owner(tmp_path: Any, name: str, mode: int) -> None:
     put(tmp_path, {name: "127.0.0.1 localhost\n"})
@@ -191,5 +238,7 @@ def test_the_files_keep_their_mode_and_their_owner(tmp_path: Any, name: str, mod
     before = os.stat(path)
     apply(tmp_path, "vm1")
     after = os.stat(path)
-    assert after.st_ino != before.st_ino or tree(tmp_path)[name] != "127.0.0.1 localhost\n", "it was written"
+    assert after.st_ino != before.st_ino or tree(tmp_path)[name] != "127.0.0.1 localhost\n", (
+        "it was written"
+    )
     assert (stat.S_IMODE(after.st_mode), after.st_uid, after.st_gid) == (mode,) + owner

@@ -1,4 +1,7 @@
-"""The module root_disk where it has to leave a machine as it is; it grows real disks in tests/real_tools."""
+"""The module root_disk where it has to leave a machine as it is; it grows real disks in
+tests/real_tools.
+"""
+
 from __future__ import annotations
 
 import os
@@ -14,15 +17,22 @@ from lightinit.modules import root_disk
 DISK = "/sys/devices/block/sda"
 FILES = {
     "/proc/self/mountinfo": "22 1 8:0 / / rw,relatime - ext4 /dev/root rw\n",
-    DISK + "/dev": "8:0", DISK + "/size": "8192", DISK + "/ro": "0", DISK + "/uevent": "DEVNAME=sda\n",
+    DISK + "/dev": "8:0",
+    DISK + "/size": "8192",
+    DISK + "/ro": "0",
+    DISK + "/uevent": "DEVNAME=sda\n",
 }
 
 
 class StandIn(System):
     """Says that it is live, and is a directory whose tools do as they are told here."""
 
-    def __init__(self, root: Any, tools: Sequence[str] = ("resize2fs", "growpart"),
-                 ended: Optional[Completed] = None) -> None:
+    def __init__(
+        self,
+        root: Any,
+        tools: Sequence[str] = ("resize2fs", "growpart"),
+        ended: Optional[Completed] = None,
+    ) -> None:
         super().__init__(root)
         self.live = True
         self.tools, self.ended = tools, ended or Completed(0, "", "")
@@ -55,18 +65,32 @@ def test_a_scratch_root_has_no_disk(tmp_path: Any) -> None:
     assert apply(system).skipped and system.skipped == ["the size of the root disk"]
 
 
-@pytest.mark.parametrize("mount, files, says", [
-    ("0:30 / / rw - overlay overlay rw", {}, "a file system of type overlay is not grown"),
-    ("0:30 / / rw - tmpfs none rw", {}, "type tmpfs"), ("0:30 / / rw - nfs4 server:/root rw", {}, "type nfs4"),
-    ("8:0 / / ro - ext4 /dev/root rw", {}, "mounted read-only"), ("8:0 / / rw - ext4 /dev/root ro", {}, "mounted read-only"),
-    ("8:0 / /mnt rw - ext4 /dev/root rw", {}, "nothing is mounted at /"), ("", {}, "nothing is mounted at /"),
-    ("8:7 / / rw - ext4 /dev/root rw", {}, "does not tell which device"),
-    ("0:30 / / rw - btrfs /dev/root rw", {}, "does not tell which device"),
-    ("8:0 / / rw - ext4 /dev/root rw", {DISK + "/dm/uuid": "CRYPT-LUKS2-1"}, "it lies on device mapper (CRYPT)"),
-    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/dm/uuid": "LVM-1"}, "it lies on device mapper (LVM), which is not grown"),
-    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/md/level": "raid1"}, "it lies on a RAID"),
-    ("8:0 / / rw - xfs /dev/root rw", {DISK + "/ro": "1"}, "/dev/sda is read-only"),
-])
+@pytest.mark.parametrize(
+    "mount, files, says",
+    [
+        ("0:30 / / rw - overlay overlay rw", {}, "a file system of type overlay is not grown"),
+        ("0:30 / / rw - tmpfs none rw", {}, "type tmpfs"),
+        ("0:30 / / rw - nfs4 server:/root rw", {}, "type nfs4"),
+        ("8:0 / / ro - ext4 /dev/root rw", {}, "mounted read-only"),
+        ("8:0 / / rw - ext4 /dev/root ro", {}, "mounted read-only"),
+        ("8:0 / /mnt rw - ext4 /dev/root rw", {}, "nothing is mounted at /"),
+        ("", {}, "nothing is mounted at /"),
+        ("8:7 / / rw - ext4 /dev/root rw", {}, "does not tell which device"),
+        ("0:30 / / rw - btrfs /dev/root rw", {}, "does not tell which device"),
+        (
+            "8:0 / / rw - ext4 /dev/root rw",
+            {DISK + "/dm/uuid": "CRYPT-LUKS2-1"},
+            "it lies on device mapper (CRYPT)",
+        ),
+        (
+            "8:0 / / rw - xfs /dev/root rw",
+            {DISK + "/dm/uuid": "LVM-1"},
+            "it lies on device mapper (LVM), which is not grown",
+        ),
+        ("8:0 / / rw - xfs /dev/root rw", {DISK + "/md/level": "raid1"}, "it lies on a RAID"),
+        ("8:0 / / rw - xfs /dev/root rw", {DISK + "/ro": "1"}, "/dev/sda is read-only"),
+    ],
+)
 def test_what_is_left_as_it_is(tmp_path: Any, mount: str, files: Dict[str, str], says: str) -> None:
     system = StandIn(tmp_path)
     for name, text in dict(files, **{"/proc/self/mountinfo": "22 1 %s\n" % mount}).items():
@@ -82,7 +106,9 @@ def test_on_a_whole_disk_only_the_file_system_is_grown(tmp_path: Any) -> None:
     assert system.runs == ["/sbin/resize2fs /dev/sda"]
 
 
-@pytest.mark.parametrize("kind, command", [("ext3", "/sbin/resize2fs /dev/sda"), ("xfs", "/sbin/xfs_growfs -d /")])
+@pytest.mark.parametrize(
+    "kind, command", [("ext3", "/sbin/resize2fs /dev/sda"), ("xfs", "/sbin/xfs_growfs -d /")]
+)
 def test_each_file_system_has_its_tool(tmp_path: Any, kind: str, command: str) -> None:
     system = StandIn(tmp_path, ("resize2fs", "xfs_growfs"))
     system.write("/proc/self/mountinfo", b"22 1 8:0 / / rw - %s /dev/root rw\n" % kind.encode())
@@ -92,7 +118,9 @@ def test_each_file_system_has_its_tool(tmp_path: Any, kind: str, command: str) -
 
 def test_without_its_tool_it_says_so(tmp_path: Any) -> None:
     system = StandIn(tmp_path, ())
-    assert apply(system).message == "ext4 file system left as it is: resize2fs is missing (e2fsprogs)"
+    assert (
+        apply(system).message == "ext4 file system left as it is: resize2fs is missing (e2fsprogs)"
+    )
 
 
 def test_a_tool_that_fails_is_told_with_its_words(tmp_path: Any) -> None:
@@ -104,7 +132,13 @@ def test_a_tool_that_fails_is_told_with_its_words(tmp_path: Any) -> None:
 
 def test_a_partition_whose_disk_cannot_be_read_is_told(tmp_path: Any) -> None:
     system = StandIn(tmp_path)
-    for name, text in (("dev", "8:1"), ("partition", "1"), ("start", "2048"), ("size", "4096"), ("uevent", "DEVNAME=sda1")):
+    for name, text in (
+        ("dev", "8:1"),
+        ("partition", "1"),
+        ("start", "2048"),
+        ("size", "4096"),
+        ("uevent", "DEVNAME=sda1"),
+    ):
         system.write("%s/sda1/%s" % (DISK, name), text.encode())
     system.link("/sys/dev/block/8:1", DISK + "/sda1")
     system.write("/proc/self/mountinfo", b"22 1 8:1 / / rw - ext4 /dev/root rw\n")

@@ -1,4 +1,5 @@
 """The module ssh_authorized_keys, on scratch roots."""
+
 from __future__ import annotations
 
 import base64
@@ -17,7 +18,9 @@ from lightinit.modules import ssh_authorized_keys
 from tests.formats.bundles import Desk, needs_openssl
 
 ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+needs_root = pytest.mark.skipif(
+    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+)
 UID = 4321 if ROOT else os.getuid()
 SHADOW = "bob:*:19000:0:99999:7:::\n"
 HASHED = SHADOW.replace("*", "$6$salt$hash")
@@ -35,7 +38,10 @@ class Host:
 
     def __init__(self, root: Any) -> None:
         self.root = str(root)
-        self.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::/home/bob:/bin/sh\n" % (UID, UID))
+        self.put(
+            "/etc/passwd",
+            "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::/home/bob:/bin/sh\n" % (UID, UID),
+        )
         self.put("/etc/group", "root:x:0:\nadmins:x:50:bob\nbob:x:%d:\n" % UID)
         self.put("/etc/shadow", SHADOW, 0o600)
         os.makedirs(self.root + "/home/bob", 0o700)
@@ -61,7 +67,9 @@ class Host:
         with open(self.root + name, encoding="utf-8", newline="") as handle:
             return handle.read()
 
-    def apply(self, *keys: str, login: Optional[bool] = False, user: str = "bob", password: str = "") -> Outcome:
+    def apply(
+        self, *keys: str, login: Optional[bool] = False, user: str = "bob", password: str = ""
+    ) -> Outcome:
         given = tuple(SshKey(text, "/home/elsewhere/.ssh/authorized_keys") for text in keys)
         instance = Instance("id", admin=User(user, given, login, password))
         return ssh_authorized_keys.apply(instance, System(self.root), {})
@@ -90,7 +98,7 @@ def test_keys_are_put_where_sshd_looks(host: Host) -> None:
 
 
 def test_what_is_there_stays(host: Host) -> None:
-    there = "# mine\r\nfrom=\"10.0.0.1\" %s\r\n\r\nrubbish" % key(1, "x")
+    there = '# mine\r\nfrom="10.0.0.1" %s\r\n\r\nrubbish' % key(1, "x")
     host.put_keys(there)
     outcome = host.apply(key(1), key(2))
     assert host.get() == there + "\r\n" + key(2) + "\r\n"
@@ -109,10 +117,15 @@ def test_keys_of_a_wrong_kind_are_refused_and_the_others_put_in_place(host: Host
     outcome = host.apply("ssh-dss AAAA", key(1), "", "rubbish here")
     assert host.get() == key(1) + "\n"
     assert [warning.split(":")[0] for warning in outcome.warnings] == [
-        "key 1 of 4 refused", "key 3 of 4 refused", "key 4 of 4 refused"]
+        "key 1 of 4 refused",
+        "key 3 of 4 refused",
+        "key 4 of 4 refused",
+    ]
 
 
-# -- ready means ready -------------------------------------------------------------------------------------------------
+# -- ready means ready
+# -------------------------------------------------------------------------------------------------
+
 
 def test_no_usable_key_and_no_password_login_fails(host: Host) -> None:
     error = host.fails("none of the ssh keys can be used", "ssh-dss AAAA")
@@ -129,11 +142,15 @@ def test_no_usable_key_but_a_password_is_enough(host: Host, keys: Any) -> None:
 
 
 @pytest.mark.parametrize("login", [True, None])
-def test_a_password_that_a_scratch_root_leaves_out_is_enough(host: Host, login: Optional[bool]) -> None:
+def test_a_password_that_a_scratch_root_leaves_out_is_enough(
+    host: Host, login: Optional[bool]
+) -> None:
     assert host.apply(login=login, password="secret").skipped
 
 
-@pytest.mark.parametrize("shadow", [SHADOW, SHADOW.replace("*", "!$6$x$y"), SHADOW.replace("*", ""), ""])
+@pytest.mark.parametrize(
+    "shadow", [SHADOW, SHADOW.replace("*", "!$6$x$y"), SHADOW.replace("*", ""), ""]
+)
 @pytest.mark.parametrize("password", ["", "REDACTED", "*"])
 def test_password_login_without_a_password_fails(host: Host, shadow: str, password: str) -> None:
     host.put("/etc/shadow", shadow, 0o600)
@@ -167,7 +184,10 @@ def test_an_account_that_has_expired_is_no_way_in(host: Host) -> None:
 
 def test_a_password_that_has_aged_out_is_said_unless_another_comes(host: Host) -> None:
     host.put("/etc/shadow", "bob:$6$x$y:1:0:90:7:::\n", 0o600)
-    assert "has aged out" in host.apply(login=True).warnings[0] and "has aged out" in host.apply(key(1)).warnings[0]
+    assert (
+        "has aged out" in host.apply(login=True).warnings[0]
+        and "has aged out" in host.apply(key(1)).warnings[0]
+    )
     assert not host.apply(login=True, password="secret").warnings
 
 
@@ -206,15 +226,20 @@ def test_an_account_with_roots_id(host: Host) -> None:
     host.fails("user name belongs to root", key(1), user="toor")
 
 
-@pytest.mark.parametrize("line, reason", [
-    ("bob:x:{uid}:{uid}::/:/bin/sh", "home of the account cannot be used"),
-    ("bob:x:{uid}:{uid}:::/bin/sh", "home of the account cannot be used"),
-    ("bob:x:{uid}:{uid}::home/bob:/bin/sh", "home of the account cannot be used"),
-    ("bob:x:{uid}:{uid}::/home/bob:/bin/zsh-missing", "shell of the account is missing"),
-    ("bob:x:5:5::/home/bob:/bin/sh", "user name belongs to a system account"),
-    ("bob:x:4:4::/bin:/bin/sync", "user name belongs to an account that cannot log in"),
-])
-def test_an_account_that_cannot_be_the_admins_gets_no_key(host: Host, tmp_path: Any, line: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("bob:x:{uid}:{uid}::/:/bin/sh", "home of the account cannot be used"),
+        ("bob:x:{uid}:{uid}:::/bin/sh", "home of the account cannot be used"),
+        ("bob:x:{uid}:{uid}::home/bob:/bin/sh", "home of the account cannot be used"),
+        ("bob:x:{uid}:{uid}::/home/bob:/bin/zsh-missing", "shell of the account is missing"),
+        ("bob:x:5:5::/home/bob:/bin/sh", "user name belongs to a system account"),
+        ("bob:x:4:4::/bin:/bin/sync", "user name belongs to an account that cannot log in"),
+    ],
+)
+def test_an_account_that_cannot_be_the_admins_gets_no_key(
+    host: Host, tmp_path: Any, line: str, reason: str
+) -> None:
     host.put("/bin/sh", "", 0o755)
     host.put("/etc/passwd", line.format(uid=max(UID, 1000)) + "\n")
     elsewhere = tmp_path / "elsewhere"
@@ -225,7 +250,12 @@ def test_an_account_that_cannot_be_the_admins_gets_no_key(host: Host, tmp_path: 
         host.fails(reason, key(1))
     finally:
         os.chdir(here)
-    assert not [name for _, folders, names in os.walk(host.root) for name in folders + names if name.startswith(".ssh")]
+    assert not [
+        name
+        for _, folders, names in os.walk(host.root)
+        for name in folders + names
+        if name.startswith(".ssh")
+    ]
 
 
 def test_the_lowest_user_id_is_the_hosts(host: Host) -> None:
@@ -235,7 +265,10 @@ def test_the_lowest_user_id_is_the_hosts(host: Host) -> None:
 
 
 def test_a_long_passwd_is_read_to_its_end(host: Host) -> None:
-    many = "".join("u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number) for number in range(100000, 150000))
+    many = "".join(
+        "u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number)
+        for number in range(100000, 150000)
+    )
     host.put("/etc/passwd", many + host.get("/etc/passwd"))
     host.put("/etc/group", "# %s\n" % ("x" * 2000000) + host.get("/etc/group"))
     host.put("/etc/ssh/sshd_config", "Match Group admins\nAuthorizedKeysFile grouped\n")
@@ -255,9 +288,13 @@ def test_a_users_own_options_do_not_reach_the_console(host: Host) -> None:
     assert warning.isprintable() and len(warning) < 200
 
 
-# -- bad input ---------------------------------------------------------------------------------------------------------
+# -- bad input
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("kind", ["directory", "link", "dangling", "fifo", "hard link", "linked folder"])
+
+@pytest.mark.parametrize(
+    "kind", ["directory", "link", "dangling", "fifo", "hard link", "linked folder"]
+)
 def test_what_is_not_a_plain_file_is_refused_and_nothing_is_touched(host: Host, kind: str) -> None:
     folder = host.root + "/home/bob/.ssh"
     shadow = host.root + "/etc/shadow"
@@ -281,19 +318,26 @@ def test_what_is_not_a_plain_file_is_refused_and_nothing_is_touched(host: Host, 
     error = host.fails("file in a home is not safe to change", key(1))
     assert error.details["path"] == KEYS and error.details["why"]
     assert os.lstat(shadow) == before and host.get("/etc/shadow") == SHADOW
-    assert not os.path.lexists(host.root + "/etc/new") and not os.path.lexists(host.root + "/etc/authorized_keys")
+    assert not os.path.lexists(host.root + "/etc/new") and not os.path.lexists(
+        host.root + "/etc/authorized_keys"
+    )
 
 
-# -- which file --------------------------------------------------------------------------------------------------------
+# -- which file
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("config, path", [
-    ("", KEYS),
-    ("AuthorizedKeysFile .keys/%u .ssh/authorized_keys\n", "/home/bob/.keys/bob"),
-    ("AuthorizedKeysFile %h/./k\n", "/home/bob/k"),
-    ("Include conf.d/*.conf\nAuthorizedKeysFile a\n", "/home/bob/included"),
-    ("Match Group admins\nAuthorizedKeysFile grouped\n", "/home/bob/grouped"),
-    ("Match Group bob\nAuthorizedKeysFile primary\n", "/home/bob/primary"),
-])
+
+@pytest.mark.parametrize(
+    "config, path",
+    [
+        ("", KEYS),
+        ("AuthorizedKeysFile .keys/%u .ssh/authorized_keys\n", "/home/bob/.keys/bob"),
+        ("AuthorizedKeysFile %h/./k\n", "/home/bob/k"),
+        ("Include conf.d/*.conf\nAuthorizedKeysFile a\n", "/home/bob/included"),
+        ("Match Group admins\nAuthorizedKeysFile grouped\n", "/home/bob/grouped"),
+        ("Match Group bob\nAuthorizedKeysFile primary\n", "/home/bob/primary"),
+    ],
+)
 def test_the_file_that_the_configuration_names(host: Host, config: str, path: str) -> None:
     host.put("/etc/ssh/sshd_config", config)
     host.put("/etc/ssh/conf.d/1.conf", "AuthorizedKeysFile included\n")
@@ -339,7 +383,9 @@ def test_sshd_that_reads_no_keys(host: Host) -> None:
     assert "AuthorizedKeysFile none" in host.apply(key(1), login=True).warnings[0]
 
 
-# -- keys by fingerprint -----------------------------------------------------------------------------------------------
+# -- keys by fingerprint
+# -----------------------------------------------------------------------------------------------
+
 
 def apply_fingerprints(host: Host, known: Tuple[Certificate, ...], *given: SshKey) -> Outcome:
     instance = Instance("id", admin=User("bob", given, False), certificates=known)
@@ -347,8 +393,11 @@ def apply_fingerprints(host: Host, known: Tuple[Certificate, ...], *given: SshKe
 
 
 @needs_openssl
-@pytest.mark.parametrize("write", [str, str.lower, lambda text: ":".join(text[at:at + 2] for at in range(0, 40, 2))],
-                         ids=["plain", "lower", "colons"])
+@pytest.mark.parametrize(
+    "write",
+    [str, str.lower, lambda text: ":".join(text[at : at + 2] for at in range(0, 40, 2))],
+    ids=["plain", "lower", "colons"],
+)
 def test_a_fingerprint_names_a_certificate(host: Host, tmp_path: Any, write: Any) -> None:
     desk = Desk(tmp_path)
     desk.make_pair("one", "rsa:2048")
@@ -356,7 +405,9 @@ def test_a_fingerprint_names_a_certificate(host: Host, tmp_path: Any, write: Any
     known = (desk.expected("two", with_key=False), desk.expected("one", with_key=False))
     outcome = apply_fingerprints(host, known, SshKey("", "/x", write(known[1].thumbprint)))
     os.chmod(desk.at("one.key"), 0o600)
-    expected = subprocess.run(["ssh-keygen", "-y", "-f", desk.at("one.key")], check=True, stdout=subprocess.PIPE).stdout
+    expected = subprocess.run(
+        ["ssh-keygen", "-y", "-f", desk.at("one.key")], check=True, stdout=subprocess.PIPE
+    ).stdout
     assert outcome.warnings == () and host.get().split()[:2] == expected.decode().split()[:2]
     assert host.get().count("\n") == 1
 
@@ -364,9 +415,13 @@ def test_a_fingerprint_names_a_certificate(host: Host, tmp_path: Any, write: Any
 def test_a_fingerprint_that_nobody_knows(host: Host) -> None:
     outcome = apply_fingerprints(host, (), SshKey(key(1)), SshKey("", "/x", "AB\x1b" * 20))
     assert len(outcome.warnings) == 1 and outcome.warnings[0].startswith(
-        "key 2 of 2 refused: certificate of the ssh key is unknown (fingerprint='AB\\x1bAB")
+        "key 2 of 2 refused: certificate of the ssh key is unknown (fingerprint='AB\\x1bAB"
+    )
     assert host.get() == key(1) + "\n"
-    with pytest.raises(ProvisioningError, match="none of the ssh keys can be used .*certificate of the ssh key is unknown"):
+    with pytest.raises(
+        ProvisioningError,
+        match="none of the ssh keys can be used .*certificate of the ssh key is unknown",
+    ):
         apply_fingerprints(host, (Certificate("CD" * 20, "x"),), SshKey("", "/x", "AB" * 20))
 
 

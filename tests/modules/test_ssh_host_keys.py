@@ -1,4 +1,7 @@
-"""The module ssh_host_keys on a stand-in for a live machine; the real ssh-keygen and sshd are in tests/real_tools."""
+"""The module ssh_host_keys on a stand-in for a live machine; the real ssh-keygen and sshd are in
+tests/real_tools.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -18,10 +21,16 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to root, 
 
 
 class StandIn(System):
-    """Says that it is live, and is a directory: `ssh-keygen -A` makes keys of the types that it is told to."""
+    """Says that it is live, and is a directory: `ssh-keygen -A` makes keys of the types that it is
+    told to.
+    """
 
-    def __init__(self, root: Any, tools: Sequence[str] = ("sshd", "ssh-keygen"),
-                 kinds: Sequence[str] = ("rsa", "ed25519")) -> None:
+    def __init__(
+        self,
+        root: Any,
+        tools: Sequence[str] = ("sshd", "ssh-keygen"),
+        kinds: Sequence[str] = ("rsa", "ed25519"),
+    ) -> None:
         super().__init__(str(root))
         self.live = True
         self.tools, self.kinds = tools, kinds
@@ -76,7 +85,11 @@ def test_a_scratch_root_is_left_as_it_is(tmp_path: Any) -> None:
     system = System(str(tmp_path))
     put(system, {"ssh_host_rsa_key": "old"})
     outcome = apply(system)
-    assert outcome.skipped and "scratch root" in outcome.message and system.skipped == ["SSH host keys"]
+    assert (
+        outcome.skipped
+        and "scratch root" in outcome.message
+        and system.skipped == ["SSH host keys"]
+    )
     assert keys(system) == {"ssh_host_rsa_key": "old"}
 
 
@@ -84,7 +97,11 @@ def test_a_scratch_root_is_left_as_it_is(tmp_path: Any) -> None:
 def test_without_openssh_there_is_nothing_to_do(tmp_path: Any, tools: Any) -> None:
     system = StandIn(tmp_path, tools)
     outcome = apply(system)
-    assert outcome.skipped and outcome.message == "no OpenSSH server, so no SSH host keys" and not system.runs
+    assert (
+        outcome.skipped
+        and outcome.message == "no OpenSSH server, so no SSH host keys"
+        and not system.runs
+    )
 
 
 def test_a_sshd_without_ssh_keygen_is_an_error(tmp_path: Any) -> None:
@@ -102,15 +119,32 @@ def test_a_sshd_in_an_unusual_place_is_known_by_its_configuration(tmp_path: Any)
 @needs_root
 def test_all_old_ones_go(tmp_path: Any, caplog: Any) -> None:
     system = StandIn(tmp_path)
-    put(system, {"ssh_host_rsa_key": "old", "ssh_host_rsa_key.pub": "old", "ssh_host_rsa_key-cert.pub": "old",
-                 "ssh_host_dsa_key": "old", "ssh_host_dsa_key.pub": "old", "ssh_host_ed25519_key": "old",
-                 "sshd_config": "keep", "moduli": "keep", "ssh_host_notes.txt": "keep"})
+    put(
+        system,
+        {
+            "ssh_host_rsa_key": "old",
+            "ssh_host_rsa_key.pub": "old",
+            "ssh_host_rsa_key-cert.pub": "old",
+            "ssh_host_dsa_key": "old",
+            "ssh_host_dsa_key.pub": "old",
+            "ssh_host_ed25519_key": "old",
+            "sshd_config": "keep",
+            "moduli": "keep",
+            "ssh_host_notes.txt": "keep",
+        },
+    )
     with caplog.at_level(logging.INFO):
         outcome = apply(system)
     assert outcome == Outcome("2 SSH host keys made", ())
     assert keys(system) == {
-        "ssh_host_rsa_key": "new", "ssh_host_rsa_key.pub": "new", "ssh_host_ed25519_key": "new",
-        "ssh_host_ed25519_key.pub": "new", "sshd_config": "keep", "moduli": "keep", "ssh_host_notes.txt": "keep"}
+        "ssh_host_rsa_key": "new",
+        "ssh_host_rsa_key.pub": "new",
+        "ssh_host_ed25519_key": "new",
+        "ssh_host_ed25519_key.pub": "new",
+        "sshd_config": "keep",
+        "moduli": "keep",
+        "ssh_host_notes.txt": "keep",
+    }
     for name, mode in (("ssh_host_rsa_key", 0o600), ("ssh_host_rsa_key.pub", 0o644)):
         status = os.stat(system.root + "/etc/ssh/" + name)
         assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, 0, 0)
@@ -121,21 +155,45 @@ def test_all_old_ones_go(tmp_path: Any, caplog: Any) -> None:
 @needs_root
 def test_existing_ones_can_be_kept(tmp_path: Any) -> None:
     system = StandIn(tmp_path, kinds=("rsa", "ecdsa", "ed25519"))
-    put(system, {"ssh_host_rsa_key": "old", "ssh_host_rsa_key.pub": "old", "ssh_host_rsa_key-cert.pub": "old",
-                 "ssh_host_dsa_key": "old", "ssh_host_ed25519_key": "", "ssh_host_ed25519_key-cert.pub": "old"})
+    put(
+        system,
+        {
+            "ssh_host_rsa_key": "old",
+            "ssh_host_rsa_key.pub": "old",
+            "ssh_host_rsa_key-cert.pub": "old",
+            "ssh_host_dsa_key": "old",
+            "ssh_host_ed25519_key": "",
+            "ssh_host_ed25519_key-cert.pub": "old",
+        },
+    )
     assert apply(system, keep=True).message == "2 SSH host keys made, 2 kept"
     assert keys(system) == {
-        "ssh_host_rsa_key": "old", "ssh_host_rsa_key.pub": "old", "ssh_host_rsa_key-cert.pub": "old",
-        "ssh_host_dsa_key": "old", "ssh_host_ecdsa_key": "new", "ssh_host_ecdsa_key.pub": "new",
-        "ssh_host_ed25519_key": "new", "ssh_host_ed25519_key.pub": "new"}
+        "ssh_host_rsa_key": "old",
+        "ssh_host_rsa_key.pub": "old",
+        "ssh_host_rsa_key-cert.pub": "old",
+        "ssh_host_dsa_key": "old",
+        "ssh_host_ecdsa_key": "new",
+        "ssh_host_ecdsa_key.pub": "new",
+        "ssh_host_ed25519_key": "new",
+        "ssh_host_ed25519_key.pub": "new",
+    }
     before = keys(system)
-    assert apply(system, keep=True).message == "0 SSH host keys made, 4 kept" and keys(system) == before
+    assert (
+        apply(system, keep=True).message == "0 SSH host keys made, 4 kept"
+        and keys(system) == before
+    )
 
 
 @needs_root
 def test_what_a_crash_left_is_no_trap(tmp_path: Any) -> None:
     system = StandIn(tmp_path, kinds=("rsa",))
-    put(system, {".lightinit-new/etc/ssh/ssh_host_rsa_key": "half", ".lightinit-new/etc/ssh/ssh_host_x_key": "half"})
+    put(
+        system,
+        {
+            ".lightinit-new/etc/ssh/ssh_host_rsa_key": "half",
+            ".lightinit-new/etc/ssh/ssh_host_x_key": "half",
+        },
+    )
     assert apply(system).message == "1 SSH host keys made"
     assert keys(system) == {"ssh_host_rsa_key": "new", "ssh_host_rsa_key.pub": "new"}
 
@@ -151,13 +209,18 @@ def test_when_none_can_be_made_the_old_ones_stay(tmp_path: Any) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("group, mode, gid, after", [
-    ("ssh_keys:x:990:\n", 0o640, 990, (0o640, 990)),
-    ("ssh_keys:x:990:\n", 0o600, 0, (0o600, 0)),
-    ("ssh_keys:x:990:\n", 0o660, 990, (0o600, 0)),
-    ("staff:x:990:\n", 0o640, 990, (0o600, 0)),
-])
-def test_the_group_of_ssh_keysign_keeps_its_access(tmp_path: Any, group: str, mode: int, gid: int, after: Any) -> None:
+@pytest.mark.parametrize(
+    "group, mode, gid, after",
+    [
+        ("ssh_keys:x:990:\n", 0o640, 990, (0o640, 990)),
+        ("ssh_keys:x:990:\n", 0o600, 0, (0o600, 0)),
+        ("ssh_keys:x:990:\n", 0o660, 990, (0o600, 0)),
+        ("staff:x:990:\n", 0o640, 990, (0o600, 0)),
+    ],
+)
+def test_the_group_of_ssh_keysign_keeps_its_access(
+    tmp_path: Any, group: str, mode: int, gid: int, after: Any
+) -> None:
     system = StandIn(tmp_path)
     put(system, {"../group": group, "ssh_host_rsa_key": "old"}, mode)
     os.chown(system.root + "/etc/ssh/ssh_host_rsa_key", 0, gid)
@@ -170,7 +233,14 @@ def test_the_group_of_ssh_keysign_keeps_its_access(tmp_path: Any, group: str, mo
 @pytest.mark.parametrize("mode, after", [(0o2755, (0o640, 990)), (0o755, (0o600, 0))])
 def test_where_there_are_no_keys_ssh_keysign_tells(tmp_path: Any, mode: int, after: Any) -> None:
     system = StandIn(tmp_path)
-    put(system, {"../group": "ssh_keys:x:990:\n", "../../usr/libexec/openssh/ssh-keysign": "", "sshd_config": ""})
+    put(
+        system,
+        {
+            "../group": "ssh_keys:x:990:\n",
+            "../../usr/libexec/openssh/ssh-keysign": "",
+            "sshd_config": "",
+        },
+    )
     path = system.root + "/usr/libexec/openssh/ssh-keysign"
     os.chown(path, 0, 990)
     os.chmod(path, mode)
@@ -182,44 +252,85 @@ def test_where_there_are_no_keys_ssh_keysign_tells(tmp_path: Any, mode: int, aft
 @needs_root
 def test_keys_that_only_the_configuration_names(tmp_path: Any) -> None:
     system = StandIn(tmp_path)
-    put(system, {"sshd_config": "Include sshd_config.d/*.conf\nHostKey /etc/ssh/ssh_host_rsa_key\n"
-                                "HostKey /etc/ssh/ssh_host_ed25519_key.pub\nHostKey /etc/keys/mine\n",
-                 "sshd_config.d/10.conf": "HostKey /etc/ssh/ssh_host_dsa_key\n", "../keys/mine": "mine",
-                 "ssh_host_ecdsa_key": "old"})
+    put(
+        system,
+        {
+            "sshd_config": "Include sshd_config.d/*.conf\nHostKey /etc/ssh/ssh_host_rsa_key\n"
+            "HostKey /etc/ssh/ssh_host_ed25519_key.pub\nHostKey /etc/keys/mine\n",
+            "sshd_config.d/10.conf": "HostKey /etc/ssh/ssh_host_dsa_key\n",
+            "../keys/mine": "mine",
+            "ssh_host_ecdsa_key": "old",
+        },
+    )
     assert apply(system).warnings == (
         "/etc/ssh/sshd_config names host keys that lightinit does not make: "
-        "/etc/ssh/ssh_host_dsa_key (missing), /etc/keys/mine (not made anew)",)
+        "/etc/ssh/ssh_host_dsa_key (missing), /etc/keys/mine (not made anew)",
+    )
 
 
 @needs_root
-@pytest.mark.parametrize("named", ["/etc/ssh/ssh_host_web_key", "/etc/ssh/ssh_host_web_key.pub", "/etc/link"])
+@pytest.mark.parametrize(
+    "named", ["/etc/ssh/ssh_host_web_key", "/etc/ssh/ssh_host_web_key.pub", "/etc/link"]
+)
 def test_a_key_that_is_used_and_not_made_anew_stays(tmp_path: Any, named: str) -> None:
     system = StandIn(tmp_path)
-    put(system, {"sshd_config": "HostKey %s\n" % named, "ssh_host_rsa_key": "old", "ssh_host_rsa_key.pub": "old",
-                 "ssh_host_web_key": "old", "ssh_host_web_key.pub": "old", "ssh_host_web_key-cert.pub": "old",
-                 "ssh_host_dsa_key": "old", "ssh_host_dsa_key.pub": "old"})
+    put(
+        system,
+        {
+            "sshd_config": "HostKey %s\n" % named,
+            "ssh_host_rsa_key": "old",
+            "ssh_host_rsa_key.pub": "old",
+            "ssh_host_web_key": "old",
+            "ssh_host_web_key.pub": "old",
+            "ssh_host_web_key-cert.pub": "old",
+            "ssh_host_dsa_key": "old",
+            "ssh_host_dsa_key.pub": "old",
+        },
+    )
     os.symlink("ssh/ssh_host_web_key", system.root + "/etc/link")
     outcome = apply(system)
-    assert outcome == Outcome("2 SSH host keys made, 1 kept", (
-        "/etc/ssh/sshd_config names host keys that lightinit does not make: %s (not made anew)" % named,))
+    assert outcome == Outcome(
+        "2 SSH host keys made, 1 kept",
+        (
+            "/etc/ssh/sshd_config names host keys that lightinit does not make: %s (not made anew)"
+            % named,
+        ),
+    )
     assert keys(system) == {
-        "ssh_host_ed25519_key": "new", "ssh_host_ed25519_key.pub": "new", "ssh_host_rsa_key": "new",
-        "ssh_host_rsa_key.pub": "new", "ssh_host_web_key": "old", "ssh_host_web_key.pub": "old",
-        "ssh_host_web_key-cert.pub": "old", "sshd_config": "HostKey"}
+        "ssh_host_ed25519_key": "new",
+        "ssh_host_ed25519_key.pub": "new",
+        "ssh_host_rsa_key": "new",
+        "ssh_host_rsa_key.pub": "new",
+        "ssh_host_web_key": "old",
+        "ssh_host_web_key.pub": "old",
+        "ssh_host_web_key-cert.pub": "old",
+        "sshd_config": "HostKey",
+    }
     assert apply(system) == outcome
 
 
 @needs_root
 def test_a_sshd_that_is_left_without_any_host_key_is_an_error(tmp_path: Any) -> None:
     system = StandIn(tmp_path)
-    put(system, {"sshd_config": "HostKey /etc/keys/a\nHostKey /etc/ssh/ssh_host_web_key\n", "ssh_host_web_key": "",
-                 "ssh_host_rsa_key": "old"})
+    put(
+        system,
+        {
+            "sshd_config": "HostKey /etc/keys/a\nHostKey /etc/ssh/ssh_host_web_key\n",
+            "ssh_host_web_key": "",
+            "ssh_host_rsa_key": "old",
+        },
+    )
     with pytest.raises(ProvisioningError) as caught:
         apply(system)
     assert caught.value.reason == "sshd has no host key"
     assert caught.value.details["files"] == "/etc/keys/a /etc/ssh/ssh_host_web_key"
-    assert sorted(keys(system)) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key",
-                                    "ssh_host_rsa_key.pub", "sshd_config"], "the work is done all the same"
+    assert sorted(keys(system)) == [
+        "ssh_host_ed25519_key",
+        "ssh_host_ed25519_key.pub",
+        "ssh_host_rsa_key",
+        "ssh_host_rsa_key.pub",
+        "sshd_config",
+    ], "the work is done all the same"
     put(system, {"../keys/a": "x"})
     assert apply(system).message == "2 SSH host keys made"
 
@@ -234,6 +345,9 @@ def test_what_a_relative_path_leads_to_is_sshds_matter(tmp_path: Any) -> None:
 @needs_root
 def test_a_process_id_that_is_no_longer_sshds_is_let_alone(tmp_path: Any) -> None:
     system = StandIn(tmp_path)
-    put(system, {"../../run/sshd.pid": "%d\n" % os.getpid(), "../../proc/%d/comm" % os.getpid(): "bash\n"})
+    put(
+        system,
+        {"../../run/sshd.pid": "%d\n" % os.getpid(), "../../proc/%d/comm" % os.getpid(): "bash\n"},
+    )
     apply(system)  # a SIGHUP would end this process
     assert "/usr/bin/sshd -t" not in system.runs

@@ -1,4 +1,7 @@
-"""The module ssh_password_login, on scratch roots: files alone. With a real sshd it is in tests/real_tools."""
+"""The module ssh_password_login, on scratch roots: files alone. With a real sshd it is in
+tests/real_tools.
+"""
+
 from __future__ import annotations
 
 import os
@@ -12,9 +15,16 @@ from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_password_login
 
-MAIN, VENDORS, OURS = "/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/00-lightinit.conf"
+MAIN, VENDORS, OURS = (
+    "/etc/ssh/sshd_config",
+    "/usr/etc/ssh/sshd_config",
+    "/etc/ssh/sshd_config.d/00-lightinit.conf",
+)
 INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf\n"
-OFF = "PasswordAuthentication no\nKbdInteractiveAuthentication no\nChallengeResponseAuthentication no\n"
+OFF = (
+    "PasswordAuthentication no\nKbdInteractiveAuthentication no\nChallengeResponseAuthentication"
+    " no\n"
+)
 ON = "PasswordAuthentication yes\n"
 
 
@@ -40,15 +50,24 @@ class Host:
 
     def rules(self, name: str) -> str:
         """What a file says, without comments."""
-        return "".join(line for line in (self.get(name) or "").splitlines(True) if not line.startswith("#"))
+        return "".join(
+            line for line in (self.get(name) or "").splitlines(True) if not line.startswith("#")
+        )
 
-    def apply(self, login: Optional[bool] = False, password: str = "", policy: str = "platform") -> Outcome:
+    def apply(
+        self, login: Optional[bool] = False, password: str = "", policy: str = "platform"
+    ) -> Outcome:
         admin = User("bob", (SshKey("x"),), login, password)
-        return ssh_password_login.apply(Instance("id", admin=admin), self.system, {"policy": policy})
+        return ssh_password_login.apply(
+            Instance("id", admin=admin), self.system, {"policy": policy}
+        )
 
     def tree(self) -> Dict[str, Any]:
-        return {os.path.join(folder, name): os.lstat(os.path.join(folder, name))
-                for folder, _, names in os.walk(self.root) for name in names}
+        return {
+            os.path.join(folder, name): os.lstat(os.path.join(folder, name))
+            for folder, _, names in os.walk(self.root)
+            for name in names
+        }
 
 
 @pytest.fixture
@@ -67,7 +86,9 @@ def test_a_drop_in_where_there_is_room_for_one(host: Host, login: bool, rules: s
     assert host.system.skipped[0] == "sshd's own check of its configuration"
 
 
-@pytest.mark.parametrize("text", ["", "Port 22\n", "#" + INCLUDE, "Match all\n" + INCLUDE, "# \xff\r\nPort 22\r\n"])
+@pytest.mark.parametrize(
+    "text", ["", "Port 22\n", "#" + INCLUDE, "Match all\n" + INCLUDE, "# \xff\r\nPort 22\r\n"]
+)
 def test_else_the_main_file_and_its_lines_stay(host: Host, text: str) -> None:
     host.put(MAIN, text, 0o600)
     assert host.apply().message == "password login off: put into " + MAIN
@@ -78,7 +99,9 @@ def test_else_the_main_file_and_its_lines_stay(host: Host, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [INCLUDE, "Port 22\n"])
-def test_a_second_run_writes_nothing_and_another_policy_takes_the_firsts_place(host: Host, text: str) -> None:
+def test_a_second_run_writes_nothing_and_another_policy_takes_the_firsts_place(
+    host: Host, text: str
+) -> None:
     host.put(MAIN, text)
     host.apply(False)
     before = host.tree()
@@ -116,11 +139,15 @@ def test_a_vendors_file_with_an_include(host: Host) -> None:
 
 def test_a_match_that_says_otherwise_is_named(host: Host) -> None:
     host.put(MAIN, INCLUDE + "Match Address 10.0.0.0/8\nPasswordAuthentication yes\n")
-    assert host.apply().warnings == ("sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8",)
+    assert host.apply().warnings == (
+        "sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8",
+    )
     assert not host.apply(True).warnings
 
 
-@pytest.mark.parametrize("how", [{"login": None}, {"policy": "keep"}, {"login": None, "password": "*"}])
+@pytest.mark.parametrize(
+    "how", [{"login": None}, {"policy": "keep"}, {"login": None, "password": "*"}]
+)
 def test_where_nothing_is_ordered_nothing_is_done(host: Host, how: Any) -> None:
     host.put(MAIN, INCLUDE)
     before = host.tree()
@@ -158,7 +185,9 @@ def test_a_main_file_that_cannot_be_read_is_not_replaced(host: Host, kind: str) 
 
 
 def test_a_second_file_that_cannot_be_written_undoes_the_first(host: Host) -> None:
-    """The main file has its block by the time that the drop-in, here a folder, cannot be removed."""
+    """The main file has its block by the time that the drop-in, here a folder, cannot be
+    removed.
+    """
     host.put(MAIN, "Port 22\n")
     os.makedirs(host.root + OURS)
     with pytest.raises(ProvisioningError):

@@ -1,4 +1,5 @@
 """The module timezone on scratch roots: every file from which some host takes its zone."""
+
 from __future__ import annotations
 
 import os
@@ -17,7 +18,12 @@ NO_RULE = BERLIN[:88] + b"\n\n"
 
 def host(root: Any, files: Dict[str, str]) -> System:
     system = System(root)
-    for name, data in (("Europe/Berlin", BERLIN), ("Odd/Zone", NO_RULE), ("zone", b"no zone"), ("leapseconds", b"TZ")):
+    for name, data in (
+        ("Europe/Berlin", BERLIN),
+        ("Odd/Zone", NO_RULE),
+        ("zone", b"no zone"),
+        ("leapseconds", b"TZ"),
+    ):
         system.write("/usr/share/zoneinfo/" + name, data)
     system.link("/usr/share/zoneinfo/localtime", "/etc/localtime")
     system.link("/usr/share/zoneinfo/Poland", "Europe/Berlin")
@@ -37,7 +43,10 @@ def localtime(system: System) -> str:
 def test_no_zone_leaves_all(tmp_path: Any) -> None:
     system = host(tmp_path, {"/etc/timezone": "UTC\n"})
     assert apply(system, "").skipped
-    assert not os.path.lexists(system.root + "/etc/localtime") and system.read_text("/etc/timezone") == "UTC\n"
+    assert (
+        not os.path.lexists(system.root + "/etc/localtime")
+        and system.read_text("/etc/timezone") == "UTC\n"
+    )
 
 
 def test_a_host_with_nothing_gets_the_link_alone(tmp_path: Any) -> None:
@@ -71,18 +80,30 @@ def test_a_directory_in_its_place_is_told(tmp_path: Any) -> None:
         apply(system, "Europe/Berlin")
 
 
-@pytest.mark.parametrize("name, before, after", [
-    ("/etc/timezone", "Etc/UTC\n", "Europe/Berlin\n"),
-    ("/etc/conf.d/clock", '# clock\nCLOCK="UTC"\nTIMEZONE="Factory"\n', '# clock\nCLOCK="UTC"\nTIMEZONE="Europe/Berlin"\n'),
-    ("/etc/conf.d/clock", 'clock="UTC"\n', 'clock="UTC"\n'),
-    ("/etc/sysconfig/clock", 'ZONE="UTC"\nUTC=true\n', 'ZONE="Europe/Berlin"\nUTC=true\n'),
-    ("/etc/sysconfig/clock", "HWCLOCK='-u'\nTIMEZONE='UTC'\nDEFAULT_TIMEZONE='US/Eastern'\n",
-     "HWCLOCK='-u'\nTIMEZONE='Europe/Berlin'\nDEFAULT_TIMEZONE='US/Eastern'\n"),
-    ("/etc/rc.conf", '#TIMEZONE="Europe/Madrid"\n', '#TIMEZONE="Europe/Madrid"\n'),
-    ("/etc/rc.conf", 'TIMEZONE=Europe/Madrid # home\n', 'TIMEZONE=Europe/Berlin # home\n'),
-    ("/etc/TZ", "UTC0\n", "CET-1CEST,M3.5.0,M10.5.0/3\n"),
-])
-def test_other_files_are_changed_where_they_are(tmp_path: Any, name: str, before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    "name, before, after",
+    [
+        ("/etc/timezone", "Etc/UTC\n", "Europe/Berlin\n"),
+        (
+            "/etc/conf.d/clock",
+            '# clock\nCLOCK="UTC"\nTIMEZONE="Factory"\n',
+            '# clock\nCLOCK="UTC"\nTIMEZONE="Europe/Berlin"\n',
+        ),
+        ("/etc/conf.d/clock", 'clock="UTC"\n', 'clock="UTC"\n'),
+        ("/etc/sysconfig/clock", 'ZONE="UTC"\nUTC=true\n', 'ZONE="Europe/Berlin"\nUTC=true\n'),
+        (
+            "/etc/sysconfig/clock",
+            "HWCLOCK='-u'\nTIMEZONE='UTC'\nDEFAULT_TIMEZONE='US/Eastern'\n",
+            "HWCLOCK='-u'\nTIMEZONE='Europe/Berlin'\nDEFAULT_TIMEZONE='US/Eastern'\n",
+        ),
+        ("/etc/rc.conf", '#TIMEZONE="Europe/Madrid"\n', '#TIMEZONE="Europe/Madrid"\n'),
+        ("/etc/rc.conf", "TIMEZONE=Europe/Madrid # home\n", "TIMEZONE=Europe/Berlin # home\n"),
+        ("/etc/TZ", "UTC0\n", "CET-1CEST,M3.5.0,M10.5.0/3\n"),
+    ],
+)
+def test_other_files_are_changed_where_they_are(
+    tmp_path: Any, name: str, before: str, after: str
+) -> None:
     system = host(tmp_path, {name: before})
     for _ in range(2):
         apply(system, "Europe/Berlin")
@@ -93,27 +114,43 @@ def test_other_files_are_changed_where_they_are(tmp_path: Any, name: str, before
 def test_a_zone_without_a_rule_leaves_etc_tz(tmp_path: Any) -> None:
     system = host(tmp_path, {"/etc/TZ": "UTC0\n"})
     outcome = apply(system, "Odd/Zone")
-    assert "/etc/TZ is left as it is" in outcome.warnings[0] and system.read_text("/etc/TZ") == "UTC0\n"
+    assert (
+        "/etc/TZ is left as it is" in outcome.warnings[0]
+        and system.read_text("/etc/TZ") == "UTC0\n"
+    )
     assert localtime(system).endswith("/Odd/Zone")
 
 
 def test_an_alias_keeps_its_name(tmp_path: Any) -> None:
     system = host(tmp_path, {"/etc/timezone": ""})
     apply(system, "Poland")
-    assert system.read_text("/etc/timezone") == "Poland\n" and localtime(system) == "../usr/share/zoneinfo/Poland"
+    assert (
+        system.read_text("/etc/timezone") == "Poland\n"
+        and localtime(system) == "../usr/share/zoneinfo/Poland"
+    )
 
 
-@pytest.mark.parametrize("zone, reason", [
-    ("../../../etc/passwd", "time zone is not valid"), ("/etc/passwd", "time zone is not valid"),
-    ("Europe/Berlin\n", "time zone is not valid"), ("Europe/Atlantis", "time zone is not there"),
-    ("Europe", "time zone is not there"), ("zone", "time zone is not there"), ("leapseconds", "time zone is not there"),
-    ("localtime", "time zone is not there")])
+@pytest.mark.parametrize(
+    "zone, reason",
+    [
+        ("../../../etc/passwd", "time zone is not valid"),
+        ("/etc/passwd", "time zone is not valid"),
+        ("Europe/Berlin\n", "time zone is not valid"),
+        ("Europe/Atlantis", "time zone is not there"),
+        ("Europe", "time zone is not there"),
+        ("zone", "time zone is not there"),
+        ("leapseconds", "time zone is not there"),
+        ("localtime", "time zone is not there"),
+    ],
+)
 def test_what_is_no_zone_changes_nothing(tmp_path: Any, zone: str, reason: str) -> None:
     system = host(tmp_path, {"/etc/localtime": "TZif2".ljust(50), "/etc/timezone": "UTC\n"})
     with pytest.raises(ProvisioningError) as caught:
         apply(system, zone)
     assert caught.value.reason == reason and caught.value.details["hint"]
-    assert system.read_text("/etc/timezone") == "UTC\n" and os.path.isfile(system.root + "/etc/localtime")
+    assert system.read_text("/etc/timezone") == "UTC\n" and os.path.isfile(
+        system.root + "/etc/localtime"
+    )
 
 
 def test_a_link_that_leads_out_is_no_zone(tmp_path: Any) -> None:

@@ -1,4 +1,5 @@
 """The module users, on scratch roots: there the account files themselves are edited."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +15,9 @@ from lightinit.model import Instance, Outcome, User
 from lightinit.modules import users
 
 ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
+needs_root = pytest.mark.skipif(
+    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+)
 DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in users.SETTINGS}
 UID = 1000 if ROOT else max(os.getuid(), 1000)
 HOST = {
@@ -51,10 +54,17 @@ class Host:
         with open(self.root + name, encoding="utf-8") as handle:
             return handle.read()
 
-    def apply(self, name: str = "bob", password_login: Optional[bool] = False, password: str = "",
-              **settings: Any) -> Outcome:
+    def apply(
+        self,
+        name: str = "bob",
+        password_login: Optional[bool] = False,
+        password: str = "",
+        **settings: Any,
+    ) -> Outcome:
         self.system = System(self.root)
-        instance = Instance("id", admin=User(name, password_login=password_login, password=password))
+        instance = Instance(
+            "id", admin=User(name, password_login=password_login, password=password)
+        )
         return users.apply(instance, self.system, dict(DEFAULTS, **settings))
 
     def mode(self, name: str) -> int:
@@ -75,13 +85,18 @@ def host(tmp_path: Any) -> Host:
     return Host(tmp_path)
 
 
-# -- making ------------------------------------------------------------------------------------------------------------
+# -- making
+# --------------------------------------------------------------------------------------------------
+
 
 def test_a_whole_account_is_made(host: Host) -> None:
     outcome = host.apply()
     assert (outcome.message, outcome.warnings) == ("made user bob", ())
     assert host.get("/etc/passwd") == HOST["/etc/passwd"] + "bob:x:1000:1000::/home/bob:/bin/bash\n"
-    assert host.get("/etc/group") == "root:x:0:\nadm:x:4:syslog,bob\nsudo:x:27:bob\nusers:x:100:\nbob:x:1000:\n"
+    assert (
+        host.get("/etc/group")
+        == "root:x:0:\nadm:x:4:syslog,bob\nsudo:x:27:bob\nusers:x:100:\nbob:x:1000:\n"
+    )
     assert host.get("/etc/gshadow") == "root:*::\nadm:*::syslog,bob\nsudo:*::bob\nbob:!::\n"
     assert host.get("/etc/shadow").split("\n")[1].startswith("bob:*:")
     assert host.get("/home/bob/.profile") == "# profile\n"
@@ -96,7 +111,8 @@ def test_a_whole_account_is_made(host: Host) -> None:
 
 def test_a_second_run_changes_nothing(host: Host) -> None:
     host.apply()
-    if not ROOT:  # the account's uid is not ours, so its home seems to be somebody else's: that is not looked at
+    # the account's uid is not ours, so its home seems to be somebody else's: that is not looked at
+    if not ROOT:
         assert not host.system.can_own
     before = host.tree()
     assert host.apply().message == "user bob was there already"
@@ -124,7 +140,14 @@ class DyingSystem(System):
 def test_whatever_a_crash_left_is_completed(tmp_path: Any) -> None:
     whole = Host(tmp_path / "whole")
     whole.apply()
-    names = ("/etc/passwd", "/etc/group", "/etc/gshadow", "/etc/shadow", SUDOERS, "/home/bob/.profile")
+    names = (
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/shadow",
+        SUDOERS,
+        "/home/bob/.profile",
+    )
     cuts = 0
     for writes in range(50):
         host = Host(tmp_path / str(writes))
@@ -144,7 +167,9 @@ def test_whatever_a_crash_left_is_completed(tmp_path: Any) -> None:
     assert cuts == 9, "as many as there are writes"
 
 
-@pytest.mark.parametrize("text, mode", [("UMASK 022\n", 0o755), ("UMASK 022\nHOME_MODE 0750\n", 0o750), ("", 0o700)])
+@pytest.mark.parametrize(
+    "text, mode", [("UMASK 022\n", 0o755), ("UMASK 022\nHOME_MODE 0750\n", 0o750), ("", 0o700)]
+)
 def test_the_home_has_the_mode_that_the_host_wants(host: Host, text: str, mode: int) -> None:
     host.put("/etc/login.defs", text)
     host.apply()
@@ -161,12 +186,15 @@ def test_homes_skel_and_ids_are_where_the_host_wants_them(host: Host) -> None:
     assert os.listdir(host.root + "/users/bob") == [".zshrc"]
 
 
-@pytest.mark.parametrize("files, setting, shell, warns", [
-    (("/bin/bash", "/bin/sh"), "", "/bin/bash", False),
-    (("/bin/sh",), "", "/bin/sh", False),
-    (("/bin/sh", "/bin/fish"), "/bin/fish", "/bin/fish", False),
-    (("/bin/bash",), "/bin/fish", "/bin/bash", True),
-])
+@pytest.mark.parametrize(
+    "files, setting, shell, warns",
+    [
+        (("/bin/bash", "/bin/sh"), "", "/bin/bash", False),
+        (("/bin/sh",), "", "/bin/sh", False),
+        (("/bin/sh", "/bin/fish"), "/bin/fish", "/bin/fish", False),
+        (("/bin/bash",), "/bin/fish", "/bin/bash", True),
+    ],
+)
 def test_the_shell(tmp_path: Any, files: Any, setting: str, shell: str, warns: bool) -> None:
     host = Host(tmp_path, without=("/bin/bash", "/bin/sh", "/bin/fish"))
     host.put("/etc/default/useradd", "SHELL=/bin/sh\n")
@@ -194,7 +222,11 @@ def test_a_bare_scratch_root_gets_all_its_files(tmp_path: Any) -> None:
     host = Host(tmp_path, without=list(HOST))
     outcome = host.apply()
     assert host.get("/etc/passwd") == "bob:x:1000:1000::/home/bob:/bin/sh\n"
-    assert (host.mode("/etc/passwd"), host.mode("/etc/group"), host.mode("/etc/shadow")) == (0o644, 0o644, 0o640)
+    assert (host.mode("/etc/passwd"), host.mode("/etc/group"), host.mode("/etc/shadow")) == (
+        0o644,
+        0o644,
+        0o640,
+    )
     assert outcome.warnings == ("neither sudo nor doas is there: bob cannot become root",)
 
 
@@ -208,7 +240,8 @@ def test_modes_and_foreign_lines_of_account_files_stay(host: Host) -> None:
     assert not ROOT or (lines[1].startswith("bob:") and lines[2] == "+:::::::::")
 
 
-# -- what was there already --------------------------------------------------------------------------------------------
+# -- what was there already
+# --------------------------------------------------------------------------------------------
 
 BOB = "bob:x:%d:%d:Bob:/home/bob:/bin/fish\n" % (UID, UID)
 
@@ -232,10 +265,21 @@ def test_an_account_that_exists_keeps_what_it_has(host: Host) -> None:
     assert os.listdir(host.root + "/home/bob") == ["mine"] and host.mode("/home/bob") == 0o711
 
 
-@pytest.mark.parametrize("before, after", [
-    ("!", "*"), ("!!", "*"), ("!*", "*"), ("*", "*"), ("!$6$x$y", "!$6$x$y"), ("$6$x$y", "$6$x$y"), ("", ""),
-])
-def test_a_password_that_was_never_set_does_not_lock_the_account(host: Host, before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("!", "*"),
+        ("!!", "*"),
+        ("!*", "*"),
+        ("*", "*"),
+        ("!$6$x$y", "!$6$x$y"),
+        ("$6$x$y", "$6$x$y"),
+        ("", ""),
+    ],
+)
+def test_a_password_that_was_never_set_does_not_lock_the_account(
+    host: Host, before: str, after: str
+) -> None:
     with_bob(host, before)
     host.apply()
     assert "bob:%s:1:" % after in host.get("/etc/shadow")
@@ -288,13 +332,24 @@ def test_a_home_that_a_removed_account_left_is_said_with_what_to_do(host: Host) 
         host.apply()
     assert "remove it" in caught.value.details["hint"]
     os.chown(host.root + "/home/bob", 1000, 1000)
-    assert host.apply().message.startswith("user bob was there already"), "after doing so it goes on"
+    assert host.apply().message.startswith("user bob was there already"), (
+        "after doing so it goes on"
+    )
 
 
-@pytest.mark.parametrize("password, day, after", [
-    ("!", "0", "%d"), ("*", "0", "%d"), ("*", "", ""), ("*", "5", "5"), ("$6$x$y", "0", "0"),
-])
-def test_nobody_must_change_a_password_that_is_not_there(host: Host, password: str, day: str, after: str) -> None:
+@pytest.mark.parametrize(
+    "password, day, after",
+    [
+        ("!", "0", "%d"),
+        ("*", "0", "%d"),
+        ("*", "", ""),
+        ("*", "5", "5"),
+        ("$6$x$y", "0", "0"),
+    ],
+)
+def test_nobody_must_change_a_password_that_is_not_there(
+    host: Host, password: str, day: str, after: str
+) -> None:
     with_bob(host)
     host.put("/etc/shadow", HOST["/etc/shadow"] + "bob:%s:%s:0:99999:7:::\n" % (password, day))
     host.apply()
@@ -314,12 +369,18 @@ def test_a_clock_in_1970_asks_for_no_new_password(host: Host) -> None:
     host.put("/etc/shadow", HOST["/etc/shadow"] + "bob:!:0:0:99999:7:::\n")
     users.apply(Instance("id", admin=User("bob")), System(host.root, EarlyClock()), DEFAULTS)
     users.apply(Instance("id", admin=User("eve")), System(host.root, EarlyClock()), DEFAULTS)
-    assert host.get("/etc/shadow") == HOST["/etc/shadow"] + "bob:*::0:99999:7:::\neve:*::0:99999:7:::\n"
+    assert (
+        host.get("/etc/shadow")
+        == HOST["/etc/shadow"] + "bob:*::0:99999:7:::\neve:*::0:99999:7:::\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "/etc/group"])
 def test_a_long_account_file_leads_to_no_id_twice(host: Host, name: str) -> None:
-    many = "".join("u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number) for number in range(1000, 40000))
+    many = "".join(
+        "u%d:x:%d:100::/home/u%d:/bin/sh\n" % (number, number, number)
+        for number in range(1000, 40000)
+    )
     host.put(name, HOST[name] + many)
     host.apply()
     line = [line for line in host.get(name).split("\n") if line.startswith("bob:")]
@@ -333,7 +394,10 @@ def test_an_account_file_that_cannot_be_read_changes_nothing(host: Host, name: s
     before = host.get("/etc/gshadow")
     with pytest.raises(ProvisioningError) as caught:
         host.apply()
-    assert (caught.value.reason, caught.value.details["path"]) == ("account file cannot be read", name)
+    assert (caught.value.reason, caught.value.details["path"]) == (
+        "account file cannot be read",
+        name,
+    )
     assert host.get("/etc/gshadow") == before or name == "/etc/shadow"
 
 
@@ -352,16 +416,26 @@ def test_a_name_that_may_not_be_used_changes_nothing(host: Host, name: str) -> N
     assert host.tree() == before
 
 
-@pytest.mark.parametrize("name, reason", [
-    ("toor", "user name belongs to root"), ("daemon", "user name belongs to an account that cannot log in"),
-    ("sync", "user name belongs to an account that cannot log in"), ("svc", "user name belongs to a system account"),
-    ("noshell", "shell of the account is missing"), ("top", "home of the account cannot be used"),
-    ("empty", "home of the account cannot be used"), ("relative", "home of the account cannot be used"),
-])
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("toor", "user name belongs to root"),
+        ("daemon", "user name belongs to an account that cannot log in"),
+        ("sync", "user name belongs to an account that cannot log in"),
+        ("svc", "user name belongs to a system account"),
+        ("noshell", "shell of the account is missing"),
+        ("top", "home of the account cannot be used"),
+        ("empty", "home of the account cannot be used"),
+        ("relative", "home of the account cannot be used"),
+    ],
+)
 def test_an_account_that_cannot_be_the_admin(host: Host, name: str, reason: str) -> None:
-    host.put("/etc/passwd", HOST["/etc/passwd"] + "toor:x:0:0::/root:/bin/sh\nsync:x:4:65534::/bin:/bin/sync\n"
-             "svc:x:999:999::/srv/svc:/bin/sh\nnoshell:x:1000:1000::/home/noshell:/bin/zsh-missing\n"
-             "top:x:1001:1001::/:/bin/sh\nempty:x:1002:1002:::/bin/sh\nrelative:x:1003:1003::home/x:/bin/sh\n")
+    host.put(
+        "/etc/passwd",
+        HOST["/etc/passwd"] + "toor:x:0:0::/root:/bin/sh\nsync:x:4:65534::/bin:/bin/sync\n"
+        "svc:x:999:999::/srv/svc:/bin/sh\nnoshell:x:1000:1000::/home/noshell:/bin/zsh-missing\n"
+        "top:x:1001:1001::/:/bin/sh\nempty:x:1002:1002:::/bin/sh\nrelative:x:1003:1003::home/x:/bin/sh\n",
+    )
     before = host.tree()
     with pytest.raises(ProvisioningError, match=reason):
         host.apply(name)
@@ -375,7 +449,9 @@ def test_no_admin(host: Host) -> None:
     assert host.tree() == before
 
 
-# -- the password ------------------------------------------------------------------------------------------------------
+# -- the password
+# --------------------------------------------------------------------------------------------------
+
 
 def test_in_a_scratch_root_the_password_is_left_out_and_that_is_said(host: Host) -> None:
     host.apply(password="secret")
@@ -394,16 +470,28 @@ def test_a_password_that_is_not_allowed_fails_after_the_rest_is_done(host: Host)
         host.apply(password_login=True, password="s3cret\nroot:pwned")
     assert caught.value.reason == "password is not allowed" and "s3cret" not in str(caught.value)
     assert "\nbob:*:" in host.get("/etc/shadow")
-    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) NOPASSWD:ALL\n"), "a key still makes an admin"
+    assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) NOPASSWD:ALL\n"), (
+        "a key still makes an admin"
+    )
 
 
-# -- privileges --------------------------------------------------------------------------------------------------------
+# -- privileges
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("login, setting, rule", [
-    (False, "auto", "NOPASSWD:ALL"), (None, "auto", "NOPASSWD:ALL"), (True, "auto", "ALL"),
-    (True, "nopasswd", "NOPASSWD:ALL"), (False, "password", "ALL"),
-])
-def test_sudo_asks_for_a_password_only_where_there_is_one(host: Host, login: Any, setting: str, rule: str) -> None:
+
+@pytest.mark.parametrize(
+    "login, setting, rule",
+    [
+        (False, "auto", "NOPASSWD:ALL"),
+        (None, "auto", "NOPASSWD:ALL"),
+        (True, "auto", "ALL"),
+        (True, "nopasswd", "NOPASSWD:ALL"),
+        (False, "password", "ALL"),
+    ],
+)
+def test_sudo_asks_for_a_password_only_where_there_is_one(
+    host: Host, login: Any, setting: str, rule: str
+) -> None:
     with_bob(host)
     assert not host.apply(password_login=login, privileges=setting).warnings
     assert host.get(SUDOERS).endswith("\nbob ALL=(ALL:ALL) %s\n" % rule)
@@ -415,7 +503,10 @@ def test_where_sudo_asks_it_asks_for_the_admins_own_password(host: Host) -> None
     own = "Defaults:bob !targetpw, !rootpw, !runaspw\nbob ALL=(ALL:ALL) ALL\n"
     assert host.get(SUDOERS).endswith("\n" + own)
     before = host.tree()
-    assert host.apply(password_login=True).message == "user bob was there already" and host.tree() == before
+    assert (
+        host.apply(password_login=True).message == "user bob was there already"
+        and host.tree() == before
+    )
     host.apply("ann")
     assert own + "ann" in host.get(SUDOERS)
     host.apply()
@@ -470,16 +561,20 @@ def test_sudo_without_its_file_is_said(tmp_path: Any) -> None:
     assert not host.apply().warnings
 
 
-@pytest.mark.parametrize("tools, files, written, warns", [
-    (("sudo",), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
-    (("sudo", "doas"), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
-    (("doas",), ("/etc/sudoers", "/etc/doas.conf"), "/etc/doas.conf", False),
-    (("doas",), ("/etc/sudoers",), "/etc/doas.conf", False),
-    ((), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, True),
-    ((), ("/etc/doas.conf",), "/etc/doas.conf", True),
-])
-def test_the_program_decides_and_not_the_files_that_one_left(tmp_path: Any, tools: Any, files: Any, written: str,
-                                                             warns: bool) -> None:
+@pytest.mark.parametrize(
+    "tools, files, written, warns",
+    [
+        (("sudo",), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
+        (("sudo", "doas"), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
+        (("doas",), ("/etc/sudoers", "/etc/doas.conf"), "/etc/doas.conf", False),
+        (("doas",), ("/etc/sudoers",), "/etc/doas.conf", False),
+        ((), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, True),
+        ((), ("/etc/doas.conf",), "/etc/doas.conf", True),
+    ],
+)
+def test_the_program_decides_and_not_the_files_that_one_left(
+    tmp_path: Any, tools: Any, files: Any, written: str, warns: bool
+) -> None:
     host = Host(tmp_path, without=("/etc/sudoers", "/usr/bin/sudo"))
     for tool in tools:
         host.put("/usr/bin/" + tool, "", 0o755)
@@ -487,11 +582,19 @@ def test_the_program_decides_and_not_the_files_that_one_left(tmp_path: Any, tool
     for name in files:
         host.put(name, there[name])
     warnings = host.apply().warnings
-    assert warnings == (("neither the program sudo nor doas is there: bob cannot become root before one is that reads the "
-                         "rule in %s" % written,) if warns else ())
+    assert warnings == (
+        (
+            "neither the program sudo nor doas is there: bob cannot become root before one is that"
+            " reads the rule in %s" % written,
+        )
+        if warns
+        else ()
+    )
     assert "bob" in host.get(written)
     for name in (SUDOERS, "/etc/doas.conf"):
-        assert name == written or not os.path.exists(host.root + name) or host.get(name) == there[name]
+        assert (
+            name == written or not os.path.exists(host.root + name) or host.get(name) == there[name]
+        )
 
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024, None])
@@ -504,7 +607,10 @@ def test_rules_that_cannot_be_read_are_not_replaced(tmp_path: Any, size: Any) ->
         os.mkdir(host.root + "/etc/doas.conf")
     with pytest.raises(ProvisioningError) as caught:
         host.apply()
-    assert (caught.value.reason, caught.value.details["path"]) == ("privilege rules cannot be read", "/etc/doas.conf")
+    assert (caught.value.reason, caught.value.details["path"]) == (
+        "privilege rules cannot be read",
+        "/etc/doas.conf",
+    )
     assert not size or host.get("/etc/doas.conf") == "#" * size
 
 

@@ -1,4 +1,7 @@
-"""The module write_files on scratch roots: what is written, whose it is, and where nothing is written."""
+"""The module write_files on scratch roots: what is written, whose it is, and where nothing is
+written.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -14,9 +17,13 @@ from lightinit.model import Instance, Outcome
 from lightinit.modules import write_files
 
 ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT and not os.environ.get("CI"), reason="needs root: files change owners")
-ACCOUNTS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1500:1600::/home/app:/bin/sh\n",
-            "/etc/group": "root:x:0:\napp:x:1600:\nweb:x:1700:\n"}
+needs_root = pytest.mark.skipif(
+    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+)
+ACCOUNTS = {
+    "/etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1500:1600::/home/app:/bin/sh\n",
+    "/etc/group": "root:x:0:\napp:x:1600:\nweb:x:1700:\n",
+}
 
 
 def host(root: Any) -> System:
@@ -42,11 +49,19 @@ def test_nothing_listed_is_nothing_done(tmp_path: Any) -> None:
 
 def test_files_are_written_once(tmp_path: Any) -> None:
     system = host(tmp_path)
-    lines = ("/etc/motd text=Hello", "/srv/deep/er/x mode=0600 base64=AAEC", "/etc/copy source=/etc/group")
+    lines = (
+        "/etc/motd text=Hello",
+        "/srv/deep/er/x mode=0600 base64=AAEC",
+        "/etc/copy source=/etc/group",
+    )
     assert apply(system, *lines) == Outcome("3 files, 3 of them written")
     assert system.read_text("/etc/motd") == "Hello\n" and system.read("/srv/deep/er/x") == b"\0\1\2"
     assert system.read_text("/etc/copy") == ACCOUNTS["/etc/group"]
-    assert [facts(system, name)[0] for name in ("/etc/motd", "/srv/deep/er/x", "/srv/deep")] == [0o644, 0o600, 0o755]
+    assert [facts(system, name)[0] for name in ("/etc/motd", "/srv/deep/er/x", "/srv/deep")] == [
+        0o644,
+        0o600,
+        0o755,
+    ]
     inode = os.stat(system.root + "/etc/motd").st_ino
     assert apply(system, *lines) == Outcome("3 files, 0 of them written")
     assert os.stat(system.root + "/etc/motd").st_ino == inode
@@ -65,8 +80,17 @@ def test_what_differs_is_mended(tmp_path: Any, spoil: str) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("owner, ids", [("app", (1500, 1600)), ("app:web", (1500, 1700)), ("root:web", (0, 1700)),
-                                        ("0:0", (0, 0)), ("4242", (4242, 0)), ("4242:4343", (4242, 4343))])
+@pytest.mark.parametrize(
+    "owner, ids",
+    [
+        ("app", (1500, 1600)),
+        ("app:web", (1500, 1700)),
+        ("root:web", (0, 1700)),
+        ("0:0", (0, 0)),
+        ("4242", (4242, 0)),
+        ("4242:4343", (4242, 4343)),
+    ],
+)
 def test_owners_are_those_of_the_root(tmp_path: Any, owner: str, ids: Tuple[int, int]) -> None:
     system = host(tmp_path)
     apply(system, "/srv/x owner=%s mode=4750 text=x" % owner)
@@ -84,7 +108,9 @@ def test_an_owner_that_does_not_exist_is_told(tmp_path: Any, owner: str) -> None
 
 def test_appending_adds_once_and_keeps_the_owner(tmp_path: Any) -> None:
     system = host(tmp_path)
-    system.write("/etc/hosts", b"127.0.0.1 localhost", 0o640, 1500 if ROOT else 0, 1600 if ROOT else 0)
+    system.write(
+        "/etc/hosts", b"127.0.0.1 localhost", 0o640, 1500 if ROOT else 0, 1600 if ROOT else 0
+    )
     before = facts(system, "/etc/hosts")
     for written in (1, 0):
         outcome = apply(system, r"/etc/hosts append text=10.0.0.1 a\n10.0.0.2 b")
@@ -92,24 +118,44 @@ def test_appending_adds_once_and_keeps_the_owner(tmp_path: Any) -> None:
         assert system.read_text("/etc/hosts") == "127.0.0.1 localhost\n10.0.0.1 a\n10.0.0.2 b\n"
         assert facts(system, "/etc/hosts") == before
     apply(system, "/etc/hosts append text=0.0.1 a")
-    assert system.read_text("/etc/hosts").endswith("2 b\n0.0.1 a\n"), "a part of a line is not the line"
+    assert system.read_text("/etc/hosts").endswith("2 b\n0.0.1 a\n"), (
+        "a part of a line is not the line"
+    )
     apply(system, "/etc/hosts append mode=0600 text=10.0.0.1 a")
     assert facts(system, "/etc/hosts")[0] == 0o600
 
 
-@pytest.mark.parametrize("before, content, after", [
-    (b"10.1.0.5 db2\n", b"10.1.0.5 db", b"10.1.0.5 db2\n10.1.0.5 db"),  # the beginning of a line is not the line
-    (b"a\nb2\n", b"a\nb", b"a\nb2\na\nb"),
-    (b"10.1.0.5 db\nx\n", b"10.1.0.5 db", b"10.1.0.5 db\nx\n"),  # the whole line is, with or without its end
-    (b"x\n10.1.0.5 db", b"10.1.0.5 db\n", b"x\n10.1.0.5 db"),
-    (b"", b"x", b"x"), (b"x\n", b"", b"x\n")])
-def test_appending_compares_whole_lines(tmp_path: Any, before: bytes, content: bytes, after: bytes) -> None:
+@pytest.mark.parametrize(
+    "before, content, after",
+    [
+        (
+            b"10.1.0.5 db2\n",
+            b"10.1.0.5 db",
+            b"10.1.0.5 db2\n10.1.0.5 db",
+        ),  # the beginning of a line is not the line
+        (b"a\nb2\n", b"a\nb", b"a\nb2\na\nb"),
+        (
+            b"10.1.0.5 db\nx\n",
+            b"10.1.0.5 db",
+            b"10.1.0.5 db\nx\n",
+        ),  # the whole line is, with or without its end
+        (b"x\n10.1.0.5 db", b"10.1.0.5 db\n", b"x\n10.1.0.5 db"),
+        (b"", b"x", b"x"),
+        (b"x\n", b"", b"x\n"),
+    ],
+)
+def test_appending_compares_whole_lines(
+    tmp_path: Any, before: bytes, content: bytes, after: bytes
+) -> None:
     """What is to be appended may come without a line end: only ``text=`` adds one."""
     system = host(tmp_path)
     system.write("/etc/hosts", before)
     for written in (int(after != before), 0):
         outcome = apply(system, "/etc/hosts append base64=" + base64.b64encode(content).decode())
-        assert (system.read("/etc/hosts"), outcome.message) == (after, "1 files, %d of them written" % written)
+        assert (system.read("/etc/hosts"), outcome.message) == (
+            after,
+            "1 files, %d of them written" % written,
+        )
 
 
 def test_appending_to_a_file_that_is_not_there_makes_it(tmp_path: Any) -> None:
@@ -122,15 +168,36 @@ def test_a_link_of_roots_is_followed(tmp_path: Any) -> None:
     system = host(tmp_path)
     system.link("/etc/resolv.conf", "/run/resolv.conf")
     apply(system, "/etc/resolv.conf text=nameserver 10.0.0.1")
-    assert os.path.islink(system.root + "/etc/resolv.conf") and system.read("/run/resolv.conf") == b"nameserver 10.0.0.1\n"
+    assert (
+        os.path.islink(system.root + "/etc/resolv.conf")
+        and system.read("/run/resolv.conf") == b"nameserver 10.0.0.1\n"
+    )
 
 
 @needs_root
-@pytest.mark.parametrize("mode, owner", [(0o755, (1500, 1600)), (0o777, (0, 0)), (0o1777, (0, 0)), (0o775, (0, 1600)),
-                                         (0o700, (1500, 0))])
-@pytest.mark.parametrize("entry", ["/home/app/x text=x", "/home/app/deep/x text=x", "/etc/x source=/home/app/secret",
-                                   "/etc/link text=x", "/home/app/x append text=x"])
-def test_where_others_may_write_nothing_is_written(tmp_path: Any, mode: int, owner: Tuple[int, int], entry: str) -> None:
+@pytest.mark.parametrize(
+    "mode, owner",
+    [
+        (0o755, (1500, 1600)),
+        (0o777, (0, 0)),
+        (0o1777, (0, 0)),
+        (0o775, (0, 1600)),
+        (0o700, (1500, 0)),
+    ],
+)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "/home/app/x text=x",
+        "/home/app/deep/x text=x",
+        "/etc/x source=/home/app/secret",
+        "/etc/link text=x",
+        "/home/app/x append text=x",
+    ],
+)
+def test_where_others_may_write_nothing_is_written(
+    tmp_path: Any, mode: int, owner: Tuple[int, int], entry: str
+) -> None:
     system = host(tmp_path)
     system.make_dir("/home/app")
     system.link("/etc/link", "/home/app/x")
@@ -180,7 +247,18 @@ def test_a_source_that_cannot_be_read_is_told(tmp_path: Any, source: str) -> Non
 def test_one_that_fails_keeps_no_other_from_being_written(tmp_path: Any, caplog: Any) -> None:
     system = host(tmp_path)
     with pytest.raises(ProvisioningError) as caught:
-        apply(system, "/etc/a text=secret\\q", "/etc/b text=x", "relative text=secret", "/etc/c text=x")
-    assert (caught.value.reason, caught.value.details["entry"]) == ("entry of a file is not valid", "1 (/etc/a)")
+        apply(
+            system,
+            "/etc/a text=secret\\q",
+            "/etc/b text=x",
+            "relative text=secret",
+            "/etc/c text=x",
+        )
+    assert (caught.value.reason, caught.value.details["entry"]) == (
+        "entry of a file is not valid",
+        "1 (/etc/a)",
+    )
     assert "entry 3 failed too" in caplog.text and "secret" not in caplog.text + str(caught.value)
-    assert system.read_text("/etc/b") == system.read_text("/etc/c") == "x\n" and not system.exists("/etc/a")
+    assert system.read_text("/etc/b") == system.read_text("/etc/c") == "x\n" and not system.exists(
+        "/etc/a"
+    )

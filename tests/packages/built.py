@@ -1,4 +1,7 @@
-"""Packages of both families, built for tests: those of this tree, and older ones to upgrade from."""
+"""Packages of both families, built for tests: those of this tree, and older ones to upgrade
+from.
+"""
+
 from __future__ import annotations
 
 import os
@@ -18,9 +21,12 @@ GONE = ("/usr/lib/lightinit/lightinit/modules/gone.py", "/usr/lib/lightinit/ligh
 
 
 def need(*tools: str) -> None:
-    """Skip the test, saying why, unless this is root and the ``tools`` are there. In CI (CI=true) it fails instead."""
+    """Skip the test, saying why, unless this is root and the ``tools`` are there. In CI (CI=true)
+    it fails instead.
+    """
     reasons = (["root is needed for roots of distributions"] if os.geteuid() else []) + [
-        "not installed here: %s" % name for name in tools if find_tool(name) is None]
+        "not installed here: %s" % name for name in tools if find_tool(name) is None
+    ]
     if reasons and os.environ.get("CI") == "true":
         pytest.fail("in CI nothing is skipped: " + "; ".join(reasons))
     if reasons:
@@ -32,7 +38,8 @@ class Built:
 
     Args:
         folder: an empty directory.
-        older: whether it is the older version, with other settings and with files that are gone since.
+        older: whether it is the older version, with other settings and with files that are gone
+            since.
 
     Attributes:
         source: the copy of the tree.
@@ -57,22 +64,32 @@ class Built:
     def _build(self, folder: Path, older: bool) -> str:
         said = ""
         for family, linter in (("deb", "lintian"), ("rpm", "rpmlint")):
-            said += run("%s/packaging/build-%s" % (self.source, family), "--output", str(folder),
-                        *(["--no-" + linter] if older else []))
+            said += run(
+                "%s/packaging/build-%s" % (self.source, family),
+                "--output",
+                str(folder),
+                *(["--no-" + linter] if older else []),
+            )
         return said
 
     @staticmethod
     def _find(folder: Path, *patterns: str) -> List[Path]:
         found = []
         for pattern in patterns:
-            one, = folder.glob(pattern)
+            (one,) = folder.glob(pattern)
             found.append(one)
         return found
 
 
 def run(*argv: str) -> str:
     """Run a command to its end; its exit status must be 0. Returns all that it printed."""
-    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    ended = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     said = ended.stdout.decode("utf-8", "replace")
     assert ended.returncode == 0, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)
     return said

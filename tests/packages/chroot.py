@@ -1,9 +1,11 @@
-"""Roots of real Debian releases in which packages are installed: each test has one of its own, made in no time.
+"""Roots of real Debian releases in which packages are installed: each test has one of its own, made
+in no time.
 
-A base root is made once by mmdebstrap and kept in build/roots; a :class:`Chroot` is an overlay over it in memory, in a
-mount namespace of its own, without a network. Nothing is written to the base, nor to this machine. It takes root,
-mmdebstrap, and a mirror of Debian for making the base.
+A base root is made once by mmdebstrap and kept in build/roots; a :class:`Chroot` is an overlay over
+it in memory, in a mount namespace of its own, without a network. Nothing is written to the base,
+nor to this machine. It takes root, mmdebstrap, and a mirror of Debian for making the base.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -22,13 +24,25 @@ RELEASES = ("bookworm", "trixie")
 ROOTS = HERE + "/build/roots"
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 # What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
-INCLUDED = ("systemd", "python3", "python3-requests", "python3-netifaces", "python3-cryptography", "rpm")
-# Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds packages, init
-# systems, what an image for a VM has.
-STORED = {"cloud-init": "cloud-init", "waagent": "waagent", "build": "debhelper dh-python dpkg-dev",
-          "openrc": "openrc initscripts openssh-server ifupdown",
-          "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown", "runit": "runit",
-          "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso"}
+INCLUDED = (
+    "systemd",
+    "python3",
+    "python3-requests",
+    "python3-netifaces",
+    "python3-cryptography",
+    "rpm",
+)
+# Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds
+# packages, init systems, what an image for a VM has.
+STORED = {
+    "cloud-init": "cloud-init",
+    "waagent": "waagent",
+    "build": "debhelper dh-python dpkg-dev",
+    "openrc": "openrc initscripts openssh-server ifupdown",
+    "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown",
+    "runit": "runit",
+    "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
+}
 FETCH = """set -e
 mkdir -p "$1/srv/%(name)s/partial"
 chroot "$1" apt-get -y -q -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/%(name)s --download-only \
@@ -59,7 +73,10 @@ def base_root(release: str) -> str:
         AssertionError: mmdebstrap failed; the message has its words.
     """
     argv = ["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(INCLUDED)]
-    argv += ["--customize-hook=" + FETCH % {"name": name, "packages": packages} for name, packages in STORED.items()]
+    argv += [
+        "--customize-hook=" + FETCH % {"name": name, "packages": packages}
+        for name, packages in STORED.items()
+    ]
     recipe = hashlib.sha256(repr((argv, release, MIRROR)).encode()).hexdigest()
     folder, mark = os.path.join(ROOTS, release), os.path.join(ROOTS, release + ".recipe")
     os.makedirs(ROOTS, exist_ok=True)
@@ -69,19 +86,28 @@ def base_root(release: str) -> str:
             return folder
         for path in (folder, folder + ".new"):
             shutil.rmtree(path, ignore_errors=True)
-        made = subprocess.run(argv + [release, folder + ".new", MIRROR], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        assert made.returncode == 0, "mmdebstrap %s failed:\n%s" % (release, made.stdout.decode("utf-8", "replace"))
+        made = subprocess.run(
+            argv + [release, folder + ".new", MIRROR],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert made.returncode == 0, "mmdebstrap %s failed:\n%s" % (
+            release,
+            made.stdout.decode("utf-8", "replace"),
+        )
         os.rename(folder + ".new", folder)
         Path(mark).write_text(recipe, encoding="ascii")
     return folder
 
 
 class Chroot:
-    """A machine of a Debian release to install packages on. Use it in a ``with`` block; at its end it is gone.
+    """A machine of a Debian release to install packages on. Use it in a ``with`` block; at its end
+    it is gone.
 
-    A subclass may ask for more NAMESPACES of its own, as unshare and nsenter name them, and for another shell command
-    that KEEPs them.
+    A subclass may ask for more NAMESPACES of its own, as unshare and nsenter name them, and for
+    another shell command that KEEPs them.
 
     Args:
         release: one of RELEASES.
@@ -101,15 +127,32 @@ class Chroot:
     def __enter__(self) -> "Chroot":
         # A process that does nothing keeps the mounts; they end with it.
         fork = ["--fork", "--kill-child"] if "--pid" in self.NAMESPACES else []
-        self._keeper = subprocess.Popen(["unshare", *self.NAMESPACES, *fork, "--propagation", "private", "sh", "-c",
-                                         MOUNT + self.KEEP, "sh", str(self._folder), base_root(self.release)],
-                                        stdout=subprocess.PIPE)
+        self._keeper = subprocess.Popen(
+            [
+                "unshare",
+                *self.NAMESPACES,
+                *fork,
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                MOUNT + self.KEEP,
+                "sh",
+                str(self._folder),
+                base_root(self.release),
+            ],
+            stdout=subprocess.PIPE,
+        )
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "the overlay cannot be mounted"
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         assert self._keeper is not None and self._keeper.stdout is not None
         self._keeper.kill()
         self._keeper.wait()
@@ -117,23 +160,47 @@ class Chroot:
 
     @property
     def pid(self) -> int:
-        """The process that keeps the namespaces; the first one inside where process ids are of its own."""
+        """The process that keeps the namespaces; the first one inside where process ids are of its
+        own.
+        """
         assert self._keeper is not None
         if "--pid" not in self.NAMESPACES:
             return self._keeper.pid
-        return int(Path("/proc/%d/task/%d/children" % (self._keeper.pid, self._keeper.pid)).read_text(encoding="ascii"))
+        return int(
+            Path("/proc/%d/task/%d/children" % (self._keeper.pid, self._keeper.pid)).read_text(
+                encoding="ascii"
+            )
+        )
 
     def command(self, *argv: str) -> List[str]:
         """The command line that runs ``argv`` inside, for those who start it themselves."""
-        return ["nsenter", "--target", str(self.pid), *self.NAMESPACES, "--", "chroot", str(self._folder / "root"), *argv]
+        return [
+            "nsenter",
+            "--target",
+            str(self.pid),
+            *self.NAMESPACES,
+            "--",
+            "chroot",
+            str(self._folder / "root"),
+            *argv,
+        ]
 
     def environment(self) -> Dict[str, str]:
         """The variables that every command inside gets."""
-        return dict({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root",
-                     "DEBIAN_FRONTEND": "noninteractive"}, **self._env)
+        return dict(
+            {
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "LANG": "C.UTF-8",
+                "HOME": "/root",
+                "DEBIAN_FRONTEND": "noninteractive",
+            },
+            **self._env,
+        )
 
     def path(self, name: str = "") -> Path:
-        """Where the chroot's absolute path ``name`` is as seen from here. Links in it would be followed to this machine."""
+        """Where the chroot's absolute path ``name`` is as seen from here. Links in it would be
+        followed to this machine.
+        """
         assert self._keeper is not None
         return Path("/proc/%d/root%s/root%s" % (self._keeper.pid, self._folder, name))
 
@@ -153,11 +220,24 @@ class Chroot:
         return self.path(name).read_text(encoding="utf-8")
 
     def run(self, *argv: str, wanted: int = 0) -> str:
-        """Run a command inside to its end; its exit status must be ``wanted``. Returns all that it printed."""
-        ended = subprocess.run(self.command(*argv), env=self.environment(), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=RUN_TIMEOUT_S)
+        """Run a command inside to its end; its exit status must be ``wanted``. Returns all that it
+        printed.
+        """
+        ended = subprocess.run(
+            self.command(*argv),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=RUN_TIMEOUT_S,
+        )
         said = ended.stdout.decode("utf-8", "replace")
-        assert ended.returncode == wanted, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)
+        assert ended.returncode == wanted, "%s: status %d\n%s" % (
+            " ".join(argv),
+            ended.returncode,
+            said,
+        )
         return said
 
     def shell(self, script: str, wanted: int = 0) -> str:
@@ -181,9 +261,12 @@ class Chroot:
         root = str(self.path())
         found = {}
         for folder, folders, names in os.walk(root):
-            here = folder[len(root):]
-            folders[:] = [name for name in folders
-                          if not ("%s/%s" % (here, name)).startswith(("/proc", "/sys", "/dev") + without)]
+            here = folder[len(root) :]
+            folders[:] = [
+                name
+                for name in folders
+                if not ("%s/%s" % (here, name)).startswith(("/proc", "/sys", "/dev") + without)
+            ]
             for name in folders + names:
                 if not ("%s/%s" % (here, name)).startswith(without or ("//",)):
                     found["%s/%s" % (here, name)] = describe(os.path.join(folder, name))
@@ -191,7 +274,9 @@ class Chroot:
 
 
 def describe(path: str) -> str:
-    """What a file is, in a line: kind and mode, owner, and a link's target or the content's hash."""
+    """What a file is, in a line: kind and mode, owner, and a link's target or the content's
+    hash.
+    """
     status = os.lstat(path)
     what = ""
     if stat.S_ISLNK(status.st_mode):

@@ -1,4 +1,7 @@
-"""packaging/files and packaging/install: every file has its place, and what is installed hangs on nothing else."""
+"""packaging/files and packaging/install: every file has its place, and what is installed hangs on
+nothing else.
+"""
+
 from __future__ import annotations
 
 import os
@@ -14,14 +17,26 @@ from lightinit import __version__
 from tests.support import HERE
 
 SOURCES = ("lightinit", "modules", "systemd", "init", "etc", "docs/man", "packaging")
-EXECUTABLE = {"/usr/bin/lightinit", "/usr/bin/lightinit-emulator", "/usr/lib/lightinit/check",
-              "/usr/lib/lightinit/on-install", "/usr/lib/lightinit/udhcpc-hook"}
+EXECUTABLE = {
+    "/usr/bin/lightinit",
+    "/usr/bin/lightinit-emulator",
+    "/usr/lib/lightinit/check",
+    "/usr/lib/lightinit/on-install",
+    "/usr/lib/lightinit/udhcpc-hook",
+}
 
 
-def install(destdir: Path, *arguments: str, tree: str = HERE, wanted: int = 0, umask: int = 0o022) -> str:
+def install(
+    destdir: Path, *arguments: str, tree: str = HERE, wanted: int = 0, umask: int = 0o022
+) -> str:
     """Run packaging/install of ``tree``; returns what it said."""
-    ended = subprocess.run([tree + "/packaging/install", "--destdir", str(destdir)] + list(arguments), check=False,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lambda: os.umask(umask))
+    ended = subprocess.run(
+        [tree + "/packaging/install", "--destdir", str(destdir)] + list(arguments),
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: os.umask(umask),
+    )
     said = ended.stdout.decode()
     assert ended.returncode == wanted, said
     return said
@@ -29,7 +44,9 @@ def install(destdir: Path, *arguments: str, tree: str = HERE, wanted: int = 0, u
 
 def modes(destdir: Path) -> Dict[str, int]:
     """Every path below ``destdir``, as the machine sees it, with its mode."""
-    return {str(path)[len(str(destdir)):]: path.lstat().st_mode & 0o7777 for path in destdir.rglob("*")}
+    return {
+        str(path)[len(str(destdir)) :]: path.lstat().st_mode & 0o7777 for path in destdir.rglob("*")
+    }
 
 
 def is_script(path: str) -> bool:
@@ -41,19 +58,31 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the sources that a test may spoil."""
     copy = tmp_path / "tree"
     for name in SOURCES:
-        shutil.copytree("%s/%s" % (HERE, name), str(copy / name), symlinks=True,
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            "%s/%s" % (HERE, name),
+            str(copy / name),
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
     return copy
 
 
 def test_everything_has_its_place(tmp_path: Path) -> None:
     install(tmp_path)
     there = modes(tmp_path)
-    for name in ("bin/lightinit", "lib/lightinit/lightinit/__main__.py", "lib/lightinit/lightinit/modules/users.py",
-                 "lib/lightinit/check", "lib/systemd/system/lightinit.service", "share/man/man8/lightinit.8",
-                 "lib/systemd/system-preset/90-lightinit.preset", "share/lightinit/init/openrc/lightinit",
-                 "share/bash-completion/completions/lightinit", "bin/lightinit-emulator",
-                 "lib/lightinit-emulator/lightinit/emulator/scenarios/good.json"):
+    for name in (
+        "bin/lightinit",
+        "lib/lightinit/lightinit/__main__.py",
+        "lib/lightinit/lightinit/modules/users.py",
+        "lib/lightinit/check",
+        "lib/systemd/system/lightinit.service",
+        "share/man/man8/lightinit.8",
+        "lib/systemd/system-preset/90-lightinit.preset",
+        "share/lightinit/init/openrc/lightinit",
+        "share/bash-completion/completions/lightinit",
+        "bin/lightinit-emulator",
+        "lib/lightinit-emulator/lightinit/emulator/scenarios/good.json",
+    ):
         assert "/usr/" + name in there
     assert "/etc/lightinit/lightinit.conf" in there and "/etc/lightinit/conf.d" in there
     # The agent brings no emulator, the modules once, and no directory what is none.
@@ -83,7 +112,13 @@ def test_the_packages_share_no_file(tmp_path: Path) -> None:
     found = []
     for package in ("lightinit", "lightinit-emulator"):
         install(tmp_path / package, "--package", package)
-        found.append({path for path in modes(tmp_path / package) if not (tmp_path / package / path[1:]).is_dir()})
+        found.append(
+            {
+                path
+                for path in modes(tmp_path / package)
+                if not (tmp_path / package / path[1:]).is_dir()
+            }
+        )
     assert found[0] and found[1] and not found[0] & found[1]
 
 
@@ -91,24 +126,37 @@ def test_caches_are_left_out(tree: Path, tmp_path: Path) -> None:
     for folder in ("lightinit/__pycache__", "modules/__pycache__", "init/__pycache__"):
         (tree / folder).mkdir(exist_ok=True)
         (tree / folder / "x.cpython-311.pyc").write_bytes(b"")
-        (tree / folder / "x.cpython-311.pyc.140").write_bytes(b"")  # as a compiler leaves it that was killed
+        (tree / folder / "x.cpython-311.pyc.140").write_bytes(
+            b""
+        )  # as a compiler leaves it that was killed
     (tree / "lightinit/errors.pyc").write_bytes(b"")
     install(tmp_path / "root", tree=str(tree))
-    assert not [path for path in modes(tmp_path / "root") if ".pyc" in path or "__pycache__" in path]
+    assert not [
+        path for path in modes(tmp_path / "root") if ".pyc" in path or "__pycache__" in path
+    ]
 
 
 def test_a_listed_source_that_is_missing(tree: Path, tmp_path: Path) -> None:
     (tree / "docs/man/lightinit.8").unlink()
     said = install(tmp_path / "root", tree=str(tree), wanted=1)
-    assert re.search(r"packaging/files:\d+: docs/man/lightinit\.8 does not exist; make it, or take the row out", said)
+    assert re.search(
+        r"packaging/files:\d+: docs/man/lightinit\.8 does not exist; make it, or take the row out",
+        said,
+    )
     assert not (tmp_path / "root").exists()
 
 
 @pytest.mark.parametrize("folder", ["docs/man", "systemd", "init", "modules", "lightinit"])
 def test_a_file_that_is_listed_nowhere(tree: Path, tmp_path: Path, folder: str) -> None:
     table = (tree / "packaging/files").read_text(encoding="utf-8")
-    (tree / "packaging/files").write_text("\n".join(
-        line for line in table.splitlines() if len(line.split()) < 2 or line.split()[1] != folder + "/"), encoding="utf-8")
+    (tree / "packaging/files").write_text(
+        "\n".join(
+            line
+            for line in table.splitlines()
+            if len(line.split()) < 2 or line.split()[1] != folder + "/"
+        ),
+        encoding="utf-8",
+    )
     (tree / folder / "new.thing").write_text("", encoding="utf-8")
     said = install(tmp_path / "root", tree=str(tree), wanted=1)
     assert "is listed nowhere; add a row to packaging/files" in said and " %s/" % folder in said
@@ -116,13 +164,17 @@ def test_a_file_that_is_listed_nowhere(tree: Path, tmp_path: Path, folder: str) 
 
 def test_a_link_is_refused(tree: Path, tmp_path: Path) -> None:
     (tree / "systemd/link.target").symlink_to("lightinit.service")
-    assert "systemd/link.target is a symbolic link" in install(tmp_path / "root", tree=str(tree), wanted=1)
+    assert "systemd/link.target is a symbolic link" in install(
+        tmp_path / "root", tree=str(tree), wanted=1
+    )
 
 
 def test_two_sources_for_one_place(tree: Path, tmp_path: Path) -> None:
     with (tree / "packaging/files").open("a", encoding="utf-8") as table:
         table.write("lightinit modules/users.py PREFIX/lib/lightinit/check 0644\n")
-    assert "PREFIX/lib/lightinit/check has two sources" in install(tmp_path / "root", tree=str(tree), wanted=1)
+    assert "PREFIX/lib/lightinit/check has two sources" in install(
+        tmp_path / "root", tree=str(tree), wanted=1
+    )
 
 
 @pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/opt/of/ours"])
@@ -132,9 +184,16 @@ def test_paths_that_files_name_are_there(tmp_path: Path, prefix: str) -> None:
     for place in ("bin", "lib/systemd", "share/lightinit", "lib/lightinit"):
         for path in (tmp_path / prefix[1:] / place).rglob("*"):
             if path.is_file() and path.suffix != ".py":
-                named |= set(re.findall(re.escape(prefix) + r"/(?:bin|lib|share)/lightinit[a-z_./-]*[a-z_]",
-                                        path.read_text(encoding="utf-8")))
-    assert {prefix + "/lib/lightinit/check", prefix + "/lib/lightinit/lightinit/__main__.py"} <= named
+                named |= set(
+                    re.findall(
+                        re.escape(prefix) + r"/(?:bin|lib|share)/lightinit[a-z_./-]*[a-z_]",
+                        path.read_text(encoding="utf-8"),
+                    )
+                )
+    assert {
+        prefix + "/lib/lightinit/check",
+        prefix + "/lib/lightinit/lightinit/__main__.py",
+    } <= named
     for path_named in named:
         assert (tmp_path / path_named[1:]).exists(), path_named
 
@@ -143,18 +202,32 @@ def test_what_is_installed_runs(tmp_path: Path) -> None:
     install(tmp_path)
     for name in ("lightinit", "lightinit-emulator"):
         program = tmp_path / "usr/bin" / name
-        program.write_text(program.read_text(encoding="utf-8").replace('"/usr/lib', '"%s/usr/lib' % tmp_path),
-                           encoding="utf-8")
-    said = subprocess.run(["/usr/bin/python3", "-IS", str(tmp_path / "usr/bin/lightinit"), "--version"], check=True,
-                          stdout=subprocess.PIPE).stdout.decode()
+        program.write_text(
+            program.read_text(encoding="utf-8").replace('"/usr/lib', '"%s/usr/lib' % tmp_path),
+            encoding="utf-8",
+        )
+    said = subprocess.run(
+        ["/usr/bin/python3", "-IS", str(tmp_path / "usr/bin/lightinit"), "--version"],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout.decode()
     assert said == "lightinit %s\n" % __version__
-    said = subprocess.run(["/usr/bin/python3", "-I", str(tmp_path / "usr/bin/lightinit-emulator"), "scenarios"],
-                          check=True, stdout=subprocess.PIPE).stdout.decode()
+    said = subprocess.run(
+        ["/usr/bin/python3", "-I", str(tmp_path / "usr/bin/lightinit-emulator"), "scenarios"],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout.decode()
     assert "good" in said
 
 
-@pytest.mark.parametrize("init, path", [("openrc", "/etc/init.d/lightinit"), ("sysvinit", "/etc/init.d/lightinit"),
-                                        ("runit", "/etc/sv/lightinit/run")])
+@pytest.mark.parametrize(
+    "init, path",
+    [
+        ("openrc", "/etc/init.d/lightinit"),
+        ("sysvinit", "/etc/init.d/lightinit"),
+        ("runit", "/etc/sv/lightinit/run"),
+    ],
+)
 def test_other_init_systems(tmp_path: Path, init: str, path: str) -> None:
     install(tmp_path, "--init", init)
     assert modes(tmp_path)[path] == 0o755
@@ -162,12 +235,26 @@ def test_other_init_systems(tmp_path: Path, init: str, path: str) -> None:
 
 
 def test_an_init_system_that_is_not_known(tmp_path: Path) -> None:
-    assert "--init knows openrc, runit, sysvinit" in install(tmp_path / "root", "--init", "upstart", wanted=2)
+    assert "--init knows openrc, runit, sysvinit" in install(
+        tmp_path / "root", "--init", "upstart", wanted=2
+    )
 
 
 def test_make_passes_on_what_it_is_given(tmp_path: Path) -> None:
-    subprocess.run(["make", "-s", "-C", HERE, "install", "DESTDIR=%s" % tmp_path, "PREFIX=/usr/local", "INIT=openrc",
-                    "PACKAGE=lightinit"], check=True)
+    subprocess.run(
+        [
+            "make",
+            "-s",
+            "-C",
+            HERE,
+            "install",
+            "DESTDIR=%s" % tmp_path,
+            "PREFIX=/usr/local",
+            "INIT=openrc",
+            "PACKAGE=lightinit",
+        ],
+        check=True,
+    )
     there = modes(tmp_path)
     assert "/usr/local/bin/lightinit" in there and "/etc/init.d/lightinit" in there
     assert "/usr/local/bin/lightinit-emulator" not in there
@@ -186,6 +273,10 @@ def test_the_families_need_the_same() -> None:
     control = Path(HERE, "packaging/debian/control").read_text(encoding="utf-8")
     agent = control.split("\n\n")[1]
     assert set(re.findall(r"python3-\w+", agent)) == wanted
-    spec = Path(HERE, "packaging/rpm/lightinit.spec").read_text(encoding="utf-8").partition("%package emulator")
+    spec = (
+        Path(HERE, "packaging/rpm/lightinit.spec")
+        .read_text(encoding="utf-8")
+        .partition("%package emulator")
+    )
     assert set(re.findall(r"^Requires: +(python3-\w+)", spec[0], re.M)) == wanted
     assert not re.findall(r"^Requires: +(python3-\w+|lightinit)", spec[2], re.M)

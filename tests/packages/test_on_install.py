@@ -1,4 +1,7 @@
-"""packaging/on-install: whether a machine on which lightinit was just installed is lightinit's to provision."""
+"""packaging/on-install: whether a machine on which lightinit was just installed is lightinit's to
+provision.
+"""
+
 from __future__ import annotations
 
 import subprocess
@@ -15,7 +18,9 @@ MARKER = "etc/lightinit/disabled"
 def machine(tmp_path: Path) -> Path:
     """A root with lightinit installed, systemd, and nothing else."""
     root = tmp_path / "root"
-    subprocess.run([HERE + "/packaging/install", "--destdir", str(root), "--package", "lightinit"], check=True)
+    subprocess.run(
+        [HERE + "/packaging/install", "--destdir", str(root), "--package", "lightinit"], check=True
+    )
     (root / "usr/lib/systemd/systemd").touch(mode=0o755)
     return root
 
@@ -32,27 +37,51 @@ def add_waagent(root: Path) -> None:
 
 
 def run(root: Path) -> str:
-    """Run on-install as a package does; it must end well, and says all that it says on standard error."""
-    ended = subprocess.run([str(root / "usr/lib/lightinit/on-install"), str(root)], check=False, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """Run on-install as a package does; it must end well, and says all that it says on standard
+    error.
+    """
+    ended = subprocess.run(
+        [str(root / "usr/lib/lightinit/on-install"), str(root)],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert ended.returncode == 0 and ended.stdout == b""
-    assert sorted(path.name for path in (root / "etc/lightinit").iterdir() if path.name.startswith(".")) == []
+    assert (
+        sorted(
+            path.name for path in (root / "etc/lightinit").iterdir() if path.name.startswith(".")
+        )
+        == []
+    )
     return ended.stderr.decode()
 
 
 def test_nobody_else(machine: Path) -> None:
-    assert run(machine) == "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
+    assert (
+        run(machine)
+        == "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
+    )
     assert not (machine / MARKER).exists()
 
 
 def test_beside_another_agent(machine: Path) -> None:
     add_waagent(machine)
     said = run(machine)
-    assert said.startswith("lightinit: switched off: walinuxagent would provision this machine too.\n")
+    assert said.startswith(
+        "lightinit: switched off: walinuxagent would provision this machine too.\n"
+    )
     assert "wrote /etc/lightinit/disabled" in said
-    assert "remove walinuxagent, then run 'lightinit generalize'" in said and "remove /etc/lightinit/disabled" in said
+    assert (
+        "remove walinuxagent, then run 'lightinit generalize'" in said
+        and "remove /etc/lightinit/disabled" in said
+    )
     lines = (machine / MARKER).read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# made-by: lightinit package" and "walinuxagent" in lines[1] and "generalize" in lines[2]
+    assert (
+        lines[0] == "# made-by: lightinit package"
+        and "walinuxagent" in lines[1]
+        and "generalize" in lines[2]
+    )
     assert (machine / MARKER).stat().st_mode & 0o777 == 0o644
 
 
@@ -70,12 +99,19 @@ def test_a_marker_that_is_a_dangling_link_stays(machine: Path) -> None:
 
 
 def test_python_cannot_tell(machine: Path) -> None:
-    (machine / "usr/lib/lightinit/lightinit/host/agents.py").write_text("raise RuntimeError('broken')\n", encoding="utf-8")
+    (machine / "usr/lib/lightinit/lightinit/host/agents.py").write_text(
+        "raise RuntimeError('broken')\n", encoding="utf-8"
+    )
     said = run(machine)
     assert "RuntimeError: broken" in said
-    assert "switched off: whether another agent provisions this machine could not be found out." in said
+    assert (
+        "switched off: whether another agent provisions this machine could not be found out."
+        in said
+    )
     assert "make sure that there is none" in said
-    assert (machine / MARKER).read_text(encoding="utf-8").startswith("# made-by: lightinit package\n")
+    assert (
+        (machine / MARKER).read_text(encoding="utf-8").startswith("# made-by: lightinit package\n")
+    )
 
 
 def test_the_marker_cannot_be_written(machine: Path) -> None:
@@ -83,9 +119,14 @@ def test_the_marker_cannot_be_written(machine: Path) -> None:
     library = machine / "usr/lib/lightinit"
     (machine / "etc/lightinit").rename(machine / "etc/elsewhere")
     (machine / "etc/lightinit").write_text("in the way\n", encoding="utf-8")
-    ended = subprocess.run([str(library / "on-install"), str(machine)], check=False, stderr=subprocess.PIPE)
+    ended = subprocess.run(
+        [str(library / "on-install"), str(machine)], check=False, stderr=subprocess.PIPE
+    )
     assert ended.returncode == 0
-    assert b"could not be written" in ended.stderr and b"systemctl disable lightinit.service" in ended.stderr
+    assert (
+        b"could not be written" in ended.stderr
+        and b"systemctl disable lightinit.service" in ended.stderr
+    )
 
 
 def test_nothing_is_compiled(machine: Path) -> None:

@@ -1,4 +1,7 @@
-"""The scripts in init/ under the real OpenRC, sysvinit and runit: they ask the check, run lightinit; sshd comes after."""
+"""The scripts in init/ under the real OpenRC, sysvinit and runit: they ask the check, run
+lightinit; sshd comes after.
+"""
+
 from __future__ import annotations
 
 import re
@@ -14,18 +17,33 @@ from tests.packages.chroot import Chroot
 from tests.support import HERE
 
 RELEASE = "bookworm"
-NO_NETWORK = "[network]\nlease_timeout_s = 0.2\n"  # the chroot has none, so this is how far a boot gets
+NO_NETWORK = (
+    "[network]\nlease_timeout_s = 0.2\n"  # the chroot has none, so this is how far a boot gets
+)
 FAILED = "no network before the deadline"
 
 
 @pytest.fixture
 def chroot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chroot]:
-    """A machine with the init system that the test's parameter names, and lightinit as `make install INIT=` puts it."""
+    """A machine with the init system that the test's parameter names, and lightinit as `make
+    install INIT=` puts it.
+    """
     need("mmdebstrap", "unshare", "nsenter", "chroot")
     with Chroot(RELEASE, tmp_path) as machine:
         machine.install_stored(request.param)
-        subprocess.run([sys.executable, HERE + "/packaging/install", "--destdir", str(machine.path()),
-                        "--package", "lightinit", "--init", request.param], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                HERE + "/packaging/install",
+                "--destdir",
+                str(machine.path()),
+                "--package",
+                "lightinit",
+                "--init",
+                request.param,
+            ],
+            check=True,
+        )
         machine.write("/etc/lightinit/conf.d/10-test.conf", NO_NETWORK)
         yield machine
 
@@ -38,7 +56,9 @@ def after(tree: str, service: str) -> List[str]:
 
 @pytest.mark.parametrize("chroot", ["openrc"], indirect=True)
 def test_openrc(chroot: Chroot) -> None:
-    chroot.shell("mkdir -p /run/openrc && touch /run/openrc/softlevel && rc-update add lightinit default")
+    chroot.shell(
+        "mkdir -p /run/openrc && touch /run/openrc/softlevel && rc-update add lightinit default"
+    )
     said = chroot.run("/etc/init.d/lightinit", "start", wanted=1)
     assert FAILED in said and "Provisioning this VM" in said, said
     # As OpenRC itself understands the order of what is installed.
@@ -79,7 +99,11 @@ kill -HUP $!
 wait
 """
     said = chroot.shell(script)
-    assert "ok: run: lightinit" in said and said.count(FAILED) == 1, said  # it waits, so that runit does not start it again
+    assert "ok: run: lightinit" in said and said.count(FAILED) == 1, (
+        said
+    )  # it waits, so that runit does not start it again
     chroot.write("/etc/lightinit/disabled", "")
     said = chroot.shell("rm -r /tmp/services; " + script)
-    assert "nothing to do: switched off" in said and FAILED not in said.split("nothing to do")[1], said
+    assert "nothing to do: switched off" in said and FAILED not in said.split("nothing to do")[1], (
+        said
+    )

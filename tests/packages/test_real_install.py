@@ -1,4 +1,7 @@
-"""The built packages on real Debian releases: installed, upgraded, removed, purged, beside other agents, in a container."""
+"""The built packages on real Debian releases: installed, upgraded, removed, purged, beside other
+agents, in a container.
+"""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,19 +18,44 @@ MARKER = "/etc/lightinit/disabled"
 WANTS = "/etc/systemd/system/multi-user.target.wants/lightinit.service"
 ENABLED = "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
 # What package managers and the C library write of their own.
-NOISE = ("/tmp", "/run", "/root/.rpmdb", "/var/lib/dpkg", "/var/lib/apt", "/var/lib/rpm", "/var/log/dpkg.log",
-         "/var/log/apt", "/var/cache", "/var/log/alternatives.log")
+NOISE = (
+    "/tmp",
+    "/run",
+    "/root/.rpmdb",
+    "/var/lib/dpkg",
+    "/var/lib/apt",
+    "/var/lib/rpm",
+    "/var/log/dpkg.log",
+    "/var/log/apt",
+    "/var/cache",
+    "/var/log/alternatives.log",
+)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[Built, Built]]:
     """This version and the older one."""
-    need("dpkg-buildpackage", "dh_python3", "lintian", "rpmbuild", "rpmlint", "mmdebstrap", "unshare", "nsenter", "chroot")
-    yield Built(tmp_path_factory.mktemp("built")), Built(tmp_path_factory.mktemp("older"), older=True)
+    need(
+        "dpkg-buildpackage",
+        "dh_python3",
+        "lintian",
+        "rpmbuild",
+        "rpmlint",
+        "mmdebstrap",
+        "unshare",
+        "nsenter",
+        "chroot",
+    )
+    yield (
+        Built(tmp_path_factory.mktemp("built")),
+        Built(tmp_path_factory.mktemp("older"), older=True),
+    )
 
 
 @pytest.fixture(params=RELEASES)
-def chroot(request: pytest.FixtureRequest, built: Tuple[Built, Built], tmp_path: Path) -> Iterator[Chroot]:
+def chroot(
+    request: pytest.FixtureRequest, built: Tuple[Built, Built], tmp_path: Path
+) -> Iterator[Chroot]:
     """A machine of a release, with the packages of both versions in its /tmp."""
     with Chroot(request.param, tmp_path) as machine:
         for version in built:
@@ -44,18 +72,29 @@ def rpm(version: str = __version__, name: str = "lightinit") -> str:
 
 
 def bytecode(chroot: Chroot) -> List[str]:
-    return [path for path in chroot.list_all(NOISE) if path.startswith("/usr/lib/lightinit") and path.endswith(".pyc")]
+    return [
+        path
+        for path in chroot.list_all(NOISE)
+        if path.startswith("/usr/lib/lightinit") and path.endswith(".pyc")
+    ]
 
 
 def differences(before: Dict[str, str], after: Dict[str, str]) -> Dict[str, Tuple[str, str]]:
     """The paths that are not as they were."""
-    return {path: (before.get(path, "none"), after.get(path, "none")) for path in set(before) | set(after)
-            if before.get(path) != after.get(path)}
+    return {
+        path: (before.get(path, "none"), after.get(path, "none"))
+        for path in set(before) | set(after)
+        if before.get(path) != after.get(path)
+    }
 
 
 def leave_traces(chroot: Chroot) -> None:
     """What lightinit leaves when it has provisioned a machine."""
-    for name in ("/var/lib/lightinit/instances/1/sem/x", "/var/log/lightinit.log", "/run/lightinit/status.json"):
+    for name in (
+        "/var/lib/lightinit/instances/1/sem/x",
+        "/var/log/lightinit.log",
+        "/run/lightinit/status.json",
+    ):
         chroot.write(name, "x\n")
 
 
@@ -69,13 +108,22 @@ def test_installed_it_works(chroot: Chroot) -> None:
     assert chroot.has(WANTS) and not chroot.has(MARKER) and not chroot.has("/var/lib/lightinit")
     assert not chroot.has("/etc/lightinit/.first-install")
     assert "good" in chroot.run("lightinit-emulator", "scenarios")
-    # Every import that a boot makes is there, by the release's own versions of what lightinit depends on.
-    chroot.run("/usr/bin/python3", "-I", "-c", "import sys; sys.path.insert(0, '/usr/lib/lightinit'); import "
-               "lightinit.boot, lightinit.datasources.azure, lightinit.host.network, lightinit.host.transport, "
-               "lightinit.formats.certificates, lightinit.modules.users")
+    # Every import that a boot makes is there, by the release's own versions of what lightinit
+    # depends on.
+    chroot.run(
+        "/usr/bin/python3",
+        "-I",
+        "-c",
+        "import sys; sys.path.insert(0, '/usr/lib/lightinit'); import lightinit.boot,"
+        " lightinit.datasources.azure, lightinit.host.network, lightinit.host.transport,"
+        " lightinit.formats.certificates, lightinit.modules.users",
+    )
     assert len(bytecode(chroot)) > 50
     for name in ("/usr/lib/lightinit/check", "/usr/lib/lightinit/on-install"):
-        assert chroot.path(name).stat().st_mode & 0o7777 == 0o755 and chroot.path(name).stat().st_uid == 0
+        assert (
+            chroot.path(name).stat().st_mode & 0o7777 == 0o755
+            and chroot.path(name).stat().st_uid == 0
+        )
 
 
 def test_the_emulator_alone(chroot: Chroot) -> None:
@@ -136,11 +184,16 @@ def test_purged_it_leaves_what_is_not_its_own(chroot: Chroot) -> None:
     assert chroot.read(MARKER) == "mine\n" and chroot.has("/etc/lightinit/conf.d/site.conf")
 
 
-@pytest.mark.parametrize("package, agent", [("cloud-init", "cloud-init"), ("waagent", "walinuxagent")])
+@pytest.mark.parametrize(
+    "package, agent", [("cloud-init", "cloud-init"), ("waagent", "walinuxagent")]
+)
 def test_beside_another_agent(chroot: Chroot, package: str, agent: str) -> None:
     chroot.install_stored(package)
     said = chroot.run("dpkg", "-i", deb())
-    assert "lightinit: switched off: %s would provision this machine too." % agent in said and ENABLED not in said
+    assert (
+        "lightinit: switched off: %s would provision this machine too." % agent in said
+        and ENABLED not in said
+    )
     marker = chroot.read(MARKER)
     assert marker.startswith("# made-by: lightinit package\n") and agent in marker
     assert "disabled" in chroot.run("lightinit", "status", wanted=3)
@@ -156,7 +209,9 @@ def test_beside_another_agent(chroot: Chroot, package: str, agent: str) -> None:
 
 @pytest.mark.parametrize("package", ["cloud-init", "waagent"])
 def test_beside_another_agent_that_comes_in_the_same_run(chroot: Chroot, package: str) -> None:
-    said = chroot.shell("apt-get install -y -q --no-install-recommends %s /srv/%s/*.deb" % (deb(), package))
+    said = chroot.shell(
+        "apt-get install -y -q --no-install-recommends %s /srv/%s/*.deb" % (deb(), package)
+    )
     assert "lightinit: switched off: " in said and ENABLED not in said, said
     assert chroot.read(MARKER).startswith("# made-by: lightinit package\n")
 
@@ -183,7 +238,7 @@ def test_in_a_container(built: Tuple[Built, Built], tmp_path: Path) -> None:
 def test_no_service_is_started_or_stopped(chroot: Chroot) -> None:
     # A machine with a running systemd, by what scripts go by; what they ask of it is written down.
     chroot.path("/run/systemd/system").mkdir(parents=True)
-    record = "#!/bin/sh\necho \"$*\" >>/tmp/asked\n"
+    record = '#!/bin/sh\necho "$*" >>/tmp/asked\n'
     chroot.shell("mv /usr/bin/systemctl /usr/bin/systemctl.real")
     chroot.write("/usr/bin/systemctl", record)
     chroot.path("/usr/bin/systemctl").chmod(0o755)
@@ -192,10 +247,15 @@ def test_no_service_is_started_or_stopped(chroot: Chroot) -> None:
     chroot.run("dpkg", "-P", "lightinit")
     asked = set(chroot.read("/tmp/asked").splitlines())
     assert {words for words in asked if "preset" in words}, asked
-    assert {words for words in asked if "preset" not in words} <= {"--system daemon-reload", "daemon-reload"}, asked
+    assert {words for words in asked if "preset" not in words} <= {
+        "--system daemon-reload",
+        "daemon-reload",
+    }, asked
 
 
-# -- the other family ---------------------------------------------------------------------------------------------------
+# -- the other family
+# --------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def with_rpm(chroot: Chroot) -> Callable[..., str]:
@@ -207,6 +267,7 @@ def with_rpm(chroot: Chroot) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         return chroot.run("rpm", "--dbpath", "/tmp/rpmdb", "--nodeps", *force, *arguments)
+
     return run
 
 
@@ -230,8 +291,14 @@ def test_rpm_erased_it_keeps_what_it_knows(chroot: Chroot, with_rpm: Callable[..
     chroot.write(MARKER, "# made-by: lightinit package\n")
     leave_traces(chroot)
     with_rpm("-e", "lightinit")
-    assert chroot.read(SETTINGS + ".rpmsave") == edited and not chroot.has(SETTINGS) and not chroot.has(MARKER)
-    assert chroot.has("/var/lib/lightinit/instances/1/sem/x") and chroot.has("/var/log/lightinit.log")
+    assert (
+        chroot.read(SETTINGS + ".rpmsave") == edited
+        and not chroot.has(SETTINGS)
+        and not chroot.has(MARKER)
+    )
+    assert chroot.has("/var/lib/lightinit/instances/1/sem/x") and chroot.has(
+        "/var/log/lightinit.log"
+    )
     assert not chroot.has("/run/lightinit") and not chroot.has("/usr/lib/lightinit")
 
 

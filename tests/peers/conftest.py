@@ -1,4 +1,7 @@
-"""Other agents against the emulator: only with LIGHTINIT_PEERS=1, as `make peers` sets it; `make test` passes them over."""
+"""Other agents against the emulator: only with LIGHTINIT_PEERS=1, as `make peers` sets it; `make
+test` passes them over.
+"""
+
 from __future__ import annotations
 
 import os

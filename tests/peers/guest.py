@@ -1,7 +1,9 @@
-"""A VM on Azure, as another agent sees it from a chroot: NIC, host name, processes, DMI and CD-ROM drive of its own.
+"""A VM on Azure, as another agent sees it from a chroot: NIC, host name, processes, DMI and CD-ROM
+drive of its own.
 
 It has no kernel and no init system of its own: tests start in turn what an init system would start.
 """
+
 from __future__ import annotations
 
 import subprocess
@@ -16,9 +18,14 @@ from tests.vm.machine import Hardware
 
 HARDWARE = Hardware(UUID, "00:0d:3a:2b:7c:51")
 CABLE = "vs"
-# Where the kernel has neither ISO 9660 nor UDF, mount(8) still finds this helper and reads real media through FUSE.
-MOUNT_HELPER = '#!/bin/sh\n# mount(8) runs: mount.iso9660 DEVICE DIRECTORY -o OPTIONS\nexec fuseiso "$1" "$2"\n'
-# What a VM on Azure says. The real one looks around, and finds a process namespace, as containers have.
+# Where the kernel has neither ISO 9660 nor UDF, mount(8) still finds this helper and reads real
+# media through FUSE.
+MOUNT_HELPER = (
+    '#!/bin/sh\n# mount(8) runs: mount.iso9660 DEVICE DIRECTORY -o OPTIONS\nexec fuseiso "$1"'
+    ' "$2"\n'
+)
+# What a VM on Azure says. The real one looks around, and finds a process namespace, as containers
+# have.
 DETECT_VIRT = """#!/bin/sh
 case " $* " in
     *" --container "* | *" -c "*) exit 1 ;;
@@ -37,7 +44,8 @@ INTERFACES = "auto lo eth0\niface lo inet loopback\niface eth0 inet dhcp\n"
 
 
 class Guest(Chroot):
-    """A machine of a Debian release with what every image has, such as sshd and ifupdown. Use it in a ``with`` block.
+    """A machine of a Debian release with what every image has, such as sshd and ifupdown. Use it in
+    a ``with`` block.
 
     Args:
         release: one of RELEASES.
@@ -47,9 +55,12 @@ class Guest(Chroot):
     """
 
     NAMESPACES = ("--mount", "--net", "--uts", "--pid")
-    KEEP = "sleep 3600 & wait"  # the first process buries what others leave behind, as an init system does
+    # the first process buries what others leave behind, as an init system does
+    KEEP = "sleep 3600 & wait"
 
-    def __init__(self, release: str, folder: Path, platform: Namespace, media: Optional[Media] = None) -> None:
+    def __init__(
+        self, release: str, folder: Path, platform: Namespace, media: Optional[Media] = None
+    ) -> None:
         super().__init__(release, folder)
         self._platform = platform
         self._media = media
@@ -64,16 +75,39 @@ class Guest(Chroot):
         return self
 
     def _set_up(self) -> None:
-        subprocess.run(["ip", "-n", self._platform.name, "link", "add", CABLE, "type", "veth", "peer", "name", "eth0",
-                        "address", HARDWARE.mac, "netns", str(self.pid)], check=True)
+        subprocess.run(
+            [
+                "ip",
+                "-n",
+                self._platform.name,
+                "link",
+                "add",
+                CABLE,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "address",
+                HARDWARE.mac,
+                "netns",
+                str(self.pid),
+            ],
+            check=True,
+        )
         self._platform.run("ip", "link", "set", CABLE, "up")
         self.install_stored("machine")
         self.run("sh", "-c", DEVICES, "sh", self._media.number if self._media else "")
         self.shell(DMI + "umount /mnt\n")
-        for name, text in (("/usr/sbin/mount.iso9660", MOUNT_HELPER), ("/usr/bin/systemd-detect-virt", DETECT_VIRT)):
+        for name, text in (
+            ("/usr/sbin/mount.iso9660", MOUNT_HELPER),
+            ("/usr/bin/systemd-detect-virt", DETECT_VIRT),
+        ):
             self.write(name, text)
             self.path(name).chmod(0o755)
         self.write("/etc/network/interfaces", INTERFACES)
         self.write("/etc/hostname", "image\n")
-        self.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")  # nobody there: refused at once, where others time out
+        self.write(
+            "/etc/resolv.conf", "nameserver 127.0.0.1\n"
+        )  # nobody there: refused at once, where others time out
         self.write("/etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\timage\n")

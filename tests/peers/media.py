@@ -1,4 +1,5 @@
 """The emulator's provisioning media as the block device that a CD-ROM drive would be."""
+
 from __future__ import annotations
 
 import os
@@ -13,7 +14,8 @@ from lightinit.emulator.media import make_media
 class Media:
     """A drive with the media in it, a loop device, for as long as the ``with`` block lasts.
 
-    It is ISO 9660: for UDF, which the platform's own media have, there is no file system in user space.
+    It is ISO 9660: for UDF, which the platform's own media have, there is no file system in user
+    space.
 
     Args:
         folder: where the image goes.
@@ -26,17 +28,26 @@ class Media:
         self._device = ""
 
     def __enter__(self) -> "Media":
-        # Whoever else takes a loop device at this moment makes this fail now and then; losetup then says busy.
+        # Whoever else takes a loop device at this moment makes this fail now and then; losetup then
+        # says busy.
         for _ in range(10):
-            ended = subprocess.run(["losetup", "--find", "--show", "--read-only", self._image],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+            ended = subprocess.run(
+                ["losetup", "--find", "--show", "--read-only", self._image],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                universal_newlines=True,
+            )
             if ended.returncode == 0:
                 self._device = ended.stdout.strip()
                 return self
         raise AssertionError("no loop device for the media: " + ended.stderr)
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         subprocess.run(["losetup", "--detach", self._device], check=True)
 
     @property

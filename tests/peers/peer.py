@@ -1,7 +1,9 @@
-"""One of Debian's own agents on a machine of its own, with the emulator at the platform's addresses.
+"""One of Debian's own agents on a machine of its own, with the emulator at the platform's
+addresses.
 
 A peer that fails shows where the emulator is wrong: what it refused is printed with every failure.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -22,10 +24,28 @@ USER = "alice"
 ADDRESS = "10.99.0.50"
 TOOLS = ("mmdebstrap", "chroot", "dnsmasq", "ssh", "ssh-keygen", "genisoimage", "losetup")
 # What IMDS says of the NIC, as far as agents configure the network from it.
-NETWORK = {"interface": [{"macAddress": HARDWARE.mac.replace(":", "").upper(), "ipv6": {"ipAddress": []}, "ipv4": {
-    "ipAddress": [{"privateIpAddress": ADDRESS, "publicIpAddress": ""}],
-    "subnet": [{"address": "10.99.0.0", "prefix": "24"}]}}]}
-SSH = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR")
+NETWORK = {
+    "interface": [
+        {
+            "macAddress": HARDWARE.mac.replace(":", "").upper(),
+            "ipv6": {"ipAddress": []},
+            "ipv4": {
+                "ipAddress": [{"privateIpAddress": ADDRESS, "publicIpAddress": ""}],
+                "subnet": [{"address": "10.99.0.0", "prefix": "24"}],
+            },
+        }
+    ]
+}
+SSH = (
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "LogLevel=ERROR",
+)
 LOG_LINES = 60
 
 
@@ -37,8 +57,9 @@ class Peer:
         release: of Debian.
         folder: an empty directory.
         scenario: what the emulator plays, by name or file.
-        key_from: where the admin's key is: ``imds``; ``media``, where there is a CD-ROM too, with all that IMDS says; or
-            ``certificate``, where the CD-ROM names a fingerprint and the WireServer has the certificate.
+        key_from: where the admin's key is: ``imds``; ``media``, where there is a CD-ROM too, with
+            all that IMDS says; or ``certificate``, where the CD-ROM names a fingerprint and the
+            WireServer has the certificate.
         log: the agent's log.
 
     Attributes:
@@ -47,7 +68,9 @@ class Peer:
         key: the admin's private key, a file.
     """
 
-    def __init__(self, package: str, release: str, folder: Path, scenario: str, key_from: str, log: str) -> None:
+    def __init__(
+        self, package: str, release: str, folder: Path, scenario: str, key_from: str, log: str
+    ) -> None:
         self._package, self._release, self._scenario, self._log = package, release, scenario, log
         self._folder = folder
         self._key_from = key_from
@@ -65,7 +88,9 @@ class Peer:
             arguments += ["--certificates", str(self._folder / "certificates")]
         with contextlib.ExitStack() as stack:
             ovf = make_ovf(USER, NAME, provision_guest_agent=True, **names)  # type: ignore[arg-type]
-            media = None if self._key_from == "imds" else stack.enter_context(Media(self._folder, ovf))
+            media = (
+                None if self._key_from == "imds" else stack.enter_context(Media(self._folder, ovf))
+            )
             platform = stack.enter_context(Namespace())
             root = self._folder / "root"
             root.mkdir()
@@ -78,7 +103,9 @@ class Peer:
         return self
 
     def _make_certificate(self) -> str:
-        """Make a certificate, which IMDS has in the place of the admin's key; returns its fingerprint."""
+        """Make a certificate, which IMDS has in the place of the admin's key; returns its
+        fingerprint.
+        """
         pair = make_pair("peer")
         folder = self._folder / "certificates"
         folder.mkdir()
@@ -89,8 +116,12 @@ class Peer:
         self._person.public = pair.certificate.decode("ascii")
         return thumbprint(pair)
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         try:
             if error is not None:
                 print(self.tell())
@@ -101,15 +132,25 @@ class Peer:
 
     def start(self, *argv: str) -> "subprocess.Popen[bytes]":
         """Start a command on the machine and leave it running until the end of the block."""
-        started = subprocess.Popen(self.guest.command(*argv), env=self.guest.environment(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started = subprocess.Popen(
+            self.guest.command(*argv),
+            env=self.guest.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self._started.append(started)
         return started
 
     def tell(self) -> str:
-        """What is worth knowing of a failure: what was asked, what of it was refused and why, the log's end."""
-        lines = ["%s %s %s: %s %s" % (each["server"], each["method"], each["target"], each["status"], each["reason"])
-                 for each in self.azure.heard()]
+        """What is worth knowing of a failure: what was asked, what of it was refused and why, the
+        log's end.
+        """
+        lines = [
+            "%s %s %s: %s %s"
+            % (each["server"], each["method"], each["target"], each["status"], each["reason"])
+            for each in self.azure.heard()
+        ]
         lines.append("%s ends with:" % self._log)
         if self.guest.has(self._log):
             lines += self.guest.read(self._log).splitlines()[-LOG_LINES:]
@@ -117,42 +158,69 @@ class Peer:
 
     def refused(self) -> List[str]:
         """Every request that the emulator refused, with its reason."""
-        return ["%s %s %s: %s" % (each["server"], each["method"], each["target"], each["reason"])
-                for each in self.azure.heard() if each["verdict"] == "refused"]
+        return [
+            "%s %s %s: %s" % (each["server"], each["method"], each["target"], each["reason"])
+            for each in self.azure.heard()
+            if each["verdict"] == "refused"
+        ]
 
     def asked(self, server: str, method: str, target: str) -> List[Dict[str, Any]]:
         """The requests for a target that got a good answer."""
-        return [each for each in self.azure.heard()
-                if (each["server"], each["method"], each["target"], each["status"]) == (server, method, target, 200)]
+        return [
+            each
+            for each in self.azure.heard()
+            if (each["server"], each["method"], each["target"], each["status"])
+            == (server, method, target, 200)
+        ]
 
     def check_reports(self, agent: str, progress: int = 0) -> None:
-        """See that there is one Ready, that it was accepted, that it is the agent's, and that nothing was refused.
+        """See that there is one Ready, that it was accepted, that it is the agent's, and that
+        nothing was refused.
 
         Args:
             agent: how the agent's User-Agent begins.
             progress: how many reports are accepted that only tell of progress.
         """
         assert self.refused() == []
-        ready, = self.azure.accepted("Ready")
+        (ready,) = self.azure.accepted("Ready")
         assert ready["headers"]["user-agent"].startswith(agent), ready["headers"]
         assert ready["headers"]["x-ms-agent-name"] == "WALinuxAgent"  # what cloud-init says, too
-        accepted = [each for each in self.azure.heard() if "comp=health" in each["target"] and each["status"] == 200]
+        accepted = [
+            each
+            for each in self.azure.heard()
+            if "comp=health" in each["target"] and each["status"] == 200
+        ]
         told = [each for each in accepted if "<SubStatus>Provisioning</SubStatus>" in each["body"]]
-        assert (len(accepted), len(told)) == (progress + 1, progress), [each["body"] for each in accepted]
+        assert (len(accepted), len(told)) == (progress + 1, progress), [
+            each["body"] for each in accepted
+        ]
 
     def check_login(self) -> None:
-        """See that the machine has its name, and that its admin gets in with the key and has all rights."""
+        """See that the machine has its name, and that its admin gets in with the key and has all
+        rights.
+        """
         assert self.guest.run("uname", "-n") == NAME + "\n"
         assert self.guest.read("/etc/hostname").strip() == NAME
-        assert self.guest.run("passwd", "--status", USER).split()[1] in ("L", "NP"), "the account has a password"
+        assert self.guest.run("passwd", "--status", USER).split()[1] in ("L", "NP"), (
+            "the account has a password"
+        )
         self.guest.shell("mkdir -p /run/sshd; pidof sshd || /usr/sbin/sshd")
-        address = self.guest.shell("ip -4 -o address show dev eth0 scope global").split()[3].partition("/")[0]
-        login = self.azure.machine.run("ssh", "-i", str(self.key), *SSH, "%s@%s" % (USER, address),
-                                       "id -un; sudo -n id -un")
+        address = (
+            self.guest.shell("ip -4 -o address show dev eth0 scope global")
+            .split()[3]
+            .partition("/")[0]
+        )
+        login = self.azure.machine.run(
+            "ssh", "-i", str(self.key), *SSH, "%s@%s" % (USER, address), "id -un; sudo -n id -un"
+        )
         assert login == USER + "\nroot\n"
 
 
-def open_peer(package: str, release: str, folder: Path, scenario: str, key_from: str, log: str) -> Peer:
-    """The same as the class, for use in tests: skips them, or in CI fails them, where something is missing."""
+def open_peer(
+    package: str, release: str, folder: Path, scenario: str, key_from: str, log: str
+) -> Peer:
+    """The same as the class, for use in tests: skips them, or in CI fails them, where something is
+    missing.
+    """
     need(*TOOLS)
     return Peer(package, release, folder, scenario, key_from, log)

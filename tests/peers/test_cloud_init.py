@@ -1,4 +1,5 @@
 """Debian's own cloud-init provisions against the emulator, from IMDS alone and with the media."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,7 +22,9 @@ def boot(peer: Peer) -> None:
     """What an init system starts in a boot, in its order. The network was not up before."""
     guest = peer.guest
     guest.shell("rm -rf /run/cloud-init; ifdown --force -a 2>&1 || true")
-    guest.write(SETTINGS, "datasource_list: [Azure]\nlocale: false\n")  # making locales takes half a minute
+    guest.write(
+        SETTINGS, "datasource_list: [Azure]\nlocale: false\n"
+    )  # making locales takes half a minute
     guest.run("cloud-init", "init", "--local")
     guest.run("ifup", "-a")
     guest.run("cloud-init", "init")
@@ -37,13 +40,18 @@ def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> N
         peer.check_reports(AGENT)
         peer.check_login()
         seed = "seed=IMDS" if key_from == "imds" else "seed=/dev/sr0"
-        assert seed in peer.guest.read("/var/lib/cloud/data/status.json"), "not provisioned from where it should"
+        assert seed in peer.guest.read("/var/lib/cloud/data/status.json"), (
+            "not provisioned from where it should"
+        )
         boot(peer)
         peer.check_reports(AGENT)
 
 
-@pytest.mark.parametrize("release, scenario", [(release, "two-500-then-good") for release in RELEASES] + [
-    (RELEASES[0], "imds-404-410-then-good"), (RELEASES[0], "goalstate-bom-crlf")])
+@pytest.mark.parametrize(
+    "release, scenario",
+    [(release, "two-500-then-good") for release in RELEASES]
+    + [(RELEASES[0], "imds-404-410-then-good"), (RELEASES[0], "goalstate-bom-crlf")],
+)
 def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
     with open_cloud_init(release, tmp_path, "imds", scenario) as peer:
         boot(peer)

@@ -1,4 +1,5 @@
 """Debian's own Azure Linux Agent provisions against the emulator, and goes on as a guest agent."""
+
 from __future__ import annotations
 
 import subprocess
@@ -14,11 +15,14 @@ from tests.real_clients.netns import wait_until
 AGENT = "WALinuxAgent/"
 LOG = "/var/log/waagent.log"
 READY_S = 120.0
-# As shipped but for these: Debian leaves provisioning to cloud-init, and a chroot has no resource disk.
+# As shipped but for these: Debian leaves provisioning to cloud-init, and a chroot has no resource
+# disk.
 SETTINGS = {"Provisioning.Agent": "waagent", "ResourceDisk.Format": "n"}
 
 
-def open_waagent(release: str, folder: Path, key_from: str = "media", scenario: str = "good") -> Peer:
+def open_waagent(
+    release: str, folder: Path, key_from: str = "media", scenario: str = "good"
+) -> Peer:
     """With the media, without which this agent does not provision."""
     return open_peer("waagent", release, folder, scenario, key_from, LOG)
 
@@ -38,7 +42,9 @@ def stop(peer: Peer, agent: "subprocess.Popen[bytes]") -> None:
 
 
 def statuses(peer: Peer) -> int:
-    """How often the agent has uploaded its status, which it does once it has its whole goal state."""
+    """How often the agent has uploaded its status, which it does once it has its whole goal
+    state.
+    """
     return len(peer.asked("hostplugin", "PUT", "/status"))
 
 
@@ -48,10 +54,16 @@ def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
         agent = start(peer)
         wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
         wait_until(lambda: statuses(peer), READY_S, "no status")
-        wait_until(lambda: peer.asked("wireserver", "POST", "/machine?comp=telemetrydata"), READY_S, "no telemetry")
+        wait_until(
+            lambda: peer.asked("wireserver", "POST", "/machine?comp=telemetrydata"),
+            READY_S,
+            "no telemetry",
+        )
         peer.check_reports(AGENT, progress=1)
         peer.check_login()
-        assert peer.azure.leases()[HARDWARE.mac][3] == NAME, "the DHCP server does not know the name"
+        assert peer.azure.leases()[HARDWARE.mac][3] == NAME, (
+            "the DHCP server does not know the name"
+        )
         stop(peer, agent)
 
         before = statuses(peer)
@@ -60,8 +72,11 @@ def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
         peer.check_reports(AGENT, progress=1)
 
 
-@pytest.mark.parametrize("release, scenario", [(release, "two-500-then-good") for release in RELEASES] + [
-    (RELEASES[0], "goalstate-no-role-instance-then-good"), (RELEASES[0], "goalstate-bom-crlf")])
+@pytest.mark.parametrize(
+    "release, scenario",
+    [(release, "two-500-then-good") for release in RELEASES]
+    + [(RELEASES[0], "goalstate-no-role-instance-then-good"), (RELEASES[0], "goalstate-bom-crlf")],
+)
 def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
     with open_waagent(release, tmp_path, scenario=scenario) as peer:
         start(peer)

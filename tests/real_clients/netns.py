@@ -1,9 +1,11 @@
-"""Network namespaces for tests: machines of their own on this machine, with a DHCP server between them if wanted.
+"""Network namespaces for tests: machines of their own on this machine, with a DHCP server between
+them if wanted.
 
-Nothing here touches this machine's own network: interfaces are made inside the namespaces, whose names hold the
-process id, and everything ends with the ``with`` block, also upon failure. It takes root and the tools of iproute2,
-util-linux and, for the server, dnsmasq; :func:`need` says so.
+Nothing here touches this machine's own network: interfaces are made inside the namespaces, whose
+names hold the process id, and everything ends with the ``with`` block, also upon failure. It takes
+root and the tools of iproute2, util-linux and, for the server, dnsmasq; :func:`need` says so.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -31,10 +33,15 @@ def find_tool(name: str) -> Optional[str]:
 
 
 def need(*tools: str) -> None:
-    """Skip the test, saying why, unless this is root and the ``tools`` are there. In CI (CI=true) it fails instead."""
-    missing = [name for name in ("ip", "unshare", "nsenter", "mount") + tools if find_tool(name) is None]
+    """Skip the test, saying why, unless this is root and the ``tools`` are there. In CI (CI=true)
+    it fails instead.
+    """
+    missing = [
+        name for name in ("ip", "unshare", "nsenter", "mount") + tools if find_tool(name) is None
+    ]
     reasons = (["root is needed for network namespaces"] if os.geteuid() else []) + [
-        "not installed here: %s" % name for name in missing]
+        "not installed here: %s" % name for name in missing
+    ]
     if not reasons:
         return
     if os.environ.get("CI") == "true":
@@ -48,11 +55,11 @@ class Namespace:
     Use it in a ``with`` block: at its end every process inside is ended and the namespace removed.
 
     Args:
-        private: directories that are empty and of this machine alone, such as ``/run``. With any of them ``/etc`` is
-            a copy too, and ``/sys`` is read-only, by which systemd and NetworkManager know that no udev is to be
-            waited for.
-        hostname: a live host name of its own, to begin with this one; it takes ``private``. By default the name is
-            this machine's.
+        private: directories that are empty and of this machine alone, such as ``/run``. With any of
+            them ``/etc`` is a copy too, and ``/sys`` is read-only, by which systemd and
+            NetworkManager know that no udev is to be waited for.
+        hostname: a live host name of its own, to begin with this one; it takes ``private``. By
+            default the name is this machine's.
     """
 
     def __init__(self, private: Sequence[str] = (), hostname: str = "") -> None:
@@ -74,22 +81,38 @@ class Namespace:
             raise
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         self.close()
 
     def _make_private(self) -> None:
-        # A process that does nothing keeps the mounts; `ip netns exec` gives it a /sys of this network.
+        # A process that does nothing keeps the mounts; `ip netns exec` gives it a /sys of this
+        # network.
         uts = ["--uts"] if self._hostname else []
-        self._keeper = subprocess.Popen(["ip", "netns", "exec", self.name, "unshare", "--mount", "--propagation",
-                                         "private"] + uts + ["sh", "-c", "echo ready; exec sleep 3600"],
-                                        stdout=subprocess.PIPE)
+        self._keeper = subprocess.Popen(
+            ["ip", "netns", "exec", self.name, "unshare", "--mount", "--propagation", "private"]
+            + uts
+            + ["sh", "-c", "echo ready; exec sleep 3600"],
+            stdout=subprocess.PIPE,
+        )
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n", "no private mount namespace"
-        script = ["set -e", "mount -t tmpfs none /mnt", "cp -a /etc /mnt/etc", "mount --bind /mnt/etc /etc",
-                  "mount -o remount,bind,ro /sys"]
+        script = [
+            "set -e",
+            "mount -t tmpfs none /mnt",
+            "cp -a /etc /mnt/etc",
+            "mount --bind /mnt/etc /etc",
+            "mount -o remount,bind,ro /sys",
+        ]
         for folder in self._private:
-            script += ["[ -d %s ] || mkdir -p %s" % (folder, folder), "mount -t tmpfs -o mode=755 none %s" % folder]
+            script += [
+                "[ -d %s ] || mkdir -p %s" % (folder, folder),
+                "mount -t tmpfs -o mode=755 none %s" % folder,
+            ]
         self.run("sh", "-c", "\n".join(script))
         if self._hostname:
             self.run("sh", "-c", 'printf %s "$0" >/proc/sys/kernel/hostname', self._hostname)
@@ -99,20 +122,36 @@ class Namespace:
         if self._keeper is None:
             return ["ip", "netns", "exec", self.name] + list(argv)
         uts = ["--uts"] if self._hostname else []
-        return ["nsenter", "--target", str(self._keeper.pid), "--mount", "--net"] + uts + ["--"] + list(argv)
+        return (
+            ["nsenter", "--target", str(self._keeper.pid), "--mount", "--net"]
+            + uts
+            + ["--"]
+            + list(argv)
+        )
 
-    def run(self, *argv: str, env: Optional[Dict[str, str]] = None,
-            timeout_s: float = RUN_TIMEOUT_S) -> str:
+    def run(
+        self, *argv: str, env: Optional[Dict[str, str]] = None, timeout_s: float = RUN_TIMEOUT_S
+    ) -> str:
         """Run a command inside to its end; its exit status must be 0. Returns what it printed."""
-        ended = subprocess.run(self.command(*argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                               env=_environment(env), timeout=timeout_s)
+        ended = subprocess.run(
+            self.command(*argv),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+            env=_environment(env),
+            timeout=timeout_s,
+        )
         assert ended.returncode == 0, "%s: status %d\n%s%s" % (
-            " ".join(argv), ended.returncode, ended.stdout.decode("utf-8", "replace"),
-            ended.stderr.decode("utf-8", "replace"))
+            " ".join(argv),
+            ended.returncode,
+            ended.stdout.decode("utf-8", "replace"),
+            ended.stderr.decode("utf-8", "replace"),
+        )
         return ended.stdout.decode("utf-8", "replace")
 
-    def start(self, *argv: str, log: Optional[Path] = None,
-              env: Optional[Dict[str, str]] = None) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *argv: str, log: Optional[Path] = None, env: Optional[Dict[str, str]] = None
+    ) -> "subprocess.Popen[bytes]":
         """Start a command inside and leave it running until the end of the block.
 
         Args:
@@ -121,21 +160,45 @@ class Namespace:
             env: variables besides PATH and LANG.
         """
         with open(str(log) if log else os.devnull, "ab") as output:
-            started = subprocess.Popen(self.command(*argv), stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, env=_environment(env))
+            started = subprocess.Popen(
+                self.command(*argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(env),
+            )
         self._started.append(started)
         return started
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file as this machine sees it, below one of its private directories or /etc."""
         script = 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
-        subprocess.run(self.command("sh", "-c", script, "sh", path, "%o" % mode), input=text.encode(), check=True,
-                       env=_environment(None))
+        subprocess.run(
+            self.command("sh", "-c", script, "sh", path, "%o" % mode),
+            input=text.encode(),
+            check=True,
+            env=_environment(None),
+        )
 
     def connect(self, interface: str, other: "Namespace", other_interface: str) -> None:
-        """Lay a cable: a veth pair from ``interface`` here to ``other_interface`` there, the far end up."""
-        _host("ip", "-n", self.name, "link", "add", interface, "type", "veth", "peer", "name", other_interface,
-              "netns", other.name)
+        """Lay a cable: a veth pair from ``interface`` here to ``other_interface`` there, the far
+        end up.
+        """
+        _host(
+            "ip",
+            "-n",
+            self.name,
+            "link",
+            "add",
+            interface,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            other_interface,
+            "netns",
+            other.name,
+        )
         other.run("ip", "link", "set", other_interface, "up")
 
     def add_address(self, interface: str, address: str) -> None:
@@ -143,11 +206,20 @@ class Namespace:
         self.run("ip", "address", "add", address, "dev", interface)
         self.run("ip", "link", "set", interface, "up")
 
-    def serve_dhcp(self, interface: str, first: str, last: str, folder: Path, options: Sequence[str] = (),
-                   lease_time: str = "1h") -> Path:
-        """Start dnsmasq as the DHCP server on ``interface``, which must have an address, and wait until it serves.
+    def serve_dhcp(
+        self,
+        interface: str,
+        first: str,
+        last: str,
+        folder: Path,
+        options: Sequence[str] = (),
+        lease_time: str = "1h",
+    ) -> Path:
+        """Start dnsmasq as the DHCP server on ``interface``, which must have an address, and wait
+        until it serves.
 
-        One that serves there already ends, and its leases are forgotten: the interface leads into another network now.
+        One that serves there already ends, and its leases are forgotten: the interface leads into
+        another network now.
 
         Args:
             interface: where it listens.
@@ -158,7 +230,8 @@ class Namespace:
             lease_time: as dnsmasq wants it: ``1h``, ``infinite``.
 
         Returns:
-            The server's database of leases: a line for each, with time of end, MAC, address and host name.
+            The server's database of leases: a line for each, with time of end, MAC, address and
+            host name.
         """
         log, leases = folder / "dnsmasq.log", folder / "dnsmasq.leases"
         dnsmasq = find_tool("dnsmasq")
@@ -169,10 +242,22 @@ class Namespace:
             leases.unlink()
         served = _count(log)
         self._dhcp[interface] = self.start(
-            dnsmasq, "--conf-file=/dev/null", "--no-daemon", "--user=root", "--port=0", "--pid-file=",
-            "--interface=" + interface, "--bind-interfaces", "--log-dhcp", "--no-ping",
-            "--dhcp-authoritative", "--dhcp-range=%s,%s,%s" % (first, last, lease_time),
-            "--dhcp-leasefile=%s" % leases, *["--dhcp-option-force=" + option for option in options], log=log)
+            dnsmasq,
+            "--conf-file=/dev/null",
+            "--no-daemon",
+            "--user=root",
+            "--port=0",
+            "--pid-file=",
+            "--interface=" + interface,
+            "--bind-interfaces",
+            "--log-dhcp",
+            "--no-ping",
+            "--dhcp-authoritative",
+            "--dhcp-range=%s,%s,%s" % (first, last, lease_time),
+            "--dhcp-leasefile=%s" % leases,
+            *["--dhcp-option-force=" + option for option in options],
+            log=log,
+        )
         wait_until(lambda: _count(log) > served, 10.0, "dnsmasq does not serve")
         return leases
 
@@ -202,8 +287,12 @@ class Namespace:
 
     def _pids(self) -> List[int]:
         """The processes inside: all of them were started by way of this object."""
-        listed = subprocess.run(["ip", "netns", "pids", self.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                check=False)
+        listed = subprocess.run(
+            ["ip", "netns", "pids", self.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
         keeper = self._keeper.pid if self._keeper is not None else 0
         return [int(pid) for pid in listed.stdout.split() if int(pid) != keeper]
 
@@ -229,4 +318,7 @@ def _environment(extra: Optional[Dict[str, str]]) -> Dict[str, str]:
 
 def _host(*argv: str) -> None:
     ended = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    assert ended.returncode == 0, "%s: %s" % (" ".join(argv), ended.stdout.decode("utf-8", "replace"))
+    assert ended.returncode == 0, "%s: %s" % (
+        " ".join(argv),
+        ended.stdout.decode("utf-8", "replace"),
+    )

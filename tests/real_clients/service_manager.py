@@ -1,11 +1,14 @@
-"""A stand-in for systemd as the init system, for one service in a namespace: it starts systemd-networkd and restarts it.
+"""A stand-in for systemd as the init system, for one service in a namespace: it starts
+systemd-networkd and restarts it.
 
     python3 service_manager.py RUN_FOLDER COMMAND [ARGUMENT ...]
 
-A restart is done as the unit asks for it: the end by SIGUSR2 (``RestartKillSignal=``), and what networkd gives into
-safe keeping by ``FDSTORE=1`` (from release 257 on: what it has configured) is handed to its next process. It happens
-when the file RUN_FOLDER/restart appears, which the stand-in for systemctl makes.
+A restart is done as the unit asks for it: the end by SIGUSR2 (``RestartKillSignal=``), and what
+networkd gives into safe keeping by ``FDSTORE=1`` (from release 257 on: what it has configured) is
+handed to its next process. It happens when the file RUN_FOLDER/restart appears, which the stand-in
+for systemctl makes.
 """
+
 from __future__ import annotations
 
 import array
@@ -29,7 +32,7 @@ def read_notices(notify: socket.socket, store: Dict[str, int]) -> None:
         fields = dict(line.partition("=")[::2] for line in data.decode().split("\n"))
         for _level, _kind, content in ancillary:
             numbers = array.array("i")
-            numbers.frombytes(content[:len(content) - len(content) % numbers.itemsize])
+            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
             for number in numbers:
                 if fields.get("FDSTORE") == "1":
                     store[fields.get("FDNAME", "stored")] = number
@@ -46,7 +49,9 @@ def start(argv: List[str], notify_path: str, store: Dict[str, int]) -> int:
         return pid
     environment = dict(os.environ, NOTIFY_SOCKET=notify_path)
     if store:
-        environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(store)), LISTEN_FDNAMES=":".join(store))
+        environment.update(
+            LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(store)), LISTEN_FDNAMES=":".join(store)
+        )
         high = [os.dup2(number, 100 + at) for at, number in enumerate(store.values())]
         for at, number in enumerate(high):
             os.dup2(number, FIRST_FD + at, inheritable=True)

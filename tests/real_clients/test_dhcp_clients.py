@@ -1,8 +1,11 @@
-"""Real DHCP clients each take a lease from a real server, and the local stage finds it in what they really wrote.
+"""Real DHCP clients each take a lease from a real server, and the local stage finds it in what they
+really wrote.
 
-Each test makes a server and a client machine out of network namespaces. In the client's machine the whole search runs
-as it would at boot: at the same time as the client, with the real interfaces, until the address is configured.
+Each test makes a server and a client machine out of network namespaces. In the client's machine the
+whole search runs as it would at boot: at the same time as the client, with the real interfaces,
+until the address is configured.
 """
+
 from __future__ import annotations
 
 import json
@@ -41,7 +44,9 @@ print(json.dumps({"network": asdict(found), "leases": leases}))
 
 
 class Pair:
-    """A client machine with ``eth7``, cabled to a server that hands out 10.99.0.50 to 10.99.0.99."""
+    """A client machine with ``eth7``, cabled to a server that hands out 10.99.0.50 to
+    10.99.0.99.
+    """
 
     def __init__(self, client: Namespace, server: Namespace, folder: Path) -> None:
         self.client = client
@@ -56,9 +61,12 @@ class Pair:
         return self.client.start(*argv, log=self.log, env=env)
 
     def find(self, timeout_s: float = 30.0, grace_s: float = 10.0) -> Dict[str, Any]:
-        """What the local stage finds in the client machine, and every lease that its readers read there."""
-        printed = self.client.run(sys.executable, "-c", FIND, str(timeout_s), str(grace_s),
-                                  env={"PYTHONPATH": str(TOP)})
+        """What the local stage finds in the client machine, and every lease that its readers read
+        there.
+        """
+        printed = self.client.run(
+            sys.executable, "-c", FIND, str(timeout_s), str(grace_s), env={"PYTHONPATH": str(TOP)}
+        )
         return dict(json.loads(printed))
 
     def check(self, client: str, source: str, routes: List[str]) -> Dict[str, Any]:
@@ -94,16 +102,33 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 @pytest.mark.parametrize("routes", [[], ROUTES], ids=["plain", "routes"])
 def test_dhclient(pair: Pair, routes: List[str]) -> None:
     need("dhclient")
-    pair.serve(OPTION_245, *[OPTION_121][:len(routes)])
-    pair.start("dhclient", "-d", "-v", "-pf", "/run/dhclient.pid", "-lf", "/var/lib/dhcp/dhclient.eth7.leases",
-               "eth7")
+    pair.serve(OPTION_245, *[OPTION_121][: len(routes)])
+    pair.start(
+        "dhclient",
+        "-d",
+        "-v",
+        "-pf",
+        "/run/dhclient.pid",
+        "-lf",
+        "/var/lib/dhcp/dhclient.eth7.leases",
+        "eth7",
+    )
     pair.check("dhclient", "/var/lib/dhcp/dhclient.eth7.leases", routes)
 
 
 def test_dhclient_prints_an_address_of_printable_characters_as_text(pair: Pair) -> None:
     need("dhclient")
     pair.serve("245,22:5c:3b:7d")  # the characters " \ ; }
-    pair.start("dhclient", "-d", "-v", "-pf", "/run/dhclient.pid", "-lf", "/var/lib/dhcp/dhclient.leases", "eth7")
+    pair.start(
+        "dhclient",
+        "-d",
+        "-v",
+        "-pf",
+        "/run/dhclient.pid",
+        "-lf",
+        "/var/lib/dhcp/dhclient.leases",
+        "eth7",
+    )
     assert pair.find()["network"]["wireserver"] == "34.92.59.125"
     assert 'unknown-245 "' in pair.client.run("cat", "/var/lib/dhcp/dhclient.leases")
 
@@ -111,7 +136,7 @@ def test_dhclient_prints_an_address_of_printable_characters_as_text(pair: Pair) 
 @pytest.mark.parametrize("routes", [[], ROUTES], ids=["plain", "routes"])
 def test_dhcpcd(pair: Pair, routes: List[str]) -> None:
     need("dhcpcd")
-    pair.serve(OPTION_245, *[OPTION_121][:len(routes)])
+    pair.serve(OPTION_245, *[OPTION_121][: len(routes)])
     pair.start("dhcpcd", "-4", "-B", "-d", "--noarp", "eth7")
     pair.check("dhcpcd", "/var/lib/dhcpcd/eth7.lease", routes)
 
@@ -119,7 +144,7 @@ def test_dhcpcd(pair: Pair, routes: List[str]) -> None:
 @pytest.mark.parametrize("routes", [[], ROUTES], ids=["plain", "routes"])
 def test_udhcpc_with_the_hook_as_its_script(pair: Pair, routes: List[str]) -> None:
     need("busybox")
-    pair.serve(OPTION_245, *[OPTION_121][:len(routes)])
+    pair.serve(OPTION_245, *[OPTION_121][: len(routes)])
     pair.start("busybox", "udhcpc", "-f", "-i", "eth7", "-O", "245", "-O", "121", "-s", str(HOOK))
     pair.check("udhcpc", "/run/lightinit/leases/eth7.udhcpc", routes)
     assert pair.client.run("stat", "-c", "%a", "/run/lightinit/leases/eth7.udhcpc") == "644\n"
@@ -129,12 +154,17 @@ def test_udhcpc_with_the_hook_as_its_script(pair: Pair, routes: List[str]) -> No
 def test_udhcpc_with_the_hook_as_a_drop_in(pair: Pair) -> None:
     need("busybox")
     pair.serve(OPTION_245)
-    script = ('#!/bin/sh\nbusybox sh %s "$@"\n[ "$1" != bound ] || exec /etc/udhcpc/post-bound/lightinit\n'
-              '[ "$1" != deconfig ] || exec /etc/udhcpc/post-deconfig/lightinit\n' % "/etc/udhcpc/default.script")
+    script = (
+        '#!/bin/sh\nbusybox sh %s "$@"\n[ "$1" != bound ] || exec'
+        ' /etc/udhcpc/post-bound/lightinit\n[ "$1" != deconfig ] || exec'
+        " /etc/udhcpc/post-deconfig/lightinit\n" % "/etc/udhcpc/default.script"
+    )
     pair.client.write("/etc/alpine.script", script, 0o755)
     for folder in ("post-bound", "post-renew", "post-deconfig"):
         pair.client.write("/etc/udhcpc/%s/lightinit" % folder, HOOK.read_text(), 0o755)
-    client = pair.start("busybox", "udhcpc", "-f", "-R", "-i", "eth7", "-O", "245", "-s", "/etc/alpine.script")
+    client = pair.start(
+        "busybox", "udhcpc", "-f", "-R", "-i", "eth7", "-O", "245", "-s", "/etc/alpine.script"
+    )
     pair.check("udhcpc", "/run/lightinit/leases/eth7.udhcpc", [])
     client.terminate()  # -R: the lease is given back, and the script called with deconfig
     client.wait(10)
@@ -155,7 +185,7 @@ ClientIdentifier=mac
 @pytest.mark.parametrize("routes", [[], ROUTES], ids=["plain", "routes"])
 def test_systemd_networkd(pair: Pair, routes: List[str]) -> None:
     need(NETWORKD)
-    pair.serve(OPTION_245, *[OPTION_121][:len(routes)])
+    pair.serve(OPTION_245, *[OPTION_121][: len(routes)])
     pair.client.write("/run/systemd/network/10-eth7.network", NETWORK_FILE)
     # Without an init system nobody makes these; they belong to the user that the daemon becomes.
     for folder in ("leases", "links", "lldp"):
@@ -190,16 +220,24 @@ def test_networkmanager(pair: Pair, asked: str) -> None:
     pair.serve(OPTION_245, OPTION_121)
     pair.client.write("/etc/NetworkManager/NetworkManager.conf", NM_CONFIGURATION)
     pair.client.write("/etc/NetworkManager/system-connections/eth7.nmconnection", CONNECTION, 0o600)
-    # A packet's rule may leave all but wireless devices to other tools; an empty file of the same name undoes it.
+    # A packet's rule may leave all but wireless devices to other tools; an empty file of the same
+    # name undoes it.
     pair.client.write("/etc/NetworkManager/conf.d/10-globally-managed-devices.conf", "")
     pair.client.run("mkdir", "-p", "/run/dbus", "/run/NetworkManager")
     pair.start("dbus-daemon", "--system", "--nofork", "--nopidfile")
-    pair.client.run("sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done", timeout_s=10.0)
+    pair.client.run(
+        "sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done", timeout_s=10.0
+    )
     pair.start("NetworkManager", "--debug")
     index = pair.client.run("cat", "/sys/class/net/eth7/ifindex").strip()
-    # It notes the option a little later than the address; a search that comes in between rightly asks nmcli.
-    pair.client.run("sh", "-c", "until grep -q private_245 /run/NetworkManager/devices/%s; do sleep 0.05; done" % index,
-                    timeout_s=30.0)
+    # It notes the option a little later than the address; a search that comes in between rightly
+    # asks nmcli.
+    pair.client.run(
+        "sh",
+        "-c",
+        "until grep -q private_245 /run/NetworkManager/devices/%s; do sleep 0.05; done" % index,
+        timeout_s=30.0,
+    )
     pair.check("networkmanager", "/run/NetworkManager/devices/" + index, ROUTES)
     if asked == "nmcli":  # an older release notes no options there
         pair.client.write("/run/NetworkManager/devices/" + index, "[device]\nmanaged=true\n")
@@ -210,9 +248,11 @@ def test_networkmanager(pair: Pair, asked: str) -> None:
 def test_a_stale_lease_of_the_image_loses(pair: Pair) -> None:
     need("busybox")
     pair.serve(OPTION_245)
-    pair.client.write("/var/lib/dhcp/dhclient.eth7.leases",
-                      'lease {\n interface "eth7";\n fixed-address 10.99.0.200;\n option unknown-245 a:0:0:1;\n'
-                      " expire never;\n}\n")
+    pair.client.write(
+        "/var/lib/dhcp/dhclient.eth7.leases",
+        'lease {\n interface "eth7";\n fixed-address 10.99.0.200;\n option unknown-245 a:0:0:1;\n'
+        " expire never;\n}\n",
+    )
     pair.start("busybox", "udhcpc", "-f", "-i", "eth7", "-O", "245", "-s", str(HOOK))
     pair.check("udhcpc", "/run/lightinit/leases/eth7.udhcpc", [])
 
@@ -221,30 +261,54 @@ def test_an_address_without_a_lease_file_is_enough(pair: Pair) -> None:
     pair.client.add_address("eth7", "10.99.0.5/24")
     pair.client.run("ip", "route", "add", "default", "via", "10.99.0.1")
     network = pair.find(grace_s=0.5)["network"]
-    assert (network["wireserver"], network["interface"], network["address"]) == ("168.63.129.16", "eth7", "10.99.0.5")
+    assert (network["wireserver"], network["interface"], network["address"]) == (
+        "168.63.129.16",
+        "eth7",
+        "10.99.0.5",
+    )
     assert len(network["warnings"]) == 1
 
 
-# -- the hook by itself: no network is needed ----------------------------------------------------------------------
+# -- the hook by itself: no network is needed
+# ----------------------------------------------------------------------
 
 
-def hook(folder: Path, *argv: str, program: str = str(HOOK), **variables: str) -> "subprocess.CompletedProcess[bytes]":
+def hook(
+    folder: Path, *argv: str, program: str = str(HOOK), **variables: str
+) -> "subprocess.CompletedProcess[bytes]":
     """Run the hook under busybox's shell, as udhcpc would."""
     busybox = find_tool("busybox")
     if busybox is None:
         need("busybox")
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LIGHTINIT_LEASES": str(folder),
-                   "LIGHTINIT_UDHCPC_SCRIPT": "/bin/true", "interface": "eth0", "ip": "10.0.0.4"}
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LIGHTINIT_LEASES": str(folder),
+        "LIGHTINIT_UDHCPC_SCRIPT": "/bin/true",
+        "interface": "eth0",
+        "ip": "10.0.0.4",
+    }
     environment.update(variables)
-    return subprocess.run([str(busybox), "sh", program, *argv], env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
+    return subprocess.run(
+        [str(busybox), "sh", program, *argv],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("event", ["bound", "renew"])
 def test_the_hook_records(tmp_path: Path, event: str) -> None:
-    assert hook(tmp_path / "a/b", event, opt245="a83f8110", lease="3600", router="10.0.0.1 10.0.0.2").returncode == 0
-    assert (tmp_path / "a/b/eth0.udhcpc").read_text() == (
-        "interface=eth0\nip=10.0.0.4\nopt245=a83f8110\nrouter=10.0.0.1 10.0.0.2\nlease=3600\n")
+    assert (
+        hook(
+            tmp_path / "a/b", event, opt245="a83f8110", lease="3600", router="10.0.0.1 10.0.0.2"
+        ).returncode
+        == 0
+    )
+    assert (
+        (tmp_path / "a/b/eth0.udhcpc").read_text()
+        == "interface=eth0\nip=10.0.0.4\nopt245=a83f8110\nrouter=10.0.0.1 10.0.0.2\nlease=3600\n"
+    )
 
 
 def test_the_hook_replaces_and_removes(tmp_path: Path) -> None:
@@ -258,9 +322,35 @@ def test_the_hook_replaces_and_removes(tmp_path: Path) -> None:
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("value", [
-    "$(touch pwned)", "`id`", "a83f8110\nip=6.6.6.6", "a'b", 'a"b', "a;b", "a\\b", "a=b", "a&b", "a|b", "a>b", "a*b",
-    "\u00e4", "\x1b[2J", "x" * 2000, "a\tb", "a\x7fb", "~root", "{a,b}", "[a]", "a?b", "a!b", "a#b", "%s"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(touch pwned)",
+        "`id`",
+        "a83f8110\nip=6.6.6.6",
+        "a'b",
+        'a"b',
+        "a;b",
+        "a\\b",
+        "a=b",
+        "a&b",
+        "a|b",
+        "a>b",
+        "a*b",
+        "\u00e4",
+        "\x1b[2J",
+        "x" * 2000,
+        "a\tb",
+        "a\x7fb",
+        "~root",
+        "{a,b}",
+        "[a]",
+        "a?b",
+        "a!b",
+        "a#b",
+        "%s",
+    ],
+)
 def test_the_hook_leaves_out_what_a_hostile_server_sends(tmp_path: Path, value: str) -> None:
     for name in ("opt245", "router", "staticroutes", "lease", "opt121", "opt249", "msstaticroutes"):
         hook(tmp_path, "bound", **{name: value})
@@ -269,7 +359,9 @@ def test_the_hook_leaves_out_what_a_hostile_server_sends(tmp_path: Path, value: 
     assert (tmp_path / "eth0.udhcpc").read_text() == "interface=eth0\nopt245=a83f8110\n"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-n x", "a b", ".hidden", "sixteen-letters-x", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "-n x", "a b", ".hidden", "sixteen-letters-x", "a\nb"]
+)
 def test_the_hook_writes_no_file_of_a_strange_name(tmp_path: Path, name: str) -> None:
     assert hook(tmp_path / "leases", "bound", interface=name).returncode == 0
     assert os.listdir(str(tmp_path)) == []
@@ -281,7 +373,9 @@ def test_the_hook_ends_as_the_distributions_script_does(tmp_path: Path) -> None:
     script.chmod(0o755)
     ended = hook(tmp_path / "leases", "bound", "more", LIGHTINIT_UDHCPC_SCRIPT=str(script))
     assert (ended.returncode, ended.stdout) == (7, b"bound more 10.0.0.4\n")
-    blocked = hook(script, "bound", LIGHTINIT_UDHCPC_SCRIPT=str(script))  # its directory cannot be made
+    blocked = hook(
+        script, "bound", LIGHTINIT_UDHCPC_SCRIPT=str(script)
+    )  # its directory cannot be made
     assert (blocked.returncode, blocked.stdout) == (7, b"bound 10.0.0.4\n")
 
 

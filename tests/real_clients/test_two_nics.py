@@ -1,4 +1,7 @@
-"""Two NICs, each with a real DHCP client and a server of its own. The one that is not the platform's has its lease first."""
+"""Two NICs, each with a real DHCP client and a server of its own. The one that is not the
+platform's has its lease first.
+"""
+
 from __future__ import annotations
 
 import json
@@ -31,8 +34,17 @@ def other(tmp_path: Path) -> Iterator[Namespace]:
 @pytest.fixture
 def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
     need("dhclient", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
-                    "/var/lib/hyperv"]) as vm:
+    with Namespace(
+        [
+            "/run",
+            "/var/lib/dhcp",
+            "/var/lib/lightinit",
+            "/var/log",
+            "/home",
+            "/var/mail",
+            "/var/lib/hyperv",
+        ]
+    ) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         other.connect("vs", vm, "eth1")
@@ -43,25 +55,56 @@ def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
 
 
 def start_client(vm: Namespace, interface: str, folder: Path) -> None:
-    vm.start("dhclient", "-d", "-pf", "/run/dhclient.%s.pid" % interface, "-lf",
-             "/var/lib/dhcp/dhclient.%s.leases" % interface, interface, log=folder / ("dhclient.%s.log" % interface))
+    vm.start(
+        "dhclient",
+        "-d",
+        "-pf",
+        "/run/dhclient.%s.pid" % interface,
+        "-lf",
+        "/var/lib/dhcp/dhclient.%s.leases" % interface,
+        interface,
+        log=folder / ("dhclient.%s.log" % interface),
+    )
 
 
-def test_the_second_nic_has_its_lease_first(azure: Azure, other: Namespace, vm: Namespace, tmp_path: Path) -> None:
-    """The ends of a cable between namespaces are no physical NICs, for which lightinit would wait: it goes on with what it
-    has, in vain at first, and succeeds as soon as the other lease has led to the platform."""
+def test_the_second_nic_has_its_lease_first(
+    azure: Azure, other: Namespace, vm: Namespace, tmp_path: Path
+) -> None:
+    """The ends of a cable between namespaces are no physical NICs, for which lightinit would wait:
+    it goes on with what it has, in vain at first, and succeeds as soon as the other lease has led
+    to the platform.
+    """
     azure.start()
     (tmp_path / "other").mkdir()
     other.serve_dhcp("vs", "10.77.0.50", "10.77.0.99", tmp_path / "other")
     start_client(vm, "eth0", tmp_path)  # asks in vain: the platform's server is not there yet
     start_client(vm, "eth1", tmp_path)
     vm.write("/etc/lightinit/conf.d/short.conf", "[azure]\nrequest_timeout_s = 2\n")
-    boot = vm.start("unshare", "--uts", sys.executable, "-m", "lightinit", "boot", log=tmp_path / "boot.log", env=ENV)
-    wait_until(lambda: "attempt 1" in (tmp_path / "boot.log").read_text(), 30, "nothing was tried over eth1")
-    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10", ROUTES])
+    boot = vm.start(
+        "unshare",
+        "--uts",
+        sys.executable,
+        "-m",
+        "lightinit",
+        "boot",
+        log=tmp_path / "boot.log",
+        env=ENV,
+    )
+    wait_until(
+        lambda: "attempt 1" in (tmp_path / "boot.log").read_text(),
+        30,
+        "nothing was tried over eth1",
+    )
+    azure.machine.serve_dhcp(
+        "vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10", ROUTES]
+    )
     assert boot.wait(90) == 0, (tmp_path / "boot.log").read_text()
     assert [post["status"] for post in azure.posts()] == [200]
     assert "<State>Ready</State>" in azure.posts()[0]["body"]
     assert vm.run("cat", "/etc/hostname") == "web-1\n"
     network = json.loads(vm.run("cat", "/var/lib/lightinit/instance/network.json"))
-    assert (network["interface"], network["option_245"], network["wireserver"]) == ("eth1", False, "168.63.129.16")
+    assert (network["interface"], network["option_245"], network["wireserver"]) == (
+        "eth1",
+        False,
+        "168.63.129.16",
+    )

@@ -1,8 +1,11 @@
-"""The whole of it with nothing played but the platform: a real DHCP client and server, real useradd, sudo and sshd.
+"""The whole of it with nothing played but the platform: a real DHCP client and server, real
+useradd, sudo and sshd.
 
-One network namespace is Azure: dnsmasq with option 245, and the emulator on the platform's real addresses. The other is
-the VM, with files of its own; there the real command boots the live root, and in the end somebody logs in over SSH.
+One network namespace is Azure: dnsmasq with option 245, and the emulator on the platform's real
+addresses. The other is the VM, with files of its own; there the real command boots the live root,
+and in the end somebody logs in over SSH.
 """
+
 from __future__ import annotations
 
 import json
@@ -17,8 +20,10 @@ from tests.real_clients.netns import Namespace, need, wait_until
 from tests.support import DMI, HERE, SPARE_THE_DISK, UUID
 
 ENV = {"PYTHONPATH": HERE}
-SSHD_CONFIG = "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n" \
-              "UsePAM %s\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n"
+SSHD_CONFIG = (
+    "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n"
+    "UsePAM %s\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n"
+)
 
 
 class Azure:
@@ -33,20 +38,48 @@ class Azure:
 
     def start(self, **overrides: Any) -> None:
         """Start the emulator on the platform's own addresses."""
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True
+        )
         public = self.key.with_suffix(".pub").read_text()
-        instance = {"compute": dict({
-            "name": "vm-1", "vmId": UUID,
-            "osProfile": {"computerName": "web-1", "adminUsername": "alice", "disablePasswordAuthentication": "true"},
-            "publicKeys": [{"keyData": public, "path": "/home/alice/.ssh/authorized_keys"}]}, **overrides)}
+        instance = {
+            "compute": dict(
+                {
+                    "name": "vm-1",
+                    "vmId": UUID,
+                    "osProfile": {
+                        "computerName": "web-1",
+                        "adminUsername": "alice",
+                        "disablePasswordAuthentication": "true",
+                    },
+                    "publicKeys": [{"keyData": public, "path": "/home/alice/.ssh/authorized_keys"}],
+                },
+                **overrides,
+            )
+        }
         (self.folder / "instance.json").write_text(json.dumps(instance))
         for address in ("168.63.129.16/32", "169.254.169.254/32"):
             self.machine.add_address("lo", address)
         ready = self.folder / "ready"
-        self.machine.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80",
-                           "--imds", "169.254.169.254:80", "--instance", str(self.folder / "instance.json"),
-                           "--log", str(self.log), "--ready-file", str(ready), *self.arguments,
-                           log=self.folder / "emulator.log", env=ENV)
+        self.machine.start(
+            sys.executable,
+            "-m",
+            "lightinit.emulator",
+            "run",
+            "--wireserver",
+            "168.63.129.16:80",
+            "--imds",
+            "169.254.169.254:80",
+            "--instance",
+            str(self.folder / "instance.json"),
+            "--log",
+            str(self.log),
+            "--ready-file",
+            str(ready),
+            *self.arguments,
+            log=self.folder / "emulator.log",
+            env=ENV,
+        )
         wait_until(ready.exists, 20, "the emulator does not start")
 
     def heard(self) -> List[Dict[str, Any]]:
@@ -55,8 +88,12 @@ class Azure:
 
     def posts(self) -> List[Dict[str, Any]]:
         """The health reports among them, but for those that say that the VM is at work."""
-        return [request for request in self.heard() if request["method"] == "POST"
-                and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
+        return [
+            request
+            for request in self.heard()
+            if request["method"] == "POST"
+            and "<SubStatus>Provisioning</SubStatus>" not in request["body"]
+        ]
 
 
 @pytest.fixture
@@ -69,8 +106,17 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
 @pytest.fixture
 def vm(azure: Azure) -> Iterator[Namespace]:
     need("dhclient", "sshd", "sudo", "visudo", "useradd")
-    with Namespace(["/run", "/var/lib/dhcp", "/var/lib/lightinit", "/var/log", "/home", "/var/mail",
-                    "/var/lib/hyperv"]) as vm:
+    with Namespace(
+        [
+            "/run",
+            "/var/lib/dhcp",
+            "/var/lib/lightinit",
+            "/var/log",
+            "/home",
+            "/var/mail",
+            "/var/lib/hyperv",
+        ]
+    ) as vm:
         azure.machine.connect("vs", vm, "eth0")
         azure.machine.add_address("vs", "10.99.0.1/24")
         vm.run("sh", "-c", DMI)
@@ -81,14 +127,31 @@ def vm(azure: Azure) -> Iterator[Namespace]:
 def start_dhcp(azure: Azure, vm: Namespace) -> None:
     """A server with option 245, and dhclient, which asks it."""
     azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
-    vm.start("dhclient", "-d", "-pf", "/run/dhclient.pid", "-lf", "/var/lib/dhcp/dhclient.eth0.leases", "eth0",
-             log=azure.folder / "dhclient.log")
+    vm.start(
+        "dhclient",
+        "-d",
+        "-pf",
+        "/run/dhclient.pid",
+        "-lf",
+        "/var/lib/dhcp/dhclient.eth0.leases",
+        "eth0",
+        log=azure.folder / "dhclient.log",
+    )
 
 
 def boot(vm: Namespace) -> str:
-    """Boot the live root, in a UTS namespace of its own. Returns the host name that resulted and what was said."""
-    return vm.run("unshare", "--uts", "sh", "-c",
-                  '"$0" -m lightinit boot 2>&1 || echo "exit status $?"; echo "name=$(uname -n)"', sys.executable, env=ENV)
+    """Boot the live root, in a UTS namespace of its own. Returns the host name that resulted and
+    what was said.
+    """
+    return vm.run(
+        "unshare",
+        "--uts",
+        "sh",
+        "-c",
+        '"$0" -m lightinit boot 2>&1 || echo "exit status $?"; echo "name=$(uname -n)"',
+        sys.executable,
+        env=ENV,
+    )
 
 
 @pytest.mark.parametrize("use_pam", ["yes", "no"])
@@ -107,11 +170,28 @@ def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
     vm.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/test_host_key")
     vm.write("/etc/ssh/test_config", SSHD_CONFIG % use_pam)
     vm.run("mkdir", "-p", "/run/sshd")
-    vm.start("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/test_config", log=azure.folder / "sshd.log")
+    vm.start(
+        "/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/test_config", log=azure.folder / "sshd.log"
+    )
     address = json.loads(vm.run("cat", "/var/lib/lightinit/instance/network.json"))["address"]
-    wait_until(lambda: "Server listening" in (azure.folder / "sshd.log").read_text(), 10, "sshd does not listen")
-    login = azure.machine.run("ssh", "-i", str(azure.key), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
-                              "-o", "UserKnownHostsFile=/dev/null", "alice@" + address, "id -un; sudo -n id -un")
+    wait_until(
+        lambda: "Server listening" in (azure.folder / "sshd.log").read_text(),
+        10,
+        "sshd does not listen",
+    )
+    login = azure.machine.run(
+        "ssh",
+        "-i",
+        str(azure.key),
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "alice@" + address,
+        "id -un; sudo -n id -un",
+    )
     assert login == "alice\nroot\n"
 
     # Never again.
@@ -123,9 +203,23 @@ def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
 
 def test_the_lease_comes_late(azure: Azure, vm: Namespace) -> None:
     azure.start()
-    process = vm.start("unshare", "--uts", sys.executable, "-m", "lightinit", "boot", log=azure.folder / "boot.log", env=ENV)
-    wait_until(lambda: "running" in vm.run("sh", "-c", "cat /run/lightinit/status.json 2>/dev/null || true"), 20,
-               "the boot does not start")
+    process = vm.start(
+        "unshare",
+        "--uts",
+        sys.executable,
+        "-m",
+        "lightinit",
+        "boot",
+        log=azure.folder / "boot.log",
+        env=ENV,
+    )
+    wait_until(
+        lambda: (
+            "running" in vm.run("sh", "-c", "cat /run/lightinit/status.json 2>/dev/null || true")
+        ),
+        20,
+        "the boot does not start",
+    )
     start_dhcp(azure, vm)
     assert process.wait(60) == 0, (azure.folder / "boot.log").read_text()
     assert [post["status"] for post in azure.posts()] == [200]
@@ -137,13 +231,26 @@ def test_without_any_lease_an_address_and_a_route_will_do(azure: Azure, vm: Name
     vm.run("ip", "route", "add", "default", "via", "10.99.0.1")
     assert "name=web-1\n" in boot(vm)
     assert [post["status"] for post in azure.posts()] == [200]
-    ended = vm.run("sh", "-c", '"$0" -m lightinit status --long || echo "exit status $?"', sys.executable, env=ENV)
+    ended = vm.run(
+        "sh",
+        "-c",
+        '"$0" -m lightinit status --long || echo "exit status $?"',
+        sys.executable,
+        env=ENV,
+    )
     assert "exit status 2" in ended
     assert "no usable lease" in ended
 
 
 def test_keys_that_nobody_can_log_in_with_are_not_ready(azure: Azure, vm: Namespace) -> None:
-    azure.start(publicKeys=[{"keyData": "ssh-dss AAAAB3NzaC1kc3MAAACBAP", "path": "/home/alice/.ssh/authorized_keys"}])
+    azure.start(
+        publicKeys=[
+            {
+                "keyData": "ssh-dss AAAAB3NzaC1kc3MAAACBAP",
+                "path": "/home/alice/.ssh/authorized_keys",
+            }
+        ]
+    )
     start_dhcp(azure, vm)
     said = boot(vm)
     assert "exit status 1" in said
@@ -155,8 +262,21 @@ def test_a_namespace_with_the_platform_on_its_own_loopback(azure: Azure, vm: Nam
     for address in ("168.63.129.16/32", "169.254.169.254/32"):
         vm.add_address("lo", address)
     ready = azure.folder / "ready"
-    vm.start(sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", "168.63.129.16:80", "--imds",
-             "169.254.169.254:80", "--log", str(azure.log), "--ready-file", str(ready), env=ENV)
+    vm.start(
+        sys.executable,
+        "-m",
+        "lightinit.emulator",
+        "run",
+        "--wireserver",
+        "168.63.129.16:80",
+        "--imds",
+        "169.254.169.254:80",
+        "--log",
+        str(azure.log),
+        "--ready-file",
+        str(ready),
+        env=ENV,
+    )
     wait_until(ready.exists, 20, "the emulator does not start")
     assert "exit status" not in boot(vm)
     assert [post["status"] for post in azure.posts()] == [200]

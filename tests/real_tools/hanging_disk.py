@@ -1,9 +1,12 @@
-"""A disk that hangs: a loop device over a file whose reads are never answered, once they come to a certain byte.
+"""A disk that hangs: a loop device over a file whose reads are never answered, once they come to a
+certain byte.
 
-Run as root, in a mount namespace of its own: ``hanging_disk.py IMAGE HANGS_FROM_BYTE``. The file lies in a file system that
-this program serves itself (FUSE), so whoever reads the device waits in the kernel. It prints the loop device and goes
-on until its standard input ends; then every read that waits fails, and nothing is left.
+Run as root, in a mount namespace of its own: ``hanging_disk.py IMAGE HANGS_FROM_BYTE``. The file
+lies in a file system that this program serves itself (FUSE), so whoever reads the device waits in
+the kernel. It prints the loop device and goes on until its standard input ends; then every read
+that waits fails, and nothing is left.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -14,8 +17,20 @@ import struct
 import subprocess
 import sys
 
-LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, BATCH_FORGET = 1, 2, 3, 14, 15, 18, 25, 26, 42
-HEAD = struct.Struct("=IIQQIIII")  # length, opcode, unique, node, uid, gid, pid, padding (linux/fuse.h)
+LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, BATCH_FORGET = (
+    1,
+    2,
+    3,
+    14,
+    15,
+    18,
+    25,
+    26,
+    42,
+)
+HEAD = struct.Struct(
+    "=IIQQIIII"
+)  # length, opcode, unique, node, uid, gid, pid, padding (linux/fuse.h)
 ROOT, FILE = 1, 2
 POINT = "/mnt"
 
@@ -28,18 +43,39 @@ class Disk:
         self.device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         options = "fd=%d,rootmode=40000,user_id=0,group_id=0" % self.device
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.mount(b"hanging", POINT.encode(), b"fuse", ctypes.c_ulong(0), options.encode()) != 0:
+        if (
+            libc.mount(b"hanging", POINT.encode(), b"fuse", ctypes.c_ulong(0), options.encode())
+            != 0
+        ):
             raise OSError(ctypes.get_errno(), "mount fuse")
 
     def attributes(self, node: int) -> bytes:
         size, mode = (len(self.data), 0o100600) if node == FILE else (0, 0o40700)
-        return struct.pack("=QQQQQQIIIIIIIIII", node, size, size // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+        return struct.pack(
+            "=QQQQQQIIIIIIIIII",
+            node,
+            size,
+            size // 512,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            mode,
+            1,
+            0,
+            0,
+            0,
+            4096,
+            0,
+        )
 
     def serve(self) -> None:
         """Answer one request, or leave it for ever."""
         request = os.read(self.device, 1024 * 1024 + 4096)
         _, opcode, unique, node, _, _, _, _ = HEAD.unpack_from(request)
-        body = request[HEAD.size:]
+        body = request[HEAD.size :]
         error, reply = 0, b""
         if opcode in (FORGET, BATCH_FORGET):
             return
@@ -55,7 +91,7 @@ class Disk:
             offset, size = struct.unpack_from("=QI", body, 8)
             if offset + size > self.hangs_from:
                 return
-            reply = self.data[offset:offset + size]
+            reply = self.data[offset : offset + size]
         elif opcode not in (RELEASE, FLUSH):
             error = -errno.ENOSYS
         os.write(self.device, struct.pack("=IiQ", 16 + len(reply), error, unique) + reply)

@@ -1,8 +1,10 @@
-"""Run by test_users_real.py in namespaces of its own: the modules with this machine's tools, on a copy of its /etc.
+"""Run by test_users_real.py in namespaces of its own: the modules with this machine's tools, on a
+copy of its /etc.
 
-Prints one JSON document: what it saw. Everything that it changes lies on a file system in memory, which goes when the
-process ends; it refuses to start when it is not there.
+Prints one JSON document: what it saw. Everything that it changes lies on a file system in memory,
+which goes when the process ends; it refuses to start when it is not there.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,7 +26,9 @@ USER_TOOLS = ("useradd", "usermod", "adduser", "addgroup")
 
 def call(*argv: str) -> str:
     """Run a command; what it prints, or what went wrong."""
-    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ended = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     said = ended.stdout.decode("utf-8", "replace").strip()
     return said if ended.returncode == 0 else "exit %d: %s" % (ended.returncode, said)
 
@@ -49,7 +53,12 @@ def enter(outer_device: int) -> None:
             must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
     if os.stat("/etc").st_dev == outer_device or not os.path.ismount("/home"):
         sys.exit("this is the machine itself: nothing is done")
-    for name in ("/etc/lightinit", "/etc/sudoers.d/90-lightinit-users", "/etc/doas.conf", "/etc/doas.d"):
+    for name in (
+        "/etc/lightinit",
+        "/etc/sudoers.d/90-lightinit-users",
+        "/etc/doas.conf",
+        "/etc/doas.d",
+    ):
         call("rm", "-rf", name)
     os.mkdir("/run/sshd")
 
@@ -62,7 +71,9 @@ def hide(*names: str) -> None:
                 must("mount", "--bind", "/dev/null", os.path.join(folder, name))
 
 
-def apply(module: Any, user: str = "", login: bool = False, keys: Any = (), **settings: Any) -> Outcome:
+def apply(
+    module: Any, user: str = "", login: bool = False, keys: Any = (), **settings: Any
+) -> Outcome:
     values = {setting.key: setting.default for setting in module.SETTINGS}
     values.update(settings)
     admin = User(user, tuple(SshKey(key) for key in keys), login) if user else None
@@ -72,23 +83,42 @@ def apply(module: Any, user: str = "", login: bool = False, keys: Any = (), **se
 
 def facts(name: str) -> Dict[str, Any]:
     """What the machine says about the account."""
-    shadow = [line.split(":")[1] for line in System("/").read_text("/etc/shadow").split("\n")
-              if line.startswith(name + ":")]
+    shadow = [
+        line.split(":")[1]
+        for line in System("/").read_text("/etc/shadow").split("\n")
+        if line.startswith(name + ":")
+    ]
     home = os.path.expanduser("~" + name)
-    changed = [line.split(":")[2] for line in System("/").read_text("/etc/shadow").split("\n")
-               if line.startswith(name + ":")]
-    return {"passwd": call("getent", "passwd", name), "changed": changed, "groups": sorted(call("id", "-nG", name).split()),
-            "shadow": shadow, "pwck": call("pwck", "-rq"), "grpck": call("grpck", "-r"),
-            "home": sorted(os.listdir(home)), "owner": call("stat", "-c", "%U:%G", home),
-            "scratch": [each for each in os.listdir("/home") + os.listdir("/etc") if "lightinit-new" in each]}
+    changed = [
+        line.split(":")[2]
+        for line in System("/").read_text("/etc/shadow").split("\n")
+        if line.startswith(name + ":")
+    ]
+    return {
+        "passwd": call("getent", "passwd", name),
+        "changed": changed,
+        "groups": sorted(call("id", "-nG", name).split()),
+        "shadow": shadow,
+        "pwck": call("pwck", "-rq"),
+        "grpck": call("grpck", "-r"),
+        "home": sorted(os.listdir(home)),
+        "owner": call("stat", "-c", "%U:%G", home),
+        "scratch": [
+            each for each in os.listdir("/home") + os.listdir("/etc") if "lightinit-new" in each
+        ],
+    }
 
 
 def made_and_made_again(name: str, **more: Any) -> Dict[str, Any]:
     first = apply(users, name, **more)
     seen = facts(name)
     second = apply(users, name, **more)
-    return dict(seen, first=[first.message, list(first.warnings)], second=[second.message, list(second.warnings)],
-                same=facts(name) == seen)
+    return dict(
+        seen,
+        first=[first.message, list(first.warnings)],
+        second=[second.message, list(second.warnings)],
+        same=facts(name) == seen,
+    )
 
 
 def useradd() -> Dict[str, Any]:
@@ -107,13 +137,21 @@ def names() -> Dict[str, Any]:
     for name in ("ALL", "ADMINS", "Bob.Smith-2", "1bob", "Defaults", "User_Alias", "a" * 32):
         call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
         apply(users, name, groups=())
-        seen[name] = [as_user(name, "sudo -n id -u"), as_user("nobody", "sudo -n id -u")[:6], call("visudo", "-cq")]
+        seen[name] = [
+            as_user(name, "sudo -n id -u"),
+            as_user("nobody", "sudo -n id -u")[:6],
+            call("visudo", "-cq"),
+        ]
     return seen
 
 
 def whose_password() -> Dict[str, Any]:
-    """A sudo that asks for the password of root, and of the admin all the same; of others it is asked for as before."""
-    call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")  # a wrong password costs no time
+    """A sudo that asks for the password of root, and of the admin all the same; of others it is
+    asked for as before.
+    """
+    call(
+        "sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth"
+    )  # a wrong password costs no time
     must("useradd", "-m", "eve")
     must("sh", "-c", "printf 'root:roots\neve:own\n' | chpasswd")
     seen: Dict[str, Any] = {}
@@ -123,21 +161,42 @@ def whose_password() -> Dict[str, Any]:
 
     for setting in ("targetpw", "rootpw", "runaspw"):
         with open("/etc/sudoers", "w") as handle:
-            handle.write("Defaults %s\nroot ALL=(ALL) ALL\neve ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n" % setting)
-        for name in ("bob", "ALL", "ADMINS", "Bob.Smith-2", "1bob", "Defaults", "User_Alias", "_", "a" * 32):
+            handle.write(
+                "Defaults %s\nroot ALL=(ALL) ALL\neve ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n"
+                % setting
+            )
+        for name in (
+            "bob",
+            "ALL",
+            "ADMINS",
+            "Bob.Smith-2",
+            "1bob",
+            "Defaults",
+            "User_Alias",
+            "_",
+            "a" * 32,
+        ):
             call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
             apply(users, name, groups=())
             must("sh", "-c", "echo %s:own | chpasswd" % name)
             warnings = apply(users, name, login=True, groups=()).warnings
             again = apply(users, name, login=True, groups=()).message
             seen["%s %s" % (setting, name)] = [
-                list(warnings), again, ask(name, "own"), ask(name, "roots"), ask("eve", "own"), ask("eve", "roots"),
-                call("visudo", "-cq")]
+                list(warnings),
+                again,
+                ask(name, "own"),
+                ask(name, "roots"),
+                ask("eve", "own"),
+                ask("eve", "roots"),
+                call("visudo", "-cq"),
+            ]
     return seen
 
 
 def strange_visudo() -> Dict[str, Any]:
-    """A sudo that does not know one of the settings, as sudo-rs does not: it does without that one, or without all."""
+    """A sudo that does not know one of the settings, as sudo-rs does not: it does without that one,
+    or without all.
+    """
     apply(users, "bob")
     must("sh", "-c", "echo bob:secret | chpasswd")
     for copy in ("/run/real", "/run/visudo"):
@@ -146,15 +205,20 @@ def strange_visudo() -> Dict[str, Any]:
     seen: Dict[str, Any] = {}
     for unknown in ("runaspw", "targetpw", "ALL"):
         with open("/usr/sbin/visudo", "w") as handle:
-            handle.write("#!/bin/sh\nif grep -q '%s' \"$2\"; then echo 'unknown setting: %s' >&2; exit 1; fi\n"
-                         "exec /run/real \"$@\"\n" % (unknown, unknown))
+            handle.write(
+                "#!/bin/sh\nif grep -q '%s' \"$2\"; then echo 'unknown setting: %s' >&2; exit 1;"
+                ' fi\nexec /run/real "$@"\n' % (unknown, unknown)
+            )
         apply(users, "bob", privileges="none")
         call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
         try:
             said = [apply(users, "bob", login=True).message for _ in range(2)]
         except Exception as raised:  # reported to the test
             said = [str(raised)]
-        seen[unknown] = [said, System("/").read_text("/etc/sudoers.d/90-lightinit-users").split("\n")[1:]]
+        seen[unknown] = [
+            said,
+            System("/").read_text("/etc/sudoers.d/90-lightinit-users").split("\n")[1:],
+        ]
     return seen
 
 
@@ -183,7 +247,11 @@ def faulty_sudoers() -> Dict[str, Any]:
     except Exception as raised:  # reported to the test
         error = str(raised)
     with open("/etc/sudoers") as handle:
-        return {"error": error, "sudoers": handle.read(), "left": os.listdir("/run/lightinit/candidates")}
+        return {
+            "error": error,
+            "sudoers": handle.read(),
+            "left": os.listdir("/run/lightinit/candidates"),
+        }
 
 
 def no_include() -> Dict[str, Any]:
@@ -205,8 +273,20 @@ def refused_accounts() -> Dict[str, Any]:
     must("useradd", "-M", "-s", "/bin/zsh-missing", "noshell")
     must("useradd", "-M", "-s", "/bin/sh", "-d", "/", "top")
     must("useradd", "-r", "-M", "-s", "/bin/sh", "-d", "/home/svc", "svc")
-    must("sed", "-i", "-e", "/^sync:/d", "-e", "$async:x:4:65534:sync:/home/sync:/bin/sync", "/etc/passwd")
-    must("sh", "-c", "sed 's/^top:x:[0-9]*:/empty:x:4242:/; s!:/:!::!' /etc/passwd | grep ^empty: >>/etc/passwd")
+    must(
+        "sed",
+        "-i",
+        "-e",
+        "/^sync:/d",
+        "-e",
+        "$async:x:4:65534:sync:/home/sync:/bin/sync",
+        "/etc/passwd",
+    )
+    must(
+        "sh",
+        "-c",
+        "sed 's/^top:x:[0-9]*:/empty:x:4242:/; s!:/:!::!' /etc/passwd | grep ^empty: >>/etc/passwd",
+    )
     os.mkdir("/run/elsewhere")
     os.chdir("/run/elsewhere")
     watched = ("/etc/passwd", "/etc/shadow", "/etc/group")
@@ -219,19 +299,34 @@ def refused_accounts() -> Dict[str, Any]:
                 seen[name].append(apply(module, name, keys=[KEY]).message)
             except Exception as raised:  # reported to the test
                 seen[name].append(str(raised).split(" (")[0])
-    return {"said": seen, "same": [os.stat(name) for name in watched] == before,
-            "left": os.listdir("/run/elsewhere") + os.listdir("/home")}
+    return {
+        "said": seen,
+        "same": [os.stat(name) for name in watched] == before,
+        "left": os.listdir("/run/elsewhere") + os.listdir("/home"),
+    }
 
 
 def stale_locks() -> Dict[str, Any]:
-    """What a power cut inside useradd leaves; the process that a lock names is another one by now."""
-    for name, text in (("passwd", "1"), ("shadow", str(os.getpid())), ("group", ""), ("gshadow", "999999"),
-                       ("subuid", "rubbish"), ("subgid", "1\0")):
+    """What a power cut inside useradd leaves; the process that a lock names is another one by
+    now.
+    """
+    for name, text in (
+        ("passwd", "1"),
+        ("shadow", str(os.getpid())),
+        ("group", ""),
+        ("gshadow", "999999"),
+        ("subuid", "rubbish"),
+        ("subgid", "1\0"),
+    ):
         with open("/etc/%s.lock" % name, "w") as handle:
             handle.write(text)
     alone = call("useradd", "-M", "eve")
     seen = made_and_made_again("bob")
-    return dict(seen, alone=alone, left=[name for name in os.listdir("/etc") if name.endswith(".lock") and name[0] != "."])
+    return dict(
+        seen,
+        alone=alone,
+        left=[name for name in os.listdir("/etc") if name.endswith(".lock") and name[0] != "."],
+    )
 
 
 def lock_in_use() -> Dict[str, Any]:
@@ -255,7 +350,9 @@ def lock_in_use() -> Dict[str, Any]:
 
 
 def no_place_for_homes() -> Dict[str, Any]:
-    """The homes' directory is a link to one that is not there yet, as /home is on ostree; it was /home by then."""
+    """The homes' directory is a link to one that is not there yet, as /home is on ostree; it was
+    /home by then.
+    """
     os.symlink("/etc/var-homes", "/etc/homes")
     must("sed", "-i", "/^HOME=/d", "/etc/default/useradd")
     with open("/etc/default/useradd", "a") as handle:
@@ -263,7 +360,9 @@ def no_place_for_homes() -> Dict[str, Any]:
     alone = call("useradd", "-m", "eve")
     must("sh", "-c", "rm -rf /etc/var-homes; getent passwd eve && userdel eve || true")
     seen = made_and_made_again("bob")
-    return dict(seen, alone=alone, mode="%04o" % stat.S_IMODE(os.stat("/etc/var-homes/bob").st_mode))
+    return dict(
+        seen, alone=alone, mode="%04o" % stat.S_IMODE(os.stat("/etc/var-homes/bob").st_mode)
+    )
 
 
 def doas() -> Dict[str, Any]:
@@ -332,31 +431,65 @@ def debian_adduser() -> Dict[str, Any]:
 
 
 def ssh() -> Dict[str, Any]:
-    """The whole way: a new user logs in through a real sshd without PAM, by each file that sshd may name."""
+    """The whole way: a new user logs in through a real sshd without PAM, by each file that sshd may
+    name.
+    """
     must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
     with open("/run/key.pub") as handle:
         public = handle.read().replace("\n", "\r\n")
     apply(users, "bob")
     seen: Dict[str, Any] = {}
-    for name, config in (("default", ""), ("own", "AuthorizedKeysFile .keys/%u\n"),
-                         ("etc", "AuthorizedKeysFile /etc/ssh/keys/%u .ssh/authorized_keys\n"),
-                         ("match", "AuthorizedKeysFile none\nMatch User bob\nAuthorizedKeysFile %h/matched\n")):
+    for name, config in (
+        ("default", ""),
+        ("own", "AuthorizedKeysFile .keys/%u\n"),
+        ("etc", "AuthorizedKeysFile /etc/ssh/keys/%u .ssh/authorized_keys\n"),
+        ("match", "AuthorizedKeysFile none\nMatch User bob\nAuthorizedKeysFile %h/matched\n"),
+    ):
         call("rm", "-rf", "/home/bob/.ssh")
         with open("/etc/ssh/sshd_config", "w") as handle:
             handle.write("UsePAM no\nPasswordAuthentication no\n" + config)
-        for keys in (True, False):  # without host keys sshd -T says nothing, so the configuration is read instead
+        for keys in (
+            True,
+            False,
+        ):  # without host keys sshd -T says nothing, so the configuration is read instead
             if keys:
                 must("ssh-keygen", "-A")
             else:
                 must("sh", "-c", "mkdir -p /run/keys && mv /etc/ssh/ssh_host_* /run/keys/")
-                call("rm", "-rf", "/home/bob/.ssh", "/home/bob/.keys", "/etc/ssh/keys", "/home/bob/matched")
+                call(
+                    "rm",
+                    "-rf",
+                    "/home/bob/.ssh",
+                    "/home/bob/.keys",
+                    "/etc/ssh/keys",
+                    "/home/bob/matched",
+                )
             outcome = apply(ssh_authorized_keys, "bob", keys=[public])
             if not keys:
                 must("sh", "-c", "mv /run/keys/* /etc/ssh/")
-            seen["%s %s" % (name, keys)] = [outcome.message, list(outcome.warnings), call(
-                "ssh", "-F", "none", "-i", "/run/key", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
-                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-                "-o", "ProxyCommand=/usr/sbin/sshd -i", "bob@local", "sudo -n id -u")]
+            seen["%s %s" % (name, keys)] = [
+                outcome.message,
+                list(outcome.warnings),
+                call(
+                    "ssh",
+                    "-F",
+                    "none",
+                    "-i",
+                    "/run/key",
+                    "-o",
+                    "StrictHostKeyChecking=no",
+                    "-o",
+                    "BatchMode=yes",
+                    "-o",
+                    "UserKnownHostsFile=/dev/null",
+                    "-o",
+                    "LogLevel=ERROR",
+                    "-o",
+                    "ProxyCommand=/usr/sbin/sshd -i",
+                    "bob@local",
+                    "sudo -n id -u",
+                ),
+            ]
     return seen
 
 
@@ -371,8 +504,14 @@ def host() -> Dict[str, Any]:
     with open("/etc/hosts") as handle:
         hosts = handle.read()
     with open("/etc/hostname") as handle:
-        return {"message": first.message, "again": again.message, "live": os.uname().nodename,
-                "static": handle.read(), "hosts": hosts, "resolves": call("getent", "hosts", "real-tools")}
+        return {
+            "message": first.message,
+            "again": again.message,
+            "live": os.uname().nodename,
+            "static": handle.read(),
+            "hosts": hosts,
+            "resolves": call("getent", "hosts", "real-tools"),
+        }
 
 
 def hosts_mounted() -> Dict[str, Any]:
@@ -381,17 +520,33 @@ def hosts_mounted() -> Dict[str, Any]:
         handle.write("127.0.0.1 localhost\n")
     must("mount", "--bind", "/run/hosts", "/etc/hosts")
     outcome = apply(hostname)
-    return {"message": outcome.message, "warnings": list(outcome.warnings), "live": os.uname().nodename}
+    return {
+        "message": outcome.message,
+        "warnings": list(outcome.warnings),
+        "live": os.uname().nodename,
+    }
 
 
-LABELLED = ("/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/shadow", "/etc/group",
-            "/etc/gshadow", "/etc/sudoers", "/etc/ssh/sshd_config")
+LABELLED = (
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/ssh/sshd_config",
+)
 
 
 def labels() -> Dict[str, Any]:
-    """Files that the modules replace, each with a label of its own, which is a word like any other without SELinux.
+    """Files that the modules replace, each with a label of its own, which is a word like any other
+    without SELinux.
 
-    Then some are new, and something that looks like SELinux is there, with a restorecon that notes what it is asked.
+    Then some are new, and something that looks like SELinux is there, with a restorecon that notes
+    what it is asked.
     """
     hide(*USER_TOOLS)
     for name in LABELLED:
@@ -406,7 +561,12 @@ def labels() -> Dict[str, Any]:
     before = {name: os.lstat(name).st_ino for name in LABELLED}
     try:
         for name in LABELLED:
-            os.setxattr(name, "security.selinux", ("system_u:object_r:%s_t:s0" % name).encode(), follow_symlinks=False)
+            os.setxattr(
+                name,
+                "security.selinux",
+                ("system_u:object_r:%s_t:s0" % name).encode(),
+                follow_symlinks=False,
+            )
     except OSError as error:
         return {"why_not": error.strerror}
     must("ssh-keygen", "-A")
@@ -418,8 +578,13 @@ def labels() -> Dict[str, Any]:
         apply(ssh_password_login, "bob", keys=[KEY])
 
     all_of_them()
-    seen: Dict[str, Any] = {"replaced": {name: os.lstat(name).st_ino != before[name] for name in LABELLED}}
-    seen["labels"] = {name: os.getxattr(name, "security.selinux", follow_symlinks=False).decode() for name in LABELLED}
+    seen: Dict[str, Any] = {
+        "replaced": {name: os.lstat(name).st_ino != before[name] for name in LABELLED}
+    }
+    seen["labels"] = {
+        name: os.getxattr(name, "security.selinux", follow_symlinks=False).decode()
+        for name in LABELLED
+    }
     for name in ("/etc/hostname", "/etc/localtime", "/etc/sudoers.d/90-lightinit-users"):
         os.unlink(name)
     must("mount", "-t", "tmpfs", "lightinit", "/sys/fs")
@@ -436,9 +601,30 @@ def labels() -> Dict[str, Any]:
 
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
-    useradd, names, whose_password, strange_visudo, existing_group, password, faulty_sudoers, no_include, half_made,
-    refused_accounts, stale_locks, lock_in_use, no_place_for_homes, doas, doas_beside_a_sudoers, neither, busybox,
-    no_tools, debian_adduser, ssh, host, hosts_mounted, labels]
+    useradd,
+    names,
+    whose_password,
+    strange_visudo,
+    existing_group,
+    password,
+    faulty_sudoers,
+    no_include,
+    half_made,
+    refused_accounts,
+    stale_locks,
+    lock_in_use,
+    no_place_for_homes,
+    doas,
+    doas_beside_a_sudoers,
+    neither,
+    busybox,
+    no_tools,
+    debian_adduser,
+    ssh,
+    host,
+    hosts_mounted,
+    labels,
+]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

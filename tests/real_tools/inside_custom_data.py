@@ -1,7 +1,10 @@
-"""Run by test_custom_data_real.py in a mount namespace of its own: the module and the pool at their real places.
+"""Run by test_custom_data_real.py in a mount namespace of its own: the module and the pool at their
+real places.
 
-Prints one JSON document: what it saw. It refuses to start where /var/lib, /run or /tmp are the machine's own.
+Prints one JSON document: what it saw. It refuses to start where /var/lib, /run or /tmp are the
+machine's own.
 """
+
 from __future__ import annotations
 
 import base64
@@ -40,8 +43,18 @@ def enter(options: str) -> None:
     outer = {place: os.stat(place).st_dev for place in PRIVATE}
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     for place in PRIVATE:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755" + (options if place == "/var/lib" else ""), "none", place],
-                       check=True)
+        subprocess.run(
+            [
+                "mount",
+                "-t",
+                "tmpfs",
+                "-o",
+                "mode=0755" + (options if place == "/var/lib" else ""),
+                "none",
+                place,
+            ],
+            check=True,
+        )
     if any(os.stat(place).st_dev == device for place, device in outer.items()):
         sys.exit("this is the machine itself: nothing is done")
 
@@ -54,13 +67,19 @@ def main(options: str) -> Dict[str, Any]:
     logging.getLogger("lightinit.custom_data").addHandler(listener)
     logging.getLogger("lightinit.custom_data").setLevel(logging.INFO)
     instance = Instance("real", custom_data=base64.b64encode(SCRIPT.encode()).decode())
-    outcome = custom_data.apply(instance, System("/"), {"execute": "custom_data", "timeout_s": 60.0})
+    outcome = custom_data.apply(
+        instance, System("/"), {"execute": "custom_data", "timeout_s": 60.0}
+    )
     report_provisioning(System("/"), "result=success")
     report_provisioning(System("/"), "result=success|again")
     pool = os.stat("/var/lib/hyperv/.kvp_pool_1")
-    return {"message": outcome.message, "warnings": outcome.warnings, "lines": listener.lines,
-            "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid],
-            "kept": sorted(os.listdir("/var/lib/lightinit/instance/"))}
+    return {
+        "message": outcome.message,
+        "warnings": outcome.warnings,
+        "lines": listener.lines,
+        "pool": [pool.st_size, "%o" % pool.st_mode, pool.st_uid],
+        "kept": sorted(os.listdir("/var/lib/lightinit/instance/")),
+    }
 
 
 if __name__ == "__main__":

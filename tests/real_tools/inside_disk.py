@@ -1,8 +1,11 @@
-"""Run by test_disk_real.py in a mount namespace of its own: ephemeral_disk on loop devices, with this machine's tools.
+"""Run by test_disk_real.py in a mount namespace of its own: ephemeral_disk on loop devices, with
+this machine's tools.
 
-Prints one JSON document: what it saw. /etc, /mnt and /run are copies in memory here, the disks are files on them, and the
-loop devices are given back at the end. Swap is never switched on: the tool for that is a stand-in.
+Prints one JSON document: what it saw. /etc, /mnt and /run are copies in memory here, the disks are
+files on them, and the loop devices are given back at the end. Swap is never switched on: the tool
+for that is a stand-in.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -24,18 +27,32 @@ MIB = 1024 * 1024
 PLACE = "/mnt/resource"
 FSTAB = "UUID=1 / ext4 defaults 0 1\n"
 SWAP_LOG = "/run/swap.log"
-TABLES = {"mbr": "label: dos\nstart=128, type=7\n",
-          "gpt": "label: gpt\nfirst-lba: 34\nstart=34, size=32734, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\n"
-                 "start=32768, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n",
-          "two": "label: dos\nstart=128, size=100000, type=7\nstart=102400, type=7\n",
-          "small": "label: dos\nstart=128, size=100000, type=7\n"}
+TABLES = {
+    "mbr": "label: dos\nstart=128, type=7\n",
+    "gpt": (
+        "label: gpt\nfirst-lba: 34\nstart=34, size=32734,"
+        " type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\nstart=32768,"
+        " type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n"
+    ),
+    "two": "label: dos\nstart=128, size=100000, type=7\nstart=102400, type=7\n",
+    "small": "label: dos\nstart=128, size=100000, type=7\n",
+}
 LOOPS: List[str] = []
 LATE_LINK = "/run/late-disk"
 
 
 def must(*argv: str, text: str = "") -> str:
-    return subprocess.run(argv, check=True, input=text.encode("utf-8"), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE).stdout.decode("utf-8", "replace").strip()
+    return (
+        subprocess.run(
+            argv,
+            check=True,
+            input=text.encode("utf-8"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        .stdout.decode("utf-8", "replace")
+        .strip()
+    )
 
 
 def enter(outer_device: int) -> None:
@@ -48,11 +65,13 @@ def enter(outer_device: int) -> None:
     if os.stat("/etc").st_dev == outer_device or not os.path.ismount("/mnt"):
         sys.exit("this is the machine itself: nothing is done")
     with open("/run/swap", "w") as handle:
-        handle.write("#!/bin/sh\necho $(basename $0) \"$@\" >>%s\n" % SWAP_LOG)
+        handle.write('#!/bin/sh\necho $(basename $0) "$@" >>%s\n' % SWAP_LOG)
     os.chmod("/run/swap", 0o755)
     for name in ("swapon", "swapoff"):
         for folder in ("/usr/sbin", "/sbin", "/usr/bin", "/bin"):
-            if os.path.exists("%s/%s" % (folder, name)) and not os.path.islink("%s/%s" % (folder, name)):
+            if os.path.exists("%s/%s" % (folder, name)) and not os.path.islink(
+                "%s/%s" % (folder, name)
+            ):
                 must("mount", "--bind", "/run/swap", "%s/%s" % (folder, name))
     write("/etc/fstab", FSTAB)
 
@@ -111,7 +130,9 @@ class Disk:
 
 
 def show_partitions(path: str) -> None:
-    """What kernels do by themselves that know tables; those that do not are told by way of BLKPG."""
+    """What kernels do by themselves that know tables; those that do not are told by way of
+    BLKPG.
+    """
     for argv in (["partx", "--delete", path], ["partx", "--add", path]):
         subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
@@ -135,10 +156,15 @@ def apply(disk: Optional[Disk], system: Optional[System] = None, **settings: Any
         outcome = ephemeral_disk.apply(Instance("real"), system or Host("/"), values)
     except ProvisioningError as error:
         return [str(error)]
-    return [outcome.message.replace(disk.path, "DISK") if disk else outcome.message, list(outcome.warnings)]
+    return [
+        outcome.message.replace(disk.path, "DISK") if disk else outcome.message,
+        list(outcome.warnings),
+    ]
 
 
-def ntfs_volume(part: str, label: str = "Temporary Storage", files: Sequence[str] = (ephemeral_disk.README,)) -> None:
+def ntfs_volume(
+    part: str, label: str = "Temporary Storage", files: Sequence[str] = (ephemeral_disk.README,)
+) -> None:
     must("mkfs.ntfs", "-Q", "-q", "-L", label, part)
     with_mount(part, lambda place: put(place, *files), "ntfs-3g")
 
@@ -164,21 +190,34 @@ def with_mount(part: str, work: Callable[[str], Any], tool: str = "mount") -> An
 
 def fresh(table: str = "mbr") -> Disk:
     disk = Disk(table)
-    ntfs_volume(disk.part(2 if table == "gpt" else 1), files=(
-        "DATALOSS_WARNING_README.txt", "System Volume Information/WPSettings.dat", "$RECYCLE.BIN/S-1-5-18/desktop.ini"))
+    ntfs_volume(
+        disk.part(2 if table == "gpt" else 1),
+        files=(
+            "DATALOSS_WARNING_README.txt",
+            "System Volume Information/WPSettings.dat",
+            "$RECYCLE.BIN/S-1-5-18/desktop.ini",
+        ),
+    )
     return disk
 
 
 def seen(disk: Disk) -> Dict[str, Any]:
     """What there is once the disk is mounted."""
     probe = must("blkid", "-p", "-o", "export", disk.part())
-    return {"fstab": read("/etc/fstab"), "files": sorted(os.listdir(PLACE)),
-            "mount": must("findmnt", "-no", "SOURCE,FSTYPE", PLACE),
-            "label": re.findall("LABEL=(.*)", probe), "table": must("sfdisk", "--dump", disk.path).split("\n")[-1],
-            "mark": any(disk.bytes_at(32768, 512)), "mode": "%o" % os.stat(PLACE).st_mode}
+    return {
+        "fstab": read("/etc/fstab"),
+        "files": sorted(os.listdir(PLACE)),
+        "mount": must("findmnt", "-no", "SOURCE,FSTYPE", PLACE),
+        "label": re.findall("LABEL=(.*)", probe),
+        "table": must("sfdisk", "--dump", disk.path).split("\n")[-1],
+        "mark": any(disk.bytes_at(32768, 512)),
+        "mode": "%o" % os.stat(PLACE).st_mode,
+    }
 
 
-# -- scenarios ---------------------------------------------------------------------------------------------------------
+# -- scenarios
+# --------------------------------------------------------------------------------------------------
+
 
 def formatted(table: str, **settings: Any) -> Dict[str, Any]:
     """A disk of the platform's, from fresh to a second and third boot."""
@@ -193,7 +232,9 @@ def formatted(table: str, **settings: Any) -> Dict[str, Any]:
     found["same"] = found["fstab"] == read("/etc/fstab")
     must("umount", PLACE)
     probe = ["fsck.ext4", "-fn"] if settings.get("filesystem") != "xfs" else ["xfs_repair", "-n"]
-    found["fsck"] = subprocess.run(probe + [disk.part()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    found["fsck"] = subprocess.run(
+        probe + [disk.part()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ).returncode
     return found
 
 
@@ -224,7 +265,9 @@ def ntfs_with_a_file() -> Disk:
 @users
 def ntfs_with_a_deep_file() -> Disk:
     disk = Disk("mbr")
-    ntfs_volume(disk.part(), files=("DATALOSS_WARNING_README.txt", "$RECYCLE.BIN/S-1-5-21/$RABCDEF.doc"))
+    ntfs_volume(
+        disk.part(), files=("DATALOSS_WARNING_README.txt", "$RECYCLE.BIN/S-1-5-21/$RABCDEF.doc")
+    )
     return disk
 
 
@@ -327,13 +370,24 @@ def damaged_ntfs() -> Disk:
 
 
 def left_alone() -> Dict[str, Any]:
-    """Whatever users have on it: not one byte changes, also where the mark of an attempt is on it."""
+    """Whatever users have on it: not one byte changes, also where the mark of an attempt is on
+    it.
+    """
     found = {}
     for name, make in USERS.items():
         disk = make()
         before = disk.hash()
-        answers = [apply(disk), apply(disk, format="never"), apply(disk, filesystem="xfs", swap_mb=8)]
-        found[name] = [answers, disk.hash() == before, read("/etc/fstab") == FSTAB, os.path.exists(PLACE)]
+        answers = [
+            apply(disk),
+            apply(disk, format="never"),
+            apply(disk, filesystem="xfs", swap_mb=8),
+        ]
+        found[name] = [
+            answers,
+            disk.hash() == before,
+            read("/etc/fstab") == FSTAB,
+            os.path.exists(PLACE),
+        ]
         must("losetup", "--detach", LOOPS.pop())
         os.unlink(disk.file)
     return found
@@ -375,7 +429,9 @@ def refusals() -> Dict[str, Any]:
 
 
 def caches() -> Dict[str, Any]:
-    """What the kernel remembers of the disk itself is old, or what was written to a partition is not on the disk yet."""
+    """What the kernel remembers of the disk itself is old, or what was written to a partition is
+    not on the disk yet.
+    """
     found = {}
     disk = fresh()
     reader = os.open(disk.path, os.O_RDONLY)
@@ -442,14 +498,22 @@ class PowerCut:
         self.left = number
 
     def __call__(self, frame: Any, event: str, what: Any) -> None:
-        if event == "c_call" and what.__name__ in ("pwrite", "fork_exec", "rename", "replace", "mkdir"):
+        if event == "c_call" and what.__name__ in (
+            "pwrite",
+            "fork_exec",
+            "rename",
+            "replace",
+            "mkdir",
+        ):
             self.left -= 1
             if not self.left:
                 os._exit(9)
 
 
 def crashes(table: str, filesystem: str) -> Dict[str, Any]:
-    """A power cut before each write and each command: the next run completes it, whatever there was."""
+    """A power cut before each write and each command: the next run completes it, whatever there
+    was.
+    """
     template = fresh(table) if table != "blank" else Disk()
     must("cp", "--sparse=always", template.file, "/run/template")
     results: List[Any] = []
@@ -508,11 +572,19 @@ def swap() -> Dict[str, Any]:
     disk = fresh()
     found: Dict[str, Any] = {"first": apply(disk, swap_mb=32)}
     status = os.stat(PLACE + "/swapfile")
-    found["file"] = ["%o" % status.st_mode, status.st_uid, status.st_size, status.st_blocks * 512 >= 32 * MIB]
+    found["file"] = [
+        "%o" % status.st_mode,
+        status.st_uid,
+        status.st_size,
+        status.st_blocks * 512 >= 32 * MIB,
+    ]
     found["kind"] = must("blkid", "-p", "-o", "value", "-s", "TYPE", PLACE + "/swapfile")
     found["fstab"], found["log"] = read("/etc/fstab"), read(SWAP_LOG)
     found["larger"] = apply(disk, swap_mb=48) + [os.stat(PLACE + "/swapfile").st_size]
-    found["too large"] = apply(disk, swap_mb=4000) + [read("/etc/fstab"), os.path.exists(PLACE + "/swapfile")]
+    found["too large"] = apply(disk, swap_mb=4000) + [
+        read("/etc/fstab"),
+        os.path.exists(PLACE + "/swapfile"),
+    ]
     # A folder in which users may do as they like, and what they put there.
     os.chmod(PLACE, 0o777)
     found["open folder"] = apply(disk, swap_mb=8)
@@ -533,25 +605,39 @@ def swap() -> Dict[str, Any]:
 
 
 def systemd() -> Dict[str, Any]:
-    """By units: the stand-in for systemctl starts a mount by what /etc/fstab says, as systemd does."""
+    """By units: the stand-in for systemctl starts a mount by what /etc/fstab says, as systemd
+    does.
+    """
     os.makedirs("/run/systemd/system")
     must("mount", "-t", "tmpfs", "none", "/usr/local/bin")
-    target = next((path for path in ("/usr/bin/systemctl", "/bin/systemctl") if os.path.isfile(path)),
-                  "/usr/local/bin/systemctl")
-    write("/run/systemctl", "#!/bin/sh\necho \"$@\" >>/run/units.log\ncase $2 in *.mount) exec mount %s;; esac\n" % PLACE)
+    target = next(
+        (path for path in ("/usr/bin/systemctl", "/bin/systemctl") if os.path.isfile(path)),
+        "/usr/local/bin/systemctl",
+    )
+    write(
+        "/run/systemctl",
+        '#!/bin/sh\necho "$@" >>/run/units.log\ncase $2 in *.mount) exec mount %s;; esac\n' % PLACE,
+    )
     os.chmod("/run/systemctl", 0o755)
     if os.path.exists(target):
         must("mount", "--bind", "/run/systemctl", target)
     else:
         must("cp", "/run/systemctl", target)
     disk = fresh()
-    found: Dict[str, Any] = {"first": apply(disk, swap_mb=16), "units": read("/run/units.log").split("\n")}
+    found: Dict[str, Any] = {
+        "first": apply(disk, swap_mb=16),
+        "units": read("/run/units.log").split("\n"),
+    }
     os.unlink("/run/units.log")
     found["second"] = apply(disk, swap_mb=16)
     found["again"] = read("/run/units.log").split("\n")
     must("umount", PLACE)
     write("/run/systemctl", "#!/bin/sh\necho a dependency failed >&2; exit 1\n")
-    must("sh", "-c", "test ! -e /usr/local/bin/systemctl || cp /run/systemctl /usr/local/bin/systemctl")
+    must(
+        "sh",
+        "-c",
+        "test ! -e /usr/local/bin/systemctl || cp /run/systemctl /usr/local/bin/systemctl",
+    )
     found["failed"] = apply(disk, swap_mb=16)
     return found
 
@@ -565,34 +651,52 @@ def survey() -> Dict[str, Any]:
         for number in range(600):
             put(place, "folder%d/sub/file with a rather long name %d ü" % (number % 7, number))
         for number in range(0, 600, 3):
-            os.unlink("%s/folder%d/sub/file with a rather long name %d ü" % (place, number % 7, number))
+            os.unlink(
+                "%s/folder%d/sub/file with a rather long name %d ü" % (place, number % 7, number)
+            )
         with open(place + "/big", "wb") as handle:
             handle.write(os.urandom(3 * MIB))
         os.link(place + "/big", place + "/big too")
-        return [[os.path.relpath(os.path.join(folder, name), place), name in folders]
-                for folder, folders, names in os.walk(place) for name in folders + names]
+        return [
+            [os.path.relpath(os.path.join(folder, name), place), name in folders]
+            for folder, folders, names in os.walk(place)
+            for name in folders + names
+        ]
 
     there = with_mount(disk.part(), use, "ntfs-3g")
     with open(disk.part(), "rb") as handle:
+
         def pread(at: int, size: int) -> bytes:
             handle.seek(at)
             return handle.read(size)
 
         volume = ntfs.survey(pread, 0, handle.seek(0, os.SEEK_END))
     ours = [["/".join(entry.path), entry.is_folder] for entry in volume.entries]
-    return {"missing": [each for each in there if each not in ours and "big" not in each[0]],
-            "more": [each for each in ours if each not in there], "count": len(ours),
-            "big": [entry.size_bytes for entry in volume.entries if entry.path[0].startswith("big")]}
+    return {
+        "missing": [each for each in there if each not in ours and "big" not in each[0]],
+        "more": [each for each in ours if each not in there],
+        "count": len(ours),
+        "big": [entry.size_bytes for entry in volume.entries if entry.path[0].startswith("big")],
+    }
 
 
 SCENARIOS: Dict[str, Callable[[], Dict[str, Any]]] = {
-    "mbr": lambda: formatted("mbr"), "gpt": lambda: formatted("gpt"), "blank": lambda: formatted("blank"),
+    "mbr": lambda: formatted("mbr"),
+    "gpt": lambda: formatted("gpt"),
+    "blank": lambda: formatted("blank"),
     "blank_xfs": lambda: formatted("blank", filesystem="xfs", mount_options="noatime"),
     "mbr_xfs": lambda: formatted("mbr", filesystem="xfs"),
-    "crashes_mbr": lambda: crashes("mbr", "ext4"), "crashes_gpt": lambda: crashes("gpt", "ext4"),
+    "crashes_mbr": lambda: crashes("mbr", "ext4"),
+    "crashes_gpt": lambda: crashes("gpt", "ext4"),
     "crashes_blank": lambda: crashes("blank", "xfs"),
-    "left_alone": left_alone, "refusals": refusals, "in_use": in_use, "caches": caches, "unfinished": unfinished,
-    "swap": swap, "systemd": systemd, "survey": survey,
+    "left_alone": left_alone,
+    "refusals": refusals,
+    "in_use": in_use,
+    "caches": caches,
+    "unfinished": unfinished,
+    "swap": swap,
+    "systemd": systemd,
+    "survey": survey,
 }
 
 
@@ -603,7 +707,9 @@ def main() -> None:
     finally:
         subprocess.run(["umount", PLACE], stderr=subprocess.DEVNULL)
         for path in LOOPS:
-            subprocess.run(["partx", "--delete", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                ["partx", "--delete", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             subprocess.run(["losetup", "--detach", path])
     print(json.dumps(found))
 

@@ -1,7 +1,9 @@
-"""Run by test_entropy_real.py in a mount namespace of its own: the module with a table, and the device that it is told.
+"""Run by test_entropy_real.py in a mount namespace of its own: the module with a table, and the
+device that it is told.
 
 Prints one JSON document: what was seen.
 """
+
 from __future__ import annotations
 
 import json

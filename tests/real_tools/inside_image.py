@@ -1,8 +1,10 @@
-"""Run by test_generalize_real.py in namespaces of its own: `lightinit generalize` and `clean` on the live machine there.
+"""Run by test_generalize_real.py in namespaces of its own: `lightinit generalize` and `clean` on
+the live machine there.
 
-Prints one JSON document: what it saw. All that these commands change lies on file systems in memory; it refuses to start
-when it does not.
+Prints one JSON document: what it saw. All that these commands change lies on file systems in
+memory; it refuses to start when it does not.
 """
+
 from __future__ import annotations
 
 import json
@@ -17,8 +19,12 @@ from tests.real_tools.inside import KEY, apply, call, enter, facts, hide, must
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMMAND = "cd %s && exec %s -m lightinit " % (HERE, sys.executable)
 MEMORY = ("/var/lib", "/var/log", "/var/spool", "/var/db", "/var/mail", "/root", "/boot", "/efi")
-REMOVED = {"/root/.bash_history", "/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/systemd/random-seed",
-           "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal"}
+REMOVED = {
+    "/root/.bash_history",
+    "/var/lib/dhcp/dhclient.eth0.leases",
+    "/var/lib/systemd/random-seed",
+    "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal",
+}
 DELUSER = """#!/bin/sh
 # Stands in for busybox deluser: no options but --remove-home, the account files alone.
 if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: deluser [--remove-home] USER"; exit 0; fi
@@ -46,7 +52,11 @@ def prepare() -> None:
     state = State(System("/"), "first")
     state.make_current()
     state.save_instance(Instance("first", admin=User("bob", (SshKey(KEY),), False)), redact)
-    for name in sorted(REMOVED) + ["/var/spool/cron/crontabs/bob", "/var/spool/mail/bob", "/home/bob/deep/er/file"]:
+    for name in sorted(REMOVED) + [
+        "/var/spool/cron/crontabs/bob",
+        "/var/spool/mail/bob",
+        "/home/bob/deep/er/file",
+    ]:
         os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name, "w") as handle:
             handle.write("x\n")
@@ -66,26 +76,48 @@ def prepare() -> None:
 
 def look() -> Dict[str, Any]:
     with open("/etc/machine-id") as one, open("/etc/hostname") as other:
-        return {"user": call("getent", "passwd", "bob"), "group": call("getent", "group", "bob"),
-                "member": call("sh", "-c", "grep -c bob /etc/group /etc/gshadow /etc/shadow /etc/subuid || true"),
-                "home": os.listdir("/home"), "cron": call("sh", "-c", "ls /var/spool/cron/crontabs /var/spool/mail"),
-                "machine_id": one.read(), "hostname": other.read(),
-                "left": sorted(name for name in REMOVED if os.path.exists(name)),
-                "keys": [name for name in os.listdir("/etc/ssh") if "host" in name],
-                "rule": os.path.exists("/etc/sudoers.d/90-lightinit-users"), "visudo": call("visudo", "-cq"),
-                "pwck": call("pwck", "-rq"), "grpck": call("grpck", "-r"),
-                "locks": [name for name in os.listdir("/etc") if name.endswith((".lock", "+")) and name[0] != "."]}
+        return {
+            "user": call("getent", "passwd", "bob"),
+            "group": call("getent", "group", "bob"),
+            "member": call(
+                "sh", "-c", "grep -c bob /etc/group /etc/gshadow /etc/shadow /etc/subuid || true"
+            ),
+            "home": os.listdir("/home"),
+            "cron": call("sh", "-c", "ls /var/spool/cron/crontabs /var/spool/mail"),
+            "machine_id": one.read(),
+            "hostname": other.read(),
+            "left": sorted(name for name in REMOVED if os.path.exists(name)),
+            "keys": [name for name in os.listdir("/etc/ssh") if "host" in name],
+            "rule": os.path.exists("/etc/sudoers.d/90-lightinit-users"),
+            "visudo": call("visudo", "-cq"),
+            "pwck": call("pwck", "-rq"),
+            "grpck": call("grpck", "-r"),
+            "locks": [
+                name
+                for name in os.listdir("/etc")
+                if name.endswith((".lock", "+")) and name[0] != "."
+            ],
+        }
 
 
 def by_its_own_user() -> Dict[str, Any]:
-    """bob, logged in with more than this one process, makes the image: sudo lightinit generalize --user --yes."""
+    """bob, logged in with more than this one process, makes the image: sudo lightinit generalize
+    --user --yes.
+    """
     prepare()
     other = subprocess.Popen(["su", "-s", "/bin/sh", "bob", "-c", "cd && exec sleep 300"])
     try:
         while call("pgrep", "-u", "bob", "sleep").startswith("exit"):
             pass
-        said = call("su", "-s", "/bin/sh", "bob", "-c",
-                    "cd && sudo -n sh -c '%sgeneralize --user --yes' && echo and the session went on" % COMMAND)
+        said = call(
+            "su",
+            "-s",
+            "/bin/sh",
+            "bob",
+            "-c",
+            "cd && sudo -n sh -c '%sgeneralize --user --yes' && echo and the session went on"
+            % COMMAND,
+        )
         seen = look()
         runs = other.poll() is None
     finally:
@@ -97,7 +129,9 @@ def by_its_own_user() -> Dict[str, Any]:
 
 
 def and_then_booted() -> Dict[str, Any]:
-    """After generalize an instance gets keys and an account anew, and the plain tools of the system work."""
+    """After generalize an instance gets keys and an account anew, and the plain tools of the system
+    work.
+    """
     from lightinit.modules import ssh_host_keys, users
 
     prepare()
@@ -107,8 +141,16 @@ def and_then_booted() -> Dict[str, Any]:
     keys = apply(ssh_host_keys).message
     not_enabled = call("sh", "-c", COMMAND + "generalize --yes")
     user = apply(users, "bob").message
-    return {"said": said, "without": without, "keys": keys, "not_enabled": not_enabled, "sshd": call("sshd", "-t"),
-            "user": user, "facts": facts("bob"), "machine_id": call("systemd-machine-id-setup", "--print")}
+    return {
+        "said": said,
+        "without": without,
+        "keys": keys,
+        "not_enabled": not_enabled,
+        "sshd": call("sshd", "-t"),
+        "user": user,
+        "facts": facts("bob"),
+        "machine_id": call("systemd-machine-id-setup", "--print"),
+    }
 
 
 def without_tools() -> Dict[str, Any]:
@@ -129,7 +171,12 @@ def busybox() -> Dict[str, Any]:
     return dict(look(), said=said)
 
 
-SCENARIOS: List[Callable[[], Dict[str, Any]]] = [by_its_own_user, and_then_booted, without_tools, busybox]
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
+    by_its_own_user,
+    and_then_booted,
+    without_tools,
+    busybox,
+]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

@@ -1,7 +1,9 @@
-"""Run by test_host_keys_real.py in namespaces of its own: the module ssh_host_keys with the machine's ssh-keygen and sshd.
+"""Run by test_host_keys_real.py in namespaces of its own: the module ssh_host_keys with the
+machine's ssh-keygen and sshd.
 
 Prints one JSON document: what it saw.
 """
+
 from __future__ import annotations
 
 import glob
@@ -72,31 +74,52 @@ def fresh() -> Dict[str, Any]:
     outcome = apply(module())
     after = state()
     shown = sorted(call("ssh-keygen", "-lf", path).split()[1] for path in glob.glob(KEYS + ".pub"))
-    return {"message": outcome.message, "warnings": list(outcome.warnings), "same_files": sorted(before) == sorted(after),
-            "all_new": not set(before.values()) & set(after.values()), "sshd": call("sshd", "-t"),
-            "told": sorted(line.split()[-1] for line in lines.lines), "shown": shown, "count": len(shown),
-            "modes": sorted({call("stat", "-c", "%a %U %G", path) for path in glob.glob("/etc/ssh/ssh_host_*_key")}),
-            "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")]}
+    return {
+        "message": outcome.message,
+        "warnings": list(outcome.warnings),
+        "same_files": sorted(before) == sorted(after),
+        "all_new": not set(before.values()) & set(after.values()),
+        "sshd": call("sshd", "-t"),
+        "told": sorted(line.split()[-1] for line in lines.lines),
+        "shown": shown,
+        "count": len(shown),
+        "modes": sorted(
+            {call("stat", "-c", "%a %U %G", path) for path in glob.glob("/etc/ssh/ssh_host_*_key")}
+        ),
+        "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")],
+    }
 
 
 def crash() -> Dict[str, Any]:
-    """Killed before each change in turn; sshd starts on whatever is left, and so does the next run."""
+    """Killed before each change in turn; sshd starts on whatever is left, and so does the next
+    run.
+    """
     apply(module())
     wrong: List[str] = []
     ended = 9
     count = 0
     while ended == 9 and count < 200:
-        ended = subprocess.run([sys.executable, "-c", CRASH % os.getcwd(), str(count)], stdout=subprocess.DEVNULL).returncode
+        ended = subprocess.run(
+            [sys.executable, "-c", CRASH % os.getcwd(), str(count)], stdout=subprocess.DEVNULL
+        ).returncode
         said = call("sshd", "-t")
-        pairs = [path for path in glob.glob("/etc/ssh/ssh_host_*_key")
-                 if os.path.exists(path + ".pub")
-                 and call("ssh-keygen", "-yf", path).split()[1] != call("cat", path + ".pub").split()[1]]
+        pairs = [
+            path
+            for path in glob.glob("/etc/ssh/ssh_host_*_key")
+            if os.path.exists(path + ".pub")
+            and call("ssh-keygen", "-yf", path).split()[1] != call("cat", path + ".pub").split()[1]
+        ]
         if said or pairs or not glob.glob("/etc/ssh/ssh_host_*_key"):
             wrong.append("%d: %s %s" % (count, said, pairs))
         count += 1
     outcome = apply(module())
-    return {"wrong": wrong, "ended": ended, "count": count, "after": outcome.message,
-            "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")]}
+    return {
+        "wrong": wrong,
+        "ended": ended,
+        "count": count,
+        "after": outcome.message,
+        "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")],
+    }
 
 
 def reload() -> Dict[str, Any]:
@@ -108,6 +131,7 @@ def reload() -> Dict[str, Any]:
     with open("/run/sshd.log", "wb") as log:
         server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e"], stderr=log)
     try:
+
         def scan() -> str:
             for _ in range(100):
                 said = call("ssh-keyscan", "-p", "2222", "-t", "ed25519", "127.0.0.1").split()
@@ -131,16 +155,25 @@ def reload() -> Dict[str, Any]:
             handle.write("This is no keyword\n")
         faulty = apply(module())
         time.sleep(0.3)
-        # Not every version keeps its keys in memory, so that the right one is shown does not prove that it was told.
-        return {"first": first, "second": second, "told": call("grep", "-c", "Received SIGHUP", "/run/sshd.log"),
-                "warnings": list(outcome.warnings), "runs": server.poll() is None, "faulty": list(faulty.warnings)}
+        # Not every version keeps its keys in memory, so that the right one is shown does not prove
+        # that it was told.
+        return {
+            "first": first,
+            "second": second,
+            "told": call("grep", "-c", "Received SIGHUP", "/run/sshd.log"),
+            "warnings": list(outcome.warnings),
+            "runs": server.poll() is None,
+            "faulty": list(faulty.warnings),
+        }
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
 
 
 def used() -> Dict[str, Any]:
-    """sshd is set to use one key, which `ssh-keygen -A` does not make: it is kept; without it the module fails."""
+    """sshd is set to use one key, which `ssh-keygen -A` does not make: it is kept; without it the
+    module fails.
+    """
     from lightinit.errors import ProvisioningError
 
     key = "/etc/ssh/ssh_host_web_key"
@@ -156,8 +189,14 @@ def used() -> Dict[str, Any]:
         said = apply(module()).message
     except ProvisioningError as error:
         said = error.reason
-    return {"same": same, "message": kept.message, "warnings": list(kept.warnings), "sshd": with_it, "said": said,
-            "without": call("sshd", "-t")}
+    return {
+        "same": same,
+        "message": kept.message,
+        "warnings": list(kept.warnings),
+        "sshd": with_it,
+        "said": said,
+        "without": call("sshd", "-t"),
+    }
 
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, crash, reload, used]

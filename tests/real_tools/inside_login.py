@@ -1,7 +1,9 @@
-"""Run by test_login_real.py in namespaces of its own: passwords set and used with this machine's tools and its sshd.
+"""Run by test_login_real.py in namespaces of its own: passwords set and used with this machine's
+tools and its sshd.
 
 Prints one JSON document: what it saw.
 """
+
 from __future__ import annotations
 
 import json
@@ -40,7 +42,9 @@ class Lines(logging.Handler):
 SAID = Lines()
 
 
-def apply(module: Any, login: Any = True, password: str = "", keys: Tuple[str, ...] = (), **settings: Any) -> Outcome:
+def apply(
+    module: Any, login: Any = True, password: str = "", keys: Tuple[str, ...] = (), **settings: Any
+) -> Outcome:
     values = {setting.key: setting.default for setting in module.SETTINGS}
     values.update(settings)
     admin = User("bob", tuple(SshKey(key) for key in keys), login, password)
@@ -72,8 +76,12 @@ class Sshd:
     """A sshd on loopback, with the configuration as it stands."""
 
     def __enter__(self) -> "Sshd":
-        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-p", PORT], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            ["/usr/sbin/sshd", "-D", "-e", "-p", PORT],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self.wait()
         return self
 
@@ -86,7 +94,8 @@ class Sshd:
             if self.process.poll() is not None:
                 sys.exit("sshd does not run: %s" % call("/usr/sbin/sshd", "-t"))
             if not call("ssh-keyscan", "-p", PORT, "127.0.0.1").startswith("exit") and call(
-                    "ssh-keyscan", "-T", "5", "-p", PORT, "127.0.0.1"):
+                "ssh-keyscan", "-T", "5", "-p", PORT, "127.0.0.1"
+            ):
                 return
             time.sleep(0.05)
         sys.exit("sshd does not answer")
@@ -98,10 +107,31 @@ def log_in(password: str = "", *options: str) -> str:
     put("/run/askpass", "#!/bin/sh\ncat /run/password\n")
     os.chmod("/run/askpass", 0o700)
     ended = subprocess.run(
-        ["setsid", "ssh", "-F", "none", "-p", PORT, "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
-         "-o", "UserKnownHostsFile=/dev/null", "-o", "NumberOfPasswordPrompts=1", *options, "bob@127.0.0.1", "id -nu"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-        env=dict(os.environ, SSH_ASKPASS="/run/askpass", SSH_ASKPASS_REQUIRE="force", DISPLAY=":0"))
+        [
+            "setsid",
+            "ssh",
+            "-F",
+            "none",
+            "-p",
+            PORT,
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "NumberOfPasswordPrompts=1",
+            *options,
+            "bob@127.0.0.1",
+            "id -nu",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        env=dict(os.environ, SSH_ASKPASS="/run/askpass", SSH_ASKPASS_REQUIRE="force", DISPLAY=":0"),
+    )
     return ended.stdout.strip().split("\n")[-1]
 
 
@@ -110,13 +140,21 @@ def by_password(password: str) -> str:
 
 
 def logins(password: str) -> Dict[str, List[str]]:
-    """For a sshd with PAM and one without: in with the password, not with a part of it, not with none."""
+    """For a sshd with PAM and one without: in with the password, not with a part of it, not with
+    none.
+    """
     seen = {}
     for pam in ("yes", "no"):
-        put(CONFIG, "UsePAM %s\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n" % pam)
+        put(
+            CONFIG, "UsePAM %s\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n" % pam
+        )
         with Sshd():
-            seen[pam] = [by_password(each) for each in (password, password[:-1], password[:8], "", "*")]
-        put(CONFIG, "UsePAM %s\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n" % pam)
+            seen[pam] = [
+                by_password(each) for each in (password, password[:-1], password[:8], "", "*")
+            ]
+        put(
+            CONFIG, "UsePAM %s\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n" % pam
+        )
         with Sshd():
             seen[pam].append(by_password(password))
     return seen
@@ -124,21 +162,39 @@ def logins(password: str) -> Dict[str, List[str]]:
 
 def field() -> List[str]:
     """Password and day of the last change, as shadow has them."""
-    return next(line.split(":")[1:3] for line in get("/etc/shadow").split("\n") if line.startswith("bob:"))
+    return next(
+        line.split(":")[1:3] for line in get("/etc/shadow").split("\n") if line.startswith("bob:")
+    )
 
 
 def tell(first: List[Any]) -> Dict[str, Any]:
     """What every way of setting a password must come to."""
-    seen: Dict[str, Any] = {"first": first, "logins": logins(PASSWORD), "hash": field()[0], "day": field()[1]}
+    seen: Dict[str, Any] = {
+        "first": first,
+        "logins": logins(PASSWORD),
+        "hash": field()[0],
+        "day": field()[1],
+    }
     seen["tool"] = [line.rsplit(" set by ", 1)[1] for line in SAID.lines if " set by " in line]
     put("/run/password", PASSWORD + "\n")
-    seen["sudo"] = [as_user("bob", "sudo -n id -u"), as_user("bob", "sudo -S -p '' id -u </run/password")]
-    seen["locks"] = [name for name in os.listdir("/etc") if name.endswith((".lock", "+", "-new")) and name[0] != "."]
-    seen["secret_said"] = [line for line in SAID.lines + [str(first)] if PASSWORD[1:9] in line or seen["hash"] in line]
+    seen["sudo"] = [
+        as_user("bob", "sudo -n id -u"),
+        as_user("bob", "sudo -S -p '' id -u </run/password"),
+    ]
+    seen["locks"] = [
+        name
+        for name in os.listdir("/etc")
+        if name.endswith((".lock", "+", "-new")) and name[0] != "."
+    ]
+    seen["secret_said"] = [
+        line for line in SAID.lines + [str(first)] if PASSWORD[1:9] in line or seen["hash"] in line
+    ]
     return seen
 
 
-# -- setting it --------------------------------------------------------------------------------------------------------
+# -- setting it
+# --------------------------------------------------------------------------------------------------
+
 
 def chpasswd() -> Dict[str, Any]:
     put("/etc/shadow.lock", "1")  # a power cut left it
@@ -157,8 +213,10 @@ def no_pam() -> Dict[str, Any]:
 
 
 def weak_default() -> Dict[str, Any]:
-    """A chpasswd that is built without PAM, and told to take DES: it stands in as one with that method."""
-    put("/run/chpasswd", "#!/bin/sh\n[ $# = 0 ] && exec /run/real -c DES\nexec /run/real \"$@\"\n")
+    """A chpasswd that is built without PAM, and told to take DES: it stands in as one with that
+    method.
+    """
+    put("/run/chpasswd", '#!/bin/sh\n[ $# = 0 ] && exec /run/real -c DES\nexec /run/real "$@"\n')
     os.chmod("/run/chpasswd", 0o755)
     must("cp", "/usr/sbin/chpasswd", "/run/real")
     must("mount", "--bind", "/run/chpasswd", "/usr/sbin/chpasswd")
@@ -197,14 +255,18 @@ def passwd() -> Dict[str, Any]:
 def no_tool() -> Dict[str, Any]:
     """The account is made all the same, with its privileges."""
     hide(*PASSWORD_TOOLS)
-    return {"first": attempt(users, password=PASSWORD), "field": field()[0], "sudo": as_user("bob", "sudo -n id -u"),
-            "keys": attempt(ssh_authorized_keys, password=PASSWORD)}
+    return {
+        "first": attempt(users, password=PASSWORD),
+        "field": field()[0],
+        "sudo": as_user("bob", "sudo -n id -u"),
+        "keys": attempt(ssh_authorized_keys, password=PASSWORD),
+    }
 
 
 def tool_that_blabs() -> Dict[str, Any]:
     """Every tool fails, and repeats what it was given."""
     hide("openssl", "mkpasswd", "passwd")
-    put("/run/chpasswd", "#!/bin/sh\nread -r line; echo \"bad line: $line\" >&2; exit 1\n")
+    put("/run/chpasswd", '#!/bin/sh\nread -r line; echo "bad line: $line" >&2; exit 1\n')
     os.chmod("/run/chpasswd", 0o755)
     must("mount", "--bind", "/run/chpasswd", "/usr/sbin/chpasswd")
     first = attempt(users, password="Tr0ub4dor: x&3 horse")
@@ -235,23 +297,44 @@ def locked() -> Dict[str, Any]:
     seen: Dict[str, Any] = {"first": attempt(users), "field": field()[0]}
     seen["keys"] = attempt(ssh_authorized_keys, keys=(get("/run/key.pub"),))
     for pam in ("yes", "no"):
-        put(CONFIG, "UsePAM %s\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes\n" % pam)
+        put(
+            CONFIG,
+            "UsePAM %s\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes\n" % pam,
+        )
         with Sshd():
-            seen[pam] = [log_in("", "-i", "/run/key", "-o", "BatchMode=yes"), by_password("*"), by_password(""),
-                         by_password("!")]
+            seen[pam] = [
+                log_in("", "-i", "/run/key", "-o", "BatchMode=yes"),
+                by_password("*"),
+                by_password(""),
+                by_password("!"),
+            ]
     return seen
 
 
-# -- in force ----------------------------------------------------------------------------------------------------------
+# -- in force
+# --------------------------------------------------------------------------------------------------
 
 INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf\n"
 CONFIGS: Dict[str, Tuple[str, Dict[str, str]]] = {
-    "include": (INCLUDE + "UsePAM yes\nPasswordAuthentication %(other)s\nKbdInteractiveAuthentication yes\n", {}),
-    "other drop-ins": (INCLUDE + "UsePAM yes\n", {
-        "50-cloud-init.conf": "PasswordAuthentication %(other)s\n",
-        "01-permitrootlogin.conf": "PermitRootLogin no\n",
-        "60-cloudimg-settings.conf": "PasswordAuthentication %(other)s\nKbdInteractiveAuthentication yes\n"}),
-    "an earlier drop-in": (INCLUDE + "UsePAM yes\n", {"00-hard.conf": "PasswordAuthentication %(other)s\n"}),
+    "include": (
+        INCLUDE
+        + "UsePAM yes\nPasswordAuthentication %(other)s\nKbdInteractiveAuthentication yes\n",
+        {},
+    ),
+    "other drop-ins": (
+        INCLUDE + "UsePAM yes\n",
+        {
+            "50-cloud-init.conf": "PasswordAuthentication %(other)s\n",
+            "01-permitrootlogin.conf": "PermitRootLogin no\n",
+            "60-cloudimg-settings.conf": (
+                "PasswordAuthentication %(other)s\nKbdInteractiveAuthentication yes\n"
+            ),
+        },
+    ),
+    "an earlier drop-in": (
+        INCLUDE + "UsePAM yes\n",
+        {"00-hard.conf": "PasswordAuthentication %(other)s\n"},
+    ),
     "commented out": ("# " + INCLUDE + "UsePAM yes\nPasswordAuthentication %(other)s\n", {}),
     "include too late": ("PasswordAuthentication %(other)s\n" + INCLUDE + "UsePAM yes\n", {}),
     "include in a match": ("UsePAM yes\nMatch User eve\n" + INCLUDE, {}),
@@ -276,8 +359,14 @@ def policies() -> Dict[str, Any]:
             flipped = attempt(ssh_password_login, login=not login)
             with Sshd():
                 got.append(by_password(PASSWORD))
-            seen["%s %s" % (name, login)] = {"first": first, "again": again, "got": got, "flipped": flipped[1],
-                                             "stays": stays, "check": call("/usr/sbin/sshd", "-t")}
+            seen["%s %s" % (name, login)] = {
+                "first": first,
+                "again": again,
+                "got": got,
+                "flipped": flipped[1],
+                "stays": stays,
+                "check": call("/usr/sbin/sshd", "-t"),
+            }
     return seen
 
 
@@ -291,13 +380,29 @@ def trouble() -> Dict[str, Any]:
     apply(users, password=PASSWORD)
     seen: Dict[str, Any] = {}
     for name, config, login, keys in (
-            ("faulty", INCLUDE + "UsePAM yes\nNoSuchKeyword yes\n", False, ()),
-            ("methods", INCLUDE + "UsePAM yes\nAuthenticationMethods publickey,keyboard-interactive\n", False, ()),
-            ("match", INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication yes\n", False, ()),
-            ("match on", INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication no\n", True, ()),
-            ("match on, keys", INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication no\n", True, ("a key",)),
-            ("others", INCLUDE + "UsePAM yes\nMatch Address 10.0.0.0/8\nPasswordAuthentication yes\n", False, ()),
-            ("methods on", INCLUDE + "AuthenticationMethods publickey,password\n", True, ())):
+        ("faulty", INCLUDE + "UsePAM yes\nNoSuchKeyword yes\n", False, ()),
+        (
+            "methods",
+            INCLUDE + "UsePAM yes\nAuthenticationMethods publickey,keyboard-interactive\n",
+            False,
+            (),
+        ),
+        ("match", INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication yes\n", False, ()),
+        ("match on", INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication no\n", True, ()),
+        (
+            "match on, keys",
+            INCLUDE + "UsePAM yes\nMatch User bob\nPasswordAuthentication no\n",
+            True,
+            ("a key",),
+        ),
+        (
+            "others",
+            INCLUDE + "UsePAM yes\nMatch Address 10.0.0.0/8\nPasswordAuthentication yes\n",
+            False,
+            (),
+        ),
+        ("methods on", INCLUDE + "AuthenticationMethods publickey,password\n", True, ()),
+    ):
         call("sh", "-c", "rm -f %s/*" % DROP_INS)
         put(CONFIG, config)
         before = files()
@@ -307,7 +412,9 @@ def trouble() -> Dict[str, Any]:
 
 
 def no_host_keys() -> Dict[str, Any]:
-    """sshd finds no key: that is no fault of its configuration, and one that is faulty is still found."""
+    """sshd finds no key: that is no fault of its configuration, and one that is faulty is still
+    found.
+    """
     call("sh", "-c", "rm -rf /run/sshd /etc/ssh/ssh_host_*")
     put(CONFIG, INCLUDE + "UsePAM yes\n")
     good = attempt(ssh_password_login, login=False)
@@ -337,7 +444,9 @@ def running() -> Dict[str, Any]:
 
 
 def local_match() -> Dict[str, Any]:
-    """A configuration that names another file for logins from this host itself: the key is for those from elsewhere."""
+    """A configuration that names another file for logins from this host itself: the key is for
+    those from elsewhere.
+    """
     must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
     must("ip", "address", "add", "10.9.8.7/32", "dev", "lo")
     apply(users)
@@ -347,11 +456,15 @@ def local_match() -> Dict[str, Any]:
         put(CONFIG, "UsePAM no\nMatch %s\nAuthorizedKeysFile /etc/ssh/local/%%u\n" % condition)
         first = attempt(ssh_authorized_keys, login=False, keys=(get("/run/key.pub"),))
         with Sshd():
-            seen[condition] = [first, log_in("", "-i", "/run/key", "-o", "BatchMode=yes", "-o", "HostName=10.9.8.7")]
+            seen[condition] = [
+                first,
+                log_in("", "-i", "/run/key", "-o", "BatchMode=yes", "-o", "HostName=10.9.8.7"),
+            ]
     return seen
 
 
-# What may keep bob out, though his key is right: sshd's configuration, and shadow's fields from the second to the eighth.
+# What may keep bob out, though his key is right: sshd's configuration, and shadow's fields from the
+# second to the eighth.
 RULES: Dict[str, Tuple[str, str]] = {
     "nothing": ("UsePAM yes\n", "*:DAY:0:99999:7::"),
     "allow users": ("AllowUsers eve root\n", "*:DAY:0:99999:7::"),
@@ -360,7 +473,10 @@ RULES: Dict[str, Tuple[str, str]] = {
     "deny users": ("DenyUsers eve b*\n", "*:DAY:0:99999:7::"),
     "deny groups": ("DenyGroups sudo\n", "*:DAY:0:99999:7::"),
     "match": ("Match User bob\nAllowGroups root\n", "*:DAY:0:99999:7::"),
-    "match local": ("AllowUsers bob\nMatch Address 192.0.2.0/24\nAllowUsers eve\n", "*:DAY:0:99999:7::"),
+    "match local": (
+        "AllowUsers bob\nMatch Address 192.0.2.0/24\nAllowUsers eve\n",
+        "*:DAY:0:99999:7::",
+    ),
     "no negation": ("AllowUsers !eve\n", "*:DAY:0:99999:7::"),
     "no negation either": ("AllowGroups !bob *\nDenyUsers !eve\n", "*:DAY:0:99999:7::"),
     "from here": ("AllowUsers bob@127.0.0.0/8\n", "*:DAY:0:99999:7::"),
@@ -383,18 +499,25 @@ def rules() -> Dict[str, Any]:
     apply(users, groups=("adm", "sudo"))
     key = get("/run/key.pub")
     apply(ssh_authorized_keys, login=False, keys=(key,))
-    others = [line for line in get("/etc/shadow").split("\n") if line and not line.startswith("bob:")]
+    others = [
+        line for line in get("/etc/shadow").split("\n") if line and not line.startswith("bob:")
+    ]
     seen: Dict[str, Any] = {}
     for name, (config, fields) in RULES.items():
         put(CONFIG, config)
         today = int(time.time() // 86400)
-        put("/etc/shadow", "\n".join(others + ["bob:%s:" % fields.replace("DAY", str(today))]) + "\n")
+        put(
+            "/etc/shadow",
+            "\n".join(others + ["bob:%s:" % fields.replace("DAY", str(today))]) + "\n",
+        )
         apply(users, groups=("adm", "sudo"))  # which may mend what is there
         said = attempt(ssh_authorized_keys, login=False, keys=(key,))
         with Sshd():
             seen[name] = [said, log_in("", "-i", "/run/key", "-o", "BatchMode=yes")]
     put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\nAllowUsers eve\n")
-    seen["password"] = [attempt(module, password=PASSWORD) for module in (users, ssh_authorized_keys)]
+    seen["password"] = [
+        attempt(module, password=PASSWORD) for module in (users, ssh_authorized_keys)
+    ]
     put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\n")
     seen["renewed"] = [attempt(ssh_authorized_keys, password=PASSWORD)]
     with Sshd():
@@ -410,16 +533,36 @@ def argv() -> Dict[str, Any]:
 
 
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
-    chpasswd, pam_refuses, no_pam, weak_default, busybox, busybox_passwd, openssl, mkpasswd, passwd, no_tool,
-    tool_that_blabs, another_password, locked, policies, trouble, no_host_keys, running,
-    local_match, rules, argv]
+    chpasswd,
+    pam_refuses,
+    no_pam,
+    weak_default,
+    busybox,
+    busybox_passwd,
+    openssl,
+    mkpasswd,
+    passwd,
+    no_tool,
+    tool_that_blabs,
+    another_password,
+    locked,
+    policies,
+    trouble,
+    no_host_keys,
+    running,
+    local_match,
+    rules,
+    argv,
+]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))
     must("ip", "link", "set", "lo", "up")
     must("ssh-keygen", "-A")
     call("mkdir", "-p", DROP_INS)
-    call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")  # a wrong password costs no time
+    call(
+        "sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth"
+    )  # a wrong password costs no time
     logging.getLogger("lightinit").setLevel(logging.DEBUG)
     logging.getLogger("lightinit").addHandler(SAID)
     print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))

@@ -1,7 +1,9 @@
-"""Run by test_media_real.py in a mount namespace of its own, whose mounts are shared as systemd makes them.
+"""Run by test_media_real.py in a mount namespace of its own, whose mounts are shared as systemd
+makes them.
 
 Prints one JSON document: what it saw.
 """
+
 from __future__ import annotations
 
 import json
@@ -43,11 +45,17 @@ def is_free(device: str) -> bool:
 
 
 def mounted(device: str) -> Dict[str, Any]:
-    """The reader's own mount, of a file system that this kernel has; and what is left when it is killed."""
+    """The reader's own mount, of a file system that this kernel has; and what is left when it is
+    killed.
+    """
     before = mounts()
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", MOUNTER % here, device], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, universal_newlines=True)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", MOUNTER % here, device],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert process.stdout is not None
     said = process.stdout.readline()
     try:
@@ -55,7 +63,12 @@ def mounted(device: str) -> Dict[str, Any]:
         busy = False
     except OSError:
         busy = True
-    seen = {"said": said, "busy": busy, "during": mounts() == before, "shared": any("shared:" in each for each in before)}
+    seen = {
+        "said": said,
+        "busy": busy,
+        "during": mounts() == before,
+        "shared": any("shared:" in each for each in before),
+    }
     process.kill()
     process.wait()
     return dict(seen, free=is_free(device), after=mounts() == before)
@@ -64,8 +77,16 @@ def mounted(device: str) -> Dict[str, Any]:
 def by_tools(*devices: str) -> Dict[str, Any]:
     """Each device or image, with each of the tools alone, and with none of them."""
     folders = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
-    paths = {name: sorted({os.path.realpath(os.path.join(folder, name)) for folder in folders
-                           if os.path.exists(os.path.join(folder, name))}) for name in TOOLS}
+    paths = {
+        name: sorted(
+            {
+                os.path.realpath(os.path.join(folder, name))
+                for folder in folders
+                if os.path.exists(os.path.join(folder, name))
+            }
+        )
+        for name in TOOLS
+    }
     seen: Dict[str, Any] = {"missing": [name for name in TOOLS if not paths[name]]}
     for only in TOOLS + ("none",):
         hidden = [path for name in TOOLS if name != only for path in paths[name]]
@@ -79,7 +100,9 @@ def by_tools(*devices: str) -> Dict[str, Any]:
                 pass
             medium = search.result(0)
             search.stop()
-            seen[only][device] = [medium.how, medium.data.decode()] if medium else ["nothing", search.tried[0][1]]
+            seen[only][device] = (
+                [medium.how, medium.data.decode()] if medium else ["nothing", search.tried[0][1]]
+            )
         for path in hidden:
             subprocess.run(["umount", path], check=True)
     return seen

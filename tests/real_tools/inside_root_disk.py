@@ -1,9 +1,12 @@
-"""Run by test_root_disk_real.py in a mount namespace of its own: a disk in memory, made larger, and the module on it.
+"""Run by test_root_disk_real.py in a mount namespace of its own: a disk in memory, made larger, and
+the module on it.
 
-The disk is a loop device. For the module's run a second process makes the disk's file system its /, as pivot_root does
-at a boot, with this machine's programs mounted into it: so the module finds its root as it does on a VM. Prints one JSON
+The disk is a loop device. For the module's run a second process makes the disk's file system its /,
+as pivot_root does at a boot, with this machine's programs mounted into it: so the module finds its
+root as it does on a VM. Prints one JSON
 document: what was seen. What it attaches it detaches, upon failure too.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,22 +22,38 @@ from lightinit.modules import root_disk
 
 MIB = 1024 * 1024
 MEMORY, IMAGE, ROOT = "/mnt", "/mnt/lightinit-root-disk.img", "/mnt/root"
-MKFS = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"], "btrfs": ["mkfs.btrfs", "-q", "-f"],
-        "vfat": ["mkfs.vfat"]}
-CHECK = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"], "btrfs": ["btrfs", "check", "--readonly"]}
+MKFS = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+    "vfat": ["mkfs.vfat"],
+}
+CHECK = {
+    "ext4": ["e2fsck", "-fn"],
+    "xfs": ["xfs_repair", "-n"],
+    "btrfs": ["btrfs", "check", "--readonly"],
+}
 BOOT_CODE = bytes(range(256)) + b"boot code"
 
 
 def capabilities() -> List[str]:
     """The command that takes away what lightinit.service takes away."""
-    with open(os.path.join(os.path.dirname(__file__), "../../systemd/lightinit.service"), encoding="utf-8") as handle:
+    with open(
+        os.path.join(os.path.dirname(__file__), "../../systemd/lightinit.service"), encoding="utf-8"
+    ) as handle:
         lines = [line for line in handle if line.startswith("CapabilityBoundingSet=~")]
-    names = [name[len("CAP_"):].lower() for line in lines for name in line.strip().partition("~")[2].split()]
+    names = [
+        name[len("CAP_") :].lower()
+        for line in lines
+        for name in line.strip().partition("~")[2].split()
+    ]
     return ["setpriv", "--bounding-set", ",".join("-" + name for name in names)]
 
 
 def must(*argv: str, stdin: str = "") -> str:
-    ended = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    ended = subprocess.run(
+        argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+    )
     if ended.returncode:
         raise SystemExit("%s: %s" % (" ".join(argv), ended.stdout))
     return ended.stdout.strip()
@@ -46,7 +65,9 @@ def number(path: str) -> int:
 
 
 class Disk:
-    """A disk with a table, or with none, and a file system as root; it is attached anew when it has become larger."""
+    """A disk with a table, or with none, and a file system as root; it is attached anew when it has
+    become larger.
+    """
 
     def __init__(self, wish: Dict[str, Any]) -> None:
         self.wish = wish
@@ -92,8 +113,11 @@ class Disk:
 
     def table(self) -> List[str]:
         """The partitions, without the device's name and without the size of the one that grows."""
-        return [line.replace(self.device, "") for line in must("sfdisk", "--dump", self.device).split("\n")
-                if not line.startswith(("device:", "last-lba:"))]
+        return [
+            line.replace(self.device, "")
+            for line in must("sfdisk", "--dump", self.device).split("\n")
+            if not line.startswith(("device:", "last-lba:"))
+        ]
 
     def facts(self) -> Dict[str, Any]:
         name = os.path.basename(self.root)
@@ -135,7 +159,13 @@ def apply(hidden: List[str]) -> None:
     for _ in range(2):
         try:
             outcome = root_disk.apply(Instance("real"), System("/"), {})
-            said.append({"message": outcome.message, "warnings": outcome.warnings, "skipped": outcome.skipped})
+            said.append(
+                {
+                    "message": outcome.message,
+                    "warnings": outcome.warnings,
+                    "skipped": outcome.skipped,
+                }
+            )
         except ProvisioningError as error:
             said.append({"error": str(error)})
     print(json.dumps(said))
@@ -150,22 +180,47 @@ def run(wish: Dict[str, Any]) -> None:
         for command in wish.get("before", ()):
             must("sh", "-c", command.replace("DISK", disk.device))
         before = disk.facts()
-        second = ["unshare", "--mount", sys.executable, "-B", __file__, "apply", json.dumps(wish["hidden"])]
-        ended = subprocess.run(capabilities() + second,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=100)
+        second = [
+            "unshare",
+            "--mount",
+            sys.executable,
+            "-B",
+            __file__,
+            "apply",
+            json.dumps(wish["hidden"]),
+        ]
+        ended = subprocess.run(
+            capabilities() + second,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=100,
+        )
         if ended.returncode:
             raise SystemExit(ended.stderr.decode())
         after = disk.facts()
         with open(ROOT + "/data", "rb") as handle:
             kept = handle.read() == b"precious" * 100000
         must("umount", ROOT)
-        check = subprocess.run(CHECK[wish["kind"]] + [disk.root], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        check = subprocess.run(
+            CHECK[wish["kind"]] + [disk.root], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         verify = must("sfdisk", "--verify", disk.device) if wish["table"] else ""
         with open(disk.device, "rb") as handle:
             booted = handle.read(len(BOOT_CODE)) == BOOT_CODE
-        print(json.dumps({"said": json.loads(ended.stdout.decode().strip().split("\n")[-1]), "before": before,
-                          "after": after, "kept": kept, "check": check.returncode, "verify": verify,
-                          "boot_code": booted}))
+        print(
+            json.dumps(
+                {
+                    "said": json.loads(ended.stdout.decode().strip().split("\n")[-1]),
+                    "before": before,
+                    "after": after,
+                    "kept": kept,
+                    "check": check.returncode,
+                    "verify": verify,
+                    "boot_code": booted,
+                }
+            )
+        )
     finally:
         subprocess.run(["umount", "--lazy", ROOT], stderr=subprocess.DEVNULL)
         disk.detach()

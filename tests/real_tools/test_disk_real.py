@@ -1,8 +1,10 @@
-"""ephemeral_disk with this machine's own sfdisk, mkfs, mount and mkswap on loop devices, and NTFS by ntfs-3g.
+"""ephemeral_disk with this machine's own sfdisk, mkfs, mount and mkswap on loop devices, and NTFS
+by ntfs-3g.
 
-Each test runs tests/real_tools/inside_disk.py in a mount namespace of its own; the last one looks that nothing of this
-machine has changed.
+Each test runs tests/real_tools/inside_disk.py in a mount namespace of its own; the last one looks
+that nothing of this machine has changed.
 """
+
 from __future__ import annotations
 
 import json
@@ -16,8 +18,21 @@ import pytest
 from tests.real_tools.test_users_real import HERE, IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_disk.py")
-TOOLS = ("losetup", "sfdisk", "partx", "blockdev", "blkid", "findmnt", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "xfs_repair",
-         "mkswap", "mkfs.ntfs", "ntfs-3g")
+TOOLS = (
+    "losetup",
+    "sfdisk",
+    "partx",
+    "blockdev",
+    "blkid",
+    "findmnt",
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "mkfs.btrfs",
+    "xfs_repair",
+    "mkswap",
+    "mkfs.ntfs",
+    "ntfs-3g",
+)
 OURS = "LABEL=lightinit /mnt/resource %s %snofail 0 2 # lightinit\n"
 BEFORE = "UUID=1 / ext4 defaults 0 1\n"
 
@@ -33,30 +48,60 @@ MARKS = marks()
 
 def inside(scenario: str) -> Dict[str, Any]:
     """Run one scenario of inside_disk.py and give what it saw."""
-    reason = why_not(*TOOLS) or ("" if os.path.exists("/dev/loop-control") else "there are no loop devices")
+    reason = why_not(*TOOLS) or (
+        "" if os.path.exists("/dev/loop-control") else "there are no loop devices"
+    )
     if reason and not IN_CI:
         pytest.skip(reason)
     assert not reason
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
     ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", INSIDE, scenario, str(os.stat("/etc").st_dev)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=600,
-        cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+        [
+            "unshare",
+            "--mount",
+            "--fork",
+            sys.executable,
+            "-B",
+            INSIDE,
+            scenario,
+            str(os.stat("/etc").st_dev),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=600,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
 
-@pytest.mark.parametrize("scenario, kind, start, options", [
-    ("mbr", "ext4", 128, "defaults,"), ("gpt", "ext4", 2048, "defaults,"), ("blank", "ext4", 2048, "defaults,"),
-    ("mbr_xfs", "xfs", 128, "defaults,"), ("blank_xfs", "xfs", 2048, "noatime,")])
-def test_a_fresh_disk_is_formatted_once_and_then_mounted(scenario: str, kind: str, start: int, options: str) -> None:
+@pytest.mark.parametrize(
+    "scenario, kind, start, options",
+    [
+        ("mbr", "ext4", 128, "defaults,"),
+        ("gpt", "ext4", 2048, "defaults,"),
+        ("blank", "ext4", 2048, "defaults,"),
+        ("mbr_xfs", "xfs", 128, "defaults,"),
+        ("blank_xfs", "xfs", 2048, "noatime,"),
+    ],
+)
+def test_a_fresh_disk_is_formatted_once_and_then_mounted(
+    scenario: str, kind: str, start: int, options: str
+) -> None:
     seen = inside(scenario)
     assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource", []]
     assert seen["second"] == ["resource disk DISK was mounted at /mnt/resource", []]
     assert seen["third"] == ["resource disk DISK mounted at /mnt/resource", []]
     assert seen["kept"] == "data\n" and seen["same"] and seen["fsck"] == 0
     assert seen["fstab"] == BEFORE + OURS % (kind, options)
-    assert seen["files"][0] == "DATALOSS_WARNING_README.txt" and seen["mount"].endswith("p1 " + kind)
+    assert seen["files"][0] == "DATALOSS_WARNING_README.txt" and seen["mount"].endswith(
+        "p1 " + kind
+    )
     assert seen["label"] == ["lightinit"] and not seen["mark"] and seen["mode"] == "40755"
     assert seen["table"].split(": ")[1].replace(" ", "").startswith("start=%d," % start)
     assert seen["table"].endswith("type=83")
@@ -69,7 +114,10 @@ def test_what_is_somebodys_stays_byte_for_byte() -> None:
         assert same, "%s was changed" % name
         assert fstab and not place, name
         for answer in answers:
-            assert len(answer) == 1 and answer[0].startswith("resource disk holds data ("), (name, answer)
+            assert len(answer) == 1 and answer[0].startswith("resource disk holds data ("), (
+                name,
+                answer,
+            )
             assert "it is left as it is" in answer[0]
     assert "found=NTFS with 1 files or folders" in seen["ntfs_with_a_file"][0][0][0]
     assert "found=an empty NTFS that has neither" in seen["ntfs_of_another_label"][0][0][0]
@@ -81,28 +129,46 @@ def test_a_fresh_disk_that_is_not_taken_stays_as_it_is() -> None:
     seen = inside("refusals")
     said = seen["said"]
     assert seen["same"] and seen["fstab"]
-    for name, why in (("not empty", "why=it is not empty"), ("mounted", "something else is mounted there"),
-                      ("link", "a symbolic link"), ("fstab", "/etc/fstab has /dev/sdz1 there")):
+    for name, why in (
+        ("not empty", "why=it is not empty"),
+        ("mounted", "something else is mounted there"),
+        ("link", "a symbolic link"),
+        ("fstab", "/etc/fstab has /dev/sdz1 there"),
+    ):
         assert said[name][0].startswith("mount point cannot be used (") and why in said[name][0]
     assert said["never"] == ["resource disk DISK left as it is, as the settings say", []]
     places = [name for name in said if name.startswith("place ")]
-    assert len(places) == 7 and all(said[name][0].startswith("mount point cannot be used (") for name in places)
+    assert len(places) == 7 and all(
+        said[name][0].startswith("mount point cannot be used (") for name in places
+    )
     options = [name for name in said if name.startswith("options ")]
-    assert len(options) == 4 and all(said[name][0].startswith("mount options cannot be used (") for name in options)
+    assert len(options) == 4 and all(
+        said[name][0].startswith("mount options cannot be used (") for name in options
+    )
     assert "name the whole disk, not a partition" in said["partition"][0]
     assert said["file"][0].startswith("device is not a disk (")
     assert said["missing"] == said["auto"] == ["no resource disk", []]
     assert said["no mkfs"][0].startswith("tool for the resource disk is missing (tool=mkfs.ext4)")
-    assert said["no mkfs.xfs"][0].startswith("tool for the resource disk is missing (tool=mkfs.xfs)")
+    assert said["no mkfs.xfs"][0].startswith(
+        "tool for the resource disk is missing (tool=mkfs.xfs)"
+    )
 
 
 def test_a_disk_that_somebody_uses() -> None:
     seen = inside("in_use")
-    assert "by=mounted at /run/there" in seen["mounted"][0] and "by=claimed" in seen["claimed"][0] and seen["same"]
+    assert (
+        "by=mounted at /run/there" in seen["mounted"][0]
+        and "by=claimed" in seen["claimed"][0]
+        and seen["same"]
+    )
     assert seen["moved"][1] == ["it is mounted at /mnt/other from the next boot on"]
-    assert seen["fstab"] == BEFORE + (OURS % ("ext4", "defaults,")).replace("/mnt/resource", "/mnt/other")
+    assert seen["fstab"] == BEFORE + (OURS % ("ext4", "defaults,")).replace(
+        "/mnt/resource", "/mnt/other"
+    )
     assert seen["then"] == ["resource disk DISK mounted at /mnt/other", []]
-    assert seen["late"] == ["resource disk DISK mounted at /mnt/resource", []], "what udev has not come to yet is waited for"
+    assert seen["late"] == ["resource disk DISK mounted at /mnt/resource", []], (
+        "what udev has not come to yet is waited for"
+    )
     assert seen["gone"] == ["no resource disk", []] and seen["fstab gone"] == BEFORE
 
 
@@ -120,9 +186,19 @@ def test_a_power_cut_at_any_step_is_completed(scenario: str) -> None:
     words = set()
     for was_mounted, again, found in seen["results"]:
         words.add(again[0])
-        assert again[1] == [] and (again[0] == "resource disk DISK was mounted at /mnt/resource") == was_mounted
-        assert found["label"] == ["lightinit"] and not found["mark"] and found["table"].endswith("type=83")
-        assert found["fstab"].count("# lightinit\n") == 1 and "DATALOSS_WARNING_README.txt" in found["files"]
+        assert (
+            again[1] == []
+            and (again[0] == "resource disk DISK was mounted at /mnt/resource") == was_mounted
+        )
+        assert (
+            found["label"] == ["lightinit"]
+            and not found["mark"]
+            and found["table"].endswith("type=83")
+        )
+        assert (
+            found["fstab"].count("# lightinit\n") == 1
+            and "DATALOSS_WARNING_README.txt" in found["files"]
+        )
     assert len(words) == 3, "crashes before, between and after"
 
 
@@ -137,12 +213,18 @@ def test_a_file_system_that_was_not_finished() -> None:
 def test_swap() -> None:
     seen = inside("swap")
     ours = BEFORE + OURS % ("ext4", "defaults,")
-    assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource, with 32 MiB of swap", []]
+    assert seen["first"] == [
+        "resource disk DISK formatted, mounted at /mnt/resource, with 32 MiB of swap",
+        [],
+    ]
     assert seen["file"] == ["100600", 0, 32 * 1024 * 1024, True] and seen["kind"] == "swap"
     assert seen["fstab"] == ours + "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n"
     assert seen["log"] == "swapon /mnt/resource/swapfile\n"
     assert seen["larger"][1:] == [[], 48 * 1024 * 1024]
-    assert "which is not enough" in seen["too large"][1][0] and seen["too large"][2:] == [ours, False]
+    assert "which is not enough" in seen["too large"][1][0] and seen["too large"][2:] == [
+        ours,
+        False,
+    ]
     assert "users may write to its top folder" in seen["open folder"][1][0]
     assert "is something else" in seen["link"][1][0] and seen["link"][2] == "mine"
     assert seen["again"][1] == [] and seen["none"][1:] == [[], False, ours]
@@ -151,18 +233,33 @@ def test_swap() -> None:
 
 def test_systemds_units() -> None:
     seen = inside("systemd")
-    assert seen["first"] == ["resource disk DISK formatted, mounted at /mnt/resource, with 16 MiB of swap", []]
-    assert seen["units"] == ["daemon-reload", "start mnt-resource.mount", "start mnt-resource-swapfile.swap", ""]
+    assert seen["first"] == [
+        "resource disk DISK formatted, mounted at /mnt/resource, with 16 MiB of swap",
+        [],
+    ]
+    assert seen["units"] == [
+        "daemon-reload",
+        "start mnt-resource.mount",
+        "start mnt-resource-swapfile.swap",
+        "",
+    ]
     # Swap is no more than pretended, so it is started again; nothing else is done.
     assert seen["second"][0].startswith("resource disk DISK was mounted") and seen["again"] == [
-        "start mnt-resource-swapfile.swap", ""]
+        "start mnt-resource-swapfile.swap",
+        "",
+    ]
     assert seen["failed"][0].startswith("resource disk could not be mounted (")
     assert "said=a dependency failed" in seen["failed"][0]
 
 
 def test_our_reader_of_ntfs_sees_what_ntfs_3g_sees() -> None:
     seen = inside("survey")
-    assert seen["missing"] == [] and seen["more"] == [] and seen["count"] == 415 and seen["big"] == [3 * 1024 * 1024]
+    assert (
+        seen["missing"] == []
+        and seen["more"] == []
+        and seen["count"] == 415
+        and seen["big"] == [3 * 1024 * 1024]
+    )
 
 
 def test_this_machine_is_as_it_was() -> None:

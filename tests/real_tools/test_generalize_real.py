@@ -1,8 +1,10 @@
-"""`lightinit generalize` and `clean --user` with this machine's own userdel, sudo, sshd, on copies in memory.
+"""`lightinit generalize` and `clean --user` with this machine's own userdel, sudo, sshd, on copies
+in memory.
 
-Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own; the last one looks that nothing of
-this machine has changed.
+Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own; the last one
+looks that nothing of this machine has changed.
 """
+
 from __future__ import annotations
 
 import json
@@ -16,12 +18,24 @@ import pytest
 from tests.real_tools.test_users_real import HERE, IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_image.py")
-WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/machine-id", "/etc/ssh",
-           "/var/log/journal")
+WATCHED = (
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/machine-id",
+    "/etc/ssh",
+    "/var/log/journal",
+)
 
 
 def marks() -> List[Any]:
-    return [(name, os.stat(name).st_mtime_ns, os.stat(name).st_ino) for name in WATCHED if os.path.exists(name)]
+    return [
+        (name, os.stat(name).st_mtime_ns, os.stat(name).st_ino)
+        for name in WATCHED
+        if os.path.exists(name)
+    ]
 
 
 BEFORE = marks()
@@ -33,11 +47,29 @@ def inside(scenario: str, *tools: str) -> Dict[str, Any]:
     if reason and not IN_CI:
         pytest.skip(reason)
     assert not reason
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
     ended = subprocess.run(
-        ["unshare", "--mount", "--uts", "--fork", sys.executable, "-B", INSIDE, scenario, str(os.stat("/etc").st_dev)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=180,
-        cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+        [
+            "unshare",
+            "--mount",
+            "--uts",
+            "--fork",
+            sys.executable,
+            "-B",
+            INSIDE,
+            scenario,
+            str(os.stat("/etc").st_dev),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=180,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
@@ -60,7 +92,12 @@ def test_a_user_who_is_logged_in_makes_the_image() -> None:
     assert seen["runs"], "no process was killed"
     assert "and the session went on" in seen["said"]
     check_gone(seen)
-    assert (seen["machine_id"], seen["hostname"], seen["left"], seen["keys"]) == ("", "localhost\n", [], [])
+    assert (seen["machine_id"], seen["hostname"], seen["left"], seen["keys"]) == (
+        "",
+        "localhost\n",
+        [],
+        [],
+    )
     assert seen["again"] == "nothing left to do"
 
 
@@ -68,7 +105,9 @@ def test_what_an_instance_of_the_image_gets() -> None:
     seen = inside("and_then_booted", "userdel")
     assert "no hostkeys available" in seen["without"], "what this test is about"
     assert "SSH host keys made" in seen["keys"] and seen["sshd"] == ""
-    assert "the SSH host keys stay: lightinit.service is not enabled" in seen["not_enabled"], "and sshd starts"
+    assert "the SSH host keys stay: lightinit.service is not enabled" in seen["not_enabled"], (
+        "and sshd starts"
+    )
     assert seen["user"] == "made user bob" and ".profile" in seen["facts"]["home"]
     assert "deep" not in seen["facts"]["home"]
     machine_id = seen["machine_id"].split("\n")[-1]

@@ -1,4 +1,7 @@
-"""The module ssh_host_keys with this machine's own ssh-keygen and sshd, in namespaces, on a copy of /etc in memory."""
+"""The module ssh_host_keys with this machine's own ssh-keygen and sshd, in namespaces, on a copy of
+/etc in memory.
+"""
+
 from __future__ import annotations
 
 import json
@@ -20,11 +23,30 @@ def inside(scenario: str) -> Dict[str, Any]:
     if reason and not IN_CI:
         pytest.skip(reason)
     assert not reason
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
     ended = subprocess.run(
-        ["unshare", "--mount", "--uts", "--net", "--fork", sys.executable, "-B", INSIDE, scenario,
-         str(os.stat("/etc").st_dev)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        universal_newlines=True, timeout=300, cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+        [
+            "unshare",
+            "--mount",
+            "--uts",
+            "--net",
+            "--fork",
+            sys.executable,
+            "-B",
+            INSIDE,
+            scenario,
+            str(os.stat("/etc").st_dev),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=300,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
@@ -47,7 +69,9 @@ def test_a_crash_at_any_point_lets_sshd_start() -> None:
 def test_a_sshd_that_runs_takes_the_new_keys() -> None:
     seen = inside("reload")
     assert seen["first"] and seen["second"] and seen["warnings"] == [] and seen["runs"]
-    assert seen["told"] == "1", "the second time its configuration was faulty, and it would have ended"
+    assert seen["told"] == "1", (
+        "the second time its configuration was faulty, and it would have ended"
+    )
     assert "sshd runs with the old host keys until it is restarted" in seen["faulty"][0]
 
 

@@ -1,10 +1,14 @@
-"""Passwords and the login with them, by this machine's own tools: chpasswd, passwd, openssl, busybox, sshd, ssh, sudo.
+"""Passwords and the login with them, by this machine's own tools: chpasswd, passwd, openssl,
+busybox, sshd, ssh, sudo.
 
-Each test runs tests/real_tools/inside_login.py in mount, UTS and network namespaces of its own, on a copy of /etc.
+Each test runs tests/real_tools/inside_login.py in mount, UTS and network namespaces of its own, on
+a copy of /etc.
 
-busybox with chpasswd and passwd comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built
-without them (as Debian's is), a script that takes the applets' options, and no others, stands in for it.
+busybox with chpasswd and passwd comes from the environment variable LIGHTINIT_BUSYBOX or from the
+PATH. Where it was built without them (as Debian's is), a script that takes the applets' options,
+and no others, stands in for it.
 """
+
 from __future__ import annotations
 
 import json
@@ -41,15 +45,38 @@ REFUSED = re.compile(r"bob@127\.0\.0\.1: Permission denied \(([\w,-]+)\)\.")
 
 def inside(scenario: str, *tools: str, box: str = "", before: Any = ()) -> Dict[str, Any]:
     """Run one scenario of inside_login.py, behind the command ``before``, and give what it saw."""
-    reason = why_not("sshd", "ssh", "ssh-keygen", "ssh-keyscan", "setsid", "ip", "useradd", "sudo", *tools)
+    reason = why_not(
+        "sshd", "ssh", "ssh-keygen", "ssh-keyscan", "setsid", "ip", "useradd", "sudo", *tools
+    )
     if reason and not IN_CI:
         pytest.skip(reason)
     assert not reason
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
     ended = subprocess.run(
-        ["unshare", "--mount", "--uts", "--net", "--fork", *before, sys.executable, "-B", INSIDE, scenario,
-         str(os.stat("/etc").st_dev), box], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        universal_newlines=True, timeout=300, cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+        [
+            "unshare",
+            "--mount",
+            "--uts",
+            "--net",
+            "--fork",
+            *before,
+            sys.executable,
+            "-B",
+            INSIDE,
+            scenario,
+            str(os.stat("/etc").st_dev),
+            box,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=300,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
@@ -57,8 +84,13 @@ def inside(scenario: str, *tools: str, box: str = "", before: Any = ()) -> Dict[
 def real_busybox(applet: str) -> str:
     """A busybox that has ``applet``, or ""."""
     for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
-        if path and applet in subprocess.run([path, "--list"], stdout=subprocess.PIPE,
-                                             universal_newlines=True).stdout.split():
+        if (
+            path
+            and applet
+            in subprocess.run(
+                [path, "--list"], stdout=subprocess.PIPE, universal_newlines=True
+            ).stdout.split()
+        ):
             return path
     return ""
 
@@ -82,7 +114,9 @@ def methods(said: str) -> str:
 
 
 def check(seen: Dict[str, Any], tool: str, first: str = "made user bob") -> None:
-    """What holds however a password was set: it opens the account, all of it is needed, and nobody has seen it."""
+    """What holds however a password was set: it opens the account, all of it is needed, and nobody
+    has seen it.
+    """
     assert (seen["first"], seen["tool"]) == ([first, []], [tool])
     assert seen["hash"].startswith("$") and seen["day"].strip("0")
     for pam, said in seen["logins"].items():
@@ -147,16 +181,22 @@ def test_a_tool_that_repeats_what_it_was_given() -> None:
     assert seen["first"][0] == "password could not be set"
     assert "chpasswd: bad line: bob:[...]" in seen["first"][1]
     said = "\n".join(seen["said"] + seen["first"])
-    assert said.count("bad line") == 4 and not [word for word in ("Tr0ub", "x&3", "horse") if word in said]
+    assert said.count("bad line") == 4 and not [
+        word for word in ("Tr0ub", "x&3", "horse") if word in said
+    ]
 
 
 def test_an_account_with_another_shell_and_another_password() -> None:
     seen = inside("another_password", "chpasswd")
     first = seen["first"][0]
-    assert first.startswith("user bob was there already; added ") and first.endswith(", the platform's password, sudo rule")
+    assert first.startswith("user bob was there already; added ") and first.endswith(
+        ", the platform's password, sudo rule"
+    )
     check(seen, "chpasswd", first)
     assert methods(seen["old"]) == "publickey,password" and seen["shell"] == "/bin/dash"
-    assert seen["none"] == ["user bob was there already"] * 4 and seen["kept"], "no password, or a struck out one"
+    assert seen["none"] == ["user bob was there already"] * 4 and seen["kept"], (
+        "no password, or a struck out one"
+    )
 
 
 @pytest.mark.parametrize("tool", ["useradd", "busybox"])
@@ -164,8 +204,9 @@ def test_without_a_password_the_account_is_open_for_keys_alone(tool: str, tmp_pa
     seen = inside("locked", box=find_busybox(tmp_path)[0] if tool == "busybox" else "")
     assert seen["first"] == ["made user bob", []] and seen["field"] == "*"
     for pam in ("yes", "no"):
-        assert [seen[pam][0]] + [methods(each) for each in seen[pam][1:]] == \
-            ["bob"] + 3 * ["publickey,password,keyboard-interactive"], pam
+        assert [seen[pam][0]] + [methods(each) for each in seen[pam][1:]] == ["bob"] + 3 * [
+            "publickey,password,keyboard-interactive"
+        ], pam
 
 
 def test_a_policy_in_force_whatever_the_image_says() -> None:
@@ -173,8 +214,11 @@ def test_a_policy_in_force_whatever_the_image_says() -> None:
     assert len(seen) == 2 * len(CONFIGS)
     for name, found in seen.items():
         on = name.endswith("True")
-        place = "/etc/ssh/sshd_config.d/00-lightinit.conf" if name.rsplit(" ", 1)[0] in ("include", "other drop-ins") else \
-            "/etc/ssh/sshd_config"
+        place = (
+            "/etc/ssh/sshd_config.d/00-lightinit.conf"
+            if name.rsplit(" ", 1)[0] in ("include", "other drop-ins")
+            else "/etc/ssh/sshd_config"
+        )
         word = "password login %s: " % ("on" if on else "off")
         assert found["first"] == [word + "put into " + place, []], name
         assert found["again"] == [word + "was there already, in " + place, []], name
@@ -185,16 +229,26 @@ def test_a_policy_in_force_whatever_the_image_says() -> None:
 
 def test_configurations_that_are_faulty_or_say_otherwise() -> None:
     seen = inside("trouble", "chpasswd")
-    for name, word in (("faulty", "line 3: Bad configuration option: NoSuchKeyword"),
-                       ("methods", "AuthenticationMethods cannot be satisfied")):
+    for name, word in (
+        ("faulty", "line 3: Bad configuration option: NoSuchKeyword"),
+        ("methods", "AuthenticationMethods cannot be satisfied"),
+    ):
         (reason, text), same = seen[name]
         assert reason == "sshd finds fault with its configuration" and word in text and same, name
-    warned: Dict[str, List[str]] = {name: seen[name][0][1] for name in ("match", "match on, keys", "others")}
+    warned: Dict[str, List[str]] = {
+        name: seen[name][0][1] for name in ("match", "match on, keys", "others")
+    }
     assert warned == {
         "match": ["sshd lets in bob with a password all the same: Match User bob"],
         "match on, keys": ["sshd does not let in bob with a password all the same: Match User bob"],
-        "others": ["sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8"]}
-    for name, why in (("match on", "Match User bob"), ("methods on", "authenticationmethods publickey,password")):
+        "others": [
+            "sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8"
+        ],
+    }
+    for name, why in (
+        ("match on", "Match User bob"),
+        ("methods on", "authenticationmethods publickey,password"),
+    ):
         reason, text = seen[name][0]
         assert reason == "password login is not in force" and "why=%s)" % why in text, name
     assert seen["left"] == []
@@ -202,8 +256,14 @@ def test_configurations_that_are_faulty_or_say_otherwise() -> None:
 
 def test_a_sshd_that_has_no_host_keys_yet() -> None:
     seen = inside("no_host_keys")
-    assert seen["good"] == ["password login off: put into /etc/ssh/sshd_config.d/00-lightinit.conf", []]
-    assert seen["bad"][0] == "sshd finds fault with its configuration" and "NoSuchKeyword" in seen["bad"][1]
+    assert seen["good"] == [
+        "password login off: put into /etc/ssh/sshd_config.d/00-lightinit.conf",
+        [],
+    ]
+    assert (
+        seen["bad"][0] == "sshd finds fault with its configuration"
+        and "NoSuchKeyword" in seen["bad"][1]
+    )
     assert seen["again"][1] == [] and seen["check"] == ""
 
 
@@ -216,7 +276,9 @@ def test_a_sshd_that_runs_takes_the_new_policy() -> None:
 def test_a_key_goes_where_sshd_looks_for_logins_from_elsewhere() -> None:
     seen = inside("local_match")
     added = "1 of 1 keys added to /home/bob/.ssh/authorized_keys"
-    assert seen == {condition: [[added, []], "bob"] for condition in ("Address 127.0.0.1,::1", "Host localhost")}
+    assert seen == {
+        condition: [[added, []], "bob"] for condition in ("Address 127.0.0.1,::1", "Host localhost")
+    }
 
 
 SHUT = {
@@ -227,17 +289,31 @@ SHUT = {
     "match": "AllowGroups in sshd's configuration: root",
     "match local": "AllowUsers in sshd's configuration: eve",
     "no negation": "AllowUsers in sshd's configuration: !eve",
-    "expired": "the account has expired", "expired, no PAM": "the account has expired",
+    "expired": "the account has expired",
+    "expired, no PAM": "the account has expired",
     "expired long ago": "the account has expired",
-    "locked, no PAM": "the account's password is locked (!), and sshd without PAM lets nobody in then",
-    "aged without one": "the account's password has aged out, PAM demands a new one, and there is no old one to give",
+    "locked, no PAM": (
+        "the account's password is locked (!), and sshd without PAM lets nobody in then"
+    ),
+    "aged without one": (
+        "the account's password has aged out, PAM demands a new one, and there is no old one to"
+        " give"
+    ),
     "aged for long": "the account's password has aged out, and PAM takes no new one any more",
 }
 AGED = "bob may be kept out: the account's password has aged out: the first login demands a new one"
-HANGS = "bob may be kept out: it hangs on where the login comes from: %s in sshd's configuration: %s"
+HANGS = (
+    "bob may be kept out: it hangs on where the login comes from: %s in sshd's configuration: %s"
+)
 OPEN = {
-    "nothing": [], "in a group": [], "no negation either": [], "locked": [], "aged": [AGED], "aged, no PAM": [AGED],
-    "from here": [HANGS % ("AllowUsers", "bob@127.0.0.0/8")], "not from there": [HANGS % ("DenyUsers", "bob@10.0.0.0/8")],
+    "nothing": [],
+    "in a group": [],
+    "no negation either": [],
+    "locked": [],
+    "aged": [AGED],
+    "aged, no PAM": [AGED],
+    "from here": [HANGS % ("AllowUsers", "bob@127.0.0.0/8")],
+    "not from there": [HANGS % ("DenyUsers", "bob@10.0.0.0/8")],
 }
 
 
@@ -251,20 +327,35 @@ def test_ready_means_that_sshds_lists_and_shadow_let_the_admin_in() -> None:
             assert said[0] == "nobody could log in" and "why=%s); " % SHUT[name] in said[1], name
         else:
             assert said == ["0 of 1 keys added to /home/bob/.ssh/authorized_keys", OPEN[name]], name
-        # What sshd says of a login from here does not hold for one from anywhere; and an aged password is asked for.
-        assert (got == "bob") == (name in OPEN and name != "aged" or name == "match local"), (name, got)
+        # What sshd says of a login from here does not hold for one from anywhere; and an aged
+        # password is asked for.
+        assert (got == "bob") == (name in OPEN and name != "aged" or name == "match local"), (
+            name,
+            got,
+        )
     assert seen["aged"][1].startswith("Password change required")
     assert "the platform's password" in made[0] and shut[0] == "nobody could log in"
     assert renewed == [["no keys given, and password login is on", []], "bob"]
 
 
 def test_no_program_gets_the_password_as_an_argument(tmp_path: Any) -> None:
-    """chpasswd is asked twice, since PAM refuses at first; strace sees all that is started, by whomever."""
+    """chpasswd is asked twice, since PAM refuses at first; strace sees all that is started, by
+    whomever.
+    """
     trace = str(tmp_path / "trace")
-    seen = inside("argv", "chpasswd", "strace",
-                  before=["strace", "-f", "-qq", "-e", "trace=execve", "-v", "-s", "65536", "-o", trace])
+    seen = inside(
+        "argv",
+        "chpasswd",
+        "strace",
+        before=["strace", "-f", "-qq", "-e", "trace=execve", "-v", "-s", "65536", "-o", trace],
+    )
     assert seen["first"] == ["made user bob", []]
     with open(trace, encoding="utf-8") as handle:
         started = handle.read()
     assert started.count('"/usr/sbin/chpasswd"') >= 4
-    assert "#$%&'()" not in started and "ABCDEFGHIJK" not in started and "$6$" not in started and "$y$" not in started
+    assert (
+        "#$%&'()" not in started
+        and "ABCDEFGHIJK" not in started
+        and "$6$" not in started
+        and "$y$" not in started
+    )

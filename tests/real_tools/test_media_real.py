@@ -1,4 +1,5 @@
 """Provisioning media on real block devices, read with real tools, and a disk that really hangs."""
+
 from __future__ import annotations
 
 import contextlib
@@ -45,8 +46,12 @@ def deadline() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loop(image: str) -> Iterator[str]:
-    device = subprocess.run(["losetup", "--read-only", "--find", "--show", image], check=True, stdout=subprocess.PIPE,
-                            universal_newlines=True).stdout.strip()
+    device = subprocess.run(
+        ["losetup", "--read-only", "--find", "--show", image],
+        check=True,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    ).stdout.strip()
     try:
         yield device
     finally:
@@ -54,16 +59,35 @@ def loop(image: str) -> Iterator[str]:
 
 
 def inside(scenario: str, *arguments: str) -> Any:
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
-    ended = subprocess.run(["unshare", "--mount", "--propagation", "shared", sys.executable, "-B",
-                            os.path.join(FOLDER, "inside_media.py"), scenario, *arguments], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, cwd=HERE,
-                           env=dict(os.environ, PYTHONPATH=path))
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
+    ended = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "shared",
+            sys.executable,
+            "-B",
+            os.path.join(FOLDER, "inside_media.py"),
+            scenario,
+            *arguments,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
 
-def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(tmp_path: Path) -> None:
+def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(
+    tmp_path: Path,
+) -> None:
     need("mkfs.ext4", "losetup")
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "OVF-ENV.XML").write_bytes(DOCUMENT)
@@ -74,7 +98,9 @@ def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(t
     point, rest = seen["said"].split(" ", 1)
     assert "the document" in rest and device in rest
     options = re.search(r" %s (\S+) " % point, rest)
-    assert options is not None and {"ro", "nosuid", "nodev", "noexec"} <= set(options.group(1).split(","))
+    assert options is not None and {"ro", "nosuid", "nodev", "noexec"} <= set(
+        options.group(1).split(",")
+    )
     assert seen["busy"] and seen["shared"], "or nothing was tested"
     assert seen["during"] and seen["after"] and seen["free"]
 
@@ -112,7 +138,9 @@ def test_a_document_that_is_too_large_is_not_read_whole(images: Dict[str, str]) 
             media_reader.look(images[kind], len(DOCUMENT) - 1, False)
 
 
-def test_a_damaged_image_gives_no_document_or_the_document(images: Dict[str, str], tmp_path: Path) -> None:
+def test_a_damaged_image_gives_no_document_or_the_document(
+    images: Dict[str, str], tmp_path: Path
+) -> None:
     with open(images["azure"], "rb") as handle:
         data = handle.read()
     for length in (0, 30000, 33000, 40000, 300000, len(data) // 2, len(data) - 400000):
@@ -138,7 +166,9 @@ def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> No
 def test_loop_devices_are_looked_at_last(images: Dict[str, str]) -> None:
     with loop(images["azure"]) as device:
         found = [each.path for each in media_devices.candidates(System("/"))]
-        assert device in found and all(path.startswith("/dev/loop") for path in found[found.index(device):])
+        assert device in found and all(
+            path.startswith("/dev/loop") for path in found[found.index(device) :]
+        )
 
 
 def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path) -> None:
@@ -148,7 +178,9 @@ def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path
         os.mknod(str(tmp_path / "dev/sr0"), 0o600 | stat.S_IFBLK, os.stat(device).st_rdev)
         found = media_devices.candidates(System(str(tmp_path)))
         assert [(each.path, each.first) for each in found] == [("/dev/sr0", True)]
-        search = MediaSearch(System(str(tmp_path)), lambda data: data == DOCUMENT, find=lambda: found)
+        search = MediaSearch(
+            System(str(tmp_path)), lambda data: data == DOCUMENT, find=lambda: found
+        )
         search.start()
         medium = search.result(DEADLINE_S)
         search.stop()
@@ -162,11 +194,22 @@ class HangingDisk:
     """A disk whose reads are not answered from a byte on."""
 
     def __init__(self, image: str, hangs_from: int) -> None:
-        self._argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-B",
-                      os.path.join(FOLDER, "hanging_disk.py"), image, str(hangs_from)]
+        self._argv = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            sys.executable,
+            "-B",
+            os.path.join(FOLDER, "hanging_disk.py"),
+            image,
+            str(hangs_from),
+        ]
 
     def __enter__(self) -> str:
-        self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+        self._process = subprocess.Popen(
+            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
+        )
         assert self._process.stdout is not None
         self.device = self._process.stdout.readline().strip()
         assert self.device.startswith("/dev/loop")
@@ -202,8 +245,12 @@ def state_of(pid: int) -> str:
 def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: int) -> None:
     need("losetup")
     with HangingDisk(images["azure"], hangs_from) as hanging, loop(images["udf"]) as good:
-        search = MediaSearch(System("/"), lambda data: data == DOCUMENT, look_limit_s=1.0,
-                             find=lambda: [Candidate(hanging, True), Candidate(good, False)])
+        search = MediaSearch(
+            System("/"),
+            lambda data: data == DOCUMENT,
+            look_limit_s=1.0,
+            find=lambda: [Candidate(hanging, True), Candidate(good, False)],
+        )
         search.start()
         medium = search.result(DEADLINE_S)
         search.stop()
@@ -222,10 +269,18 @@ def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: i
 
 def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, str]) -> None:
     need("losetup")
-    mounter = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, %r); "
-               "from lightinit.host import media_reader; media_reader.mount(sys.argv[2], 'ext4')" % HERE]
+    mounter = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        "import sys; sys.path.insert(0, %r); "
+        "from lightinit.host import media_reader; media_reader.mount(sys.argv[2], 'ext4')" % HERE,
+    ]
     with HangingDisk(images["azure"], 0) as hanging:
-        search = MediaSearch(System("/"), lambda data: True, hanging, look_limit_s=1.0, command=mounter)
+        search = MediaSearch(
+            System("/"), lambda data: True, hanging, look_limit_s=1.0, command=mounter
+        )
         search.start()
         while not search.tried:
             assert search.result(0.05) is None

@@ -1,11 +1,15 @@
-"""The modules with this machine's own tools: useradd, busybox, visudo, sudo, doas, sshd, and a login through it.
+"""The modules with this machine's own tools: useradd, busybox, visudo, sudo, doas, sshd, and a
+login through it.
 
-Each test runs tests/real_tools/inside.py in mount and UTS namespaces of its own, on a copy of /etc and an empty /home
-in memory: this machine's accounts and its name stay as they are, which the last test checks.
+Each test runs tests/real_tools/inside.py in mount and UTS namespaces of its own, on a copy of /etc
+and an empty /home in memory: this machine's accounts and its name stay as they are, which the last
+test checks.
 
-busybox comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built without adduser (as
-Debian's is), a script that takes the applet's options, and no others, stands in for it.
+busybox comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built
+without adduser (as Debian's is), a script that takes the applet's options, and no others, stands in
+for it.
 """
+
 from __future__ import annotations
 
 import json
@@ -22,7 +26,14 @@ from tests.real_tools.inside import LABELLED
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside.py")
 IN_CI = os.environ.get("CI") == "true"
-WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers", "/etc/hostname", "/etc/hosts")
+WATCHED = (
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/sudoers",
+    "/etc/hostname",
+    "/etc/hosts",
+)
 BUSYBOX = r"""#!/bin/sh
 # Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a home (-H).
 applet=${0##*/}
@@ -59,8 +70,11 @@ def why_not(*tools: str) -> str:
     for tool in ("unshare", "mount", "getent", "su") + tools:
         if shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
             return "the command %s is missing" % tool
-    probe = subprocess.run(["unshare", "--mount", "--uts", "--fork", "sh", "-c", "mount -t tmpfs none /mnt"],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    probe = subprocess.run(
+        ["unshare", "--mount", "--uts", "--fork", "sh", "-c", "mount -t tmpfs none /mnt"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return "" if probe.returncode == 0 else "namespaces may not be made here"
 
 
@@ -70,11 +84,30 @@ def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
     if reason and not IN_CI:
         pytest.skip(reason)
     assert not reason
-    path = os.pathsep.join([HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each])
+    path = os.pathsep.join(
+        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    )
     ended = subprocess.run(
-        ["unshare", "--mount", "--uts", "--fork", sys.executable, "-B", INSIDE, scenario, str(os.stat("/etc").st_dev), box],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120,
-        cwd=HERE, env=dict(os.environ, PYTHONPATH=path))
+        [
+            "unshare",
+            "--mount",
+            "--uts",
+            "--fork",
+            sys.executable,
+            "-B",
+            INSIDE,
+            scenario,
+            str(os.stat("/etc").st_dev),
+            box,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=120,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
@@ -119,10 +152,15 @@ def test_a_sudo_that_asks_for_roots_password_asks_the_admin_for_his_own() -> Non
 
 def test_a_sudo_that_does_not_know_all_of_the_settings() -> None:
     seen = inside("strange_visudo", "useradd", "sudo", "visudo", "chpasswd")
-    twice, rule = ["user bob was there already; added sudo rule", "user bob was there already"], "bob ALL=(ALL:ALL) ALL"
+    twice, rule = (
+        ["user bob was there already; added sudo rule", "user bob was there already"],
+        "bob ALL=(ALL:ALL) ALL",
+    )
     assert seen["runaspw"] == [twice, ["Defaults:bob !targetpw, !rootpw", rule, ""]]
     assert seen["targetpw"] == [twice, [rule, ""]]
-    assert seen["ALL"][0][0].startswith("privilege rules were found faulty") and seen["ALL"][1] == []
+    assert (
+        seen["ALL"][0][0].startswith("privilege rules were found faulty") and seen["ALL"][1] == []
+    )
 
 
 def test_a_group_of_the_name_is_there_already() -> None:
@@ -141,7 +179,9 @@ def test_with_password_login_sudo_asks_for_the_password_once_there_is_one() -> N
 
 def test_a_faulty_sudoers_is_not_made_worse() -> None:
     seen = inside("faulty_sudoers", "useradd", "visudo")
-    assert seen["error"].startswith("privilege rules were found faulty (path=/etc/sudoers, checker=visudo")
+    assert seen["error"].startswith(
+        "privilege rules were found faulty (path=/etc/sudoers, checker=visudo"
+    )
     assert "syntax error" in seen["error"]
     assert (seen["sudoers"], seen["left"]) == ("this is ((( no rule\n", [])
 
@@ -207,9 +247,13 @@ def test_doas_where_sudo_left_its_file() -> None:
 def test_a_sudoers_whose_sudo_is_gone() -> None:
     seen = inside("neither", "useradd", "sudo")
     check_account(seen)
-    assert seen["first"] == ["made user bob", [
-        "neither the program sudo nor doas is there: bob cannot become root before one is that reads the rule in "
-        "/etc/sudoers.d/90-lightinit-users"]]
+    assert seen["first"] == [
+        "made user bob",
+        [
+            "neither the program sudo nor doas is there: bob cannot become root before one is that"
+            " reads the rule in /etc/sudoers.d/90-lightinit-users"
+        ],
+    ]
     assert seen["second"][1] == seen["first"][1] and seen["sudo"] == "0"
 
 
@@ -217,7 +261,9 @@ def find_busybox(folder: Any) -> Tuple[str, str]:
     """(path, what it is)."""
     for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
         if path:
-            listed = subprocess.run([path, "--list"], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
+            listed = subprocess.run(
+                [path, "--list"], stdout=subprocess.PIPE, universal_newlines=True
+            ).stdout.split()
             if "adduser" in listed:
                 return path, "busybox"
     path = str(folder / "busybox")
@@ -250,10 +296,16 @@ def test_an_adduser_that_is_not_busyboxs_is_not_used() -> None:
 
 
 def test_a_login_by_each_file_that_sshd_may_name() -> None:
-    """The user has no password, sshd has no PAM, and the key alone opens the door; sudo works behind it."""
+    """The user has no password, sshd has no PAM, and the key alone opens the door; sudo works
+    behind it.
+    """
     seen = inside("ssh", "useradd", "sshd", "ssh", "ssh-keygen", "sudo")
-    files = {"default": "/home/bob/.ssh/authorized_keys", "own": "/home/bob/.keys/bob", "etc": "/etc/ssh/keys/bob",
-             "match": "/home/bob/matched"}
+    files = {
+        "default": "/home/bob/.ssh/authorized_keys",
+        "own": "/home/bob/.keys/bob",
+        "etc": "/etc/ssh/keys/bob",
+        "match": "/home/bob/matched",
+    }
     assert len(seen) == 8
     for name, (message, warnings, uid) in seen.items():
         assert message == "1 of 1 keys added to %s" % files[name.split()[0]], name
@@ -263,15 +315,28 @@ def test_a_login_by_each_file_that_sshd_may_name() -> None:
 def test_the_host_name() -> None:
     seen = inside("host")
     assert seen["live"] == "real-tools.example.org" and seen["static"] == "real-tools.example.org\n"
-    assert seen["hosts"] == "127.0.0.1 localhost\n127.0.1.1 real-tools.example.org real-tools printer\n"
-    assert seen["resolves"].split() == ["127.0.1.1", "real-tools.example.org", "real-tools", "printer"]
+    assert (
+        seen["hosts"]
+        == "127.0.0.1 localhost\n127.0.1.1 real-tools.example.org real-tools printer\n"
+    )
+    assert seen["resolves"].split() == [
+        "127.0.1.1",
+        "real-tools.example.org",
+        "real-tools",
+        "printer",
+    ]
     assert seen["again"] == seen["message"] == "host name is real-tools.example.org"
 
 
 def test_hosts_that_nothing_can_replace() -> None:
     seen = inside("hosts_mounted")
-    assert seen["message"] == "host name is real-tools.example.org" and seen["live"] == "real-tools.example.org"
-    assert len(seen["warnings"]) == 1 and seen["warnings"][0].startswith("/etc/hosts is left as it is: file cannot be")
+    assert (
+        seen["message"] == "host name is real-tools.example.org"
+        and seen["live"] == "real-tools.example.org"
+    )
+    assert len(seen["warnings"]) == 1 and seen["warnings"][0].startswith(
+        "/etc/hosts is left as it is: file cannot be"
+    )
 
 
 def test_selinux_labels_stay_with_what_is_replaced_and_are_looked_up_for_what_is_new() -> None:
@@ -281,13 +346,20 @@ def test_selinux_labels_stay_with_what_is_replaced_and_are_looked_up_for_what_is
     assert set(seen["labels"]) == set(LABELLED) and all(seen["replaced"].values()), seen["replaced"]
     for name, label in seen["labels"].items():
         assert label == "system_u:object_r:%s_t:s0" % name, name
-    assert seen["restored"] == ["/etc/hostname", "/etc/localtime", "/etc/sudoers.d/90-lightinit-users"]
+    assert seen["restored"] == [
+        "/etc/hostname",
+        "/etc/localtime",
+        "/etc/sudoers.d/90-lightinit-users",
+    ]
 
 
 def test_this_machine_is_left_as_it_is() -> None:
     def state() -> Any:
-        return [os.uname().nodename] + [(os.stat(name).st_ino, os.stat(name).st_mtime_ns)
-                                        for name in WATCHED if os.path.exists(name)]
+        return [os.uname().nodename] + [
+            (os.stat(name).st_ino, os.stat(name).st_mtime_ns)
+            for name in WATCHED
+            if os.path.exists(name)
+        ]
 
     before = state()
     inside("no_tools")

@@ -1,4 +1,7 @@
-"""Finding the network: which lease counts, which NIC is primary, what happens without a lease, and when to give up."""
+"""Finding the network: which lease counts, which NIC is primary, what happens without a lease, and
+when to give up.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -23,14 +26,26 @@ ONE_NIC = Scene((ETH0,), default_interface="eth0", wireserver_source="10.0.0.4")
 TWO_NICS = Scene((ETH0, ETH1), default_interface="eth0", wireserver_source="10.0.0.4")
 TO_WIRESERVER = "option unknown-121 20:a8:3f:81:10:a:0:0:1;"
 NM_FILE = "/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease"
-NM_DEVICE = ("[device]\nmanaged=true\n[dhcp4]\ndhcp4.ip_address=10.0.0.4\ndhcp4.private_245=a:9:8:7\n")
+NM_DEVICE = (
+    "[device]\nmanaged=true\n[dhcp4]\ndhcp4.ip_address=10.0.0.4\ndhcp4.private_245=a:9:8:7\n"
+)
 
 
-def block(address: str, interface: str = "eth0", option_245: str = "a:9:8:7", extra: str = "",
-          expire: str = "never") -> str:
+def block(
+    address: str,
+    interface: str = "eth0",
+    option_245: str = "a:9:8:7",
+    extra: str = "",
+    expire: str = "never",
+) -> str:
     option = "option unknown-245 %s;" % option_245 if option_245 else ""
-    return ("lease {\n interface \"%s\";\n fixed-address %s;\n %s %s\n expire %s;\n}\n"
-            % (interface, address, option, extra, expire))
+    return 'lease {\n interface "%s";\n fixed-address %s;\n %s %s\n expire %s;\n}\n' % (
+        interface,
+        address,
+        option,
+        extra,
+        expire,
+    )
 
 
 class Scenes:
@@ -60,15 +75,23 @@ class Host:
         self.system = System(str(root), self.clock)
         self.scenes = Scenes(scene)
 
-    def lease(self, text: str, path: str = "/var/lib/dhcp/dhclient.leases", written_s: float = 1000.0) -> None:
+    def lease(
+        self, text: str, path: str = "/var/lib/dhcp/dhclient.leases", written_s: float = 1000.0
+    ) -> None:
         put(self.root, path, text.encode(), written_s)
 
-    def find(self, timeout_s: float = 300.0, grace_s: float = 2.0, interface: str = "",
-             while_waiting: Optional[Callable[[], None]] = None) -> Network:
+    def find(
+        self,
+        timeout_s: float = 300.0,
+        grace_s: float = 2.0,
+        interface: str = "",
+        while_waiting: Optional[Callable[[], None]] = None,
+    ) -> Network:
         return find_network(self.system, timeout_s, grace_s, interface, while_waiting, self.scenes)
 
 
-# -- one NIC -------------------------------------------------------------------------------------------------------
+# -- one NIC
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_lease_that_is_there_is_taken_at_once(tmp_path: Path) -> None:
@@ -76,8 +99,9 @@ def test_a_lease_that_is_there_is_taken_at_once(tmp_path: Path) -> None:
     host.lease(block("10.0.0.4"))
     waited: List[int] = []
     found = host.find(while_waiting=lambda: waited.append(1))
-    assert found == Network("10.9.8.7", "eth0", "10.0.0.4", "dhclient", "/var/lib/dhcp/dhclient.leases",
-                            option_245=True)
+    assert found == Network(
+        "10.9.8.7", "eth0", "10.0.0.4", "dhclient", "/var/lib/dhcp/dhclient.leases", option_245=True
+    )
     assert host.clock.passed_s == 0
     assert host.scenes.looks == 1
     assert waited == []
@@ -85,7 +109,10 @@ def test_a_lease_that_is_there_is_taken_at_once(tmp_path: Path) -> None:
 
 def test_a_lease_that_comes_later_is_found(tmp_path: Path) -> None:
     host = Host(tmp_path, NOTHING)
-    host.clock.plan = [(5.0, lambda: host.lease(block("10.0.0.4"))), (7.0, host.scenes.become(ONE_NIC))]
+    host.clock.plan = [
+        (5.0, lambda: host.lease(block("10.0.0.4"))),
+        (7.0, host.scenes.become(ONE_NIC)),
+    ]
     waited: List[float] = []
     found = host.find(while_waiting=lambda: waited.append(host.clock.passed_s))
     assert found.wireserver == "10.9.8.7"
@@ -106,7 +133,9 @@ def test_the_network_is_looked_at_again_after_what_was_done_while_waiting(tmp_pa
 
 
 def test_a_clock_that_jumps_by_years_ends_no_lease_of_this_boot(tmp_path: Path) -> None:
-    """networkd notes how long a lease lasts: by the file's age it is over, by the address on the interface it is not."""
+    """networkd notes how long a lease lasts: by the file's age it is over, by the address on the
+    interface it is not.
+    """
     lease = "ADDRESS=10.0.0.4\nROUTER=10.0.0.1\nLIFETIME=3600\nOPTION_245=0a090807\n"
     host = Host(tmp_path, ONE_NIC)
     host.lease(lease, "/run/systemd/netif/leases/2", written_s=1000.0)
@@ -120,13 +149,19 @@ def test_a_stale_lease_never_wins(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.INFO, "lightinit")
     host = Host(tmp_path, NOTHING)
     host.lease(block("192.168.7.7"))
-    host.clock.plan = [(3.0, host.scenes.become(ONE_NIC)),
-                       (3.0, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases", 500.0))]
+    host.clock.plan = [
+        (3.0, host.scenes.become(ONE_NIC)),
+        (3.0, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases", 500.0)),
+    ]
     found = host.find()
     assert (found.address, found.source) == ("10.0.0.4", "/var/lib/dhcp/dhclient.eth0.leases")
-    said = [record.getMessage() for record in caplog.records if "passed over" in record.getMessage()]
-    assert said == ["lease file passed over: /var/lib/dhcp/dhclient.leases: "
-                    "its address 192.168.7.7 is on no interface now"]
+    said = [
+        record.getMessage() for record in caplog.records if "passed over" in record.getMessage()
+    ]
+    assert said == [
+        "lease file passed over: /var/lib/dhcp/dhclient.leases: "
+        "its address 192.168.7.7 is on no interface now"
+    ]
 
 
 def test_the_interface_is_the_one_that_has_the_address(tmp_path: Path) -> None:
@@ -137,7 +172,11 @@ def test_the_interface_is_the_one_that_has_the_address(tmp_path: Path) -> None:
 
 def test_the_newest_of_several_leases_for_an_interface(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
-    host.lease("interface=eth0\nip=10.0.0.4\nopt245=0a000001\n", "/run/lightinit/leases/eth0.udhcpc", 2000.0)
+    host.lease(
+        "interface=eth0\nip=10.0.0.4\nopt245=0a000001\n",
+        "/run/lightinit/leases/eth0.udhcpc",
+        2000.0,
+    )
     host.lease(block("10.0.0.4", option_245="a:0:0:2"), written_s=3000.0)
     host.lease("ADDRESS=10.0.0.4\nOPTION_245=0a000003\n", "/run/systemd/netif/leases/2", 1000.0)
     assert host.find().wireserver == "10.0.0.2"
@@ -153,9 +192,14 @@ def test_without_option_245_the_wellknown_address(tmp_path: Path) -> None:
     assert host.clock.passed_s == 0
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("", "it holds no unexpired lease"), (block("10.0.0.4", expire="4 2001/01/01 00:00:00"), "no unexpired lease"),
-    (block("10.0.0.4")[:-3], "no unexpired lease")])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it holds no unexpired lease"),
+        (block("10.0.0.4", expire="4 2001/01/01 00:00:00"), "no unexpired lease"),
+        (block("10.0.0.4")[:-3], "no unexpired lease"),
+    ],
+)
 def test_files_without_a_lease_are_passed_over(tmp_path: Path, text: str, reason: str) -> None:
     host = Host(tmp_path, ONE_NIC)
     host.lease(text)
@@ -169,25 +213,40 @@ def test_random_bytes_in_every_place_end_in_the_wellknown_address(tmp_path: Path
 
     chance = random.Random(7)
     host = Host(tmp_path, ONE_NIC)
-    for path in ("/run/systemd/netif/leases/2", NM_FILE, "/run/NetworkManager/devices/2",
-                 "/var/lib/dhcp/dhclient.leases", "/var/lib/dhcpcd/eth0.lease", "/run/lightinit/leases/a.udhcpc"):
+    for path in (
+        "/run/systemd/netif/leases/2",
+        NM_FILE,
+        "/run/NetworkManager/devices/2",
+        "/var/lib/dhcp/dhclient.leases",
+        "/var/lib/dhcpcd/eth0.lease",
+        "/run/lightinit/leases/a.udhcpc",
+    ):
         put(tmp_path, path, bytes(chance.randrange(256) for _ in range(999)))
     (tmp_path / "var/lib/dhclient/dhclient.leases").mkdir(parents=True)
     found = host.find()
     assert found.wireserver == WIRESERVER
-    for word in ("/var/lib/dhcpcd/eth0.lease: not a dhcp reply", "dhclient.leases: Is a directory",
-                 "/run/systemd/netif/leases/2: lease has no address"):
+    for word in (
+        "/var/lib/dhcpcd/eth0.lease: not a dhcp reply",
+        "dhclient.leases: Is a directory",
+        "/run/systemd/netif/leases/2: lease has no address",
+    ):
         assert word in found.warnings[0]
 
 
-# -- without a lease -----------------------------------------------------------------------------------------------
+# -- without a lease
+# -----------------------------------------------------------------------------------------------
 
 
 def test_an_address_and_a_route_are_enough_after_the_grace(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
     waited: List[int] = []
     found = host.find(while_waiting=lambda: waited.append(1))
-    assert (found.wireserver, found.interface, found.address, found.client) == (WIRESERVER, "eth0", "10.0.0.4", "")
+    assert (found.wireserver, found.interface, found.address, found.client) == (
+        WIRESERVER,
+        "eth0",
+        "10.0.0.4",
+        "",
+    )
     assert "no lease file is there" in found.warnings[0]
     assert host.clock.passed_s == 2.0
     assert waited == [1]
@@ -213,11 +272,24 @@ def test_the_grace_begins_anew_when_the_address_goes(tmp_path: Path) -> None:
     assert host.clock.passed_s == 12.0
 
 
-@pytest.mark.parametrize("scene", [
-    Scene(), NOTHING, Scene((ETH0,)),  # no route
-    Scene((replace(ETH0, addresses=("169.254.3.4",)),), default_interface="eth0", wireserver_source="169.254.3.4"),
-    Scene((replace(ETH0, addresses=("127.0.0.2",)),), default_interface="eth0", wireserver_source="127.0.0.2"),
-])
+@pytest.mark.parametrize(
+    "scene",
+    [
+        Scene(),
+        NOTHING,
+        Scene((ETH0,)),  # no route
+        Scene(
+            (replace(ETH0, addresses=("169.254.3.4",)),),
+            default_interface="eth0",
+            wireserver_source="169.254.3.4",
+        ),
+        Scene(
+            (replace(ETH0, addresses=("127.0.0.2",)),),
+            default_interface="eth0",
+            wireserver_source="127.0.0.2",
+        ),
+    ],
+)
 def test_what_is_no_network(tmp_path: Path, scene: Scene) -> None:
     host = Host(tmp_path, scene)
     with pytest.raises(ProvisioningError, match="no network before the deadline"):
@@ -243,40 +315,66 @@ def test_giving_up_says_what_was_seen(tmp_path: Path) -> None:
     with pytest.raises(ProvisioningError) as caught:
         host.find(timeout_s=0.5)
     assert caught.value.details["interfaces"] == "eth0 (carrier); eth1 (no carrier, 10.1.0.4)"
-    assert caught.value.details["leases"] == ("/var/lib/dhcp/dhclient.leases: "
-                                              "its address 192.168.7.7 is on no interface now")
+    assert (
+        caught.value.details["leases"]
+        == "/var/lib/dhcp/dhclient.leases: its address 192.168.7.7 is on no interface now"
+    )
     assert caught.value.details["default_route"] == "none"
     assert "DHCP client" in caught.value.details["hint"]
 
 
-# -- several NICs --------------------------------------------------------------------------------------------------
+# -- several NICs
+# --------------------------------------------------------------------------------------------------
 
 
 def lease(interface: str, wireserver: Optional[str] = None, routes: Sequence[str] = ()) -> Lease:
-    return Lease("dhclient", "10.0.0.1", interface, wireserver, routes=tuple(
-        Route(destination, "10.0.0.1") for destination in routes))
+    return Lease(
+        "dhclient",
+        "10.0.0.1",
+        interface,
+        wireserver,
+        routes=tuple(Route(destination, "10.0.0.1") for destination in routes),
+    )
 
 
-@pytest.mark.parametrize(("leases", "kernel", "default", "chosen"), [
-    # The leases' own routes come before everything else.
-    ([lease("a", "1.1.1.1"), lease("b", None, [WIRESERVER + "/32"])], [], "a", "b"),
-    ([lease("a", "1.1.1.1"), lease("b", None, [IMDS + "/32"])], [], "a", "b"),
-    ([lease("a", "1.1.1.1"), lease("b", None, ["168.63.129.0/24"])], [], "a", "b"),
-    ([lease("a", None, [IMDS + "/32"]), lease("b", None, [IMDS + "/32", WIRESERVER + "/32"])], [], "a", "b"),
-    # Then the kernel's.
-    ([lease("a", "1.1.1.1"), lease("b")], [KernelRoute(WIRESERVER + "/32", "b")], "a", "b"),
-    ([lease("a", "1.1.1.1"), lease("b")], [KernelRoute(WIRESERVER + "/32", "c")], "a", "a"),
-    # Shorter routes say nothing: default routes, a VPN's halves, the link-local network.
-    ([lease("a"), lease("b", None, ["0.0.0.0/0", "128.0.0.0/1", "169.254.0.0/16"])], [], "a", "a"),
-    ([lease("a"), lease("b", None, ["168.63.129.17/32"])], [], "a", "a"),
-    # Then the default route, then option 245, then the order.
-    ([lease("a", "1.1.1.1"), lease("b")], [], "b", "b"),
-    ([lease("a"), lease("b", "1.1.1.1")], [], "c", "b"),
-    ([lease("a"), lease("b", "1.1.1.1")], [], "", "b"),
-    ([lease("a"), lease("b")], [], "", "a"),
-    ([lease("a", "1.1.1.1"), lease("b", "1.1.1.1")], [], "", "a"),
-])
-def test_choose_lease(leases: List[Lease], kernel: List[KernelRoute], default: str, chosen: str) -> None:
+@pytest.mark.parametrize(
+    ("leases", "kernel", "default", "chosen"),
+    [
+        # The leases' own routes come before everything else.
+        ([lease("a", "1.1.1.1"), lease("b", None, [WIRESERVER + "/32"])], [], "a", "b"),
+        ([lease("a", "1.1.1.1"), lease("b", None, [IMDS + "/32"])], [], "a", "b"),
+        ([lease("a", "1.1.1.1"), lease("b", None, ["168.63.129.0/24"])], [], "a", "b"),
+        (
+            [
+                lease("a", None, [IMDS + "/32"]),
+                lease("b", None, [IMDS + "/32", WIRESERVER + "/32"]),
+            ],
+            [],
+            "a",
+            "b",
+        ),
+        # Then the kernel's.
+        ([lease("a", "1.1.1.1"), lease("b")], [KernelRoute(WIRESERVER + "/32", "b")], "a", "b"),
+        ([lease("a", "1.1.1.1"), lease("b")], [KernelRoute(WIRESERVER + "/32", "c")], "a", "a"),
+        # Shorter routes say nothing: default routes, a VPN's halves, the link-local network.
+        (
+            [lease("a"), lease("b", None, ["0.0.0.0/0", "128.0.0.0/1", "169.254.0.0/16"])],
+            [],
+            "a",
+            "a",
+        ),
+        ([lease("a"), lease("b", None, ["168.63.129.17/32"])], [], "a", "a"),
+        # Then the default route, then option 245, then the order.
+        ([lease("a", "1.1.1.1"), lease("b")], [], "b", "b"),
+        ([lease("a"), lease("b", "1.1.1.1")], [], "c", "b"),
+        ([lease("a"), lease("b", "1.1.1.1")], [], "", "b"),
+        ([lease("a"), lease("b")], [], "", "a"),
+        ([lease("a", "1.1.1.1"), lease("b", "1.1.1.1")], [], "", "a"),
+    ],
+)
+def test_choose_lease(
+    leases: List[Lease], kernel: List[KernelRoute], default: str, chosen: str
+) -> None:
     assert choose_lease(leases, kernel, default).interface == chosen
 
 
@@ -288,19 +386,32 @@ def test_the_nic_whose_lease_leads_to_the_platform_is_primary(tmp_path: Path) ->
 
 
 def test_a_second_nic_that_is_first_waits_for_the_other(tmp_path: Path) -> None:
-    alone = Scene((replace(ETH0, addresses=()), ETH1), default_interface="eth1", wireserver_source="10.1.0.4")
+    alone = Scene(
+        (replace(ETH0, addresses=()), ETH1), default_interface="eth1", wireserver_source="10.1.0.4"
+    )
     host = Host(tmp_path, alone)
     host.lease(block("10.1.0.4", "eth1"))
-    host.clock.plan = [(1.5, host.scenes.become(TWO_NICS)),
-                       (1.5, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases"))]
+    host.clock.plan = [
+        (1.5, host.scenes.become(TWO_NICS)),
+        (1.5, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases")),
+    ]
     assert host.find().interface == "eth0"
     assert 1.5 <= host.clock.passed_s <= 2
 
 
-@pytest.mark.parametrize(("change", "waited_s"), [
-    ({}, 2.0), ({"carrier": False}, 0.0), ({"physical": False}, 0.0), ({"addresses": ("192.168.0.9",)}, 0.0),
-    ({"addresses": ("169.254.9.9",)}, 2.0)])
-def test_how_long_a_lone_lease_waits_for_the_other_nic(tmp_path: Path, change: Dict[str, Any], waited_s: float) -> None:
+@pytest.mark.parametrize(
+    ("change", "waited_s"),
+    [
+        ({}, 2.0),
+        ({"carrier": False}, 0.0),
+        ({"physical": False}, 0.0),
+        ({"addresses": ("192.168.0.9",)}, 0.0),
+        ({"addresses": ("169.254.9.9",)}, 2.0),
+    ],
+)
+def test_how_long_a_lone_lease_waits_for_the_other_nic(
+    tmp_path: Path, change: Dict[str, Any], waited_s: float
+) -> None:
     other = replace(replace(ETH0, addresses=()), **change)
     host = Host(tmp_path, Scene((other, ETH1), default_interface="eth1"))
     host.lease(block("10.1.0.4", "eth1"))
@@ -338,7 +449,8 @@ def test_without_a_lease_too_the_interface_of_the_settings_is_the_only_one(tmp_p
     assert Host(tmp_path, TWO_NICS).find(interface="eth1").address == "10.1.0.4"
 
 
-# -- NetworkManager ------------------------------------------------------------------------------------------------
+# -- NetworkManager
+# ------------------------------------------------------------------------------------------------
 
 
 def test_networkmanagers_two_files_are_one_lease(tmp_path: Path) -> None:
@@ -375,8 +487,10 @@ class AnsweringSystem(System):
         return Completed(0, self.answer, "")
 
 
-ANSWER = ("GENERAL.DEVICE:   eth0\nDHCP4.OPTION[1]:   ip_address = 10.0.0.4\n"
-          "DHCP4.OPTION[2]:   private_245 = a:9:8:7\n\nGENERAL.DEVICE:  lo\n")
+ANSWER = (
+    "GENERAL.DEVICE:   eth0\nDHCP4.OPTION[1]:   ip_address = 10.0.0.4\n"
+    "DHCP4.OPTION[2]:   private_245 = a:9:8:7\n\nGENERAL.DEVICE:  lo\n"
+)
 
 
 def test_networkmanager_is_asked_when_its_file_says_too_little(tmp_path: Path) -> None:
@@ -384,7 +498,11 @@ def test_networkmanager_is_asked_when_its_file_says_too_little(tmp_path: Path) -
     host.system = system = AnsweringSystem(str(tmp_path), host.clock, ANSWER)
     host.lease("ADDRESS=10.0.0.4\n", NM_FILE)
     found = host.find()
-    assert (found.wireserver, found.source, found.option_245) == ("10.9.8.7", "nmcli device show", True)
+    assert (found.wireserver, found.source, found.option_245) == (
+        "10.9.8.7",
+        "nmcli device show",
+        True,
+    )
     assert (host.clock.passed_s, system.asked) == (0, 1)
 
 
@@ -413,12 +531,16 @@ def test_an_empty_answer_is_asked_for_once(tmp_path: Path, file: str) -> None:
     assert (host.clock.passed_s, system.asked) == (2.0, 1)
 
 
-# -- the real machine's interfaces ---------------------------------------------------------------------------------
+# -- the real machine's interfaces
+# ---------------------------------------------------------------------------------
 
 
 def test_in_a_scratch_root_addresses_are_not_checked(tmp_path: Path) -> None:
-    put(tmp_path, "/var/lib/dhcp/dhclient.leases",
-        (block("203.0.113.7", "eth0", extra=TO_WIRESERVER) + block("203.0.113.9", "eth1")).encode())
+    put(
+        tmp_path,
+        "/var/lib/dhcp/dhclient.leases",
+        (block("203.0.113.7", "eth0", extra=TO_WIRESERVER) + block("203.0.113.9", "eth1")).encode(),
+    )
     found = find_network(System(str(tmp_path)), timeout_s=5.0)
     assert (found.interface, found.address, found.wireserver) == ("eth0", "203.0.113.7", "10.9.8.7")
 

@@ -1,4 +1,7 @@
-"""A VM without an owner: reported to the pool once, then waited for, whatever the network does meanwhile."""
+"""A VM without an owner: reported to the pool once, then waited for, whatever the network does
+meanwhile.
+"""
+
 from __future__ import annotations
 
 import os
@@ -18,12 +21,14 @@ from lightinit.state import State, Timeline
 from tests.clients.fakes import GOAL_STATE, FakeTransport, middle, ok, status
 from tests.support import UUID, Machine, ScriptedClock
 
-OWNER = (b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">'
-         b"<wa:ProvisioningSection><wa:Version>1.0</wa:Version><LinuxProvisioningConfigurationSet "
-         b'xmlns="http://schemas.microsoft.com/windowsazure"><HostName>owned</HostName><UserName>owner</UserName>'
-         b"<UserPassword>secret</UserPassword></LinuxProvisioningConfigurationSet></wa:ProvisioningSection>"
-         b"<wa:PlatformSettingsSection><wa:PlatformSettings><wa:PreprovisionedVm>true</wa:PreprovisionedVm>"
-         b"</wa:PlatformSettings></wa:PlatformSettingsSection></Environment>")
+OWNER = (
+    b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">'
+    b"<wa:ProvisioningSection><wa:Version>1.0</wa:Version><LinuxProvisioningConfigurationSet "
+    b'xmlns="http://schemas.microsoft.com/windowsazure"><HostName>owned</HostName><UserName>owner</UserName>'
+    b"<UserPassword>secret</UserPassword></LinuxProvisioningConfigurationSet></wa:ProvisioningSection>"
+    b"<wa:PlatformSettingsSection><wa:PlatformSettings><wa:PreprovisionedVm>true</wa:PreprovisionedVm>"
+    b"</wa:PlatformSettings></wa:PlatformSettingsSection></Environment>"
+)
 
 
 class Imds:
@@ -47,7 +52,9 @@ class Source:
 
     pool_type = "Running"
 
-    def __init__(self, imds: Imds, report: Callable[[], None] = lambda: None, goal_state: bool = True) -> None:
+    def __init__(
+        self, imds: Imds, report: Callable[[], None] = lambda: None, goal_state: bool = True
+    ) -> None:
         self.imds = imds
         self.reports = 0
         self.adopted: Optional[OvfEnvironment] = None
@@ -69,7 +76,9 @@ class Source:
 def make(tmp_path: Any, source: Source) -> Context:
     machine = Machine(tmp_path)
     system = System(machine.root, clock=ScriptedClock())
-    context = boot.make_context(system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock))
+    context = boot.make_context(
+        system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock)
+    )
     context.use_instance(UUID)
     assert isinstance(context.state, State)
     context.state.make_current()
@@ -84,11 +93,20 @@ def test_it_is_reported_once_and_then_waited_for(tmp_path: Any) -> None:
     pool.wait_for_owner(context)
     assert source.reports == 1 and source.imds.asked == 5
     assert source.adopted is not None
-    assert (source.adopted.hostname, source.adopted.user_name, source.adopted.password) == ("owned", "owner", "secret")
+    assert (source.adopted.hostname, source.adopted.user_name, source.adopted.password) == (
+        "owned",
+        "owner",
+        "secret",
+    )
     assert not source.adopted.preprovisioned, "or it would wait for the next owner"
     assert source.document == OWNER
     assert context.state is not None
-    assert context.state.load("pool") == {"kind": "Running", "begun": True, "reported": True, "owner": True}
+    assert context.state.load("pool") == {
+        "kind": "Running",
+        "begun": True,
+        "reported": True,
+        "owner": True,
+    }
 
 
 def test_after_a_reboot_the_pool_knows_already(tmp_path: Any) -> None:
@@ -106,11 +124,17 @@ def test_the_pool_hears_first_also_where_the_owners_data_are_there_already(tmp_p
     context = make(tmp_path, source)
     pool.wait_for_owner(context)
     assert source.reports == 1 and asked == [0], "this VM has never said anything"
-    assert source.adopted is not None and context.system.clock.monotonic() == 1000.0, "and nothing is waited for then"
+    assert source.adopted is not None and context.system.clock.monotonic() == 1000.0, (
+        "and nothing is waited for then"
+    )
 
 
-@pytest.mark.parametrize("said", [{"begun": True}, {"begun": True, "reported": True}, {"reported": True, "owner": True}])
-def test_an_owner_that_came_after_the_report_is_not_told_that_its_vm_is_ready(tmp_path: Any, said: Any) -> None:
+@pytest.mark.parametrize(
+    "said", [{"begun": True}, {"begun": True, "reported": True}, {"reported": True, "owner": True}]
+)
+def test_an_owner_that_came_after_the_report_is_not_told_that_its_vm_is_ready(
+    tmp_path: Any, said: Any
+) -> None:
     """The power was cut after the report, perhaps before it was known to be accepted."""
     source = Source(Imds(OWNER))
     context = make(tmp_path, source)
@@ -125,7 +149,9 @@ def test_a_report_that_was_only_begun_is_made_again_while_there_is_no_owner(tmp_
     source = Source(Imds(None, None, OWNER))
     context = make(tmp_path, source)
     assert context.state is not None
-    context.state.save("pool", {"kind": "Running", "begun": True, "reported": False, "owner": False})
+    context.state.save(
+        "pool", {"kind": "Running", "begun": True, "reported": False, "owner": False}
+    )
     pool.wait_for_owner(context)
     assert source.reports == 1 and source.adopted is not None
 
@@ -223,17 +249,34 @@ RESET, GONE = lost("connection reset"), TransientError("no route to host")
 
 
 @pytest.mark.parametrize("kind", ["Savable", "PreprovisionedOSDisk"])
-@pytest.mark.parametrize("reason", ["connection reset", "request timed out", "connection closed without an answer"])
-def test_a_platform_that_takes_the_nic_instead_of_answering_was_told(tmp_path: Any, kind: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason", ["connection reset", "request timed out", "connection closed without an answer"]
+)
+def test_a_platform_that_takes_the_nic_instead_of_answering_was_told(
+    tmp_path: Any, kind: str, reason: str
+) -> None:
     source = Told(kind, Imds(None, None, None, OWNER), GOAL, lost(reason), GONE)
     record = source.wait(tmp_path)
     assert source.adopted is not None and source.posts() == 1 and len(source.transport.sent) == 2
-    assert record == dict(SENT, kind=kind), "it has gone out, and nobody has said that it was accepted"
+    assert record == dict(SENT, kind=kind), (
+        "it has gone out, and nobody has said that it was accepted"
+    )
 
 
-@pytest.mark.parametrize("early", [TransientError("connection refused"), GONE, status(503), RESET], ids=str)
+@pytest.mark.parametrize(
+    "early", [TransientError("connection refused"), GONE, status(503), RESET], ids=str
+)
 def test_what_failed_before_the_report_was_sent_is_tried_again(tmp_path: Any, early: Any) -> None:
-    source = Told("Savable", Imds(None, OWNER), early, early, GOAL, TransientError("connection refused"), GOAL, ok())
+    source = Told(
+        "Savable",
+        Imds(None, OWNER),
+        early,
+        early,
+        GOAL,
+        TransientError("connection refused"),
+        GOAL,
+        ok(),
+    )
     source.wait(tmp_path)
     assert source.posts() == 2 and len(source.transport.sent) == 6 and source.adopted is not None
 
@@ -253,14 +296,18 @@ def test_an_owner_who_comes_between_two_attempts_ends_them(tmp_path: Any, kind: 
     assert source.posts() == 1 and source.imds.asked == 3 and source.adopted is not None
 
 
-def test_an_owner_who_was_there_before_any_report_does_not_end_the_attempts_at_one(tmp_path: Any) -> None:
+def test_an_owner_who_was_there_before_any_report_does_not_end_the_attempts_at_one(
+    tmp_path: Any,
+) -> None:
     source = Told("Savable", Imds(OWNER), GONE, status(503), GOAL, ok())
     source.wait(tmp_path)
     assert source.posts() == 1
 
 
 @pytest.mark.parametrize("changes", [False, True])
-def test_a_running_vm_whose_answer_was_lost_reports_again_unless_a_link_has_changed(tmp_path: Any, changes: bool) -> None:
+def test_a_running_vm_whose_answer_was_lost_reports_again_unless_a_link_has_changed(
+    tmp_path: Any, changes: bool
+) -> None:
     folder = str(tmp_path) + "/sys/class/net/eth0"
     os.makedirs(folder)
 
@@ -286,7 +333,9 @@ def test_a_pool_that_is_never_heard_of_after_the_report_was_told(tmp_path: Any) 
     assert source.posts() == 1 and source.adopted is not None
 
 
-def test_a_pool_that_was_never_reached_is_an_error_and_data_are_looked_at_no_earlier(tmp_path: Any) -> None:
+def test_a_pool_that_was_never_reached_is_an_error_and_data_are_looked_at_no_earlier(
+    tmp_path: Any,
+) -> None:
     source = Told("Savable", Imds(None), GONE)
     with pytest.raises(ProvisioningError, match="no route to host"):
         source.wait(tmp_path)
@@ -294,14 +343,18 @@ def test_a_pool_that_was_never_reached_is_an_error_and_data_are_looked_at_no_ear
 
 
 def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
-    source = Source(Imds(b"<html>", b"<html>", OWNER.replace(b"ProvisioningSection>", b"Section>"), OWNER))
+    source = Source(
+        Imds(b"<html>", b"<html>", OWNER.replace(b"ProvisioningSection>", b"Section>"), OWNER)
+    )
     context = make(tmp_path, source)
     pool.wait_for_owner(context)
     assert source.adopted is not None
 
 
 def test_a_link_that_flaps_while_nobody_looks_is_seen(tmp_path: Any) -> None:
-    """As when it is down and up again before the answer to a question has come, or with that to the report."""
+    """As when it is down and up again before the answer to a question has come, or with that to the
+    report.
+    """
     times: List[float] = []
     folder = str(tmp_path) + "/sys/class/net/eth0"
     os.makedirs(folder)

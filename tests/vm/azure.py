@@ -1,8 +1,10 @@
-"""Azure around one machine: a network namespace with a cable to it, a DHCP server, and the emulator at the platform's
-addresses.
+"""Azure around one machine: a network namespace with a cable to it, a DHCP server, and the emulator
+at the platform's addresses.
 
-What the platform hears is in requests.jsonl, what the DHCP server does in dnsmasq.log and dnsmasq.leases.
+What the platform hears is in requests.jsonl, what the DHCP server does in dnsmasq.log and
+dnsmasq.leases.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,7 +21,10 @@ TAP = "tap0"
 GATEWAY = "10.99.0.1"
 PLATFORM = ("168.63.129.16", "169.254.169.254")
 # As Azure's server: the WireServer's address, and routes to both addresses of the platform.
-OPTIONS = ("245,a8:3f:81:10", "121,0.0.0.0/0,%s,%s" % (GATEWAY, ",".join("%s/32,%s" % (each, GATEWAY) for each in PLATFORM)))
+OPTIONS = (
+    "245,a8:3f:81:10",
+    "121,0.0.0.0/0,%s,%s" % (GATEWAY, ",".join("%s/32,%s" % (each, GATEWAY) for each in PLATFORM)),
+)
 
 
 class Person:
@@ -33,7 +38,10 @@ class Person:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.key = folder / ("key-" + name)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.key)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.key)],
+            check=True,
+        )
         self.public = self.key.with_suffix(".pub").read_text()
 
 
@@ -43,7 +51,8 @@ class Azure:
     Args:
         machine: a namespace that is open.
         folder: where logs go.
-        cable: the interface that VMs are behind; a tap device is made unless it is another one, which must be there.
+        cable: the interface that VMs are behind; a tap device is made unless it is another one,
+            which must be there.
     """
 
     def __init__(self, machine: Namespace, folder: Path, cable: str = TAP) -> None:
@@ -59,11 +68,21 @@ class Azure:
             machine.add_address("lo", address + "/32")
 
     def serve_dhcp(self, first: str = "10.99.0.50", last: str = "10.99.0.99") -> None:
-        """Start the DHCP server; one that runs makes room for another, which knows nothing of the first one's leases."""
+        """Start the DHCP server; one that runs makes room for another, which knows nothing of the
+        first one's leases.
+        """
         self.machine.serve_dhcp(self._cable, first, last, self.folder, OPTIONS)
 
-    def stand_for(self, hardware: Hardware, name: str, person: Person, scenario: str = "good",
-                  more: Optional[Dict[str, Any]] = None, arguments: Sequence[str] = (), has_keys: bool = True) -> None:
+    def stand_for(
+        self,
+        hardware: Hardware,
+        name: str,
+        person: Person,
+        scenario: str = "good",
+        more: Optional[Dict[str, Any]] = None,
+        arguments: Sequence[str] = (),
+        has_keys: bool = True,
+    ) -> None:
         """Be the platform of a VM from now on; what was heard before is forgotten.
 
         Args:
@@ -81,19 +100,49 @@ class Azure:
         number = len(list(self.folder.glob("requests*.jsonl")))
         self._log = self.folder / ("requests-%d.jsonl" % number if number else "requests.jsonl")
         self._log.touch()
-        instance: Dict[str, Any] = {"compute": {
-            "name": name, "vmId": hardware.uuid,
-            "osProfile": {"computerName": name, "adminUsername": person.name, "disablePasswordAuthentication": "true"},
-            "publicKeys": [{"keyData": person.public, "path": "/home/%s/.ssh/authorized_keys" % person.name}]
-            if has_keys else []}}
+        instance: Dict[str, Any] = {
+            "compute": {
+                "name": name,
+                "vmId": hardware.uuid,
+                "osProfile": {
+                    "computerName": name,
+                    "adminUsername": person.name,
+                    "disablePasswordAuthentication": "true",
+                },
+                "publicKeys": [
+                    {
+                        "keyData": person.public,
+                        "path": "/home/%s/.ssh/authorized_keys" % person.name,
+                    }
+                ]
+                if has_keys
+                else [],
+            }
+        }
         instance.update(more or {})
         (self.folder / "instance.json").write_text(json.dumps(instance))
         ready = self.folder / ("ready-%d" % number)
         self._emulator = self.machine.start(
-            sys.executable, "-m", "lightinit.emulator", "run", "--wireserver", PLATFORM[0] + ":80", "--imds",
-            PLATFORM[1] + ":80", "--scenario", scenario, "--instance", str(self.folder / "instance.json"),
-            "--log", str(self._log), "--ready-file", str(ready), *arguments,
-            log=self.folder / "emulator.log", env={"PYTHONPATH": HERE})
+            sys.executable,
+            "-m",
+            "lightinit.emulator",
+            "run",
+            "--wireserver",
+            PLATFORM[0] + ":80",
+            "--imds",
+            PLATFORM[1] + ":80",
+            "--scenario",
+            scenario,
+            "--instance",
+            str(self.folder / "instance.json"),
+            "--log",
+            str(self._log),
+            "--ready-file",
+            str(ready),
+            *arguments,
+            log=self.folder / "emulator.log",
+            env={"PYTHONPATH": HERE},
+        )
         wait_until(ready.exists, 60, "the emulator does not start; see emulator.log")
 
     def heard(self) -> List[Dict[str, Any]]:
@@ -103,15 +152,27 @@ class Azure:
 
     def posts(self) -> List[Dict[str, Any]]:
         """The health reports among them that do not only tell of progress."""
-        return [request for request in self.heard() if request["method"] == "POST"
-                and "<SubStatus>Provisioning</SubStatus>" not in request["body"]]
+        return [
+            request
+            for request in self.heard()
+            if request["method"] == "POST"
+            and "<SubStatus>Provisioning</SubStatus>" not in request["body"]
+        ]
 
     def accepted(self, state: str) -> List[Dict[str, Any]]:
         """The health reports of ``state`` (Ready, NotReady) that were accepted."""
-        return [post for post in self.posts() if "<State>%s</State>" % state in post["body"] and post["status"] == 200]
+        return [
+            post
+            for post in self.posts()
+            if "<State>%s</State>" % state in post["body"] and post["status"] == 200
+        ]
 
     def leases(self) -> Dict[str, List[str]]:
         """The DHCP server's database: MAC -> time of end, MAC, address, host name, client."""
         database = self.folder / "dnsmasq.leases"
-        lines = [line.split() for line in database.read_text().splitlines()] if database.exists() else []
+        lines = (
+            [line.split() for line in database.read_text().splitlines()]
+            if database.exists()
+            else []
+        )
         return {words[1]: words for words in lines if len(words) >= 4}

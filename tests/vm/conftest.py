@@ -1,6 +1,7 @@
-"""Tests in virtual machines: only with LIGHTINIT_VM=1 (three images) or LIGHTINIT_VM=all (six), as `make vm-test` and
-`make vm-test-all` set it; `make test` passes them over.
+"""Tests in virtual machines: only with LIGHTINIT_VM=1 (three images) or LIGHTINIT_VM=all (six), as
+`make vm-test` and `make vm-test-all` set it; `make test` passes them over.
 """
+
 from __future__ import annotations
 
 import os
@@ -19,15 +20,33 @@ from tests.vm.scene import Scene
 if os.environ.get("LIGHTINIT_VM", "") in ("", "0"):
     collect_ignore_glob = ["test_*.py"]
 
-TOOLS = ("ip", "unshare", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "dnsmasq", "ssh",
-         "ssh-keygen", "genisoimage", "ssh-keyscan", "openssl", "sfdisk", "mkfs.ntfs", "ntfscp")
+TOOLS = (
+    "ip",
+    "unshare",
+    "qemu-system-x86_64",
+    "qemu-img",
+    "mmdebstrap",
+    "mke2fs",
+    "debugfs",
+    "dnsmasq",
+    "ssh",
+    "ssh-keygen",
+    "genisoimage",
+    "ssh-keyscan",
+    "openssl",
+    "sfdisk",
+    "mkfs.ntfs",
+    "ntfscp",
+)
 
 
 def missing() -> List[str]:
     """Why these tests cannot run here; empty when they can."""
-    return (["root is needed for images and network namespaces"] if os.geteuid() else []) + [
-        "not installed here: %s" % name for name in TOOLS if find_tool(name) is None] + (
-        [] if package().exists() else ["no package at %s: make deb" % package()])
+    return (
+        (["root is needed for images and network namespaces"] if os.geteuid() else [])
+        + ["not installed here: %s" % name for name in TOOLS if find_tool(name) is None]
+        + ([] if package().exists() else ["no package at %s: make deb" % package()])
+    )
 
 
 def package() -> Path:
@@ -52,8 +71,9 @@ def scene(request: pytest.FixtureRequest, images: Dict[str, Image]) -> Iterator[
     name = request.param
     if name not in images:
         images[name] = build(name, package())
-    test = request.node.name.partition("[")[0][len("test_"):] + "".join(
-        "-" + value for value in request.node.callspec.id.split("-") if value not in name.split("-"))
+    test = request.node.name.partition("[")[0][len("test_") :] + "".join(
+        "-" + value for value in request.node.callspec.id.split("-") if value not in name.split("-")
+    )
     with Scene(images[name], test) as scene:
         request.node.user_properties.append(("folder", scene.folder))
         yield scene
@@ -66,4 +86,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     folders = [value for key, value in item.user_properties if key == "folder"]
     if report.failed and folders:
         log = folders[-1] / "console.log"  # type: ignore[operator]
-        report.sections.append(("the console's last lines; all of it: %s" % log, "\n".join(last_lines(log))))
+        report.sections.append(
+            ("the console's last lines; all of it: %s" % log, "\n".join(last_lines(log)))
+        )

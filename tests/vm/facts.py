@@ -1,4 +1,7 @@
-"""What must be so in a guest that is provisioned, and how it is seen there. Tests add what is theirs."""
+"""What must be so in a guest that is provisioned, and how it is seen there. Tests add what is
+theirs.
+"""
+
 from __future__ import annotations
 
 import json
@@ -9,8 +12,14 @@ from tests.vm.guest import Guest, Said, parse_journal, parse_properties
 from tests.vm.machine import Hardware, Machine
 from tests.vm.scene import BOOT_TIMEOUT_S, Checks
 
-TARGETS = ("lightinit-local.target", "lightinit-fetch.target", "lightinit-config.target", "lightinit-final.target")
-# Every program that the kernel started since it began and that is Python: by its name, or by the script's first line.
+TARGETS = (
+    "lightinit-local.target",
+    "lightinit-fetch.target",
+    "lightinit-config.target",
+    "lightinit-final.target",
+)
+# Every program that the kernel started since it began and that is Python: by its name, or by the
+# script's first line.
 PYTHON = r"""sed -n 's/.*filename=\([^ ]*\) pid=.*/\1/p' /sys/kernel/tracing/trace | sort -u | while read -r path; do
 case $path in *python*) echo "$path"; continue;; esac
 [ ! -f "$path" ] || ! head -c 100 "$path" | head -n 1 | grep -aq '^#!.*python' || echo "$path"
@@ -35,24 +44,45 @@ QUESTIONS: Mapping[str, str] = {
     "sshd": "systemctl show ssh.service",
     "timeline": "lightinit analyze show --format json",
     "result": "cat /var/lib/lightinit/instance/result.json",
-    "journal": "journalctl -b -o json --no-pager --output-fields=MESSAGE,PRIORITY,_HOSTNAME,_SYSTEMD_UNIT,"
-               "SYSLOG_IDENTIFIER,_COMM",
+    "journal": (
+        "journalctl -b -o json --no-pager --output-fields=MESSAGE,PRIORITY,_HOSTNAME,_SYSTEMD_UNIT,"
+        "SYSLOG_IDENTIFIER,_COMM"
+    ),
 }
 Facts = Dict[str, Said]
 DHCP_TIMEOUT_S = 30.0
 
 
 def check_ready(checks: Checks, azure: Azure, most: int = 1) -> None:
-    """The platform has accepted Ready, once (or up to ``most`` times), and was told nothing else."""
-    states = [(post["status"], "NotReady" if "NotReady" in post["body"] else "Ready") for post in azure.posts()]
-    checks.that(1 <= len(azure.accepted("Ready")) <= most, "the platform accepts Ready %s" % (
-        "exactly once" if most == 1 else "once, at most %d times" % most), states)
+    """The platform has accepted Ready, once (or up to ``most`` times), and was told nothing
+    else.
+    """
+    states = [
+        (post["status"], "NotReady" if "NotReady" in post["body"] else "Ready")
+        for post in azure.posts()
+    ]
+    checks.that(
+        1 <= len(azure.accepted("Ready")) <= most,
+        "the platform accepts Ready %s"
+        % ("exactly once" if most == 1 else "once, at most %d times" % most),
+        states,
+    )
     checks.that(all(state == "Ready" for _, state in states), "no report but Ready", states)
 
 
-def provisioned(checks: Checks, azure: Azure, machine: Machine, guest: Guest, hardware: Hardware, name: str,
-                person: Person, more: Optional[Mapping[str, str]] = None, statuses: Sequence[int] = (0,)) -> Facts:
-    """Log in as the admin, look around, and check what holds after every boot of a VM that is provisioned.
+def provisioned(
+    checks: Checks,
+    azure: Azure,
+    machine: Machine,
+    guest: Guest,
+    hardware: Hardware,
+    name: str,
+    person: Person,
+    more: Optional[Mapping[str, str]] = None,
+    statuses: Sequence[int] = (0,),
+) -> Facts:
+    """Log in as the admin, look around, and check what holds after every boot of a VM that is
+    provisioned.
 
     Args:
         checks: where failures are noted.
@@ -69,15 +99,22 @@ def provisioned(checks: Checks, azure: Azure, machine: Machine, guest: Guest, ha
         the answers to QUESTIONS and to ``more``.
     """
     guest.wait_for_ssh(BOOT_TIMEOUT_S)  # the key that IMDS gave opens the account
-    facts = guest.ask(dict(QUESTIONS, **(more or {})))  # and sudo -n works, by which the questions are asked
+    facts = guest.ask(
+        dict(QUESTIONS, **(more or {}))
+    )  # and sudo -n works, by which the questions are asked
     checks.same(facts["running"].text, "running", "systemctl is-system-running")
     checks.same(facts["failed units"].text, "", "the list of failed units")
-    checks.that(facts["status"].status in statuses and "status: done" in facts["status"].text,
-                "lightinit status ends with %s and says done" % " or ".join(map(str, statuses)), facts["status"])
+    checks.that(
+        facts["status"].status in statuses and "status: done" in facts["status"].text,
+        "lightinit status ends with %s and says done" % " or ".join(map(str, statuses)),
+        facts["status"],
+    )
     checks.same(facts["targets"].text.split(), ["active"] * 4, "the state of the four targets")
     checks.same(facts["hostname"].text, name, "the host name")
     checks.same(facts["/etc/hostname"].text, name, "/etc/hostname")
-    checks.that("\n%s:" % person.name in facts["passwd"].text, "the account of %s is there" % person.name)
+    checks.that(
+        "\n%s:" % person.name in facts["passwd"].text, "the account of %s is there" % person.name
+    )
     checks.that("login:" in machine.console(), "the serial console offers a login")
     checks.same(guest.scan_keys(), fingerprints(facts), "the host keys that sshd shows")
     cycles = [entry["MESSAGE"] for entry in journal(facts) if "ordering cycle" in entry["MESSAGE"]]
@@ -85,41 +122,96 @@ def provisioned(checks: Checks, azure: Azure, machine: Machine, guest: Guest, ha
     return facts
 
 
-def provisioned_now(checks: Checks, facts: Facts, machine: Machine, azure: Azure, hardware: Hardware, name: str,
-                    person: Person) -> None:
-    """Check what holds after the boot that did the work: order, names, what the console has shown."""
+def provisioned_now(
+    checks: Checks,
+    facts: Facts,
+    machine: Machine,
+    azure: Azure,
+    hardware: Hardware,
+    name: str,
+    person: Person,
+) -> None:
+    """Check what holds after the boot that did the work: order, names, what the console has
+    shown.
+    """
     shown = machine.console()
-    checks.that(facts["python"].text, "Python is among the programs that the trace shows: it is how a later boot is judged")
+    checks.that(
+        facts["python"].text,
+        "Python is among the programs that the trace shows: it is how a later boot is judged",
+    )
     for each in fingerprints(facts):
         checks.that(each in shown, "the console shows the fingerprint %s" % each)
     entries = journal(facts)
-    checks.that(any(entry.get("_HOSTNAME") == name and entry.get("_SYSTEMD_UNIT") == "lightinit.service"
-                    for entry in entries), "the journal has lines of lightinit's under the name %s" % name)
+    checks.that(
+        any(
+            entry.get("_HOSTNAME") == name and entry.get("_SYSTEMD_UNIT") == "lightinit.service"
+            for entry in entries
+        ),
+        "the journal has lines of lightinit's under the name %s" % name,
+    )
     machine.comes_true(lambda: azure.leases()[hardware.mac][3] == name, DHCP_TIMEOUT_S)
     checks.same(azure.leases()[hardware.mac][3], name, "the name in the DHCP server's database")
-    # The order, by what others than lightinit have said: useradd in the journal, the kernel, systemd.
-    made = _first(entries, lambda entry: entry.get("_COMM") == "useradd" and
-                  "new user: name=%s," % person.name in entry["MESSAGE"])
-    told = _first(entries, lambda entry: entry.get("_SYSTEMD_UNIT") == "lightinit.service" and
-                  "accepted Ready" in entry["MESSAGE"])
-    checks.that(made is not None and told is not None and made < told, "useradd's line comes before Ready's in the journal",
-                (made, told))
+    # The order, by what others than lightinit have said: useradd in the journal, the kernel,
+    # systemd.
+    made = _first(
+        entries,
+        lambda entry: (
+            entry.get("_COMM") == "useradd"
+            and "new user: name=%s," % person.name in entry["MESSAGE"]
+        ),
+    )
+    told = _first(
+        entries,
+        lambda entry: (
+            entry.get("_SYSTEMD_UNIT") == "lightinit.service"
+            and "accepted Ready" in entry["MESSAGE"]
+        ),
+    )
+    checks.that(
+        made is not None and told is not None and made < told,
+        "useradd's line comes before Ready's in the journal",
+        (made, told),
+    )
     timeline = json.loads(facts["timeline"].text)["entries"]
-    config = max((entry["start_s"] + entry["duration_s"] for entry in timeline if entry["kind"] == "module"), default=0.0)
-    report = [entry["start_s"] for entry in timeline if entry["kind"] == "request" and entry["name"].startswith("POST")]
-    checks.that(report and config <= report[-1], "the report is sent after the last module's end", (config, report))
+    config = max(
+        (entry["start_s"] + entry["duration_s"] for entry in timeline if entry["kind"] == "module"),
+        default=0.0,
+    )
+    report = [
+        entry["start_s"]
+        for entry in timeline
+        if entry["kind"] == "request" and entry["name"].startswith("POST")
+    ]
+    checks.that(
+        report and config <= report[-1],
+        "the report is sent after the last module's end",
+        (config, report),
+    )
     check_order(checks, facts)
 
 
 def check_order(checks: Checks, facts: Facts) -> None:
-    """sshd began after the modules had ended; the first target was reached while lightinit still ran."""
+    """sshd began after the modules had ended; the first target was reached while lightinit still
+    ran.
+    """
     ended = int(parse_properties(facts["unit"].text).get("ExecMainExitTimestampMonotonic", "0"))
-    modules = int(parse_properties(facts["config target"].text).get("ActiveEnterTimestampMonotonic", "0"))
-    network = int(parse_properties(facts["local target"].text).get("ActiveEnterTimestampMonotonic", "0"))
+    modules = int(
+        parse_properties(facts["config target"].text).get("ActiveEnterTimestampMonotonic", "0")
+    )
+    network = int(
+        parse_properties(facts["local target"].text).get("ActiveEnterTimestampMonotonic", "0")
+    )
     began = int(parse_properties(facts["sshd"].text).get("ExecMainStartTimestampMonotonic", "0"))
-    checks.that(0 < modules <= began, "sshd starts after the config stage", "%d us, %d us" % (modules, began))
-    checks.that(0 < network < ended, "the local stage's target is reached while lightinit runs", "%d us, %d us" % (
-        network, ended))
+    checks.that(
+        0 < modules <= began,
+        "sshd starts after the config stage",
+        "%d us, %d us" % (modules, began),
+    )
+    checks.that(
+        0 < network < ended,
+        "the local stage's target is reached while lightinit runs",
+        "%d us, %d us" % (network, ended),
+    )
 
 
 def fingerprints(facts: Facts) -> List[str]:

@@ -1,4 +1,5 @@
 """What runs inside the machine, reached as an administrator reaches it: over SSH, and by sudo."""
+
 from __future__ import annotations
 
 import json
@@ -49,10 +50,17 @@ class Guest:
 
     def wait_for_ssh(self, timeout_s: float) -> None:
         """Wait until the person's key opens a session."""
-        self._machine.wait_until(lambda: self.ssh("true", timeout_s=60.0).status == 0, timeout_s, "nobody can log in by SSH")
+        self._machine.wait_until(
+            lambda: self.ssh("true", timeout_s=60.0).status == 0,
+            timeout_s,
+            "nobody can log in by SSH",
+        )
 
-    def ssh(self, command: str, given: str = "", timeout_s: float = SSH_TIMEOUT_S, password: str = "") -> Said:
-        """Run a command in the guest. The host's keys are learned at the first contact and must stay the same.
+    def ssh(
+        self, command: str, given: str = "", timeout_s: float = SSH_TIMEOUT_S, password: str = ""
+    ) -> Said:
+        """Run a command in the guest. The host's keys are learned at the first contact and must
+        stay the same.
 
         Args:
             command: for the login shell.
@@ -60,21 +68,50 @@ class Guest:
             timeout_s: seconds.
             password: log in with that instead of the person's key.
         """
-        if self._hardware.mac not in self._azure.leases():  # a guest that goes down may give its lease back
+        if (
+            self._hardware.mac not in self._azure.leases()
+        ):  # a guest that goes down may give its lease back
             return Said(255, "ssh: no address")
         how = ["-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
         asked = ""
         if password:
-            how = ["-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password", "-o",
-                   "NumberOfPasswordPrompts=1"]
+            how = [
+                "-o",
+                "PubkeyAuthentication=no",
+                "-o",
+                "PreferredAuthentications=password",
+                "-o",
+                "NumberOfPasswordPrompts=1",
+            ]
             asked = self._askpass(password)
-        argv = ["env", "SSH_ASKPASS=" + asked, "SSH_ASKPASS_REQUIRE=force", "ssh", *how,
-                "-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=%s" % self.known_hosts,
-                "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-F", "none",
-                "%s@%s" % (self._person.name, self.address), command]
+        argv = [
+            "env",
+            "SSH_ASKPASS=" + asked,
+            "SSH_ASKPASS_REQUIRE=force",
+            "ssh",
+            *how,
+            "-o",
+            "StrictHostKeyChecking=accept-new",
+            "-o",
+            "UserKnownHostsFile=%s" % self.known_hosts,
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "ConnectTimeout=20",
+            "-F",
+            "none",
+            "%s@%s" % (self._person.name, self.address),
+            command,
+        ]
         try:
-            ended = subprocess.run(self._azure.machine.command(*argv), input=given.encode(), stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, check=False, timeout=timeout_s)
+            ended = subprocess.run(
+                self._azure.machine.command(*argv),
+                input=given.encode(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=timeout_s,
+            )
         except subprocess.TimeoutExpired:
             return Said(255, "ssh: no end within %d s" % timeout_s)
         return Said(ended.returncode, ended.stdout.decode("utf-8", "replace").rstrip("\n"))
@@ -97,14 +134,20 @@ class Guest:
             name -> what it came to.
         """
         mark = secrets.token_hex(8)
-        script = "".join("( %s\n) 2>&1 </dev/null\nprintf '\\n%s %%s %s\\n' $?\n" % (command, mark, name)
-                         for name, command in commands.items())
+        script = "".join(
+            "( %s\n) 2>&1 </dev/null\nprintf '\\n%s %%s %s\\n' $?\n" % (command, mark, name)
+            for name, command in commands.items()
+        )
         said = self.ssh("sudo -n sh -s", script)
         answers: Dict[str, Said] = {}
         rest = said.text + "\n"
         for name in commands:
             text, found, rest = rest.partition("\n%s " % mark)
-            assert found, "the guest broke off before %s; it ended with status %d: %s" % (name, said.status, text[-2000:])
+            assert found, "the guest broke off before %s; it ended with status %d: %s" % (
+                name,
+                said.status,
+                text[-2000:],
+            )
             status, _, rest = rest.partition("\n")
             answers[name] = Said(int(status.split()[0]), text.strip("\n"))
         return answers
@@ -112,18 +155,25 @@ class Guest:
     def scan_keys(self) -> List[str]:
         """The fingerprints of the host keys that sshd shows to anybody who asks."""
         keys = self._azure.machine.run("ssh-keyscan", "-T", "60", self.address)
-        listed = subprocess.run(["ssh-keygen", "-lf", "-"], input=keys.encode(), stdout=subprocess.PIPE, check=True)
+        listed = subprocess.run(
+            ["ssh-keygen", "-lf", "-"], input=keys.encode(), stdout=subprocess.PIPE, check=True
+        )
         return sorted(line.split()[1] for line in listed.stdout.decode().splitlines())
 
 
 def parse_journal(text: str) -> List[Dict[str, Any]]:
-    """The entries of ``journalctl -o json``; a message of several kinds or in bytes becomes text."""
+    """The entries of ``journalctl -o json``; a message of several kinds or in bytes becomes
+    text.
+    """
     entries = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     for entry in entries:
         message = entry.get("MESSAGE")
         if isinstance(message, list):
-            entry["MESSAGE"] = bytes(message).decode("utf-8", "replace") if all(
-                isinstance(each, int) for each in message) else " ".join(map(str, message))
+            entry["MESSAGE"] = (
+                bytes(message).decode("utf-8", "replace")
+                if all(isinstance(each, int) for each in message)
+                else " ".join(map(str, message))
+            )
         elif not isinstance(message, str):
             entry["MESSAGE"] = ""
     return entries

@@ -1,9 +1,12 @@
-"""Disk images of Debian machines with lightinit's package installed, as they are when an image is taken of them.
+"""Disk images of Debian machines with lightinit's package installed, as they are when an image is
+taken of them.
 
-Made in three layers, each kept in build/vm/cache and made again only when its recipe changes: a release (mmdebstrap), a
-network stack on it, the built package on that. It takes root, mmdebstrap and a mirror of Debian; no loop device, no
-mount outside a private namespace. It knows nothing of QEMU.
+Made in three layers, each kept in build/vm/cache and made again only when its recipe changes: a
+release (mmdebstrap), a network stack on it, the built package on that. It takes root, mmdebstrap
+and a mirror of Debian; no loop device, no mount outside a private namespace. It knows nothing of
+QEMU.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -20,14 +23,33 @@ from tests.support import HERE
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 FOLDER = Path(HERE) / "build" / "vm"
 RELEASES = ("bookworm", "trixie")
-WATCHER = "watcher"  # an account that is locked; a test that logs in at the console gives it a password
+WATCHER = (  # an account that is locked; a test that logs in at the console gives it a password
+    "watcher"
+)
 DISK_SIZE = "1600M"
 BUILD_TIMEOUT_S = 1800.0
-PACKAGES = ("systemd-sysv", "linux-image-cloud-amd64", "openssh-server", "sudo", "dbus", "udev", "libpam-systemd",
-            "iproute2", "kmod", "e2fsprogs", "python3", "python3-requests", "python3-netifaces", "python3-cryptography")
-# Only what QEMU's machine has, so that the initial RAM disk is small: it is unpacked by an emulated processor.
-INITRAMFS = {"/etc/initramfs-tools/conf.d/vm": "MODULES=list\n",
-             "/etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\nvirtio_net\n"}
+PACKAGES = (
+    "systemd-sysv",
+    "linux-image-cloud-amd64",
+    "openssh-server",
+    "sudo",
+    "dbus",
+    "udev",
+    "libpam-systemd",
+    "iproute2",
+    "kmod",
+    "e2fsprogs",
+    "python3",
+    "python3-requests",
+    "python3-netifaces",
+    "python3-cryptography",
+)
+# Only what QEMU's machine has, so that the initial RAM disk is small: it is unpacked by an emulated
+# processor.
+INITRAMFS = {
+    "/etc/initramfs-tools/conf.d/vm": "MODULES=list\n",
+    "/etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\nvirtio_net\n",
+}
 UNNEEDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 
@@ -46,26 +68,38 @@ class Stack(NamedTuple):
 
 
 STACKS: Dict[str, Stack] = {
-    "networkd": Stack((), {"/etc/systemd/network/50-dhcp.network": "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\n"},
-                      ("systemd-networkd.service",)),
+    "networkd": Stack(
+        (),
+        {"/etc/systemd/network/50-dhcp.network": "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\n"},
+        ("systemd-networkd.service",),
+    ),
     "networkmanager": Stack(("network-manager",), {}, ()),
     # As Debian's installer writes it.
-    "ifupdown": Stack(("ifupdown", "isc-dhcp-client"),
-                      {"/etc/network/interfaces": "auto lo\niface lo inet loopback\n\nallow-hotplug eth0\n"
-                                                  "iface eth0 inet dhcp\n"}, ()),
+    "ifupdown": Stack(
+        ("ifupdown", "isc-dhcp-client"),
+        {
+            "/etc/network/interfaces": (
+                "auto lo\niface lo inet loopback\n\nallow-hotplug eth0\niface eth0 inet dhcp\n"
+            )
+        },
+        (),
+    ),
 }
 NAMES = tuple("%s-%s" % (release, stack) for release in RELEASES for stack in STACKS)
 
 # Units for tests; each runs only on a boot whose kernel command line has systemd.wants=NAME.
 TEST_UNITS = {
-    "/etc/systemd/system/test-clock-jump.service": """\
+    "/etc/systemd/system/test-clock-jump.service": (
+        """\
 [Unit]
 Description=Test: the clock jumps by years as soon as lightinit has begun
 [Service]
 Type=oneshot
 ExecStart=/bin/sh -c 'until [ -e /run/lightinit/status.json ]; do sleep 0.05; done; date -s 2035-06-01T00:00:00Z'
-""",
-    "/etc/systemd/system/test-full-disk.service": """\
+"""
+    ),
+    "/etc/systemd/system/test-full-disk.service": (
+        """\
 [Unit]
 Description=Test: the disk is full before lightinit begins
 After=local-fs.target
@@ -73,12 +107,15 @@ Before=lightinit.service
 [Service]
 Type=oneshot
 ExecStart=-/bin/sh -c 'fallocate -l $(df -B1 --output=avail / | tail -n 1) /filler; cat /dev/zero >/filler.rest; sync'
-""",
+"""
+    ),
 }
 FILES = {
     "/etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
     "/etc/hostname": "image\n",
-    "/etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\timage\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "/etc/hosts": (
+        "127.0.0.1\tlocalhost\n127.0.1.1\timage\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+    ),
     "/etc/machine-id": "",
     **TEST_UNITS,
 }
@@ -135,9 +172,14 @@ def build(name: str, package: Path) -> Image:
 
 
 def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
-    base_argv = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES),
-                 *["--dpkgopt=path-exclude=" + pattern for pattern in UNNEEDED],
-                 *["--essential-hook=" + _shell_write(*item) for item in INITRAMFS.items()]]
+    base_argv = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        "--include=" + ",".join(PACKAGES),
+        *["--dpkgopt=path-exclude=" + pattern for pattern in UNNEEDED],
+        *["--essential-hook=" + _shell_write(*item) for item in INITRAMFS.items()],
+    ]
     base_key = _key(base_argv, release, MIRROR)
     base = cache / ("base-%s-%s.tar" % (release, base_key))
     if not base.exists():
@@ -148,7 +190,10 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
     stacked = cache / ("stack-%s-%s-%s.tar" % (release, stack, stack_key))
     if not stacked.exists():
         with _made_whole(stacked) as new, _tree(base) as tree:
-            script = ["apt-get -q update", "apt-get -q -y --no-install-recommends install " + " ".join(wanted.packages)]
+            script = [
+                "apt-get -q update",
+                "apt-get -q -y --no-install-recommends install " + " ".join(wanted.packages),
+            ]
             _install(tree, script if wanted.packages else [])
             _write_files(tree, wanted.files)
             _install(tree, ["systemctl enable " + " ".join(wanted.units)] if wanted.units else [])
@@ -159,7 +204,7 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
         with _made_whole(image.disk) as new, _tree(stacked) as tree:
             _fill(tree, package)
             for kind, path in (("vmlinuz", image.kernel), ("initrd.img", image.initrd)):
-                found, = (tree / "boot").glob(kind + "-*")
+                (found,) = (tree / "boot").glob(kind + "-*")
                 shutil.copyfile(str(found), str(path))
             _run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", str(tree), str(new), DISK_SIZE)
     return image
@@ -167,15 +212,27 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
 
 def _image(cache: Path, name: str, key: str) -> Image:
     stem = "%s-%s" % (name, key)
-    return Image(name, cache / (stem + ".raw"), cache / (stem + ".vmlinuz"), cache / (stem + ".initrd"))
+    return Image(
+        name, cache / (stem + ".raw"), cache / (stem + ".vmlinuz"), cache / (stem + ".initrd")
+    )
 
 
 def _fill(tree: Path, package: Path) -> None:
     """Install the package, then leave nothing of the machine's own identity behind."""
-    _install(tree, ["useradd -m -G adm -s /bin/bash " + WATCHER,
-                    "apt-get -q -y --no-install-recommends install /tmp/package.deb || { apt-get -q update; "
-                    "apt-get -q -y --no-install-recommends install /tmp/package.deb; }"], package)
-    for path in list((tree / "etc/ssh").glob("ssh_host_*")) + list((tree / "var/lib/apt/lists").glob("*Packages*")):
+    _install(
+        tree,
+        [
+            "useradd -m -G adm -s /bin/bash " + WATCHER,
+            (
+                "apt-get -q -y --no-install-recommends install /tmp/package.deb || { apt-get -q"
+                " update; apt-get -q -y --no-install-recommends install /tmp/package.deb; }"
+            ),
+        ],
+        package,
+    )
+    for path in list((tree / "etc/ssh").glob("ssh_host_*")) + list(
+        (tree / "var/lib/apt/lists").glob("*Packages*")
+    ):
         path.unlink()
     _write_files(tree, FILES)
 
@@ -183,8 +240,23 @@ def _fill(tree: Path, package: Path) -> None:
 def _install(tree: Path, lines: Sequence[str], package: object = "") -> None:
     """Run a script's lines as root inside ``tree``; ``package`` is /tmp/package.deb there."""
     if lines:
-        _run("unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation", "private", "sh", "-c", CHROOT,
-             "sh", str(tree), INSTALL % "\n".join(lines), str(package))
+        _run(
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--ipc",
+            "--uts",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            CHROOT,
+            "sh",
+            str(tree),
+            INSTALL % "\n".join(lines),
+            str(package),
+        )
         (tree / "etc/resolv.conf").unlink()
 
 
@@ -197,11 +269,17 @@ def _write_files(tree: Path, files: Mapping[str, str]) -> None:
 
 def _shell_write(path: str, text: str) -> str:
     """A hook of mmdebstrap's that writes a file; the root is its first argument."""
-    return 'mkdir -p "$1%s" && printf "%s" >"$1%s"' % (os.path.dirname(path), text.replace("\n", "\\n"), path)
+    return 'mkdir -p "$1%s" && printf "%s" >"$1%s"' % (
+        os.path.dirname(path),
+        text.replace("\n", "\\n"),
+        path,
+    )
 
 
 class _made_whole:
-    """Gives a path to write to; the file gets its real name, and its predecessors go, only when all went well."""
+    """Gives a path to write to; the file gets its real name, and its predecessors go, only when all
+    went well.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -215,7 +293,7 @@ class _made_whole:
             if self._new.exists():
                 self._new.unlink()
             return
-        stem = self._path.name[:self._path.name.rindex("-") + 1]
+        stem = self._path.name[: self._path.name.rindex("-") + 1]
         for old in self._path.parent.glob(stem + "*"):
             if not old.name.startswith(self._path.stem):
                 old.unlink()
@@ -244,9 +322,18 @@ def _key(*parts: object) -> str:
 
 
 def _run(*argv: str) -> str:
-    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                           timeout=BUILD_TIMEOUT_S)
+    ended = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=BUILD_TIMEOUT_S,
+    )
     said = ended.stdout.decode("utf-8", "replace")
-    assert ended.returncode == 0, "building an image: %s: status %d\n%s" % (" ".join(argv[:8]), ended.returncode,
-                                                                          "\n".join(said.splitlines()[-40:]))
+    assert ended.returncode == 0, "building an image: %s: status %d\n%s" % (
+        " ".join(argv[:8]),
+        ended.returncode,
+        "\n".join(said.splitlines()[-40:]),
+    )
     return said

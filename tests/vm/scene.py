@@ -1,7 +1,9 @@
-"""What a test in a virtual machine begins with: an image, its platform, a folder for logs; and what it ends with.
+"""What a test in a virtual machine begins with: an image, its platform, a folder for logs; and what
+it ends with.
 
 Everything that was started ends with the scene; the logs stay in build/vm/logs/<image>/<test>.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -24,7 +26,8 @@ from tests.vm.machine import Hardware, Machine
 
 FIRST = Hardware(UUID, "52:54:00:a2:00:01")
 SECOND = Hardware(OTHER_UUID, "52:54:00:a2:00:02")
-# An emulated processor on a machine that others use too: what takes 40 s may take several times as long.
+# An emulated processor on a machine that others use too: what takes 40 s may take several times as
+# long.
 BOOT_TIMEOUT_S = 400.0
 
 
@@ -52,8 +55,12 @@ class Scene:
             self._ends = ends.pop_all()
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         self._ends.close()
 
     def overlay(self, name: str = "disk") -> Path:
@@ -84,8 +91,22 @@ class Scene:
     def media(self, *more: str) -> Path:
         """An image of the provisioning media, as the emulator makes it with these options."""
         image = self.folder / "media.iso"
-        subprocess.run([sys.executable, "-m", "lightinit.emulator", "media", "--output", str(image), "--format", "udf",
-                        *more], cwd=HERE, check=True, stdout=subprocess.PIPE)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "lightinit.emulator",
+                "media",
+                "--output",
+                str(image),
+                "--format",
+                "udf",
+                *more,
+            ],
+            cwd=HERE,
+            check=True,
+            stdout=subprocess.PIPE,
+        )
         return image
 
     def file(self, name: str, text: str) -> str:
@@ -98,11 +119,26 @@ class Scene:
         """Somebody with a new key."""
         return Person(name, self.folder)
 
-    def machine(self, root: Path, hardware: Hardware, kernel_words: Sequence[str] = (),
-                devices: Sequence[str] = ()) -> Machine:
+    def machine(
+        self,
+        root: Path,
+        hardware: Hardware,
+        kernel_words: Sequence[str] = (),
+        devices: Sequence[str] = (),
+    ) -> Machine:
         """A machine that is off still."""
         return self._ends.enter_context(
-            Machine(self.azure.machine, TAP, self.folder, self.image, root, hardware, kernel_words, devices))
+            Machine(
+                self.azure.machine,
+                TAP,
+                self.folder,
+                self.image,
+                root,
+                hardware,
+                kernel_words,
+                devices,
+            )
+        )
 
     def guest(self, machine: Machine, hardware: Hardware, person: Person) -> Guest:
         """What runs on ``machine``, as ``person`` reaches it."""
@@ -110,9 +146,11 @@ class Scene:
 
 
 class Checks:
-    """Assertions that are all looked at before the test fails: a boot takes too long to see one at a time.
+    """Assertions that are all looked at before the test fails: a boot takes too long to see one at
+    a time.
 
-    The with block's end fails the test if any did not hold; also when the block is left by an exception, with both.
+    The with block's end fails the test if any did not hold; also when the block is left by an
+    exception, with both.
     """
 
     def __init__(self) -> None:
@@ -122,8 +160,12 @@ class Checks:
     def __enter__(self) -> "Checks":
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
         if error is not None and not isinstance(error, Exception):
             return  # somebody has interrupted it
         if self._failed:
@@ -146,10 +188,21 @@ class Checks:
 
 def shadow_with_password(shadow: str, password: str) -> str:
     """The text of /etc/shadow, with a password for the account that may log in at the console."""
-    crypted = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password.encode(), stdout=subprocess.PIPE,
-                             check=True).stdout.decode().strip()
+    crypted = (
+        subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"],
+            input=password.encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        .stdout.decode()
+        .strip()
+    )
     lines = [line.split(":") for line in shadow.splitlines()]
-    return "".join(":".join([words[0], crypted] + words[2:] if words[0] == WATCHER else words) + "\n" for words in lines)
+    return "".join(
+        ":".join([words[0], crypted] + words[2:] if words[0] == WATCHER else words) + "\n"
+        for words in lines
+    )
 
 
 class Stopwatch:

@@ -1,8 +1,10 @@
 """Somebody at a serial console: logs in, runs shell commands, reads what they print.
 
-What is typed is echoed, once or twice: by the terminal as soon as it comes, and by the shell's line editor, with its prompt,
-when it gets to it. So nothing counts as a command's output but what stands between two marks that only the shell can print.
+What is typed is echoed, once or twice: by the terminal as soon as it comes, and by the shell's line
+editor, with its prompt, when it gets to it. So nothing counts as a command's output but what stands
+between two marks that only the shell can print.
 """
+
 from __future__ import annotations
 
 import re
@@ -42,13 +44,18 @@ class Terminal:
 
     def __init__(self, machine: Console) -> None:
         self._machine = machine
-        self._began: Optional[int] = None  # where a login is looked for: in all that this boot has shown
+        self._began: Optional[int] = (
+            None  # where a login is looked for: in all that this boot has shown
+        )
         self._seen = machine.console_size()
 
     def log_in(self, name: str, password: str, timeout_s: float) -> None:
         """Log in, as soon as the console offers it."""
-        self._machine.wait_until(lambda: "login:" in self._machine.console(self._began), timeout_s,
-                                 "the console offers no login")
+        self._machine.wait_until(
+            lambda: "login:" in self._machine.console(self._began),
+            timeout_s,
+            "the console offers no login",
+        )
         self.type("")
         self.wait_for("login:", 60.0)
         self.type(name)
@@ -64,9 +71,14 @@ class Terminal:
     def run(self, command: str, timeout_s: float = 120.0) -> str:
         """Run a shell command to its end; its exit status must be 0. Returns what it printed."""
         self.type("echo begin-$?-; %s; echo end-$?-" % command)
-        self._machine.wait_until(lambda: OUTPUT.search(self._shown()), timeout_s, "no end of %r on the console" % command)
+        self._machine.wait_until(
+            lambda: OUTPUT.search(self._shown()), timeout_s, "no end of %r on the console" % command
+        )
         found = OUTPUT.search(self._shown())
-        assert found is not None and found.group(2) == "0", "%s: on the console: %s" % (command, self._shown())
+        assert found is not None and found.group(2) == "0", "%s: on the console: %s" % (
+            command,
+            self._shown(),
+        )
         return found.group(1)
 
     def type(self, text: str) -> None:
@@ -76,7 +88,9 @@ class Terminal:
 
     def wait_for(self, words: str, timeout_s: float) -> None:
         """Wait until the console shows ``words`` after what was typed last."""
-        self._machine.wait_until(lambda: words in self._shown(), timeout_s, "the console does not show %r" % words)
+        self._machine.wait_until(
+            lambda: words in self._shown(), timeout_s, "the console does not show %r" % words
+        )
 
     def _shown(self) -> str:
         return self._machine.console(self._seen)

@@ -1,7 +1,9 @@
-"""A root disk that is larger than its image, the platform's resource disk, and custom data that are executed.
+"""A root disk that is larger than its image, the platform's resource disk, and custom data that are
+executed.
 
 On the one image where it is cheapest, the networkd one of bookworm.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -62,7 +64,9 @@ QUESTIONS = {
     "mounted": "findmnt -rn --mountpoint %s -o FSTYPE,SOURCE,LABEL" % PLACE,
     "on disk": "ls %s" % PLACE,
     "readme": "cat %s/%s" % (PLACE, README),
-    "units": "systemctl show -p ActiveState,Result --value mnt-resource.mount mnt-resource-swapfile.swap",
+    "units": (
+        "systemctl show -p ActiveState,Result --value mnt-resource.mount mnt-resource-swapfile.swap"
+    ),
     "swaps": "tail -n +2 /proc/swaps",
     "fstab": "cat /etc/fstab",
     "ran": "cat /root/ran",
@@ -72,11 +76,19 @@ OUTSIDE = {
     "srv": "findmnt -rn --mountpoint /srv -o FSTYPE && cat /srv/mark",
     "swappiness": "cat /proc/sys/vm/swappiness",
     "dummy": "ls -d /sys/module/dummy && ip -o link show made",
-    "sleeper": "tr '\\0' ' ' </proc/$(cat /run/sleeper)/cmdline; cat /proc/$(cat /run/sleeper)/cgroup",
+    "sleeper": (
+        "tr '\\0' ' ' </proc/$(cat /run/sleeper)/cmdline; cat /proc/$(cat /run/sleeper)/cgroup"
+    ),
     "folder": "ls -A /run/lightinit/scripts",
 }
-SCSI_DISK = ("-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=temp,serial=temp",
-             "-drive", "if=none,id=temp,format=raw,file=%s")
+SCSI_DISK = (
+    "-device",
+    "virtio-scsi-pci",
+    "-device",
+    "scsi-hd,drive=temp,serial=temp",
+    "-drive",
+    "if=none,id=temp,format=raw,file=%s",
+)
 
 
 def digest(path: Path) -> str:
@@ -103,10 +115,21 @@ class Vm(NamedTuple):
     guest: Guest
     checks: Checks
 
-    def look(self, more: Mapping[str, str] = MappingProxyType({}), statuses: Sequence[int] = (0,)) -> Facts:
+    def look(
+        self, more: Mapping[str, str] = MappingProxyType({}), statuses: Sequence[int] = (0,)
+    ) -> Facts:
         """Log in after a boot, and check what always holds."""
-        return provisioned(self.checks, self.scene.azure, self.machine, self.guest, FIRST, "web-1", self.admin,
-                           dict(QUESTIONS, **more), statuses)
+        return provisioned(
+            self.checks,
+            self.scene.azure,
+            self.machine,
+            self.guest,
+            FIRST,
+            "web-1",
+            self.admin,
+            dict(QUESTIONS, **more),
+            statuses,
+        )
 
     def power_off(self) -> None:
         """Have the guest switch itself off."""
@@ -119,14 +142,31 @@ def test_disks_and_custom_data(scene: Scene) -> None:
     azure, admin, watch = scene.azure, scene.person("admin"), Stopwatch(scene.folder / "times")
     azure.serve_dhcp()
     azure.stand_for(FIRST, "web-1", admin)
-    root = scene.changed({"/etc/lightinit/conf.d/20-test.conf": SETTINGS, "/etc/udev/rules.d/10-test.rules": LATE_LINKS})
+    root = scene.changed(
+        {
+            "/etc/lightinit/conf.d/20-test.conf": SETTINGS,
+            "/etc/udev/rules.d/10-test.rules": LATE_LINKS,
+        }
+    )
     small_mib = root.stat().st_size // MIB
     os.truncate(root, root.stat().st_size + ROOM_MIB * MIB)
     lent = disk.lend(scene.scratch("lent") / "temp.raw", LABEL, {README: WINDOWS_WORDS})
-    media = scene.media("--user-name", "admin", "--host-name", "web-1", "--custom-data",
-                       scene.file("custom", CUSTOM_DATA))
-    machine = scene.machine(root, FIRST, devices=[*optical_drive(media), *(
-        word % lent if "%s" in word else word for word in SCSI_DISK)]).start()
+    media = scene.media(
+        "--user-name",
+        "admin",
+        "--host-name",
+        "web-1",
+        "--custom-data",
+        scene.file("custom", CUSTOM_DATA),
+    )
+    machine = scene.machine(
+        root,
+        FIRST,
+        devices=[
+            *optical_drive(media),
+            *(word % lent if "%s" in word else word for word in SCSI_DISK),
+        ],
+    ).start()
     with Checks() as checks:
         vm = Vm(scene, admin, lent, machine, scene.guest(machine, FIRST, admin), checks)
         checks.begin("first boot")
@@ -146,31 +186,56 @@ def test_disks_and_custom_data(scene: Scene) -> None:
 
 
 def check_first_boot(vm: Vm, small_mib: int) -> Facts:
-    """The disk of the root was larger than its file system of ``small_mib``, the resource disk fresh; custom data ran."""
+    """The disk of the root was larger than its file system of ``small_mib``, the resource disk
+    fresh; custom data ran.
+    """
     checks, facts = vm.checks, vm.look(OUTSIDE)
     check_ready(checks, vm.scene.azure)
     check_lent(checks, facts)
     grown_mib = int(facts["root"].text.strip(" M"))
-    checks.that(small_mib < grown_mib <= small_mib + ROOM_MIB, "the root file system has grown from %d MiB" % small_mib,
-                facts["root"])
-    checks.same(facts["srv"].text.splitlines(), ["tmpfs", "it lasts"], "what the custom data have mounted")
+    checks.that(
+        small_mib < grown_mib <= small_mib + ROOM_MIB,
+        "the root file system has grown from %d MiB" % small_mib,
+        facts["root"],
+    )
+    checks.same(
+        facts["srv"].text.splitlines(), ["tmpfs", "it lasts"], "what the custom data have mounted"
+    )
     checks.same(facts["swappiness"].text, "37", "what the custom data have set in /proc/sys")
-    checks.same(facts["dummy"].status, 0, "module and link of the custom data: the status of asking")
-    checks.that(facts["sleeper"].text.startswith("sleep 4711") and "lightinit.service" not in facts["sleeper"].text,
-                "what the custom data have left running goes on, outside of lightinit's unit", facts["sleeper"])
+    checks.same(
+        facts["dummy"].status, 0, "module and link of the custom data: the status of asking"
+    )
+    checks.that(
+        facts["sleeper"].text.startswith("sleep 4711")
+        and "lightinit.service" not in facts["sleeper"].text,
+        "what the custom data have left running goes on, outside of lightinit's unit",
+        facts["sleeper"],
+    )
     checks.same(facts["folder"].text, "", "what is left in /run/lightinit/scripts")
-    said = [entry["MESSAGE"] for entry in journal(facts) if entry.get("_SYSTEMD_UNIT") == "lightinit.service"]
+    said = [
+        entry["MESSAGE"]
+        for entry in journal(facts)
+        if entry.get("_SYSTEMD_UNIT") == "lightinit.service"
+    ]
     for words in ("the custom data speak of " + FIRST.uuid, "and complain"):
         checks.that(any(words in line for line in said), "the journal has %r" % words, said)
         checks.that(words in vm.machine.console(), "the console shows %r" % words)
-    checks.that(not any("sandbox" in line for line in said), "the script is not run inside the sandbox", said)
+    checks.that(
+        not any("sandbox" in line for line in said),
+        "the script is not run inside the sandbox",
+        said,
+    )
     return facts
 
 
 def check_reboot(vm: Vm, before: Facts) -> None:
     """The resource disk is the same, and so is what is on it."""
     checks = vm.checks
-    checks.same(vm.guest.ssh("echo mine | sudo -n tee %s/kept" % PLACE).status, 0, "writing to the resource disk")
+    checks.same(
+        vm.guest.ssh("echo mine | sudo -n tee %s/kept" % PLACE).status,
+        0,
+        "writing to the resource disk",
+    )
     reboot(vm.machine, vm.guest, before)
     facts = vm.look()
     check_lent(checks, facts, kept=True)
@@ -195,12 +260,25 @@ def check_users_disk(vm: Vm) -> None:
     before = digest(vm.lent)
     vm.machine.start()
     facts = vm.look(statuses=(2,))
-    checks.that("resource disk holds data" in facts["long"].text and "NTFS with 1 files" in facts["long"].text,
-                "the warning says why", facts["long"])
-    checks.that(any("resource disk holds data" in entry["MESSAGE"] and entry["PRIORITY"] == "4"
-                    for entry in journal(facts)), "the journal has it as a warning")
-    checks.same((facts["mounted"].text, facts["swaps"].text), ("", ""), "what is mounted, and swapped to")
-    checks.that("lightinit" not in facts["fstab"].text, "/etc/fstab has no line of ours", facts["fstab"])
+    checks.that(
+        "resource disk holds data" in facts["long"].text
+        and "NTFS with 1 files" in facts["long"].text,
+        "the warning says why",
+        facts["long"],
+    )
+    checks.that(
+        any(
+            "resource disk holds data" in entry["MESSAGE"] and entry["PRIORITY"] == "4"
+            for entry in journal(facts)
+        ),
+        "the journal has it as a warning",
+    )
+    checks.same(
+        (facts["mounted"].text, facts["swaps"].text), ("", ""), "what is mounted, and swapped to"
+    )
+    checks.that(
+        "lightinit" not in facts["fstab"].text, "/etc/fstab has no line of ours", facts["fstab"]
+    )
     checks.same(facts["ran"].text, "ran", "how often the custom data have run")
     check_not_waited(checks, facts)
     vm.power_off()
@@ -208,11 +286,22 @@ def check_users_disk(vm: Vm) -> None:
 
 
 def check_not_waited(checks: Checks, facts: Facts) -> None:
-    """Nothing of the boot has waited for the disk of /etc/fstab, which only lightinit could bring back."""
-    times = {what: [int(entry["__MONOTONIC_TIMESTAMP"]) for entry in journal(facts) if words in entry["MESSAGE"]]
-             for what, words in (("began", "lightinit 0"), ("given up", "Timed out waiting for device"))}
-    checks.that(times["began"] and all(times["began"][0] < each for each in times["given up"]),
-                "lightinit begins before systemd gives the old disk up", times)
+    """Nothing of the boot has waited for the disk of /etc/fstab, which only lightinit could bring
+    back.
+    """
+    times = {
+        what: [
+            int(entry["__MONOTONIC_TIMESTAMP"])
+            for entry in journal(facts)
+            if words in entry["MESSAGE"]
+        ]
+        for what, words in (("began", "lightinit 0"), ("given up", "Timed out waiting for device"))
+    }
+    checks.that(
+        times["began"] and all(times["began"][0] < each for each in times["given up"]),
+        "lightinit begins before systemd gives the old disk up",
+        times,
+    )
 
 
 def check_lent(checks: Checks, facts: Facts, kept: bool = False) -> None:
@@ -223,16 +312,32 @@ def check_lent(checks: Checks, facts: Facts, kept: bool = False) -> None:
         facts: of this boot.
         kept: whether what an earlier boot has written must be there.
     """
-    checks.that(re.match("ext4 /dev/sd[a-z]1 lightinit$", facts["mounted"].text), "the resource disk is mounted",
-                facts["mounted"])
+    checks.that(
+        re.match("ext4 /dev/sd[a-z]1 lightinit$", facts["mounted"].text),
+        "the resource disk is mounted",
+        facts["mounted"],
+    )
     wanted = {README, "swapfile", "lost+found"} | ({"kept"} if kept else set())
     checks.same(set(facts["on disk"].text.split()), wanted, "its files")
-    checks.that(facts["readme"].text and WINDOWS_WORDS not in facts["readme"].text, "the file about the loss is ours",
-                facts["readme"])
+    checks.that(
+        facts["readme"].text and WINDOWS_WORDS not in facts["readme"].text,
+        "the file about the loss is ours",
+        facts["readme"],
+    )
     swaps = [line.split() for line in facts["swaps"].text.splitlines()]
-    checks.that([line[0] for line in swaps] == [PLACE + "/swapfile"] and
-                (SWAP_MIB - 1) * 1024 <= int(swaps[0][2]) <= SWAP_MIB * 1024, "the swap file is in use", swaps)
-    checks.same(facts["units"].text.split(), ["success", "active"] * 2, "the units of the mount and the swap")
-    ours = [line.split()[1] for line in facts["fstab"].text.splitlines() if line.endswith("# lightinit")]
+    checks.that(
+        [line[0] for line in swaps] == [PLACE + "/swapfile"]
+        and (SWAP_MIB - 1) * 1024 <= int(swaps[0][2]) <= SWAP_MIB * 1024,
+        "the swap file is in use",
+        swaps,
+    )
+    checks.same(
+        facts["units"].text.split(),
+        ["success", "active"] * 2,
+        "the units of the mount and the swap",
+    )
+    ours = [
+        line.split()[1] for line in facts["fstab"].text.splitlines() if line.endswith("# lightinit")
+    ]
     checks.same(ours, [PLACE, "none"], "our lines in /etc/fstab")
     checks.same(facts["ran"].text, "ran", "how often the custom data have run")

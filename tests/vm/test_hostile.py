@@ -1,6 +1,8 @@
-"""Machines that make it hard: no network for a while or for ever, no Azure, disks that come late or are full, a clock
-that jumps. On the one image where it is cheapest, the networkd one of bookworm, unless it says why another.
+"""Machines that make it hard: no network for a while or for ever, no Azure, disks that come late or
+are full, a clock that jumps. On the one image where it is cheapest, the networkd one of bookworm,
+unless it says why another.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,8 +26,8 @@ CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 DHCP_AFTER_S = 60.0
 DISK_AFTER_S = 30.0
 LEASE_TIMEOUT_S = 20
-# The report to a platform that no network leads to is given up after LAST_REPORT_TIMEOUT_S (lightinit/boot.py); then a
-# boot on an emulated processor has its share.
+# The report to a platform that no network leads to is given up after LAST_REPORT_TIMEOUT_S
+# (lightinit/boot.py); then a boot on an emulated processor has its share.
 GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 60 + 60
 REASON = "no network before the deadline"
 YEAR_S = 365 * 86400.0
@@ -34,7 +36,9 @@ YEAR_S = 365 * 86400.0
 def put_password(scene: Scene, files: Dict[str, str]) -> str:
     """Among the files of a disk, give the account at the console a password, which is returned."""
     password = secrets.token_hex(12)
-    files["/etc/shadow"] = shadow_with_password(disk.read(scene.image.disk, "/etc/shadow"), password)
+    files["/etc/shadow"] = shadow_with_password(
+        disk.read(scene.image.disk, "/etc/shadow"), password
+    )
     return password
 
 
@@ -45,7 +49,9 @@ def begin(scene: Scene) -> Person:
     return admin
 
 
-def finish(scene: Scene, machine: Machine, admin: Person, statuses: Sequence[int] = (0,), **more: str) -> Dict[str, str]:
+def finish(
+    scene: Scene, machine: Machine, admin: Person, statuses: Sequence[int] = (0,), **more: str
+) -> Dict[str, str]:
     """Check that the machine comes to be provisioned as if nothing had been.
 
     Args:
@@ -60,7 +66,9 @@ def finish(scene: Scene, machine: Machine, admin: Person, statuses: Sequence[int
     """
     guest = scene.guest(machine, FIRST, admin)
     with Checks() as checks:
-        facts = provisioned(checks, scene.azure, machine, guest, FIRST, "web-1", admin, more, statuses)
+        facts = provisioned(
+            checks, scene.azure, machine, guest, FIRST, "web-1", admin, more, statuses
+        )
         check_ready(checks, scene.azure)
     return {name: facts[name].text for name in facts}
 
@@ -73,9 +81,14 @@ def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
     machine = scene.machine(scene.changed(files), FIRST).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
-    shown = terminal.run("lightinit status || [ $? = 3 ] && systemctl is-active lightinit.service ssh.service || true")
+    shown = terminal.run(
+        "lightinit status || [ $? = 3 ] && systemctl is-active lightinit.service ssh.service ||"
+        " true"
+    )
     assert "status: running" in shown, shown
-    assert "activating" in shown and "inactive" in shown, "lightinit is at work, and sshd waits for it: %s" % shown
+    assert "activating" in shown and "inactive" in shown, (
+        "lightinit is at work, and sshd waits for it: %s" % shown
+    )
     machine.comes_true(lambda: time.monotonic() - machine.started_s > DHCP_AFTER_S, DHCP_AFTER_S)
     assert scene.azure.heard() == []
     scene.azure.serve_dhcp()
@@ -85,30 +98,56 @@ def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
 @CHEAP
 def test_the_network_never_comes(scene: Scene) -> None:
     begin(scene)
-    files = {"/etc/lightinit/conf.d/20-test.conf": "[network]\nlease_timeout_s = %d\n" % LEASE_TIMEOUT_S}
+    files = {
+        "/etc/lightinit/conf.d/20-test.conf": "[network]\nlease_timeout_s = %d\n" % LEASE_TIMEOUT_S
+    }
     password, of_media = put_password(scene, files), secrets.token_hex(12)
-    media = scene.media("--user-name", "admin", "--password-file", scene.file("password", of_media),
-                       "--disable-password-authentication", "no")
+    media = scene.media(
+        "--user-name",
+        "admin",
+        "--password-file",
+        scene.file("password", of_media),
+        "--disable-password-authentication",
+        "no",
+    )
     machine = scene.machine(scene.changed(files), FIRST, devices=optical_drive(media)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
     with Checks() as checks:
         state = terminal.run("systemctl is-system-running --wait || true", 2 * BOOT_TIMEOUT_S)
         checks.that("degraded" in state.split(), "systemctl is-system-running says degraded", state)
-        failed = terminal.run("systemctl list-units --failed --no-legend --plain --no-pager | cut -d ' ' -f 1")
+        failed = terminal.run(
+            "systemctl list-units --failed --no-legend --plain --no-pager | cut -d ' ' -f 1"
+        )
         checks.same(failed.split(), ["lightinit.service"], "the list of failed units")
         unit = parse_properties(terminal.run("systemctl show --no-pager lightinit.service"))
-        began, ended = (int(unit.get("ExecMain%sTimestampMonotonic" % each, 0)) for each in ("Start", "Exit"))
+        began, ended = (
+            int(unit.get("ExecMain%sTimestampMonotonic" % each, 0)) for each in ("Start", "Exit")
+        )
         took_s = (ended - began) / 1e6
-        checks.that(LEASE_TIMEOUT_S <= took_s <= GIVES_UP_WITHIN_S,
-                    "lightinit gives up after %d to %d s" % (LEASE_TIMEOUT_S, GIVES_UP_WITHIN_S), took_s)
-        active = terminal.run("systemctl is-active ssh.service serial-getty@ttyS0.service || true").split()
+        checks.that(
+            LEASE_TIMEOUT_S <= took_s <= GIVES_UP_WITHIN_S,
+            "lightinit gives up after %d to %d s" % (LEASE_TIMEOUT_S, GIVES_UP_WITHIN_S),
+            took_s,
+        )
+        active = terminal.run(
+            "systemctl is-active ssh.service serial-getty@ttyS0.service || true"
+        ).split()
         checks.same(active, ["active", "active"], "the state of sshd and of the console's login")
-        errors = terminal.run("journalctl -b -p err -u lightinit.service --no-pager -o cat | cut -c 1-300")
-        checks.that(REASON in errors, "the reason has the priority of an error in the journal", errors)
-        others = terminal.run("journalctl -b -p info..info -t lightinit --no-pager -o cat | cut -c 1-300")
-        checks.that(REASON not in others and "waiting for a DHCP lease" in others, "what is no error has another priority",
-                    others)
+        errors = terminal.run(
+            "journalctl -b -p err -u lightinit.service --no-pager -o cat | cut -c 1-300"
+        )
+        checks.that(
+            REASON in errors, "the reason has the priority of an error in the journal", errors
+        )
+        others = terminal.run(
+            "journalctl -b -p info..info -t lightinit --no-pager -o cat | cut -c 1-300"
+        )
+        checks.that(
+            REASON not in others and "waiting for a DHCP lease" in others,
+            "what is no error has another priority",
+            others,
+        )
         checks.that(REASON in machine.console(), "the console says why")
         # What the platform's drive says is enough to let its owner in, here where no network is.
         terminal.log_out()
@@ -127,23 +166,36 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
     files: Dict[str, str] = {}
     password = put_password(scene, files)
     root = scene.changed(files)
-    # A machine that is not made from a generalized image has its host keys, and without them sshd does not start.
+    # A machine that is not made from a generalized image has its host keys, and without them sshd
+    # does not start.
     key = scene.folder / "host_key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", str(key)], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", str(key)], check=True
+    )
     disk.write(root, {"/etc/ssh/ssh_host_ed25519_key": key.read_text()}, "0600")
     machine = scene.machine(root, FIRST._replace(asset_tag=tag)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
     with Checks() as checks:
-        state = terminal.run("systemctl is-system-running --wait || systemctl --failed --no-pager --plain --no-legend",
-                             2 * BOOT_TIMEOUT_S)
+        state = terminal.run(
+            "systemctl is-system-running --wait || systemctl --failed --no-pager --plain"
+            " --no-legend",
+            2 * BOOT_TIMEOUT_S,
+        )
         checks.same(state.split(), ["running"], "systemctl is-system-running")
         unit = parse_properties(terminal.run("systemctl show --no-pager lightinit.service"))
-        checks.same((unit.get("ActiveState"), unit.get("Result")), ("inactive", "exec-condition"),
-                    "lightinit.service's state")
+        checks.same(
+            (unit.get("ActiveState"), unit.get("Result")),
+            ("inactive", "exec-condition"),
+            "lightinit.service's state",
+        )
         said = terminal.run("hostname; getent passwd admin || echo nobody; cat /etc/hostname")
-        checks.same(said.split(), ["image", "nobody", "image"], "host name, account and /etc/hostname")
-        journal = terminal.run("journalctl -b -u lightinit.service --no-pager -o cat | cut -c 1-300")
+        checks.same(
+            said.split(), ["image", "nobody", "image"], "host name, account and /etc/hostname"
+        )
+        journal = terminal.run(
+            "journalctl -b -u lightinit.service --no-pager -o cat | cut -c 1-300"
+        )
         checks.that("not an Azure VM" in journal, "the journal says why nothing is done", journal)
         checks.same(scene.azure.heard(), [], "what the platform has heard")
 
@@ -153,18 +205,38 @@ def test_var_comes_late(scene: Scene) -> None:
     admin = begin(scene)
     scene.azure.serve_dhcp()
     tree = scene.scratch("var")
-    subprocess.run(["debugfs", "-R", "rdump /var %s" % tree, str(scene.image.disk)], check=True, stdout=subprocess.PIPE,
-                   stderr=subprocess.STDOUT)
+    subprocess.run(
+        ["debugfs", "-R", "rdump /var %s" % tree, str(scene.image.disk)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     var = scene.new_disk(tree / "var", "400M")
-    root = scene.changed({"/etc/fstab": disk.read(scene.image.disk, "/etc/fstab") +
-                          "/dev/vdb /var ext4 x-systemd.device-timeout=600 0 2\n"})
+    root = scene.changed(
+        {
+            "/etc/fstab": (
+                disk.read(scene.image.disk, "/etc/fstab")
+                + "/dev/vdb /var ext4 x-systemd.device-timeout=600 0 2\n"
+            )
+        }
+    )
     machine = scene.machine(root, FIRST).start()
-    machine.wait_until(lambda: "dev-vdb.device" in machine.console(), BOOT_TIMEOUT_S, "systemd does not wait for the disk")
+    machine.wait_until(
+        lambda: "dev-vdb.device" in machine.console(),
+        BOOT_TIMEOUT_S,
+        "systemd does not wait for the disk",
+    )
     machine.comes_true(lambda: time.monotonic() - machine.started_s > DISK_AFTER_S, DISK_AFTER_S)
     assert scene.azure.heard() == [], "lightinit has not waited for /var"
     machine.add_disk(var)
-    said = finish(scene, machine, admin, mount="findmnt -n -o SOURCE /var", state="ls /var/lib/lightinit/instance/",
-                  below="mount --bind / /mnt; ls -A /mnt/var/lib/lightinit 2>/dev/null; umount /mnt")
+    said = finish(
+        scene,
+        machine,
+        admin,
+        mount="findmnt -n -o SOURCE /var",
+        state="ls /var/lib/lightinit/instance/",
+        below="mount --bind / /mnt; ls -A /mnt/var/lib/lightinit 2>/dev/null; umount /mnt",
+    )
     assert said["mount"] == "/dev/vdb"
     assert "provisioned" in said["state"].split()
     assert said["below"] == "", "state lies on the root disk, below the mount"
@@ -172,40 +244,73 @@ def test_var_comes_late(scene: Scene) -> None:
 
 @CHEAP
 def test_disks_that_need_not_be_there(scene: Scene) -> None:
-    """systemd goes on without either (nofail). One comes late: lightinit alone waits for it. The other never comes."""
+    """systemd goes on without either (nofail). One comes late: lightinit alone waits for it. The
+    other never comes.
+    """
     admin = begin(scene)
     scene.azure.serve_dhcp()
     late = scene.new_disk(scene.scratch("late"), "64M")
-    root = scene.changed({"/etc/fstab": disk.read(scene.image.disk, "/etc/fstab") +
-                          "/dev/vdb /var/lib/lightinit ext4 nofail,x-systemd.device-timeout=600 0 2\n"
-                          "LABEL=gone /home ext4 nofail,x-systemd.device-timeout=10 0 2\n"})
+    root = scene.changed(
+        {
+            "/etc/fstab": (
+                disk.read(scene.image.disk, "/etc/fstab")
+                + "/dev/vdb /var/lib/lightinit ext4 nofail,x-systemd.device-timeout=600 0 2\n"
+                "LABEL=gone /home ext4 nofail,x-systemd.device-timeout=10 0 2\n"
+            )
+        }
+    )
     machine = scene.machine(root, FIRST).start()
-    machine.wait_until(lambda: "login:" in machine.console(), BOOT_TIMEOUT_S, "the console offers no login")
-    machine.comes_true(lambda: time.monotonic() - machine.started_s > 2 * DISK_AFTER_S, 2 * DISK_AFTER_S)
+    machine.wait_until(
+        lambda: "login:" in machine.console(), BOOT_TIMEOUT_S, "the console offers no login"
+    )
+    machine.comes_true(
+        lambda: time.monotonic() - machine.started_s > 2 * DISK_AFTER_S, 2 * DISK_AFTER_S
+    )
     assert scene.azure.heard() == [], "lightinit has not waited for the disk of its state"
     machine.add_disk(late)
-    said = finish(scene, machine, admin, mount="findmnt -n -o SOURCE /var/lib/lightinit",
-                  home="findmnt -n /home || echo none", state="ls /var/lib/lightinit/instance/")
+    said = finish(
+        scene,
+        machine,
+        admin,
+        mount="findmnt -n -o SOURCE /var/lib/lightinit",
+        home="findmnt -n /home || echo none",
+        state="ls /var/lib/lightinit/instance/",
+    )
     assert (said["mount"], said["home"]) == ("/dev/vdb", "none")
     assert "provisioned" in said["state"].split()
 
 
 @pytest.mark.parametrize("scene", ["bookworm-networkd", "bookworm-ifupdown"], indirect=True)
 def test_the_clock_jumps(scene: Scene) -> None:
-    # dhclient writes its lease's end in wall-clock time: after the jump the lease looks as if it were long over, so that
-    # lightinit may go by the well-known addresses and warn.
+    # dhclient writes its lease's end in wall-clock time: after the jump the lease looks as if it
+    # were long over, so that lightinit may go by the well-known addresses and warn.
     admin = begin(scene)
     scene.azure.serve_dhcp()
-    machine = scene.machine(scene.overlay(), FIRST._replace(rtc="2010-01-01T00:00:00"),
-                            ["systemd.wants=test-clock-jump.service"]).start()
+    machine = scene.machine(
+        scene.overlay(),
+        FIRST._replace(rtc="2010-01-01T00:00:00"),
+        ["systemd.wants=test-clock-jump.service"],
+    ).start()
     statuses = (0, 2) if scene.image.name.endswith("ifupdown") else (0,)
-    said = finish(scene, machine, admin, statuses, year="date +%Y",
-                  lightinit="journalctl -b -o json -u lightinit.service --no-pager --output-fields=MESSAGE")
+    said = finish(
+        scene,
+        machine,
+        admin,
+        statuses,
+        year="date +%Y",
+        lightinit="journalctl -b -o json -u lightinit.service --no-pager --output-fields=MESSAGE",
+    )
     assert said["year"] == "2035"
-    times = [int(json.loads(line)["__REALTIME_TIMESTAMP"]) / 1e6 for line in said["lightinit"].splitlines()]
+    times = [
+        int(json.loads(line)["__REALTIME_TIMESTAMP"]) / 1e6
+        for line in said["lightinit"].splitlines()
+    ]
     assert max(times) - min(times) > 5 * YEAR_S, "the clock has not jumped while lightinit ran"
     entries = json.loads(said["timeline"])["entries"]
-    sane = [0 <= entry["start_s"] < BOOT_TIMEOUT_S and 0 <= entry["duration_s"] < BOOT_TIMEOUT_S for entry in entries]
+    sane = [
+        0 <= entry["start_s"] < BOOT_TIMEOUT_S and 0 <= entry["duration_s"] < BOOT_TIMEOUT_S
+        for entry in entries
+    ]
     assert sane and all(sane), said["timeline"]
     assert 0 < json.loads(said["result"])["duration_s"] < BOOT_TIMEOUT_S, said["result"]
 
@@ -217,10 +322,16 @@ def test_the_disk_is_full(scene: Scene) -> None:
     azure.serve_dhcp()
     root = scene.copy()
     machine = scene.machine(root, FIRST, ["systemd.wants=test-full-disk.service"]).start()
-    machine.wait_until(lambda: azure.accepted("Ready") or azure.accepted("NotReady"), BOOT_TIMEOUT_S,
-                       "the platform has heard no report")
-    machine.wait_until(lambda: re.search("provisioning (failed|done)", machine.console()), BOOT_TIMEOUT_S,
-                       "the console does not say how it ended")
+    machine.wait_until(
+        lambda: azure.accepted("Ready") or azure.accepted("NotReady"),
+        BOOT_TIMEOUT_S,
+        "the platform has heard no report",
+    )
+    machine.wait_until(
+        lambda: re.search("provisioning (failed|done)", machine.console()),
+        BOOT_TIMEOUT_S,
+        "the console does not say how it ended",
+    )
     for post in azure.accepted("NotReady"):
         assert "No space left on device" in post["body"], post["body"]
     ready = len(azure.accepted("Ready"))
@@ -232,6 +343,8 @@ def test_the_disk_is_full(scene: Scene) -> None:
 
     machine = scene.machine(root, FIRST).start()
     with Checks() as checks:
-        provisioned(checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin)
+        provisioned(
+            checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin
+        )
         if not ready:
             check_ready(checks, azure)

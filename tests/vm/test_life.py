@@ -1,4 +1,7 @@
-"""A VM's life on every image: first boot, reboot, an image made of it, a VM made of that image, and power cuts."""
+"""A VM's life on every image: first boot, reboot, an image made of it, a VM made of that image, and
+power cuts.
+"""
+
 from __future__ import annotations
 
 import os
@@ -11,9 +14,15 @@ from tests.vm.image import NAMES
 from tests.vm.machine import Machine
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, SECOND, Checks, Scene, Stopwatch
 
-IMAGES = NAMES if os.environ.get("LIGHTINIT_VM") == "all" else (
-    "bookworm-networkd", "bookworm-ifupdown", "trixie-networkmanager")
-GENERALIZE = "sudo -n sh -c 'lightinit generalize --user --yes; echo status=$?; sync; systemctl --no-block poweroff'"
+IMAGES = (
+    NAMES
+    if os.environ.get("LIGHTINIT_VM") == "all"
+    else ("bookworm-networkd", "bookworm-ifupdown", "trixie-networkmanager")
+)
+GENERALIZE = (
+    "sudo -n sh -c 'lightinit generalize --user --yes; echo status=$?; sync; systemctl --no-block"
+    " poweroff'"
+)
 
 
 @pytest.mark.parametrize("scene", IMAGES, indirect=True)
@@ -27,8 +36,16 @@ def test_life(scene: Scene) -> None:
     guest = scene.guest(machine, FIRST, admin)
     with Checks() as checks:
         checks.begin("first boot")
-        first = provisioned(checks, azure, machine, guest, FIRST, "web-1", admin,
-                            {"verify": "systemd-analyze verify --man=no lightinit.service"})
+        first = provisioned(
+            checks,
+            azure,
+            machine,
+            guest,
+            FIRST,
+            "web-1",
+            admin,
+            {"verify": "systemd-analyze verify --man=no lightinit.service"},
+        )
         check_ready(checks, azure)
         provisioned_now(checks, first, machine, azure, FIRST, "web-1", admin)
         checks.same(tuple(first["verify"]), (0, ""), "what systemd-analyze verify says")
@@ -39,7 +56,9 @@ def test_life(scene: Scene) -> None:
         reboot(machine, guest, first)
         second = provisioned(checks, azure, machine, guest, FIRST, "web-1", admin)
         checks.same(azure.heard(), heard, "what the platform has heard")
-        checks.same(second["python"].text, "", "the list of Python programs started since the kernel began")
+        checks.same(
+            second["python"].text, "", "the list of Python programs started since the kernel began"
+        )
         kept, _, written = second["trace"].text.partition("/")
         checks.that(kept and kept == written, "the trace of programs is whole", second["trace"])
         checks.same(fingerprints(second), fingerprints(first), "the host keys")
@@ -58,18 +77,38 @@ def test_life(scene: Scene) -> None:
         azure.stand_for(SECOND, "web-2", other)
         clone = scene.machine(scene.copy(disk, "clone"), SECOND).start()
         guest = scene.guest(clone, SECOND, other)
-        third = provisioned(checks, azure, clone, guest, SECOND, "web-2", other, {"homes": "ls /home"})
+        third = provisioned(
+            checks, azure, clone, guest, SECOND, "web-2", other, {"homes": "ls /home"}
+        )
         check_ready(checks, azure)
         provisioned_now(checks, third, clone, azure, SECOND, "web-2", other)
-        checks.same(set(fingerprints(third)) & set(fingerprints(first)), set(), "host keys that both VMs have")
-        checks.that(third["machine-id"].text != first["machine-id"].text, "the machine id is new", third["machine-id"])
-        checks.that("\nadmin:" not in third["passwd"].text, "the first VM's account is gone", third["passwd"].text)
-        checks.that("admin" not in third["homes"].text.split(), "the first VM's home is gone", third["homes"].text)
+        checks.same(
+            set(fingerprints(third)) & set(fingerprints(first)),
+            set(),
+            "host keys that both VMs have",
+        )
+        checks.that(
+            third["machine-id"].text != first["machine-id"].text,
+            "the machine id is new",
+            third["machine-id"],
+        )
+        checks.that(
+            "\nadmin:" not in third["passwd"].text,
+            "the first VM's account is gone",
+            third["passwd"].text,
+        )
+        checks.that(
+            "admin" not in third["homes"].text.split(),
+            "the first VM's home is gone",
+            third["homes"].text,
+        )
         watch.lap("first boot of the image's VM")
 
 
 def reboot(machine: Machine, guest: Guest, before: Facts) -> None:
-    """Let the guest reboot itself, and wait until it is another boot than the one ``before`` is of."""
+    """Let the guest reboot itself, and wait until it is another boot than the one ``before`` is
+    of.
+    """
     machine.turn_page()
     guest.ssh("sudo -n reboot")
 
@@ -80,24 +119,36 @@ def reboot(machine: Machine, guest: Guest, before: Facts) -> None:
     machine.wait_until(came_back, BOOT_TIMEOUT_S, "the guest does not come back from its reboot")
 
 
-# A second Ready may be sent when the power fails between the platform's accepting it and the mark that says so
-# (docs/architecture.md). What is resumed does not hang on the network stack, so one image stands for the others.
-@pytest.mark.parametrize("scene", IMAGES if len(IMAGES) == len(NAMES) else IMAGES[:1], indirect=True)
-@pytest.mark.parametrize(("moment", "most"), [("metadata", 1), ("report", 2)], ids=["metadata", "report"])
+# A second Ready may be sent when the power fails between the platform's accepting it and the mark
+# that says so (docs/architecture.md). What is resumed does not hang on the network stack, so one
+# image stands for the others.
+@pytest.mark.parametrize(
+    "scene", IMAGES if len(IMAGES) == len(NAMES) else IMAGES[:1], indirect=True
+)
+@pytest.mark.parametrize(
+    ("moment", "most"), [("metadata", 1), ("report", 2)], ids=["metadata", "report"]
+)
 def test_power_cut(scene: Scene, moment: str, most: int) -> None:
     azure, watch = scene.azure, Stopwatch(scene.folder / "times")
     admin = scene.person("admin")
     azure.serve_dhcp()
     azure.stand_for(FIRST, "web-1", admin)
     machine = scene.machine(scene.overlay(), FIRST).start()
-    seen = {"metadata": lambda: any(request["server"] == "imds" for request in azure.heard()), "report": azure.posts}[moment]
-    machine.wait_until(seen, BOOT_TIMEOUT_S, "the platform has not heard the request for the " + moment)
+    seen = {
+        "metadata": lambda: any(request["server"] == "imds" for request in azure.heard()),
+        "report": azure.posts,
+    }[moment]
+    machine.wait_until(
+        seen, BOOT_TIMEOUT_S, "the platform has not heard the request for the " + moment
+    )
     machine.cut_off()
     assert len(azure.posts()) == most - 1, "the power was cut too late"
     watch.lap("until the power cut")
 
     machine.start()
     with Checks() as checks:
-        provisioned(checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin)
+        provisioned(
+            checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin
+        )
         check_ready(checks, azure, most)
     watch.lap("boot after it")
