@@ -34,6 +34,7 @@ demo: setup
 
 lint: setup
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	@tools/lint-shell
 
 types: setup

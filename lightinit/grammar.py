@@ -21,7 +21,8 @@ EPILOG = """exit codes:
 
 files:
   /etc/lightinit/lightinit.conf, conf.d/*.conf   settings        /var/log/lightinit.log   the log
-  /var/lib/lightinit/instance/                   what was done   /run/lightinit/          live progress
+  /var/lib/lightinit/instance/                   what was done   \
+/run/lightinit/          live progress
 """
 
 

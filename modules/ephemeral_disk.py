@@ -67,8 +67,10 @@ SETTINGS: Tuple[Setting, ...] = (
 KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 WARNING = b"""This disk is temporary.
 
-The platform replaces it by an empty one when it moves this virtual machine to another host: after a deallocation, a
-redeployment, a change of size, or a failure of the hardware. What is on it then is gone, and nobody can bring it back.
+The platform replaces it by an empty one when it moves this virtual machine to another host: \
+after a deallocation, a
+redeployment, a change of size, or a failure of the hardware. What is on it then is gone, \
+and nobody can bring it back.
 
 Keep here only what may be lost, such as caches, swap and scratch files.
 """

@@ -108,12 +108,9 @@ def test_they_stay_where_nobody_makes_new_ones(
     machine = with_keys(tmp_path)
     change(machine)
     assert (
-        notes(machine)[-1]
-        == "the SSH host keys stay: %s, so lightinit would make no new ones; every VM made from this image would have the same ones: %s, then run this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
-        % (
-            why,
-            remedy,
-        )
+        notes(machine)[-1] == "the SSH host keys stay: %s, so lightinit would make no new ones; "
+        "every VM made from this image would have the same ones: %s, then run this again; "
+        "or, if something else makes new ones: lightinit clean --ssh-host-keys" % (why, remedy)
     )
     assert machine.exists(KEY) and machine.exists(KEY + ".pub")
     assert machine.run("clean", "--ssh-host-keys").returncode == 0

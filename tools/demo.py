@@ -93,7 +93,7 @@ def give_up_root() -> None:
         [sys.executable, "-c", "import lightinit.cli"],
         cwd=HERE,
         preexec_fn=drop,
-        check=False,  # noqa: PLW1509
+        check=False,
         stderr=subprocess.DEVNULL,
     )
     if tried.returncode == 0:

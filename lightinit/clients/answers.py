@@ -76,7 +76,8 @@ def log_retry(service: str) -> Callable[[LightinitError, float, int], None]:
     return log
 
 
-class asking:  # noqa: N801 - reads as a word in `with asking("imds")`
+# In lower case, since it reads as a word: `with asking("imds")`.
+class asking:
     """Gives an error that leaves the block a hint, unless it has one: what to look at when
     ``service`` cannot be asked.
     """

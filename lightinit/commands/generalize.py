@@ -33,7 +33,8 @@ Next, without rebooting, since a boot would provision this machine again:
 )
 NEXT_USERS = (
     """
-Next, without rebooting, since a boot would provision this machine again. The accounts are gone: this may be your last
+Next, without rebooting, since a boot would provision this machine again. The accounts are gone: \
+this may be your last
 session on it, and sudo works no more in it.
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM

@@ -15,19 +15,22 @@ _SCHEMA = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _STATUS_BLOB = "https://lightinit.blob.example/status/%s?sig=none"
 _HOSTING = """<HostingEnvironmentConfig version="1.0.0.0" goalStateIncarnation="{incarnation}">
   <StoredCertificates />
-  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" isNonCancellableTopologyChangeEnabled="false">
+  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" \
+isNonCancellableTopologyChangeEnabled="false">
     <Service name="lightinit" guid="{{00000000-0000-0000-0000-000000000000}}" />
     <ServiceInstance name="lightinit.0" guid="{{{container}}}" />
   </Deployment>
   <Incarnation number="1" instance="{name}" guid="{{{container}}}" />
-  <Role guid="{{{container}}}" name="{name}" hostingEnvironmentVersion="1" software="" softwareType="ApplicationPackage" \
+  <Role guid="{{{container}}}" name="{name}" hostingEnvironmentVersion="1" software="" \
+softwareType="ApplicationPackage" \
 entryPoint="" parameters="" settleTimeSeconds="10" />
   <HostingEnvironmentSettings name="full" Runtime="rd_fabric_stable" />
   <ApplicationSettings />
   <ResourceReferences />
 </HostingEnvironmentConfig>"""
 _SHARED = """<SharedConfig version="1.0.0.0" goalStateIncarnation="{incarnation}">
-  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" isNonCancellableTopologyChangeEnabled="false">
+  <Deployment name="{container}" guid="{{{container}}}" incarnation="0" \
+isNonCancellableTopologyChangeEnabled="false">
     <Service name="lightinit" guid="{{00000000-0000-0000-0000-000000000000}}" />
     <ServiceInstance name="lightinit.0" guid="{{{container}}}" />
   </Deployment>

@@ -17,7 +17,8 @@ PREPROVISIONED = ("Running", "Savable")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{40}")
 _TEMPLATE = """<?xml version="1.0" encoding="utf-8"?>
-<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" \
+<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" \
+xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" \
 xmlns:wa="http://schemas.microsoft.com/windowsazure" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
   <wa:ProvisioningSection>
     <wa:Version>1.0</wa:Version>

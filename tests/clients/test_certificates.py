@@ -20,7 +20,10 @@ from tests.formats.bundles import Desk, needs_openssl
 
 URL = "http://10.1.2.3:80/machine/c%2D1/role%5F0?comp=certificates&incarnation=1"
 GOAL = GoalState("1", "container-1", "role-1", certificates_url=URL)
-FILE = b"<CertificateFile><Version/><Incarnation>1</Incarnation><Format>%s</Format><Data>%s</Data></CertificateFile>"
+FILE = (
+    b"<CertificateFile><Version/><Incarnation>1</Incarnation>"
+    b"<Format>%s</Format><Data>%s</Data></CertificateFile>"
+)
 NO_CERTIFICATES = ok(FILE % (b"Other", b""))
 NEW_GOAL = (GOAL_STATE % 2).replace(
     b"</InstanceId>",

@@ -24,11 +24,11 @@ POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s
 def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
     transport, clock = FakeTransport(*steps), ScriptedClock()
     wireserver = WireServerClient(
-        transport,
+        transport,  # type: ignore[arg-type]
         "10.1.2.3",
         clock,
         POLICY,
-        POLICY,  # type: ignore[arg-type]
+        POLICY,
         agent="agent/1",
         random=middle,
     )
@@ -283,9 +283,7 @@ def unanswered() -> TransientError:
     return error
 
 
-def test_whoever_reports_is_asked_whether_it_is_enough_after_a_lost_answer_and_between_attempts() -> (
-    None
-):
+def test_the_caller_is_asked_whether_to_stop_after_a_lost_answer_and_between_attempts() -> None:
     asked: List[Tuple[int, bool]] = []
 
     def enough(lost: bool) -> bool:

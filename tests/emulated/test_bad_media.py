@@ -465,7 +465,11 @@ NAMES = [
     ("daemon", "user name belongs to a system account", "uid=1|"),
     ("nobody1", "user name belongs to an account that cannot log in", "shell=/usr/sbin/nologin"),
 ]
-PASSWD = "toor:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/usr/sbin:/bin/sh\nnobody1:x:2000:2000::/home/nobody1:/usr/sbin/nologin\n"
+PASSWD = (
+    "toor:x:0:0::/root:/bin/sh\n"
+    "daemon:x:1:1::/usr/sbin:/bin/sh\n"
+    "nobody1:x:2000:2000::/home/nobody1:/usr/sbin/nologin\n"
+)
 
 
 def named(
@@ -673,12 +677,15 @@ def test_the_pool_has_the_report_before_the_platform_hears_it(
     with Platform(scenario=late_health([state]), instance=instance) as platform:
         machine.lead_to(platform, "[azure]\nrequest_timeout_s = 20\n")
         process = machine.start("boot")
-        arrived = lambda it: [
-            one
-            for one in it.requests
-            if one["method"] == "POST"  # noqa: E731
-            and "<SubStatus>Provisioning</SubStatus>" not in one["body"]
-        ]
+
+        def arrived(it: Platform) -> List[Any]:
+            return [
+                one
+                for one in it.requests
+                if one["method"] == "POST"
+                and "<SubStatus>Provisioning</SubStatus>" not in one["body"]
+            ]
+
         assert platform.wait_for(arrived, 30)
         (record,) = pool_of(machine)  # the report has come, and is not answered yet
         assert (

@@ -156,10 +156,8 @@ def test_the_time_line_stays_that_of_the_provisioning(tmp_path: Any) -> None:
         result = machine.json(HOME + "/result.json")
         assert result["duration_s"] == took_s
         order = [step["name"] for step in result["steps"]]
-        assert (
-            order
-            == "local fetch hostname users ssh_authorized_keys site_code.failing config final".split()
-        )
+        expected = "local fetch hostname users ssh_authorized_keys site_code.failing config final"
+        assert order == expected.split()
 
 
 def test_analyze_names_stages_modules_requests_and_is_in_order(tmp_path: Any) -> None:

@@ -186,7 +186,10 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
     with Platform(scenario=data) as platform:
         machine.lead_to(platform, "[azure]\nreprovision_poll_s = 0.2\n")
         first = machine.start("boot")
-        asked = lambda the: [one for one in the.requests if "reprovisiondata" in one["path"]]  # noqa: E731
+
+        def asked(the: Platform) -> List[Any]:
+            return [one for one in the.requests if "reprovisiondata" in one["path"]]
+
         assert platform.wait_for(lambda the: len(asked(the)) > 1, 20)
         assert "waiting for the VM's owner" in machine.run("status", "--long").stdout
         first.kill()

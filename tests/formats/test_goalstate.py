@@ -13,7 +13,8 @@ from lightinit.model import GoalState
 URL = "http://168.63.129.16:80/machine/c0%2D1/i?comp=certificates&amp;incarnation=1"
 WHOLE = (
     """<?xml version="1.0" encoding="utf-8"?>
-<GoalState xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="goalstate10.xsd">
+<GoalState xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
+xsi:noNamespaceSchemaLocation="goalstate10.xsd">
   <Version>2012-11-30</Version>
   <Incarnation>17</Incarnation>
   <Machine>
@@ -106,7 +107,8 @@ def test_no_role_instance_yet_is_worth_waiting_for(inner: str) -> None:
         parse_goal_state((WHOLE[:start] + inner + WHOLE[end:]).encode())
 
 
-BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
+BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">\
+<!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
 <GoalState><Incarnation>&b;</Incarnation></GoalState>"""
 
 

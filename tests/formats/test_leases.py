@@ -36,7 +36,8 @@ DHCLIENT = b"""lease {
   option dhcp-server-identifier 10.99.0.1;
   option dhcp-renewal-time 1800;
   option unknown-245 a8:3f:81:10;
-  option rfc3442-classless-static-routes 32,168,63,129,16,10,99,0,1,0,10,99,0,1,32,169,254,169,254,10,99,0,1;
+  option rfc3442-classless-static-routes 32,168,63,129,16,10,99,0,1,0,10,99,0,1,\
+32,169,254,169,254,10,99,0,1;
   option broadcast-address 10.99.0.255;
   option dhcp-rebinding-time 3150;
   option host-name "vm";
@@ -70,7 +71,8 @@ dhcp4.dhcp_lease_time=3600
 dhcp4.expiry=1795407207
 dhcp4.ip_address=10.99.0.92
 dhcp4.private_245=a8:3f:81:10
-dhcp4.rfc3442_classless_static_routes=168.63.129.16/32 10.99.0.1 0.0.0.0/0 10.99.0.1 169.254.169.254/32 10.99.0.1
+dhcp4.rfc3442_classless_static_routes=168.63.129.16/32 10.99.0.1 \
+0.0.0.0/0 10.99.0.1 169.254.169.254/32 10.99.0.1
 dhcp4.routers=10.99.0.1
 """
 NM_INTERNAL = b"# This is private data. Do not parse.\nADDRESS=10.99.0.92\n"
@@ -80,8 +82,8 @@ DHCP4.OPTION[2]:                        expiry = 1795407207
 DHCP4.OPTION[3]:                        ip_address = 10.99.0.92
 DHCP4.OPTION[4]:                        private_245 = a8:3f:81:10
 DHCP4.OPTION[5]:                        requested_routers = 1
-DHCP4.OPTION[6]:                        rfc3442_classless_static_routes = 168.63.129.16/32 10.99.0.1 \
-0.0.0.0/0 10.99.0.1 169.254.169.254/32 10.99.0.1
+DHCP4.OPTION[6]:                        rfc3442_classless_static_routes = 168.63.129.16/32 \
+10.99.0.1 0.0.0.0/0 10.99.0.1 169.254.169.254/32 10.99.0.1
 DHCP4.OPTION[7]:                        routers = 10.99.0.1
 
 GENERAL.DEVICE:                         lo

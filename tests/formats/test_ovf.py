@@ -117,7 +117,10 @@ def test_the_same_in_other_dress(data: bytes) -> None:
 
 
 def test_the_least_that_will_do() -> None:
-    data = b"<Environment><ProvisioningSection><LinuxProvisioningConfigurationSet/></ProvisioningSection></Environment>"
+    data = (
+        b"<Environment><ProvisioningSection><LinuxProvisioningConfigurationSet/>"
+        b"</ProvisioningSection></Environment>"
+    )
     assert ovf.parse(data) == ovf.OvfEnvironment()
 
 

@@ -179,7 +179,8 @@ first-lba: 34
 last-lba: 2147483614
 sector-size: 512
 
-/dev/sda1 : start=        4096, size=     2097152, type=0FC63DAF, uuid=D49C, name="size=     2097152, x"
+/dev/sda1 : start=        4096, size=     2097152, type=0FC63DAF, \
+uuid=D49C, name="size=     2097152, x"
 /dev/sda14 : start=        2048, size=        2048, type=21686148, uuid=D49D
 /dev/sda15 : start=     2101248, size=      204800, type=C12A7328, uuid=D49E
 """

@@ -328,7 +328,8 @@ import subprocess, sys, threading, time
 from lightinit.host.network import Watch
 from lightinit.host.system import System
 subprocess.check_call(["ip", "link", "set", "lo", "up"])
-for change in ("link set lo mtu 1400", "address add 10.9.9.9/32 dev lo", "route add 10.8.0.0/16 dev lo"):
+changes = "link set lo mtu 1400", "address add 10.9.9.9/32 dev lo", "route add 10.8.0.0/16 dev lo"
+for change in changes:
     with Watch(System(sys.argv[1]), [], inotify=False) as watch:
         watch.wait(9)
         assert watch.kinds == ("netlink",), watch.kinds

@@ -301,8 +301,8 @@ def test_where_systemd_starts_no_unit_it_is_a_child(
 
 
 SYSTEMD_RUN = """#!/bin/sh
-# Stands in for systemd-run: a session for what would be a unit, its environment alone, and its exit status. As
-# systemd.exec(5) says, a unit has SIGPIPE ignored unless it asks for something else.
+# Stands in for systemd-run: a session for what would be a unit, its environment alone, and its exit
+# status. As systemd.exec(5) says, a unit has SIGPIPE ignored unless it asks for something else.
 vars= ignored=PIPE
 while [ "$1" != -- ]; do
     case $1 in
@@ -343,7 +343,8 @@ def unit_tools(tmp_path: Path) -> Dict[str, str]:
 # reading.
 PRINTS_LATER = """cd @
 stat -L -c '%d %i' /proc/$$/fd/1 >output
-(until [ -e go ]; do sleep 0.05; done; head -c 1000000 /dev/zero && sleep 0.1 && head -c 1000000 /dev/zero && echo >fine
+(until [ -e go ]; do sleep 0.05; done
+head -c 1000000 /dev/zero && sleep 0.1 && head -c 1000000 /dev/zero && echo >fine
 echo >over) &
 echo last
 """

@@ -45,7 +45,8 @@ STORED = {
 }
 FETCH = """set -e
 mkdir -p "$1/srv/%(name)s/partial"
-chroot "$1" apt-get -y -q -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/%(name)s --download-only \
+chroot "$1" apt-get -y -q -o APT::Sandbox::User=root \
+-o Dir::Cache::archives=/srv/%(name)s --download-only \
 --no-install-recommends install %(packages)s
 rm -rf "$1/srv/%(name)s/partial" "$1/srv/%(name)s/lock"
 """

@@ -15,10 +15,10 @@ from tests.real_clients.netns import Namespace, need, wait_until
 from tests.real_clients.test_whole import (
     ENV,
     Azure,
-    azure,
+    azure,  # noqa: F401 - a fixture
     start_dhcp,
-    vm,
-)  # noqa: F401 - the last but one are fixtures
+    vm,  # noqa: F401 - a fixture
+)
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
@@ -48,11 +48,11 @@ def scenario(kind: str, after_s: float, health: Sequence[Dict[str, Any]] = ()) -
 
 
 def start(
-    azure: Azure,
-    vm: Namespace,
+    azure: Azure,  # noqa: F811
+    vm: Namespace,  # noqa: F811
     kind: str,
     hook: str,
-    after_s: float = 1.0,  # noqa: F811
+    after_s: float = 1.0,
     client: str = "dhclient",
     health: Sequence[Dict[str, Any]] = (),
 ) -> Any:
@@ -115,8 +115,9 @@ def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:  # noqa
 
 
 def test_savable_a_nic_that_is_taken_away_and_another_one_attached(
-    azure: Azure, vm: Namespace
-) -> None:  # noqa: F811
+    azure: Azure,  # noqa: F811
+    vm: Namespace,  # noqa: F811
+) -> None:
     detached: Path = azure.folder / "detached"
     process = start(azure, vm, "Savable", "ip link delete vs; touch %s" % detached)
     wait_until(detached.exists, 60, "the platform does not take the NIC away")
@@ -148,8 +149,9 @@ UNANSWERED = [{"hang_s": 12, "processed": True}]
 
 
 def test_savable_a_nic_that_is_taken_away_before_the_report_is_answered(
-    azure: Azure, vm: Namespace
-) -> None:  # noqa: F811
+    azure: Azure,  # noqa: F811
+    vm: Namespace,  # noqa: F811
+) -> None:
     detached: Path = azure.folder / "detached"
     process = start(
         azure, vm, "Savable", "ip link delete vs; touch %s" % detached, health=UNANSWERED
@@ -176,8 +178,9 @@ def test_savable_a_nic_that_is_taken_away_before_the_report_is_answered(
 
 
 def test_running_a_link_that_flaps_before_the_report_is_answered(
-    azure: Azure, vm: Namespace
-) -> None:  # noqa: F811
+    azure: Azure,  # noqa: F811
+    vm: Namespace,  # noqa: F811
+) -> None:
     process = start(
         azure, vm, "Running", "ip link set vs down; sleep 2; ip link set vs up", health=UNANSWERED
     )

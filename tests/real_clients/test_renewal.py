@@ -46,7 +46,8 @@ from lightinit.model import Instance
 from lightinit.modules import hostname
 settings = {setting.key: setting.default for setting in hostname.SETTINGS}
 settings.update(json.loads(sys.argv[2]))
-print(json.dumps(asdict(hostname.apply(Instance("id", hostnames=(sys.argv[1],)), System("/"), settings))))
+instance = Instance("id", hostnames=(sys.argv[1],))
+print(json.dumps(asdict(hostname.apply(instance, System("/"), settings))))
 """
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >>/run/systemctl.log

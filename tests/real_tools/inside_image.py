@@ -27,7 +27,9 @@ REMOVED = {
 }
 DELUSER = """#!/bin/sh
 # Stands in for busybox deluser: no options but --remove-home, the account files alone.
-if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: deluser [--remove-home] USER"; exit 0; fi
+if [ "$1" = --help ]; then
+    echo "BusyBox v0 stand-in. Usage: deluser [--remove-home] USER"; exit 0
+fi
 [ $# = 1 ] && grep -q "^$1:" /etc/passwd || exit 1
 sed -i "/^$1:/d" /etc/passwd /etc/shadow /etc/group /etc/gshadow
 sed -i -e "s/\\([:,]\\)$1,/\\1/" -e "s/[,]$1\\$//" -e "s/:$1\\$/:/" /etc/group /etc/gshadow

@@ -25,8 +25,12 @@ sys.path.insert(0, %r)
 from tests.real_tools.inside import apply
 from lightinit.modules import ssh_host_keys
 left = [int(sys.argv[1])]
+CHANGES = (
+    "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.mkdir", "os.symlink",
+    "subprocess.Popen",
+)
 def hook(event, arguments):
-    if event in ("os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.mkdir", "os.symlink", "subprocess.Popen"):
+    if event in CHANGES:
         left[0] -= 1
         if left[0] < 0:
             os._exit(9)

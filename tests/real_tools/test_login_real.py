@@ -37,7 +37,8 @@ else
     name=$3; IFS= read -r password; IFS= read -r again; [ "$password" = "$again" ] || exit 1
 fi
 crypted=$(printf '%s\n' "$password" | busybox mkpasswd -s -m sha512) || exit 1
-awk -F: -v OFS=: -v name="$name" -v crypted="$crypted" '$1 == name {$2 = crypted; $3 = 0} 1' /etc/shadow >/etc/shadow.new
+awk -F: -v OFS=: -v name="$name" -v crypted="$crypted" '
+    $1 == name {$2 = crypted; $3 = 0} 1' /etc/shadow >/etc/shadow.new
 cat /etc/shadow.new >/etc/shadow; rm /etc/shadow.new
 """
 REFUSED = re.compile(r"bob@127\.0\.0\.1: Permission denied \(([\w,-]+)\)\.")

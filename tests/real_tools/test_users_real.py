@@ -35,7 +35,8 @@ WATCHED = (
     "/etc/hosts",
 )
 BUSYBOX = r"""#!/bin/sh
-# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a home (-H).
+# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a
+# home (-H).
 applet=${0##*/}
 home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
 if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
@@ -45,13 +46,16 @@ if [ "$applet" = addgroup ]; then
 fi
 while getopts h:g:s:G:DH option; do
     case $option in
-        h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;; D) disabled=1;; H) homeless=1;;
+        h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;;
+        D) disabled=1;; H) homeless=1;;
         *) exit 1;;
     esac
 done
 shift $((OPTIND - 1))
 [ $# = 1 ] && [ "$disabled$homeless" = 11 ] || exit 1
-if [ -e /etc/passwd+ ]; then echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1; fi
+if [ -e /etc/passwd+ ]; then
+    echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1
+fi
 if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
 if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
 else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi

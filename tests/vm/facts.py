@@ -20,7 +20,8 @@ TARGETS = (
 )
 # Every program that the kernel started since it began and that is Python: by its name, or by the
 # script's first line.
-PYTHON = r"""sed -n 's/.*filename=\([^ ]*\) pid=.*/\1/p' /sys/kernel/tracing/trace | sort -u | while read -r path; do
+PYTHON = r"""sed -n 's/.*filename=\([^ ]*\) pid=.*/\1/p' /sys/kernel/tracing/trace |
+sort -u | while read -r path; do
 case $path in *python*) echo "$path"; continue;; esac
 [ ! -f "$path" ] || ! head -c 100 "$path" | head -n 1 | grep -aq '^#!.*python' || echo "$path"
 done; true"""

@@ -95,7 +95,8 @@ TEST_UNITS = {
 Description=Test: the clock jumps by years as soon as lightinit has begun
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'until [ -e /run/lightinit/status.json ]; do sleep 0.05; done; date -s 2035-06-01T00:00:00Z'
+ExecStart=/bin/sh -c 'until [ -e /run/lightinit/status.json ]; do sleep 0.05; done; \
+date -s 2035-06-01T00:00:00Z'
 """
     ),
     "/etc/systemd/system/test-full-disk.service": (
@@ -106,7 +107,8 @@ After=local-fs.target
 Before=lightinit.service
 [Service]
 Type=oneshot
-ExecStart=-/bin/sh -c 'fallocate -l $(df -B1 --output=avail / | tail -n 1) /filler; cat /dev/zero >/filler.rest; sync'
+ExecStart=-/bin/sh -c 'fallocate -l $(df -B1 --output=avail / | tail -n 1) /filler; \
+cat /dev/zero >/filler.rest; sync'
 """
     ),
 }
@@ -134,7 +136,9 @@ CHROOT = """set -e
 mount -t proc none "$1/proc"
 mount -t tmpfs none "$1/run"
 mount -t tmpfs none "$1/tmp"
-for name in null zero full random urandom; do touch "$1/dev/$name"; mount --bind "/dev/$name" "$1/dev/$name"; done
+for name in null zero full random urandom; do
+    touch "$1/dev/$name"; mount --bind "/dev/$name" "$1/dev/$name"
+done
 [ -z "$3" ] || { touch "$1/tmp/package.deb"; mount --bind "$3" "$1/tmp/package.deb"; }
 cat /etc/resolv.conf >"$1/etc/resolv.conf"
 chroot "$1" /bin/sh -c "$2"
