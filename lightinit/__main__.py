@@ -21,11 +21,8 @@ def main():  # type: ignore[no-untyped-def]
                     "lightinit: instance %s is provisioned: nothing to do\n" % instance
                 )
                 sys.stderr.flush()
-            except (
-                OSError,
-                ValueError,
-                AttributeError,
-            ):  # closed, full or gone: nothing is to do all the same
+            except (OSError, ValueError, AttributeError):
+                # Closed, full or gone: there is nothing else to do.
                 sys.stderr = None
             return 0
     if sys.flags.no_site:

@@ -189,9 +189,8 @@ def run_stage(context: Context, name: str, force: bool = False) -> Step:
         step = run_step(context, "stage", name, FREQUENCIES[name], work, force=True)
     if not step.failed and name != "final":  # that one's target follows from the end of all
         targets.reach(context.system, name)
-    elif (
-        step.result == "ok" and context.state is not None
-    ):  # after its mark: nobody needs the password any more
+    elif step.result == "ok" and context.state is not None:
+        # After its mark: nobody needs the password any more.
         try:
             context.state.forget_secrets()
         except LightinitError as error:

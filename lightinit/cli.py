@@ -65,9 +65,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), 1
-        )  # the reader had enough; so that the exit does not complain
+        # The reader had enough. Without this the exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
 
 

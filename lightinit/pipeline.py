@@ -197,9 +197,8 @@ def _leave_mark(
     except LightinitError as error:
         if frequency is not Frequency.BOOT:
             raise
-        step.warnings.append(
-            "it will run again in this boot: %s" % error
-        )  # no more than that is lost with /run
+        # No more than that is lost with /run.
+        step.warnings.append("it will run again in this boot: %s" % error)
 
 
 def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:

@@ -49,10 +49,8 @@ def load_module(name: str) -> ModuleType:
                 ),
             ) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # anybody's code, and a module like any other when it fails
+    except (Exception, SystemExit) as error:
+        # Anybody's code, and a module like any other when it fails.
         raise ProvisioningError(
             "module cannot be imported",
             module=name,

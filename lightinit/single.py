@@ -88,9 +88,8 @@ def _settle(context: Context, may_be_open: bool) -> None:
     if why is not None:
         raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
     if not context.instance_id and not may_be_open:
-        recorded = current_instance(
-            context.system
-        )  # DMI is silent: the local stage has asked the platform
+        # DMI is silent: the local stage has asked the platform.
+        recorded = current_instance(context.system)
         if recorded is None:
             raise RefusedError(
                 "the local stage has not run", EXIT_NOT_RUN, hint="run first: lightinit stage local"

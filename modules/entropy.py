@@ -35,9 +35,8 @@ NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = ()
 
 TABLE = "/sys/firmware/acpi/tables/OEM0"
-TABLE_LIMIT_BYTES = (
-    64 * 1024
-)  # Hyper-V's has some hundred; the kernel itself takes no more than 4096
+# Hyper-V's table has some hundred; the kernel itself takes no more than 4096.
+TABLE_LIMIT_BYTES = 64 * 1024
 HEADER_BYTES = 36  # of every ACPI table: signature, length, checksum, names: the same on every VM
 POOL = "/dev/urandom"
 RNDRESEEDCRNG = 0x5207  # _IO('R', 7) of linux/random.h

@@ -320,9 +320,8 @@ def _finish(device: Device, partition: Partition) -> None:
     """The file system is complete: say in the table what the partition is for, and take the mark
     away.
     """
-    if (
-        len(partition.kind) == 2 and int(partition.kind, 16) != LINUX
-    ):  # an MBR, as the platform made it
+    if len(partition.kind) == 2 and int(partition.kind, 16) != LINUX:
+        # An MBR, as the platform made it.
         device.write(0, set_linux_type(device.read(0, 512), partition.number))
     device.write(MARK_AT, bytes(MARK_BYTES))
 

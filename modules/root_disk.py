@@ -39,9 +39,8 @@ SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
 TABLE_LIMIT_S = 120.0
-FILE_SYSTEM_LIMIT_S = (
-    300.0  # of the largest disks; the kernel does the work, and ending the tool does no harm
-)
+# Enough for the largest disks. The kernel does the work; to end the tool does no harm.
+FILE_SYSTEM_LIMIT_S = 300.0
 # By type of file system: the tool, what brings it, and its arguments; DEVICE and POINT stand for
 # the device and the mount point.
 TOOLS = {

@@ -59,9 +59,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if settings["policy"] == "keep":
         kept: List[str] = []
         if wished:
-            _check_force(
-                system, instance.admin, wished, kept
-            )  # or a VM would be ready that nobody can log in to
+            # Otherwise a VM would be ready that nobody can log in to.
+            _check_force(system, instance.admin, wished, kept)
         return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
         return Outcome(

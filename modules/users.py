@@ -110,9 +110,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     try:
         done += _set_password(system, instance.admin, local)
     except ProvisioningError as error:
-        failure = (
-            error  # whoever has a key can log in all the same, and needs the privileges to mend it
-        )
+        # Whoever has a key can log in all the same, and needs the privileges to fix it.
+        failure = error
     if settings["privileges"] != "none":
         has_password = texts.is_password_hash(_password_field(system, name))
         password = settings["privileges"] == "password" or (

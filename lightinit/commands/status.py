@@ -47,10 +47,8 @@ def current_status(system: System) -> Dict[str, Any]:
     if word == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
         result = _recorded_result(system)
         if result is not None and result.get("boot_id") == live.get("boot_id"):
-            word, data = (
-                str(result.get("status", "error")),
-                result,
-            )  # it was cut off after all was done
+            # It was cut off after all was done.
+            word, data = str(result.get("status", "error")), result
         else:
             word, detail = (
                 "error",

@@ -264,9 +264,8 @@ class AzureDatasource:
         if goal_state is None:
             warnings.append("no certificates: there is no goal state to say where they are")
             return ()
-        from lightinit.clients.certificates import (
-            fetch_certificates,
-        )  # costs more than the rest, and few need it
+        # This import costs more than the rest, and few need it.
+        from lightinit.clients.certificates import fetch_certificates
 
         self._end_progress()  # they share a connection
         try:

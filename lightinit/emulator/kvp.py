@@ -27,9 +27,8 @@ def _read_text(field: bytes, passed: int, where: str) -> str:
         raise EmulatorError(
             "%s is not UTF-8: %s at its byte %d" % (where, error.reason, error.start)
         ) from error
-    return text[:passed].decode(
-        "utf-8", "replace"
-    )  # U+FFFD shows a character that the limit cuts in two
+    # U+FFFD shows a character that the limit cuts in two.
+    return text[:passed].decode("utf-8", "replace")
 
 
 def read_pool(path: str) -> List[Tuple[str, str]]:

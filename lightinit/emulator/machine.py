@@ -55,9 +55,8 @@ class Machine:
             self._document = document
             self.vm_id = vm_id
             self.incarnation = 1
-            self.reprovision_data: Optional[bytes] = (
-                None  # there once a preprovisioned VM has an owner
-            )
+            # There once a preprovisioned VM has an owner.
+            self.reprovision_data: Optional[bytes] = None
             self.container_id = _derive_id(vm_id, "container")
             self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
 

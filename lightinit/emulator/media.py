@@ -32,9 +32,8 @@ _TOOLS = {
 def _find_tool(kind: str) -> List[str]:
     for words in _TOOLS[kind]:
         program = shutil.which(words[0])
-        if program and not (
-            kind == "udf" and "xorriso" in os.path.realpath(program)
-        ):  # xorriso has no UDF
+        # xorriso has no UDF.
+        if program and not (kind == "udf" and "xorriso" in os.path.realpath(program)):
             return [program] + words[1:]
     raise EmulatorError(
         "no tool is installed here that writes %s images: install %s"

@@ -73,9 +73,8 @@ def _export(pair: Pair, form: _Form) -> bytes:
         return run_openssl(words + ["-legacy"], files=files)
     except EmulatorError as error:
         try:
-            return run_openssl(
-                words, files=files
-            )  # before OpenSSL 3 there is no such option, and no need of it
+            # Before OpenSSL 3 there is no such option, and no need of it.
+            return run_openssl(words, files=files)
         except EmulatorError:
             raise error from None
 

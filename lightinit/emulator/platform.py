@@ -296,9 +296,8 @@ class Platform:
         answer = self._answer(role, request, step)
         too_early = endpoint == "reprovisiondata" and answer.status == 404
         if (answer.status in (400, 405, 410) or too_early) and edits_document(step):
-            self._sequences[
-                endpoint
-            ].give_back()  # asked wrongly: the step waits for who gets the document
+            # Asked wrongly: the step waits for whoever gets the document.
+            self._sequences[endpoint].give_back()
             return answer, None
         return answer, step
 

@@ -186,9 +186,8 @@ class Server:
         try:
             if "delay_s" in played:
                 self._closing.wait(played["delay_s"])
-            if (
-                is_quick
-            ):  # recorded before it is sent, so that whoever got the answer finds it in the log
+            if is_quick:
+                # Recorded before it is sent, so that whoever got the answer finds it in the log.
                 self._log.finish(record, status, time.monotonic() - started_s)
             return deliver(sock, answer, played, request.method, request.keep_alive, self._closing)
         finally:

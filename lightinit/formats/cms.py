@@ -69,9 +69,8 @@ def open_envelope(data: bytes, transport: Transport) -> bytes:
         raise der.damaged(part, "is of another kind")
     fields = envelope.children(der.SEQUENCE, part, 3, 5)
     _check_version(fields.pop(0), part)
-    if (
-        fields[0].tag == 0xA0
-    ):  # originatorInfo: other people's certificates, which mean nothing to us
+    if fields[0].tag == 0xA0:
+        # originatorInfo: other people's certificates, which mean nothing to us.
         fields.pop(0)
     if len(fields) == 3 and fields[2].tag == 0xA1:  # unprotectedAttrs
         fields.pop()

@@ -15,9 +15,8 @@ from typing import Optional, Tuple
 
 from lightinit.errors import MalformedError
 
-UNPACKED_LIMIT_BYTES = (
-    16 * 1024 * 1024
-)  # the platform takes 64 KiB; what they unpack to is up to their owner
+# The platform takes 64 KiB. What they unpack to is up to their owner.
+UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024
 MAX_MEMBERS = 1000
 GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window

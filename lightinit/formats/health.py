@@ -12,9 +12,8 @@ from lightinit.formats.markup import escape
 from lightinit.model import GoalState
 
 MAX_DESCRIPTION = 512  # characters, before escaping: what cloud-init keeps to
-MAX_DESCRIPTION_BYTES = (
-    4096  # after escaping: one byte more and the WireServer answers 500, for ever
-)
+# After escaping. With one byte more the WireServer answers 500, each time.
+MAX_DESCRIPTION_BYTES = 4096
 DOCUMENTATION_URL = "https://aka.ms/linuxprovisioningerror"
 MARK = "..."
 MIN_DETAIL = 32
@@ -150,9 +149,8 @@ def _short(field: str, limit: int) -> str:
         excess = len(_quote(line[:keep] + MARK)) - limit
         if excess <= 0:
             return line[:keep] + MARK
-        keep -= max(
-            1, excess // 2
-        )  # each character less shortens it by one, or by two if it was a quote
+        # Each character less shortens it by one, or by two if it was a quote.
+        keep -= max(1, excess // 2)
 
 
 def _quote(field: str) -> str:

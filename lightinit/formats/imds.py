@@ -15,9 +15,8 @@ from lightinit.errors import MalformedError
 from lightinit.model import Instance, SshKey, User
 
 Document = Dict[str, Any]
-_Place = Tuple[
-    Any, Any
-]  # the place of what is around it (None at the top), and the key or number in it
+# The place of what is around it (None at the top), and the key or number in it.
+_Place = Tuple[Any, Any]
 
 LIMIT_BYTES = 1024 * 1024
 MAX_DEPTH = 32

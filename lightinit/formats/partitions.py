@@ -14,9 +14,8 @@ Read = Callable[[int, int], bytes]
 PROTECTIVE = 0xEE
 EXTENDED = (0x05, 0x0F, 0x85)
 LINUX = 0x83
-RESERVED = (
-    "e3c9e316-0b5c-4db8-817d-f92df00215ae"  # Microsoft's, which Windows puts first on each GPT disk
-)
+# Microsoft's reserved partition, which Windows puts first on each GPT disk.
+RESERVED = "e3c9e316-0b5c-4db8-817d-f92df00215ae"
 ENTRIES_LIMIT = 1024
 
 

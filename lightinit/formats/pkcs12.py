@@ -144,9 +144,8 @@ def _open_by_library(safe: bytes, oid: str, password: bytes, found: Contents) ->
     """
     safes = der.encode(der.SEQUENCE, safe)
     salt, iterations = bytes(8), 2
-    algorithm = der.encode(
-        der.SEQUENCE, bytes.fromhex("06052b0e03021a"), der.encode(der.NULL)
-    )  # SHA-1
+    # The algorithm is SHA-1.
+    algorithm = der.encode(der.SEQUENCE, bytes.fromhex("06052b0e03021a"), der.encode(der.NULL))
     mac = _make_mac("sha1", password, salt, iterations, safes)
     whole = der.encode(
         der.SEQUENCE,

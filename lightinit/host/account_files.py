@@ -24,6 +24,7 @@ READ_LIMIT_BYTES = 16 * 1024 * 1024  # a host with a hundred thousand accounts s
 # What the tools put beside the account files while they change them, under the lock of lckpwdf:
 # shadow's tools X.lock, which holds their process id, busybox X+.
 LOCKED_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
+# Names as in /proc/PID/comm: at most 15 characters.
 LOCKERS = (
     "useradd",
     "usermod",
@@ -54,7 +55,7 @@ LOCKERS = (
     "delgroup",
     "busybox",
     "systemd-sysuser",
-)  # as in /proc/PID/comm: 15 characters
+)
 
 
 @contextmanager

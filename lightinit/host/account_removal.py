@@ -15,11 +15,8 @@ from lightinit.host.accounts import find_busybox
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
-USERDEL_GONE = (
-    0,
-    6,
-    12,
-)  # done; no such account; done, but something of its home could not be removed
+# Done; no such account; done, but something of its home could not be removed.
+USERDEL_GONE = (0, 6, 12)
 HOME_TRIES = 3  # its user may be logged in, and write while it goes
 
 

@@ -103,10 +103,8 @@ def sync_open_dir(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (
-            errno.EINVAL,
-            errno.ENOTSUP,
-        ):  # some network and overlay file systems refuse
+        # Some network and overlay file systems refuse.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
 
 

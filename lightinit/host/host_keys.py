@@ -27,9 +27,8 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
-KEYGEN_LIMIT_S = (
-    120.0  # RSA takes long on a small VM, and an old kernel may have to gather randomness first
-)
+# RSA takes long on a small VM, and an old kernel may have to gather randomness first.
+KEYGEN_LIMIT_S = 120.0
 SSHD_LIMIT_S = 10.0
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
@@ -208,9 +207,8 @@ def reload_sshd(system: System) -> str:
         except ProvisioningError as error:
             return str(error)
         if not ended.ok:
-            return (
-                "sshd finds fault with its configuration: %s" % ended.last_words
-            )  # it would end, not reload
+            # sshd would end, not reload.
+            return "sshd finds fault with its configuration: %s" % ended.last_words
     try:
         os.kill(int(pid), signal.SIGHUP)
     except OSError as error:

@@ -210,9 +210,8 @@ def _locked(system: System, path: str) -> Iterator[int]:
 
 def _open(system: System, path: str) -> int:
     try:
-        _check_file(
-            system, os.lstat(path)
-        )  # before it is opened: that alone can do something to a device
+        # Before it is opened: to open a device can already do something to it.
+        _check_file(system, os.lstat(path))
         made = False
     except FileNotFoundError:
         made = True

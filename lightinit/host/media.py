@@ -109,9 +109,8 @@ class MediaSearch:
         self._find = find or (self._devices if where == AUTO else lambda: (Candidate(where, True),))
         self._nowhere = find is None and where == AUTO and not system.live
         self._places: Dict[str, _Place] = {}
-        self._looks: Dict[
-            str, Any
-        ] = {}  # media_look.Look: imported where there is something to look at
+        # By path, a media_look.Look. That is imported only where there is something to look at.
+        self._looks: Dict[str, Any] = {}
         self._why: Dict[str, str] = {}
         self._began_s = 0.0
         self._stopping = threading.Event()
@@ -201,9 +200,8 @@ class MediaSearch:
                     from lightinit.host import media_look
 
                     for path in media_look.wait_for(self._looks, POLL_S / 2):
-                        if (
-                            self._found is None
-                        ):  # the first of several, should they have answered together
+                        if self._found is None:
+                            # The first of several, should they have answered together.
                             self._finish(path)
                 else:
                     self._settled.set()
@@ -211,9 +209,8 @@ class MediaSearch:
         finally:
             for path in list(self._looks):
                 look = self._looks.pop(path)
-                if (
-                    path not in self._why and look.age_s >= SLOW_S
-                ):  # nobody knows what is there, and that is to be told
+                if path not in self._why and look.age_s >= SLOW_S:
+                    # Nobody knows what is there, and the user must hear of that.
                     self._note(path, "it did not answer within %.1f s" % look.age_s)
                 look.abandon()
             self._settled.set()

@@ -16,9 +16,8 @@ from typing import IO, Dict, List, NamedTuple, Sequence, cast
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "media_reader.py")
 HEAD_BYTES = 4096
-GONE_WITHIN_S = (
-    0.2  # for a process that was killed to be gone; one that is not is stuck in the kernel
-)
+# For a process that was killed to be gone. One that is not is stuck in the kernel.
+GONE_WITHIN_S = 0.2
 
 
 class Answer(NamedTuple):

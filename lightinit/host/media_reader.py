@@ -34,9 +34,8 @@ import signal
 import stat
 import sys
 
-TYPE_CHECKING = (
-    False  # what typing.TYPE_CHECKING is; to import that would take longer than all else here
-)
+# As typing.TYPE_CHECKING; to import that would take longer than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, NoReturn, Optional, Sequence, Tuple
 

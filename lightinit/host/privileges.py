@@ -15,9 +15,8 @@ from lightinit.host.system import System
 CANDIDATES = "/run/lightinit/candidates"
 # Where lightinit's own rules are; doas.conf where doas has no folder.
 SUDOERS_FOLDER = "/etc/sudoers.d"
-SUDOERS_FILE = (
-    SUDOERS_FOLDER + "/90-lightinit-users"
-)  # without a dot: sudo passes over names that have one
+# Without a dot: sudo passes over names that have one.
+SUDOERS_FILE = SUDOERS_FOLDER + "/90-lightinit-users"
 DOAS_FOLDER = "/etc/doas.d"
 DOAS_FILE = DOAS_FOLDER + "/90-lightinit.conf"
 DOAS_CONF = "/etc/doas.conf"

@@ -107,9 +107,8 @@ class Unit:
         for fifo in ("/output", "/hold"):
             os.mkfifo(place + fifo, 0o600)
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._hold = os.open(
-            place + "/hold", os.O_RDWR | os.O_CLOEXEC
-        )  # for reading too: so it waits for nobody
+        # For reading too, so that the open waits for nobody.
+        self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)
         command = [
             self._systemd_run,
             "--quiet",

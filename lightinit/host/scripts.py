@@ -147,9 +147,8 @@ class Child:
 
         watch = select.poll()
         watch.register(self.output, 0)
-        if not self._killed and not watch.poll(
-            0
-        ):  # which tells of nothing but that no writer is left
+        # The poll tells only that no writer is left.
+        if not self._killed and not watch.poll(0):
             try:
                 subprocess.Popen(
                     [SHELL, "-c", READ_ON],

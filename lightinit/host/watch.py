@@ -182,9 +182,8 @@ def _empty(listener: socket.socket) -> None:
         except BlockingIOError:
             return
         except OSError as error:
-            if (
-                error.errno != errno.ENOBUFS
-            ):  # more events than the queue holds: they are events none the less
+            # ENOBUFS: more events than the queue holds. They are events none the less.
+            if error.errno != errno.ENOBUFS:
                 raise
 
 
@@ -200,9 +199,8 @@ class _Directories:
         self._errno = ctypes.get_errno
         self._system = system
         self._folders = folders
-        self._wanted: Dict[
-            int, Set[str]
-        ] = {}  # watch -> the names in it that matter; "" for all of them
+        # By watch, the names in it that matter; "" stands for all of them.
+        self._wanted: Dict[int, Set[str]] = {}
         self.descriptor: int = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self.descriptor < 0:
             raise OSError(self._errno(), os.strerror(self._errno()))

@@ -24,9 +24,8 @@ def run_module(
         required: counts instead of the settings' if given.
     """
     frequency = frequency_of(context, name)
-    section = dict(
-        settings_of(context, name)
-    )  # with its frequency, which tells a module what "once" means
+    # With its frequency, which tells a module what "once" means.
+    section = dict(settings_of(context, name))
     by_settings = bool(section.pop("required", True))
 
     def work() -> Outcome:

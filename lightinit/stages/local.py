@@ -51,9 +51,8 @@ def run(context: Context) -> Outcome:
     """
     wanted = context.settings["network"]
     begin(context)
-    others = other_agents(
-        context.system
-    )  # here and not later: from the lease on it would keep Ready waiting
+    # Here and not later: after the lease it would keep Ready waiting.
+    others = other_agents(context.system)
     started_s = context.system.clock.monotonic()
 
     def while_waiting() -> None:

@@ -234,9 +234,8 @@ class _Search:
         """The newest lease in force for each interface, in the order of the interfaces' indices."""
         self._passed_over = {}
         newest: Dict[str, Lease] = {}
-        for file in list(files) + (
-            [self._nmcli] if self._nmcli else []
-        ):  # the file written last is the last
+        # The file written last is the last.
+        for file in list(files) + ([self._nmcli] if self._nmcli else []):
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
                 newest[key] = _newer(newest.get(key), lease)

@@ -226,9 +226,8 @@ def test_a_pool_is_seen_on_the_media_or_by_imds(
         200,
         json.dumps(extended).encode(),
     )
-    platform.replies["GET /metadata/instance?"] = platform.replies.pop(
-        "GET /metadata/instance?"
-    )  # the general one last
+    # The general one last.
+    platform.replies["GET /metadata/instance?"] = platform.replies.pop("GET /metadata/instance?")
     where = {"media": "none"} if said is None else {}
     azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
     _, warnings = azure.fetch("id")

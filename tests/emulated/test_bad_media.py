@@ -208,9 +208,8 @@ def test_without_a_network_the_media_open_the_console(tmp_path: Any) -> None:
         lead(machine, platform, NO_NETWORK)
         ended = machine.run("boot")
         not_ready(machine, platform, ended, "no network before the deadline")
-        without_secret(
-            machine, platform, ended
-        )  # also not in /run: nothing is kept for the next boot
+        # Also not in /run: nothing is kept for the next boot.
+        without_secret(machine, platform, ended)
         assert "the account alice is made as the provisioning media say" in ended.stderr
         assert machine.read("/etc/passwd").splitlines()[-1].startswith("alice:")
         assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
@@ -578,9 +577,8 @@ def test_a_password_of_the_medias_that_no_tool_could_take(
         lead(machine, platform)
         ended = machine.run("boot")
         not_ready(machine, platform, ended, "password is not allowed", "why=" + why)
-        without_secret(
-            machine, platform, ended, password, ["secrets.json"]
-        )  # in /run, for the next attempt
+        # In /run, for the next attempt.
+        without_secret(machine, platform, ended, password, ["secrets.json"])
     assert machine.read("/etc/passwd").startswith(before["/etc/passwd"])
     assert machine.read("/etc/shadow").splitlines()[-1].split(":")[:2] == ["azureuser", "*"]
     keys = machine.read("/home/azureuser/.ssh/authorized_keys")

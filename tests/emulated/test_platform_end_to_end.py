@@ -41,9 +41,8 @@ def test_media_are_ejected_before_the_platform_hears_ready(tmp_path: Any) -> Non
         assert platform.wait_for(
             lambda it: [one for one in it.requests if "<State>Ready</State>" in one["body"]], 30
         )
-        assert EJECTS in machine.read(
-            "/var/log/lightinit.log"
-        )  # the report has come, and is not answered yet
+        # The report has come, and is not answered yet.
+        assert EJECTS in machine.read("/var/log/lightinit.log")
         assert process.poll() is None
         process.communicate(timeout=30)
         assert process.returncode == 0 and platform.ready_count == 1

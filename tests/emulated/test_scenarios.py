@@ -136,10 +136,8 @@ def test_certificates_as_ssh_keys(tmp_path: Any, name: str) -> None:
         machine.lead_to(platform, media)
         ended = machine.run("boot")
         if name in ("certificates-none", "certificates-no-data", "certificates-other-format"):
-            expected = {
-                "reports": ["NotReady"],
-                "outcome": "error",
-            }  # no error in itself, but then nobody can log in
+            # No error in itself, but then nobody can log in.
+            expected = {"reports": ["NotReady"], "outcome": "error"}
         check(platform, ended, expected)
     assert files(machine) == [], "the settings did not ask for files"
     if expected["outcome"] == "done":

@@ -230,9 +230,8 @@ def _has_none() -> bool:
 
 def test_refuses_what_openssl_cannot_encrypt_to(agent: Agent) -> None:
     """The outer form is that of a certificate, but a length inside is not."""
-    place = agent.der.index(
-        bytes.fromhex("2a864886f70d01010b")
-    )  # the signature's algorithm: make it unknown nonsense
+    # The signature's algorithm becomes unknown nonsense.
+    place = agent.der.index(bytes.fromhex("2a864886f70d01010b"))
     der = agent.der[: place - 1] + b"\x00" + agent.der[place:]
     with play() as platform:
         headers = change(agent, CERT, base64.b64encode(der).decode())

@@ -150,9 +150,8 @@ def test_several_keys_in_another_order(
     # certificate is not there.
     certificates, keys = [part[0] for part in parts[:2]], [part[1] for part in parts]
     made = join(certificates + keys[::-1] + certificates[:1])
-    if (
-        "-legacy" not in options
-    ):  # a first word in openssl's own hand that this is what it takes for one
+    if "-legacy" not in options:
+        # A first check by openssl itself that it accepts this.
         assert desk.check_by_openssl(made).count("BEGIN PRIVATE KEY") == 3
     expected = sorted(
         [desk.expected("one"), desk.expected("two")], key=lambda each: each.thumbprint

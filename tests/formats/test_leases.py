@@ -436,9 +436,8 @@ def test_statements_of_other_declarations_are_no_lease() -> None:
 def test_a_block_that_was_cut_is_not_read_and_swallows_nothing() -> None:
     whole = block("10.0.0.9", interface="eth9")
     for length in range(len(whole) - 3):
-        if (
-            whole[:length].count(b'"') % 2 == 0
-        ):  # an open string swallows what follows, up to the next quote
+        if whole[:length].count(b'"') % 2 == 0:
+            # An open string swallows what follows, up to the next quote.
             assert "10.0.0.2" in addresses(
                 block("10.0.0.1") + whole[:length] + b"\n" + block("10.0.0.2")
             )

@@ -63,9 +63,8 @@ def test_an_empty_disk() -> None:
 @pytest.mark.parametrize("at", [0, 3, 5000, 3 * MIB, SIZE // 2, SIZE - 1, SIZE - 3 * MIB])
 def test_a_disk_that_is_not_quite_empty(at: int) -> None:
     image = Image(SIZE).put(at // 4096 * 4096 if at == SIZE // 2 else at, b"\1")
-    if (
-        at == SIZE // 2
-    ):  # between both ends samples are taken, so a whole block of data is what is seen
+    if at == SIZE // 2:
+        # Between both ends samples are taken, so a whole block of data is seen.
         image.put(at - MIB, b"\1" * 2 * MIB)
     assert state(image) is State.FOREIGN
 

@@ -200,9 +200,8 @@ def test_a_full_disk_leaves_the_old_file(bob: Home) -> None:
     bob.make("home/bob/.ssh", 0o700)
     bob.put(bob.keys, b"old\n")
     if ROOT:
-        os.mkdir(
-            bob.ssh + "/.authorized_keys.lightinit-new"
-        )  # what cannot be unlinked stands for what cannot be made
+        # What cannot be unlinked stands for what cannot be made.
+        os.mkdir(bob.ssh + "/.authorized_keys.lightinit-new")
     else:
         os.chmod(bob.ssh, 0o500)
     try:

@@ -431,9 +431,8 @@ def test_as_a_unit(tmp_path: Path, unit_tools: Dict[str, str], caplog: Any) -> N
         "--property=IgnoreSIGPIPE=no",
     } <= set(asked)
     assert not os.listdir(str(tmp_path / "run/lightinit/scripts"))
-    assert not [
-        record for record in caplog.records if record.levelname != "INFO"
-    ]  # which tells a user of ownership
+    # A warning would tell a user of ownership.
+    assert not [record for record in caplog.records if record.levelname != "INFO"]
 
 
 # What writes into a pipe that nobody reads ends of that, without a word.

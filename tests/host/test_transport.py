@@ -361,9 +361,8 @@ def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(
 
 def test_nobody_listens() -> None:
     probe = socket.socket()
-    probe.bind(
-        ("127.0.0.1", 0)
-    )  # bound but not listening: nobody else gets the port, and it refuses
+    # Bound but not listening: nobody else gets the port, and it refuses.
+    probe.bind(("127.0.0.1", 0))
     url = "http://127.0.0.1:%d/" % probe.getsockname()[1]
     with pytest.raises(TransientError) as caught:
         Transport(Clock()).request("GET", url)

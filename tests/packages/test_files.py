@@ -126,9 +126,8 @@ def test_caches_are_left_out(tree: Path, tmp_path: Path) -> None:
     for folder in ("lightinit/__pycache__", "modules/__pycache__", "init/__pycache__"):
         (tree / folder).mkdir(exist_ok=True)
         (tree / folder / "x.cpython-311.pyc").write_bytes(b"")
-        (tree / folder / "x.cpython-311.pyc.140").write_bytes(
-            b""
-        )  # as a compiler leaves it that was killed
+        # As a compiler that was killed leaves it.
+        (tree / folder / "x.cpython-311.pyc.140").write_bytes(b"")
     (tree / "lightinit/errors.pyc").write_bytes(b"")
     install(tmp_path / "root", tree=str(tree))
     assert not [

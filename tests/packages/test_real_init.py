@@ -17,9 +17,8 @@ from tests.packages.chroot import Chroot
 from tests.support import HERE
 
 RELEASE = "bookworm"
-NO_NETWORK = (
-    "[network]\nlease_timeout_s = 0.2\n"  # the chroot has none, so this is how far a boot gets
-)
+# The chroot has no network, so this is how far a boot gets.
+NO_NETWORK = "[network]\nlease_timeout_s = 0.2\n"
 FAILED = "no network before the deadline"
 
 
@@ -99,9 +98,8 @@ kill -HUP $!
 wait
 """
     said = chroot.shell(script)
-    assert "ok: run: lightinit" in said and said.count(FAILED) == 1, (
-        said
-    )  # it waits, so that runit does not start it again
+    # It waits, so that runit does not start it again.
+    assert "ok: run: lightinit" in said and said.count(FAILED) == 1, said
     chroot.write("/etc/lightinit/disabled", "")
     said = chroot.shell("rm -r /tmp/services; " + script)
     assert "nothing to do: switched off" in said and FAILED not in said.split("nothing to do")[1], (

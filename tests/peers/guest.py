@@ -107,7 +107,6 @@ class Guest(Chroot):
             self.path(name).chmod(0o755)
         self.write("/etc/network/interfaces", INTERFACES)
         self.write("/etc/hostname", "image\n")
-        self.write(
-            "/etc/resolv.conf", "nameserver 127.0.0.1\n"
-        )  # nobody there: refused at once, where others time out
+        # Nobody is there: refused at once, where others time out.
+        self.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
         self.write("/etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\timage\n")

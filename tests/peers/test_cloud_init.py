@@ -22,9 +22,8 @@ def boot(peer: Peer) -> None:
     """What an init system starts in a boot, in its order. The network was not up before."""
     guest = peer.guest
     guest.shell("rm -rf /run/cloud-init; ifdown --force -a 2>&1 || true")
-    guest.write(
-        SETTINGS, "datasource_list: [Azure]\nlocale: false\n"
-    )  # making locales takes half a minute
+    # Making locales takes half a minute.
+    guest.write(SETTINGS, "datasource_list: [Azure]\nlocale: false\n")
     guest.run("cloud-init", "init", "--local")
     guest.run("ifup", "-a")
     guest.run("cloud-init", "init")

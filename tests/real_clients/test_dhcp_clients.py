@@ -373,9 +373,8 @@ def test_the_hook_ends_as_the_distributions_script_does(tmp_path: Path) -> None:
     script.chmod(0o755)
     ended = hook(tmp_path / "leases", "bound", "more", LIGHTINIT_UDHCPC_SCRIPT=str(script))
     assert (ended.returncode, ended.stdout) == (7, b"bound more 10.0.0.4\n")
-    blocked = hook(
-        script, "bound", LIGHTINIT_UDHCPC_SCRIPT=str(script)
-    )  # its directory cannot be made
+    # Its directory cannot be made.
+    blocked = hook(script, "bound", LIGHTINIT_UDHCPC_SCRIPT=str(script))
     assert (blocked.returncode, blocked.stdout) == (7, b"bound 10.0.0.4\n")
 
 

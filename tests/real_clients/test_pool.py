@@ -90,9 +90,8 @@ def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> s
     """
     assert process.wait(90) == 0, (azure.folder / "boot.log").read_text()
     said = (azure.folder / "boot.log").read_text()
-    wait_until(
-        lambda: len(azure.posts()) >= 2, 20, said
-    )  # one that is not answered is in the log when it ends
+    # A report that is not answered is in the log when it ends.
+    wait_until(lambda: len(azure.posts()) >= 2, 20, said)
     assert sorted(post["status"] or 0 for post in azure.posts()) == [
         200 if answered else 0,
         200,

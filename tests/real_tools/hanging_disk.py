@@ -28,9 +28,8 @@ LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, BATCH_FORGET = (
     26,
     42,
 )
-HEAD = struct.Struct(
-    "=IIQQIIII"
-)  # length, opcode, unique, node, uid, gid, pid, padding (linux/fuse.h)
+# length, opcode, unique, node, uid, gid, pid, padding (linux/fuse.h)
+HEAD = struct.Struct("=IIQQIIII")
 ROOT, FILE = 1, 2
 POINT = "/mnt"
 

@@ -149,9 +149,8 @@ def whose_password() -> Dict[str, Any]:
     """A sudo that asks for the password of root, and of the admin all the same; of others it is
     asked for as before.
     """
-    call(
-        "sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth"
-    )  # a wrong password costs no time
+    # A wrong password costs no time.
+    call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")
     must("useradd", "-m", "eve")
     must("sh", "-c", "printf 'root:roots\neve:own\n' | chpasswd")
     seen: Dict[str, Any] = {}
@@ -448,10 +447,8 @@ def ssh() -> Dict[str, Any]:
         call("rm", "-rf", "/home/bob/.ssh")
         with open("/etc/ssh/sshd_config", "w") as handle:
             handle.write("UsePAM no\nPasswordAuthentication no\n" + config)
-        for keys in (
-            True,
-            False,
-        ):  # without host keys sshd -T says nothing, so the configuration is read instead
+        # Without host keys sshd -T says nothing, so the configuration is read instead.
+        for keys in (True, False):
             if keys:
                 must("ssh-keygen", "-A")
             else:

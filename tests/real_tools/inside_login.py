@@ -560,9 +560,8 @@ if __name__ == "__main__":
     must("ip", "link", "set", "lo", "up")
     must("ssh-keygen", "-A")
     call("mkdir", "-p", DROP_INS)
-    call(
-        "sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth"
-    )  # a wrong password costs no time
+    # A wrong password costs no time.
+    call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")
     logging.getLogger("lightinit").setLevel(logging.DEBUG)
     logging.getLogger("lightinit").addHandler(SAID)
     print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))

@@ -100,9 +100,8 @@ def provisioned(
         the answers to QUESTIONS and to ``more``.
     """
     guest.wait_for_ssh(BOOT_TIMEOUT_S)  # the key that IMDS gave opens the account
-    facts = guest.ask(
-        dict(QUESTIONS, **(more or {}))
-    )  # and sudo -n works, by which the questions are asked
+    # This shows too that sudo -n works, by which the questions are asked.
+    facts = guest.ask(dict(QUESTIONS, **(more or {})))
     checks.same(facts["running"].text, "running", "systemctl is-system-running")
     checks.same(facts["failed units"].text, "", "the list of failed units")
     checks.that(

@@ -68,9 +68,8 @@ class Guest:
             timeout_s: seconds.
             password: log in with that instead of the person's key.
         """
-        if (
-            self._hardware.mac not in self._azure.leases()
-        ):  # a guest that goes down may give its lease back
+        if self._hardware.mac not in self._azure.leases():
+            # A guest that goes down may give its lease back.
             return Said(255, "ssh: no address")
         how = ["-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
         asked = ""

@@ -23,9 +23,8 @@ from tests.support import HERE
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 FOLDER = Path(HERE) / "build" / "vm"
 RELEASES = ("bookworm", "trixie")
-WATCHER = (  # an account that is locked; a test that logs in at the console gives it a password
-    "watcher"
-)
+# An account that is locked. A test that logs in at the console gives it a password.
+WATCHER = "watcher"
 DISK_SIZE = "1600M"
 BUILD_TIMEOUT_S = 1800.0
 PACKAGES = (

@@ -44,9 +44,8 @@ class Terminal:
 
     def __init__(self, machine: Console) -> None:
         self._machine = machine
-        self._began: Optional[int] = (
-            None  # where a login is looked for: in all that this boot has shown
-        )
+        # Where a login is looked for: in all that this boot has shown.
+        self._began: Optional[int] = None
         self._seen = machine.console_size()
 
     def log_in(self, name: str, password: str, timeout_s: float) -> None:
