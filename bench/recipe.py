@@ -11,8 +11,9 @@ import sys
 import xml.etree.ElementTree
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
-<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>%s</ContainerId><RoleInstanceList><Role>\
-<InstanceId>%s</InstanceId><Health><State>Ready</State></Health></Role></RoleInstanceList></Container></Health>"""
+<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>%s</ContainerId>\
+<RoleInstanceList><Role><InstanceId>%s</InstanceId><Health><State>Ready</State></Health></Role>\
+</RoleInstanceList></Container></Health>"""
 
 
 def main() -> int:

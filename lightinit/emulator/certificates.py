@@ -98,7 +98,8 @@ def thumbprint(pair: Pair) -> str:
     """Return a certificate's thumbprint: the SHA-1 of its DER in upper-case hex, as the platform
     names it.
     """
-    return hashlib.sha1(to_der(pair.certificate)).hexdigest().upper()  # noqa: S324 - the platform's choice
+    # SHA-1 is the platform's choice.
+    return hashlib.sha1(to_der(pair.certificate)).hexdigest().upper()  # noqa: S324
 
 
 def _read_files(path: str) -> bytes:

@@ -36,7 +36,8 @@ xsi:noNamespaceSchemaLocation="goalstate10.xsd">
           <HostingEnvironmentConfig>{base}?comp=config&amp;type=hostingEnvironmentConfig&amp;{tail}\
 </HostingEnvironmentConfig>
           <SharedConfig>{base}?comp=config&amp;type=sharedConfig&amp;{tail}</SharedConfig>
-          <ExtensionsConfig>{base}?comp=config&amp;type=extensionsConfig&amp;{tail}</ExtensionsConfig>
+          <ExtensionsConfig>{base}?comp=config&amp;type=extensionsConfig&amp;{tail}\
+</ExtensionsConfig>
           <FullConfig>{base}?comp=config&amp;type=fullConfig&amp;{tail}</FullConfig>
           <Certificates>{base}?comp=certificates&amp;{tail}</Certificates>
           <ConfigName>{config}</ConfigName>

@@ -19,7 +19,8 @@ _FINGERPRINT = re.compile("[0-9A-Fa-f]{40}")
 _TEMPLATE = """<?xml version="1.0" encoding="utf-8"?>
 <Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" \
 xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" \
-xmlns:wa="http://schemas.microsoft.com/windowsazure" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+xmlns:wa="http://schemas.microsoft.com/windowsazure" \
+xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
   <wa:ProvisioningSection>
     <wa:Version>1.0</wa:Version>
     <LinuxProvisioningConfigurationSet xmlns="http://schemas.microsoft.com/windowsazure" \

@@ -64,8 +64,9 @@ def _run(hook: Callable[[], Any]) -> None:
         hook()
     except EmulatorError as error:
         sys.stderr.write("lightinit-emulator: %s\n" % error)
-    # somebody else's code in our thread: whoever waits for the VM must learn why nothing happens
     except Exception:
+        # Somebody else's code in our thread. Whoever waits for the VM must learn why nothing
+        # happens.
         sys.stderr.write("on_pool_ready failed:\n" + traceback.format_exc())
 
 

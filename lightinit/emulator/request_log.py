@@ -29,7 +29,8 @@ class RequestLog:
         self.changed = threading.Condition()
         self._records: List[Dict[str, Any]] = []
         self._open_requests = 0
-        self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - open until close()
+        # Open until close().
+        self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
 
     def begin(
         self, server: str, request: Request, step: Optional[Step], refusal: str

@@ -114,7 +114,8 @@ def _health(goal_state: GoalState, state: str) -> bytes:
         "<Health>"
         "<GoalStateIncarnation>%s</GoalStateIncarnation>"
         "<Container><ContainerId>%s</ContainerId>"
-        "<RoleInstanceList><Role><InstanceId>%s</InstanceId><Health>%s</Health></Role></RoleInstanceList>"
+        "<RoleInstanceList><Role><InstanceId>%s</InstanceId>"
+        "<Health>%s</Health></Role></RoleInstanceList>"
         "</Container></Health>"
     )
     return (

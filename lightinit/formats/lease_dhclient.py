@@ -76,11 +76,17 @@ def _tokens(text: str) -> Iterator[Token]:
             yield text[at]
             at += 1
             continue
-        end = _string_end(text, at) if text[at] == '"' else _WORD.match(text, at).end()  # type: ignore[union-attr]
+        end = _token_end(text, at)
         if end is None:
             return  # a string that never ends: the file was cut inside it
         yield text[at:end]
         at = end
+
+
+def _token_end(text: str, at: int) -> Optional[int]:
+    if text[at] == '"':
+        return _string_end(text, at)
+    return _WORD.match(text, at).end()  # type: ignore[union-attr]
 
 
 def _string_end(text: str, start: int) -> Optional[int]:

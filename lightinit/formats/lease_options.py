@@ -67,7 +67,8 @@ def addresses_from_bytes(data: bytes) -> Tuple[str, ...]:
     if len(data) % 4:
         return ()
     found = (socket.inet_ntoa(data[at : at + 4]) for at in range(0, len(data), 4))
-    return tuple(address for address in found if address != "0.0.0.0")  # noqa: S104  (nothing is bound to it)
+    # Nothing is bound to that address.
+    return tuple(address for address in found if address != "0.0.0.0")  # noqa: S104
 
 
 def bytes_from_hex(text: str) -> Optional[bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable, Iterator, List, Tuple
 
 from lightinit.errors import ProvisioningError
@@ -125,7 +126,7 @@ def _ways(
         yield "chpasswd -c SHA512", run(chpasswd, "-c", "SHA512", stdin=line)
     for tool, argv, max_bytes in _hashers(system):
         if len(password) <= max_bytes:
-            yield tool, lambda argv=argv: _by_hash(system, account, argv, password)  # type: ignore[misc]
+            yield tool, partial(_by_hash, system, account, argv, password)
     passwd = system.tool("passwd")
     if passwd and len(password) <= OTHERS_MAX_BYTES:
         options = ["-a", "sha512"] if find_busybox(system, "passwd") else []

@@ -9,8 +9,10 @@ from lightinit.host.transport import Answer
 GOAL_STATE = (
     b'\xef\xbb\xbf<?xml version="1.0"'
     b' encoding="utf-8"?>\r\n<GoalState>\r\n<Version>2012-11-30</Version>\r\n'
-    b"<Incarnation>%d</Incarnation><Machine><ExpectedState>Started</ExpectedState></Machine><Container>"
-    b"<ContainerId>container-1</ContainerId><RoleInstanceList><RoleInstance><InstanceId>role-1</InstanceId>"
+    b"<Incarnation>%d</Incarnation><Machine><ExpectedState>Started</ExpectedState></Machine>"
+    b"<Container>"
+    b"<ContainerId>container-1</ContainerId><RoleInstanceList><RoleInstance>"
+    b"<InstanceId>role-1</InstanceId>"
     b"</RoleInstance></RoleInstanceList></Container></GoalState>"
 )
 

@@ -30,7 +30,13 @@ PART = ok(json.dumps(INCOMPLETE).encode())
 
 def client(transport: FakeTransport, clock: Any, **options: Any) -> ImdsClient:
     policy = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s=100.0)
-    return ImdsClient(transport, clock, policy=policy, random=middle, **options)  # type: ignore[arg-type]
+    return ImdsClient(
+        transport,  # type: ignore[arg-type]
+        clock,
+        policy=policy,
+        random=middle,
+        **options,
+    )
 
 
 def versions_of(transport: FakeTransport) -> List[str]:

@@ -348,7 +348,8 @@ def test_versions() -> None:
     wireserver, transport, clock = make(
         status(503),
         ok(
-            b"<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported><Version>2012-11-30</Version>"
+            b"<Versions><Preferred><Version>2015-04-05</Version></Preferred>"
+            b"<Supported><Version>2012-11-30</Version>"
             b"</Supported></Versions>"
         ),
     )

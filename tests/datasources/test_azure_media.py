@@ -21,14 +21,17 @@ from tests.datasources.test_azure import DOCUMENT, QUICK, Platform
 
 PASSWORD = "pass:wörd <&>"
 OVF = """<?xml version="1.0" encoding="utf-8"?>
-<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">
+<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" \
+xmlns:wa="http://schemas.microsoft.com/windowsazure">
  <wa:ProvisioningSection><wa:Version>1.0</wa:Version>
   <LinuxProvisioningConfigurationSet xmlns="http://schemas.microsoft.com/windowsazure">
    <HostName>of-media</HostName><UserName>media</UserName>\
 <UserPassword>pass:wörd &lt;&amp;&gt;</UserPassword>
-   <DisableSshPasswordAuthentication>false</DisableSshPasswordAuthentication><CustomData>%s</CustomData>
+   <DisableSshPasswordAuthentication>false</DisableSshPasswordAuthentication>\
+<CustomData>%s</CustomData>
   </LinuxProvisioningConfigurationSet></wa:ProvisioningSection>
- <wa:PlatformSettingsSection><wa:PlatformSettings>%s</wa:PlatformSettings></wa:PlatformSettingsSection>
+ <wa:PlatformSettingsSection><wa:PlatformSettings>%s</wa:PlatformSettings>\
+</wa:PlatformSettingsSection>
 </Environment>"""
 CUSTOM = base64.b64encode(b"#!/bin/sh\n").decode()
 

@@ -203,8 +203,10 @@ def test_the_command_runs_a_command_and_ends_with_the_owners_ready(tmp_path: Pat
                 {"x-ms-version": "2012-11-30"},
             ).body.decode()
             body = (
-                "<Health><GoalStateIncarnation>%s</GoalStateIncarnation><Container><ContainerId>%s</ContainerId>"
-                "<RoleInstanceList><Role><InstanceId>%s</InstanceId><Health><State>Ready</State></Health></Role>"
+                "<Health><GoalStateIncarnation>%s</GoalStateIncarnation>"
+                "<Container><ContainerId>%s</ContainerId>"
+                "<RoleInstanceList><Role><InstanceId>%s</InstanceId>"
+                "<Health><State>Ready</State></Health></Role>"
                 "</RoleInstanceList></Container></Health>"
             ) % (
                 incarnation,

@@ -166,7 +166,8 @@ def test_refuses_reports(platform: Platform, changes: dict, status: int, reason:
         (b'<!DOCTYPE Health [<!ENTITY a "b">]><Health>&a;</Health>', "DTD"),
         (b'<?xml version="1.0" encoding="latin-1"?><Health/>', "another encoding"),
         (
-            b"<Health><GoalStateIncarnation>1</GoalStateIncarnation><GoalStateIncarnation>1</GoalStateIncarnation>"
+            b"<Health><GoalStateIncarnation>1</GoalStateIncarnation>"
+            b"<GoalStateIncarnation>1</GoalStateIncarnation>"
             b"</Health>",
             "GoalStateIncarnation stands 2 times",
         ),

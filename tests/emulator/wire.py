@@ -65,8 +65,10 @@ def write_report(
     return (
         (
             "<Health><GoalStateIncarnation>{incarnation}</GoalStateIncarnation><Container>"
-            "<ContainerId>{container}</ContainerId><RoleInstanceList><Role><InstanceId>{role}</InstanceId>"
-            "<Health><State>{state}</State>{details}</Health></Role></RoleInstanceList></Container></Health>"
+            "<ContainerId>{container}</ContainerId><RoleInstanceList><Role>"
+            "<InstanceId>{role}</InstanceId>"
+            "<Health><State>{state}</State>{details}</Health></Role>"
+            "</RoleInstanceList></Container></Health>"
         )
         .format(state=state, details=details, **fields)
         .encode("utf-8")

@@ -391,7 +391,8 @@ def test_a_cipher_that_is_missing_is_named(desk: Desk, transport: Transport) -> 
 FILE = (
     '\ufeff<?xml version="1.0" encoding="utf-8"?>\r\n<CertificateFile'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-    "\r\n<Version>2012-11-30</Version><Incarnation>1</Incarnation>%s<Data>%s</Data></CertificateFile>"
+    "\r\n<Version>2012-11-30</Version><Incarnation>1</Incarnation>%s"
+    "<Data>%s</Data></CertificateFile>"
 )
 
 

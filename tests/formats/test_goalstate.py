@@ -181,7 +181,8 @@ def test_random_bytes_give_nothing_but_our_errors() -> None:
 def test_versions() -> None:
     data = (
         b"\xef\xbb\xbf<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported>"
-        b"<Version>2015-04-05</Version><Version/><Version>2012-11-30</Version></Supported></Versions>"
+        b"<Version>2015-04-05</Version><Version/><Version>2012-11-30</Version>"
+        b"</Supported></Versions>"
     )
     assert parse_versions(data) == ("2015-04-05", "2012-11-30")
 

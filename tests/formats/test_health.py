@@ -79,7 +79,8 @@ def test_the_whole_record() -> None:
 
 def test_success() -> None:
     assert health.success_description(**FIXED) == (
-        "result=success|agent=lightinit/0.1.0|pps_type=None|vm_id=00000000-1111-2222-3333-444444444444"
+        "result=success|agent=lightinit/0.1.0|pps_type=None"
+        "|vm_id=00000000-1111-2222-3333-444444444444"
         "|timestamp=2023-11-14T22:13:20Z"
     )
 

@@ -20,8 +20,10 @@ from lightinit.model import SshKey
 CUSTOM = base64.b64encode(b"#!/bin/sh\necho hello >/run/hello\n").decode()
 PRINT = "9A7C1F0E2B3D4C5E6F708192A3B4C5D6E7F80911"
 WHOLE = """<?xml version="1.0" encoding="utf-8"?>
-<ns0:Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:ns0="http://schemas.dmtf.org/ovf/environment/1"
- xmlns:ns1="http://schemas.microsoft.com/windowsazure" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<ns0:Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" \
+xmlns:ns0="http://schemas.dmtf.org/ovf/environment/1"
+ xmlns:ns1="http://schemas.microsoft.com/windowsazure" \
+xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
   <ns1:ProvisioningSection>
     <ns1:Version>1.0</ns1:Version>
     <ns1:LinuxProvisioningConfigurationSet>
@@ -34,7 +36,8 @@ WHOLE = """<?xml version="1.0" encoding="utf-8"?>
       <ns1:SSH>
         <ns1:PublicKeys>
           <ns1:PublicKey>
-            <ns1:Fingerprint>9a:7c:1f:0e:2b:3d:4c:5e:6f:70:81:92:a3:b4:c5:d6:e7:f8:09:11</ns1:Fingerprint>
+            <ns1:Fingerprint>9a:7c:1f:0e:2b:3d:4c:5e:6f:70:\
+81:92:a3:b4:c5:d6:e7:f8:09:11</ns1:Fingerprint>
             <ns1:Path>/home/azureuser/.ssh/authorized_keys</ns1:Path>
             <ns1:Value>ssh-ed25519 AAAA one</ns1:Value>
           </ns1:PublicKey>
@@ -454,7 +457,8 @@ def test_what_is_struck_out(inside: str, left: str) -> None:
             "<UserPassword>hunter22hunter</UserPassword><Note>it is hunter22hunter</Note>"
         ),
         with_password(
-            "<UserPassword>hunter22hunter</UserPassword><Note>&#104;unter22<![CDATA[hunter]]></Note>"
+            "<UserPassword>hunter22hunter</UserPassword>"
+            "<Note>&#104;unter22<![CDATA[hunter]]></Note>"
         ),
         with_password("<UserPassword>hunter22hunter</UserPassword><hunter22hunter/>"),
         with_password(

@@ -74,7 +74,8 @@ def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
     verdict = assess(on_partition(make(LABEL)).read, SIZE)  # type: ignore[operator]
     assert (verdict.state, verdict.filesystem, verdict.marked) == (State.OURS, filesystem, False)
     assert state(on_partition(make("data"))) is State.FOREIGN  # type: ignore[operator]
-    assert assess(on_partition(make(LABEL), marked=True).read, SIZE).marked  # type: ignore[operator]
+    marked = on_partition(make(LABEL), marked=True)  # type: ignore[operator]
+    assert assess(marked.read, SIZE).marked
 
 
 @pytest.mark.parametrize(

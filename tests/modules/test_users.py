@@ -434,7 +434,8 @@ def test_an_account_that_cannot_be_the_admin(host: Host, name: str, reason: str)
         "/etc/passwd",
         HOST["/etc/passwd"] + "toor:x:0:0::/root:/bin/sh\nsync:x:4:65534::/bin:/bin/sync\n"
         "svc:x:999:999::/srv/svc:/bin/sh\nnoshell:x:1000:1000::/home/noshell:/bin/zsh-missing\n"
-        "top:x:1001:1001::/:/bin/sh\nempty:x:1002:1002:::/bin/sh\nrelative:x:1003:1003::home/x:/bin/sh\n",
+        "top:x:1001:1001::/:/bin/sh\nempty:x:1002:1002:::/bin/sh\n"
+        "relative:x:1003:1003::home/x:/bin/sh\n",
     )
     before = host.tree()
     with pytest.raises(ProvisioningError, match=reason):

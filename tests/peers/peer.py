@@ -87,7 +87,12 @@ class Peer:
             names = {"fingerprints": [self._make_certificate()]}
             arguments += ["--certificates", str(self._folder / "certificates")]
         with contextlib.ExitStack() as stack:
-            ovf = make_ovf(USER, NAME, provision_guest_agent=True, **names)  # type: ignore[arg-type]
+            ovf = make_ovf(
+                USER,
+                NAME,
+                provision_guest_agent=True,
+                **names,  # type: ignore[arg-type]
+            )
             media = (
                 None if self._key_from == "imds" else stack.enter_context(Media(self._folder, ovf))
             )

@@ -188,7 +188,11 @@ def test_running_a_link_that_flaps_before_the_report_is_answered(
 
 
 @pytest.mark.parametrize("client", ["dhclient", "udhcpc"])
-def test_the_owners_network_is_another_subnet(azure: Azure, vm: Namespace, client: str) -> None:  # noqa: F811
+def test_the_owners_network_is_another_subnet(
+    azure: Azure,  # noqa: F811
+    vm: Namespace,  # noqa: F811
+    client: str,
+) -> None:
     """Clients that do not watch the link would keep the pool's address, with which nothing is to be
     reached there.
     """

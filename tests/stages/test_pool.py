@@ -22,11 +22,15 @@ from tests.clients.fakes import GOAL_STATE, FakeTransport, middle, ok, status
 from tests.support import UUID, Machine, ScriptedClock
 
 OWNER = (
-    b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">'
+    b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" '
+    b'xmlns:wa="http://schemas.microsoft.com/windowsazure">'
     b"<wa:ProvisioningSection><wa:Version>1.0</wa:Version><LinuxProvisioningConfigurationSet "
-    b'xmlns="http://schemas.microsoft.com/windowsazure"><HostName>owned</HostName><UserName>owner</UserName>'
-    b"<UserPassword>secret</UserPassword></LinuxProvisioningConfigurationSet></wa:ProvisioningSection>"
-    b"<wa:PlatformSettingsSection><wa:PlatformSettings><wa:PreprovisionedVm>true</wa:PreprovisionedVm>"
+    b'xmlns="http://schemas.microsoft.com/windowsazure"><HostName>owned</HostName>'
+    b"<UserName>owner</UserName>"
+    b"<UserPassword>secret</UserPassword></LinuxProvisioningConfigurationSet>"
+    b"</wa:ProvisioningSection>"
+    b"<wa:PlatformSettingsSection><wa:PlatformSettings>"
+    b"<wa:PreprovisionedVm>true</wa:PreprovisionedVm>"
     b"</wa:PlatformSettings></wa:PlatformSettingsSection></Environment>"
 )
 
@@ -213,7 +217,12 @@ class Told(Source):
         self.transport = FakeTransport(*steps)
 
     def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
-        client = WireServerClient(self.transport, "10.1.2.3", self.clock, random=middle)  # type: ignore[arg-type]
+        client = WireServerClient(
+            self.transport,  # type: ignore[arg-type]
+            "10.1.2.3",
+            self.clock,
+            random=middle,
+        )
         return client.report_ready(before, is_enough)
 
     def posts(self) -> int:
