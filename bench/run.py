@@ -21,8 +21,8 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, HERE)
 
 from lightinit.emulator import Platform  # noqa: E402
-from tests.real_clients.netns import Namespace, find_tool, wait_until  # noqa: E402
-from tests.support import DMI, FILES, Machine  # noqa: E402
+from tests.lib.netns import Namespace, find_tool, wait_until  # noqa: E402
+from tests.lib.scratch import DMI, FILES, Machine  # noqa: E402
 
 REPEATS = int(os.environ.get("BENCH_REPEATS", "15"))
 PYTHON = [sys.executable, "-I"]

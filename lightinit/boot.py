@@ -13,16 +13,16 @@ from typing import Any, Dict, List, Optional, Sequence
 import lightinit
 from lightinit import __version__
 from lightinit.errors import LightinitError
-from lightinit.host import targets
 from lightinit.host.dmi import read_dmi
+from lightinit.host.init import targets
 from lightinit.host.system import System
+from lightinit.marks import Semaphores
 from lightinit.model import Frequency, Network
 from lightinit.pipeline import Context, Step, run_step
-from lightinit.reporting import report
-from lightinit.semaphore import Semaphores
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, local
 from lightinit.stages.network import WIRESERVER
+from lightinit.stages.report import report
 from lightinit.state import (
     DISABLED,
     State,

@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.system import System
+from lightinit.marks import Semaphores
 from lightinit.model import Frequency, Instance, Network, Outcome
-from lightinit.semaphore import Semaphores
 from lightinit.settings import Settings
 from lightinit.state import ECHOES, State, StatusFile, Timeline
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
-from lightinit.formats.dmi import same_instance
-from lightinit.formats.redaction import REDACTED
+from lightinit.formats.instance_id import same_instance
+from lightinit.formats.secrets import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Network, SshKey, User

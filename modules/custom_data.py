@@ -15,8 +15,8 @@ import time
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.formats import custom_data as formats
-from lightinit.host import scripts
+from lightinit.formats import user_data as formats
+from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -72,7 +72,7 @@ class Kept(NamedTuple):
         name: for people: ``custom data`` or ``user data``.
         path: where it is, as the VM sees it.
         data: its content.
-        kind: as :func:`lightinit.formats.custom_data.recognise` gives it; "" when it could not be
+        kind: as :func:`lightinit.formats.user_data.recognise` gives it; "" when it could not be
             decoded.
         problem: why it is kept as it came, None when it was decoded.
     """
@@ -293,7 +293,7 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     )
     _leave_mark(system, each, mark)
     try:
-        ended = scripts.run_script(
+        ended = run.run_script(
             system,
             command,
             {"LIGHTINIT_INSTANCE_ID": instance.id},

@@ -3,7 +3,7 @@ swap to it if asked.
 
 The platform gives another such disk whenever it moves the VM, so this is looked at on every boot.
 Nothing but what is certainly the platform's own is ever overwritten; see
-lightinit/formats/resource_disk.py for what that is.
+lightinit/formats/disks/resource_disk.py for what that is.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import stat
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats import fstab
-from lightinit.formats.mounts import Mount, parse_mounts, parse_swaps
-from lightinit.formats.partitions import LINUX, Partition, set_linux_type
-from lightinit.formats.resource_disk import (
+from lightinit.formats.disks import fstab
+from lightinit.formats.disks.growth import LINUX, Partition, set_linux_type
+from lightinit.formats.disks.mounts import Mount, parse_mounts, parse_swaps
+from lightinit.formats.disks.resource_disk import (
     LABEL,
     MARK,
     MARK_AT,
@@ -27,9 +27,9 @@ from lightinit.formats.resource_disk import (
     Verdict,
     assess,
 )
-from lightinit.host import disk_format, disks, mounting
-from lightinit.host.accounts import restore_labels
-from lightinit.host.disks import Device, Disk
+from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.disks import make, mounts, open_disk
+from lightinit.host.disks.open_disk import Device, Disk
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -104,11 +104,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings["device"] != "auto" or any(map(fstab.is_ours, _fstab_text(system)[0].split("\n")))
     ):
         # One is expected: the kernel or udev, which makes the link, may only be late.
-        disk_format.settle(system)
+        make.settle(system)
         disk = _find(system, settings["device"])
     if disk is None:
         _set_fstab(system, [])
-        count = disks.count_direct_nvme(system) if settings["device"] == "auto" else 0
+        count = open_disk.count_direct_nvme(system) if settings["device"] == "auto" else 0
         return Outcome(
             "no resource disk"
             + (", but %d local NVMe disks: name one with device =" % count if count else ""),
@@ -175,14 +175,14 @@ def _checked_options(options: str) -> str:
 
 def _find(system: System, device: str) -> Optional[Disk]:
     if device == "auto":
-        return disks.find_resource_disk(system)
+        return open_disk.find_resource_disk(system)
     if not device.startswith("/"):
         raise ProvisioningError(
             "device is not a disk",
             device=ascii(device)[1:-1],
             hint="write auto, or an absolute path",
         )
-    return disks.find_named_disk(system, device)
+    return open_disk.find_named_disk(system, device)
 
 
 def _bad_place(place: str, why: str) -> ProvisioningError:
@@ -221,9 +221,9 @@ def _refuse_used(system: System, disk: Disk) -> None:
     """Raise if anything has the disk or a part of it, though what is on it looks as if nothing
     could.
     """
-    names = [disk.name] + list(disks.partitions(system, disk).values())
-    nodes = [disks.node_of(name) for name in names]
-    numbers = [disks.device_number(system, name) for name in names]
+    names = [disk.name] + list(open_disk.partitions(system, disk).values())
+    nodes = [open_disk.node_of(name) for name in names]
+    numbers = [open_disk.device_number(system, name) for name in names]
     by = [
         "mounted at " + mount.place
         for mount in _mounts(system)
@@ -234,8 +234,8 @@ def _refuse_used(system: System, disk: Disk) -> None:
         for path, _ in parse_swaps(_kernel_text("/proc/swaps"))
         if os.path.realpath(path) in nodes
     ]
-    by += ["held by " + name for name in disks.holders(system, disk)]
-    if not by and disks.is_claimed(system, disk):
+    by += ["held by " + name for name in open_disk.holders(system, disk)]
+    if not by and open_disk.is_claimed(system, disk):
         by = ["claimed"]
     if by:
         raise ProvisioningError(
@@ -282,7 +282,7 @@ def _format(system: System, disk: Disk, filesystem: str) -> Verdict:
                 found=verdict.found,
                 hint="it changed while it was looked at: the next boot looks again",
             )
-        missing = disk_format.tools_for(system, filesystem, verdict.table)
+        missing = make.tools_for(system, filesystem, verdict.table)
         if missing:
             raise ProvisioningError(
                 "tool for the resource disk is missing",
@@ -290,11 +290,11 @@ def _format(system: System, disk: Disk, filesystem: str) -> Verdict:
                 hint="install it in the image",
             )
         old = verdict.partition
-        disk_format.make_filesystem(
+        make.make_filesystem(
             system,
             disk,
             device,
-            disk_format.Job(
+            make.Job(
                 filesystem,
                 LABEL,
                 MARK_AT,
@@ -312,7 +312,7 @@ def _format(system: System, disk: Disk, filesystem: str) -> Verdict:
                 hint="the next boot tries again",
             )
         _finish(device, made.partition)
-    disk_format.settle(system)
+    make.settle(system)
     return made
 
 
@@ -334,15 +334,17 @@ def _use(
     if verdict.marked and partition is not None:  # it was complete when lightinit was cut off
         with Device(system, disk, writable=True) as device:
             _finish(device, partition)
-        disk_format.settle(system)
-    name = disks.partitions(system, disk).get(partition.number) if partition is not None else None
+        make.settle(system)
+    name = (
+        open_disk.partitions(system, disk).get(partition.number) if partition is not None else None
+    )
     if name is None:
         raise ProvisioningError(
             "resource disk cannot be used",
             disk=disk.path,
             why="the kernel does not show its partition",
         )
-    number = disks.device_number(system, name)
+    number = open_disk.device_number(system, name)
     places = [mount.place for mount in _mounts(system) if mount.device == number]
     if places and entry.place not in places:
         _check_free(system, entry.place)
@@ -355,22 +357,22 @@ def _use(
         _check_free(system, entry.place)
         os.makedirs(entry.place, mode=0o755, exist_ok=True)
     warnings: List[str] = []
-    path = "%s/%s" % (entry.place, mounting.SWAP_FILE)
+    path = "%s/%s" % (entry.place, mounts.SWAP_FILE)
     # noauto: swap.target, and with it all of the boot, would wait for a disk that the platform has
     # taken away meanwhile, and that only lightinit could make anew. nofail does not help: systemd
     # heeds it for mounts, not for swap.
     swap = fstab.Entry(path, "none", "swap", "sw,noauto")
     _set_fstab(system, [entry, swap] if swap_mb else [entry])
     if not places:
-        mounting.mount(
+        mounts.mount(
             system,
             fstab.unit_name(entry.place, "mount"),
-            disks.node_of(name),
+            open_disk.node_of(name),
             entry.place,
             entry.kind,
             entry.options,
         )
-    with mounting.Folder(system, entry.place, number) as folder:
+    with mounts.Folder(system, entry.place, number) as folder:
         if folder.is_safe:
             folder.write_once(README, WARNING)
         if not places:
@@ -387,16 +389,16 @@ def _use(
 
 
 def _set_swap(
-    system: System, folder: mounting.Folder, filesystem: str, path: str, swap_mb: int
+    system: System, folder: mounts.Folder, filesystem: str, path: str, swap_mb: int
 ) -> str:
     """Have swap of that size, or none. Returns why it could not be had, or ""."""
     unit = fstab.unit_name(path, "swap")
     active = any(used == path for used, _ in parse_swaps(_kernel_text("/proc/swaps")))
     size_bytes = folder.swap_bytes()
-    if swap_mb and active and size_bytes == swap_mb * mounting.MIB:
+    if swap_mb and active and size_bytes == swap_mb * mounts.MIB:
         return ""
     if active:
-        problem = mounting.stop_swap(system, unit, path)
+        problem = mounts.stop_swap(system, unit, path)
         if problem:
             return "the swap there is could not be stopped: " + problem
     if not swap_mb:
@@ -404,12 +406,12 @@ def _set_swap(
         return ""
     if not folder.is_safe:
         return "users may write to its top folder"
-    if size_bytes != swap_mb * mounting.MIB:
+    if size_bytes != swap_mb * mounts.MIB:
         # XFS of older kernels takes blocks that are reserved and not written for holes.
         problem = folder.make_swap(swap_mb, allocate=filesystem == "ext4")
         if problem:
             return problem
-    return mounting.start_swap(system, unit, path)
+    return mounts.start_swap(system, unit, path)
 
 
 def _fstab_text(system: System) -> Tuple[str, int]:
@@ -436,4 +438,4 @@ def _set_fstab(system: System, entries: Sequence[fstab.Entry]) -> None:
     if after != before:
         system.write(fstab.FILE, after.encode("utf-8", "surrogateescape"), mode)
         restore_labels(system, [fstab.FILE])
-        mounting.reload_units(system)
+        mounts.reload_units(system)

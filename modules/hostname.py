@@ -15,18 +15,18 @@ from typing import Callable, List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import hostname as names
-from lightinit.host import systemd
-from lightinit.host.accounts import restore_labels
-from lightinit.host.name_files import (
+from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.dhcp.renew import Renewal, renew_leases
+from lightinit.host.files.text import read_text_file, write_text_file
+from lightinit.host.hostname_files import (
     ASSIGNMENT_FILES,
     HOSTS,
     HOSTS_LIMIT_BYTES,
     OTHER_PLAIN_FILES,
     PLAIN_FILE,
 )
-from lightinit.host.renewal import Renewal, renew_leases
+from lightinit.host.init import systemd
 from lightinit.host.system import READ_LIMIT_BYTES, System
-from lightinit.host.text_files import read_text_file, write_text_file
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 

@@ -12,8 +12,8 @@ import os
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.mounts import Mount, find_mount
-from lightinit.formats.partition_table import (
+from lightinit.formats.disks.mounts import Mount, find_mount
+from lightinit.formats.disks.partition_table import (
     ALIGN_SECTORS,
     HEAD_BYTES,
     SECTOR_BYTES,
@@ -23,8 +23,8 @@ from lightinit.formats.partition_table import (
     parse_table,
     plan_growth,
 )
-from lightinit.host import block_devices
-from lightinit.host.block_devices import Device
+from lightinit.host.disks import block
+from lightinit.host.disks.block import Device
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -97,13 +97,11 @@ def _find(system: System, mount_point: str) -> Tuple[Mount, Device]:
     if mount.read_only:
         raise _LeftAlone("it is mounted read-only")
     numbers = (
-        block_devices.find_btrfs_devices(system, mount_point)
-        if mount.kind == "btrfs"
-        else [mount.device]
+        block.find_btrfs_devices(system, mount_point) if mount.kind == "btrfs" else [mount.device]
     )
     if len(numbers) > 1:
         raise _LeftAlone("it lies on %d devices" % len(numbers))
-    device = block_devices.find_device(system, numbers[0]) if numbers else None
+    device = block.find_device(system, numbers[0]) if numbers else None
     if device is None:
         raise _LeftAlone("the kernel does not tell which device it lies on")
     if device.mapped:
@@ -155,15 +153,15 @@ def _grow_partition(
                 % (device.node, _size(ours.sectors), _size(after.sectors))
             )
         ours = after
-    now = block_devices.find_device(system, device.number)
+    now = block.find_device(system, device.number)
     if now is not None and now.sectors < ours.sectors:
-        block_devices.resize_partition(system, device, ours.sectors)
+        block.resize_partition(system, device, ours.sectors)
     return told
 
 
 def _read_table(system: System, device: Device, disk: Device) -> Tuple[Table, Optional[Partition]]:
     try:
-        table = parse_table(block_devices.read_head(system, disk, HEAD_BYTES), disk.block_bytes)
+        table = parse_table(block.read_head(system, disk, HEAD_BYTES), disk.block_bytes)
     except MalformedError as error:
         raise _LeftAlone(
             "the partition table of %s: %s" % (disk.node, error.details.get("why", error.reason))

@@ -13,23 +13,24 @@ from functools import partial
 from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats import accounts as texts
-from lightinit.formats import (
+from lightinit.formats.accounts import passwd as texts
+from lightinit.formats.accounts import passwords
+from lightinit.formats.certificates import x509
+from lightinit.formats.ssh import (
     authorized_keys,
-    certificates,
     login_rules,
-    passwords,
+    password_policy,
     public_keys,
     sshd_config,
-    sshd_policy,
 )
-from lightinit.host import account_files, accounts, sshd, sshd_files
-from lightinit.host.private_files import (
+from lightinit.host.accounts import files, tools
+from lightinit.host.files.in_home import (
     Owner,
     edit_private_file,
     find_trusted_base,
     read_private_file,
 )
+from lightinit.host.ssh import config_files, sshd
 from lightinit.host.system import System
 from lightinit.model import Certificate, Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -70,7 +71,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     _check_rules(system, admin, account, effective, warnings)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    if not by_password and not sshd_policy.keys_in_force(sshd_policy.read_effective(effective)):
+    if not by_password and not password_policy.keys_in_force(
+        password_policy.read_effective(effective)
+    ):
         raise ProvisioningError(
             "sshd is set to read no authorized keys",
             user=name,
@@ -103,7 +106,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             "a key was in %s already, behind options, and stays behind them: %s" % (shown, options)
         )
     if written:
-        accounts.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
+        tools.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
     message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
     return Outcome(message, tuple(warnings))
 
@@ -114,10 +117,10 @@ def _opens_by_password(system: System, admin: User) -> bool:
         return False
     if not system.live and passwords.given_password(admin):
         return True  # which the module users left out
-    passwd = account_files.read_account_file(system, "/etc/passwd")
+    passwd = files.read_account_file(system, "/etc/passwd")
     if texts.find_account(passwd, admin.name) is None:
         return True  # the password of an account that only NSS knows cannot be looked at
-    shadow = account_files.read_account_file(system, "/etc/shadow")
+    shadow = files.read_account_file(system, "/etc/shadow")
     return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
 
 
@@ -127,8 +130,8 @@ def _check_rules(
     """Fail where the admin is kept out whatever the key or the password, and warn where that may
     be.
     """
-    pam = sshd_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
-    shadow = account_files.read_account_file(system, "/etc/shadow")
+    pam = password_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
+    shadow = files.read_account_file(system, "/etc/shadow")
     left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
     for verdict, hint in (
         (
@@ -139,7 +142,7 @@ def _check_rules(
             ),
         ),
         (
-            login_rules.judge_shadow(shadow, account.name, accounts.today(system), pam, left_out),
+            login_rules.judge_shadow(shadow, account.name, tools.today(system), pam, left_out),
             (
                 "mend the account in the image (chage -l says more), or make the VM anew with"
                 " another admin user name"
@@ -168,7 +171,7 @@ def _read_keys(
         found = list(read.keys)
         for der in read.certificates:
             try:
-                found.append(public_keys.read_key(certificates.public_key_line(der)))
+                found.append(public_keys.read_key(x509.public_key_line(der)))
             except MalformedError as error:
                 refused.append(error)
         if not found and not refused and given.fingerprint and not given.text:
@@ -235,9 +238,9 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
 
 
 def _find(system: System, name: str) -> texts.Account:
-    account = texts.find_account(account_files.read_account_file(system, "/etc/passwd"), name)
+    account = texts.find_account(files.read_account_file(system, "/etc/passwd"), name)
     if account is None:
-        elsewhere = accounts.look_up_elsewhere(system, name)
+        elsewhere = tools.look_up_elsewhere(system, name)
         if elsewhere is None:
             raise ProvisioningError(
                 "user does not exist", user=name, hint="see what the module users says"
@@ -246,7 +249,7 @@ def _find(system: System, name: str) -> texts.Account:
     uid_min = texts.read_number(
         texts.read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", texts.UID_MIN
     )
-    return texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
+    return texts.check_admin_account(account, uid_min, partial(tools.can_be_shell, system))
 
 
 def _find_file(
@@ -278,12 +281,12 @@ def _ask_sshd(system: System, user: str) -> str:
 
 
 def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:
-    path = sshd_files.find_config(system)
+    path = config_files.find_config(system)
     if path is None:
         return sshd_config.DEFAULT
     who = _who(system, account)
     reading = sshd_config.read_keys_files(
-        system.read_text(path), who, partial(sshd_files.read_included, system)
+        system.read_text(path), who, partial(config_files.read_included, system)
     )
     for block in reading.unclear:
         warnings.append(
@@ -294,7 +297,7 @@ def _read_config(system: System, account: texts.Account, warnings: List[str]) ->
 
 def _who(system: System, account: texts.Account) -> sshd_config.Who:
     """The account with its groups, by this host's files and by what else it asks."""
-    group = account_files.read_account_file(system, "/etc/group")
+    group = files.read_account_file(system, "/etc/group")
     primary = [
         line.split(":")[0]
         for line in group.split("\n")
@@ -302,5 +305,5 @@ def _who(system: System, account: texts.Account) -> sshd_config.Who:
     ]
     found = primary + texts.list_groups(group, account.name)
     return sshd_config.Who(
-        account.name, tuple(found) + accounts.list_groups_of(system, account.name, account.gid)
+        account.name, tuple(found) + tools.list_groups_of(system, account.name, account.gid)
     )

@@ -13,15 +13,16 @@ import os
 from typing import List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats import accounts as texts
-from lightinit.formats import sshd_config
-from lightinit.formats.host_keys import (
+from lightinit.formats.accounts import passwd as texts
+from lightinit.formats.ssh import sshd_config
+from lightinit.formats.ssh.host_keys import (
     fingerprint,
     is_host_key_file,
     is_private_key_file,
     private_name,
 )
-from lightinit.host import account_files, host_keys, sshd_files
+from lightinit.host.accounts import files
+from lightinit.host.ssh import config_files, host_keys
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -69,7 +70,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             sshd=sshd,
             hint="install OpenSSH's client in the image, or take ssh_host_keys out of `modules =`",
         )
-    if keygen is None or (sshd is None and sshd_files.find_config(system) is None):
+    if keygen is None or (sshd is None and config_files.find_config(system) is None):
         return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
@@ -79,7 +80,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         else []
     )
     made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
-    keys_gid = texts.find_group(account_files.read_account_file(system, "/etc/group"), "ssh_keys")
+    keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
     named = host_keys.configured_keys(system, sshd_config.read_host_keys)
     # What takes the place of none of the new ones, and sshd is set to use, cannot go: it may be all
@@ -137,7 +138,7 @@ def _check_one_is_there(system: System, named: Sequence[str]) -> None:
     if named and not any(not each.startswith("/") or system.exists(each) for each in named):
         raise ProvisioningError(
             "sshd has no host key",
-            config=sshd_files.find_config(system),
+            config=config_files.find_config(system),
             files=" ".join(named),
             hint="take the HostKey lines out, so that sshd uses the keys that lightinit makes, or "
             "put these files into the image",
@@ -158,7 +159,7 @@ def _check_config(system: System, named: Sequence[str], names: Sequence[str]) ->
     return (
         [
             "%s names host keys that lightinit does not make: %s"
-            % (sshd_files.find_config(system), ", ".join(others))
+            % (config_files.find_config(system), ", ".join(others))
         ]
         if others
         else []

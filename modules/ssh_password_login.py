@@ -11,10 +11,12 @@ from functools import partial
 from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats import passwords, sshd_policy
-from lightinit.host import accounts, host_keys, sshd, sshd_files
+from lightinit.formats.accounts import passwords
+from lightinit.formats.ssh import password_policy
+from lightinit.host.accounts import tools
+from lightinit.host.files.text import read_text_file
+from lightinit.host.ssh import config_files, host_keys, sshd
 from lightinit.host.system import System
-from lightinit.host.text_files import read_text_file
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -34,7 +36,7 @@ SETTINGS: Tuple[Setting, ...] = (
     ),
 )
 
-MAIN, VENDORS = sshd_files.CONFIGS
+MAIN, VENDORS = config_files.CONFIGS
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -66,13 +68,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome(
             "the platform does not say whether a password may open the door", skipped=True
         )
-    config = sshd_files.find_config(system)
+    config = config_files.find_config(system)
     if config is None or (system.live and system.tool("sshd") is None):
         return _without_openssh(system, wished)
     path, before = _put(system, config, wished, _policies(system, instance.admin, wished))
     warnings: List[str] = []
     if before:
-        accounts.restore_labels(system, [each for each in before if system.exists(each)])
+        tools.restore_labels(system, [each for each in before if system.exists(each)])
         why = host_keys.reload_sshd(system)
         if why:
             warnings.append("sshd runs with the old policy until it is restarted: %s" % why)
@@ -84,7 +86,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _without_openssh(system: System, wished: bool) -> Outcome:
-    if not wished and accounts.has_tool(system, "dropbear"):
+    if not wished and tools.has_tool(system, "dropbear"):
         return Outcome(
             "no OpenSSH server",
             (
@@ -105,10 +107,10 @@ def _without_openssh(system: System, wished: bool) -> Outcome:
 def _policies(system: System, admin: User, wished: bool) -> List[str]:
     """What the files are to say; the second one for a sshd that the first one is strange to."""
     if wished:
-        return [sshd_policy.policy_text(True)]
-    both = [sshd_policy.policy_text(False, challenge) for challenge in (True, False)]
-    says = sshd_policy.read_effective(sshd.effective(system, admin.name))
-    return both[1:] if says and sshd_policy.CHALLENGE not in says else both
+        return [password_policy.policy_text(True)]
+    both = [password_policy.policy_text(False, challenge) for challenge in (True, False)]
+    says = password_policy.read_effective(sshd.effective(system, admin.name))
+    return both[1:] if says and password_policy.CHALLENGE not in says else both
 
 
 def _put(
@@ -118,7 +120,7 @@ def _put(
     that changed).
     """
     text = read_text_file(system, config) or ""
-    plain = sshd_policy.drop_block(text)
+    plain = password_policy.drop_block(text)
     policy = policies[0]
     if not system.live:
         system.skip("sshd's own check of its configuration")
@@ -132,22 +134,25 @@ def _put(
     if fault:
         raise _faulty(config, fault)
     wanted: Dict[str, Optional[str]]
-    if sshd_policy.drop_in_counts(
-        plain, sshd_files.DROP_IN, partial(sshd_files.list_included, system)
+    if password_policy.drop_in_counts(
+        plain, config_files.DROP_IN, partial(config_files.list_included, system)
     ):
-        path, wanted = sshd_files.DROP_IN, {sshd_files.DROP_IN: policy, config: plain}
+        path, wanted = config_files.DROP_IN, {config_files.DROP_IN: policy, config: plain}
     else:
         # The vendor's own file is not ours to change; one beside it takes its place, and takes it
         # in.
         rest = plain if config == MAIN else "Include %s\n" % VENDORS
-        path, wanted = MAIN, {MAIN: sshd_policy.put_block(rest, policy), sshd_files.DROP_IN: None}
-    before = sshd_files.put_texts(system, wanted)
+        path, wanted = (
+            MAIN,
+            {MAIN: password_policy.put_block(rest, policy), config_files.DROP_IN: None},
+        )
+    before = config_files.put_texts(system, wanted)
     try:
         fault = sshd.find_fault(system) if before else ""
         if fault:
             raise _faulty(path, fault)
     except ProvisioningError:
-        sshd_files.put_texts(system, before)
+        config_files.put_texts(system, before)
         raise
     return path, before
 
@@ -169,13 +174,15 @@ def _check_force(system: System, admin: User, wished: bool, warnings: List[str])
     """See whether what was ordered holds for the admin, and whether a Match block takes others out
     of it.
     """
-    text = read_text_file(system, sshd_files.find_config(system) or MAIN) or ""
-    contrary = sshd_policy.contrary_matches(text, wished, partial(sshd_files.list_included, system))
-    says = sshd_policy.read_effective(sshd.effective(system, admin.name))
-    if says and not sshd_policy.in_force(says, wished):
+    text = read_text_file(system, config_files.find_config(system) or MAIN) or ""
+    contrary = password_policy.contrary_matches(
+        text, wished, partial(config_files.list_included, system)
+    )
+    says = password_policy.read_effective(sshd.effective(system, admin.name))
+    if says and not password_policy.in_force(says, wished):
         why = ", ".join("Match " + block for block in contrary) or "%s %s" % (
-            sshd_policy.METHODS,
-            " ".join(says.get(sshd_policy.METHODS, ["unknown"])),
+            password_policy.METHODS,
+            " ".join(says.get(password_policy.METHODS, ["unknown"])),
         )
         if wished and not admin.ssh_keys:
             raise ProvisioningError(

@@ -14,9 +14,9 @@ from typing import Callable, List, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
 from lightinit.formats.hostname import edit_assignment
-from lightinit.host.accounts import restore_labels
+from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
-from lightinit.host.text_files import read_text_file, write_text_file
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 

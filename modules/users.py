@@ -13,11 +13,11 @@ from functools import partial
 from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats import accounts as texts
-from lightinit.formats import passwords as given
-from lightinit.formats import privileges as rules
-from lightinit.host import account_files, accounts, passwords, privileges
-from lightinit.host.privileges import (
+from lightinit.formats.accounts import passwd as texts
+from lightinit.formats.accounts import passwords as given
+from lightinit.formats.accounts import privileges as rules
+from lightinit.host.accounts import files, passwords, privileges, tools
+from lightinit.host.accounts.privileges import (
     DOAS_CONF,
     DOAS_FILE,
     DOAS_FOLDER,
@@ -101,7 +101,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         account = _make(system, name, settings, warnings)
     else:
         uid_min = texts.read_number(_login_defs(system), "UID_MIN", texts.UID_MIN)
-        texts.check_admin_account(account, uid_min, partial(accounts.can_be_shell, system))
+        texts.check_admin_account(account, uid_min, partial(tools.can_be_shell, system))
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
@@ -151,7 +151,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _text(system: System, path: str) -> str:
-    return account_files.read_account_file(system, path)
+    return files.read_account_file(system, path)
 
 
 def _login_defs(system: System) -> Dict[str, str]:
@@ -168,7 +168,7 @@ def _defaults(system: System) -> Dict[str, str]:
 def _find(system: System, name: str) -> Optional[texts.Account]:
     account = texts.find_account(_text(system, PASSWD), name)
     if account is None:
-        elsewhere = accounts.look_up_elsewhere(system, name)
+        elsewhere = tools.look_up_elsewhere(system, name)
         account = texts.Account(name, *elsewhere) if elsewhere else None
     return account
 
@@ -185,8 +185,8 @@ def _make(
         for group in settings["groups"]
         if group != name and texts.find_group(group_text, group) is not None
     )
-    tool = accounts.add_user(
-        system, accounts.NewUser(name, shell, group=name if has_group else None, groups=groups)
+    tool = tools.add_user(
+        system, tools.NewUser(name, shell, group=name if has_group else None, groups=groups)
     )
     if tool is None:
         _edit_in(system, name, shell, defaults["HOME"])
@@ -221,7 +221,7 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
     crash in between leaves nothing that looks whole and is not.
     """
     login_defs = _login_defs(system)
-    with account_files.lock_accounts(system):
+    with files.lock_accounts(system):
         passwd, group = _text(system, PASSWD), _text(system, GROUP)
         uid = texts.choose_id(
             texts.used_ids(passwd),
@@ -236,10 +236,8 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
                 texts.read_number(login_defs, "GID_MAX", 60000),
                 wished=uid,
             )
-            account_files.edit_account_file(
-                system, GSHADOW, partial(texts.put_line, line="%s:!::" % name)
-            )
-            account_files.edit_account_file(
+            files.edit_account_file(system, GSHADOW, partial(texts.put_line, line="%s:!::" % name))
+            files.edit_account_file(
                 system, GROUP, partial(texts.put_line, line="%s:x:%d:" % (name, gid)), 0o644
             )
         account = texts.Account(name, uid, gid, "%s/%s" % (homes.rstrip("/"), name), shell)
@@ -249,7 +247,7 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
             _edit_shadow(system, name)
         else:
             line = texts.passwd_line(account, texts.NO_PASSWORD)
-        account_files.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
+        files.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
 
 
 def _has_shadow(system: System) -> bool:
@@ -257,8 +255,8 @@ def _has_shadow(system: System) -> bool:
 
 
 def _edit_shadow(system: System, name: str) -> None:
-    line = texts.shadow_line(name, accounts.today(system))
-    account_files.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
+    line = texts.shadow_line(name, tools.today(system))
+    files.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
 
 
 # -- what may be missing
@@ -274,17 +272,15 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
             if texts.find_group(_text(system, GROUP), name) is None
             else "%s-%d" % (name, account.gid)
         )
-        with account_files.lock_accounts(system):
+        with files.lock_accounts(system):
             line = "%s:x:%d:" % (group, account.gid)
-            account_files.edit_account_file(
-                system, GROUP, partial(texts.put_line, line=line), 0o644
-            )
+            files.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
         done.append("its primary group")
     done += _complete_password(system, name)
     done += _complete_last_change(system, name)
     defaults = _defaults(system)
     usual = "%s/%s" % (defaults["HOME"].rstrip("/"), name)
-    if accounts.make_home(
+    if tools.make_home(
         system,
         account.home,
         (account.uid, account.gid),
@@ -294,7 +290,7 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
     ):
         done.append("its home")
     if made or done:
-        accounts.restore_labels(system, [account.home])
+        tools.restore_labels(system, [account.home])
     return done
 
 
@@ -314,11 +310,11 @@ def _complete_password(system: System, name: str) -> List[str]:
             return []  # its password is in passwd itself
     if there and field not in texts.NEVER_SET:
         return []
-    if there and accounts.set_password_mark(system, name, texts.NO_PASSWORD):
+    if there and tools.set_password_mark(system, name, texts.NO_PASSWORD):
         return ["login without a password"]
-    with account_files.lock_accounts(system):
+    with files.lock_accounts(system):
         if there:
-            account_files.edit_account_file(
+            files.edit_account_file(
                 system, path, lambda text: texts.set_field(text, name, 1, texts.NO_PASSWORD)
             )
         else:
@@ -341,9 +337,9 @@ def _complete_last_change(system: System, name: str, ours: bool = False) -> List
         or (not ours and texts.is_password_hash(texts.find_field(text, name, 1)))
     ):
         return []
-    value = texts.last_change(accounts.today(system))
-    with account_files.lock_accounts(system):
-        account_files.edit_account_file(
+    value = texts.last_change(tools.today(system))
+    with files.lock_accounts(system):
+        files.edit_account_file(
             system, SHADOW, partial(texts.set_field, name=name, field=2, value=value)
         )
     return ["the day of its last change in shadow"]
@@ -377,12 +373,12 @@ def _set_password(system: System, admin: User, local: bool) -> List[str]:
     def put_hash(crypted: str) -> None:
         if texts.find_field(_text(system, PASSWD), name, 1) == "x":
             edit, path = (
-                partial(texts.set_password, name=name, crypted=crypted, day=accounts.today(system)),
+                partial(texts.set_password, name=name, crypted=crypted, day=tools.today(system)),
                 SHADOW,
             )
         else:
             edit, path = partial(texts.set_field, name=name, field=1, value=crypted), PASSWD
-        account_files.edit_account_file(system, path, edit)
+        files.edit_account_file(system, path, edit)
 
     tool = passwords.set_password(system, passwords.Account(name, is_set, put_hash), password)
     LOG.debug("password of %s set by %s", name, tool)
@@ -401,12 +397,12 @@ def _join_groups(
         if group not in member_of and texts.find_group(text, group) not in (None, account.gid)
     ]
     # usermod knows the accounts in passwd only.
-    if missing and not (local and accounts.add_to_groups(system, account.name, missing)):
-        with account_files.lock_accounts(system):
+    if missing and not (local and tools.add_to_groups(system, account.name, missing)):
+        with files.lock_accounts(system):
             for group in missing:
                 add = partial(texts.add_member, name=group, user=account.name)
-                account_files.edit_account_file(system, GSHADOW, add)
-                account_files.edit_account_file(system, GROUP, add)
+                files.edit_account_file(system, GSHADOW, add)
+                files.edit_account_file(system, GROUP, add)
     return ["group " + group for group in missing]
 
 
@@ -418,7 +414,7 @@ def _grant(system: System, name: str, password: bool, warnings: List[str]) -> Li
     """Write the rule for the program that is there; for one that is not, where its file shows that
     it was or will be.
     """
-    for there in (partial(accounts.has_tool, system), partial(_has_rules, system)):
+    for there in (partial(tools.has_tool, system), partial(_has_rules, system)):
         if there("sudo"):
             done, path = _grant_sudo(system, name, password, warnings), SUDOERS_FILE
         elif there("doas"):
@@ -426,7 +422,7 @@ def _grant(system: System, name: str, password: bool, warnings: List[str]) -> Li
             done = _grant_doas(system, path, name, password)
         else:
             continue
-        if not accounts.has_tool(system, "sudo") and not accounts.has_tool(system, "doas"):
+        if not tools.has_tool(system, "sudo") and not tools.has_tool(system, "doas"):
             warnings.append(
                 "neither the program sudo nor doas is there: %s cannot become root before one is"
                 " that reads the rule in %s" % (name, path)
@@ -451,7 +447,7 @@ def _grant_doas(system: System, path: str, name: str, password: bool) -> List[st
     new = not system.exists(path)
     privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
     if new:
-        accounts.restore_labels(system, [path])
+        tools.restore_labels(system, [path])
     return ["doas rule"]
 
 
@@ -500,5 +496,5 @@ def _put_sudo_rule(system: System, name: str, password: bool) -> bool:
                 raise
             LOG.debug("sudo does not take the settings %s: %s", ", ".join(own), error)
     if not before:
-        accounts.restore_labels(system, [SUDOERS_FILE])
+        tools.restore_labels(system, [SUDOERS_FILE])
     return True

@@ -12,9 +12,9 @@ import stat
 from typing import List, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats import accounts as texts
+from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry, parse_entry
-from lightinit.host.account_files import read_account_file
+from lightinit.host.accounts.files import read_account_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting

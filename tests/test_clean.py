@@ -9,12 +9,13 @@ from typing import Any, Dict, List, Optional, Sequence
 import pytest
 
 from lightinit.commands import clean as command
-from lightinit.commands import imaging, user_removal
+from lightinit.commands.removal import image
+from lightinit.commands.removal import users as user_removal
 from lightinit.errors import ProvisioningError, RefusedError
-from lightinit.formats.privileges import HEADER
+from lightinit.formats.accounts.privileges import HEADER
 from lightinit.host.system import Completed, System
 from lightinit.modules import hostname, users
-from tests.support import OTHER_UUID, UUID, Machine
+from tests.lib.scratch import OTHER_UUID, UUID, Machine
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nmail:x:8:8::/var/mail:/bin/sh\n"
 ID = "0123456789abcdef0123456789abcdef\n"
@@ -363,10 +364,10 @@ def test_how_it_reboots() -> None:
 def test_the_places_are_those_that_the_modules_write_to() -> None:
     assert user_removal.SUDOERS_FILE == users.SUDOERS_FILE
     assert set(user_removal.DOAS_FILES) == {users.DOAS_FILE, users.DOAS_CONF}
-    assert set(imaging.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
+    assert set(image.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
     of_module: Dict[str, str] = {path: key for path, key, _ in hostname.ASSIGNMENT_FILES}
-    assert dict(imaging.ASSIGNED_NAME_FILES) == of_module
-    assert (imaging.HOSTS, imaging.HOSTS_LIMIT_BYTES) == (
+    assert dict(image.ASSIGNED_NAME_FILES) == of_module
+    assert (image.HOSTS, image.HOSTS_LIMIT_BYTES) == (
         hostname.HOSTS,
         hostname.HOSTS_LIMIT_BYTES,
     )

@@ -15,7 +15,7 @@ from lightinit.cli import COMMANDS, main
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import LOCK
-from tests.support import HERE, UUID, Machine
+from tests.lib.scratch import HERE, UUID, Machine
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -23,7 +23,7 @@ from lightinit.emulator.cli import build_parser
 from lightinit.emulator.scenario import list_names
 from lightinit.grammar import make_parser
 from lightinit.registry import shipped_modules
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 FOLDER = HERE + "/packaging/bash-completion"
 HELPERS = "/usr/share/bash-completion/bash_completion"

@@ -18,11 +18,9 @@ MIDDLE = GROUND | {
     "settings",
     "formats",
     "host",
-    "clients",
     "datasources",
-    "semaphore",
+    "marks",
     "state",
-    "reporting",
 }
 MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
@@ -33,12 +31,10 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "ini": GROUND,
     "settings": GROUND | {"ini"},
     "formats": GROUND | {"formats"},
-    "host": GROUND | {"retry", "settings", "host"},
-    "clients": GROUND | {"retry", "settings", "formats", "host", "clients"},
-    "datasources": GROUND | {"retry", "settings", "formats", "host", "clients", "datasources"},
-    "semaphore": GROUND | {"settings", "formats", "host"},
+    "host": GROUND | {"host"},
+    "datasources": GROUND | {"retry", "settings", "formats", "host", "datasources"},
+    "marks": GROUND | {"settings", "formats", "host"},
     "state": GROUND | {"settings", "formats", "host"},
-    "reporting": GROUND | {"settings", "formats", "host"},
     "modules": GROUND | {"settings", "formats", "host"},
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
@@ -186,8 +182,8 @@ def test_a_wrong_import_is_seen(tmp_path: object) -> None:
     path = os.path.join(str(tmp_path), "wrong.py")
     with open(path, "w", encoding="utf-8") as handle:
         handle.write(
-            "def f():\n    from lightinit.clients import imds\n    from ..host import system\n"
+            "def f():\n    from lightinit.datasources import azure\n    from ..host import system\n"
         )
     found = [floor_of(name) for name in imports(path, "lightinit.formats.wrong")]
-    assert found == ["clients", "host"]
+    assert found == ["datasources", "host"]
     assert not set(found) & MAY_IMPORT["formats"]

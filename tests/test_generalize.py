@@ -15,13 +15,13 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import pytest
 
 from lightinit.cli import load_settings
-from lightinit.commands import imaging
-from lightinit.commands.changes import Job
+from lightinit.commands.removal import image
+from lightinit.commands.removal.changes import Job
 from lightinit.errors import ProvisioningError
 from lightinit.host.lock import Lock
 from lightinit.host.system import Completed, System
 from lightinit.state import LOCK
-from tests.support import HERE, Machine
+from tests.lib.scratch import HERE, Machine
 from tests.test_clean import ID, PASSWD, provisioned
 
 JOURNAL = "/var/log/journal/0123456789abcdef0123456789abcdef"
@@ -360,7 +360,7 @@ def test_a_journald_that_runs_lets_go_of_its_journal_first(tmp_path: Any, status
     machine.put(JOURNAL + "/system.journal", "x")
     os.makedirs(machine.root + "/run/systemd/system")
     system = Journald(machine.root, status)
-    changes = imaging.plan_journal(Job(system, load_settings(system)))
+    changes = image.plan_journal(Job(system, load_settings(system)))
     assert machine.exists(JOURNAL) and not system.there_then
     for change in changes:
         change.do()

@@ -9,7 +9,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from tests.support import Machine
+from tests.lib.scratch import Machine
 from tests.test_generalize import enable
 
 KEY = "/etc/ssh/ssh_host_rsa_key"

@@ -20,12 +20,12 @@ from typing import Any, Dict, List, Sequence, Set
 import pytest
 
 from lightinit import __version__, errors
-from lightinit.datasources import azure
+from lightinit.datasources.azure import datasource
 from lightinit.emulator.cli import build_parser
 from lightinit.grammar import EPILOG, make_parser
 from lightinit.registry import load_module, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, render
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 FOLDER = HERE + "/docs/man"
 PAGES = sorted(os.path.basename(path) for path in glob.glob(FOLDER + "/*"))
@@ -176,7 +176,7 @@ def sections() -> Dict[str, Sequence[Setting]]:
     told once.
     """
     found: Dict[str, Sequence[Setting]] = dict(CORE)
-    found["azure"] = azure.SETTINGS
+    found["azure"] = datasource.SETTINGS
     for name in shipped_modules():
         found["module." + name] = [
             setting for setting in module_schema(name) if setting.key not in SHARED_KEYS

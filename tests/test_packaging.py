@@ -8,7 +8,7 @@ import configparser
 import glob
 import os
 
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 
 def read() -> configparser.ConfigParser:

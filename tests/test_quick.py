@@ -17,10 +17,10 @@ import pytest
 
 import lightinit
 from lightinit import __version__, quick, settings
-from lightinit.formats.dmi import swap_byte_order
+from lightinit.formats.instance_id import swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
-from tests.support import HERE, OTHER_UUID, UUID, Machine
+from tests.lib.scratch import HERE, OTHER_UUID, UUID, Machine
 
 STAMP = "/var/lib/lightinit/instances/%s/provisioned" % UUID
 SHELLS = [

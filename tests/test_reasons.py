@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 import pytest
 
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 PAGE = "docs/reasons.md"
 ROOT = "LightinitError"
@@ -25,8 +25,8 @@ DEFINED_IN = "lightinit/errors.py"
 # Errors that carry the reason of another error on. That other one was made somewhere, and is found
 # there.
 PASSED_ON = {
-    ("lightinit/clients/certificates.py", "error.reason"),
-    ("lightinit/clients/imds.py", "error.reason"),
+    ("lightinit/datasources/azure/certificates.py", "error.reason"),
+    ("lightinit/datasources/azure/imds_client.py", "error.reason"),
     ("lightinit/pipeline.py", "error.reason"),
     ("lightinit/retry.py", "last.reason"),
 }

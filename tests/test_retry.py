@@ -15,8 +15,8 @@ from lightinit.errors import (
     TransientError,
 )
 from lightinit.retry import RetryPolicy, retry, system_random
-from tests.clients.fakes import middle
-from tests.support import ScriptedClock
+from tests.lib.scratch import ScriptedClock
+from tests.lib.transport import middle
 
 PLAIN = RetryPolicy(
     first_s=1.0,

@@ -14,7 +14,7 @@ from lightinit.host.system import System
 from lightinit.ini import parse
 from lightinit.registry import datasource_schema, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, Settings, convert, render
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 
 def load(root: Any, text: str = "", **drop_ins: str) -> Settings:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lightinit.formats.dmi import swap_byte_order
-from lightinit.formats.redaction import redact
+from lightinit.formats.instance_id import swap_byte_order
+from lightinit.formats.secrets import redact
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Network, SshKey, User
 from lightinit.state import SECRETS, State, current_instance, find_instance, read_boot_id
-from tests.support import OTHER_UUID, UUID
+from tests.lib.scratch import OTHER_UUID, UUID
 
 INSTANCE = Instance(
     UUID,

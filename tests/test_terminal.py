@@ -13,7 +13,7 @@ from typing import Callable, Iterator, Optional
 
 import pytest
 
-from tests.vm.terminal import Terminal
+from tests.lib.terminal import Terminal
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 

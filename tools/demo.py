@@ -20,9 +20,9 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, HERE)
 
 from lightinit.emulator import Platform  # noqa: E402
-from lightinit.emulator.kvp import read_pool  # noqa: E402
-from lightinit.emulator.ovf import make_ovf  # noqa: E402
-from tests.support import FILES, LEASE  # noqa: E402
+from lightinit.emulator.documents.ovf import make_ovf  # noqa: E402
+from lightinit.emulator.host_side.kvp import read_pool  # noqa: E402
+from tests.lib.scratch import FILES, LEASE  # noqa: E402
 
 NOBODY = 65534
 LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"

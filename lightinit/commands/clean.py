@@ -8,7 +8,7 @@ import os
 from functools import partial
 from typing import Callable, List, Sequence
 
-from lightinit.commands.changes import (
+from lightinit.commands.removal.changes import (
     Change,
     Job,
     Step,
@@ -18,11 +18,11 @@ from lightinit.commands.changes import (
     read_file,
     removals,
 )
-from lightinit.commands.key_removal import note_next_boot, plan_host_keys
-from lightinit.commands.user_removal import plan_users
+from lightinit.commands.removal.host_keys import note_next_boot, plan_host_keys
+from lightinit.commands.removal.users import plan_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
-from lightinit.host import systemd
-from lightinit.host.accounts import restore_labels
+from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import Settings

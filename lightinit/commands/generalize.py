@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from typing import Callable, List
 
-from lightinit.commands import clean, imaging, key_removal
-from lightinit.commands.changes import Job, Planned, Step, carry_out, make_plan, show_plan
-from lightinit.commands.user_removal import provisioned_users
+from lightinit.commands import clean
+from lightinit.commands.removal import host_keys, image
+from lightinit.commands.removal.changes import Job, Planned, Step, carry_out, make_plan, show_plan
+from lightinit.commands.removal.users import provisioned_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
 from lightinit.host.system import System
@@ -44,7 +45,7 @@ session on it, and sudo works no more in it.
 NEXT_SCRATCH = "\nNext: unmount it."
 
 
-KEYS = Step("SSH host keys", key_removal.plan_image_keys)
+KEYS = Step("SSH host keys", host_keys.plan_image_keys)
 
 
 def steps(users: bool) -> List[Step]:
@@ -52,7 +53,7 @@ def steps(users: bool) -> List[Step]:
     of who had one.
     """
     return (
-        list(imaging.STEPS)
+        list(image.STEPS)
         + [clean.LOGS, clean.MACHINE, KEYS]
         + ([clean.USERS] if users else [])
         + [clean.RECORDS]

@@ -6,7 +6,7 @@ import json
 from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
-from lightinit.formats.dmi import normalise_uuid, same_instance
+from lightinit.formats.instance_id import normalise_uuid, same_instance
 from lightinit.host.dmi import read_dmi
 from lightinit.host.lock import is_held
 from lightinit.host.log import printable

@@ -3,7 +3,7 @@
 A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a
 constructor ``(network, options, clock, on_request, system, begun)``, and the methods
 ``fetch(instance_id, announce)``, ``vm_id()``, ``report_ready()`` and ``report_failure(error, vm_id,
-description)`` of :class:`lightinit.datasources.azure.AzureDatasource`. Its ``begin``,
+description)`` of :class:`lightinit.datasources.azure.datasource.AzureDatasource`. Its ``begin``,
 ``before_report``, ``pool_type`` and ``documents`` may be left out; with a ``pool_type`` it needs
 ``report_to_pool``, ``imds``, ``succeed`` and ``adopt`` as well.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from lightinit.errors import ProvisioningError
 from lightinit.settings import nearest
 
-DATASOURCES = {"azure": "lightinit.datasources.azure:AzureDatasource"}
+DATASOURCES = {"azure": "lightinit.datasources.azure.datasource:AzureDatasource"}
 
 
 def load(name: str) -> Any:

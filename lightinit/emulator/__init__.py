@@ -4,10 +4,10 @@ It imports nothing else of lightinit, on purpose: the agent and its judge must n
 misreading of the protocol. Start at ``Platform``.
 """
 
+from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.errors import EmulatorError, ScenarioError
-from lightinit.emulator.kvp import read_pool
-from lightinit.emulator.media import make_media
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.host_side.kvp import read_pool
+from lightinit.emulator.host_side.media import make_media
 from lightinit.emulator.platform import Platform
 
 __all__ = ["EmulatorError", "Platform", "ScenarioError", "make_media", "make_ovf", "read_pool"]

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
 
 from lightinit.emulator.errors import EmulatorError, ScenarioError
-from lightinit.emulator.host_side import add_commands, print_pool, write_media
+from lightinit.emulator.host_side.guest_side import add_commands, print_pool, write_media
 from lightinit.emulator.platform import SETTLE_S, Platform
 from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
 

@@ -10,22 +10,22 @@ import base64
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
-from lightinit.emulator.certificates import Certificates, Source, thumbprint
+from lightinit.emulator.certificates.bundles import Certificates, Source, thumbprint
+from lightinit.emulator.certificates.pkcs12 import Pair
+from lightinit.emulator.documents.health_report import is_progress
 from lightinit.emulator.errors import EmulatorError
-from lightinit.emulator.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
-from lightinit.emulator.health_report import is_progress
-from lightinit.emulator.host_plugin import HostPlugin
-from lightinit.emulator.imds import Imds
-from lightinit.emulator.machine import Machine
-from lightinit.emulator.messages import Answer, Body, Request, json_answer, make_answer
-from lightinit.emulator.pkcs12 import Pair
-from lightinit.emulator.reprovision import Ovf, Pool, give_owner
-from lightinit.emulator.request_log import RequestLog
 from lightinit.emulator.scenario import load_scenario
-from lightinit.emulator.sequence import Sequence
-from lightinit.emulator.server import NEVER_S, Server
-from lightinit.emulator.soundness import find_detour
-from lightinit.emulator.wireserver import WireServer
+from lightinit.emulator.services.host_plugin import HostPlugin
+from lightinit.emulator.services.imds import Imds
+from lightinit.emulator.services.machine import Machine
+from lightinit.emulator.services.reprovision import Ovf, Pool, give_owner
+from lightinit.emulator.services.wireserver import WireServer
+from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
+from lightinit.emulator.wire.messages import Answer, Body, Request, json_answer, make_answer
+from lightinit.emulator.wire.request_log import RequestLog
+from lightinit.emulator.wire.sequence import Sequence
+from lightinit.emulator.wire.server import NEVER_S, Server
+from lightinit.emulator.wire.validation import find_detour
 
 SETTLE_S = 1.0
 Address = Tuple[str, int]

@@ -9,13 +9,13 @@ import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from lightinit.emulator.certificates import find_option_problems
+from lightinit.emulator.certificates.bundles import find_option_problems
+from lightinit.emulator.documents.goal_state import format_goal_state, has_element
 from lightinit.emulator.errors import ScenarioError
-from lightinit.emulator.faults import ENDPOINTS, FOREVER, KEYS, Step, find_conflicts
-from lightinit.emulator.goalstate import format_goal_state, has_element
-from lightinit.emulator.machine import read_data
-from lightinit.emulator.paths import has_path, list_paths, merge
-from lightinit.emulator.reprovision import find_assign_problems
+from lightinit.emulator.services.machine import read_data
+from lightinit.emulator.services.paths import has_path, list_paths, merge
+from lightinit.emulator.services.reprovision import find_assign_problems
+from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, KEYS, Step, find_conflicts
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 FILE_BYTES = 1 << 20

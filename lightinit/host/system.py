@@ -7,7 +7,7 @@ that root is changed: commands are not run and what only makes sense on the live
 out, and said.
 
 These methods follow symbolic links, so they are for places that only root can write to. What lies
-in a user's home is written through :mod:`lightinit.host.private_files`.
+in a user's home is written through :mod:`lightinit.host.files.in_home`.
 """
 
 from __future__ import annotations

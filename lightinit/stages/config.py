@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
 from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, run_step
 from lightinit.registry import load_module, module_schema
-from lightinit.semaphore import Mark
 
 
 def run_module(

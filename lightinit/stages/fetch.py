@@ -5,7 +5,7 @@ VM yet, wait for one.
 from __future__ import annotations
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.redaction import redact
+from lightinit.formats.secrets import redact
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from lightinit.errors import ProvisioningError
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
-from lightinit.reporting import report
+from lightinit.stages.report import report
 
 
 def run(context: Context) -> Outcome:

@@ -9,16 +9,16 @@ from typing import Any
 
 from lightinit import datasources
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.formats.dmi import is_azure, normalise_uuid
-from lightinit.host import transport
-from lightinit.host.agents import other_agents
+from lightinit.formats.instance_id import is_azure, normalise_uuid
 from lightinit.host.dmi import read_dmi
+from lightinit.host.init.agents import other_agents
+from lightinit.host.network import http
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
-from lightinit.reporting import vm_id_of
 from lightinit.settings import datasource_section
 from lightinit.stages.network import find_network
+from lightinit.stages.report import vm_id_of
 from lightinit.state import find_instance
 
 LOG = logging.getLogger("lightinit.local")
@@ -165,7 +165,7 @@ def use_datasource(context: Context, network: Network, **overrides: Any) -> None
 
 def preload(context: Context) -> None:
     """Import what the later stages need, while there is nothing to do but wait for the lease."""
-    transport.preload()
+    http.preload()
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)

@@ -1,7 +1,7 @@
 """The local stage's search for the network: which lease is in force, which interface is primary,
 where WireServer is.
 
-It joins ``formats/leases.py`` (what the files say) and ``host/network.py`` (what is on the
+It joins ``formats/dhcp/`` (what the files say) and ``host/network/interfaces.py`` (what is on the
 machine), and knows nothing of files' formats or of sockets itself.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.leases import read_leases
-from lightinit.host import network as host_network
-from lightinit.host.network import KernelRoute, LeaseFile, Scene, Watch
+from lightinit.formats.dhcp.keyvalue import read_leases
+from lightinit.host.network import interfaces as host_network
+from lightinit.host.network.interfaces import KernelRoute, LeaseFile, Scene, Watch
 from lightinit.host.system import System
 from lightinit.model import Lease, Network
 

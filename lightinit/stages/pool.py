@@ -14,10 +14,11 @@ from dataclasses import replace
 from typing import NamedTuple, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.formats import ovf
-from lightinit.formats.ovf import OvfEnvironment
-from lightinit.host import rebinding, systemd
-from lightinit.host.watch import Watch
+from lightinit.formats.azure import ovf
+from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.host.dhcp import rebind
+from lightinit.host.init import systemd
+from lightinit.host.network.watch import Watch
 from lightinit.pipeline import Context
 from lightinit.stages import local
 from lightinit.stages.network import find_network
@@ -247,7 +248,7 @@ class _Wait:
         """
         if self._rebind_at_s is not None and self._clock.monotonic() >= self._rebind_at_s:
             self._rebind_at_s = None
-            for what in rebinding.rebind(self._system):
+            for what in rebind.rebind(self._system):
                 LOG.info("%s", what)
 
     def _links(self) -> Tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lightinit.emulator import Platform
-from tests.support import UUID, Machine
+from tests.lib.scratch import UUID, Machine
 
 HOME = "/var/lib/lightinit/instance"
 SITE_MODULE = """

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from lightinit.emulator import Platform
-from tests.support import UUID, Machine
+from tests.lib.scratch import UUID, Machine
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
 INSTANCE = {

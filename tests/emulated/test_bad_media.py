@@ -21,11 +21,11 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from lightinit.emulator import Platform
-from lightinit.emulator.media import make_media
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.documents.ovf import make_ovf
+from lightinit.emulator.host_side.media import make_media
 from tests.emulated.test_bad_input import mounted, reported  # noqa: F401 - a fixture
-from tests.real_clients.netns import find_tool
-from tests.support import FILES, HERE, Machine
+from tests.lib.netns import find_tool
+from tests.lib.scratch import FILES, HERE, Machine
 
 INSTANCE = "/var/lib/lightinit/instance"
 POOL = "/var/lib/hyperv/.kvp_pool_1"

@@ -17,11 +17,11 @@ import pytest
 
 from lightinit import boot, settings
 from lightinit.emulator import Platform
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.state import Timeline
-from tests.support import Machine
+from tests.lib.scratch import Machine
 
 # What says when, how long or by which process: it differs between any two runs.
 VARIES = (

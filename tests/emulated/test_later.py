@@ -9,8 +9,8 @@ import os
 from typing import Any
 
 from lightinit.emulator import Platform
-from lightinit.emulator.ovf import make_ovf
-from tests.support import Machine
+from lightinit.emulator.documents.ovf import make_ovf
+from tests.lib.scratch import Machine
 
 HOME = "/var/lib/lightinit/instance"
 DOWN = {

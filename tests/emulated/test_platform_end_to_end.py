@@ -12,9 +12,9 @@ from typing import Any, Dict, List
 import pytest
 
 from lightinit.emulator import Platform
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.documents.ovf import make_ovf
 from tests.emulated.test_bad_media import documented, late_health, lead, not_ready, put, ready
-from tests.support import Machine
+from tests.lib.scratch import Machine
 
 INSTANCE = "/var/lib/lightinit/instance"
 EJECTS = "scratch root: left out: ejecting the provisioning media"

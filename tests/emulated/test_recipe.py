@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from lightinit.emulator import Platform
-from tests.support import OTHER_UUID, UUID, Machine
+from tests.lib.scratch import OTHER_UUID, UUID, Machine
 
 INSTANCE = {
     "compute": {

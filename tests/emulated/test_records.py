@@ -10,7 +10,7 @@ from typing import Any
 
 from lightinit.emulator import Platform
 from lightinit.state import describe_steps
-from tests.support import HERE, Machine
+from tests.lib.scratch import HERE, Machine
 
 HOME = "/var/lib/lightinit/instance"
 FAILING = """
@@ -23,7 +23,7 @@ def apply(instance, system, settings):
     return Outcome("ran")
 """
 DATASOURCE = """
-from lightinit.datasources.azure import AzureDatasource
+from lightinit.datasources.azure.datasource import AzureDatasource
 
 class Broken(AzureDatasource):
     def fetch(self, instance_id, announce=False):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lightinit.emulator import Platform
-from tests.support import HERE, UUID, Machine
+from tests.lib.scratch import HERE, UUID, Machine
 
 MODULE = """
 from lightinit.model import Frequency, Outcome

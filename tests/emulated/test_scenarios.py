@@ -11,10 +11,10 @@ from typing import Any, Dict, List
 import pytest
 
 from lightinit.emulator import Platform
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.scenario import list_names, load_scenario
-from tests.real_clients.netns import find_tool
-from tests.support import Machine
+from tests.lib.netns import find_tool
+from tests.lib.scratch import Machine
 
 LOADED: Dict[str, Any] = {name: load_scenario(name) for name in list_names()}
 SCENARIOS: Dict[str, Any] = {

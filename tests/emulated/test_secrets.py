@@ -11,7 +11,7 @@ import stat
 from typing import Any
 
 from lightinit.emulator import Platform
-from tests.support import Machine
+from tests.lib.scratch import Machine
 
 SECRET = "Xy7-this-is-secret"
 ENCODED = base64.b64encode(SECRET.encode()).decode()

@@ -15,14 +15,14 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.emulator import EmulatorError, Platform
-from lightinit.emulator.certificates import (
+from lightinit.emulator.certificates.bundles import (
     CIPHERS,
     find_option_problems,
     load_pairs,
     make_pair,
     thumbprint,
 )
-from lightinit.emulator.pkcs12 import FORMS, Pair
+from lightinit.emulator.certificates.pkcs12 import FORMS, Pair
 from tests.emulator.tools import (
     CERTIFICATE,
     Agent,

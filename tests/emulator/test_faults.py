@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.emulator import Platform
-from lightinit.emulator.faults import KEYS
-from lightinit.emulator.sequence import Sequence
+from lightinit.emulator.wire.faults import KEYS
+from lightinit.emulator.wire.sequence import Sequence
 from tests.emulator.wire import (
     GOAL_STATE,
     INSTANCE,

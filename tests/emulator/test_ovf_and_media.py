@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.emulator import EmulatorError, make_media, make_ovf
-from lightinit.emulator.media import FORMATS, LABEL
+from lightinit.emulator.host_side.media import FORMATS, LABEL
 from tests.emulator.tools import need, run
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")

@@ -9,7 +9,6 @@ from typing import Any, List
 import pytest
 
 from lightinit.emulator import ScenarioError
-from lightinit.emulator.faults import KEYS, VARIANTS
 from lightinit.emulator.scenario import (
     TOP_KEYS,
     find_problems,
@@ -17,6 +16,7 @@ from lightinit.emulator.scenario import (
     load_scenario,
     read_json,
 )
+from lightinit.emulator.wire.faults import KEYS, VARIANTS
 
 PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "emulator.md")
 

@@ -12,8 +12,8 @@ import resource
 import sys
 
 from lightinit.errors import LightinitError
-from lightinit.formats.kvp import RECORD_BYTES, encode_record
-from lightinit.host.kvp import append
+from lightinit.formats.azure.kvp import RECORD_BYTES, encode_record
+from lightinit.host.azure.kvp_pool import append
 from lightinit.host.system import System
 
 

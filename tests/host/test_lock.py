@@ -12,7 +12,7 @@ import pytest
 from lightinit.errors import EXIT_LOCKED, RefusedError
 from lightinit.host.lock import Lock, is_held
 from lightinit.host.system import System
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 NAME = "/run/lightinit/lock"
 

@@ -16,7 +16,7 @@ import pytest
 
 from lightinit.host import log
 from lightinit.host.system import System
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 SAY = (
     "import sys; sys.path.insert(0, %r)\n"

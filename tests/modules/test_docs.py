@@ -26,23 +26,23 @@ SOURCES = (
     + [
         "lightinit/host/%s.py" % name
         for name in (
-            "account_files",
-            "accounts",
-            "block_devices",
-            "disk_format",
-            "disks",
-            "host_keys",
-            "mounting",
-            "passwords",
-            "private_files",
-            "privileges",
-            "sshd",
-            "text_files",
+            "accounts/files",
+            "accounts/passwords",
+            "accounts/privileges",
+            "accounts/tools",
+            "disks/block",
+            "disks/make",
+            "disks/mounts",
+            "disks/open_disk",
+            "files/in_home",
+            "files/text",
+            "ssh/host_keys",
+            "ssh/sshd",
         )
     ]
     + [
         "lightinit/formats/%s.py" % name
-        for name in ("accounts", "file_entries", "passwords", "sshd_policy")
+        for name in ("accounts/passwd", "accounts/passwords", "file_entries", "ssh/password_policy")
     ]
 )
 

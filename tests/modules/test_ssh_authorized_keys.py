@@ -15,7 +15,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys
-from tests.formats.bundles import Desk, needs_openssl
+from tests.lib.bundles import Desk, needs_openssl
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(

@@ -12,8 +12,8 @@ from typing import List
 
 import pytest
 
-from tests.real_clients.netns import find_tool
-from tests.support import HERE
+from tests.lib.netns import find_tool
+from tests.lib.scratch import HERE
 
 OLDER = "0.0.9"
 # Where the older version had a module, and a directory, that the newer has no more.

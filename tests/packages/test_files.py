@@ -14,7 +14,7 @@ from typing import Dict, Set
 import pytest
 
 from lightinit import __version__
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 SOURCES = ("lightinit", "modules", "systemd", "init", "etc", "docs/man", "packaging")
 EXECUTABLE = {

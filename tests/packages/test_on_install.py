@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 MARKER = "etc/lightinit/disabled"
 
@@ -99,7 +99,7 @@ def test_a_marker_that_is_a_dangling_link_stays(machine: Path) -> None:
 
 
 def test_python_cannot_tell(machine: Path) -> None:
-    (machine / "usr/lib/lightinit/lightinit/host/agents.py").write_text(
+    (machine / "usr/lib/lightinit/lightinit/host/init/agents.py").write_text(
         "raise RuntimeError('broken')\n", encoding="utf-8"
     )
     said = run(machine)

@@ -15,8 +15,8 @@ from typing import Dict, Iterator
 import pytest
 
 from lightinit import __version__
+from tests.lib.chroot import RELEASES, Chroot
 from tests.packages.built import Built, need, run, unpack
-from tests.packages.chroot import RELEASES, Chroot
 
 # What a family adds by its policy. All else is the same.
 ADDED = {

@@ -12,9 +12,9 @@ from typing import Iterator, List
 
 import pytest
 
+from tests.lib.chroot import Chroot
+from tests.lib.scratch import HERE
 from tests.packages.built import need
-from tests.packages.chroot import Chroot
-from tests.support import HERE
 
 RELEASE = "bookworm"
 # The chroot has no network, so this is how far a boot gets.

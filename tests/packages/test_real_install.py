@@ -10,8 +10,8 @@ from typing import Callable, Dict, Iterator, List, Tuple
 import pytest
 
 from lightinit import __version__
+from tests.lib.chroot import RELEASES, Chroot
 from tests.packages.built import GONE, OLDER, Built, need
-from tests.packages.chroot import RELEASES, Chroot
 
 SETTINGS = "/etc/lightinit/lightinit.conf"
 MARKER = "/etc/lightinit/disabled"
@@ -115,8 +115,9 @@ def test_installed_it_works(chroot: Chroot) -> None:
         "-I",
         "-c",
         "import sys; sys.path.insert(0, '/usr/lib/lightinit'); import lightinit.boot,"
-        " lightinit.datasources.azure, lightinit.host.network, lightinit.host.transport,"
-        " lightinit.formats.certificates, lightinit.modules.users",
+        " lightinit.datasources.azure.datasource, lightinit.host.network.interfaces,"
+        " lightinit.host.network.http,"
+        " lightinit.formats.certificates.x509, lightinit.modules.users",
     )
     assert len(bytecode(chroot)) > 50
     for name in ("/usr/lib/lightinit/check", "/usr/lib/lightinit/on-install"):

@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-from tests.packages.chroot import Chroot
+from tests.lib.chroot import Chroot
+from tests.lib.netns import Namespace
+from tests.lib.scratch import DMI, UUID
 from tests.peers.media import Media
-from tests.real_clients.netns import Namespace
-from tests.support import DMI, UUID
 from tests.vm.machine import Hardware
 
 HARDWARE = Hardware(UUID, "00:0d:3a:2b:7c:51")

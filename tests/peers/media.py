@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Optional, Type
 
-from lightinit.emulator.media import make_media
+from lightinit.emulator.host_side.media import make_media
 
 
 class Media:

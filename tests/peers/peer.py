@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
-from lightinit.emulator.certificates import make_pair, thumbprint
-from lightinit.emulator.ovf import make_ovf
+from lightinit.emulator.certificates.bundles import make_pair, thumbprint
+from lightinit.emulator.documents.ovf import make_ovf
+from tests.lib.netns import Namespace, need
 from tests.peers.guest import CABLE, HARDWARE, Guest
 from tests.peers.media import Media
-from tests.real_clients.netns import Namespace, need
 from tests.vm.azure import PLATFORM, Azure, Person
 
 NAME = "web-1"

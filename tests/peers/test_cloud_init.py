@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.chroot import RELEASES
+from tests.lib.chroot import RELEASES
 from tests.peers.peer import Peer, open_peer
 
 AGENT = "Cloud-Init/"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.chroot import RELEASES
+from tests.lib.chroot import RELEASES
+from tests.lib.netns import wait_until
 from tests.peers.guest import HARDWARE
 from tests.peers.peer import NAME, Peer, open_peer
-from tests.real_clients.netns import wait_until
 
 AGENT = "WALinuxAgent/"
 LOG = "/var/log/waagent.log"

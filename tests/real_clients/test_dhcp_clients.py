@@ -18,7 +18,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from tests.real_clients.netns import Namespace, find_tool, need
+from tests.lib.netns import Namespace, find_tool, need
 
 TOP = Path(__file__).resolve().parents[2]
 HOOK = TOP / "etc/udhcpc/lightinit-hook"
@@ -31,8 +31,8 @@ FIND = """
 import json, logging, sys, time
 from dataclasses import asdict
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-from lightinit.formats.leases import read_leases
-from lightinit.host.network import lease_files
+from lightinit.formats.dhcp.keyvalue import read_leases
+from lightinit.host.network.interfaces import lease_files
 from lightinit.host.system import System
 from lightinit.stages.network import find_network
 system = System("/")

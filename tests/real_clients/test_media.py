@@ -16,11 +16,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from lightinit.emulator.media import make_media
-from lightinit.emulator.ovf import make_ovf
-from tests.real_clients.netns import Namespace, need, wait_until
+from lightinit.emulator.documents.ovf import make_ovf
+from lightinit.emulator.host_side.media import make_media
+from tests.lib.netns import Namespace, need, wait_until
+from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
 from tests.real_tools.test_media_real import HangingDisk
-from tests.support import DMI, HERE, SPARE_THE_DISK, UUID
 
 ENV = {"PYTHONPATH": HERE}
 INSTANCE = "/var/lib/lightinit/instance"

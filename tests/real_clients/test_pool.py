@@ -11,7 +11,7 @@ from typing import Any, Dict, Sequence
 
 import pytest
 
-from tests.real_clients.netns import Namespace, need, wait_until
+from tests.lib.netns import Namespace, need, wait_until
 from tests.real_clients.test_whole import (
     ENV,
     Azure,

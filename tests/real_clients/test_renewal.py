@@ -16,7 +16,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from tests.real_clients.netns import Namespace, need, wait_until
+from tests.lib.netns import Namespace, need, wait_until
+from tests.lib.scratch import DMI, SPARE_THE_DISK
 from tests.real_clients.test_dhcp_clients import (
     CONNECTION,
     NETWORK_FILE,
@@ -24,7 +25,6 @@ from tests.real_clients.test_dhcp_clients import (
     NM_CONFIGURATION,
 )
 from tests.real_clients.test_whole import ENV, Azure
-from tests.support import DMI, SPARE_THE_DISK
 
 PRIVATE = [
     "/run",

@@ -16,8 +16,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from tests.real_clients.netns import Namespace, need, wait_until
-from tests.support import DMI, HERE, SPARE_THE_DISK, UUID
+from tests.lib.netns import Namespace, need, wait_until
+from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
 
 ENV = {"PYTHONPATH": HERE}
 SSHD_CONFIG = (

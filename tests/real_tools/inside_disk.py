@@ -18,7 +18,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats import ntfs
+from lightinit.formats.disks import ntfs
 from lightinit.host.system import Completed, System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk

@@ -38,7 +38,7 @@ sed -i -e "s/\\([:,]\\)$1,/\\1/" -e "s/[,]$1\\$//" -e "s/:$1\\$/:/" /etc/group /
 
 def prepare() -> None:
     """A machine that was provisioned with the account bob, and used."""
-    from lightinit.formats.redaction import redact
+    from lightinit.formats.secrets import redact
     from lightinit.host.system import System
     from lightinit.modules import ssh_host_keys, users
     from lightinit.state import State

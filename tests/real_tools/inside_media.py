@@ -13,17 +13,17 @@ import sys
 import time
 from typing import Any, Dict, List
 
-from lightinit.host.media import MediaSearch
+from lightinit.host.media.search import MediaSearch
 from lightinit.host.system import System
 
 TOOLS = ("7z", "7zz", "grub-fstest", "bsdtar")
 MOUNTER = """import sys
 sys.path.insert(0, %r)
-from lightinit.host import media_reader
-point = media_reader.mount(sys.argv[1], "ext4")
+from lightinit.host.media import reader
+point = reader.mount(sys.argv[1], "ext4")
 with open("/proc/self/mountinfo") as handle:
     mine = [line for line in handle if line.split()[4] == point]
-print(point, media_reader.read_from(point, 1000), mine[-1], flush=True)
+print(point, reader.read_from(point, 1000), mine[-1], flush=True)
 input()
 """
 

@@ -12,8 +12,8 @@ from typing import Any, Dict
 
 import pytest
 
-from tests.real_clients.netns import need
-from tests.support import HERE
+from tests.lib.netns import need
+from tests.lib.scratch import HERE
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_custom_data.py")
 

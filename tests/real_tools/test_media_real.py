@@ -16,13 +16,13 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from lightinit.host import media_devices, media_reader
-from lightinit.host.media import MediaSearch, eject
-from lightinit.host.media_devices import Candidate
+from lightinit.host.media import devices, reader
+from lightinit.host.media.devices import Candidate
+from lightinit.host.media.search import MediaSearch, eject
 from lightinit.host.system import System
-from tests.real_clients.netns import need
+from tests.lib.netns import need
+from tests.lib.scratch import HERE
 from tests.real_tools import media_images
-from tests.support import HERE
 
 FOLDER = os.path.join(HERE, "tests", "real_tools")
 DOCUMENT = b"<Environment>the document</Environment>\n"
@@ -127,15 +127,15 @@ def test_each_tool_reads_what_it_is_said_to_read(images: Dict[str, str]) -> None
 
 @pytest.mark.parametrize("kind", ["deep", "other"])
 def test_a_document_is_at_the_top_or_nowhere(images: Dict[str, str], kind: str) -> None:
-    with pytest.raises(media_reader.Nothing, match="found no ovf-env.xml"):
-        media_reader.look(images[kind], 1000, False)
+    with pytest.raises(reader.Nothing, match="found no ovf-env.xml"):
+        reader.look(images[kind], 1000, False)
 
 
 def test_a_document_that_is_too_large_is_not_read_whole(images: Dict[str, str]) -> None:
     for kind in ("udf", "rock"):
-        assert media_reader.look(images[kind], len(DOCUMENT), False)[0] == DOCUMENT
-        with pytest.raises(media_reader.Nothing, match="larger than"):
-            media_reader.look(images[kind], len(DOCUMENT) - 1, False)
+        assert reader.look(images[kind], len(DOCUMENT), False)[0] == DOCUMENT
+        with pytest.raises(reader.Nothing, match="larger than"):
+            reader.look(images[kind], len(DOCUMENT) - 1, False)
 
 
 def test_a_damaged_image_gives_no_document_or_the_document(
@@ -147,8 +147,8 @@ def test_a_damaged_image_gives_no_document_or_the_document(
         cut = tmp_path / "cut.img"
         cut.write_bytes(data[:length])
         try:
-            found, _ = media_reader.look(str(cut), 1000, False)
-        except media_reader.Nothing:
+            found, _ = reader.look(str(cut), 1000, False)
+        except reader.Nothing:
             continue
         assert found == DOCUMENT
 
@@ -165,7 +165,7 @@ def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> No
 
 def test_loop_devices_are_looked_at_last(images: Dict[str, str]) -> None:
     with loop(images["azure"]) as device:
-        found = [each.path for each in media_devices.candidates(System("/"))]
+        found = [each.path for each in devices.candidates(System("/"))]
         assert device in found and all(
             path.startswith("/dev/loop") for path in found[found.index(device) :]
         )
@@ -176,7 +176,7 @@ def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path
     (tmp_path / "dev").mkdir()
     with loop(images["azure"]) as device:
         os.mknod(str(tmp_path / "dev/sr0"), 0o600 | stat.S_IFBLK, os.stat(device).st_rdev)
-        found = media_devices.candidates(System(str(tmp_path)))
+        found = devices.candidates(System(str(tmp_path)))
         assert [(each.path, each.first) for each in found] == [("/dev/sr0", True)]
         search = MediaSearch(
             System(str(tmp_path)), lambda data: data == DOCUMENT, find=lambda: found
@@ -187,7 +187,7 @@ def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path
         assert medium is not None and medium.device == "/dev/sr0"
     (tmp_path / "dev/sr0").unlink()
     (tmp_path / "dev/sr0").write_bytes(b"no device")
-    assert media_devices.candidates(System(str(tmp_path))) == []
+    assert devices.candidates(System(str(tmp_path))) == []
 
 
 class HangingDisk:
@@ -275,7 +275,7 @@ def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, s
         "-S",
         "-c",
         "import sys; sys.path.insert(0, %r); "
-        "from lightinit.host import media_reader; media_reader.mount(sys.argv[2], 'ext4')" % HERE,
+        "from lightinit.host.media import reader; reader.mount(sys.argv[2], 'ext4')" % HERE,
     ]
     with HangingDisk(images["azure"], 0) as hanging:
         search = MediaSearch(

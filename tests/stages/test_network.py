@@ -13,11 +13,11 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
-from lightinit.host.network import Interface, KernelRoute, Scene
+from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import Completed, System
 from lightinit.model import Lease, Network, Route
 from lightinit.stages.network import IMDS, WIRESERVER, choose_lease, find_network
-from tests.host.fakes import PlannedClock, put
+from tests.lib.planned_clock import PlannedClock, put
 
 ETH0 = Interface("eth0", 2, ("10.0.0.4",), carrier=True, physical=True)
 ETH1 = Interface("eth1", 3, ("10.1.0.4",), carrier=True, physical=True)

@@ -10,16 +10,16 @@ from typing import Any, Callable, List, Optional
 import pytest
 
 from lightinit import boot, settings
-from lightinit.clients.wireserver import WireServerClient
+from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import ProvisioningError, TransientError
-from lightinit.formats.ovf import OvfEnvironment
+from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.host.system import System
 from lightinit.pipeline import Context
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.stages import pool
 from lightinit.state import State, Timeline
-from tests.clients.fakes import GOAL_STATE, FakeTransport, middle, ok, status
-from tests.support import UUID, Machine, ScriptedClock
+from tests.lib.scratch import UUID, Machine, ScriptedClock
+from tests.lib.transport import GOAL_STATE, FakeTransport, middle, ok, status
 
 OWNER = (
     b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" '

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from tests.real_clients.netns import Namespace, wait_until
-from tests.support import HERE
+from tests.lib.netns import Namespace, wait_until
+from tests.lib.scratch import HERE
 from tests.vm.machine import Hardware
 
 TAP = "tap0"

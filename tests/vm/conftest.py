@@ -11,8 +11,8 @@ from typing import Any, Dict, Generator, Iterator, List
 import pytest
 
 from lightinit import __version__
-from tests.real_clients.netns import find_tool
-from tests.support import HERE
+from tests.lib.netns import find_tool
+from tests.lib.scratch import HERE
 from tests.vm.image import Image, build
 from tests.vm.machine import last_lines
 from tests.vm.scene import Scene

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Mapping
 
-from tests.real_clients.netns import TOOL_PATH
+from tests.lib.netns import TOOL_PATH
 
 SECTOR_BYTES = 512
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Dict, Mapping, NamedTuple, Sequence, Tuple
 
-from tests.support import HERE
+from tests.lib.scratch import HERE
 
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 FOLDER = Path(HERE) / "build" / "vm"

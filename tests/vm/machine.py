@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
 
-from tests.real_clients.netns import Namespace
-from tests.support import AZURE_TAG
+from tests.lib.netns import Namespace
+from tests.lib.scratch import AZURE_TAG
+from tests.lib.terminal import Terminal
 from tests.vm.image import Image
-from tests.vm.terminal import Terminal
 
 # The kernel keeps a record of every program started, from the first on; it is read in
 # /sys/kernel/tracing/trace.

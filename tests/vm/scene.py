@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import List, Mapping, Optional, Sequence, Type
 
-from tests.real_clients.netns import Namespace
-from tests.support import HERE, OTHER_UUID, UUID
+from tests.lib.netns import Namespace
+from tests.lib.scratch import HERE, OTHER_UUID, UUID
 from tests.vm import disk
 from tests.vm.azure import TAP, Azure, Person
 from tests.vm.guest import Guest

@@ -15,7 +15,7 @@ from typing import Mapping, NamedTuple, Sequence
 
 import pytest
 
-from tests.support import MODULES
+from tests.lib.scratch import MODULES
 from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import Facts, check_ready, journal, provisioned

@@ -1,1 +1,0 @@
-"""A protocol over a transport, each with its retry policy."""

@@ -1,0 +1,165 @@
+"""The SSH host keys that `clean` and `generalize` remove, and those that stay.
+
+A machine without host keys has no sshd, and VMs with the same ones can pose as each other. So
+generalize removes them only where lightinit is going to make new ones, and says which others every
+VM made from the image would share.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import List, Tuple
+
+from lightinit.commands.removal.changes import Change, Job, removals
+from lightinit.commands.removal.image import marker_goes
+from lightinit.formats.ssh.host_keys import (
+    is_host_key_file,
+    is_made_anew,
+    is_private_key_file,
+    private_name,
+)
+from lightinit.formats.ssh.sshd_config import read_host_keys
+from lightinit.host.init import systemd
+from lightinit.host.ssh import host_keys
+from lightinit.host.system import System
+from lightinit.marks import Semaphores
+from lightinit.model import Frequency
+from lightinit.state import CURRENT, DISABLED
+
+MODULE = "ssh_host_keys"
+SECTION = "module." + MODULE
+UNIT = "lightinit.service"
+DROPBEAR = "/etc/dropbear/*_host_key"
+SHARED = "every VM made from this image would have the same"
+
+
+def plan_host_keys(job: Job) -> List[Change]:
+    """All SSH host keys go, with their public parts and certificates."""
+    names = host_keys.list_host_keys(job.system, is_host_key_file)
+    return removals(
+        job.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
+    )
+
+
+def plan_image_keys(job: Job) -> List[Change]:
+    """Those host keys go that lightinit makes anew on each VM."""
+    system = job.system
+    there = host_keys.list_host_keys(system, is_host_key_file)
+    named = [
+        path for path in host_keys.configured_keys(system, read_host_keys) if path.startswith("/")
+    ]
+    real = {system.path(path) for path in named}
+    odd = {
+        name
+        for name in map(private_name, there)
+        if not is_made_anew(name) and {_real(system, name), _real(system, name) + ".pub"} & real
+    }
+    names = [name for name in there if private_name(name) not in odd]
+    ours = {_real(system, name) for name in names}
+    for path in named:
+        if system.exists(path) and system.path(path) not in ours:
+            job.notes.append(
+                "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in"
+                " its place; %s one: take it out of sshd_config, or have each VM make its own"
+                % (path, SHARED)
+            )
+    for path in system.glob(DROPBEAR):
+        job.notes.append(
+            "the SSH host key %s stays: lightinit makes no new ones for dropbear; %s one: remove"
+            " it, if dropbear makes its own (dropbear -R)" % (path, SHARED)
+        )
+    why, remedy = why_none_made(job, marker_goes(system))
+    if why and names:
+        job.notes.append(
+            "the SSH host keys stay: %s, so lightinit would make no new ones; %s ones: %s, then run"
+            " this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
+            % (why, SHARED, remedy)
+        )
+        names = []
+    return removals(
+        system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
+    )
+
+
+def note_next_boot(job: Job, keys_go: bool, records_go: bool) -> None:
+    """Tell what the next boot makes of the host keys, where that may surprise.
+
+    Args:
+        job: takes the note.
+        keys_go: the host keys are going to be removed.
+        records_go: the records of the instances are going to be removed.
+    """
+    why = why_none_made(job, False)[0]
+    if keys_go and why:
+        job.notes.append(
+            "lightinit would make no new SSH host keys: %s. sshd does not start without any" % why
+        )
+    elif (
+        records_go
+        and not keys_go
+        and not why
+        and host_keys.list_host_keys(job.system, is_private_key_file)
+    ):
+        job.notes.append("the next boot provisions anew, and so it makes new SSH host keys")
+
+
+def why_none_made(job: Job, marker_is_going: bool) -> Tuple[str, str]:
+    """Why the next boot makes no SSH host keys on a new VM, and what to do about it; ("", "") when
+    it does.
+
+    Args:
+        job: for the machine and its settings.
+        marker_is_going: the marker that switches lightinit off is to be removed.
+    """
+    system, settings = job.system, job.settings
+    if os.path.lexists(system.path(DISABLED, follow_last=False)) and not marker_is_going:
+        return "%s switches lightinit off" % DISABLED, "remove that file"
+    if not settings["lightinit"]["enabled"]:
+        return "`enabled = no` (%s)" % settings.origins["lightinit"]["enabled"], "set it to yes"
+    if MODULE not in settings["lightinit"]["modules"]:
+        return (
+            "`modules =` (%s) does not list %s"
+            % (
+                settings.origins["lightinit"]["modules"],
+                MODULE,
+            ),
+            "add it there",
+        )
+    if settings[SECTION]["keep_existing"]:
+        return (
+            "`keep_existing = yes` (%s)" % settings.origins[SECTION]["keep_existing"],
+            "set it to no",
+        )
+    mark = Semaphores(system, CURRENT, "").path(SECTION, Frequency.ONCE)
+    if settings[SECTION]["frequency"] == Frequency.ONCE.value and system.exists(mark):
+        return (
+            "%s has `frequency = once` (%s), and has run"
+            % (
+                MODULE,
+                settings.origins[SECTION]["frequency"],
+            ),
+            "remove " + mark,
+        )
+    return _why_not_started(system)
+
+
+def _real(system: System, name: str) -> str:
+    return system.path("%s/%s" % (host_keys.FOLDER, name))
+
+
+def _why_not_started(system: System) -> Tuple[str, str]:
+    """Where systemd is the init system: whether it starts lightinit at boot. Of others that is not
+    asked.
+    """
+    if system.exists("/sbin/init"):
+        if os.path.basename(system.path("/sbin/init")) != "systemd":
+            return "", ""
+    elif not systemd.is_installed(system):
+        return "", ""
+    if systemd.is_masked(system, UNIT):
+        return "%s is masked" % UNIT, "systemctl unmask " + UNIT
+    if not systemd.has_unit(system, UNIT):
+        return "there is no %s" % UNIT, "install it"
+    if not systemd.is_linked(system, UNIT):
+        return "%s is not enabled" % UNIT, "systemctl enable " + UNIT
+    return "", ""

@@ -1,0 +1,176 @@
+"""What IMDS and the provisioning media say about a VM, joined into one Instance.
+
+IMDS wins where both speak, and its keys, as long as one of them is a key; the password and the
+custom data are on the media alone. Pure: documents in, Instance out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Tuple
+
+from lightinit.formats.azure.imds import Document, instance_from_document, ssh_keys
+from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.formats.ssh.public_keys import read_given
+from lightinit.model import Certificate, Instance, SshKey, User
+
+
+def join(
+    instance_id: str,
+    document: Optional[Document],
+    environment: Optional[OvfEnvironment],
+    warnings: List[str],
+    is_owners: bool = False,
+) -> Instance:
+    """The instance that both sources together tell of.
+
+    Args:
+        instance_id: the id that semaphores hang on.
+        document: of IMDS; None when it could not be asked.
+        environment: of the provisioning media, or of what took its place; None when there was none.
+        warnings: where to note what is odd, one sentence each.
+        is_owners: whether the environment is that of an owner who has just got this VM: IMDS may
+            still tell of the pool.
+
+    Raises:
+        MalformedError: as :func:`lightinit.formats.azure.imds.instance_from_document`.
+    """
+    if document is None:
+        instance = Instance(instance_id, platform="azure")
+    else:
+        instance = instance_from_document(document, instance_id, warnings)
+    if environment is None:
+        return instance
+    warnings.extend(environment.warnings)
+    admin = instance.admin
+    if admin is None and environment.user_name:
+        admin = User(environment.user_name, ssh_keys(document) if document is not None else ())
+    if (
+        is_owners
+        and environment.user_name
+        and admin is not None
+        and admin.name != environment.user_name
+    ):
+        warnings.append(
+            "imds still names the admin %s: what is known of the owner %s counts"
+            % (ascii(admin.name[:64]), ascii(environment.user_name[:64]))
+        )
+        admin = User(environment.user_name)
+    if admin is not None:
+        admin = _join_admin(admin, environment, warnings)
+    raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
+    return replace(
+        instance,
+        hostnames=_join_names(instance, document, environment),
+        admin=admin,
+        custom_data=environment.custom_data,
+        raw=raw,
+    )
+
+
+def suffices(environment: Optional[OvfEnvironment]) -> bool:
+    """Whether the media alone would make a VM that somebody can log in to."""
+    return (
+        environment is not None
+        and bool(environment.user_name)
+        and bool(environment.password or environment.ssh_keys)
+    )
+
+
+def is_pools(environment: OvfEnvironment) -> bool:
+    """Whether the media tell of a VM that waits for its owner: what opens its account must not open
+    the owner's.
+    """
+    return environment.preprovisioned or bool(environment.preprovisioned_type)
+
+
+def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
+    """The certificates without which an SSH key is not known: named where no key itself was
+    given.
+    """
+    keys = instance.admin.ssh_keys if instance.admin is not None else ()
+    return tuple(key.fingerprint for key in keys if key.fingerprint and not key.text)
+
+
+def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> Optional[User]:
+    """The admin with the certificates themselves in the place of SSH keys that only name them.
+
+    Args:
+        admin: as the sources tell of it.
+        certificates: those that could be had; a key whose certificate is not among them stays as it
+            is.
+    """
+    if admin is None:
+        return None
+    known = {each.thumbprint: each.certificate for each in certificates}
+    return replace(
+        admin,
+        ssh_keys=tuple(
+            (
+                replace(key, text=known.get(key.fingerprint, ""))
+                if not key.text and key.fingerprint
+                else key
+            )
+            for key in admin.ssh_keys
+        ),
+    )
+
+
+def _join_names(
+    instance: Instance, document: Optional[Document], environment: OvfEnvironment
+) -> Tuple[str, ...]:
+    # The name on the media is the computer name. IMDS without an osProfile has the resource's name
+    # alone.
+    profile = ((document or {}).get("compute") or {}).get("osProfile") or {}
+    has_computer_name = bool(str(profile.get("computerName") or "").strip())
+    names = (
+        instance.hostnames[:1] * has_computer_name
+        + (environment.hostname,)
+        + instance.hostnames[has_computer_name:]
+    )
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _join_admin(admin: User, environment: OvfEnvironment, warnings: List[str]) -> User:
+    if environment.user_name and environment.user_name != admin.name:
+        names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
+        if is_pools(environment):
+            warnings.append(
+                "imds names the admin %s, the provisioning media, which are a pool's, %s: imds"
+                " counts, and neither the password nor the keys on the media are used" % names
+            )
+            environment = replace(environment, password="", ssh_keys=())
+        else:
+            warnings.append(
+                "imds names the admin %s, the provisioning media %s: imds counts, and the account"
+                " gets what is on the media alone" % names
+            )
+    keys = admin.ssh_keys
+    if not any(_is_usable(key) for key in keys):
+        keys += environment.ssh_keys
+    login = environment.password_login if admin.password_login is None else admin.password_login
+    return replace(admin, ssh_keys=keys, password_login=login, password=environment.password)
+
+
+def _is_usable(key: SshKey) -> bool:
+    found = read_given(key.text)
+    return bool(found.keys or found.certificates)
+
+
+def _shown(environment: OvfEnvironment) -> Dict[str, Any]:
+    """What `query` shows of the media: nothing secret."""
+    return {
+        "hostname": environment.hostname,
+        "user_name": environment.user_name,
+        "password_login": environment.password_login,
+        "ssh_keys": [
+            {"text": key.text, "path": key.path, "fingerprint": key.fingerprint}
+            for key in environment.ssh_keys
+        ],
+        "has_password": bool(environment.password),
+        "has_custom_data": bool(environment.custom_data),
+        "preprovisioned": environment.preprovisioned,
+        "preprovisioned_type": environment.preprovisioned_type,
+        "provision_guest_agent": environment.provision_guest_agent,
+        "provision_guest_proxy_agent": environment.provision_guest_proxy_agent,
+    }

@@ -1,0 +1,367 @@
+"""The WireServer: the goal state, the certificates, and the health report that ends provisioning.
+
+It knows how to ask, how long to go on asking, and what the server may refuse. When to report and
+what to say is for its callers.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from urllib.parse import urlsplit
+
+from lightinit import __version__, retry
+from lightinit.datasources.azure import answers
+from lightinit.errors import MalformedError, ProvisioningError, TransientError
+from lightinit.formats.azure import goal_state as goalstate
+from lightinit.formats.azure import health
+from lightinit.host.clock import Clock
+from lightinit.host.network.http import Answer, Transport
+from lightinit.model import GoalState
+
+LOG = logging.getLogger("lightinit.wireserver")
+PROTOCOL_VERSION = "2012-11-30"
+# 403 and 409 are answered while the fabric moves the container, 410 when the incarnation has just
+# changed.
+PASSING = frozenset((403, 404, 408, 409, 410, 429))
+# What a server says of a path that it knows only with, or only without, a slash at its end; and any
+# redirect.
+MISPLACED = frozenset((400, 404, 405))
+PATHS = ("/machine", "/machine/")
+MAX_FULL_REPORTS = 2
+PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
+# Ciphers in which the server can be asked to send certificates, and what it says of one that it
+# does not know.
+CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
+UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
+CERTIFICATES_LIMIT_BYTES = 2 * 1024 * 1024
+Result = TypeVar("Result")
+
+
+class WireServerClient:
+    """Asks the WireServer, and reports to it.
+
+    Args:
+        transport: how.
+        endpoint: address, with ``:port`` unless it is 80.
+        clock: for pauses and deadlines.
+        fetch_policy: how to try again when fetching; its deadline is for one whole call.
+        report_policy: likewise for reports, for which garbled answers are waited out until the
+            deadline too. The server throttles those who do not wait in between.
+        request_timeout_s: seconds for one request.
+        agent: name and version for ``x-ms-agent-name``.
+        random: numbers from 0 up to 1 for the jitter.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoint: str,
+        clock: Clock,
+        fetch_policy: Optional[retry.RetryPolicy] = None,
+        report_policy: Optional[retry.RetryPolicy] = None,
+        request_timeout_s: float = 10.0,
+        agent: str = "lightinit/" + __version__,
+        random: Callable[[], float] = retry.system_random,
+    ) -> None:
+        self._transport = transport
+        self._netloc = endpoint
+        self._clock = clock
+        self._fetch_policy = fetch_policy or retry.RetryPolicy()
+        self._report_policy = replace(
+            report_policy or retry.RetryPolicy(), malformed_s=float("inf")
+        )
+        self._request_timeout_s = request_timeout_s
+        self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
+        self._random = random
+        self._path = PATHS[0]
+
+    def fetch_goal_state(self) -> GoalState:
+        """The goal state as it is now.
+
+        Raises:
+            ProvisioningError: none to be had within the deadline, or the server refuses for good.
+        """
+        return self._retry(self._goal_state, self._fetch_policy)
+
+    def fetch_versions(self) -> Tuple[str, ...]:
+        """The protocol versions that the server speaks, the preferred one first. lightinit's is
+        2012-11-30.
+
+        Raises:
+            ProvisioningError: as :meth:`fetch_goal_state`.
+        """
+
+        def ask(remaining_s: float) -> Tuple[str, ...]:
+            return goalstate.parse_versions(
+                self._get("/?comp=versions", self._limit_s(remaining_s)).body
+            )
+
+        return self._retry(ask, self._fetch_policy)
+
+    def fetch_certificates(
+        self, goal_state: GoalState, transport_certificate: str, ciphers: Sequence[str] = CIPHERS
+    ) -> Tuple[Optional[bytes], str]:
+        """The certificates of a goal state, encrypted to a transport certificate.
+
+        Where the server refuses a cipher, it is asked for the next in the same attempt. From the
+        second attempt on, the goal state is a new one: the incarnation that the URL names may be
+        gone.
+
+        Args:
+            goal_state: whose Certificates URL is asked first.
+            transport_certificate: the body of its PEM on one line.
+            ciphers: those to ask for, in order.
+
+        Returns:
+            The bundle, None when the server has none; and the cipher that it took.
+
+        Raises:
+            ProvisioningError: none to be had within the deadline, the server refuses for good, or
+                the URL is not its own.
+        """
+        known: List[GoalState] = [goal_state]
+
+        def ask(remaining_s: float) -> Tuple[Optional[bytes], str]:
+            ends_s = self._clock.monotonic() + remaining_s
+            current = known.pop() if known else self._goal_state(remaining_s)
+            if current.certificates_url is None:
+                return None, ciphers[0]
+            return self._certificates(
+                current.certificates_url, transport_certificate, ciphers, ends_s
+            )
+
+        return self._retry(ask, self._fetch_policy)
+
+    def report_ready(
+        self,
+        before: Callable[[], None] = lambda: None,
+        is_enough: Callable[[bool], bool] = lambda lost: False,
+    ) -> bool:
+        """Tell the platform that this VM is ready.
+
+        Args:
+            before: called right before each report is sent, when there is a goal state to send it
+                with. What it raises keeps the report from being sent.
+            is_enough: called when the answer to a report was lost, and before each attempt but the
+                first, with whether an answer was lost by then: the report had gone out, so the
+                platform may have it. True ends it.
+
+        Returns:
+            Whether the platform accepted it; False when it was enough without.
+
+        Raises:
+            ProvisioningError: no success within the deadline.
+        """
+        return self._report(
+            lambda goal_state, failures: health.ready(goal_state), before, is_enough
+        )
+
+    def report_not_ready(
+        self, substatus: str, description: str, short_description: str = ""
+    ) -> None:
+        """Tell the platform that this VM is not ready.
+
+        Args:
+            substatus: ``ProvisioningFailed``, or ``Provisioning`` while at work.
+            description: why.
+            short_description: what to say instead once the server has answered 500 twice: that is
+                how it refuses a description that is too long for it, and it would go on for ever.
+
+        Raises:
+            ProvisioningError: no success within the deadline.
+        """
+
+        def body(goal_state: GoalState, failures: int) -> bytes:
+            too_much = failures >= MAX_FULL_REPORTS
+            return health.not_ready(
+                goal_state, substatus, short_description if too_much else description
+            )
+
+        self._report(body)
+
+    def report_progress(self, goal_state: GoalState, description: str) -> None:
+        """Tell the platform, once and without insisting, that this VM is at work: NotReady,
+        Provisioning.
+
+        Args:
+            goal_state: as it was just fetched.
+            description: what is being done.
+
+        Raises:
+            LightinitError: it was not accepted.
+        """
+        body = health.not_ready(goal_state, "Provisioning", description)
+        answer = self._machine_request(
+            "POST", "health", min(PROGRESS_TIMEOUT_S, self._request_timeout_s), body
+        )
+        if not 200 <= answer.status < 300:
+            raise TransientError(
+                "wireserver refused the health report",
+                status=answer.status,
+                incarnation=goal_state.incarnation,
+            )
+
+    def is_ours(self, url: str) -> bool:
+        """Whether ``url`` points at this WireServer: of a goal state's URLs no other may be
+        followed.
+        """
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return parts.scheme == "http" and _without_port_80(parts.netloc) == _without_port_80(
+            self._netloc
+        )
+
+    def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
+        with answers.asking("wireserver"):
+            return retry.retry(
+                operation, policy, self._clock, self._random, answers.log_retry("wireserver")
+            )
+
+    def _limit_s(self, remaining_s: float) -> float:
+        return answers.limit_s(self._request_timeout_s, remaining_s)
+
+    def _goal_state(self, remaining_s: float, patient: bool = False) -> GoalState:
+        answer = self._machine_request("GET", "goalstate", remaining_s)
+        self._check(answer, self._path + "?comp=goalstate", patient)
+        return goalstate.parse_goal_state(answer.body)
+
+    def _certificates(
+        self, url: str, transport_certificate: str, ciphers: Sequence[str], ends_s: float
+    ) -> Tuple[Optional[bytes], str]:
+        from lightinit.formats.certificates.bundle import parse_certificate_file
+
+        if not self.is_ours(url):
+            raise ProvisioningError(
+                "certificates url is not the wireserver's",
+                url=url,
+                wireserver=self._netloc,
+                hint="this goal state is not to be trusted; is it really Azure's WireServer?",
+            )
+        for cipher in ciphers:
+            headers: Dict[str, str] = dict(self._headers)
+            headers["x-ms-guest-agent-public-x509-cert"] = transport_certificate
+            headers["x-ms-cipher-name"] = cipher
+            timeout_s = self._limit_s(ends_s - self._clock.monotonic())
+            answer = self._transport.request(
+                "GET", url, headers, timeout_s=timeout_s, limit_bytes=CERTIFICATES_LIMIT_BYTES
+            )
+            if answer.status == 200:
+                return parse_certificate_file(answer.body), cipher
+            if answer.status not in UNKNOWN_CIPHER:
+                break
+            LOG.info(
+                "wireserver does not send certificates in %s: status %d", cipher, answer.status
+            )
+        answers.refuse(
+            answer, "wireserver", url, PASSING, "the server does not give its certificates"
+        )
+
+    def _report(
+        self,
+        make_body: Callable[[GoalState, int], bytes],
+        before: Callable[[], None] = lambda: None,
+        is_enough: Callable[[bool], bool] = lambda lost: False,
+    ) -> bool:
+        """Report against a goal state fetched anew in each attempt: at a refusal it has often just
+        changed.
+
+        No answer is final, neither to the report nor to its goal state. Without a report the
+        platform restarts the VM, so nothing is lost by asking until the deadline.
+        """
+        failures = attempts = 0
+        lost = False
+
+        def attempt(remaining_s: float) -> bool:
+            nonlocal failures, attempts, lost
+            ends_s = self._clock.monotonic() + remaining_s
+            attempts += 1
+            if attempts > 1 and is_enough(lost):
+                return False
+            goal_state = self._goal_state(remaining_s, patient=True)
+            body = make_body(goal_state, failures)
+            before()
+            try:
+                answer = self._machine_request(
+                    "POST", "health", ends_s - self._clock.monotonic(), body
+                )
+            except TransientError as error:
+                lost = lost or error.was_sent
+                if error.was_sent and is_enough(lost):
+                    return False
+                raise
+            if 200 <= answer.status < 300:
+                return True
+            failures += answer.status == 500
+            raise TransientError(
+                "wireserver refused the health report",
+                retry_after_s=answer.retry_after_s,
+                status=answer.status,
+                incarnation=goal_state.incarnation,
+            )
+
+        return self._retry(attempt, self._report_policy)
+
+    def _machine_request(
+        self, method: str, component: str, remaining_s: float, body: Optional[bytes] = None
+    ) -> Answer:
+        """Ask ``/machine?comp=``, and ``/machine/?comp=`` where that is refused; what worked is
+        kept.
+
+        When both are refused, the answer that says more counts: that the path is elsewhere, or not
+        there, says less than anything else.
+        """
+        ends_s = self._clock.monotonic() + remaining_s
+        refused: List[Answer] = []
+        for last, path in enumerate((self._path, PATHS[self._path == PATHS[0]])):
+            timeout_s = self._limit_s(ends_s - self._clock.monotonic())
+            try:
+                answer = self._send(method, "%s?comp=%s" % (path, component), timeout_s, body)
+            except MalformedError as error:
+                if not error.details.get("status", "").startswith("3") or (last and not refused):
+                    raise
+                continue
+            if 200 <= answer.status < 300:
+                self._path = path
+            if answer.status not in MISPLACED:
+                return answer
+            refused.append(answer)
+        return next((answer for answer in refused if answer.status != 404), refused[0])
+
+    def _get(self, target: str, timeout_s: float) -> Answer:
+        answer = self._send("GET", target, timeout_s)
+        self._check(answer, target)
+        return answer
+
+    def _send(
+        self, method: str, target: str, timeout_s: float, body: Optional[bytes] = None
+    ) -> Answer:
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "text/xml;charset=utf-8"
+        return self._transport.request(
+            method,
+            "http://%s%s" % (self._netloc, target),
+            headers,
+            body,
+            timeout_s=timeout_s,
+            want_body=method == "GET",
+        )
+
+    def _check(self, answer: Answer, target: str, patient: bool = False) -> None:
+        if answer.status != 200:
+            answers.refuse(
+                answer,
+                "wireserver",
+                "http://%s%s" % (self._netloc, target),
+                PASSING,
+                "the server does not take this request; is it really Azure's WireServer?",
+                patient,
+            )
+
+
+def _without_port_80(netloc: str) -> str:
+    return netloc[:-3] if netloc.endswith(":80") else netloc

@@ -1,0 +1,1 @@
+"""Certificates as the platform packs them."""

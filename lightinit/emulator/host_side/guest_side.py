@@ -1,0 +1,163 @@
+"""The commands of ``lightinit-emulator`` that play no server: ``media`` writes an image, ``kvp``
+reads a pool.
+
+No value that may be a secret is taken as an argument, which every account of the machine could
+read: it comes from a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any, Dict, Optional
+
+from lightinit.emulator.documents.ovf import PREPROVISIONED, make_ovf
+from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.host_side.kvp import read_pool
+from lightinit.emulator.host_side.media import FORMATS, LABEL, make_media
+
+_FIELDS = (
+    "user_name",
+    "host_name",
+    "password_file",
+    "custom_data",
+    "ssh_key",
+    "fingerprint",
+    "disable_password_authentication",
+    "preprovisioned_type",
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Add both commands to the parser's ``commands``."""
+    media = commands.add_parser(
+        "media",
+        help="write the image of a provisioning CD-ROM",
+        description=(
+            "Write the image of a provisioning CD-ROM: a volume with ovf-env.xml, readable for this"
+            " account alone. It takes genisoimage or mkisofs."
+        ),
+        allow_abbrev=False,
+    )
+    # No abbreviations, so that --password is not taken for --password-file and its value shown as a
+    # path.
+    media.add_argument(
+        "--output", required=True, metavar="FILE", help="where to; an existing file is replaced"
+    )
+    media.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="udf",
+        help="udf as the platform's; iso9660; udf-bridge, which is both at once (udf)",
+    )
+    media.add_argument("--label", default=LABEL, help="the volume's label (%(default)s)")
+    media.add_argument(
+        "--ovf",
+        metavar="FILE",
+        help="take this file as ovf-env.xml, as it is; excludes what follows",
+    )
+    media.add_argument("--user-name", metavar="NAME", help="the account (azureuser)")
+    media.add_argument("--host-name", metavar="NAME", help="the VM's name (lightinit-vm)")
+    media.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the account's password: the file's text without a newline at its end (none)",
+    )
+    media.add_argument("--custom-data", metavar="FILE", help="CustomData, before base64 (none)")
+    media.add_argument("--ssh-key", metavar="FILE", help="public keys, one a line (none)")
+    media.add_argument(
+        "--fingerprint",
+        metavar="HEX",
+        action="append",
+        help="the thumbprint of a certificate whose key shall log in; may be repeated",
+    )
+    media.add_argument(
+        "--disable-password-authentication",
+        choices=("yes", "no"),
+        help="for sshd; without it: no when there is a password, else yes",
+    )
+    media.add_argument(
+        "--preprovisioned-type", choices=PREPROVISIONED, help="for a VM without an owner"
+    )
+    kvp = commands.add_parser(
+        "kvp",
+        help="read a pool of Hyper-V key-value pairs",
+        description=(
+            "Read a pool of Hyper-V key-value pairs as "
+            "the host does, and print a JSON object a line, with key and value."
+        ),
+    )
+    kvp.add_argument("file", metavar="FILE", help="such as /var/lib/hyperv/.kvp_pool_1")
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise EmulatorError("cannot read %s: %s" % (path, error.strerror)) from error
+
+
+def _read_text(path: str) -> str:
+    try:
+        return _read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EmulatorError("%s is not UTF-8" % path) from error
+
+
+def _read_password(path: str) -> str:
+    text = _read_text(path)
+    return text[:-1] if text.endswith("\n") else text
+
+
+def _collect(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the arguments of ``make_ovf`` that the options give; defaults stay with it."""
+    fields: Dict[str, Any] = {}
+    for name in ("user_name", "host_name", "preprovisioned_type"):
+        value: Optional[str] = getattr(options, name)
+        if value is not None:
+            fields[name] = value
+    if options.password_file:
+        fields["password"] = _read_password(options.password_file)
+    if options.custom_data:
+        fields["custom_data"] = _read(options.custom_data)
+    if options.ssh_key:
+        lines = [line.strip() for line in _read_text(options.ssh_key).splitlines()]
+        fields["ssh_keys"] = [line for line in lines if line and not line.startswith("#")]
+    if options.fingerprint:
+        fields["fingerprints"] = options.fingerprint
+    word = options.disable_password_authentication
+    if word:
+        fields["disable_password_authentication"] = word == "yes"
+    return fields
+
+
+def write_media(options: argparse.Namespace) -> int:
+    """Run ``media``. Returns the exit code.
+
+    Raises:
+        EmulatorError: a file cannot be read or written, a value not be carried, or no tool is
+            there.
+    """
+    if options.ovf:
+        given = [name for name in _FIELDS if getattr(options, name)]
+        if given:
+            raise EmulatorError(
+                "--ovf takes the document as it is: leave --%s out" % given[0].replace("_", "-")
+            )
+        ovf = _read(options.ovf)
+    else:
+        ovf = make_ovf(**_collect(options))
+    make_media(options.output, ovf, options.format, options.label)
+    return 0
+
+
+def print_pool(options: argparse.Namespace) -> int:
+    """Run ``kvp``. Returns the exit code.
+
+    Raises:
+        EmulatorError: the pool is none that the host could read.
+    """
+    for key, value in read_pool(options.file):
+        print(json.dumps({"key": key, "value": value}, ensure_ascii=False))
+    return 0

@@ -1,0 +1,125 @@
+"""What the WireServer has for the guest agent beyond provisioning: configurations, telemetry,
+health of its services.
+
+Requests in, answers out, strictly. Knows no socket. Source: public traces of the WireServer
+protocol, and which requests the Azure Linux Agent sends. Not documented and decided here: 410 for a
+configuration of another incarnation, as for a report; 400 for one of another VM, and for telemetry
+that is not what its own agent sends.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Optional, Sequence
+from xml.etree import ElementTree
+
+from lightinit.emulator.documents.configs import CONFIGS, Names
+from lightinit.emulator.documents.goal_state import VERSION
+from lightinit.emulator.services.machine import Machine
+from lightinit.emulator.wire.messages import Answer, Request, has_xml_type, make_answer, refuse
+
+XML = "text/xml; charset=utf-8"
+TELEMETRY_BYTES = 65536
+_MACHINE = ("/machine", "/machine/")
+
+
+def answer_guest_agent(
+    request: Request, machine: Machine, versions: Sequence[str]
+) -> Optional[Answer]:
+    """Answer a request that no provisioning needs.
+
+    Args:
+        request: what was asked.
+        machine: the VM that is spoken of.
+        versions: the protocol versions that the WireServer knows.
+
+    Returns:
+        the answer; None for what is not of this kind.
+    """
+    comp = request.parameter("comp")
+    if request.path == "/HealthService":
+        return _take("HealthService", request) or _judge_observations(request)
+    if request.path in _MACHINE and comp == "telemetrydata":
+        return _take(comp, request) or _need_version(request, versions) or _judge_telemetry(request)
+    if request.path.startswith("/machine/") and comp == "config":
+        if request.method != "GET":
+            return refuse(405, "config takes GET only", Allow="GET")
+        return _need_version(request, versions) or _give_config(request, machine)
+    return None
+
+
+def _take(name: str, request: Request) -> Optional[Answer]:
+    return (
+        None if request.method == "POST" else refuse(405, "%s takes POST only" % name, Allow="POST")
+    )
+
+
+def _need_version(request: Request, versions: Sequence[str]) -> Optional[Answer]:
+    version = request.headers.get("x-ms-version")
+    if version is None:
+        return refuse(400, "the header x-ms-version is missing")
+    if version != VERSION or version not in versions:
+        return refuse(400, "x-ms-version %s is not supported here" % version)
+    return None
+
+
+def _give_config(request: Request, machine: Machine) -> Answer:
+    with machine.lock:
+        compute = machine.document.get("compute")
+        name = str(compute.get("name", "")) if isinstance(compute, dict) else ""
+        names = Names(name, machine.container_id, machine.role_id, str(machine.incarnation))
+    if request.path != "/machine/%s/%s" % (names.container_id, names.role_id):
+        return refuse(400, "the URL is none of those that this VM's goal state names")
+    form = CONFIGS.get(request.parameter("type"))
+    if form is None:
+        return refuse(400, "the parameter type must be one of %s" % ", ".join(CONFIGS))
+    incarnation = request.parameter("incarnation")
+    if incarnation != names.incarnation:
+        return refuse(
+            410,
+            "incarnation %s is out of date, the current one is %s"
+            % (incarnation, names.incarnation),
+        )
+    return make_answer(200, form(names), XML)
+
+
+def _judge_telemetry(request: Request) -> Answer:
+    if not request.headers.get("x-ms-agent-name"):
+        return refuse(400, "the header x-ms-agent-name is missing")
+    if not has_xml_type(request):
+        return refuse(415, "Content-Type must be text/xml;charset=utf-8")
+    if len(request.body) > TELEMETRY_BYTES:
+        return refuse(413, "telemetry takes %d bytes at once" % TELEMETRY_BYTES)
+    if b"<!DOCTYPE" in request.body:
+        return refuse(400, "telemetry has a DTD")
+    try:
+        root = ElementTree.fromstring(request.body)  # noqa: S314 - it has no DTD, see above
+    except ElementTree.ParseError as error:
+        return refuse(400, "telemetry is not well-formed XML: %s" % error)
+    if root.tag != "TelemetryData":
+        return refuse(400, "the root element is <%s>, not <TelemetryData>" % root.tag)
+    providers = root.findall("Provider")
+    if not providers or not all(provider.get("id") for provider in providers):
+        return refuse(400, "TelemetryData needs Providers that have an id")
+    events = [event for provider in providers for event in provider]
+    if not events or any(
+        event.tag != "Event" or not (event.get("id") or "").isdecimal() for event in events
+    ):
+        return refuse(400, "a Provider needs Events whose id is a number")
+    return make_answer(200, b"", "")
+
+
+def _judge_observations(request: Request) -> Answer:
+    try:
+        said = json.loads(request.body.decode("utf-8"))
+    except ValueError as error:
+        return refuse(400, "the health signal is not JSON: %s" % error)
+    observations = said.get("Observations") if isinstance(said, dict) else None
+    if not isinstance(observations, list) or not all(
+        isinstance(each, dict) and "ObservationName" in each and "IsHealthy" in each
+        for each in observations
+    ):
+        return refuse(
+            400, "a health signal needs Observations, each with ObservationName and IsHealthy"
+        )
+    return make_answer(200, b"", "")

@@ -1,0 +1,167 @@
+"""The Instance Metadata Service's side of its protocol: requests in, answers out, strictly. Knows
+no socket.
+
+Source: Azure IMDS docs (headers, query parameters, formats, versions, route parameters, status
+codes). Decided here, because undocumented: a leaf asked for as JSON is 400; ``extended=true`` on a
+document that a scenario took something from is 500, since IMDS fails then rather than returning
+partial data; reprovision data are 404 for a VM that is not preprovisioned, or has no owner yet, and
+XML (see ``reprovision.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, List, Optional, Sequence
+
+from lightinit.emulator.documents.store import HUGE_BYTES, dress
+from lightinit.emulator.services.machine import Machine, read_data
+from lightinit.emulator.services.paths import remove_path, set_path
+from lightinit.emulator.wire.faults import Step, variants_of
+from lightinit.emulator.wire.messages import Answer, Body, Request, json_answer, make_answer
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+XML = "text/xml; charset=utf-8"
+_DEPTH = 100000
+_REPROVISION = "/metadata/reprovisiondata"
+_BAD_VERSION = (
+    "Bad request. api-version is invalid or was not specified in the request. "
+    "For more information refer to aka.ms/azureimds"
+)
+
+
+def _refuse(status: int, reason: str, **headers: str) -> Answer:
+    return json_answer(status, {"error": reason}, reason, **headers)
+
+
+def _format_leaf(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value)
+
+
+def _list_keys(node: Any) -> str:
+    """List a container as format=text does: a key a line, with a slash behind those that hold
+    more.
+    """
+    pairs = node.items() if isinstance(node, dict) else enumerate(node)
+    return "\n".join(
+        "%s%s" % (key, "/" if isinstance(value, (dict, list)) else "") for key, value in pairs
+    )
+
+
+def _encode(document: Any, variants: Sequence[str]) -> Body:
+    """Return a JSON document as a body, in the forms asked for (``faults.VARIANTS["imds"]``)."""
+    data = json.dumps(document, ensure_ascii=False).encode("utf-8")
+    if "deep" in variants:
+        data = b'{"compute": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
+    blocks = [(data, 1)]
+    if "huge" in variants:
+        blocks = [(data[:1], 1), (b" " * 65536, HUGE_BYTES // 65536), (data[1:], 1)]
+    if "bom" in variants:
+        blocks.insert(0, (b"\xef\xbb\xbf", 1))
+    return Body(tuple(blocks))
+
+
+class Imds:
+    """Answers for one machine.
+
+    Args:
+        machine: the VM that it speaks of.
+        api_versions: the api-versions that it knows; None for all that the docs list.
+    """
+
+    name = "imds"
+    well_known = "169.254.169.254"
+
+    def __init__(self, machine: Machine, api_versions: Optional[Sequence[str]] = None) -> None:
+        self._machine = machine
+        data = read_data("versions.json")
+        known = data["api_versions"] if api_versions is None else api_versions
+        self._versions: List[str] = sorted(known, reverse=True)
+        self._introduced = data["introduced"]
+        self.authority = ""  # "host:port", known once the socket is bound
+
+    def endpoint_of(self, request: Request) -> str:
+        """Return which sequence of faults the request draws from, "" for none."""
+        if request.path.rstrip("/") == _REPROVISION:
+            return "reprovisiondata"
+        return "imds" if (request.path + "/").startswith("/metadata/") else ""
+
+    def answer(self, request: Request, step: Step) -> Answer:
+        """Answer a request.
+
+        Args:
+            request: what was asked.
+            step: the step to play; only its document edits take effect here. Empty for the good
+                answer.
+        """
+        if request.headers.get("metadata", "").lower() != "true":
+            return _refuse(400, "Bad request. Required metadata header not specified")
+        if request.method != "GET":
+            return _refuse(405, "Method not allowed. IMDS takes GET only", Allow="GET")
+        words = [word for word in request.path.split("/") if word]
+        if words == ["metadata", "versions"]:
+            return json_answer(200, {"apiVersions": self._versions[::-1]})
+        reprovisions = words == ["metadata", "reprovisiondata"]
+        if words[:2] != ["metadata", "instance"] and not reprovisions:
+            return _refuse(404, "Not found. IMDS has nothing at %s" % request.path)
+        names = [name for name, _ in request.query]
+        if len(names) != len(set(names)):
+            return _refuse(400, "Bad request. A query parameter stands more than once")
+        version = request.parameter("api-version")
+        if version not in self._versions:
+            shown = {"error": _BAD_VERSION, "newest-versions": self._versions[:3]}
+            return json_answer(400, shown, "api-version %r is missing or unknown" % version)
+        if reprovisions:
+            data = self._machine.reprovision_data
+            if data is None:
+                return _refuse(404, "Not found. This VM has no reprovision data")
+            return Answer(200, {"Content-Type": XML}, dress(data, variants_of(step)))
+        extended = request.parameter("extended").lower() == "true"
+        if extended and "omit" in step:
+            return _refuse(500, "Service error. The extended document is not complete yet")
+        return self._instance(
+            words[2:], request.parameter("format") or "json", version, extended, step
+        )
+
+    def build_document(self, version: str, extended: bool, step: Step) -> Any:
+        """Return the document as an api-version has it.
+
+        Args:
+            version: the api-version; fields introduced later are left out.
+            extended: whether the extended part belongs to it.
+            step: whose ``omit`` and ``set`` are applied.
+        """
+        document = self._machine.document
+        for path, since in self._introduced.items():
+            if version < since or (path == "extended" and not extended):
+                remove_path(document, path)
+        for path in step.get("omit", ()):
+            remove_path(document, path)
+        for path, value in step.get("set", {}).items():
+            set_path(document, path, value)
+        return document
+
+    def _instance(
+        self, words: Sequence[str], form: str, version: str, extended: bool, step: Step
+    ) -> Answer:
+        node = self.build_document(version, extended, step)
+        for word in words:
+            if isinstance(node, dict) and word in node:
+                node = node[word]
+            elif isinstance(node, list) and word.isdecimal() and int(word) < len(node):
+                node = node[int(word)]
+            else:
+                return _refuse(
+                    404, "Not found. api-version %s has no %s" % (version, "/".join(words))
+                )
+        is_leaf = not isinstance(node, (dict, list))
+        if form == "text":
+            text = _format_leaf(node) if is_leaf else _list_keys(node)
+            return make_answer(200, text.encode("utf-8"), TEXT)
+        if form != "json":
+            return _refuse(400, "Bad request. format must be json or text")
+        if is_leaf:
+            return _refuse(400, "Bad request. A leaf needs format=text")
+        return Answer(200, {"Content-Type": JSON}, _encode(node, variants_of(step)))

@@ -1,0 +1,122 @@
+"""The VM as the platform sees it: its IMDS document, its ids, its incarnation and what it reported.
+
+Knows no HTTP. All of it is safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import threading
+from typing import Any, Dict, List, Mapping, Optional
+
+from lightinit.emulator.services.paths import merge
+
+_DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+
+
+def read_data(name: str) -> Any:
+    """Return the content of one of the emulator's own JSON files."""
+    with open(os.path.join(_DATA, name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _derive_id(vm_id: str, salt: str) -> str:
+    """Make an id that looks like a GUID out of the vmId, so that another VM has another one."""
+    digest = hashlib.sha256(("%s/%s" % (salt, vm_id)).encode("utf-8", "replace")).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+
+
+class Machine:
+    """One VM at a time; :meth:`become` makes it another one.
+
+    Args:
+        overrides: parts of IMDS documents to lay over the shipped one, in order.
+    """
+
+    def __init__(self, *overrides: Optional[Mapping[str, Any]]) -> None:
+        self.lock = threading.RLock()
+        self._reports: List[Dict[str, Any]] = []
+        self.become(*overrides)
+
+    def become(self, *overrides: Optional[Mapping[str, Any]]) -> None:
+        """Be another VM, with incarnation 1 and its own ids; earlier reports are kept.
+
+        ContainerId and InstanceId follow from ``compute.vmId``: the same vmId is the same VM.
+        """
+        document = read_data("instance.json")
+        for changes in overrides:
+            document = merge(document, dict(changes or {}))
+        compute = document.get("compute")
+        vm_id = str(compute.get("vmId", "")) if isinstance(compute, dict) else ""
+        with self.lock:
+            self._document = document
+            self.vm_id = vm_id
+            self.incarnation = 1
+            # There once a preprovisioned VM has an owner.
+            self.reprovision_data: Optional[bytes] = None
+            self.container_id = _derive_id(vm_id, "container")
+            self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
+
+    def change(self, *overrides: Mapping[str, Any]) -> None:
+        """Lay parts of IMDS documents over the VM's, in order; its ids stay what they are."""
+        with self.lock:
+            for changes in overrides:
+                self._document = merge(self._document, dict(changes))
+
+    @property
+    def document(self) -> Any:
+        """A copy of the whole IMDS document, as the newest api-version has it."""
+        with self.lock:
+            return copy.deepcopy(self._document)
+
+    def advance(self, steps: int) -> None:
+        """Move the incarnation on by so many."""
+        with self.lock:
+            self.incarnation += steps
+
+    def keep_report(self, report: Dict[str, Any]) -> None:
+        """Remember a report that reached the WireServer; only the first 1000 are kept."""
+        with self.lock:
+            if len(self._reports) < 1000:
+                self._reports.append(report)
+
+    @property
+    def reports(self) -> List[Dict[str, Any]]:
+        """Copies of the reports, in order of arrival."""
+        with self.lock:
+            return [dict(report) for report in self._reports]
+
+    @property
+    def in_pool(self) -> bool:
+        """Whether the VM is a preprovisioned one that has no owner yet, as IMDS tells with
+        ``ppsType``.
+        """
+        with self.lock:
+            part: Any = self._document
+            for word in ("extended", "compute", "ppsType"):
+                part = part.get(word) if isinstance(part, dict) else None
+            return part in ("Running", "Savable") and self.reprovision_data is None
+
+    def count_ready(self, in_pool: Optional[bool] = None) -> int:
+        """Count the Ready reports that were accepted.
+
+        Args:
+            in_pool: True for those of VMs without an owner only, False for the others, None for
+                all.
+        """
+        with self.lock:
+            return sum(
+                1
+                for report in self._reports
+                if report["accepted"]
+                and report["state"] == "Ready"
+                and in_pool in (None, report["in_pool"])
+            )
+
+    @property
+    def pool_ready(self) -> bool:
+        """Whether a VM without an owner has reported Ready."""
+        return self.count_ready(in_pool=True) > 0

@@ -1,0 +1,189 @@
+"""The WireServer's side of its protocol: requests in, answers out, strictly. Knows no socket.
+
+Status codes that the platform does not document are decided here: 400 for a wrong or missing header
+or parameter, 404 for a path and 405 for a method that does not exist, 415 for a report that is not
+``text/xml;charset=utf-8``. What a bad report is answered is said in ``health_report.py``. A request
+for certificates is answered 410 when its URL is of another incarnation (agents' logs show that for
+all of a goal state's URLs), and 400 when the transport certificate or the cipher cannot be used.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from lightinit.emulator.certificates.bundles import Certificates, read_transport_certificate
+from lightinit.emulator.documents.goal_state import (
+    VERSION,
+    edit_goal_state,
+    encode_goal_state,
+    format_goal_state,
+    format_versions,
+)
+from lightinit.emulator.documents.health_report import is_progress, judge_report, parse_report
+from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.services.guest_agent import answer_guest_agent
+from lightinit.emulator.services.machine import Machine
+from lightinit.emulator.wire.faults import Step, variants_of
+from lightinit.emulator.wire.messages import Answer, Request, has_xml_type, make_answer
+from lightinit.emulator.wire.messages import refuse as _refuse
+
+XML = "text/xml; charset=utf-8"
+_MACHINE = ("/machine", "/machine/")
+
+
+class WireServer:
+    """Answers for one machine.
+
+    Args:
+        machine: the VM that it speaks of.
+        versions: the protocol versions that it knows, preferred first; None for the real set.
+        certificates: what the VM is given; None for none.
+    """
+
+    name = "wireserver"
+    well_known = "168.63.129.16"
+
+    def __init__(
+        self,
+        machine: Machine,
+        versions: Optional[Sequence[str]] = None,
+        certificates: Optional[Certificates] = None,
+    ) -> None:
+        self._machine = machine
+        self._certificates = certificates or Certificates()
+        self._versions = (
+            ["2015-04-05", VERSION, "2012-09-15"] if versions is None else list(versions)
+        )
+        self.authority = ""  # "host:port", known once the socket is bound
+
+    def endpoint_of(self, request: Request) -> str:
+        """Return which sequence of faults the request draws from, "" for none."""
+        comp = request.parameter("comp")
+        if request.path in _MACHINE and comp == "health":
+            return "progress" if is_progress(parse_report(request.body)[0]) else comp
+        if request.path in _MACHINE and comp == "goalstate":
+            return comp
+        if (
+            comp == "certificates"
+            and request.path.startswith("/machine/")
+            and request.path.count("/") == 3
+        ):
+            return comp
+        return "versions" if request.path == "/" and comp == "versions" else ""
+
+    def answer(self, request: Request, step: Step) -> Answer:
+        """Answer a request.
+
+        Args:
+            request: what was asked.
+            step: the step to play; its document edits and incarnation changes take effect here, its
+                other keys are the caller's affair. Empty for the good answer.
+        """
+        endpoint = self.endpoint_of(request)
+        if not endpoint:
+            other = answer_guest_agent(request, self._machine, self._versions)
+            if other is not None:
+                return other
+            if request.path in _MACHINE:
+                return _refuse(400, "the parameter comp must be goalstate or health")
+            return _refuse(404, "the WireServer has nothing at %s" % request.target)
+        is_report = endpoint in ("health", "progress")
+        method = "POST" if is_report else "GET"
+        if request.method != method:
+            return _refuse(
+                405,
+                "%s takes %s only" % ("health" if is_report else endpoint, method),
+                Allow=method,
+            )
+        if endpoint == "versions":
+            return make_answer(200, format_versions(self._versions), XML)
+        version = request.headers.get("x-ms-version")
+        if version is None:
+            return _refuse(400, "the header x-ms-version is missing")
+        if version != VERSION or version not in self._versions:
+            return _refuse(400, "x-ms-version %s is not supported here" % version)
+        if is_report:
+            return self._health(request, step)
+        return (
+            self._goal_state(step)
+            if endpoint == "goalstate"
+            else self._certificate_file(request, step)
+        )
+
+    def _goal_state(self, step: Step) -> Answer:
+        machine = self._machine
+        with machine.lock:
+            text = format_goal_state(
+                str(machine.incarnation), machine.container_id, machine.role_id, self.authority
+            )
+            machine.advance(step.get("advance_incarnation", 0))
+        if "omit" in step or "set" in step:
+            text = edit_goal_state(text, step.get("omit", ()), step.get("set", {}))
+        return Answer(200, {"Content-Type": XML}, encode_goal_state(text, variants_of(step)))
+
+    def _certificate_file(self, request: Request, step: Step) -> Answer:
+        machine = self._machine
+        with machine.lock:
+            current, path = (
+                str(machine.incarnation),
+                "/machine/%s/%s" % (machine.container_id, machine.role_id),
+            )
+        if request.path != path:
+            return _refuse(
+                400, "the URL is not the one that this VM's goal state names for Certificates"
+            )
+        if request.parameter("incarnation") != current:
+            return _refuse(
+                410,
+                "incarnation %s is out of date, the current one is %s"
+                % (request.parameter("incarnation") or "(none)", current),
+            )
+        header = "x-ms-guest-agent-public-x509-cert"
+        if not request.headers.get(header):
+            return _refuse(400, "the header %s is missing or empty" % header)
+        try:
+            der, facts = read_transport_certificate(request.headers[header])
+        except ValueError as error:
+            return _refuse(400, "%s cannot be used: %s" % (header, error))
+        cipher = request.headers.get("x-ms-cipher-name", "")
+        if cipher not in self._certificates.ciphers:
+            return _refuse(
+                400,
+                "x-ms-cipher-name %r is not known here: known are %s"
+                % (cipher, ", ".join(self._certificates.ciphers)),
+            )
+        try:
+            body = self._certificates.format_document(
+                current, cipher, der, facts, variants_of(step)
+            )
+        except EmulatorError as error:
+            return _refuse(400, "nothing can be encrypted to the transport certificate: %s" % error)
+        return Answer(200, {"Content-Type": XML}, body)
+
+    def _health(self, request: Request, step: Step) -> Answer:
+        agent = request.headers.get("x-ms-agent-name", "")
+        if not agent:
+            return _refuse(400, "the header x-ms-agent-name is missing")
+        if not has_xml_type(request):
+            return _refuse(415, "Content-Type must be text/xml;charset=utf-8")
+        machine = self._machine
+        with machine.lock:
+            machine.advance(step.get("advance_incarnation", 0))
+            fields, verdict = judge_report(
+                request.body, str(machine.incarnation), machine.container_id, machine.role_id
+            )
+            report: Dict[str, Any] = dict(
+                fields,
+                accepted=not verdict.reason,
+                status=verdict.status,
+                reason=verdict.reason,
+                agent=agent,
+                vm_id=machine.vm_id,
+                in_pool=machine.in_pool,
+                time_s=time.time(),
+            )
+            machine.keep_report(report)
+        if verdict.reason:
+            return _refuse(verdict.status, verdict.reason)
+        return make_answer(200, b"", "")

@@ -1,0 +1,1 @@
+"""Serves HTTP, and spoils it as a scenario says."""

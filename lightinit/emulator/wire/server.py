@@ -1,0 +1,288 @@
+"""A small HTTP/1.1 server on a socket: listens, reads requests, and gives them to whoever answers.
+
+Knows no endpoint and no scenario file. A thread per connection, all of them daemons; every size,
+number and wait is bounded.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Callable, List, Optional, Set, Tuple
+
+from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.wire.delivery import deliver, status_sent
+from lightinit.emulator.wire.faults import Step, delivery_of
+from lightinit.emulator.wire.messages import (
+    Answer,
+    BadMessage,
+    Request,
+    body_length,
+    make_answer,
+    parse_head,
+    split_target,
+)
+from lightinit.emulator.wire.request_log import RequestLog
+
+HEAD_BYTES = 16384
+BODY_BYTES = 1 << 20
+CONNECTIONS = 64
+IDLE_S = 60.0
+GRACE_S = 0.05
+NEVER_S = float("inf")
+
+Player = Callable[[Request], Tuple[Answer, Optional[Step]]]
+
+
+class Server:
+    """One listening address.
+
+    Args:
+        name: what the log calls it.
+        play: decides the answer to a request, and which fault step is played on it.
+        log: where requests are recorded.
+        latency_s: seconds waited once per connection, before its first request is read, and once
+            per request, before it is answered: a client sees twice this on a connection's first
+            request and once this on each later one, as with a round trip for the handshake and one
+            per exchange.
+    """
+
+    def __init__(self, name: str, play: Player, log: RequestLog, latency_s: float) -> None:
+        self.name = name
+        self._play = play
+        self._log = log
+        self._latency_s = latency_s
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._open: Set[socket.socket] = set()
+        self._threads: List[threading.Thread] = []
+        self._count = 0
+
+    def bind(self, address: Tuple[str, int]) -> str:
+        """Take the address without listening yet (connections are refused until :meth:`start`).
+
+        Returns:
+            "host:port", with the port that was chosen.
+
+        Raises:
+            EmulatorError: the address cannot be had.
+        """
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(address)
+        except (OSError, OverflowError) as error:
+            raise EmulatorError(
+                "cannot take %s:%d for the %s: %s. Is the address on an interface, is the port"
+                " free, and may you use it (ports below 1024 need root)?"
+                % (address[0], address[1], self.name, error)
+            ) from error
+        return "%s:%d" % self._socket.getsockname()[:2]
+
+    def start(self, listen_after_s: float = 0.0) -> None:
+        """Listen, at once or after so many seconds; ``NEVER_S`` keeps refusing connections."""
+        if listen_after_s == 0:
+            self._socket.listen(128)
+        self._run(self._accept, listen_after_s)
+
+    def close(self) -> None:
+        """Stop listening and end every connection; one that is sending gets 0.05 s to end by
+        itself.
+        """
+        self._closing.set()
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it never listened
+        self._socket.close()
+        with self._lock:
+            connections = list(self._open)
+        for sock in connections:
+            try:
+                sock.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass  # the client was faster
+        deadline_s = time.monotonic() + GRACE_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        for sock in connections:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # already gone
+
+    def _run(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(
+            target=target, args=args, name="emulator-" + self.name, daemon=True
+        )
+        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        thread.start()
+
+    def _accept(self, listen_after_s: float) -> None:
+        if listen_after_s:
+            if self._closing.wait(None if listen_after_s == NEVER_S else listen_after_s):
+                return
+            try:
+                self._socket.listen(128)
+            except OSError:
+                return  # closed in the meantime
+        while not self._closing.is_set():
+            try:
+                sock, client = self._socket.accept()
+            except OSError:
+                if self._closing.wait(0.01):
+                    return
+                # the client left while it was in the queue, or we are short of descriptors
+                continue
+            with self._lock:
+                full = len(self._open) >= CONNECTIONS
+                if not full:
+                    self._open.add(sock)
+            if full:
+                sock.close()
+                continue
+            self._count += 1
+            self._run(self._serve, sock, "%s:%d" % client[:2], self._count)
+
+    def _serve(self, sock: socket.socket, client: str, number: int) -> None:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._latency_s:
+                self._closing.wait(self._latency_s)
+            connection = _Connection(sock, client, number)
+            while not self._closing.is_set():
+                try:
+                    request = connection.read_request()
+                except BadMessage as error:
+                    self._reject(sock, connection, error)
+                    return
+                if request is None or not self._respond(sock, request):
+                    return
+        except OSError:
+            pass  # the client left; what it got until then is in the log
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            sock.close()
+
+    def _respond(self, sock: socket.socket, request: Request) -> bool:
+        """Answer one request; return whether the connection is good for another."""
+        self._log.arrive()
+        try:
+            return self._exchange(sock, request)
+        finally:
+            self._log.settle()
+
+    def _exchange(self, sock: socket.socket, request: Request) -> bool:
+        started_s = time.monotonic()
+        if self._latency_s:
+            self._closing.wait(self._latency_s)
+        answer, step = self._play(request)
+        record = self._log.begin(self.name, request, step, answer.refusal)
+        played = step or {}
+        status = status_sent(answer, step)
+        is_quick = delivery_of(played) in ("", "reset", "close")
+        try:
+            if "delay_s" in played:
+                self._closing.wait(played["delay_s"])
+            if is_quick:
+                # Recorded before it is sent, so that whoever got the answer finds it in the log.
+                self._log.finish(record, status, time.monotonic() - started_s)
+            return deliver(sock, answer, played, request.method, request.keep_alive, self._closing)
+        finally:
+            if not is_quick:
+                self._log.finish(record, status, time.monotonic() - started_s)
+
+    def _reject(self, sock: socket.socket, connection: "_Connection", error: BadMessage) -> None:
+        """Answer what is no HTTP request, and record as much of it as was understood."""
+        answer = make_answer(
+            error.status,
+            (error.reason + "\n").encode("utf-8"),
+            "text/plain; charset=utf-8",
+            error.reason,
+        )
+        self._log.arrive()
+        record = self._log.begin(self.name, connection.describe(), None, error.reason)
+        self._log.finish(record, error.status, 0.0)
+        try:
+            deliver(sock, answer, {}, "GET", False, self._closing)
+        finally:
+            self._log.settle()
+
+
+class _Connection:
+    """Reads requests from one connection."""
+
+    def __init__(self, sock: socket.socket, client: str, number: int) -> None:
+        self._sock = sock
+        self._client = client
+        self._number = number
+        self._buffer = b""
+        self._local = sock.getsockname()[:2]
+
+    def describe(self) -> Request:
+        """Return a stand-in for a request that could not be read, with its first line as the
+        target.
+        """
+        line = self._buffer.split(b"\r\n", 1)[0][:200].decode("iso-8859-1")
+        return Request(
+            "?",
+            line,
+            "",
+            (),
+            {},
+            b"",
+            False,
+            self._client,
+            self._local[0],
+            self._local[1],
+            self._number,
+        )
+
+    def read_request(self) -> Optional[Request]:
+        """Wait for the next request; None when the client has closed the connection.
+
+        Raises:
+            BadMessage: what came is no request.
+            OSError: the connection broke, or was idle for 60 s.
+        """
+        self._sock.settimeout(IDLE_S)
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > HEAD_BYTES:
+                raise BadMessage(431, "the head is longer than %d bytes" % HEAD_BYTES)
+            if not self._read_more():
+                return None
+        head, _, rest = self._buffer.partition(b"\r\n\r\n")
+        method, target, keep_alive, headers = parse_head(head)
+        length = body_length(method, headers, BODY_BYTES)
+        if headers.get("expect", "").lower() == "100-continue" and len(rest) < length:
+            self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        blocks, missing = [rest], length - len(rest)
+        while missing > 0:
+            block = self._sock.recv(min(65536, missing))
+            if not block:
+                return None
+            blocks.append(block)
+            missing -= len(block)
+        data = b"".join(blocks)
+        self._buffer = data[length:]
+        path, query = split_target(target)
+        return Request(
+            method,
+            target,
+            path,
+            query,
+            headers,
+            data[:length],
+            keep_alive,
+            self._client,
+            self._local[0],
+            self._local[1],
+            self._number,
+        )
+
+    def _read_more(self) -> bool:
+        block = self._sock.recv(65536)
+        self._buffer += block
+        return bool(block)

@@ -1,0 +1,1 @@
+"""Account files, passwords and privilege rules, as text."""

@@ -1,0 +1,1 @@
+"""DER, CMS, PKCS#12 and the certificates in them."""

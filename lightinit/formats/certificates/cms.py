@@ -1,0 +1,109 @@
+"""CMS (PKCS#7, RFC 5652) as far as the platform's certificate bundles use it: EnvelopedData to a
+transport certificate.
+
+It knows how to find the recipient and to open the envelope; what is inside is for others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Tuple
+
+from lightinit.errors import MalformedError
+from lightinit.formats.certificates import ciphers, der
+from lightinit.formats.certificates.transport_pair import Transport
+
+DATA = "1.2.840.113549.1.7.1"
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+# In an envelope, 2 means that a recipient is named by its key, 0 that none is. Which it is, the
+# recipients say themselves, so the numbers are only looked at.
+VERSIONS = (0, 2)
+
+
+class Encrypted(NamedTuple):
+    """Encrypted content: its algorithm, and the bytes."""
+
+    algorithm: der.Element
+    content: bytes
+
+
+def read_content_info(element: der.Element, part: str) -> Tuple[str, der.Element]:
+    """The type and the content of a ContentInfo.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    kind, content = element.children(der.SEQUENCE, part, 2, 2)
+    return kind.oid(part), content.only_child(0xA0, part)
+
+
+def read_encrypted(element: der.Element, part: str) -> Encrypted:
+    """An EncryptedContentInfo around plain data.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    kind, algorithm, content = element.children(der.SEQUENCE, part, 3, 3)
+    if kind.oid(part) != DATA:
+        raise der.damaged(part, "has content of another kind")
+    return Encrypted(algorithm, content.octets(part, 0x80))
+
+
+def open_envelope(data: bytes, transport: Transport) -> bytes:
+    """Decrypt an EnvelopedData that was made for a transport certificate.
+
+    Args:
+        data: DER of the ContentInfo.
+        transport: the certificate and its key.
+
+    Returns:
+        The content. A wrong key is mostly, but not always, noticed here: the content must have a
+        checksum of its own.
+
+    Raises:
+        MalformedError: it is damaged, for somebody else, or uses what is unknown here.
+        ProvisioningError: a cipher is missing.
+    """
+    part = "envelope"
+    kind, envelope = read_content_info(der.read(data, part), part)
+    if kind != ENVELOPED_DATA:
+        raise der.damaged(part, "is of another kind")
+    fields = envelope.children(der.SEQUENCE, part, 3, 5)
+    _check_version(fields.pop(0), part)
+    if fields[0].tag == 0xA0:
+        # originatorInfo: other people's certificates, which mean nothing to us.
+        fields.pop(0)
+    if len(fields) == 3 and fields[2].tag == 0xA1:  # unprotectedAttrs
+        fields.pop()
+    if len(fields) != 2:
+        raise der.damaged(part, "has too many or too few elements")
+    encrypted = read_encrypted(fields[1], "encrypted content")
+    cipher, vector = ciphers.read_cipher(*encrypted.algorithm.algorithm("content encryption"))
+    key = _find_content_key(fields[0], transport)
+    return ciphers.decrypt_cbc(cipher, key, vector, encrypted.content)
+
+
+def _find_content_key(recipients: der.Element, transport: Transport) -> bytes:
+    """The content's key, out of the recipient that the transport certificate is."""
+    part = "recipients"
+    for recipient in recipients.children(der.SET, part, 1):
+        if recipient.tag != der.SEQUENCE:  # not by a key pair, so not ours
+            continue
+        version, name, algorithm, encrypted_key = recipient.children(der.SEQUENCE, part, 4, 4)
+        _check_version(version, part)
+        if _is_meant(name, transport):
+            oid, parameters = algorithm.algorithm("key encryption")
+            return ciphers.decrypt_rsa(transport.key, oid, parameters, encrypted_key.octets(part))
+    raise MalformedError("certificate bundle is for another recipient")
+
+
+def _is_meant(name: der.Element, transport: Transport) -> bool:
+    part = "recipient"
+    if name.tag == 0x80:
+        return name.content == transport.key_id
+    issuer, serial = name.children(der.SEQUENCE, part, 2, 2)
+    return (issuer.whole, serial.whole) == (transport.issuer, transport.serial)
+
+
+def _check_version(element: der.Element, part: str) -> None:
+    if element.integer(part) not in VERSIONS:
+        raise der.damaged(part, "has an unknown version")

@@ -1,0 +1,157 @@
+"""Encryption by password as PKCS#12 knows it: the old schemes of its own (RFC 7292), and PBES2 (RFC
+8018).
+
+The platform's bundles have an empty password, so it protects nothing; it is spelled in two ways,
+which lead to different keys. A password here is always in the spelling of PKCS#12: UTF-16 with two
+zeros after it, or nothing at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Dict, NamedTuple, Tuple
+
+from lightinit.errors import MalformedError
+from lightinit.formats.certificates import ciphers, der
+
+EMPTY, ABSENT = b"\0\0", b""
+FOR_KEY, FOR_VECTOR, FOR_MAC = 1, 2, 3
+MAX_ITERATIONS = 1000000
+
+PBES2 = "1.2.840.113549.1.5.13"
+PBKDF2 = "1.2.840.113549.1.5.12"
+HMACS: Dict[str, str] = {
+    "1.2.840.113549.2.7": "sha1",
+    "1.2.840.113549.2.8": "sha224",
+    "1.2.840.113549.2.9": "sha256",
+    "1.2.840.113549.2.10": "sha384",
+    "1.2.840.113549.2.11": "sha512",
+}
+# pbeWithSHA1And3-KeyTripleDES-CBC and pbeWithSHA1And2-KeyTripleDES-CBC, with the bytes of their
+# keys.
+TRIPLE_DES: Dict[str, int] = {"1.2.840.113549.1.12.1.3": 24, "1.2.840.113549.1.12.1.4": 16}
+# pbeWithSHA1And128BitRC2-CBC and pbeWithSHA1And40BitRC2-CBC.
+RC2: Dict[str, str] = {"1.2.840.113549.1.12.1.5": "RC2-128", "1.2.840.113549.1.12.1.6": "RC2-40"}
+
+
+class _Derivation(NamedTuple):
+    salt: bytes
+    iterations: int
+
+
+def decrypt(algorithm: der.Element, password: bytes, data: bytes) -> bytes:
+    """Decrypt what a password protects.
+
+    Args:
+        algorithm: the AlgorithmIdentifier, with salt and number of iterations in it.
+        password: ``EMPTY`` or ``ABSENT``.
+        data: the encrypted text.
+
+    Raises:
+        MalformedError: it is damaged, or uses what is unknown here; RC2 is unknown here.
+        ProvisioningError: the cipher is missing.
+    """
+    oid, parameters = algorithm.algorithm("password encryption")
+    if parameters is None:
+        raise der.damaged("password encryption", "has no parameters")
+    if oid == PBES2:
+        return _decrypt_pbes2(parameters, password, data)
+    if oid not in TRIPLE_DES:
+        raise ciphers.unknown_algorithm(oid)
+    part = "password encryption"
+    salt, iterations = parameters.children(der.SEQUENCE, part, 2, 2)
+    how = _Derivation(salt.octets(part), check_iterations(iterations, part))
+    key = derive("sha1", password, how.salt, how.iterations, FOR_KEY, TRIPLE_DES[oid])
+    vector = derive("sha1", password, how.salt, how.iterations, FOR_VECTOR, 8)
+    return ciphers.decrypt_cbc(
+        ciphers.CIPHERS[ciphers.DES_EDE3_CBC], (key + key[:8])[:24], vector, data
+    )
+
+
+def derive(
+    digest: str, password: bytes, salt: bytes, iterations: int, purpose: int, length: int
+) -> bytes:
+    """The key derivation of PKCS#12 (RFC 7292, appendix B.2).
+
+    Args:
+        digest: the hash, as hashlib calls it.
+        password: in the spelling of PKCS#12.
+        salt: the salt.
+        iterations: how often the hash is applied.
+        purpose: ``FOR_KEY``, ``FOR_VECTOR`` or ``FOR_MAC``.
+        length: the bytes that are wanted.
+    """
+    block = hashlib.new(digest).block_size
+    text = _repeat(salt, block) + _repeat(password, block)
+    result = b""
+    while len(result) < length:
+        last = hashlib.new(digest, bytes((purpose,)) * block + text).digest()
+        for _ in range(iterations - 1):
+            last = hashlib.new(digest, last).digest()
+        result += last
+        added = int.from_bytes((last * block)[:block], "big") + 1
+        text = b"".join(
+            ((int.from_bytes(text[at : at + block], "big") + added) % (1 << 8 * block)).to_bytes(
+                block, "big"
+            )
+            for at in range(0, len(text), block)
+        )
+    return result[:length]
+
+
+def check_iterations(element: der.Element, part: str) -> int:
+    """A number of iterations that is worth the wait.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    iterations = element.integer(part)
+    if not 1 <= iterations <= MAX_ITERATIONS:
+        raise MalformedError(
+            "certificate bundle asks for too much work",
+            part=part,
+            iterations=iterations,
+            limit=MAX_ITERATIONS,
+        )
+    return iterations
+
+
+def _decrypt_pbes2(parameters: der.Element, password: bytes, data: bytes) -> bytes:
+    part = "password encryption"
+    derivation, encryption = parameters.children(der.SEQUENCE, part, 2, 2)
+    cipher, vector = ciphers.read_cipher(*encryption.algorithm(part))
+    oid, inner = derivation.algorithm(part)
+    if oid != PBKDF2 or inner is None:
+        raise ciphers.unknown_algorithm(oid)
+    salt, iterations, *rest = inner.children(der.SEQUENCE, part, 2, 4)
+    how = _Derivation(salt.octets(part), check_iterations(iterations, part))
+    if rest and rest[0].tag == der.INTEGER and rest.pop(0).integer(part) != cipher.key_bytes:
+        raise der.damaged(part, "wants a key of another length")
+    digest = _read_prf(tuple(rest), part)
+    # PBKDF2 takes the password in UTF-8, where both spellings of the empty one are nothing.
+    key = hashlib.pbkdf2_hmac(
+        digest,
+        password.decode("utf-16-be").rstrip("\0").encode(),
+        how.salt,
+        how.iterations,
+        cipher.key_bytes,
+    )
+    return ciphers.decrypt_cbc(cipher, key, vector, data)
+
+
+def _read_prf(rest: Tuple[der.Element, ...], part: str) -> str:
+    if not rest:
+        return "sha1"
+    if len(rest) > 1:
+        raise der.damaged(part, "has too many elements")
+    oid, nothing = rest[0].algorithm(part)
+    der.expect_no_parameters(nothing, part)
+    if oid not in HMACS:
+        raise ciphers.unknown_algorithm(oid)
+    return HMACS[oid]
+
+
+def _repeat(data: bytes, block: int) -> bytes:
+    """``data`` as often as it takes to fill whole blocks; nothing stays nothing."""
+    size = (len(data) + block - 1) // block * block
+    return (data * size)[:size]

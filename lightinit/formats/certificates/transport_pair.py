@@ -1,0 +1,82 @@
+"""The transport certificate: to its key the platform encrypts what it sends this VM.
+
+A pair lives for as long as one bundle is fetched, in memory alone. The time is passed in.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightinit.formats.certificates import ciphers
+from lightinit.formats.certificates.x509 import read_fields
+
+SUBJECT = "LinuxTransport"
+KEY_BITS = 2048
+YEAR_S = 365 * 86400
+# From 2000 to 2050 at least: at boot this VM's clock may be years off, and the platform's is not.
+EARLIEST_S, LATEST_S = 946684800, 2524608000
+
+
+@dataclass(frozen=True)
+class Transport:
+    """A transport certificate and its key.
+
+    Attributes:
+        certificate: as DER.
+        issuer: its issuer's name, as DER.
+        serial: its serial number, as DER.
+        key_id: its subjectKeyIdentifier.
+        key: its private key, an object of ``cryptography``. A secret.
+    """
+
+    certificate: bytes
+    issuer: bytes
+    serial: bytes
+    key_id: bytes
+    key: Any = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        """The certificate as the platform wants it in a header: the body of its PEM on one line."""
+        return base64.b64encode(self.certificate).decode("ascii")
+
+
+def make_transport(now_s: float) -> Transport:
+    """A new pair: RSA, self-signed, with a subjectKeyIdentifier, by which the platform names the
+    recipient.
+
+    Args:
+        now_s: Unix time in seconds, right or wrong.
+
+    Raises:
+        ProvisioningError: ``cryptography`` is missing.
+    """
+    engine = ciphers.backend()
+    from datetime import datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509.oid import NameOID
+
+    now_s = min(max(now_s, 0), 2 * LATEST_S)
+    epoch = datetime(1970, 1, 1)
+    key: Any = rsa.generate_private_key(65537, KEY_BITS, engine)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(epoch + timedelta(seconds=int(min(now_s - 10 * YEAR_S, EARLIEST_S))))
+        .not_valid_after(epoch + timedelta(seconds=int(max(now_s + 10 * YEAR_S, LATEST_S))))
+        .add_extension(key_id, critical=False)
+    )
+    certificate = builder.sign(key, hashes.SHA256(), engine).public_bytes(Encoding.DER)
+    fields = read_fields(certificate)
+    return Transport(certificate, fields.issuer, fields.serial, key_id.digest, key)

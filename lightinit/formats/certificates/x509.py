@@ -1,0 +1,104 @@
+"""x509 certificates, as far as keys are taken from them and put beside them.
+
+Pure: bytes in, text out. ``cryptography`` is imported only when there is a certificate to read:
+most VMs get plain keys, and the import would cost every first boot more than all the rest of this
+floor.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, NamedTuple
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats.certificates import ciphers, der
+
+
+class Fields(NamedTuple):
+    """Of a certificate, as DER each: its serial number, its issuer's name, and its public key
+    (SubjectPublicKeyInfo).
+    """
+
+    serial: bytes
+    issuer: bytes
+    public_key: bytes
+
+
+def read_fields(certificate: bytes) -> Fields:
+    """Take a certificate apart, as far as it is needed here (RFC 5280, 4.1).
+
+    Args:
+        certificate: as DER.
+
+    Raises:
+        MalformedError: it is no certificate.
+    """
+    part = "certificate"
+    signed = der.read(certificate, part).children(der.SEQUENCE, part, 3, 3)[0]
+    fields = signed.children(der.SEQUENCE, part, 6)
+    if fields[0].tag == 0xA0:  # the version, absent in the first one
+        fields.pop(0)
+    if len(fields) < 6 or fields[0].tag != der.INTEGER or fields[5].tag != der.SEQUENCE:
+        raise der.damaged(part, "is of another kind")
+    return Fields(fields[0].whole, fields[2].whole, fields[5].whole)
+
+
+def find_thumbprint(certificate: bytes) -> str:
+    """What the platform calls a certificate by: the SHA-1 of its DER, in upper-case hex."""
+    import hashlib
+
+    return hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - a name, not a protection
+
+
+def to_pem(label: str, data: bytes) -> str:
+    """DER as PEM (RFC 7468).
+
+    Args:
+        label: what it is, such as ``CERTIFICATE``.
+        data: the DER.
+    """
+    text = base64.b64encode(data).decode("ascii")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "".join(
+        line + "\n"
+        for line in ["-----BEGIN %s-----" % label] + lines + ["-----END %s-----" % label]
+    )
+
+
+def public_key_line(certificate: bytes) -> str:
+    """The public key of an x509 certificate as a line for authorized_keys (``type base64``).
+
+    The certificate's dates, issuer and signature are not looked at: the platform vouches for the
+    key, not the certificate.
+
+    Args:
+        certificate: as DER.
+
+    Raises:
+        MalformedError: it is no certificate, holds a key that SSH does not know, or
+            ``cryptography`` is missing.
+    """
+    try:
+        backend = ciphers.backend()
+    except ProvisioningError as error:
+        raise MalformedError(
+            "x509 certificate cannot be read without python cryptography",
+            error=error.reason,
+            hint="install it, or give the key in OpenSSH form",
+        ) from error
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.x509 import load_der_x509_certificate
+
+    try:
+        key: Any = load_der_x509_certificate(certificate, backend).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise MalformedError("x509 certificate cannot be read", error=error) from error
+    try:
+        line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
+        raise MalformedError(
+            "x509 certificate holds a key that ssh does not know",
+            type=type(key).__name__.strip("_"),
+        ) from error
+    return str(line.decode("ascii"))

@@ -1,0 +1,1 @@
+"""What DHCP clients write about a lease, as bytes."""

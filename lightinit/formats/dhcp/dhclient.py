@@ -1,0 +1,200 @@
+"""Reads the lease file of dhclient (ISC): a log of ``lease { … }`` declarations, the newest last.
+
+Pure: bytes in, leases out. The grammar is that of dhclient.leases(5) and dhclient.conf(5); the
+forms of values are those that the client's own printer emits, with what older releases and other
+distributions' patches do differently.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from lightinit.formats.dhcp import options
+from lightinit.model import Lease, Route
+
+WIRESERVER_NAMES = ("unknown-245", "option-245", "private-245", "private_245")
+ROUTE_NAMES = (
+    "rfc3442-classless-static-routes",
+    "classless-static-routes",
+    "unknown-121",
+    "option-121",
+    "ms-classless-static-routes",
+    "unknown-249",
+    "option-249",
+)
+
+# A token: a quoted string as it stands, quotes and escapes included; or one of { } ; or a word.
+Token = str
+Statement = List[Token]
+
+_BLANK_OR_COMMENT = re.compile(r"(?:\s+|#[^\n]*)+")
+_WORD = re.compile(r"[^\s{};\"#]+")
+# What the client prints after a closing quote. Anything else there means that the quote belongs to
+# the string: releases before 4 printed a byte 0x22 as it is.
+_AFTER_STRING = re.compile(r"[ \t]*(?:[;,{}\n#]|\Z)")
+_QUOTE_OR_ESCAPE = re.compile(r'"|\\.', re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
+
+
+def read_dhclient(
+    data: bytes, now_s: float, source: str = "", interface: Optional[str] = None
+) -> Tuple[Lease, ...]:
+    """The unexpired leases in a dhclient lease file.
+
+    A block that is not closed was cut in the middle and does not count, nor does one whose date
+    cannot be read; ``lease6`` blocks are passed over.
+
+    Args:
+        data: the file's bytes.
+        now_s: Unix time in seconds; a lease that ends at or before it is left out.
+        source: the file's path, to be noted in the leases.
+        interface: the interface's name if the file's name says it; what a block says itself comes
+            first.
+
+    Returns:
+        For each interface the last unexpired block, in the order of the file, so the newest is
+        last.
+    """
+    found: Dict[Optional[str], Lease] = {}
+    for block in _blocks(_tokens(data.decode("latin-1"))):
+        lease = _lease(block, source, interface)
+        if lease is not None and (lease.expires_s is None or lease.expires_s > now_s):
+            found.pop(lease.interface, None)
+            found[lease.interface] = lease
+    return tuple(found.values())
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    at = 0
+    while at < len(text):
+        skipped = _BLANK_OR_COMMENT.match(text, at)
+        if skipped:
+            at = skipped.end()
+            continue
+        if text[at] in "{};":
+            yield text[at]
+            at += 1
+            continue
+        end = _token_end(text, at)
+        if end is None:
+            return  # a string that never ends: the file was cut inside it
+        yield text[at:end]
+        at = end
+
+
+def _token_end(text: str, at: int) -> Optional[int]:
+    if text[at] == '"':
+        return _string_end(text, at)
+    return _WORD.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _string_end(text: str, start: int) -> Optional[int]:
+    for special in _QUOTE_OR_ESCAPE.finditer(text, start + 1):
+        if special.group() == '"' and _AFTER_STRING.match(text, special.end()):
+            return special.end()
+    return None
+
+
+def _blocks(tokens: Iterator[Token]) -> Iterator[List[Statement]]:
+    """The statements of each complete ``lease { … }``; other declarations, nested ones too, are
+    passed over.
+    """
+    depth = 0
+    statement: Statement = []
+    block: Optional[List[Statement]] = None
+    for word in tokens:
+        if word == "{" and statement[-1:] == ["lease"]:
+            # Also inside another block or after half a statement: the client was killed while it
+            # wrote that one, and began anew.
+            depth, block, statement = 1, [], []
+        elif word == "{":
+            depth, statement = depth + 1, []
+        elif word == "}":
+            depth, statement = max(depth - 1, 0), []
+            if depth == 0 and block is not None:
+                yield block
+            block = block if depth else None
+        elif word == ";":
+            if block is not None and depth == 1 and statement:
+                block.append(statement)
+            statement = []
+        else:
+            statement.append(word)
+
+
+def _lease(block: List[Statement], source: str, interface: Optional[str]) -> Optional[Lease]:
+    address, expires_s = "", None
+    given: Dict[str, List[Token]] = {}
+    for statement in block:
+        name, values = statement[0], statement[1:]
+        if name == "option" and values:
+            given[values[0]] = values[1:]
+        elif name == "interface" and values:
+            interface = options.interface_from_text(_text(values[0])) or interface
+        elif name == "fixed-address":
+            address = (options.addresses_from_text(" ".join(values)) or ("",))[0]
+        elif name == "expire" and values != ["never"]:
+            expires_s = _time(values)
+            if expires_s is None:
+                return None
+    if not address:
+        return None
+    wireservers = [_wireserver(given[name]) for name in WIRESERVER_NAMES if name in given]
+    routes = [_routes(given[name]) for name in ROUTE_NAMES if name in given]
+    return Lease(
+        client="dhclient",
+        address=address,
+        interface=interface,
+        source=source,
+        expires_s=expires_s,
+        wireserver=next((found for found in wireservers if found), None),
+        routers=options.addresses_from_text(" ".join(given.get("routers", []))),
+        routes=next((found for found in routes if found), ()),
+    )
+
+
+def _time(values: List[Token]) -> Optional[float]:
+    if values and values[0] == "epoch":
+        seconds = values[1] if len(values) == 2 else ""
+        return float(seconds) if re.match(r"[0-9]{1,15}\Z", seconds) else None
+    return options.time_from_date(" ".join(values))
+
+
+def _wireserver(values: List[Token]) -> Optional[str]:
+    if len(values) == 1 and values[0].startswith('"'):
+        # As the client escapes it; failing that, with each backslash that starts no octal escape
+        # taken for a byte.
+        for lone_backslash in (False, True):
+            raw = _unescape(values[0][1:-1], lone_backslash)
+            if len(raw) == 4:
+                return options.wireserver_from_bytes(raw)
+            text = options.wireserver_from_text(raw.decode("latin-1"))
+            if text:
+                return text
+        return None
+    return options.wireserver_from_text("".join(values))
+
+
+def _routes(values: List[Token]) -> Tuple[Route, ...]:
+    if len(values) == 1 and values[0].startswith('"'):
+        return options.routes_from_bytes(_unescape(values[0][1:-1], False))
+    return options.routes_from_text(" ".join(values))
+
+
+def _text(token: Token) -> str:
+    if not token.startswith('"'):
+        return token
+    return _unescape(token[1:-1], False).decode("utf-8", "replace")
+
+
+def _unescape(text: str, lone_backslash: bool) -> bytes:
+    def byte(matched: "re.Match[str]") -> str:
+        octal, hexadecimal, other = matched.groups()
+        if octal:
+            return chr(int(octal, 8) & 0xFF)
+        if lone_backslash and (hexadecimal or other not in '"\\'):
+            return str(matched.group(0))
+        return chr(int(hexadecimal, 16)) if hexadecimal else str(other)
+
+    return _ESCAPE.sub(byte, text).encode("latin-1")

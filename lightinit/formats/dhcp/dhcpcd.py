@@ -1,0 +1,111 @@
+"""Reads the lease file of dhcpcd: the server's last acknowledgement, the raw BOOTP packet as it
+came.
+
+Pure: bytes in, lease out. The layout is that of RFC 2131 section 2; options that were split are
+joined as RFC 3396 says, and those that moved into the fields ``file`` and ``sname`` (option 52) are
+found there.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Dict, Optional, Tuple
+
+from lightinit.errors import MalformedError
+from lightinit.formats.dhcp import options
+from lightinit.model import Lease
+
+BOOT_REPLY = 2
+MESSAGE_ACK = 5
+YOUR_ADDRESS_AT = 16
+SNAME_AT, FILE_AT, COOKIE_AT, OPTIONS_AT = 44, 108, 236, 240
+MAGIC_COOKIE = b"\x63\x82\x53\x63"
+PAD, END = 0, 255
+
+
+def read_dhcpcd(
+    data: bytes,
+    now_s: float,
+    source: str = "",
+    interface: Optional[str] = None,
+    written_s: Optional[float] = None,
+) -> Tuple[Lease, ...]:
+    """The lease in a dhcpcd lease file.
+
+    Args:
+        data: the file's bytes.
+        now_s: Unix time in seconds; a lease that ends at or before it is left out.
+        source: the file's path, to be noted in the lease.
+        interface: the interface's name; the packet does not say it, the file's name does.
+        written_s: Unix time of the file's last change: the packet says only how long the lease
+            lasts.
+
+    Returns:
+        The lease, or nothing when it has ended.
+
+    Raises:
+        MalformedError: this is no acknowledgement with an address, or it was cut inside an option.
+    """
+    if len(data) < OPTIONS_AT:
+        raise MalformedError("dhcp packet is too short", path=source, length_bytes=len(data))
+    if data[0] != BOOT_REPLY or data[COOKIE_AT:OPTIONS_AT] != MAGIC_COOKIE:
+        raise MalformedError("not a dhcp reply", path=source)
+    found = _all_options(data, source)
+    if found.get(options.OPTION_MESSAGE_TYPE, bytes([MESSAGE_ACK])) != bytes([MESSAGE_ACK]):
+        raise MalformedError("dhcp packet is no acknowledgement", path=source)
+    address = options.lease_address(socket.inet_ntoa(data[YOUR_ADDRESS_AT : YOUR_ADDRESS_AT + 4]))
+    if address is None:
+        raise MalformedError("lease has no address", path=source)
+    lifetime = found.get(options.OPTION_LEASE_TIME, b"")
+    lifetime_text = str(int.from_bytes(lifetime, "big")) if len(lifetime) == 4 else ""
+    expires_s = options.lifetime_end_s(lifetime_text, written_s)
+    if expires_s is not None and expires_s <= now_s:
+        return ()
+    # RFC 3442 has 121; 249 is the same under its older number and counts where 121 says nothing.
+    routes = options.routes_from_bytes(
+        found.get(options.OPTION_CLASSLESS_ROUTES, b"")
+    ) or options.routes_from_bytes(found.get(options.OPTION_MS_CLASSLESS_ROUTES, b""))
+    return (
+        Lease(
+            client="dhcpcd",
+            address=address,
+            interface=interface,
+            source=source,
+            expires_s=expires_s,
+            wireserver=options.wireserver_from_bytes(found.get(options.OPTION_WIRESERVER)),
+            routers=options.addresses_from_bytes(found.get(options.OPTION_ROUTER, b"")),
+            routes=routes,
+        ),
+    )
+
+
+def _all_options(data: bytes, source: str) -> Dict[int, bytes]:
+    found: Dict[int, bytes] = {}
+    _add_options(found, data[OPTIONS_AT:], source)
+    overload = found.get(options.OPTION_OVERLOAD, b"\0")
+    if overload in (b"\x01", b"\x03"):  # RFC 3396, section 5: first `file`, then `sname`
+        _add_options(found, data[FILE_AT:COOKIE_AT], source)
+    if overload in (b"\x02", b"\x03"):
+        _add_options(found, data[SNAME_AT:FILE_AT], source)
+    return found
+
+
+def _add_options(found: Dict[int, bytes], field: bytes, source: str) -> None:
+    """Add the options in ``field`` to those ``found``, joining the pieces of one that was split.
+
+    The field may end without its end mark: some servers leave it out, and every option up to there
+    is whole.
+    """
+    at = 0
+    while at < len(field):
+        code = field[at]
+        if code == END:
+            return
+        if code == PAD:
+            at += 1
+            continue
+        if at + 1 >= len(field) or at + 2 + field[at + 1] > len(field):
+            raise MalformedError("dhcp packet is cut inside an option", path=source, option=code)
+        end = at + 2 + field[at + 1]
+        found[code] = found.get(code, b"") + field[at + 2 : end]
+        at = end

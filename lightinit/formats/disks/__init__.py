@@ -1,0 +1,1 @@
+"""Partition tables, file system signatures and mount tables, as bytes."""

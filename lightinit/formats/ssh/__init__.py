@@ -1,0 +1,1 @@
+"""Keys and the configuration of SSH servers, as text."""

@@ -1,0 +1,1 @@
+"""Accounts, passwords and privileges on the machine."""

@@ -1,0 +1,1 @@
+"""What Azure's host reads from inside the machine."""

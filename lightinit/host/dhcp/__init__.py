@@ -1,0 +1,1 @@
+"""DHCP clients: their leases, and how to have them renewed."""

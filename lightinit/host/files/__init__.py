@@ -1,0 +1,1 @@
+"""Text files, and files in users' homes."""

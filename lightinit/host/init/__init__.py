@@ -1,0 +1,1 @@
+"""The init system, and other agents that it starts."""

@@ -1,0 +1,1 @@
+"""Interfaces, events of the network, and HTTP."""

@@ -1,0 +1,1 @@
+"""The SSH server that is there, and its files."""

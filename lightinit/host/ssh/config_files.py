@@ -1,0 +1,66 @@
+"""The files of sshd's configuration. What stands in them is not known here."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.files.text import read_text_file, write_text_file
+from lightinit.host.system import System
+
+CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+# Of several files the first one's word counts: this name comes before those that images and other
+# agents use.
+DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
+
+
+def find_config(system: System) -> Optional[str]:
+    """The sshd_config that sshd reads: the administrator's, or else the vendor's; None when there
+    is none.
+    """
+    return next((path for path in CONFIGS if system.exists(path)), None)
+
+
+def absolute(pattern: str) -> str:
+    """The pattern of an Include as a path: relative ones are below /etc/ssh."""
+    return pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
+
+
+def list_included(system: System, pattern: str) -> List[Tuple[str, str]]:
+    """(path, text) of the files that the pattern of an Include names, in sshd's order."""
+    return [(name, system.read_text(name)) for name in system.glob(absolute(pattern))]
+
+
+def read_included(system: System, pattern: str) -> List[str]:
+    """The texts of the files that the pattern of an Include names, in sshd's order."""
+    return [text for _, text in list_included(system, pattern)]
+
+
+def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
+    """Replace files, or remove those whose text is None. What is there keeps its owner and mode.
+
+    Returns:
+        What was there of those that changed: given back to this function, it undoes the change.
+
+    Raises:
+        ProvisioningError: a file could not be read or written; all of them are as they were.
+    """
+    before: Dict[str, Optional[str]] = {}
+    try:
+        for path, text in texts.items():
+            there = read_text_file(system, path)
+            if there == text:
+                continue
+            before[path] = there
+            if text is None:
+                system.remove(path)
+            else:
+                write_text_file(system, path, text)
+    except ProvisioningError:
+        for path, there in before.items():
+            if there is None:
+                system.remove(path)
+            elif read_text_file(system, path) != there:
+                write_text_file(system, path, there)
+        raise
+    return before

@@ -1,0 +1,126 @@
+"""Run-once marks. A mark is written after its step has succeeded, never before, so a step that
+failed or was cut off has none and runs again. What a step must not begin twice, even if it fails or
+is cut off, it marks itself, before it begins.
+
+Marks of frequency ``instance`` lie with their instance, so a new instance id starts without any;
+those of frequency ``once`` lie beside all instances; those of frequency ``boot`` lie in /run and
+name the boot that they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
+
+from lightinit import __version__
+from lightinit.errors import MalformedError
+from lightinit.host.system import System
+from lightinit.model import Frequency, Outcome
+
+LOG = logging.getLogger("lightinit.marks")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a mark says: when its step ended (ISO 8601, UTC), how long it took, and what came of
+    it.
+    """
+
+    name: str
+    finished: str
+    duration_s: float
+    version: str
+    message: str = ""
+    warnings: Tuple[str, ...] = ()
+
+
+class Semaphores:
+    """The marks that count for one instance in one boot.
+
+    Args:
+        system: the machine.
+        folder: that instance's directory, as the VM sees it.
+        boot_id: the kernel's id of this boot.
+    """
+
+    def __init__(self, system: System, folder: str, boot_id: str) -> None:
+        self._system = system
+        self._boot_id = boot_id
+        self._folders = {
+            Frequency.INSTANCE: folder + "/sem",
+            Frequency.ONCE: "/var/lib/lightinit/sem",
+            Frequency.BOOT: "/run/lightinit/sem",
+        }
+
+    def path(self, name: str, frequency: Frequency) -> str:
+        """Where the mark of step ``name`` (such as ``stage.fetch``) is."""
+        return "%s/%s" % (self._folders[frequency], name)
+
+    def find(self, name: str, frequency: Frequency) -> Optional[Mark]:
+        """The mark of ``name``, or None when the step has to run. A damaged mark is none."""
+        path = self.path(name, frequency)
+        try:
+            data = json.loads(self._system.read(path).decode("utf-8"))
+            if frequency is Frequency.BOOT and data.get("boot_id") != self._boot_id:
+                return None
+            return Mark(
+                str(data["name"]),
+                str(data["finished"]),
+                float(data["duration_s"]),
+                str(data["version"]),
+                str(data.get("message", "")),
+                tuple(str(text) for text in data.get("warnings", ())),
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            MalformedError,
+        ) as error:
+            LOG.warning("%s is damaged (%s): its step runs again", path, error)
+            return None
+
+    def write(
+        self, name: str, frequency: Frequency, duration_s: float, outcome: Outcome, now_s: float
+    ) -> None:
+        """Leave the mark of a step that has just succeeded.
+
+        Raises:
+            ProvisioningError: it could not be written; the step will run again.
+        """
+        data: Dict[str, Any] = {
+            "name": name,
+            "frequency": frequency.value,
+            "boot_id": self._boot_id,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s)),
+            "duration_s": round(duration_s, 6),
+            "version": __version__,
+            "message": outcome.message,
+            "warnings": list(outcome.warnings),
+        }
+        self._system.write(
+            self.path(name, frequency),
+            (json.dumps(data, indent=1) + "\n").encode("utf-8"),
+            durable=frequency is not Frequency.BOOT,
+        )
+
+    def forget(self, name: str, frequency: Frequency) -> None:
+        """Take a mark away, so that its step runs again; and before it those that the step has left
+        of its own.
+
+        Their names begin with that of the step's mark and a plus sign, and they lie with the
+        instance.
+        """
+        folder = self._folders[Frequency.INSTANCE]
+        for found in self._system.list_dir(folder):
+            if found.startswith(name + "+"):
+                self._system.remove("%s/%s" % (folder, found))
+        self._system.remove(self.path(name, frequency))

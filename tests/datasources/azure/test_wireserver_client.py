@@ -1,0 +1,379 @@
+"""The WireServer client, over a transport that answers from a list and a clock that moves only in
+sleep().
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+import pytest
+
+from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.errors import MalformedError, ProvisioningError, TransientError
+from lightinit.host.network.http import Answer
+from lightinit.retry import RetryPolicy
+from tests.lib.scratch import ScriptedClock
+from tests.lib.transport import GOAL_STATE, FakeTransport, Sent, middle, ok, status
+
+GOAL = ok(GOAL_STATE % 1)
+DONE = ok()
+HEADERS = {"x-ms-version": "2012-11-30", "x-ms-agent-name": "agent/1"}
+POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s=100.0)
+
+
+def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
+    transport, clock = FakeTransport(*steps), ScriptedClock()
+    wireserver = WireServerClient(
+        transport,  # type: ignore[arg-type]
+        "10.1.2.3",
+        clock,
+        POLICY,
+        POLICY,
+        agent="agent/1",
+        random=middle,
+    )
+    return wireserver, transport, clock
+
+
+def what(transport: FakeTransport) -> List[str]:
+    return [sent.method + " " + sent.url.replace("http://10.1.2.3", "") for sent in transport.sent]
+
+
+def test_the_goal_state() -> None:
+    wireserver, transport, clock = make(GOAL)
+    state = wireserver.fetch_goal_state()
+    assert (state.incarnation, state.container_id, state.role_instance_id) == (
+        "1",
+        "container-1",
+        "role-1",
+    )
+    assert transport.sent == [
+        Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 10.0, True)
+    ]
+    assert clock.sleeps == []
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        status(403),
+        status(408),
+        status(410),
+        status(429),
+        status(500),
+        status(503),
+        TransientError("request timed out"),
+        MalformedError("answer is a redirect"),
+        ok(b"<GoalState>"),
+        ok(b""),
+        ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")),
+        status(202),
+        status(204),
+        status(103),
+    ],
+    ids=str,
+)
+def test_what_passes_is_tried_again(passing: Any) -> None:
+    wireserver, transport, clock = make(passing, passing, GOAL)
+    assert wireserver.fetch_goal_state().incarnation == "1"
+    assert clock.sleeps == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("code", [400, 401, 405])
+def test_what_is_final_while_fetching(code: int) -> None:
+    wireserver, transport, clock = make(status(code))
+    with pytest.raises(
+        ProvisioningError, match="wireserver refused the request .*status=%d" % code
+    ):
+        wireserver.fetch_goal_state()
+    assert clock.sleeps == []
+
+
+def test_a_missing_role_instance_is_waited_for_until_the_deadline_but_garbage_is_not() -> None:
+    wireserver, transport, clock = make(ok((GOAL_STATE % 1).replace(b"RoleInstance>", b"Other>")))
+    with pytest.raises(ProvisioningError, match="goal state has no role instance yet"):
+        wireserver.fetch_goal_state()
+    assert sum(clock.sleeps) > 90.0
+    wireserver, transport, clock = make(ok(b"<!DOCTYPE x><GoalState/>"))
+    with pytest.raises(ProvisioningError, match="xml document has a document type"):
+        wireserver.fetch_goal_state()
+    assert len(transport.sent) >= 5 and sum(clock.sleeps) < 60.0
+
+
+def test_with_a_slash_where_it_is_not_found_without() -> None:
+    wireserver, transport, clock = make(status(404), GOAL, GOAL, DONE)
+    wireserver.fetch_goal_state()
+    wireserver.report_ready()
+    assert what(transport) == [
+        "GET /machine?comp=goalstate",
+        "GET /machine/?comp=goalstate",
+        "GET /machine/?comp=goalstate",
+        "POST /machine/?comp=health",
+    ]
+    assert clock.sleeps == []
+
+
+def test_neither_way_found_is_tried_again_both_ways() -> None:
+    wireserver, transport, clock = make(status(404), status(404), status(404), GOAL)
+    wireserver.fetch_goal_state()
+    assert what(transport) == ["GET /machine?comp=goalstate", "GET /machine/?comp=goalstate"] * 2
+    assert clock.sleeps == [1.0]
+
+
+REDIRECT = MalformedError("answer is a redirect", status=301)
+
+
+@pytest.mark.parametrize("refusal", [status(400), status(404), status(405), REDIRECT], ids=str)
+@pytest.mark.parametrize("known", ["/machine?", "/machine/?"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_other_form_of_the_path(refusal: Any, known: str, method: str) -> None:
+    def picky(sent: Sent) -> Answer:
+        if sent.method == method and known not in sent.url:
+            if isinstance(refusal, BaseException):
+                raise refusal
+            return status(refusal.status)
+        return GOAL if sent.method == "GET" else DONE
+
+    wireserver, transport, clock = make(picky)
+    wireserver.report_ready()
+    wireserver.report_ready()
+    assert clock.sleeps == []
+    assert [sent.method for sent in transport.sent[-2:]][-1] == "POST"
+
+
+@pytest.mark.parametrize(
+    "first, second, told",
+    [
+        (status(400), status(404), "status=400"),
+        (status(404), status(400), "status=400"),
+        (status(405), REDIRECT, "status=405"),
+        (REDIRECT, status(404), "status=404"),
+        (REDIRECT, REDIRECT, "a redirect"),
+    ],
+    ids=str,
+)
+def test_of_two_refusals_the_one_that_says_more_is_told(first: Any, second: Any, told: str) -> None:
+    steps = iter([first, second] * 99)
+
+    def answer(sent: Sent) -> Answer:
+        step = next(steps)
+        if isinstance(step, BaseException):
+            raise step
+        assert isinstance(step, Answer)
+        return step
+
+    wireserver, transport, clock = make(answer)
+    with pytest.raises(ProvisioningError, match=told):
+        wireserver.fetch_goal_state()
+
+
+def test_one_refusal_does_not_move_it_to_a_path_that_never_works() -> None:
+    refused: List[Sent] = []
+
+    def answer(sent: Sent) -> Answer:
+        if "/machine/?" in sent.url:
+            return status(503)
+        if not refused:
+            refused.append(sent)
+            return status(400)
+        return GOAL if sent.method == "GET" else DONE
+
+    wireserver, transport, clock = make(answer)
+    wireserver.report_ready()
+    assert clock.sleeps == [1.0]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        status(400),
+        status(401),
+        status(418),
+        status(202),
+        status(204),
+        status(102),
+        ok(b"<html>"),
+        ok(b""),
+        ok((GOAL_STATE % 1).replace(b"Incarnation", b"Other")),
+        REDIRECT,
+    ],
+    ids=str,
+)
+def test_while_reporting_no_answer_to_the_goal_state_is_final(odd: Any) -> None:
+    def given() -> Answer:
+        if isinstance(odd, BaseException):
+            raise odd
+        assert isinstance(odd, Answer)
+        return odd
+
+    clock: ScriptedClock
+
+    def at_last(sent: Sent) -> Answer:
+        return DONE if sent.method == "POST" else GOAL if clock.now_s >= 1090.0 else given()
+
+    wireserver, transport, clock = make(at_last)
+    wireserver.report_ready()
+    assert transport.sent[-1].method == "POST"
+    wireserver, transport, clock = make(lambda sent: given())
+    with pytest.raises(ProvisioningError):
+        wireserver.report_ready()
+    assert 94.0 < sum(clock.sleeps) < 100.0 and len(transport.sent) < 50
+
+
+def test_an_unusable_endpoint_is_final_even_while_reporting() -> None:
+    wireserver, transport, clock = make(ProvisioningError("url is not usable"))
+    with pytest.raises(ProvisioningError, match="url is not usable"):
+        wireserver.report_ready()
+    assert clock.sleeps == []
+
+
+def test_a_report_throttled_beyond_the_deadline_has_a_last_attempt() -> None:
+    wireserver, transport, clock = make(GOAL, status(503, 600.0), GOAL, DONE)
+    wireserver.report_ready()
+    assert clock.sleeps == [95.0]
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204])
+def test_ready(code: int) -> None:
+    wireserver, transport, clock = make(GOAL, status(code))
+    wireserver.report_ready()
+    assert what(transport) == ["GET /machine?comp=goalstate", "POST /machine?comp=health"]
+    report = transport.sent[1]
+    assert report.headers == {**HEADERS, "Content-Type": "text/xml;charset=utf-8"}
+    assert report.want_body is False
+    assert report.body is not None and b"<State>Ready</State>" in report.body
+    assert b"<GoalStateIncarnation>1</GoalStateIncarnation>" in report.body
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 405, 409, 410, 429, 500, 503])
+def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) -> None:
+    refusals = [status(code)] * (2 if code in (400, 404, 405) else 1)  # these are asked both ways
+    wireserver, transport, clock = make(GOAL, *refusals, ok(GOAL_STATE % 2), DONE)
+    wireserver.report_ready()
+    bodies = [sent.body for sent in transport.sent if sent.method == "POST"]
+    assert b"<GoalStateIncarnation>1<" in (bodies[0] or b"") and b"<GoalStateIncarnation>2<" in (
+        bodies[-1] or b""
+    )
+    assert [sent.method for sent in transport.sent[-2:]] == ["GET", "POST"]
+    assert clock.sleeps == [1.0]
+
+
+def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> (
+    None
+):
+    wireserver, transport, clock = make(status(503), GOAL, status(409), GOAL, DONE)
+    seen: List[List[str]] = []
+    wireserver.report_ready(lambda: seen.append([sent.method for sent in transport.sent]))
+    assert seen == [["GET", "GET"], ["GET", "GET", "POST", "GET"]]
+
+
+def test_what_cannot_come_before_a_report_keeps_it_from_being_sent() -> None:
+    def fail() -> None:
+        raise ProvisioningError("file cannot be written")
+
+    wireserver, transport, clock = make(GOAL, DONE)
+    with pytest.raises(ProvisioningError, match="file cannot be written"):
+        wireserver.report_ready(fail)
+    assert what(transport) == ["GET /machine?comp=goalstate"]
+
+
+def unanswered() -> TransientError:
+    error = TransientError("connection reset")
+    error.was_sent = True
+    return error
+
+
+def test_the_caller_is_asked_whether_to_stop_after_a_lost_answer_and_between_attempts() -> None:
+    asked: List[Tuple[int, bool]] = []
+
+    def enough(lost: bool) -> bool:
+        asked.append((len(transport.sent), lost))
+        return len(asked) == 4
+
+    refused = TransientError("connection refused")
+    wireserver, transport, clock = make(unanswered(), GOAL, refused, GOAL, unanswered(), GOAL, DONE)
+    assert wireserver.report_ready(is_enough=enough) is False
+    # After the goal state that did not come, after the report that was not sent, after the lost
+    # answer, and a pause later.
+    assert asked == [(1, False), (3, False), (5, True), (5, True)]
+    assert len(transport.sent) == 5 and clock.sleeps == [1.0, 2.0, 4.0]
+
+
+def test_nobody_is_asked_whether_it_is_enough_when_it_goes_well() -> None:
+    wireserver, transport, clock = make(GOAL, DONE)
+    assert wireserver.report_ready(is_enough=lambda lost: True) is True
+    assert len(transport.sent) == 2
+
+
+def test_throttling_is_honoured() -> None:
+    wireserver, transport, clock = make(GOAL, status(429, 9.0), status(503, 5.0), GOAL, DONE)
+    wireserver.report_ready()
+    assert clock.sleeps == [9.0, 5.0]
+
+
+def test_a_report_that_is_never_taken_ends_at_the_deadline() -> None:
+    wireserver, transport, clock = make(lambda sent: GOAL if sent.method == "GET" else status(409))
+    with pytest.raises(ProvisioningError) as caught:
+        wireserver.report_ready()
+    assert caught.value.reason == "wireserver refused the health report"
+    assert caught.value.details["status"] == "409" and 90.0 < sum(clock.sleeps) < 100.0
+
+
+def test_not_ready_says_less_after_two_500s() -> None:
+    def picky(sent: Sent) -> Answer:
+        if sent.method == "GET":
+            return GOAL
+        return status(500) if b"long" in (sent.body or b"") else DONE
+
+    wireserver, transport, clock = make(picky)
+    wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
+    bodies = [sent.body or b"" for sent in transport.sent if sent.method == "POST"]
+    assert [b"a long story" in body for body in bodies] == [True, True, False]
+    assert (
+        b"<SubStatus>ProvisioningFailed</SubStatus><Description>brief</Description>" in bodies[-1]
+    )
+
+
+def test_other_errors_do_not_make_it_say_less() -> None:
+    wireserver, transport, clock = make(
+        GOAL, status(503), GOAL, status(429), GOAL, status(410), GOAL, DONE
+    )
+    wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
+    assert all(
+        b"a long story" in (sent.body or b"") for sent in transport.sent if sent.method == "POST"
+    )
+
+
+def test_versions() -> None:
+    wireserver, transport, clock = make(
+        status(503),
+        ok(
+            b"<Versions><Preferred><Version>2015-04-05</Version></Preferred>"
+            b"<Supported><Version>2012-11-30</Version>"
+            b"</Supported></Versions>"
+        ),
+    )
+    assert wireserver.fetch_versions() == ("2015-04-05", "2012-11-30")
+    assert what(transport) == ["GET /?comp=versions"] * 2
+
+
+@pytest.mark.parametrize(
+    "endpoint, url, ours",
+    [
+        ("168.63.129.16", "http://168.63.129.16:80/machine/a%2Db?comp=certificates", True),
+        ("168.63.129.16:80", "http://168.63.129.16/machine", True),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080/x", True),
+        ("127.0.0.1:8080", "http://127.0.0.1/x", False),
+        ("168.63.129.16", "http://168.63.129.16:8080/x", False),
+        ("168.63.129.16", "https://168.63.129.16/x", False),
+        ("168.63.129.16", "http://168.63.129.16@evil.example/x", False),
+        ("168.63.129.16", "http://168.63.129.16.evil.example/x", False),
+        ("168.63.129.16", "http://evil.example/168.63.129.16", False),
+        ("168.63.129.16", "//168.63.129.16/x", False),
+        ("168.63.129.16", "http://[", False),
+        ("168.63.129.16", "", False),
+    ],
+)
+def test_which_urls_are_the_wireservers_own(endpoint: str, url: str, ours: bool) -> None:
+    transport: Any = FakeTransport(GOAL)
+    assert WireServerClient(transport, endpoint, ScriptedClock()).is_ours(url) is ours

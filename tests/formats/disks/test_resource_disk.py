@@ -1,0 +1,254 @@
+"""What may be done with a disk, by its bytes; and the parts of that: tables and signatures."""
+
+from __future__ import annotations
+
+import random
+from typing import Optional
+
+import pytest
+
+from lightinit.errors import MalformedError
+from lightinit.formats.disks import signatures
+from lightinit.formats.disks.growth import read_table, set_linux_type
+from lightinit.formats.disks.resource_disk import LABEL, MARK, MARK_AT, State, assess
+from tests.lib.disk_images import BASIC, LINUX, MIB, RESERVED, Image, ext4, gpt, mbr, ntfs, xfs
+
+SIZE = 64 * MIB
+SECTORS = SIZE // 512
+FRESH, USED = ntfs("fresh"), ntfs("used")
+START = 128 * 512
+WHOLE = mbr((7, 128, SECTORS - 128))
+
+
+def on_partition(content: bytes, marked: bool = False) -> Image:
+    image = Image(SIZE).put(0, WHOLE).put(START, content)
+    return image.put(MARK_AT, MARK) if marked else image
+
+
+def state(image: Image) -> State:
+    return assess(image.read, image.size).state
+
+
+def test_the_platforms_fresh_disk_can_be_formatted_as_it_is_partitioned() -> None:
+    verdict = assess(on_partition(FRESH).read, SIZE)
+    assert verdict.state is State.FRESH and verdict.partition is not None
+    assert (verdict.partition.number, verdict.partition.start, verdict.table) == (1, START, "")
+
+
+def test_a_large_one_has_a_gpt_with_a_reserved_partition_and_gets_a_new_table() -> None:
+    head = gpt([(RESERVED, 34, 2047), (BASIC, 2048, SECTORS - 100)])
+    image = Image(SIZE).put(0, head).put(MIB, FRESH)
+    verdict = assess(image.read, SIZE)
+    assert (verdict.state, verdict.partition, verdict.table) == (State.FRESH, None, "mbr")
+    large = 3 << 40
+    image = (
+        Image(large)
+        .put(0, gpt([(RESERVED, 34, 2047), (BASIC, 2048, large // 512 - 100)]))
+        .put(MIB, FRESH)
+    )
+    assert assess(image.read, large).table == "gpt"
+
+
+def test_one_without_room_for_the_mark_gets_a_new_table() -> None:
+    image = Image(SIZE).put(0, mbr((7, 63, SECTORS - 63))).put(63 * 512, FRESH)
+    verdict = assess(image.read, SIZE)
+    assert (verdict.state, verdict.partition, verdict.table) == (State.FRESH, None, "mbr")
+
+
+def test_an_empty_disk() -> None:
+    verdict = assess(Image(SIZE).read, SIZE)
+    assert (verdict.state, verdict.table) == (State.FRESH, "mbr")
+
+
+@pytest.mark.parametrize("at", [0, 3, 5000, 3 * MIB, SIZE // 2, SIZE - 1, SIZE - 3 * MIB])
+def test_a_disk_that_is_not_quite_empty(at: int) -> None:
+    image = Image(SIZE).put(at // 4096 * 4096 if at == SIZE // 2 else at, b"\1")
+    if at == SIZE // 2:
+        # Between both ends samples are taken, so a whole block of data is seen.
+        image.put(at - MIB, b"\1" * 2 * MIB)
+    assert state(image) is State.FOREIGN
+
+
+@pytest.mark.parametrize("make, filesystem", [(ext4, "ext4"), (xfs, "xfs")])
+def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
+    verdict = assess(on_partition(make(LABEL)).read, SIZE)  # type: ignore[operator]
+    assert (verdict.state, verdict.filesystem, verdict.marked) == (State.OURS, filesystem, False)
+    assert state(on_partition(make("data"))) is State.FOREIGN  # type: ignore[operator]
+    marked = on_partition(make(LABEL), marked=True)  # type: ignore[operator]
+    assert assess(marked.read, SIZE).marked
+
+
+@pytest.mark.parametrize(
+    "name, image, found",
+    [
+        ("files", on_partition(USED), "5 files or folders"),
+        (
+            "a renamed warning",
+            on_partition(
+                FRESH.replace("DATALOSS".encode("utf-16-le"), "DATAGAIN".encode("utf-16-le"))
+            ),
+            "1 files or folders",
+        ),
+        (
+            "bytes",
+            on_partition(random.Random(1).getrandbits(8 * 4096).to_bytes(4096, "little")),
+            "unknown content",
+        ),
+        ("zeros", on_partition(b""), "unknown content"),
+        ("ext4", on_partition(ext4("mine")), "ext4 labelled mine"),
+        (
+            "ext4 in NTFS",
+            on_partition(FRESH[:1024] + ext4("")[1024:] + FRESH[1200:]),
+            "NTFS and ext4",
+        ),
+        ("LUKS", on_partition(b"LUKS\xba\xbe"), "LUKS"),
+        ("LVM", on_partition(bytes(512) + b"LABELONE"), "LVM"),
+        ("swap", on_partition(bytes(4086) + b"SWAPSPACE2"), "swap"),
+        ("ZFS", on_partition(bytes(131072) + b"\x0c\xb1\xba\0\0\0\0\0"), "ZFS"),
+        ("BitLocker", on_partition(b"\xeb\x52\x90-FVE-FS-"), "BitLocker"),
+        ("RAID", on_partition(bytes(4096) + b"\xfc\x4e\x2b\xa9"), "RAID"),
+        (
+            "RAID at the end",
+            Image(SIZE).put(SIZE - 65536, b"\xfc\x4e\x2b\xa9").put(0, WHOLE).put(START, FRESH),
+            "RAID",
+        ),
+        (
+            "two",
+            Image(SIZE).put(0, mbr((7, 128, 9000), (7, 10000, SECTORS - 10000))).put(START, FRESH),
+            "2 partitions",
+        ),
+        (
+            "a small partition",
+            Image(SIZE).put(0, mbr((7, 128, 60000))).put(START, FRESH),
+            "does not fill",
+        ),
+        (
+            "extended",
+            Image(SIZE).put(0, mbr((5, 128, SECTORS - 128))).put(START, FRESH),
+            "extended",
+        ),
+        ("no partition", Image(SIZE).put(0, gpt([])), "without partitions"),
+        ("beyond", Image(SIZE).put(0, mbr((7, 128, SECTORS))).put(START, FRESH), "beyond"),
+        (
+            "whole ext4",
+            Image(SIZE).put(0, ext4("lightinit")),
+            "ext4 labelled lightinit on the disk itself",
+        ),
+        ("whole NTFS", Image(SIZE).put(0, FRESH), ""),
+        ("whole LUKS", Image(SIZE).put(0, b"LUKS\xba\xbe"), "LUKS"),
+        (
+            "damaged GPT",
+            Image(SIZE)
+            .put(0, gpt([(BASIC, 2048, SECTORS - 100)]))
+            .put(1040, b"\1\2")
+            .put(MIB, FRESH),
+            "damaged",
+        ),
+        (
+            "GPT without MBR",
+            Image(SIZE).put(0, bytes(512) + gpt([(BASIC, 2048, SECTORS - 100)])[512:]),
+            "protective",
+        ),
+        ("tiny", Image(MIB), "too small"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_somebodys(name: str, image: Image, found: str) -> None:
+    verdict = assess(image.read, image.size)
+    assert verdict.state is State.FOREIGN and found in verdict.found, verdict
+    # The mark of an earlier attempt gives nothing of that away, except where there is nothing but
+    # zeros.
+    if image.size == SIZE and name != "zeros":
+        marked = Image(SIZE).put(MARK_AT, MARK)
+        marked.pieces = (
+            image.pieces[:1] + marked.pieces + image.pieces[1:]
+            if len(image.pieces) > 1
+            else marked.pieces + image.pieces
+        )
+        assert assess(marked.read, SIZE).state is State.FOREIGN
+
+
+@pytest.mark.parametrize(
+    "file, size, expected", [("README", 100, State.FRESH), ("README", 70000, State.FOREIGN)]
+)
+def test_a_warning_too_long_to_be_one(file: str, size: int, expected: State) -> None:
+    from lightinit.formats.disks.ntfs import Entry
+    from lightinit.formats.disks.resource_disk import _is_platforms
+
+    assert _is_platforms(Entry(("dataloss_warning_readme.TXT",), False, size)) is (
+        expected is State.FRESH
+    )
+    assert not _is_platforms(Entry(("DATALOSS_WARNING_README.txt",), True, 0))
+    assert not _is_platforms(Entry(("$RECYCLE.BIN", "S-1-5-18", "$R12345.doc"), False, 1))
+    assert not _is_platforms(Entry(("System Volume Information",), False, 1))
+    assert not _is_platforms(Entry(("notes", "DATALOSS_WARNING_README.txt"), False, 1))
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (FRESH, State.FRESH),
+        (b"", State.UNFINISHED),
+        (xfs(LABEL, True), State.UNFINISHED),
+        (ext4(LABEL), State.OURS),
+        (xfs("data", True), State.FOREIGN),
+        (b"\0" * 1023 + b"\1", State.FOREIGN),
+        (b"\1", State.FOREIGN),
+        (USED, State.FOREIGN),
+    ],
+)
+def test_what_lightinit_had_begun(content: bytes, expected: State) -> None:
+    assert state(on_partition(content, marked=True)) is expected
+
+
+def test_what_lightinit_had_begun_on_an_empty_disk() -> None:
+    verdict = assess(Image(SIZE).put(MARK_AT, MARK).read, SIZE)
+    assert (verdict.state, verdict.table) == (State.UNFINISHED, "mbr")
+    assert state(Image(SIZE).put(MARK_AT, MARK).put(2 * MIB, b"\1")) is State.FOREIGN
+
+
+@pytest.mark.parametrize("sector_bytes", [512, 4096])
+def test_tables(sector_bytes: int) -> None:
+    image = Image(SIZE).put(0, gpt([(LINUX, 256, 300)], sector_bytes))
+    table = read_table(image.read, SIZE, sector_bytes)
+    assert table.kind == "gpt" and [
+        (each.number, each.kind, each.start, each.size_bytes) for each in table.partitions
+    ] == [(1, LINUX, 256 * sector_bytes, 45 * sector_bytes)]
+    table = read_table(Image(SIZE).put(0, mbr((7, 128, 200))).read, SIZE, sector_bytes)
+    assert [(each.kind, each.start) for each in table.partitions] == [("07", 128 * sector_bytes)]
+    assert read_table(Image(SIZE).read, SIZE, sector_bytes).kind == ""
+
+
+def test_a_type_is_changed_and_nothing_else() -> None:
+    before = mbr((7, 128, 200), (7, 400, 200))
+    after = set_linux_type(before, 2)
+    assert [at for at in range(512) if before[at] != after[at]] == [0x1BE + 16 + 4] and after[
+        0x1BE + 20
+    ] == 0x83
+
+
+@pytest.mark.parametrize("damage", [(0x1BE, b"\1"), (0x1C6, b"\0\0\0\0")])
+def test_an_mbr_that_cannot_be(damage: "tuple[int, bytes]") -> None:
+    image = Image(SIZE).put(0, WHOLE).put(*damage)
+    with pytest.raises(MalformedError):
+        read_table(image.read, SIZE)
+
+
+@pytest.mark.parametrize("kind, at, mark", signatures.MARKS)
+def test_each_mark_is_seen(kind: str, at: int, mark: bytes) -> None:
+    image = Image(SIZE).put(START + at, mark)
+    assert kind in [
+        each.kind for each in signatures.find_signatures(image.read, START, SIZE - START)
+    ]
+
+
+def test_a_disk_that_gives_errors_is_not_taken_for_empty() -> None:
+    def read(offset: int, size: int) -> bytes:
+        raise MalformedError("disk is too short")
+
+    verdict: Optional[object] = None
+    try:
+        verdict = assess(read, SIZE)
+    except MalformedError:
+        pass
+    assert verdict is None
