@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import lightinit
 from lightinit import __version__
 from lightinit.errors import LightinitError
+from lightinit.host.boot_id import read_boot_id
 from lightinit.host.dmi import read_dmi
 from lightinit.host.init import targets
 from lightinit.host.system import System
@@ -30,7 +31,6 @@ from lightinit.state import (
     Timeline,
     current_instance,
     describe_steps,
-    read_boot_id,
 )
 
 LOG = logging.getLogger("lightinit.boot")

@@ -291,21 +291,6 @@ class StatusFile:
             )
 
 
-def read_boot_id(system: System) -> str:
-    """The kernel's id of this boot; the root's own file first, so that tests can reboot a scratch
-    root.
-    """
-    name = "/proc/sys/kernel/random/boot_id"
-    text = system.read_text(name).strip()
-    if not text and not system.live:
-        try:
-            with open(name, encoding="ascii") as handle:
-                text = handle.read().strip()
-        except OSError:
-            pass
-    return text or "unknown"
-
-
 def _dump(data: Any) -> bytes:
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
 

@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats import user_data as formats
+from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
@@ -224,8 +225,8 @@ def _find_mark(system: System, each: Kept, each_boot: bool) -> Optional[Begun]:
         return None
     except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError) as error:
         LOG.warning("%s is damaged (%s)", path, error)
-        mark = Begun("an unknown time", "")
-    return None if each_boot and mark.boot_id != _boot_id(system) else mark
+        mark = Begun("an unknown time", UNKNOWN)
+    return None if each_boot and mark.boot_id != read_boot_id(system) else mark
 
 
 def _leave_mark(system: System, each: Kept, mark: Begun) -> None:
@@ -234,10 +235,6 @@ def _leave_mark(system: System, each: Kept, mark: Begun) -> None:
 
 def _mark_path(each: Kept) -> str:
     return MARKS + each.path.rpartition("/")[2]
-
-
-def _boot_id(system: System) -> str:
-    return system.read_text("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _check(each: Kept) -> None:
@@ -289,7 +286,7 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
 
     command = _command(each, system.path(script))
     mark = Begun(
-        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), _boot_id(system)
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), read_boot_id(system)
     )
     _leave_mark(system, each, mark)
     try:

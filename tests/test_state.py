@@ -12,7 +12,7 @@ from lightinit.formats.instance_id import swap_byte_order
 from lightinit.formats.secrets import redact
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Network, SshKey, User
-from lightinit.state import SECRETS, State, current_instance, find_instance, read_boot_id
+from lightinit.state import SECRETS, State, current_instance, find_instance
 from tests.lib.scratch import OTHER_UUID, UUID
 
 INSTANCE = Instance(
@@ -123,11 +123,3 @@ def test_one_instance_in_any_spelling(tmp_path: Any) -> None:
     assert current_instance(system) == UUID
     State(system, OTHER_UUID).make_current()
     assert current_instance(system) == OTHER_UUID
-
-
-def test_the_boot_id_is_the_roots_own(tmp_path: Any) -> None:
-    system = System(str(tmp_path))
-    host = read_boot_id(system)
-    assert host and host != "unknown"
-    system.write("/proc/sys/kernel/random/boot_id", b"abc\n")
-    assert read_boot_id(system) == "abc"

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.instance_id import normalise_uuid, same_instance
+from lightinit.host.boot_id import read_boot_id
 from lightinit.host.dmi import read_dmi
 from lightinit.host.lock import is_held
 from lightinit.host.log import printable
@@ -17,7 +18,6 @@ from lightinit.state import (
     LOCK,
     STATUS,
     current_instance,
-    read_boot_id,
     read_json,
 )
 

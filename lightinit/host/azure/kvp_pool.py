@@ -18,6 +18,7 @@ from typing import Iterator
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.atomic import make_parents, sync_dir
+from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.kvp")
@@ -101,8 +102,8 @@ def _is_stale(system: System, changed_s: float) -> bool:
     machines. What we have written in this boot is known by a mark in /run. A time that lies ahead
     says nothing, so nothing is taken away.
     """
-    boot_id = _boot_id(system)
-    if boot_id and system.read_text(MARK).strip() == boot_id:
+    boot_id = read_boot_id(system)
+    if boot_id != UNKNOWN and system.read_text(MARK).strip() == boot_id:
         return False
     began_s = _boot_time(system)
     return began_s > 0 and changed_s < began_s - 1  # /proc/stat has whole seconds
@@ -122,13 +123,9 @@ def _boot_time(system: System) -> float:
         return 0.0
 
 
-def _boot_id(system: System) -> str:
-    return system.read_text("/proc/sys/kernel/random/boot_id").strip()
-
-
 def _leave_mark(system: System) -> None:
-    boot_id = _boot_id(system)
-    if not boot_id or system.read_text(MARK).strip() == boot_id:
+    boot_id = read_boot_id(system)
+    if boot_id == UNKNOWN or system.read_text(MARK).strip() == boot_id:
         return
     try:
         system.write(MARK, (boot_id + "\n").encode("ascii", "replace"), durable=False)
