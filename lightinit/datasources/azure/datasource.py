@@ -23,7 +23,7 @@ from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.azure import health
 from lightinit.formats.azure.ovf import OvfEnvironment, redact
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import OnRequest, Transport
+from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.system import System
 from lightinit.model import Certificate, GoalState, Instance, Network
 from lightinit.retry import RetryPolicy
@@ -43,8 +43,8 @@ class AzureDatasource:
             it.
         options: values for the keys of ``SETTINGS``; what is absent has its default.
         clock: for pauses, deadlines and timestamps.
-        on_request: called after each request (see :class:`lightinit.host.network.http.Transport`),
-            perhaps from two threads at once.
+        on_request: called after each request, perhaps from two threads at once (see
+            :class:`lightinit.host.network.http.HttpTransport`).
         system: the machine, for media and telemetry; without one there are none.
         begun: what :meth:`begin` gave.
 
@@ -91,7 +91,7 @@ class AzureDatasource:
         # A transport each: they are used side by side, and one that hangs must not cost the other
         # its connection.
         self.imds = ImdsClient(
-            Transport(self._clock, on_request, self._agent),
+            HttpTransport(self._clock, on_request, self._agent),
             self._clock,
             _endpoint("imds", imds),
             policy=replace(policy, deadline_s=float(values["fetch_timeout_s"])),
@@ -99,7 +99,7 @@ class AzureDatasource:
             complete_timeout_s=float(values["complete_timeout_s"]),
         )
         self.wireserver = WireServerClient(
-            Transport(self._clock, on_request, self._agent),
+            HttpTransport(self._clock, on_request, self._agent),
             _endpoint("wireserver", wireserver),
             self._clock,
             fetch_policy=replace(policy, deadline_s=float(values["goal_state_timeout_s"])),

@@ -15,7 +15,7 @@ from lightinit.datasources.azure import answers
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.formats.azure import imds as document_format
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, Transport
+from lightinit.host.network.http import Answer, HttpTransport
 
 LOG = logging.getLogger("lightinit.imds")
 ENDPOINT = "169.254.169.254"
@@ -61,7 +61,7 @@ class ImdsClient:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: HttpTransport,
         clock: Clock,
         endpoint: str = ENDPOINT,
         policy: Optional[retry.RetryPolicy] = None,

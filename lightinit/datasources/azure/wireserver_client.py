@@ -17,7 +17,7 @@ from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, Transport
+from lightinit.host.network.http import Answer, HttpTransport
 from lightinit.model import GoalState
 
 LOG = logging.getLogger("lightinit.wireserver")
@@ -56,7 +56,7 @@ class WireServerClient:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: HttpTransport,
         endpoint: str,
         clock: Clock,
         fetch_policy: Optional[retry.RetryPolicy] = None,

@@ -1,8 +1,8 @@
-"""What requests and urllib3 raise, as an error of our own: a fixed reason instead of three nested
-reprs.
+"""Turns what requests and urllib3 raise into an error of our own: a fixed reason instead of three
+nested reprs.
 
-The root of the matter (an errno, mostly) is buried differently in each release of theirs, so all
-that an error holds is searched for it.
+The cause (mostly an errno) is nested differently in each of their releases. So the whole error is
+searched for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import errno
 import http.client
 import os
 import socket
-from typing import Any, Dict, Iterator, List, NoReturn
+from typing import Iterator, List, NoReturn
 
 from lightinit.errors import MalformedError, TransientError
 
@@ -31,22 +31,20 @@ _ERRNO_REASONS = {
 
 
 def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
-    """Raise the one of our errors that says what lies at the root of what requests and urllib3
-    wrapped up.
+    """Raise our own error for the cause of an error of requests or urllib3.
 
-    Anything that is none of theirs is a mistake of ours, and raised as it is.
+    Any other error is a bug of ours and is raised as it is.
 
     Args:
-        error: what came out of the adapter or out of reading the body.
-        url: what was asked.
+        error: raised by the adapter or while the body was read.
+        url: the URL of the request.
         timeout_s: the time limit, in seconds.
 
     Raises:
-        TransientError: refused, reset, unreachable, timed out, cut off, or broken in some other
-            way.
-        MalformedError: what answered does not speak HTTP.
+        TransientError: refused, reset, unreachable, timed out, cut off, or failed in another way.
+        MalformedError: the server does not speak HTTP.
     """
-    from urllib3 import exceptions as inner  # late, with requests: see transport.preload
+    from urllib3 import exceptions as inner  # late, with requests: see http.preload
 
     known = (OSError, inner.HTTPError, http.client.HTTPException, ValueError)
     if not isinstance(error, known):
@@ -56,11 +54,7 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
         if isinstance(cause, socket.gaierror):
             raise TransientError("host name cannot be resolved", url=url) from None
         if isinstance(cause, OSError) and cause.errno:
-            reason = _ERRNO_REASONS.get(cause.errno)
-            extra: Dict[str, Any] = {} if reason else {"error": os.strerror(cause.errno).lower()}
-            if reason == "request timed out":
-                extra["after_s"] = "%g" % timeout_s
-            raise TransientError(reason or "connection failed", url=url, **extra) from None
+            raise _from_errno(cause.errno, url, timeout_s) from None
     for kinds, reason in (
         (http.client.RemoteDisconnected, "connection closed without an answer"),
         (http.client.IncompleteRead, "answer was cut off"),
@@ -75,8 +69,17 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
     raise TransientError("request failed", url=url, error=type(error).__name__) from None
 
 
+def _from_errno(number: int, url: str, timeout_s: float) -> TransientError:
+    reason = _ERRNO_REASONS.get(number)
+    if reason is None:
+        return TransientError("connection failed", url=url, error=os.strerror(number).lower())
+    if reason == "request timed out":
+        return TransientError(reason, url=url, after_s="%g" % timeout_s)
+    return TransientError(reason, url=url)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all errors inside it, innermost ones later, each once."""
+    """The error and all errors inside it, each once, the innermost last."""
     todo = [error]
     seen: List[BaseException] = []
     while todo and len(seen) < MAX_CAUSES:

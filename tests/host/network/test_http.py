@@ -19,7 +19,7 @@ import pytest
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, Transport, parse_retry_after
+from lightinit.host.network.http import Answer, HttpTransport
 
 Conversation = Callable[[socket.socket], None]
 LIMIT_S = 0.4
@@ -136,7 +136,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 def get(server: Server, **options: Any) -> Answer:
-    return Transport(Clock()).request("GET", server.url, **{"timeout_s": 5.0, **options})
+    return HttpTransport(Clock()).request("GET", server.url, **{"timeout_s": 5.0, **options})
 
 
 def test_a_plain_answer(serve: Callable[..., Server]) -> None:
@@ -157,7 +157,7 @@ def test_a_plain_answer(serve: Callable[..., Server]) -> None:
 @pytest.mark.parametrize("path", ["/a%2Db/c%5F1?comp=x&d=%2d#f", "/a_b/~c", "/%zz", "/a?b%20c"])
 def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str) -> None:
     server = serve(says(OK))
-    Transport(Clock()).request(
+    HttpTransport(Clock()).request(
         "GET", "http://127.0.0.1:%d%s" % (urlsplit(server.url).port or 80, path)
     )
     sent = server.requests[0].decode().split(" ")[1]
@@ -167,7 +167,7 @@ def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str
 
 def test_a_post(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    Transport(Clock()).request(
+    HttpTransport(Clock()).request(
         "POST", server.url, {"Content-Type": "text/xml"}, b"<a/>", want_body=False
     )
     assert server.requests[0].startswith(b"POST /x ") and server.requests[0].endswith(
@@ -177,7 +177,7 @@ def test_a_post(serve: Callable[..., Server]) -> None:
 
 def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    transport = Transport(Clock())
+    transport = HttpTransport(Clock())
     for want_body in (True, False, True):
         assert transport.request("GET", server.url, want_body=want_body).body == b"hello"
     assert (server.connections, len(server.requests)) == (1, 3)
@@ -305,7 +305,7 @@ def test_a_limit_of_ones_own(serve: Callable[..., Server]) -> None:
 )
 def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation) -> None:
     server = serve(talk, says(OK))
-    transport = Transport(Clock())
+    transport = HttpTransport(Clock())
     started_s = time.monotonic()
     with pytest.raises(TransientError, match="request timed out .*after_s=0.4"):
         transport.request("GET", server.url, timeout_s=LIMIT_S)
@@ -352,7 +352,7 @@ def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
 
     server = serve(late, says(OK))
-    transport = Transport(Clock())
+    transport = HttpTransport(Clock())
     first = transport.request("POST", server.url, body=b"x", want_body=False)
     assert (first.status, first.body) == (code, b"")
     assert transport.request("GET", server.url).body == b"hello"
@@ -365,7 +365,7 @@ def test_nobody_listens() -> None:
     probe.bind(("127.0.0.1", 0))
     url = "http://127.0.0.1:%d/" % probe.getsockname()[1]
     with pytest.raises(TransientError) as caught:
-        Transport(Clock()).request("GET", url)
+        HttpTransport(Clock()).request("GET", url)
     assert (caught.value.reason, caught.value.details) == ("connection refused", {"url": url})
     probe.close()
 
@@ -373,7 +373,7 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "file:///etc/passwd", "http://", "nonsense"])
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(ProvisioningError, match="url is not usable"):
-        Transport(Clock()).request("GET", url, timeout_s=2.0)
+        HttpTransport(Clock()).request("GET", url, timeout_s=2.0)
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def second(talk: Conversation) -> Conversation:
 def test_a_request_whose_answer_is_lost_was_sent(
     serve: Callable[..., Server], talk: Conversation, kept: bool, body: Any
 ) -> None:
-    server, transport = serve(second(talk) if kept else talk), Transport(Clock())
+    server, transport = serve(second(talk) if kept else talk), HttpTransport(Clock())
     if kept:
         transport.request("GET", server.url)
     with pytest.raises(TransientError) as caught:
@@ -434,7 +434,7 @@ def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Serve
     with contextlib.closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         url = "http://127.0.0.1:%d/x" % listener.getsockname()[1]
-        transport = Transport(Clock())
+        transport = HttpTransport(Clock())
         transport.request("GET", serve(says(OK)).url)
         with pytest.raises(TransientError, match="connection refused") as caught:
             transport.request("POST", url, {}, b"<Health/>")
@@ -476,7 +476,7 @@ def test_random_answers_give_nothing_but_our_errors(serve: Callable[..., Server]
 
 def test_the_time_line(serve: Callable[..., Server]) -> None:
     told: List[Any] = []
-    transport = Transport(Clock(), lambda *event: told.append(event))
+    transport = HttpTransport(Clock(), lambda *event: told.append(event))
     server = serve(says(OK), resets)
     transport.request("GET", server.url)
     transport.request("GET", server.url)
@@ -491,28 +491,6 @@ def test_the_time_line(serve: Callable[..., Server]) -> None:
         and 0 <= duration_s < 5
     )
     assert failed[:3] == ("POST", server.url, "connection reset") and failed[5] == 0
-
-
-@pytest.mark.parametrize(
-    "value, date, wait_s",
-    [
-        ("5", "", 5.0),
-        (" 0 ", "", 0.0),
-        ("999999999999999999", "", 86400.0),
-        ("-5", "", None),
-        ("1.5", "", None),
-        ("soon", "", None),
-        ("", "", None),
-        ("\u0665", "", None),
-        ("Tue, 14 Nov 2023 22:14:20 GMT", "", 60.0),
-        ("Tue, 14 Nov 2023 22:12:20 GMT", "", 0.0),
-        ("Wed, 15 Nov 2028 22:14:20 GMT", "", None),
-        ("Wed, 15 Nov 2028 22:14:20 GMT", "Wed, 15 Nov 2028 22:13:50 GMT", 30.0),
-        ("Tue, 99 Nov 99999999999 22:14:20 GMT", "", None),
-    ],
-)
-def test_retry_after(value: str, date: str, wait_s: Any) -> None:
-    assert parse_retry_after({"retry-after": value, "date": date}, 1700000000.0) == wait_s
 
 
 def test_retry_after_is_in_the_answer(serve: Callable[..., Server]) -> None:
@@ -543,8 +521,8 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
     }
     code = (
         "import sys; from lightinit.host.clock import Clock;"
-        " from lightinit.host.network.http import Transport; "
-        "print(Transport(Clock()).request('GET', sys.argv[1]).body.decode())"
+        " from lightinit.host.network.http import HttpTransport; "
+        "print(HttpTransport(Clock()).request('GET', sys.argv[1]).body.decode())"
     )
     said = subprocess.run(
         [sys.executable, "-c", code, server.url],
@@ -564,7 +542,7 @@ def test_cookies_are_not_sent_back(serve: Callable[..., Server]) -> None:
     server = serve(
         says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 5\r\n\r\nhello")
     )
-    transport = Transport(Clock())
+    transport = HttpTransport(Clock())
     transport.request("GET", server.url)
     transport.request("GET", server.url)
     assert b"cookie" not in server.requests[1].lower()

@@ -1,0 +1,59 @@
+"""The adapter of requests, with connections that note their sockets and what they have sent.
+
+requests and urllib3 are imported late, since they take the longest of all imports.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, List
+
+
+class Wire:
+    """What the connections of one adapter note.
+
+    Attributes:
+        sockets: those of the open connections. A server can keep a thread busy without end, for
+            example with interim answers; only shutting down the socket ends that thread.
+        is_sent: whether the whole of the latest request was given to the kernel. From then on it
+            may arrive.
+    """
+
+    def __init__(self) -> None:
+        self.sockets: List[Any] = []
+        self.is_sent = False
+
+    def shut_down(self) -> None:
+        """Shut down all open connections."""
+        for connected in self.sockets:
+            try:
+                connected.shutdown(socket.SHUT_RDWR)
+            except OSError:  # either side has closed it already
+                pass
+
+
+def new_adapter(requests: Any, wire: Wire) -> Any:
+    """An HTTP adapter of ``requests`` (the package) whose connections keep ``wire`` up to date."""
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    class Connection(HTTPConnection):
+        """Notes its socket, and what it has sent."""
+
+        def connect(self) -> None:
+            super().connect()
+            wire.sockets[:] = [known for known in wire.sockets if known.fileno() >= 0] + [self.sock]
+
+        def send(self, data: Any) -> None:
+            wire.is_sent = False  # head and body are sent one by one; the last one counts
+            super().send(data)
+            wire.is_sent = True
+
+    class Pool(HTTPConnectionPool):
+        """Opens such connections."""
+
+        ConnectionCls = Connection
+
+    adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
+    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+    return adapter
