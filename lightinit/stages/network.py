@@ -12,9 +12,12 @@ from dataclasses import replace
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.dhcp.keyvalue import read_leases
+from lightinit.formats.dhcp.clients import read_leases
+from lightinit.host.dhcp.lease_files import LeaseFile, lease_files, lease_folders
+from lightinit.host.dhcp.networkmanager import nmcli_leases
 from lightinit.host.network import interfaces as host_network
-from lightinit.host.network.interfaces import KernelRoute, LeaseFile, Scene, Watch
+from lightinit.host.network.interfaces import KernelRoute, Scene
+from lightinit.host.network.watch import Watch
 from lightinit.host.system import System
 from lightinit.model import Lease, Network
 
@@ -71,7 +74,7 @@ def find_network(
     )
     clock = system.clock
     deadline_s = clock.monotonic() + timeout_s
-    with Watch(system, host_network.lease_folders()) as watch:
+    with Watch(system, lease_folders()) as watch:
         while True:
             found, due_s = search.step()
             now_s = clock.monotonic()
@@ -174,7 +177,7 @@ class _Search:
             it may be.
         """
         self._scene = self._look()
-        files = host_network.lease_files(self._system)
+        files = lease_files(self._system)
         leases = self._in_force(files)
         lease = self._choose(leases)
         if lease is not None and lease.client == "networkmanager" and not lease.wireserver:
@@ -307,7 +310,7 @@ class _Search:
         if occasion in self._asked:
             return []
         self._asked.add(occasion)
-        answer = host_network.nmcli_leases(self._system)
+        answer = nmcli_leases(self._system)
         if b"DHCP4" not in answer:
             return []
         self._nmcli = LeaseFile("networkmanager", NMCLI_SOURCE, answer, self._system.clock.time())

@@ -31,8 +31,8 @@ FIND = """
 import json, logging, sys, time
 from dataclasses import asdict
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-from lightinit.formats.dhcp.keyvalue import read_leases
-from lightinit.host.network.interfaces import lease_files
+from lightinit.formats.dhcp.clients import read_leases
+from lightinit.host.dhcp.lease_files import lease_files
 from lightinit.host.system import System
 from lightinit.stages.network import find_network
 system = System("/")

@@ -1,1 +1,1 @@
-"""What DHCP clients write about a lease, as bytes."""
+"""Reads the lease files of DHCP clients."""

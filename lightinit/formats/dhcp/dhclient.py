@@ -1,8 +1,7 @@
 """Reads the lease file of dhclient (ISC): a log of ``lease { … }`` declarations, the newest last.
 
-Pure: bytes in, leases out. The grammar is that of dhclient.leases(5) and dhclient.conf(5); the
-forms of values are those that the client's own printer emits, with what older releases and other
-distributions' patches do differently.
+The grammar is that of dhclient.leases(5) and dhclient.conf(5). The forms of values are those that
+the client prints, and those of older releases and of distributions' patches.
 """
 
 from __future__ import annotations
@@ -24,37 +23,33 @@ ROUTE_NAMES = (
     "option-249",
 )
 
-# A token: a quoted string as it stands, quotes and escapes included; or one of { } ; or a word.
+# A token is a quoted string with its quotes and escapes, one of { } ; or a word.
 Token = str
 Statement = List[Token]
 
 _BLANK_OR_COMMENT = re.compile(r"(?:\s+|#[^\n]*)+")
 _WORD = re.compile(r"[^\s{};\"#]+")
-# What the client prints after a closing quote. Anything else there means that the quote belongs to
-# the string: releases before 4 printed a byte 0x22 as it is.
+# What the client prints after a closing quote. After anything else the quote belongs to the string:
+# releases before 4 printed a byte 0x22 without an escape.
 _AFTER_STRING = re.compile(r"[ \t]*(?:[;,{}\n#]|\Z)")
 _QUOTE_OR_ESCAPE = re.compile(r'"|\\.', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 
 
-def read_dhclient(
-    data: bytes, now_s: float, source: str = "", interface: Optional[str] = None
+def read_leases(
+    data: bytes,
+    now_s: float,
+    source: str = "",
+    interface: Optional[str] = None,
+    written_s: Optional[float] = None,
 ) -> Tuple[Lease, ...]:
-    """The unexpired leases in a dhclient lease file.
+    """The unexpired leases in a dhclient lease file: the last block of each interface.
 
-    A block that is not closed was cut in the middle and does not count, nor does one whose date
-    cannot be read; ``lease6`` blocks are passed over.
+    A block that is not closed was cut and does not count, and neither does one whose date cannot be
+    read. ``lease6`` blocks are left out.
 
-    Args:
-        data: the file's bytes.
-        now_s: Unix time in seconds; a lease that ends at or before it is left out.
-        source: the file's path, to be noted in the leases.
-        interface: the interface's name if the file's name says it; what a block says itself comes
-            first.
-
-    Returns:
-        For each interface the last unexpired block, in the order of the file, so the newest is
-        last.
+    Arguments and result are those of ``clients.read_leases``. ``written_s`` is not used, since each
+    block says when it ends.
     """
     found: Dict[Optional[str], Lease] = {}
     for block in _blocks(_tokens(data.decode("latin-1"))):
@@ -78,7 +73,7 @@ def _tokens(text: str) -> Iterator[Token]:
             continue
         end = _token_end(text, at)
         if end is None:
-            return  # a string that never ends: the file was cut inside it
+            return  # a string without an end: the file was cut inside it
         yield text[at:end]
         at = end
 
@@ -97,8 +92,8 @@ def _string_end(text: str, start: int) -> Optional[int]:
 
 
 def _blocks(tokens: Iterator[Token]) -> Iterator[List[Statement]]:
-    """The statements of each complete ``lease { … }``; other declarations, nested ones too, are
-    passed over.
+    """The statements of each complete ``lease { … }``. Other declarations, also nested ones, are
+    left out.
     """
     depth = 0
     statement: Statement = []
@@ -106,7 +101,7 @@ def _blocks(tokens: Iterator[Token]) -> Iterator[List[Statement]]:
     for word in tokens:
         if word == "{" and statement[-1:] == ["lease"]:
             # Also inside another block or after half a statement: the client was killed while it
-            # wrote that one, and began anew.
+            # wrote them, and the next one appended to the file.
             depth, block, statement = 1, [], []
         elif word == "{":
             depth, statement = depth + 1, []
@@ -155,15 +150,16 @@ def _lease(block: List[Statement], source: str, interface: Optional[str]) -> Opt
 
 
 def _time(values: List[Token]) -> Optional[float]:
-    if values and values[0] == "epoch":
-        seconds = values[1] if len(values) == 2 else ""
-        return float(seconds) if re.match(r"[0-9]{1,15}\Z", seconds) else None
-    return options.time_from_date(" ".join(values))
+    if values[:1] != ["epoch"]:
+        return options.time_from_date(" ".join(values))
+    if len(values) == 2 and re.match(r"[0-9]{1,15}\Z", values[1]):
+        return float(values[1])
+    return None
 
 
 def _wireserver(values: List[Token]) -> Optional[str]:
     if len(values) == 1 and values[0].startswith('"'):
-        # As the client escapes it; failing that, with each backslash that starts no octal escape
+        # First with the client's escapes, then with each backslash that starts no octal escape
         # taken for a byte.
         for lone_backslash in (False, True):
             raw = _unescape(values[0][1:-1], lone_backslash)
@@ -195,6 +191,8 @@ def _unescape(text: str, lone_backslash: bool) -> bytes:
             return chr(int(octal, 8) & 0xFF)
         if lone_backslash and (hexadecimal or other not in '"\\'):
             return str(matched.group(0))
-        return chr(int(hexadecimal, 16)) if hexadecimal else str(other)
+        if hexadecimal:
+            return chr(int(hexadecimal, 16))
+        return str(other)
 
     return _ESCAPE.sub(byte, text).encode("latin-1")

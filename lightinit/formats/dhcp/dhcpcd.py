@@ -1,9 +1,7 @@
-"""Reads the lease file of dhcpcd: the server's last acknowledgement, the raw BOOTP packet as it
-came.
+"""Reads the lease file of dhcpcd: the raw BOOTP packet of the server's last acknowledgement.
 
-Pure: bytes in, lease out. The layout is that of RFC 2131 section 2; options that were split are
-joined as RFC 3396 says, and those that moved into the fields ``file`` and ``sname`` (option 52) are
-found there.
+The layout is that of RFC 2131 section 2. Options that were split are joined as RFC 3396 says.
+Options in the fields ``file`` and ``sname`` (option 52) are read too.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import Dict, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp import options
-from lightinit.model import Lease
+from lightinit.model import Lease, Route
 
 BOOT_REPLY = 2
 MESSAGE_ACK = 5
@@ -23,28 +21,19 @@ MAGIC_COOKIE = b"\x63\x82\x53\x63"
 PAD, END = 0, 255
 
 
-def read_dhcpcd(
+def read_leases(
     data: bytes,
     now_s: float,
     source: str = "",
     interface: Optional[str] = None,
     written_s: Optional[float] = None,
 ) -> Tuple[Lease, ...]:
-    """The lease in a dhcpcd lease file.
+    """The lease in a dhcpcd lease file. The packet does not have the interface's name.
 
-    Args:
-        data: the file's bytes.
-        now_s: Unix time in seconds; a lease that ends at or before it is left out.
-        source: the file's path, to be noted in the lease.
-        interface: the interface's name; the packet does not say it, the file's name does.
-        written_s: Unix time of the file's last change: the packet says only how long the lease
-            lasts.
-
-    Returns:
-        The lease, or nothing when it has ended.
+    Arguments and result are those of ``clients.read_leases``.
 
     Raises:
-        MalformedError: this is no acknowledgement with an address, or it was cut inside an option.
+        MalformedError: it is no acknowledgement with an address, or it was cut inside an option.
     """
     if len(data) < OPTIONS_AT:
         raise MalformedError("dhcp packet is too short", path=source, length_bytes=len(data))
@@ -56,27 +45,34 @@ def read_dhcpcd(
     address = options.lease_address(socket.inet_ntoa(data[YOUR_ADDRESS_AT : YOUR_ADDRESS_AT + 4]))
     if address is None:
         raise MalformedError("lease has no address", path=source)
-    lifetime = found.get(options.OPTION_LEASE_TIME, b"")
-    lifetime_text = str(int.from_bytes(lifetime, "big")) if len(lifetime) == 4 else ""
-    expires_s = options.lifetime_end_s(lifetime_text, written_s)
+    expires_s = _expires_s(found, written_s)
     if expires_s is not None and expires_s <= now_s:
         return ()
-    # RFC 3442 has 121; 249 is the same under its older number and counts where 121 says nothing.
-    routes = options.routes_from_bytes(
-        found.get(options.OPTION_CLASSLESS_ROUTES, b"")
-    ) or options.routes_from_bytes(found.get(options.OPTION_MS_CLASSLESS_ROUTES, b""))
-    return (
-        Lease(
-            client="dhcpcd",
-            address=address,
-            interface=interface,
-            source=source,
-            expires_s=expires_s,
-            wireserver=options.wireserver_from_bytes(found.get(options.OPTION_WIRESERVER)),
-            routers=options.addresses_from_bytes(found.get(options.OPTION_ROUTER, b"")),
-            routes=routes,
-        ),
+    lease = Lease(
+        client="dhcpcd",
+        address=address,
+        interface=interface,
+        source=source,
+        expires_s=expires_s,
+        wireserver=options.wireserver_from_bytes(found.get(options.OPTION_WIRESERVER)),
+        routers=options.addresses_from_bytes(found.get(options.OPTION_ROUTER, b"")),
+        routes=_routes(found),
     )
+    return (lease,)
+
+
+def _expires_s(found: Dict[int, bytes], written_s: Optional[float]) -> Optional[float]:
+    """When the lease ends. The packet says only how long it lasts."""
+    lifetime = found.get(options.OPTION_LEASE_TIME, b"")
+    if len(lifetime) != 4:
+        return None
+    return options.lifetime_end_s(str(int.from_bytes(lifetime, "big")), written_s)
+
+
+def _routes(found: Dict[int, bytes]) -> Tuple[Route, ...]:
+    # Option 249 is the older number of option 121 (RFC 3442). It counts if 121 gives no routes.
+    routes = options.routes_from_bytes(found.get(options.OPTION_CLASSLESS_ROUTES, b""))
+    return routes or options.routes_from_bytes(found.get(options.OPTION_MS_CLASSLESS_ROUTES, b""))
 
 
 def _all_options(data: bytes, source: str) -> Dict[int, bytes]:
@@ -91,10 +87,9 @@ def _all_options(data: bytes, source: str) -> Dict[int, bytes]:
 
 
 def _add_options(found: Dict[int, bytes], field: bytes, source: str) -> None:
-    """Add the options in ``field`` to those ``found``, joining the pieces of one that was split.
+    """Add the options in ``field`` to ``found``, and join the pieces of options that were split.
 
-    The field may end without its end mark: some servers leave it out, and every option up to there
-    is whole.
+    The field may lack its end mark, since some servers leave it out.
     """
     at = 0
     while at < len(field):

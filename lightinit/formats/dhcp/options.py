@@ -1,13 +1,12 @@
-"""The values inside a DHCP lease, however its client wrote them: addresses, option 245, classless
-routes, dates.
+"""Reads the values of a DHCP lease in all their forms: addresses, option 245, classless routes,
+dates.
 
-Pure functions over text and bytes; no I/O, no clock. Which client writes which form, and in what
-kind of file, is known to the readers in ``leases.py`` and its neighbours, not here.
+Pure functions over text and bytes, without I/O and without a clock. The files of the clients know
+which client writes which form.
 
-A value that cannot be read gives None or nothing instead of an error. A lease whose option 245 or
-121 is damaged is still a lease: its address is configured and its server answered, so it is kept
-without that value, and the local stage falls back to the well-known address. Refusing the whole
-lease would lose more than the option says.
+A value that cannot be read gives None or an empty tuple, not an error. A lease with a damaged
+option 245 or 121 is still a lease: its address is configured and its server answered. It is kept
+without that value, and the local stage uses the well-known address of the WireServer.
 """
 
 from __future__ import annotations
@@ -40,62 +39,68 @@ _DATE = re.compile(
 
 
 def address_from_text(text: str) -> Optional[str]:
-    """A dotted IPv4 address in its plain form, or None when ``text`` is none."""
+    """A dotted IPv4 address without leading zeros, or None if ``text`` is not an address."""
     text = text.strip()
     if not _ADDRESS.match(text):
         return None
     parts = [int(part) for part in text.split(".")]
-    return "%d.%d.%d.%d" % tuple(parts) if max(parts) <= 255 else None
+    if max(parts) > 255:
+        return None
+    return "%d.%d.%d.%d" % tuple(parts)
 
 
 def lease_address(text: str) -> Optional[str]:
-    """As :func:`address_from_text`, but 0.0.0.0 (no address yet) is None as well."""
+    """As :func:`address_from_text`, but None also for 0.0.0.0, which means no address yet."""
     address = address_from_text(text)
-    return None if address == "0.0.0.0" else address  # noqa: S104  (nothing is bound to it)
+    if address == "0.0.0.0":  # noqa: S104  (no socket is bound to it)
+        return None
+    return address
 
 
 def addresses_from_text(text: str) -> Tuple[str, ...]:
-    """The addresses in a list separated by blanks or commas; anything else in it is left out, as is
-    0.0.0.0.
+    """The addresses in a list with blanks or commas between them. 0.0.0.0 and all else is left
+    out.
     """
     found = (lease_address(part) for part in re.split(r"[\s,]+", text))
     return tuple(address for address in found if address)
 
 
 def addresses_from_bytes(data: bytes) -> Tuple[str, ...]:
-    """The addresses in an option made of 4-byte addresses; none when its length is wrong."""
+    """The addresses in an option of 4-byte addresses; none if its length is wrong."""
     if len(data) % 4:
         return ()
     found = (socket.inet_ntoa(data[at : at + 4]) for at in range(0, len(data), 4))
-    # Nothing is bound to that address.
+    # No socket is bound to that address.
     return tuple(address for address in found if address != "0.0.0.0")  # noqa: S104
 
 
 def bytes_from_hex(text: str) -> Optional[bytes]:
-    """Bytes written as hex: groups of one or two digits between colons (or dashes), or pairs
-    without any.
+    """Bytes written as hex: groups of one or two digits with colons or dashes between them, or
+    pairs of digits.
 
     Returns:
-        The bytes, or None when ``text`` is neither.
+        The bytes, or None if ``text`` is neither.
     """
     text = text.strip()
     if _HEX_GROUPS.match(text):
         return bytes(int(group, 16) for group in re.split("[:-]", text))
     run = _HEX_RUN.match(text)
-    return bytes.fromhex(run.group(1)) if run else None
+    if run is None:
+        return None
+    return bytes.fromhex(run.group(1))
 
 
 def wireserver_from_bytes(data: Optional[bytes]) -> Optional[str]:
     """The address in option 245.
 
     Args:
-        data: the option's bytes: the platform sends exactly four, ``a8 3f 81 10`` for
+        data: the option's bytes. The platform sends exactly four: ``a8 3f 81 10`` for
             168.63.129.16.
 
     Returns:
-        The address; None for another length, for 0.0.0.0/8 and for 224.0.0.0 upwards (multicast,
-        reserved, broadcast), to which no HTTP request can go. Loopback is allowed: the emulator
-        listens there.
+        The address; None for another length. Also None for 0.0.0.0/8 and from 224.0.0.0 up
+        (multicast, reserved, broadcast), since no HTTP request can go there. Loopback is allowed:
+        the emulator listens there.
     """
     if data is None or len(data) != 4 or data[0] == 0 or data[0] >= 224:
         return None
@@ -103,20 +108,23 @@ def wireserver_from_bytes(data: Optional[bytes]) -> Optional[str]:
 
 
 def wireserver_from_text(text: str) -> Optional[str]:
-    """The address in option 245 as text: hex with or without colons, or a dotted address. None when
-    it is neither.
+    """The address in option 245 as text: hex with or without colons, or a dotted address.
+
+    Returns:
+        As :func:`wireserver_from_bytes`; None also if ``text`` is neither.
     """
     dotted = address_from_text(text)
-    return wireserver_from_bytes(socket.inet_aton(dotted) if dotted else bytes_from_hex(text))
+    if dotted:
+        return wireserver_from_bytes(socket.inet_aton(dotted))
+    return wireserver_from_bytes(bytes_from_hex(text))
 
 
 def routes_from_bytes(data: bytes) -> Tuple[Route, ...]:
-    """The routes in option 121 or 249 (RFC 3442: prefix length, as many address bytes as it needs,
-    gateway).
+    """The routes in option 121 or 249. RFC 3442: prefix length, as many bytes of the address as it
+    needs, gateway.
 
     Returns:
-        The routes, in order; none at all when any of them is cut or has an impossible prefix
-        length.
+        The routes in their order; none if any of them is cut or has an impossible prefix length.
     """
     routes: List[Route] = []
     at = 0
@@ -136,20 +144,23 @@ def routes_from_bytes(data: bytes) -> Tuple[Route, ...]:
 
 
 def routes_from_text(text: str) -> Tuple[Route, ...]:
-    """Classless routes as text.
+    """Classless routes as text, in one of three forms.
 
-    Four forms occur: ``168.63.129.16/32 10.0.0.1`` pairs, the gateway after a blank
-    (NetworkManager, udhcpc) or a comma (networkd); the option's bytes in decimal,
-    ``32,168,63,129,16,10,0,0,1`` (dhclient's rfc3442 option; one distribution's dhclient writes
-    dots and blanks between the same numbers); and its bytes in hex, with or without colons.
+    - pairs ``168.63.129.16/32 10.0.0.1``, with a blank (NetworkManager, udhcpc) or a comma
+      (networkd) before the gateway
+    - the option's bytes in decimal, ``32,168,63,129,16,10,0,0,1`` (dhclient's rfc3442 option). One
+      distribution's dhclient has dots and blanks between the numbers
+    - the option's bytes in hex, with or without colons
     """
     text = text.strip()
     if "/" in text:
         return _route_pairs(text)
-    if _DECIMALS.match(text):
-        numbers = [int(number) for number in re.split(r"[\s,.]+", text)]
-        return routes_from_bytes(bytes(numbers)) if max(numbers) <= 255 else ()
-    return routes_from_bytes(bytes_from_hex(text) or b"")
+    if not _DECIMALS.match(text):
+        return routes_from_bytes(bytes_from_hex(text) or b"")
+    numbers = [int(number) for number in re.split(r"[\s,.]+", text)]
+    if max(numbers) > 255:
+        return ()
+    return routes_from_bytes(bytes(numbers))
 
 
 def _route_pairs(text: str) -> Tuple[Route, ...]:
@@ -162,58 +173,43 @@ def _route_pairs(text: str) -> Tuple[Route, ...]:
 
 
 def interface_from_text(text: str) -> Optional[str]:
-    """An interface's name, or None when the kernel would not accept it (15 bytes, no blank, slash
-    or colon).
+    """An interface's name, or None if the kernel would not accept it (at most 15 bytes, no blank,
+    slash or colon).
     """
-    return text if _INTERFACE.match(text) and text not in (".", "..") else None
+    if not _INTERFACE.match(text) or text in (".", ".."):
+        return None
+    return text
 
 
 def lifetime_end_s(lifetime_text: str, written_s: Optional[float]) -> Optional[float]:
-    """When a lease that says only how long it lasts comes to its end.
+    """When a lease ends that says only how long it lasts.
 
     Args:
         lifetime_text: seconds, in decimal.
-        written_s: Unix time at which the file was written, None when that is not known.
+        written_s: Unix time at which the file was written; None if that is not known.
 
     Returns:
-        Unix time in seconds; None for 'forever', and when either is not known.
+        Unix time in seconds; None if the lease never ends, or if either is not known.
     """
     text = lifetime_text.strip()
-    if written_s is None or not re.match(r"[0-9]{1,10}\Z", text):
+    if written_s is None or not re.match(r"[0-9]{1,10}\Z", text) or int(text) >= FOREVER_S:
         return None
-    return None if int(text) >= FOREVER_S else written_s + int(text)
+    return written_s + int(text)
 
 
 def time_from_date(text: str) -> Optional[float]:
     """Unix time of dhclient's ``2 2026/11/23 03:13:27``: weekday, date and time of day, in UTC.
 
-    Written out by hand because importing ``datetime`` or ``calendar`` would be paid at every first
-    boot.
+    Returns:
+        Seconds; None if ``text`` is not such a date.
     """
     matched = _DATE.match(text.strip())
     if not matched:
         return None
     year, month, day, hour, minute, second = (int(part) for part in matched.groups())
-    if not (
-        year >= 1970
-        and 1 <= month <= 12
-        and 1 <= day <= 31
-        and hour < 24
-        and minute < 60
-        and second <= 60
-    ):
+    is_date = year >= 1970 and 1 <= month <= 12 and 1 <= day <= 31
+    if not is_date or hour > 23 or minute > 59 or second > 60:
         return None
-    # Count years from March, so that the leap day is the last of its year; a month then starts (153
-    # m + 2) / 5 days in.
-    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    days = (
-        365 * year
-        + year // 4
-        - year // 100
-        + year // 400
-        + (153 * month + 2) // 5
-        + day
-        - 1
-        - 719468
-    )
-    return float(days * 86400 + hour * 3600 + minute * 60 + second)
+    import calendar  # only dhclient writes dates
+
+    return float(calendar.timegm((year, month, day, hour, minute, second)))

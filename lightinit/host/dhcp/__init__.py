@@ -1,1 +1,1 @@
-"""DHCP clients: their leases, and how to have them renewed."""
+"""DHCP clients on this machine: where their lease files are, and how to renew and rebind leases."""

@@ -1,50 +1,71 @@
-"""What all ways to renew a lease share: the processes that run, the time that is left, and the
-account of what was done.
-"""
+"""What a DHCP client is to lightinit, and one round of renewal, which all clients share."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
-from typing import AbstractSet, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-from lightinit.errors import MalformedError
+from lightinit.host.dhcp.processes import Process
 from lightinit.host.system import Completed, System
 
-LOG = logging.getLogger("lightinit.renewal")
-LEAST_S = 3.0  # what the last one still gets when the others have used up the time
-# These run as users of their own, and nothing of their command lines is used.
-UNPRIVILEGED = ("systemd-network", "dhcpcd")
+LOG = logging.getLogger("lightinit.dhcp")
+LEAST_S = 3.0  # the last command still gets this much if the others have used up the time
+INDEX = "index"
+
+Kill = Callable[[int, int], None]
 
 
-class Process(NamedTuple):
-    """A process that runs: its number, its name as the kernel cuts it (15 characters), its command
-    line.
+class LeasePlace(NamedTuple):
+    """A place where a client keeps lease files.
+
+    Attributes:
+        pattern: a shell pattern of their paths.
+        interface: how the file's name tells the interface. :data:`INDEX` if the name is the
+            kernel's number of it; else an expression whose group is its name.
     """
 
-    pid: int
-    comm: str
-    argv: Tuple[str, ...]
+    pattern: str
+    interface: str
 
 
-class Errand:
-    """One round: the name, the time, and what came of it.
+class DhcpClient(NamedTuple):
+    """A DHCP client.
+
+    Attributes:
+        name: its name in this table and in that of ``formats/dhcp/clients.py``.
+        title: its name for people.
+        processes: the names of its processes; the kernel cuts them to 15 characters.
+        places: where its lease files are.
+        renew: makes these processes of it send the host name. It tells the :class:`Renewing` what
+            it did. It may raise ProvisioningError, MalformedError and OSError.
+        rebind: makes a process of it give up its lease and ask for another one, and returns what it
+            did; "" if the process is not of that kind. It may raise ProvisioningError and OSError.
+            None for a client that does so by itself when its link goes down and comes up.
+    """
+
+    name: str
+    title: str
+    processes: Tuple[str, ...]
+    places: Tuple[LeasePlace, ...]
+    renew: "Callable[[Renewing, Tuple[Process, ...]], None]"
+    rebind: Optional[Callable[[System, Process, Kill], str]] = None
+
+
+class Renewing:
+    """One round of renewal: the host name, the time that is left, and the results.
 
     Args:
         system: the machine.
-        name: the host name to be sent.
-        deadline_s: when, by the machine's monotonic clock, it must be over.
-        kill: ends a process.
+        name: the host name that the clients are to send.
+        deadline_s: when, by the machine's monotonic clock, the round must be over.
+        kill: sends a signal to a process.
 
     Attributes:
         told: as in :class:`lightinit.host.dhcp.renew.Renewal`.
         warnings: likewise.
     """
 
-    def __init__(
-        self, system: System, name: str, deadline_s: float, kill: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, system: System, name: str, deadline_s: float, kill: Kill) -> None:
         self.system = system
         self.name = name
         self.kill = kill
@@ -62,65 +83,20 @@ class Errand:
         return self.system.run_checked(argv, timeout_s=self.left_s)
 
     def tell(self, client: str, what: str) -> None:
-        """Note ``what`` the ``client`` (with its interface) did; also that its owner has set it up
-        to send another name.
+        """Note ``what`` the ``client`` did, or why it sends another name or none. ``client``
+        includes the interface.
         """
         LOG.debug("host name %s: %s %s", self.name, client, what)
         self.told.append("%s %s" % (client, what))
 
     def warn(self, client: str, what: str) -> None:
-        """Note what went less well than asked for."""
+        """Note a problem."""
         self.warnings.append("%s %s" % (client, what))
 
     def fail(self, client: str, why: str) -> None:
-        """Note that the server may not have heard the name."""
+        """Note that the server may not have got the name."""
         self.warn(
             client,
             "could not be made to send the host name: the DHCP server, and so DNS, may keep the old"
-            " one until the next boot (%s)" % why,
+            " name until the next boot (%s)" % why,
         )
-
-
-def running_processes(system: System, comms: AbstractSet[str]) -> List[Process]:
-    """The processes of these names that run on this machine's network.
-
-    Passed over are those of a container, whose network namespace is another, and those of users:
-    what we run upon their command lines we run as root. Where the namespace cannot be read (it
-    takes a capability), it counts as ours.
-
-    Args:
-        system: the machine.
-        comms: names as /proc/PID/comm has them.
-    """
-    found = []
-    ours = _namespace(system, "self")
-    for entry in system.list_dir("/proc"):
-        if not re.match(r"[1-9][0-9]*\Z", entry):
-            continue
-        comm = _read(system, "/proc/%s/comm" % entry).rstrip("\n")
-        if comm not in comms or (ours and _namespace(system, entry) not in (ours, None)):
-            continue
-        try:
-            owner = os.stat(system.path("/proc/" + entry)).st_uid
-        except OSError:
-            continue  # it has just ended
-        if owner != os.geteuid() and comm not in UNPRIVILEGED:
-            continue
-        argv = _read(system, "/proc/%s/cmdline" % entry).rstrip("\0").split("\0")
-        if argv != [""]:  # which is one that has ended
-            found.append(Process(int(entry), comm, tuple(argv)))
-    return sorted(found)
-
-
-def _namespace(system: System, entry: str) -> Optional[str]:
-    try:
-        return os.readlink(system.path("/proc/%s/ns/net" % entry, follow_last=False))
-    except OSError:
-        return None
-
-
-def _read(system: System, path: str) -> str:
-    try:
-        return system.read(path).decode("utf-8", "surrogateescape")
-    except (OSError, MalformedError):
-        return ""

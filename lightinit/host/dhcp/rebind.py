@@ -1,108 +1,48 @@
-"""Has DHCP clients that go by their lease alone ask anew, when the machine has been moved to
-another network.
+"""Makes DHCP clients ask for another lease after the machine was moved to another network.
 
-systemd-networkd, NetworkManager and dhcpcd see a link that went down and came up, and do so by
-themselves. dhclient and udhcpc keep an address that is nobody's in the new network until half of
-their lease is over.
+systemd-networkd, NetworkManager and dhcpcd do so by themselves when their link goes down and comes
+up. dhclient and udhcpc do not: until half of their lease is over, they keep an address that is not
+valid in the new network.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import subprocess
-from typing import Callable, List
+from typing import List
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.dhcp.client import Process, running_processes
-from lightinit.host.init import systemd
+from lightinit.host.dhcp.client import Kill
+from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.dhcp.processes import running_processes
 from lightinit.host.system import System
 
-LOG = logging.getLogger("lightinit.rebinding")
-GONE_WITHIN_S = 3.0
-POLL_S = 0.05
 
-
-def rebind(system: System, kill: Callable[[int, int], None] = os.kill) -> List[str]:
-    """Make each such client that runs drop its lease and ask for another one.
+def rebind(system: System, kill: Kill = os.kill) -> List[str]:
+    """Make each such client that runs give up its lease and ask for another one.
 
     Args:
         system: the machine.
-        kill: sends a signal to a process: ``os.kill``.
+        kill: sends a signal to a process.
 
     Returns:
-        What was done, or why not, a sentence each. It never fails: whoever waits for the network
-        goes on waiting.
+        What was done, or why it failed, one sentence each. Never fails, since the caller goes on
+        waiting for the network anyway.
     """
     told: List[str] = []
     if not system.live:
         return told
-    for process in running_processes(system, {"dhclient", "udhcpc", "busybox"}):
-        name = next(
-            (
-                word.rpartition("/")[2]
-                for word in process.argv[:2]
-                if word.rpartition("/")[2] in ("dhclient", "udhcpc")
-            ),
-            "",
-        )
+    known = {
+        comm: (client.title, client.rebind)
+        for client in CLIENTS
+        if client.rebind is not None
+        for comm in client.processes
+    }
+    for process in running_processes(system, known.keys()):
+        title, rebind_process = known[process.comm]
         try:
-            if name == "udhcpc":
-                # udhcpc(8): give the lease back, which also takes the address away, then ask anew.
-                kill(process.pid, signal.SIGUSR2)
-                kill(process.pid, signal.SIGUSR1)
-                told.append("udhcpc was asked for another lease")
-            elif (
-                name == "dhclient"
-                and "-6" not in process.argv
-                and "nm-dhcp" not in " ".join(process.argv)
-            ):
-                _restart_dhclient(system, process, kill)
-                told.append("dhclient was started anew, to ask for another lease")
+            done = rebind_process(system, process, kill)
         except (ProvisioningError, OSError) as error:
-            told.append("%s could not be made to ask for another lease: %s" % (name, error))
+            done = "%s could not be made to ask for another lease: %s" % (title, error)
+        if done:
+            told.append(done)
     return told
-
-
-def _restart_dhclient(system: System, process: Process, kill: Callable[[int, int], None]) -> None:
-    """No signal makes it ask: it is ended, without giving anything back, and started again as it
-    was.
-    """
-    kill(process.pid, signal.SIGTERM)
-    give_up_s = system.clock.monotonic() + GONE_WITHIN_S
-    while _runs(system, process) and system.clock.monotonic() < give_up_s:
-        system.clock.sleep(POLL_S)
-    if _runs(system, process):
-        kill(process.pid, signal.SIGKILL)
-    argv = [system.tool("dhclient") or process.argv[0]] + list(process.argv[1:])
-    systemd_run = system.tool("systemd-run")
-    if systemd_run is not None and systemd.is_running(system):
-        # Outside of our own service, whose sandbox has no raw sockets. It goes into the background
-        # by itself unless -d says otherwise, so systemd is not to take the end of what it started
-        # for the end of all.
-        system.run_checked(
-            [
-                systemd_run,
-                "--quiet",
-                "--collect",
-                "--no-block",
-                "--property=RemainAfterExit=yes",
-                "--description=dhclient, started anew in another network",
-                "--",
-            ]
-            + argv
-        )
-        return
-    subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
-
-
-def _runs(system: System, process: Process) -> bool:
-    return any(each.pid == process.pid for each in running_processes(system, {process.comm}))

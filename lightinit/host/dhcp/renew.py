@@ -1,10 +1,8 @@
-"""Has the DHCP client that runs tell its server the host name that has just been set, without
-losing the address.
+"""Makes the running DHCP clients tell their server the new host name, without losing the address.
 
-A server puts the name that the client sent into DNS, and a client that took its lease before the
-name was known has sent the image's. Which clients run is seen in /proc and /run; no distribution is
-asked for. What each of them needs was found out with the real ones (docs/protocol.md). It knows
-neither where the name comes from nor who has set it.
+A DHCP server puts the name that a client sends into DNS. A client that got its lease before the
+name was known has sent the image's name. /proc and /run show which clients run; the name of the
+distribution is not used. docs/protocol.md has what each client needs, found out with the real ones.
 """
 
 from __future__ import annotations
@@ -12,38 +10,29 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.dhcp.client import Errand, Process, running_processes
-from lightinit.host.dhcp.daemons import renew_dhcpcd, renew_networkd, renew_networkmanager
-from lightinit.host.dhcp.second_client import renew_dhclient, renew_udhcpc
+from lightinit.host.dhcp.client import Kill, Renewing
+from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.dhcp.processes import running_processes
 from lightinit.host.system import System
 
-LOG = logging.getLogger("lightinit.renewal")
-# Ready waits for this, so all clients together get no more. A server answers within milliseconds,
-# but on the first boot of a small VM nmcli alone may take seconds.
+LOG = logging.getLogger("lightinit.dhcp")
+# Ready waits for the renewal, so this is the limit for all clients together. A server answers
+# within milliseconds, but on the first boot of a small VM nmcli alone may take seconds.
 LIMIT_S = 20.0
-
-# The client, the names of its process (as the kernel cuts them), and what renews its leases.
-CLIENTS: Tuple[Tuple[str, Tuple[str, ...], Callable[[Errand, Tuple[Process, ...]], None]], ...] = (
-    ("systemd-networkd", ("systemd-network",), renew_networkd),
-    ("NetworkManager", ("NetworkManager",), renew_networkmanager),
-    ("dhclient", ("dhclient",), renew_dhclient),
-    ("dhcpcd", ("dhcpcd",), renew_dhcpcd),
-    ("udhcpc", ("udhcpc", "busybox"), renew_udhcpc),
-)
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """What became of it.
+    """The results.
 
     Attributes:
-        told: what each client did, as ``dhclient on eth0 sent it to the DHCP server``, or what its
-            owner has told it to send instead.
-        warnings: where the server does not hear the name, or not for long, although the client
-            sends one.
+        told: what each client did, such as ``dhclient on eth0 sent it to the DHCP server``, or
+            which name its configuration makes it send instead.
+        warnings: where the server does not get the name, or not for long, although the client sends
+            one.
     """
 
     told: Tuple[str, ...] = ()
@@ -51,30 +40,28 @@ class Renewal:
 
 
 def renew_leases(
-    system: System, name: str, limit_s: float = LIMIT_S, kill: Callable[[int, int], None] = os.kill
+    system: System, name: str, limit_s: float = LIMIT_S, kill: Kill = os.kill
 ) -> Renewal:
-    """Have every DHCP client that runs send ``name``. Never fails: DNS is no reason to lose a VM.
+    """Make every running DHCP client send ``name``.
 
-    A client that holds no lease is left alone: when it gets one, it sends the name that is live by
-    then.
+    This never fails, since a VM works also without its name in DNS. A client without a lease is
+    left alone. When it gets one, it sends the name that is set by then.
 
     Args:
         system: the machine.
-        name: the host name; it is live already.
-        limit_s: seconds that all of it may take.
-        kill: ends a process: ``os.kill``.
+        name: the host name, which is already set.
+        limit_s: seconds that all clients together may take.
+        kill: sends a signal to a process.
     """
-    errand = Errand(system, name, system.clock.monotonic() + limit_s, kill)
-    processes = running_processes(
-        system, {comm for _client, comms, _renew in CLIENTS for comm in comms}
-    )
-    for client, comms, renew in CLIENTS:
-        found = tuple(process for process in processes if process.comm in comms)
+    renewing = Renewing(system, name, system.clock.monotonic() + limit_s, kill)
+    processes = running_processes(system, {comm for client in CLIENTS for comm in client.processes})
+    for client in CLIENTS:
+        found = tuple(process for process in processes if process.comm in client.processes)
         if not found:
             continue
-        LOG.debug("%s runs", client)
+        LOG.debug("%s runs", client.title)
         try:
-            renew(errand, found)
+            client.renew(renewing, found)
         except (ProvisioningError, MalformedError, OSError) as error:
-            errand.fail(client, str(error))
-    return Renewal(tuple(errand.told), tuple(errand.warnings))
+            renewing.fail(client.title, str(error))
+    return Renewal(tuple(renewing.told), tuple(renewing.warnings))

@@ -13,6 +13,7 @@ import os
 from typing import Any, Dict, Optional, Sequence
 
 from lightinit.errors import LightinitError
+from lightinit.host.init.transient_unit import find_systemd_run, unit_command
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.scripts")
@@ -54,7 +55,7 @@ def start(
     Returns:
         None when systemd does not start it, which is told of: then it can be started otherwise.
     """
-    systemd_run, systemctl = system.tool("systemd-run"), system.tool("systemctl")
+    systemd_run, systemctl = find_systemd_run(system), system.tool("systemctl")
     why = "systemd-run is missing"
     if systemd_run is not None and systemctl is not None:
         unit = Unit(system, systemd_run, systemctl, "%s-%d" % (name, os.getpid()))
@@ -109,10 +110,7 @@ class Unit:
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         # For reading too, so that the open waits for nobody.
         self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)
-        command = [
-            self._systemd_run,
-            "--quiet",
-            "--collect",
+        options = [
             "--unit=" + self._name,
             "--service-type=oneshot",
             # What the script leaves in the background goes on when it has ended. In a pipeline
@@ -120,12 +118,17 @@ class Unit:
             # would be told of an error instead.
             "--property=KillMode=process",
             "--property=IgnoreSIGPIPE=no",
-            "--description=Script given to this VM, run by lightinit",
         ]
-        command += ["--setenv=%s=%s" % item for item in environment.items()]
+        options += ["--setenv=%s=%s" % item for item in environment.items()]
+        command = unit_command(
+            self._systemd_run,
+            ["/bin/sh", place + "/run", place] + list(argv),
+            "Script given to this VM, run by lightinit",
+            options,
+        )
         with open(place + "/said", "wb") as said:
             self._process = subprocess.Popen(
-                command + ["--", "/bin/sh", place + "/run", place] + list(argv),
+                command,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=said,

@@ -1,0 +1,61 @@
+"""The table of the DHCP clients whose lease files can be read. Each client has a file of its own.
+
+Pure functions: bytes in, :class:`~lightinit.model.Lease` out. They do not know where the files are,
+whether an address is really configured, or which interface is the primary one.
+
+Every reader promises the same. Whatever the bytes are, it returns leases or raises MalformedError.
+A file that was cut in the middle never gives a wrong value, only a missing one. A damaged option
+245 leaves the lease without a ``wireserver`` (``options.py`` gives the reason).
+
+To add a client, write its file here with a function ``read_leases``, add it to :data:`READERS`, and
+do the same in ``host/dhcp/``.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Optional, Tuple
+
+from lightinit.formats.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc
+from lightinit.model import Lease
+
+Reader = Callable[[bytes, float, str, Optional[str], Optional[float]], Tuple[Lease, ...]]
+
+READERS: Dict[str, Reader] = {
+    "networkd": networkd.read_leases,
+    "networkmanager": networkmanager.read_leases,
+    "dhclient": dhclient.read_leases,
+    "dhcpcd": dhcpcd.read_leases,
+    "udhcpc": udhcpc.read_leases,
+}
+
+
+def read_leases(
+    client: str,
+    data: bytes,
+    now_s: float,
+    source: str = "",
+    interface: Optional[str] = None,
+    written_s: Optional[float] = None,
+) -> Tuple[Lease, ...]:
+    """The unexpired leases in a file that ``client`` wrote.
+
+    Args:
+        client: a key of :data:`READERS`.
+        data: the file's bytes. For networkmanager also the output of ``nmcli device show``.
+        now_s: Unix time in seconds. Leases that end at or before it are left out.
+        source: the file's path, which is noted in the leases.
+        interface: the interface's name if the file's name tells it. A name inside the file takes
+            precedence.
+        written_s: Unix time of the file's last change. networkd, dhcpcd and udhcpc note only how
+            long a lease lasts; without this time their ``expires_s`` is None.
+
+    Returns:
+        The leases, the latest last; an empty tuple if all have ended.
+
+    Raises:
+        MalformedError: the bytes do not follow the client's format.
+        ValueError: there is no such client.
+    """
+    if client not in READERS:
+        raise ValueError("no such DHCP client: %s" % client)
+    return READERS[client](data, now_s, source, interface, written_s)

@@ -1,0 +1,116 @@
+"""Finds and reads the lease files of DHCP clients. ``formats/dhcp/`` knows what is in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from typing import Dict, List, Optional
+
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.dhcp.client import INDEX
+from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.system import System
+
+LIMIT_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LeaseFile:
+    """A file in which a DHCP client keeps its leases.
+
+    Attributes:
+        client: the name of the client that writes such files.
+        path: its path as the VM sees it.
+        data: its content, b"" if it cannot be read.
+        written_s: Unix time in seconds of its last change.
+        interface: the interface's name, None if the file's name does not tell it.
+        problem: why it cannot be read, "" if it can.
+    """
+
+    client: str
+    path: str
+    data: bytes
+    written_s: float
+    interface: Optional[str] = None
+    problem: str = ""
+
+
+def lease_folders() -> List[str]:
+    """The directories in which lease files may appear, as the VM sees them."""
+    return sorted({os.path.dirname(place.pattern) for one in CLIENTS for place in one.places})
+
+
+def lease_files(system: System) -> List[LeaseFile]:
+    """The lease files that are there now, of all clients, each read whole (up to 1 MiB).
+
+    Returns:
+        The files, the one written last at the end. A file that cannot be read is among them, with
+        its problem.
+    """
+    names = _InterfaceNames(system)
+    found: Dict[str, LeaseFile] = {}
+    for client in CLIENTS:
+        for place in client.places:
+            for path in system.glob(place.pattern):
+                base = os.path.basename(path)
+                if path in found or path.endswith(("~", ".lightinit-new")):
+                    continue
+                if place.interface == INDEX and not base.isdigit():
+                    continue
+                file = _lease_file(system, client.name, path, names.find(place.interface, base))
+                if file is not None:
+                    found[path] = file
+    return sorted(found.values(), key=lambda file: file.written_s)
+
+
+def _lease_file(
+    system: System, client: str, path: str, interface: Optional[str]
+) -> Optional[LeaseFile]:
+    try:
+        # Take the time first. If the file is replaced in between, the next look reads it again.
+        written_s = os.stat(system.path(path)).st_mtime
+        return LeaseFile(client, path, system.read(path, LIMIT_BYTES), written_s, interface)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except (MalformedError, ProvisioningError) as error:
+        problem = error.reason
+    return LeaseFile(client, path, b"", 0.0, interface, problem)
+
+
+class _InterfaceNames:
+    """The interfaces' names by the kernel's numbers, looked up only if a file's name needs them."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._by_index: Optional[Dict[int, str]] = None
+
+    def find(self, interface: str, base: str) -> Optional[str]:
+        """The interface's name that the name ``base`` of a file tells.
+
+        Args:
+            interface: as in :class:`lightinit.host.dhcp.client.LeasePlace`.
+            base: the file's name.
+        """
+        if interface != INDEX:
+            matched = re.match(interface, base)
+            if matched is None:
+                return None
+            return matched.group(1)
+        if self._by_index is None:
+            self._by_index = self._read()
+        return self._by_index.get(int(base))
+
+    def _read(self) -> Dict[int, str]:
+        """On the live machine the kernel knows them; in a scratch root /sys below the root does."""
+        if self._system.live:
+            return dict(socket.if_nameindex())
+        names: Dict[int, str] = {}
+        for name in self._system.list_dir("/sys/class/net"):
+            index = self._system.read_text("/sys/class/net/%s/ifindex" % name).strip()
+            if re.match(r"[0-9]{1,9}\Z", index):
+                names[int(index)] = name
+        return names

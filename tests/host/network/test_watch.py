@@ -1,0 +1,177 @@
+"""Waiting for a lease or an address: by event, by poll, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Tuple
+
+from lightinit.host.dhcp.lease_files import lease_folders
+from lightinit.host.network.watch import Watch
+from lightinit.host.system import System
+from tests.lib.netns import need
+from tests.lib.planned_clock import PlannedClock, put
+
+
+def timed(
+    watch: Watch, timeout_s: float, happens: Callable[[], object], after_s: float = 0.05
+) -> Tuple[bool, float]:
+    """Wait while something happens from another thread: whether an event came, and after how many
+    seconds.
+    """
+    timer = threading.Timer(after_s, happens)
+    started_s = time.monotonic()
+    timer.start()
+    try:
+        return watch.wait(timeout_s), time.monotonic() - started_s
+    finally:
+        timer.join()
+
+
+FOLDER = "/var/lib/dhcp"
+
+
+def armed(system: System, **kinds: bool) -> Watch:
+    """A watch after its first wait, which returns at once so that its owner looks again."""
+    watch = Watch(system, [FOLDER, "/run/systemd/netif/leases"], **kinds)
+    started_s = time.monotonic()
+    assert watch.wait(60.0)
+    assert time.monotonic() - started_s < 0.5
+    return watch
+
+
+def test_a_new_file_is_an_event(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dhcp").mkdir(parents=True)
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        assert watch.kinds == ("inotify",)
+        came, after_s = timed(watch, 0.9, lambda: put(tmp_path, FOLDER + "/dhclient.leases"))
+        assert came
+        assert after_s < 0.5
+
+
+def test_a_file_that_is_appended_to_and_kept_open_is_an_event(tmp_path: Path) -> None:
+    path = put(tmp_path, FOLDER + "/dhclient.leases")
+    with armed(System(str(tmp_path)), netlink=False) as watch, path.open(
+        "ab", buffering=0
+    ) as handle:
+        assert timed(watch, 0.9, lambda: handle.write(b"lease {"))[0]
+
+
+def test_a_file_that_is_moved_in_is_an_event(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dhcp").mkdir(parents=True)
+    scratch = put(tmp_path, "/scratch")
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        assert timed(watch, 0.9, lambda: scratch.rename(tmp_path / "var/lib/dhcp/dhclient.leases"))[
+            0
+        ]
+
+
+def test_directories_that_are_made_later_are_watched(tmp_path: Path) -> None:
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        for folder in ("var", "var/lib", "var/lib/dhcp"):
+            came, after_s = timed(watch, 0.9, (tmp_path / folder).mkdir)
+            assert came, folder
+            assert after_s < 0.5
+        assert timed(watch, 0.9, lambda: put(tmp_path, FOLDER + "/dhclient.leases"))[0]
+
+
+def test_directories_that_are_made_at_once_are_watched(tmp_path: Path) -> None:
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        assert timed(watch, 0.9, lambda: (tmp_path / "var/lib/dhcp").mkdir(parents=True))[0]
+        while watch.wait(0.05):
+            pass  # what the event of each of the three left over
+        assert timed(watch, 0.9, lambda: put(tmp_path, FOLDER + "/dhclient.leases"))[0]
+
+
+def test_a_directory_that_is_replaced_is_watched_again(tmp_path: Path) -> None:
+    folder = tmp_path / "var/lib/dhcp"
+    folder.mkdir(parents=True)
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        assert timed(watch, 0.9, folder.rmdir)[0]
+        assert timed(watch, 0.9, folder.mkdir)[0]
+        assert timed(watch, 0.9, lambda: put(tmp_path, FOLDER + "/dhclient.leases"))[0]
+
+
+def test_other_files_in_a_parent_are_no_event(tmp_path: Path) -> None:
+    (tmp_path / "var/lib").mkdir(parents=True)
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        came, after_s = timed(watch, 0.3, lambda: put(tmp_path, "/var/lib/other"))
+        assert not came
+        assert after_s >= 0.3
+
+
+def test_nothing_happens_for_a_second_at_most(tmp_path: Path) -> None:
+    with armed(System(str(tmp_path)), netlink=False) as watch:
+        started_s = time.monotonic()
+        assert not watch.wait(30.0)
+        assert 0.9 < time.monotonic() - started_s < 1.5
+        started_s = time.monotonic()
+        assert not watch.wait(0.0)
+        assert not watch.wait(-1.0)
+        assert time.monotonic() - started_s < 0.2
+
+
+def test_without_any_events_it_polls_ten_times_a_second(tmp_path: Path) -> None:
+    with armed(System(str(tmp_path)), netlink=False, inotify=False) as watch:
+        assert watch.kinds == ()
+        started_s = time.monotonic()
+        assert not watch.wait(30.0)
+        assert 0.05 < time.monotonic() - started_s < 0.5
+
+
+def test_a_clock_of_the_tests_own_is_moved_by_sleep(tmp_path: Path) -> None:
+    clock = PlannedClock((2.5, lambda: put(tmp_path, FOLDER + "/dhclient.leases")))
+    (tmp_path / "var/lib/dhcp").mkdir(parents=True)
+    with armed(System(str(tmp_path), clock), netlink=False) as watch:
+        assert [watch.wait(60.0) for _ in range(3)] == [False, False, True]
+        assert not watch.wait(0.25)
+    assert clock.sleeps == [1.0, 1.0, 1.0, 0.25]
+
+
+def test_descriptors_are_given_back(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        watch = armed(System(str(tmp_path)))
+        assert len(os.listdir("/proc/self/fd")) > before
+        watch.close()
+        watch.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nothing_is_opened_before_the_first_wait(tmp_path: Path) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    with Watch(System(str(tmp_path)), lease_folders()):
+        assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+NETLINK_PROBE = """
+import subprocess, sys, threading, time
+from lightinit.host.network.watch import Watch
+from lightinit.host.system import System
+subprocess.check_call(["ip", "link", "set", "lo", "up"])
+changes = "link set lo mtu 1400", "address add 10.9.9.9/32 dev lo", "route add 10.8.0.0/16 dev lo"
+for change in changes:
+    with Watch(System(sys.argv[1]), [], inotify=False) as watch:
+        watch.wait(9)
+        assert watch.kinds == ("netlink",), watch.kinds
+        threading.Timer(0.05, subprocess.check_call, [["ip"] + change.split()]).start()
+        started_s = time.monotonic()
+        assert watch.wait(0.9), change
+        assert time.monotonic() - started_s < 0.8, change
+print("three events came")
+"""
+
+
+def test_links_addresses_and_routes_are_events(tmp_path: Path) -> None:
+    need()
+    ended = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", NETLINK_PROBE, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert ended.stdout.decode() == "three events came\n"
