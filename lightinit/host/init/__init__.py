@@ -1,1 +1,1 @@
-"""The init system, and other agents that it starts."""
+"""Init systems, and what lightinit needs of them."""

@@ -1,6 +1,4 @@
-"""What there is of systemd on a machine, by its files alone: whether it runs, is installed, and
-starts a unit at boot.
-"""
+"""systemd: whether it runs, whether it is installed, and which units it starts. Files decide."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import logging
 import os
 from typing import Mapping, Tuple
 
+from lightinit.host.init.init_system import InitSystem, Service
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.systemd")
@@ -21,28 +20,28 @@ PROGRAMS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
 def is_running(system: System) -> bool:
-    """Whether it is the init system now: sd_booted(3)."""
+    """Whether it is the init system now (sd_booted(3)), and so process 1."""
     return system.exists("/run/systemd/system")
 
 
 def is_installed(system: System) -> bool:
-    """Whether it is there; a disk may have another init system besides."""
+    """Whether it is installed. A disk may have another init system too."""
     return any(system.exists(path) for path in PROGRAMS)
 
 
 def has_unit(system: System, unit: str) -> bool:
-    """Whether a unit of that name is there."""
+    """Whether there is a unit of that name."""
     return any(system.exists("%s/%s" % (folder, unit)) for folder in UNIT_FOLDERS)
 
 
 def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS) -> bool:
-    """Whether the first of the folders that has ``name`` has it as a link to /dev/null or empty:
-    then it never runs.
+    """Whether ``name`` never runs: the first of the ``folders`` that has it has an empty file or a
+    link to /dev/null.
     """
     for folder in folders:
         path = system.path("%s/%s" % (folder, name), follow_last=False)
         if os.path.islink(path):
-            # Not followed: in a scratch root there may be no /dev/null.
+            # Do not follow it: a scratch root may have no /dev/null.
             return os.readlink(path) == "/dev/null"
         if os.path.lexists(path):
             return os.path.isfile(path) and os.path.getsize(path) == 0
@@ -50,8 +49,8 @@ def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS
 
 
 def is_linked(system: System, unit: str) -> bool:
-    """Whether some unit wants or requires ``unit``, as `systemctl enable` arranges it, and it is
-    not masked.
+    """Whether a unit wants or requires ``unit``, as after `systemctl enable`, and it is not
+    masked.
     """
     if is_masked(system, unit):
         return False
@@ -67,15 +66,15 @@ def is_linked(system: System, unit: str) -> bool:
 def extend_start(
     system: System, seconds: float, environment: Mapping[str, str] = os.environ
 ) -> bool:
-    """Tell the service manager that this service's start may take ``seconds`` more from now:
+    """Tell the service manager that the start of this service may take ``seconds`` more from now:
     sd_notify(3).
 
-    Does nothing where nobody listens, such as in a scratch root or with another init system.
+    Does nothing in a scratch root and under another init system.
 
     Args:
         system: the machine.
-        seconds: how many.
-        environment: in which the service manager says where it listens.
+        seconds: how many more.
+        environment: has the address of the service manager.
 
     Returns:
         Whether it was told.
@@ -85,12 +84,31 @@ def extend_start(
         return False
     import socket
 
+    if address[0] == "@":
+        address = "\0" + address[1:]  # an abstract socket: unix(7)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.settimeout(1.0)
-            sender.connect("\0" + address[1:] if address[0] == "@" else address)
+            sender.connect(address)
             sender.send(b"EXTEND_TIMEOUT_USEC=%d" % int(seconds * 1e6))
     except OSError as error:
-        LOG.info("the service manager does not hear that this takes longer: %s", error)
+        LOG.info("cannot tell the service manager that this takes longer: %s", error)
         return False
     return True
+
+
+def starts(system: System, service: Service) -> bool:
+    """Whether it starts one of the service's units at boot."""
+    return (
+        is_installed(system)
+        and service.is_pulled_in(system)
+        and any(has_unit(system, unit) and is_linked(system, unit) for unit in service.units)
+    )
+
+
+def hides_scripts(system: System, service: Service) -> bool:
+    """Whether it leaves out the service's links in /etc/rc?.d, since it has a unit for it."""
+    return is_installed(system) and any(has_unit(system, unit) for unit in service.units)
+
+
+INIT = InitSystem("systemd", starts, hides_scripts)

@@ -1,7 +1,6 @@
-"""Tells systemd that a stage is done, by starting its target while lightinit.service still runs.
+"""Tells systemd that a stage is done: starts its target while lightinit.service still runs.
 
-It knows the targets' names and nothing of what the stages do. Other init systems have no such
-thing.
+It knows the names of the targets, not what the stages do. Other init systems have no targets.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ def reach(
     environment: Mapping[str, str] = os.environ,
     start: Optional[Callable[[List[str]], None]] = None,
 ) -> bool:
-    """Have systemd reach ``lightinit-STAGE.target`` now. Never fails, and is not waited for.
+    """Make systemd reach ``lightinit-STAGE.target`` now. Never fails, and does not wait.
 
-    The target has a job already, since the service wants it, and that job waits for the end of the
-    service. Starting it again without dependencies lets that job run at once, and with it whatever
-    waits for the target.
+    The target already has a job, since the service wants it. That job waits for the end of the
+    service. A start without dependencies lets it run at once, and then the units that wait for the
+    target.
 
     Args:
         system: the machine.
-        stage: local, fetch or config; the final target follows from the end of the service.
-        environment: has INVOCATION_ID when systemd has started us (systemd.exec(5)).
+        stage: local, fetch or config. The final target is reached at the end of the service.
+        environment: has INVOCATION_ID if systemd has started us (systemd.exec(5)).
         start: starts a command without waiting for it.
 
     Returns:
