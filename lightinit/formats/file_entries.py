@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import base64
 import re
-import zlib
 from dataclasses import dataclass, field
 from typing import Dict, Optional
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats.gunzip import TooLargeError, gunzip
 
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
 PLAIN = "paths begin with a slash, end with a file's name, and have no blanks, . or .. in them"
@@ -125,19 +125,18 @@ def _decode(told: str, key: str, value: str) -> bytes:
 
 
 def _unpack(told: str, data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        content = unpacker.decompress(data, CONTENT_LIMIT_BYTES + 1)
-    except zlib.error:
-        raise _wrong(told, "its content is not gzip in base64", PACKED) from None
-    if len(content) > CONTENT_LIMIT_BYTES:
+        content, rest = gunzip(data, CONTENT_LIMIT_BYTES)
+    except TooLargeError:
         raise _wrong(
             told,
             "its content is larger than %d bytes" % CONTENT_LIMIT_BYTES,
             "put it into the image",
-        )
-    if not unpacker.eof or unpacker.unused_data:
-        raise _wrong(told, "its content is not one whole gzip file", PACKED)
+        ) from None
+    except MalformedError:
+        raise _wrong(told, "its content is not one whole gzip file in base64", PACKED) from None
+    if rest:
+        raise _wrong(told, "its content is not one whole gzip file in base64", PACKED)
     return content
 
 

@@ -38,13 +38,13 @@ def redact(document: Any) -> Any:
         document: any JSON value.
     """
     if isinstance(document, Mapping):
-        smelly_name = isinstance(document.get("name"), str) and _smells(document["name"])
+        smelly_name = isinstance(document.get("name"), str) and is_secret_name(document["name"])
         return {
             key: _redact_value(
                 value,
-                _smells(str(key))
+                is_secret_name(str(key))
                 or (smelly_name and key == "value")
-                or (key == "tags" and isinstance(value, str) and _smells(value)),
+                or (key == "tags" and isinstance(value, str) and is_secret_name(value)),
             )
             for key, value in document.items()
         }
@@ -62,11 +62,19 @@ def _redact_value(value: Any, smells: bool) -> Any:
     return REDACTED if smells and not harmless else redact(value)
 
 
-def _smells(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether a name sounds like that of a secret. The one list of secret words decides, for every
+    document that is kept or shown.
+    """
     plain = "".join(filter(str.isalnum, name.lower()))
     return any(word in plain for word in SECRET_WORDS)
 
 
+def has_private_key(text: str) -> bool:
+    """Whether a text holds a private key in PEM."""
+    return "PRIVATE KEY" in text.upper()
+
+
 def _is_secret_text(text: str) -> bool:
     # As JSON stands what a tag had for its value when that was no text.
-    return "PRIVATE KEY" in text.upper() or (text.lstrip()[:1] in ("{", "[") and _smells(text))
+    return has_private_key(text) or (text.lstrip()[:1] in ("{", "[") and is_secret_name(text))

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import zlib
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.formats.gunzip import GZIP, gunzip
 
 # The platform takes 64 KiB. What they unpack to is up to their owner.
 UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024
-MAX_MEMBERS = 1000
-GZIP = b"\x1f\x8b"
-_GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window
 SCRIPT = "script"
 OTHER = "other"
 
@@ -76,24 +73,7 @@ def unpack(data: bytes, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
     """
     if not data.startswith(GZIP):
         return data
-    unpacked = bytearray()
-    for _ in range(MAX_MEMBERS):  # several members in a row are one file
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            # Never more than one byte beyond the limit is unpacked. A limit of 0 would mean none.
-            unpacked += member.decompress(data, limit_bytes - len(unpacked) + 1)
-        except zlib.error:
-            raise MalformedError("gzip data are damaged", bytes=len(data)) from None
-        if len(unpacked) > limit_bytes:
-            raise MalformedError("gzip data unpack to too much", limit_bytes=limit_bytes)
-        if not member.eof:
-            raise MalformedError("gzip data are damaged", bytes=len(data), why="they are cut off")
-        data = member.unused_data
-        if not data.startswith(GZIP):
-            return bytes(unpacked)
-    raise MalformedError(
-        "gzip data are damaged", why="they have more than %d members" % MAX_MEMBERS
-    )
+    return gunzip(data, limit_bytes)[0]
 
 
 def recognise(data: bytes) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from lightinit.errors import LightinitError
 from lightinit.formats.certificates import der, pbe
-from lightinit.formats.certificates.transport_pair import Transport
+from lightinit.formats.certificates.transport_pair import TransportPair
 from lightinit.formats.certificates.x509 import to_pem
 from lightinit.model import Certificate
 
@@ -133,7 +133,7 @@ class Desk:
         )
         return self.read("made.p12")
 
-    def encrypt(self, data: bytes, transport: Transport, *options: str) -> bytes:
+    def encrypt(self, data: bytes, transport: TransportPair, *options: str) -> bytes:
         """An envelope around ``data`` for a transport certificate; without options as Azure makes
         it.
         """

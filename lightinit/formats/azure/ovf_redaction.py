@@ -13,27 +13,12 @@ from xml.parsers import expat
 
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
+from lightinit.formats.secrets import has_private_key, is_secret_name
 
 REDACTED = "REDACTED"
 STUB = (
     b'<?xml version="1.0" encoding="utf-8"?>\n'
     b"<Environment><!-- left out: what is secret in it could not be told apart --></Environment>\n"
-)
-# Compared with names in lower case, without anything but letters and digits.
-SECRET_WORDS = (
-    "passw",
-    "passphrase",
-    "userdata",
-    "customdata",
-    "secret",
-    "token",
-    "privatekey",
-    "credential",
-    "protectedsetting",
-    "connectionstring",
-    "accesskey",
-    "accountkey",
-    "sasuri",
 )
 # It smells of a password, and should be seen; only while it says what it may say.
 BOOLEAN_NAMES = ("disablesshpasswordauthentication",)
@@ -86,15 +71,10 @@ def _remains(secret: str, left: _Marker, result: bytes) -> bool:
     return secret.encode("utf-8") in result or any(secret in text for text in left.kept)
 
 
-def _smells(name: str) -> bool:
-    plain = "".join(filter(str.isalnum, name.lower()))
-    return any(word in plain for word in SECRET_WORDS)
-
-
 def _is_secret_text(text: str) -> bool:
     """Whether text holds a document of its own that smells, as a CDATA section may."""
-    return "PRIVATE KEY" in text.upper() or (
-        ("<" in text or text.lstrip()[:1] in ("{", "[")) and _smells(text)
+    return has_private_key(text) or (
+        ("<" in text or text.lstrip()[:1] in ("{", "[")) and is_secret_name(text)
     )
 
 
@@ -158,14 +138,16 @@ class _Marker:
         begin = self._parser.CurrentByteIndex
         end = _end_of_tag(self._data, begin)
         names = {key: value for key, value in attributes.items() if not _is_namespace(key)}
-        secret = _smells(_local(name)) or any(_smells(value) for value in names.values())
+        secret = is_secret_name(_local(name)) or any(
+            is_secret_name(value) for value in names.values()
+        )
         for found in _ATTRIBUTE.finditer(self._data, begin + 1, end):
             key = found.group(1).decode("utf-8")
             if key not in names:
                 continue
             value = names[key]
             harmless = value.strip().lower() in BOOLEANS or _local(key).lower() in KEY_ATTRIBUTES
-            if _smells(_local(key)) or (not harmless and (secret or self._within_secret())):
+            if is_secret_name(_local(key)) or (not harmless and (secret or self._within_secret())):
                 self._cut(found.start(3) + 1, found.end(3) - 1, value)
             else:
                 self.kept.append(value)
@@ -192,14 +174,14 @@ class _Marker:
             self.kept.append(text)
 
     def _comment(self, text: str) -> None:
-        if _smells(text) or _is_secret_text(text):
+        if is_secret_name(text) or _is_secret_text(text):
             begin = self._parser.CurrentByteIndex
             self._cut(begin + len("<!--"), self._data.index(b"-->", begin + len("<!--")), text)
         else:
             self.kept.append(text)
 
     def _instruction(self, target: str, text: str) -> None:
-        if text and (_smells(target) or _smells(text) or _is_secret_text(text)):
+        if text and (is_secret_name(target) or is_secret_name(text) or _is_secret_text(text)):
             begin = self._parser.CurrentByteIndex
             inner = begin + len("<?") + len(target.encode("utf-8")) + 1
             self._cut(inner, self._data.index(b"?>", inner), text)

@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional, Tuple
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
 from lightinit.formats.certificates import ciphers, cms, pkcs12
-from lightinit.formats.certificates.transport_pair import Transport
+from lightinit.formats.certificates.transport_pair import TransportPair
 from lightinit.formats.certificates.x509 import find_thumbprint, read_fields, to_pem
 from lightinit.model import Certificate
 
@@ -45,7 +45,7 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
         raise MalformedError("certificate file is not base64") from error
 
 
-def open_bundle(data: bytes, transport: Transport) -> Tuple[Certificate, ...]:
+def open_bundle(data: bytes, transport: TransportPair) -> Tuple[Certificate, ...]:
     """Open a bundle and put each key to its certificates.
 
     Keys belong to certificates by equal public key, never by position. A key that belongs to none

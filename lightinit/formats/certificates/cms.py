@@ -10,7 +10,7 @@ from typing import NamedTuple, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, der
-from lightinit.formats.certificates.transport_pair import Transport
+from lightinit.formats.certificates.transport_pair import TransportPair
 
 DATA = "1.2.840.113549.1.7.1"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
@@ -48,7 +48,7 @@ def read_encrypted(element: der.Element, part: str) -> Encrypted:
     return Encrypted(algorithm, content.octets(part, 0x80))
 
 
-def open_envelope(data: bytes, transport: Transport) -> bytes:
+def open_envelope(data: bytes, transport: TransportPair) -> bytes:
     """Decrypt an EnvelopedData that was made for a transport certificate.
 
     Args:
@@ -82,7 +82,7 @@ def open_envelope(data: bytes, transport: Transport) -> bytes:
     return ciphers.decrypt_cbc(cipher, key, vector, encrypted.content)
 
 
-def _find_content_key(recipients: der.Element, transport: Transport) -> bytes:
+def _find_content_key(recipients: der.Element, transport: TransportPair) -> bytes:
     """The content's key, out of the recipient that the transport certificate is."""
     part = "recipients"
     for recipient in recipients.children(der.SET, part, 1):
@@ -96,7 +96,7 @@ def _find_content_key(recipients: der.Element, transport: Transport) -> bytes:
     raise MalformedError("certificate bundle is for another recipient")
 
 
-def _is_meant(name: der.Element, transport: Transport) -> bool:
+def _is_meant(name: der.Element, transport: TransportPair) -> bool:
     part = "recipient"
     if name.tag == 0x80:
         return name.content == transport.key_id

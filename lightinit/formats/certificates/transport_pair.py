@@ -20,7 +20,7 @@ EARLIEST_S, LATEST_S = 946684800, 2524608000
 
 
 @dataclass(frozen=True)
-class Transport:
+class TransportPair:
     """A transport certificate and its key.
 
     Attributes:
@@ -43,7 +43,7 @@ class Transport:
         return base64.b64encode(self.certificate).decode("ascii")
 
 
-def make_transport(now_s: float) -> Transport:
+def make_transport(now_s: float) -> TransportPair:
     """A new pair: RSA, self-signed, with a subjectKeyIdentifier, by which the platform names the
     recipient.
 
@@ -79,4 +79,4 @@ def make_transport(now_s: float) -> Transport:
     )
     certificate = builder.sign(key, hashes.SHA256(), engine).public_bytes(Encoding.DER)
     fields = read_fields(certificate)
-    return Transport(certificate, fields.issuer, fields.serial, key_id.digest, key)
+    return TransportPair(certificate, fields.issuer, fields.serial, key_id.digest, key)

@@ -11,7 +11,7 @@ import pytest
 
 from lightinit.datasources.azure.certificates import fetch_certificates
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
-from lightinit.formats.certificates.transport_pair import Transport
+from lightinit.formats.certificates.transport_pair import TransportPair
 from lightinit.host.network.http import Answer
 from lightinit.model import GoalState
 from tests.datasources.azure.test_wireserver_client import HEADERS, make
@@ -46,7 +46,7 @@ class Platform:
         desk.make_pair("one")
 
     def bundle(self, sent: Sent, *options: str) -> bytes:
-        recipient = Transport(
+        recipient = TransportPair(
             base64.b64decode(sent.headers["x-ms-guest-agent-public-x509-cert"]), b"", b"", b"", None
         )
         return self.desk.encrypt(self.desk.pkcs12("one"), recipient, *options)

@@ -16,7 +16,7 @@ import pytest
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import der
 from lightinit.formats.certificates.bundle import open_bundle, parse_certificate_file
-from lightinit.formats.certificates.transport_pair import Transport, make_transport
+from lightinit.formats.certificates.transport_pair import TransportPair, make_transport
 from lightinit.formats.certificates.x509 import find_thumbprint
 from tests.lib.bundles import Desk, attempt, join, need_legacy, needs_openssl, openssl, safes_of
 
@@ -62,7 +62,7 @@ BUNDLES: List[Tuple[str, ...]] = [
 
 
 @pytest.fixture(scope="module")
-def transport() -> Transport:
+def transport() -> TransportPair:
     return make_transport(0.0)
 
 
@@ -83,7 +83,7 @@ def shown(options: Tuple[str, ...]) -> str:
 @pytest.mark.parametrize("recipient", RECIPIENTS, ids=shown)
 def test_each_envelope(
     desk: Desk,
-    transport: Transport,
+    transport: TransportPair,
     recipient: Tuple[str, ...],
     cipher: str,
     padding: Tuple[str, ...],
@@ -94,7 +94,9 @@ def test_each_envelope(
 
 @pytest.mark.parametrize("options", BUNDLES, ids=shown)
 @pytest.mark.parametrize("name", ["one", "rsa"])
-def test_each_pkcs12(desk: Desk, transport: Transport, name: str, options: Tuple[str, ...]) -> None:
+def test_each_pkcs12(
+    desk: Desk, transport: TransportPair, name: str, options: Tuple[str, ...]
+) -> None:
     if "-legacy" in options:
         need_legacy()
     data = desk.encrypt(desk.pkcs12(name, *options), transport)
@@ -102,14 +104,14 @@ def test_each_pkcs12(desk: Desk, transport: Transport, name: str, options: Tuple
 
 
 def test_lengths_that_come_at_the_end_and_strings_in_pieces(
-    desk: Desk, transport: Transport
+    desk: Desk, transport: TransportPair
 ) -> None:
     data = desk.encrypt(desk.pkcs12("rsa"), transport, "-aes128", "-keyid", "-stream")
     assert data.startswith(b"\x30\x80") and b"\xa0\x80\x04" in data
     assert open_bundle(data, transport) == (desk.expected("rsa"),)
 
 
-def test_one_of_several_recipients(desk: Desk, transport: Transport) -> None:
+def test_one_of_several_recipients(desk: Desk, transport: TransportPair) -> None:
     desk.write(
         "first.crt",
         b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
@@ -119,7 +121,7 @@ def test_one_of_several_recipients(desk: Desk, transport: Transport) -> None:
     assert open_bundle(data, transport) == (desk.expected("one"),)
 
 
-def test_several_certificates_and_one_key(desk: Desk, transport: Transport) -> None:
+def test_several_certificates_and_one_key(desk: Desk, transport: TransportPair) -> None:
     need_legacy()
     with open(desk.at("more.crt"), "wb") as file:
         file.write(desk.read("two.crt") + desk.read("rsa.crt"))
@@ -141,7 +143,7 @@ def test_several_certificates_and_one_key(desk: Desk, transport: Transport) -> N
     "options", [(), ("-legacy",), ("-keypbe", "NONE", "-certpbe", "NONE")], ids=shown
 )
 def test_several_keys_in_another_order(
-    desk: Desk, transport: Transport, options: Tuple[str, ...]
+    desk: Desk, transport: TransportPair, options: Tuple[str, ...]
 ) -> None:
     if "-legacy" in options:
         need_legacy()
@@ -159,7 +161,7 @@ def test_several_keys_in_another_order(
     assert open_bundle(desk.encrypt(made, transport), transport) == tuple(expected)
 
 
-def test_two_certificates_of_one_key(desk: Desk, transport: Transport) -> None:
+def test_two_certificates_of_one_key(desk: Desk, transport: TransportPair) -> None:
     desk.write("again.key", desk.read("one.key"))
     openssl(
         "req",
@@ -181,7 +183,7 @@ def test_two_certificates_of_one_key(desk: Desk, transport: Transport) -> None:
 # -------------------------------------------------------------------------------------------
 
 
-def test_another_recipient(desk: Desk, transport: Transport) -> None:
+def test_another_recipient(desk: Desk, transport: TransportPair) -> None:
     other = make_transport(0.0)
     for options in (("-keyid",), ("-aes128",)):
         data = desk.encrypt(desk.pkcs12("one"), other, *options)
@@ -190,7 +192,7 @@ def test_another_recipient(desk: Desk, transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("padding", PADDINGS[:3], ids=shown)
-def test_a_wrong_key(desk: Desk, transport: Transport, padding: Tuple[str, ...]) -> None:
+def test_a_wrong_key(desk: Desk, transport: TransportPair, padding: Tuple[str, ...]) -> None:
     """OpenSSL of today gives random bytes of random length for it; each envelope draws other
     ones.
     """
@@ -203,7 +205,7 @@ def test_a_wrong_key(desk: Desk, transport: Transport, padding: Tuple[str, ...])
         )
 
 
-def test_a_wrong_content_key_of_the_right_length(desk: Desk, transport: Transport) -> None:
+def test_a_wrong_content_key_of_the_right_length(desk: Desk, transport: TransportPair) -> None:
     """The worst that random bytes can be. Once in 256 times the content's padding looks right."""
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -243,7 +245,7 @@ def test_a_wrong_content_key_of_the_right_length(desk: Desk, transport: Transpor
     ],
     ids=shown,
 )
-def test_each_flipped_bit(desk: Desk, transport: Transport, options: Tuple[str, ...]) -> None:
+def test_each_flipped_bit(desk: Desk, transport: TransportPair, options: Tuple[str, ...]) -> None:
     data = desk.encrypt(desk.pkcs12("one", "-iter", "2"), transport, *options)
     right = open_bundle(data, transport)
     dice = random.Random(4)
@@ -262,7 +264,7 @@ def test_each_flipped_bit(desk: Desk, transport: Transport, options: Tuple[str, 
 
 
 def test_only_the_two_versions_have_a_bit_that_means_nothing(
-    desk: Desk, transport: Transport
+    desk: Desk, transport: TransportPair
 ) -> None:
     data = desk.encrypt(desk.pkcs12("one", "-iter", "2"), transport)
     head = data.index(bytes.fromhex("300d06092a864886f70d010101050004820100"))
@@ -279,7 +281,7 @@ def test_only_the_two_versions_have_a_bit_that_means_nothing(
 
 @pytest.mark.parametrize("options", [(), ("-stream",)], ids=shown)
 def test_each_length_that_is_too_short_or_too_long(
-    desk: Desk, transport: Transport, options: Tuple[str, ...]
+    desk: Desk, transport: TransportPair, options: Tuple[str, ...]
 ) -> None:
     data = desk.encrypt(desk.pkcs12("one", "-iter", "2"), transport, "-aes128", "-keyid", *options)
     for length in range(len(data)):
@@ -288,7 +290,7 @@ def test_each_length_that_is_too_short_or_too_long(
         assert attempt(open_bundle, data + more, transport)[0] == "MalformedError"
 
 
-def test_what_is_no_bundle_at_all(desk: Desk, transport: Transport) -> None:
+def test_what_is_no_bundle_at_all(desk: Desk, transport: TransportPair) -> None:
     plain = desk.pkcs12("one")
     for data in (
         b"",
@@ -315,7 +317,7 @@ def test_what_is_no_bundle_at_all(desk: Desk, transport: Transport) -> None:
         )
 
 
-def test_a_certificate_that_is_none_gives_an_error(desk: Desk, transport: Transport) -> None:
+def test_a_certificate_that_is_none_gives_an_error(desk: Desk, transport: TransportPair) -> None:
     made = desk.pkcs12("one", "-keypbe", "NONE", "-certpbe", "NONE")
     safes = safes_of(made)
     certificate = openssl("x509", "-in", desk.at("one.crt"), "-outform", "DER")
@@ -330,7 +332,7 @@ def test_a_certificate_that_is_none_gives_an_error(desk: Desk, transport: Transp
     ) == ("MalformedError", "private key in the certificate bundle cannot be read")
 
 
-def test_a_cipher_that_is_missing_is_named(desk: Desk, transport: Transport) -> None:
+def test_a_cipher_that_is_missing_is_named(desk: Desk, transport: TransportPair) -> None:
     """In a process whose OpenSSL has no legacy provider, in both ways that an installation can lack
     it.
     """

@@ -1,0 +1,50 @@
+"""Unpacks gzip data, bounded. It knows nothing of what they hold."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Tuple
+
+from lightinit.errors import MalformedError
+
+GZIP = b"\x1f\x8b"
+MAX_MEMBERS = 1000
+_GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window
+
+
+class TooLargeError(MalformedError):
+    """The data hold more than the caller allows."""
+
+
+def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
+    """Unpack gzip data: one member, or several in a row, which are one file (RFC 1952).
+
+    Args:
+        data: begin with a gzip header.
+        limit_bytes: never more than one byte beyond it is unpacked.
+
+    Returns:
+        The content, and the bytes that follow the last member.
+
+    Raises:
+        TooLargeError: the content has more than ``limit_bytes``.
+        MalformedError: the data are damaged or cut off, or have more than 1,000 members.
+    """
+    content = bytearray()
+    for _ in range(MAX_MEMBERS):
+        member = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            # A limit of 0 would mean none, so one byte more than allowed is asked for.
+            content += member.decompress(data, limit_bytes - len(content) + 1)
+        except zlib.error:
+            raise MalformedError("gzip data are damaged", bytes=len(data)) from None
+        if len(content) > limit_bytes:
+            raise TooLargeError("gzip data unpack to too much", limit_bytes=limit_bytes)
+        if not member.eof:
+            raise MalformedError("gzip data are damaged", bytes=len(data), why="they are cut off")
+        data = member.unused_data
+        if not data.startswith(GZIP):
+            return bytes(content), data
+    raise MalformedError(
+        "gzip data are damaged", why="they have more than %d members" % MAX_MEMBERS
+    )
