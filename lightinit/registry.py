@@ -98,8 +98,8 @@ def module_schema(name: str) -> Tuple[Setting, ...]:
             "required",
             "boolean",
             module.REQUIRED,
-            "Whether its failure is reported to the platform as a failed "
-            "provisioning; if not, the boot ends as done with warnings.",
+            "yes: if it fails, NotReady is reported. no: if it fails, the boot ends as done with"
+            " warnings.",
         ),
     )
     return tuple(shared) + tuple(getattr(module, "SETTINGS", ()))

@@ -68,7 +68,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "boolean",
             True,
             "Whether `lightinit boot` does anything at all; the file "
-            "/etc/lightinit/disabled switches it off too.",
+            "/etc/lightinit/disabled also switches it off.",
         ),
         Setting(
             "datasource",
@@ -101,21 +101,21 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
                 "root_disk",
                 "custom_data",
             ),
-            "The modules of the config stage, in order. A name with a dot is imported as it"
-            " stands.",
+            "The modules of the config stage, in order. A name with a dot is that of a"
+            " Python module.",
         ),
         Setting(
             "log_level",
             "text",
             "info",
-            "How much is said on the console and in the log file.",
+            "The least severe messages on the console and in the log file.",
             ("debug", "info", "warning", "error"),
         ),
         Setting(
             "log_file",
             "path",
             "/var/log/lightinit.log",
-            "Where the log goes besides the console; empty: to the console alone.",
+            "The log file; empty: log to the console only.",
         ),
     ),
     "network": (
@@ -123,20 +123,20 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "interface",
             "text",
             "",
-            "The interface whose lease counts; empty: the one whose routes lead to the platform.",
+            "The interface whose lease is used; empty: the one with routes to the platform.",
         ),
         Setting(
             "lease_timeout_s",
             "seconds",
             300.0,
-            "Seconds to wait for a DHCP lease before the boot is reported as failed.",
+            "Seconds to wait for a DHCP lease before the boot fails.",
         ),
         Setting(
             "grace_s",
             "seconds",
             2.0,
-            "Seconds that an address with a route must stand without any lease "
-            "file before the well-known addresses are used.",
+            "Seconds to wait for a lease file when there is an address with a route; "
+            "then the well-known addresses are used.",
         ),
     ),
 }

@@ -29,7 +29,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "folder",
         "path",
         FOLDER,
-        "Where {THUMBPRINT}.crt and {THUMBPRINT}.prv go; made (0755) if it is missing.",
+        "The folder for {THUMBPRINT}.crt and {THUMBPRINT}.prv; made (0755) if it is missing.",
     ),
 )
 

@@ -32,14 +32,14 @@ SETTINGS: Tuple[Setting, ...] = (
         "execute",
         "text",
         "none",
-        "Which of the two are executed, once per instance, as root, if they are scripts.",
+        "Which scripts are executed, once per instance, as root.",
         ("none", "custom_data", "user_data", "both"),
     ),
     Setting(
         "timeout_s",
         "seconds",
         600.0,
-        "Seconds that the scripts may take, all together, before they are killed.",
+        "Seconds that the scripts may take in all before they are killed.",
     ),
 )
 

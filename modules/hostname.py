@@ -36,8 +36,8 @@ NAME = "hostname"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 SETTINGS: Tuple[Setting, ...] = (
-    Setting("hostname", "text", "", "This name instead of the platform's; empty: the platform's."),
-    Setting("preserve_hostname", "boolean", False, "Leave the host name that the image has."),
+    Setting("hostname", "text", "", "The host name; empty: the one from the platform."),
+    Setting("preserve_hostname", "boolean", False, "Keep the host name of the image."),
     Setting(
         "manage_etc_hosts",
         "boolean",
@@ -48,7 +48,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "renew_lease",
         "boolean",
         True,
-        "Have the DHCP client tell its server the new name, which puts it into DNS.",
+        "Make the DHCP client send the new name to its server, which puts it into DNS.",
     ),
 )
 

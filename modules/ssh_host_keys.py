@@ -38,7 +38,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "keep_existing",
         "boolean",
         False,
-        "Leave the host keys that the image has, and make only the types that are missing.",
+        "Keep the host keys of the image, and make only the types that are missing.",
     ),
 )
 

@@ -31,7 +31,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "policy",
         "text",
         "platform",
-        "platform: what the platform orders is put into force. keep: what the image says stays.",
+        "platform: apply the platform's order. keep: keep the image's configuration.",
         ("platform", "keep"),
     ),
 )

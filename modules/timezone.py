@@ -29,7 +29,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "zone",
         "text",
         "",
-        "The zone's name, such as Europe/Berlin; empty: leave the one that the image has.",
+        "The time zone, such as Europe/Berlin; empty: keep the one of the image.",
     ),
 )
 

@@ -45,14 +45,14 @@ def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
     """
     lines = [
         (
-            "# Settings of lightinit. Every key is here with its default; take the # away to change"
+            "# Settings of lightinit. Every key is here with its default; remove the # to change"
             " one."
         ),
         (
-            "# Files in /etc/lightinit/conf.d/*.conf are read after this one, in order of name;"
-            " later ones win."
+            "# Files in /etc/lightinit/conf.d/*.conf are read after this one, sorted by name;"
+            " a later value wins."
         ),
-        "# `lightinit config` shows what counts, where it came from, and what is wrong.",
+        "# `lightinit config` shows the effective settings, the origin of each, and each mistake.",
         "",
     ]
     for section, (about, settings) in schema.items():

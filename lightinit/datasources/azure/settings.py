@@ -12,80 +12,85 @@ SETTINGS: Tuple[Setting, ...] = (
         "wireserver",
         "endpoint",
         "auto",
-        "Where the WireServer is: auto (as the DHCP lease says) or host:port.",
+        "The address of the WireServer: auto (from the DHCP lease) or host:port.",
     ),
-    Setting("imds", "endpoint", "169.254.169.254:80", "Where the Instance Metadata Service is."),
+    Setting(
+        "imds", "endpoint", "169.254.169.254:80", "The address of the Instance Metadata Service."
+    ),
     Setting(
         "agent",
         "text",
         "lightinit/" + __version__,
-        "The name and version that the platform is told.",
+        "The name and version of the agent in requests and reports.",
     ),
     Setting(
         "media",
         "text",
         "auto",
-        "The provisioning media: auto looks through the block devices; none does without; "
-        "else the path of a device, of an image file, or of a folder with ovf-env.xml.",
+        "The provisioning media. auto: search the block devices. none: do not use them. "
+        "Else the path of a device, of an image file, or of a folder with ovf-env.xml.",
     ),
     Setting(
         "media_wait_s",
         "seconds",
         10.0,
-        "How long to wait for media that come late, where they are needed: IMDS is "
-        "down, or password login is on.",
+        "How long to wait for the media if they are needed: IMDS is unavailable, or "
+        "password login is on.",
     ),
     Setting(
         "certificates",
         "text",
         "ssh",
-        "Which of the platform's certificates are fetched: ssh: those that stand for "
-        "SSH keys; all: every one, for the module certificates; none.",
+        "Which of the platform's certificates are fetched. ssh: those of SSH keys. "
+        "all: every one, for the module certificates. none: none.",
         ("ssh", "all", "none"),
     ),
     Setting(
         "report_progress",
         "boolean",
         True,
-        "Whether the platform is told, once, that this VM is at work.",
+        "Whether to report once that this VM is at work.",
     ),
     Setting(
-        "telemetry", "boolean", True, "Whether the result goes into Hyper-V's key-value pool too."
+        "telemetry",
+        "boolean",
+        True,
+        "Whether to write the result to Hyper-V's key-value pool, too.",
     ),
     Setting(
         "preprovisioned",
         "text",
         "auto",
-        "Whether a VM that waits in a pool for its owner waits: auto: when the "
-        "platform says so; no: it provisions at once.",
+        "Preprovisioned VMs. auto: wait for an owner if the platform says so. "
+        "no: provision at once.",
         ("auto", "no"),
     ),
     Setting(
         "reprovision_poll_s",
         "seconds",
         10.0,
-        "How often such a VM asks whether it has an owner, besides at each change of its network.",
+        "How often such a VM asks for its owner; it also asks at each change of its network.",
     ),
-    Setting("fetch_timeout_s", "seconds", 300.0, "How long to ask for the metadata document."),
+    Setting("fetch_timeout_s", "seconds", 300.0, "How long to try to get the metadata document."),
     Setting(
         "media_only_s",
         "seconds",
         30.0,
-        "How long to ask for the metadata document when the provisioning media say "
-        "enough without it.",
+        "How long to try to get the metadata document if the provisioning media are enough "
+        "without it.",
     ),
     Setting(
         "goal_state_timeout_s",
         "seconds",
         60.0,
-        "How long to ask for the goal state while fetching; reporting asks again, and for longer.",
+        "How long to try to get the goal state in the fetch stage; the final stage tries longer.",
     ),
     Setting("report_timeout_s", "seconds", 300.0, "How long to try to report to the platform."),
     Setting(
         "complete_timeout_s",
         "seconds",
         30.0,
-        "How long to wait for metadata that lacks something, before taking it as it is.",
+        "How long to wait for the missing parts of an incomplete metadata document.",
     ),
     Setting(
         "request_timeout_s",
