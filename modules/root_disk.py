@@ -1,8 +1,8 @@
-"""Grow the root partition and its file system, ext4, xfs or btrfs, to the end of the disk.
+"""Grow the root partition and its file system (ext2 to ext4, xfs, btrfs) to the end of the disk.
 
-It only ever grows: where anything is not as it has to be, all stays as it is, and the outcome says
-why. First the table on the disk is changed, then the kernel told, then the file system grown; each
-step leaves a machine that boots, and a second run completes what was cut short.
+This only ever grows. If anything is not as expected, all stays as it is, and the outcome says why.
+The order: change the table on the disk, tell the kernel, grow the file system. After each step the
+machine can boot, and a second run completes what was cut short.
 """
 
 from __future__ import annotations
@@ -12,20 +12,12 @@ import os
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.formats.disks.growth import ALIGN_BYTES, edit_dump, plan_growth
 from lightinit.formats.disks.mounts import Mount, find_mount
-from lightinit.formats.disks.partition_table import (
-    ALIGN_SECTORS,
-    HEAD_BYTES,
-    SECTOR_BYTES,
-    Partition,
-    Table,
-    edit_dump,
-    parse_table,
-    plan_growth,
-)
+from lightinit.formats.disks.partition_table import Partition, Table, read_table
 from lightinit.host.disks import block
-from lightinit.host.disks.block import Device
-from lightinit.host.system import System
+from lightinit.host.disks.block import BlockDevice
+from lightinit.host.system import Completed, System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 
@@ -39,10 +31,10 @@ SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
 TABLE_LIMIT_S = 120.0
-# Enough for the largest disks. The kernel does the work; to end the tool does no harm.
+# Enough for the largest disks. The kernel does the work, so to kill the tool does no harm.
 FILE_SYSTEM_LIMIT_S = 300.0
-# By type of file system: the tool, what brings it, and its arguments; DEVICE and POINT stand for
-# the device and the mount point.
+# By type of file system: the tool, its package, and its arguments. DEVICE and POINT stand for the
+# device and the mount point.
 TOOLS = {
     "ext2": ("resize2fs", "e2fsprogs", ("DEVICE",)),
     "ext3": ("resize2fs", "e2fsprogs", ("DEVICE",)),
@@ -53,7 +45,7 @@ TOOLS = {
 
 
 class _LeftAlone(Exception):
-    """Nothing is to be done here; the text says why."""
+    """The disk stays as it is; the text says why."""
 
 
 def apply(
@@ -65,13 +57,13 @@ def apply(
         instance: not used.
         system: the machine.
         settings: there are none.
-        mount_point: where it is mounted.
+        mount_point: the mount point of the file system.
 
     Returns:
-        What was grown, or why nothing was; a warning when there was room that could not be used.
+        What was grown, or why nothing was; a warning if there is room that could not be used.
 
     Raises:
-        ProvisioningError: a tool failed; what was there before still is, or is a step further.
+        ProvisioningError: a tool failed. The disk is as it was, or some of the steps are done.
     """
     if not system.live:
         system.skip("the size of the root disk")
@@ -79,7 +71,9 @@ def apply(
     try:
         mount, device = _find(system, mount_point)
         warnings: List[str] = []
-        told = _grow_partition(system, mount, device, device.disk, warnings) if device.disk else []
+        told: List[str] = []
+        if device.disk:
+            told = _grow_partition(system, mount, device, device.disk, warnings)
         if not warnings:
             told += _grow_file_system(system, mount, device)
     except _LeftAlone as why:
@@ -87,8 +81,8 @@ def apply(
     return Outcome("; ".join(told) or "nothing was grown", tuple(warnings))
 
 
-def _find(system: System, mount_point: str) -> Tuple[Mount, Device]:
-    """What is mounted there, and the one block device that it lies on."""
+def _find(system: System, mount_point: str) -> Tuple[Mount, BlockDevice]:
+    """The mount at ``mount_point``, and the one block device that it is on."""
     mount = find_mount(system.read_text(MOUNTS), mount_point)
     if mount is None:
         raise _LeftAlone("nothing is mounted at %s" % mount_point)
@@ -96,16 +90,18 @@ def _find(system: System, mount_point: str) -> Tuple[Mount, Device]:
         raise _LeftAlone("a file system of type %s is not grown" % mount.kind)
     if mount.read_only:
         raise _LeftAlone("it is mounted read-only")
-    numbers = (
-        block.find_btrfs_devices(system, mount_point) if mount.kind == "btrfs" else [mount.device]
-    )
+    numbers = [mount.device]
+    if mount.kind == "btrfs":
+        numbers = block.find_btrfs_devices(system, mount_point)
     if len(numbers) > 1:
-        raise _LeftAlone("it lies on %d devices" % len(numbers))
-    device = block.find_device(system, numbers[0]) if numbers else None
+        raise _LeftAlone("it is on %d devices" % len(numbers))
+    device = None
+    if numbers:
+        device = block.find_by_number(system, numbers[0])
     if device is None:
-        raise _LeftAlone("the kernel does not tell which device it lies on")
+        raise _LeftAlone("the kernel does not tell which device it is on")
     if device.mapped:
-        raise _LeftAlone("it lies on %s, which is not grown" % device.mapped)
+        raise _LeftAlone("it is on %s, which is not grown" % device.mapped)
     if device.read_only or (device.disk and device.disk.read_only):
         raise _LeftAlone("%s is read-only" % device.node)
     return mount, device
@@ -116,110 +112,138 @@ def _find(system: System, mount_point: str) -> Tuple[Mount, Device]:
 
 
 def _grow_partition(
-    system: System, mount: Mount, device: Device, disk: Device, warnings: List[str]
+    system: System, mount: Mount, device: BlockDevice, disk: BlockDevice, warnings: List[str]
 ) -> List[str]:
-    """Let the partition end where the disk does; what was done. With a warning there is no more to
-    be done.
+    """Grow the partition to the end of the disk.
+
+    Args:
+        warnings: a warning is added if a tool is missing; then nothing more is to be done.
+
+    Returns:
+        What was done.
     """
     table, ours = _read_table(system, device, disk)
-    if ours is not None and ours.start != device.start:
-        raise _LeftAlone(
-            "the kernel and the table on %s do not say the same of %s" % (disk.node, device.node)
-        )
-    growth = plan_growth(table, device.partition, disk.sectors)
-    told = ["%s: %s" % (disk.node, growth.note)] if growth.note else []
+    if ours is not None and ours.start_bytes != device.start_bytes:
+        raise _LeftAlone("the kernel and the table on %s disagree on %s" % (disk.node, device.node))
+    growth = plan_growth(table, device.partition, disk.size_bytes)
+    told: List[str] = []
+    if growth.note:
+        told.append("%s: %s" % (disk.node, growth.note))
     if growth.why or ours is None:
         return told + ["partition %s left as it is: %s" % (device.node, growth.why)]
-    if growth.end - ours.end >= ALIGN_SECTORS:
+    room_bytes = growth.end_bytes - ours.end_bytes
+    if room_bytes >= ALIGN_BYTES:
         missing = _missing_tools(system, mount)
         if missing:
             warnings.append(
                 "%s could grow by %s, but %s missing: install %s in the image"
-                % ((device.node, _size(growth.end - ours.end)) + missing)
+                % ((device.node, _size(room_bytes)) + missing)
             )
             return told
-        _change_table(system, device, disk, table, ours, growth.end)
+        _change_table(system, device, disk, table, ours, growth.end_bytes)
         after = _read_table(system, device, disk)[1]
-        if after is None or after.start != ours.start or after.sectors < ours.sectors:
+        if (
+            after is None
+            or after.start_bytes != ours.start_bytes
+            or after.size_bytes < ours.size_bytes
+        ):
             raise ProvisioningError(
                 "partition table is not as it was meant",
                 device=disk.node,
                 partition=device.partition,
                 hint="look at it with `sfdisk --list` before the machine is restarted",
             )
-        if after.sectors > ours.sectors:
+        if after.size_bytes > ours.size_bytes:
             told.append(
                 "partition %s grown from %s to %s"
-                % (device.node, _size(ours.sectors), _size(after.sectors))
+                % (device.node, _size(ours.size_bytes), _size(after.size_bytes))
             )
         ours = after
-    now = block.find_device(system, device.number)
-    if now is not None and now.sectors < ours.sectors:
-        block.resize_partition(system, device, ours.sectors)
+    now = block.find_by_number(system, device.number)
+    if now is not None and now.size_bytes < ours.size_bytes:
+        block.resize_partition(system, device, ours.size_bytes)
     return told
 
 
-def _read_table(system: System, device: Device, disk: Device) -> Tuple[Table, Optional[Partition]]:
+def _read_table(
+    system: System, device: BlockDevice, disk: BlockDevice
+) -> Tuple[Table, Optional[Partition]]:
+    def read(offset: int, size: int) -> bytes:
+        return block.read_bytes(system, disk, offset, size)
+
+    why = "there is none"
     try:
-        table = parse_table(block.read_head(system, disk, HEAD_BYTES), disk.block_bytes)
+        table = read_table(read, disk.size_bytes, disk.sector_bytes)
+        if table.kind:
+            return table, table.find(device.partition)
     except MalformedError as error:
-        raise _LeftAlone(
-            "the partition table of %s: %s" % (disk.node, error.details.get("why", error.reason))
-        ) from error
-    return table, table.find(device.partition)
+        why = error.details.get("why", error.reason)
+    raise _LeftAlone("the partition table of %s: %s" % (disk.node, why))
 
 
 def _missing_tools(system: System, mount: Mount) -> Tuple[str, ...]:
-    """Of what is needed the first that is not there, and what brings it; nothing when all is
-    there.
-    """
+    """The first tool that is missing, and its package; () if none is missing."""
     if system.tool("growpart") is None and system.tool("sfdisk") is None:
         return "growpart and sfdisk are", "one of them"
     tool, package, _ = TOOLS[mount.kind]
-    return () if system.tool(tool) else (tool + " is", package)
+    if system.tool(tool) is None:
+        return tool + " is", package
+    return ()
 
 
 def _change_table(
-    system: System, device: Device, disk: Device, table: Table, ours: Partition, end: int
+    system: System,
+    device: BlockDevice,
+    disk: BlockDevice,
+    table: Table,
+    ours: Partition,
+    end_bytes: int,
 ) -> None:
-    growpart, sfdisk = system.tool("growpart"), system.tool("sfdisk")
+    growpart = system.tool("growpart")
     if growpart:
         ended = system.run([growpart, disk.node, str(device.partition)], timeout_s=TABLE_LIMIT_S)
         if ended.returncode == 1 and "NOCHANGE" in ended.stdout:
             return
-    else:
-        dump = system.run([str(sfdisk), "--dump", disk.node], timeout_s=TABLE_LIMIT_S)
-        try:
-            script = edit_dump(dump.stdout, ours, end, table.block_sectors)
-        except MalformedError as error:
-            raise ProvisioningError(
-                "partition cannot be grown",
-                tool="sfdisk",
-                device=disk.node,
-                said=dump.last_words if not dump.ok else error.details["why"],
-            ) from error
-        # The kernel would refuse to read the table anew while the disk is in use; it is told of
-        # this one partition.
-        ended = system.run(
-            [str(sfdisk), "--no-reread", "--force", disk.node], script.encode(), TABLE_LIMIT_S
-        )
+        _check_ended(ended, "growpart", disk, device)
+        return
+    sfdisk = str(system.tool("sfdisk"))
+    dump = system.run([sfdisk, "--dump", disk.node], timeout_s=TABLE_LIMIT_S)
+    _check_ended(dump, "sfdisk", disk, device)
+    try:
+        script = edit_dump(dump.stdout, ours, end_bytes, table.sector_bytes)
+    except MalformedError as error:
+        raise _cannot_grow("sfdisk", disk, device, error.details["why"]) from error
+    # The kernel refuses to read the whole table again while the disk is in use. It is told the new
+    # size of this one partition later.
+    ended = system.run(
+        [sfdisk, "--no-reread", "--force", disk.node], script.encode(), TABLE_LIMIT_S
+    )
+    _check_ended(ended, "sfdisk", disk, device)
+
+
+def _check_ended(ended: Completed, tool: str, disk: BlockDevice, device: BlockDevice) -> None:
     if not ended.ok:
-        raise ProvisioningError(
-            "partition cannot be grown",
-            tool="growpart" if growpart else "sfdisk",
-            device=disk.node,
-            partition=device.partition,
-            said=ended.last_words,
-        )
+        raise _cannot_grow(tool, disk, device, ended.last_words)
+
+
+def _cannot_grow(tool: str, disk: BlockDevice, device: BlockDevice, said: str) -> ProvisioningError:
+    return ProvisioningError(
+        "partition cannot be grown",
+        tool=tool,
+        device=disk.node,
+        partition=device.partition,
+        said=said,
+    )
 
 
 # -- the file system
 # --------------------------------------------------------------------------------------------------
 
 
-def _grow_file_system(system: System, mount: Mount, device: Device) -> List[str]:
-    """Let the file system fill its device; what was done. The tools themselves find out whether
-    there is anything to do.
+def _grow_file_system(system: System, mount: Mount, device: BlockDevice) -> List[str]:
+    """Grow the file system to the size of its device. Returns what was done.
+
+    The tools find out themselves whether there is anything to do.
     """
     name, package, arguments = TOOLS[mount.kind]
     tool = system.tool(name)
@@ -240,10 +264,7 @@ def _grow_file_system(system: System, mount: Mount, device: Device) -> List[str]
     after = _file_system_bytes(system, mount)
     if after <= before:
         return ["%s file system fills %s" % (mount.kind, device.node)]
-    return [
-        "%s file system grown from %s to %s"
-        % (mount.kind, _size(before // SECTOR_BYTES), _size(after // SECTOR_BYTES))
-    ]
+    return ["%s file system grown from %s to %s" % (mount.kind, _size(before), _size(after))]
 
 
 def _file_system_bytes(system: System, mount: Mount) -> int:
@@ -251,9 +272,7 @@ def _file_system_bytes(system: System, mount: Mount) -> int:
     return told.f_blocks * told.f_frsize
 
 
-def _size(sectors: int) -> str:
-    return (
-        "%.1f GiB" % (sectors * SECTOR_BYTES / 2**30)
-        if sectors >= 2**21
-        else "%.1f MiB" % (sectors * SECTOR_BYTES / 2**20)
-    )
+def _size(size_bytes: int) -> str:
+    if size_bytes >= 2**30:
+        return "%.1f GiB" % (size_bytes / 2**30)
+    return "%.1f MiB" % (size_bytes / 2**20)

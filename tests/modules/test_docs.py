@@ -34,6 +34,7 @@ SOURCES = (
             "disks/make",
             "disks/mounts",
             "disks/open_disk",
+            "disks/resource_disk",
             "files/in_home",
             "files/text",
             "ssh/host_keys",

@@ -1,23 +1,32 @@
-"""Lines of /etc/fstab: those of others stay byte for byte; ours end in ``# lightinit``.
+"""Edit /etc/fstab: our lines end in ``# lightinit``, all others stay byte for byte.
 
-Also what systemd makes of such lines: the names of units.
+Also the names of the units that systemd makes of such lines.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import List, Sequence
 
+from lightinit.formats.disks.octal import escape, unescape
+
 FILE = "/etc/fstab"
 MARK = "# lightinit"
-ESCAPES = {" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134", "#": "\\043"}
+KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: what is mounted, where, and how. Swap has the place ``none`` and the kind
-    ``swap``.
+    """One line.
+
+    Attributes:
+        source: what is mounted: a device, or ``LABEL=…``.
+        place: the mount point; ``none`` for swap.
+        kind: the type of the file system, or ``swap``.
+        options: joined by commas.
+        check: when fsck checks it; 0 is never.
     """
 
     source: str
@@ -29,8 +38,8 @@ class Entry:
     def render(self) -> str:
         """The line, with our mark and without a line end."""
         return "%s %s %s %s 0 %d %s" % (
-            _escape(self.source),
-            _escape(self.place),
+            escape(self.source),
+            escape(self.place),
             self.kind,
             self.options,
             self.check,
@@ -39,25 +48,56 @@ class Entry:
 
 
 def set_entries(text: str, entries: Sequence[Entry]) -> str:
-    """fstab with ``entries`` as our only lines. They stay where ours were, else they come last."""
+    """The text of fstab with ``entries`` as our only lines, where ours were, else at the end."""
     wanted = [entry.render() for entry in entries]
     lines = text.split("\n")
-    ours = [number for number, line in enumerate(lines) if is_ours(line)]
-    if [lines[number] for number in ours] == wanted:
+    if [line for line in lines if is_ours(line)] == wanted:
         return text
-    at = ours[0] if ours else len(lines) - (1 if lines[-1] == "" else 0)
+    end = len(lines)
+    if lines[-1] == "":
+        end -= 1
+    at = next((number for number, line in enumerate(lines) if is_ours(line)), end)
     rest_before = [line for line in lines[:at] if not is_ours(line)]
     rest_after = [line for line in lines[at:] if not is_ours(line)]
     return "\n".join(rest_before + wanted + (rest_after or [""]))
 
 
+def why_not_mount_point(place: str) -> str:
+    """Why nothing can be mounted at ``place``, by its name alone; "" if something can."""
+    if not place.startswith("/") or os.path.normpath(place) != place or place in ("/", "//"):
+        return "it is no plain absolute path"
+    if not place.isprintable():
+        return "it has characters that cannot be printed"
+    for folder in KERNELS_OWN:
+        if place == folder or place.startswith(folder + "/"):
+            return "it lies below %s" % folder
+    return ""
+
+
+def are_options(options: str) -> bool:
+    """Whether fstab can have ``options`` in a line: printable ASCII without blanks and ``#``."""
+    return re.match(r"[!-\"$-~]+\Z", options) is not None
+
+
+def add_option(options: str, option: str) -> str:
+    """``options`` with ``option`` among them."""
+    if option in options.split(","):
+        return options
+    return "%s,%s" % (options, option)
+
+
 def is_ours(line: str) -> bool:
-    """Whether a line is one of lightinit's, and not commented out."""
+    """Whether a line is lightinit's and not commented out."""
     return line.rstrip().endswith(MARK) and not line.lstrip().startswith("#")
 
 
+def has_ours(text: str) -> bool:
+    """Whether fstab has a line of lightinit's."""
+    return any(is_ours(line) for line in text.split("\n"))
+
+
 def other_sources(text: str, place: str) -> List[str]:
-    """What others' lines have mounted at ``place``."""
+    """What the lines of others mount at ``place``."""
     found = []
     for line in text.split("\n"):
         fields = line.split()
@@ -65,25 +105,24 @@ def other_sources(text: str, place: str) -> List[str]:
             len(fields) >= 2
             and not fields[0].startswith("#")
             and not is_ours(line)
-            and _unescape(fields[1]).rstrip("/") == place.rstrip("/")
+            and unescape(fields[1]).rstrip("/") == place.rstrip("/")
         ):
-            found.append(_unescape(fields[0]))
+            found.append(unescape(fields[0]))
     return found
 
 
 def unit_name(path: str, suffix: str) -> str:
-    """The systemd unit of a path, as ``systemd-escape --path --suffix`` gives it; see
-    systemd.unit(5).
+    """The name of the systemd unit of a path, as ``systemd-escape --path --suffix`` prints it.
+
+    The rules are in systemd.unit(5).
 
     Args:
         path: absolute, without ``.`` and ``..``.
         suffix: ``mount`` or ``swap``.
     """
     inner = "/".join(part for part in path.split("/") if part)
-    return "%s.%s" % (
-        "".join(_escape_for_unit(char, not number) for number, char in enumerate(inner)) or "-",
-        suffix,
-    )
+    name = "".join(_escape_for_unit(char, not number) for number, char in enumerate(inner))
+    return "%s.%s" % (name or "-", suffix)
 
 
 def _escape_for_unit(char: str, first: bool) -> str:
@@ -92,11 +131,3 @@ def _escape_for_unit(char: str, first: bool) -> str:
     if re.match(r"[A-Za-z0-9:_]\Z", char) or (char == "." and not first):
         return char
     return "".join("\\x%02x" % byte for byte in char.encode("utf-8", "surrogateescape"))
-
-
-def _escape(text: str) -> str:
-    return "".join(ESCAPES.get(char, char) for char in text)
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)

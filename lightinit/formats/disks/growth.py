@@ -1,134 +1,81 @@
-"""Partition tables, MBR and GPT, from a disk's bytes."""
+"""Compute how far a partition can grow, and edit sfdisk's script for it.
+
+All offsets and sizes are in bytes.
+"""
 
 from __future__ import annotations
 
-import struct
-import zlib
+import re
 from dataclasses import dataclass
-from typing import Callable, List, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.formats.disks.partition_table import Partition, Table
 
-Read = Callable[[int, int], bytes]
-
-PROTECTIVE = 0xEE
-EXTENDED = (0x05, 0x0F, 0x85)
-LINUX = 0x83
-# Microsoft's reserved partition, which Windows puts first on each GPT disk.
-RESERVED = "e3c9e316-0b5c-4db8-817d-f92df00215ae"
-ENTRIES_LIMIT = 1024
+ALIGN_BYTES = 1024 * 1024  # partitions end at a multiple of it, and grow by at least that much
+MBR_SECTORS_LIMIT = 2**32  # an entry of an MBR has 32 bits for an offset in sectors
 
 
 @dataclass(frozen=True)
-class Partition:
-    """A partition.
+class Growth:
+    """How far a partition can grow.
 
     Attributes:
-        number: as the kernel counts it, from 1.
-        start: where it begins, in bytes.
-        size_bytes: how long it is.
-        kind: its type: of an MBR two hexadecimal digits, of a GPT a GUID in lower case.
+        end_bytes: the offset at which it can end; its present end if it cannot grow.
+        why: why it cannot grow at all; "" if it can, or if it fills the disk already.
+        note: what an operator should know in any case, or "".
     """
 
-    number: int
-    start: int
-    size_bytes: int
-    kind: str
+    end_bytes: int
+    why: str = ""
+    note: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A partition table: ``kind`` is mbr, gpt, or "" where there is none."""
+def plan_growth(table: Table, number: int, disk_bytes: int) -> Growth:
+    """How far the partition ``number`` can grow on a disk of ``disk_bytes``.
 
-    kind: str
-    partitions: Tuple[Partition, ...] = ()
+    Its start stays where it is.
+    """
+    ours = table.find(number)
+    if ours is None and table.kind == "gpt":
+        return Growth(0, "it is not in the table on the disk")
+    if ours is None:
+        return Growth(0, "it is a logical partition")
+    for each in table.partitions:
+        is_behind = each.size_bytes > 0 and each.end_bytes > ours.start_bytes
+        if is_behind and each.number != number:
+            return Growth(ours.end_bytes, "partition %d lies behind it" % each.number)
+    limit, note = disk_bytes - table.tail_bytes, ""
+    mbr_limit = MBR_SECTORS_LIMIT * table.sector_bytes
+    if table.kind == "mbr" and disk_bytes > mbr_limit:
+        limit = mbr_limit - ALIGN_BYTES
+        note = "an MBR has no room for more than 2 TiB; a GPT would"
+    return Growth(max(limit // ALIGN_BYTES * ALIGN_BYTES, ours.end_bytes), note=note)
 
 
-def read_table(read: Read, size_bytes: int, sector_bytes: int = 512) -> Table:
-    """The partition table of a disk.
+def edit_dump(dump: str, ours: Partition, end_bytes: int, sector_bytes: int) -> str:
+    """Make a script for sfdisk that grows a partition.
 
     Args:
-        read: gives bytes of the disk: (offset, size).
-        size_bytes: the disk's size.
-        sector_bytes: the size of its logical sectors, in which tables count.
+        dump: what `sfdisk --dump` printed.
+        ours: the partition, as it is.
+        end_bytes: where it is to end.
+        sector_bytes: the size of the disk's logical sectors, in which sfdisk counts.
 
     Raises:
-        MalformedError: there is a table, and it is damaged or not one of these.
+        MalformedError: the partition is not in the dump, or the dump has another unit.
     """
-    first = read(0, 512)
-    if first[510:] != b"\x55\xaa" or not any(first[0x1BE:510]):
-        if read(sector_bytes, 8) == b"EFI PART":
-            raise _wrong("a GPT without its protective MBR")
-        return Table("")
-    found = []
-    for index in range(4):
-        active, kind, start, count = struct.unpack_from("<B3xB3xII", first, 0x1BE + 16 * index)
-        if active not in (0, 0x80):
-            raise _wrong("an MBR with an entry that cannot be")
-        if kind:
-            found.append(
-                Partition(index + 1, start * sector_bytes, count * sector_bytes, "%02x" % kind)
-            )
-    if any(int(each.kind, 16) == PROTECTIVE for each in found):
-        return Table("gpt", _read_gpt(read, size_bytes, sector_bytes))
-    if any(int(each.kind, 16) in EXTENDED for each in found):
-        raise _wrong("an MBR with an extended partition")
-    return Table("mbr", _check(found, size_bytes))
-
-
-def set_linux_type(sector: bytes, number: int) -> bytes:
-    """The first sector of a disk with an MBR, its partition ``number`` marked as one of Linux's."""
-    at = 0x1BE + 16 * (number - 1) + 4
-    return sector[:at] + bytes((LINUX,)) + sector[at + 1 :]
-
-
-def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Tuple[Partition, ...]:
-    header = read(sector_bytes, sector_bytes)
-    size, crc = struct.unpack_from("<II", header, 12)
-    if (
-        header[:8] != b"EFI PART"
-        or not 92 <= size <= sector_bytes
-        or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc
-    ):
-        raise _wrong("a GPT whose header is damaged")
-    at, count, entry_bytes, crc = struct.unpack_from("<QIII", header, 72)
-    if (
-        not 0 < count <= ENTRIES_LIMIT
-        or entry_bytes not in (128, 256, 512)
-        or at * sector_bytes + count * entry_bytes > size_bytes
-    ):
-        raise _wrong("a GPT whose header cannot be")
-    entries = read(at * sector_bytes, count * entry_bytes)
-    if zlib.crc32(entries) != crc:
-        raise _wrong("a GPT whose entries are damaged")
-    found = []
-    for index in range(count):
-        entry = entries[index * entry_bytes : (index + 1) * entry_bytes]
-        if any(entry[:16]):
-            first, last = struct.unpack_from("<QQ", entry, 32)
-            found.append(
-                Partition(
-                    index + 1,
-                    first * sector_bytes,
-                    (last - first + 1) * sector_bytes,
-                    _guid(entry[:16]),
-                )
-            )
-    return _check(found, size_bytes)
-
-
-def _check(found: List[Partition], size_bytes: int) -> Tuple[Partition, ...]:
-    for each in found:
-        if each.start <= 0 or each.size_bytes <= 0 or each.start + each.size_bytes > size_bytes:
-            raise _wrong("a partition that lies beyond the disk's end")
-    return tuple(found)
-
-
-def _guid(data: bytes) -> str:
-    first, second, third = struct.unpack_from("<IHH", data)
-    rest = data[8:].hex()
-    return "%08x-%04x-%04x-%s-%s" % (first, second, third, rest[:4], rest[4:])
-
-
-def _wrong(why: str) -> MalformedError:
-    return MalformedError("partition table cannot be read", why=why)
+    # last-lba is the old end of the disk. Without that line sfdisk takes the disk's present size,
+    # and writes the copy of the GPT to its end.
+    lines = [line for line in dump.split("\n") if not line.startswith("last-lba:")]
+    pattern = r"(\S+ : start= *%d, *size= *)%d,?" % (
+        ours.start_bytes // sector_bytes,
+        ours.size_bytes // sector_bytes,
+    )
+    at = [number for number, line in enumerate(lines) if re.match(pattern + r"(?![0-9])", line)]
+    if len(at) != 1 or "unit: sectors" not in lines:
+        raise MalformedError(
+            "partition table cannot be read", why="sfdisk's dump does not have the partition"
+        )
+    size = (end_bytes - ours.start_bytes) // sector_bytes
+    lines[at[0]] = re.sub(pattern, lambda match: "%s%d," % (match.group(1), size), lines[at[0]])
+    return "\n".join(lines)

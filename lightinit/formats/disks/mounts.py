@@ -1,10 +1,13 @@
-"""What the kernel says of mounts and swap: /proc/PID/mountinfo and /proc/swaps (proc(5))."""
+"""Parse the kernel's tables of mounts and swap: /proc/PID/mountinfo and /proc/swaps (proc(5))."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
+
+from lightinit.formats.disks.octal import unescape
+
+DELETED = " (deleted)"
 
 
 @dataclass(frozen=True)
@@ -12,12 +15,13 @@ class Mount:
     """A mount.
 
     Attributes:
-        device: ``major:minor`` of what stat calls its device; of btrfs that is no block device.
-        place: where it is mounted.
-        kind: the file system's type, such as ``ext4``.
-        source: what it says it comes from.
-        options: of this mount, such as ``ro``.
-        super_options: of the file system itself; it may be read-only where the mount is not.
+        device: ``major:minor``, as stat gives it. For btrfs that is no block device.
+        place: the mount point.
+        kind: the type of the file system, such as ``ext4``.
+        source: what was mounted, such as ``/dev/sda1``.
+        options: the options of this mount, such as ``ro``.
+        super_options: the options of the file system, which may be read-only where the mount is
+            not.
     """
 
     device: str
@@ -34,9 +38,7 @@ class Mount:
 
 
 def parse_mounts(text: str) -> List[Mount]:
-    """The mounts in the text of a mountinfo, in order; lines that are not understood are passed
-    over.
-    """
+    """The mounts in the text of a mountinfo, in order. Lines of another form are skipped."""
     found = []
     for line in text.split("\n"):
         before, dash, after = line.partition(" - ")
@@ -45,9 +47,9 @@ def parse_mounts(text: str) -> List[Mount]:
             found.append(
                 Mount(
                     left[2],
-                    _unescape(left[4]),
+                    unescape(left[4]),
                     right[0],
-                    _unescape(right[1]),
+                    unescape(right[1]),
                     tuple(left[5].split(",")),
                     tuple(right[2].split(",")),
                 )
@@ -56,9 +58,7 @@ def parse_mounts(text: str) -> List[Mount]:
 
 
 def find_mount(text: str, place: str) -> Optional[Mount]:
-    """The file system that is seen at ``place``: the last one mounted there; None when there is
-    none.
-    """
+    """The mount that is visible at ``place``, that is the last one there; None if there is none."""
     return next((mount for mount in reversed(parse_mounts(text)) if mount.place == place), None)
 
 
@@ -68,16 +68,8 @@ def parse_swaps(text: str) -> List[Tuple[str, int]]:
     for line in text.split("\n")[1:]:
         fields = line.split()
         if len(fields) >= 3 and fields[2].isdigit():
-            path = _unescape(fields[0])
-            found.append(
-                (
-                    path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path,
-                    int(fields[2]),
-                )
-            )
+            path = unescape(fields[0])
+            if path.endswith(DELETED):
+                path = path[: -len(DELETED)]
+            found.append((path, int(fields[2])))
     return found
-
-
-def _unescape(text: str) -> str:
-    """``text`` without the octal escapes that stand for blanks and backslashes."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)

@@ -1,9 +1,9 @@
-"""What an NTFS volume holds, read from its bytes: no driver, no mount, and nothing is written.
+"""List what is on an NTFS volume, from its bytes: no driver, no mount, and nothing is written.
 
-It answers one question, whether anybody has put something on a volume, so it walks the master file
-table (MFT), in which each file and folder has a record, and does not go by folders' indexes.
-Whatever does not follow the format is an error: who asks takes that for "somebody's". The layout is
-that of NTFS 3.1.
+This answers one question: has a user put anything on the volume? So it walks the master file table
+(MFT), in which each file and folder has a record, and does not read the indexes of folders.
+Whatever does not follow the format is an error, and the caller takes the volume for a user's. The
+layout is that of NTFS 3.1.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAGIC = b"NTFS    "
 ROOT_RECORD = 5
 VOLUME_RECORD = 3
 EXTEND_RECORD = 11
-LAST_SYSTEM_RECORD = 23  # 12 to 23 are reserved, some of them in use without a name
+LAST_SYSTEM_RECORD = 23  # 12 to 23 are reserved; some are in use and have no name
 RECORDS_LIMIT = 16384  # a new volume has 64 to 256
 DEPTH_LIMIT = 64
 STRIDE_BYTES = 512  # of update sequences, whatever the sector's size
@@ -30,8 +30,12 @@ DOS_NAMESPACE = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder: its path's parts from the root, whether it is a folder, and its size in
-    bytes.
+    """A file or folder.
+
+    Attributes:
+        path: the parts of its path, from the root.
+        is_folder: whether it is a folder.
+        size_bytes: its size, with all its streams.
     """
 
     path: Tuple[str, ...]
@@ -41,7 +45,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Volume:
-    """What is on a volume: its label, and everything on it besides what NTFS itself keeps."""
+    """What is on a volume.
+
+    Attributes:
+        label: its label.
+        entries: each file and folder but NTFS's own, sorted by path.
+    """
 
     label: str
     entries: Tuple[Entry, ...]
@@ -52,7 +61,7 @@ class _Attribute(NamedTuple):
     resident: bool
     named: bool
     flags: int
-    body: bytes  # the whole attribute, its head included
+    body: bytes  # the whole attribute with its header
 
     @property
     def value(self) -> bytes:
@@ -69,33 +78,33 @@ class _Geometry(NamedTuple):
     clusters: int
 
 
-def survey(read: Read, start: int, size_bytes: int) -> Volume:
-    """Everything on the volume that lies at ``start``.
+def survey(read: Read, start_bytes: int, size_bytes: int) -> Volume:
+    """List everything on a volume.
 
     Args:
         read: gives bytes of the disk: (offset, size).
-        start: where the volume begins, in bytes.
-        size_bytes: how long its partition is.
+        start_bytes: the offset at which the volume begins.
+        size_bytes: the size of its partition.
 
     Raises:
-        MalformedError: it is no NTFS volume, a damaged one, or one with far more on it than a new
-            one has.
+        MalformedError: it is no NTFS volume, it is damaged, or it has far more files than a new
+            one.
     """
 
     def inside(offset: int, size: int) -> bytes:
         if offset < 0 or offset + size > size_bytes:
             raise _wrong("something lies beyond its end")
-        return read(start + offset, size)
+        return read(start_bytes + offset, size)
 
     geometry = _read_boot_sector(inside(0, 512), size_bytes)
     label, children = "", {}
     for number, record in _records(inside, geometry):
         attributes = list(_attributes(record))
         if number == VOLUME_RECORD:
-            names = [each.value for each in attributes if each.kind == VOLUME_NAME]
-            label = names[0].decode("utf-16-le", "replace") if names else ""
+            names = [each.value for each in attributes if each.kind == VOLUME_NAME] or [b""]
+            label = names[0].decode("utf-16-le", "replace")
         if number <= EXTEND_RECORD or struct.unpack_from("<Q", record, 32)[0]:
-            continue  # NTFS's own, or the continuation of a record that is looked at itself
+            continue  # NTFS's own, or the continuation of another record
         names = [each.value for each in attributes if each.kind == FILE_NAME]
         if not names and number > LAST_SYSTEM_RECORD:
             raise _wrong("a file has no name")
@@ -108,19 +117,21 @@ def _read_boot_sector(sector: bytes, size_bytes: int) -> _Geometry:
     if sector[3:11] != MAGIC or sector[510:512] != b"\x55\xaa":
         raise _wrong("no boot sector")
     sector_bytes, per_cluster = struct.unpack_from("<HB", sector, 0x0B)
-    cluster_bytes = sector_bytes * (
-        per_cluster if per_cluster <= 0x80 else 1 << (256 - per_cluster)
-    )
+    if per_cluster > 0x80:
+        per_cluster = 1 << (256 - per_cluster)
+    cluster_bytes = sector_bytes * per_cluster
     sectors, mft_lcn = struct.unpack_from("<QQ", sector, 0x28)
     (per_record,) = struct.unpack_from("<b", sector, 0x40)
-    record_bytes = per_record * cluster_bytes if per_record > 0 else 1 << -per_record
+    record_bytes = per_record * cluster_bytes
+    if per_record <= 0:
+        record_bytes = 1 << -per_record
     if (
         sector_bytes not in (512, 1024, 2048, 4096)
         or not 512 <= cluster_bytes <= 2 * 1024 * 1024
         or cluster_bytes & (cluster_bytes - 1)
         or record_bytes not in (1024, 2048, 4096)
     ):
-        raise _wrong("sizes that cannot be")
+        raise _wrong("sizes that are not valid")
     if sectors * sector_bytes > size_bytes:
         raise _wrong("larger than its partition")
     return _Geometry(
@@ -150,7 +161,7 @@ def _records(read: Read, geometry: _Geometry) -> Iterator[Tuple[int, bytes]]:
         raise _wrong("far more files than a new one has")
     number = 0
     for at, length in _runs(data.body, geometry):
-        for offset in range(0, length - size + 1, size) if length >= size else ():
+        for offset in range(0, length - size + 1, size):
             if number * size >= initialized_bytes:
                 return
             record = _mend(read(at + offset, size))
@@ -162,7 +173,7 @@ def _records(read: Read, geometry: _Geometry) -> Iterator[Tuple[int, bytes]]:
 
 
 def _mend(record: bytes) -> Optional[bytes]:
-    """The record with the ends of its sectors put back, or None for one that is not in use."""
+    """The record with the ends of its sectors restored, or None if it is not in use."""
     if record[:4] != b"FILE":
         raise _wrong("a damaged record")
     at, count = struct.unpack_from("<HH", record, 4)
@@ -174,7 +185,9 @@ def _mend(record: bytes) -> Optional[bytes]:
         if record[end - 2 : end] != record[at : at + 2]:
             raise _wrong("a record that was only half written")
         mended[end - 2 : end] = record[at + 2 * index : at + 2 * index + 2]
-    return bytes(mended) if struct.unpack_from("<H", record, 22)[0] & 1 else None
+    if struct.unpack_from("<H", record, 22)[0] & 1:
+        return bytes(mended)
+    return None
 
 
 def _attributes(record: bytes) -> Iterator[_Attribute]:
@@ -194,7 +207,7 @@ def _attributes(record: bytes) -> Iterator[_Attribute]:
 
 
 def _runs(attribute: bytes, geometry: _Geometry) -> Iterator[Tuple[int, int]]:
-    """Where a non-resident attribute's content lies: (offset, length), in bytes."""
+    """The extents of a non-resident attribute's content: (offset, length), in bytes."""
     (at,) = struct.unpack_from("<H", attribute, 32)
     cluster = 0
     while at < len(attribute) and attribute[at]:
@@ -222,16 +235,19 @@ def _named(names: List[bytes], attributes: List[_Attribute], record: bytes) -> _
     if any(len(name) < 66 or len(name) < 66 + 2 * name[64] for name in names):
         raise _wrong("a name that is cut off")
     name = next((each for each in names if each[65] != DOS_NAMESPACE), names[0])
-    size = 0
-    for each in attributes:
-        if each.kind == DATA:  # other streams of the file count too
-            size += len(each.value) if each.resident else struct.unpack_from("<Q", each.body, 48)[0]
     return _Child(
         struct.unpack_from("<Q", name, 0)[0] & 0xFFFFFFFFFFFF,
         name[66 : 66 + 2 * name[64]].decode("utf-16-le", "replace"),
         bool(struct.unpack_from("<H", record, 22)[0] & 2),
-        size,
+        # Named streams of the file count too.
+        sum(_content_bytes(each) for each in attributes if each.kind == DATA),
     )
+
+
+def _content_bytes(attribute: _Attribute) -> int:
+    if attribute.resident:
+        return len(attribute.value)
+    return int(struct.unpack_from("<Q", attribute.body, 48)[0])
 
 
 def _with_paths(children: Dict[int, _Child]) -> Iterator[Entry]:
@@ -242,7 +258,7 @@ def _with_paths(children: Dict[int, _Child]) -> Iterator[Entry]:
                 raise _wrong("a file that lies in no folder")
             parts.append(children[parent].name)
             parent = children[parent].parent
-        if parent == ROOT_RECORD:  # what lies in $Extend is NTFS's own
+        if parent == ROOT_RECORD:  # everything in $Extend is NTFS's own
             yield Entry(tuple(parts[::-1]), child.is_folder, child.size_bytes)
 
 

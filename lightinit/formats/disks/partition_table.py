@@ -1,41 +1,54 @@
-"""Partition tables, GPT and MBR ("dos"): what is in one, and how far its last partition could grow.
-Pure.
+"""Read partition tables, MBR and GPT, from a disk's bytes.
 
-All sizes and places are in sectors of 512 bytes, as in sysfs, whatever a disk's own block is.
-Formats: UEFI, chapter 5 (GPT, whose header and entries each carry a CRC-32); the PC's master boot
-record.
+All offsets and sizes are in bytes, whatever the size of the disk's sectors. The formats: the PC's
+master boot record, and the GPT of the UEFI specification, chapter 5, whose header and entries each
+have a CRC-32.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from lightinit.errors import MalformedError
 
-SECTOR_BYTES = 512
-HEAD_BYTES = 1024 * 1024  # of the disk: enough for all tables that tools make
-ALIGN_SECTORS = 2048  # 1 MiB: less is not worth a change, and partitions end at a multiple of it
-_GPT = struct.Struct("<8s4sIIIQQQQ16sQIII")
-_GPT_ENTRIES_MAX = 4096
-_MBR_BLOCKS_MAX = 2**32  # an entry has 32 bits for a place
+Read = Callable[[int, int], bytes]
+
+MBR_BYTES = 512
+MBR_ENTRIES_AT = 0x1BE
+MBR_ENTRY = struct.Struct("<B3xB3xII")
+GPT_HEADER = struct.Struct("<8s4xII4x48xQIII")  # signature, size, CRC; entries: place, number, size
+GPT_HEADER_BYTES = 92
+GPT_ENTRIES_LIMIT = 1024
+PROTECTIVE = "ee"
+EXTENDED = ("05", "0f", "85")
+LINUX = 0x83
+# Microsoft's reserved partition. Windows puts it first on each GPT disk.
+RESERVED = "e3c9e316-0b5c-4db8-817d-f92df00215ae"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition: its number, as in the kernel's name for it, and where it lies."""
+    """One partition.
+
+    Attributes:
+        number: the kernel's number for it, from 1.
+        start_bytes: its offset on the disk.
+        size_bytes: its size; not above 0 if the table is wrong.
+        kind: its type: two hexadecimal digits in an MBR, a GUID in lower case in a GPT.
+    """
 
     number: int
-    start: int
-    sectors: int
+    start_bytes: int
+    size_bytes: int
+    kind: str = ""
 
     @property
-    def end(self) -> int:
-        """The first sector behind it."""
-        return self.start + self.sectors
+    def end_bytes(self) -> int:
+        """The offset of the first byte behind it."""
+        return self.start_bytes + self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -43,144 +56,123 @@ class Table:
     """A partition table.
 
     Attributes:
-        label: ``gpt`` or ``dos``, as sfdisk says.
-        partitions: those that are not empty; of ``dos`` the primary ones and the extended one.
-        block_sectors: sectors in one block of the disk.
-        tail_sectors: what the table itself takes at the disk's end.
+        kind: ``mbr``, ``gpt``, or "" if the disk has none.
+        partitions: its entries in use; of an MBR the primary ones and the extended one.
+        sector_bytes: the size of the disk's logical sectors, in which the table counts.
+        tail_bytes: the size of the table's copy at the disk's end.
     """
 
-    label: str
-    partitions: Tuple[Partition, ...]
-    block_sectors: int
-    tail_sectors: int = 0
+    kind: str
+    partitions: Tuple[Partition, ...] = ()
+    sector_bytes: int = 512
+    tail_bytes: int = 0
 
     def find(self, number: int) -> Optional[Partition]:
-        """The partition with this number."""
+        """The partition with this number, or None."""
         return next((each for each in self.partitions if each.number == number), None)
 
+    @property
+    def has_extended(self) -> bool:
+        """Whether an MBR has an extended partition, whose logical partitions are not read here."""
+        return self.kind == "mbr" and any(each.kind in EXTENDED for each in self.partitions)
 
-def parse_table(head: bytes, block_bytes: int) -> Table:
-    """The partition table of a disk.
+    def fits(self, size_bytes: int) -> bool:
+        """Whether each partition has a size and lies on a disk of ``size_bytes``."""
+        return all(
+            each.start_bytes > 0 and each.size_bytes > 0 and each.end_bytes <= size_bytes
+            for each in self.partitions
+        )
+
+
+def read_table(read: Read, size_bytes: int, sector_bytes: int = 512) -> Table:
+    """Read the partition table of a disk.
+
+    The table is taken as it is: whether its partitions fit on the disk is asked of the result.
 
     Args:
-        head: the disk's first ``HEAD_BYTES`` bytes.
-        block_bytes: the size of the disk's logical block.
+        read: gives bytes of the disk: (offset, size).
+        size_bytes: the disk's size.
+        sector_bytes: the size of its logical sectors.
 
     Raises:
-        MalformedError: there is none, or it is damaged.
+        MalformedError: there is a table, and it is damaged or of an unknown form.
     """
-    if len(head) < SECTOR_BYTES or head[510:512] != b"\x55\xaa":
-        raise MalformedError("partition table cannot be read", why="there is none")
-    entries = [struct.unpack_from("<B3xB3xII", head, 446 + 16 * at) for at in range(4)]
-    if any(kind == 0xEE for _, kind, _, _ in entries):
-        return _parse_gpt(head, block_bytes)
-    if any(active not in (0, 0x80) for active, _, _, _ in entries):
-        raise MalformedError("partition table cannot be read", why="there is none")
-    unit = block_bytes // SECTOR_BYTES
-    return Table(
-        "dos",
-        tuple(
-            Partition(at + 1, start * unit, blocks * unit)
-            for at, (_, kind, start, blocks) in enumerate(entries)
-            if kind and blocks
-        ),
-        unit,
-    )
+    first = read(0, MBR_BYTES)
+    if first[510:] != b"\x55\xaa" or not any(first[MBR_ENTRIES_AT:510]):
+        if read(sector_bytes, 8) == b"EFI PART":
+            raise _damaged("a GPT without its protective MBR")
+        return Table("")
+    found = []
+    for index in range(4):
+        active, kind, start, count = MBR_ENTRY.unpack_from(
+            first, MBR_ENTRIES_AT + MBR_ENTRY.size * index
+        )
+        if active not in (0, 0x80):
+            raise _damaged("an MBR with an invalid entry")
+        if kind:
+            found.append(
+                Partition(index + 1, start * sector_bytes, count * sector_bytes, "%02x" % kind)
+            )
+    if any(each.kind == PROTECTIVE for each in found):
+        return _read_gpt(read, size_bytes, sector_bytes)
+    return Table("mbr", tuple(found), sector_bytes)
 
 
-def _parse_gpt(head: bytes, block_bytes: int) -> Table:
-    if len(head) < block_bytes + _GPT.size:
-        raise MalformedError("partition table cannot be read", why="it is cut short")
-    (signature, _, size, crc, _, _, _, _, _, _, entries_at, count, entry_bytes, entries_crc) = (
-        _GPT.unpack_from(head, block_bytes)
-    )
-    header = head[block_bytes : block_bytes + size]
-    start, length = entries_at * block_bytes, count * entry_bytes
+def set_linux_type(sector: bytes, number: int) -> bytes:
+    """Mark a partition as a Linux one.
+
+    Args:
+        sector: the first sector of a disk with an MBR.
+        number: the partition, 1 to 4.
+
+    Returns:
+        The new sector.
+    """
+    at = MBR_ENTRIES_AT + MBR_ENTRY.size * (number - 1) + 4
+    return sector[:at] + bytes((LINUX,)) + sector[at + 1 :]
+
+
+def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Table:
+    header = read(sector_bytes, sector_bytes)
+    signature, size, crc, at, count, entry_bytes, entries_crc = GPT_HEADER.unpack_from(header)
     if (
         signature != b"EFI PART"
-        or not _GPT.size <= size <= block_bytes
-        or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:]) != crc
+        or not GPT_HEADER_BYTES <= size <= sector_bytes
+        or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc
     ):
-        raise MalformedError("partition table cannot be read", why="the GPT's header is damaged")
+        raise _damaged("a GPT whose header is damaged")
+    length = count * entry_bytes
     if (
-        count > _GPT_ENTRIES_MAX
-        or entry_bytes < 128
-        or start + length > len(head)
-        or zlib.crc32(head[start : start + length]) != entries_crc
+        not 0 < count <= GPT_ENTRIES_LIMIT
+        or entry_bytes not in (128, 256, 512)
+        or at * sector_bytes + length > size_bytes
     ):
-        raise MalformedError(
-            "partition table cannot be read",
-            why="the GPT's entries are damaged, or in an unusual place",
-        )
-    unit = block_bytes // SECTOR_BYTES
+        raise _damaged("a GPT whose header is invalid")
+    entries = read(at * sector_bytes, length)
+    if zlib.crc32(entries) != entries_crc:
+        raise _damaged("a GPT whose entries are damaged")
     found = []
-    for at in range(count):
-        kind, first, last = struct.unpack_from("<16s16xQQ", head, start + at * entry_bytes)
-        if kind.strip(b"\0") and first <= last:
-            found.append(Partition(at + 1, first * unit, (last + 1 - first) * unit))
-    # At the end stand a copy of the entries and of the header.
-    return Table("gpt", tuple(found), unit, (-(-length // block_bytes) + 1) * unit)
+    for index in range(count):
+        kind, first, last = struct.unpack_from("<16s16xQQ", entries, index * entry_bytes)
+        if any(kind):
+            found.append(
+                Partition(
+                    index + 1,
+                    first * sector_bytes,
+                    (last - first + 1) * sector_bytes,
+                    _guid(kind),
+                )
+            )
+    # The disk's end has a copy of the entries and one of the header.
+    tail_sectors = -(-length // sector_bytes) + 1
+    return Table("gpt", tuple(found), sector_bytes, tail_sectors * sector_bytes)
 
 
-@dataclass(frozen=True)
-class Growth:
-    """How far a partition can grow.
-
-    Attributes:
-        end: the sector before which it can end.
-        why: why it cannot grow at all; "" when it can, or when it is as large as can be.
-        note: what an operator should know all the same.
-    """
-
-    end: int
-    why: str = ""
-    note: str = ""
+def _guid(data: bytes) -> str:
+    first, second, third = struct.unpack_from("<IHH", data)
+    rest = data[8:].hex()
+    return "%08x-%04x-%04x-%s-%s" % (first, second, third, rest[:4], rest[4:])
 
 
-def plan_growth(table: Table, number: int, disk_sectors: int) -> Growth:
-    """How far the partition ``number`` can grow on a disk of ``disk_sectors``; its start stays
-    where it is.
-    """
-    ours = table.find(number)
-    if ours is None:
-        return Growth(
-            0,
-            "it is not in the table on the disk"
-            if table.label == "gpt"
-            else "it is a logical partition",
-        )
-    behind = [
-        each.number for each in table.partitions if each.number != number and each.end > ours.start
-    ]
-    if behind:
-        return Growth(ours.end, "partition %d lies behind it" % behind[0])
-    limit, note = disk_sectors - table.tail_sectors, ""
-    if table.label == "dos" and disk_sectors > _MBR_BLOCKS_MAX * table.block_sectors:
-        limit = _MBR_BLOCKS_MAX * table.block_sectors - ALIGN_SECTORS
-        note = "an MBR has no room for more than 2 TiB; a GPT would"
-    return Growth(max(limit // ALIGN_SECTORS * ALIGN_SECTORS, ours.end), note=note)
-
-
-def edit_dump(dump: str, ours: Partition, end: int, block_sectors: int) -> str:
-    """What `sfdisk --dump` printed, with the partition ``ours`` ending at ``end``: a script that
-    makes it so.
-
-    The dump says where the last block was that could be used; without that, sfdisk takes the disk
-    as it is now and puts the GPT's copy at its end.
-
-    Raises:
-        MalformedError: the partition is not in the dump, or the dump has another unit.
-    """
-    lines = [line for line in dump.split("\n") if not line.startswith("last-lba:")]
-    pattern = r"(\S+ : start= *%d, *size= *)%d,?" % (
-        ours.start // block_sectors,
-        ours.sectors // block_sectors,
-    )
-    at = [number for number, line in enumerate(lines) if re.match(pattern + r"(?![0-9])", line)]
-    if len(at) != 1 or "unit: sectors" not in lines:
-        raise MalformedError(
-            "partition table cannot be read", why="sfdisk's dump does not have the partition"
-        )
-    size = (end - ours.start) // block_sectors
-    lines[at[0]] = re.sub(pattern, lambda match: "%s%d," % (match.group(1), size), lines[at[0]])
-    return "\n".join(lines)
+def _damaged(why: str) -> MalformedError:
+    return MalformedError("partition table cannot be read", why=why)

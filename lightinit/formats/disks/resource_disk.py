@@ -1,21 +1,22 @@
-"""What a resource disk is, by its bytes: the platform's fresh one, ours, or somebody's.
+"""Tell by its bytes what a resource disk is: the platform's fresh one, lightinit's, or a user's.
 
-Only what is certain may be formatted, so every doubt makes it somebody's. The platform delivers its
-disk with one partition that fills it, and on it an NTFS volume labelled "Temporary Storage" with a
-warning in a text file; disks beyond 2 TiB have a GPT with a reserved partition before that. Local
-NVMe disks come empty. (https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs;
-the rest as cloud-init's datasource knows it.)
+Only a disk that is certainly fresh may be formatted, so each doubt makes it a user's. The platform
+delivers a disk with one partition that fills it, and on it an NTFS volume labelled "Temporary
+Storage" with a warning in a text file. Disks beyond 2 TiB have a GPT with a reserved partition
+before that. Local NVMe disks come empty.
+(https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs; the rest as cloud-init's
+datasource knows it.)
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, Union
 
 from lightinit.errors import MalformedError
 from lightinit.formats.disks import ntfs
-from lightinit.formats.disks.growth import RESERVED, Partition, Table, read_table
+from lightinit.formats.disks.partition_table import RESERVED, Partition, Table, read_table
 from lightinit.formats.disks.signatures import Signature, find_signatures
 
 Read = Callable[[int, int], bytes]
@@ -24,14 +25,24 @@ LABEL = "lightinit"  # XFS allows twelve characters
 PLATFORM_LABEL = "Temporary Storage"
 README = "DATALOSS_WARNING_README.txt"
 README_LIMIT_BYTES = 64 * 1024
+README_TEXT = b"""This disk is temporary.
+
+The platform replaces it by an empty one when it moves this virtual machine to another host: \
+after a deallocation, a
+redeployment, a change of size, or a failure of the hardware. What is on it then is gone, \
+and nobody can bring it back.
+
+Keep here only what may be lost, such as caches, swap and scratch files.
+"""
 MIB = 1024 * 1024
-# Between the table and the first partition, in a sector that neither MBR nor GPT uses. It says that
-# lightinit has found the disk fresh and begun to format it; it goes when that is done.
+# The mark lies between the table and the first partition, in a sector that neither MBR nor GPT
+# uses. It says that lightinit has found the disk fresh and has begun to format it. It is removed
+# after formatting.
 MARK_AT = 32 * 1024
 MARK_BYTES = 512
 MARK = b"lightinit: this disk was found fresh and is being formatted\n".ljust(MARK_BYTES, b"\0")
-FIRST_START = 64 * 1024  # where a partition may begin at the earliest, for the mark to have a place
-BEGINNING_BYTES = 1024  # of a partition: where a file system that is not finished has zeros
+FIRST_START_BYTES = 64 * 1024  # a partition that begins earlier leaves no place for the mark
+BEGINNING_BYTES = 1024  # of a partition: zeros if the file system is not finished
 EDGE_BYTES = 4 * MIB
 SAMPLES = 256
 SAMPLE_BYTES = 64 * 1024
@@ -52,12 +63,12 @@ class Verdict:
 
     Attributes:
         state: what may be done with it.
-        found: what lies on it, in words.
-        partition: the partition that counts: ours, or the one that can be formatted as it stands.
-        table: ``gpt`` or ``mbr``: the kind of table that must be made first; "" when the partition
+        found: what is on it, in words.
+        partition: lightinit's partition, or the one that can be formatted as it is.
+        table: ``gpt`` or ``mbr``: the partition table that must be made first; "" if the partition
             can stay.
-        filesystem: ours: ``ext4`` or ``xfs``.
-        marked: the mark of formatting is on it.
+        filesystem: ``ext4`` or ``xfs`` if the disk is lightinit's.
+        marked: whether the mark of formatting is on it.
     """
 
     state: State
@@ -69,117 +80,134 @@ class Verdict:
 
 
 def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> Verdict:
-    """What the disk is whose bytes ``read`` gives.
+    """Tell what a disk is.
 
     Args:
-        read: gives bytes of the disk: (offset, size); may raise whatever reading raises.
-        size_bytes: its size.
+        read: gives bytes of the disk: (offset, size). Its errors are passed on.
+        size_bytes: the disk's size.
         sector_bytes: the size of its logical sectors.
     """
     if size_bytes < 4 * EDGE_BYTES:
-        return Verdict(State.FOREIGN, "a disk of %d bytes, too small to be one" % size_bytes)
+        return _foreign("a disk of %d bytes, too small to be one" % size_bytes)
     marked = read(MARK_AT, MARK_BYTES) == MARK
-    new_table = "gpt" if size_bytes // sector_bytes >= 1 << 32 else "mbr"
     try:
         table = read_table(read, size_bytes, sector_bytes)
     except MalformedError as error:
-        return Verdict(State.FOREIGN, error.details.get("why", error.reason))
+        return _foreign(error.details.get("why", error.reason))
     on_disk = [
         each
         for each in find_signatures(read, 0, size_bytes)
         if each.kind != "GPT" or table.kind != "gpt"
     ]
-    if on_disk:
-        return Verdict(State.FOREIGN, _kinds(on_disk) + " on the disk itself")
-    if not table.kind:
-        if _is_blank(read, size_bytes, marked):
-            state = State.UNFINISHED if marked else State.FRESH
-            return Verdict(state, "nothing at all", None, new_table, marked=marked)
-        return Verdict(State.FOREIGN, "data without a partition table")
+    if table.has_extended:
+        verdict = _foreign("an MBR with an extended partition")
+    elif not table.fits(size_bytes):
+        verdict = _foreign("a partition that lies beyond the disk's end")
+    elif on_disk:
+        verdict = _foreign(_kinds(on_disk) + " on the disk itself")
+    elif not table.kind:
+        verdict = _assess_bare(read, size_bytes, marked)
+    else:
+        verdict = _assess_table(read, table, size_bytes, marked)
+    if verdict.state in (State.FOREIGN, State.OURS) or verdict.partition is not None:
+        return verdict
+    return replace(verdict, table=_new_table(size_bytes, sector_bytes))
+
+
+def _foreign(found: str) -> Verdict:
+    return Verdict(State.FOREIGN, found)
+
+
+def _begun(found: str, marked: bool) -> Verdict:
+    """A disk without a user's data, which lightinit has or has not begun to format."""
+    if marked:
+        return Verdict(State.UNFINISHED, found, marked=True)
+    return Verdict(State.FRESH, found)
+
+
+def _new_table(size_bytes: int, sector_bytes: int) -> str:
+    # An MBR counts sectors with 32 bits.
+    if size_bytes // sector_bytes >= 1 << 32:
+        return "gpt"
+    return "mbr"
+
+
+def _assess_bare(read: Read, size_bytes: int, marked: bool) -> Verdict:
+    """A disk without a partition table and without a known file system."""
+    if _is_blank(read, size_bytes, marked):
+        return _begun("nothing at all", marked)
+    return _foreign("data without a partition table")
+
+
+def _assess_table(read: Read, table: Table, size_bytes: int, marked: bool) -> Verdict:
     partition = _only_partition(table, size_bytes)
     if isinstance(partition, str):
-        return Verdict(State.FOREIGN, partition)
-    fits = table.kind == "mbr" and partition.start >= FIRST_START
+        return _foreign(partition)
     verdict = _assess_partition(read, partition, marked)
     if verdict.state is State.OURS or verdict.state is State.FOREIGN:
         return verdict
-    # Beyond what an MBR can count, and where the mark would have no place, a new table is made.
-    return Verdict(
-        verdict.state,
-        verdict.found,
-        partition if fits else None,
-        "" if fits else new_table,
-        marked=marked,
-    )
+    # A GPT, or a partition that leaves no place for the mark, is replaced by a new table.
+    if table.kind == "mbr" and partition.start_bytes >= FIRST_START_BYTES:
+        return replace(verdict, partition=partition, marked=marked)
+    return replace(verdict, partition=None, marked=marked)
 
 
 def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
-    """The partition that fills the disk, or what is there instead, in words."""
+    """The partition that fills the disk, or in words what is there instead."""
     partitions = list(table.partitions)
     if len(partitions) > 1 and partitions[0].kind == RESERVED:
         partitions.pop(0)
-    if len(partitions) != 1:
-        return (
-            "%d partitions" % len(partitions)
-            if partitions
-            else "a partition table without partitions"
-        )
+    if not partitions:
+        return "a partition table without partitions"
+    if len(partitions) > 1:
+        return "%d partitions" % len(partitions)
     only = partitions[0]
     slack = max(16 * MIB, size_bytes // 100)
     reserved = sum(each.size_bytes for each in table.partitions if each is not only)
-    if only.start > slack + reserved or size_bytes - only.start - only.size_bytes > slack:
+    if only.start_bytes > slack + reserved or size_bytes - only.end_bytes > slack:
         return "a partition that does not fill the disk"
     return only
 
 
 def _assess_partition(read: Read, partition: Partition, marked: bool) -> Verdict:
-    found = find_signatures(read, partition.start, partition.size_bytes)
+    found = find_signatures(read, partition.start_bytes, partition.size_bytes)
     kinds = [each.kind for each in found]
     if kinds in (["ext4"], ["XFS"]) and found[0].label == LABEL and not found[0].unfinished:
         return Verdict(
             State.OURS,
             "the file system that lightinit made",
             partition,
-            "",
-            kinds[0].lower(),
-            marked,
+            filesystem=kinds[0].lower(),
+            marked=marked,
         )
     if kinds == ["NTFS"]:
         return _assess_ntfs(read, partition)
     if marked and (not found or found == [Signature("XFS", LABEL, True)]):
-        beginning = read(partition.start, BEGINNING_BYTES)
+        beginning = read(partition.start_bytes, BEGINNING_BYTES)
         if found or _is_zero(beginning):
             return Verdict(State.UNFINISHED, "a file system that is not finished")
     if found:
-        return Verdict(State.FOREIGN, _kinds(found))
-    return Verdict(State.FOREIGN, "a partition with unknown content")
+        return _foreign(_kinds(found))
+    return _foreign("a partition with unknown content")
 
 
 def _assess_ntfs(read: Read, partition: Partition) -> Verdict:
     try:
-        volume = ntfs.survey(read, partition.start, partition.size_bytes)
+        volume = ntfs.survey(read, partition.start_bytes, partition.size_bytes)
     except MalformedError as error:
-        return Verdict(
-            State.FOREIGN,
-            "NTFS that cannot be read to its end: %s" % error.details.get("why", error.reason),
-        )
+        why = error.details.get("why", error.reason)
+        return _foreign("NTFS that cannot be read to its end: %s" % why)
     count = sum(1 for entry in volume.entries if not _is_platforms(entry))
     if count:
-        return Verdict(
-            State.FOREIGN, "NTFS with %d files or folders that are not the platform's" % count
-        )
+        return _foreign("NTFS with %d files or folders that are not the platform's" % count)
     has_readme = any(entry.path[0].lower() == README.lower() for entry in volume.entries)
     if volume.label != PLATFORM_LABEL and not has_readme:
-        return Verdict(
-            State.FOREIGN, "an empty NTFS that has neither the platform's label nor its warning"
-        )
-    return Verdict(State.FRESH, "the platform's NTFS without anything of anybody's")
+        return _foreign("an empty NTFS that has neither the platform's label nor its warning")
+    return Verdict(State.FRESH, "the platform's NTFS without a user's data")
 
 
 def _is_platforms(entry: ntfs.Entry) -> bool:
-    """Whether it comes from the platform, or from Windows, which keeps a folder of its own on each
-    volume.
-    """
+    """Whether the platform made it, or Windows, which keeps a folder of its own on each volume."""
     first, last = entry.path[0].lower(), entry.path[-1].lower()
     if len(entry.path) == 1:
         if entry.is_folder:
@@ -191,7 +219,7 @@ def _is_platforms(entry: ntfs.Entry) -> bool:
 
 
 def _is_blank(read: Read, size_bytes: int, marked: bool) -> bool:
-    """Whether there are only zeros at both ends and at many places between, but for the mark."""
+    """Whether both ends and many places between have zeros only, apart from the mark."""
     head = read(0, EDGE_BYTES)
     if marked:
         head = head[:MARK_AT] + head[MARK_AT + MARK_BYTES :]
@@ -207,8 +235,10 @@ def _is_zero(data: bytes) -> bool:
 
 
 def _kinds(found: List[Signature]) -> str:
-    labels = [
-        "%s labelled %s" % (each.kind, ascii(each.label)[1:-1]) if each.label else each.kind
-        for each in found
-    ]
-    return " and ".join(labels)
+    return " and ".join(_described(each) for each in found)
+
+
+def _described(found: Signature) -> str:
+    if not found.label:
+        return found.kind
+    return "%s labelled %s" % (found.kind, ascii(found.label)[1:-1])

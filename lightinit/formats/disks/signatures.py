@@ -1,4 +1,4 @@
-"""By which bytes it is told what lies on a disk or partition, and the labels of ext4 and XFS."""
+"""Recognise what is on a disk or partition by its signatures; read the labels of ext4 and XFS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Callable, List, Tuple
 Read = Callable[[int, int], bytes]
 
 HEAD_BYTES = 256 * 1024
-# What it is, where its mark lies, and the mark. Those that may lie at several places stand several
-# times.
-MARKS: Tuple[Tuple[str, int, bytes], ...] = (
+# What it is, the offset of its magic bytes, and these bytes. A kind that has them at one of several
+# offsets has several rows.
+MAGIC: Tuple[Tuple[str, int, bytes], ...] = (
     ("NTFS", 3, b"NTFS    "),
     ("exFAT", 3, b"EXFAT   "),
     ("FAT", 54, b"FAT1"),
@@ -58,9 +58,9 @@ class Signature:
     """What was found.
 
     Attributes:
-        kind: its name, as in ``MARKS``.
-        label: of ext4 and XFS.
-        unfinished: a XFS whose mkfs did not end.
+        kind: its name, as in ``MAGIC``.
+        label: the label of an ext4 or XFS, else "".
+        unfinished: whether it is an XFS whose mkfs did not end.
     """
 
     kind: str
@@ -68,22 +68,22 @@ class Signature:
     unfinished: bool = False
 
 
-def find_signatures(read: Read, start: int, size_bytes: int) -> List[Signature]:
-    """All that is told by its bytes in one disk or partition; none does not mean that it is empty.
+def find_signatures(read: Read, start_bytes: int, size_bytes: int) -> List[Signature]:
+    """Everything that is recognised on a disk or partition. An empty list does not mean empty.
 
     Args:
         read: gives bytes of the disk: (offset, size).
-        start: where it begins, in bytes.
-        size_bytes: how long it is.
+        start_bytes: the offset at which the disk or partition begins.
+        size_bytes: its size.
     """
-    head = read(start, min(HEAD_BYTES, size_bytes))
+    head = read(start_bytes, min(HEAD_BYTES, size_bytes))
     found: List[Signature] = []
-    for kind, at, mark in MARKS:
-        if head[at : at + len(mark)] == mark and kind not in [each.kind for each in found]:
+    for kind, at, magic in MAGIC:
+        if head[at : at + len(magic)] == magic and kind not in [each.kind for each in found]:
             found.append(_describe(kind, head))
-    # Two forms of Linux RAID keep their mark near the end.
+    # Two versions of Linux RAID (0.90 and 1.0) have their magic bytes near the end.
     for at in ((size_bytes // 512 - 16) // 8 * 8 * 512, size_bytes // 65536 * 65536 - 65536):
-        if at > 0 and read(start + at, 4) == b"\xfc\x4e\x2b\xa9":
+        if at > 0 and read(start_bytes + at, 4) == b"\xfc\x4e\x2b\xa9":
             found.append(Signature("RAID"))
     return found
 

@@ -1,5 +1,4 @@
-"""Block devices as the kernel knows them: by number, from sysfs, never by a name that somebody else
-gave.
+"""Block devices as sysfs shows them. This is the one reader of /sys/class/block.
 
 It knows no partition table and no file system's format.
 """
@@ -10,15 +9,15 @@ import fcntl
 import os
 import stat
 import struct
-from array import array
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import Dict, List, Optional
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 
-SECTOR_BYTES = 512  # sysfs counts in these, whatever the disk's block is
-SYSFS = "/sys/dev/block/"
+SECTOR_BYTES = 512  # the unit of sysfs, whatever the size of the device's own sectors
+BY_NAME = "/sys/class/block"
+BY_NUMBER = "/sys/dev/block"
 BLKPG = 0x1269  # _IO(0x12, 105) of linux/blkpg.h
 BLKPG_RESIZE_PARTITION = 3
 BTRFS_IOC_FS_INFO = 0x8400941F  # _IOR(0x94, 31, 1024 bytes) of linux/btrfs.h
@@ -26,67 +25,112 @@ BTRFS_INFO_BYTES = 1024
 
 
 @dataclass(frozen=True)
-class Device:
-    """A block device.
+class BlockDevice:
+    """A block device: a disk or a partition.
 
     Attributes:
+        name: its name in sysfs, such as ``sda1``.
         number: ``major:minor``.
-        node: its file in /dev.
-        sectors: how large it is.
-        block_bytes: its logical block.
-        partition: its number among the partitions of ``disk``; 0 when it is none.
-        start: its first sector on ``disk``.
-        disk: what it is a partition of; None when it is none.
-        mapped: the name of what maps it to other devices, such as ``device mapper (LVM)``; "" when
-            nothing does.
+        size_bytes: its size; 0 for a drive without a medium.
+        sector_bytes: the size of its logical sectors.
+        partition: its number among the partitions of ``disk``; 0 if it is a disk.
+        start_bytes: its offset on ``disk``.
+        disk: the disk that it is a partition of, or None.
+        mapped: what maps it to other devices, such as ``device mapper (LVM)``, or "".
         read_only: whether the kernel refuses to write to it.
+        virtual: whether it is made of memory, a file or other devices, as zram, loop and dm are.
+        scsi_type: its SCSI peripheral device type, such as ``0`` for a disk and ``5`` for an
+            optical drive; "" if it is no SCSI disk or drive.
     """
 
+    name: str
     number: str
-    node: str
-    sectors: int
-    block_bytes: int = 512
+    size_bytes: int
+    sector_bytes: int = 512
     partition: int = 0
-    start: int = 0
-    disk: "Optional[Device]" = None
+    start_bytes: int = 0
+    disk: "Optional[BlockDevice]" = None
     mapped: str = ""
     read_only: bool = False
+    virtual: bool = False
+    scsi_type: str = ""
+
+    @property
+    def node(self) -> str:
+        """Its device node."""
+        return "/dev/" + self.name.replace("!", "/")
 
 
-def find_device(system: System, number: str) -> Optional[Device]:
-    """The block device ``number`` (``major:minor``); None when there is none of this number."""
-    folder = SYSFS + number
-    if ":" not in number or not system.is_dir(folder):
+def list_devices(system: System) -> List[BlockDevice]:
+    """All block devices, sorted by name."""
+    found = [find_by_name(system, name) for name in system.list_dir(BY_NAME)]
+    return [each for each in found if each is not None]
+
+
+def find_by_name(system: System, name: str) -> Optional[BlockDevice]:
+    """The block device of this name in sysfs, or None."""
+    return _read(system.path("%s/%s" % (BY_NAME, name)))
+
+
+def find_by_number(system: System, number: str) -> Optional[BlockDevice]:
+    """The block device ``number`` (``major:minor``), or None."""
+    if ":" not in number:
         return None
-    name = ""
-    for line in system.read_text(folder + "/uevent").split("\n"):
-        if line.startswith("DEVNAME="):
-            name = line[len("DEVNAME=") :]
-    partition = _number(system, folder + "/partition")
+    return _read(system.path("%s/%s" % (BY_NUMBER, number)))
+
+
+def _read(folder: str) -> Optional[BlockDevice]:
+    """The device of a real folder in sysfs.
+
+    Its files are opened directly. To resolve each path again would take longer than all else, and
+    the search for media lists all devices several times a second.
+    """
+    number = _text(folder + "/dev")
+    if not number:
+        return None
     disk = None
+    partition = _integer(folder + "/partition")
+    sector_bytes = _integer(folder + "/queue/logical_block_size") or 512
     if partition:
-        above = os.path.dirname(system.path(folder))
-        number_above = system.read_text(above[len(system.root.rstrip("/")) :] + "/dev").strip()
-        disk = find_device(system, number_above) if number_above else None
+        disk = _read(os.path.dirname(folder))
         if disk is None:
             return None
-    return Device(
+        sector_bytes = disk.sector_bytes
+    return BlockDevice(
+        os.path.basename(folder),
         number,
-        "/dev/" + name,
-        _number(system, folder + "/size"),
-        _number(system, folder + "/queue/logical_block_size") or 512,
+        _integer(folder + "/size") * SECTOR_BYTES,
+        sector_bytes,
         partition,
-        _number(system, folder + "/start"),
+        _integer(folder + "/start") * SECTOR_BYTES,
         disk,
-        _mapping(system, folder),
-        bool(_number(system, folder + "/ro")),
+        _mapping(folder),
+        bool(_integer(folder + "/ro")),
+        "/devices/virtual/block/" in folder,
+        _text(folder + "/device/type"),
     )
 
 
+def partitions(system: System, disk: BlockDevice) -> Dict[int, BlockDevice]:
+    """The partitions of a disk by number, as the kernel knows them now."""
+    found = {}
+    for path in system.glob("%s/%s/*/partition" % (BY_NAME, disk.name)):
+        device = _read(system.path(os.path.dirname(path)))
+        if device is not None and device.partition:
+            found[device.partition] = device
+    return found
+
+
+def holders(system: System, disk: BlockDevice) -> List[str]:
+    """The names of the devices that use a disk or its partitions: LVM, RAID, dm-crypt."""
+    found = set()
+    for device in [disk] + list(partitions(system, disk).values()):
+        found.update(system.list_dir("%s/%s/holders" % (BY_NAME, device.name)))
+    return sorted(found)
+
+
 def find_btrfs_devices(system: System, mount_point: str) -> List[str]:
-    """The numbers of the devices of the btrfs that is mounted there; none when the kernel does not
-    tell.
-    """
+    """The numbers of the devices of the btrfs at ``mount_point``; none if the kernel gives none."""
     try:
         descriptor = os.open(system.path(mount_point), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -104,51 +148,40 @@ def find_btrfs_devices(system: System, mount_point: str) -> List[str]:
     return [each for each in found if each]
 
 
-def read_head(system: System, disk: Device, size_bytes: int) -> bytes:
-    """The first bytes of a disk.
+def read_bytes(system: System, device: BlockDevice, offset: int, size: int) -> bytes:
+    """Read exactly ``size`` bytes at ``offset``.
 
     Raises:
-        ProvisioningError: it could not be read.
+        MalformedError: the device ends before that.
+        ProvisioningError: it cannot be read.
     """
-    descriptor = _open(system, disk)
+    descriptor = _open(system, device)
     try:
-        data = b""
-        while len(data) < size_bytes:
-            part = os.pread(descriptor, size_bytes - len(data), len(data))
-            if not part:
-                break
-            data += part
-        return data
+        data = os.pread(descriptor, size, offset)
     except OSError as error:
-        raise ProvisioningError(
-            "disk cannot be read", device=disk.node, error=error.strerror or str(error)
-        ) from error
+        raise _unreadable(device, error.strerror or str(error)) from error
     finally:
         os.close(descriptor)
+    if len(data) != size:
+        raise MalformedError("disk is too short", disk=device.node, offset=offset)
+    return data
 
 
-def resize_partition(system: System, device: Device, sectors: int) -> None:
-    """Tell the kernel that the partition ``device`` has another size; that works while it is
-    mounted (Linux 3.6).
+def resize_partition(system: System, device: BlockDevice, size_bytes: int) -> None:
+    """Tell the kernel the new size of a partition. It may be mounted (Linux 3.6).
 
     Raises:
         ProvisioningError: the kernel refused.
     """
-    disk = device.disk or device
-    # linux/blkpg.h: struct blkpg_partition, and struct blkpg_ioctl_arg that points to it.
+    from array import array
+
+    # linux/blkpg.h: struct blkpg_partition, and struct blkpg_ioctl_arg, which points to it.
     partition = array(
         "b",
-        struct.pack(
-            "@qqi64s64s0q",
-            device.start * SECTOR_BYTES,
-            sectors * SECTOR_BYTES,
-            device.partition,
-            b"",
-            b"",
-        ),
+        struct.pack("@qqi64s64s0q", device.start_bytes, size_bytes, device.partition, b"", b""),
     )
     address, length = partition.buffer_info()
-    descriptor = _open(system, disk)
+    descriptor = _open(system, device.disk or device)
     try:
         fcntl.ioctl(
             descriptor,
@@ -160,42 +193,57 @@ def resize_partition(system: System, device: Device, sectors: int) -> None:
             "kernel does not take the partition's new size",
             device=device.node,
             error=error.strerror or str(error),
-            hint="it does at the next boot",
+            hint="restart the machine, so that the kernel reads the table again",
         ) from error
     finally:
         os.close(descriptor)
 
 
-def _open(system: System, device: Device) -> int:
-    """Open the device, made sure that its node is its own."""
+def _open(system: System, device: BlockDevice) -> int:
+    """Open the device's node, after a check that the node is this device's."""
     try:
         descriptor = os.open(system.path(device.node), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ProvisioningError(
-            "disk cannot be read", device=device.node, error=error.strerror or str(error)
-        ) from error
+        raise _unreadable(device, error.strerror or str(error)) from error
     status = os.fstat(descriptor)
-    if (
-        not stat.S_ISBLK(status.st_mode)
-        or "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev)) != device.number
-    ):
+    if not stat.S_ISBLK(status.st_mode) or number_of(status.st_rdev) != device.number:
         os.close(descriptor)
-        raise ProvisioningError(
-            "disk cannot be read",
-            device=device.node,
-            number=device.number,
-            error="that node is another device's",
-        )
+        raise _unreadable(device, "its node is another device's")
     return descriptor
 
 
-def _mapping(system: System, folder: str) -> str:
-    if system.is_dir(folder + "/dm"):
-        kind = system.read_text(folder + "/dm/uuid").partition("-")[0]
-        return "device mapper (%s)" % kind if kind.isalnum() else "device mapper"
-    return "a RAID" if system.is_dir(folder + "/md") else ""
+def number_of(device: int) -> str:
+    """A device number as ``major:minor``, from ``st_dev`` or ``st_rdev``."""
+    return "%d:%d" % (os.major(device), os.minor(device))
 
 
-def _number(system: System, path: str) -> int:
-    text = system.read_text(path).strip()
-    return int(text) if text.isdigit() else 0
+def _unreadable(device: BlockDevice, why: str) -> ProvisioningError:
+    return ProvisioningError(
+        "disk cannot be read", device=device.node, number=device.number, error=why
+    )
+
+
+def _mapping(folder: str) -> str:
+    if os.path.isdir(folder + "/md"):
+        return "a RAID"
+    if not os.path.isdir(folder + "/dm"):
+        return ""
+    kind = _text(folder + "/dm/uuid").partition("-")[0]
+    if kind.isalnum():
+        return "device mapper (%s)" % kind
+    return "device mapper"
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
+
+
+def _integer(path: str) -> int:
+    text = _text(path)
+    if not text.isdigit():
+        return 0
+    return int(text)

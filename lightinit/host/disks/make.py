@@ -1,8 +1,8 @@
-"""Make one partition and a file system on a disk, in steps of which each may be the last.
+"""Make one partition and a file system on a disk. A power cut after any step is safe.
 
-Before anything is overwritten, a mark is put on the disk itself; while that is there, the next run
-knows the disk again and begins anew. It decides nothing: what is called from here is called only
-for a disk without anybody's data.
+Before anything is overwritten, a mark is written to the disk. While it is there, the next run knows
+the disk again and starts over. This file decides nothing: the caller has made sure that no user's
+data are on the disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import List
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.disks.open_disk import Device, Disk, node_of, partitions
+from lightinit.host.disks import block
+from lightinit.host.disks.block import BlockDevice
+from lightinit.host.disks.open_disk import OpenDisk
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.disk_format")
@@ -26,6 +28,12 @@ TABLES = {
     "mbr": "label: dos\nstart=%d, type=83\n",
     "gpt": "label: gpt\nstart=%d, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n",
 }
+# LABEL and NODE stand for the label and the partition. No tool discards the blocks: that can take
+# minutes.
+MKFS = {
+    "ext4": ("mkfs.ext4", "-q", "-L", "LABEL", "-E", "nodiscard", "NODE"),
+    "xfs": ("mkfs.xfs", "-q", "-K", "-L", "LABEL", "NODE"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,11 @@ class Job:
 
     Attributes:
         filesystem: ``ext4`` or ``xfs``.
-        label: of the file system; it comes last, so whatever has it is complete.
-        mark_at, mark: the mark, and where it goes.
-        number, start: the partition that there is, if it is to stay or lose its content; 0: none.
-        table: the new partition table, ``mbr`` or ``gpt``; "": the partition stays.
+        label: the label of the file system. mkfs writes it last, so a file system that has it is
+            complete.
+        mark_at, mark: the mark, and its offset in bytes.
+        number, start_bytes: the partition that is there; 0 if there is none.
+        table: the partition table to make, ``mbr`` or ``gpt``; "" if the partition stays.
     """
 
     filesystem: str
@@ -45,66 +54,58 @@ class Job:
     mark_at: int
     mark: bytes
     number: int = 0
-    start: int = 0
+    start_bytes: int = 0
     table: str = ""
 
 
-def tools_for(system: System, filesystem: str, table: str) -> List[str]:
-    """The names of the tools that are needed and missing."""
-    needed = ["mkfs." + filesystem] + (["sfdisk"] if table else [])
+def missing_tools(system: System, filesystem: str, table: str) -> List[str]:
+    """The names of the tools that are needed and not installed."""
+    needed = [MKFS[filesystem][0]]
+    if table:
+        needed.append("sfdisk")
     return [name for name in needed if system.tool(name) is None]
 
 
-def make_filesystem(system: System, disk: Disk, device: Device, job: Job) -> str:
-    """Make the partition, if need be, and the file system.
+def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, job: Job) -> None:
+    """Make the partition, if the job says so, and the file system.
 
-    The mark stays, for the caller to take away when he has seen it complete.
+    The mark stays. The caller removes it after a look at the file system.
 
     Args:
         system: the machine.
-        disk: which one.
-        device: the same, open for writing.
+        disk: which disk.
+        device: the same disk, open for writing.
         job: what is to be made.
 
-    Returns:
-        The partition's name.
-
     Raises:
-        ProvisioningError: a tool failed; the next run begins anew.
+        ProvisioningError: a tool failed. The next run starts over.
     """
     device.write(job.mark_at, job.mark)
     number = job.number or 1
-    if job.start:
-        # No tool finds the old file system any more, and so none asks whether it may be
-        # overwritten.
-        device.write(job.start, bytes(MIB))
+    if job.start_bytes:
+        # Without the old file system no tool asks whether it may be overwritten.
+        device.write(job.start_bytes, bytes(MIB))
     if job.table:
-        device.write(job.mark_at + len(job.mark), bytes(2 * MIB - job.mark_at - len(job.mark)))
+        after_mark = job.mark_at + len(job.mark)
+        device.write(after_mark, bytes(2 * MIB - after_mark))
         number = 1
+        script = TABLES[job.table] % (MIB // device.sector_bytes)
         _run(
             system,
-            ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", disk.path],
-            (TABLES[job.table] % (MIB // device.sector_bytes)).encode("ascii"),
+            ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", disk.node],
+            script.encode("ascii"),
             TABLE_LIMIT_S,
         )
-    name = _wait_for_partition(system, disk, number)
+    node = _wait_for_partition(system, disk, number)
     if job.table:
         device.write(MIB, bytes(MIB))
-    if job.filesystem == "ext4":
-        _run(
-            system,
-            ["mkfs.ext4", "-q", "-L", job.label, "-E", "nodiscard", node_of(name)],
-            b"",
-            FORMAT_LIMIT_S,
-        )
-    else:
-        _run(system, ["mkfs.xfs", "-q", "-K", "-L", job.label, node_of(name)], b"", FORMAT_LIMIT_S)
-    device.forget()
-    return name
+    values = {"LABEL": job.label, "NODE": node}
+    _run(system, [values.get(each, each) for each in MKFS[job.filesystem]], b"", FORMAT_LIMIT_S)
+    device.drop_caches()
 
 
 def settle(system: System) -> None:
-    """Wait, not for long, until udev has seen what there is now."""
+    """Wait until udev has handled its events, for SETTLE_LIMIT_S at most."""
     udevadm = system.tool("udevadm")
     if udevadm is not None and system.exists("/run/udev/control"):
         try:
@@ -115,12 +116,17 @@ def settle(system: System) -> None:
             LOG.debug("udev: %s", error)
 
 
+def tool_is_missing(tool: str) -> ProvisioningError:
+    """The error for a tool that is not installed."""
+    return ProvisioningError(
+        "tool for the resource disk is missing", tool=tool, hint="install it in the image"
+    )
+
+
 def _run(system: System, argv: List[str], stdin: bytes, limit_s: float) -> None:
     tool = system.tool(argv[0])
     if tool is None:
-        raise ProvisioningError(
-            "tool for the resource disk is missing", tool=argv[0], hint="install it in the image"
-        )
+        raise tool_is_missing(argv[0])
     ended = system.run([tool] + argv[1:], stdin, limit_s)
     if not ended.ok:
         raise ProvisioningError(
@@ -132,12 +138,13 @@ def _run(system: System, argv: List[str], stdin: bytes, limit_s: float) -> None:
         )
 
 
-def _wait_for_partition(system: System, disk: Disk, number: int) -> str:
+def _wait_for_partition(system: System, disk: BlockDevice, number: int) -> str:
+    """The node of the partition, once the kernel shows it."""
     deadline_s = system.clock.monotonic() + NODE_LIMIT_S
     while True:
-        name = partitions(system, disk).get(number)
-        if name is not None and os.path.exists(system.path(node_of(name))):
-            return name
+        found = block.partitions(system, disk).get(number)
+        if found is not None and os.path.exists(system.path(found.node)):
+            return found.node
         if system.clock.monotonic() > deadline_s:
             raise ProvisioningError(
                 "resource disk could not be formatted",

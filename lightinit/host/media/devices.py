@@ -1,6 +1,4 @@
-"""Where the provisioning media may be: block devices as the kernel lists them. It opens none of
-them.
-"""
+"""List the block devices that may hold provisioning media. None of them is opened."""
 
 from __future__ import annotations
 
@@ -9,13 +7,13 @@ import re
 import stat
 from typing import List, NamedTuple, Tuple
 
+from lightinit.host.disks import block
+from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
 
-BLOCK = "/sys/class/block"
 FIRST_DRIVE = "/dev/sr0"
-SECTOR_BYTES = 512  # the unit of `size`, whatever the device's own
-# Azure's media are a few hundred kilobytes long. What is larger is looked at only if nobody can
-# write to it: a disk with a user's data is not to be read, let alone mounted.
+# Azure's media are a few hundred kilobytes long. Of a larger disk only a read-only one is looked
+# at: a disk with a user's data is not to be read, let alone mounted.
 SMALL_BYTES = 256 * 1024 * 1024
 OPTICAL_TYPE = "5"  # SCSI peripheral device type
 MAX_DEVICES = 32
@@ -26,9 +24,9 @@ class Candidate(NamedTuple):
 
     Attributes:
         path: as the VM sees it.
-        first: whether it is looked at before the others and again and again, since media can come
-            into it later.
-        size: by which it is seen that it holds something else now.
+        first: whether it is a drive. Drives are looked at before the others, and again and again,
+            since a medium may be inserted later.
+        size: its size as text. A change shows that it holds another medium.
     """
 
     path: str
@@ -37,12 +35,12 @@ class Candidate(NamedTuple):
 
 
 def candidates(system: System) -> List[Candidate]:
-    """The block devices on which the media may be, optical drives first.
+    """The block devices that may hold the media, optical drives first.
 
-    The others are small or read-only disks and partitions, and, last, loop devices of that kind: on
-    a test bench a file may stand for the drive. Left out is what else is made of memory or other
-    devices (zram, device mapper). A /dev/sr0 that sysfs does not list counts as a drive: in a
-    container that is how one is given.
+    The others are small or read-only disks and partitions. Last come loop devices of that kind,
+    since a file may stand for the drive on a test bench. Other devices that are made of memory or
+    of other devices (zram, device mapper) are left out. A /dev/sr0 that sysfs does not list is a
+    drive that was given to a container.
 
     Args:
         system: the machine.
@@ -50,26 +48,29 @@ def candidates(system: System) -> List[Candidate]:
     optical: List[Candidate] = []
     others: List[Candidate] = []
     loops: List[Candidate] = []
-    for name in sorted(system.list_dir(BLOCK), key=_natural):
-        folder = "%s/%s" % (BLOCK, name)
-        is_loop = re.match(r"loop[0-9]+\Z", name) is not None
-        if "/devices/virtual/block/" in os.path.realpath(system.path(folder)) and not is_loop:
+    for device in sorted(block.list_devices(system), key=_natural):
+        is_loop = re.match(r"loop[0-9]+\Z", device.name) is not None
+        if device.virtual and not is_loop:
             continue
-        size = system.read_text(folder + "/size").strip()
-        path = "/dev/" + name.replace("!", "/")
-        if system.read_text(folder + "/device/type").strip() == OPTICAL_TYPE or re.match(
-            r"sr[0-9]+\Z", name
-        ):
-            optical.append(Candidate(path, True, size))
-        elif _is_small(size) or (
-            size not in ("", "0") and system.read_text(folder + "/ro").strip() == "1"
-        ):
-            (loops if is_loop else others).append(Candidate(path, False, size))
-    if FIRST_DRIVE not in [each.path for each in optical] and _is_block_device(
-        system.path(FIRST_DRIVE)
-    ):
+        size = str(device.size_bytes)
+        if device.scsi_type == OPTICAL_TYPE or re.match(r"sr[0-9]+\Z", device.name):
+            optical.append(Candidate(device.node, True, size))
+        elif not _may_hold_media(device):
+            continue
+        elif is_loop:
+            loops.append(Candidate(device.node, False, size))
+        else:
+            others.append(Candidate(device.node, False, size))
+    known = [each.path for each in optical]
+    if FIRST_DRIVE not in known and _is_block_device(system.path(FIRST_DRIVE)):
         optical.append(Candidate(FIRST_DRIVE, True))
     return optical[:MAX_DEVICES] + others[:MAX_DEVICES] + loops[:MAX_DEVICES]
+
+
+def _may_hold_media(device: BlockDevice) -> bool:
+    if not device.size_bytes:
+        return False
+    return device.read_only or device.size_bytes <= SMALL_BYTES
 
 
 def _is_block_device(path: str) -> bool:
@@ -79,11 +80,12 @@ def _is_block_device(path: str) -> bool:
         return False
 
 
-def _is_small(size: str) -> bool:
-    return size.isdigit() and 0 < int(size) * SECTOR_BYTES <= SMALL_BYTES
+def _natural(device: BlockDevice) -> List[Tuple[int, str]]:
+    """A key that sorts sr2 before sr10."""
+    return [_natural_part(part) for part in re.split(r"([0-9]+)", device.name)]
 
 
-def _natural(name: str) -> List[Tuple[int, str]]:
-    return [
-        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)
-    ]
+def _natural_part(part: str) -> Tuple[int, str]:
+    if part.isdigit():
+        return int(part), ""
+    return -1, part

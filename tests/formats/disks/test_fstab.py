@@ -8,8 +8,17 @@ import subprocess
 
 import pytest
 
-from lightinit.formats.disks.fstab import Entry, is_ours, other_sources, set_entries, unit_name
-from lightinit.formats.disks.mounts import Mount, parse_mounts, parse_swaps
+from lightinit.formats.disks.fstab import (
+    Entry,
+    add_option,
+    are_options,
+    has_ours,
+    is_ours,
+    other_sources,
+    set_entries,
+    unit_name,
+    why_not_mount_point,
+)
 
 DISK = Entry("LABEL=lightinit", "/mnt/resource", "ext4", "defaults,nofail", 2)
 SWAP = Entry("/mnt/resource/swapfile", "none", "swap", "sw,noauto")
@@ -53,6 +62,7 @@ def test_whose_line_it_is() -> None:
         and not is_ours("a /a x y # lightinit of mine")
         and not is_ours("# lightinit")
     )
+    assert has_ours(OTHERS + "\n" + LINES) and not has_ours(OTHERS)
     text = "x /mnt/resource ext4 d\n# y /mnt/resource e\nz /mnt/a\\040b/ ext4\n" + LINES
     assert other_sources(text, "/mnt/resource") == ["x"] and other_sources(text, "/mnt/a b") == [
         "z"
@@ -82,19 +92,28 @@ def test_names_of_units(path: str, name: str) -> None:
         assert said.stdout.decode().strip() == name
 
 
-def test_mounts_and_swaps() -> None:
-    text = (
-        "36 35 98:0 /mnt1 /mnt/a\\040b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
-        "37 35 8:17 / /mnt/resource rw - ext4 /dev/sdb1 rw\nnonsense\n38 35\n"
-    )
-    assert parse_mounts(text) == [
-        Mount(
-            "98:0", "/mnt/a b", "ext3", "/dev/root", ("rw", "noatime"), ("rw", "errors=continue")
-        ),
-        Mount("8:17", "/mnt/resource", "ext4", "/dev/sdb1", ("rw",), ("rw",)),
-    ]
-    swaps = (
-        "Filename\tType\tSize\tUsed\n/a\\040b file 1048572 0 -2\n/gone\\040(deleted) file 12 0"
-        " -3\n/x partition y\n"
-    )
-    assert parse_swaps(swaps) == [("/a b", 1048572), ("/gone", 12)] and parse_swaps("") == []
+@pytest.mark.parametrize(
+    "place, why",
+    [
+        ("/mnt/resource", ""),
+        ("/processes", ""),
+        ("/", "no plain absolute path"),
+        ("//", "no plain absolute path"),
+        ("mnt", "no plain absolute path"),
+        ("/mnt/", "no plain absolute path"),
+        ("/mnt/../x", "no plain absolute path"),
+        ("/mnt/a\nb", "cannot be printed"),
+        ("/proc/x", "it lies below /proc"),
+        ("/dev", "it lies below /dev"),
+    ],
+)
+def test_mount_points(place: str, why: str) -> None:
+    found = why_not_mount_point(place)
+    assert why in found and bool(found) == bool(why)
+
+
+def test_options() -> None:
+    assert are_options("noatime,x-a=b") and not are_options("a b") and not are_options("")
+    assert not are_options("x#y") and not are_options("a\n")
+    assert add_option("noatime", "nofail") == "noatime,nofail"
+    assert add_option("nofail,ro", "nofail") == "nofail,ro"

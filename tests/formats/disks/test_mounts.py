@@ -1,10 +1,10 @@
-"""/proc/self/mountinfo: the last one mounted at a place is the one that is seen."""
+"""/proc/self/mountinfo and /proc/swaps."""
 
 from __future__ import annotations
 
 import pytest
 
-from lightinit.formats.disks.mounts import find_mount
+from lightinit.formats.disks.mounts import Mount, find_mount, parse_mounts, parse_swaps
 
 TEXT = """1 1 0:2 / / rw - rootfs rootfs rw
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,discard
@@ -38,3 +38,21 @@ def test_what_is_mounted_there(point: str, device: str, kind: str, read_only: bo
 @pytest.mark.parametrize("point", ["/home", "/short", "", "/mnt/a"])
 def test_where_nothing_is_mounted(point: str) -> None:
     assert find_mount(TEXT, point) is None
+
+
+def test_mounts_and_swaps() -> None:
+    text = (
+        "36 35 98:0 /mnt1 /mnt/a\\040b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
+        "37 35 8:17 / /mnt/resource rw - ext4 /dev/sdb1 rw\nnonsense\n38 35\n"
+    )
+    assert parse_mounts(text) == [
+        Mount(
+            "98:0", "/mnt/a b", "ext3", "/dev/root", ("rw", "noatime"), ("rw", "errors=continue")
+        ),
+        Mount("8:17", "/mnt/resource", "ext4", "/dev/sdb1", ("rw",), ("rw",)),
+    ]
+    swaps = (
+        "Filename\tType\tSize\tUsed\n/a\\040b file 1048572 0 -2\n/gone\\040(deleted) file 12 0"
+        " -3\n/x partition y\n"
+    )
+    assert parse_swaps(swaps) == [("/a b", 1048572), ("/gone", 12)] and parse_swaps("") == []

@@ -65,11 +65,11 @@ def test_a_volume_that_begins_within_a_disk() -> None:
     [
         (3, b"NTFX", "no boot sector"),
         (510, b"\0\0", "no boot sector"),
-        (0x0B, b"\1\2", "sizes that cannot be"),
-        (0x0D, b"\3", "sizes that cannot be"),
+        (0x0B, b"\1\2", "sizes that are not valid"),
+        (0x0D, b"\3", "sizes that are not valid"),
         (0x28, b"\xff\xff\xff", "larger than its partition"),
         (0x30, b"\xff\xff\xff\xff", "beyond its end"),
-        (0x40, b"\0", "sizes that cannot be"),
+        (0x40, b"\0", "sizes that are not valid"),
     ],
 )
 def test_a_boot_sector_that_cannot_be(at: int, data: bytes, why: str) -> None:

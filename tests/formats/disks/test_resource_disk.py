@@ -1,4 +1,4 @@
-"""What may be done with a disk, by its bytes; and the parts of that: tables and signatures."""
+"""What may be done with a disk, by its bytes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Optional
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.disks import signatures
-from lightinit.formats.disks.growth import read_table, set_linux_type
 from lightinit.formats.disks.resource_disk import LABEL, MARK, MARK_AT, State, assess
-from tests.lib.disk_images import BASIC, LINUX, MIB, RESERVED, Image, ext4, gpt, mbr, ntfs, xfs
+from tests.lib.disk_images import BASIC, MIB, RESERVED, Image, ext4, gpt, mbr, ntfs, xfs
 
 SIZE = 64 * MIB
 SECTORS = SIZE // 512
@@ -32,7 +30,11 @@ def state(image: Image) -> State:
 def test_the_platforms_fresh_disk_can_be_formatted_as_it_is_partitioned() -> None:
     verdict = assess(on_partition(FRESH).read, SIZE)
     assert verdict.state is State.FRESH and verdict.partition is not None
-    assert (verdict.partition.number, verdict.partition.start, verdict.table) == (1, START, "")
+    assert (verdict.partition.number, verdict.partition.start_bytes, verdict.table) == (
+        1,
+        START,
+        "",
+    )
 
 
 def test_a_large_one_has_a_gpt_with_a_reserved_partition_and_gets_a_new_table() -> None:
@@ -129,6 +131,9 @@ def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
         ),
         ("no partition", Image(SIZE).put(0, gpt([])), "without partitions"),
         ("beyond", Image(SIZE).put(0, mbr((7, 128, SECTORS))).put(START, FRESH), "beyond"),
+        ("start 0", Image(SIZE).put(0, mbr((7, 0, SECTORS))).put(START, FRESH), "beyond"),
+        ("size 0", Image(SIZE).put(0, mbr((7, 128, SECTORS - 128), (7, 9, 0))), "beyond"),
+        ("an active one", Image(SIZE).put(0, WHOLE).put(0x1BE, b"\1").put(START, FRESH), "invalid"),
         (
             "whole ext4",
             Image(SIZE).put(0, ext4("lightinit")),
@@ -205,41 +210,6 @@ def test_what_lightinit_had_begun_on_an_empty_disk() -> None:
     verdict = assess(Image(SIZE).put(MARK_AT, MARK).read, SIZE)
     assert (verdict.state, verdict.table) == (State.UNFINISHED, "mbr")
     assert state(Image(SIZE).put(MARK_AT, MARK).put(2 * MIB, b"\1")) is State.FOREIGN
-
-
-@pytest.mark.parametrize("sector_bytes", [512, 4096])
-def test_tables(sector_bytes: int) -> None:
-    image = Image(SIZE).put(0, gpt([(LINUX, 256, 300)], sector_bytes))
-    table = read_table(image.read, SIZE, sector_bytes)
-    assert table.kind == "gpt" and [
-        (each.number, each.kind, each.start, each.size_bytes) for each in table.partitions
-    ] == [(1, LINUX, 256 * sector_bytes, 45 * sector_bytes)]
-    table = read_table(Image(SIZE).put(0, mbr((7, 128, 200))).read, SIZE, sector_bytes)
-    assert [(each.kind, each.start) for each in table.partitions] == [("07", 128 * sector_bytes)]
-    assert read_table(Image(SIZE).read, SIZE, sector_bytes).kind == ""
-
-
-def test_a_type_is_changed_and_nothing_else() -> None:
-    before = mbr((7, 128, 200), (7, 400, 200))
-    after = set_linux_type(before, 2)
-    assert [at for at in range(512) if before[at] != after[at]] == [0x1BE + 16 + 4] and after[
-        0x1BE + 20
-    ] == 0x83
-
-
-@pytest.mark.parametrize("damage", [(0x1BE, b"\1"), (0x1C6, b"\0\0\0\0")])
-def test_an_mbr_that_cannot_be(damage: "tuple[int, bytes]") -> None:
-    image = Image(SIZE).put(0, WHOLE).put(*damage)
-    with pytest.raises(MalformedError):
-        read_table(image.read, SIZE)
-
-
-@pytest.mark.parametrize("kind, at, mark", signatures.MARKS)
-def test_each_mark_is_seen(kind: str, at: int, mark: bytes) -> None:
-    image = Image(SIZE).put(START + at, mark)
-    assert kind in [
-        each.kind for each in signatures.find_signatures(image.read, START, SIZE - START)
-    ]
 
 
 def test_a_disk_that_gives_errors_is_not_taken_for_empty() -> None:

@@ -1,5 +1,6 @@
-"""Block devices as sysfs tells of them, in a scratch root laid out as Linux does; real ones are in
-tests/real_tools.
+"""Block devices as sysfs shows them, in a scratch root laid out as Linux does.
+
+Real ones are in tests/real_tools.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from typing import Any, Dict
 import pytest
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.disks.block import Device, find_btrfs_devices, find_device, read_head
+from lightinit.host.disks.block import (
+    BlockDevice,
+    find_btrfs_devices,
+    find_by_name,
+    find_by_number,
+    holders,
+    list_devices,
+    partitions,
+    read_bytes,
+)
 from lightinit.host.system import System
 
 DISK = "/sys/devices/vmbus/host0/block/sda"
@@ -18,14 +28,12 @@ FILES = {
     DISK + "/dev": "8:0",
     DISK + "/size": "62914560",
     DISK + "/ro": "0",
-    DISK + "/uevent": "MAJOR=8\nMINOR=0\nDEVNAME=sda\n",
     DISK + "/queue/logical_block_size": "4096",
     DISK + "/sda1/dev": "8:1",
     DISK + "/sda1/size": "4192256",
     DISK + "/sda1/start": "2048",
     DISK + "/sda1/ro": "1",
     DISK + "/sda1/partition": "1",
-    DISK + "/sda1/uevent": "DEVNAME=sda1\nDEVTYPE=partition\n",
 }
 LINKS = {
     "8:0": "../../devices/vmbus/host0/block/sda",
@@ -39,21 +47,49 @@ def machine(root: Any, more: Dict[str, str], **links: str) -> System:
         system.write(name, text.encode() + b"\n")
     for number, target in dict(LINKS, **links).items():
         system.link("/sys/dev/block/" + number, target)
+        system.link("/sys/class/block/" + os.path.basename(target), target)
     return system
+
+
+SDA = BlockDevice("sda", "8:0", 62914560 * 512, 4096)
+SDA1 = BlockDevice("sda1", "8:1", 4192256 * 512, 4096, 1, 2048 * 512, SDA, "", True)
 
 
 def test_a_disk_and_its_partition(tmp_path: Any) -> None:
     system = machine(tmp_path, {})
-    disk = Device("8:0", "/dev/sda", 62914560, 4096)
-    assert find_device(system, "8:0") == disk
-    assert find_device(system, "8:1") == Device(
-        "8:1", "/dev/sda1", 4192256, 512, 1, 2048, disk, "", True
+    assert find_by_number(system, "8:0") == find_by_name(system, "sda") == SDA
+    assert find_by_number(system, "8:1") == find_by_name(system, "sda1") == SDA1
+    assert (SDA.node, SDA1.node) == ("/dev/sda", "/dev/sda1")
+    assert list_devices(system) == [SDA, SDA1]
+    assert partitions(system, SDA) == {1: SDA1}
+
+
+def test_drives_and_virtual_devices_are_told(tmp_path: Any) -> None:
+    drive, loop = "/sys/devices/pci0/block/sr0", "/sys/devices/virtual/block/loop0"
+    system = machine(
+        tmp_path,
+        {drive + "/dev": "11:0", drive + "/device/type": "5", loop + "/dev": "7:0"},
+        **{"11:0": "../../devices/pci0/block/sr0", "7:0": "../../devices/virtual/block/loop0"},
     )
+    seen = {each.name: (each.scsi_type, each.virtual) for each in list_devices(system)}
+    assert seen == {
+        "sr0": ("5", False),
+        "loop0": ("", True),
+        "sda": ("", False),
+        "sda1": ("", False),
+    }
+
+
+def test_what_uses_a_disk_and_its_partitions(tmp_path: Any) -> None:
+    more = {DISK + "/holders/md0/x": "", DISK + "/sda1/holders/dm-0/x": ""}
+    assert holders(machine(tmp_path, more), SDA) == ["dm-0", "md0"]
+    assert holders(machine(tmp_path / "none", {}), SDA) == []
 
 
 @pytest.mark.parametrize("number", ["8:2", "0:45", ""])
 def test_what_is_no_block_device(tmp_path: Any, number: str) -> None:
-    assert find_device(machine(tmp_path, {}), number) is None
+    assert find_by_number(machine(tmp_path, {}), number) is None
+    assert find_by_name(machine(tmp_path, {}), "sdz") is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +108,7 @@ def test_mapped_devices_are_told(tmp_path: Any, file: str, text: str, mapped: st
         {folder + "/size": "8", folder + "/dev": "253:0", "%s/%s" % (folder, file): text},
         **{"253:0": "../../devices/virtual/block/x0"},
     )
-    found = find_device(system, "253:0")
+    found = find_by_number(system, "253:0")
     assert found and found.mapped == mapped
 
 
@@ -80,17 +116,17 @@ def test_a_name_with_a_folder_in_it(tmp_path: Any) -> None:
     folder = "/sys/devices/pci/block/cciss!c0d0"
     system = machine(
         tmp_path,
-        {folder + "/uevent": "DEVNAME=cciss/c0d0", folder + "/size": "8"},
+        {folder + "/dev": "104:0", folder + "/size": "8"},
         **{"104:0": "../../devices/pci/block/cciss!c0d0"},
     )
-    found = find_device(system, "104:0")
+    found = find_by_number(system, "104:0")
     assert found and found.node == "/dev/cciss/c0d0"
 
 
 def test_a_partition_whose_disk_is_not_there(tmp_path: Any) -> None:
     system = machine(tmp_path, {})
     system.remove(DISK + "/dev")
-    assert find_device(system, "8:1") is None
+    assert find_by_number(system, "8:1") is None
 
 
 def test_what_is_no_btrfs_has_no_devices_of_it(tmp_path: Any) -> None:
@@ -111,4 +147,4 @@ def test_a_node_that_is_not_the_devices_own_is_not_read(tmp_path: Any, node: str
             pytest.skip("needs root: makes a device node")
         os.mknod(system.root + "/dev/sda", 0o60600, os.makedev(7, 0))
     with pytest.raises(ProvisioningError, match="disk cannot be read"):
-        read_head(system, Device("8:0", "/dev/sda", 8), 512)
+        read_bytes(system, SDA, 0, 512)

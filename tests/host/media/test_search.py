@@ -73,7 +73,7 @@ class Sysfs:
     ) -> None:
         folder = self.root / ("sys/devices/%s/block/%s" % ("virtual" if virtual else "pci0", name))
         (folder / "device").mkdir(parents=True)
-        for file, value in (("size", size), ("ro", ro), ("device/type", kind)):
+        for file, value in (("dev", "8:0"), ("size", size), ("ro", ro), ("device/type", kind)):
             (folder / file).write_text("%s\n" % value)
         (self.root / "sys/class/block" / name).symlink_to(
             "../../" + str(folder.relative_to(self.root / "sys"))
