@@ -1,8 +1,8 @@
-"""Set the host name that the platform chose: static, live, in /etc/hosts, and with the DHCP server.
+"""Sets the host name that the platform chose: in its files, live, in /etc/hosts, and at the DHCP
+server.
 
-It knows neither the platform nor what the names mean: the instance brings candidates, best first. A
-VM must not be lost for its name, so when none of them is valid everything stays as it is, and the
-boot ends with a warning.
+It does not know the platform. The instance has candidates, the best first. A wrong name must not
+cost a VM: if no candidate is valid, the host name stays, and the boot ends with a warning.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import logging
 import socket
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats import hostname as names
+from lightinit.formats.assignments import edit_assignment, read_assignment
+from lightinit.formats.hostname import clean_hostname, edit_plain, read_plain
+from lightinit.formats.hosts_file import edit_hosts
 from lightinit.host.accounts.tools import restore_labels
 from lightinit.host.dhcp.renew import Renewal, renew_leases
 from lightinit.host.files.text import read_text_file, write_text_file
@@ -55,8 +57,12 @@ SETTINGS: Tuple[Setting, ...] = (
 
 @dataclass(frozen=True)
 class _NameFile:
-    """One file that holds the static name: with a ``key`` a file of shell assignments, without one
-    the bare name.
+    """A file that holds the static name.
+
+    Attributes:
+        path: its path as the VM sees it.
+        key: the key if it is a file of shell assignments; "" if it holds nothing but the name.
+        add: whether to add the key if the file lacks it.
     """
 
     path: str
@@ -65,17 +71,17 @@ class _NameFile:
 
     def read(self, text: str) -> str:
         if not self.key:
-            return names.read_plain(text)
-        return names.read_assignment(text, self.key) or ""
+            return read_plain(text)
+        return read_assignment(text, self.key) or ""
 
     def edit(self, text: str, name: str) -> str:
         if not self.key:
-            return names.edit_plain(text, name)
-        return names.edit_assignment(text, self.key, name, self.add)
+            return edit_plain(text, name)
+        return edit_assignment(text, self.key, name, self.add)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Give the host its name, everywhere this host keeps it.
+    """Set the host name in all places where this host keeps it.
 
     Args:
         instance: its ``hostnames`` are tried in order.
@@ -83,39 +89,31 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        What was done; a warning for each candidate that was refused or cut.
+        What was done; a warning for each candidate that was refused or shortened.
 
     Raises:
-        ProvisioningError: a file that holds the name could not be read or written. Of /etc/hosts
-            that is a warning.
+        ProvisioningError: a file that holds the name could not be read or written. For /etc/hosts
+            this is a warning.
     """
     if settings["preserve_hostname"]:
         return Outcome("host name left as it is, as the settings say", skipped=True)
-    candidates = ((settings["hostname"],) if settings["hostname"] else ()) + tuple(
-        instance.hostnames
-    )
+    candidates = tuple(instance.hostnames)
+    if settings["hostname"]:
+        candidates = (settings["hostname"],) + candidates
     name, warnings = _choose(candidates)
     if name is None:
         return Outcome(
             "host name left as it is",
-            tuple(warnings or ["the platform names no host name"]),
+            tuple(warnings or ["the platform gives no host name"]),
             skipped=not candidates,
         )
     files = _static_files(system)
     changed = []
-    # The hosts file comes first: which of its lines is the old name's is known only while the old
-    # name is still there.
+    # /etc/hosts comes first. Which of its lines has the old name is known only while the old name
+    # is still in the other files.
     if settings["manage_etc_hosts"]:
-        old_names = [file.read(read_text_file(system, file.path) or "") for file in files]
-        if system.live:
-            old_names.append(socket.gethostname())
         try:
-            changed += _edit(
-                system,
-                HOSTS,
-                partial(names.edit_hosts, name=name, old_names=old_names),
-                HOSTS_LIMIT_BYTES,
-            )
+            changed += _edit_hosts(system, name, files)
         except ProvisioningError as error:
             warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
@@ -135,7 +133,7 @@ def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
         if not candidate:
             continue
         try:
-            name, notes = names.clean_hostname(candidate)
+            name, notes = clean_hostname(candidate)
         except MalformedError as error:
             warnings.append(str(error))
             continue
@@ -146,7 +144,7 @@ def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
 
 
 def _static_files(system: System) -> List[_NameFile]:
-    """The files from which this host takes its name."""
+    """The files from which this host reads its name at boot."""
     files = [
         _NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)
     ]
@@ -164,6 +162,14 @@ def _static_files(system: System) -> List[_NameFile]:
     return files
 
 
+def _edit_hosts(system: System, name: str, files: Sequence[_NameFile]) -> List[str]:
+    old_names = [file.read(read_text_file(system, file.path) or "") for file in files]
+    if system.live:
+        old_names.append(socket.gethostname())
+    edit = partial(edit_hosts, name=name, old_names=old_names)
+    return _edit(system, HOSTS, edit, HOSTS_LIMIT_BYTES)
+
+
 def _edit(
     system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES
 ) -> List[str]:
@@ -178,7 +184,7 @@ def _edit(
 
 
 def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
-    """Set the live name; returns whether it is another than before."""
+    """Set the live name. Returns whether it was changed."""
     if not system.live:
         system.skip("live host name")
         return False
@@ -188,7 +194,7 @@ def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
         socket.sethostname(name)
     except OSError as error:
         warnings.append(
-            "live host name could not be set (%s); it holds from the next boot" % error.strerror
+            "live host name could not be set (%s); the next boot sets it" % error.strerror
         )
         return False
     return True

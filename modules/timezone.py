@@ -1,8 +1,6 @@
-"""Set the time zone that the settings name: /etc/localtime, and the other files from which this
-host takes its own.
+"""Sets the time zone of the settings: /etc/localtime, and other files from which hosts read it.
 
-It needs neither timedatectl nor a running service; what runs already keeps the zone that it began
-with.
+It needs neither timedatectl nor a running service. Programs that run already keep their zone.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import Callable, List, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
-from lightinit.formats.hostname import edit_assignment
+from lightinit.formats.assignments import edit_assignment
 from lightinit.host.accounts.tools import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
@@ -37,8 +35,8 @@ ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
 PLAIN_FILE = "/etc/timezone"
 RULE_FILE = "/etc/TZ"
-# Shell assignments of init scripts: the key is set where the file has it. OpenRC's and SUSE's, Red
-# Hat's, runit's.
+# Files of shell assignments that init scripts read. A key is set only if the file has it. They are
+# OpenRC's, SUSE's and Red Hat's, and runit's.
 ASSIGNMENTS = (
     ("/etc/conf.d/clock", "TIMEZONE"),
     ("/etc/sysconfig/clock", "ZONE"),
@@ -57,7 +55,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        The zone; a warning when /etc/TZ could not be made to say it.
+        The zone; a warning if /etc/TZ cannot have it.
 
     Raises:
         ProvisioningError: there is no such zone here, or a file could not be read or written.
@@ -70,23 +68,28 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     changed = _link(system, zone)
     changed |= _edit(system, PLAIN_FILE, lambda text: zone + "\n")
     for path, key in ASSIGNMENTS:
-        changed |= _edit(system, path, partial(edit_assignment, key=key, name=zone, add=False))
+        changed |= _edit(system, path, partial(edit_assignment, key=key, value=zone, add=False))
     rule = zones.read_posix_rule(compiled)
     if rule:
         changed |= _edit(system, RULE_FILE, lambda text: rule + "\n")
     elif system.exists(RULE_FILE):
         warnings.append(
-            "%s is left as it is: the zone %s follows no rule that could stand there"
+            "%s is left as it is: the zone %s has no rule that could be written there"
             % (RULE_FILE, zone)
         )
-    return Outcome("time zone is %s%s" % (zone, "" if changed else " already"), tuple(warnings))
+    message = "time zone is " + zone
+    if not changed:
+        message += " already"
+    return Outcome(message, tuple(warnings))
 
 
 def _read_zone(system: System, zone: str) -> bytes:
-    """The compiled zone, whose file lies below the zones' folder, links included."""
+    """The compiled zone. Its file must be below the zones' folder, also after links."""
     if not zones.is_zone_name(zone):
         raise ProvisioningError(
-            "time zone is not valid", zone=ascii(zone[:80]), hint="name one as it is below " + ZONES
+            "time zone is not valid",
+            zone=ascii(zone[:80]),
+            hint="use a name as it is below " + ZONES,
         )
     if not system.is_dir(ZONES):
         raise ProvisioningError(
@@ -96,38 +99,38 @@ def _read_zone(system: System, zone: str) -> bytes:
             hint="install the package tzdata in the image",
         )
     path = "%s/%s" % (ZONES, zone)
+    data = b""
     try:
-        # On some hosts a name there leads to /etc/localtime, which would then lead to itself.
-        inside = system.path(path).startswith(system.path(ZONES) + "/")
-        data = system.read(path, ZONE_LIMIT_BYTES) if inside else b""
+        # On some hosts a name there is a link to /etc/localtime, which would then link to itself.
+        if system.path(path).startswith(system.path(ZONES) + "/"):
+            data = system.read(path, ZONE_LIMIT_BYTES)
     except (OSError, MalformedError):
-        data = b""
+        pass
     if not zones.is_zone(data):
         raise ProvisioningError(
             "time zone is not there",
             zone=zone,
             folder=ZONES,
-            hint="name one that is there, or install what brings it (tzdata, tzdata-legacy)",
+            hint="use a zone that is there, or install its package (tzdata, tzdata-legacy)",
         )
     return data
 
 
 def _link(system: System, zone: str) -> bool:
-    """Let /etc/localtime be a link to the zone; returns whether it was none."""
+    """Make /etc/localtime a link to the zone. Returns whether it was changed."""
     path = system.path(LOCALTIME, follow_last=False)
     wanted = "%s/%s" % (ZONES, zone)
     if os.path.islink(path) and os.path.normpath(os.path.join("/etc", os.readlink(path))) == wanted:
         return False
-    # A regular file there is a copy of a zone: hosts whose /usr was a file system of its own have
-    # one.
+    # A regular file there is a copy of a zone, as on hosts whose /usr was a separate file system.
     system.link(LOCALTIME, ".." + wanted, over_file=True)
     restore_labels(system, [LOCALTIME])
     return True
 
 
 def _edit(system: System, path: str, edit: Callable[[str], str]) -> bool:
-    """Let the file say what ``edit`` makes of it, if it is there; returns whether it was
-    changed.
+    """Replace the text of the file by what ``edit`` makes of it, if there is such a file. Returns
+    whether it was changed.
     """
     before = read_text_file(system, path)
     if before is None:

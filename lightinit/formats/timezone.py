@@ -1,6 +1,6 @@
-"""Time zones: which names are valid, and what a compiled zone says about itself.
+"""Time zones: which names are valid, and the rule in a compiled zone (TZif, RFC 8536).
 
-Pure: it knows no path and no machine. The form of a compiled zone (TZif) is that of RFC 8536.
+It knows no path.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ NAME_MAX_CHARS = 64
 
 
 def is_zone_name(name: str) -> bool:
-    """Whether ``name`` can be one of the zones' names, such as ``Europe/Berlin`` or ``Etc/GMT+5``.
+    """Whether ``name`` can be a zone's name, such as ``Europe/Berlin`` or ``Etc/GMT+5``.
 
-    No zone's name has ``..``, a slash at its start, dots or blanks.
+    No zone's name has dots, blanks or a slash at its start.
     """
     return len(name) <= NAME_MAX_CHARS and bool(
         re.match(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z", name)
@@ -26,11 +26,13 @@ def is_zone(data: bytes) -> bool:
 
 
 def read_posix_rule(data: bytes) -> str:
-    """The rule in a compiled zone's footer, in the form that TZ has in POSIX:
+    """The rule in the footer of a compiled zone, in the form of the variable TZ in POSIX:
     ``CET-1CEST,M3.5.0,M10.5.0/3``.
 
     Returns:
-        The rule; "" when there is none (a zone of version 1, or one whose times follow no rule).
+        The rule; "" if there is none (version 1, or a zone whose times follow no rule).
     """
     footer = re.search(rb"\n([ -~]*)\n\Z", data)
-    return footer.group(1).decode("ascii") if footer and is_zone(data) and data[4:5] >= b"2" else ""
+    if footer is None or not is_zone(data) or data[4:5] < b"2":
+        return ""
+    return footer.group(1).decode("ascii")

@@ -24,7 +24,9 @@ from lightinit.commands.removal.changes import (
 )
 from lightinit.errors import ProvisioningError
 from lightinit.formats import hostname as names
+from lightinit.formats import hosts_file
 from lightinit.formats.accounts.passwd import find_account
+from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.disks import fstab
 from lightinit.formats.ssh.password_policy import drop_block
 from lightinit.host.hostname_files import (
@@ -204,15 +206,15 @@ def plan_hostname(job: Job) -> List[Change]:
         files.append(
             (
                 path,
-                names.read_assignment(read_file(system, path), key) or "",
-                partial(names.edit_assignment, key=key, name=NEUTRAL_NAME, add=False),
+                read_assignment(read_file(system, path), key) or "",
+                partial(edit_assignment, key=key, value=NEUTRAL_NAME, add=False),
             )
         )
     old = [name for _, name, _ in files if name] + ([socket.gethostname()] if system.live else [])
-    drop_host = partial(names.drop_host, old_names=old)
+    drop_host = partial(hosts_file.drop_host, old_names=old)
     changes = []
     hosts = read_file(system, HOSTS, HOSTS_LIMIT_BYTES)
-    for address in names.addresses_of_host(hosts, old):
+    for address in hosts_file.addresses_of_host(hosts, old):
         job.notes.append(
             "%s stays to give the host name the address %s: take it out if that was this machine's"
             % (HOSTS, ascii(address)[1:-1])
