@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.formats import user_data as formats
+from lightinit.formats import user_data as encoding
 from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
+from lightinit.user_data import find_kind
+from lightinit.user_data.kind import Kind
 
 LOG = logging.getLogger("lightinit.custom_data")
 
@@ -73,16 +74,23 @@ class Kept(NamedTuple):
         name: for people: ``custom data`` or ``user data``.
         path: where it is, as the VM sees it.
         data: its content.
-        kind: as :func:`lightinit.formats.user_data.recognise` gives it; "" when it could not be
-            decoded.
         problem: why it is kept as it came, None when it was decoded.
     """
 
     name: str
     path: str
     data: bytes
-    kind: str
     problem: Optional[MalformedError] = None
+
+    @property
+    def kind(self) -> Kind:
+        """Of which kind of user data it is."""
+        return find_kind(self.data)[0]
+
+    @property
+    def format(self) -> str:
+        """The name of its format."""
+        return find_kind(self.data)[1]
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -119,7 +127,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _not_executed(each: Kept, chosen: bool) -> str:
-    return " (a script, not executed)" if each.kind == formats.SCRIPT and not chosen else ""
+    if each.problem is None and each.kind.has_effect and not chosen:
+        return " (a script, not executed)"
+    return ""
 
 
 def _warnings(kept: Sequence[Kept]) -> List[str]:
@@ -127,10 +137,10 @@ def _warnings(kept: Sequence[Kept]) -> List[str]:
     for each in kept:
         if each.problem is not None:
             found.append("%s kept as it came: %s" % (each.name, each.problem))
-        elif each.kind not in (formats.SCRIPT, formats.OTHER):
+        elif each.kind.warns:
             found.append(
                 "%s has a format that only cloud-init understands (%s): it is kept and has no"
-                " effect" % (each.name, each.kind)
+                " effect" % (each.name, each.format)
             )
     return found
 
@@ -148,12 +158,12 @@ def _keep(system: System, name: str, text: str) -> Optional[Kept]:
     path = "%s/%s" % (FOLDER, name.replace(" ", "-"))
     data, problem = text.encode("utf-8", "surrogateescape"), None
     try:
-        data = formats.decode(text)
-        data = formats.unpack(data)
+        data = encoding.decode(text)
+        data = encoding.unpack(data)
     except MalformedError as error:
         problem = error
     system.write(path, data, 0o600)
-    return Kept(name, path, data, "" if problem is not None else formats.recognise(data), problem)
+    return Kept(name, path, data, problem)
 
 
 # -- executing
@@ -184,7 +194,7 @@ def _execute(
         system.skip("custom data scripts")
         return {}, []
     for each in to_do:
-        _check_interpreter(each)
+        each.kind.check_machine(each.name, each.data)
     told: Dict[str, str] = {}
     warnings: List[str] = []
     deadline_s = system.clock.monotonic() + settings["timeout_s"]
@@ -245,36 +255,7 @@ def _check(each: Kept) -> None:
             why=each.problem,
             hint="the platform takes base64; what came is in %s" % each.path,
         )
-    if each.kind == formats.SCRIPT:
-        if each.data.split(b"\n", 1)[0].endswith(b"\r"):
-            # The kernel takes the carriage return for a part of the interpreter's name.
-            raise ProvisioningError(
-                "custom data is not a script",
-                which=each.name,
-                why="its lines end in CR LF",
-                hint="give it with Unix line ends (LF)",
-            )
-        return
-    if each.kind != formats.OTHER:
-        raise ProvisioningError(
-            "custom data has a format that is not supported",
-            which=each.name,
-            format=each.kind,
-            hint=(
-                "give a script that begins with #!, or set `execute` so that it leaves this one out"
-            ),
-        )
-    why = (
-        "a byte-order mark or white space is before its #!"
-        if formats.has_mark_before_script(each.data)
-        else "it does not begin with #!"
-    )
-    raise ProvisioningError(
-        "custom data is not a script",
-        which=each.name,
-        why=why,
-        hint="give a script that begins with #!, or set `execute` so that it leaves this one out",
-    )
+    each.kind.check(each.name, each.format, each.data)
 
 
 def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s: float) -> None:
@@ -284,7 +265,7 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     def tell(line: str) -> None:
         LOG.info("%s: %s", each.name, line)
 
-    command = _command(each, system.path(script))
+    command = each.kind.make_command(system, each.data, system.path(script))
     mark = Begun(
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time())), read_boot_id(system)
     )
@@ -301,13 +282,7 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
     except ProvisioningError:
         system.remove(_mark_path(each))  # it has not begun
         raise
-    outcome = (
-        "was killed at the limit of %g s" % limit_s
-        if ended.timed_out
-        else "failed with status %d" % ended.status
-        if ended.status
-        else DONE
-    )
+    outcome = _outcome(ended, limit_s)
     try:
         _leave_mark(system, each, mark._replace(outcome=outcome))
     except LightinitError as error:
@@ -335,28 +310,9 @@ def _run(system: System, instance: Instance, each: Kept, left_s: float, limit_s:
         )
 
 
-def _check_interpreter(each: Kept) -> None:
-    interpreter = formats.read_interpreter(each.data)
-    if interpreter is None or not _can_execute(os.path.join("/", interpreter.path)):
-        # Only the program's name: what stands behind it may be anything.
-        raise ProvisioningError(
-            "interpreter of the custom data is missing",
-            which=each.name,
-            interpreter=interpreter.path[:80] if interpreter is not None else "",
-            hint="put it into the image, or name another in the first line",
-        )
-
-
-def _can_execute(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)
-
-
-def _command(each: Kept, path: str) -> List[str]:
-    """The script itself, or its interpreter where the file system that it is on lets nothing be
-    executed.
-    """
-    interpreter = formats.read_interpreter(each.data)
-    if interpreter is None or not os.statvfs(path).f_flag & os.ST_NOEXEC:
-        return [path]
-    LOG.debug("%s is on a file system that is mounted noexec: its interpreter reads it", path)
-    return [interpreter.path] + ([interpreter.argument] if interpreter.argument else []) + [path]
+def _outcome(ended: run.Ended, limit_s: float) -> str:
+    if ended.timed_out:
+        return "was killed at the limit of %g s" % limit_s
+    if ended.status:
+        return "failed with status %d" % ended.status
+    return DONE

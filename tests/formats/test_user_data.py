@@ -1,4 +1,4 @@
-"""Custom data: base64, gzip, and what they hold."""
+"""Custom data: base64 and gzip."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import gzip
 import os
 import random
 import subprocess
-from typing import Optional
 
 import pytest
 
 from lightinit.errors import MalformedError
 from lightinit.formats import user_data
-from lightinit.formats.user_data import Interpreter
 
 SECRET = b"correct horse battery staple"
 
@@ -88,62 +86,3 @@ def test_damage_is_told_without_the_content(seed: int) -> None:
     with pytest.raises(MalformedError, match="gzip data are damaged") as raised:
         user_data.unpack(bytes(packed))
     assert "horse" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "data, kind",
-    [
-        (b"#!/bin/sh\n", "script"),
-        (b"#!", "script"),
-        (b"#cloud-config\nusers: []\n", "#cloud-config"),
-        (b"\r\n#Cloud-Config\r\n", "#cloud-config"),
-        (b"\xef\xbb\xbf#cloud-config\n", "#cloud-config"),
-        (b"#cloud-config-archive\n", "#cloud-config-archive"),
-        (b"#cloud-boothook\n#!/bin/sh\n", "#cloud-boothook"),
-        (b"## template: jinja\n#cloud-config\n", "## template: jinja"),
-        (b"#include\nhttp://x\n", "#include"),
-        (b"#include-once\n", "#include-once"),
-        (b"#part-handler\n", "#part-handler"),
-        (b"#upstart-job\n", "#upstart-job"),
-        (b"#cloud-config-jsonp\n", "#cloud-config-jsonp"),
-        (b"Content-Type: multipart/mixed; boundary=x\n", "MIME"),
-        (b"\nMIME-Version: 1.0\n", "MIME"),
-        (b"", "other"),
-        (b" #!/bin/sh\n", "other"),
-        (b"{}", "other"),
-        (b"\x89PNG\r\n", "other"),
-        (b"# cloud config\n", "other"),
-    ],
-)
-def test_formats(data: bytes, kind: str) -> None:
-    assert user_data.recognise(data) == kind
-
-
-@pytest.mark.parametrize(
-    "data, there",
-    [
-        (b"\xef\xbb\xbf#!/bin/sh\n", True),
-        (b"\n#!/bin/sh\n", True),
-        (b"#!/bin/sh\n", False),
-        (b"echo\n", False),
-    ],
-)
-def test_a_script_behind_a_byte_order_mark(data: bytes, there: bool) -> None:
-    assert user_data.has_mark_before_script(data) is there
-
-
-@pytest.mark.parametrize(
-    "script, found",
-    [
-        (b"#!/bin/sh\necho\n", Interpreter("/bin/sh")),
-        (b"#! /bin/sh -e \n", Interpreter("/bin/sh", "-e")),
-        (b"#!\t/usr/bin/env\tpython3 -I\n", Interpreter("/usr/bin/env", "python3 -I")),
-        (b"#!/bin/sh", Interpreter("/bin/sh")),
-        (b"#!\n/bin/sh\n", None),
-        (b"#!", None),
-    ],
-)
-def test_the_first_line_is_read_as_the_kernel_reads_it(
-    script: bytes, found: Optional[Interpreter]
-) -> None:
-    assert user_data.read_interpreter(script) == found

@@ -24,6 +24,11 @@ MODULES = sorted(
 SOURCES = (
     ["modules/%s.py" % name for name in MODULES]
     + [
+        "lightinit/user_data/%s" % name
+        for name in sorted(os.listdir(os.path.join(HERE, "lightinit", "user_data")))
+        if name.endswith(".py")
+    ]
+    + [
         "lightinit/host/%s.py" % name
         for name in (
             "accounts/files",
