@@ -15,9 +15,10 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.disks.growth import ALIGN_BYTES, edit_dump, plan_growth
 from lightinit.formats.disks.mounts import Mount, find_mount
 from lightinit.formats.disks.partition_table import Partition, Table, read_table
+from lightinit.host.command import Completed
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
-from lightinit.host.system import Completed, System
+from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 

@@ -13,7 +13,8 @@ from lightinit.commands.removal import image
 from lightinit.commands.removal import users as user_removal
 from lightinit.errors import ProvisioningError, RefusedError
 from lightinit.formats.accounts.privileges import HEADER
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 from lightinit.modules import hostname, users
 from tests.lib.scratch import OTHER_UUID, UUID, Machine
 

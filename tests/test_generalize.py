@@ -18,8 +18,9 @@ from lightinit.cli import load_settings
 from lightinit.commands.removal import image
 from lightinit.commands.removal.changes import Job
 from lightinit.errors import ProvisioningError
+from lightinit.host.command import Completed
 from lightinit.host.lock import Lock
-from lightinit.host.system import Completed, System
+from lightinit.host.system import System
 from lightinit.state import LOCK
 from tests.lib.scratch import HERE, Machine
 from tests.test_clean import ID, PASSWD, provisioned

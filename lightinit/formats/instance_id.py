@@ -38,8 +38,8 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
     """A UUID in lower case, without blanks around it.
 
     Returns:
-        None when ``text`` is no UUID, or one that firmware gives when it has none: all zeros or all
-        ones.
+        The UUID; None if ``text`` is not a UUID, or if it is all zeros or all ones, which firmware
+        gives if it has none.
     """
     uuid = (text or "").strip().lower()
     if not _UUID.match(uuid) or not set(uuid) - {"0", "-"} or not set(uuid) - {"f", "-"}:
@@ -50,8 +50,8 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
 def swap_byte_order(uuid: str) -> str:
     """The UUID with its first three fields in the other byte order.
 
-    SMBIOS 2.6 made these fields little-endian; older firmware and kernels show them the other way
-    round. Doing it twice gives the UUID back.
+    SMBIOS 2.6 made these fields little-endian; older firmware and kernels show them big-endian.
+    Swapping twice gives the UUID back.
 
     Args:
         uuid: as :func:`normalise_uuid` returns it.
@@ -64,7 +64,7 @@ def swap_byte_order(uuid: str) -> str:
 def same_instance(a: Optional[str], b: Optional[str]) -> bool:
     """Whether two UUIDs mean the same VM: equal in any case and in either byte order.
 
-    Two that are no UUIDs are never the same: nothing is known about either.
+    False if one of them is not a UUID.
     """
     first, second = normalise_uuid(a), normalise_uuid(b)
     if first is None or second is None:

@@ -1,3 +1,3 @@
-"""The only code that touches the machine. It never interprets a format: that is the work of
-``formats``.
+"""The only code that touches the machine. It may read what the kernel or a command says in one
+line; whole file formats belong to ``formats``.
 """

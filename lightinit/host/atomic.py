@@ -1,7 +1,6 @@
-"""Changes to real paths that a reader, and whoever looks after a power cut, sees whole or not at
-all.
+"""Atomic changes: a reader sees the old file or the new one, also after a power cut.
 
-It knows no root: these are paths as the kernel has them.
+It knows no root. All paths are real paths.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Optional, Sequence
 
 LOG = logging.getLogger("lightinit.atomic")
 LABEL = "security.selinux"
-# There is no old file, it has no label, or the kernel or the file system knows none.
+# There is no old file, it has no label, or the kernel or the file system has no labels.
 _NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -25,21 +24,21 @@ def replace_file(
     durable: bool,
     label_stays: bool = False,
 ) -> None:
-    """Replace the file at ``path`` as a whole.
+    """Replace the whole file at ``path``.
 
     Args:
-        path: a real path, its directory being there.
+        path: a real path in an existing directory.
         data: the whole content.
-        mode: permission bits, not subject to the umask.
-        owner: numeric owner and group; None leaves them as they come.
-        durable: whether it must outlive a power cut from now on.
-        label_stays: whether the SELinux label of the old file is the new one's too.
+        mode: permission bits; the umask does not apply.
+        owner: numeric owner and group; None does not set them.
+        durable: whether the new file must survive a power cut from now on.
+        label_stays: whether the new file gets the SELinux label of the old one.
 
     Raises:
-        OSError: it could not be; what was there before still is.
+        OSError: it could not be replaced. The old file is still there.
     """
-    # One fixed name: lightinit changes files under its lock, so a scratch file that is there was
-    # left by a crash, and the next write of the same file takes it away.
+    # The name is fixed. lightinit changes files under its lock, so an existing scratch file is left
+    # over from a crash, and the next write of the same file removes it.
     scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -74,11 +73,11 @@ def replace_file(
 
 
 def keep_label(old: str, new: str) -> None:
-    """Give ``new`` the SELinux label of ``old``, whose place it is to take; made beside it, it has
-    the folder's.
+    """Give ``new`` the SELinux label of ``old``, which it is about to replace. A new file has the
+    label of its folder.
 
-    That it cannot be given is said, and is no failure: the content counts for more. Neither may be
-    changed by others.
+    A failure is only logged, since the content matters more. Nobody else may be able to change
+    either file.
     """
     try:
         os.setxattr(
@@ -90,7 +89,7 @@ def keep_label(old: str, new: str) -> None:
 
 
 def sync_dir(path: str) -> None:
-    """Make the names in the directory ``path`` outlive a power cut."""
+    """Make the names in the directory ``path`` survive a power cut."""
     descriptor = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sync_open_dir(descriptor)
@@ -99,7 +98,7 @@ def sync_dir(path: str) -> None:
 
 
 def sync_open_dir(descriptor: int) -> None:
-    """As :func:`sync_dir`, for a directory that is open already."""
+    """As :func:`sync_dir`, for an open directory."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -109,14 +108,14 @@ def sync_open_dir(descriptor: int) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``, however few bytes the kernel takes at a time."""
+    """Write all of ``data``, in as many calls as the kernel needs."""
     written = 0
     while written < len(data):
         written += os.write(descriptor, data[written:])
 
 
 def make_parents(path: str) -> None:
-    """Make the directory ``path`` and those above it where missing, each with mode 0755."""
+    """Make the directory ``path`` and its missing parents, each with mode 0755."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)

@@ -1,5 +1,5 @@
-"""Time, as an object that can be passed in. Durations and deadlines are monotonic: the wall clock
-may jump at boot.
+"""Time, as an object that can be passed in. Durations and deadlines are monotonic, since the wall
+clock may jump at boot.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ import time
 
 
 class Clock:
-    """The machine's clock. Tests pass one that only moves when it is told to."""
+    """The machine's clock. Tests pass one that they move themselves."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed point; never goes back."""
+        """Seconds since some fixed point in time. Never goes back."""
         return time.monotonic()
 
     def time(self) -> float:
-        """Unix time in seconds, right or wrong."""
+        """Unix time in seconds, which may be wrong."""
         return time.time()
 
     def sleep(self, duration_s: float) -> None:
-        """Do nothing for ``duration_s`` seconds."""
+        """Wait for ``duration_s`` seconds."""
         time.sleep(duration_s)

@@ -1,6 +1,4 @@
-"""Reads the firmware's tables (DMI) as the kernel shows them below /sys. It does not know what they
-mean.
-"""
+"""Reads the firmware's tables (DMI) below /sys. It does not know what their values mean."""
 
 from __future__ import annotations
 
@@ -19,12 +17,12 @@ class Dmi:
     """What the firmware says about the machine.
 
     Attributes:
-        chassis_asset_tag: "" when the firmware leaves it empty; None when there is none or it
-            cannot be read.
-        product_uuid: as the kernel shows it; None when there is none or it cannot be read (only
-            root may).
-        sys_vendor: None when there is none or it cannot be read.
-        efi: whether the machine was started by UEFI (a Gen2 VM).
+        chassis_asset_tag: "" if the firmware leaves it empty; None if it is missing or cannot be
+            read.
+        product_uuid: as the kernel shows it; None if it is missing or cannot be read, as by users
+            other than root.
+        sys_vendor: None if it is missing or cannot be read.
+        efi: whether UEFI started the machine (a Gen2 VM).
     """
 
     chassis_asset_tag: Optional[str] = None
@@ -34,7 +32,9 @@ class Dmi:
 
 
 def read_dmi(system: System) -> Dmi:
-    """The firmware's tables below the system's root. Never fails: what cannot be read is None."""
+    """The firmware's tables below the system's root. Never fails: values that cannot be read are
+    None.
+    """
     return Dmi(
         _field(system, "chassis_asset_tag"),
         _field(system, "product_uuid") or None,

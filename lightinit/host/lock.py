@@ -1,4 +1,4 @@
-"""One lightinit at a time: a lock that the kernel lets go of when its holder dies."""
+"""One lightinit at a time: a lock that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Optional
 from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, LightinitError, RefusedError
 from lightinit.host.system import System
 
-# `lightinit status` looks whether the lock is held by holding it itself for a moment: that must not
-# turn us away.
+# `lightinit status` holds the lock for a moment to see whether it is free. Do not give up for that.
 TRIES = 10
 TRY_AGAIN_S = 0.03
 
 LOG = logging.getLogger("lightinit.lock")
+NO_SPACE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 class Lock:
-    """Held from :meth:`take` on until :meth:`release` or the end of the process.
+    """A lock. It is held from :meth:`take` until :meth:`release` or the end of the process.
 
     Args:
         system: the machine.
@@ -33,31 +33,26 @@ class Lock:
         self._descriptor: Optional[int] = None
 
     def take(self, command: str) -> None:
-        """Take the lock and leave our process number and ``command`` in its file.
+        """Take the lock, and write our process number and ``command`` into its file.
 
-        A file system that cannot be written at all does not stop us: the boot then fails where it
-        has something to keep, and that is reported to the platform.
+        A read-only or full file system does not stop us here. The boot then fails when it has to
+        store something, and that failure is reported to the platform.
 
         Raises:
-            RefusedError: somebody else holds it, or we may not even try.
+            RefusedError: another process holds it, or we may not open its file.
         """
         try:
             path = self._system.path(self._name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            # Only root may open it: a lock that anybody can hold is one by which anybody can stop
-            # the boot.
+            # Only root may open it. A user who could hold the lock could stop the boot.
             descriptor = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
             )
             os.fchmod(descriptor, 0o600)
         except (OSError, LightinitError) as error:
             said = getattr(error, "strerror", None) or str(error)
-            if os.geteuid() == 0 or getattr(error, "errno", None) in (
-                errno.EROFS,
-                errno.ENOSPC,
-                errno.EDQUOT,
-            ):
-                LOG.warning("going on without a lock: %s: %s", self._name, said)
+            if os.geteuid() == 0 or getattr(error, "errno", None) in NO_SPACE:
+                LOG.warning("continuing without a lock: %s: %s", self._name, said)
                 return
             raise RefusedError(
                 "lock cannot be taken",
@@ -80,7 +75,7 @@ class Lock:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, ("pid %d: %s\n" % (os.getpid(), command)).encode("utf-8"))
         except OSError:
-            pass  # a full disk; the lock itself holds
+            pass  # the disk is full, but the lock is held
         self._descriptor = descriptor
 
     def _try(self, descriptor: int) -> bool:
@@ -91,25 +86,25 @@ class Lock:
             except BlockingIOError:
                 self._system.clock.sleep(TRY_AGAIN_S)
             except OSError as error:
-                LOG.warning("going on without a lock: %s: %s", self._name, error.strerror)
+                LOG.warning("continuing without a lock: %s: %s", self._name, error.strerror)
                 return True
         return False
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def is_held(system: System, name: str, pid: int = 0) -> bool:
-    """Whether some process holds the lock now.
+    """Whether a process holds the lock now.
 
     Args:
         system: the machine.
         name: the lock file as the VM sees it.
-        pid: the process that should hold it; its existence is what those go by who may not open the
-            lock.
+        pid: the process that should hold it. If we may not open the lock file, its existence
+            decides.
     """
     try:
         descriptor = os.open(system.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,6 +1,4 @@
-"""The log: one stream to the console (or the journal), one to a file. It must never stop what it
-tells of.
-"""
+"""The log: one stream to the console or the journal, one to a file. It must never stop the boot."""
 
 from __future__ import annotations
 
@@ -33,15 +31,14 @@ LEVELS = {
 
 
 class Console(logging.Handler):
-    """Lines for somebody who watches: seconds since the start, a word when it is bad, colour only
-    on a terminal.
+    """Lines for a person: seconds since the start, the level from warning up, colour only on a
+    terminal.
 
-    Where nobody reads, a console can fill up (a serial line under flow control, a pipe): then lines
-    are dropped after a short wait, since whoever does not read must not stop the boot.
+    A console that nobody reads can fill up, such as a serial line with flow control or a pipe. Then
+    lines are dropped after a short wait.
 
     Args:
-        stream: where they go; when it is the journal, each line carries its priority instead of a
-            word.
+        stream: the console. If it is the journal, each line begins with its priority.
         began_s: monotonic seconds that count as zero.
     """
 
@@ -61,7 +58,7 @@ class Console(logging.Handler):
             self._colour = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record. A console that is gone or full is no reason to stop."""
+        """Write one record. A console that is closed or full is not an error."""
         text = printable(record.getMessage())
         if self._journal:
             line = "<%d>%s" % (PRIORITIES.get(record.levelno, 6), text)
@@ -71,7 +68,7 @@ class Console(logging.Handler):
             if self._colour and record.levelno in COLOURS:
                 text = COLOURS[record.levelno] + text + "\033[0m"
             line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
-        # At boot there is no locale, so a console may know nothing but ASCII.
+        # At boot there is no locale, so a console may accept only ASCII.
         data = (line + "\n").encode(
             getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace"
         )
@@ -87,7 +84,7 @@ class Console(logging.Handler):
             self._stream.write(data.decode(getattr(self._stream, "encoding", None) or "utf-8"))
             self._stream.flush()
             return
-        # Not through the stream's buffer: a signal's handler may log while a line is being written.
+        # Do not use the stream's buffer: a signal handler may log while a line is being written.
         if not select.select([], [descriptor], [], self._patience_s)[1]:
             self._patience_s = 0.0
             return
@@ -96,8 +93,8 @@ class Console(logging.Handler):
 
 
 class LogFile(logging.Handler):
-    """Lines for afterwards: UTC time, process, level, which part of lightinit. Appended whole, line
-    by line.
+    """Lines for later: UTC time, process, level, the part of lightinit. Each is appended in one
+    write.
 
     Args:
         descriptor: an open file in append mode.
@@ -108,7 +105,7 @@ class LogFile(logging.Handler):
         self._descriptor = descriptor
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record. A full disk is no reason to stop."""
+        """Write one record. A full disk is not an error."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = "%s.%03dZ %d %s %s: %s\n" % (
             stamp,
@@ -135,16 +132,14 @@ class LogFile(logging.Handler):
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and without control characters: what came from outside must not drive a
-    terminal.
+    """``text`` on one line and without control characters, so that text from outside cannot
+    control a terminal.
     """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def is_journal(stream: IO[str]) -> bool:
-    """Whether ``stream`` leads to the systemd journal (source: JOURNAL_STREAM in
-    systemd.exec(5)).
-    """
+    """Whether ``stream`` goes to the systemd journal: JOURNAL_STREAM in systemd.exec(5)."""
     try:
         found = os.fstat(stream.fileno())
         return os.environ.get("JOURNAL_STREAM") == "%d:%d" % (found.st_dev, found.st_ino)
@@ -159,7 +154,7 @@ def start(
     stream: Optional[IO[str]] = None,
     began_s: Optional[float] = None,
 ) -> None:
-    """Begin to log; ends what an earlier call began.
+    """Begin to log, and end what an earlier call began.
 
     Args:
         system: the machine whose log file it is.
@@ -172,9 +167,9 @@ def start(
     stop()
     logger.setLevel(LEVELS.get(level, logging.INFO))
     logger.propagate = False
-    logger.addHandler(
-        Console(stream or sys.stderr, time.monotonic() if began_s is None else began_s)
-    )
+    if began_s is None:
+        began_s = time.monotonic()
+    logger.addHandler(Console(stream or sys.stderr, began_s))
     if file:
         try:
             logger.addHandler(LogFile(_open(system, file)))

@@ -1,13 +1,13 @@
 """The machine as lightinit may touch it: files below a root, commands, ownership. It knows no
 format and no protocol.
 
-Every path given here is a path as the VM sees it (``/etc/hostname``); it is looked up below the
-root, symbolic links included, as ``chroot`` would. With a root other than ``/`` nothing outside
-that root is changed: commands are not run and what only makes sense on the live machine is left
-out, and said.
+Each path is one as the VM sees it, such as ``/etc/hostname``. It is looked up below the root as
+``chroot`` would, symbolic links included. With a root other than ``/`` nothing outside that root is
+changed. Commands are not run there, and what makes sense only on the live machine is left out and
+logged.
 
-These methods follow symbolic links, so they are for places that only root can write to. What lies
-in a user's home is written through :mod:`lightinit.host.files.in_home`.
+These methods follow symbolic links, so use them only for places that nobody but root can write to.
+For files in a user's home use :mod:`lightinit.host.files.in_home`.
 """
 
 from __future__ import annotations
@@ -17,51 +17,37 @@ import glob
 import logging
 import os
 import stat
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.atomic import keep_label, make_parents, replace_file, sync_dir
 from lightinit.host.clock import Clock
+from lightinit.host.command import Completed, find_tool, run_command
+from lightinit.host.root_path import resolve, resolve_below
 
 LOG = logging.getLogger("lightinit.system")
-TOOL_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 READ_LIMIT_BYTES = 1024 * 1024
-MAX_LINKS = 40
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A command that has ended: its exit status (negative: the signal's number) and what it
-    printed.
-    """
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended with 0."""
-        return self.returncode == 0
-
-    @property
-    def last_words(self) -> str:
-        """The last line that it printed, standard error first: what to show when it failed."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else "exit status %d" % self.returncode
+HINTS = {
+    errno.ENOSPC: "free some space or give the image a larger disk",
+    errno.EDQUOT: "free some space or raise the quota",
+    errno.EROFS: (
+        "the file system must be writable on first boot; look at /etc/fstab and the kernel log"
+    ),
+    errno.EACCES: "run as root, or give --root a directory that you may write to",
+    errno.EPERM: "run as root, or check whether the file is immutable (lsattr)",
+}
 
 
 class System:
-    """A machine, or a scratch directory that stands for one.
+    """A machine, or a directory (a scratch root) that stands for one.
 
     Args:
-        root: ``/`` for this machine; any other directory for a scratch root.
-        clock: where time comes from.
+        root: ``/`` for this machine, any other directory for a scratch root.
+        clock: gives the time.
 
     Attributes:
         live: whether the root is this machine's own.
-        skipped: what was left out because the root is not live, for the log and the tests.
+        skipped: what was left out because the root is not live.
         on_command: called with (argv, seconds, exit status) after each command.
     """
 
@@ -74,11 +60,11 @@ class System:
 
     @property
     def can_own(self) -> bool:
-        """Whether owners of files can be set: only root can give files away."""
+        """Whether the owners of files can be set: only root may do that."""
         return os.geteuid() == 0
 
     def skip(self, what: str) -> None:
-        """Say that ``what`` was left out because this is a scratch root."""
+        """Log once that ``what`` was left out because this is a scratch root."""
         if what not in self.skipped:
             self.skipped.append(what)
             LOG.info("scratch root: left out: %s", what)
@@ -87,46 +73,21 @@ class System:
     # ----------------------------------------------------------------------------------------------
 
     def path(self, name: str, follow_last: bool = True) -> str:
-        """Where the VM's path ``name`` really is, links resolved inside the root.
+        """The real path of the VM's path ``name``, with links resolved inside the root.
 
         Args:
             name: an absolute path as the VM sees it; it need not exist.
-            follow_last: whether a link in the last place is followed too.
+            follow_last: whether to follow a link in the last place too.
 
         Raises:
-            ProvisioningError: more than 40 links, so surely a loop.
+            ProvisioningError: more than 40 links, so the links form a loop.
         """
         if self.live:
-            return (
-                os.path.realpath(name)
-                if follow_last
-                else os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
-            )
-        todo = [part for part in name.split("/") if part][::-1]
-        done: List[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == ".":
-                continue
-            if part == "..":
-                del done[-1:]
-                continue
-            here = "/".join([self.root] + done + [part])
-            if (todo or follow_last) and os.path.islink(here):
-                links += 1
-                if links > MAX_LINKS:
-                    raise ProvisioningError("too many symbolic links", path=name)
-                target = os.readlink(here)
-                if target.startswith("/"):
-                    done = []
-                todo.extend([step for step in target.split("/") if step][::-1])
-                continue
-            done.append(part)
-        return "/".join([self.root] + done)
+            return resolve(name, follow_last)
+        return resolve_below(self.root, name, follow_last)
 
     def exists(self, name: str) -> bool:
-        """Whether something is at ``name``; a dangling link is nothing."""
+        """Whether there is something at ``name``. A dangling link does not count."""
         return os.path.exists(self.path(name))
 
     def is_dir(self, name: str) -> bool:
@@ -134,8 +95,8 @@ class System:
         return os.path.isdir(self.path(name))
 
     def glob(self, pattern: str) -> List[str]:
-        """The VM's paths that match a shell ``pattern``, sorted. Links in the pattern's fixed part
-        are followed.
+        """The VM's paths that match a shell ``pattern``, sorted. It follows links in the part of
+        the pattern without wildcards.
         """
         fixed, rest = pattern, []
         while glob.has_magic(fixed):
@@ -146,7 +107,7 @@ class System:
         return sorted((fixed + found_at[len(base) :]) for found_at in found)
 
     def list_dir(self, name: str) -> List[str]:
-        """The names in a directory, sorted; none when it is missing or no directory."""
+        """The names in a directory, sorted; none if it is missing or not a directory."""
         try:
             return sorted(os.listdir(self.path(name)))
         except (FileNotFoundError, NotADirectoryError):
@@ -156,8 +117,8 @@ class System:
         """The content of the regular file ``name``. Never blocks on a FIFO or a device.
 
         Raises:
-            OSError: as ``open`` does; FileNotFoundError when it is missing.
-            MalformedError: it is no regular file, or larger than ``limit_bytes``.
+            OSError: as from ``open``; FileNotFoundError if it is missing.
+            MalformedError: it is not a regular file, or is larger than ``limit_bytes``.
         """
         descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb", closefd=True) as handle:
@@ -171,8 +132,8 @@ class System:
         return data
 
     def read_text(self, name: str, default: str = "") -> str:
-        """The text of ``name`` (UTF-8, bad bytes replaced), or ``default`` when it cannot be read
-        at all.
+        """The text of ``name`` (UTF-8, bad bytes replaced), or ``default`` if it cannot be
+        read.
         """
         try:
             return self.read(name).decode("utf-8", "replace")
@@ -191,34 +152,36 @@ class System:
         gid: int = 0,
         durable: bool = True,
     ) -> None:
-        """Replace the file ``name`` as a whole, with its mode and owner already set; on a live root
-        its label stays.
+        """Replace the whole file ``name``. Its mode and owner are set before it takes its place.
 
-        A reader, and whoever looks after a power cut, sees the old file or the new one, never a
-        part. Missing parent directories are made (0755).
+        A reader sees the old file or the new one, never a part, also after a power cut. On a live
+        root the file keeps its SELinux label. Missing parent directories are made (0755).
 
         Args:
-            name: the VM's path; a link there is followed, and its target replaced.
+            name: the VM's path. If a link is there, its target is replaced.
             data: the whole content.
-            mode: permission bits, not subject to the umask.
-            uid: numeric owner; ignored (and said) where owners cannot be set.
-            gid: numeric group; likewise.
-            durable: False leaves out the fsync, for what does not outlive this boot anyway.
+            mode: permission bits; the umask does not apply.
+            uid: numeric owner. Left out and logged if owners cannot be set.
+            gid: numeric group, likewise.
+            durable: False leaves out the fsync, for files that need not outlive this boot.
 
         Raises:
-            ProvisioningError: it could not be written; the old file is still there.
+            ProvisioningError: it could not be written. The old file is still there.
         """
         path = self.path(name)
+        owner = None
+        if self.can_own:
+            owner = (uid, gid)
         try:
             make_parents(os.path.dirname(path))
-            replace_file(path, data, mode, (uid, gid) if self.can_own else None, durable, self.live)
+            replace_file(path, data, mode, owner, durable, self.live)
         except OSError as error:
-            raise self._cannot("file cannot be written", name, error) from error
+            raise _cannot("file cannot be written", name, error) from error
         if not self.can_own:
             self.skip("ownership of files")
 
     def make_dir(self, name: str, mode: int = 0o755) -> None:
-        """Make the directory ``name`` and its parents where missing, and give it ``mode``.
+        """Make the directory ``name`` and its missing parents, and give it ``mode``.
 
         Raises:
             ProvisioningError: it could not be made.
@@ -229,13 +192,13 @@ class System:
             if stat.S_IMODE(os.stat(path).st_mode) != mode:
                 os.chmod(path, mode)
         except OSError as error:
-            raise self._cannot("directory cannot be made", name, error) from error
+            raise _cannot("directory cannot be made", name, error) from error
 
     def remove(self, name: str) -> bool:
-        """Remove the file or link ``name`` (never a directory). Returns whether it was there.
+        """Remove the file or link ``name``, never a directory. Returns whether it was there.
 
         Raises:
-            ProvisioningError: it is there and could not be removed.
+            ProvisioningError: it is there but could not be removed.
         """
         try:
             os.unlink(self.path(name, follow_last=False))
@@ -243,10 +206,10 @@ class System:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise self._cannot("file cannot be removed", name, error) from error
+            raise _cannot("file cannot be removed", name, error) from error
 
     def remove_tree(self, name: str) -> bool:
-        """Remove ``name`` with all that is below it, following no link. Returns whether it was
+        """Remove ``name`` and everything below it, without following links. Returns whether it was
         there.
 
         Raises:
@@ -260,19 +223,19 @@ class System:
         try:
             shutil.rmtree(path)
         except OSError as error:
-            raise self._cannot("directory cannot be removed", name, error) from error
+            raise _cannot("directory cannot be removed", name, error) from error
         return True
 
     def link(self, name: str, target: str, over_file: bool = False) -> None:
         """Make ``name`` a symbolic link to ``target``, atomically.
 
         Args:
-            name: the VM's path; a link there is replaced, not followed.
-            target: what the link says.
-            over_file: whether a regular file may be replaced by it too.
+            name: the VM's path. A link there is replaced, not followed.
+            target: the target of the link.
+            over_file: whether a regular file may be replaced too.
 
         Raises:
-            ProvisioningError: it could not be made, or something other than a link is in its place.
+            ProvisioningError: it could not be made, or something else is in its place.
         """
         path = self.path(name, follow_last=False)
         scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
@@ -291,75 +254,47 @@ class System:
             os.replace(scratch, path)
             sync_dir(os.path.dirname(path))
         except OSError as error:
-            raise self._cannot("link cannot be made", name, error) from error
+            raise _cannot("link cannot be made", name, error) from error
 
     # -- running
     # ----------------------------------------------------------------------------------------------
 
     def tool(self, name: str) -> Optional[str]:
-        """Where the command ``name`` is, or None when the host has none or this is a scratch
+        """The path of the command ``name``, or None if the host lacks it or this is a scratch
         root.
         """
         if not self.live:
             return None
-        for folder in TOOL_FOLDERS:
-            path = "%s/%s" % (folder, name)
-            if os.access(path, os.X_OK) and os.path.isfile(path):
-                return path
-        return None
+        return find_tool(name)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         """Run a command to its end, without a shell, in the C locale, with a PATH of our own.
 
         Args:
-            argv: the command (as :meth:`tool` found it) and its arguments; never a secret among
-                them.
-            stdin: what it reads: this is the way for secrets.
+            argv: the command, as :meth:`tool` returned it, and its arguments. Never a secret, since
+                every user can read them.
+            stdin: its standard input, which may be a secret.
             timeout_s: seconds after which it is killed.
 
         Raises:
-            ProvisioningError: it could not be started, or was killed at the time limit.
+            ProvisioningError: it could not be started, was killed at the time limit, or this is a
+                scratch root.
         """
-        import subprocess
-
         if not self.live:
             raise ProvisioningError("commands are not run in a scratch root", command=argv[0])
         started_s = self.clock.monotonic()
-        environment = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
-        try:
-            ended = subprocess.run(
-                list(argv),
-                input=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                timeout=timeout_s,
-                env=environment,
-                cwd="/",
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ProvisioningError(
-                "command took too long", command=argv[0], limit_s=timeout_s
-            ) from None
-        except OSError as error:
-            raise ProvisioningError(
-                "command cannot be started", command=argv[0], error=error.strerror
-            ) from error
+        ended = run_command(argv, stdin, timeout_s)
         if self.on_command is not None:
             self.on_command(argv, self.clock.monotonic() - started_s, ended.returncode)
-        return Completed(
-            ended.returncode,
-            ended.stdout.decode("utf-8", "replace"),
-            ended.stderr.decode("utf-8", "replace"),
-        )
+        return ended
 
     def run_checked(
         self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0
     ) -> Completed:
-        """As :meth:`run`, and the exit status must be 0.
+        """As :meth:`run`, but the exit status must be 0.
 
         Raises:
-            ProvisioningError: as :meth:`run`; or it ended with another status.
+            ProvisioningError: as :meth:`run`, or it ended with another status.
         """
         ended = self.run(argv, stdin, timeout_s)
         if not ended.ok:
@@ -371,22 +306,9 @@ class System:
             )
         return ended
 
-    # -- inner
-    # ----------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _cannot(reason: str, name: str, error: OSError) -> ProvisioningError:
-        hints: Dict[Optional[int], str] = {
-            errno.ENOSPC: "free some space or give the image a larger disk",
-            errno.EDQUOT: "free some space or raise the quota",
-            errno.EROFS: (
-                "the file system must be writable on first boot; look at /etc/fstab and the"
-                " kernel log"
-            ),
-            errno.EACCES: "run as root, or give --root a directory that you may write to",
-            errno.EPERM: "run as root, or look whether the file is immutable (lsattr)",
-        }
-        details = {"path": name, "error": error.strerror or str(error)}
-        if error.errno in hints:
-            details["hint"] = hints[error.errno]
-        return ProvisioningError(reason, **details)
+def _cannot(reason: str, name: str, error: OSError) -> ProvisioningError:
+    details = {"path": name, "error": error.strerror or str(error)}
+    if error.errno in HINTS:
+        details["hint"] = HINTS[error.errno]
+    return ProvisioningError(reason, **details)

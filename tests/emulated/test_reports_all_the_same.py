@@ -213,7 +213,7 @@ def test_trouble_with_the_lock_is_no_reason_not_to_report(tmp_path: Any, what: s
     with Platform() as platform:
         machine.lead_to(platform)
         ended = machine.run("boot")
-        assert "going on without a lock" in ended.stderr
+        assert "continuing without a lock" in ended.stderr
         assert states(platform) == ["Ready"]
         assert json.loads(machine.run("status", "--format", "json").stdout)["reported"] == "Ready"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from lightinit.host.command import Completed
 from lightinit.host.dhcp.renew import Renewal, renew_leases
-from lightinit.host.system import Completed, System
+from lightinit.host.system import System
 from tests.lib.scratch import ScriptedClock
 
 TOOLS = ("nmcli", "dhclient", "dhcpcd", "udhcpc", "systemctl", "systemd-run")

@@ -10,7 +10,8 @@ from typing import Any, Dict, List, Optional, Sequence
 import pytest
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.modules import root_disk
 

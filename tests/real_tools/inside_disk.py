@@ -19,7 +19,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.disks import ntfs
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk
 

@@ -13,8 +13,9 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
+from lightinit.host.command import Completed
 from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
-from lightinit.host.system import Completed, System
+from lightinit.host.system import System
 from lightinit.model import Lease, Network, Route
 from lightinit.stages.network import IMDS, WIRESERVER, choose_lease, find_network
 from tests.lib.planned_clock import PlannedClock, put

@@ -17,7 +17,8 @@ from typing import Callable, Iterator, List, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
 from lightinit.host.accounts.tools import find_busybox
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.passwords")
 TOOL_LIMIT_S = 60.0

@@ -15,7 +15,8 @@ from typing import Optional, Sequence, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
 from lightinit.host.atomic import sync_dir
-from lightinit.host.system import TOOL_FOLDERS, System
+from lightinit.host.command import TOOL_FOLDERS
+from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
+from lightinit.host.command import Completed
 from lightinit.host.dhcp.processes import Process
-from lightinit.host.system import Completed, System
+from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.dhcp")
 LEAST_S = 3.0  # the last command still gets this much if the others have used up the time

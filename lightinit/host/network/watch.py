@@ -1,9 +1,8 @@
-"""Waits until a lease or an address may have appeared: by event, with a coarse poll behind it.
+"""Waits until a lease or an address may have appeared: for events, with a slow poll besides.
 
-Two kinds of event are waited for together: a change in the directories where leases are written
-(inotify) and a change of addresses, links or routes (rtnetlink). Where neither is to be had the
-directories are looked at ten times a second. It never says *what* happened: whoever waits looks
-again.
+There are two kinds of event: a change in the directories with leases (inotify), and a change of
+addresses, links or routes (rtnetlink). If neither is available, it polls ten times a second. It
+does not tell what has changed, so the caller looks again.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from lightinit.host.clock import Clock
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.watch")
-# something may change without an event: a file system without inotify, an event that was lost
+# Some changes make no event: a file system without inotify, an event that was lost.
 COARSE_POLL_S = 1.0
-FINE_POLL_S = 0.1  # without any event
+FINE_POLL_S = 0.1  # if there are no events at all
 
 IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = (
     0x2,
@@ -34,8 +33,8 @@ IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = (
 )
 IN_DELETE_SELF, IN_MOVE_SELF, IN_IGNORED, IN_Q_OVERFLOW = 0x400, 0x800, 0x8000, 0x4000
 IN_ONLYDIR, IN_MASK_ADD = 0x1000000, 0x20000000
-# dhclient keeps its file open and appends, so IN_CLOSE_WRITE alone would never come; what replaces
-# a file moves it in.
+# dhclient keeps its file open and appends to it, so IN_CLOSE_WRITE alone would never come. Other
+# clients replace their files by moving new ones in.
 WATCH_MASK = (
     IN_MODIFY
     | IN_CLOSE_WRITE
@@ -59,15 +58,14 @@ RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40  # rtnetlin
 class Watch:
     """Events on directories and on the machine's addresses, links and routes.
 
-    It is a context manager and holds two descriptors until its end. It costs nothing before the
-    first :meth:`wait`, which arms it and returns at once: look, wait, look again misses no event,
-    and who finds everything at the first look has not paid for a watch.
+    It is a context manager and holds two descriptors until its end. Nothing is opened before the
+    first :meth:`wait`, which returns at once. So the order look, wait, look, wait misses no event,
+    and a caller that finds everything at the first look needs no watch.
 
     Args:
-        system: the machine; the directories are below its root. A clock other than the machine's
-            own is moved by ``sleep`` in steps of the coarse poll instead of waiting for events.
-        folders: directories as the VM sees them; those that are missing are watched from when they
-            are made.
+        system: the machine; the directories are below its root. If its clock is not the machine's
+            own, ``sleep`` moves it in steps of the coarse poll instead of waiting for events.
+        folders: directories as the VM sees them. A missing one is watched from its creation on.
         netlink: whether to listen for addresses, links and routes.
         inotify: whether to watch the directories.
     """
@@ -91,17 +89,18 @@ class Watch:
 
     @property
     def kinds(self) -> Tuple[str, ...]:
-        """What it waits for, once armed: inotify, netlink, both or nothing (then it polls ten times
-        a second).
+        """The kinds of event that it waits for after the first wait: inotify, netlink, both or
+        none.
         """
-        return (("inotify",) if self._directories else ()) + (("netlink",) if self._netlink else ())
+        sources = (("inotify", self._directories), ("netlink", self._netlink))
+        return tuple(name for name, source in sources if source is not None)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until something may have changed, for ``timeout_s`` seconds and one coarse poll (1
-        s) at most.
+        """Wait until something may have changed, at most ``timeout_s`` seconds and at most one
+        coarse poll (1 s).
 
         Returns:
-            True after an event, and the first time; False when only time has passed.
+            True after an event, and the first time; False if only time has passed.
         """
         if not self._armed:
             self._arm()
@@ -122,7 +121,7 @@ class Watch:
                 return False
 
     def close(self) -> None:
-        """Give the descriptors back. May be called twice."""
+        """Close the descriptors. It may be called twice."""
         if self._netlink is not None:
             self._netlink.close()
         if self._directories is not None:
@@ -144,7 +143,7 @@ class Watch:
                 LOG.info("no inotify events: %s", error)
 
     def _drain(self, timeout_s: float) -> bool:
-        """Wait for one event at most ``timeout_s``, take all that are there; whether any of them
+        """Wait at most ``timeout_s`` for an event, and take all events. Returns whether any of them
         matters.
         """
         poll = select.poll()
@@ -182,24 +181,24 @@ def _empty(listener: socket.socket) -> None:
         except BlockingIOError:
             return
         except OSError as error:
-            # ENOBUFS: more events than the queue holds. They are events none the less.
+            # ENOBUFS: more events than the queue holds. These are lost, but there were events.
             if error.errno != errno.ENOBUFS:
                 raise
 
 
 class _Directories:
-    """Inotify watches on directories, or on the nearest parent of those that are not there yet."""
+    """Inotify watches on directories, or on the nearest existing parents of missing ones."""
 
     def __init__(self, system: System, folders: List[str]) -> None:
         import ctypes
 
-        # By way of the program itself: looking for the C library by name would start a compiler or
+        # Python itself has the C library loaded. Looking for it by name would start a compiler or
         # ldconfig.
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
         self._system = system
         self._folders = folders
-        # By watch, the names in it that matter; "" stands for all of them.
+        # For each watch, the names that matter in it; "" stands for all names.
         self._wanted: Dict[int, Set[str]] = {}
         self.descriptor: int = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self.descriptor < 0:
@@ -214,9 +213,7 @@ class _Directories:
         os.close(self.descriptor)
 
     def take(self) -> bool:
-        """Take all events that are there. Whether one of them matters: in the latter case looking
-        again is due.
-        """
+        """Take all events. Returns whether one of them matters, so that the caller looks again."""
         matters = moved = False
         while True:
             try:
@@ -233,7 +230,7 @@ class _Directories:
                 matters = matters or gone or "" in wanted or name in wanted
                 moved = moved or gone or name in wanted
         if moved:
-            self._arm()  # a directory came or went: watch it, or its parent again
+            self._arm()  # a directory was made or removed: watch it, or its parent
         return matters
 
     def _arm(self) -> None:
@@ -242,7 +239,7 @@ class _Directories:
             self._arm_one(self._system.path(folder))
 
     def _arm_one(self, path: str) -> None:
-        """Watch ``path``, or its nearest existing parent for the name that is missing there."""
+        """Watch ``path``, or its nearest existing parent for the missing name."""
         while True:
             nearest, missing = _nearest(path)
             mask = PARENT_MASK if missing else WATCH_MASK
@@ -254,13 +251,12 @@ class _Directories:
                 return  # the coarse poll sees it
             if _nearest(path) == (nearest, missing):
                 return
-            # What was missing was made (or what was there went) before the watch stood: do it
-            # again.
+            # A directory was made or removed before the watch began: try again.
 
 
 def _nearest(path: str) -> Tuple[str, str]:
-    """The deepest existing directory on the way to ``path``, and the name that is missing in it (""
-    for none).
+    """The deepest existing directory on the way to ``path``, and the name missing in it, "" if
+    none is.
     """
     missing = ""
     while not os.path.isdir(path) and path != "/":

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
-from lightinit.host.system import TOOL_FOLDERS, System
+from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.scripts")
 

@@ -7,7 +7,8 @@ import re
 from typing import Optional
 
 from lightinit.host.accounts.privileges import CANDIDATES
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0

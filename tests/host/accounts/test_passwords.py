@@ -10,7 +10,8 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import passwords
-from lightinit.host.system import Completed, System
+from lightinit.host.command import Completed
+from lightinit.host.system import System
 
 HASH = "$6$salt$hash"
 FAILED = Completed(1, "", "chpasswd: no\n")

@@ -1,0 +1,87 @@
+"""Runs commands on this machine: no shell, the C locale, a PATH of our own, and a time limit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from lightinit.errors import ProvisioningError
+
+TOOL_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended.
+
+    Attributes:
+        returncode: its exit status; if a signal ended it, the signal's number with a minus.
+        stdout, stderr: what it printed.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.returncode == 0
+
+    @property
+    def last_words(self) -> str:
+        """The last line of standard error, or of standard output, for the message of a failure."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        if not lines:
+            return "exit status %d" % self.returncode
+        return lines[-1].strip()
+
+
+def find_tool(name: str) -> Optional[str]:
+    """The path of the command ``name``, or None if this machine lacks it."""
+    for folder in TOOL_FOLDERS:
+        path = "%s/%s" % (folder, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return None
+
+
+def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Completed:
+    """Run a command to its end.
+
+    Args:
+        argv: the command's path and its arguments. Never a secret, since every user can read them.
+        stdin: its standard input, which may be a secret.
+        timeout_s: seconds after which it is killed.
+
+    Raises:
+        ProvisioningError: it could not be started, or was killed at the time limit.
+    """
+    import subprocess
+
+    try:
+        ended = subprocess.run(
+            list(argv),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout_s,
+            env=ENVIRONMENT,
+            cwd="/",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProvisioningError(
+            "command took too long", command=argv[0], limit_s=timeout_s
+        ) from None
+    except OSError as error:
+        raise ProvisioningError(
+            "command cannot be started", command=argv[0], error=error.strerror
+        ) from error
+    return Completed(
+        ended.returncode,
+        ended.stdout.decode("utf-8", "replace"),
+        ended.stderr.decode("utf-8", "replace"),
+    )
