@@ -16,6 +16,7 @@ from typing import Any, Dict, List
 from lightinit.host.media.search import MediaSearch
 from lightinit.host.system import System
 
+NAMES = ("ovf-env.xml",)
 TOOLS = ("7z", "7zz", "grub-fstest", "bsdtar")
 MOUNTER = """import sys
 sys.path.insert(0, %r)
@@ -23,7 +24,7 @@ from lightinit.host.media import reader
 point = reader.mount(sys.argv[1], "ext4")
 with open("/proc/self/mountinfo") as handle:
     mine = [line for line in handle if line.split()[4] == point]
-print(point, reader.read_from(point, 1000), mine[-1], flush=True)
+print(point, reader.read_from(point, ["ovf-env.xml"], 1000), mine[-1], flush=True)
 input()
 """
 
@@ -94,7 +95,7 @@ def by_tools(*devices: str) -> Dict[str, Any]:
             subprocess.run(["mount", "--bind", "/dev/null", path], check=True)
         seen[only] = {}
         for device in devices:
-            search = MediaSearch(System("/"), lambda data: True, device)
+            search = MediaSearch(System("/"), NAMES, lambda data: True, device)
             search.start()
             while not search.result(0.05) and not search.tried:
                 pass

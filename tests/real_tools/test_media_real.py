@@ -27,6 +27,7 @@ from tests.real_tools import media_images
 FOLDER = os.path.join(HERE, "tests", "real_tools")
 DOCUMENT = b"<Environment>the document</Environment>\n"
 DEADLINE_S = 120
+NAMES = ("ovf-env.xml",)
 
 
 @pytest.fixture(scope="module")
@@ -128,14 +129,14 @@ def test_each_tool_reads_what_it_is_said_to_read(images: Dict[str, str]) -> None
 @pytest.mark.parametrize("kind", ["deep", "other"])
 def test_a_document_is_at_the_top_or_nowhere(images: Dict[str, str], kind: str) -> None:
     with pytest.raises(reader.Nothing, match="found no ovf-env.xml"):
-        reader.look(images[kind], 1000, False)
+        reader.look(images[kind], NAMES, 1000, False)
 
 
 def test_a_document_that_is_too_large_is_not_read_whole(images: Dict[str, str]) -> None:
     for kind in ("udf", "rock"):
-        assert reader.look(images[kind], len(DOCUMENT), False)[0] == DOCUMENT
+        assert reader.look(images[kind], NAMES, len(DOCUMENT), False)[0] == DOCUMENT
         with pytest.raises(reader.Nothing, match="larger than"):
-            reader.look(images[kind], len(DOCUMENT) - 1, False)
+            reader.look(images[kind], NAMES, len(DOCUMENT) - 1, False)
 
 
 def test_a_damaged_image_gives_no_document_or_the_document(
@@ -147,7 +148,7 @@ def test_a_damaged_image_gives_no_document_or_the_document(
         cut = tmp_path / "cut.img"
         cut.write_bytes(data[:length])
         try:
-            found, _ = reader.look(str(cut), 1000, False)
+            found, _ = reader.look(str(cut), NAMES, 1000, False)
         except reader.Nothing:
             continue
         assert found == DOCUMENT
@@ -155,7 +156,7 @@ def test_a_damaged_image_gives_no_document_or_the_document(
 
 def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> None:
     with loop(images["azure"]) as device:
-        search = MediaSearch(System("/"), lambda data: data == DOCUMENT, device)
+        search = MediaSearch(System("/"), NAMES, lambda data: data == DOCUMENT, device)
         search.start()
         medium = search.result(DEADLINE_S)
         search.stop()
@@ -179,7 +180,7 @@ def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path
         found = devices.candidates(System(str(tmp_path)))
         assert [(each.path, each.first) for each in found] == [("/dev/sr0", True)]
         search = MediaSearch(
-            System(str(tmp_path)), lambda data: data == DOCUMENT, find=lambda: found
+            System(str(tmp_path)), NAMES, lambda data: data == DOCUMENT, find=lambda: found
         )
         search.start()
         medium = search.result(DEADLINE_S)
@@ -247,6 +248,7 @@ def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: i
     with HangingDisk(images["azure"], hangs_from) as hanging, loop(images["udf"]) as good:
         search = MediaSearch(
             System("/"),
+            NAMES,
             lambda data: data == DOCUMENT,
             look_limit_s=1.0,
             find=lambda: [Candidate(hanging, True), Candidate(good, False)],
@@ -255,7 +257,7 @@ def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: i
         medium = search.result(DEADLINE_S)
         search.stop()
         assert medium is not None and medium.device == good
-        alone = MediaSearch(System("/"), lambda data: True, hanging, look_limit_s=0.5)
+        alone = MediaSearch(System("/"), NAMES, lambda data: True, hanging, look_limit_s=0.5)
         alone.start()
         while not alone.tried:
             assert alone.result(0.05) is None
@@ -279,7 +281,7 @@ def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, s
     ]
     with HangingDisk(images["azure"], 0) as hanging:
         search = MediaSearch(
-            System("/"), lambda data: True, hanging, look_limit_s=1.0, command=mounter
+            System("/"), NAMES, lambda data: True, hanging, look_limit_s=1.0, command=mounter
         )
         search.start()
         while not search.tried:

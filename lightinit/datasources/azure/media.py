@@ -18,7 +18,7 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.media")
 NONE = "none"
-COPY = "ovf-env.xml"
+DOCUMENT = COPY = "ovf-env.xml"
 FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
 # in a namespace of Azure's documents: what is broken and lacks it is somebody else's
 MARK = b"windowsazure"
@@ -48,7 +48,9 @@ class MediaReading:
     def __init__(self, system: System, where: str) -> None:
         self._system = system
         self._clock = system.clock
-        self._search = search.MediaSearch(system, _is_ours, search.AUTO if where == NONE else where)
+        self._search = search.MediaSearch(
+            system, (DOCUMENT,), _is_ours, search.AUTO if where == NONE else where
+        )
         self._began_s = self._clock.monotonic()
         self._parsed: Optional[OvfEnvironment] = None
         self._problem = self._unusable = ""

@@ -1,7 +1,7 @@
-"""One look at one device, in a process of its own: started, waited for up to a limit, and given up.
+"""One look at one device, in a process of its own, with a time limit.
 
-A process that waits for a device that never answers may be beyond the reach of SIGKILL. It is then
-left alone, and nobody waits for it.
+SIGKILL may not end a process that waits for a device that never answers. Such a process is left
+behind, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from typing import IO, Dict, List, NamedTuple, Sequence, cast
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
 HEAD_BYTES = 4096
-# For a process that was killed to be gone. One that is not is stuck in the kernel.
+# For a killed process to end. One that does not is stuck in the kernel.
 GONE_WITHIN_S = 0.2
 
 
 class Answer(NamedTuple):
-    """What a look gave: the document, with ``how`` it was read, or ``why`` there is none.
+    """The result of a look.
 
     Attributes:
         found: whether the document is there.
-        data: it.
-        text: how it was read, or why not.
+        data: the document.
+        text: how it was read, or why it was not.
         optical: whether the device is an optical drive.
-        again: whether a later look may see more.
-        hung: the device did not answer in time.
+        again: whether a later look may find more.
+        harmless: whether the device surely has no such document.
+        hung: whether the device did not answer in time.
     """
 
     found: bool
@@ -37,13 +38,12 @@ class Answer(NamedTuple):
     text: str
     optical: bool = False
     again: bool = False
+    harmless: bool = False
     hung: bool = False
 
 
 def reader_command() -> List[str]:
-    """How the reader is started: -I and -S, since it needs neither the environment nor
-    site-packages.
-    """
+    """The command of the reader. With -I and -S it starts faster: it needs no site-packages."""
     return [sys.executable or "/usr/bin/python3", "-I", "-S", PROGRAM]
 
 
@@ -53,10 +53,11 @@ class Look:
     Args:
         operation: ``look`` or ``eject``.
         path: a real path.
-        limit_bytes: how long the document may be.
-        limit_s: seconds after which the device counts as one that hangs, by real time.
+        names: file names of the document, the best one first.
+        limit_bytes: the greatest size of the document.
+        limit_s: seconds of real time after which the device is taken to hang.
         may_mount: whether a block device may be mounted.
-        command: starts the reader; its arguments are put behind.
+        command: starts another reader than ours; the arguments are added to it.
 
     Raises:
         OSError: it cannot be started.
@@ -66,20 +67,23 @@ class Look:
         self,
         operation: str,
         path: str,
+        names: Sequence[str],
         limit_bytes: int,
         limit_s: float,
         may_mount: bool,
         command: Sequence[str] = (),
     ) -> None:
         argv = list(command or reader_command())
+        argv += [operation, path, str(limit_bytes), str(limit_s), str(int(may_mount))]
+        argv += names
         self._limit_bytes = limit_bytes
         self._limit_s = limit_s
         self._began_s = time.monotonic()
         self._ends_s = self._began_s + limit_s
         self._taken = b""
-        # A session of its own: with it go the tools that the reader has started.
+        # In a session of its own, so that the tools that the reader starts are killed with it.
         self._process = subprocess.Popen(
-            argv + [operation, path, str(limit_bytes), str(limit_s), "1" if may_mount else "0"],
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -93,8 +97,8 @@ class Look:
         os.set_blocking(self.descriptor, False)
 
     def take(self) -> bool:
-        """Take what it has written. Whether it has ended, or has had its time: then :meth:`end` is
-        due.
+        """Read what it has written. Returns whether :meth:`end` is due: it has ended, or its time
+        is over.
         """
         while len(self._taken) <= self._limit_bytes + HEAD_BYTES:
             try:
@@ -107,26 +111,23 @@ class Look:
         return True
 
     def end(self) -> Answer:
-        """End it, whatever it does, and give its answer. Never waits for long."""
+        """End it, whatever it does, and return its answer. Does not wait for long."""
         late = time.monotonic() >= self._ends_s and not self._is_complete()
         gone = self._kill(late)
         if self._is_complete():
             return self._parsed()
         if late:
-            return Answer(
-                False,
-                b"",
-                "it did not answer within %g s%s"
-                % (self._limit_s, "" if gone else ", and the process that asked it does not end"),
-                hung=True,
-            )
+            why = "it did not answer within %g s" % self._limit_s
+            if not gone:
+                why += ", and the process that asked it does not end"
+            return Answer(False, b"", why, hung=True)
         return Answer(
             False, b"", "the reader ended without an answer (status %s)" % self._process.returncode
         )
 
     @property
     def age_s(self) -> float:
-        """For how long it has been at work."""
+        """How long it has been running, in seconds."""
         return time.monotonic() - self._began_s
 
     def abandon(self) -> None:
@@ -134,11 +135,11 @@ class Look:
         self._kill(late=True)
 
     def _kill(self, late: bool) -> bool:
-        """Have the reader gone, and what it started; whether it is."""
-        gone = not late and self._gone()  # it has answered, and is just ending
+        """Kill the reader and what it started. Returns whether the reader has ended."""
+        gone = not late and self._gone()  # after its answer it ends by itself
         if not gone:
             try:
-                # Not after it was waited for, as its number may be another's by then.
+                # Only before it was waited for: later its number may be another process's.
                 os.killpg(self._process.pid, signal.SIGKILL)
             except OSError:
                 pass
@@ -164,7 +165,7 @@ class Look:
             return False
         if fields[0] == "found":
             return len(fields) == 4 and fields[1].isdigit() and int(fields[1]) == len(data)
-        return (fields[0], len(fields)) in (("nothing", 4), ("ejected", 1))
+        return (fields[0], len(fields)) in (("nothing", 5), ("ejected", 1))
 
     def _parsed(self) -> Answer:
         fields = self._fields()
@@ -172,12 +173,15 @@ class Look:
             return Answer(True, self._taken.partition(b"\n")[2], fields[3], fields[2] == "1")
         if fields[0] == "ejected":
             return Answer(True, b"", "ejected", True)
-        return Answer(False, b"", fields[3], fields[2] == "1", fields[1] == "1")
+        _, again, optical, harmless, why = fields
+        return Answer(False, b"", why, optical == "1", again == "1", harmless == "1")
 
 
 def wait_for(looks: Dict[str, Look], timeout_s: float) -> List[str]:
-    """Wait until one of several looks has written something, at most ``timeout_s``. Those that are
-    at their end.
+    """Wait until one of several looks has written something, for ``timeout_s`` at most.
+
+    Returns:
+        The paths of those whose :meth:`Look.end` is due.
     """
     poll = select.poll()
     for look in looks.values():

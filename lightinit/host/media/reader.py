@@ -1,27 +1,30 @@
-"""A program of its own: looks at one device for the provisioning document, or ejects it. Nothing of
-lightinit's is imported.
+"""Search one device for a document, or eject its medium. This is a program of its own, and it
+imports nothing of lightinit's.
 
-Run as ``python3 -I -S reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT``. Whatever touches
-the device happens here, so that a device that never answers can stop nothing but this process,
-which whoever started it kills, or leaves behind where the kernel does not let it die.
+Run as ``python3 -I -S reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT [NAME...]``, where each
+NAME is a file name of the document. Everything that touches the device happens in this process. A
+device that never answers can only stop this process. Its parent kills it, or leaves it behind if
+the kernel does not let it die.
 
-It answers with one line on standard output, its fields between tabs, and then, if it found it, the
-document: by way of a pipe, since the document holds a password and is to lie on no disk.
+The answer is one line on standard output, with tabs between its fields. After "found" comes the
+document. It takes a pipe, and never a file, since it holds a password.
 
-    found    BYTES  OPTICAL  HOW nothing  AGAIN  OPTICAL  WHY      AGAIN is 1 when a later look may
-    see more, as when no medium is in the drive ejected
+    found    BYTES  OPTICAL  HOW
+    nothing  AGAIN  OPTICAL  HARMLESS  WHY
+    ejected
 
-By mount(2), by way of ctypes, and not by mount(8): between unshare(1) and mount(8) of util-linux
-and those of busybox hardly an option is common, and the mount ends with this process however it
-ends, since nobody else is in its namespace.
+OPTICAL is 1 for an optical drive. AGAIN is 1 if a later look may find more, as after a medium is
+inserted. HARMLESS is 1 if the device surely has no such document, so that nobody need hear of it.
 
-Where the kernel does not know the file system, or does not take what is there, these are asked, of
-which each is maintained and reads without mounting:
+The device is mounted with mount(2), by way of ctypes: the options of unshare(1) and mount(8) differ
+too much between util-linux and busybox. The mount ends with this process, since its mount namespace
+has no other process.
 
-- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. It is told which of them to read: on a medium with
-  both, as Azure's are, the ISO 9660 side may have nothing but a read-me. 7za and 7zr know neither.
-- grub-fstest or grub2-fstest (GRUB) for both too; it comes with GRUB's own tools, so that most
-  images have it.
+If the kernel cannot mount it, these tools read it. All of them are maintained, and none mounts:
+
+- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. It is told which of them to read: a medium may have
+  both, as Azure's do, and then the ISO 9660 side may have only a read-me. 7za and 7zr know neither.
+- grub-fstest or grub2-fstest (GRUB) for both. It comes with GRUB's tools, so most images have it.
 - bsdtar (libarchive) for ISO 9660.
 """
 
@@ -34,19 +37,22 @@ import signal
 import stat
 import sys
 
-# As typing.TYPE_CHECKING; to import that would take longer than all else here.
+# As typing.TYPE_CHECKING. To import typing would take longer than all else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, NoReturn, Optional, Sequence, Tuple
 
 UDF, ISO = "udf", "iso9660"
-NAME = "ovf-env.xml"
-# As ISO 9660 without Rock Ridge or Joliet has it: its names have no hyphen, strictly.
-NAMES = (NAME, NAME.upper(), NAME.replace("-", "_"), NAME.replace("-", "_").upper())
+SEVEN_TYPES = {UDF: "-tudf", ISO: "-tiso"}
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
-POINTS = ("/mnt", "/media", "/run", "/var")  # any directory will do: nobody else sees it covered
-# ECMA-167 2/8.3: the volume recognition sequence begins at byte 32768, 2048 bytes each, the name at
-# byte 1 of each.
+POINTS = (
+    "/mnt",
+    "/media",
+    "/run",
+    "/var",
+)  # any directory will do: no other process sees the mount
+# ECMA-167 2/8.3: the volume recognition sequence begins at byte 32768. Each descriptor has 2048
+# bytes, with its name at byte 1.
 SEQUENCE_BYTE, DESCRIPTOR_BYTES, DESCRIPTORS = 32768, 2048, 64
 MARKS = {b"CD001": ISO, b"NSR02": UDF, b"NSR03": UDF}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 0x1, 0x2, 0x4, 0x8, 0x4000, 0x40000
@@ -57,20 +63,31 @@ NO_MEDIUM = (errno.ENOMEDIUM, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOENT
 
 
 class Nothing(Exception):
-    """There is no document, and why; ``again``: a later look may see more."""
-
-    def __init__(self, why: str, again: bool = False) -> None:
-        super().__init__(why)
-        self.again = again
-
-
-def look(path: str, limit_bytes: int, may_mount: bool) -> Tuple[bytes, str]:
-    """The document, and how it was read.
+    """There is no document.
 
     Args:
-        path: a block device, an image of one, or a directory in which the document lies.
-        limit_bytes: how long it may be.
+        why: why not.
+        again: whether a later look may find more.
+        harmless: whether the device surely has no such document.
+    """
+
+    def __init__(self, why: str, again: bool = False, harmless: bool = False) -> None:
+        super().__init__(why)
+        self.again = again
+        self.harmless = harmless
+
+
+def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> Tuple[bytes, str]:
+    """Read the document.
+
+    Args:
+        path: a block device, an image of one, or a directory that has the document.
+        names: file names of the document, the best one first.
+        limit_bytes: the greatest size of the document.
         may_mount: whether a block device may be mounted.
+
+    Returns:
+        The document, and how it was read.
 
     Raises:
         Nothing: it is not there.
@@ -78,30 +95,48 @@ def look(path: str, limit_bytes: int, may_mount: bool) -> Tuple[bytes, str]:
     """
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
-        return read_from(path, limit_bytes), "from the directory"
+        return read_from(path, names, limit_bytes), "from the directory"
     if not (stat.S_ISBLK(mode) or stat.S_ISREG(mode)):
         raise Nothing("neither a block device, an image nor a directory")
     kinds = file_systems(path)
     if not kinds:
-        raise Nothing("neither UDF nor ISO 9660 is on it", again=True)
-    whys: List[str] = []
+        raise Nothing("neither UDF nor ISO 9660 is on it", again=True, harmless=True)
+    found: List[Nothing] = []
     for kind in kinds:
         if may_mount and stat.S_ISBLK(mode):
             try:
-                return read_mounted(path, kind, limit_bytes), "mounted as %s" % kind
+                return read_mounted(path, kind, names, limit_bytes), "mounted as %s" % kind
             except OSError as error:
-                whys.append("mounting as %s: %s" % (kind, error.strerror))
+                why = "mounting as %s: %s" % (kind, error.strerror)
+                found.append(Nothing(why, harmless=error.errno == errno.ENOMEDIUM))
             except Nothing as nothing:
-                whys.append("mounted as %s: %s" % (kind, nothing))
+                why = "mounted as %s: %s" % (kind, nothing)
+                found.append(Nothing(why, harmless=nothing.harmless))
                 continue
-        data, how = read_by_tools(path, kind, limit_bytes, whys)
-        if data is not None:
-            return data, how
-    raise Nothing("; ".join(whys), again=True)
+        try:
+            name, data, how = read_by_tools(path, kind, names, limit_bytes)
+        except Nothing as nothing:
+            found.append(nothing)
+            continue
+        return checked(data, name, limit_bytes), how
+    raise Nothing(
+        "; ".join(str(each) for each in found),
+        again=True,
+        harmless=any(each.harmless for each in found),
+    )
+
+
+def spellings(name: str) -> Tuple[str, ...]:
+    """A file name as media may have it, best first.
+
+    ISO 9660 without Rock Ridge and Joliet has upper case, and strictly no hyphens.
+    """
+    plain = name.replace("-", "_")
+    return name, name.upper(), plain, plain.upper()
 
 
 def file_systems(path: str) -> List[str]:
-    """Which of UDF and ISO 9660 is on a device, UDF first."""
+    """The file systems on a device: ``udf``, ``iso9660``, both in this order, or none."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.pread(descriptor, DESCRIPTORS * DESCRIPTOR_BYTES, SEQUENCE_BYTE)
@@ -111,33 +146,47 @@ def file_systems(path: str) -> List[str]:
     return [kind for kind in (UDF, ISO) if kind in found]
 
 
-def read_from(folder: str, limit_bytes: int) -> bytes:
-    """The document in a directory, whatever the case of its name."""
+def read_from(folder: str, names: Sequence[str], limit_bytes: int) -> bytes:
+    """The document in a directory, whatever the case of its name.
+
+    Raises:
+        Nothing: it is not there, no regular file, or too large.
+        OSError: it cannot be read.
+    """
     there = os.listdir(folder)
-    for name in sorted(there, key=lambda name: (name not in NAMES, name)):
-        if name.lower().partition(";")[0] in NAMES:
-            # What a link on the medium leads to is not on the medium; a FIFO would block.
-            descriptor = os.open(
-                os.path.join(folder, name),
-                os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
-            )
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                raise Nothing("its %s is no regular file" % NAME)
-            with open(descriptor, "rb") as handle:
-                return checked(handle.read(limit_bytes + 1), limit_bytes)
-    raise Nothing("it has no %s" % NAME, again=True)
+    for name in names:
+        spelled = spellings(name)
+        wanted = [each.lower() for each in spelled]
+        exact = sorted(entry for entry in there if entry in spelled)
+        others = sorted(entry for entry in there if entry not in spelled)
+        for entry in exact + others:
+            # ISO 9660 may put a version behind the name, as in "NAME;1".
+            if entry.lower().partition(";")[0] in wanted:
+                path = os.path.join(folder, entry)
+                return checked(read_file(path, name, limit_bytes + 1), name, limit_bytes)
+    raise Nothing("it has no %s" % " or ".join(names), again=True, harmless=True)
 
 
-def checked(data: bytes, limit_bytes: int) -> bytes:
-    """``data``, unless it is too long."""
+def read_file(path: str, name: str, size: int) -> bytes:
+    """At most ``size`` bytes of a regular file."""
+    # A link could lead to a file that is not on the medium. A FIFO would block.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Nothing("its %s is no regular file" % name)
+    with open(descriptor, "rb") as handle:
+        return handle.read(size)
+
+
+def checked(data: bytes, name: str, limit_bytes: int) -> bytes:
+    """``data``, unless it is too large."""
     if len(data) > limit_bytes:
-        raise Nothing("its %s is larger than %d bytes" % (NAME, limit_bytes))
+        raise Nothing("its %s is larger than %d bytes" % (name, limit_bytes))
     return data
 
 
 def mount(device: str, kind: str) -> str:
-    """Mount a device in a mount namespace of this process' own. Returns where.
+    """Mount a device in a new mount namespace of this process. Returns the mount point.
 
     Raises:
         OSError: it cannot be mounted.
@@ -152,7 +201,7 @@ def mount(device: str, kind: str) -> str:
 
     point = next((each for each in POINTS if os.path.isdir(each)), "/")
     call(libc.unshare(CLONE_NEWNS))
-    # Without this the mount would come up everywhere: systemd makes mounts shared.
+    # Otherwise other namespaces would see the mount: systemd makes mounts shared.
     call(libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
     call(
@@ -163,69 +212,78 @@ def mount(device: str, kind: str) -> str:
     return point
 
 
-def read_mounted(device: str, kind: str, limit_bytes: int) -> bytes:
-    """The document on a device, by way of the kernel's file system ``kind``.
+def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int) -> bytes:
+    """The document on a device, read by the kernel's file system ``kind``.
 
     Raises:
-        Nothing: it is mounted, and has no such file.
+        Nothing: the device could be mounted, and has no such file.
         OSError: it cannot be mounted or read.
     """
     import ctypes
 
     point = mount(device, kind)
     try:
-        return read_from(point, limit_bytes)
+        return read_from(point, names, limit_bytes)
     finally:
-        # It would go with this process, but a little later, and a drive that is in use is not
+        # The mount would end with this process, but a little later. A drive in use cannot be
         # ejected.
         ctypes.CDLL(None).umount2(os.fsencode(point), 0)
 
 
 def read_by_tools(
-    path: str, kind: str, limit_bytes: int, whys: List[str]
-) -> Tuple[Optional[bytes], str]:
-    """The document by way of the first tool that gives it, and how; (None, "") when none does, and
-    ``whys`` has why.
+    path: str, kind: str, names: Sequence[str], limit_bytes: int
+) -> Tuple[str, bytes, str]:
+    """The document, read by the first tool that finds it.
+
+    Returns:
+        Its name, at most one byte more than ``limit_bytes`` of it, and how it was read.
+
+    Raises:
+        Nothing: no tool finds it, or there is no tool.
     """
     asked = []
-    for name, argv in tools(path, kind):
-        program = next(
-            (
-                each
-                for each in ("%s/%s" % (folder, name) for folder in FOLDERS)
-                if os.access(each, os.X_OK)
-            ),
-            None,
-        )
+    for tool, argv in tools(path, kind):
+        program = find_program(tool)
         if program is None:
             continue
-        asked.append(name)
-        for wanted in NAMES:
-            data = output_of(
-                [program] + [each.replace("NAME", wanted) for each in argv], limit_bytes
-            )
-            if data:
-                return checked(data, limit_bytes), "read by %s as %s" % (name, kind)
-    whys.append(
-        "%s found no %s as %s" % (", ".join(asked), NAME, kind)
-        if asked
-        else "no tool that reads %s: install 7zip (p7zip) or GRUB's grub-fstest" % kind
+        asked.append(tool)
+        for name in names:
+            for spelled in spellings(name):
+                command = [each.replace("NAME", spelled) for each in argv]
+                data = output_of([program] + command, limit_bytes)
+                if data:
+                    return name, data, "read by %s as %s" % (tool, kind)
+    if not asked:
+        raise Nothing("no tool that reads %s: install 7zip (p7zip) or GRUB's grub-fstest" % kind)
+    raise Nothing(
+        "%s found no %s as %s" % (", ".join(asked), " or ".join(names), kind), harmless=True
     )
-    return None, ""
+
+
+def find_program(name: str) -> Optional[str]:
+    """The path of a tool, or None if it is not installed."""
+    for folder in FOLDERS:
+        path = "%s/%s" % (folder, name)
+        if os.access(path, os.X_OK):
+            return path
+    return None
 
 
 def tools(path: str, kind: str) -> List[Tuple[str, List[str]]]:
-    """The tools that read a file system, best first, each with its arguments; NAME stands for the
-    file's name.
+    """The tools that read a file system, best first, each with its arguments.
+
+    In the arguments NAME stands for the file's name.
     """
-    seven = ["e", "-so", "-bd", "-tudf" if kind == UDF else "-tiso", "--", path, "NAME"]
+    seven = ["e", "-so", "-bd", SEVEN_TYPES[kind], "--", path, "NAME"]
     grub = [path, "cat", "/NAME"]
     found = [("7z", seven), ("7zz", seven), ("grub-fstest", grub), ("grub2-fstest", grub)]
-    return found + ([("bsdtar", ["-xOf", path, "NAME"])] if kind == ISO else [])
+    if kind == ISO:
+        found.append(("bsdtar", ["-xOf", path, "NAME"]))
+    return found
 
 
 def output_of(argv: Sequence[str], limit_bytes: int) -> bytes:
-    """What a command prints, up to one byte more than ``limit_bytes``; nothing when it fails."""
+    """What a command prints, up to one byte more than ``limit_bytes``; nothing if it fails."""
     import subprocess
 
     environment = {"PATH": ":".join(FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/"}
@@ -237,15 +295,19 @@ def output_of(argv: Sequence[str], limit_bytes: int) -> bytes:
         cwd="/",
         env=environment,
     ) as process:
-        data = process.stdout.read(limit_bytes + 1) if process.stdout is not None else b""
+        data = b""
+        if process.stdout is not None:
+            data = process.stdout.read(limit_bytes + 1)
         if len(data) > limit_bytes:
             process.kill()
             return data
-        return data if process.wait() == 0 else b""
+        if process.wait() != 0:
+            return b""
+        return data
 
 
 def is_optical(path: str) -> bool:
-    """Whether a path is a drive for optical media. That does not need a medium to be in it."""
+    """Whether a path is an optical drive, with or without a medium."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -272,15 +334,15 @@ def eject(path: str) -> None:
 
     if not is_optical(path):
         raise Nothing("not an optical drive")
-    # The way for drives that may be empty; and the kernel lets nobody eject who is not the only one
-    # that has it open.
+    # O_NONBLOCK opens an empty drive, too. The kernel ejects only if no other process has the
+    # drive open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         for attempt in range(EJECT_ATTEMPTS):
             try:
                 fcntl.ioctl(descriptor, CDROM_LOCKDOOR, 0)
             except OSError:
-                pass  # a drive without a lock; if it is locked the next call says so
+                pass  # a drive without a lock; if it is locked, the next call fails
             try:
                 fcntl.ioctl(descriptor, CDROMEJECT)
                 return
@@ -301,28 +363,37 @@ def answer(fields: Sequence[str], data: bytes = b"") -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Do one thing, and answer."""
-    operation, path, limit_bytes, limit_s, may_mount = argv
-    signal.alarm(max(1, int(float(limit_s)) + 2))  # should nobody be left who would kill it
-    optical = "0"
+    operation, path, limit_bytes, limit_s, may_mount = argv[:5]
+    signal.alarm(max(1, int(float(limit_s)) + 2))  # in case the parent is gone and cannot kill it
+    optical = False
     try:
         if operation == "eject":
             eject(path)
             answer(("ejected",))
             return
-        optical = "1" if is_optical(path) else "0"
-        data, how = look(path, int(limit_bytes), may_mount == "1")
-        answer(("found", str(len(data)), optical, how), data)
+        optical = is_optical(path)
+        data, how = look(path, argv[5:], int(limit_bytes), may_mount == "1")
+        answer(("found", str(len(data)), flag(optical), how), data)
     except Nothing as nothing:
-        answer(("nothing", "1" if nothing.again else "0", optical, str(nothing)))
+        answer_nothing(optical, nothing)
     except OSError as error:
-        answer(
-            (
-                "nothing",
-                "1" if error.errno in NO_MEDIUM else "0",
-                optical,
-                error.strerror or str(error),
-            )
+        failure = Nothing(
+            error.strerror or str(error),
+            again=error.errno in NO_MEDIUM,
+            harmless=error.errno == errno.ENOMEDIUM,
         )
+        answer_nothing(optical, failure)
+
+
+def answer_nothing(optical: bool, nothing: Nothing) -> None:
+    """Answer that there is no document."""
+    again, harmless = flag(nothing.again), flag(nothing.harmless)
+    answer(("nothing", again, flag(optical), harmless, str(nothing)))
+
+
+def flag(value: bool) -> str:
+    """A truth value as a field."""
+    return str(int(value))
 
 
 def _run() -> NoReturn:
