@@ -16,6 +16,9 @@ from tests.lib.netns import find_tool
 from tests.lib.scratch import HERE
 
 OLDER = "0.0.9"
+# The last commit with all files of a floor in one folder, such as lightinit/host/accounts.py, which
+# is a folder today.
+FLAT_LAYOUT = "ea5041b95f9a1f3c57f9b0b10cd37e743abdffa5"
 # Where the older version had a module, and a directory, that the newer has no more.
 GONE = ("/usr/lib/lightinit/lightinit/modules/gone.py", "/usr/lib/lightinit/lightinit/gone")
 
@@ -38,7 +41,8 @@ class Built:
 
     Args:
         folder: an empty directory.
-        older: whether it is the older version, with other settings and with files that are gone
+        older: whether it is the older version: the tree of ``FLAT_LAYOUT`` (of this commit where
+            the clone is too shallow to have it), with other settings and with files that are gone
             since.
 
     Attributes:
@@ -50,7 +54,8 @@ class Built:
 
     def __init__(self, folder: Path, older: bool = False) -> None:
         self.source = folder / "source"
-        run(HERE + "/packaging/copy-source", HERE, str(self.source), *([OLDER] if older else []))
+        tree = older_tree(folder / "flat") if older else HERE
+        run(HERE + "/packaging/copy-source", tree, str(self.source), *([OLDER] if older else []))
         if older:
             with (self.source / "etc/lightinit.conf").open("a", encoding="utf-8") as settings:
                 settings.write("# of the older version\n")
@@ -79,6 +84,19 @@ class Built:
             (one,) = folder.glob(pattern)
             found.append(one)
         return found
+
+
+def older_tree(folder: Path) -> str:
+    """The sources of ``FLAT_LAYOUT``, or this tree where its history is not there."""
+    git = ["git", "-c", "safe.directory=*", "-C", HERE]
+    archive = subprocess.run(
+        git + ["archive", FLAT_LAYOUT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    if archive.returncode != 0:
+        return HERE
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", "-", "-C", str(folder)], input=archive.stdout, check=True)
+    return str(folder)
 
 
 def run(*argv: str) -> str:

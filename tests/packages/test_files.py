@@ -122,6 +122,38 @@ def test_the_packages_share_no_file(tmp_path: Path) -> None:
     assert found[0] and found[1] and not found[0] & found[1]
 
 
+def test_installed_over_an_older_tree(tmp_path: Path) -> None:
+    """Code of an older layout goes, and nothing else: neither settings nor a neighbour's files."""
+    older = tmp_path / "usr/lib/lightinit"
+    gone = [
+        older / "lightinit/host/accounts.py",  # is a folder of that name today
+        older / "lightinit/host/__pycache__/accounts.cpython-311.pyc",
+        older / "lightinit/clients/__init__.py",
+        tmp_path / "usr/lib/lightinit-emulator/lightinit/emulator/soundness.py",
+    ]
+    kept = [
+        older / "site.py",
+        tmp_path / "usr/lib/lightinit-other/x.py",
+        tmp_path / "etc/lightinit/conf.d/site.conf",
+    ]
+    for path in gone + kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old\n", encoding="utf-8")
+    (older / "lightinit/link").symlink_to("/nowhere")
+    install(tmp_path)
+    after = set(modes(tmp_path))
+    for path in kept:
+        assert path.read_text(encoding="utf-8") == "old\n"
+        path.unlink()
+    install(tmp_path / "new")
+    extra = after - set(modes(tmp_path / "new"))
+    assert {path for path in extra if path.startswith("/usr/lib/lightinit")} == {
+        "/usr/lib/lightinit/site.py",
+        "/usr/lib/lightinit-other",
+        "/usr/lib/lightinit-other/x.py",
+    }
+
+
 def test_caches_are_left_out(tree: Path, tmp_path: Path) -> None:
     for folder in ("lightinit/__pycache__", "modules/__pycache__", "init/__pycache__"):
         (tree / folder).mkdir(exist_ok=True)

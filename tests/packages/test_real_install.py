@@ -11,7 +11,7 @@ import pytest
 
 from lightinit import __version__
 from tests.lib.chroot import RELEASES, Chroot
-from tests.packages.built import GONE, OLDER, Built, need
+from tests.packages.built import GONE, OLDER, Built, need, unpack
 
 SETTINGS = "/etc/lightinit/lightinit.conf"
 MARKER = "/etc/lightinit/disabled"
@@ -79,6 +79,18 @@ def bytecode(chroot: Chroot) -> List[str]:
     ]
 
 
+def check_no_older_code(chroot: Chroot, built: Tuple[Built, Built], tmp_path: Path) -> None:
+    """The private directory has the files of this version, their bytecode, and nothing else."""
+    wanted = unpack(built[0].debs[0], tmp_path / "unpacked") / "usr/lib/lightinit"
+    files = {str(path)[len(str(tmp_path / "unpacked")) :] for path in wanted.rglob("*")}
+    there = {path for path in chroot.list_all(NOISE) if path.startswith("/usr/lib/lightinit/")}
+    code = {path for path in there if "/__pycache__" not in path}
+    assert code == files
+    for path in bytecode(chroot):
+        folder, _, name = path.rpartition("/__pycache__/")
+        assert "%s/%s.py" % (folder, name.split(".")[0]) in files, path
+
+
 def differences(before: Dict[str, str], after: Dict[str, str]) -> Dict[str, Tuple[str, str]]:
     """The paths that are not as they were."""
     return {
@@ -133,7 +145,9 @@ def test_the_emulator_alone(chroot: Chroot) -> None:
     assert not chroot.has("/usr/bin/lightinit") and not chroot.has("/etc/lightinit")
 
 
-def test_an_upgrade_keeps_the_settings(chroot: Chroot) -> None:
+def test_an_upgrade_keeps_the_settings(
+    chroot: Chroot, built: Tuple[Built, Built], tmp_path: Path
+) -> None:
     chroot.run("dpkg", "-i", deb(OLDER))
     assert chroot.run("lightinit", "--version") == "lightinit %s\n" % OLDER
     edited = chroot.read(SETTINGS) + "[network]\nlease_timeout_s = 77\n"
@@ -150,6 +164,7 @@ def test_an_upgrade_keeps_the_settings(chroot: Chroot) -> None:
     for path in GONE:
         assert not chroot.has(path), path
     assert not [path for path in bytecode(chroot) if "gone" in path]
+    check_no_older_code(chroot, built, tmp_path)
 
 
 def test_removed_it_keeps_what_it_knows(chroot: Chroot) -> None:
@@ -303,7 +318,12 @@ def test_rpm_erased_it_keeps_what_it_knows(chroot: Chroot, with_rpm: Callable[..
     assert not chroot.has("/run/lightinit") and not chroot.has("/usr/lib/lightinit")
 
 
-def test_rpm_upgrade(chroot: Chroot, with_rpm: Callable[..., str]) -> None:
+def test_rpm_upgrade(
+    chroot: Chroot,
+    with_rpm: Callable[..., str],
+    built: Tuple[Built, Built],
+    tmp_path: Path,
+) -> None:
     with_rpm("-i", rpm(OLDER))
     edited = chroot.read(SETTINGS) + "# edited\n"
     chroot.write(SETTINGS, edited)
@@ -316,6 +336,7 @@ def test_rpm_upgrade(chroot: Chroot, with_rpm: Callable[..., str]) -> None:
     for path in GONE:
         assert not chroot.has(path), path
     assert bytecode(chroot) and not [path for path in bytecode(chroot) if "gone" in path]
+    check_no_older_code(chroot, built, tmp_path)
 
 
 def test_rpm_goes_by_the_presets(chroot: Chroot, with_rpm: Callable[..., str]) -> None:
