@@ -34,7 +34,7 @@ class Lease:
     """One DHCP lease as its client wrote it down.
 
     Attributes:
-        client: which client wrote it: networkd, networkmanager, dhclient, dhcpcd or udhcpc.
+        client: the client that wrote it, by its name in the table ``formats/dhcp/clients.py``.
         address: the leased IPv4 address, "" when the file does not say.
         interface: the interface's name, None when neither the file nor its name says.
         wireserver: the address in option 245, None when it was not handed out.

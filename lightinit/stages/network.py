@@ -13,6 +13,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.dhcp.clients import read_leases
+from lightinit.host.dhcp.clients import known_clients
 from lightinit.host.dhcp.lease_files import LeaseFile, lease_files, lease_folders
 from lightinit.host.dhcp.networkmanager import nmcli_leases
 from lightinit.host.network import interfaces as host_network
@@ -404,9 +405,8 @@ class _Search:
             return None
         passed_over = "; ".join("%s: %s" % item for item in self._passed_over.items())
         warning = (
-            "no usable lease of systemd-networkd, NetworkManager, dhclient, dhcpcd or udhcpc was"
-            " found (%s): the well-known WireServer address %s is used"
-            % (passed_over or "no lease file is there", WIRESERVER)
+            "no usable lease of %s was found (%s): the well-known WireServer address %s is used"
+            % (known_clients(), passed_over or "no lease file is there", WIRESERVER)
         )
         return Network(
             WIRESERVER,

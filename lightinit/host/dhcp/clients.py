@@ -18,3 +18,9 @@ CLIENTS: Tuple[DhcpClient, ...] = (
     dhcpcd.CLIENT,
     udhcpc.CLIENT,
 )
+
+
+def known_clients() -> str:
+    """The titles of all clients, for a message: ``a, b or c``."""
+    titles = [client.title for client in CLIENTS]
+    return "%s or %s" % (", ".join(titles[:-1]), titles[-1])

@@ -9,7 +9,7 @@ from typing import List, Set
 import pytest
 
 from lightinit.formats.dhcp.clients import READERS
-from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.dhcp.clients import CLIENTS, known_clients
 from tests.lib.imports import imports_of
 from tests.lib.scratch import HERE
 
@@ -57,6 +57,10 @@ def test_each_client_has_lease_files_and_processes_that_are_no_others() -> None:
     assert all(client.places and client.processes for client in CLIENTS)
     assert len(set(patterns)) == len(patterns) and len(set(processes)) == len(processes)
     assert all(len(comm) <= 15 for comm in processes), "the kernel cuts them"
+
+
+def test_a_message_names_all_clients() -> None:
+    assert known_clients() == "systemd-networkd, NetworkManager, dhclient, dhcpcd or udhcpc"
 
 
 def test_an_import_of_another_client_is_seen(tmp_path: object) -> None:
