@@ -34,9 +34,8 @@ Next, without rebooting, since a boot would provision this machine again:
 )
 NEXT_USERS = (
     """
-Next, without rebooting, since a boot would provision this machine again. The accounts are gone: \
-this may be your last
-session on it, and sudo works no more in it.
+Next, without rebooting, since a boot would provision this machine again. The accounts are gone,
+so this may be your last session, and sudo no longer works in it:
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
 """
@@ -108,14 +107,16 @@ def generalize(
             say(printable("  " + line))
         say("mend that, then run it again: it does what is left")
         return EXIT_FAILED
-    say(
-        NEXT_SCRATCH
-        if not system.live
-        else NEXT_USERS
-        if any(each.step is clean.USERS for each in plan)
-        else NEXT
-    )
+    say(_next_steps(system, plan))
     return EXIT_OK
+
+
+def _next_steps(system: System, plan: List[Planned]) -> str:
+    if not system.live:
+        return NEXT_SCRATCH
+    if any(each.step is clean.USERS for each in plan):
+        return NEXT_USERS
+    return NEXT
 
 
 def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:

@@ -57,22 +57,12 @@ def look_up(data: Any, path: str) -> Any:
         elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
             data = data[int(part)]
         else:
-            known = (
-                list(data)
-                if isinstance(data, dict)
-                else [str(n) for n in range(len(data))]
-                if isinstance(data, list)
-                else []
-            )
-            close = nearest(part, known)
             raise RefusedError(
                 "no such path",
                 path=path,
                 at=".".join(here) or "the top",
                 lacks=part,
-                hint="did you mean %s?" % close
-                if close
-                else "there is: %s" % (" ".join(known[:40]) or "nothing below"),
+                hint=_hint(part, _keys(data)),
             )
         here.append(part)
     return data
@@ -81,3 +71,18 @@ def look_up(data: Any, path: str) -> Any:
 def render(data: Any) -> str:
     """A text as it is; anything else as JSON."""
     return data if isinstance(data, str) else json.dumps(data, indent=1, sort_keys=True)
+
+
+def _keys(data: Any) -> List[str]:
+    if isinstance(data, dict):
+        return list(data)
+    if isinstance(data, list):
+        return [str(index) for index in range(len(data))]
+    return []
+
+
+def _hint(part: str, known: List[str]) -> str:
+    close = nearest(part, known)
+    if close:
+        return "did you mean %s?" % close
+    return "there is: %s" % (" ".join(known[:40]) or "nothing below")

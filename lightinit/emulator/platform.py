@@ -20,8 +20,14 @@ from lightinit.emulator.services.imds import Imds
 from lightinit.emulator.services.machine import Machine
 from lightinit.emulator.services.reprovision import Ovf, Pool, give_owner
 from lightinit.emulator.services.wireserver import WireServer
-from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, Step, delivery_of, edits_document
-from lightinit.emulator.wire.messages import Answer, Body, Request, json_answer, make_answer
+from lightinit.emulator.wire.faults import (
+    ENDPOINTS,
+    FOREVER,
+    FaultStep,
+    delivery_of,
+    edits_document,
+)
+from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
 from lightinit.emulator.wire.request_log import RequestLog
 from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.server import NEVER_S, Server
@@ -276,10 +282,10 @@ class Platform:
         with self._log.changed:
             return bool(self._log.changed.wait_for(lambda: predicate(self), timeout_s))
 
-    def _make_player(self, role: Role) -> Callable[[Request], Tuple[Answer, Optional[Step]]]:
+    def _make_player(self, role: Role) -> Callable[[Request], Tuple[Reply, Optional[FaultStep]]]:
         return lambda request: self._play(role, request)
 
-    def _play(self, role: Role, request: Request) -> Tuple[Answer, Optional[Step]]:
+    def _play(self, role: Role, request: Request) -> Tuple[Reply, Optional[FaultStep]]:
         """Decide a request's answer and the step that is played on it."""
         detour = find_detour(request, role.well_known)
         if detour:
@@ -301,12 +307,12 @@ class Platform:
             return answer, None
         return answer, step
 
-    def _answer(self, role: Role, request: Request, step: Step) -> Answer:
+    def _answer(self, role: Role, request: Request, step: FaultStep) -> Reply:
         answer = role.answer(request, step)
         self._pool.notice()
         return answer
 
-    def _replace(self, step: Step) -> Optional[Answer]:
+    def _replace(self, step: FaultStep) -> Optional[Reply]:
         """Return the answer that a step puts in the place of the good one, None when it leaves that
         one.
         """
@@ -318,7 +324,7 @@ class Platform:
         if "retry_after_date_s" in step:
             headers["Retry-After"] = _format_http_date(time.time() + step["retry_after_date_s"])
         if "redirect" in step:
-            return Answer(302, {"Location": self._fill(step["redirect"])}, Body(((b"", 1),)))
+            return Reply(302, {"Location": self._fill(step["redirect"])}, Body(((b"", 1),)))
         if not {"status", "body", "body_base64"} & set(step):
             return None
         text = self._fill(step.get("body", ""))
@@ -326,7 +332,7 @@ class Platform:
         own = step.get("headers", {})
         if body and "content-type" not in {name.lower() for name in own}:
             headers["Content-Type"] = "text/plain; charset=utf-8"
-        return Answer(step.get("status", 200), dict(headers, **own), Body(((body, 1),)))
+        return Reply(step.get("status", 200), dict(headers, **own), Body(((body, 1),)))
 
     def _fill(self, text: str) -> str:
         return text.replace("{imds}", self.imds).replace("{wireserver}", self.wireserver)

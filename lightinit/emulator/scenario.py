@@ -15,7 +15,7 @@ from lightinit.emulator.errors import ScenarioError
 from lightinit.emulator.services.machine import read_data
 from lightinit.emulator.services.paths import has_path, list_paths, merge
 from lightinit.emulator.services.reprovision import find_assign_problems
-from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, KEYS, Step, find_conflicts
+from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, KEYS, FaultStep, find_conflicts
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 FILE_BYTES = 1 << 20
@@ -50,7 +50,7 @@ class Scenario(NamedTuple):
     name: str
     description: str
     expect: Dict[str, Any]
-    steps: Dict[str, List[Step]]
+    steps: Dict[str, List[FaultStep]]
     api_versions: Optional[List[str]]
     wireserver_versions: Optional[List[str]]
     instance: Dict[str, Any]
@@ -87,7 +87,7 @@ def _check_step(step: Any, endpoint: str, where: str) -> List[str]:
     return found or ["%s %s" % (where, text) for text in find_conflicts(step, endpoint)]
 
 
-def _check_paths(step: Step, endpoint: str, where: str, document: Any) -> List[str]:
+def _check_paths(step: FaultStep, endpoint: str, where: str, document: Any) -> List[str]:
     """Check that what a valid step omits is there: a typing error would make the fault none."""
     found = []
     for path in step.get("omit", ()):

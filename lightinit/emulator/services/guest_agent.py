@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from lightinit.emulator.documents.configs import CONFIGS, Names
 from lightinit.emulator.documents.goal_state import VERSION
 from lightinit.emulator.services.machine import Machine
-from lightinit.emulator.wire.messages import Answer, Request, has_xml_type, make_answer, refuse
+from lightinit.emulator.wire.messages import Reply, Request, has_xml_type, make_answer, refuse
 
 XML = "text/xml; charset=utf-8"
 TELEMETRY_BYTES = 65536
@@ -25,8 +25,8 @@ _MACHINE = ("/machine", "/machine/")
 
 def answer_guest_agent(
     request: Request, machine: Machine, versions: Sequence[str]
-) -> Optional[Answer]:
-    """Answer a request that no provisioning needs.
+) -> Optional[Reply]:
+    """Reply a request that no provisioning needs.
 
     Args:
         request: what was asked.
@@ -48,13 +48,13 @@ def answer_guest_agent(
     return None
 
 
-def _take(name: str, request: Request) -> Optional[Answer]:
+def _take(name: str, request: Request) -> Optional[Reply]:
     return (
         None if request.method == "POST" else refuse(405, "%s takes POST only" % name, Allow="POST")
     )
 
 
-def _need_version(request: Request, versions: Sequence[str]) -> Optional[Answer]:
+def _need_version(request: Request, versions: Sequence[str]) -> Optional[Reply]:
     version = request.headers.get("x-ms-version")
     if version is None:
         return refuse(400, "the header x-ms-version is missing")
@@ -63,7 +63,7 @@ def _need_version(request: Request, versions: Sequence[str]) -> Optional[Answer]
     return None
 
 
-def _give_config(request: Request, machine: Machine) -> Answer:
+def _give_config(request: Request, machine: Machine) -> Reply:
     with machine.lock:
         compute = machine.document.get("compute")
         name = str(compute.get("name", "")) if isinstance(compute, dict) else ""
@@ -83,7 +83,7 @@ def _give_config(request: Request, machine: Machine) -> Answer:
     return make_answer(200, form(names), XML)
 
 
-def _judge_telemetry(request: Request) -> Answer:
+def _judge_telemetry(request: Request) -> Reply:
     if not request.headers.get("x-ms-agent-name"):
         return refuse(400, "the header x-ms-agent-name is missing")
     if not has_xml_type(request):
@@ -109,7 +109,7 @@ def _judge_telemetry(request: Request) -> Answer:
     return make_answer(200, b"", "")
 
 
-def _judge_observations(request: Request) -> Answer:
+def _judge_observations(request: Request) -> Reply:
     try:
         said = json.loads(request.body.decode("utf-8"))
     except ValueError as error:

@@ -14,8 +14,8 @@ from typing import Optional
 
 from lightinit.emulator.documents.goal_state import name_config
 from lightinit.emulator.services.machine import Machine
-from lightinit.emulator.wire.faults import Step
-from lightinit.emulator.wire.messages import Answer, Request, json_answer, make_answer, refuse
+from lightinit.emulator.wire.faults import FaultStep
+from lightinit.emulator.wire.messages import Reply, Request, json_answer, make_answer, refuse
 
 VERSIONS = ("2015-09-01",)
 _METHODS = {"/versions": "GET", "/health": "GET", "/vmSettings": "GET", "/status": "PUT"}
@@ -39,8 +39,8 @@ class HostPlugin:
         """Return "": no sequence of faults is played here."""
         return ""
 
-    def answer(self, request: Request, step: Step) -> Answer:
-        """Answer a request.
+    def answer(self, request: Request, step: FaultStep) -> Reply:
+        """Reply a request.
 
         Args:
             request: what was asked.
@@ -63,7 +63,7 @@ class HostPlugin:
             return make_answer(404, b"vmSettings is not supported\n", "text/plain; charset=utf-8")
         return self._take_status(request)
 
-    def _refuse_stranger(self, request: Request) -> Optional[Answer]:
+    def _refuse_stranger(self, request: Request) -> Optional[Reply]:
         """Refuse what another VM, or this VM in an earlier deployment, asks; None for this VM's
         own.
         """
@@ -84,7 +84,7 @@ class HostPlugin:
         return None
 
     @staticmethod
-    def _take_status(request: Request) -> Answer:
+    def _take_status(request: Request) -> Reply:
         try:
             said = json.loads(request.body.decode("utf-8"))
         except ValueError as error:

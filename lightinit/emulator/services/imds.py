@@ -16,8 +16,8 @@ from typing import Any, List, Optional, Sequence
 from lightinit.emulator.documents.store import HUGE_BYTES, dress
 from lightinit.emulator.services.machine import Machine, read_data
 from lightinit.emulator.services.paths import remove_path, set_path
-from lightinit.emulator.wire.faults import Step, variants_of
-from lightinit.emulator.wire.messages import Answer, Body, Request, json_answer, make_answer
+from lightinit.emulator.wire.faults import FaultStep, variants_of
+from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -30,7 +30,7 @@ _BAD_VERSION = (
 )
 
 
-def _refuse(status: int, reason: str, **headers: str) -> Answer:
+def _refuse(status: int, reason: str, **headers: str) -> Reply:
     return json_answer(status, {"error": reason}, reason, **headers)
 
 
@@ -88,8 +88,8 @@ class Imds:
             return "reprovisiondata"
         return "imds" if (request.path + "/").startswith("/metadata/") else ""
 
-    def answer(self, request: Request, step: Step) -> Answer:
-        """Answer a request.
+    def answer(self, request: Request, step: FaultStep) -> Reply:
+        """Reply a request.
 
         Args:
             request: what was asked.
@@ -117,7 +117,7 @@ class Imds:
             data = self._machine.reprovision_data
             if data is None:
                 return _refuse(404, "Not found. This VM has no reprovision data")
-            return Answer(200, {"Content-Type": XML}, dress(data, variants_of(step)))
+            return Reply(200, {"Content-Type": XML}, dress(data, variants_of(step)))
         extended = request.parameter("extended").lower() == "true"
         if extended and "omit" in step:
             return _refuse(500, "Service error. The extended document is not complete yet")
@@ -125,7 +125,7 @@ class Imds:
             words[2:], request.parameter("format") or "json", version, extended, step
         )
 
-    def build_document(self, version: str, extended: bool, step: Step) -> Any:
+    def build_document(self, version: str, extended: bool, step: FaultStep) -> Any:
         """Return the document as an api-version has it.
 
         Args:
@@ -144,8 +144,8 @@ class Imds:
         return document
 
     def _instance(
-        self, words: Sequence[str], form: str, version: str, extended: bool, step: Step
-    ) -> Answer:
+        self, words: Sequence[str], form: str, version: str, extended: bool, step: FaultStep
+    ) -> Reply:
         node = self.build_document(version, extended, step)
         for word in words:
             if isinstance(node, dict) and word in node:
@@ -164,4 +164,4 @@ class Imds:
             return _refuse(400, "Bad request. format must be json or text")
         if is_leaf:
             return _refuse(400, "Bad request. A leaf needs format=text")
-        return Answer(200, {"Content-Type": JSON}, _encode(node, variants_of(step)))
+        return Reply(200, {"Content-Type": JSON}, _encode(node, variants_of(step)))

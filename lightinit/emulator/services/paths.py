@@ -7,7 +7,7 @@ Knows nothing of what the data means.
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterable, Iterator, List, Tuple
 
 
 def _children(node: Any, word: str) -> Iterator[Tuple[Any, Any]]:
@@ -15,8 +15,8 @@ def _children(node: Any, word: str) -> Iterator[Tuple[Any, Any]]:
     if isinstance(node, dict):
         yield node, word
     elif isinstance(node, list):
-        for index in range(len(node)) if word == "*" else [int(word)] if word.isdecimal() else []:
-            if index < len(node):
+        for index in range(len(node)):
+            if word in ("*", str(index)):
                 yield node, index
 
 
@@ -62,13 +62,11 @@ def set_path(document: Any, path: str, value: Any) -> None:
 
 def list_paths(node: Any, prefix: str = "") -> List[str]:
     """Return every path in the document, containers included, in the document's order."""
-    pairs = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
+    pairs: Iterable[Tuple[Any, Any]] = ()
+    if isinstance(node, dict):
+        pairs = node.items()
+    elif isinstance(node, list):
+        pairs = enumerate(node)
     found: List[str] = []
     for key, value in pairs:
         path = "%s.%s" % (prefix, key) if prefix else str(key)

@@ -24,8 +24,8 @@ from lightinit.emulator.documents.health_report import is_progress, judge_report
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.services.guest_agent import answer_guest_agent
 from lightinit.emulator.services.machine import Machine
-from lightinit.emulator.wire.faults import Step, variants_of
-from lightinit.emulator.wire.messages import Answer, Request, has_xml_type, make_answer
+from lightinit.emulator.wire.faults import FaultStep, variants_of
+from lightinit.emulator.wire.messages import Reply, Request, has_xml_type, make_answer
 from lightinit.emulator.wire.messages import refuse as _refuse
 
 XML = "text/xml; charset=utf-8"
@@ -72,8 +72,8 @@ class WireServer:
             return comp
         return "versions" if request.path == "/" and comp == "versions" else ""
 
-    def answer(self, request: Request, step: Step) -> Answer:
-        """Answer a request.
+    def answer(self, request: Request, step: FaultStep) -> Reply:
+        """Reply a request.
 
         Args:
             request: what was asked.
@@ -111,7 +111,7 @@ class WireServer:
             else self._certificate_file(request, step)
         )
 
-    def _goal_state(self, step: Step) -> Answer:
+    def _goal_state(self, step: FaultStep) -> Reply:
         machine = self._machine
         with machine.lock:
             text = format_goal_state(
@@ -120,9 +120,9 @@ class WireServer:
             machine.advance(step.get("advance_incarnation", 0))
         if "omit" in step or "set" in step:
             text = edit_goal_state(text, step.get("omit", ()), step.get("set", {}))
-        return Answer(200, {"Content-Type": XML}, encode_goal_state(text, variants_of(step)))
+        return Reply(200, {"Content-Type": XML}, encode_goal_state(text, variants_of(step)))
 
-    def _certificate_file(self, request: Request, step: Step) -> Answer:
+    def _certificate_file(self, request: Request, step: FaultStep) -> Reply:
         machine = self._machine
         with machine.lock:
             current, path = (
@@ -159,9 +159,9 @@ class WireServer:
             )
         except EmulatorError as error:
             return _refuse(400, "nothing can be encrypted to the transport certificate: %s" % error)
-        return Answer(200, {"Content-Type": XML}, body)
+        return Reply(200, {"Content-Type": XML}, body)
 
-    def _health(self, request: Request, step: Step) -> Answer:
+    def _health(self, request: Request, step: FaultStep) -> Reply:
         agent = request.headers.get("x-ms-agent-name", "")
         if not agent:
             return _refuse(400, "the header x-ms-agent-name is missing")

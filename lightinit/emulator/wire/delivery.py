@@ -10,15 +10,15 @@ import threading
 import time
 from typing import Iterator, Optional
 
-from lightinit.emulator.wire.faults import Step, delivery_of
-from lightinit.emulator.wire.messages import BODILESS, Answer, Body, format_head, make_answer
+from lightinit.emulator.wire.faults import FaultStep, delivery_of
+from lightinit.emulator.wire.messages import BODILESS, Body, Reply, format_head, make_answer
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s
 _BLOCK = b"<x>" + b"lightinit " * 1638 + b"</x>\n"
 _SEND_TIMEOUT_S = 30.0
 
 
-def status_sent(answer: Answer, step: Optional[Step]) -> Optional[int]:
+def status_sent(answer: Reply, step: Optional[FaultStep]) -> Optional[int]:
     """Return the status that the client gets to see, None when it gets none."""
     delivery = delivery_of(step or {})
     if delivery == "endless_mb":
@@ -36,7 +36,7 @@ def _cut(body: Body, length: int) -> Iterator[bytes]:
             length -= len(block)
 
 
-def _send_whole(sock: socket.socket, answer: Answer, method: str, keep_alive: bool) -> None:
+def _send_whole(sock: socket.socket, answer: Reply, method: str, keep_alive: bool) -> None:
     """Send an answer; one write unless it is too big for one."""
     head = format_head(answer, keep_alive)
     if method == "HEAD" or answer.status in BODILESS:
@@ -82,8 +82,8 @@ def _send_dripping(
 
 def deliver(
     sock: socket.socket,
-    answer: Answer,
-    step: Step,
+    answer: Reply,
+    step: FaultStep,
     method: str,
     keep_alive: bool,
     closing: threading.Event,

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-Step = Dict[str, Any]
+FaultStep = Dict[str, Any]
 
 ENDPOINTS = (
     "goalstate",
@@ -230,7 +230,7 @@ DELIVERIES = tuple(name for name, key in KEYS.items() if key.group == "delivery"
 MUTE = ("hang_s", "reset", "close", "endless_mb")  # deliveries that never send the answer itself
 
 
-def delivery_of(step: Step) -> str:
+def delivery_of(step: FaultStep) -> str:
     """Return which key says how the answer is delivered, "" for an ordinary delivery."""
     for name in DELIVERIES:
         if name in step:
@@ -238,20 +238,20 @@ def delivery_of(step: Step) -> str:
     return ""
 
 
-def edits_document(step: Step) -> bool:
+def edits_document(step: FaultStep) -> bool:
     """Tell whether the step alters the good document, so that only a request that gets one uses it
     up.
     """
     return any(KEYS[name].group == "edit" for name in step)
 
 
-def variants_of(step: Step) -> Tuple[str, ...]:
+def variants_of(step: FaultStep) -> Tuple[str, ...]:
     """Return the names of the document forms that the step asks for."""
     value = step.get("variant", ())
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def find_conflicts(step: Step, endpoint: str) -> List[str]:
+def find_conflicts(step: FaultStep, endpoint: str) -> List[str]:
     """Return one sentence for each pair of keys in a step that cannot stand together.
 
     Args:

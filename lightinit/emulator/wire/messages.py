@@ -92,7 +92,7 @@ class Body(NamedTuple):
         return b"".join(block * times for block, times in self.blocks)
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What is to be sent. ``refusal`` says why the request was refused, "" when it was not."""
 
     status: int
@@ -103,7 +103,7 @@ class Answer(NamedTuple):
 
 def make_answer(
     status: int, data: bytes, content_type: str, refusal: str = "", **headers: str
-) -> Answer:
+) -> Reply:
     """Make an answer of one block.
 
     Args:
@@ -115,10 +115,10 @@ def make_answer(
     """
     fields = {"Content-Type": content_type} if content_type else {}
     fields.update((name.replace("_", "-"), value) for name, value in headers.items())
-    return Answer(status, fields, Body(((data, 1),)), refusal)
+    return Reply(status, fields, Body(((data, 1),)), refusal)
 
 
-def refuse(status: int, reason: str, **headers: str) -> Answer:
+def refuse(status: int, reason: str, **headers: str) -> Reply:
     """Make an answer that says in plain text why a request is refused.
 
     Args:
@@ -140,13 +140,13 @@ def has_xml_type(request: Request) -> bool:
     return kind[0] == "text/xml" and "charset=utf-8" in kind[1:]
 
 
-def json_answer(status: int, value: Any, refusal: str = "", **headers: str) -> Answer:
+def json_answer(status: int, value: Any, refusal: str = "", **headers: str) -> Reply:
     """Make an answer whose body is JSON; the arguments are those of :func:`make_answer`."""
     data = json.dumps(value, ensure_ascii=False).encode("utf-8")
     return make_answer(status, data, "application/json; charset=utf-8", refusal, **headers)
 
 
-def format_head(answer: Answer, keep_alive: bool, with_length: bool = True) -> bytes:
+def format_head(answer: Reply, keep_alive: bool, with_length: bool = True) -> bytes:
     """Return the status line and the headers of an answer, ready to be sent.
 
     Args:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any, Dict, List, Optional
 
-from lightinit.emulator.wire.faults import Step
+from lightinit.emulator.wire.faults import FaultStep
 from lightinit.emulator.wire.messages import Request
 
 BODY_CHARACTERS = 8192
@@ -33,7 +33,7 @@ class RequestLog:
         self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
 
     def begin(
-        self, server: str, request: Request, step: Optional[Step], refusal: str
+        self, server: str, request: Request, step: Optional[FaultStep], refusal: str
     ) -> Dict[str, Any]:
         """Record a request whose answer is decided but not sent; memory keeps the first 10000 of
         them.
@@ -60,7 +60,7 @@ class RequestLog:
             "body": request.body[:BODY_CHARACTERS].decode("utf-8", "replace"),
             "status": None,
             "fault": dict(step) if step else None,
-            "verdict": "refused" if refusal else "faulted" if step else "answered",
+            "verdict": _verdict(refusal, step),
             "reason": refusal,
             "duration_s": None,
         }
@@ -117,3 +117,11 @@ class RequestLog:
         with self.changed:
             if self._file is not None:
                 self._file.close()
+
+
+def _verdict(refusal: str, step: Any) -> str:
+    if refusal:
+        return "refused"
+    if step:
+        return "faulted"
+    return "answered"

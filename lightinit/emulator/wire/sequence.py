@@ -11,7 +11,7 @@ import time
 from typing import Callable, Optional
 from typing import Sequence as Steps
 
-from lightinit.emulator.wire.faults import FOREVER, Step
+from lightinit.emulator.wire.faults import FOREVER, FaultStep
 
 
 class Sequence:
@@ -22,14 +22,16 @@ class Sequence:
         clock: seconds that never go back; used by ``throttle_s`` only.
     """
 
-    def __init__(self, steps: Steps[Step], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, steps: Steps[FaultStep], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._steps = list(steps)
         self._clock = clock
         self._lock = threading.Lock()
         self._taken = 0
         self._last_s: Optional[float] = None
 
-    def take(self) -> Optional[Step]:
+    def take(self) -> Optional[FaultStep]:
         """Use up one turn and return its step; None means the good answer.
 
         A ``throttle_s`` step comes back with ``status`` 429 when the request before this one,
@@ -50,7 +52,7 @@ class Sequence:
         with self._lock:
             self._taken = max(0, self._taken - 1)
 
-    def _step_at(self, turn: int) -> Optional[Step]:
+    def _step_at(self, turn: int) -> Optional[FaultStep]:
         for step in self._steps:
             repeat = step.get("repeat", 1)
             if repeat == FOREVER or turn < repeat:

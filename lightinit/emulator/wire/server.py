@@ -13,10 +13,10 @@ from typing import Callable, List, Optional, Set, Tuple
 
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.wire.delivery import deliver, status_sent
-from lightinit.emulator.wire.faults import Step, delivery_of
+from lightinit.emulator.wire.faults import FaultStep, delivery_of
 from lightinit.emulator.wire.messages import (
-    Answer,
     BadMessage,
+    Reply,
     Request,
     body_length,
     make_answer,
@@ -32,7 +32,7 @@ IDLE_S = 60.0
 GRACE_S = 0.05
 NEVER_S = float("inf")
 
-Player = Callable[[Request], Tuple[Answer, Optional[Step]]]
+Player = Callable[[Request], Tuple[Reply, Optional[FaultStep]]]
 
 
 class Server:
@@ -167,7 +167,7 @@ class Server:
             sock.close()
 
     def _respond(self, sock: socket.socket, request: Request) -> bool:
-        """Answer one request; return whether the connection is good for another."""
+        """Reply one request; return whether the connection is good for another."""
         self._log.arrive()
         try:
             return self._exchange(sock, request)
@@ -195,7 +195,7 @@ class Server:
                 self._log.finish(record, status, time.monotonic() - started_s)
 
     def _reject(self, sock: socket.socket, connection: "_Connection", error: BadMessage) -> None:
-        """Answer what is no HTTP request, and record as much of it as was understood."""
+        """Reply what is no HTTP request, and record as much of it as was understood."""
         answer = make_answer(
             error.status,
             (error.reason + "\n").encode("utf-8"),
