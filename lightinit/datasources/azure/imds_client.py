@@ -1,7 +1,7 @@
 """The Instance Metadata Service: its api-version, when it is ready, when its document is complete.
 
 It knows no Instance and decides nothing about the VM; what the document's fields mean is for
-:mod:`lightinit.formats.azure.imds`.
+:mod:`lightinit.formats.azure.imds_instance`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from lightinit import retry
 from lightinit.datasources.azure import answers
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.formats.azure import imds as document_format
+from lightinit.formats.azure.imds_instance import missing_parts, pool_type
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import Answer, HttpTransport
 
@@ -154,7 +155,7 @@ class ImdsClient:
                 return ""
             if answer.status != 200:
                 answers.refuse(answer, "imds", url, PASSING, _hint(answer.status))
-            return document_format.pool_type(document_format.parse(answer.body))
+            return pool_type(document_format.parse(answer.body))
 
         try:
             return (
@@ -215,9 +216,7 @@ class ImdsClient:
         document = document_format.parse(answer.body, warnings=warnings)
         # Checks the types of all needed fields as well, so that what is malformed is asked for
         # anew.
-        missing = document_format.missing_parts(
-            document, os_profile=self._version >= OS_PROFILE_SINCE
-        )
+        missing = missing_parts(document, os_profile=self._version >= OS_PROFILE_SINCE)
         return Fetched(document, self._version, missing, tuple(warnings))
 
     def _ask(self, path: str, form: str, remaining_s: float) -> Answer:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from lightinit.formats.azure.imds import Document, instance_from_document, ssh_keys
+from lightinit.formats.azure.imds import Document
+from lightinit.formats.azure.imds_instance import instance_from_document, ssh_keys
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.formats.ssh.public_keys import read_given
 from lightinit.model import Certificate, Instance, SshKey, User
@@ -33,7 +34,7 @@ def join(
             still tell of the pool.
 
     Raises:
-        MalformedError: as :func:`lightinit.formats.azure.imds.instance_from_document`.
+        MalformedError: as :func:`lightinit.formats.azure.imds_instance.instance_from_document`.
     """
     if document is None:
         instance = Instance(instance_id, platform="azure")

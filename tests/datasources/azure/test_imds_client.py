@@ -160,7 +160,7 @@ def test_odd_values_are_told() -> None:
     body = json.dumps(COMPLETE).encode().replace(b'"name": "vm"', b'"name": "vm", "load": NaN')
     fetched = client(FakeTransport(ok(body)), ScriptedClock()).fetch_document()
     assert fetched.warnings == (
-        "imds field compute.load has an impossible number, which is passed over",
+        "imds field compute.load has an impossible number, which is ignored",
     )
 
 
