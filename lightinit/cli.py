@@ -177,6 +177,7 @@ def _stop(number: int, frame: Any) -> None:
 def _report_bug(context: Any, error: Exception) -> None:
     from lightinit import boot
     from lightinit.pipeline import Step
+    from lightinit.result import finish
 
     told = ProvisioningError(
         "unexpected error",
@@ -195,7 +196,7 @@ def _report_bug(context: Any, error: Exception) -> None:
     except Exception as second:
         LOG.critical("and it could not be reported: %s", second, exc_info=True)
     try:
-        boot.finish(context, ran=True)
+        finish(context, ran=True)
     except Exception as second:
         LOG.critical("and it could not be kept: %s", second, exc_info=True)
 

@@ -37,7 +37,7 @@ class Mark:
     warnings: Tuple[str, ...] = ()
 
 
-class Semaphores:
+class Marks:
     """The marks that count for one instance in one boot.
 
     Args:

@@ -57,25 +57,29 @@ class Lease:
 
 @dataclass(frozen=True)
 class Network:
-    """What the local stage found: the primary interface and where the WireServer is.
+    """What the local stage found: the primary interface, and where the platform's server is.
 
     Attributes:
-        wireserver: address of the WireServer, without a port.
-        interface: name of the primary interface, "" when it could not be told.
-        address: its IPv4 address, "" when it could not be told.
-        client: the DHCP client whose lease was read, "" when there was none.
+        server: address of the platform's server, without a port; "" if the platform has none.
+        interface: name of the primary interface, "" if unknown or not needed.
+        address: its IPv4 address, "" likewise.
+        client: the DHCP client whose lease was read, "" if there was none.
         source: the lease's file, or how else the network was found.
-        option_245: whether the lease carried option 245, which only Azure hands out.
+        server_from_lease: whether the lease named the server, and not the well-known address.
         warnings: what an operator should know about it.
     """
 
-    wireserver: str
+    server: str = ""
     interface: str = ""
     address: str = ""
     client: str = ""
     source: str = ""
-    option_245: bool = False
+    server_from_lease: bool = False
     warnings: Tuple[str, ...] = ()
+
+
+# Field of Network -> its key in network.json, which is as old as the first datasource.
+NETWORK_KEYS = {"server": "wireserver", "server_from_lease": "option_245"}
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Instance:
     """Everything that the platform said about this VM, from all its sources.
 
     Attributes:
-        id: the instance id that semaphores hang on.
+        id: the instance id that marks belong to.
         platform: the datasource's name, such as ``azure``.
         hostnames: the names that the platform wishes, best first; not yet validated.
         admin: the admin account, None when the platform names none.

@@ -12,9 +12,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
+from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.system import System
-from lightinit.marks import Semaphores
+from lightinit.marks import Marks
 from lightinit.model import Frequency, Instance, Network, Outcome
 from lightinit.settings import Settings
 from lightinit.state import ECHOES, State, StatusFile, Timeline
@@ -83,10 +84,9 @@ class Context:
     """What a stage works on. The local stage fills in what comes after ``steps``.
 
     Attributes:
-        platform_known: whether DMI (or the settings) says that this is the datasource's platform;
-            None when DMI says nothing.
-        begun: what the datasource has begun before there was a network.
-        datasource: made once there is a network.
+        datasource: made first of all.
+        platform_known: whether this is the datasource's platform; None while that is unknown.
+        network: None until one is found. Where the datasource needs none, an empty one.
         whole: whether this run walks all stages, so that the platform hears its end.
     """
 
@@ -96,14 +96,12 @@ class Context:
     boot_id: str
     status: StatusFile
     steps: List[Step] = field(default_factory=list)
+    datasource: Optional[Datasource] = None
     platform_known: Optional[bool] = None
     instance_id: str = ""
-    vm_id: str = ""
     state: Optional[State] = None
-    semaphores: Optional[Semaphores] = None
+    marks: Optional[Marks] = None
     network: Optional[Network] = None
-    begun: Any = None
-    datasource: Any = None
     whole: bool = False
     instance: Optional[Instance] = None
     reported: str = ""
@@ -112,7 +110,7 @@ class Context:
         """Let state and marks be those of ``instance_id``."""
         self.instance_id = instance_id
         self.state = State(self.system, instance_id)
-        self.semaphores = Semaphores(self.system, self.state.folder, self.boot_id)
+        self.marks = Marks(self.system, self.state.folder, self.boot_id)
 
     @property
     def first_failure(self) -> Optional[Step]:
@@ -150,7 +148,7 @@ def run_step(
     Returns:
         The step; its failure is in it, not raised.
     """
-    marks, key = context.semaphores, "%s.%s" % (kind, name)
+    marks, key = context.marks, "%s.%s" % (kind, name)
     mark = None if force or marks is None else marks.find(key, frequency)
     if mark is not None:
         step = Step(
@@ -188,12 +186,10 @@ def run_step(
 def _leave_mark(
     context: Context, step: Step, key: str, frequency: Frequency, outcome: Outcome
 ) -> None:
-    if context.semaphores is None:  # the local stage brings the marks with it
+    if context.marks is None:  # the local stage brings the marks with it
         return
     try:
-        context.semaphores.write(
-            key, frequency, step.duration_s, outcome, context.system.clock.time()
-        )
+        context.marks.write(key, frequency, step.duration_s, outcome, context.system.clock.time())
     except LightinitError as error:
         if frequency is not Frequency.BOOT:
             raise

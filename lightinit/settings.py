@@ -81,8 +81,8 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "platform_check",
             "text",
             "dmi",
-            "dmi: act only where the DMI chassis asset tag (or, without DMI, a "
-            "lease with option 245) says that this is Azure. none: take it for granted.",
+            "dmi: act only where DMI (or, without DMI, the network) says that this is the"
+            " datasource's platform. none: take it for granted.",
             ("dmi", "none"),
         ),
         Setting(
@@ -218,8 +218,16 @@ def resolve(
 
 
 def datasource_section(name: str) -> str:
-    """The section that a datasource's own keys are in: its name, of a dotted name the last part."""
-    return name.replace(":", ".").rpartition(".")[2]
+    """The section that a datasource's own keys are in: the name of its module, in lower case.
+
+    Args:
+        name: as in ``datasource =``: the name of one that lightinit ships, or, with a dot in it,
+            ``package.module:Class`` or ``package.module.Class``.
+    """
+    module, colon, _ = name.partition(":")
+    if not colon and "." in name:
+        module = name.rpartition(".")[0]
+    return module.rpartition(".")[2].lower()
 
 
 def _at(origin: str, text: str) -> Problem:

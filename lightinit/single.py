@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, Dict
 
 from lightinit import boot
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, ProvisioningError, RefusedError
 from lightinit.pipeline import Context, Step
+from lightinit.result import finish
 from lightinit.stages import config, local
+from lightinit.stages.pending import stage_done
+from lightinit.stamp import keep_stamp
 from lightinit.state import current_instance
 
 LOG = logging.getLogger("lightinit.single")
@@ -40,7 +44,7 @@ def stage(context: Context, name: str, force: bool) -> int:
                 hint="run first: lightinit stage fetch",
             )
     context.status.update(status="running", instance=context.instance_id)
-    if name == "final" and (force or not boot.stage_done(context, "final")):
+    if name == "final" and (force or not stage_done(context, "final")):
         _recall(context)
     if name == "config" and force:
         for module_name in context.settings["lightinit"]["modules"]:
@@ -49,7 +53,7 @@ def stage(context: Context, name: str, force: bool) -> int:
         context, name, force or (name == "config" and bool(config.pending(context)))
     )
     if name == "final" and step.result != "already":
-        boot.finish(context, ran=True)
+        finish(context, ran=True)
         return _end(context, step, told=True)
     return _end(context, step)
 
@@ -79,7 +83,7 @@ def _needs_secrets(context: Context, name: str) -> bool:
     """Whether data count as missing without the password that belongs to them: so it is until the
     VM is ready.
     """
-    return name == "config" and not boot.stage_done(context, "final")
+    return name == "config" and not stage_done(context, "final")
 
 
 def _settle(context: Context, may_be_open: bool) -> None:
@@ -99,7 +103,7 @@ def _settle(context: Context, may_be_open: bool) -> None:
 
 def _recall(context: Context) -> None:
     """Bring up how the earlier stages went: the final stage reports on all of them."""
-    if not boot.stage_done(context, "fetch"):
+    if not stage_done(context, "fetch"):
         missing = ProvisioningError("stage has not run", stage="fetch")
         context.steps.append(Step("stage", "fetch", "failed", error=missing))
     for name in config.pending(context):
@@ -116,26 +120,33 @@ def _recall(context: Context) -> None:
 
 
 def _forget(context: Context, name: str) -> None:
-    if context.semaphores is not None:
-        context.semaphores.forget("module." + name, config.frequency_of(context, name))
+    if context.marks is not None:
+        context.marks.forget("module." + name, config.frequency_of(context, name))
 
 
 def _end(context: Context, step: Step, told: bool = False) -> int:
     """Say how it ended, in status.json too unless the boot's own record has ``told`` it already."""
     if context.state is not None and not told:
-        boot.keep_stamp(context)
-        recorded = context.state.load("result") or {}
-        context.status.update(
-            stage="",
-            status="error" if step.failed else recorded.get("status", "not run"),
-            errors=["%s: %s" % (step.name, step.error)]
-            if step.failed
-            else recorded.get("errors", []),
-            warnings=step.warnings or recorded.get("warnings", []),
-            reported=recorded.get("reported", ""),
-        )
+        keep_stamp(context)
+        _tell_status(context, step, context.state.load("result") or {})
     if step.result == "already":
         LOG.info(
             "%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message
         )
-    return EXIT_FAILED if step.failed else EXIT_OK
+    if step.failed:
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _tell_status(context: Context, step: Step, recorded: Dict[str, Any]) -> None:
+    """Bring status.json up to date: this step, and otherwise the boot's own record."""
+    status, errors = recorded.get("status", "not run"), recorded.get("errors", [])
+    if step.failed:
+        status, errors = "error", ["%s: %s" % (step.name, step.error)]
+    context.status.update(
+        stage="",
+        status=status,
+        errors=errors,
+        warnings=step.warnings or recorded.get("warnings", []),
+        reported=recorded.get("reported", ""),
+    )

@@ -17,7 +17,7 @@ from lightinit.formats.instance_id import same_instance
 from lightinit.formats.secrets import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
-from lightinit.model import Certificate, Instance, Network, SshKey, User
+from lightinit.model import NETWORK_KEYS, Certificate, Instance, Network, SshKey, User
 
 LOG = logging.getLogger("lightinit.state")
 
@@ -114,13 +114,18 @@ class State:
         """Write network.json, for people and for later commands of this boot; a next boot finds its
         own network.
         """
-        self.save("network", asdict(network), durable=False)
+        data = {NETWORK_KEYS.get(name, name): value for name, value in asdict(network).items()}
+        self.save("network", data, durable=False)
 
     def load_network(self) -> Optional[Network]:
         """What the local stage found, or None."""
         data = self.load("network")
+        if data is None:
+            return None
+        fields = {key: name for name, key in NETWORK_KEYS.items()}
         try:
-            return Network(**dict(data, warnings=tuple(data["warnings"]))) if data else None
+            found = {fields.get(key, key): value for key, value in data.items()}
+            return Network(**dict(found, warnings=tuple(data["warnings"])))
         except (TypeError, KeyError):
             return None
 
@@ -296,7 +301,7 @@ def _dump(data: Any) -> bytes:
 
 
 # Reasons of stages that only repeat what a step before them has failed with.
-ECHOES = ("required module failed", "reported as not ready")
+ECHOES = ("required module failed", "reported as not ready", "nobody to report to")
 
 
 def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:

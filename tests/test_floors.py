@@ -40,11 +40,14 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
     "stages": MIDDLE | {"registry", "pipeline", "stages"},
-    "boot": MIDDLE | {"registry", "pipeline", "stages"},
-    "single": MIDDLE | {"registry", "pipeline", "stages", "boot"},
+    "stamp": MIDDLE | {"", "pipeline", "stages"},
+    "result": MIDDLE | {"", "pipeline", "stages", "stamp"},
+    "boot": MIDDLE | {"registry", "pipeline", "stages", "result"},
+    "single": MIDDLE | {"registry", "pipeline", "stages", "stamp", "result", "boot"},
     "commands": MIDDLE | {"registry", "pipeline", "stages", "commands"},
     "grammar": GROUND | {""},
-    "cli": MIDDLE | {"grammar", "registry", "pipeline", "stages", "boot", "single", "commands"},
+    "cli": MIDDLE
+    | {"grammar", "registry", "pipeline", "stages", "result", "boot", "single", "commands"},
     "__main__": {"quick", "cli", ""},
     "emulator": {"emulator"},
 }

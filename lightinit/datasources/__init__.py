@@ -1,46 +1,58 @@
-"""Datasources: a cloud in, an Instance out. The table is explicit: what is not in it is not there.
+"""The table of datasources: what is not in it is not shipped.
 
-A datasource is a class with a tuple ``SETTINGS`` of :class:`lightinit.settings.Setting`, a
-constructor ``(network, options, clock, on_request, system, begun)``, and the methods
-``fetch(instance_id, announce)``, ``vm_id()``, ``report_ready()`` and ``report_failure(error, vm_id,
-description)`` of :class:`lightinit.datasources.azure.datasource.AzureDatasource`. Its ``begin``,
-``before_report``, ``pool_type`` and ``documents`` may be left out; with a ``pool_type`` it needs
-``report_to_pool``, ``imds``, ``succeed`` and ``adopt`` as well.
+A datasource is a subclass of :class:`lightinit.datasources.base.Datasource`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Dict, Type
 
+from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
 from lightinit.settings import nearest
 
-DATASOURCES = {"azure": "lightinit.datasources.azure.datasource:AzureDatasource"}
+# Each name is that of the datasource's module or folder, and of its section in the settings.
+DATASOURCES: Dict[str, str] = {"azure": "lightinit.datasources.azure.datasource:AzureDatasource"}
 
 
-def load(name: str) -> Any:
+def load(name: str) -> Type[Datasource]:
     """The datasource class called ``name``.
 
     Args:
-        name: one of the table's, or, with a dot in it, a place to import as it stands:
-            ``package.module:Class``, or ``package.module.Class``.
+        name: one of the table's; or, with a dot in it, a place to import as it stands:
+            ``package.module:Class`` or ``package.module.Class``.
 
     Raises:
-        ProvisioningError: there is none of that name, or it cannot be imported.
+        ProvisioningError: there is none of that name, it cannot be imported, or it is something
+            else.
     """
-    target = name if "." in name else DATASOURCES.get(name)
-    if target is None:
+    found = _import(name)
+    if not isinstance(found, type) or not issubclass(found, Datasource):
+        raise ProvisioningError(
+            "not a datasource",
+            name=name,
+            hint="it must be a class that inherits lightinit.datasources.base.Datasource;"
+            " docs/datasources.md has an example",
+        )
+    return found
+
+
+def _import(name: str) -> Any:
+    target = DATASOURCES.get(name, name)
+    if "." not in target:
         raise ProvisioningError(
             "unknown datasource",
             name=name,
             nearest=nearest(name, DATASOURCES, cutoff=0.0),
             hint="known are: " + ", ".join(sorted(DATASOURCES)),
         )
-    module, _, attribute = target.rpartition(":" if ":" in target else ".")
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        module, _, attribute = target.rpartition(".")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a site's own file is run here, and may do anything
+    except (Exception, SystemExit) as error:  # a site's own file runs here, and may do anything
         raise ProvisioningError(
             "datasource cannot be imported",
             name=name,

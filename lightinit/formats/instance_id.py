@@ -1,7 +1,6 @@
-"""What the firmware's tables say about Azure: the chassis asset tag and the two spellings of the
-instance's UUID.
+"""Instance ids: what may be one, and the two spellings of a UUID that the firmware gives.
 
-Pure: text in, answers out. Where the firmware's tables are read is ``host/dmi.py``.
+Pure: text in, answers out. ``host/dmi.py`` reads the firmware's tables.
 """
 
 from __future__ import annotations
@@ -9,29 +8,13 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-AZURE_VENDOR = "Microsoft Corporation"
-AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # the same on every Azure VM
-
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_USABLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}\Z")
 
 
-def is_azure(asset_tag: Optional[str], sys_vendor: Optional[str] = None) -> Optional[bool]:
-    """Whether this is a VM on Azure: by the chassis asset tag, or, where that cannot be read, by
-    the vendor's name.
-
-    Args:
-        asset_tag: "" when the firmware leaves it empty; None when there is none or it cannot be
-            read.
-        sys_vendor: likewise.
-
-    Returns:
-        None when that cannot be told: all of Microsoft's virtual machines have the same vendor.
-    """
-    if asset_tag is not None:
-        return asset_tag.strip() == AZURE_ASSET_TAG
-    if sys_vendor and sys_vendor.strip() != AZURE_VENDOR:
-        return False
-    return None
+def is_usable_id(text: str) -> bool:
+    """Whether ``text`` can be an instance id: the name of a folder that a shell can read too."""
+    return bool(_USABLE.match(text))
 
 
 def normalise_uuid(text: Optional[str]) -> Optional[str]:

@@ -56,7 +56,7 @@ def run_independent(context: Context) -> None:
     sshd has host keys, and an account that the image has is not shut out. What fails here is a
     warning; why nothing came is what counts.
     """
-    if context.semaphores is None:
+    if context.marks is None:
         return  # without marks they would run at each such boot
     for name in _listed_of_kind(context, "NEEDS_INSTANCE", True, False):
         run_module(context, name, required=False)
@@ -70,7 +70,7 @@ def run_for_login(context: Context, instance: Instance) -> None:
         context: its own instance stays as it is.
         instance: as far as it is known.
     """
-    unmarked = replace(context, semaphores=None, instance=instance)
+    unmarked = replace(context, marks=None, instance=instance)
     for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
         run_module(unmarked, name, required=False)
 
@@ -116,8 +116,8 @@ def listed(context: Context) -> List[str]:
     names = list(context.settings["lightinit"]["modules"])
     if (
         context.settings.origins["lightinit"]["modules"] != "default"
-        or context.semaphores is None
-        or context.semaphores.find("stage.final", Frequency.INSTANCE) is None
+        or context.marks is None
+        or context.marks.find("stage.final", Frequency.INSTANCE) is None
     ):
         return names
     steps = (context.state.load("result") or {}).get("steps") if context.state is not None else None
@@ -135,8 +135,8 @@ def listed(context: Context) -> List[str]:
 
 def _mark(context: Context, name: str) -> Optional[Mark]:
     return (
-        context.semaphores.find("module." + name, frequency_of(context, name))
-        if context.semaphores is not None
+        context.marks.find("module." + name, frequency_of(context, name))
+        if context.marks is not None
         else None
     )
 

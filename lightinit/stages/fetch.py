@@ -1,12 +1,12 @@
-"""The fetch stage: ask the datasource, keep what it said; where the platform has no owner for the
-VM yet, wait for one.
+"""The fetch stage: ask the datasource and keep what it said. If the VM has no owner yet, wait for
+one.
 """
 
 from __future__ import annotations
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.secrets import redact
-from lightinit.model import Outcome
+from lightinit.model import Instance, Outcome
 from lightinit.pipeline import Context
 
 
@@ -16,33 +16,44 @@ def run(context: Context) -> Outcome:
     Raises:
         ProvisioningError: the platform did not say enough to go on, or the data cannot be kept.
     """
-    if context.datasource is None or context.state is None:
+    source = context.datasource
+    if source is None or context.network is None or context.state is None:
         raise ProvisioningError(
             "fetch needs a network", hint="run the local stage first: lightinit stage local"
         )
-    # Only a run that ends in a report may begin one: by hand, a VM that is ready must not be told
-    # of as if it were not.
-    instance, warnings = context.datasource.fetch(context.instance_id, announce=context.whole)
-    kind = getattr(context.datasource, "pool_type", "")
-    if kind and not context.whole:
+    # Only a run that ends in a report may begin one: a VM that is ready must not be reported as
+    # being at work because somebody ran this stage by hand.
+    instance, warnings = source.fetch(context.instance_id, announce=context.whole)
+    if source.pool_type and not context.whole:
         raise ProvisioningError(
-            "vm has no owner yet", pool=kind, hint="it is `lightinit boot` that waits for one"
+            "vm has no owner yet",
+            pool=source.pool_type,
+            hint="it is `lightinit boot` that waits for one",
         )
-    if kind:
+    if source.pool_type:
         from lightinit.stages import pool  # few VMs need it
 
-        pool.wait_for_owner(context)
+        pool.wait_for_owner(context, source)
         # Not announced again: the pool has just accepted Ready.
-        instance, warnings = context.datasource.fetch(context.instance_id, announce=False)
+        instance, warnings = source.fetch(context.instance_id, announce=False)
     context.state.save_instance(instance, redact)
-    for name, content in getattr(context.datasource, "documents", {}).items():
+    for name, content in source.documents.items():
         context.state.save_document(name, content)
     context.instance = instance
-    admin = instance.admin.name if instance.admin else "no admin user"
-    name = instance.hostnames[0] if instance.hostnames else "no host name"
-    keys = len(instance.admin.ssh_keys) if instance.admin else 0
-    return Outcome(
-        "%s, %s, %d SSH key%s, %s"
-        % (name, admin, keys, "" if keys == 1 else "s", instance.vm_size or "size unknown"),
-        tuple(warnings),
-    )
+    return Outcome(_summary(instance), warnings)
+
+
+def _summary(instance: Instance) -> str:
+    """The instance in one line, for the console."""
+    hostnames = instance.hostnames or ("no host name",)
+    size = instance.vm_size or "size unknown"
+    if instance.admin is None:
+        return "%s, no admin user, 0 SSH keys, %s" % (hostnames[0], size)
+    keys = _count(len(instance.admin.ssh_keys), "SSH key")
+    return "%s, %s, %s, %s" % (hostnames[0], instance.admin.name, keys, size)
+
+
+def _count(number: int, noun: str) -> str:
+    if number == 1:
+        return "1 " + noun
+    return "%d %ss" % (number, noun)

@@ -9,24 +9,32 @@ from lightinit.model import Outcome
 from lightinit.pipeline import Context
 from lightinit.stages.report import report
 
+NOBODY = "nobody to report to"
+
 
 def run(context: Context) -> Outcome:
     """Report Ready if no required step failed.
 
     Raises:
-        ProvisioningError: something had failed before (it was reported as NotReady), or nothing
-            could be reported.
+        ProvisioningError: something had failed before (it was reported as NotReady, if there is
+            somebody to report to), or nothing could be reported.
     """
     if context.datasource is None:
         raise ProvisioningError(
             "nothing to report to", hint="run the local stage first: lightinit stage local"
         )
     failure = context.first_failure
-    vm_id = context.instance.vm_id if context.instance and context.instance.vm_id else context.vm_id
-    context.reported, warnings = report(
-        context.datasource, failure.told if failure else None, vm_id, context.instance
-    )
-    if failure is not None:
-        context.steps[-1].warnings += warnings  # of this step: an error carries none
+    if failure is None:
+        context.reported, warnings = report(context.datasource, None, context.instance)
+        return Outcome(_message(context.reported), warnings)
+    context.reported, warnings = report(context.datasource, failure.told, context.instance)
+    context.steps[-1].warnings += warnings  # of this step: an error carries none
+    if context.reported:
         raise ProvisioningError("reported as not ready", step=failure.name)
-    return Outcome("the platform accepted %s" % context.reported, warnings)
+    raise ProvisioningError("nobody to report to", step=failure.name)
+
+
+def _message(reported: str) -> str:
+    if not reported:
+        return NOBODY
+    return "the platform accepted %s" % reported

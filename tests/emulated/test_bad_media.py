@@ -165,7 +165,7 @@ def test_the_media_alone_are_enough(tmp_path: Any) -> None:
             machine,
             platform,
             machine.run("boot"),
-            "no metadata, the provisioning media must do: imds is not ready",
+            "IMDS is unavailable; using the provisioning media only: imds is not ready",
         )
     assert machine.read("/etc/hostname") == "web-1\n"
     assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")

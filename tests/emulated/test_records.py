@@ -49,7 +49,7 @@ def test_a_bug_of_our_own_is_logged_with_its_trace_and_reported(tmp_path: Any) -
         machine.lead_to(platform, "[lightinit]\ndatasource = site_code.source:Broken\n")
         machine.put(
             "/etc/lightinit/conf.d/20.conf",
-            "[Broken]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
+            "[source]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
         )
         ended = machine.run("boot", env=env)
         assert ended.returncode == 1
@@ -73,7 +73,7 @@ def test_a_bug_after_ready_takes_nothing_back(tmp_path: Any) -> None:
         machine.lead_to(platform, "[lightinit]\ndatasource = site_code.source:Broken\n")
         machine.put(
             "/etc/lightinit/conf.d/20.conf",
-            "[Broken]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
+            "[source]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
         )
         ended = machine.run("stage", "fetch", "--force", env=env)
         assert ended.returncode == 1 and "a bug, not an error" in ended.stderr

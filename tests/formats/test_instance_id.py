@@ -1,4 +1,4 @@
-"""Recognising Azure, and the instance's UUID in its two byte orders and any case."""
+"""What may be an instance id, and the UUID in its two byte orders and any case."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Optional
 import pytest
 
 from lightinit.formats.instance_id import (
-    AZURE_ASSET_TAG,
-    is_azure,
+    is_usable_id,
     normalise_uuid,
     same_instance,
     swap_byte_order,
@@ -19,21 +18,6 @@ from lightinit.host.system import System
 
 UUID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 SWAPPED = "3d2c1b0a-5f4e-7160-8293-a4b5c6d7e8f9"
-
-
-@pytest.mark.parametrize(
-    ("tag", "answer"),
-    [
-        ("7783-7084-3265-9085-8269-3286-77", True),
-        ("7783-7084-3265-9085-8269-3286-77\n", True),
-        ("7783-7084-3265-9085-8269-3286-78", False),
-        ("", False),
-        (None, None),
-        ("Amazon EC2", False),
-    ],
-)
-def test_is_azure(tag: Optional[str], answer: Optional[bool]) -> None:
-    assert is_azure(tag) is answer
 
 
 @pytest.mark.parametrize(
@@ -57,13 +41,6 @@ def test_is_azure(tag: Optional[str], answer: Optional[bool]) -> None:
 )
 def test_normalise_uuid(text: Optional[str], uuid: Optional[str]) -> None:
     assert normalise_uuid(text) == uuid
-
-
-def test_without_a_tag_the_vendor_tells_only_what_it_is_not() -> None:
-    assert is_azure(None, "QEMU") is False
-    assert is_azure(None, "Microsoft Corporation") is None
-    assert is_azure(None, "") is None
-    assert is_azure("7783-7084-3265-9085-8269-3286-77", "QEMU") is True
 
 
 def test_swap_byte_order() -> None:
@@ -99,10 +76,10 @@ def test_read_dmi_below_the_root(tmp_path: Path) -> None:
     assert read_dmi(system) == Dmi()
     folder = tmp_path / "sys/class/dmi/id"
     folder.mkdir(parents=True)
-    (folder / "chassis_asset_tag").write_text(AZURE_ASSET_TAG + "\n")
+    (folder / "chassis_asset_tag").write_text("a tag\n")
     (folder / "product_uuid").write_text(UUID.upper() + "\n")
     (tmp_path / "sys/firmware/efi").mkdir(parents=True)
-    assert read_dmi(system) == Dmi(AZURE_ASSET_TAG, UUID.upper(), None, True)
+    assert read_dmi(system) == Dmi("a tag", UUID.upper(), None, True)
 
 
 def test_read_dmi_takes_nothing_from_what_is_no_text_file(tmp_path: Path) -> None:
@@ -112,3 +89,15 @@ def test_read_dmi_takes_nothing_from_what_is_no_text_file(tmp_path: Path) -> Non
     assert read_dmi(System(str(tmp_path))) == Dmi()
     (folder / "product_uuid").write_bytes(b" \n")
     assert read_dmi(System(str(tmp_path))).product_uuid is None
+
+
+@pytest.mark.parametrize("text", [UUID, "i-0abc12", "iid_local.01", "x" * 128])
+def test_usable_ids(text: str) -> None:
+    assert is_usable_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", "../../etc", "a/b", "a b", "-x", "a\n", "ü", "x" * 129, "a\0"]
+)
+def test_ids_that_cannot_name_a_folder(text: str) -> None:
+    assert not is_usable_id(text)

@@ -31,12 +31,14 @@ FIND = """
 import json, logging, sys, time
 from dataclasses import asdict
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.formats.dhcp.clients import read_leases
 from lightinit.host.dhcp.lease_files import lease_files
 from lightinit.host.system import System
 from lightinit.stages.network import find_network
 system = System("/")
-found = find_network(system, timeout_s=float(sys.argv[1]), grace_s=float(sys.argv[2]))
+source = AzureDatasource(system, {})
+found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
 leases = [asdict(lease) for file in lease_files(system) for lease in read_leases(
     file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
 print(json.dumps({"network": asdict(found), "leases": leases}))
@@ -76,8 +78,8 @@ class Pair:
         assert network["client"] == client, self.log.read_text()
         assert network["source"] == source
         assert network["interface"] == "eth7"
-        assert network["wireserver"] == "168.63.129.16"
-        assert network["option_245"] is True
+        assert network["server"] == "168.63.129.16"
+        assert network["server_from_lease"] is True
         assert network["warnings"] == []
         assert 50 <= int(network["address"].rpartition(".")[2]) <= 99
         (lease,) = [lease for lease in found["leases"] if lease["source"] == source]
@@ -129,7 +131,7 @@ def test_dhclient_prints_an_address_of_printable_characters_as_text(pair: Pair) 
         "/var/lib/dhcp/dhclient.leases",
         "eth7",
     )
-    assert pair.find()["network"]["wireserver"] == "34.92.59.125"
+    assert pair.find()["network"]["server"] == "34.92.59.125"
     assert 'unknown-245 "' in pair.client.run("cat", "/var/lib/dhcp/dhclient.leases")
 
 
@@ -242,7 +244,7 @@ def test_networkmanager(pair: Pair, asked: str) -> None:
     if asked == "nmcli":  # an older release notes no options there
         pair.client.write("/run/NetworkManager/devices/" + index, "[device]\nmanaged=true\n")
         network = pair.find()["network"]
-        assert (network["source"], network["wireserver"]) == ("nmcli device show", "168.63.129.16")
+        assert (network["source"], network["server"]) == ("nmcli device show", "168.63.129.16")
 
 
 def test_a_stale_lease_of_the_image_loses(pair: Pair) -> None:
@@ -261,7 +263,7 @@ def test_an_address_without_a_lease_file_is_enough(pair: Pair) -> None:
     pair.client.add_address("eth7", "10.99.0.5/24")
     pair.client.run("ip", "route", "add", "default", "via", "10.99.0.1")
     network = pair.find(grace_s=0.5)["network"]
-    assert (network["wireserver"], network["interface"], network["address"]) == (
+    assert (network["server"], network["interface"], network["address"]) == (
         "168.63.129.16",
         "eth7",
         "10.99.0.5",

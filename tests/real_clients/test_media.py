@@ -251,7 +251,7 @@ def test_a_password_from_media_alone_opens_a_session_and_sudo_asks_for_it(
     found = vm.status()
     assert [warning[:52] for warning in found["warnings"]] == [
         "local: no usable lease of systemd-networkd, NetworkM",
-        "fetch: no metadata, the provisioning media must do: ",
+        "fetch: IMDS is unavailable; using the provisioning media only: ",
     ]
     assert vm.machine.run("cat", "/etc/hostname") == "web-1\n"
     # In with the password, not with a part of it, not with none.

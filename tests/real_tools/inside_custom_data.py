@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Any, Dict, List
 
-from lightinit.datasources.azure.telemetry import report_provisioning
+from lightinit.datasources.azure.reports import report_provisioning
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import custom_data

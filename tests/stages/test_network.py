@@ -11,20 +11,23 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import pytest
 
+from lightinit.datasources.azure.datasource import AzureDatasource
+from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed
 from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease, Network, Route
-from lightinit.stages.network import IMDS, WIRESERVER, choose_lease, find_network
+from lightinit.stages.leases import choose_lease
+from lightinit.stages.network import find_network
 from tests.lib.planned_clock import PlannedClock, put
 
 ETH0 = Interface("eth0", 2, ("10.0.0.4",), carrier=True, physical=True)
 ETH1 = Interface("eth1", 3, ("10.1.0.4",), carrier=True, physical=True)
 NOTHING = Scene((replace(ETH0, addresses=()),))
-ONE_NIC = Scene((ETH0,), default_interface="eth0", wireserver_source="10.0.0.4")
-TWO_NICS = Scene((ETH0, ETH1), default_interface="eth0", wireserver_source="10.0.0.4")
+ONE_NIC = Scene((ETH0,), default_interface="eth0", platform_source="10.0.0.4")
+TWO_NICS = Scene((ETH0, ETH1), default_interface="eth0", platform_source="10.0.0.4")
 TO_WIRESERVER = "option unknown-121 20:a8:3f:81:10:a:0:0:1;"
 NM_FILE = "/var/lib/NetworkManager/internal-11111111-2222-3333-4444-555555555555-eth0.lease"
 NM_DEVICE = (
@@ -74,6 +77,7 @@ class Host:
         self.root = root
         self.clock = PlannedClock(*plan)
         self.system = System(str(root), self.clock)
+        self.source = AzureDatasource(self.system, {})
         self.scenes = Scenes(scene)
 
     def lease(
@@ -88,7 +92,9 @@ class Host:
         interface: str = "",
         while_waiting: Optional[Callable[[], None]] = None,
     ) -> Network:
-        return find_network(self.system, timeout_s, grace_s, interface, while_waiting, self.scenes)
+        return find_network(
+            self.system, self.source, timeout_s, grace_s, interface, while_waiting, self.scenes
+        )
 
 
 # -- one NIC
@@ -101,7 +107,12 @@ def test_a_lease_that_is_there_is_taken_at_once(tmp_path: Path) -> None:
     waited: List[int] = []
     found = host.find(while_waiting=lambda: waited.append(1))
     assert found == Network(
-        "10.9.8.7", "eth0", "10.0.0.4", "dhclient", "/var/lib/dhcp/dhclient.leases", option_245=True
+        "10.9.8.7",
+        "eth0",
+        "10.0.0.4",
+        "dhclient",
+        "/var/lib/dhcp/dhclient.leases",
+        server_from_lease=True,
     )
     assert host.clock.passed_s == 0
     assert host.scenes.looks == 1
@@ -116,7 +127,7 @@ def test_a_lease_that_comes_later_is_found(tmp_path: Path) -> None:
     ]
     waited: List[float] = []
     found = host.find(while_waiting=lambda: waited.append(host.clock.passed_s))
-    assert found.wireserver == "10.9.8.7"
+    assert found.server == "10.9.8.7"
     assert 7 <= host.clock.passed_s <= 8
     assert waited == [0.0]
 
@@ -129,7 +140,7 @@ def test_the_network_is_looked_at_again_after_what_was_done_while_waiting(tmp_pa
         host.lease(block("10.0.0.4"))
         host.scenes.scene = ONE_NIC
 
-    assert host.find(while_waiting=arrive).wireserver == "10.9.8.7"
+    assert host.find(while_waiting=arrive).server == "10.9.8.7"
     assert host.clock.passed_s == 0
 
 
@@ -180,14 +191,14 @@ def test_the_newest_of_several_leases_for_an_interface(tmp_path: Path) -> None:
     )
     host.lease(block("10.0.0.4", option_245="a:0:0:2"), written_s=3000.0)
     host.lease("ADDRESS=10.0.0.4\nOPTION_245=0a000003\n", "/run/systemd/netif/leases/2", 1000.0)
-    assert host.find().wireserver == "10.0.0.2"
+    assert host.find().server == "10.0.0.2"
 
 
 def test_without_option_245_the_wellknown_address(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
     host.lease(block("10.0.0.4", option_245=""))
     found = host.find()
-    assert (found.wireserver, found.option_245, found.client) == (WIRESERVER, False, "dhclient")
+    assert (found.server, found.server_from_lease, found.client) == (WIRESERVER, False, "dhclient")
     assert len(found.warnings) == 1
     assert "no usable option 245" in found.warnings[0]
     assert host.clock.passed_s == 0
@@ -205,7 +216,7 @@ def test_files_without_a_lease_are_passed_over(tmp_path: Path, text: str, reason
     host = Host(tmp_path, ONE_NIC)
     host.lease(text)
     found = host.find()
-    assert (found.wireserver, found.source) == (WIRESERVER, "address and route without a lease")
+    assert (found.server, found.source) == (WIRESERVER, "address and route without a lease")
     assert reason in found.warnings[0]
 
 
@@ -225,7 +236,7 @@ def test_random_bytes_in_every_place_end_in_the_wellknown_address(tmp_path: Path
         put(tmp_path, path, bytes(chance.randrange(256) for _ in range(999)))
     (tmp_path / "var/lib/dhclient/dhclient.leases").mkdir(parents=True)
     found = host.find()
-    assert found.wireserver == WIRESERVER
+    assert found.server == WIRESERVER
     for word in (
         "/var/lib/dhcpcd/eth0.lease: not a dhcp reply",
         "dhclient.leases: Is a directory",
@@ -242,7 +253,7 @@ def test_an_address_and_a_route_are_enough_after_the_grace(tmp_path: Path) -> No
     host = Host(tmp_path, ONE_NIC)
     waited: List[int] = []
     found = host.find(while_waiting=lambda: waited.append(1))
-    assert (found.wireserver, found.interface, found.address, found.client) == (
+    assert (found.server, found.interface, found.address, found.client) == (
         WIRESERVER,
         "eth0",
         "10.0.0.4",
@@ -262,7 +273,7 @@ def test_the_grace_ends_on_time(tmp_path: Path) -> None:
 def test_a_lease_within_the_grace_is_better(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
     host.clock.plan = [(1.0, lambda: host.lease(block("10.0.0.4")))]
-    assert host.find().wireserver == "10.9.8.7"
+    assert host.find().server == "10.9.8.7"
     assert host.clock.passed_s == 1.0
 
 
@@ -282,12 +293,12 @@ def test_the_grace_begins_anew_when_the_address_goes(tmp_path: Path) -> None:
         Scene(
             (replace(ETH0, addresses=("169.254.3.4",)),),
             default_interface="eth0",
-            wireserver_source="169.254.3.4",
+            platform_source="169.254.3.4",
         ),
         Scene(
             (replace(ETH0, addresses=("127.0.0.2",)),),
             default_interface="eth0",
-            wireserver_source="127.0.0.2",
+            platform_source="127.0.0.2",
         ),
     ],
 )
@@ -301,13 +312,13 @@ def test_what_is_no_network(tmp_path: Path, scene: Scene) -> None:
 def test_a_default_route_alone_or_a_route_to_the_wireserver_alone_will_do(tmp_path: Path) -> None:
     both = Scene((ETH0, ETH1), default_interface="eth1")
     assert Host(tmp_path, both).find().interface == "eth1"
-    routed = Scene((ETH0, ETH1), wireserver_source="10.1.0.4")
+    routed = Scene((ETH0, ETH1), platform_source="10.1.0.4")
     assert Host(tmp_path, routed).find().address == "10.1.0.4"
 
 
 def test_at_the_deadline_what_was_waiting_for_something_better_is_taken(tmp_path: Path) -> None:
-    assert Host(tmp_path, ONE_NIC).find(timeout_s=1.0).wireserver == WIRESERVER
-    assert Host(tmp_path, ONE_NIC).find(timeout_s=0.0).wireserver == WIRESERVER
+    assert Host(tmp_path, ONE_NIC).find(timeout_s=1.0).server == WIRESERVER
+    assert Host(tmp_path, ONE_NIC).find(timeout_s=0.0).server == WIRESERVER
 
 
 def test_giving_up_says_what_was_seen(tmp_path: Path) -> None:
@@ -376,7 +387,8 @@ def lease(interface: str, wireserver: Optional[str] = None, routes: Sequence[str
 def test_choose_lease(
     leases: List[Lease], kernel: List[KernelRoute], default: str, chosen: str
 ) -> None:
-    assert choose_lease(leases, kernel, default).interface == chosen
+    source = AzureDatasource(System("/nonexistent"), {})
+    assert choose_lease(leases, kernel, default, source).interface == chosen
 
 
 def test_the_nic_whose_lease_leads_to_the_platform_is_primary(tmp_path: Path) -> None:
@@ -388,7 +400,7 @@ def test_the_nic_whose_lease_leads_to_the_platform_is_primary(tmp_path: Path) ->
 
 def test_a_second_nic_that_is_first_waits_for_the_other(tmp_path: Path) -> None:
     alone = Scene(
-        (replace(ETH0, addresses=()), ETH1), default_interface="eth1", wireserver_source="10.1.0.4"
+        (replace(ETH0, addresses=()), ETH1), default_interface="eth1", platform_source="10.1.0.4"
     )
     host = Host(tmp_path, alone)
     host.lease(block("10.1.0.4", "eth1"))
@@ -433,7 +445,7 @@ def test_option_245_of_another_nic_is_not_used_but_named(tmp_path: Path) -> None
     host = Host(tmp_path, TWO_NICS)
     host.lease(block("10.0.0.4", option_245="") + block("10.1.0.4", "eth1", option_245="a:6:6:6"))
     found = host.find()
-    assert (found.interface, found.wireserver, found.option_245) == ("eth0", WIRESERVER, False)
+    assert (found.interface, found.server, found.server_from_lease) == ("eth0", WIRESERVER, False)
     assert "10.6.6.6 on eth1 was not" in found.warnings[0]
 
 
@@ -460,7 +472,7 @@ def test_networkmanagers_two_files_are_one_lease(tmp_path: Path) -> None:
         host.lease("ADDRESS=10.0.0.4\n", NM_FILE, older)
         host.lease(NM_DEVICE, "/run/NetworkManager/devices/2", newer)
         found = host.find()
-        assert (found.wireserver, found.source) == ("10.9.8.7", "/run/NetworkManager/devices/2")
+        assert (found.server, found.source) == ("10.9.8.7", "/run/NetworkManager/devices/2")
         assert host.clock.passed_s == 0
 
 
@@ -468,7 +480,7 @@ def test_networkmanagers_device_file_may_follow(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
     host.lease("ADDRESS=10.0.0.4\n", NM_FILE)
     host.clock.plan = [(1.0, lambda: host.lease(NM_DEVICE, "/run/NetworkManager/devices/2"))]
-    assert host.find().wireserver == "10.9.8.7"
+    assert host.find().server == "10.9.8.7"
     assert host.clock.passed_s == 1.0
 
 
@@ -499,7 +511,7 @@ def test_networkmanager_is_asked_when_its_file_says_too_little(tmp_path: Path) -
     host.system = system = AnsweringSystem(str(tmp_path), host.clock, ANSWER)
     host.lease("ADDRESS=10.0.0.4\n", NM_FILE)
     found = host.find()
-    assert (found.wireserver, found.source, found.option_245) == (
+    assert (found.server, found.source, found.server_from_lease) == (
         "10.9.8.7",
         "nmcli device show",
         True,
@@ -510,7 +522,7 @@ def test_networkmanager_is_asked_when_its_file_says_too_little(tmp_path: Path) -
 def test_networkmanager_is_asked_when_no_file_is_there(tmp_path: Path) -> None:
     host = Host(tmp_path, ONE_NIC)
     host.system = system = AnsweringSystem(str(tmp_path), host.clock, ANSWER)
-    assert host.find().wireserver == "10.9.8.7"
+    assert host.find().server == "10.9.8.7"
     assert (host.clock.passed_s, system.asked) == (2.0, 1)
 
 
@@ -528,7 +540,7 @@ def test_an_empty_answer_is_asked_for_once(tmp_path: Path, file: str) -> None:
     host.system = system = AnsweringSystem(str(tmp_path), host.clock, "GENERAL.DEVICE:  lo\n")
     if file:
         host.lease(file, NM_FILE)
-    assert host.find().wireserver == WIRESERVER
+    assert host.find().server == WIRESERVER
     assert (host.clock.passed_s, system.asked) == (2.0, 1)
 
 
@@ -542,8 +554,9 @@ def test_in_a_scratch_root_addresses_are_not_checked(tmp_path: Path) -> None:
         "/var/lib/dhcp/dhclient.leases",
         (block("203.0.113.7", "eth0", extra=TO_WIRESERVER) + block("203.0.113.9", "eth1")).encode(),
     )
-    found = find_network(System(str(tmp_path)), timeout_s=5.0)
-    assert (found.interface, found.address, found.wireserver) == ("eth0", "203.0.113.7", "10.9.8.7")
+    system = System(str(tmp_path))
+    found = find_network(system, AzureDatasource(system, {}), timeout_s=5.0)
+    assert (found.interface, found.address, found.server) == ("eth0", "203.0.113.7", "10.9.8.7")
 
 
 def test_a_lease_is_found_by_event(tmp_path: Path) -> None:
@@ -559,7 +572,8 @@ def test_a_lease_is_found_by_event(tmp_path: Path) -> None:
 
     timer = threading.Timer(0.2, arrive)
     timer.start()
-    found = find_network(System(str(tmp_path)), timeout_s=5.0, grace_s=4.0)
+    system = System(str(tmp_path))
+    found = find_network(system, AzureDatasource(system, {}), timeout_s=5.0, grace_s=4.0)
     took_s = time.monotonic() - arrived[0]
     timer.join()
     assert found.address == "203.0.113.7"

@@ -10,7 +10,10 @@ from typing import Any, Callable, List, Optional
 import pytest
 
 from lightinit import boot, settings
+from lightinit.datasources.azure.identity import WIRESERVER
+from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, Owner, OwnerSearch
 from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError, TransientError
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.host.system import System
@@ -51,15 +54,18 @@ class Imds:
         return found
 
 
-class Source:
-    """A datasource, as far as the wait goes."""
+class Source(Datasource):
+    """A datasource, as far as the wait goes. It reads the owner's document as Azure's does."""
 
-    pool_type = "Running"
+    ADDRESSES = (WIRESERVER,)
 
     def __init__(
         self, imds: Imds, report: Callable[[], None] = lambda: None, goal_state: bool = True
     ) -> None:
+        super().__init__(System("/nonexistent"), {})
+        self.pool_type = "Running"
         self.imds = imds
+        self._owner = OwnerSearch()
         self.reports = 0
         self.adopted: Optional[OvfEnvironment] = None
         self.document = b""
@@ -73,8 +79,14 @@ class Source:
         self._report()
         return True
 
-    def adopt(self, environment: OvfEnvironment, document: bytes) -> None:
-        self.adopted, self.document = environment, document
+    def is_taken_at_report(self) -> bool:
+        return self.pool_type in TAKEN_AT_REPORT
+
+    def find_owner(self) -> bool:
+        return self._owner.ask(self.imds)  # type: ignore[arg-type]
+
+    def adopt_owner(self) -> None:
+        self.adopted, self.document = self._owner.found or Owner()
 
 
 def make(tmp_path: Any, source: Source) -> Context:
@@ -87,14 +99,14 @@ def make(tmp_path: Any, source: Source) -> Context:
     assert isinstance(context.state, State)
     context.state.make_current()
     context.datasource = source
-    context.network = pool.find_network(system, 1.0)
+    context.network = pool.find_network(system, source, 1.0)
     return context
 
 
 def test_it_is_reported_once_and_then_waited_for(tmp_path: Any) -> None:
     source = Source(Imds(None, None, TransientError("request timed out"), None, OWNER))
     context = make(tmp_path, source)
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 1 and source.imds.asked == 5
     assert source.adopted is not None
     assert (source.adopted.hostname, source.adopted.user_name, source.adopted.password) == (
@@ -118,7 +130,7 @@ def test_after_a_reboot_the_pool_knows_already(tmp_path: Any) -> None:
     context = make(tmp_path, source)
     assert context.state is not None
     context.state.save("pool", {"kind": "Running", "reported": True, "owner": False})
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 0 and source.adopted is not None
 
 
@@ -126,7 +138,7 @@ def test_the_pool_hears_first_also_where_the_owners_data_are_there_already(tmp_p
     source = Source(Imds(OWNER), lambda: asked.append(source.imds.asked))
     asked: List[int] = []
     context = make(tmp_path, source)
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 1 and asked == [0], "this VM has never said anything"
     assert source.adopted is not None and context.system.clock.monotonic() == 1000.0, (
         "and nothing is waited for then"
@@ -144,7 +156,7 @@ def test_an_owner_that_came_after_the_report_is_not_told_that_its_vm_is_ready(
     context = make(tmp_path, source)
     assert context.state is not None
     context.state.save("pool", dict({"kind": "Running", "reported": False, "owner": False}, **said))
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 0 and source.adopted is not None and source.imds.asked == 1
 
 
@@ -156,7 +168,7 @@ def test_a_report_that_was_only_begun_is_made_again_while_there_is_no_owner(tmp_
     context.state.save(
         "pool", {"kind": "Running", "begun": True, "reported": False, "owner": False}
     )
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 1 and source.adopted is not None
 
 
@@ -166,8 +178,9 @@ def test_it_is_on_the_disk_that_a_report_is_begun_before_it_is_sent(tmp_path: An
         seen.append(context.state.load("pool"))
 
     seen: List[Any] = []
-    context = make(tmp_path, Source(Imds(OWNER), report))
-    pool.wait_for_owner(context)
+    source = Source(Imds(OWNER), report)
+    context = make(tmp_path, source)
+    pool.wait_for_owner(context, source)
     assert seen == [{"kind": "Running", "begun": True, "reported": False, "owner": False}]
 
 
@@ -176,7 +189,7 @@ def test_who_had_an_owner_is_not_left_waiting_for_ever(tmp_path: Any) -> None:
     context = make(tmp_path, source)
     assert context.state is not None
     context.state.save("pool", {"kind": "Running", "reported": True, "owner": True})
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.reports == 0 and source.imds.asked > 3
     assert source.adopted == OvfEnvironment(), "nothing is known of it but what IMDS says"
 
@@ -188,7 +201,7 @@ def test_a_pool_that_cannot_be_told_is_an_error(tmp_path: Any) -> None:
     source = Source(Imds(None), refuse, goal_state=False)
     context = make(tmp_path, source)
     with pytest.raises(ProvisioningError, match="wireserver refused"):
-        pool.wait_for_owner(context)
+        pool.wait_for_owner(context, source)
     assert context.state is not None and context.state.load("pool") is None
     assert source.imds.asked == 1, "and is not waited for"
 
@@ -198,7 +211,7 @@ def test_an_owner_who_is_there_is_served_though_the_pool_could_not_be_told(tmp_p
         raise ProvisioningError("wireserver is not ready")
 
     source = Source(Imds(OWNER), refuse, goal_state=False)
-    pool.wait_for_owner(make(tmp_path, source))
+    pool.wait_for_owner(make(tmp_path, source), source)
     assert source.adopted is not None
 
 
@@ -241,7 +254,7 @@ class Told(Source):
             return answer(0.0)
 
         self.imds.fetch_reprovision_data = lambda timeout_s: note()  # type: ignore[method-assign]
-        pool.wait_for_owner(context)
+        pool.wait_for_owner(context, self)
         return records[0]
 
 
@@ -356,7 +369,7 @@ def test_data_that_cannot_be_used_are_asked_for_again(tmp_path: Any) -> None:
         Imds(b"<html>", b"<html>", OWNER.replace(b"ProvisioningSection>", b"Section>"), OWNER)
     )
     context = make(tmp_path, source)
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert source.adopted is not None
 
 
@@ -381,7 +394,7 @@ def test_a_link_that_flaps_while_nobody_looks_is_seen(tmp_path: Any) -> None:
     source = Source(Imds(answer), lambda: write(4))
     context = make(tmp_path, source)
     clock = context.system.clock
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     assert times[-1] - times[0] < 9, "or it would be asked every ten seconds"
 
 
@@ -405,7 +418,7 @@ def test_after_a_change_of_the_network_it_is_asked_at_once_and_often(tmp_path: A
 
     write(True)
     source.imds.steps = [answer]
-    pool.wait_for_owner(context)
+    pool.wait_for_owner(context, source)
     pauses = [later - earlier for earlier, later in zip(times, times[1:])]
     assert pauses[0] >= 9 and pauses[1] >= 9, "as the setting says while nothing happens"
     assert pauses[2] < 9 and all(pause <= 2 for pause in pauses[3:]), pauses

@@ -22,7 +22,7 @@ from lightinit.formats.ssh.sshd_config import read_host_keys
 from lightinit.host.init import systemd
 from lightinit.host.ssh import host_keys
 from lightinit.host.system import System
-from lightinit.marks import Semaphores
+from lightinit.marks import Marks
 from lightinit.model import Frequency
 from lightinit.state import CURRENT, DISABLED
 
@@ -130,7 +130,7 @@ def why_none_made(job: Job, marker_is_going: bool) -> Tuple[str, str]:
             "`keep_existing = yes` (%s)" % settings.origins[SECTION]["keep_existing"],
             "set it to no",
         )
-    mark = Semaphores(system, CURRENT, "").path(SECTION, Frequency.ONCE)
+    mark = Marks(system, CURRENT, "").path(SECTION, Frequency.ONCE)
     if settings[SECTION]["frequency"] == Frequency.ONCE.value and system.exists(mark):
         return (
             "%s has `frequency = once` (%s), and has run"

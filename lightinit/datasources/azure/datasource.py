@@ -2,149 +2,176 @@
 and reports.
 
 It decides which source is indispensable and which is not, and what is waited for. It knows nothing
-of stages, semaphores and the state's files.
+of stages, marks and the state's files.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from lightinit.datasources.azure import identity, pool
 from lightinit.datasources.azure import instance as azure_instance
-from lightinit.datasources.azure import telemetry
+from lightinit.datasources.azure.clients import AUTO, Clients, make_clients
 from lightinit.datasources.azure.goal_state import GoalStateReading
-from lightinit.datasources.azure.imds_client import ENDPOINT, Fetched, ImdsClient
+from lightinit.datasources.azure.imds_client import Fetched, ImdsClient
 from lightinit.datasources.azure.media import COPY, MediaReading
+from lightinit.datasources.azure.reports import Reports
 from lightinit.datasources.azure.settings import SETTINGS
 from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.formats.azure import health
 from lightinit.formats.azure.ovf import OvfEnvironment, redact
-from lightinit.host.clock import Clock
-from lightinit.host.network.http import HttpTransport, OnRequest
+from lightinit.formats.instance_id import normalise_uuid
+from lightinit.host.dmi import Dmi, read_dmi
+from lightinit.host.network.http import OnRequest
 from lightinit.host.system import System
-from lightinit.model import Certificate, GoalState, Instance, Network
-from lightinit.retry import RetryPolicy
-from lightinit.settings import check_endpoint
+from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 
 LOG = logging.getLogger("lightinit.azure")
-FAILED = "ProvisioningFailed"
-MIN_PAUSE_S = 0.05
-POOL_TYPES = ("Running", "Savable", "PreprovisionedOSDisk")
+LAST_REPORT_TIMEOUT_S = 60.0
 
 
-class AzureDatasource:
+class AzureDatasource(Datasource):
     """Asks Azure about this VM, and reports to it.
 
-    Args:
-        network: what the local stage found; its ``wireserver`` is used unless an option overrides
-            it.
-        options: values for the keys of ``SETTINGS``; what is absent has its default.
-        clock: for pauses, deadlines and timestamps.
-        on_request: called after each request, perhaps from two threads at once (see
-            :class:`lightinit.host.network.http.HttpTransport`).
-        system: the machine, for media and telemetry; without one there are none.
-        begun: what :meth:`begin` gave.
+    Until :meth:`connect` is called, the WireServer is asked at its well-known address.
 
-    Attributes:
-        pool_type: the kind of pool in which this VM waits for an owner, "" for none; known after
-            :meth:`fetch`.
-        documents: what is to be kept for people, name -> content; without secrets. Known after
-            :meth:`fetch`.
+    Args:
+        system: the machine.
+        options: values for the keys of ``SETTINGS``; what is absent has its default.
+        on_request: called after each request, perhaps from two threads at once.
 
     Raises:
         ProvisioningError: an endpoint is not ``host`` or ``host:port``.
     """
 
     SETTINGS = SETTINGS
+    REPORTS = True
+    NOT_HERE = identity.NOT_AZURE
+    ADDRESSES = (identity.WIRESERVER, identity.IMDS)
+    SERVER = "WireServer"
+    LEASE_OPTION = "option 245"
 
     def __init__(
-        self,
-        network: Network,
-        options: Mapping[str, Any],
-        clock: Optional[Clock] = None,
-        on_request: Optional[OnRequest] = None,
-        system: Optional[System] = None,
-        begun: Any = None,
+        self, system: System, options: Mapping[str, Any], on_request: Optional[OnRequest] = None
     ) -> None:
-        values = {setting.key: setting.default for setting in SETTINGS}
-        values.update(options)
-        self._options = values
-        self._clock = clock or Clock()
-        self._system = system
-        self._media: Optional[MediaReading] = begun
+        super().__init__(system, options, on_request)
+        self._media: Optional[MediaReading] = None
         self._goal_state: Optional[GoalStateReading] = None
+        self._owner = pool.OwnerSearch()
         self._adopted: Optional[OvfEnvironment] = None
         self._came_from = ""
-        self.pool_type = ""
-        self.documents: Dict[str, bytes] = {}
-        # It goes into a header, where anything but printable ASCII would make every request fail.
-        self._agent = "".join(
-            letter if " " <= letter <= "~" else "?" for letter in str(values["agent"])
-        )
-        wireserver = network.wireserver if values["wireserver"] == "auto" else values["wireserver"]
-        imds = ENDPOINT if values["imds"] == "auto" else values["imds"]
-        first_s = max(MIN_PAUSE_S, float(values["retry_first_s"]))
-        policy = RetryPolicy(first_s=first_s, cap_s=15.0 * first_s)
-        # A transport each: they are used side by side, and one that hangs must not cost the other
-        # its connection.
-        self.imds = ImdsClient(
-            HttpTransport(self._clock, on_request, self._agent),
-            self._clock,
-            _endpoint("imds", imds),
-            policy=replace(policy, deadline_s=float(values["fetch_timeout_s"])),
-            request_timeout_s=float(values["request_timeout_s"]),
-            complete_timeout_s=float(values["complete_timeout_s"]),
-        )
-        self.wireserver = WireServerClient(
-            HttpTransport(self._clock, on_request, self._agent),
-            _endpoint("wireserver", wireserver),
-            self._clock,
-            fetch_policy=replace(policy, deadline_s=float(values["goal_state_timeout_s"])),
-            report_policy=replace(policy, deadline_s=float(values["report_timeout_s"])),
-            request_timeout_s=float(values["request_timeout_s"]),
-            agent=self._agent,
-        )
+        self._vm_id = ""
+        self._reports = Reports(system, self.options)
+        self._server = identity.WIRESERVER
+        self._clients = self._make_clients(self.options)
 
-    @staticmethod
-    def begin(system: System, options: Mapping[str, Any]) -> MediaReading:
-        """Start what needs no network: the search for the provisioning media, in a thread of its
-        own.
+    @property
+    def imds(self) -> ImdsClient:
+        """The client of IMDS."""
+        return self._clients.imds
 
-        Args:
-            system: the machine.
-            options: as in the constructor.
+    @property
+    def wireserver(self) -> WireServerClient:
+        """The client of the WireServer."""
+        return self._clients.wireserver
+
+    # Which platform, which instance.
+
+    def is_this_platform(self, dmi: Dmi) -> Optional[bool]:
+        """Whether DMI says that this is Azure."""
+        return identity.is_azure(dmi.chassis_asset_tag, dmi.sys_vendor)
+
+    def confirm_platform(self, network: Network) -> None:
+        """Only Azure hands out option 245.
+
+        Raises:
+            ProvisioningError: the lease has no option 245.
         """
-        default = next(setting.default for setting in SETTINGS if setting.key == "media")
-        return MediaReading(system, str(options.get("media", default)))
+        if not network.server_from_lease:
+            raise ProvisioningError(
+                "platform is unknown",
+                dmi="unreadable",
+                option_245="absent",
+                hint="if this is Azure, set platform_check = none in [lightinit]",
+            )
+
+    def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
+        """The vmId of IMDS, for machines whose DMI does not tell.
+
+        Raises:
+            ProvisioningError: IMDS could not be asked, or has none.
+        """
+        found = normalise_uuid(self.imds.fetch_text("compute/vmId"))
+        if found is None:
+            raise ProvisioningError(
+                "instance id is unknown", dmi="unreadable", imds="no usable vmId"
+            )
+        self._vm_id = found
+        return found, (
+            "DMI has no product_uuid: the instance id is the vmId of IMDS, asked for at each boot",
+        )
+
+    # The network.
+
+    def begin(self) -> None:
+        """Start the search for the provisioning media, in a thread of its own."""
+        if self._media is None:
+            self._media = MediaReading(self.system, str(self.options["media"]))
+
+    def server_in(self, lease: Lease) -> Optional[str]:
+        """The WireServer's address in option 245."""
+        return lease.wireserver
+
+    def connect(self, network: Network) -> None:
+        """Ask the WireServer that the network names, unless the settings name one."""
+        self._server = network.server
+        self._goal_state = None
+        self._clients = self._make_clients(self.options)
+
+    def connect_blindly(self) -> None:
+        """Report to the WireServer's well-known address, briefly."""
+        self._server = identity.WIRESERVER
+        self._clients = self._make_clients(
+            dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
+        )
+
+    def describe(self) -> str:
+        """Which WireServer is used."""
+        chosen = str(self.options["wireserver"])
+        if chosen == AUTO:
+            return "WireServer " + self._server
+        return "WireServer %s by the settings" % chosen
+
+    def _make_clients(self, options: Mapping[str, Any]) -> Clients:
+        return make_clients(options, self._server, self.system.clock, self.on_request)
+
+    # The data.
 
     def fetch(self, instance_id: str, announce: bool = False) -> Tuple[Instance, Tuple[str, ...]]:
         """Ask IMDS and the WireServer, and read the provisioning media, side by side.
 
-        Without the metadata and without media that name an account and a way in, there is no
-        account to make, so that is an error. Without the goal state there is: its failure is a
-        warning, and reporting, which needs a goal state, asks for it once more.
+        An account can be made from the metadata, or from media that name an account and a way in;
+        without both this is an error. Nobody needs the goal state for an account: its failure is a
+        warning, and the report asks for it again.
 
         Args:
-            instance_id: the id that semaphores hang on.
-            announce: tell the platform that this VM is at work, as soon as there is a goal state to
-                tell it with.
+            instance_id: goes into the instance.
+            announce: tell the platform that this VM is at work, as soon as the goal state is there.
 
         Returns:
             The instance, with ``imds``, ``ovf``, ``media`` and ``goal_state`` in its ``raw`` as far
             as they came; and warnings, one sentence each.
 
         Raises:
-            ProvisioningError: neither metadata nor sufficient media to be had.
+            ProvisioningError: there are neither metadata nor sufficient media.
         """
-        if self._system is not None and self._media is None:
-            self._media = self.begin(self._system, self._options)
-        self._goal_state = GoalStateReading(
-            self.wireserver, announce and self._options["report_progress"]
-        )
-        self._goal_state.start()
+        self.begin()
+        reading = GoalStateReading(self.wireserver, announce and self.options["report_progress"])
+        self._goal_state = reading
+        reading.start()
         warnings: List[str] = []
         fetched, environment = self._documents(warnings)
         instance = azure_instance.join(
@@ -156,40 +183,28 @@ class AzureDatasource:
         )
         if fetched and fetched.missing and not azure_instance.suffices(environment):
             warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
-        goal_state = self._goal_state.result_of_fetch()
-        raw = dict(instance.raw)
-        if self._media is not None and self._media.medium is not None:
-            medium = self._media.medium
-            raw["media"] = {"device": medium.device, "how": medium.how, "optical": medium.optical}
+        goal_state = reading.result_of_fetch()
+        raw = dict(instance.raw, **self._raw_of_media())
         if goal_state is not None:
             raw["goal_state"] = asdict(goal_state)
         else:
-            warnings.append(
-                "no goal state: %s" % (self._goal_state.error or "ended without a result")
-            )
+            warnings.append("no goal state: %s" % (reading.error or "ended without a result"))
         found = self._certificates(goal_state, instance, warnings)
-        instance = replace(instance, raw=raw, admin=azure_instance.with_keys(instance.admin, found))
-        if self._options["certificates"] == "all":
-            instance = replace(instance, certificates=found)
-        return instance, tuple(warnings)
+        admin = azure_instance.with_keys(instance.admin, found)
+        if self.options["certificates"] != "all":
+            found = instance.certificates
+        return replace(instance, raw=raw, admin=admin, certificates=found), tuple(warnings)
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
-        """What the provisioning media alone say, for a machine that has no network. Nobody is
-        asked.
-
-        Args:
-            instance_id: as for :meth:`fetch`.
+        """What the provisioning media alone say. Nobody is asked.
 
         Returns:
-            None when they do not tell of an account with a way in, or are those of a pool and not
-            of an owner.
+            None if they name no account with a way in, or are those of a pool and not of an owner.
         """
+        if self._media is None:
+            return None
         warnings: List[str] = []
-        environment = (
-            self._media.wait(True, float(self._options["media_wait_s"]), warnings)
-            if self._media
-            else None
-        )
+        environment = self._media.wait(True, float(self.options["media_wait_s"]), warnings)
         if (
             environment is None
             or not azure_instance.suffices(environment)
@@ -199,65 +214,58 @@ class AzureDatasource:
         return azure_instance.join(instance_id, None, environment, warnings)
 
     def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
-        """What IMDS says and what the media say, each None when there is nothing; not both."""
-        media, adopted = self._media, self._adopted
+        """What IMDS says and what the media say, each None if there is nothing; not both."""
+        media = self._media
 
         def can_do_without() -> bool:
-            return azure_instance.suffices(adopted or (media.environment() if media else None))
+            known = self._adopted
+            if known is None and media is not None:
+                known = media.environment()
+            return azure_instance.suffices(known)
 
         fetched: Optional[Fetched] = None
         failure: Optional[ProvisioningError] = None
         try:
-            fetched = self.imds.fetch_document(can_do_without, float(self._options["media_only_s"]))
+            fetched = self.imds.fetch_document(can_do_without, float(self.options["media_only_s"]))
             warnings += fetched.warnings
         except ProvisioningError as error:
             failure = error
-        if adopted is not None:
-            environment: Optional[OvfEnvironment] = adopted
-        elif media is not None:
-            admin = azure_instance.join("", fetched.document, None, []).admin if fetched else None
-            needed = admin is None or admin.password_login is not False
-            environment = media.wait(needed, float(self._options["media_wait_s"]), warnings)
-            self.documents = media.documents
-            self.pool_type = self._pool_type(environment, fetched is not None, warnings)
-        else:
-            environment = None
-        if failure is not None:
-            if not azure_instance.suffices(environment) and not self.pool_type:
-                said = "none found" if environment is None else "no account with a way in"
-                failure.details.setdefault(
-                    "media", media.describe() or said if media is not None else "not looked for"
-                )
-                raise failure
-            warnings.append("no metadata, the provisioning media must do: %s" % failure)
-        return fetched, environment
+        environment = self._adopted
+        if environment is None and media is not None:
+            environment = self._wait_for_media(media, fetched, warnings)
+        if failure is None:
+            return fetched, environment
+        if not azure_instance.suffices(environment) and not self.pool_type:
+            if media is not None:
+                failure.details.setdefault("media", media.why_not_enough())
+            raise failure
+        warnings.append("IMDS is unavailable; using the provisioning media only: %s" % failure)
+        return None, environment
 
-    def _pool_type(
-        self, environment: Optional[OvfEnvironment], has_metadata: bool, warnings: List[str]
-    ) -> str:
-        """The pool as the media name it, or else IMDS: it may be told by either alone. IMDS that is
-        down is not pressed.
-        """
-        if self._options["preprovisioned"] == "no":
-            return ""
-        said = environment.preprovisioned_type if environment is not None else ""
-        known = _known_pool(said)
-        if not known:
-            asked = self.imds.fetch_pool_type(insist=has_metadata)
-            known, said = _known_pool(asked), asked or said
-        if known or (environment is not None and environment.preprovisioned):
-            return known or POOL_TYPES[0]
-        if said:  # not one to wait in for ever
-            warnings.append(
-                "the platform says that this VM is preprovisioned as %s, which is unknown: it is"
-                " provisioned" % ascii(said[:40])
-            )
-        return ""
+    def _wait_for_media(
+        self, media: MediaReading, fetched: Optional[Fetched], warnings: List[str]
+    ) -> Optional[OvfEnvironment]:
+        """What the media say, waited for if they are needed; also whether they tell of a pool."""
+        admin = None
+        if fetched is not None:
+            admin = azure_instance.join("", fetched.document, None, []).admin
+        needed = admin is None or admin.password_login is not False
+        environment = media.wait(needed, float(self.options["media_wait_s"]), warnings)
+        self.documents = media.documents
+        if self.options["preprovisioned"] != "no":
+            self.pool_type = pool.find_kind(environment, self.imds, fetched is not None, warnings)
+        return environment
+
+    def _raw_of_media(self) -> Dict[str, Any]:
+        if self._media is None or self._media.medium is None:
+            return {}
+        medium = self._media.medium
+        return {"media": {"device": medium.device, "how": medium.how, "optical": medium.optical}}
 
     def _certificates(
         self, goal_state: Optional[GoalState], instance: Instance, warnings: List[str]
     ) -> Tuple[Certificate, ...]:
-        which = self._options["certificates"]
+        which = self.options["certificates"]
         wanted = azure_instance.wanted_fingerprints(instance)
         if which == "none" or (which == "ssh" and not wanted) or self.pool_type:
             return ()
@@ -269,137 +277,32 @@ class AzureDatasource:
 
         self._end_progress()  # they share a connection
         try:
-            return fetch_certificates(self.wireserver, goal_state, self._clock.time())
+            return fetch_certificates(self.wireserver, goal_state, self.system.clock.time())
         except LightinitError as error:
             warnings.append("no certificates: %s" % error)
             return ()
 
-    def succeed(self, earlier: "AzureDatasource") -> None:
-        """Take over from one that was made for another network: what it knows of the media and the
-        pool.
+    # The report.
 
-        Args:
-            earlier: asked for nothing any more.
-        """
-        self._media, self.pool_type = earlier._media, earlier.pool_type
-
-    def adopt(self, environment: OvfEnvironment, document: bytes = b"") -> None:
-        """Take what the platform has said of the owner, in the place of the media, which tell of
-        the pool.
-
-        Args:
-            environment: the reprovision data; without anything in it, IMDS alone is believed.
-            document: as they came.
-        """
-        self._adopted = environment
-        self._came_from, self.pool_type = self.pool_type, ""
-        self.documents = {COPY: redact(document)} if document else {}
-
-    def vm_id(self) -> str:
-        """The platform's id of this VM, for machines whose DMI does not tell; "" when IMDS has
-        none.
-
-        Raises:
-            ProvisioningError: IMDS could not be asked.
-        """
-        return self.imds.fetch_text("compute/vmId").lower()
-
-    def before_report(
-        self, error: Optional[LightinitError], vm_id: str, instance: Optional[Instance]
-    ) -> Tuple[str, Tuple[str, ...]]:
-        """What comes before a report: the same in Hyper-V's key-value pool, and, when all went
-        well, the media's ejection.
-
-        The host reads the pool when it is signalled, so this is written first. The media go because
-        they hold the password; after a failure they stay, for the next attempt.
-
-        Args:
-            error: why the VM is not ready; None when it is.
-            vm_id: the platform's id of this VM, as far as it is known.
-            instance: what was fetched, in this boot or an earlier one; None when nothing was.
-
-        Returns:
-            The record that was written, for :meth:`report_failure`; and warnings.
-        """
-        record = (
-            self.describe_success(vm_id) if error is None else self.describe_failure(error, vm_id)
-        )
-        warnings: List[str] = []
-        if self._system is not None and self._options["telemetry"]:
-            try:
-                telemetry.report_provisioning(self._system, record)
-            except LightinitError as trouble:
-                warnings.append("no telemetry: %s" % trouble)
-        if error is None and self._system is not None and instance is not None:
-            medium = instance.raw.get("media") or {}
-            why = (
-                MediaReading.eject(self._system, str(medium["device"]))
-                if medium.get("optical")
-                else ""
-            )
-            if why:
-                warnings.append("the provisioning media stay in the drive: %s" % why)
-        return record, tuple(warnings)
-
-    def report_ready(self) -> None:
-        """Tell the platform that this VM is ready.
+    def report(
+        self, failure: Optional[LightinitError], instance: Optional[Instance]
+    ) -> Tuple[str, ...]:
+        """Write the record for Hyper-V, eject the media on success, and send the health report.
 
         Raises:
             ProvisioningError: the platform could not be told.
         """
-        self._end_progress()
-        self.wireserver.report_ready()
-
-    def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
-        """Tell the platform that this VM is ready to be somebody's.
-
-        Args:
-            before: called right before each report is sent.
-            is_enough: called between attempts, with whether the answer to a report was lost by
-                then; True ends it.
-
-        Returns:
-            Whether the platform accepted it; False when it was enough without.
-
-        Raises:
-            ProvisioningError: the platform could not be told.
-        """
-        self._end_progress()
-        return self.wireserver.report_ready(before, is_enough)
-
-    def describe_failure(self, error: LightinitError, vm_id: str = "") -> str:
-        """The record that tells operators and their tools why provisioning failed; for telemetry as
-        well.
-        """
-        return health.failure_description(
-            error.reason, error.details, self._agent, vm_id, self._timestamp()
+        vm_id = self._vm_id_for(instance)
+        record, warnings = self._reports.prepare(
+            failure, vm_id, self.pool_type or self._came_from, instance
         )
-
-    def describe_success(self, vm_id: str = "") -> str:
-        """The record that tells that it succeeded; for telemetry, the health report has no place
-        for it.
-        """
-        return health.success_description(
-            self._agent, vm_id, self._timestamp(), self.pool_type or self._came_from or "None"
-        )
-
-    def report_failure(self, error: LightinitError, vm_id: str = "", description: str = "") -> None:
-        """Tell the platform why this VM is not ready.
-
-        Args:
-            error: the first failure of something required.
-            vm_id: the platform's id of this VM, as far as it is known.
-            description: what :meth:`describe_failure` gave, where telemetry has sent the same
-                before.
-
-        Raises:
-            ProvisioningError: the platform could not be told.
-        """
         self._end_progress()
-        short = health.failure_description(error.reason, {}, self._agent, vm_id, self._timestamp())
-        self.wireserver.report_not_ready(
-            FAILED, description or self.describe_failure(error, vm_id), short
-        )
+        self._reports.send(self.wireserver, failure, vm_id, record)
+        return warnings
+
+    def _vm_id_for(self, instance: Optional[Instance]) -> str:
+        said = instance.vm_id if instance is not None else ""
+        return said or self._vm_id or identity.vm_id(read_dmi(self.system))
 
     def _end_progress(self) -> None:
         """Wait for the news that this VM is at work: it must not come after the result, and has the
@@ -408,24 +311,32 @@ class AzureDatasource:
         if self._goal_state is not None:
             self._goal_state.join()
 
-    def _timestamp(self) -> str:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock.time()))
+    # VMs of a pool.
 
+    def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
+        """Report Ready to the pool; see the base."""
+        self._end_progress()
+        return self.wireserver.report_ready(before, is_enough)
 
-def _known_pool(kind: str) -> str:
-    """``kind`` as it is spelled here, "" where it is none that is known."""
-    return next((each for each in POOL_TYPES if each.lower() == kind.lower()), "")
+    def is_taken_at_report(self) -> bool:
+        """Whether the kind of pool is one whose VMs lose their NIC, or stop, at the report."""
+        return self.pool_type in pool.TAKEN_AT_REPORT
 
+    def find_owner(self) -> bool:
+        """Ask IMDS for the owner's document."""
+        return self._owner.ask(self.imds)
 
-def _endpoint(key: str, value: Any) -> str:
-    """``value``, if it is an endpoint by the rule that the settings have too."""
-    try:
-        return check_endpoint(str(value))
-    except ValueError as error:
-        raise ProvisioningError(
-            "endpoint is not usable",
-            key=key,
-            value=str(value)[:100],
-            error=error,
-            hint="give host or host:port",
-        ) from None
+    def owner_poll_s(self) -> float:
+        """As the settings say."""
+        return float(self.options["reprovision_poll_s"])
+
+    def adopt_owner(self) -> None:
+        """Use the owner's document in the place of the media, which tell of the pool. Without one,
+        IMDS alone is believed.
+        """
+        owner = self._owner.found or pool.Owner()
+        self._adopted = owner.environment
+        self._came_from, self.pool_type = self.pool_type, ""
+        self.documents = {}
+        if owner.document:
+            self.documents = {COPY: redact(owner.document)}

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from lightinit import retry
 from lightinit.datasources.azure import answers
+from lightinit.datasources.azure.identity import IMDS
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.formats.azure import imds as document_format
 from lightinit.formats.azure.imds_instance import missing_parts, pool_type
@@ -19,7 +20,6 @@ from lightinit.host.clock import Clock
 from lightinit.host.network.http import Answer, HttpTransport
 
 LOG = logging.getLogger("lightinit.imds")
-ENDPOINT = "169.254.169.254"
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
 OS_PROFILE_SINCE = "2020-07-15"
 # Ready waits for this: how long the extended part of the document is asked for, and for how long
@@ -64,7 +64,7 @@ class ImdsClient:
         self,
         transport: HttpTransport,
         clock: Clock,
-        endpoint: str = ENDPOINT,
+        endpoint: str = IMDS,
         policy: Optional[retry.RetryPolicy] = None,
         request_timeout_s: float = 10.0,
         complete_timeout_s: float = 30.0,

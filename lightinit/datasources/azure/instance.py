@@ -26,7 +26,7 @@ def join(
     """The instance that both sources together tell of.
 
     Args:
-        instance_id: the id that semaphores hang on.
+        instance_id: the id that marks belong to.
         document: of IMDS; None when it could not be asked.
         environment: of the provisioning media, or of what took its place; None when there was none.
         warnings: where to note what is odd, one sentence each.

@@ -105,6 +105,14 @@ class MediaReading:
         # Briefly: in a report there is room for a hundred characters of it.
         return self._unusable or "; ".join("%s: %s" % each for each in self._search.tried)
 
+    def why_not_enough(self) -> str:
+        """Why no account can be made from the media, after :meth:`wait`."""
+        if self.describe():
+            return self.describe()
+        if self._parsed is None:
+            return "none found"
+        return "no account with a way in"
+
     @staticmethod
     def eject(system: System, device: str) -> str:
         """Open the drive that the media were read from.

@@ -75,8 +75,8 @@ class Scene:
         routes: the kernel's IPv4 routes.
         default_interface: the interface of the default route, "" if there is none. In a scratch
             root it comes from the root's routes.
-        wireserver_source: the local address from which packets to the well-known WireServer would
-            go, "" if there is no route to it.
+        platform_source: the local address from which packets to the platform's well-known address
+            would go, "" if there is no route to it.
         of_root: whether this is the network of the machine whose files are read. False in a scratch
             root: the interfaces are this machine's and tell nothing about the root's leases.
     """
@@ -84,7 +84,7 @@ class Scene:
     interfaces: Tuple[Interface, ...] = ()
     routes: Tuple[KernelRoute, ...] = ()
     default_interface: str = ""
-    wireserver_source: str = ""
+    platform_source: str = ""
     of_root: bool = True
 
 
@@ -168,14 +168,14 @@ def has_route_to(address: str) -> bool:
     return bool(source_address_to(address))
 
 
-def scene(system: System, wireserver: str) -> Scene:
+def scene(system: System, platform_address: str) -> Scene:
     """The network as it is now.
 
     Also in a scratch root the interfaces are this machine's; only the routes are the root's.
 
     Args:
         system: the machine.
-        wireserver: the WireServer's well-known address.
+        platform_address: the platform's well-known address.
     """
     indices = {name: index for index, name in socket.if_nameindex()}
     interfaces = []
@@ -190,7 +190,7 @@ def scene(system: System, wireserver: str) -> Scene:
         tuple(interfaces),
         tuple(routes),
         _default_interface(system, routes),
-        source_address_to(wireserver),
+        source_address_to(platform_address),
         system.live,
     )
 

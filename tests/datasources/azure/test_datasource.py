@@ -4,108 +4,42 @@ interface.
 
 from __future__ import annotations
 
-import http.server
 import json
-import sys
+import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Tuple
-from xml.etree import ElementTree
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from lightinit import datasources
 from lightinit.datasources.azure.datasource import SETTINGS, AzureDatasource
 from lightinit.errors import ProvisioningError
-from lightinit.model import Network
+from lightinit.formats.instance_id import swap_byte_order
+from lightinit.host.system import System
+from lightinit.model import Instance, Network
 from lightinit.settings import convert
+from tests.lib.scratch import UUID
+from tests.lib.tiny_platform import DOCUMENT, QUICK, Platform, Reply
 from tests.lib.transport import GOAL_STATE
-
-DOCUMENT = {
-    "compute": {
-        "name": "vm",
-        "vmId": "13F56399",
-        "publicKeys": [{"keyData": "ssh-rsa A", "path": ""}],
-        "osProfile": {"adminUsername": "me", "disablePasswordAuthentication": "true"},
-    }
-}
-# Quick, so that failures need no patience: a tenth of a second where a VM would take a minute.
-QUICK = {
-    "retry_first_s": 0.01,
-    "fetch_timeout_s": 0.4,
-    "goal_state_timeout_s": 0.2,
-    "report_timeout_s": 0.4,
-    "complete_timeout_s": 0.05,
-    "request_timeout_s": 2.0,
-}
-Reply = Tuple[int, bytes]
-
-
-class Platform:
-    """Replies by the beginning of method and target; what was sent is kept."""
-
-    def __init__(self) -> None:
-        self.replies: Dict[str, Callable[[], Reply]] = {
-            "GET /machine?comp=goalstate": lambda: (200, GOAL_STATE % 1),
-            "POST /machine?comp=health": lambda: (200, b""),
-            "GET /metadata/instance?": lambda: (200, json.dumps(DOCUMENT).encode()),
-            "GET /metadata/instance/compute/vmId?": lambda: (200, b"13F56399"),
-        }
-        self.sent: List[Tuple[str, Dict[str, str], bytes]] = []
-        platform = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                line = "%s %s" % (self.command, self.path)
-                platform.sent.append((line, dict(self.headers.items()), body))
-                status, data = next(
-                    (
-                        reply()
-                        for start, reply in platform.replies.items()
-                        if line.startswith(start)
-                    ),
-                    (404, b""),
-                )
-                head = "HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (status, len(data))
-                self.wfile.write(head.encode() + data)
-
-            do_POST = do_GET
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        class Quiet(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-        self.server = Quiet(("127.0.0.1", 0), Handler)
-        self.endpoint = "127.0.0.1:%d" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def reports(self) -> List[ElementTree.Element]:
-        """What the platform was told of this VM's health in the end: reports that only tell of
-        progress are left out.
-        """
-        found = [
-            ElementTree.fromstring(body) for line, _, body in self.sent if line.startswith("POST")
-        ]
-        return [report for report in found if report.findtext(".//SubStatus") != "Provisioning"]
 
 
 @pytest.fixture
-def platform() -> Iterator[Platform]:
-    made = Platform()
+def platform(tmp_path: Any) -> Iterator[Platform]:
+    made = Platform(str(tmp_path))
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.stop()
 
 
-def source(platform: Platform, **options: Any) -> AzureDatasource:
-    return AzureDatasource(
-        Network(wireserver="192.0.2.1"),
-        {"wireserver": platform.endpoint, "imds": platform.endpoint, **QUICK, **options},
-    )
+def source(platform: Platform, on_request: Any = None, **options: Any) -> AzureDatasource:
+    """A datasource without media, telemetry and pool."""
+    apart = {"media": "none", "telemetry": False, "preprovisioned": "no"}
+    wanted = {"wireserver": platform.endpoint, "imds": platform.endpoint, **QUICK, **apart}
+    return AzureDatasource(System(platform.root), {**wanted, **options}, on_request)
+
+
+def put(root: str, name: str, text: str) -> None:
+    os.makedirs(os.path.dirname(root + name), exist_ok=True)
+    with open(root + name, "w", encoding="utf-8") as handle:
+        handle.write(text)
 
 
 def test_fetch(platform: Platform) -> None:
@@ -178,19 +112,27 @@ def test_what_nobody_needs_may_be_odd(platform: Platform) -> None:
 def test_no_pause_at_all_is_none_that_anybody_gets(platform: Platform, first_s: float) -> None:
     platform.replies["POST /machine?comp=health"] = lambda: (503, b"")
     with pytest.raises(ProvisioningError, match="wireserver refused the health report"):
-        source(platform, retry_first_s=first_s, report_timeout_s=1.0).report_ready()
+        source(platform, retry_first_s=first_s, report_timeout_s=1.0).report(None, None)
     assert 3 < len(platform.reports()) < 12
 
 
-def test_the_vm_id(platform: Platform) -> None:
-    assert source(platform).vm_id() == "13f56399"
+def test_imds_tells_the_instance_id_where_dmi_does_not(platform: Platform) -> None:
+    azure = source(platform)
+    platform.replies["GET /metadata/instance/compute/vmId?"] = lambda: (200, UUID.upper().encode())
+    found, warnings = azure.ask_instance_id()
+    assert found == UUID and "the vmId of IMDS" in warnings[0]
+    azure.report(ProvisioningError("it failed"), None)
+    assert "vm_id=" + UUID in (platform.reports()[0].findtext(".//Description") or "")
+    platform.replies["GET /metadata/instance/compute/vmId?"] = lambda: (200, b"13F56399")
+    with pytest.raises(ProvisioningError, match="instance id is unknown .*imds=no usable vmId"):
+        azure.ask_instance_id()
 
 
 def test_ready(platform: Platform) -> None:
     azure = source(platform, agent="me/2")
     azure.fetch("the-id")
     platform.replies["GET /machine?comp=goalstate"] = lambda: (200, GOAL_STATE % 2)
-    azure.report_ready()
+    azure.report(None, None)
     (report,) = platform.reports()
     assert report.findtext(".//State") == "Ready"
     assert report.findtext("GoalStateIncarnation") == "2"
@@ -198,7 +140,7 @@ def test_ready(platform: Platform) -> None:
 
 
 def test_an_agent_that_fits_no_header_does_not_stop_the_report(platform: Platform) -> None:
-    source(platform, agent="me\r\nX-Evil: ü/2").report_ready()
+    source(platform, agent="me\r\nX-Evil: ü/2").report(None, None)
     assert (
         platform.sent[-1][1]["x-ms-agent-name"]
         == platform.sent[-1][1]["User-Agent"]
@@ -210,28 +152,33 @@ def test_an_agent_that_fits_no_header_does_not_stop_the_report(platform: Platfor
 def test_failure(platform: Platform) -> None:
     azure = source(platform, agent="me/2")
     error = ProvisioningError("user cannot be made", user="me", hint="look at the log")
-    azure.report_failure(error, "vm-1")
-    azure.report_failure(error, "vm-1", "as told before")
-    first, second = (report.findtext(".//Description") or "" for report in platform.reports())
-    start = (
+    azure.report(error, Instance("the-id", vm_id="vm-1"))
+    (report,) = platform.reports()
+    text = report.findtext(".//Description") or ""
+    assert text.startswith(
         "result=error|reason=user cannot be made|agent=me/2|user=me|hint=look at the"
         " log|vm_id=vm-1|timestamp=20"
     )
-    assert first.startswith(start) and azure.describe_failure(error, "vm-1").startswith(start)
-    assert first.endswith("Z|documentation_url=https://aka.ms/linuxprovisioningerror")
-    assert second == "as told before"
-    assert platform.reports()[0].findtext(".//SubStatus") == "ProvisioningFailed"
-    assert azure.describe_success("vm-1").startswith(
-        "result=success|agent=me/2|pps_type=None|vm_id=vm-1|timestamp=20"
-    )
+    assert text.endswith("Z|documentation_url=https://aka.ms/linuxprovisioningerror")
+    assert report.findtext(".//SubStatus") == "ProvisioningFailed"
+
+
+@pytest.mark.parametrize("efi", [True, False])
+def test_before_anything_was_fetched_a_report_has_the_vm_id_of_dmi(
+    platform: Platform, efi: bool
+) -> None:
+    put(platform.root, "/sys/class/dmi/id/product_uuid", UUID + "\n")
+    if efi:
+        put(platform.root, "/sys/firmware/efi/runtime", "")
+    source(platform).report(ProvisioningError("it failed"), None)
+    expected = UUID if efi else swap_byte_order(UUID)
+    assert "vm_id=" + expected in (platform.reports()[0].findtext(".//Description") or "")
 
 
 def test_a_failure_too_long_for_the_server_is_told_shortly(platform: Platform) -> None:
     answers = iter([500, 500, 200])
     platform.replies["POST /machine?comp=health"] = lambda: (next(answers), b"")
-    source(platform).report_failure(
-        ProvisioningError("user cannot be made", said="x" * 900), "vm-1"
-    )
+    source(platform).report(ProvisioningError("user cannot be made", said="x" * 900), None)
     lengths = [len(report.findtext(".//Description") or "") for report in platform.reports()]
     assert lengths[0] == lengths[1] == 512 and 100 < lengths[2] < 250
 
@@ -241,23 +188,35 @@ def test_a_platform_that_takes_no_report_is_an_error(platform: Platform) -> None
     with pytest.raises(
         ProvisioningError, match="wireserver refused the health report .*status=429"
     ):
-        source(platform).report_ready()
+        source(platform).report(None, None)
 
 
-def test_the_wireserver_of_the_lease_is_used_unless_an_option_says_otherwise() -> None:
-    network = Network(wireserver="192.0.2.1")
-    assert AzureDatasource(network, {}).wireserver.is_ours("http://192.0.2.1:80/x")
-    assert AzureDatasource(network, {"wireserver": "192.0.2.7"}).wireserver.is_ours(
-        "http://192.0.2.7/x"
-    )
+def test_the_wireserver_of_the_lease_is_used_unless_an_option_says_otherwise(
+    tmp_path: Any,
+) -> None:
+    azure = AzureDatasource(System(str(tmp_path)), {})
+    assert azure.wireserver.is_ours("http://168.63.129.16/x")
+    azure.connect(Network("192.0.2.1"))
+    assert azure.wireserver.is_ours("http://192.0.2.1:80/x")
+    assert azure.describe() == "WireServer 192.0.2.1"
+    azure.connect_blindly()
+    assert azure.wireserver.is_ours("http://168.63.129.16/x")
+    azure = AzureDatasource(System(str(tmp_path)), {"wireserver": "192.0.2.7"})
+    azure.connect(Network("192.0.2.1"))
+    assert azure.wireserver.is_ours("http://192.0.2.7/x")
+    assert azure.describe() == "WireServer 192.0.2.7 by the settings"
+
+
+def test_only_a_lease_with_option_245_confirms_the_platform(tmp_path: Any) -> None:
+    azure = AzureDatasource(System(str(tmp_path)), {})
+    azure.confirm_platform(Network("192.0.2.1", server_from_lease=True))
+    with pytest.raises(ProvisioningError, match="platform is unknown .*option_245=absent"):
+        azure.confirm_platform(Network("192.0.2.1"))
 
 
 def test_each_request_is_told(platform: Platform) -> None:
     told: List[Any] = []
-    options = {"wireserver": platform.endpoint, "imds": platform.endpoint}
-    AzureDatasource(
-        Network("192.0.2.1"), options, on_request=lambda *event: told.append(event)
-    ).fetch("the-id")
+    source(platform, lambda *event: told.append(event)).fetch("the-id")
     assert sorted(event[1].split("?")[0].rpartition("/")[2] for event in told) == [
         "instance",
         "machine",
@@ -284,10 +243,10 @@ def test_each_request_is_told(platform: Platform) -> None:
         ".-.",
     ],
 )
-def test_endpoints_that_are_refused(endpoint: str) -> None:
+def test_endpoints_that_are_refused(tmp_path: Any, endpoint: str) -> None:
     for key in ("imds", "wireserver"):
         with pytest.raises(ProvisioningError, match="endpoint is not usable .*key=" + key):
-            AzureDatasource(Network("192.0.2.1"), {key: endpoint})
+            AzureDatasource(System(str(tmp_path)), {key: endpoint})
         setting = next(setting for setting in SETTINGS if setting.key == key)
         with pytest.raises(ValueError):  # the settings have the same rule
             convert(setting, endpoint)
@@ -299,48 +258,3 @@ def test_every_setting_has_its_kinds_type() -> None:
         isinstance(setting.default, kinds[setting.kind]) and setting.help for setting in SETTINGS
     )
     assert len({setting.key for setting in SETTINGS}) == len(SETTINGS)
-
-
-def test_datasources_by_name() -> None:
-    assert datasources.load("azure") is AzureDatasource
-    for place in (
-        "lightinit.datasources.azure.datasource:AzureDatasource",
-        "lightinit.datasources.azure.datasource.AzureDatasource",
-    ):
-        assert datasources.load(place) is AzureDatasource
-    with pytest.raises(ProvisioningError, match="unknown datasource .*name=azur, nearest=azure"):
-        datasources.load("azur")
-
-
-@pytest.mark.parametrize(
-    "line, said",
-    [
-        ("raise RuntimeError('no licence')", "error=RuntimeError: no licence"),
-        ("import sys; sys.exit(3)", "error=SystemExit: 3"),
-        ("def broken(:", "error=SyntaxError: "),
-        ("1 / 0", "error=ZeroDivisionError: "),
-        ("raise MemoryError()", "error=MemoryError: "),
-        ("X = 1", "error=AttributeError: "),
-    ],
-)
-def test_whatever_a_sites_datasource_raises_is_an_error_of_ours(
-    tmp_path: Any, line: str, said: str
-) -> None:
-    name = "site_%d" % abs(hash(str(tmp_path)))
-    (tmp_path / (name + ".py")).write_text(line + "\n")
-    sys.path.insert(0, str(tmp_path))
-    try:
-        with pytest.raises(ProvisioningError, match="datasource cannot be imported") as caught:
-            datasources.load(name + ".Source")
-    finally:
-        sys.path.remove(str(tmp_path))
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["no.such.module:X", "lightinit.datasources.azure.datasource:Nothing", "json.", ".x", "a.b:"],
-)
-def test_places_without_a_datasource(name: str) -> None:
-    with pytest.raises(ProvisioningError, match="datasource cannot be imported"):
-        datasources.load(name)

@@ -14,10 +14,9 @@ import pytest
 
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.errors import ProvisioningError
-from lightinit.formats.azure import ovf
 from lightinit.host.system import System
-from lightinit.model import Network, User
-from tests.datasources.azure.test_datasource import DOCUMENT, QUICK, Platform
+from lightinit.model import Instance, User
+from tests.lib.tiny_platform import DOCUMENT, QUICK, Platform
 
 PASSWORD = "pass:wörd <&>"
 OVF = """<?xml version="1.0" encoding="utf-8"?>
@@ -37,11 +36,10 @@ CUSTOM = base64.b64encode(b"#!/bin/sh\n").decode()
 
 
 @pytest.fixture
-def platform() -> Iterator[Platform]:
-    made = Platform()
+def platform(tmp_path: Any) -> Iterator[Platform]:
+    made = Platform(str(tmp_path))
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.stop()
 
 
 def source(
@@ -58,9 +56,9 @@ def source(
         "media": "/media",
     }
     wanted.update(QUICK, **options)
-    return AzureDatasource(
-        Network("192.0.2.1"), wanted, system=system, begun=AzureDatasource.begin(system, wanted)
-    )
+    made = AzureDatasource(system, wanted)
+    made.begin()
+    return made
 
 
 def states(platform: Platform) -> List[Tuple[str, str]]:
@@ -108,7 +106,7 @@ def test_the_media_alone_are_enough_when_imds_is_down(platform: Platform, tmp_pa
     assert instance.admin == User("media", (), True, PASSWORD)
     assert instance.hostnames == ("of-media",)
     assert [each.partition(":")[0] for each in warnings] == [
-        "no metadata, the provisioning media must do"
+        "IMDS is unavailable; using the provisioning media only"
     ]
 
 
@@ -161,8 +159,7 @@ def test_it_tells_once_that_it_is_at_work_and_before_the_result(
 ) -> None:
     azure = source(platform, tmp_path)
     azure.fetch("id", announce=True)
-    azure.before_report(None, "vm", None)
-    azure.report_ready()
+    azure.report(None, None)
     assert states(platform) == [("NotReady", "Provisioning"), ("Ready", "")]
 
 
@@ -172,8 +169,8 @@ def test_it_tells_nothing_when_it_should_not(
 ) -> None:
     azure = source(platform, tmp_path, **options)
     azure.fetch("id", announce=announce)
-    azure.before_report(None, "vm", None)
-    assert states(platform) == []
+    azure.report(None, None)
+    assert states(platform) == [("Ready", "")]
 
 
 def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(
@@ -182,10 +179,10 @@ def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(
     platform.replies["POST /machine?comp=health"] = lambda: (500, b"")
     azure = source(platform, tmp_path)
     _, warnings = azure.fetch("id", announce=True)
-    azure.before_report(None, "vm", None)
-    assert len(states(platform)) == 1 and not [
-        each for each in warnings if "imds names" not in each
-    ]
+    with pytest.raises(ProvisioningError):
+        azure.report(None, None)
+    assert states(platform).count(("NotReady", "Provisioning")) == 1
+    assert not [each for each in warnings if "imds names" not in each]
 
 
 def extended_requests(platform: Platform) -> int:
@@ -254,29 +251,63 @@ def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_pa
         platform, tmp_path, OVF % ("", "<wa:PreprovisionedVm>true</wa:PreprovisionedVm>")
     )
     azure.fetch("id")
-    azure.adopt(ovf.parse((OVF % (CUSTOM, "")).replace("of-media", "owned").encode()))
+    document = (OVF % (CUSTOM, "")).replace("of-media", "owned").encode()
+    assert not azure.find_owner(), "there is none yet"
+    platform.replies["GET /metadata/reprovisiondata?"] = lambda: (200, document)
+    assert azure.find_owner()
+    azure.adopt_owner()
     instance, _ = azure.fetch("id")
-    assert (
-        azure.pool_type == "" and "owned" in instance.hostnames and instance.custom_data == CUSTOM
-    )
-    assert "pps_type=Running" in azure.describe_success("vm")
+    assert azure.pool_type == "" and instance.custom_data == CUSTOM
+    assert "owned" in instance.hostnames
+    assert "owned" in azure.documents["ovf-env.xml"].decode()
+    azure.report(None, instance)
+    assert "pps_type=Running" in telemetry(platform)
+
+
+def test_without_an_owners_document_imds_alone_is_believed(
+    platform: Platform, tmp_path: Any
+) -> None:
+    azure = source(platform, tmp_path)
+    azure.fetch("id")
+    azure.adopt_owner()
+    instance, _ = azure.fetch("id")
+    assert instance.admin is not None and instance.admin.password == ""
+    assert azure.documents == {}
+
+
+def telemetry(platform: Platform) -> str:
+    """The text of the one record in the key-value pool."""
+    with open(platform.root + "/var/lib/hyperv/.kvp_pool_1", "rb") as handle:
+        data = handle.read()
+    assert len(data) == 2560 and data.startswith(b"PROVISIONING_REPORT\0")
+    return data[512:].rstrip(b"\0").decode()
 
 
 def test_telemetry_comes_before_the_report(platform: Platform, tmp_path: Any) -> None:
+    before: List[str] = []
+
+    def answer() -> Tuple[int, bytes]:
+        before.append(telemetry(platform))
+        return 200, b""
+
+    platform.replies["POST /machine?comp=health"] = answer
     azure = source(platform, tmp_path)
     error = ProvisioningError("user cannot be made", user="me")
-    record, warnings = azure.before_report(error, "vm-1", None)
-    with open(str(tmp_path) + "/var/lib/hyperv/.kvp_pool_1", "rb") as handle:
-        data = handle.read()
-    assert len(data) == 2560 and data.startswith(b"PROVISIONING_REPORT\0")
-    assert data[512:].rstrip(b"\0").decode() == record and "reason=user cannot be made" in record
-    assert warnings == () and not platform.reports()
-    azure.report_failure(error, "vm-1", record)
-    assert platform.reports()[0].findtext(".//Description") == record
+    assert azure.report(error, Instance("id", vm_id="vm-1")) == ()
+    assert before == [platform.reports()[0].findtext(".//Description")]
+    assert "reason=user cannot be made" in before[0] and "vm_id=vm-1" in before[0]
+
+
+def test_success_is_in_the_telemetry_alone(platform: Platform, tmp_path: Any) -> None:
+    source(platform, tmp_path, agent="me/2").report(None, Instance("id", vm_id="vm-1"))
+    assert telemetry(platform).startswith(
+        "result=success|agent=me/2|pps_type=None|vm_id=vm-1|timestamp=20"
+    )
 
 
 def test_trouble_with_telemetry_is_a_warning(platform: Platform, tmp_path: Any) -> None:
     os.makedirs(str(tmp_path) + "/var/lib/hyperv/.kvp_pool_1")
-    _, warnings = source(platform, tmp_path).before_report(None, "vm-1", None)
+    warnings = source(platform, tmp_path).report(None, None)
     assert len(warnings) == 1 and warnings[0].startswith("no telemetry: ")
-    assert source(platform, tmp_path, telemetry=False).before_report(None, "vm-1", None)[1] == ()
+    assert source(platform, tmp_path, telemetry=False).report(None, None) == ()
+    assert len(platform.reports()) == 2

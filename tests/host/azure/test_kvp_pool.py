@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
-from lightinit.datasources.azure.telemetry import report_provisioning
+from lightinit.datasources.azure.reports import report_provisioning
 from lightinit.errors import ProvisioningError
 from lightinit.formats.azure.kvp import RECORD_BYTES, encode_record, encode_records
 from lightinit.host.azure import kvp_pool

@@ -1,0 +1,91 @@
+"""The clients of IMDS and the WireServer, made from the settings and the network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, Mapping, NamedTuple, Optional
+
+from lightinit.datasources.azure.identity import IMDS
+from lightinit.datasources.azure.imds_client import ImdsClient
+from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.errors import ProvisioningError
+from lightinit.host.clock import Clock
+from lightinit.host.network.http import HttpTransport, OnRequest
+from lightinit.retry import RetryPolicy
+from lightinit.settings import check_endpoint
+
+AUTO = "auto"
+MIN_PAUSE_S = 0.05
+CAP_FACTOR = 15.0
+
+
+class Clients(NamedTuple):
+    """One client for each service of the platform."""
+
+    imds: ImdsClient
+    wireserver: WireServerClient
+
+
+def make_clients(
+    options: Mapping[str, Any], server: str, clock: Clock, on_request: Optional[OnRequest]
+) -> Clients:
+    """The clients that ask the platform.
+
+    Args:
+        options: a value for each key of the section [azure].
+        server: the WireServer's address, unless the settings name one.
+        clock: for pauses and deadlines.
+        on_request: called after each request, perhaps from two threads at once.
+
+    Raises:
+        ProvisioningError: an endpoint is not ``host`` or ``host:port``.
+    """
+    agent = printable_agent(options)
+    first_s = max(MIN_PAUSE_S, float(options["retry_first_s"]))
+    policy = RetryPolicy(first_s=first_s, cap_s=CAP_FACTOR * first_s)
+    request_timeout_s = float(options["request_timeout_s"])
+    # A transport each: they are used side by side, and one that hangs must not cost the other its
+    # connection.
+    imds = ImdsClient(
+        HttpTransport(clock, on_request, agent),
+        clock,
+        _endpoint(options, "imds", IMDS),
+        policy=replace(policy, deadline_s=float(options["fetch_timeout_s"])),
+        request_timeout_s=request_timeout_s,
+        complete_timeout_s=float(options["complete_timeout_s"]),
+    )
+    wireserver = WireServerClient(
+        HttpTransport(clock, on_request, agent),
+        _endpoint(options, "wireserver", server),
+        clock,
+        fetch_policy=replace(policy, deadline_s=float(options["goal_state_timeout_s"])),
+        report_policy=replace(policy, deadline_s=float(options["report_timeout_s"])),
+        request_timeout_s=request_timeout_s,
+        agent=agent,
+    )
+    return Clients(imds, wireserver)
+
+
+def printable_agent(options: Mapping[str, Any]) -> str:
+    """The agent's name for a header, where anything but printable ASCII would make every request
+    fail.
+    """
+    return re.sub(r"[^ -~]", "?", str(options["agent"]))
+
+
+def _endpoint(options: Mapping[str, Any], key: str, automatic: str) -> str:
+    """The endpoint that the option ``key`` means, if it is one by the settings' own rule."""
+    value = str(options[key])
+    if value == AUTO:
+        value = automatic
+    try:
+        return check_endpoint(value)
+    except ValueError as error:
+        raise ProvisioningError(
+            "endpoint is not usable",
+            key=key,
+            value=value[:100],
+            error=error,
+            hint="give host or host:port",
+        ) from None

@@ -1,0 +1,134 @@
+"""Reports to Azure: the health report to the WireServer, and the same in Hyper-V's key-value pool.
+
+It knows how a report is worded and in which order its parts are sent, not why a VM is not ready.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, List, Mapping, Optional, Tuple
+
+from lightinit.datasources.azure.clients import printable_agent
+from lightinit.datasources.azure.media import MediaReading
+from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.errors import LightinitError
+from lightinit.formats.azure import health
+from lightinit.formats.azure import kvp as records
+from lightinit.host.azure import kvp_pool
+from lightinit.host.system import System
+from lightinit.model import Instance
+
+FAILED = "ProvisioningFailed"
+NO_POOL = "None"
+
+
+class Reports:
+    """Makes and sends the reports of one VM.
+
+    Args:
+        system: the machine.
+        options: a value for each key of the section [azure].
+    """
+
+    def __init__(self, system: System, options: Mapping[str, Any]) -> None:
+        self._system = system
+        self._telemetry = bool(options["telemetry"])
+        self._agent = printable_agent(options)
+
+    def prepare(
+        self,
+        failure: Optional[LightinitError],
+        vm_id: str,
+        pool_type: str,
+        instance: Optional[Instance],
+    ) -> Tuple[str, Tuple[str, ...]]:
+        """Do what comes before the health report: write the record into the key-value pool and, on
+        success, eject the media.
+
+        The host reads the pool when it gets the health report, so the record comes first. The media
+        are ejected because they hold the password; after a failure they stay for the next attempt.
+
+        Args:
+            failure: why the VM is not ready; None if it is.
+            vm_id: the platform's id of this VM, "" if unknown.
+            pool_type: the kind of pool that this VM comes from, "" for none.
+            instance: what was fetched, in this boot or an earlier one; None if nothing was.
+
+        Returns:
+            The record, for :meth:`send`; and warnings.
+        """
+        if failure is None:
+            record = self.describe_success(vm_id, pool_type)
+        else:
+            record = self.describe_failure(failure, vm_id)
+        warnings: List[str] = []
+        if self._telemetry:
+            try:
+                report_provisioning(self._system, record)
+            except LightinitError as error:
+                warnings.append("no telemetry: %s" % error)
+        if failure is None and instance is not None:
+            warnings += self._eject(instance)
+        return record, tuple(warnings)
+
+    def send(
+        self,
+        wireserver: WireServerClient,
+        failure: Optional[LightinitError],
+        vm_id: str,
+        record: str,
+    ) -> None:
+        """Send the health report: Ready, or NotReady with the record.
+
+        Args:
+            wireserver: its client.
+            failure, vm_id: as for :meth:`prepare`.
+            record: what :meth:`prepare` gave.
+
+        Raises:
+            ProvisioningError: the platform could not be told.
+        """
+        if failure is None:
+            wireserver.report_ready()
+            return
+        now = self._timestamp()
+        short = health.failure_description(failure.reason, {}, self._agent, vm_id, now)
+        wireserver.report_not_ready(FAILED, record, short)
+
+    def describe_failure(self, failure: LightinitError, vm_id: str) -> str:
+        """The record that tells operators and their tools why provisioning failed."""
+        return health.failure_description(
+            failure.reason, failure.details, self._agent, vm_id, self._timestamp()
+        )
+
+    def describe_success(self, vm_id: str, pool_type: str) -> str:
+        """The record that tells that it succeeded. A health report has no place for it."""
+        return health.success_description(
+            self._agent, vm_id, self._timestamp(), pool_type or NO_POOL
+        )
+
+    def _eject(self, instance: Instance) -> List[str]:
+        medium = instance.raw.get("media") or {}
+        if not medium.get("optical"):
+            return []
+        why_not = MediaReading.eject(self._system, str(medium["device"]))
+        if not why_not:
+            return []
+        return ["the provisioning media stay in the drive: %s" % why_not]
+
+    def _timestamp(self) -> str:
+        now_s = self._system.clock.time()
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
+
+
+def report_provisioning(system: System, record: str) -> None:
+    """Append ``record`` to the key-value pool, where the host looks when it gets the health report.
+
+    Args:
+        system: the machine.
+        record: as :mod:`lightinit.formats.azure.health` makes it.
+
+    Raises:
+        ProvisioningError: it could not be written. That takes some seconds at most.
+    """
+    kvp_pool.append(system, records.encode_report(record), records.RECORD_BYTES)

@@ -1,0 +1,201 @@
+"""How a run went, kept for people and for later boots: result.json, timeline.json, status.json and
+the last line of the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Dict, List, Sequence
+
+from lightinit import __version__
+from lightinit.errors import LightinitError
+from lightinit.model import Frequency
+from lightinit.pipeline import Context
+from lightinit.stages.pending import stage_done
+from lightinit.stamp import keep_stamp
+from lightinit.state import describe_steps
+
+LOG = logging.getLogger("lightinit.boot")
+
+
+def finish(context: Context, ran: bool) -> str:
+    """Keep how it went, and say it.
+
+    Args:
+        context: after its stages.
+        ran: whether anything ran; if not, an earlier boot's result stays as it is unless it is
+            missing.
+
+    Returns:
+        The status: ``done``, ``degraded done`` or ``error``.
+    """
+    recorded = context.state.load("result") if context.state else None
+    if not ran and recorded is not None:
+        try:
+            keep_stamp(context)
+        except LightinitError as error:
+            LOG.warning("the stamp cannot be kept, so the next boot starts Python: %s", error)
+        return str(recorded.get("status", "done"))
+    result = make_result(context, recorded or {})
+    try:
+        _save(context, result, is_first=recorded is None)
+    except LightinitError as error:
+        LOG.error("the result cannot be kept: %s", error)
+    context.status.update(
+        status=result["status"],
+        stage="",
+        finished=result["finished"],
+        errors=result["errors"],
+        warnings=result["warnings"],
+        reported=result["reported"],
+    )
+    _log_end(context, result)
+    return str(result["status"])
+
+
+def _save(context: Context, result: Dict[str, Any], is_first: bool) -> None:
+    if context.state is None:
+        return
+    _forget_fetch_after_failure(context)
+    if is_first or is_whole(context):
+        context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
+    context.state.save("result", result)
+    keep_stamp(context)
+
+
+def _forget_fetch_after_failure(context: Context) -> None:
+    """Let the next boot ask the platform again: what it said led nowhere.
+
+    Not if only the report did not arrive, since by then the media are ejected; nor on a VM that is
+    ready, which fetches nothing any more.
+    """
+    failure = context.first_failure
+    if failure is None or failure.name == "final" or context.marks is None:
+        return
+    if not stage_done(context, "final"):
+        context.marks.forget("stage.fetch", Frequency.INSTANCE)
+
+
+def is_whole(context: Context) -> bool:
+    """Whether this run was a provisioning, and not a step of it once more: what `analyze` is asked
+    about.
+    """
+    return any(
+        step.name in ("local", "fetch") and step.result != "already" for step in context.steps
+    )
+
+
+def _log_end(context: Context, result: Dict[str, Any]) -> None:
+    """The last line: how it ended, what the platform knows, and what to do next."""
+    took_s = context.system.clock.monotonic() - context.timeline.began_s
+    told = _what_was_told(context, result)
+    if result["status"] == "error":
+        failure = context.first_failure
+        LOG.error(
+            "provisioning failed after %.3f s: %s; %s; see: lightinit status --long; after fixing"
+            " it, run: lightinit boot",
+            took_s,
+            failure.name if failure else "unknown",
+            told,
+        )
+        return
+    LOG.info(
+        "provisioning done after %.3f s%s; %s", took_s, _count_warnings(result["warnings"]), told
+    )
+
+
+def _what_was_told(context: Context, result: Dict[str, Any]) -> str:
+    if context.reported:
+        return "the platform accepted %s" % context.reported
+    if result["reported"]:
+        return "nothing was sent, an earlier run reported %s" % result["reported"]
+    if context.datasource is not None and not context.datasource.REPORTS:
+        return "there is nobody to report to"
+    return "the platform could not be told: it may restart this VM"
+
+
+def _count_warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    if len(warnings) == 1:
+        return ", with 1 warning (lightinit status --long)"
+    return ", with %d warnings (lightinit status --long)" % len(warnings)
+
+
+def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
+    """What result.json says.
+
+    Args:
+        context: after its stages.
+        earlier: what it said before; counts for what this run did not do.
+    """
+    clock = context.system.clock
+    steps = merge_steps(
+        [step.as_dict() for step in context.steps],
+        earlier.get("steps", []),
+        context.settings["lightinit"]["modules"],
+    )
+    errors, warnings = describe_steps(steps)
+    warnings += ["settings: %s" % problem for problem in context.settings.problems]
+    duration_s = earlier.get("duration_s", 0.0)
+    if is_whole(context):
+        duration_s = round(clock.monotonic() - context.timeline.began_s, 6)
+    return {
+        "status": _status(context, warnings),
+        "version": __version__,
+        "instance": context.instance_id,
+        "boot_id": context.boot_id,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.time())),
+        "duration_s": duration_s,
+        "reported": context.reported or earlier.get("reported", ""),
+        "errors": errors,
+        "warnings": warnings,
+        "steps": steps,
+        "left_out": list(context.system.skipped),
+    }
+
+
+def _status(context: Context, warnings: Sequence[str]) -> str:
+    if context.first_failure is not None:
+        return "error"
+    if warnings:
+        return "degraded done"
+    return "done"
+
+
+def merge_steps(
+    new: List[Dict[str, Any]], old: Any, modules: Sequence[str]
+) -> List[Dict[str, Any]]:
+    """The latest record of each step: a step that was already done keeps the record of the run that
+    did it.
+
+    Args:
+        new: this run's steps.
+        old: an earlier result's steps, or whatever stands in their place in a damaged file.
+        modules: what the settings list; old records of other modules are dropped.
+    """
+    kept: Dict[Any, Dict[str, Any]] = {}
+    if isinstance(old, list):
+        kept = {(step["kind"], step["name"]): step for step in old if is_record(step)}
+    for step in new:
+        key = (step["kind"], step["name"])
+        if step["result"] != "already" or key not in kept:
+            kept[key] = step
+    order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
+    order += [("stage", "config"), ("stage", "final")]
+    return [kept[key] for key in order if key in kept] + [
+        step for step in new if (step["kind"], step["name"]) not in order
+    ]
+
+
+def is_record(step: Any) -> bool:
+    """Whether ``step`` is one that make_result has written: the file may be damaged, or another
+    version's.
+    """
+    return (
+        isinstance(step, dict)
+        and all(isinstance(step.get(key), str) for key in ("kind", "name", "result"))
+        and all(isinstance(text, str) for text in [step.get("error", ""), step.get("reason", "")])
+        and isinstance(step.get("warnings", []), list)
+    )

@@ -1,0 +1,32 @@
+"""Which stages and modules still have something to do, by their marks."""
+
+from __future__ import annotations
+
+from typing import List
+
+from lightinit.model import Frequency
+from lightinit.pipeline import Context
+from lightinit.stages import config
+
+STAGES = ("local", "fetch", "config", "final")
+FREQUENCIES = {
+    "local": Frequency.BOOT,
+    "fetch": Frequency.INSTANCE,
+    "config": Frequency.INSTANCE,
+    "final": Frequency.INSTANCE,
+}
+
+
+def stage_done(context: Context, name: str) -> bool:
+    """Whether the stage has its mark."""
+    if context.marks is None:
+        return False
+    return context.marks.find("stage." + name, FREQUENCIES[name]) is not None
+
+
+def pending(context: Context) -> List[str]:
+    """What still has something to do in this boot. The local stage serves the others and counts
+    only with them.
+    """
+    names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
+    return names + ["module " + name for name in config.pending(context)]

@@ -1,0 +1,58 @@
+"""The stamp: a later boot that finds it knows without any thought that there is nothing to do.
+
+``quick.py`` and the shell script ``init/check`` read it. It is a text of lines ``KEY=VALUE``:
+
+- ``instance``: the instance id, for the log.
+- ``uuid``: DMI's product_uuid. A VM with another one is another instance.
+- ``version``, ``code``: lightinit's version, and the file that has the installed one's.
+- ``file``: mark and name of a settings file; see :func:`lightinit.settings.fingerprint`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import lightinit
+from lightinit import __version__
+from lightinit.formats.instance_id import same_instance
+from lightinit.host.dmi import read_dmi
+from lightinit.model import Frequency
+from lightinit.pipeline import Context
+from lightinit.stages import config
+from lightinit.stages.pending import pending
+
+
+def keep_stamp(context: Context) -> None:
+    """Write the stamp if nothing is pending and no module runs at every boot; else remove it.
+
+    Raises:
+        ProvisioningError: it could not be written or removed.
+    """
+    if context.state is None:
+        return
+    path = context.state.folder + "/provisioned"
+    every_boot = [
+        name
+        for name in context.settings["lightinit"]["modules"]
+        if config.frequency_of(context, name) is Frequency.BOOT
+    ]
+    if every_boot or pending(context):
+        context.system.remove(path)
+        return
+    data = _text(context).encode("utf-8", "surrogateescape")
+    if context.system.read_text(path) != data.decode("utf-8", "replace"):
+        context.system.write(path, data)
+
+
+def _text(context: Context) -> str:
+    uuid = read_dmi(context.system).product_uuid or ""
+    if not same_instance(uuid, context.instance_id):
+        uuid = ""  # DMI says nothing about the instance, so the stamp must not hold by it
+    lines = [
+        "instance=" + context.instance_id,
+        "uuid=" + uuid,
+        "version=" + __version__,
+        "code=" + os.path.abspath(str(lightinit.__file__)),
+    ]
+    lines += ["file=" + line for line in context.settings.fingerprint.splitlines()]
+    return "".join(line + "\n" for line in lines)
