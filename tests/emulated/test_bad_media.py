@@ -210,7 +210,7 @@ def test_without_a_network_the_media_open_the_console(tmp_path: Any) -> None:
         not_ready(machine, platform, ended, "no network before the deadline")
         # Also not in /run: nothing is kept for the next boot.
         without_secret(machine, platform, ended)
-        assert "the account alice is made as the provisioning media say" in ended.stderr
+        assert "making the account alice from the provisioning media" in ended.stderr
         assert machine.read("/etc/passwd").splitlines()[-1].startswith("alice:")
         assert KEY.split()[1] in machine.read("/home/alice/.ssh/authorized_keys")
         assert machine.read("/etc/hostname") == "image\n" and not machine.exists(

@@ -14,9 +14,9 @@ from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.formats.certificates.transport_pair import TransportPair
 from lightinit.host.network.http import Answer
 from lightinit.model import GoalState
-from tests.datasources.azure.test_wireserver_client import HEADERS, make
 from tests.lib.bundles import Desk, needs_openssl
 from tests.lib.transport import GOAL_STATE, Sent, ok, status
+from tests.lib.wireserver import HEADERS, make
 
 URL = "http://10.1.2.3:80/machine/c%2D1/role%5F0?comp=certificates&incarnation=1"
 GOAL = GoalState("1", "container-1", "role-1", certificates_url=URL)

@@ -11,28 +11,12 @@ import pytest
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http import Answer
-from lightinit.retry import RetryPolicy
 from tests.lib.scratch import ScriptedClock
-from tests.lib.transport import GOAL_STATE, FakeTransport, Sent, middle, ok, status
+from tests.lib.transport import GOAL_STATE, FakeTransport, Sent, ok, status
+from tests.lib.wireserver import HEADERS, make
 
 GOAL = ok(GOAL_STATE % 1)
 DONE = ok()
-HEADERS = {"x-ms-version": "2012-11-30", "x-ms-agent-name": "agent/1"}
-POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s=100.0)
-
-
-def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
-    transport, clock = FakeTransport(*steps), ScriptedClock()
-    wireserver = WireServerClient(
-        transport,  # type: ignore[arg-type]
-        "10.1.2.3",
-        clock,
-        POLICY,
-        POLICY,
-        agent="agent/1",
-        random=middle,
-    )
-    return wireserver, transport, clock
 
 
 def what(transport: FakeTransport) -> List[str]:
