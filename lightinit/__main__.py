@@ -44,7 +44,9 @@ def main():  # type: ignore[no-untyped-def]
     try:
         code = cli.main()
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        code = 1
+        if error.code is None or isinstance(error.code, int):
+            code = error.code or 0
     try:
         sys.stdout.flush()
         sys.stderr.flush()

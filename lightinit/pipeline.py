@@ -149,21 +149,16 @@ def run_step(
         The step; its failure is in it, not raised.
     """
     marks, key = context.marks, "%s.%s" % (kind, name)
-    mark = None if force or marks is None else marks.find(key, frequency)
-    if mark is not None:
-        step = Step(
-            kind,
-            name,
-            "already",
-            required,
-            message="done " + mark.finished,
-            warnings=list(mark.warnings),
-        )
-        LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
-        context.steps.append(step)
-        return step
     if force and marks is not None:
         marks.forget(key, frequency)  # while it runs, and if it fails, it is not done
+    elif marks is not None:
+        mark = marks.find(key, frequency)
+        if mark is not None:
+            LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
+            step = Step(kind, name, "already", required, message="done " + mark.finished)
+            step.warnings += mark.warnings
+            context.steps.append(step)
+            return step
     clock = context.system.clock
     step = Step(kind, name, "running", required)
     context.steps.append(step)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 
@@ -87,31 +87,27 @@ def retry(
 ) -> Result:
     """Call ``operation`` until it returns.
 
-    A TransientError is waited out until the deadline, MalformedErrors in a row only
-    ``policy.malformed_s`` seconds; any other error passes through at once. A pause that reaches too
-    near the deadline, or beyond it, is cut so that one last attempt is made shortly before: who
-    asked for an hour may be back in a minute.
+    After a TransientError it is called again until the deadline, after MalformedErrors in a row for
+    ``policy.malformed_s`` seconds; any other error passes through at once. A pause that ends near
+    the deadline or after it is cut, so that one last attempt is made shortly before.
 
     Args:
         operation: called with the seconds that remain, which it should take as its own limit.
         policy: the schedule.
         clock: gives the time and sleeps.
         random: gives numbers from 0 up to 1, for the jitter.
-        on_retry: called before each pause with the error, the seconds to wait and the number of
-            attempts so far.
+        on_retry: called before each pause with the error, its seconds and the attempts so far.
 
     Returns:
         What ``operation`` returned.
 
     Raises:
-        ProvisioningError: given up; reason and details are those of the last error, with
-            ``attempts`` and ``elapsed_s`` added, and ``retry_after_s`` if that reached beyond the
-            deadline.
+        ProvisioningError: given up, with reason and details of the last error; ``attempts`` and
+            ``elapsed_s`` are added, and ``retry_after_s`` if that ends after the deadline.
     """
     started_s = clock.monotonic()
-    attempts = malformed = 0
-    malformed_since_s = 0.0
-    is_last = False
+    malformed = _MalformedRun(policy)
+    attempts, is_last = 0, False
     while True:
         attempts += 1
         asked_s = 0.0
@@ -119,21 +115,15 @@ def retry(
             return operation(max(0.0, policy.deadline_s - (clock.monotonic() - started_s)))
         except TransientError as error:
             asked_s = error.retry_after_s or 0.0
-            malformed = 0
+            malformed.end()
             last: LightinitError = error
         except MalformedError as error:
-            if not malformed:
-                malformed_since_s = clock.monotonic() - started_s
-            malformed += 1
+            malformed.add(clock.monotonic() - started_s)
             last = error
         wait_s = max(policy.pause_s(attempts - 1, random()), asked_s)
         elapsed_s = clock.monotonic() - started_s
-        hopeless = (
-            malformed >= policy.min_malformed
-            and elapsed_s + wait_s >= malformed_since_s + policy.malformed_s
-        )
-        if hopeless or is_last or elapsed_s >= policy.last_start_s:
-            extra: Dict[str, Any] = {"attempts": attempts, "elapsed_s": "%.1f" % elapsed_s}
+        if malformed.is_hopeless(elapsed_s + wait_s) or is_last or elapsed_s >= policy.last_start_s:
+            extra = {"attempts": str(attempts), "elapsed_s": "%.1f" % elapsed_s}
             if asked_s and elapsed_s + asked_s >= policy.deadline_s:
                 extra["retry_after_s"] = "%g" % asked_s
             raise ProvisioningError(last.reason, **{**last.details, **extra}) from last
@@ -142,3 +132,27 @@ def retry(
         if on_retry is not None:
             on_retry(last, wait_s, attempts)
         clock.sleep(wait_s)
+
+
+class _MalformedRun:
+    """Malformed answers in a row: how many, and since when."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._count = 0
+        self._since_s = 0.0
+
+    def add(self, now_s: float) -> None:
+        if not self._count:
+            self._since_s = now_s
+        self._count += 1
+
+    def end(self) -> None:
+        self._count = 0
+
+    def is_hopeless(self, next_s: float) -> bool:
+        """Whether an attempt at ``next_s`` would come too late."""
+        return (
+            self._count >= self._policy.min_malformed
+            and next_s >= self._since_s + self._policy.malformed_s
+        )

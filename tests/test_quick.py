@@ -44,7 +44,7 @@ def machine(tmp_path: Any) -> Machine:
 
 
 def stamp(machine: Machine, shown: str = UUID) -> None:
-    """Leave the stamp that boot.keep_stamp would leave."""
+    """Leave the stamp that stamp.keep_stamp would leave."""
     found = settings.load(System(machine.root), datasource_schema, module_schema)
     files = "".join("file=%s\n" % line for line in found.fingerprint.splitlines())
     machine.put(

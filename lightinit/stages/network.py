@@ -47,31 +47,26 @@ def find_network(
         system: the machine. Its clock measures the deadline.
         source: knows the platform's addresses, and what a lease says of its server.
         timeout_s: seconds until giving up; with 0 there is one look.
-        grace_s: seconds given to what would make the answer better: a lease file beside an address
-            that is already there, a lease for another NIC with a carrier while no route proves this
-            one primary, the server's address from NetworkManager, whose files tell it in two steps.
+        grace_s: seconds to wait for a better answer: a lease file beside an address, a lease for
+            another NIC while no route proves this one primary, NetworkManager's second file.
         interface: the primary interface if the settings name one; no other is considered.
-        while_waiting: called once, and only if the first look did not settle it: time to import
-            what is needed next.
+        while_waiting: called once, if the first look did not settle it: time to import more.
         look: what the network looks like now; for tests, by default the real machine.
 
     Returns:
         The network, with warnings where something had to be assumed.
 
     Raises:
-        ProvisioningError: there was no network before the deadline; the details say what was seen
-            instead.
+        ProvisioningError: there was no network before the deadline; details say what was seen.
     """
     target = (source.ADDRESSES + (ANYWHERE,))[0]
-    search = _Search(
-        system, source, grace_s, interface, look or (lambda: host_network.scene(system, target))
-    )
-    clock = system.clock
-    deadline_s = clock.monotonic() + timeout_s
+    look = look or (lambda: host_network.scene(system, target))
+    search = _Search(system, source, grace_s, interface, look)
+    deadline_s = system.clock.monotonic() + timeout_s
     with Watch(system, lease_folders()) as watch:
         while True:
             found, due_s = search.step()
-            now_s = clock.monotonic()
+            now_s = system.clock.monotonic()
             if found is not None and (now_s >= due_s or now_s >= deadline_s):
                 return found
             if now_s >= deadline_s:
@@ -79,8 +74,7 @@ def find_network(
             if while_waiting is not None:
                 while_waiting()
                 while_waiting = None
-            # The first wait only arms the watch: whatever came before it is seen by the look that
-            # follows.
+            # The first wait only arms the watch: the next look sees what came before it.
             search.log_waiting(now_s)
             until_s = min(deadline_s, now_s + SAY_EVERY_S)
             if found is not None:

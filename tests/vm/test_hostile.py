@@ -27,7 +27,7 @@ DHCP_AFTER_S = 60.0
 DISK_AFTER_S = 30.0
 LEASE_TIMEOUT_S = 20
 # The report to a platform that no network leads to is given up after LAST_REPORT_TIMEOUT_S
-# (lightinit/boot.py); then a boot on an emulated processor has its share.
+# (datasources/azure/datasource.py); then a boot on an emulated processor has its share.
 GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 60 + 60
 REASON = "no network before the deadline"
 YEAR_S = 365 * 86400.0

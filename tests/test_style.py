@@ -1,0 +1,123 @@
+"""What the code looks like, as far as a machine can tell: short functions, small folders, few
+conditional expressions (CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from typing import Dict, Iterator, List, Set, Tuple
+
+import pytest
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINES_OF_A_FUNCTION = 54
+FILES_OF_A_FOLDER = 14
+# The entries of the program, and what quick.py, init/check and the stamp tie to their paths.
+FILES_AT_THE_TOP = 18
+CONDITIONALS_IN_1000_LINES = 15.0
+
+# Files with a conditional expression inside another. A file that is no longer needed here fails.
+NESTED_SOON: Set[str] = {
+    "lightinit/formats/azure/imds.py",
+    "lightinit/host/accounts/passwords.py",
+    "lightinit/host/files/in_home.py",
+}
+# Functions that are too long: (path, name).
+LONG_SOON: Set[Tuple[str, str]] = {
+    ("lightinit/emulator/cli.py", "build_parser"),
+    ("lightinit/emulator/documents/ovf.py", "make_ovf"),
+    ("lightinit/emulator/host_side/guest_side.py", "add_commands"),
+    ("lightinit/grammar.py", "make_parser"),
+    ("lightinit/host/accounts/tools.py", "make_home"),
+    ("lightinit/host/scripts/run.py", "run_script"),
+    ("lightinit/host/scripts/unit.py", "begin"),
+    ("lightinit/ini.py", "parse"),
+    ("modules/ssh_authorized_keys.py", "apply"),
+    ("modules/ssh_host_keys.py", "apply"),
+    ("modules/users.py", "apply"),
+}
+
+
+def sources() -> Iterator[str]:
+    """The path of each source file, below the repository."""
+    for base in ("lightinit", "modules"):
+        for folder, folders, names in os.walk(os.path.join(HERE, base)):
+            folders[:] = [
+                name for name in folders if not os.path.islink(os.path.join(folder, name))
+            ]
+            for name in names:
+                if name.endswith(".py"):
+                    yield os.path.relpath(os.path.join(folder, name), HERE)
+
+
+ALL = sorted(sources())
+
+
+def read(path: str) -> str:
+    with open(os.path.join(HERE, path), encoding="utf-8") as handle:
+        return handle.read()
+
+
+def conditionals(text: str) -> List[ast.IfExp]:
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.IfExp)]
+
+
+def nested(text: str) -> List[int]:
+    """The lines of conditional expressions that have another one inside."""
+    return [
+        node.lineno
+        for node in conditionals(text)
+        if any(isinstance(each, ast.IfExp) for each in ast.walk(node) if each is not node)
+    ]
+
+
+def long_functions(text: str) -> List[Tuple[str, int]]:
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            # ast knows no end of a node before Python 3.8.
+            last = max(getattr(each, "lineno", 0) for each in ast.walk(node))
+            if last - node.lineno >= LINES_OF_A_FUNCTION:
+                found.append((node.name, last - node.lineno + 1))
+    return found
+
+
+def by_folder() -> Dict[str, List[str]]:
+    found: Dict[str, List[str]] = {}
+    for path in ALL:
+        found.setdefault(os.path.dirname(path), []).append(path)
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(by_folder()))
+def test_a_folder_has_few_files(folder: str) -> None:
+    limit = FILES_AT_THE_TOP if folder == "lightinit" else FILES_OF_A_FOLDER
+    assert len(by_folder()[folder]) <= limit
+
+
+def test_functions_are_short() -> None:
+    found = {(path, name): lines for path in ALL for name, lines in long_functions(read(path))}
+    assert {key: lines for key, lines in found.items() if key not in LONG_SOON} == {}
+    assert LONG_SOON - set(found) == set(), "take it out of the list"
+
+
+def test_conditional_expressions_are_not_nested() -> None:
+    found = {path: nested(read(path)) for path in ALL}
+    assert {path: lines for path, lines in found.items() if lines and path not in NESTED_SOON} == {}
+    assert [path for path in NESTED_SOON if not found.get(path)] == [], "take it out of the list"
+
+
+def test_conditional_expressions_are_few() -> None:
+    texts = [read(path) for path in ALL]
+    lines = sum(text.count("\n") for text in texts)
+    count = sum(len(conditionals(text)) for text in texts)
+    assert 1000.0 * count / lines <= CONDITIONALS_IN_1000_LINES
+
+
+def test_what_is_wrong_is_seen() -> None:
+    assert nested("a = 1 if b else 2 if c else 3") == [1]
+    assert nested("a = (1 if b else 2) + (1 if c else 3)") == []
+    text = "def f():\n" + "    pass\n" * LINES_OF_A_FUNCTION
+    assert long_functions(text) == [("f", LINES_OF_A_FUNCTION + 1)]
+    assert long_functions(text[: -len("    pass\n")]) == []
