@@ -27,10 +27,10 @@ from lightinit.formats.disks.resource_disk import (
     Verdict,
     assess,
 )
-from lightinit.host.accounts.tools import restore_labels
 from lightinit.host.disks import block, make, mounts, resource_disk, swap
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.disks.open_disk import OpenDisk, is_claimed
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome

@@ -17,8 +17,8 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.hostname import clean_hostname, edit_plain, read_plain
 from lightinit.formats.hosts_file import edit_hosts
-from lightinit.host.accounts.tools import restore_labels
 from lightinit.host.dhcp.renew import Renewal, renew_leases
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.hostname_files import (
     ASSIGNMENT_FILES,

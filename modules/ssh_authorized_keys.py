@@ -1,38 +1,34 @@
-"""Put the admin's SSH keys where sshd looks for them, and lose nothing that is there already.
+"""Add the admin's SSH keys to the file where sshd looks for them. All that is in it stays.
 
-Ready means ready: when after this nobody could log in (no key in place, and no password that opens
-the account), the module fails. The path that the platform gives with a key is not used: sshd reads
-the file that its own configuration names, and no other.
+Ready means that somebody can log in. If nobody could (no key in place, and no password that opens
+the account), the module fails. The platform gives a path with each key, but that is not used: sshd
+reads only the file that its own configuration names.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
-from typing import List, Sequence, Tuple
+from typing import List, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts import passwords
+from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
+from lightinit.formats.accounts.login_defs import read_uid_min
 from lightinit.formats.certificates import x509
-from lightinit.formats.ssh import (
-    authorized_keys,
-    login_rules,
-    password_policy,
-    public_keys,
-    sshd_config,
-)
-from lightinit.host.accounts import files, tools
-from lightinit.host.files.in_home import (
-    Owner,
-    edit_private_file,
-    find_trusted_base,
-    read_private_file,
-)
-from lightinit.host.ssh import config_files, sshd
+from lightinit.formats.ssh import authorized_keys, login_rules, password_policy, sshd_config
+from lightinit.formats.ssh.effective import Effective
+from lightinit.formats.ssh.given_keys import read_given_keys
+from lightinit.host.accounts import files, lookup
+from lightinit.host.files.home_folders import Owner
+from lightinit.host.files.in_home import edit_private_file, find_trusted_base, read_private_file
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.ssh import config_files
+from lightinit.host.ssh.server import SshServer
+from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
-from lightinit.model import Certificate, Frequency, Instance, Outcome, User
+from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
@@ -42,13 +38,21 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
+LISTS_HINT = (
+    "change that list in the image; the setting groups of the module users says which groups the"
+    " admin joins"
+)
+SHADOW_HINT = (
+    "fix the account in the image (chage -l says more), or create the VM again with another admin"
+    " user name"
+)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Add the admin's keys to his authorized_keys file.
+    """Add the admin's keys to the admin's authorized_keys file.
 
     Args:
-        instance: its ``admin`` brings the keys.
+        instance: its ``admin`` has the keys.
         system: the machine.
         settings: none.
 
@@ -56,33 +60,29 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys are new; a warning for each key that was refused.
 
     Raises:
-        ProvisioningError: the account is missing, the file is not safe to change, or nobody could
-            log in.
+        ProvisioningError: the account does not exist, the file is not safe to change, or nobody
+            could log in.
     """
     admin = instance.admin
     if admin is None:
         return Outcome("no admin account asked for", skipped=True)
-    name = texts.check_user_name(admin.name)
+    name = check_user_name(admin.name)
     account = _find(system, name)
-    warnings: List[str] = []
-    keys = _read_keys(admin, instance.certificates, warnings)
+    keys, warnings = read_given_keys(admin.ssh_keys, instance.certificates, x509.public_key_line)
     by_password = _opens_by_password(system, admin)
-    effective = _ask_sshd(system, name)
+    server = find_server(system)
+    effective = _ask(system, server, name)
     _check_rules(system, admin, account, effective, warnings)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    if not by_password and not password_policy.keys_in_force(
-        password_policy.read_effective(effective)
-    ):
+    if not by_password and not password_policy.keys_in_force(effective):
         raise ProvisioningError(
             "sshd is set to read no authorized keys",
             user=name,
             why="PubkeyAuthentication or AuthenticationMethods",
             hint="look for these in sshd_config, or switch password login on",
         )
-    base, parts = _find_file(system, account, effective, warnings)
-    owner = Owner(account.uid, account.gid)
-    shown = "/".join((base.rstrip("/"),) + parts)
+    base, parts = _find_file(system, server, account, effective, warnings)
     if not parts:
         if by_password:
             return Outcome("no keys put in place, and password login is on", tuple(warnings))
@@ -91,6 +91,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             user=name,
             hint="look for AuthorizedKeysFile in sshd_config, or switch password login on",
         )
+    owner = Owner(account.uid, account.gid)
+    shown = "/".join((base.rstrip("/"),) + parts)
     if not keys:
         return _go_without(admin, warnings, read_private_file(system, base, parts, owner), shown)
     merged = authorized_keys.Merged(b"", 0)
@@ -103,101 +105,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     written = edit_private_file(system, base, parts, owner, merge)
     for options in merged.restricted:
         warnings.append(
-            "a key was in %s already, behind options, and stays behind them: %s" % (shown, options)
+            "a key was in %s already, restricted by options, and stays so: %s" % (shown, options)
         )
     if written:
-        tools.restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
+        restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
     message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
     return Outcome(message, tuple(warnings))
-
-
-def _opens_by_password(system: System, admin: User) -> bool:
-    """Whether a password opens the account over SSH: the platform wants that, and there is one."""
-    if passwords.login_wished(admin) is not True:
-        return False
-    if not system.live and passwords.given_password(admin):
-        return True  # which the module users left out
-    passwd = files.read_account_file(system, "/etc/passwd")
-    if texts.find_account(passwd, admin.name) is None:
-        return True  # the password of an account that only NSS knows cannot be looked at
-    shadow = files.read_account_file(system, "/etc/shadow")
-    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
-
-
-def _check_rules(
-    system: System, admin: User, account: texts.Account, effective: str, warnings: List[str]
-) -> None:
-    """Fail where the admin is kept out whatever the key or the password, and warn where that may
-    be.
-    """
-    pam = password_policy.read_effective(effective).get("usepam") == ["yes"] if effective else None
-    shadow = files.read_account_file(system, "/etc/shadow")
-    left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
-    for verdict, hint in (
-        (
-            login_rules.judge_lists(effective, _who(system, account)),
-            (
-                "change that list in the image; the setting groups of the module users says which"
-                " groups the admin joins"
-            ),
-        ),
-        (
-            login_rules.judge_shadow(shadow, account.name, tools.today(system), pam, left_out),
-            (
-                "mend the account in the image (chage -l says more), or make the VM anew with"
-                " another admin user name"
-            ),
-        ),
-    ):
-        if verdict.shut:
-            raise ProvisioningError(
-                "nobody could log in", user=account.name, why=verdict.shut, hint=hint
-            )
-        if verdict.doubt:
-            warnings.append("%s may be kept out: %s" % (account.name, verdict.doubt))
-
-
-# -- the keys
-# --------------------------------------------------------------------------------------------------
-
-
-def _read_keys(
-    admin: User, known: Sequence[Certificate], warnings: List[str]
-) -> List[public_keys.PublicKey]:
-    keys: List[public_keys.PublicKey] = []
-    for number, given in enumerate(admin.ssh_keys, 1):
-        read = public_keys.read_given(given.text or _find_certificate(given.fingerprint, known))
-        refused = list(read.refused)
-        found = list(read.keys)
-        for der in read.certificates:
-            try:
-                found.append(public_keys.read_key(x509.public_key_line(der)))
-            except MalformedError as error:
-                refused.append(error)
-        if not found and not refused and given.fingerprint and not given.text:
-            refused.append(
-                MalformedError(
-                    "certificate of the ssh key is unknown",
-                    fingerprint=ascii(given.fingerprint[:80]),
-                    hint="see what the boot says about certificates, or give the key itself",
-                )
-            )
-        if not found and not refused:
-            refused.append(MalformedError("ssh key is empty"))
-        warnings += [
-            "key %d of %d refused: %s" % (number, len(admin.ssh_keys), error) for error in refused
-        ]
-        warnings += [note for key in found for note in key.notes]
-        keys += found
-    return keys
-
-
-def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
-    """The PEM of the certificate that a fingerprint names, in any case, with or without colons; ""
-    when there is none.
-    """
-    wanted = re.sub(r"[\s:]", "", fingerprint).upper()
-    return next((each.certificate for each in known if wanted and each.thumbprint == wanted), "")
 
 
 def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:
@@ -216,8 +129,8 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
             user=admin.name,
             why="no ssh key, and password login is on, but there is no password",
             hint=(
-                "a password comes with the provisioning media alone: see "
-                "whether they could be read; or give the VM an ssh key"
+                "only the provisioning media have the password: see whether they could be read; or"
+                " give the VM an ssh key"
             ),
         )
     if not count:
@@ -233,32 +146,93 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
     return Outcome("no keys given", tuple(warnings))
 
 
-# -- the place
+# -- whether the admin can log in
 # --------------------------------------------------------------------------------------------------
+
+
+def _opens_by_password(system: System, admin: User) -> bool:
+    """Whether the platform wants password login, and the account has a password."""
+    if passwords.login_wished(admin) is not True:
+        return False
+    if not system.live and passwords.given_password(admin):
+        return True  # which the module users left out
+    passwd = files.read_account_file(system, "/etc/passwd")
+    if texts.find_account(passwd, admin.name) is None:
+        return True  # NSS has the account, so its password cannot be looked at
+    shadow = files.read_account_file(system, "/etc/shadow")
+    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
+
+
+def _check_rules(
+    system: System, admin: User, account: texts.Account, effective: Effective, warnings: List[str]
+) -> None:
+    """Fail if sshd or shadow keeps the admin out whatever the key or the password. Warn if that may
+    be.
+    """
+    pam = None
+    if effective:
+        pam = effective.words("usepam") == ["yes"]
+    shadow = files.read_account_file(system, "/etc/shadow")
+    left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
+    lists = login_rules.judge_lists(effective, _who(system, account))
+    of_shadow = login_rules.judge_shadow(shadow, account.name, files.today(system), pam, left_out)
+    for verdict, hint in ((lists, LISTS_HINT), (of_shadow, SHADOW_HINT)):
+        if verdict.shut:
+            raise ProvisioningError(
+                "nobody could log in", user=account.name, why=verdict.shut, hint=hint
+            )
+        if verdict.doubt:
+            warnings.append("%s may be kept out: %s" % (account.name, verdict.doubt))
 
 
 def _find(system: System, name: str) -> texts.Account:
     account = texts.find_account(files.read_account_file(system, "/etc/passwd"), name)
     if account is None:
-        elsewhere = tools.look_up_elsewhere(system, name)
+        elsewhere = lookup.look_up_elsewhere(system, name)
         if elsewhere is None:
             raise ProvisioningError(
                 "user does not exist", user=name, hint="see what the module users says"
             )
         account = texts.Account(name, *elsewhere)
-    uid_min = texts.read_number(
-        texts.read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", texts.UID_MIN
+    uid_min = read_uid_min(system.read_text("/etc/login.defs"))
+    return check_admin_account(account, uid_min, partial(lookup.can_be_shell, system))
+
+
+def _who(system: System, account: texts.Account) -> sshd_config.Who:
+    """The account with its groups, by this host's files and by NSS."""
+    group = files.read_account_file(system, "/etc/group")
+    found = texts.list_group_names(group, account.gid) + texts.list_groups(group, account.name)
+    return sshd_config.Who(
+        account.name, tuple(found) + lookup.list_groups_of(system, account.name, account.gid)
     )
-    return texts.check_admin_account(account, uid_min, partial(tools.can_be_shell, system))
+
+
+# -- the file
+# --------------------------------------------------------------------------------------------------
+
+
+def _ask(system: System, server: SshServer, user: str) -> Effective:
+    """The configuration in force. sshd prints it only with host keys, which ssh_host_keys makes."""
+    try:
+        return Effective(server.effective(system, user))
+    except ProvisioningError as error:
+        LOG.info("sshd was not asked for its configuration: %s", error)
+        return Effective("")
 
 
 def _find_file(
-    system: System, account: texts.Account, effective: str, warnings: List[str]
+    system: System,
+    server: SshServer,
+    account: texts.Account,
+    effective: Effective,
+    warnings: List[str],
 ) -> Tuple[str, Tuple[str, ...]]:
-    """(directory, names below it) of the file that sshd reads for ``account``; no names when it
-    reads none.
+    """(directory, names below it) of the file that sshd reads for ``account``; no names if it reads
+    none.
     """
-    paths = sshd_config.read_effective(effective) or _read_config(system, account, warnings)
+    paths = tuple(effective.words(sshd_config.KEYS_FILE)) or _read_config(
+        system, server, account, warnings
+    )
     if not paths or paths[0].lower() == "none":
         warnings.append("sshd is set to read no authorized keys (AuthorizedKeysFile none)")
         return "", ()
@@ -269,41 +243,20 @@ def _find_file(
     return find_trusted_base(system, path)
 
 
-def _ask_sshd(system: System, user: str) -> str:
-    """What sshd itself says. It says nothing without host keys, which ssh_host_keys makes before
-    this.
-    """
-    try:
-        return sshd.effective(system, user)
-    except ProvisioningError as error:
-        LOG.info("sshd was not asked: %s", error)
-        return ""
-
-
-def _read_config(system: System, account: texts.Account, warnings: List[str]) -> Tuple[str, ...]:
-    path = config_files.find_config(system)
+def _read_config(
+    system: System, server: SshServer, account: texts.Account, warnings: List[str]
+) -> Tuple[str, ...]:
+    path = server.find_config(system)
     if path is None:
         return sshd_config.DEFAULT
-    who = _who(system, account)
     reading = sshd_config.read_keys_files(
-        system.read_text(path), who, partial(config_files.read_included, system)
+        system.read_text(path),
+        _who(system, account),
+        partial(config_files.read_included, system),
     )
     for block in reading.unclear:
         warnings.append(
-            "%s: another AuthorizedKeysFile holds where Match %s applies" % (path, block)
+            "%s: another AuthorizedKeysFile applies to logins that this matches: Match %s"
+            % (path, block)
         )
     return reading.paths
-
-
-def _who(system: System, account: texts.Account) -> sshd_config.Who:
-    """The account with its groups, by this host's files and by what else it asks."""
-    group = files.read_account_file(system, "/etc/group")
-    primary = [
-        line.split(":")[0]
-        for line in group.split("\n")
-        if line.split(":")[2:3] == [str(account.gid)]
-    ]
-    found = primary + texts.list_groups(group, account.name)
-    return sshd_config.Who(
-        account.name, tuple(found) + tools.list_groups_of(system, account.name, account.gid)
-    )

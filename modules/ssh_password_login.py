@@ -1,7 +1,8 @@
-"""Have sshd let the admin in with a password, or let nobody in with one, as the platform orders it.
+"""Switch password login over SSH on or off, as the platform orders.
 
-What the image says stays where it is, and ours is put before it: of several values sshd takes the
-first. sshd finds no fault with the whole before it is put in place, or the old state stays.
+What the image has stays where it is, and lightinit's lines go before it: of several values sshd
+uses the first. sshd checks the whole before it is put in place. If it finds a fault, nothing
+changes.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Dict, List, Optional, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwords
 from lightinit.formats.ssh import password_policy
-from lightinit.host.accounts import tools
+from lightinit.formats.ssh.effective import Effective
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file
-from lightinit.host.ssh import config_files, host_keys, sshd
+from lightinit.host.ssh import config_files
+from lightinit.host.ssh.server import SshServer
+from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -40,115 +44,95 @@ MAIN, VENDORS = config_files.CONFIGS
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Put the platform's word on password login into sshd's configuration.
+    """Put the platform's policy for password login into sshd's configuration.
 
     Args:
-        instance: its ``admin`` brings that word.
+        instance: its ``admin`` has the policy.
         system: the machine.
         settings: as in ``SETTINGS``.
 
     Returns:
-        Which file says it; a warning where something in sshd's configuration says otherwise all the
-        same.
+        The file that has the policy; a warning if something in sshd's configuration overrides it.
 
     Raises:
-        ProvisioningError: sshd finds fault with its configuration, or the only way in would be
-            shut.
+        ProvisioningError: sshd finds fault with its configuration, or nobody could log in.
     """
     if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
+    server = find_server(system)
     wished = passwords.login_wished(instance.admin)
     if settings["policy"] == "keep":
         kept: List[str] = []
         if wished:
             # Otherwise a VM would be ready that nobody can log in to.
-            _check_force(system, instance.admin, wished, kept)
+            _check_force(system, server, instance.admin, wished, kept)
         return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
-        return Outcome(
-            "the platform does not say whether a password may open the door", skipped=True
-        )
-    config = config_files.find_config(system)
-    if config is None or (system.live and system.tool("sshd") is None):
-        return _without_openssh(system, wished)
-    path, before = _put(system, config, wished, _policies(system, instance.admin, wished))
+        return Outcome("the platform does not say whether password login is allowed", skipped=True)
+    if not server.can_be_configured(system):
+        return _cannot_be_configured(system, wished)
+    path, before = _put(system, server, wished, _policies(system, server, instance.admin, wished))
     warnings: List[str] = []
     if before:
-        tools.restore_labels(system, [each for each in before if system.exists(each)])
-        why = host_keys.reload_sshd(system)
+        restore_labels(system, [each for each in before if system.exists(each)])
+        why = server.reload(system)
         if why:
-            warnings.append("sshd runs with the old policy until it is restarted: %s" % why)
-    _check_force(system, instance.admin, wished, warnings)
-    said = "put into" if before else "was there already, in"
-    return Outcome(
-        "password login %s: %s %s" % ("on" if wished else "off", said, path), tuple(warnings)
-    )
+            warnings.append("sshd uses the old policy until it is restarted: %s" % why)
+    _check_force(system, server, instance.admin, wished, warnings)
+    state = "on" if wished else "off"
+    if before:
+        return Outcome("password login %s: put into %s" % (state, path), tuple(warnings))
+    return Outcome("password login %s: was there already, in %s" % (state, path), tuple(warnings))
 
 
-def _without_openssh(system: System, wished: bool) -> Outcome:
-    if not wished and tools.has_tool(system, "dropbear"):
-        return Outcome(
-            "no OpenSSH server",
-            (
-                (
-                    "dropbear lets accounts in that have a password: start it with -s to switch "
-                    "that off"
-                ),
-            ),
-            skipped=True,
-        )
+def _cannot_be_configured(system: System, wished: bool) -> Outcome:
+    notes = [note for each in list_servers(system) for note in each.password_notes(wished)]
+    if notes:
+        return Outcome("no OpenSSH server", tuple(notes), skipped=True)
     return Outcome("no OpenSSH server, so no password login over SSH", skipped=True)
 
 
 # -- putting it in place
-# -----------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
-def _policies(system: System, admin: User, wished: bool) -> List[str]:
-    """What the files are to say; the second one for a sshd that the first one is strange to."""
+def _ask(system: System, server: SshServer, admin: User) -> Effective:
+    return Effective(server.effective(system, admin.name))
+
+
+def _policies(system: System, server: SshServer, admin: User, wished: bool) -> List[str]:
+    """The lines to put in place. The second ones are for a sshd that does not know the first."""
     if wished:
         return [password_policy.policy_text(True)]
-    both = [password_policy.policy_text(False, challenge) for challenge in (True, False)]
-    says = password_policy.read_effective(sshd.effective(system, admin.name))
-    return both[1:] if says and password_policy.CHALLENGE not in says else both
+    with_challenge, without = (password_policy.policy_text(False, each) for each in (True, False))
+    effective = _ask(system, server, admin)
+    if effective and password_policy.CHALLENGE not in effective:
+        return [without]
+    return [with_challenge, without]
 
 
 def _put(
-    system: System, config: str, wished: bool, policies: List[str]
+    system: System, server: SshServer, wished: bool, policies: List[str]
 ) -> Tuple[str, Dict[str, Optional[str]]]:
-    """Put the first policy that sshd takes in place; (the file that has it, what was there of those
-    that changed).
+    """Put the first policy that sshd accepts in place.
+
+    Returns:
+        The file that has it, and the old texts of the files that changed.
     """
-    text = read_text_file(system, config) or ""
-    plain = password_policy.drop_block(text)
-    policy = policies[0]
+    config = str(server.find_config(system))
+    plain = password_policy.drop_block(read_text_file(system, config) or "")
     if not system.live:
         system.skip("sshd's own check of its configuration")
-    fault = sshd.find_fault(system)
-    if fault:  # it has one without us, and names the line
+    fault = server.find_fault(system)
+    if fault:  # it was there before, and names the line
         raise _faulty(config, fault)
-    for policy in policies:
-        fault = sshd.find_fault_in(system, policy + plain)
-        if not fault:
-            break
-    if fault:
-        raise _faulty(config, fault)
-    wanted: Dict[str, Optional[str]]
-    if password_policy.drop_in_counts(
-        plain, config_files.DROP_IN, partial(config_files.list_included, system)
-    ):
-        path, wanted = config_files.DROP_IN, {config_files.DROP_IN: policy, config: plain}
-    else:
-        # The vendor's own file is not ours to change; one beside it takes its place, and takes it
-        # in.
-        rest = plain if config == MAIN else "Include %s\n" % VENDORS
-        path, wanted = (
-            MAIN,
-            {MAIN: password_policy.put_block(rest, policy), config_files.DROP_IN: None},
-        )
+    policy = _choose(system, server, config, plain, policies)
+    path, wanted = _place(system, config, plain, policy)
     before = config_files.put_texts(system, wanted)
+    if not before:
+        return path, before
     try:
-        fault = sshd.find_fault(system) if before else ""
+        fault = server.find_fault(system)
         if fault:
             raise _faulty(path, fault)
     except ProvisioningError:
@@ -157,48 +141,69 @@ def _put(
     return path, before
 
 
+def _choose(system: System, server: SshServer, config: str, plain: str, policies: List[str]) -> str:
+    fault = ""
+    for policy in policies:
+        fault = server.find_fault_in(system, policy + plain)
+        if not fault:
+            return policy
+    raise _faulty(config, fault)
+
+
+def _place(
+    system: System, config: str, plain: str, policy: str
+) -> Tuple[str, Dict[str, Optional[str]]]:
+    """The file for the policy, and the new texts of all files (None: to be removed)."""
+    list_included = partial(config_files.list_included, system)
+    if password_policy.drop_in_counts(plain, config_files.DROP_IN, list_included):
+        return config_files.DROP_IN, {config_files.DROP_IN: policy, config: plain}
+    if config == VENDORS:
+        # The vendor's file is not changed. The administrator's replaces it, and includes it.
+        plain = "Include %s\n" % VENDORS
+    block = password_policy.put_block(plain, policy)
+    return MAIN, {MAIN: block, config_files.DROP_IN: None}
+
+
 def _faulty(path: str, fault: str) -> ProvisioningError:
     return ProvisioningError(
         "sshd finds fault with its configuration",
         path=path,
         said=fault,
-        hint="it is as it was: mend it in the image, with the help of sshd -t",
+        hint="it is unchanged; fix it in the image, with the help of sshd -t",
     )
 
 
-# -- what came of it
+# -- whether it is in force
 # --------------------------------------------------------------------------------------------------
 
 
-def _check_force(system: System, admin: User, wished: bool, warnings: List[str]) -> None:
-    """See whether what was ordered holds for the admin, and whether a Match block takes others out
-    of it.
-    """
-    text = read_text_file(system, config_files.find_config(system) or MAIN) or ""
-    contrary = password_policy.contrary_matches(
-        text, wished, partial(config_files.list_included, system)
-    )
-    says = password_policy.read_effective(sshd.effective(system, admin.name))
-    if says and not password_policy.in_force(says, wished):
-        why = ", ".join("Match " + block for block in contrary) or "%s %s" % (
-            password_policy.METHODS,
-            " ".join(says.get(password_policy.METHODS, ["unknown"])),
+def _check_force(
+    system: System, server: SshServer, admin: User, wished: bool, warnings: List[str]
+) -> None:
+    """Check that the policy holds for the admin, and warn of Match blocks with another one."""
+    text = read_text_file(system, server.find_config(system) or MAIN) or ""
+    contrary = [
+        "Match " + block
+        for block in password_policy.contrary_matches(
+            text, wished, partial(config_files.list_included, system)
         )
-        if wished and not admin.ssh_keys:
-            raise ProvisioningError(
-                "password login is not in force",
-                user=admin.name,
-                why=why,
-                hint=(
-                    "take that out of sshd's configuration in the image, or give the VM an ssh key"
-                ),
+    ]
+    effective = _ask(system, server, admin)
+    if not effective or password_policy.in_force(effective, wished):
+        if contrary:
+            warnings.append(
+                "sshd's configuration has another policy for logins that these match: %s"
+                % ", ".join(contrary)
             )
-        warnings.append(
-            "sshd %s %s with a password all the same: %s"
-            % ("does not let in" if wished else "lets in", admin.name, why)
+        return
+    methods = effective.words(password_policy.METHODS, ["unknown"])
+    why = ", ".join(contrary) or " ".join([password_policy.METHODS] + methods)
+    if wished and not admin.ssh_keys:
+        raise ProvisioningError(
+            "password login is not in force",
+            user=admin.name,
+            why=why,
+            hint="remove that from sshd's configuration in the image, or give the VM an ssh key",
         )
-    elif contrary:
-        warnings.append(
-            "sshd's configuration says otherwise where these apply: %s"
-            % ", ".join("Match " + block for block in contrary)
-        )
+    verb = "refuses" if wished else "accepts"
+    warnings.append("sshd still %s a password for %s: %s" % (verb, admin.name, why))

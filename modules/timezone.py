@@ -12,7 +12,7 @@ from typing import Callable, List, Tuple
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
 from lightinit.formats.assignments import edit_assignment
-from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome

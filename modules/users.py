@@ -1,9 +1,8 @@
-"""Make the admin account that the platform names, give it the platform's password, and make an
-admin of it.
+"""Make the admin account that the platform names: with its password, its groups and root's rights.
 
-An account that is there already stays as it is: only what is missing is added, and a password that
-the platform gives takes the place of another. Each step looks first at what there is, so an account
-that a crash left half made is completed by the next run.
+An account that exists already stays as it is. Only what is missing is added, and the platform's
+password replaces another one. Each step first looks at what is there. So the next run completes an
+account that a crash left half made.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ from functools import partial
 from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.formats.accounts import login_defs, new_account
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts import passwords as given
 from lightinit.formats.accounts import privileges as rules
-from lightinit.host.accounts import files, passwords, privileges, tools
-from lightinit.host.accounts.privileges import (
-    DOAS_CONF,
-    DOAS_FILE,
-    DOAS_FOLDER,
-    SUDOERS_FILE,
-    SUDOERS_FOLDER,
-)
+from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
+from lightinit.host.accounts import files, lookup, passwords, tools
+from lightinit.host.accounts.grant import Rules, grant
+from lightinit.host.accounts.homes import make_home
+from lightinit.host.accounts.privileges import SUDOERS_FOLDER
+from lightinit.host.files.access import Access
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -64,20 +63,19 @@ SETTINGS: Tuple[Setting, ...] = (
         "privileges",
         "text",
         "auto",
-        "What sudo or doas asks of the admin; auto: a password only when password login is on.",
+        "Whether sudo or doas asks for a password; auto: only if password login is on.",
         ("auto", "nopasswd", "password", "none"),
     ),
 )
 
 PASSWD, SHADOW, GROUP, GSHADOW = "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"
-SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
     """Make the instance's admin account, or complete it.
 
     Args:
-        instance: its ``admin`` says the name, the password, and whether password login is on.
+        instance: its ``admin`` has the name, the password, and whether password login is on.
         system: the machine.
         settings: as in ``SETTINGS``.
 
@@ -85,14 +83,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         What was done.
 
     Raises:
-        ProvisioningError: the name may not be used, the account could not be made, or its password
-            not be set.
+        ProvisioningError: the name is not allowed, the account cannot be made, or its password
+            cannot be set.
     """
     if instance.admin is None:
         return Outcome(
             "no admin account asked for", ("the platform names no admin user",), skipped=True
         )
-    name = texts.check_user_name(instance.admin.name)
+    name = check_user_name(instance.admin.name)
     warnings: List[str] = []
     done: List[str] = []
     account = _find(system, name)
@@ -100,8 +98,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if account is None:
         account = _make(system, name, settings, warnings)
     else:
-        uid_min = texts.read_number(_login_defs(system), "UID_MIN", texts.UID_MIN)
-        texts.check_admin_account(account, uid_min, partial(tools.can_be_shell, system))
+        uid_min = login_defs.read_uid_min(system.read_text("/etc/login.defs"))
+        check_admin_account(account, uid_min, partial(lookup.can_be_shell, system))
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
@@ -110,40 +108,24 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     try:
         done += _set_password(system, instance.admin, local)
     except ProvisioningError as error:
-        # Whoever has a key can log in all the same, and needs the privileges to fix it.
+        # Somebody who has a key can log in all the same, and needs root's rights to fix this.
         failure = error
-    if settings["privileges"] != "none":
-        has_password = texts.is_password_hash(_password_field(system, name))
-        password = settings["privileges"] == "password" or (
-            settings["privileges"] == "auto"
-            and given.login_wished(instance.admin) is True
-            and has_password
-        )
-        if password and not has_password:
-            warnings.append(
-                "privileges = password, but %s has no password: set one, or nobody becomes root"
-                % name
-            )
-        done += _grant(system, name, password, warnings)
-    if (
-        failure is None
-        and instance.admin.had_password
-        and not texts.is_password_hash(_password_field(system, name))
-    ):
-        failure = ProvisioningError(
-            "password is no longer at hand",
-            user=name,
-            hint="it was forgotten when the VM was ready: set one with passwd",
-        )
+    done += _grant(system, instance.admin, settings["privileges"], warnings)
+    failure = failure or _find_lost_password(system, instance.admin)
     if failure is not None:
         raise failure
-    message = "made user %s" % name if made else "user %s was there already" % name
     LOG.debug(
         "uid %d, home %s; done: %s", account.uid, account.home, ", ".join(done) or "nothing more"
     )
-    return Outcome(
-        message + ("; added " + ", ".join(done) if done and not made else ""), tuple(warnings)
-    )
+    return Outcome(_say(name, made, done), tuple(warnings))
+
+
+def _say(name: str, made: bool, done: List[str]) -> str:
+    if made:
+        return "made user %s" % name
+    if done:
+        return "user %s was there already; added %s" % (name, ", ".join(done))
+    return "user %s was there already" % name
 
 
 # -- the account
@@ -155,39 +137,41 @@ def _text(system: System, path: str) -> str:
 
 
 def _login_defs(system: System) -> Dict[str, str]:
-    return texts.read_login_defs(system.read_text("/etc/login.defs"))
+    return login_defs.read_login_defs(system.read_text("/etc/login.defs"))
 
 
-def _defaults(system: System) -> Dict[str, str]:
-    """What useradd starts with, as far as it is a path: HOME (where the homes are), SKEL, SHELL."""
-    found = texts.read_assignments(system.read_text("/etc/default/useradd"))
-    paths = {key: value for key, value in found.items() if value.startswith("/")}
-    return dict({"HOME": "/home", "SKEL": "/etc/skel", "SHELL": ""}, **paths)
+def _useradd_defaults(system: System) -> Dict[str, str]:
+    return login_defs.read_useradd_defaults(system.read_text("/etc/default/useradd"))
 
 
 def _find(system: System, name: str) -> Optional[texts.Account]:
     account = texts.find_account(_text(system, PASSWD), name)
-    if account is None:
-        elsewhere = tools.look_up_elsewhere(system, name)
-        account = texts.Account(name, *elsewhere) if elsewhere else None
-    return account
+    if account is not None:
+        return account
+    elsewhere = lookup.look_up_elsewhere(system, name)
+    if elsewhere is None:
+        return None
+    return texts.Account(name, *elsewhere)
 
 
 def _make(
     system: System, name: str, settings: ModuleSettings, warnings: List[str]
 ) -> texts.Account:
-    defaults = _defaults(system)
-    shell = _choose_shell(system, settings["shell"], defaults["SHELL"], warnings)
+    defaults = _useradd_defaults(system)
+    wished = settings["shell"]
+    if wished and not system.exists(wished):
+        warnings.append("the settings' shell %s does not exist; using another one" % wished)
+    shell = new_account.choose_shell(wished, defaults["SHELL"], system.exists)
     group_text = _text(system, GROUP)
-    has_group = texts.find_group(group_text, name) is not None
+    own_group = None
+    if texts.find_group(group_text, name) is not None:
+        own_group = name
     groups = tuple(
         group
         for group in settings["groups"]
         if group != name and texts.find_group(group_text, group) is not None
     )
-    tool = tools.add_user(
-        system, tools.NewUser(name, shell, group=name if has_group else None, groups=groups)
-    )
+    tool = tools.add_user(system, tools.NewUser(name, shell, group=own_group, groups=groups))
     if tool is None:
         _edit_in(system, name, shell, defaults["HOME"])
     account = _find(system, name)
@@ -199,191 +183,115 @@ def _make(
     return account
 
 
-def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[str]) -> str:
-    """The settings' shell; else the one that the image's maker chose for useradd; else bash; else
-    sh.
-    """
-    if wished:
-        if system.exists(wished):
-            return wished
-        warnings.append("shell %s of the settings is not there: another one is taken" % wished)
-    # /bin/sh in default/useradd is what useradd comes with: nobody has chosen it.
-    for shell in (of_useradd if of_useradd != "/bin/sh" else "", "/bin/bash"):
-        if shell and system.exists(shell) and texts.Account("", 0, 0, "", shell).can_log_in:
-            return shell
-    return "/bin/sh"
-
-
 def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
-    """Make the account in the files themselves.
+    """Make the account by editing the account files.
 
-    What the next run asks first comes last: gshadow before group, and passwd at the very end. So a
-    crash in between leaves nothing that looks whole and is not.
+    gshadow comes before group, and passwd comes last: the next run looks there first. So a crash in
+    between leaves no account that looks complete and is not.
     """
-    login_defs = _login_defs(system)
     with files.lock_accounts(system):
-        passwd, group = _text(system, PASSWD), _text(system, GROUP)
-        uid = texts.choose_id(
-            texts.used_ids(passwd),
-            texts.read_number(login_defs, "UID_MIN", texts.UID_MIN),
-            texts.read_number(login_defs, "UID_MAX", 60000),
+        new = new_account.plan_account(
+            name,
+            shell,
+            homes,
+            passwd=_text(system, PASSWD),
+            group=_text(system, GROUP),
+            login_defs=_login_defs(system),
         )
-        gid = texts.find_group(group, name)
-        if gid is None:
-            gid = texts.choose_id(
-                texts.used_ids(group),
-                texts.read_number(login_defs, "GID_MIN", 1000),
-                texts.read_number(login_defs, "GID_MAX", 60000),
-                wished=uid,
-            )
-            files.edit_account_file(system, GSHADOW, partial(texts.put_line, line="%s:!::" % name))
-            files.edit_account_file(
-                system, GROUP, partial(texts.put_line, line="%s:x:%d:" % (name, gid)), 0o644
-            )
-        account = texts.Account(name, uid, gid, "%s/%s" % (homes.rstrip("/"), name), shell)
-        line = texts.passwd_line(account)
+        if new.needs_group:
+            _put_line(system, GSHADOW, "%s:!::" % name)
+            _put_line(system, GROUP, "%s:x:%d:" % (name, new.account.gid), 0o644)
         if _has_shadow(system):
-            # A line of an account of this name that was removed must not bring its password back.
-            _edit_shadow(system, name)
+            # A line that a removed account of this name has left must not bring its password back.
+            _put_shadow_line(system, name)
+            line = texts.passwd_line(new.account)
         else:
-            line = texts.passwd_line(account, texts.NO_PASSWORD)
-        files.edit_account_file(system, PASSWD, partial(texts.put_line, line=line), 0o644)
+            line = texts.passwd_line(new.account, texts.NO_PASSWORD)
+        _put_line(system, PASSWD, line, 0o644)
 
 
 def _has_shadow(system: System) -> bool:
     return system.exists(SHADOW) or not system.live
 
 
-def _edit_shadow(system: System, name: str) -> None:
-    line = texts.shadow_line(name, tools.today(system))
-    files.edit_account_file(system, SHADOW, partial(texts.put_line, line=line), 0o640)
+def _put_shadow_line(system: System, name: str) -> None:
+    _put_line(system, SHADOW, texts.shadow_line(name, files.today(system)), 0o640)
+
+
+def _put_line(system: System, path: str, line: str, new_mode: Optional[int] = None) -> None:
+    files.edit_account_file(system, path, partial(texts.put_line, line=line), new_mode)
 
 
 # -- what may be missing
-# -----------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
     done = []
     name = account.name
-    if account.gid not in texts.used_ids(_text(system, GROUP)):
-        group = (
-            name
-            if texts.find_group(_text(system, GROUP), name) is None
-            else "%s-%d" % (name, account.gid)
-        )
+    groups = _text(system, GROUP)
+    if account.gid not in texts.used_ids(groups):
+        group = name
+        if texts.find_group(groups, name) is not None:
+            group = "%s-%d" % (name, account.gid)
         with files.lock_accounts(system):
-            line = "%s:x:%d:" % (group, account.gid)
-            files.edit_account_file(system, GROUP, partial(texts.put_line, line=line), 0o644)
+            _put_line(system, GROUP, "%s:x:%d:" % (group, account.gid), 0o644)
         done.append("its primary group")
     done += _complete_password(system, name)
     done += _complete_last_change(system, name)
-    defaults = _defaults(system)
+    defaults = _useradd_defaults(system)
     usual = "%s/%s" % (defaults["HOME"].rstrip("/"), name)
-    if tools.make_home(
-        system,
-        account.home,
-        (account.uid, account.gid),
-        texts.home_mode(_login_defs(system)),
-        defaults["SKEL"],
-        adopt=made or account.home == usual,
-    ):
+    access = Access(login_defs.home_mode(_login_defs(system)), account.uid, account.gid)
+    adopt = made or account.home == usual
+    if make_home(system, account.home, access, defaults["SKEL"], adopt):
         done.append("its home")
     if made or done:
-        tools.restore_labels(system, [account.home])
+        restore_labels(system, [account.home])
     return done
 
 
 def _complete_password(system: System, name: str) -> List[str]:
-    """Where the account never had a password, say so in the way that sshd does not take for a
-    lock.
-    """
+    """If the account never had a password, say so in a way that sshd does not take for a lock."""
+    in_passwd = texts.find_field(_text(system, PASSWD), name, 1)
     if not _has_shadow(system):
-        path, field, there = PASSWD, texts.find_field(_text(system, PASSWD), name, 1), True
-    else:
-        path, field = SHADOW, texts.find_field(_text(system, SHADOW), name, 1)
-        there = field is not None
-        if (
-            not there
-            and texts.find_field(_text(system, PASSWD), name, 1) not in ("x",) + texts.NEVER_SET
-        ):
-            return []  # its password is in passwd itself
-    if there and field not in texts.NEVER_SET:
-        return []
-    if there and tools.set_password_mark(system, name, texts.NO_PASSWORD):
-        return ["login without a password"]
+        return _mark_password(system, name, PASSWD, in_passwd)
+    in_shadow = texts.find_field(_text(system, SHADOW), name, 1)
+    if in_shadow is not None:
+        return _mark_password(system, name, SHADOW, in_shadow)
+    if in_passwd not in (texts.IN_SHADOW,) + texts.NEVER_SET:
+        return []  # the password is in passwd itself
     with files.lock_accounts(system):
-        if there:
-            files.edit_account_file(
-                system, path, lambda text: texts.set_field(text, name, 1, texts.NO_PASSWORD)
-            )
-        else:
-            _edit_shadow(system, name)
-    return ["login without a password"] if there else ["its line in shadow"]
+        _put_shadow_line(system, name)
+    return ["its line in shadow"]
 
 
-def _complete_last_change(system: System, name: str, ours: bool = False) -> List[str]:
-    """Where shadow says 'must be changed' (day 0) of a password that is not there, or is ``ours``,
-    say today.
+def _mark_password(system: System, name: str, path: str, field: Optional[str]) -> List[str]:
+    if field not in texts.NEVER_SET:
+        return []
+    if not tools.set_password_mark(system, name, texts.NO_PASSWORD):
+        edit = partial(texts.set_field, name=name, field=1, value=texts.NO_PASSWORD)
+        with files.lock_accounts(system):
+            files.edit_account_file(system, path, edit)
+    return ["login without a password"]
 
-    busybox's adduser and chpasswd write a 0 while the clock is still in 1970, and then every login
-    ends in that demand.
+
+def _complete_last_change(system: System, name: str, is_ours: bool = False) -> List[str]:
+    """If shadow demands a new password, but there is none, or lightinit has just set it: put today.
+
+    While the clock is still in 1970, adduser and chpasswd of busybox write a 0 as the day of the
+    last change. Then every login ends with that demand.
     """
     text = _text(system, SHADOW)
-    day = texts.find_field(text, name, 2)
-    if (
-        not day
-        or day.strip("0")
-        or (not ours and texts.is_password_hash(texts.find_field(text, name, 1)))
-    ):
+    if not texts.must_change_password(text, name):
         return []
-    value = texts.last_change(tools.today(system))
+    if texts.is_password_hash(texts.find_field(text, name, 1)) and not is_ours:
+        return []
+    value = texts.last_change(files.today(system))
     with files.lock_accounts(system):
         files.edit_account_file(
             system, SHADOW, partial(texts.set_field, name=name, field=2, value=value)
         )
     return ["the day of its last change in shadow"]
-
-
-def _password_field(system: System, name: str) -> Optional[str]:
-    return texts.find_password(_text(system, PASSWD), _text(system, SHADOW), name)
-
-
-def _set_password(system: System, admin: User, local: bool) -> List[str]:
-    """Give the account the platform's password, if there is one, in place of whatever it has."""
-    name, password = admin.name, given.given_password(admin)
-    if not password:
-        return []
-    given.check_password(password, name)
-    if not system.live:
-        system.skip("the password of %s" % name)
-        return []
-    if not local:
-        raise ProvisioningError(
-            "password of the account lies elsewhere",
-            user=name,
-            hint="set it where the account is, or make the VM anew with another admin user name",
-        )
-    before = _password_field(system, name)
-
-    def is_set() -> bool:
-        field = _password_field(system, name)
-        return field != before and given.is_strong_hash(field)
-
-    def put_hash(crypted: str) -> None:
-        if texts.find_field(_text(system, PASSWD), name, 1) == "x":
-            edit, path = (
-                partial(texts.set_password, name=name, crypted=crypted, day=tools.today(system)),
-                SHADOW,
-            )
-        else:
-            edit, path = partial(texts.set_field, name=name, field=1, value=crypted), PASSWD
-        files.edit_account_file(system, path, edit)
-
-    tool = passwords.set_password(system, passwords.Account(name, is_set, put_hash), password)
-    LOG.debug("password of %s set by %s", name, tool)
-    _complete_last_change(system, name, ours=True)
-    return ["the platform's password"]
 
 
 def _join_groups(
@@ -396,7 +304,7 @@ def _join_groups(
         for group in wished
         if group not in member_of and texts.find_group(text, group) not in (None, account.gid)
     ]
-    # usermod knows the accounts in passwd only.
+    # usermod knows only the accounts in passwd.
     if missing and not (local and tools.add_to_groups(system, account.name, missing)):
         with files.lock_accounts(system):
             for group in missing:
@@ -406,95 +314,101 @@ def _join_groups(
     return ["group " + group for group in missing]
 
 
-# -- privileges
+# -- the password
 # --------------------------------------------------------------------------------------------------
 
 
-def _grant(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:
-    """Write the rule for the program that is there; for one that is not, where its file shows that
-    it was or will be.
-    """
-    for there in (partial(tools.has_tool, system), partial(_has_rules, system)):
-        if there("sudo"):
-            done, path = _grant_sudo(system, name, password, warnings), SUDOERS_FILE
-        elif there("doas"):
-            path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
-            done = _grant_doas(system, path, name, password)
-        else:
-            continue
-        if not tools.has_tool(system, "sudo") and not tools.has_tool(system, "doas"):
-            warnings.append(
-                "neither the program sudo nor doas is there: %s cannot become root before one is"
-                " that reads the rule in %s" % (name, path)
-            )
-        return done
-    warnings.append("neither sudo nor doas is there: %s cannot become root" % name)
-    return []
+def _password_field(system: System, name: str) -> Optional[str]:
+    return texts.find_password(_text(system, PASSWD), _text(system, SHADOW), name)
 
 
-def _has_rules(system: System, tool: str) -> bool:
-    """Whether the file of sudo's or doas' rules is there, which stays when the program is
-    removed.
-    """
-    return system.exists(SUDOERS[0] if tool == "sudo" else DOAS_CONF)
+def _has_password(system: System, name: str) -> bool:
+    return texts.is_password_hash(_password_field(system, name))
 
 
-def _grant_doas(system: System, path: str, name: str, password: bool) -> List[str]:
-    before = privileges.read_rules(system, path)
-    after = rules.edit_doas_conf(before, name, password)
-    if after == before:
+def _set_password(system: System, admin: User, local: bool) -> List[str]:
+    """Set the platform's password, if there is one. It replaces any other."""
+    name, password = admin.name, given.given_password(admin)
+    if not password:
         return []
-    new = not system.exists(path)
-    privileges.write_checked(system, path, after, 0o600, ("doas", "-C"))
-    if new:
-        tools.restore_labels(system, [path])
-    return ["doas rule"]
+    given.check_password(password, name)
+    if not system.live:
+        system.skip("the password of %s" % name)
+        return []
+    if not local:
+        raise ProvisioningError(
+            "password of the account lies elsewhere",
+            user=name,
+            hint=(
+                "set it where the account is, or create the VM again with another admin user name"
+            ),
+        )
+    before = _password_field(system, name)
+
+    def is_set() -> bool:
+        field = _password_field(system, name)
+        return field != before and given.is_strong_hash(field)
+
+    target = passwords.PasswordTarget(name, is_set, partial(_put_hash, system, name))
+    tool = passwords.set_password(system, target, password)
+    LOG.debug("password of %s set by %s", name, tool)
+    _complete_last_change(system, name, is_ours=True)
+    return ["the platform's password"]
 
 
-def _grant_sudo(system: System, name: str, password: bool, warnings: List[str]) -> List[str]:
-    done = []
-    if not system.exists(SUDOERS_FOLDER):
-        system.make_dir(SUDOERS_FOLDER, 0o750)
-    if _put_sudo_rule(system, name, password):
-        done.append("sudo rule")
-    main = next((path for path in SUDOERS if system.exists(path)), None)
-    if main is None:
-        warnings.append(
-            "sudo has no sudoers file, so its rule in %s may not be read" % SUDOERS_FILE
+def _put_hash(system: System, name: str, crypted: str) -> None:
+    if texts.find_field(_text(system, PASSWD), name, 1) == texts.IN_SHADOW:
+        day = files.today(system)
+        files.edit_account_file(
+            system, SHADOW, partial(texts.set_password, name=name, crypted=crypted, day=day)
         )
-        return done
-    text = privileges.read_rules(system, main)
-    if rules.includes_folder(text, SUDOERS_FOLDER):
-        return done
-    if main != SUDOERS[0]:
-        warnings.append(
-            "%s does not include %s, so the rule there is not read" % (main, SUDOERS_FOLDER)
+    else:
+        files.edit_account_file(
+            system, PASSWD, partial(texts.set_field, name=name, field=1, value=crypted)
         )
-        return done
-    privileges.write_checked(
-        system, main, rules.add_include(text, SUDOERS_FOLDER), 0o440, ("visudo", "-cf")
+
+
+def _find_lost_password(system: System, admin: User) -> Optional[ProvisioningError]:
+    """An error if the platform gave a password, and it is gone before it was set."""
+    if not admin.had_password or _has_password(system, admin.name):
+        return None
+    return ProvisioningError(
+        "password is no longer at hand",
+        user=admin.name,
+        hint="lightinit forgets it once the VM is ready; set one with passwd",
     )
-    warnings.append("%s did not include %s: a line that does was added" % (main, SUDOERS_FOLDER))
-    return done + ["include of %s" % SUDOERS_FOLDER]
 
 
-def _put_sudo_rule(system: System, name: str, password: bool) -> bool:
-    """Write the admin's rule in the form that visudo takes; returns whether it was another
-    before.
-    """
-    before = privileges.read_rules(system, SUDOERS_FILE)
+# -- root's rights
+# --------------------------------------------------------------------------------------------------
+
+
+def _grant(system: System, admin: User, privileges: str, warnings: List[str]) -> List[str]:
+    if privileges == "none":
+        return []
+    name = admin.name
+    has_password = _has_password(system, name)
+    asks = privileges == "password" or (
+        privileges == "auto" and given.login_wished(admin) is True and has_password
+    )
+    if asks and not has_password:
+        warnings.append(
+            "privileges = password, but %s has no password and cannot become root: set one" % name
+        )
     known = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
-    for own in rules.OWN_PASSWORD if password else ((),):
-        after = rules.edit_sudoers_file(before, name, password, known, own)
-        if after == before:
-            return False
-        try:
-            privileges.write_checked(system, SUDOERS_FILE, after, 0o440, ("visudo", "-cf"))
-            break
-        except ProvisioningError as error:
-            if not own:
-                raise
-            LOG.debug("sudo does not take the settings %s: %s", ", ".join(own), error)
-    if not before:
-        tools.restore_labels(system, [SUDOERS_FILE])
-    return True
+    edit = partial(rules.edit_sudoers_file, user=name, password=asks, known_users=known)
+    sudo = [partial(edit, own=())]
+    if asks:
+        sudo = [partial(edit, own=own) for own in rules.OWN_PASSWORD]
+    granted = grant(
+        system,
+        name,
+        Rules(
+            sudo,
+            partial(rules.edit_doas_conf, user=name, password=asks),
+            partial(rules.includes_folder, folder=SUDOERS_FOLDER),
+            partial(rules.add_include, folder=SUDOERS_FOLDER),
+        ),
+    )
+    warnings += granted.warnings
+    return granted.done

@@ -1,6 +1,6 @@
-"""Write the files that the settings list, each whole, with its owner and mode.
+"""Write the files that the settings list, each with its owner and mode.
 
-They are for places that root alone can change. What is to lie in a user's home belongs into
+Only root may be able to change the directory of such a file. Files for users' homes belong into
 /etc/skel.
 """
 
@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from dataclasses import replace
 from typing import List, Optional, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry, parse_entry
 from lightinit.host.accounts.files import read_account_file
+from lightinit.host.files.access import Access, access_of
+from lightinit.host.files.text import read_file
+from lightinit.host.files.trusted_place import find_weak_folder
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -38,7 +42,7 @@ MODE = 0o644
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Write the files, in the order in which they are listed.
+    """Write the files in the order of the list.
 
     Args:
         instance: not used.
@@ -46,11 +50,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        How many there are, and how many of them were not as they should be.
+        How many there are, and how many of them had to be written.
 
     Raises:
-        ProvisioningError: an entry is not valid, or a file could not be written: the first one that
-            failed. The others are written all the same.
+        ProvisioningError: the first entry that failed: it is not valid, or its file cannot be
+            written. The other files are written all the same.
     """
     lines = [line for line in settings["files"].split("\n") if line]
     if not lines:
@@ -70,32 +74,53 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _write(system: System, entry: FileEntry, number: int) -> bool:
-    """Let a file be as its entry says; returns whether it was not so already."""
-    content = _read(system, entry.source, number) if entry.source else entry.content
+    """Let a file be as its entry says; returns whether anything had to be done."""
+    content = entry.content
+    if entry.source:
+        content = _read(system, entry.source, number)
     status = _look(system, entry.path, number)
-    before = _read(system, entry.path, number) if status else b""
-    uid, gid = _owner(system, entry, number)
-    mode = MODE if entry.mode is None else entry.mode
-    if entry.append and status:
-        # What is there stays whose it is, unless the entry says otherwise.
-        mode = stat.S_IMODE(status.st_mode) if entry.mode is None else mode
-        uid, gid = (uid, gid) if entry.owner else (status.st_uid, status.st_gid)
-        content = _appended(before, content)
-    if (
-        status
-        and content == before
-        and stat.S_IMODE(status.st_mode) == mode
-        and (not system.can_own or (status.st_uid, status.st_gid) == (uid, gid))
-    ):
-        return False
-    system.write(entry.path, content, mode, uid, gid)
+    before = b""
+    if status is not None:
+        before = _read(system, entry.path, number)
+    access = _wished_access(system, entry, number)
+    if status is not None:
+        there = access_of(status)
+        if entry.append:
+            access = _kept_access(entry, access, there)
+            content = _appended(before, content)
+        if content == before and _is_same(system, there, access):
+            return False
+    system.write(entry.path, content, access.mode, access.uid, access.gid)
     LOG.debug("written: %s", entry.path)
     return True
 
 
+def _wished_access(system: System, entry: FileEntry, number: int) -> Access:
+    uid, gid = _owner(system, entry, number)
+    if entry.mode is None:
+        return Access(MODE, uid, gid)
+    return Access(entry.mode, uid, gid)
+
+
+def _kept_access(entry: FileEntry, wished: Access, there: Access) -> Access:
+    """The access of a file that is appended to: what the entry does not say stays as it is."""
+    if entry.mode is None:
+        wished = replace(wished, mode=there.mode)
+    if not entry.owner:
+        wished = replace(wished, uid=there.uid, gid=there.gid)
+    return wished
+
+
+def _is_same(system: System, there: Access, wished: Access) -> bool:
+    if not system.can_own:
+        return there.mode == wished.mode
+    return there == wished
+
+
 def _appended(before: bytes, content: bytes) -> bytes:
-    """``before`` with ``content`` at its end, unless its lines are in there already: a second run
-    adds nothing.
+    """``before`` with ``content`` at its end, unless it has these lines already.
+
+    So a second run adds nothing.
     """
     if not content or b"\n" + _ended(content) in b"\n" + _ended(before):
         return before
@@ -103,14 +128,14 @@ def _appended(before: bytes, content: bytes) -> bytes:
 
 
 def _ended(lines: bytes) -> bytes:
-    """With an end at the last line too, so that whole lines can be compared, and others follow."""
-    return lines if not lines or lines.endswith(b"\n") else lines + b"\n"
+    """``lines`` with an end at the last one too, so that whole lines can be compared."""
+    if lines and not lines.endswith(b"\n"):
+        return lines + b"\n"
+    return lines
 
 
 def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:
-    """The status of the file that is there, None when there is none. Its place must be root's
-    alone.
-    """
+    """The status of the file that is there, None if there is none. Its place must be root's."""
     _check_place(system, path, number)
     try:
         status = os.stat(system.path(path))
@@ -119,80 +144,72 @@ def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:
     except OSError as error:
         raise _refuse(path, number, error.strerror or str(error)) from error
     if not stat.S_ISREG(status.st_mode):
-        raise _refuse(path, number, "what is there is no regular file")
+        raise _refuse(path, number, "it is not a regular file")
     return status
 
 
 def _check_place(system: System, path: str, number: int) -> None:
-    """Whoever may change a folder can put a link there, and have root write, or read, wherever it
-    leads.
-    """
-    base = system.root.rstrip("/")
-    parts = system.path(path)[len(base) :].strip("/").split("/")
-    for folder in ["/" + "/".join(parts[:at]) for at in range(len(parts))]:
-        try:
-            status = os.stat(base + folder)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise _refuse(path, number, error.strerror or str(error)) from error
-        others = (
-            stat.S_IWOTH
-            if status.st_gid == 0 or not system.can_own
-            else stat.S_IWOTH | stat.S_IWGRP
+    try:
+        weak = find_weak_folder(system, os.path.dirname(system.path(path)))
+    except OSError as error:
+        raise _refuse(path, number, error.strerror or str(error)) from error
+    if weak is not None:
+        raise _refuse(
+            path,
+            number,
+            "others than root may change %s" % weak.path,
+            hint="put what users are to have in their homes into /etc/skel",
         )
-        if (
-            status.st_uid not in ((0,) if system.can_own else (0, os.geteuid()))
-            or status.st_mode & others
-        ):
-            raise _refuse(
-                path,
-                number,
-                "others than root may change %s" % folder,
-                hint="put what users are to have in their homes into /etc/skel",
-            )
 
 
 def _read(system: System, path: str, number: int) -> bytes:
     _check_place(system, path, number)
     try:
-        return system.read(path, CONTENT_LIMIT_BYTES)
-    except OSError as error:
+        return read_file(system, path, CONTENT_LIMIT_BYTES, entry=number)
+    except FileNotFoundError as error:
         raise ProvisioningError(
-            "file cannot be read", entry=number, path=path, error=error.strerror or str(error)
-        ) from error
-    except MalformedError as error:
-        raise ProvisioningError(
-            "file cannot be read", entry=number, path=path, error=error.reason
+            "file cannot be read", entry=number, path=path, error=error.strerror
         ) from error
 
 
 def _owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int]:
-    """The numeric owner and group. A group that is not named is the owner's own."""
+    """The numeric owner and group. Without a group, it is the owner's primary one."""
     if not entry.owner:
         return 0, 0
+    uid, gid = _find_owner(system, entry, number)
+    if entry.group:
+        gid = _find_group(system, entry, number)
+    return uid, gid
+
+
+def _find_owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int]:
     account = texts.find_account(read_account_file(system, "/etc/passwd"), entry.owner)
-    if account is None and not entry.owner.isdigit():
-        raise ProvisioningError(
-            "owner of a file does not exist",
-            entry=number,
-            path=entry.path,
-            owner=entry.owner,
-            hint="make the account in the image, or list write_files after users",
-        )
-    uid = account.uid if account else int(entry.owner)
-    if not entry.group:
-        return uid, account.gid if account else 0
+    if account is not None:
+        return account.uid, account.gid
+    if entry.owner.isdigit():
+        return int(entry.owner), 0
+    raise ProvisioningError(
+        "owner of a file does not exist",
+        entry=number,
+        path=entry.path,
+        owner=entry.owner,
+        hint="make the account in the image, or list write_files after users",
+    )
+
+
+def _find_group(system: System, entry: FileEntry, number: int) -> int:
     gid = texts.find_group(read_account_file(system, "/etc/group"), entry.group)
-    if gid is None and not entry.group.isdigit():
-        raise ProvisioningError(
-            "owner of a file does not exist",
-            entry=number,
-            path=entry.path,
-            group=entry.group,
-            hint="make the group in the image",
-        )
-    return uid, gid if gid is not None else int(entry.group)
+    if gid is not None:
+        return gid
+    if entry.group.isdigit():
+        return int(entry.group)
+    raise ProvisioningError(
+        "owner of a file does not exist",
+        entry=number,
+        path=entry.path,
+        group=entry.group,
+        hint="make the group in the image",
+    )
 
 
 def _refuse(path: str, number: int, why: str, **details: str) -> ProvisioningError:

@@ -13,9 +13,10 @@ from lightinit.commands.removal import image
 from lightinit.commands.removal import users as user_removal
 from lightinit.errors import ProvisioningError, RefusedError
 from lightinit.formats.accounts.privileges import HEADER
+from lightinit.host.accounts import privileges
 from lightinit.host.command import Completed
 from lightinit.host.system import System
-from lightinit.modules import hostname, users
+from lightinit.modules import hostname
 from tests.lib.scratch import OTHER_UUID, UUID, Machine
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nmail:x:8:8::/var/mail:/bin/sh\n"
@@ -253,8 +254,8 @@ def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
 @pytest.mark.parametrize(
     "home, why",
     [
-        ("/", "it is no place of its own"),
-        ("/home/../etc", "it is no place of its own"),
+        ("/", "it is not a directory of its own"),
+        ("/home/../etc", "it is not a directory of its own"),
         ("/home/git", "it is the home of git too"),
         ("/home/link", "it is a link"),
         pytest.param(
@@ -363,8 +364,11 @@ def test_how_it_reboots() -> None:
 
 
 def test_the_places_are_those_that_the_modules_write_to() -> None:
-    assert user_removal.SUDOERS_FILE == users.SUDOERS_FILE
-    assert set(user_removal.DOAS_FILES) == {users.DOAS_FILE, users.DOAS_CONF}
+    assert [file.path for file in user_removal.RULE_FILES] == [
+        privileges.SUDOERS_FILE,
+        privileges.DOAS_FILE,
+        privileges.DOAS_CONF,
+    ]
     assert set(image.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
     of_module: Dict[str, str] = {path: key for path, key, _ in hostname.ASSIGNMENT_FILES}
     assert dict(image.ASSIGNED_NAME_FILES) == of_module

@@ -218,6 +218,6 @@ def test_another_address_of_the_host_stays_and_is_told(tmp_path: Any) -> None:
     machine.put("/etc/hosts", hosts)
     ended = machine.run("generalize", "--yes")
     assert machine.read("/etc/hosts") == "10.0.0.4 image.example.org image\n"
-    assert "note: /etc/hosts stays to give the host name the address 10.0.0.4" in ended.stdout
-    assert "took the host name out of /etc/hosts" in ended.stdout
+    assert "note: /etc/hosts still gives the host name the address 10.0.0.4" in ended.stdout
+    assert "removed the host name from /etc/hosts" in ended.stdout
     assert machine.run("generalize", "--yes").stdout == "nothing left to do\n"

@@ -15,13 +15,13 @@ from lightinit.commands.removal.changes import (
     carry_out,
     file_removals,
     make_plan,
-    read_file,
     removals,
 )
 from lightinit.commands.removal.host_keys import note_next_boot, plan_host_keys
 from lightinit.commands.removal.users import plan_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
-from lightinit.host.accounts.tools import restore_labels
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.files.text import read_text_file
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.system import System
@@ -80,7 +80,7 @@ def plan_machine_id(job: Job) -> List[Change]:
         return removals(system, (MACHINE_ID, DBUS_MACHINE_ID))
     changes = []
     real = system.path(MACHINE_ID, follow_last=False)
-    if os.path.islink(real) or not os.path.exists(real) or read_file(system, MACHINE_ID):
+    if os.path.islink(real) or not os.path.exists(real) or read_text_file(system, MACHINE_ID):
         changes.append(
             Change(
                 "empty " + MACHINE_ID, "emptied " + MACHINE_ID, lambda: _empty_machine_id(system)

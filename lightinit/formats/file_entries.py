@@ -1,29 +1,28 @@
-r"""The entries of the module write_files: one line for each file that is to be written.
+r"""The entries of the module write_files: one line for each file to write.
 
-Pure: it knows no path of the machine and no account. A line is a path, words ``key=value``, and
-last what the file is to hold, which goes on to the end of the line::
+Pure: no path of the machine and no account is known here. A line has a path, words ``key=value``,
+and last the content of the file, up to the end of the line::
 
     /etc/motd text=Welcome to this VM.\nAsk Bob.
     /etc/app/key mode=0600 owner=app:app base64=AAECAwQ=
     /etc/hosts append text=10.1.0.5 db
     /opt/site/big.bin mode=0755 source=/usr/share/site/big.bin
 
-What an entry holds may be a secret, so no error quotes more than its path and the names of its
-keys.
+The content may be a secret. So errors quote only the path.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
-from typing import Dict, Optional
+from dataclasses import dataclass, field, replace
+from typing import Callable, Dict, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.gunzip import TooLargeError, gunzip
 
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
-PLAIN = "paths begin with a slash, end with a file's name, and have no blanks, . or .. in them"
+PLAIN = "a path begins with a slash, ends with a file's name, and has no blanks, . or .. in it"
 WORDS = "after the path come mode=, owner= and append, and last text=, base64=, gzip= or source="
 PACKED = "as `gzip <FILE | base64 -w0` prints it"
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
@@ -32,15 +31,15 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?\Z")
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file that is to be written.
+    """One file to write.
 
     Attributes:
         path: absolute and plain.
-        mode: permission bits; None when the entry gives none.
-        owner: name or number; "" when the entry gives none.
+        mode: permission bits; None if the entry has none.
+        owner: name or number; "" if the entry has none.
         group: likewise.
-        append: whether the content is added to what the file holds.
-        source: the file on this machine that holds the content; "" when ``content`` does.
+        append: whether the content is added at the end of the file.
+        source: the file on this machine that has the content; "" if ``content`` has it.
         content: may be a secret.
     """
 
@@ -54,17 +53,19 @@ class FileEntry:
 
 
 def parse_entry(line: str, number: int) -> FileEntry:
-    """The file that one line means.
+    """Read one line.
 
     Args:
         line: the entry.
-        number: which one it is, from 1, for messages.
+        number: its number, from 1, for messages.
 
     Raises:
-        ProvisioningError: it means none; ``why`` says what is wrong with it.
+        ProvisioningError: it is not valid; ``why`` says what is wrong with it.
     """
     path, _, rest = line.strip().partition(" ")
-    told = "%d (%s)" % (number, _shown(path)) if path.startswith("/") else str(number)
+    told = str(number)
+    if path.startswith("/"):
+        told = "%d (%s)" % (number, _shown(path))
     if not _is_plain(path):
         raise _wrong(told, "it does not begin with a plain path", PLAIN)
     words: Dict[str, str] = {}
@@ -77,9 +78,9 @@ def parse_entry(line: str, number: int) -> FileEntry:
             break
         key, _, value = word.partition("=")
         if key in words or word != "append" and not (key in ("mode", "owner") and value):
-            raise _wrong(told, "its word %d is not known, or there twice" % at, WORDS)
+            raise _wrong(told, "its word %d is unknown, or given twice" % at, WORDS)
         words[key] = value
-    raise _wrong(told, "it does not say what the file holds", WORDS)
+    raise _wrong(told, "it does not say what is in the file", WORDS)
 
 
 def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) -> FileEntry:
@@ -91,42 +92,49 @@ def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) ->
         raise _wrong(
             told, "its owner is not valid", "such as owner=app, owner=app:web or owner=0:0"
         )
-    if key == "source" and not _is_plain(value.strip()):
-        raise _wrong(told, "its source is no plain path", PLAIN)
-    return FileEntry(
-        path,
-        int(mode, 8) if mode else None,
-        owner,
-        group,
-        "append" in words,
-        value.strip() if key == "source" else "",
-        b"" if key == "source" else _decode(told, key, value),
-    )
+    entry = FileEntry(path, _read_mode(mode), owner, group, "append" in words)
+    if key != "source":
+        return replace(entry, content=_DECODERS[key](told, value))
+    source = value.strip()
+    if not _is_plain(source):
+        raise _wrong(told, "its source is not a plain path", PLAIN)
+    return replace(entry, source=source)
 
 
-def _decode(told: str, key: str, value: str) -> bytes:
-    if key == "text":
-        if not re.match(r"(?:[^\\]|\\[nt\\])*\Z", value):
-            raise _wrong(
-                told,
-                "its text has a backslash that begins none of \\n, \\t and \\\\",
-                "write two for one backslash",
-            )
-        text = re.sub(r"\\(.)", lambda match: _ESCAPES[match.group(1)], value)
-        # A file of text ends with a newline; who wants it otherwise has base64.
-        return (text if text.endswith("\n") or not text else text + "\n").encode(
-            "utf-8", "surrogateescape"
+def _read_mode(text: Optional[str]) -> Optional[int]:
+    if text is None:
+        return None
+    return int(text, 8)
+
+
+# -- content
+# --------------------------------------------------------------------------------------------------
+
+
+def _decode_text(told: str, value: str) -> bytes:
+    if not re.match(r"(?:[^\\]|\\[nt\\])*\Z", value):
+        raise _wrong(
+            told,
+            "its text has a backslash that begins none of \\n, \\t and \\\\",
+            "write two for one backslash",
         )
+    text = re.sub(r"\\(.)", lambda match: _ESCAPES[match.group(1)], value)
+    # A text file ends with a newline. For other files there is base64.
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode_base64(told: str, value: str) -> bytes:
     try:
-        data = base64.b64decode("".join(value.split()).encode("ascii"), validate=True)
+        return base64.b64decode("".join(value.split()).encode("ascii"), validate=True)
     except ValueError:
         raise _wrong(told, "its content is not base64", "as `base64 -w0 FILE` prints it") from None
-    return data if key == "base64" else _unpack(told, data)
 
 
-def _unpack(told: str, data: bytes) -> bytes:
+def _decode_gzip(told: str, value: str) -> bytes:
     try:
-        content, rest = gunzip(data, CONTENT_LIMIT_BYTES)
+        content, rest = gunzip(_decode_base64(told, value), CONTENT_LIMIT_BYTES)
     except TooLargeError:
         raise _wrong(
             told,
@@ -140,6 +148,17 @@ def _unpack(told: str, data: bytes) -> bytes:
     return content
 
 
+_DECODERS: Dict[str, Callable[[str, str], bytes]] = {
+    "text": _decode_text,
+    "base64": _decode_base64,
+    "gzip": _decode_gzip,
+}
+
+
+# -- paths and errors
+# --------------------------------------------------------------------------------------------------
+
+
 def _is_plain(path: str) -> bool:
     return (
         path.startswith("/")
@@ -149,7 +168,9 @@ def _is_plain(path: str) -> bool:
 
 
 def _shown(path: str) -> str:
-    return path if len(path) <= 120 and path.isprintable() else ascii(path[:120])
+    if len(path) <= 120 and path.isprintable():
+        return path
+    return ascii(path[:120])
 
 
 def _wrong(told: str, why: str, hint: str) -> ProvisioningError:

@@ -456,7 +456,7 @@ def test_a_document_of_100_megabytes_is_never_read(tmp_path: Any, form: str) -> 
 # --------------------------------------------------------------------------------------------------
 
 NAMES = [
-    ("root", "user name is not allowed", "root is not an admin account"),
+    ("root", "user name is not allowed", "root cannot be the admin account"),
     ("al:ice", "user name is not allowed", "only letters, digits, dots, hyphens and underscores"),
     ("a" * 200, "user name is not allowed", "it is longer than 32 characters"),
     ("-rf", "user name is not allowed", "it starts with a hyphen"),

@@ -32,6 +32,8 @@ SOURCES = (
         "lightinit/host/%s.py" % name
         for name in (
             "accounts/files",
+            "accounts/grant",
+            "accounts/homes",
             "accounts/passwords",
             "accounts/privileges",
             "accounts/tools",
@@ -40,6 +42,7 @@ SOURCES = (
             "disks/mounts",
             "disks/open_disk",
             "disks/resource_disk",
+            "files/home_folders",
             "files/in_home",
             "files/text",
             "ssh/host_keys",
@@ -48,7 +51,13 @@ SOURCES = (
     ]
     + [
         "lightinit/formats/%s.py" % name
-        for name in ("accounts/passwd", "accounts/passwords", "file_entries", "ssh/password_policy")
+        for name in (
+            "accounts/admin_account",
+            "accounts/new_account",
+            "accounts/passwords",
+            "file_entries",
+            "ssh/password_policy",
+        )
     ]
 )
 
@@ -93,12 +102,17 @@ def shown(setting: Setting) -> List[str]:
 
 
 def reasons(path: str) -> Set[str]:
-    """The reason of each ProvisioningError that a file makes."""
-    found = set()
+    """The reason of each ProvisioningError that a file makes, or has another file make."""
+    found: List[ast.AST] = []
     for node in ast.walk(ast.parse(text_of(path))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ProvisioningError":
-            found.add(ast.literal_eval(node.args[0]))
-    return found
+        if isinstance(node, ast.Call):
+            found += [word.value for word in node.keywords if word.arg == "reason"]
+            if getattr(node.func, "id", "") == "ProvisioningError":
+                found.append(node.args[0])
+        elif isinstance(node, ast.FunctionDef):
+            named = zip(node.args.args[::-1], node.args.defaults[::-1])
+            found += [default for argument, default in named if argument.arg == "reason"]
+    return {ast.literal_eval(node) for node in found if not isinstance(node, ast.Name)}
 
 
 @pytest.mark.parametrize("name", MODULES)

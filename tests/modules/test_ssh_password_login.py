@@ -140,7 +140,8 @@ def test_a_vendors_file_with_an_include(host: Host) -> None:
 def test_a_match_that_says_otherwise_is_named(host: Host) -> None:
     host.put(MAIN, INCLUDE + "Match Address 10.0.0.0/8\nPasswordAuthentication yes\n")
     assert host.apply().warnings == (
-        "sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8",
+        "sshd's configuration has another policy for logins that these match: Match Address"
+        " 10.0.0.0/8",
     )
     assert not host.apply(True).warnings
 

@@ -227,7 +227,7 @@ def test_a_bare_scratch_root_gets_all_its_files(tmp_path: Any) -> None:
         0o644,
         0o640,
     )
-    assert outcome.warnings == ("neither sudo nor doas is there: bob cannot become root",)
+    assert outcome.warnings == ("bob cannot become root: neither sudo nor doas is installed",)
 
 
 def test_modes_and_foreign_lines_of_account_files_stay(host: Host) -> None:
@@ -584,10 +584,7 @@ def test_the_program_decides_and_not_the_files_that_one_left(
         host.put(name, there[name])
     warnings = host.apply().warnings
     assert warnings == (
-        (
-            "neither the program sudo nor doas is there: bob cannot become root before one is that"
-            " reads the rule in %s" % written,
-        )
+        ("bob cannot become root until sudo or doas is installed; the rule is in %s" % written,)
         if warns
         else ()
     )

@@ -72,7 +72,7 @@ def test_a_sshd_that_runs_takes_the_new_keys() -> None:
     assert seen["told"] == "1", (
         "the second time its configuration was faulty, and it would have ended"
     )
-    assert "sshd runs with the old host keys until it is restarted" in seen["faulty"][0]
+    assert "sshd uses the old host keys until it is restarted" in seen["faulty"][0]
 
 
 def test_a_key_that_sshd_uses_and_ssh_keygen_does_not_make() -> None:

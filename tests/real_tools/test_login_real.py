@@ -240,10 +240,11 @@ def test_configurations_that_are_faulty_or_say_otherwise() -> None:
         name: seen[name][0][1] for name in ("match", "match on, keys", "others")
     }
     assert warned == {
-        "match": ["sshd lets in bob with a password all the same: Match User bob"],
-        "match on, keys": ["sshd does not let in bob with a password all the same: Match User bob"],
+        "match": ["sshd still accepts a password for bob: Match User bob"],
+        "match on, keys": ["sshd still refuses a password for bob: Match User bob"],
         "others": [
-            "sshd's configuration says otherwise where these apply: Match Address 10.0.0.0/8"
+            "sshd's configuration has another policy for logins that these match: Match Address"
+            " 10.0.0.0/8"
         ],
     }
     for name, why in (
@@ -297,14 +298,13 @@ SHUT = {
         "the account's password is locked (!), and sshd without PAM lets nobody in then"
     ),
     "aged without one": (
-        "the account's password has aged out, PAM demands a new one, and there is no old one to"
-        " give"
+        "the account's password has expired, PAM demands a new one, and there is no old one to give"
     ),
-    "aged for long": "the account's password has aged out, and PAM takes no new one any more",
+    "aged for long": "the account's password has expired, and PAM accepts no new one any more",
 }
-AGED = "bob may be kept out: the account's password has aged out: the first login demands a new one"
+AGED = "bob may be kept out: the account's password has expired: the first login demands a new one"
 HANGS = (
-    "bob may be kept out: it hangs on where the login comes from: %s in sshd's configuration: %s"
+    "bob may be kept out: it depends on where the login comes from: %s in sshd's configuration: %s"
 )
 OPEN = {
     "nothing": [],

@@ -254,8 +254,8 @@ def test_a_sudoers_whose_sudo_is_gone() -> None:
     assert seen["first"] == [
         "made user bob",
         [
-            "neither the program sudo nor doas is there: bob cannot become root before one is that"
-            " reads the rule in /etc/sudoers.d/90-lightinit-users"
+            "bob cannot become root until sudo or doas is installed; the rule is in"
+            " /etc/sudoers.d/90-lightinit-users"
         ],
     ]
     assert seen["second"][1] == seen["first"][1] and seen["sudo"] == "0"

@@ -1,19 +1,17 @@
-"""What `clean` and `generalize` have in common: steps that plan changes, and the changes carried
-out.
+"""What `clean` and `generalize` have in common: steps plan changes, then the changes are made.
 
-What is shown beforehand and what is done are the same list. It knows no particular step.
+What is shown before and what is done are the same list. No particular step is known here.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, List, Sequence
 
-from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.host.accounts.tools import restore_labels
+from lightinit.errors import LightinitError
+from lightinit.host.files.text import edit_text_file, read_text_file
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.settings import Settings
 
@@ -23,9 +21,9 @@ class Change:
     """One thing to do.
 
     Attributes:
-        todo: in words, before it is done: ``remove /etc/x``.
-        done: in words, afterwards: ``removed /etc/x``.
-        do: does it; raises LightinitError or OSError.
+        todo: what to say before: ``remove /etc/x``.
+        done: what to say afterwards: ``removed /etc/x``.
+        do: makes the change; raises LightinitError or OSError.
     """
 
     todo: str
@@ -39,9 +37,9 @@ class Job:
 
     Attributes:
         system: the machine.
-        settings: as they are in force.
-        notes: what a person should know, said once, before anything is done.
-        kept_users: accounts that were to go and could not be removed.
+        settings: those in force.
+        notes: what an operator should know, said once before anything is done.
+        kept_users: accounts that could not be removed.
     """
 
     system: System
@@ -57,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Step:
-    """A named part of the work: ``plan`` looks what there is to change, and changes nothing."""
+    """A named part of the work. ``plan`` finds out what to change, and changes nothing."""
 
     name: str
     plan: Callable[[Job], List[Change]]
@@ -65,7 +63,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with what it is going to change; ``error`` when that could not even be found out."""
+    """A step with its changes; ``error`` if they could not be found out."""
 
     step: Step
     changes: Sequence[Change] = ()
@@ -73,7 +71,7 @@ class Planned:
 
 
 def make_plan(job: Job, steps: Sequence[Step]) -> List[Planned]:
-    """What the steps have to do, in their order, without those that have nothing."""
+    """The steps that have something to do, in order."""
     plan = []
     for step in steps:
         try:
@@ -87,7 +85,7 @@ def make_plan(job: Job, steps: Sequence[Step]) -> List[Planned]:
 
 
 def show_plan(plan: Sequence[Planned]) -> List[str]:
-    """The plan for people, a line for each change."""
+    """The plan as text, a line for each change."""
     lines = []
     for planned in plan:
         heads = [planned.step.name] + [""] * len(planned.changes)
@@ -99,11 +97,11 @@ def show_plan(plan: Sequence[Planned]) -> List[str]:
 
 
 def carry_out(plan: Sequence[Planned], say: Callable[[str], None]) -> List[str]:
-    """Do all of it. What fails does not keep the rest from being done.
+    """Make all changes. If one fails, the others are made all the same.
 
     Args:
         plan: as :func:`make_plan` gave it.
-        say: told each change that was made; raises nothing.
+        say: called with each change that was made; raises nothing.
 
     Returns:
         What failed, a line each.
@@ -127,8 +125,9 @@ def carry_out(plan: Sequence[Planned], say: Callable[[str], None]) -> List[str]:
 
 
 def removals(system: System, paths: Sequence[str]) -> List[Change]:
-    """One change for each of ``paths`` that is there: it is removed, with all that is in it,
-    following no link.
+    """A change for each of ``paths`` that exists: it is removed with everything in it.
+
+    Links are not followed.
     """
     return [
         Change("remove " + path, "removed " + path, partial(system.remove_tree, path))
@@ -138,52 +137,38 @@ def removals(system: System, paths: Sequence[str]) -> List[Change]:
 
 
 def file_removals(system: System, patterns: Sequence[str]) -> List[Change]:
-    """As :func:`removals`, of the files and links (no folders) that match any of the shell
-    patterns.
-    """
+    """As :func:`removals`, for the files and links (not directories) that match a shell pattern."""
     paths = [path for pattern in patterns for path in system.glob(pattern)]
     return removals(system, [path for path in dict.fromkeys(paths) if _is_no_folder(system, path)])
+
+
+def line_removals(
+    system: System,
+    what: str,
+    path: str,
+    drop: Callable[[str], str],
+    limit_bytes: int = READ_LIMIT_BYTES,
+) -> List[Change]:
+    """A change that removes lines from a file; none if the file has no such lines.
+
+    Args:
+        system: the machine.
+        what: the lines, in words.
+        path: the file.
+        drop: gives the file's text without these lines.
+        limit_bytes: a larger file is an error.
+
+    Raises:
+        ProvisioningError: the file cannot be read.
+    """
+    before = read_text_file(system, path, limit_bytes) or ""
+    if drop(before) == before:
+        return []
+    words = "%s from %s" % (what, path)
+    edit = partial(edit_text_file, system, path, drop, limit_bytes)
+    return [Change("remove " + words, "removed " + words, edit)]
 
 
 def _is_no_folder(system: System, path: str) -> bool:
     real = system.path(path, follow_last=False)
     return os.path.islink(real) or not os.path.isdir(real)
-
-
-def read_file(system: System, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> str:
-    """The text of a file, bytes that are no UTF-8 kept; "" when there is none.
-
-    Raises:
-        ProvisioningError: it is there and cannot be read.
-    """
-    try:
-        return system.read(path, limit_bytes).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return ""
-    except (OSError, LightinitError) as error:
-        raise ProvisioningError(
-            "file cannot be read", path=path, error=getattr(error, "strerror", None) or error
-        ) from error
-
-
-def edit_file(
-    system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES
-) -> None:
-    """Replace a file by what ``edit`` makes of its text; owner and mode stay. A missing file stays
-    missing.
-
-    Raises:
-        ProvisioningError: it could not be read or written.
-    """
-    before = read_file(system, path, limit_bytes)
-    after = edit(before)
-    if after != before:
-        status = os.stat(system.path(path))
-        system.write(
-            path,
-            after.encode("utf-8", "surrogateescape"),
-            stat.S_IMODE(status.st_mode),
-            status.st_uid,
-            status.st_gid,
-        )
-        restore_labels(system, [path])

@@ -21,6 +21,7 @@ from lightinit.formats.ssh.host_keys import (
 from lightinit.formats.ssh.sshd_config import read_host_keys
 from lightinit.host.init import systemd
 from lightinit.host.ssh import host_keys
+from lightinit.host.ssh.servers import SERVERS
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency
@@ -29,7 +30,6 @@ from lightinit.state import CURRENT, DISABLED
 MODULE = "ssh_host_keys"
 SECTION = "module." + MODULE
 UNIT = "lightinit.service"
-DROPBEAR = "/etc/dropbear/*_host_key"
 SHARED = "every VM made from this image would have the same"
 
 
@@ -63,11 +63,12 @@ def plan_image_keys(job: Job) -> List[Change]:
                 " its place; %s one: take it out of sshd_config, or have each VM make its own"
                 % (path, SHARED)
             )
-    for path in system.glob(DROPBEAR):
-        job.notes.append(
-            "the SSH host key %s stays: lightinit makes no new ones for dropbear; %s one: remove"
-            " it, if dropbear makes its own (dropbear -R)" % (path, SHARED)
-        )
+    for server in SERVERS:
+        for path in server.foreign_host_keys(system):
+            job.notes.append(
+                "the SSH host key %s stays: lightinit makes no new ones for %s; %s one: %s"
+                % (path, server.name, SHARED, server.host_key_remedy())
+            )
     why, remedy = why_none_made(job, marker_goes(system))
     if why and names:
         job.notes.append(

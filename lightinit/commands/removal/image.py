@@ -1,8 +1,7 @@
-"""What `lightinit generalize` removes besides what `clean` does: whatever else is one machine's
-own.
+"""What `lightinit generalize` removes in addition to `clean`: everything of this machine only.
 
-Each step looks what there is, whatever the distribution: every DHCP client's leases, every file
-that has the host name.
+Each step looks at what exists, whatever the distribution is: the leases of every DHCP client, every
+file that has the host name.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from lightinit.commands.removal.changes import (
     Change,
     Job,
     Step,
-    edit_file,
     file_removals,
-    read_file,
+    line_removals,
     removals,
 )
 from lightinit.errors import ProvisioningError
@@ -29,6 +27,7 @@ from lightinit.formats.accounts.passwd import find_account
 from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.disks import fstab
 from lightinit.formats.ssh.password_policy import drop_block
+from lightinit.host.files.text import edit_text_file, read_text_file
 from lightinit.host.hostname_files import (
     ASSIGNMENT_FILES,
     HOSTS,
@@ -43,8 +42,8 @@ from lightinit.host.system import System
 from lightinit.state import DISABLED
 
 NEUTRAL_NAME = "localhost"
-# What a DHCP client keeps: leases, and by what it was known to the server. Not what a DHCP server
-# keeps.
+# The files of DHCP clients: leases, and the ids that they send to the server. A DHCP server's files
+# are not among them.
 LEASES = (
     "/var/lib/dhcp/dhclient*",
     "/var/lib/dhcp3/dhclient*",
@@ -78,8 +77,7 @@ HISTORIES = (
     ".viminfo",
     ".wget-hsts",
 )
-# udev's own rule against that, an empty file or a link to /dev/null, stays: only what names cards
-# goes.
+# An empty file or a link to /dev/null switches udev's own rule off, and stays.
 UDEV_RULES = "/etc/udev/rules.d/70-persistent-net.rules"
 SEEDS = (
     "/var/lib/systemd/random-seed",
@@ -99,17 +97,19 @@ PACKAGE_MARK = "# made-by: lightinit package"
 
 
 def plan_leases(job: Job) -> List[Change]:
-    """Clients that run keep their address; what they write from now on lightinit knows as an old
-    machine's.
+    """The leases. A running client keeps its address. If it writes a lease after this, lightinit
+    knows on the next VM that the lease is old.
     """
     return file_removals(job.system, LEASES)
 
 
 def plan_history(job: Job) -> List[Change]:
-    """root's alone: what other accounts have goes with them, if they go."""
+    """root's histories. Those of other accounts are removed with the accounts."""
     system = job.system
-    root = find_account(read_file(system, "/etc/passwd"), "root")
-    home = root.home.rstrip("/") if root is not None and root.home.startswith("/") else "/root"
+    home = "/root"
+    root = find_account(read_text_file(system, "/etc/passwd") or "", "root")
+    if root is not None and root.home.startswith("/"):
+        home = root.home.rstrip("/")
     keys = system.read_text(home + "/.ssh/authorized_keys")
     if any(line.strip() and not line.lstrip().startswith("#") for line in keys.split("\n")):
         job.notes.append(
@@ -119,25 +119,15 @@ def plan_history(job: Job) -> List[Change]:
 
 
 def plan_login_policy(job: Job) -> List[Change]:
-    """What the platform ordered for this machine's password login: the image goes back to its own
-    word.
-    """
-    system, main = job.system, config_files.CONFIGS[0]
-    changes = file_removals(system, (config_files.DROP_IN,))
-    before = read_file(system, main)
-    if drop_block(before) != before:
-        changes.append(
-            Change(
-                "take lightinit's lines out of " + main,
-                "took lightinit's lines out of " + main,
-                partial(edit_file, system, main, drop_block),
-            )
-        )
-    return changes
+    """The policy for password login that the platform ordered for this machine."""
+    removed = file_removals(job.system, (config_files.DROP_IN,))
+    return removed + line_removals(
+        job.system, "lightinit's lines", config_files.CONFIGS[0], drop_block
+    )
 
 
 def plan_udev_rules(job: Job) -> List[Change]:
-    """The names of this machine's network cards."""
+    """The names of this machine's network interfaces."""
     real = job.system.path(UDEV_RULES, follow_last=False)
     if os.path.islink(real) or not os.path.isfile(real) or not os.path.getsize(real):
         return []
@@ -145,14 +135,12 @@ def plan_udev_rules(job: Job) -> List[Change]:
 
 
 def plan_seeds(job: Job) -> List[Change]:
-    """Two machines that start from one seed could draw the same numbers."""
+    """The random seeds: two machines with the same seed could draw the same numbers."""
     return file_removals(job.system, SEEDS)
 
 
 def plan_journal(job: Job) -> List[Change]:
-    """What systemd's journal has of this machine and those before it, in folders named after
-    machine ids.
-    """
+    """systemd's journals of this machine and of earlier ones, in folders named by machine id."""
     system = job.system
     changes = []
     for name in system.list_dir(JOURNALS):
@@ -168,9 +156,9 @@ def plan_journal(job: Job) -> List[Change]:
 def _remove_journal(system: System, path: str) -> None:
     journalctl = system.tool("journalctl")
     if journalctl is not None and systemd.is_running(system):
-        # A journald that writes there would make it anew with its next line; told so, it writes to
-        # /run until it ends. Old versions do not know the option: then the little that comes after
-        # this is in the image.
+        # A running journald would make the directory again with its next line. With this option it
+        # writes to /run until it ends. Old versions do not know the option; then the image has the
+        # few lines that come after this.
         try:
             system.run([journalctl, "--relinquish-var"], timeout_s=JOURNALD_LIMIT_S)
         except ProvisioningError:
@@ -179,7 +167,7 @@ def _remove_journal(system: System, path: str) -> None:
 
 
 def plan_secret(job: Job) -> List[Change]:
-    """Never removed, since what is encrypted with it would be lost."""
+    """systemd's key for credentials. It stays, since what is encrypted with it would be lost."""
     if job.system.exists(CREDENTIALS_KEY):
         job.notes.append(
             "%s stays, since services may have credentials encrypted with it; every VM made from"
@@ -189,16 +177,14 @@ def plan_secret(job: Job) -> List[Change]:
 
 
 def plan_hostname(job: Job) -> List[Change]:
-    """The static name, in every file where this host keeps it, and the old name's line in
-    /etc/hosts.
-    """
+    """The static host name, in every file that has it, and the old name's line in /etc/hosts."""
     system = job.system
     files: List[Tuple[str, str, Callable[[str], str]]] = []
     for path in PLAIN_NAME_FILES:
         files.append(
             (
                 path,
-                names.read_plain(read_file(system, path)),
+                names.read_plain(read_text_file(system, path) or ""),
                 partial(names.edit_plain, name=NEUTRAL_NAME),
             )
         )
@@ -206,62 +192,52 @@ def plan_hostname(job: Job) -> List[Change]:
         files.append(
             (
                 path,
-                read_assignment(read_file(system, path), key) or "",
+                read_assignment(read_text_file(system, path) or "", key) or "",
                 partial(edit_assignment, key=key, value=NEUTRAL_NAME, add=False),
             )
         )
-    old = [name for _, name, _ in files if name] + ([socket.gethostname()] if system.live else [])
-    drop_host = partial(hosts_file.drop_host, old_names=old)
-    changes = []
-    hosts = read_file(system, HOSTS, HOSTS_LIMIT_BYTES)
+    old = [name for _, name, _ in files if name]
+    if system.live:
+        old.append(socket.gethostname())
+    hosts = read_text_file(system, HOSTS, HOSTS_LIMIT_BYTES) or ""
     for address in hosts_file.addresses_of_host(hosts, old):
         job.notes.append(
-            "%s stays to give the host name the address %s: take it out if that was this machine's"
+            "%s still gives the host name the address %s: remove it if that was this machine's"
             % (HOSTS, ascii(address)[1:-1])
         )
-    if drop_host(hosts) != hosts:
-        # First: which names are the old ones is known only while they are still there.
-        changes.append(
-            Change(
-                "take the host name out of " + HOSTS,
-                "took the host name out of " + HOSTS,
-                partial(edit_file, system, HOSTS, drop_host, HOSTS_LIMIT_BYTES),
-            )
-        )
+    # This comes first: the old names are known only while these files still have them.
+    changes = line_removals(
+        system,
+        "the host name",
+        HOSTS,
+        partial(hosts_file.drop_host, old_names=old),
+        HOSTS_LIMIT_BYTES,
+    )
     for path, name, edit in files:
         if name and name != NEUTRAL_NAME:
             said = "the host name in %s to %s (it was %s)" % (path, NEUTRAL_NAME, ascii(name)[1:-1])
             changes.append(
-                Change("set " + said, "set " + said, partial(edit_file, system, path, edit))
+                Change("set " + said, "set " + said, partial(edit_text_file, system, path, edit))
             )
     return changes
 
 
 def plan_fstab(job: Job) -> List[Change]:
-    """The lines of the resource disk, which ephemeral_disk writes anew where there is one."""
+    """The lines of the resource disk. ephemeral_disk writes new ones on a VM that has one."""
     drop = partial(fstab.set_entries, entries=())
-    text = read_file(job.system, fstab.FILE)
-    if drop(text) == text:
-        return []
-    return [
-        Change(
-            "take the resource disk out of " + fstab.FILE,
-            "took the resource disk out of " + fstab.FILE,
-            partial(edit_file, job.system, fstab.FILE, drop),
-        )
-    ]
+    return line_removals(job.system, "the resource disk", fstab.FILE, drop)
 
 
 def marker_goes(system: System) -> bool:
-    """Whether the marker that switches lightinit off is the package's, and its reason is gone."""
+    """Whether the package wrote the marker that switches lightinit off, and its reason is gone."""
     return system.read_text(DISABLED).split("\n")[0].rstrip() == PACKAGE_MARK and not other_agents(
         system
     )
 
 
 def plan_marker(job: Job) -> List[Change]:
-    """The package switched lightinit off beside another agent: with that gone, it is on again.
-    Others' marks stay.
+    """The marker that switches lightinit off, if the package wrote it because of another agent that
+    is gone. A marker of anybody else stays.
     """
     system = job.system
     agents = other_agents(system)

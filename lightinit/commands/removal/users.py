@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from lightinit.commands.removal.changes import Change, Job
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.accounts import removal as texts
-from lightinit.formats.accounts.passwd import (
-    UID_MIN,
-    Account,
-    check_user_name,
-    find_account,
-    read_login_defs,
-    read_number,
-)
+from lightinit.formats.accounts.admin_account import check_user_name
+from lightinit.formats.accounts.login_defs import read_uid_min
+from lightinit.formats.accounts.passwd import Account, find_account
 from lightinit.host.accounts import files, privileges, removal
-from lightinit.host.accounts.privileges import DOAS_CONF, DOAS_FILE, SUDOERS_FILE
+from lightinit.host.accounts.privileges import (
+    DOAS,
+    DOAS_CONF,
+    DOAS_FILE,
+    SUDO,
+    SUDOERS_FILE,
+    RuleKind,
+)
 from lightinit.host.system import System
 from lightinit.state import INSTANCES, State
 
 PASSWD, GROUP = "/etc/passwd", "/etc/group"
 NAMED_FILES = ("/etc/shadow", "/etc/subuid", "/etc/subgid")
 MEMBER_FILES = (GROUP, "/etc/gshadow")
-DOAS_FILES = (DOAS_FILE, DOAS_CONF)
+
 # Under the user's name, so that the next account of that name would inherit it.
 MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
 NAMED_AFTER_USERS = (
@@ -34,6 +37,28 @@ NAMED_AFTER_USERS = (
     "/var/spool/cron/%s",
     "/var/lib/systemd/linger/%s",
     "/var/lib/sudo/lectured/%s",
+)
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """A file that may have a rule of lightinit's.
+
+    Attributes:
+        path: where it is.
+        kind: whose rules it has.
+        drop: gives the file's text without the rule of a user.
+    """
+
+    path: str
+    kind: RuleKind
+    drop: Callable[[str, str], str]
+
+
+RULE_FILES = (
+    RuleFile(SUDOERS_FILE, SUDO, texts.drop_sudoers_rule),
+    RuleFile(DOAS_FILE, DOAS, texts.drop_doas_rule),
+    RuleFile(DOAS_CONF, DOAS, texts.drop_doas_rule),
 )
 
 
@@ -59,7 +84,7 @@ def plan_users(job: Job) -> List[Change]:
 
 def _plan(job: Job, users: List[str]) -> List[Change]:
     system = job.system
-    uid_min = read_number(read_login_defs(system.read_text("/etc/login.defs")), "UID_MIN", UID_MIN)
+    uid_min = read_uid_min(system.read_text("/etc/login.defs"))
     changes = []
     for name in users:
         try:
@@ -133,21 +158,21 @@ def _is_mail(job: Job, path: str, account: Optional[Account]) -> bool:
     return False
 
 
-def _rules(system: System, name: str) -> List[Tuple[str, str]]:
-    """(path, new text) of each file that gives the user the rights of root by a rule of ours."""
+def _rules(system: System, name: str) -> List[Tuple[RuleFile, str]]:
+    """Each file that has a rule of lightinit's for the user, with its text without that rule."""
     changed = []
-    for path in (SUDOERS_FILE,) + DOAS_FILES:
-        before = privileges.read_rules(system, path)
-        drop = texts.drop_sudoers_rule if path == SUDOERS_FILE else texts.drop_doas_rule
-        after = drop(before, name)
+    for file in RULE_FILES:
+        before = privileges.read_rules(system, file.path)
+        after = file.drop(before, name)
         if after != before:
-            changed.append((path, after))
+            changed.append((file, after))
     return changed
 
 
 def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) -> None:
-    """The account goes last but for its rights, so that a second run finds what a first one could
-    not remove.
+    """Remove the belongings, then the account, then its rules.
+
+    The account is what the next run looks for. So it goes after everything that may fail.
     """
     system = job.system
     try:
@@ -158,14 +183,11 @@ def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) 
                 _edit_out(system, account)
             if find_account(files.read_account_file(system, PASSWD), name) is not None:
                 raise ProvisioningError("account is still there after it was removed", user=name)
-        for path, text in _rules(system, name):
+        for file, text in _rules(system, name):
             if text.strip():
-                checker = ("visudo", "-cf") if path == SUDOERS_FILE else ("doas", "-C")
-                privileges.write_checked(
-                    system, path, text, 0o440 if path == SUDOERS_FILE else 0o600, checker
-                )
+                privileges.write_checked(system, file.path, file.kind, text)
             else:
-                system.remove(path)
+                system.remove(file.path)
     except (LightinitError, OSError):
         job.kept_users.append(name)
         raise

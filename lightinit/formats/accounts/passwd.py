@@ -1,28 +1,22 @@
-"""passwd, group, shadow, gshadow, login.defs and default/useradd: read and edited as text.
+"""passwd, group, shadow and gshadow: read and edited as text.
 
-Pure: it knows no path and no tool. Every edit leaves the lines that it does not mean as they are,
-and gives the same text back when nothing had to change. Formats: passwd(5), group(5), shadow(5),
-gshadow(5), login.defs(5).
+Pure: no path and no tool is known here. An edit leaves all other lines as they are. If nothing has
+to change, the same text comes back. Formats: passwd(5), group(5), shadow(5), gshadow(5).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Collection, Dict, List, Optional
+from typing import List, Optional, Set
 
-from lightinit.errors import ProvisioningError
-
-NAME_MAX_CHARS = 32
-# No password opens the account, and yet sshd does not take it for locked, as it does "!" where it
-# runs without PAM.
+# No password opens the account. Unlike "!", sshd without PAM does not take it for a lock.
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 # What useradd, adduser and passwd -l leave in an account that never had a password.
 NEVER_SET = ("!", "!!", "!*")
+IN_SHADOW = "x"  # in passwd: see shadow
 NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
-UID_MIN = 1000  # where login.defs does not say
-# What crypt(5) makes: $id$..., the extended DES form, the DES form. All else opens nothing: *, !,
-# !!, *LK*, nothing.
+# What crypt(5) makes: $id$..., the extended DES form, the DES form. Nothing else opens an account.
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
@@ -38,94 +32,12 @@ class Account:
 
     @property
     def can_log_in(self) -> bool:
-        """Whether the shell lets anybody in."""
+        """Whether the shell is one for logins."""
         return self.shell.rsplit("/", 1)[-1] not in NO_LOGIN_SHELLS
 
 
-def check_user_name(name: str) -> str:
-    """Check that ``name`` may become an account that the platform's admin uses.
-
-    Letters, digits, dots, hyphens and underscores are allowed: what every passwd, sudoers and shell
-    agree on.
-
-    Returns:
-        The name.
-
-    Raises:
-        ProvisioningError: it may not; ``why`` says what is wrong with it.
-    """
-    why = ""
-    if not name:
-        why = "it is empty"
-    elif len(name) > NAME_MAX_CHARS:
-        why = "it is longer than %d characters" % NAME_MAX_CHARS
-    elif name == "root":
-        why = "root is not an admin account that can be made"
-    elif name.isdigit():
-        why = "it is a number, which would be read as a user id"
-    elif name[0] in "-.":
-        why = "it starts with a hyphen or a dot"
-    elif not re.match(r"[A-Za-z0-9_.-]+\Z", name):
-        why = "only letters, digits, dots, hyphens and underscores are allowed"
-    if why:
-        raise ProvisioningError(
-            "user name is not allowed",
-            user=ascii(name[:64]),
-            why=why,
-            hint="make the VM anew with another admin user name",
-        )
-    return name
-
-
-def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str], bool]) -> Account:
-    """Check that an account that is there already can be the admin's: nothing in it would be
-    changed to make it so.
-
-    Args:
-        account: the account.
-        uid_min: the lowest user id that is no system account's.
-        is_shell: whether a path is a program, as sshd wants a shell to be.
-
-    Returns:
-        The account.
-
-    Raises:
-        ProvisioningError: it belongs to the system, or nobody could use it.
-    """
-    rename = "make the VM anew with another admin user name"
-    if account.uid == 0:
-        raise ProvisioningError("user name belongs to root", user=account.name, hint=rename)
-    if not account.can_log_in:
-        raise ProvisioningError(
-            "user name belongs to an account that cannot log in",
-            user=account.name,
-            shell=account.shell,
-            hint=rename,
-        )
-    if account.uid < uid_min:
-        raise ProvisioningError(
-            "user name belongs to a system account",
-            user=account.name,
-            uid=account.uid,
-            uid_min=uid_min,
-            hint=rename,
-        )
-    if not account.shell.startswith("/") or not is_shell(account.shell):
-        raise ProvisioningError(
-            "shell of the account is missing",
-            user=account.name,
-            shell=account.shell,
-            hint="install that shell in the image, or give the account another: usermod -s",
-        )
-    parts = [part for part in account.home.split("/") if part not in ("", ".")]
-    if not account.home.startswith("/") or not parts or ".." in parts:
-        raise ProvisioningError(
-            "home of the account cannot be used",
-            user=account.name,
-            path=account.home or "(empty)",
-            hint="give the account a home of its own in the image: usermod -d",
-        )
-    return account
+# -- reading
+# --------------------------------------------------------------------------------------------------
 
 
 def is_password_hash(field: Optional[str]) -> bool:
@@ -134,15 +46,15 @@ def is_password_hash(field: Optional[str]) -> bool:
 
 
 def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:
-    """The password field of ``name``: that of passwd, or that of shadow where passwd says so; None
-    without a line.
-    """
+    """The password field of ``name``, from shadow if passwd says so; None if there is no line."""
     field = find_field(passwd, name, 1)
-    return find_field(shadow, name, 1) if field == "x" else field
+    if field == IN_SHADOW:
+        return find_field(shadow, name, 1)
+    return field
 
 
 def find_account(passwd: str, name: str) -> Optional[Account]:
-    """The account ``name`` in a passwd file; None when it has none, or its line is damaged."""
+    """The account ``name`` in a passwd file; None if it has none, or if the line is damaged."""
     for line in passwd.split("\n"):
         fields = line.split(":")
         if fields[0] == name and len(fields) >= 7 and fields[2].isdigit() and fields[3].isdigit():
@@ -153,7 +65,7 @@ def find_account(passwd: str, name: str) -> Optional[Account]:
 
 
 def find_group(group: str, name: str) -> Optional[int]:
-    """The id of the group ``name``; None when there is no such group."""
+    """The id of the group ``name``; None if there is no such group."""
     for line in group.split("\n"):
         fields = line.split(":")
         if fields[0] == name and len(fields) >= 3 and fields[2].isdigit():
@@ -162,7 +74,7 @@ def find_group(group: str, name: str) -> Optional[int]:
 
 
 def list_groups(group: str, user: str) -> List[str]:
-    """The groups that name ``user`` as a member."""
+    """The groups that list ``user`` as a member."""
     found = []
     for line in group.split("\n"):
         fields = line.strip().split(":")
@@ -171,37 +83,20 @@ def list_groups(group: str, user: str) -> List[str]:
     return found
 
 
-def used_ids(text: str) -> Collection[int]:
+def list_group_names(group: str, gid: int) -> List[str]:
+    """The names of the groups that have the id ``gid``."""
+    lines = (line.split(":") for line in group.split("\n"))
+    return [fields[0] for fields in lines if fields[2:3] == [str(gid)]]
+
+
+def used_ids(text: str) -> Set[int]:
     """Every id in the third field of a passwd or group file."""
-    fields = (line.split(":") for line in text.split("\n"))
-    return {int(each[2]) for each in fields if len(each) > 2 and each[2].isdigit()}
-
-
-def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] = None) -> int:
-    """An id that nobody uses: ``wished`` when it is free, else one above the highest used between
-    ``low`` and ``high``.
-
-    Raises:
-        ProvisioningError: all are used.
-    """
-    if wished is not None and wished not in used and low <= wished <= high:
-        return wished
-    highest = max((number for number in used if low <= number <= high), default=low - 1)
-    if highest < high:
-        return highest + 1
-    for number in range(low, high + 1):
-        if number not in used:
-            return number
-    raise ProvisioningError(
-        "no free user or group id",
-        low=low,
-        high=high,
-        hint="raise UID_MAX and GID_MAX in /etc/login.defs",
-    )
+    lines = (line.split(":") for line in text.split("\n"))
+    return {int(fields[2]) for fields in lines if len(fields) > 2 and fields[2].isdigit()}
 
 
 def find_field(text: str, name: str, field: int) -> Optional[str]:
-    """Field number ``field`` (from 0) of the line of ``name``; None when there is no such line."""
+    """Field number ``field`` (from 0) of the line of ``name``; None if there is no such line."""
     for line in text.split("\n"):
         fields = line.strip().split(":")
         if fields[0] == name and len(fields) > field:
@@ -209,15 +104,25 @@ def find_field(text: str, name: str, field: int) -> Optional[str]:
     return None
 
 
+def must_change_password(shadow: str, name: str) -> bool:
+    """Whether shadow demands a new password at the next login (day 0 of the last change)."""
+    day = find_field(shadow, name, 2)
+    return bool(day) and not str(day).strip("0")
+
+
+# -- editing
+# --------------------------------------------------------------------------------------------------
+
+
 def put_line(text: str, line: str) -> str:
     """``text`` with ``line`` (no line end) in place of the line of the same name, else added.
 
-    NIS' ``+`` lines stay last: what stands behind them is not looked at.
+    The ``+`` lines of NIS stay last: what comes after them is ignored.
     """
     name = line.split(":")[0]
     lines = text.split("\n")
-    tail = [""] if lines[-1] == "" else []
-    lines = lines[:-1] if tail else lines
+    if not lines[-1]:
+        lines.pop()
     for at, old in enumerate(lines):
         if old.split(":")[0] == name:
             lines[at] = line
@@ -229,8 +134,8 @@ def put_line(text: str, line: str) -> str:
 
 
 def set_field(text: str, name: str, field: int, value: str) -> str:
-    """``text`` with one field of the line of ``name`` replaced; unchanged when there is no such
-    line or field.
+    """``text`` with one field of the line of ``name`` replaced; unchanged if there is no such
+    field.
     """
     lines = text.split("\n")
     for at, line in enumerate(lines):
@@ -242,26 +147,28 @@ def set_field(text: str, name: str, field: int, value: str) -> str:
 
 
 def set_password(shadow: str, name: str, crypted: str, day: int) -> str:
-    """A shadow file in which ``name`` has the hash ``crypted`` as from ``day`` (days since
-    1970).
-    """
+    """A shadow file in which ``name`` has the hash ``crypted`` since ``day`` (days since 1970)."""
     return set_field(set_field(shadow, name, 1, crypted), name, 2, last_change(day))
 
 
 def add_member(group: str, name: str, user: str) -> str:
     """A group or gshadow file in which ``user`` is a member of the group ``name``; unchanged if
-    there is none.
+    there is no such group.
     """
     members = find_field(group, name, 3)
     if members is None or user in members.split(","):
         return group
-    return set_field(
-        group, name, 3, ",".join([member for member in members.split(",") if member] + [user])
-    )
+    others = [member for member in members.split(",") if member]
+    return set_field(group, name, 3, ",".join(others + [user]))
 
 
-def passwd_line(account: Account, password: str = "x") -> str:  # noqa: S107 - "x" says: see shadow
-    """The line of passwd for ``account``; ``password`` is ``x`` where there is a shadow file."""
+def passwd_line(account: Account, password: str = IN_SHADOW) -> str:
+    """The line of passwd for ``account``.
+
+    Args:
+        account: what goes into the line.
+        password: the password field; the default means that shadow has it.
+    """
     return "%s:%s:%d:%d::%s:%s" % (
         account.name,
         password,
@@ -273,46 +180,14 @@ def passwd_line(account: Account, password: str = "x") -> str:  # noqa: S107 - "
 
 
 def shadow_line(name: str, day: int, password: str = NO_PASSWORD) -> str:
-    """The line of shadow; ``day`` is today in days since 1970, as the day of the last change."""
+    """The line of shadow for an account whose password changes on ``day`` (days since 1970)."""
     return "%s:%s:%s:0:99999:7:::" % (name, password, last_change(day))
 
 
 def last_change(day: int) -> str:
-    """The field of the last change. A clock in 1970 must not say 0: 'must be changed at the next
+    """The field of the last change for ``day`` (days since 1970).
+
+    A clock that is still in 1970 must not lead to a 0: it means 'must be changed at the next
     login'.
     """
-    return str(day) if day > 0 else ""
-
-
-def read_login_defs(text: str) -> Dict[str, str]:
-    """login.defs: each key with its first word; the last line of a key counts."""
-    found = {}
-    for line in text.split("\n"):
-        words = line.split()
-        if len(words) > 1 and not words[0].startswith("#"):
-            found[words[0]] = words[1].strip('"')
-    return found
-
-
-def read_assignments(text: str) -> Dict[str, str]:
-    """``KEY=value`` lines, as in default/useradd."""
-    found = {}
-    for line in text.split("\n"):
-        key, equals, value = line.strip().partition("=")
-        if equals and not key.startswith("#"):
-            found[key.strip()] = value.strip().strip("\"'")
-    return found
-
-
-def read_number(found: Dict[str, str], key: str, default: int, base: int = 10) -> int:
-    """A number out of :func:`read_login_defs`; ``default`` when it is missing or no number."""
-    try:
-        return int(found.get(key, ""), base)
-    except ValueError:
-        return default
-
-
-def home_mode(login_defs: Dict[str, str]) -> int:
-    """The mode of a new home: HOME_MODE, else what UMASK leaves of 0777, else 0700."""
-    umask = read_number(login_defs, "UMASK", 0o077, 8)
-    return read_number(login_defs, "HOME_MODE", 0o777 & ~umask, 8) & 0o777
+    return "" if day <= 0 else str(day)

@@ -1,4 +1,4 @@
-"""sudoers and doas.conf: the lines that make an admin of a user.
+"""sudoers and doas.conf: the lines that give a user root's rights.
 
 Pure: text in, text out. Grammar: sudoers(5), doas.conf(5).
 """
@@ -9,24 +9,34 @@ import re
 from typing import Collection, List, Sequence
 
 HEADER = "# Written by lightinit: the rules of the admin users.\n"
-# Settings of sudo's that have it ask for root's password, or that of whoever the command is run as.
-# Some kinds of sudo (sudo-rs) do not know all of them, and take a line that names a strange one for
-# faulty: the first that is taken counts.
+# With these settings sudo asks for the password of root, or of the user that the command runs as.
+# Some kinds of sudo (sudo-rs) do not know all of them, and refuse a line with an unknown one. So
+# the first line that is accepted is used.
 OWN_PASSWORD = (("targetpw", "rootpw", "runaspw"), ("targetpw", "rootpw"), ())
+# By whether a password is asked for.
+_SUDO_TAGS = {True: "", False: "NOPASSWD:"}
+_DOAS_OPTIONS = {True: "", False: "nopass "}
+_OUR_RULE = re.compile(r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z')
+_OUR_DEFAULTS = re.compile(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z')
+
+
+# -- sudo
+# --------------------------------------------------------------------------------------------------
 
 
 def sudoers_rule(user: str, password: bool) -> str:
-    """The line that lets ``user`` run everything, with a password or without.
+    """The line that lets ``user`` run everything as everybody.
 
     Args:
-        user: a name that :func:`lightinit.formats.accounts.passwd.check_user_name` has passed.
+        user: a name that passed ``check_user_name`` in
+            :mod:`lightinit.formats.accounts.admin_account`.
         password: whether sudo asks for the user's password.
     """
-    return "%s ALL=(ALL:ALL) %sALL" % (_quote(user), "" if password else "NOPASSWD:")
+    return "%s ALL=(ALL:ALL) %sALL" % (_quote(user), _SUDO_TAGS[password])
 
 
 def sudoers_defaults(user: str, own: Sequence[str]) -> str:
-    """The line that has sudo ask ``user`` for the user's own password, whatever it asks others for.
+    """The line that makes sudo ask ``user`` for the user's own password.
 
     Args:
         user: as in :func:`sudoers_rule`.
@@ -36,15 +46,17 @@ def sudoers_defaults(user: str, own: Sequence[str]) -> str:
 
 
 def sudoers_lines(user: str) -> List[str]:
-    """Every line that is ours and means ``user``."""
+    """Every line that lightinit may have written for ``user``."""
     defaults = [sudoers_defaults(user, own) for own in OWN_PASSWORD if own]
     return defaults + [sudoers_rule(user, password) for password in (True, False)]
 
 
 def _quote(user: str) -> str:
-    # A bare word in capitals would be the name of an alias, and ALL everybody; Defaults and
-    # User_Alias open other kinds of line. In quotes each of them is a user.
-    return '"%s"' % user if re.match(r"[A-Z][A-Z0-9_]*\Z|Defaults|.*_Alias\Z", user) else user
+    # A bare word in capitals is the name of an alias, and ALL means everybody. Defaults and
+    # User_Alias begin other kinds of lines. In quotes each of them is a user.
+    if re.match(r"[A-Z][A-Z0-9_]*\Z|Defaults|.*_Alias\Z", user):
+        return '"%s"' % user
+    return user
 
 
 def edit_sudoers_file(
@@ -54,56 +66,63 @@ def edit_sudoers_file(
     known_users: Collection[str],
     own: Sequence[str] = OWN_PASSWORD[0],
 ) -> str:
-    """Our own file below sudoers.d, with the rule of ``user`` in it.
+    """lightinit's own file in sudoers.d, with the rule of ``user``.
 
     Args:
-        text: the file as it is, "" when there is none.
+        text: the file as it is, "" if there is none.
         user: the admin.
         password: as in :func:`sudoers_rule`.
-        known_users: users that still exist: an earlier admin's lines in our file stay as long as
-            there is one.
-        own: where sudo asks, the settings by which that could be for another's password; one of
-            ``OWN_PASSWORD``.
+        known_users: users that exist. The lines of an earlier admin stay while that user exists.
+        own: one of ``OWN_PASSWORD``; used only if sudo asks for a password.
     """
-    keep: List[str] = []
+    lines: List[str] = []
     for line in text.split("\n"):
-        match = re.match(
-            r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z', line
-        ) or re.match(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z', line)
+        match = _OUR_RULE.match(line) or _OUR_DEFAULTS.match(line)
         if match and match.group(1) != user and match.group(1) in known_users:
-            keep.append(line)
-    defaults = [sudoers_defaults(user, own)] if password and own else []
-    return HEADER + "\n".join(keep + defaults + [sudoers_rule(user, password)]) + "\n"
+            lines.append(line)
+    if password and own:
+        lines.append(sudoers_defaults(user, own))
+    lines.append(sudoers_rule(user, password))
+    return HEADER + "\n".join(lines) + "\n"
 
 
 def includes_folder(sudoers: str, folder: str) -> bool:
-    """Whether a sudoers file includes ``folder``: ``@includedir``, or the older ``#includedir``."""
+    """Whether a sudoers file includes ``folder`` (``@includedir`` or the older ``#includedir``)."""
     pattern = r'^[ \t]*[@#]includedir[ \t]+"?%s/?"?[ \t]*\r?$' % re.escape(folder)
     return re.search(pattern, sudoers, re.MULTILINE) is not None
 
 
 def add_include(sudoers: str, folder: str) -> str:
     """A sudoers file that includes ``folder``, in the form that every version of sudo reads."""
-    gap = "" if not sudoers or sudoers.endswith("\n") else "\n"
-    return sudoers + gap + "#includedir %s\n" % folder
+    if sudoers and not sudoers.endswith("\n"):
+        sudoers += "\n"
+    return sudoers + "#includedir %s\n" % folder
+
+
+# -- doas
+# --------------------------------------------------------------------------------------------------
 
 
 def doas_rule(user: str, password: bool) -> str:
-    """The line of doas.conf that lets ``user`` run everything. In quotes no name is taken for a
-    keyword.
+    """The line of doas.conf that lets ``user`` run everything.
+
+    The quotes keep a name from being read as a keyword.
     """
-    return 'permit %s"%s"' % ("" if password else "nopass ", user)
+    return 'permit %s"%s"' % (_DOAS_OPTIONS[password], user)
+
+
+def doas_rules(user: str) -> List[str]:
+    """Every rule that lightinit may have written for ``user``."""
+    return [doas_rule(user, password) for password in (True, False)]
 
 
 def edit_doas_conf(text: str, user: str, password: bool) -> str:
-    """A doas.conf with the rule of ``user`` in it; the last matching rule counts, so it stands at
-    the end.
+    """A doas.conf with the rule of ``user`` at its end: the last rule that matches counts.
 
-    An earlier rule of ours for the same user goes; every other line stays.
+    lightinit's earlier rule for this user is removed. All other lines stay.
     """
-    rule = doas_rule(user, password)
-    ours = (doas_rule(user, True), doas_rule(user, False))
+    ours = doas_rules(user)
     lines = [line for line in text.split("\n") if line not in ours]
     while lines and not lines[-1].strip():
         lines.pop()
-    return "\n".join(lines + [rule]) + "\n"
+    return "\n".join(lines + [doas_rule(user, password)]) + "\n"

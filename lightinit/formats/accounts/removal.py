@@ -1,7 +1,6 @@
-"""passwd, group, shadow, gshadow, subuid, subgid without an account, and the rules of sudo and doas
-without its own.
+"""The account files without an account, and the rule files of sudo and doas without its rules.
 
-Pure: text in, text out. Lines that do not mean the account stay as they are, byte for byte.
+Pure: text in, text out. Lines of other accounts stay as they are, byte for byte.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import re
 from typing import List
 
 from lightinit.formats.accounts.passwd import Account, find_group
-from lightinit.formats.accounts.privileges import HEADER, doas_rule, sudoers_lines
+from lightinit.formats.accounts.privileges import HEADER, doas_rules, sudoers_lines
 
 
 def drop_lines(text: str, name: str) -> str:
-    """A file of the form of passwd, shadow, subuid without the lines of ``name``."""
+    """passwd, shadow, subuid or the like without the lines of ``name``."""
     return "".join(
         line
         for line in re.findall(r"[^\n]*\n|[^\n]+", text)
@@ -23,13 +22,13 @@ def drop_lines(text: str, name: str) -> str:
 
 
 def drop_member(group: str, user: str) -> str:
-    """A group or gshadow file in which ``user`` is a member, or (gshadow) an administrator, of no
-    group.
+    """A group or gshadow file in which ``user`` is neither a member nor (gshadow) an administrator
+    of any group.
     """
     lines = []
     for line in group.split("\n"):
         fields = line.split(":")
-        for at in (2, 3):  # the third field of group is a number, which no user name is
+        for at in (2, 3):  # in group the third field is a number; a user name never is
             if len(fields) > at and user in fields[at].strip().split(","):
                 fields[at] = ",".join(
                     each for each in fields[at].strip().split(",") if each != user
@@ -39,13 +38,13 @@ def drop_member(group: str, user: str) -> str:
 
 
 def own_group_goes(passwd: str, group: str, account: Account) -> bool:
-    """Whether the group of the account's name is the account's alone: its primary one, nobody
-    else's, nobody else in it.
+    """Whether the group with the account's name belongs to it alone: it is its primary group, no
+    other account's, and has no other member.
 
     Args:
-        passwd: with or without the account.
-        group: the group file.
-        account: which account.
+        passwd: the text of passwd, with or without the account.
+        group: the text of group.
+        account: the account.
     """
     if find_group(group, account.name) != account.gid:
         return False
@@ -62,7 +61,7 @@ def own_group_goes(passwd: str, group: str, account: Account) -> bool:
 
 
 def homes_of_others(passwd: str, account: Account) -> List[str]:
-    """The accounts whose home is the home of ``account``, or lies in it."""
+    """The accounts whose home is the home of ``account``, or is inside it."""
     mine = account.home.rstrip("/") + "/"
     found = []
     for line in passwd.split("\n"):
@@ -76,18 +75,18 @@ def homes_of_others(passwd: str, account: Account) -> List[str]:
 
 
 def drop_sudoers_rule(text: str, user: str) -> str:
-    """Our own file below sudoers.d without the lines of ``user``; "" when no rule is left, so that
-    the file can go.
-    """
+    """lightinit's own file in sudoers.d without the lines of ``user``; "" if no rule is left."""
     ours = sudoers_lines(user)
     lines = [line for line in text.split("\n") if line not in ours]
     if lines == text.split("\n"):
         return text
     left = "\n".join(lines)
-    return "" if not left.replace(HEADER.strip(), "").strip() else left
+    if not left.replace(HEADER.strip(), "").strip():
+        return ""
+    return left
 
 
 def drop_doas_rule(text: str, user: str) -> str:
-    """A doas.conf without our rule of ``user``."""
-    ours = (doas_rule(user, True), doas_rule(user, False))
+    """A doas.conf without lightinit's rule for ``user``."""
+    ours = doas_rules(user)
     return "\n".join(line for line in text.split("\n") if line not in ours)

@@ -1,9 +1,8 @@
-"""authorized_keys files, into which keys are merged: bytes in, bytes out.
+"""Merge keys into an authorized_keys file: bytes in, bytes out.
 
-Pure: it knows no path and no user. What a line may look like is said in sshd(8), AUTHORIZED_KEYS
-    FILE FORMAT.
+Pure: no path and no user is known here. Format: sshd(8), AUTHORIZED_KEYS FILE FORMAT.
 
-A key is its type and its blob. Comments and options do not make another key of it.
+Two keys are the same if they have the same type and blob, whatever their comments and options.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ class Merged:
     Attributes:
         data: the whole new file; the same bytes when nothing was added.
         added: how many keys are new in it.
-        restricted: for keys that were there already, behind options: those options' names,
-            printable and cut, since they are the user's own words.
+        restricted: for each key that was there already and is restricted by options: the names of
+            the options, cut and made printable, since the user may have written anything.
     """
 
     data: bytes
@@ -36,13 +35,12 @@ class Merged:
 def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
     """Add ``keys`` to the file ``existing``.
 
-    Everything that is there stays, byte for byte: foreign lines, options, comments, blank lines,
-    line ends. A key that is there already is not added again, whatever its comment or options: a
-    second line without the options would undo them.
+    All old lines stay, byte for byte: other keys, options, comments, blank lines, line ends. A key
+    that is there already is not added again: a second line without its options would undo them.
 
     Args:
-        existing: the file, b"" when there is none.
-        keys: what must be in it.
+        existing: the file, b"" if there is none.
+        keys: the keys that must be in it.
 
     Returns:
         The new file and what changed.
@@ -52,13 +50,10 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
         found = _identify(line)
         if found is not None:
             options, kind, blob = found
-            # A line without options speaks for the key, even when a restricted one is there too.
-            there[kind, blob] = b"" if there.get((kind, blob)) == b"" else options
-    end = (
-        b"\r\n"
-        if b"\r\n" in existing and existing.count(b"\r\n") == existing.count(b"\n")
-        else b"\n"
-    )
+            # A line without options counts, even if there is one with options too.
+            if there.get((kind, blob)) != b"":
+                there[kind, blob] = options
+    end = _line_end(existing)
     added: List[bytes] = []
     restricted: List[str] = []
     for key in keys:
@@ -70,12 +65,13 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
             restricted.append(_show_options(there[identity]))
     if not added:
         return Merged(existing, 0, tuple(restricted))
-    gap = end if existing and not existing.endswith(b"\n") else b""
-    return Merged(existing + gap + b"".join(added), len(added), tuple(restricted))
+    if existing and not existing.endswith(b"\n"):
+        existing += end
+    return Merged(existing + b"".join(added), len(added), tuple(restricted))
 
 
 def count_keys(data: bytes) -> int:
-    """How many lines of an authorized_keys file sshd would read as a key."""
+    """How many lines of an authorized_keys file sshd reads as a key."""
     return sum(_identify(line) is not None for line in data.split(b"\n"))
 
 
@@ -83,8 +79,16 @@ def count_keys(data: bytes) -> int:
 # --------------------------------------------------------------------------------------------------
 
 
+def _line_end(data: bytes) -> bytes:
+    """CRLF if all lines of the file end so, else LF."""
+    ends = data.count(b"\r\n")
+    if ends and ends == data.count(b"\n"):
+        return b"\r\n"
+    return b"\n"
+
+
 def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
-    """(options, type, blob) of a line in an authorized_keys file; None when it is no login key."""
+    """(options, type, blob) of a line; None if it has no key for logins."""
     if line.lstrip().startswith(b"#") or b"\0" in line:
         return None
     options, rest = split_options(line)
@@ -106,4 +110,6 @@ def _option_names(options: bytes) -> List[str]:
 
 def _show_options(options: bytes) -> str:
     shown = re.sub(r"[^ -~]", "?", ", ".join(_option_names(options)))
-    return shown if len(shown) <= SHOWN_OPTIONS_CHARS else shown[: SHOWN_OPTIONS_CHARS - 3] + "..."
+    if len(shown) > SHOWN_OPTIONS_CHARS:
+        return shown[: SHOWN_OPTIONS_CHARS - 3] + "..."
+    return shown

@@ -1,8 +1,7 @@
-"""SSH host keys: which files are some, and the fingerprint of one.
+"""SSH host keys: which files have them, and their fingerprints.
 
-Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows and what ssh asks
-    about at a first
-connection: base64 of the SHA-256 of the key's blob, without padding.
+Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows, and what ssh asks
+about at the first connection: base64 of the SHA-256 of the key's blob, without padding.
 """
 
 from __future__ import annotations
@@ -16,34 +15,31 @@ from lightinit.errors import MalformedError
 
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
 _PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
-
+_ENDS = re.compile(r"(?:-cert)?(?:\.pub)?\Z")
 _MADE = tuple(
     "ssh_host_%skey" % kind for kind in ("", "dsa_", "rsa_", "ecdsa_", "ed25519_", "xmss_")
 )
 
 
 def is_host_key_file(name: str) -> bool:
-    """Whether a file of this name in /etc/ssh is a host key, private or public, or its
+    """Whether a file of this name in /etc/ssh has a host key (private or public) or its
     certificate.
     """
     return _FILE.match(name) is not None
 
 
 def is_private_key_file(name: str) -> bool:
-    """Whether a file of this name in /etc/ssh is the private part of a host key."""
+    """Whether a file of this name in /etc/ssh has a private host key."""
     return _PRIVATE.match(name) is not None
 
 
 def private_name(name: str) -> str:
-    """The name of the private key to which a host key's file of this name (private, public,
-    certificate) belongs.
-    """
-    name = name[:-4] if name.endswith(".pub") else name
-    return name[:-5] if name.endswith("-cert") else name
+    """The name of the private key that a file (private, public, certificate) belongs to."""
+    return _ENDS.sub("", name)
 
 
 def is_made_anew(name: str) -> bool:
-    """Whether `ssh-keygen -A` of some version makes a private key of this name."""
+    """Whether any version of `ssh-keygen -A` makes a private key of this name."""
     return name in _MADE
 
 

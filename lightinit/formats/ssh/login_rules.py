@@ -1,16 +1,15 @@
-"""What keeps a user out although the key or the password is right: sshd's lists of users and
-groups, and shadow.
+"""What keeps a user out although key and password are right: sshd's lists, and shadow.
 
-Pure. Semantics: sshd_config(5), shadow(5); what sshd does about shadow with PAM (pam_unix) and
-without.
+Pure. Semantics: sshd_config(5), shadow(5), and pam_unix(8) if sshd uses PAM.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Optional, Sequence
 
 from lightinit.formats.accounts.passwd import find_field, is_password_hash
+from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.sshd_config import Who, matches_pattern
 
 SHOWN_CHARS = 120
@@ -22,53 +21,54 @@ class Verdict:
     """What was found.
 
     Attributes:
-        shut: what keeps the user out for certain, "" for nothing.
-        doubt: what may keep the user out, or be in the way.
+        shut: what certainly keeps the user out, "" for nothing.
+        doubt: what may keep the user out.
     """
 
     shut: str = ""
     doubt: str = ""
 
 
-def judge_lists(output: str, who: Who) -> Verdict:
+def judge_lists(effective: Effective, who: Who) -> Verdict:
     """Whether sshd's lists let a user in.
 
     Args:
-        output: what ``sshd -T`` says for the user, a line for each entry; "" where it says nothing.
+        effective: the configuration that is in force for the user.
         who: the user, with all groups.
     """
-    lists: Dict[str, List[str]] = {}
-    for line in output.split("\n"):
-        keyword, _, entry = line.strip().partition(" ")
-        lists.setdefault(keyword.lower(), []).append(entry)
     doubt = ""
     for name in _LISTS:
-        entries = lists.get(name.lower())
+        entries = effective.values(name)
         if not entries:
             continue
         shown = "%s in sshd's configuration: %s" % (name, " ".join(entries)[:SHOWN_CHARS])
-        named = (
-            _names_user(entries, who.user)
-            if name.endswith("Users")
-            else _names_group(entries, who.groups)
-        )
-        if named is None:
-            doubt = doubt or shown
-        elif named == name.startswith("Deny"):
+        is_named = _is_named(name, entries, who)
+        if is_named is None:
+            doubt = doubt or "it depends on where the login comes from: " + shown
+        elif is_named == name.startswith("Deny"):
             return Verdict(shut=shown)
-    return Verdict(doubt=doubt and "it hangs on where the login comes from: " + doubt)
+    return Verdict(doubt=doubt)
+
+
+def _is_named(name: str, entries: Sequence[str], who: Who) -> Optional[bool]:
+    if name.endswith("Users"):
+        return _names_user(entries, who.user)
+    return _names_group(entries, who.groups)
 
 
 def _names_user(entries: Sequence[str], user: str) -> Optional[bool]:
-    """Whether a list names the user; None where it does for logins from some hosts. A ``!`` there
-    is a letter to sshd.
+    """Whether a list names the user; None if it does so for logins from some hosts only.
+
+    For sshd, ``!`` is an ordinary letter here.
     """
     found: Optional[bool] = False
     for entry in entries:
         name, at, host = entry.rpartition("@")
-        if not matches_pattern(user, name if at else entry):
+        if not at:
+            name, host = entry, "*"
+        if not matches_pattern(user, name):
             continue
-        if not at or host == "*":
+        if host == "*":
             return True
         found = None
     return found
@@ -88,8 +88,8 @@ def judge_shadow(
         name: the account's.
         today: in days since 1970.
         pam: whether sshd asks PAM; None: not known.
-        password_is_new: the account will get another password, so what is said of the present one
-            does not count.
+        password_is_new: whether the account gets another password. Then the present one does not
+            count.
     """
     expires = _number(shadow, name, 7)
     if expires is not None and today >= expires:
@@ -101,23 +101,33 @@ def judge_shadow(
         return Verdict(
             shut="the account's password is locked (!), and sshd without PAM lets nobody in then"
         )
+    return _judge_age(shadow, name, today, pam, is_password_hash(field))
+
+
+def _judge_age(
+    shadow: str, name: str, today: int, pam: Optional[bool], has_password: bool
+) -> Verdict:
     changed, days, grace = (_number(shadow, name, at) for at in (2, 4, 6))
     if changed is None or (changed and (days is None or today - changed <= days)):
         return Verdict()
-    aged = "the account's password has aged out"
-    if pam and not is_password_hash(field):
+    aged = "the account's password has expired"
+    if pam and not has_password:
         return Verdict(shut=aged + ", PAM demands a new one, and there is no old one to give")
-    if (
-        pam
-        and changed
-        and days is not None
-        and grace is not None
-        and today - changed > days + grace
-    ):
-        return Verdict(shut=aged + ", and PAM takes no new one any more")
+    last_day = _last_day(changed, days, grace)
+    if pam and last_day is not None and today > last_day:
+        return Verdict(shut=aged + ", and PAM accepts no new one any more")
     return Verdict(doubt=aged + ": the first login demands a new one")
+
+
+def _last_day(changed: int, days: Optional[int], grace: Optional[int]) -> Optional[int]:
+    """The last day on which an expired password can be changed; None if there is none."""
+    if not changed or days is None or grace is None:
+        return None
+    return changed + days + grace
 
 
 def _number(shadow: str, name: str, field: int) -> Optional[int]:
     text = find_field(shadow, name, field) or ""
-    return int(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)

@@ -1,8 +1,7 @@
-"""Public keys that sshd accepts, as the platform gives them: text in, checked keys out.
+"""Public keys as the platform gives them: text in, keys that sshd accepts out.
 
-Pure: it knows no path and no user. What a line may look like is said in sshd(8), AUTHORIZED_KEYS
-FILE FORMAT; what a key's blob holds in RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's
-PROTOCOL.u2f.
+Pure: no path and no user is known here. Formats: a line is described in sshd(8), AUTHORIZED_KEYS
+FILE FORMAT; a key's blob in RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's PROTOCOL.u2f.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 
-RSA_MIN_BITS = 1024  # what OpenSSH itself demands; below it a key would be ignored
+RSA_MIN_BITS = 1024  # OpenSSH ignores shorter keys
 RSA_ADVISED_BITS = 2048
-MAX_PIECES = 400  # of a key that comes in several lines: RSA of 16384 bits in lines of 8 characters
+MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
 CURVES: Dict[bytes, int] = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}
 KEY_TYPES = (
     b"ssh-ed25519",
@@ -37,7 +36,7 @@ class PublicKey:
 
     Attributes:
         kind: its type, such as ``ssh-ed25519``.
-        blob: what the base64 stands for.
+        blob: the bytes of the base64.
         line: the whole line, options and comment included, without a line end.
         notes: what an operator should know about it.
     """
@@ -53,9 +52,9 @@ class GivenKeys:
     """What one value of the platform holds.
 
     Attributes:
-        keys: the keys that sshd will accept.
-        certificates: x509 certificates as DER, whose public key is meant.
-        refused: for everything else, why.
+        keys: the keys that sshd accepts.
+        certificates: x509 certificates as DER; their public keys are meant.
+        refused: why everything else is refused.
     """
 
     keys: Tuple[PublicKey, ...] = ()
@@ -64,15 +63,13 @@ class GivenKeys:
 
 
 def read_given(text: str) -> GivenKeys:
-    """Take apart a value that the platform gives as a public key.
+    """Read a value that the platform gives as a public key. It never raises: one bad key must not
+    keep the good ones out.
 
     Args:
-        text: one or several OpenSSH keys, LF or CRLF; or x509 certificates, PEM or bare base64 of
-            DER. Line ends within a key's base64 are passed over: keys that Azure itself has
-            generated come so.
-
-    Returns:
-        What it holds; never raises, since one bad key must not cost the good ones.
+        text: one or several OpenSSH keys with LF or CRLF; or x509 certificates, as PEM or as bare
+            base64 of DER. Line ends within the base64 of a key are ignored: keys that Azure
+            generates have them.
     """
     keys: List[PublicKey] = []
     refused: List[MalformedError] = []
@@ -106,18 +103,19 @@ def read_given(text: str) -> GivenKeys:
 
 
 def _join_broken(lines: Sequence[str]) -> Tuple[Optional[PublicKey], List[str]]:
-    """The key that begins in the first line and goes on in the next ones, and the lines after it.
+    """The key that begins in the first line and continues in the next ones, and the lines after it.
 
     Returns:
-        None when there is none, and all lines but the first: each of them is then looked at for
-        itself.
+        If there is none: None, and all lines but the first. Each of them is then read by itself.
     """
     text = lines[0]
     if _begins_key(text):
         for count, line in enumerate(lines[1:MAX_PIECES], 2):
             if _begins_key(line):
                 break
-            text += line if len(text.split()) > 1 else " " + line
+            if len(text.split()) == 1:
+                text += " "  # so far there is only the type
+            text += line
             try:
                 return read_key(text), list(lines[count:])
             except MalformedError:
@@ -155,7 +153,7 @@ def read_key(line: str) -> PublicKey:
             "ssh key is not base64", type=kind.decode(), hint="it may have been cut when copied"
         )
     notes = _check_blob(kind, blob)
-    return PublicKey(kind.decode(), blob, (options + b" " if options else b"") + rest, notes)
+    return PublicKey(kind.decode(), blob, b" ".join(filter(None, (options, rest))), notes)
 
 
 # -- lines
@@ -163,8 +161,9 @@ def read_key(line: str) -> PublicKey:
 
 
 def split_options(line: bytes) -> Tuple[bytes, bytes]:
-    """A line's (options, rest). As sshd does it: a line that starts with a key type has none;
-    quotes protect spaces.
+    """(options, rest) of a line, as sshd divides it.
+
+    A line that starts with a key type has no options. Spaces in quotes do not end the options.
     """
     line = line.strip(b" \t\r")
     if line.split(None, 1)[:1] and looks_like_kind(line.split(None, 1)[0]):
@@ -184,7 +183,7 @@ def split_options(line: bytes) -> Tuple[bytes, bytes]:
 
 
 def looks_like_kind(word: bytes) -> bool:
-    """Whether a word is a key's type, be it known or not."""
+    """Whether a word looks like the type of a key, known or not."""
     return re.match(rb"(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+\Z", word) is not None
 
 
@@ -193,7 +192,7 @@ def looks_like_kind(word: bytes) -> bool:
 
 
 def decode(text: bytes) -> bytes:
-    """What base64 stands for; b"" when it is none."""
+    """The bytes of base64; b"" if it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -201,7 +200,7 @@ def decode(text: bytes) -> bytes:
 
 
 def _is_der_sequence(data: bytes) -> bool:
-    """Whether this is one DER SEQUENCE and nothing more, as a certificate is."""
+    """Whether this is exactly one DER SEQUENCE, as a certificate is."""
     if len(data) < 2 or data[0] != 0x30:
         return False
     if data[1] < 0x80:
@@ -214,7 +213,7 @@ def _refuse_pem(text: str) -> MalformedError:
     if "PRIVATE KEY" in text:
         return MalformedError(
             "a private key was given in place of a public one",
-            hint="replace that key: it is no secret any more; give the .pub file's line",
+            hint="make a new key, since this one is no longer secret; give the .pub file's line",
         )
     return MalformedError(
         "ssh key has a form that sshd does not read", hint="convert it with: ssh-keygen -i -f FILE"
@@ -245,6 +244,7 @@ def _refuse_kind(kind: bytes) -> None:
 
 
 def _check_blob(kind: bytes, blob: bytes) -> Tuple[str, ...]:
+    """Check that a blob holds a key of its type. Returns what an operator should know about it."""
     fields = _fields(blob)
     name = kind.decode()
     if not fields or fields[0] != kind:
@@ -253,37 +253,50 @@ def _check_blob(kind: bytes, blob: bytes) -> Tuple[str, ...]:
             type=name,
             hint="it may have been cut or changed when copied",
         )
-    rest = fields[1:]
-    notes: Tuple[str, ...] = ()
+    numbers = fields[1:]
     if kind == b"ssh-rsa":
-        sound = len(rest) == 2 and all(rest)
-        bits = int.from_bytes(rest[1], "big").bit_length() if sound else RSA_MIN_BITS
-        if bits < RSA_MIN_BITS:
-            raise MalformedError(
-                "rsa key is too short",
-                bits=bits,
-                at_least=RSA_MIN_BITS,
-                hint="give an RSA key of 2048 bits or more, or an ed25519 key",
-            )
-        if sound and bits < RSA_ADVISED_BITS:
-            notes = (
-                "an RSA key of %d bits is short: newer sshd want %d" % (bits, RSA_ADVISED_BITS),
-            )
+        is_sound = len(numbers) == 2 and all(numbers)
     elif b"ecdsa" in kind:
-        curve = kind.split(b"@")[0].rsplit(b"-", 1)[1]
-        sound = len(rest) == (3 if kind.startswith(b"sk-") else 2) and rest[0] == curve
-        sound = sound and len(rest[1]) == CURVES[curve] and rest[1][:1] == b"\x04"
+        is_sound = _is_point(kind, numbers)
     else:
-        sound = len(rest) == (2 if kind.startswith(b"sk-") else 1) and len(rest[0]) == 32
-    if not sound:
+        is_sound = len(numbers) == 1 + _extra_fields(kind) and len(numbers[0]) == 32
+    if not is_sound:
         raise MalformedError(
             "ssh key is damaged", type=name, hint="it may have been cut or changed when copied"
         )
-    return notes
+    if kind == b"ssh-rsa":
+        return _check_size(int.from_bytes(numbers[1], "big").bit_length())
+    return ()
+
+
+def _extra_fields(kind: bytes) -> int:
+    # Keys on security keys end with the name of an application.
+    return int(kind.startswith(b"sk-"))
+
+
+def _is_point(kind: bytes, fields: Sequence[bytes]) -> bool:
+    """Whether the fields of an ECDSA key are its curve's name and an uncompressed point on it."""
+    curve = kind.split(b"@")[0].rsplit(b"-", 1)[1]
+    if len(fields) != 2 + _extra_fields(kind) or fields[0] != curve:
+        return False
+    return len(fields[1]) == CURVES[curve] and fields[1][:1] == b"\x04"
+
+
+def _check_size(bits: int) -> Tuple[str, ...]:
+    if bits < RSA_MIN_BITS:
+        raise MalformedError(
+            "rsa key is too short",
+            bits=bits,
+            at_least=RSA_MIN_BITS,
+            hint="give an RSA key of 2048 bits or more, or an ed25519 key",
+        )
+    if bits < RSA_ADVISED_BITS:
+        return ("an RSA key of %d bits is short: newer sshd want %d" % (bits, RSA_ADVISED_BITS),)
+    return ()
 
 
 def _fields(blob: bytes) -> List[bytes]:
-    """The length-prefixed strings that a blob is made of; [] when they do not fill it exactly."""
+    """The length-prefixed strings of a blob; [] if they do not fill it exactly."""
     fields = []
     at = 0
     while at < len(blob):

@@ -1,8 +1,7 @@
-"""sshd_config, as far as the AuthorizedKeysFile of one user and the HostKey lines go.
+"""sshd_config: the AuthorizedKeysFile of one user, and the HostKey lines.
 
-Pure: included files come through a function that the caller passes in. Semantics: sshd_config(5).
-The first value of a keyword counts; the first value in a Match block that applies counts before
-that.
+Pure: the caller passes in a function that reads included files. Semantics: sshd_config(5). The
+first value of a keyword counts. The first one in a Match block that applies counts more.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 MAX_DEPTH = 16  # as sshd has it
-_KEYWORD = "authorizedkeysfile"
+KEYS_FILE = "authorizedkeysfile"
 
 
 @dataclass(frozen=True)
 class Who:
-    """For whom the configuration is read."""
+    """The user for whom the configuration is read."""
 
     user: str
     groups: Tuple[str, ...] = ()
@@ -30,10 +29,10 @@ class Reading:
     """What was found.
 
     Attributes:
-        plain: the values outside Match blocks, first one first.
-        matched: the values in Match blocks that apply.
-        unclear: conditions that cannot be known before somebody logs in, in whose block there was a
-            value.
+        plain: the values outside Match blocks, in order.
+        matched: the values in Match blocks that apply, in order.
+        unclear: the conditions of Match blocks with a value, if nobody can know before the login
+            whether they apply.
     """
 
     plain: List[Tuple[str, ...]] = field(default_factory=list)
@@ -47,11 +46,11 @@ class Reading:
 
 
 def read_keys_files(text: str, who: Who, included: Callable[[str], Sequence[str]]) -> Reading:
-    """Find the AuthorizedKeysFile that sshd would use for ``who``.
+    """Find the AuthorizedKeysFile that sshd uses for ``who``.
 
     Args:
         text: sshd_config.
-        who: the user that logs in.
+        who: the user who logs in.
         included: gives the texts of the files that an Include pattern names, in order.
 
     Returns:
@@ -62,19 +61,10 @@ def read_keys_files(text: str, who: Who, included: Callable[[str], Sequence[str]
     return reading
 
 
-def read_effective(output: str) -> Tuple[str, ...]:
-    """The AuthorizedKeysFile in the output of ``sshd -T``; () when it does not say."""
-    for line in output.split("\n"):
-        words = line.split()
-        if words and words[0].lower() == _KEYWORD:
-            return tuple(words[1:])
-    return ()
-
-
 def read_host_keys(
     text: str, included: Callable[[str], Sequence[str]], depth: int = 0
 ) -> List[str]:
-    """The files that HostKey lines name, in order, each once; none where sshd goes by its own list.
+    """The files that HostKey lines name, in order, each once; none if sshd uses its own list.
 
     Args:
         text: sshd_config.
@@ -93,12 +83,22 @@ def read_host_keys(
 
 
 def expand_tokens(path: str, user: str, uid: int, home: str) -> str:
-    """A path with its tokens (``%%``, ``%h``, ``%u``, ``%U``) replaced, absolute: a relative one
-    starts at the home.
+    """A path with its tokens (``%%``, ``%h``, ``%u``, ``%U``) replaced.
+
+    A relative one starts at the home.
     """
     values = {"%%": "%", "%h": home, "%u": user, "%U": str(uid)}
     expanded = re.sub(r"%.", lambda match: values.get(match.group(), match.group()), path)
-    return expanded if expanded.startswith("/") else "%s/%s" % (home.rstrip("/"), expanded)
+    if expanded.startswith("/"):
+        return expanded
+    return "%s/%s" % (home.rstrip("/"), expanded)
+
+
+def absolute(pattern: str) -> str:
+    """The pattern of an Include as a path: a relative one starts at /etc/ssh."""
+    if pattern.startswith("/"):
+        return pattern
+    return "/etc/ssh/" + pattern
 
 
 # -- inner
@@ -114,9 +114,9 @@ def _read(
     outer: Optional[bool],
     depth: int,
 ) -> None:
-    # ``block`` is the Match line that we are below, and ``applies`` whether it applies: None where
-    # that cannot be known. An included file inherits both from the place of its Include, and its
-    # own Match lines end with it.
+    # ``block`` is the last Match line, and ``applies`` says whether it applies: None if that cannot
+    # be known. An included file inherits both from the place of its Include. Its own Match lines
+    # end with it.
     applies = outer
     for keyword, arguments in split_lines(text):
         if keyword == "match":
@@ -126,7 +126,7 @@ def _read(
             for pattern in arguments:
                 for body in included(pattern):
                     _read(body, who, included, reading, block, applies, depth + 1)
-        elif keyword == _KEYWORD and arguments:
+        elif keyword == KEYS_FILE and arguments:
             if not block:
                 reading.plain.append(tuple(arguments))
             elif applies:
@@ -138,11 +138,13 @@ def _read(
 def _both(one: Optional[bool], other: Optional[bool]) -> Optional[bool]:
     if one is False or other is False:
         return False
-    return None if one is None or other is None else True
+    if one is None or other is None:
+        return None
+    return True
 
 
 def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
-    """Each line that is one: (keyword in lower case, its arguments without quotes and comments)."""
+    """(keyword in lower case, arguments) of each line, without quotes and comments."""
     for line in text.split("\n"):
         match = re.match(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", line)
         if match:
@@ -151,12 +153,12 @@ def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
 
 
 def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
-    """Whether a Match line applies; None when that hangs on something other than the user and the
-    groups.
-    """
+    """Whether a Match line applies; None if that depends on more than the user and the groups."""
     if [word.lower() for word in conditions] == ["all"]:
         return True
-    result: Optional[bool] = None if len(conditions) % 2 or not conditions else True
+    result: Optional[bool] = True
+    if len(conditions) % 2 or not conditions:
+        result = None
     for name, patterns in zip(conditions[::2], conditions[1::2]):
         if name.lower() == "user":
             result = _both(result, _in_list(who.user, patterns))
@@ -168,7 +170,7 @@ def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
 
 
 def _in_list(value: str, patterns: str) -> bool:
-    """sshd's pattern lists: commas between, ``!`` before what must not match."""
+    """sshd's pattern lists: divided by commas, with ``!`` before what must not match."""
     hit = False
     for pattern in patterns.split(","):
         if pattern.startswith("!"):
@@ -180,5 +182,5 @@ def _in_list(value: str, patterns: str) -> bool:
 
 
 def matches_pattern(value: str, pattern: str) -> bool:
-    """One of sshd's patterns: ``*`` and ``?``, and nothing else that is special."""
+    """Whether one of sshd's patterns matches. Only ``*`` and ``?`` are special."""
     return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))

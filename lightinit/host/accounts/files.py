@@ -1,6 +1,6 @@
-"""The account files themselves, passwd, group and shadow: their lock, reading and replacing them.
+"""The account files (passwd, group, shadow, gshadow): how they are locked, read and replaced.
 
-It knows no format: their lines are made by the caller, and pass through :func:`edit_account_file`.
+No format is known here: the caller makes the lines and passes them to :func:`edit_account_file`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ import stat
 from contextlib import contextmanager
 from typing import Callable, Iterator, List, Optional
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import ProvisioningError
+from lightinit.host.files.access import Access
+from lightinit.host.files.text import decode_text, read_file, write_text_file
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
 LOCK = "/etc/.pwd.lock"
-LOCK_LIMIT_S = 15.0  # as lckpwdf(3)
+LOCK_LIMIT_S = 15.0  # as in lckpwdf(3)
 LOCK_PAUSE_S = 0.1
-READ_LIMIT_BYTES = 16 * 1024 * 1024  # a host with a hundred thousand accounts still counts
-# What the tools put beside the account files while they change them, under the lock of lckpwdf:
-# shadow's tools X.lock, which holds their process id, busybox X+.
+READ_LIMIT_BYTES = 16 * 1024 * 1024  # enough for a hundred thousand accounts
+DAY_S = 86400
+# While a tool changes an account file X, it puts another file beside it, under the lock of lckpwdf:
+# shadow's tools make X.lock, which has their process id; busybox makes X+.
 LOCKED_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
 # Names as in /proc/PID/comm: at most 15 characters.
 LOCKERS = (
@@ -60,10 +63,10 @@ LOCKERS = (
 
 @contextmanager
 def lock_accounts(system: System) -> Iterator[None]:
-    """Hold the lock that lckpwdf(3) takes: useradd, passwd and systemd-sysusers keep off meanwhile.
+    """Hold the lock of lckpwdf(3), for which useradd, passwd and systemd-sysusers wait.
 
     Raises:
-        ProvisioningError: somebody else held it for too long, or it could not be made.
+        ProvisioningError: another program held it for too long, or it cannot be made.
     """
     path = system.path(LOCK)
     try:
@@ -74,41 +77,42 @@ def lock_accounts(system: System) -> Iterator[None]:
             "account files cannot be locked", path=LOCK, error=error.strerror
         ) from error
     try:
-        give_up_s = system.clock.monotonic() + LOCK_LIMIT_S
-        while True:
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if (
-                    error.errno not in (errno.EACCES, errno.EAGAIN)
-                    or system.clock.monotonic() > give_up_s
-                ):
-                    raise ProvisioningError(
-                        "account files are locked",
-                        path=LOCK,
-                        error=error.strerror,
-                        hint="see which program changes accounts: fuser %s" % LOCK,
-                    ) from error
-                system.clock.sleep(LOCK_PAUSE_S)
+        _wait_for_lock(system, descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def clear_stale_locks(system: System) -> List[str]:
-    """Remove what a power cut inside useradd or adduser left: with that, no such tool would do
-    anything any more.
+def _wait_for_lock(system: System, descriptor: int) -> None:
+    give_up_s = system.clock.monotonic() + LOCK_LIMIT_S
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            is_held = error.errno in (errno.EACCES, errno.EAGAIN)
+            if not is_held or system.clock.monotonic() > give_up_s:
+                raise ProvisioningError(
+                    "account files are locked",
+                    path=LOCK,
+                    error=error.strerror,
+                    hint="see which program changes accounts: fuser %s" % LOCK,
+                ) from error
+            system.clock.sleep(LOCK_PAUSE_S)
 
-    A process id in a lock says little on a first boot, where low ones are given out again: what
-    counts is whether that process is one of the tools. It is looked at under the lock of lckpwdf,
-    which a tool at work holds, and which is given back before a tool is run.
+
+def clear_stale_locks(system: System) -> List[str]:
+    """Remove the lock files that a power cut inside useradd or adduser has left.
+
+    With such a file in place, these tools refuse to work. A lock file has a process id, but on a
+    first boot low ids are used again soon. So a lock counts if that process is one of the tools.
+    This is checked under the lock of lckpwdf, which a working tool holds.
 
     Returns:
         The files that were removed.
 
     Raises:
-        ProvisioningError: as :func:`lock_accounts`; or a stale one could not be removed.
+        ProvisioningError: as :func:`lock_accounts`; or a stale file cannot be removed.
     """
     names = ["/etc/%s%s" % (name, end) for name in LOCKED_FILES for end in (".lock", "+")]
     if not any(os.path.lexists(system.path(name, follow_last=False)) for name in names):
@@ -116,13 +120,13 @@ def clear_stale_locks(system: System) -> List[str]:
     with lock_accounts(system):
         stale = [name for name in names if _is_stale(system, name)]
         for name in stale:
-            LOG.info("a lock that a crash left is removed: %s", name)
+            LOG.info("removing a lock file that a crash has left: %s", name)
             system.remove(name)
     return stale
 
 
 def _is_stale(system: System, name: str) -> bool:
-    """Whether a lock is older than this boot, or held by no program that changes accounts."""
+    """Whether a lock file is older than this boot, or no program that changes accounts holds it."""
     try:
         status = os.lstat(system.path(name, follow_last=False))
     except OSError:
@@ -135,66 +139,69 @@ def _is_stale(system: System, name: str) -> bool:
             return True
     except ValueError:
         pass
-    pid = system.read_text(name).strip("\0 \n") if name.endswith(".lock") else ""
-    holders = (
-        [pid] if pid.isdigit() else [each for each in system.list_dir("/proc") if each.isdigit()]
+    return not any(
+        system.read_text("/proc/%s/comm" % holder).strip() in LOCKERS
+        for holder in _possible_holders(system, name)
     )
-    return not any(system.read_text("/proc/%s/comm" % each).strip() in LOCKERS for each in holders)
+
+
+def _possible_holders(system: System, name: str) -> List[str]:
+    """The process in the lock file; every process if the file names none."""
+    if name.endswith(".lock"):
+        pid = system.read_text(name).strip("\0 \n")
+        if pid.isdigit():
+            return [pid]
+    return [each for each in system.list_dir("/proc") if each.isdigit()]
+
+
+def today(system: System) -> int:
+    """Today in days since 1970, as shadow counts them. At boot the clock may be wrong."""
+    return int(system.clock.time() // DAY_S)
 
 
 def read_account_file(system: System, name: str) -> str:
-    """The text of passwd, shadow or group; "" when there is no such file, and only then.
+    """The text of passwd, shadow, group or gshadow; "" if there is no such file.
 
     Raises:
-        ProvisioningError: it is there and cannot be read: taken for empty, it would lead to a user
-            id given twice.
+        ProvisioningError: the file is there and cannot be read. If it counted as empty, a user id
+            could be given twice.
     """
-    return _read_account_file(system, name).decode("utf-8", "replace")
-
-
-def _read_account_file(system: System, name: str) -> bytes:
     try:
-        return system.read(name, limit_bytes=READ_LIMIT_BYTES)
+        return _read(system, name).decode("utf-8", "replace")
     except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise ProvisioningError(
-            "account file cannot be read", path=name, error=error.strerror or str(error)
-        ) from error
-    except MalformedError as error:
-        raise ProvisioningError(
-            "account file cannot be read", path=name, error=error.reason
-        ) from error
+        return ""
+
+
+def _read(system: System, name: str) -> bytes:
+    return read_file(system, name, READ_LIMIT_BYTES, reason="account file cannot be read")
 
 
 def edit_account_file(
     system: System, name: str, edit: Callable[[str], str], new_mode: Optional[int] = None
 ) -> bool:
-    """Replace one of the account files by what ``edit`` makes of it. The caller holds
-    :func:`lock_accounts`.
+    """Replace an account file by what ``edit`` makes of it. The caller holds :func:`lock_accounts`.
 
     Args:
         system: the machine.
         name: such as ``/etc/passwd``.
-        edit: gets the text and gives the new one; bytes that are no UTF-8 come through unchanged.
-        new_mode: the mode when the file has to be made; None: a missing file stays missing.
+        edit: takes the old text and gives the new one. Bytes that are not UTF-8 come through
+            unchanged.
+        new_mode: the mode of a file that does not exist yet; None: a missing file stays missing.
 
     Returns:
-        Whether it was written. Its owner and mode stay as they are.
+        Whether the file was written. Its owner and mode stay.
 
     Raises:
-        ProvisioningError: it could not be read or written.
+        ProvisioningError: the file cannot be read or written.
     """
-    before = _read_account_file(system, name)
     try:
-        status: Optional[os.stat_result] = os.stat(system.path(name))
+        before = decode_text(_read(system, name))
     except FileNotFoundError:
         if new_mode is None:
             return False
-        status = None
-    after = edit(before.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        before = ""
+    after = edit(before)
     if after == before:
         return False
-    mode = stat.S_IMODE(status.st_mode) if status else int(new_mode or 0)
-    system.write(name, after, mode, status.st_uid if status else 0, status.st_gid if status else 0)
+    write_text_file(system, name, after, Access(new_mode or 0))
     return True

@@ -1,9 +1,9 @@
-"""An account's password, set with whatever tool the host has. It goes to the tool on standard
-input, never as an argument.
+"""An account's password, set with whatever tool the host has.
 
-It knows no format: whether a password is set, and how a hash gets into its file, are the caller's
-to say. Tools say what they dislike, so nothing of what they print is passed on before the password
-is struck out of it.
+A tool gets the password on standard input, never as an argument. Some tools print what they refuse.
+So the password is struck out of everything they print before that is passed on.
+
+No format is known here. The caller says whether a password is set, and puts a hash into its file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.passwords")
 TOOL_LIMIT_S = 60.0
-# Longer ones are cut without a word, and then the whole password would not open the account.
+# The tools cut longer ones silently. Then the whole password would not open the account.
 OPENSSL_MAX_BYTES = 256
 OTHERS_MAX_BYTES = 127
 PIECE_CHARS = 4
@@ -30,8 +30,8 @@ STRUCK = "[...]"
 
 
 @dataclass(frozen=True)
-class Account:
-    """Whose password is set, and how to look at it.
+class PasswordTarget:
+    """The account whose password is set.
 
     Attributes:
         name: a checked login name.
@@ -45,97 +45,101 @@ class Account:
     put_hash: Callable[[str], None]
 
 
-def set_password(system: System, account: Account, password: str) -> str:
-    """Set ``password`` with the first of the host's tools that does it.
+def set_password(system: System, target: PasswordTarget, password: str) -> str:
+    """Set ``password`` with the first of the host's tools that succeeds.
 
-    A chpasswd that asks PAM may refuse a password that the platform has accepted, or have no PAM to
-    ask; the same chpasswd, told a method, asks nobody.
+    chpasswd without options asks PAM, which may refuse a password that the platform accepted, or
+    may be missing. With a method given, chpasswd does not ask PAM.
 
     Args:
         system: the live machine.
-        account: whose it is.
+        target: the account.
         password: checked: it has no line end and no NUL.
 
     Returns:
-        The tool that did it.
+        The tool that set it.
 
     Raises:
-        ProvisioningError: none did, or there is none.
+        ProvisioningError: every tool failed, or there is none.
     """
     files.clear_stale_locks(system)
     failed: List[str] = []
-    for tool, attempt in _ways(system, account, password.encode("utf-8")):
-        try:
-            ended = attempt()
-            why = (
-                ended.last_words
-                if not ended.ok
-                else ""
-                if account.is_set()
-                else "no password is set, or its hash is weak"
-            )
-        except ProvisioningError as error:
-            why = str(error)
+    for tool, attempt in _ways(system, target, password.encode("utf-8")):
+        why = strike_out(_why_not_set(target, attempt), password)
         if not why:
             return tool
-        why = strike_out(why, password)
-        LOG.info("password of %s: %s did not set it: %s", account.name, tool, why)
+        LOG.info("password of %s: %s did not set it: %s", target.name, tool, why)
         failed.append("%s: %s" % (tool, why))
     if not failed:
         raise ProvisioningError(
             "no tool can set a password",
-            user=account.name,
-            hint="put chpasswd (package passwd, shadow or busybox) or openssl into the image",
+            user=target.name,
+            hint="install chpasswd (package passwd, shadow or busybox) or openssl in the image",
         )
     raise ProvisioningError(
         "password could not be set",
-        user=account.name,
+        user=target.name,
         said="; ".join(failed),
-        hint="look for PAM's configuration of chpasswd, and for /etc/shadow being writable",
+        hint="look at PAM's configuration of chpasswd, and whether /etc/shadow is writable",
     )
 
 
 def strike_out(text: str, password: str) -> str:
-    """``text`` without ``password``: neither whole nor in pieces between spaces and colons."""
+    """``text`` without ``password``, whole or in pieces between spaces and colons."""
     pieces = [password, password.strip()]
     pieces += [piece for piece in re.split(r"[\s:]+", password) if len(piece) >= PIECE_CHARS]
     for piece in sorted(pieces, key=len, reverse=True):
         if piece:
             text = text.replace(piece, STRUCK)
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return re.sub(r"[^ -~]", "?", text)
 
 
 # -- inner
 # --------------------------------------------------------------------------------------------------
 
 
+def _why_not_set(target: PasswordTarget, attempt: Callable[[], Completed]) -> str:
+    """Try to set the password; "" if it is set now. What comes back may have the password in it."""
+    try:
+        ended = attempt()
+        if not ended.ok:
+            return ended.last_words
+        if target.is_set():
+            return ""
+    except ProvisioningError as error:
+        return str(error)
+    return "no password is set, or its hash is weak"
+
+
 def _ways(
-    system: System, account: Account, password: bytes
+    system: System, target: PasswordTarget, password: bytes
 ) -> Iterator[Tuple[str, Callable[[], Completed]]]:
-    """What may set the password, best first."""
+    """(name, attempt) of everything that may set the password, best first."""
 
     def run(*argv: str, stdin: bytes) -> Callable[[], Completed]:
         return lambda: system.run(argv, stdin, TOOL_LIMIT_S)
 
-    line = account.name.encode("ascii") + b":" + password + b"\n"
+    line = target.name.encode("ascii") + b":" + password + b"\n"
     chpasswd = system.tool("chpasswd")
     if chpasswd and find_busybox(system, "chpasswd"):
-        # Left to itself it may take DES, by which only the first eight characters count.
+        # Its default may be DES, for which only the first eight characters count.
         yield "busybox chpasswd", run(chpasswd, "-c", "sha512", stdin=line)
     elif chpasswd:
         yield "chpasswd", run(chpasswd, stdin=line)
         yield "chpasswd -c SHA512", run(chpasswd, "-c", "SHA512", stdin=line)
     for tool, argv, max_bytes in _hashers(system):
         if len(password) <= max_bytes:
-            yield tool, partial(_by_hash, system, account, argv, password)
+            yield tool, partial(_by_hash, system, target, argv, password)
     passwd = system.tool("passwd")
     if passwd and len(password) <= OTHERS_MAX_BYTES:
-        options = ["-a", "sha512"] if find_busybox(system, "passwd") else []
-        yield "passwd", run(passwd, *options, account.name, stdin=2 * (password + b"\n"))
+        argv = [passwd]
+        if find_busybox(system, "passwd"):
+            argv += ["-a", "sha512"]
+        yield "passwd", run(*argv, target.name, stdin=2 * (password + b"\n"))
 
 
 def _hashers(system: System) -> Iterator[Tuple[str, List[str], int]]:
-    """(tool, its command, how many bytes it takes): each reads a password, and prints its hash."""
+    """(tool, command, most bytes): each command reads a password and prints its hash."""
     openssl, mkpasswd = system.tool("openssl"), system.tool("mkpasswd")
     if openssl:
         yield "openssl", [openssl, "passwd", "-6", "-stdin"], OPENSSL_MAX_BYTES
@@ -144,13 +148,13 @@ def _hashers(system: System) -> Iterator[Tuple[str, List[str], int]]:
         yield "mkpasswd", [mkpasswd, "-s", "-m", method], OTHERS_MAX_BYTES
 
 
-def _by_hash(system: System, account: Account, argv: List[str], password: bytes) -> Completed:
+def _by_hash(system: System, target: PasswordTarget, argv: List[str], password: bytes) -> Completed:
     ended = system.run(argv, password + b"\n", TOOL_LIMIT_S)
     crypted = ended.stdout.strip()
     if ended.ok and (not re.fullmatch(r"\$6\$[!-9;-~]+", crypted)):
         return Completed(1, "", "it printed no hash")
     if ended.ok:
         with files.lock_accounts(system):
-            account.put_hash(crypted)
-    # What it printed is a secret.
+            target.put_hash(crypted)
+    # Standard output has the hash, which is a secret.
     return Completed(ended.returncode, "", ended.stderr)

@@ -1,92 +1,125 @@
-"""Rules of sudo and doas, checked with the tool that will read them before they are put in place.
+"""The rule files of sudo and doas. The tool that reads a rule checks it before it is put in place.
 
-It knows no grammar: what a rule says is the caller's.
+The grammar of the rules is not known here.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import Optional, Sequence
+from dataclasses import dataclass
+from typing import Callable, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import ProvisioningError
+from lightinit.host.command import Completed
+from lightinit.host.files.access import OTHERS_MAY_WRITE
+from lightinit.host.files.candidate import candidate
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.files.text import encode_text, read_text_file
 from lightinit.host.system import System
 
-CANDIDATES = "/run/lightinit/candidates"
-# Where lightinit's own rules are; doas.conf where doas has no folder.
+# The administrator's own file, and the vendor's.
+SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
 SUDOERS_FOLDER = "/etc/sudoers.d"
-# Without a dot: sudo passes over names that have one.
+# sudo ignores names that have a dot.
 SUDOERS_FILE = SUDOERS_FOLDER + "/90-lightinit-users"
 DOAS_FOLDER = "/etc/doas.d"
 DOAS_FILE = DOAS_FOLDER + "/90-lightinit.conf"
+# lightinit's rule goes in here if doas has no folder.
 DOAS_CONF = "/etc/doas.conf"
 
 
-def read_rules(system: System, name: str) -> str:
-    """The text of a file of rules; "" when there is none. Bytes that are no UTF-8 come through
-    unchanged.
+@dataclass(frozen=True)
+class RuleKind:
+    """How the rule files of one program are checked and protected.
+
+    Attributes:
+        checker: the tool that checks a file, and its arguments before the path.
+        mode: the permission bits of a new file.
+    """
+
+    checker: Tuple[str, ...]
+    mode: int
+
+
+SUDO = RuleKind(("visudo", "-cf"), 0o440)
+DOAS = RuleKind(("doas", "-C"), 0o600)
+
+
+def read_rules(system: System, path: str) -> str:
+    """The text of a rule file; "" if there is none.
 
     Raises:
-        ProvisioningError: it is there and cannot be read, so it must not be replaced.
+        ProvisioningError: the file cannot be read. Then it must not be replaced either.
     """
-    try:
-        return system.read(name).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ProvisioningError(
-            "privilege rules cannot be read", path=name, error=error.strerror
-        ) from error
-    except MalformedError as error:
-        raise ProvisioningError(
-            "privilege rules cannot be read", path=name, error=error.reason
-        ) from error
+    return read_text_file(system, path, reason="privilege rules cannot be read") or ""
 
 
-def write_checked(system: System, name: str, text: str, mode: int, checker: Sequence[str]) -> None:
-    """Replace ``name`` by ``text`` when the checker finds no fault in it.
-
-    The candidate is checked in another folder, so that a fault in it cannot cost the host its
-    privileges for a moment.
+def edit_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], str]) -> bool:
+    """Replace a rule file by what ``edit`` makes of it, as :func:`write_checked` does.
 
     Args:
         system: the machine.
-        name: the file's path.
-        text: its whole content.
-        mode: its permission bits when it is new; an existing file keeps its own.
-        checker: the tool's name and its arguments before the path; when the host lacks it, nothing
-            is checked.
+        path: the file; it need not exist.
+        kind: ``SUDO`` or ``DOAS``.
+        edit: takes the old text and gives the new one.
+
+    Returns:
+        Whether the file was written.
 
     Raises:
-        ProvisioningError: the checker found a fault, or the file could not be written; the old one
-            is untouched.
+        ProvisioningError: as :func:`read_rules` and :func:`write_checked`.
     """
-    data = text.encode("utf-8", "surrogateescape")
-    tool = system.tool(checker[0])
-    if tool:
-        candidate = "%s/%s" % (CANDIDATES, os.path.basename(name))
-        system.make_dir(CANDIDATES, 0o700)
-        system.write(candidate, data, mode, durable=False)
-        try:
-            ended = system.run([tool] + list(checker[1:]) + [system.path(candidate)])
-        finally:
-            system.remove(candidate)
+    before = read_rules(system, path)
+    after = edit(before)
+    if after == before:
+        return False
+    is_new = not system.exists(path)
+    write_checked(system, path, kind, after)
+    if is_new:
+        restore_labels(system, [path])
+    return True
+
+
+def write_checked(system: System, path: str, kind: RuleKind, text: str) -> None:
+    """Replace the file ``path`` by ``text`` if the checker finds no fault in it.
+
+    If the host lacks the checker, nothing is checked.
+
+    Args:
+        system: the machine.
+        path: the file. If it exists, it keeps its mode, without the permission for others to write.
+        kind: ``SUDO`` or ``DOAS``.
+        text: the whole content.
+
+    Raises:
+        ProvisioningError: the checker found a fault, or the file cannot be written. The old file is
+            still there.
+    """
+    tool = system.tool(kind.checker[0])
+    if tool is not None:
+        with candidate(system, path, text, kind.mode) as place:
+            ended = system.run([tool] + list(kind.checker[1:]) + [system.path(place)])
         if not ended.ok:
-            # visudo's first line says what is wrong; those after it show the place.
-            said = (ended.stderr.strip() or ended.stdout.strip() or ended.last_words).splitlines()[
-                0
-            ]
             raise ProvisioningError(
-                "privilege rules were found faulty", path=name, checker=checker[0], said=said
+                "privilege rules were found faulty",
+                path=path,
+                checker=kind.checker[0],
+                said=_first_words(ended),
             )
-    system.write(name, data, _mode_now(system, name, mode))
+    system.write(path, encode_text(text), _mode_for(system, path, kind))
 
 
-def _mode_now(system: System, name: str, default: int) -> int:
-    status: Optional[os.stat_result]
+def _first_words(ended: Completed) -> str:
+    # The first line of visudo says what is wrong. The lines after it show the place.
+    said = ended.stderr.strip() or ended.stdout.strip() or ended.last_words
+    return said.splitlines()[0]
+
+
+def _mode_for(system: System, path: str, kind: RuleKind) -> int:
     try:
-        status = os.stat(system.path(name))
+        status = os.stat(system.path(path))
     except OSError:
-        return default
-    # What others may write, sudo and doas refuse to read.
-    return stat.S_IMODE(status.st_mode) & ~0o022
+        return kind.mode
+    # sudo and doas refuse a file that others may write to.
+    return stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE

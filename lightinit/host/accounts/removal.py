@@ -1,13 +1,13 @@
 """Remove an account with the host's own tool, and its home.
 
-It knows no format. Whether an account may go is the caller's to say.
+No format is known here. The caller decides whether an account is removed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Optional
+from typing import List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
@@ -15,65 +15,59 @@ from lightinit.host.accounts.tools import find_busybox
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
-# Done; no such account; done, but something of its home could not be removed.
+# Done; no such account; done, but a part of its home could not be removed.
 USERDEL_GONE = (0, 6, 12)
-HOME_TRIES = 3  # its user may be logged in, and write while it goes
+HOME_TRIES = 3  # its user may be logged in, and may write while it is removed
 
 
 def remove_user(system: System, user: str) -> Optional[str]:
-    """Remove an account, even while it is logged in. Its home stays.
+    """Remove an account, even if somebody is logged in with it. Its home stays.
 
     Args:
         system: the machine.
         user: an account in this host's own files.
 
     Returns:
-        The tool; None when there is none, or this is a scratch root, and the files have to be
-        edited.
+        The tool; None if there is none, or in a scratch root. Then the files have to be edited.
 
     Raises:
         ProvisioningError: the tool failed.
     """
     userdel = system.tool("userdel")
-    if userdel:
-        files.clear_stale_locks(system)
-        ended = system.run([userdel, "-f", user])
-        if ended.returncode not in USERDEL_GONE:
-            raise ProvisioningError(
-                "account cannot be removed",
-                user=user,
-                tool="userdel",
-                status=ended.returncode,
-                said=ended.last_words,
-            )
+    if userdel is not None:
+        _run(system, user, [userdel, "-f", user], USERDEL_GONE)
         return "userdel"
     deluser = find_busybox(system, "deluser")
-    if deluser:
-        files.clear_stale_locks(system)
-        ended = system.run([deluser, user])
-        if not ended.ok:
-            raise ProvisioningError(
-                "account cannot be removed",
-                user=user,
-                tool="deluser",
-                status=ended.returncode,
-                said=ended.last_words,
-            )
+    if deluser is not None:
+        _run(system, user, [deluser, user], (0,))
         return "deluser"
     return None
 
 
+def _run(system: System, user: str, argv: List[str], gone: Tuple[int, ...]) -> None:
+    files.clear_stale_locks(system)
+    ended = system.run(argv)
+    if ended.returncode not in gone:
+        raise ProvisioningError(
+            "account cannot be removed",
+            user=user,
+            tool=os.path.basename(argv[0]),
+            status=ended.returncode,
+            said=ended.last_words,
+        )
+
+
 def why_home_stays(system: System, home: str, uid: int) -> str:
-    """Why a home must not be removed with its account; "" when it may (also when it is not there).
+    """Why a home must not be removed with its account; "" if it may, or if it does not exist.
 
     Args:
         system: the machine.
-        home: as passwd has it.
+        home: its path in passwd.
         uid: the account's user id.
     """
     parts = [part for part in home.split("/") if part not in ("", ".")]
     if not home.startswith("/") or not parts or ".." in parts:
-        return "it is no place of its own"
+        return "it is not a directory of its own"
     try:
         status = os.lstat(system.path(home, follow_last=False))
     except OSError:
@@ -86,10 +80,13 @@ def why_home_stays(system: System, home: str, uid: int) -> str:
 
 
 def remove_home(system: System, home: str) -> bool:
-    """Remove a home with all that is in it, following no link. Returns whether it was there.
+    """Remove a home with everything in it. Links are not followed.
+
+    Returns:
+        Whether it was there.
 
     Raises:
-        ProvisioningError: something in it could not be removed.
+        ProvisioningError: something in it cannot be removed.
     """
     for left in range(HOME_TRIES - 1, -1, -1):
         try:
@@ -97,5 +94,5 @@ def remove_home(system: System, home: str) -> bool:
         except ProvisioningError as error:
             if not left:
                 raise
-            LOG.debug("once more: %s", error)
+            LOG.debug("trying again: %s", error)
     return False

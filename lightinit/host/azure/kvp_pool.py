@@ -19,6 +19,7 @@ from typing import Iterator
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.atomic import make_parents, sync_dir
 from lightinit.host.boot_id import UNKNOWN, read_boot_id
+from lightinit.host.files.trusted_place import find_weak_folder, root_uids
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.kvp")
@@ -138,32 +139,13 @@ def _leave_mark(system: System) -> None:
 
 
 def _check_folders(system: System, folder: str) -> None:
-    """Each directory on the way must be one that only root can change: else the file could be
-    anything by now.
-    """
-    place = folder
-    while len(place) >= len(system.root):
-        status = os.stat(place)
-        shown = place if system.live else place[len(system.root) :] or "/"
-        if not _is_roots(system, status.st_uid):
-            raise _refuse(
-                "the directory belongs to another user", directory=shown, uid=status.st_uid
-            )
-        group_may = status.st_mode & stat.S_IWGRP and status.st_gid != 0 and system.can_own
-        if group_may or status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-            raise _refuse(
-                "others may write to the directory",
-                directory=shown,
-                mode="%04o" % stat.S_IMODE(status.st_mode),
-            )
-        if place == os.path.dirname(place):
-            break
-        place = os.path.dirname(place)
-
-
-def _is_roots(system: System, uid: int) -> bool:
-    # Without root's rights whatever is made, in a scratch root, belongs to whoever runs this.
-    return uid == 0 or (not system.can_own and uid == os.geteuid())
+    """If others could change a directory on the way, the file could be anything by now."""
+    weak = find_weak_folder(system, folder, sticky_is_safe=True)
+    if weak is None:
+        return
+    if weak.foreign:
+        raise _refuse("the directory belongs to another user", directory=weak.path, uid=weak.uid)
+    raise _refuse("others may write to the directory", directory=weak.path, mode="%04o" % weak.mode)
 
 
 def _check_file(system: System, status: os.stat_result) -> None:
@@ -173,7 +155,7 @@ def _check_file(system: System, status: os.stat_result) -> None:
         raise _refuse("it is no regular file")
     if status.st_nlink > 1:
         raise _refuse("it has another name elsewhere (a hard link)")
-    if not _is_roots(system, status.st_uid):
+    if status.st_uid not in root_uids(system):
         raise _refuse("it belongs to another user", uid=status.st_uid)
 
 

@@ -1,39 +1,38 @@
-"""One file in a user's home, changed by root although the user may be an enemy.
+"""A file in a user's home, changed by root although the user may be an enemy.
 
-Whoever owns a directory can put a link, a FIFO or somebody else's file in it, and change it while
-we look. So nothing here is done by path: each directory is opened from the one above it without
-following a link, and is then held open; what was opened is looked at, not what its name says. The
-new file is made beside the old one, gets its owner and mode before it gets its name, and takes the
-old one's place in one step.
+Whoever owns a directory can put a link, a FIFO or another user's file into it, and can change it at
+any moment. So nothing here is done by path: each directory is held open, and what was opened is
+checked, not what its name says. The new file is made beside the old one. It gets its owner and mode
+before it gets its name, and replaces the old file in one step.
 
-It knows neither what is in the file nor who wants it there.
+What is in the file is not known here.
 """
 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
-from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.atomic import sync_open_dir, write_all
+from lightinit.host.files.access import OTHERS_MAY_WRITE, Access, access_of
+from lightinit.host.files.home_folders import (
+    DIR_FLAGS,
+    ROOTS_FILE_MODE,
+    USERS_FILE_MODE,
+    Owner,
+    check_folder,
+    enter_folder,
+    new_access,
+    unsafe,
+)
+from lightinit.host.files.trusted_place import root_uids
 from lightinit.host.system import System
 
-LOG = logging.getLogger("lightinit.private_files")
 LIMIT_BYTES = 1024 * 1024
-OTHERS_MAY_WRITE = 0o022
-_DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whom a file belongs to."""
-
-    uid: int
-    gid: int
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def edit_private_file(
@@ -41,36 +40,35 @@ def edit_private_file(
 ) -> bool:
     """Replace the file ``parts`` below ``base`` by what ``edit`` makes of it.
 
-    Missing directories are made (0700, the owner's), a missing file too (0600). Where a directory
-    belongs to root, so does what is made in it (0755 and 0644, since the user must be able to read
-    it). What is there keeps its owner and its mode, without the permission for others to write,
-    with which sshd would pass it over.
+    Missing directories are made (0700, the user's), and so is a missing file (0600). In a directory
+    of root's they become root's (0755 and 0644), since the user must be able to read them. What
+    exists keeps its owner and mode, without the permission for others to write: with that, sshd
+    would ignore it.
 
     Args:
         system: the machine.
-        base: a directory whose place only root can change, such as a home; links on the way to it
-            are followed.
-        parts: the names below it; no link is followed there.
-        owner: the user; the only one besides root to whom anything here may belong.
-        edit: gets the old content, b"" when there is no file; when it gives that back, nothing is
-            written.
+        base: a directory at a place that only root can change, such as a home; links on the way to
+            it are followed.
+        parts: the names below it; links there are not followed.
+        owner: the user. Nothing here may belong to anybody else, except to root.
+        edit: takes the old content (b"" if there is no file) and gives the new one.
 
     Returns:
         Whether the file was written.
 
     Raises:
-        ProvisioningError: something there is not what it has to be (``why``), or it could not be
-            written. The old file, and whatever a link points to, are untouched.
+        ProvisioningError: something there is not safe (``why``), or the file cannot be written. The
+            old file is unchanged, and so is whatever a link points to.
     """
     shown = _check_place(base, parts)
     held: List[int] = []
     try:
         try:
-            held.append(os.open(system.path(base), _DIR_FLAGS))
-            _check_dir(system, held[-1], owner, base)
+            held.append(os.open(system.path(base), DIR_FLAGS))
+            check_folder(system, held[-1], owner, base)
             for at, part in enumerate(parts[:-1]):
                 folder = "/".join([base.rstrip("/")] + list(parts[: at + 1]))
-                held.append(_enter(system, held[-1], part, owner, folder))
+                held.append(enter_folder(system, held[-1], part, owner, folder))
             return _edit(system, held[-1], parts[-1], owner, edit, shown)
         except OSError as error:
             raise _explain(error, shown) from error
@@ -80,7 +78,7 @@ def edit_private_file(
 
 
 def read_private_file(system: System, base: str, parts: Sequence[str], owner: Owner) -> bytes:
-    """The content of a file, under the rules of :func:`edit_private_file`; b"" when there is none.
+    """The content of a file, by the rules of :func:`edit_private_file`; b"" if there is none.
 
     Raises:
         ProvisioningError: as :func:`edit_private_file`.
@@ -89,11 +87,13 @@ def read_private_file(system: System, base: str, parts: Sequence[str], owner: Ow
     held: List[int] = []
     try:
         try:
-            held.append(os.open(system.path(base), _DIR_FLAGS))
+            held.append(os.open(system.path(base), DIR_FLAGS))
             for part in parts[:-1]:
-                held.append(os.open(part, _DIR_FLAGS, dir_fd=held[-1]))
+                held.append(os.open(part, DIR_FLAGS, dir_fd=held[-1]))
             found = _read(system, held[-1], parts[-1], owner, shown)
-            return found[0] if found else b""
+            if found is None:
+                return b""
+            return found[0]
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -106,6 +106,8 @@ def read_private_file(system: System, base: str, parts: Sequence[str], owner: Ow
 def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
     """Split a path outside the homes into the part that only root can change, and the rest.
 
+    As for sshd, that part may not be writable for any group.
+
     Returns:
         An existing directory, as the VM sees it, and the names below it, for
         :func:`edit_private_file`.
@@ -114,14 +116,14 @@ def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
         ProvisioningError: the path is not absolute.
     """
     if not path.startswith("/"):
-        raise _refuse(path, "its path is not plain")
+        raise unsafe(path, "its path is not plain")
     base = "/"
     parts = [part for part in path.split("/") if part]
     while len(parts) > 1:
         status = os.stat(system.path(base))
         below = "%s/%s" % (base.rstrip("/"), parts[0])
         if (
-            status.st_uid not in _root_like(system)
+            status.st_uid not in root_uids(system)
             or status.st_mode & OTHERS_MAY_WRITE
             or not system.is_dir(below)
         ):
@@ -132,8 +134,8 @@ def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
 
 
 def _check_place(base: str, parts: Sequence[str]) -> str:
-    """The whole path, for messages. A base that is not absolute would be looked up from wherever we
-    happen to be.
+    """The whole path, for messages. It must be plain; a relative base would depend on the working
+    directory.
     """
     shown = "/".join([base.rstrip("/")] + list(parts))
     if (
@@ -141,103 +143,8 @@ def _check_place(base: str, parts: Sequence[str]) -> str:
         or not parts
         or any(part in ("", ".", "..") or "/" in part for part in parts)
     ):
-        raise _refuse(shown, "its path is not plain")
+        raise unsafe(shown, "its path is not plain")
     return shown
-
-
-# -- directories
-# --------------------------------------------------------------------------------------------------
-
-
-def _root_like(system: System) -> Tuple[int, ...]:
-    # Without root's rights every file that is made belongs to whoever runs this, in a scratch root
-    # only.
-    return (0,) if system.can_own else (0, os.geteuid())
-
-
-def _check_dir(system: System, descriptor: int, owner: Owner, shown: str) -> None:
-    status = os.fstat(descriptor)
-    if status.st_uid not in _root_like(system) + (owner.uid,):
-        raise _refuse(
-            shown,
-            "it belongs to another user",
-            uid=status.st_uid,
-            hint="see who put it there, then remove it or give it to the user",
-        )
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & OTHERS_MAY_WRITE and status.st_uid not in _root_like(system)[1:] + (owner.uid,):
-        raise _refuse(
-            shown,
-            "others may write there, so sshd would pass it over",
-            mode="%04o" % mode,
-            hint="take the permission away: chmod go-w",
-        )
-    if mode & OTHERS_MAY_WRITE:
-        LOG.warning(
-            "%s: others could write there (%04o), so sshd would pass it over: changed to %04o",
-            shown,
-            mode,
-            mode & ~OTHERS_MAY_WRITE,
-        )
-        os.fchmod(descriptor, mode & ~OTHERS_MAY_WRITE)
-
-
-def _enter(system: System, above: int, part: str, owner: Owner, shown: str) -> int:
-    try:
-        descriptor = os.open(part, _DIR_FLAGS, dir_fd=above)
-    except FileNotFoundError:
-        return _make_dir(system, above, part, owner)
-    try:
-        _check_dir(system, descriptor, owner, shown)
-        status = os.fstat(descriptor)
-        if system.can_own and status.st_uid == 0 != owner.uid and not status.st_mode & stat.S_IXOTH:
-            # Root's, and closed to the user, so sshd could not look into it on the user's behalf.
-            # An empty one is what a crash left of somebody's mkdir and chown.
-            if os.listdir(descriptor):
-                raise _refuse(
-                    shown, "it is root's, and the user may not enter it", hint="give it to the user"
-                )
-            os.fchown(descriptor, owner.uid, owner.gid)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _make_dir(system: System, above: int, part: str, owner: Owner) -> int:
-    """Make the directory under a scratch name, so that it never has its own name without its owner
-    and mode.
-    """
-    roots = _roots(system, above, owner)
-    scratch = ".%s.lightinit-new" % part
-    try:
-        os.rmdir(scratch, dir_fd=above)
-    except FileNotFoundError:
-        pass
-    os.mkdir(scratch, 0o700, dir_fd=above)
-    descriptor = os.open(scratch, _DIR_FLAGS, dir_fd=above)
-    try:
-        # Its name may have been given to another directory in between: only an empty one of ours is
-        # given away.
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or os.listdir(descriptor):
-            raise _refuse(part, "it was changed while it was being made")
-        if system.can_own and not roots:
-            os.fchown(descriptor, owner.uid, owner.gid)
-        os.fchmod(descriptor, 0o755 if roots else 0o700)
-        os.rename(scratch, part, src_dir_fd=above, dst_dir_fd=above)
-        sync_open_dir(above)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _roots(system: System, folder: int, owner: Owner) -> bool:
-    """Whether a directory is root's own, so that what is made in it has to be root's too."""
-    if not system.can_own:
-        return False
-    return os.fstat(folder).st_uid == 0 and owner.uid != 0
 
 
 # -- the file
@@ -247,23 +154,19 @@ def _roots(system: System, folder: int, owner: Owner) -> bool:
 def _read(
     system: System, folder: int, name: str, owner: Owner, shown: str
 ) -> Optional[Tuple[bytes, os.stat_result]]:
-    """The content and the status of a file that is safe to read and to replace; None when there is
-    none.
-    """
+    """(content, status) of a file that is safe to read and to replace; None if there is none."""
     try:
         before = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
     _check_file(system, before, owner, shown)
-    descriptor = os.open(
-        name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
-    )
+    descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
     with open(descriptor, "rb") as handle:
         status = os.fstat(descriptor)
         _check_file(system, status, owner, shown)
         data = handle.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
-        raise _refuse(shown, "it is larger than %d bytes" % LIMIT_BYTES)
+        raise unsafe(shown, "it is larger than %d bytes" % LIMIT_BYTES)
     return data, status
 
 
@@ -276,24 +179,24 @@ def _check_file(system: System, status: os.stat_result, owner: Owner, shown: str
     )
     for is_kind, why in kinds:
         if is_kind(status.st_mode):
-            raise _refuse(
-                shown, why, hint="replace it by a plain file; no link is followed in a user's home"
+            raise unsafe(
+                shown, why, hint="replace it by a plain file: in a user's home no link is followed"
             )
     if not stat.S_ISREG(status.st_mode):
-        raise _refuse(shown, "it is no regular file")
+        raise unsafe(shown, "it is not a regular file")
     if status.st_nlink > 1:
-        raise _refuse(
+        raise unsafe(
             shown,
             "it has another name elsewhere (a hard link)",
             hint="copy it, and remove the link",
         )
-    if status.st_uid not in _root_like(system) + (owner.uid,):
-        raise _refuse(
+    if status.st_uid not in root_uids(system) + (owner.uid,):
+        raise unsafe(
             shown, "it belongs to another user", uid=status.st_uid, hint="give it to the user"
         )
     if status.st_uid != owner.uid and status.st_uid == 0 and not status.st_mode & stat.S_IROTH:
-        # The user may have moved a secret of root's here, to have it copied into a file of his own.
-        raise _refuse(
+        # The user may have moved a secret of root's here, so that it is copied into his own file.
+        raise unsafe(
             shown, "it is root's, and the user may not read it", hint="give it to the user"
         )
 
@@ -302,33 +205,32 @@ def _edit(
     system: System, folder: int, name: str, owner: Owner, edit: Callable[[bytes], bytes], shown: str
 ) -> bool:
     found = _read(system, folder, name, owner, shown)
-    before, status = found if found else (b"", None)
-    after = edit(before)
-    roots = _roots(system, folder, owner)
-    mode = (
-        stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE & 0o777
-        if status
-        else 0o644
-        if roots
-        else 0o600
-    )
-    if found and after == before:
-        if stat.S_IMODE(status.st_mode) != mode:  # type: ignore[union-attr]
-            _change_mode(folder, name, status, mode)  # type: ignore[arg-type]
-        return False
-    if not found and not after:
-        return False
-    uid, gid = (
-        (status.st_uid, status.st_gid) if status else (0, 0) if roots else (owner.uid, owner.gid)
-    )
-    _replace(system, folder, name, after, mode, Owner(uid, gid))
+    if found is None:
+        after = edit(b"")
+        if not after:
+            return False
+        access = new_access(system, folder, owner, USERS_FILE_MODE, ROOTS_FILE_MODE)
+    else:
+        before, status = found
+        after = edit(before)
+        access = _kept_access(status)
+        if after == before:
+            if access != access_of(status):
+                _change_mode(folder, name, status, access.mode)
+            return False
+    _replace(system, folder, name, after, access)
     return True
 
 
-def _change_mode(folder: int, name: str, status: os.stat_result, mode: int) -> None:
-    descriptor = os.open(
-        name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+def _kept_access(status: os.stat_result) -> Access:
+    """Mode and owner of a file, without set-id bits and the permission for others to write."""
+    return Access(
+        stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE & 0o777, status.st_uid, status.st_gid
     )
+
+
+def _change_mode(folder: int, name: str, status: os.stat_result, mode: int) -> None:
+    descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
     try:
         now = os.fstat(descriptor)
         if (now.st_dev, now.st_ino, now.st_nlink) == (status.st_dev, status.st_ino, 1):
@@ -337,8 +239,8 @@ def _change_mode(folder: int, name: str, status: os.stat_result, mode: int) -> N
         os.close(descriptor)
 
 
-def _replace(system: System, folder: int, name: str, data: bytes, mode: int, owner: Owner) -> None:
-    # One fixed name, so that what a crash leaves is taken away by the next run.
+def _replace(system: System, folder: int, name: str, data: bytes, access: Access) -> None:
+    # One fixed name: the next run removes what a crash has left.
     scratch = ".%s.lightinit-new" % name
     _remove(folder, scratch)
     descriptor = os.open(
@@ -350,10 +252,10 @@ def _replace(system: System, folder: int, name: str, data: bytes, mode: int, own
     try:
         try:
             if system.can_own:
-                os.fchown(descriptor, owner.uid, owner.gid)
+                os.fchown(descriptor, access.uid, access.gid)
             else:
                 system.skip("ownership of files")
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, access.mode)
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
@@ -372,20 +274,16 @@ def _remove(folder: int, name: str) -> None:
         pass
 
 
-# -- words
+# -- errors
 # --------------------------------------------------------------------------------------------------
-
-
-def _refuse(shown: str, why: str, **details: object) -> ProvisioningError:
-    return ProvisioningError("file in a home is not safe to change", path=shown, why=why, **details)
 
 
 def _explain(error: OSError, shown: str) -> ProvisioningError:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return _refuse(
+        return unsafe(
             shown,
-            "a part of its path is a link or no directory",
-            hint="replace it by a directory; no link is followed in a user's home",
+            "a part of its path is a link, or not a directory",
+            hint="replace it by a directory: in a user's home no link is followed",
         )
     if error.errno == errno.ENOENT:
         return ProvisioningError("home directory is missing", path=shown)

@@ -1,7 +1,8 @@
-"""The files of sshd's configuration. What stands in them is not known here."""
+"""The files of sshd's configuration. What is in them is not known here."""
 
 from __future__ import annotations
 
+import os
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
@@ -9,26 +10,21 @@ from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 
 CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
-# Of several files the first one's word counts: this name comes before those that images and other
-# agents use.
+# The first value of a keyword counts, so this name comes before those that images and other agents
+# use.
 DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
 
 
 def find_config(system: System) -> Optional[str]:
-    """The sshd_config that sshd reads: the administrator's, or else the vendor's; None when there
-    is none.
-    """
+    """The sshd_config that sshd reads: the administrator's, else the vendor's, else None."""
     return next((path for path in CONFIGS if system.exists(path)), None)
-
-
-def absolute(pattern: str) -> str:
-    """The pattern of an Include as a path: relative ones are below /etc/ssh."""
-    return pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
 
 
 def list_included(system: System, pattern: str) -> List[Tuple[str, str]]:
     """(path, text) of the files that the pattern of an Include names, in sshd's order."""
-    return [(name, system.read_text(name)) for name in system.glob(absolute(pattern))]
+    # A relative pattern starts at /etc/ssh.
+    names = system.glob(os.path.join("/etc/ssh", pattern))
+    return [(name, system.read_text(name)) for name in names]
 
 
 def read_included(system: System, pattern: str) -> List[str]:
@@ -37,13 +33,13 @@ def read_included(system: System, pattern: str) -> List[str]:
 
 
 def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
-    """Replace files, or remove those whose text is None. What is there keeps its owner and mode.
+    """Replace files, or remove those whose text is None. Owners and modes stay.
 
     Returns:
-        What was there of those that changed: given back to this function, it undoes the change.
+        The old texts of the files that changed. Passed to this function, they undo the change.
 
     Raises:
-        ProvisioningError: a file could not be read or written; all of them are as they were.
+        ProvisioningError: a file cannot be read or written. All files are as they were.
     """
     before: Dict[str, Optional[str]] = {}
     try:

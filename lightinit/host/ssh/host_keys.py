@@ -1,24 +1,24 @@
-"""SSH host keys: made beside their place by ssh-keygen, put in place one by one, and sshd told
-about them.
+"""SSH host keys of OpenSSH: ssh-keygen makes them in a scratch folder, then they are moved.
 
-It knows no format; which names are host keys' the caller says.
+No format is known here. The caller says which names are those of host keys.
 
-What a crash leaves at any point lets sshd start: a private key is always whole, and is never
-accompanied by another key's public part, which is removed before and comes after it.
+A crash at any point leaves a state in which sshd starts. A private key is always whole, and never
+has the public part of another key beside it: the old public part is removed before, and the new one
+comes after it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import stat
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.accounts.tools import restore_labels
 from lightinit.host.atomic import sync_dir
+from lightinit.host.files.access import Access
+from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh import config_files
 from lightinit.host.system import System
 
@@ -27,53 +27,51 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
-# RSA takes long on a small VM, and an old kernel may have to gather randomness first.
+# RSA takes long on a small VM, and an old kernel may have to collect entropy first.
 KEYGEN_LIMIT_S = 120.0
-SSHD_LIMIT_S = 10.0
-PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
+ROOTS_KEY = Access(0o600)
+PUBLIC_KEY = Access(0o644)
 
 
 def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
-    """The names of the files and links in /etc/ssh that ``is_ours`` takes, sorted."""
+    """The names of the files and links in /etc/ssh that ``is_ours`` accepts, sorted."""
     folder = system.path(FOLDER)
-    return [
-        name
-        for name in system.list_dir(FOLDER)
-        if is_ours(name)
-        and (os.path.islink("%s/%s" % (folder, name)) or os.path.isfile("%s/%s" % (folder, name)))
-    ]
+    names = []
+    for name in system.list_dir(FOLDER):
+        path = "%s/%s" % (folder, name)
+        if is_ours(name) and (os.path.islink(path) or os.path.isfile(path)):
+            names.append(name)
+    return names
 
 
 def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
-    """The files that sshd is set to take its host keys from; none where it goes by its own list.
+    """The host key files that sshd_config names; none if sshd uses its own list.
 
     Args:
         system: the machine.
-        read: takes the text of sshd_config, and what gives the texts of the files that an Include
-            pattern names.
+        read: takes the text of sshd_config and a function that gives the texts of the files that an
+            Include pattern names.
     """
     path = config_files.find_config(system)
-    return (
-        read(system.read_text(path), partial(config_files.read_included, system))
-        if path is not None
-        else []
-    )
+    if path is None:
+        return []
+    return read(system.read_text(path), partial(config_files.read_included, system))
 
 
 def make_keys(
     system: System, keygen: str, keep: Sequence[str], is_private: Callable[[str], bool]
 ) -> List[str]:
-    """Make a key of each type that `ssh-keygen -A` makes, in the scratch folder.
+    """Make a key of each type that `ssh-keygen -A` knows, in the scratch folder.
 
     Args:
         system: the live machine.
         keygen: where ssh-keygen is.
-        keep: names of private keys in /etc/ssh for which none is made.
-        is_private: whether a name is a private host key's.
+        keep: names of private keys in /etc/ssh that stay, so that no new ones are made.
+        is_private: whether a name is that of a private host key.
 
     Returns:
-        The names of the new private keys; they and their public parts are on the disk.
+        The names of the new private keys. They and their public parts have been synced to disk.
 
     Raises:
         ProvisioningError: ssh-keygen failed, or the scratch folder cannot be written.
@@ -86,15 +84,12 @@ def make_keys(
         system.link("%s/%s" % (inner, name), system.path("%s/%s" % (FOLDER, name)))
     ended = system.run([keygen, "-A", "-f", system.path(SCRATCH)], timeout_s=KEYGEN_LIMIT_S)
     folder = system.path(inner)
-    # It goes on after a type that it could not make (FIPS mode allows few of them), and its exit
+    # If it cannot make a type (FIPS mode allows few), it goes on with the next one, and its exit
     # status does not tell.
     names = [
         name
         for name in system.list_dir(inner)
-        if is_private(name)
-        and not os.path.islink("%s/%s" % (folder, name))
-        and os.path.getsize("%s/%s" % (folder, name))
-        and os.path.isfile("%s/%s.pub" % (folder, name))
+        if is_private(name) and _is_whole("%s/%s" % (folder, name))
     ]
     if not ended.ok or not names and not keep:
         raise ProvisioningError(
@@ -111,21 +106,22 @@ def make_keys(
     return names
 
 
-def install_keys(
-    system: System, names: Sequence[str], access: Tuple[int, int], old: Sequence[str]
-) -> None:
-    """Move new keys from the scratch folder to their place, and remove what is left of the old
-    ones.
+def _is_whole(path: str) -> bool:
+    """Whether a private key was made here, with its public part."""
+    return not os.path.islink(path) and os.path.getsize(path) > 0 and os.path.isfile(path + ".pub")
+
+
+def install_keys(system: System, names: Sequence[str], access: Access, old: Sequence[str]) -> None:
+    """Move new keys from the scratch folder to /etc/ssh, and remove the rest of the old ones.
 
     Args:
         system: the live machine.
         names: as :func:`make_keys` gave them.
-        access: mode and numeric group of the private keys.
-        old: names of all files of the old keys, public parts and certificates included, that must
-            go.
+        access: mode and owner of the private keys.
+        old: names of the files to remove, with public parts and certificates.
 
     Raises:
-        ProvisioningError: a file could not be moved or removed.
+        ProvisioningError: a file cannot be moved or removed.
     """
     source, target = system.path(SCRATCH + FOLDER), system.path(FOLDER)
     place = "%s/%s" % (FOLDER, names[0] if names else "")
@@ -135,10 +131,10 @@ def install_keys(
             for end in ("-cert.pub", ".pub"):
                 _unlink("%s/%s%s" % (target, name, end))
             sync_dir(target)
-            for each, mode, gid in ((name, access[0], access[1]), (name + ".pub", 0o644, 0)):
+            for each, wished in ((name, access), (name + ".pub", PUBLIC_KEY)):
                 new = "%s/%s" % (source, each)
-                os.chown(new, 0, gid)
-                os.chmod(new, mode)
+                os.chown(new, wished.uid, wished.gid)
+                os.chmod(new, wished.mode)
                 os.replace(new, "%s/%s" % (target, each))
                 sync_dir(target)
         for name in old:
@@ -161,57 +157,31 @@ def _unlink(path: str) -> None:
         pass
 
 
-def private_access(system: System, old: Sequence[str], keys_gid: Optional[int]) -> Tuple[int, int]:
-    """(mode, numeric group) for private host keys: 0600 and root's, as sshd demands everywhere, or
-    what the host has.
+def private_access(system: System, old: Sequence[str], keys_gid: Optional[int]) -> Access:
+    """Mode and owner of private host keys: 0600 and root's, which every sshd accepts.
 
-    Some hosts let the group ``ssh_keys`` read them, for their ssh-keysign, which has that group in
-    place of root.
+    On some hosts the group ``ssh_keys`` may read them, for ssh-keysign: there it has this group
+    instead of root's rights. If the old keys are so, or without old keys ssh-keysign, the new ones
+    are so too.
 
     Args:
         system: the live machine.
         old: names of the old private keys.
-        keys_gid: the id of the group ``ssh_keys``, None where there is none.
+        keys_gid: the id of the group ``ssh_keys``, None if there is no such group.
     """
     if keys_gid is None:
-        return 0o600, 0
+        return ROOTS_KEY
+    given = Access(0o640, 0, keys_gid)
     for name in old:
         status = os.lstat(system.path("%s/%s" % (FOLDER, name), follow_last=False))
         if stat.S_ISREG(status.st_mode):
-            given = status.st_gid == keys_gid and stat.S_IMODE(status.st_mode) == 0o640
-            return (0o640, keys_gid) if given else (0o600, 0)
+            if (stat.S_IMODE(status.st_mode), status.st_gid) == (given.mode, given.gid):
+                return given
+            return ROOTS_KEY
     try:
         status = os.stat(system.path(KEYSIGN))
     except OSError:
-        return 0o600, 0
-    given = status.st_gid == keys_gid and bool(status.st_mode & stat.S_ISGID)
-    return (0o640, keys_gid) if given else (0o600, 0)
-
-
-def reload_sshd(system: System) -> str:
-    """Let a sshd that runs already read its configuration and its keys anew. Connections stay.
-
-    Returns:
-        "" when it was told or when none runs; else why it was not told.
-    """
-    pid = next(
-        (text for text in (system.read_text(name).strip() for name in PID_FILES) if text.isdigit()),
-        "",
-    )
-    if not pid or system.read_text("/proc/%s/comm" % pid).strip() != "sshd":
-        return ""
-    sshd = system.tool("sshd")
-    if sshd is not None:
-        try:
-            ended = system.run([sshd, "-t"], timeout_s=SSHD_LIMIT_S)
-        except ProvisioningError as error:
-            return str(error)
-        if not ended.ok:
-            # sshd would end, not reload.
-            return "sshd finds fault with its configuration: %s" % ended.last_words
-    try:
-        os.kill(int(pid), signal.SIGHUP)
-    except OSError as error:
-        return error.strerror or str(error)
-    LOG.info("sshd (process %s) was told to read its configuration and its host keys anew", pid)
-    return ""
+        return ROOTS_KEY
+    if status.st_gid == keys_gid and status.st_mode & stat.S_ISGID:
+        return given
+    return ROOTS_KEY

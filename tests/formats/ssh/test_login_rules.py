@@ -8,6 +8,7 @@ from typing import Optional
 
 import pytest
 
+from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.login_rules import judge_lists, judge_shadow
 from lightinit.formats.ssh.sshd_config import Who
 
@@ -46,21 +47,21 @@ BOB = Who("bob", ("bob", "adm", "domain users"))
     ],
 )
 def test_sshds_lists(output: str, shut: str) -> None:
-    verdict = judge_lists(output, BOB)
+    verdict = judge_lists(Effective(output), BOB)
     assert (verdict.shut.split(" ")[0], verdict.doubt) == (shut, "")
 
 
 @pytest.mark.parametrize(
     "output", ["allowusers bob@10.0.0.0/8", "denyusers bob@10.*", "denyusers *@!10.0.0.1,*"]
 )
-def test_what_hangs_on_the_host_is_a_doubt(output: str) -> None:
-    verdict = judge_lists(output, BOB)
+def test_what_depends_on_the_host_is_a_doubt(output: str) -> None:
+    verdict = judge_lists(Effective(output), BOB)
     assert verdict.shut == "" and verdict.doubt.endswith(": " + output.split(" ")[1])
 
 
 def test_a_doubt_does_not_hide_what_is_certain() -> None:
     assert (
-        judge_lists("denyusers bob@10.*\nallowgroups wheel", BOB).shut
+        judge_lists(Effective("denyusers bob@10.*\nallowgroups wheel"), BOB).shut
         == "AllowGroups in sshd's configuration: wheel"
     )
 
@@ -80,15 +81,15 @@ def test_a_doubt_does_not_hide_what_is_certain() -> None:
         ("!$6$x$y:100:0:99999:7::", False, "locked", ""),
         ("!$6$x$y:100:0:99999:7::", True, "", ""),
         ("!$6$x$y:100:0:99999:7::", None, "", ""),
-        ("$6$x$y:100:0:899:7::", True, "", "aged out"),
+        ("$6$x$y:100:0:899:7::", True, "", "password has expired"),
         ("$6$x$y:100:0:900:7::", True, "", ""),
-        ("$6$x$y:0:0:99999:7::", True, "", "aged out"),
-        ("$6$x$y:0:0:90:7:1:", True, "", "aged out"),
+        ("$6$x$y:0:0:99999:7::", True, "", "password has expired"),
+        ("$6$x$y:0:0:90:7:1:", True, "", "password has expired"),
         ("$6$x$y:100:0:90:7:809:", True, "no new one any more", ""),
-        ("$6$x$y:100:0:90:7:810:", True, "", "aged out"),
-        ("$6$x$y:100:0:90:7:809:", False, "", "aged out"),
+        ("$6$x$y:100:0:90:7:810:", True, "", "password has expired"),
+        ("$6$x$y:100:0:90:7:809:", False, "", "password has expired"),
         ("*:100:0:90:7::", True, "no old one", ""),
-        ("*:100:0:90:7::", None, "", "aged out"),
+        ("*:100:0:90:7::", None, "", "password has expired"),
         ("$6$x$y:2000:0:90:7::", True, "", ""),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Dict, List, Sequence, Tuple
 import pytest
 
 from lightinit.formats.ssh import password_policy as policy
+from lightinit.formats.ssh.effective import Effective
 
 FOLDER = "/etc/ssh/sshd_config.d/"
 OURS = FOLDER + "00-lightinit.conf"
@@ -144,4 +145,4 @@ def test_matches_that_say_otherwise() -> None:
     ],
 )
 def test_what_sshd_says_is_in_force(said: str, wished: bool, is_in_force: bool) -> None:
-    assert policy.in_force(policy.read_effective("port 22\n" + said), wished) is is_in_force
+    assert policy.in_force(Effective("port 22\n" + said), wished) is is_in_force

@@ -51,8 +51,8 @@ class Host(System):
 
     def set(self, password: str = "secret: word") -> str:
         self.ran.clear()
-        account = passwords.Account("bob", lambda: self.field.startswith("$"), self.put)
-        return passwords.set_password(self, account, password)
+        target = passwords.PasswordTarget("bob", lambda: self.field.startswith("$"), self.put)
+        return passwords.set_password(self, target, password)
 
     def put(self, crypted: str) -> None:
         self.field = crypted

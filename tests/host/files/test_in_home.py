@@ -251,17 +251,17 @@ def test_a_link_within_the_home(bob: Home) -> None:
 
 def test_a_folder_that_is_a_link(bob: Home) -> None:
     os.symlink(bob.top + "/etc", bob.ssh)
-    bob.refused("link or no directory")
+    bob.refused("link, or not a directory")
 
 
 def test_a_folder_that_is_a_dangling_link(bob: Home) -> None:
     os.symlink(bob.top + "/etc/ssh", bob.ssh)
-    bob.refused("link or no directory")
+    bob.refused("link, or not a directory")
 
 
 def test_a_folder_that_is_a_file(bob: Home) -> None:
     bob.put(bob.ssh, b"")
-    bob.refused("link or no directory")
+    bob.refused("link, or not a directory")
 
 
 def test_a_directory_in_the_files_place(bob: Home) -> None:
@@ -340,7 +340,7 @@ def test_a_file_of_somebody_elses(bob: Home) -> None:
 @needs_root
 def test_a_folder_of_roots_that_all_may_write_to_is_not_changed(bob: Home) -> None:
     bob.make("home/bob/.ssh", 0o1777, uid=0)
-    bob.refused("others may write there")
+    bob.refused("others may write to it")
 
 
 def test_a_file_that_is_too_large(bob: Home) -> None:

@@ -1,0 +1,105 @@
+"""Whether a name, or an account that exists already, can be the admin's.
+
+Pure: nothing is looked up here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable
+
+from lightinit.errors import ProvisioningError
+from lightinit.formats.accounts.passwd import Account
+
+NAME_MAX_CHARS = 32
+_OTHER_NAME = "create the VM again with another admin user name"
+
+
+def check_user_name(name: str) -> str:
+    """Check that an account for the admin may be called ``name``.
+
+    Letters, digits, dots, hyphens and underscores are allowed: passwd, sudoers and all shells agree
+    on these.
+
+    Returns:
+        The name.
+
+    Raises:
+        ProvisioningError: it is not allowed; ``why`` says what is wrong with it.
+    """
+    why = _why_not_allowed(name)
+    if why:
+        raise ProvisioningError(
+            "user name is not allowed", user=ascii(name[:64]), why=why, hint=_OTHER_NAME
+        )
+    return name
+
+
+def _why_not_allowed(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > NAME_MAX_CHARS:
+        return "it is longer than %d characters" % NAME_MAX_CHARS
+    if name == "root":
+        return "root cannot be the admin account"
+    if name.isdigit():
+        return "it is a number, which would be read as a user id"
+    if name[0] in "-.":
+        return "it starts with a hyphen or a dot"
+    if not re.match(r"[A-Za-z0-9_.-]+\Z", name):
+        return "only letters, digits, dots, hyphens and underscores are allowed"
+    return ""
+
+
+def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str], bool]) -> Account:
+    """Check that an account that exists already can be the admin's, as it is.
+
+    Args:
+        account: the account.
+        uid_min: the lowest user id that is not a system account's.
+        is_shell: whether a path is a program that sshd accepts as a shell.
+
+    Returns:
+        The account.
+
+    Raises:
+        ProvisioningError: it belongs to the system, or nobody could use it.
+    """
+    if account.uid == 0:
+        raise ProvisioningError("user name belongs to root", user=account.name, hint=_OTHER_NAME)
+    if not account.can_log_in:
+        raise ProvisioningError(
+            "user name belongs to an account that cannot log in",
+            user=account.name,
+            shell=account.shell,
+            hint=_OTHER_NAME,
+        )
+    if account.uid < uid_min:
+        raise ProvisioningError(
+            "user name belongs to a system account",
+            user=account.name,
+            uid=account.uid,
+            uid_min=uid_min,
+            hint=_OTHER_NAME,
+        )
+    if not account.shell.startswith("/") or not is_shell(account.shell):
+        raise ProvisioningError(
+            "shell of the account is missing",
+            user=account.name,
+            shell=account.shell,
+            hint="install that shell in the image, or give the account another: usermod -s",
+        )
+    if not _is_home(account.home):
+        raise ProvisioningError(
+            "home of the account cannot be used",
+            user=account.name,
+            path=account.home or "(empty)",
+            hint="give the account a home of its own in the image: usermod -d",
+        )
+    return account
+
+
+def _is_home(path: str) -> bool:
+    """Whether a path can be one account's home: absolute, plain, and not the root directory."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return path.startswith("/") and bool(parts) and ".." not in parts

@@ -1,0 +1,54 @@
+"""login.defs and default/useradd: what the host's own policy says about new accounts.
+
+Pure: text in, values out. Formats: login.defs(5), useradd(8).
+"""
+
+from __future__ import annotations
+
+from typing import Dict
+
+UID_MIN = 1000  # if login.defs does not say
+
+
+def read_login_defs(text: str) -> Dict[str, str]:
+    """login.defs: each key with its first word. The last line of a key counts."""
+    found = {}
+    for line in text.split("\n"):
+        words = line.split()
+        if len(words) > 1 and not words[0].startswith("#"):
+            found[words[0]] = words[1].strip('"')
+    return found
+
+
+def read_number(found: Dict[str, str], key: str, default: int, base: int = 10) -> int:
+    """A number out of :func:`read_login_defs`; ``default`` if it is missing or not a number."""
+    try:
+        return int(found.get(key, ""), base)
+    except ValueError:
+        return default
+
+
+def read_uid_min(text: str) -> int:
+    """The lowest user id in login.defs that is not a system account's."""
+    return read_number(read_login_defs(text), "UID_MIN", UID_MIN)
+
+
+def home_mode(login_defs: Dict[str, str]) -> int:
+    """The mode of a new home: HOME_MODE, else 0777 without UMASK, else 0700."""
+    umask = read_number(login_defs, "UMASK", 0o077, 8)
+    return read_number(login_defs, "HOME_MODE", 0o777 & ~umask, 8) & 0o777
+
+
+def read_useradd_defaults(text: str) -> Dict[str, str]:
+    """The paths in default/useradd: HOME (the folder of the homes), SKEL and SHELL.
+
+    A value that is not a path does not count. SHELL is "" if the file has none.
+    """
+    given = {}
+    for line in text.split("\n"):
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith("#"):
+            given[key.strip()] = value.strip().strip("\"'")
+    found = {"HOME": "/home", "SKEL": "/etc/skel", "SHELL": ""}
+    found.update((key, value) for key, value in given.items() if value.startswith("/"))
+    return found

@@ -1,0 +1,105 @@
+"""A new account: its ids, home and shell, where no tool of the host chooses them.
+
+Pure: the caller reads and writes the account files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Collection, Dict, Optional
+
+from lightinit.errors import ProvisioningError
+from lightinit.formats.accounts.login_defs import UID_MIN, read_number
+from lightinit.formats.accounts.passwd import Account, find_group, used_ids
+
+GID_MIN = 1000
+ID_MAX = 60000
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    """What has to be written.
+
+    Attributes:
+        account: the account.
+        needs_group: whether its group has to be made too.
+    """
+
+    account: Account
+    needs_group: bool
+
+
+def plan_account(
+    name: str, shell: str, homes: str, passwd: str, group: str, login_defs: Dict[str, str]
+) -> NewAccount:
+    """Choose the ids and the home of a new account.
+
+    Args:
+        name: the account, which does not exist yet. An existing group of that name becomes its
+            primary group.
+        shell: its shell.
+        homes: the folder of the homes.
+        passwd: the text of passwd.
+        group: the text of group.
+        login_defs: as :func:`lightinit.formats.accounts.login_defs.read_login_defs` gives it.
+
+    Raises:
+        ProvisioningError: all ids are used.
+    """
+    uid = choose_id(
+        used_ids(passwd),
+        read_number(login_defs, "UID_MIN", UID_MIN),
+        read_number(login_defs, "UID_MAX", ID_MAX),
+    )
+    gid = find_group(group, name)
+    needs_group = gid is None
+    if gid is None:
+        gid = choose_id(
+            used_ids(group),
+            read_number(login_defs, "GID_MIN", GID_MIN),
+            read_number(login_defs, "GID_MAX", ID_MAX),
+            wished=uid,
+        )
+    home = "%s/%s" % (homes.rstrip("/"), name)
+    return NewAccount(Account(name, uid, gid, home, shell), needs_group)
+
+
+def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] = None) -> int:
+    """An id that is not used: ``wished`` if it is free, else one above the highest used id between
+    ``low`` and ``high``, else any free one there.
+
+    Raises:
+        ProvisioningError: all of them are used.
+    """
+    if wished is not None and wished not in used and low <= wished <= high:
+        return wished
+    highest = max((number for number in used if low <= number <= high), default=low - 1)
+    if highest < high:
+        return highest + 1
+    for number in range(low, high + 1):
+        if number not in used:
+            return number
+    raise ProvisioningError(
+        "no free user or group id",
+        low=low,
+        high=high,
+        hint="raise UID_MAX and GID_MAX in /etc/login.defs",
+    )
+
+
+def choose_shell(wished: str, of_useradd: str, exists: Callable[[str], bool]) -> str:
+    """The first shell that exists: that of the settings, that of useradd, bash, sh.
+
+    Args:
+        wished: the settings' shell; "" for none.
+        of_useradd: SHELL in default/useradd; "" for none. ``/bin/sh`` does not count: it is what
+            useradd comes with, so nobody has chosen it.
+        exists: whether a path exists.
+    """
+    if wished and exists(wished):
+        return wished
+    for shell in (of_useradd, "/bin/bash"):
+        can_log_in = Account("", 0, 0, "", shell).can_log_in
+        if shell not in ("", "/bin/sh") and exists(shell) and can_log_in:
+            return shell
+    return "/bin/sh"

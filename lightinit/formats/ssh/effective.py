@@ -1,0 +1,41 @@
+"""The output of ``sshd -T``: the configuration that is in force for one login.
+
+Pure. Each line has a keyword in lower case and its value. Some keywords have a line for each entry,
+such as AllowUsers.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence
+
+
+class Effective:
+    """What sshd says about its configuration.
+
+    Args:
+        output: of ``sshd -T``; "" if sshd did not answer. Then there is no keyword at all.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._values: Dict[str, List[str]] = {}
+        for line in output.split("\n"):
+            keyword, _, value = line.strip().partition(" ")
+            if keyword:
+                self._values.setdefault(keyword.lower(), []).append(value)
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword.lower() in self._values
+
+    def values(self, keyword: str) -> List[str]:
+        """The value of each line of a keyword; none if sshd does not know it."""
+        return list(self._values.get(keyword.lower(), ()))
+
+    def words(self, keyword: str, default: Sequence[str] = ()) -> List[str]:
+        """The words of a keyword's first line; ``default`` if sshd does not know it."""
+        lines = self.values(keyword)
+        if not lines:
+            return list(default)
+        return lines[0].split()

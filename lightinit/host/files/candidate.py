@@ -1,0 +1,40 @@
+"""A new version of a configuration file, put aside so that a tool can check it first.
+
+A faulty file never gets its final name, not even for a moment.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Iterator
+
+from lightinit.host.files.text import encode_text
+from lightinit.host.system import System
+
+FOLDER = "/run/lightinit/candidates"
+
+
+@contextmanager
+def candidate(system: System, path: str, text: str, mode: int) -> Iterator[str]:
+    """Write a candidate for the file ``path``, and remove it at the end.
+
+    Args:
+        system: the machine.
+        path: the final path. The candidate has the same base name in a folder of its own.
+        text: the whole content.
+        mode: the candidate's permission bits.
+
+    Yields:
+        Where the candidate is, as the VM sees it.
+
+    Raises:
+        ProvisioningError: the candidate cannot be written.
+    """
+    place = "%s/%s" % (FOLDER, os.path.basename(path))
+    system.make_dir(FOLDER, 0o700)
+    system.write(place, encode_text(text), mode, durable=False)
+    try:
+        yield place
+    finally:
+        system.remove(place)

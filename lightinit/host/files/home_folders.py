@@ -1,0 +1,164 @@
+"""The directories on the way to a file in a user's home, each held open.
+
+A name may be given to another directory at any moment. So a directory is opened from the one above
+it, without following a link, and what was opened is checked: not what its name says.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import dataclass
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.atomic import sync_open_dir
+from lightinit.host.files.access import OTHERS_MAY_WRITE, Access, access_of
+from lightinit.host.files.trusted_place import root_uids
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.private_files")
+DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# What is made in the user's own directory is for the user alone. What is made in a directory of
+# root's stays root's, and the user must be able to read it.
+USERS_FOLDER_MODE, ROOTS_FOLDER_MODE = 0o700, 0o755
+USERS_FILE_MODE, ROOTS_FILE_MODE = 0o600, 0o644
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom a file belongs to."""
+
+    uid: int
+    gid: int
+
+
+def check_folder(system: System, descriptor: int, owner: Owner, shown: str) -> None:
+    """Check that an open directory belongs to root or the user, and that nobody else can write to
+    it. If others can, and it is the user's, that permission is removed.
+
+    Args:
+        system: the machine.
+        descriptor: the directory.
+        owner: the user.
+        shown: its path, for messages.
+
+    Raises:
+        ProvisioningError: it is not safe.
+        OSError: its mode cannot be changed.
+    """
+    there = access_of(os.fstat(descriptor))
+    if there.uid not in root_uids(system) + (owner.uid,):
+        raise unsafe(
+            shown,
+            "it belongs to another user",
+            uid=there.uid,
+            hint="see who put it there, then remove it or give it to the user",
+        )
+    if not there.mode & OTHERS_MAY_WRITE:
+        return
+    if there.uid == 0 != owner.uid:
+        raise unsafe(
+            shown,
+            "others may write to it, so sshd ignores what is in it",
+            mode="%04o" % there.mode,
+            hint="remove that permission: chmod go-w",
+        )
+    mode = there.mode & ~OTHERS_MAY_WRITE
+    LOG.warning(
+        "%s: others could write to it (%04o), so sshd would ignore what is in it: changed to %04o",
+        shown,
+        there.mode,
+        mode,
+    )
+    os.fchmod(descriptor, mode)
+
+
+def enter_folder(system: System, above: int, part: str, owner: Owner, shown: str) -> int:
+    """Open the directory ``part`` in ``above``, and make it if it is missing.
+
+    Returns:
+        A descriptor, for the caller to close.
+
+    Raises:
+        ProvisioningError: it is not safe.
+        OSError: it cannot be opened or made.
+    """
+    try:
+        descriptor = os.open(part, DIR_FLAGS, dir_fd=above)
+    except FileNotFoundError:
+        return _make_folder(system, above, part, owner)
+    try:
+        check_folder(system, descriptor, owner, shown)
+        if is_roots(system, descriptor, owner):
+            _let_in(descriptor, owner, shown)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _let_in(descriptor: int, owner: Owner, shown: str) -> None:
+    """sshd looks into a directory of root's on the user's behalf, so the user must have access."""
+    if os.fstat(descriptor).st_mode & stat.S_IXOTH:
+        return
+    # An empty one is what is left if mkdir was done and chown was not, because of a crash.
+    if os.listdir(descriptor):
+        raise unsafe(
+            shown, "it is root's, and the user may not enter it", hint="give it to the user"
+        )
+    os.fchown(descriptor, owner.uid, owner.gid)
+
+
+def _make_folder(system: System, above: int, part: str, owner: Owner) -> int:
+    """Make the directory under a scratch name. It gets its own name once owner and mode are set."""
+    access = new_access(system, above, owner, USERS_FOLDER_MODE, ROOTS_FOLDER_MODE)
+    scratch = ".%s.lightinit-new" % part
+    try:
+        os.rmdir(scratch, dir_fd=above)
+    except FileNotFoundError:
+        pass
+    os.mkdir(scratch, 0o700, dir_fd=above)
+    descriptor = os.open(scratch, DIR_FLAGS, dir_fd=above)
+    try:
+        # Its name may have been given to another directory in between. Only an empty one of ours is
+        # given away.
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or os.listdir(descriptor):
+            raise unsafe(part, "it was changed while it was being made")
+        if system.can_own:
+            os.fchown(descriptor, access.uid, access.gid)
+        os.fchmod(descriptor, access.mode)
+        os.rename(scratch, part, src_dir_fd=above, dst_dir_fd=above)
+        sync_open_dir(above)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def is_roots(system: System, folder: int, owner: Owner) -> bool:
+    """Whether an open directory is root's and not the user's. Then so is what is made in it."""
+    return system.can_own and os.fstat(folder).st_uid == 0 and owner.uid != 0
+
+
+def new_access(
+    system: System, folder: int, owner: Owner, users_mode: int, roots_mode: int
+) -> Access:
+    """Mode and owner of what is made in an open directory.
+
+    Args:
+        system: the machine.
+        folder: the directory.
+        owner: the user.
+        users_mode: the mode if it becomes the user's.
+        roots_mode: the mode if it becomes root's.
+    """
+    if is_roots(system, folder, owner):
+        return Access(roots_mode)
+    return Access(users_mode, owner.uid, owner.gid)
+
+
+def unsafe(shown: str, why: str, **details: object) -> ProvisioningError:
+    """The error for something on the way that is not safe."""
+    return ProvisioningError("file in a home is not safe to change", path=shown, why=why, **details)

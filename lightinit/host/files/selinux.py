@@ -1,0 +1,31 @@
+"""SELinux labels of files that lightinit made."""
+
+from __future__ import annotations
+
+import logging
+from typing import Sequence
+
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.selinux")
+
+
+def restore_labels(system: System, paths: Sequence[str]) -> None:
+    """Give new files and directories the SELinux labels that the policy has for their paths.
+
+    Without SELinux, or in a scratch root, nothing happens. A failure is logged only.
+
+    Args:
+        system: the machine.
+        paths: files and directories; what is in a directory gets its labels too.
+    """
+    if not system.live or not system.exists("/sys/fs/selinux/enforce"):
+        return
+    restorecon = system.tool("restorecon")
+    if restorecon is None:
+        return
+    ended = system.run([restorecon, "-R"] + list(paths))
+    if not ended.ok:
+        LOG.warning(
+            "the SELinux labels of %s could not be restored: %s", ", ".join(paths), ended.last_words
+        )
