@@ -231,7 +231,7 @@ def test_other_admins_keep_their_rights(tmp_path: Any) -> None:
     "name, said",
     [
         ("root", "user name is not allowed"),
-        ("mail", "the account mail stays: it is the system's (user id 8)"),
+        ("mail", "the account mail stays: it is a system account (user id 8)"),
         ("../../etc", "user name is not allowed"),
         ("-rf", "user name is not allowed"),
         ("0", "user name is not allowed"),

@@ -173,7 +173,7 @@ def test_host_keys_elsewhere_are_told(tmp_path: Any) -> None:
         machine.put(name, "x")
     named = (
         "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in its"
-        " place; every VM made from this image would have the same one: take it out of sshd_config,"
+        " place; every VM made from this image would have the same one: remove it from sshd_config,"
         " or have each VM make its own"
     )
     assert notes(machine) == [

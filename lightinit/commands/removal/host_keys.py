@@ -1,8 +1,8 @@
 """The SSH host keys that `clean` and `generalize` remove, and those that stay.
 
-A machine without host keys has no sshd, and VMs with the same ones can pose as each other. So
-generalize removes them only where lightinit is going to make new ones, and says which others every
-VM made from the image would share.
+Without host keys sshd does not start, and VMs with the same host keys can pose as each other. So
+generalize removes them only if lightinit will make new ones. It says which other ones all VMs made
+from the image would share.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHARED = "every VM made from this image would have the same"
 
 
 def plan_host_keys(job: Job) -> List[Change]:
-    """All SSH host keys go, with their public parts and certificates."""
+    """All SSH host keys, with their public parts and certificates."""
     names = host_keys.list_host_keys(job.system, is_host_key_file)
     return removals(
         job.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
@@ -42,7 +42,7 @@ def plan_host_keys(job: Job) -> List[Change]:
 
 
 def plan_image_keys(job: Job) -> List[Change]:
-    """Those host keys go that lightinit makes anew on each VM."""
+    """The host keys that lightinit makes again on each VM."""
     system = job.system
     there = host_keys.list_host_keys(system, is_host_key_file)
     named = [
@@ -60,7 +60,7 @@ def plan_image_keys(job: Job) -> List[Change]:
         if system.exists(path) and system.path(path) not in ours:
             job.notes.append(
                 "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in"
-                " its place; %s one: take it out of sshd_config, or have each VM make its own"
+                " its place; %s one: remove it from sshd_config, or have each VM make its own"
                 % (path, SHARED)
             )
     for server in SERVERS:
@@ -83,17 +83,17 @@ def plan_image_keys(job: Job) -> List[Change]:
 
 
 def note_next_boot(job: Job, keys_go: bool, records_go: bool) -> None:
-    """Tell what the next boot makes of the host keys, where that may surprise.
+    """Add a note if the host keys of the next boot may surprise.
 
     Args:
-        job: takes the note.
-        keys_go: the host keys are going to be removed.
-        records_go: the records of the instances are going to be removed.
+        job: gets the note.
+        keys_go: whether the host keys are removed.
+        records_go: whether the records of the instances are removed.
     """
     why = why_none_made(job, False)[0]
     if keys_go and why:
         job.notes.append(
-            "lightinit would make no new SSH host keys: %s. sshd does not start without any" % why
+            "lightinit would make no new SSH host keys: %s. sshd does not start without them" % why
         )
     elif (
         records_go
@@ -105,12 +105,11 @@ def note_next_boot(job: Job, keys_go: bool, records_go: bool) -> None:
 
 
 def why_none_made(job: Job, marker_is_going: bool) -> Tuple[str, str]:
-    """Why the next boot makes no SSH host keys on a new VM, and what to do about it; ("", "") when
-    it does.
+    """(why the next boot makes no SSH host keys on a new VM, what to do); ("", "") if it does.
 
     Args:
-        job: for the machine and its settings.
-        marker_is_going: the marker that switches lightinit off is to be removed.
+        job: has the machine and its settings.
+        marker_is_going: whether the marker that switches lightinit off is removed.
     """
     system, settings = job.system, job.settings
     if os.path.lexists(system.path(DISABLED, follow_last=False)) and not marker_is_going:
@@ -149,9 +148,7 @@ def _real(system: System, name: str) -> str:
 
 
 def _why_not_started(system: System) -> Tuple[str, str]:
-    """Where systemd is the init system: whether it starts lightinit at boot. Of others that is not
-    asked.
-    """
+    """Why systemd does not start lightinit, and what to do. Other init systems are not checked."""
     if system.exists("/sbin/init"):
         if os.path.basename(system.path("/sbin/init")) != "systemd":
             return "", ""

@@ -1,4 +1,4 @@
-"""The accounts that lightinit provisioned, and how one is removed with all that belongs to it."""
+"""The accounts that lightinit provisioned, and how one is removed with everything of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSWD, GROUP = "/etc/passwd", "/etc/group"
 NAMED_FILES = ("/etc/shadow", "/etc/subuid", "/etc/subgid")
 MEMBER_FILES = (GROUP, "/etc/gshadow")
 
-# Under the user's name, so that the next account of that name would inherit it.
+# They have the user's name, so the next account of that name would get them.
 MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
 NAMED_AFTER_USERS = (
     "/var/spool/cron/crontabs/%s",
@@ -63,7 +63,7 @@ RULE_FILES = (
 
 
 def provisioned_users(system: System) -> List[str]:
-    """The admin of every recorded instance, in the instances' order, each once; not yet checked."""
+    """The admin of each recorded instance, in order, each once. The names are not checked yet."""
     found = []
     for recorded in system.list_dir(INSTANCES):
         instance = State(system, recorded).load_instance()
@@ -73,7 +73,7 @@ def provisioned_users(system: System) -> List[str]:
 
 
 def plan_users(job: Job) -> List[Change]:
-    """Remove those that may go: never root, never an account of the system's."""
+    """The accounts that can be removed: never root, never a system account."""
     users = provisioned_users(job.system)
     try:
         return _plan(job, users)
@@ -95,16 +95,17 @@ def _plan(job: Job, users: List[str]) -> List[Change]:
         account = find_account(files.read_account_file(system, PASSWD), name)
         if account is not None and account.uid < uid_min:
             job.notes.append(
-                "the account %s stays: it is the system's (user id %d)" % (name, account.uid)
+                "the account %s stays: it is a system account (user id %d)" % (name, account.uid)
             )
             continue
         things = _belongings(job, name, account)
         rules = _rules(system, name)
         if account is None and not things and not rules:
             continue
-        what = "the user %s" % name + "".join(
-            ", " + thing for thing in things + (["its rights"] if rules else [])
-        )
+        parts = ["the user " + name] + things
+        if rules:
+            parts.append("its rights")
+        what = ", ".join(parts)
         changes.append(
             Change(
                 "remove " + what, "removed " + what, partial(_remove, job, name, account, things)
@@ -115,14 +116,14 @@ def _plan(job: Job, users: List[str]) -> List[Change]:
 
 def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
     system = job.system
-    # These two are mostly one folder.
+    # On most hosts these two are the same folder.
     boxes = {
         os.path.realpath(system.path(path)): path
         for path in (pattern % name for pattern in MAIL[::-1])
     }
     found = [path for path in list(boxes.values())[::-1] if _is_mail(job, path, account)]
-    # A folder, or what leads to one, is not the user's: that of the user `crontabs` would be
-    # everybody's crontabs.
+    # A folder, or a link to one, is not the user's: for a user `crontabs` it would be the crontabs
+    # of everybody.
     found += [pattern % name for pattern in NAMED_AFTER_USERS if _is_file(system, pattern % name)]
     if account is None:
         return found
@@ -143,9 +144,7 @@ def _is_file(system: System, path: str) -> bool:
 
 
 def _is_mail(job: Job, path: str, account: Optional[Account]) -> bool:
-    """Whether it is the user's mail: a file or link of that name, or a folder (a Maildir) that
-    belongs to the account.
-    """
+    """Whether a path is the user's mail: a file or link, or a folder (a Maildir) of the account."""
     real = job.system.path(path, follow_last=False)
     if os.path.islink(real) or os.path.isfile(real):
         return True
@@ -194,9 +193,7 @@ def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) 
 
 
 def _edit_out(system: System, account: Account) -> None:
-    """Remove an account from the files themselves; passwd comes last, since that is where the next
-    run looks.
-    """
+    """Remove an account by editing the files. passwd comes last: the next run looks there."""
     name = account.name
     with files.lock_accounts(system):
         passwd = files.read_account_file(system, PASSWD)
