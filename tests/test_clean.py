@@ -110,7 +110,7 @@ def test_nothing_else_goes_unless_it_is_asked_for(tmp_path: Any) -> None:
             (
                 "note: lightinit would make no new SSH host keys: `modules =`"
                 " (/etc/lightinit/lightinit.conf:2) does not list ssh_host_keys. sshd does not"
-                " start without any"
+                " start without them"
             ),
         ),
     ],
