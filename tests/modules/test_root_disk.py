@@ -5,7 +5,7 @@ tests/real_tools.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.modules import root_disk
+from tests.lib.stand_in import StandIn
 
 DISK = "/sys/devices/block/sda"
 FILES = {
@@ -24,8 +25,8 @@ FILES = {
 }
 
 
-class StandIn(System):
-    """Says that it is live, and is a directory whose tools do as they are told here."""
+class Machine(StandIn):
+    """One with a disk that has no partitions."""
 
     def __init__(
         self,
@@ -33,27 +34,10 @@ class StandIn(System):
         tools: Sequence[str] = ("resize2fs", "growpart"),
         ended: Optional[Completed] = None,
     ) -> None:
-        super().__init__(root)
-        self.live = True
-        self.tools, self.ended = tools, ended or Completed(0, "", "")
-        self.runs: List[str] = []
+        super().__init__(root, tools, ended)
         for name, text in FILES.items():
             self.write(name, text.encode())
         self.link("/sys/dev/block/8:0", DISK)
-
-    def path(self, name: str, follow_last: bool = True) -> str:
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
-
-    def tool(self, name: str) -> Optional[str]:
-        return "/sbin/" + name if name in self.tools else None
-
-    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
-        self.runs.append(" ".join(argv))
-        return self.ended
 
 
 def apply(system: System) -> Outcome:
@@ -92,7 +76,7 @@ def test_a_scratch_root_has_no_disk(tmp_path: Any) -> None:
     ],
 )
 def test_what_is_left_as_it_is(tmp_path: Any, mount: str, files: Dict[str, str], says: str) -> None:
-    system = StandIn(tmp_path)
+    system = Machine(tmp_path)
     for name, text in dict(files, **{"/proc/self/mountinfo": "22 1 %s\n" % mount}).items():
         system.write(name, text.encode())
     outcome = apply(system)
@@ -101,7 +85,7 @@ def test_what_is_left_as_it_is(tmp_path: Any, mount: str, files: Dict[str, str],
 
 
 def test_on_a_whole_disk_only_the_file_system_is_grown(tmp_path: Any) -> None:
-    system = StandIn(tmp_path)
+    system = Machine(tmp_path)
     assert apply(system) == Outcome("ext4 file system fills /dev/sda")
     assert system.runs == ["/sbin/resize2fs /dev/sda"]
 
@@ -110,28 +94,28 @@ def test_on_a_whole_disk_only_the_file_system_is_grown(tmp_path: Any) -> None:
     "kind, command", [("ext3", "/sbin/resize2fs /dev/sda"), ("xfs", "/sbin/xfs_growfs -d /")]
 )
 def test_each_file_system_has_its_tool(tmp_path: Any, kind: str, command: str) -> None:
-    system = StandIn(tmp_path, ("resize2fs", "xfs_growfs"))
+    system = Machine(tmp_path, ("resize2fs", "xfs_growfs"))
     system.write("/proc/self/mountinfo", b"22 1 8:0 / / rw - %s /dev/root rw\n" % kind.encode())
     apply(system)
     assert system.runs == [command]
 
 
 def test_without_its_tool_it_says_so(tmp_path: Any) -> None:
-    system = StandIn(tmp_path, ())
+    system = Machine(tmp_path, ())
     assert (
         apply(system).message == "ext4 file system left as it is: resize2fs is missing (e2fsprogs)"
     )
 
 
 def test_a_tool_that_fails_is_told_with_its_words(tmp_path: Any) -> None:
-    system = StandIn(tmp_path, ended=Completed(1, "", "resize2fs 1.47\nresize2fs: No space\n"))
+    system = Machine(tmp_path, ended=Completed(1, "", "resize2fs 1.47\nresize2fs: No space\n"))
     with pytest.raises(ProvisioningError, match="root file system cannot be grown") as caught:
         apply(system)
     assert caught.value.details["said"] == "resize2fs: No space"
 
 
 def test_a_partition_whose_disk_cannot_be_read_is_told(tmp_path: Any) -> None:
-    system = StandIn(tmp_path)
+    system = Machine(tmp_path)
     for name, text in (
         ("dev", "8:1"),
         ("partition", "1"),

@@ -1,1 +1,1 @@
-"""Partition tables, file system signatures and mount tables, as bytes."""
+"""Partition tables, file system signatures, NTFS, fstab and mount tables: bytes in, facts out."""

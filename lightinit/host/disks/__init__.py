@@ -1,1 +1,1 @@
-"""Block devices, file systems and mounts."""
+"""Block devices, partitions that grow, file systems, mounts and swap."""

@@ -1,0 +1,42 @@
+"""A scratch root that says that it is live, and whose tools do as a test tells them."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence
+
+from lightinit.host.system import Completed, System
+
+
+class StandIn(System):
+    """A live machine in a directory.
+
+    Args:
+        root: the directory.
+        tools: the names of the tools that are installed.
+        ended: how each of them ends.
+
+    Attributes:
+        runs: the commands that were run, without the standard input.
+    """
+
+    def __init__(
+        self, root: Any, tools: Sequence[str] = (), ended: Optional[Completed] = None
+    ) -> None:
+        super().__init__(root)
+        self.live = True
+        self.tools, self.ended = tools, ended or Completed(0, "", "")
+        self.runs: List[str] = []
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+    def tool(self, name: str) -> Optional[str]:
+        return "/sbin/" + name if name in self.tools else None
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        self.runs.append(" ".join(argv))
+        return self.ended
