@@ -2,17 +2,20 @@
 .POSIX:
 PYTHON = .venv/bin/python
 ARGS =
+# Most tests wait most of the time. With ARGS that name few tests, WORKERS=0 is quicker.
+WORKERS = $$(( $$(nproc) * 3 ))
+XDIST = -n $(WORKERS) --dist worksteal
 DESTDIR =
 PREFIX = /usr
 PACKAGE = all
 INIT =
 
 .PHONY: help setup demo lint types test check bench test-pythons test-install install deb rpm \
-    test-packages peers vm-test vm-test-all clean
+    test-packages test-bare peers vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
-	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest"
+	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest, WORKERS=..."
 	@echo "make check         lint, types and tests: what must pass before a commit"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
@@ -21,6 +24,7 @@ help:
 	@echo "make deb           the Debian packages, in build/packages"
 	@echo "make rpm           the RPM packages, in build/packages"
 	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
+	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
 	@echo "make vm-test       boots, reboots, clones and cuts off real VMs with the built package (as root; takes some 30 minutes)"
 	@echo "make vm-test-all   the same on all six images"
@@ -41,7 +45,7 @@ types: setup
 	$(PYTHON) -m mypy
 
 test: setup
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest $(XDIST) $(ARGS)
 
 check: lint types test
 
@@ -57,14 +61,18 @@ test-install:
 install:
 	@packaging/install --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --package "$(PACKAGE)" --init "$(INIT)"
 
+# LIGHTINIT_DEB: .ci/run has built it for all that need it
 deb:
-	@packaging/build-deb
+	@[ "$$LIGHTINIT_DEB" = "done" ] || packaging/build-deb
 
 rpm:
 	@packaging/build-rpm
 
 test-packages: setup
 	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest tests/packages $(ARGS)
+
+test-bare: setup
+	@tools/test-bare
 
 peers: setup
 	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest tests/peers $(ARGS)

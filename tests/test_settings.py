@@ -116,7 +116,9 @@ def test_the_rest_of_a_broken_file_still_counts(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe[\x00", os.urandom(300), b"\x00" * 1000, b"[" * 5000, b"x" * 300000]
+    "content",
+    [b"\xff\xfe[\x00", os.urandom(300), b"\x00" * 1000, b"[" * 5000, b"x" * 300000],
+    ids=["UTF-16", "random", "zeros", "brackets", "one long line"],
 )
 def test_garbage_gives_problems_and_defaults(tmp_path: Any, content: bytes) -> None:
     System(str(tmp_path)).write(settings.MAIN_FILE, content)

@@ -278,7 +278,7 @@ def test_media_that_come_late(tmp_path: Any) -> None:
         lead(machine, platform, "media_wait_s = 30\n")
         process = machine.start("boot")
         asked = [lambda it: len([one for one in it.requests if one["server"] == "imds"]) > 1]
-        assert platform.wait_for(asked[0], 20)
+        assert platform.wait_for(asked[0], 60)
         put(machine, make_ovf("alice", "web-1", ssh_keys=[KEY]), "/media.new/ovf-env.xml")
         os.rename(machine.root + "/media.new", machine.root + "/media")
         _, said = process.communicate(timeout=60)

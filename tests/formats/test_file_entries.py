@@ -13,6 +13,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry, parse_entry
 
 PACKED = base64.b64encode(gzip.compress(b"big" * 1000)).decode()
+PACKED_AND_MORE = base64.b64encode(gzip.compress(b"1") + b"secret").decode()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ PACKED = base64.b64encode(gzip.compress(b"big" * 1000)).decode()
             FileEntry("/a", None, "0", "0", source="/usr/share/a"),
         ),
         ("/a base64=", FileEntry("/a")),
-        ("/a gzip=" + PACKED, FileEntry("/a", content=b"big" * 1000)),
+        pytest.param("/a gzip=" + PACKED, FileEntry("/a", content=b"big" * 1000), id="gzip"),
     ],
 )
 def test_what_entries_mean(line: str, means: FileEntry) -> None:
@@ -75,8 +76,8 @@ def test_what_entries_mean(line: str, means: FileEntry) -> None:
         ("/a base64=secret!", "base64"),
         ("/a base64=sécret", "base64"),
         ("/a gzip=c2VjcmV0", "gzip"),
-        ("/a gzip=" + PACKED[:-8], "one whole gzip"),
-        ("/a gzip=" + base64.b64encode(gzip.compress(b"1") + b"secret").decode(), "one whole gzip"),
+        pytest.param("/a gzip=" + PACKED[:-8], "one whole gzip", id="truncated gzip"),
+        pytest.param("/a gzip=" + PACKED_AND_MORE, "one whole gzip", id="more than one gzip"),
         ("/a source=secret", "source"),
         ("/a source=", "source"),
         ("/a source=/x/../secret", "source"),

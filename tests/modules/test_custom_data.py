@@ -111,6 +111,7 @@ def test_compressed_data_are_kept_unpacked(tmp_path: Path) -> None:
             "gzip data unpack to too much",
         ),
     ],
+    ids=["not base64", "damaged gzip", "huge gzip"],
 )
 def test_what_cannot_be_decoded_is_kept_as_it_came(
     tmp_path: Path, text: str, kept: bytes, why: str

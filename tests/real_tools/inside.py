@@ -61,6 +61,17 @@ def enter(outer_device: int) -> None:
     ):
         call("rm", "-rf", name)
     os.mkdir("/run/sshd")
+    seal()
+
+
+def seal() -> None:
+    """Make the machine's own root file system read-only here: a write to it is an error."""
+    must("mount", "-o", "remount,bind,ro", "none", "/")  # with a source, fstab is not read
+
+
+def outside_is_sealed() -> Dict[str, Any]:
+    """What happens to a write outside of the copies."""
+    return {folder: call("mkdir", folder + "/lightinit-test") for folder in ("/usr", "/etc")}
 
 
 def hide(*names: str) -> None:
@@ -621,6 +632,7 @@ SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     host,
     hosts_mounted,
     labels,
+    outside_is_sealed,
 ]
 
 if __name__ == "__main__":

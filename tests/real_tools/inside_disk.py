@@ -8,14 +8,16 @@ for that is a stand-in.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.disks import ntfs
@@ -23,8 +25,10 @@ from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk
+from tests.real_tools.inside import seal
 
 MIB = 1024 * 1024
+BLOCK = 64 * 1024
 PLACE = "/mnt/resource"
 FSTAB = "UUID=1 / ext4 defaults 0 1\n"
 SWAP_LOG = "/run/swap.log"
@@ -39,6 +43,7 @@ TABLES = {
     "small": "label: dos\nstart=128, size=100000, type=7\n",
 }
 LOOPS: List[str] = []
+LOOP_CTL_GET_FREE = 0x4C82
 LATE_LINK = "/run/late-disk"
 
 
@@ -75,6 +80,36 @@ def enter(outer_device: int) -> None:
             ):
                 must("mount", "--bind", "/run/swap", "%s/%s" % (folder, name))
     write("/etc/fstab", FSTAB)
+    make_devices()
+    seal()
+
+
+def make_devices() -> None:
+    """A /dev of its own, in which the disks of other tests do not appear: a mount by label would
+    find theirs.
+    """
+    must("mkdir", "/run/dev")
+    must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", "/run/dev")
+    for name in ("null", "zero", "full", "random", "urandom", "fuse", "loop-control"):
+        if os.path.exists("/dev/" + name):
+            must("cp", "-a", "/dev/" + name, "/run/dev")
+    for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink("/proc/self/" + target, "/run/dev/" + name)
+    must("mount", "--move", "/run/dev", "/dev")
+
+
+def attach(file: str) -> str:
+    """Give a file a loop device. Its path."""
+    for _ in range(20):
+        with open("/dev/loop-control", "rb") as control:
+            number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
+        path = "/dev/loop%d" % number
+        if not os.path.exists(path):
+            os.mknod(path, 0o600 | stat.S_IFBLK, os.makedev(7, number))
+        # Another test may have taken it since.
+        if subprocess.run(["losetup", path, file], stderr=subprocess.DEVNULL).returncode == 0:
+            return path
+    sys.exit("there is no free loop device")
 
 
 def write(path: str, text: str) -> None:
@@ -94,7 +129,7 @@ class Disk:
         self.file = "/run/disk%d" % len(LOOPS)
         with open(self.file, "wb") as handle:
             handle.truncate(size_mb * MIB)
-        self.path = must("losetup", "--find", "--show", self.file)
+        self.path = attach(self.file)
         LOOPS.append(self.path)
         if table:
             must("sfdisk", "--quiet", self.path, text=TABLES[table])
@@ -104,14 +139,17 @@ class Disk:
         return "%sp%d" % (self.path, number)
 
     def hash(self, flush: bool = True) -> str:
-        """Of every byte, by way of the file itself."""
+        """Of every byte that is not zero and its place, by way of the file itself."""
         must("sync", self.file)
         if flush:
             must("blockdev", "--flushbufs", self.path)
         digest = hashlib.sha256()
         with open(self.file, "rb") as handle:
-            for block in iter(lambda: handle.read(4 * MIB), b""):
-                digest.update(block)
+            for at in places_with_data(handle.fileno()):
+                handle.seek(at)
+                block = handle.read(BLOCK)
+                if block.strip(b"\0"):
+                    digest.update(b"%d:" % at + block)
         return digest.hexdigest()
 
     def bytes_at(self, at: int, size: int) -> bytes:
@@ -124,10 +162,27 @@ class Disk:
         with open(self.path, "r+b") as handle:
             handle.seek(at)
             handle.write(data)
+        self.flush()
+
+    def flush(self) -> None:
+        """Have the kernel read the disk and its partitions anew."""
         must("blockdev", "--flushbufs", self.path)
         for name in os.listdir("/dev"):
             if ("/dev/" + name).startswith(self.path + "p"):
                 must("blockdev", "--flushbufs", "/dev/" + name)
+
+
+def places_with_data(descriptor: int) -> Iterator[int]:
+    """Where a file's blocks lie of which anything was ever written."""
+    at, size = 0, os.fstat(descriptor).st_size
+    while at < size:
+        try:
+            data = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError:  # nothing but holes up to the end
+            return
+        at = data - data % BLOCK
+        yield at
+        at += BLOCK
 
 
 def show_partitions(path: str) -> None:
@@ -136,6 +191,19 @@ def show_partitions(path: str) -> None:
     """
     for argv in (["partx", "--delete", path], ["partx", "--add", path]):
         subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    show_nodes(os.path.basename(path))
+
+
+def show_nodes(disk: str) -> None:
+    """Make the nodes of a disk's partitions, as the kernel does in the /dev of the machine."""
+    known = "/sys/class/block/%s/" % disk
+    parts = [name for name in os.listdir(known) if name.startswith(disk + "p")]
+    for name in os.listdir("/dev"):
+        if name.startswith(disk + "p"):
+            os.unlink("/dev/" + name)
+    for name in parts:
+        major, minor = map(int, read("%s%s/dev" % (known, name)).split(":"))
+        os.mknod("/dev/" + name, 0o600 | stat.S_IFBLK, os.makedev(major, minor))
 
 
 class Host(System):
@@ -522,7 +590,7 @@ def crashes(table: str, filesystem: str) -> Dict[str, Any]:
     while True:
         number += 1
         must("cp", "--sparse=always", "/run/template", template.file)
-        must("blockdev", "--flushbufs", template.path)
+        template.flush()
         show_partitions(template.path)
         write("/etc/fstab", FSTAB)
         child = os.fork()

@@ -26,7 +26,7 @@ def inside(options: str) -> Dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
-        timeout=120,
+        timeout=600,
         cwd="/",
         env=dict(os.environ, PYTHONPATH=HERE),
     )

@@ -1,8 +1,8 @@
 """`lightinit generalize` and `clean --user` with this machine's own userdel, sudo, sshd, on copies
 in memory.
 
-Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own; the last one
-looks that nothing of this machine has changed.
+Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own, where the
+machine's own root file system is read-only.
 """
 
 from __future__ import annotations
@@ -11,34 +11,13 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import pytest
 
 from tests.real_tools.test_users_real import HERE, IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_image.py")
-WATCHED = (
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/group",
-    "/etc/hostname",
-    "/etc/hosts",
-    "/etc/machine-id",
-    "/etc/ssh",
-    "/var/log/journal",
-)
-
-
-def marks() -> List[Any]:
-    return [
-        (name, os.stat(name).st_mtime_ns, os.stat(name).st_ino)
-        for name in WATCHED
-        if os.path.exists(name)
-    ]
-
-
-BEFORE = marks()
 
 
 def inside(scenario: str, *tools: str) -> Dict[str, Any]:
@@ -55,6 +34,8 @@ def inside(scenario: str, *tools: str) -> Dict[str, Any]:
             "unshare",
             "--mount",
             "--uts",
+            "--pid",
+            "--mount-proc",
             "--fork",
             sys.executable,
             "-B",
@@ -66,7 +47,7 @@ def inside(scenario: str, *tools: str) -> Dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
-        timeout=180,
+        timeout=600,
         cwd=HERE,
         env=dict(os.environ, PYTHONPATH=path),
     )
@@ -128,7 +109,3 @@ def test_busyboxs_deluser() -> None:
     seen["pwck"] = seen["grpck"] = ""  # the stand-in is coarse
     seen["member"] = "subuid:0"
     check_gone(seen)
-
-
-def test_this_machine_is_as_it_was() -> None:
-    assert marks() == BEFORE

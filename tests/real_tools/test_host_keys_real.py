@@ -32,6 +32,8 @@ def inside(scenario: str) -> Dict[str, Any]:
             "--mount",
             "--uts",
             "--net",
+            "--pid",
+            "--mount-proc",
             "--fork",
             sys.executable,
             "-B",
@@ -43,7 +45,7 @@ def inside(scenario: str) -> Dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
-        timeout=300,
+        timeout=600,
         cwd=HERE,
         env=dict(os.environ, PYTHONPATH=path),
     )

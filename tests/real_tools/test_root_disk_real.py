@@ -89,7 +89,7 @@ def inside(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
-        timeout=120,
+        timeout=600,
         cwd=HERE,
         env=dict(os.environ, PYTHONPATH=path),
     )

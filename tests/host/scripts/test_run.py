@@ -316,8 +316,9 @@ while [ "$1" != -- ]; do
 done
 shift
 [ -z "$ignored" ] || trap '' "$ignored"
-setsid env -i PATH="$PATH" $vars "$@" >/dev/null 2>&1 </dev/null &
-echo $! >@/session
+# The unit writes its own session first, so that a kill finds it however early it comes.
+begin='echo $$ >@/session; exec "$@"'
+setsid env -i PATH="$PATH" $vars sh -c "$begin" sh "$@" >/dev/null 2>&1 </dev/null &
 [ ! -e @/lost ] || { sleep 0.3; echo "Connection reset by peer"; exit 1; }
 wait $!
 """

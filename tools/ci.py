@@ -1,0 +1,222 @@
+"""``.ci/run``'s parts, side by side: those that wait run beside those that compute.
+
+Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
+part begins and when it ends; then follow its log's last lines, or all of them if the part failed.
+A table at the end tells the seconds. Exit status 1 if a part failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LOGS = os.path.join(HERE, "build", "ci")
+TAIL_LINES = 8
+TICK_S = 0.2
+SAY_EVERY_S = 60.0
+# CI ends at 90 minutes without a word. This leaves time to say what was still running.
+LIMIT_S = 85 * 60.0
+END_S = 10.0
+CLOSING = re.compile(r"\d+ (passed|failed|skipped|error)")
+OK, FAILED, NOT_RUN, CUT_OFF = "ok", "FAILED", "not run", "cut off"
+
+
+class Part(NamedTuple):
+    """What to run, and when.
+
+    Attributes:
+        name: the target of the Makefile.
+        cores: how many of the processor's cores it keeps busy, about. A part starts only when there
+            are as many free, or when nothing else runs.
+        after: the part that must have succeeded before.
+        alone: whether nothing may run beside it: it measures time. These come last.
+    """
+
+    name: str
+    cores: float
+    after: str = ""
+    alone: bool = False
+
+
+# In the order in which they are started, as far as the cores allow: what others wait for, then what
+# takes longest.
+PARTS = (
+    Part("lint", 0.2),
+    Part("deb", 0.5),
+    Part("types", 0.7),
+    Part("vm-test", 1.0, after="deb"),
+    Part("test", 1.0),
+    Part("test-pythons", 1.0),
+    Part("test-packages", 0.6),
+    Part("peers", 0.4),
+    Part("test-install", 0.4),
+    Part("rpm", 0.5),
+    Part("demo", 0.3),
+    Part("bench", 1.0, alone=True),
+)
+
+
+class Running:
+    """A part at work.
+
+    Args:
+        part: which.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.log = os.path.join(LOGS, part.name + ".log")
+        self.began_s = time.monotonic()
+        # vm-test depends on deb, which must not be built twice at the same time.
+        env = dict(os.environ, **({} if part.name == "deb" else {"LIGHTINIT_DEB": "done"}))
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen(
+                ["make", part.name],
+                cwd=HERE,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                start_new_session=True,
+            )
+
+    @property
+    def age_s(self) -> float:
+        """For how long it has been running, in seconds."""
+        return time.monotonic() - self.began_s
+
+    def end(self) -> None:
+        """End it and what it has started in its session."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(END_S)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+class Schedule:
+    """All parts: which wait, which run, how the others ended.
+
+    Args:
+        parts: all of them.
+        cores: how many cores there are.
+    """
+
+    def __init__(self, parts: Sequence[Part], cores: float) -> None:
+        self._waiting = list(parts)
+        self._running: List[Running] = []
+        self._cores = cores
+        self._began_s = self._said_s = time.monotonic()
+        self.ended: Dict[str, Tuple[str, float]] = {}  # the outcome, and the seconds
+        self.stopped = False  # by a signal
+
+    def run(self) -> None:
+        """Run all to their end, or until the time is up."""
+        while self._waiting or self._running:
+            self._start()
+            time.sleep(TICK_S)
+            for running in [each for each in self._running if each.process.poll() is not None]:
+                self._finish(running, OK if running.process.returncode == 0 else FAILED)
+            if self.stopped or self._elapsed_s() > LIMIT_S:
+                self._cut_off()
+            if time.monotonic() - self._said_s > SAY_EVERY_S and self._running:
+                self._say("running: " + ", ".join(each.part.name for each in self._running))
+
+    def _cut_off(self) -> None:
+        """End what runs, and show what it has said; what waits is not run."""
+        for running in list(self._running):
+            running.end()
+            self._finish(running, CUT_OFF)
+        for part in self._waiting:
+            self.ended[part.name] = (NOT_RUN, 0.0)
+        self._waiting = []
+
+    def _start(self) -> None:
+        for part in list(self._waiting):
+            outcome, _ = self.ended.get(part.after, ("", 0.0))
+            if part.after and outcome not in ("", OK):
+                self._waiting.remove(part)
+                self.ended[part.name] = (NOT_RUN, 0.0)
+                self._say("%s is not run, since %s failed" % (part.name, part.after))
+            elif self._may_start(part, outcome):
+                self._waiting.remove(part)
+                self._running.append(Running(part))
+                self._say(part.name + " begins")
+
+    def _may_start(self, part: Part, outcome: str) -> bool:
+        if part.after and outcome != OK:
+            return False
+        if not self._running:
+            return not part.alone or all(each.alone for each in self._waiting)
+        busy = sum(each.part.cores for each in self._running)
+        beside = not part.alone and not any(each.part.alone for each in self._running)
+        return beside and busy + part.cores <= self._cores + 0.01
+
+    def _finish(self, running: Running, outcome: str) -> None:
+        name, age_s = running.part.name, running.age_s
+        self._running.remove(running)
+        self.ended[name] = (outcome, age_s)
+        self._say("%s: %s after %d s" % (name, outcome, age_s))
+        show(running.log, outcome != OK)
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began_s
+
+    def _say(self, text: str) -> None:
+        self._said_s = time.monotonic()
+        print("[%5d s] %s" % (self._elapsed_s(), text), flush=True)
+
+    def table(self) -> str:
+        """The parts with their seconds, longest first; the whole; and which was the longest."""
+        rows = sorted(self.ended.items(), key=lambda row: -row[1][1])
+        lines = ["%-16s %8s" % ("part", "seconds")]
+        lines += ["%-16s %8d  %s" % (name, age_s, outcome) for name, (outcome, age_s) in rows]
+        lines.append("%-16s %8d" % ("whole", self._elapsed_s()))
+        return "\n".join(lines + ["longest: %s" % rows[0][0] if rows else "nothing was run"])
+
+
+def show(log: str, whole: bool) -> None:
+    """Print a log: all of it, or its last lines and each line with which pytest closes."""
+    with open(log, encoding="utf-8", errors="replace") as handle:
+        lines = handle.read().splitlines()
+    last = max(0, len(lines) - TAIL_LINES)
+    shown = [
+        line for number, line in enumerate(lines) if whole or number >= last or CLOSING.search(line)
+    ]
+    print("".join("    | %s\n" % line for line in shown), end="", flush=True)
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the parts of these names, or all. Returns the exit status."""
+    unknown = set(names) - {part.name for part in PARTS}
+    if unknown:
+        print("ci: no such part: " + ", ".join(sorted(unknown)), file=sys.stderr)
+        return 2
+    os.makedirs(LOGS, exist_ok=True)
+    parts = [
+        part._replace(after=part.after if not names or part.after in names else "")
+        for part in PARTS
+        if not names or part.name in names
+    ]
+    schedule = Schedule(parts, float(os.cpu_count() or 1))
+
+    def stop(_number: int, _frame: Optional[FrameType]) -> None:
+        schedule.stopped = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    schedule.run()
+    print("\n" + schedule.table(), flush=True)
+    return 0 if all(outcome == OK for outcome, _ in schedule.ended.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
