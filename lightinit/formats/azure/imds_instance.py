@@ -41,7 +41,6 @@ def instance_from_document(
     return Instance(
         id=instance_id,
         platform="azure",
-        platform="azure",
         hostnames=tuple(dict.fromkeys(name for name in names if name)),
         admin=_admin(profile, _keys(compute)),
         vm_id=compute.text("vmId"),
