@@ -356,8 +356,6 @@ TESTS_SOON: Set[Tuple[str, str]] = {
     ("tests/test_generalize.py", "tests.test_clean"),
     ("tests/test_generalize_keys.py", "tests.test_generalize"),
     ("tests/test_user_removal.py", "tests.test_clean"),
-    ("tests/vm/test_disks.py", "tests.vm.test_life"),
-    ("tests/vm/test_pool.py", "tests.vm.test_hostile"),
 }
 
 
