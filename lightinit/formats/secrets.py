@@ -1,5 +1,5 @@
-"""Data for everyone's eyes: what smells of a secret is struck out of any JSON value. It knows no
-document in particular.
+"""The secret words, and how a JSON value is redacted with them before every user may see it. It
+knows no document in particular.
 """
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 REDACTED = "redacted for non-root user"
-# Compared with names in lower case, without anything but letters and digits.
+# A name that holds one of these is that of a secret. Only its letters and digits are compared, in
+# lower case.
 SECRET_WORDS = (
     "passw",
     "passphrase",
@@ -26,24 +27,26 @@ SECRET_WORDS = (
 
 
 def redact(document: Any) -> Any:
-    """A copy for everyone's eyes: what has a name that smells of a secret is struck out, at any
-    depth.
+    """Copy a value and replace its secrets with ``REDACTED``, at any depth.
 
-    Booleans, nulls and empty texts stay: they are no secrets, and ``disablePasswordAuthentication``
-    should be seen. Of an object with ``name`` and ``value``, as tags are, the value is struck out
-    when the name smells. A text is struck out, whatever its name, when it holds a private key, or
-    is itself JSON that smells.
+    A secret is: a value whose key has a secret word; the ``value`` of an object whose ``name`` has
+    one, as in a tag; a text that holds a private key, or is JSON with a secret word. Booleans, null
+    and empty texts are no secrets, so ``disablePasswordAuthentication`` stays visible.
 
     Args:
         document: any JSON value.
+
+    Returns:
+        The copy.
     """
     if isinstance(document, Mapping):
-        smelly_name = isinstance(document.get("name"), str) and is_secret_name(document["name"])
+        name = document.get("name")
+        has_secret_name = isinstance(name, str) and is_secret_name(name)
         return {
             key: _redact_value(
                 value,
                 is_secret_name(str(key))
-                or (smelly_name and key == "value")
+                or (has_secret_name and key == "value")
                 or (key == "tags" and isinstance(value, str) and is_secret_name(value)),
             )
             for key, value in document.items()
@@ -55,17 +58,16 @@ def redact(document: Any) -> Any:
     return document
 
 
-def _redact_value(value: Any, smells: bool) -> Any:
-    harmless = (
-        value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false")
-    )
-    return REDACTED if smells and not harmless else redact(value)
+def _redact_value(value: Any, is_secret: bool) -> Any:
+    if value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false"):
+        return value
+    if is_secret:
+        return REDACTED
+    return redact(value)
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a name sounds like that of a secret. The one list of secret words decides, for every
-    document that is kept or shown.
-    """
+    """Whether a name has a secret word. This decides for every document that is kept or shown."""
     plain = "".join(filter(str.isalnum, name.lower()))
     return any(word in plain for word in SECRET_WORDS)
 
@@ -76,5 +78,5 @@ def has_private_key(text: str) -> bool:
 
 
 def _is_secret_text(text: str) -> bool:
-    # As JSON stands what a tag had for its value when that was no text.
+    # The value of a tag is JSON text if the platform did not give a text.
     return has_private_key(text) or (text.lstrip()[:1] in ("{", "[") and is_secret_name(text))

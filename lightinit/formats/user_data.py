@@ -1,7 +1,7 @@
-"""Custom data and user data: from the text that the platform gives to the bytes that its owner
-meant.
+"""Custom data and user data: decodes the platform's text into the bytes that the owner gave.
 
-It knows neither their kinds nor where they are kept. None of their content is ever in an error.
+It knows neither the kinds of user data nor the files that hold them. No error has any of the
+content in it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import binascii
 from lightinit.errors import MalformedError
 from lightinit.formats.gunzip import GZIP, gunzip
 
-# The platform takes 64 KiB. What they unpack to is up to their owner.
+# The platform accepts 64 KiB. The owner decides how much they unpack to.
 UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 def decode(text: str) -> bytes:
-    """The bytes that a base64 text means; white space and line ends in it do not count.
+    """Decode base64. White space and line ends in the text are ignored.
 
     Raises:
-        MalformedError: it is no base64.
+        MalformedError: the text is not base64.
     """
     try:
         return base64.b64decode("".join(text.split()).encode("ascii"), validate=True)
@@ -29,11 +29,12 @@ def decode(text: str) -> bytes:
 
 
 def unpack(data: bytes, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
-    """``data``, or what it holds where it is compressed by gzip. What stands behind the compressed
-    data is passed over.
+    """Unpack data that are compressed with gzip. Return any other data unchanged.
+
+    What follows the compressed data is ignored.
 
     Raises:
-        MalformedError: the compressed data are damaged or cut off, or hold more than
+        MalformedError: the compressed data are damaged or cut off, or unpack to more than
             ``limit_bytes``.
     """
     if not data.startswith(GZIP):

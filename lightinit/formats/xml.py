@@ -1,9 +1,8 @@
-"""XML as the Azure platform writes it, read without any of what XML can do harm with.
+"""Reads the XML that the Azure platform writes, without the features of XML that can do harm.
 
-A document becomes plain :class:`Element` objects. There are no entities, no document types, no
-external
-anything: a document that mentions them is refused before a parser sees it. This file knows no
-schema; who reads which element is for the other files here.
+A document becomes plain :class:`Element` objects. A document with a document type or an entity
+declaration is refused before a parser sees it, so nothing external can be loaded. This file knows
+no schema.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ MAX_TEXT = 512
 
 
 class Element:
-    """One element: its ``name`` without a prefix, ``namespace`` ("" for none), ``text`` and
+    """One element: its ``name`` without a prefix, its ``namespace`` (or ""), its ``text`` and its
     ``children``.
     """
 
@@ -33,7 +32,7 @@ class Element:
         self.children: List[Element] = []
 
     def find(self, *names: str) -> Optional[Element]:
-        """The first element on the path of child ``names``, or None."""
+        """Return the first element at the path ``names``, or None."""
         here = self
         for name in names:
             for child in here.children:
@@ -45,18 +44,20 @@ class Element:
         return here
 
     def find_all(self, name: str) -> List[Element]:
-        """The children called ``name``."""
+        """Return the children with this name."""
         return [child for child in self.children if child.name == name]
 
     def value(self, *names: str, limit: int = MAX_TEXT) -> str:
-        """The text at the path ``names``, without white space around it; "" when it is missing or
-        empty.
+        """Return the text at the path ``names``, without white space around it. If the element is
+        missing, the result is "".
 
         Raises:
-            MalformedError: it is longer than ``limit`` characters, or has control characters.
+            MalformedError: the text has more than ``limit`` characters, or control characters.
         """
+        text = ""
         found = self.find(*names)
-        text = found.text.strip() if found is not None else ""
+        if found is not None:
+            text = found.text.strip()
         where = "/".join((self.name,) + names)
         if len(text) > limit:
             raise MalformedError(
@@ -67,10 +68,10 @@ class Element:
         return text
 
     def required(self, *names: str, limit: int = MAX_TEXT) -> str:
-        """As :meth:`value`, and it must be there.
+        """Return a text as :meth:`value` does. It must not be empty.
 
         Raises:
-            MalformedError: as :meth:`value`; or it is missing or empty.
+            MalformedError: as in :meth:`value`; or the text is missing or empty.
         """
         text = self.value(*names, limit=limit)
         if not text:
@@ -83,24 +84,25 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
 
     Args:
         data: UTF-8, with or without a byte-order mark, with any line ends.
-        root: the name that the outermost element must have; None for any.
-        limit_bytes: how long it may be.
+        root: the name that the root element must have. None: any name.
+        limit_bytes: the largest size that is accepted.
 
     Returns:
-        The outermost element.
+        The root element.
 
     Raises:
-        MalformedError: too long, not UTF-8, a document type or an entity declaration, not
-            well-formed, too deep, too many elements, or another outermost element.
+        MalformedError: the document is too large, not UTF-8, not well-formed, or nested too deep;
+            it has a document type, an entity declaration, too many elements, or another root
+            element.
     """
     if len(data) > limit_bytes:
         raise MalformedError("xml document is too large", bytes=len(data), limit_bytes=limit_bytes)
     try:
-        # Decoded here, not by the parser: UTF-16 could hide a DOCTYPE from the search.
-        text = data.decode("utf-8")  # a byte-order mark is left to the parser, which takes it
+        # The parser does not decode it: in UTF-16, the search below would miss a DOCTYPE.
+        text = data.decode("utf-8")  # the parser accepts a byte-order mark
     except UnicodeDecodeError as error:
         raise MalformedError("xml document is not utf-8", at_byte=error.start) from None
-    # UTF-16 without a byte-order mark passes for UTF-8 full of NULs, and expat believes the NULs.
+    # UTF-16 without a byte-order mark is valid UTF-8 with many NULs, and expat takes it for UTF-16.
     if "\0" in text:
         raise MalformedError("xml document is not utf-8", at_byte=data.find(b"\0"))
     for banned in ("<!DOCTYPE", "<!ENTITY"):
@@ -126,13 +128,15 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
         raise MalformedError("xml document is not utf-8") from None
     outermost = builder.outermost
     if outermost is None or root not in (None, outermost.name):
-        found = outermost.name[:64] if outermost is not None else "nothing"
+        found = "nothing"
+        if outermost is not None:
+            found = outermost.name[:64]
         raise MalformedError("xml document is of another kind", expected=root, found=found)
     return outermost
 
 
 class _Builder:
-    """Puts elements together as the parser meets them."""
+    """Builds the elements from the parser's events."""
 
     def __init__(self) -> None:
         self.outermost: Optional[Element] = None
@@ -140,11 +144,11 @@ class _Builder:
         self._count = 0
 
     def doctype(self, *_: Any) -> None:
-        """A document type that the search before parsing did not see."""
+        """Refuse a document type that the search before parsing did not find."""
         raise MalformedError("xml document has a document type", found="<!DOCTYPE")
 
     def start(self, name: str, attributes: Any) -> None:
-        """An element begins; its attributes mean nothing to us."""
+        """Begin an element. Its attributes are ignored."""
         namespace, _, local = name.rpartition(" ")
         element = Element(local, namespace)
         self._count += 1
@@ -161,26 +165,26 @@ class _Builder:
         self._open.append(element)
 
     def end(self, name: str) -> None:
-        """The innermost element ends."""
+        """End the innermost element."""
         self._open.pop()
 
     def characters(self, text: str) -> None:
-        """Text inside the innermost element."""
+        """Add text to the innermost element."""
         self._open[-1].text += text
 
 
 def escape(text: str) -> str:
-    """Text made fit to stand between two tags: what XML cannot hold becomes ``?``, markup is
-    escaped.
+    """Escape a text for the place between two tags. A character that XML cannot hold becomes
+    ``?``.
     """
-    safe = "".join(character if _is_legal(character) else "?" for character in text)
+    safe = "".join(_make_legal(character) for character in text)
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _is_legal(character: str) -> bool:
-    # XML 1.0, section 2.2, production Char, less the carriage return, which readers turn into a
+def _make_legal(character: str) -> str:
+    # XML 1.0, section 2.2, production Char, without the carriage return, which readers turn into a
     # newline.
     code = ord(character)
-    return (
-        code in (0x9, 0xA) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
-    )
+    if code in (0x9, 0xA) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000:
+        return character
+    return "?"

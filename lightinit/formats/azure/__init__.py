@@ -1,1 +1,1 @@
-"""What Azure says and hears, as bytes."""
+"""The documents that lightinit and Azure exchange."""

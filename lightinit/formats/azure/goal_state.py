@@ -1,4 +1,6 @@
-"""The WireServer's goal state and list of versions: bytes in, model out. It knows no HTTP."""
+"""The goal state and the list of versions of the WireServer: bytes in, model out. It knows no
+HTTP.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +15,21 @@ MAX_URL = 2048
 
 
 def parse_goal_state(data: bytes) -> GoalState:
-    """Read ``GET /machine?comp=goalstate``.
+    """Read the answer to ``GET /machine?comp=goalstate``.
 
-    Ids are opaque: nothing is asked of them but that they are there, short, and without control
-    characters. When there are several role instances the first is taken for this VM.
+    Ids are opaque: they must be present, short, and without control characters. If there are
+    several role instances, the first one is this VM.
 
     Args:
-        data: the answer's body, UTF-8, with or without a byte-order mark.
+        data: the body of the answer, UTF-8, with or without a byte-order mark.
 
     Returns:
-        The goal state; ``certificates_url`` as given, escapes and all, None when absent.
+        The goal state. Its ``certificates_url`` is the URL as it was given, or None.
 
     Raises:
-        TransientError: there is no RoleInstance, as happens for a moment at boot: it comes by
-            waiting, so it may be waited for as long as for any answer that isn't ready.
-        MalformedError: anything else that is wrong, with the field's name.
+        TransientError: there is no RoleInstance. This is normal for a moment at boot, so the caller
+            may ask again.
+        MalformedError: anything else is wrong. The error names the field.
     """
     root = xml.parse(data, "GoalState")
     incarnation = root.required("Incarnation", limit=MAX_ID)
@@ -46,16 +48,19 @@ def parse_goal_state(data: bytes) -> GoalState:
 
 
 def parse_versions(data: bytes) -> Tuple[str, ...]:
-    """Read ``GET /?comp=versions``: the preferred version, then the supported ones, each once.
+    """Read the answer to ``GET /?comp=versions``.
+
+    Returns:
+        The preferred version, then the supported ones, each once.
 
     Raises:
-        MalformedError: the document is broken, of another kind, or names no version at all.
+        MalformedError: the document is broken, is another document, or names no version.
     """
     root = xml.parse(data, "Versions")
     found = [root.value("Preferred", "Version", limit=MAX_ID)]
     supported = root.find("Supported")
-    for version in supported.find_all("Version") if supported is not None else []:
-        found.append(version.value(limit=MAX_ID))
+    if supported is not None:
+        found += [version.value(limit=MAX_ID) for version in supported.find_all("Version")]
     versions = tuple(dict.fromkeys(version for version in found if version))
     if not versions:
         root.required("Preferred", "Version")

@@ -1,7 +1,6 @@
-"""What lightinit tells the platform about itself: health reports, and the one-line records inside
-them.
+"""Health reports, and the descriptions of success and failure in them.
 
-It knows the form only: not when a report is sent, nor where to. See docs/protocol.md.
+It knows the form of a report, not when and where to send it. See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from typing import List, Mapping
 from lightinit.formats.xml import escape
 from lightinit.model import GoalState
 
-MAX_DESCRIPTION = 512  # characters, before escaping: what cloud-init keeps to
-# After escaping. With one byte more the WireServer answers 500, each time.
+MAX_DESCRIPTION = 512  # characters, before escaping; cloud-init has the same limit
+# After escaping. For one byte more the WireServer always answers 500.
 MAX_DESCRIPTION_BYTES = 4096
 DOCUMENTATION_URL = "https://aka.ms/linuxprovisioningerror"
 MARK = "..."
@@ -31,17 +30,17 @@ _OWN_KEYS = (
 
 
 def ready(goal_state: GoalState) -> bytes:
-    """The body that says Ready for the container and instance of ``goal_state``."""
+    """Make the body that reports Ready for the container and the instance of ``goal_state``."""
     return _health(goal_state, "<State>Ready</State>")
 
 
 def not_ready(goal_state: GoalState, substatus: str, description: str) -> bytes:
-    """The body that says NotReady.
+    """Make the body that reports NotReady.
 
     Args:
-        goal_state: whose container and instance to report for.
+        goal_state: it names the container and the instance.
         substatus: ``ProvisioningFailed`` or ``Provisioning``.
-        description: text for the operator; cut if it is longer than the WireServer takes.
+        description: a text for the operator. It is cut at the WireServer's limit.
     """
     return _health(
         goal_state,
@@ -59,20 +58,22 @@ def failure_description(
     timestamp: str,
     documentation_url: str = DOCUMENTATION_URL,
 ) -> str:
-    """Why provisioning failed, as one record: at most 512 characters, and 4096 bytes once escaped
-    for XML.
+    """Describe why provisioning failed, in at most 512 characters (4096 bytes after escaping).
 
-    Reason, agent, VM id, time and documentation are whole. Where room is short the longest details
-    are shortened first and end in ``...``; if even that is not enough the last of them are left out
-    and counted in ``left_out``.
+    The reason, the agent, the VM id, the time and the URL stay whole. If the details do not fit,
+    the longest ones are cut first and end in ``...``. If that is not enough, the last ones are left
+    out, and ``left_out`` gives their number.
 
     Args:
         reason: the fixed phrase of the error.
-        details: its facts.
-        agent: name and version, with a slash between.
+        details: the details of the error.
+        agent: name and version, with a slash between them.
         vm_id: the platform's id of this VM, or "".
         timestamp: ISO 8601, UTC.
-        documentation_url: where an operator reads on.
+        documentation_url: the page that helps the operator.
+
+    Returns:
+        ``key=value`` fields with ``|`` between them.
     """
     head = ["result=error", _short("reason=" + reason, 128), _short("agent=" + agent, 64)]
     tail = [
@@ -81,22 +82,23 @@ def failure_description(
         _short("documentation_url=" + documentation_url, 120),
     ]
     head, tail = [_quote(field) for field in head], [_quote(field) for field in tail]
-    middle = [
-        "%s%s=%s" % ("error_" if key in _OWN_KEYS else "", key, value)
-        for key, value in details.items()
-    ]
+    middle = ["%s=%s" % (_detail_key(key), value) for key, value in details.items()]
     room = MAX_DESCRIPTION - sum(len(field) + 1 for field in head + tail) + 1
     return "|".join(head + _fit(middle, room) + tail)
 
 
 def success_description(agent: str, vm_id: str, timestamp: str, pool_type: str = "None") -> str:
-    """That provisioning succeeded, as one record; for telemetry: Ready has no place for it.
+    """Describe that provisioning succeeded. This is for telemetry: a report of Ready has no
+    description.
 
     Args:
-        agent: name and version, with a slash between.
+        agent: name and version, with a slash between them.
         vm_id: the platform's id of this VM, or "".
         timestamp: ISO 8601, UTC.
-        pool_type: the kind of pool that the VM waits in, ``None`` for none.
+        pool_type: the kind of pool in which the VM waited; the text ``None`` for no pool.
+
+    Returns:
+        ``key=value`` fields with ``|`` between them.
     """
     fields = [
         "result=success",
@@ -106,6 +108,12 @@ def success_description(agent: str, vm_id: str, timestamp: str, pool_type: str =
         _short("timestamp=" + timestamp, 48),
     ]
     return "|".join(_quote(field) for field in fields)
+
+
+def _detail_key(key: str) -> str:
+    if key in _OWN_KEYS:
+        return "error_" + key
+    return key
 
 
 def _health(goal_state: GoalState, state: str) -> bytes:
@@ -130,8 +138,8 @@ def _health(goal_state: GoalState, state: str) -> bytes:
 
 
 def _escape_within(description: str) -> str:
-    # 512 characters can't pass 4096 bytes (the longest, "&amp;", takes five), but whoever raises
-    # the one limit should not have to remember the other.
+    # 512 characters never exceed 4096 bytes (the longest, "&amp;", takes five). This loop is for
+    # those who raise the first limit and forget the second.
     text = description[:MAX_DESCRIPTION]
     while len(escape(text).encode("utf-8")) > MAX_DESCRIPTION_BYTES:
         text = text[:-1]
@@ -139,7 +147,9 @@ def _escape_within(description: str) -> str:
 
 
 def _short(field: str, limit: int) -> str:
-    """``field`` on one line, and so short that even quoted it has at most ``limit`` characters."""
+    """Put ``field`` on one line and cut it, so that it has at most ``limit`` characters with its
+    quotes.
+    """
     line = "".join(
         character if character.isprintable() else " " for character in field[: MAX_DESCRIPTION * 2]
     )
@@ -150,20 +160,20 @@ def _short(field: str, limit: int) -> str:
         excess = len(_quote(line[:keep] + MARK)) - limit
         if excess <= 0:
             return line[:keep] + MARK
-        # Each character less shortens it by one, or by two if it was a quote.
+        # Each removed character makes it shorter by one, or by two if it was a quote.
         keep -= max(1, excess // 2)
 
 
 def _quote(field: str) -> str:
-    """A field of the record: quoted with ``'`` only where it must be, a quote inside doubled."""
+    """Quote a field with ``'`` if it needs quotes. A quote inside is doubled."""
     if "|" in field or "'" in field:
         return "'" + field.replace("'", "''") + "'"
     return field
 
 
 def _fit(fields: List[str], room: int) -> List[str]:
-    """The quoted ``fields``, shortened until they take at most ``room`` characters, delimiters
-    included.
+    """Quote ``fields``, and cut them until they take at most ``room`` characters, with
+    delimiters.
     """
     left_out = max(0, len(fields) - MAX_DETAILS)
     kept = [_short(field, MAX_DESCRIPTION) for field in fields[:MAX_DETAILS]]
@@ -172,14 +182,18 @@ def _fit(fields: List[str], room: int) -> List[str]:
         if left_out:
             quoted.append("left_out=%d" % left_out)
         excess = sum(len(field) + 1 for field in quoted) - room
-        if excess <= 0 or not kept:
-            return quoted if excess <= 0 else []
+        if excess <= 0:
+            return quoted
+        if not kept:
+            return []
         by_length = sorted(range(len(kept)), key=lambda place: len(quoted[place]))
         longest, length = by_length[-1], len(quoted[by_length[-1]])
-        second = len(quoted[by_length[-2]]) if len(kept) > 1 else 0
+        second = 0
+        if len(kept) > 1:
+            second = len(quoted[by_length[-2]])
         if length > MIN_DETAIL:
-            # Level with the second longest, or, where they are level, in steps of a fair share
-            # each.
+            # Cut the longest one to the length of the second longest. If they are equally long, cut
+            # its share of the excess.
             share = max(8, excess // len(kept))
             limit = max(MIN_DETAIL, length - excess, min(second, length - share))
             kept[longest] = _short(kept[longest], limit)

@@ -1,9 +1,9 @@
-"""Records of Hyper-V's key-value pool, in which the host reads what a guest says about itself.
+"""Records of Hyper-V's key-value pool, through which a guest reports to the host.
 
-A record has 512 bytes for the key and 2048 for the value: UTF-8, padded with NUL. On the way to the
-host the kernel turns both into UTF-16 and passes at most 254 and 1022 units of them; a text that is
-no valid UTF-8 fails the host's whole request. So both are cut by bytes, which are never fewer than
-units, and never inside a character. See docs/protocol.md.
+A record has 512 bytes for the key and 2048 bytes for the value: UTF-8, padded with NUL. The kernel
+converts both to UTF-16 for the host, and passes at most 254 and 1022 code units. If a text is not
+valid UTF-8, the whole request of the host fails. So both are cut at a number of bytes, which is
+never smaller than the number of code units, and never inside a character. See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -19,35 +19,33 @@ REPORT_KEY = "PROVISIONING_REPORT"
 
 
 def encode_report(description: str) -> bytes:
-    """The record with which provisioning ends. It is always one, since the host looks it up by its
-    key.
+    """Make the record that reports the end of provisioning. It is always one record, because the
+    host looks it up by its key.
 
     Args:
-        description: as :mod:`lightinit.formats.azure.health` makes it; cut where it is longer than
-            the host would see.
+        description: made by :mod:`lightinit.formats.azure.health`. It is cut at the limit.
     """
     return encode_record(REPORT_KEY, description)
 
 
 def encode_record(key: str, value: str) -> bytes:
-    """One record; what is too long for it is cut at a character."""
+    """Make one record. A key or a value that is too long is cut at the end of a character."""
     return _field(cut(key, KEY_LIMIT_BYTES), KEY_FIELD_BYTES) + _field(
         cut(value, VALUE_LIMIT_BYTES), VALUE_FIELD_BYTES
     )
 
 
 def encode_records(key: str, value: str) -> bytes:
-    """As many records as ``value`` needs: one of the key as it is, or several with ``|0``, ``|1`` …
-    behind it.
+    """Make as many records as ``value`` needs: one with the key itself, or several with ``|0``,
+    ``|1`` … after the key.
 
-    Several of one key would be one to whoever reads them into a dictionary, so each has a key of
-    its own, as those of cloud-init have.
+    Each record has its own key, because readers may put the records into a dictionary. cloud-init
+    does the same.
     """
     if len(_utf8(value)) <= VALUE_LIMIT_BYTES:
         return encode_record(key, value)
     parts = _split(_utf8(value), VALUE_LIMIT_BYTES)
-    # Every index has the room that the last one needs, so that the keys differ in nothing but the
-    # index.
+    # Each key leaves room for the longest index. So the keys differ only in the index.
     room = KEY_LIMIT_BYTES - len("|%d" % (len(parts) - 1))
     head = cut(key, room)
     return b"".join(
@@ -57,27 +55,29 @@ def encode_records(key: str, value: str) -> bytes:
 
 
 def cut(text: str, limit_bytes: int) -> bytes:
-    """``text`` in UTF-8, as much of it as has ``limit_bytes``, ending at the end of a character."""
+    """Encode ``text`` in UTF-8, and cut it at ``limit_bytes`` or before, at the end of a
+    character.
+    """
     data = _utf8(text)
     return data[: _end(data, limit_bytes)]
 
 
 def _utf8(text: str) -> bytes:
-    # A NUL would end the text for the kernel. Half of a surrogate pair cannot be written in UTF-8.
+    # For the kernel, a NUL ends the text. UTF-8 cannot hold half a surrogate pair.
     return text.replace("\0", " ").encode("utf-8", "replace")
 
 
 def _end(data: bytes, limit_bytes: int) -> int:
-    """Where the last character of valid UTF-8 that ``limit_bytes`` hold whole ends."""
+    """Return the end of the last whole character within ``limit_bytes`` of valid UTF-8."""
     end = min(limit_bytes, len(data))
-    # Bytes of the form 10xxxxxx go on with a character that began before them.
+    # A byte of the form 10xxxxxx continues a character.
     while 0 < end < len(data) and data[end] & 0xC0 == 0x80:
         end -= 1
     return end
 
 
 def _split(data: bytes, limit_bytes: int) -> List[bytes]:
-    """Valid UTF-8 in parts of at most ``limit_bytes`` (four or more), each of them valid too."""
+    """Split valid UTF-8 into valid parts of at most ``limit_bytes``, which must be four or more."""
     parts = []
     while data:
         end = _end(data, limit_bytes)

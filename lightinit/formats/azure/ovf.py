@@ -1,10 +1,9 @@
 """``ovf-env.xml``, the document on the provisioning media: bytes in, checked values out. It knows
 no device.
 
-What an account hangs on is strict: a section or a field that is there twice is an error, for taking
-either of the two could let the wrong one in. What a login does not hang on is a warning, and
-provisioning goes on without it: a VM that nobody can reach because its custom data are not base64
-would help nobody.
+A section or a field that occurs twice is an error: either of the two could give the account to the
+wrong person. An invalid value on which no login depends is a warning: custom data that are not
+base64 must not make the VM unreachable.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ __all__ = ["OvfEnvironment", "parse", "redact"]
 
 OVF_NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
 AZURE_NAMESPACE = "http://schemas.microsoft.com/windowsazure"
-# Names without any namespace are taken too; what is in a foreign one is somebody else's, and passed
-# over.
+# A name without a namespace is accepted too. A name in any other namespace is ignored.
 NAMESPACES = (AZURE_NAMESPACE, OVF_NAMESPACE, "")
 LIMIT_BYTES = xml.LIMIT_BYTES
 MAX_KEY = 32 * 1024
@@ -37,24 +35,22 @@ FALSE_WORDS = ("false", "0", "no", "off")
 
 @dataclass(frozen=True)
 class OvfEnvironment:
-    """What the document says.
+    """The values in the document. A text that is not given is "".
 
     Attributes:
-        hostname: the name that the platform wishes, not yet validated; "" for none.
-        user_name: the admin account, not yet validated; "" for none.
-        password: its password, exactly as given; "" for none. A secret.
-        password_login: False when SSH password login is to be off, True when on, None when it is
-            not said.
-        custom_data: canonical base64, or, with a warning, whatever else stands there; "" for none.
-            A secret.
-        ssh_keys: by value, or by the fingerprint (upper-case hex SHA-1) of a certificate of the
-            platform's.
+        hostname: the host name, not yet validated.
+        user_name: the name of the admin account, not yet validated.
+        password: the password of the account, unchanged. A secret.
+        password_login: whether SSH password login is on. None: not given.
+        custom_data: canonical base64; if it is not base64, the text itself, with a warning. A
+            secret.
+        ssh_keys: keys with a value, or with the fingerprint (SHA-1, upper-case hex) of one of the
+            platform's certificates.
         preprovisioned: whether this VM was booted before it has an owner.
-        preprovisioned_type: how it then waits for its owner, such as ``Savable``; "" when it is not
-            said.
-        provision_guest_agent: whether the platform wishes a guest agent, None when it is not said.
-        provision_guest_proxy_agent: likewise for the proxy agent.
-        warnings: what is wrong and was passed over, one sentence each.
+        preprovisioned_type: how such a VM waits for its owner, for example ``Savable``.
+        provision_guest_agent: whether the platform wants a guest agent. None: not given.
+        provision_guest_proxy_agent: whether it wants a proxy agent. None: not given.
+        warnings: what is invalid and was ignored, one sentence each.
     """
 
     hostname: str = ""
@@ -71,22 +67,24 @@ class OvfEnvironment:
 
 
 def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
-    """Read a whole document, from the media or as IMDS' reprovision data.
+    """Read a whole document. It comes from the media or is IMDS's reprovision data.
 
     Args:
         data: UTF-8, with or without a byte-order mark, with any line ends.
-        limit_bytes: how long it may be.
+        limit_bytes: the largest size that is accepted.
 
     Returns:
-        What it says.
+        The values in it.
 
     Raises:
-        MalformedError: not well-formed, too large, or of another kind; not Azure's; a section or a
-            field is there twice; there is nothing for Linux in it; a name is too long or has
-            control characters.
+        MalformedError: the document is not well-formed, too large, or another document; it has
+            nothing for Linux; a section or a field occurs twice; a name is too long or has control
+            characters.
     """
     root = xml.parse(data, "Environment", limit_bytes)
-    section = _only(root, "ProvisioningSection") if root.namespace in NAMESPACES else None
+    section = None
+    if root.namespace in NAMESPACES:
+        section = _only(root, "ProvisioningSection")
     if section is None:
         raise MalformedError(
             "not an azure provisioning document",
@@ -100,22 +98,17 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
             found=" ".join(child.name for child in section.children)[:200],
             hint="the VM must be made from an image whose operating system is declared as Linux",
         )
-    platform_section = _only(root, "PlatformSettingsSection")
-    platform = _only(platform_section, "PlatformSettings") if platform_section is not None else None
-    if platform is None:
-        platform = xml.Element("PlatformSettings", AZURE_NAMESPACE)
+    platform = _section(_section(root, "PlatformSettingsSection"), "PlatformSettings")
     notes: List[str] = []
-    disabled = _boolean(linux, "DisableSshPasswordAuthentication", notes)
-    kind = _text(platform, "PreprovisionedVMType")
     return OvfEnvironment(
         hostname=_text(linux, "HostName"),
         user_name=_text(linux, "UserName"),
         password=_password(linux, notes),
-        password_login=None if disabled is None else not disabled,
+        password_login=_password_login(linux, notes),
         custom_data=_custom_data(linux, notes),
         ssh_keys=_keys(linux, notes),
         preprovisioned=bool(_boolean(platform, "PreprovisionedVm", notes)),
-        preprovisioned_type="" if kind.lower() == "none" else kind,
+        preprovisioned_type=_preprovisioned_type(platform),
         provision_guest_agent=_boolean(platform, "ProvisionGuestAgent", notes),
         provision_guest_proxy_agent=_boolean(platform, "ProvisionGuestProxyAgent", notes),
         warnings=tuple(notes[:MAX_WARNINGS]),
@@ -123,7 +116,7 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
 
 
 def _ours(parent: xml.Element, name: str) -> List[xml.Element]:
-    # In any case: the same field is spelled PreprovisionedVMType and PreprovisionedVmType.
+    # In upper or lower case: one field is spelled PreprovisionedVMType and PreprovisionedVmType.
     return [
         child
         for child in parent.children
@@ -132,7 +125,7 @@ def _ours(parent: xml.Element, name: str) -> List[xml.Element]:
 
 
 def _only(parent: xml.Element, name: str) -> Optional[xml.Element]:
-    """The child ``name``, None when there is none.
+    """Return the child ``name``, or None.
 
     Raises:
         MalformedError: there are several.
@@ -144,44 +137,66 @@ def _only(parent: xml.Element, name: str) -> Optional[xml.Element]:
             field="%s/%s" % (parent.name, name),
             times=len(found),
         )
-    return found[0] if found else None
+    if not found:
+        return None
+    return found[0]
+
+
+def _section(parent: xml.Element, name: str) -> xml.Element:
+    """Return the child ``name``, or an empty element if there is none."""
+    found = _only(parent, name)
+    if found is None:
+        return xml.Element(name, AZURE_NAMESPACE)
+    return found
 
 
 def _raw(parent: xml.Element, name: str) -> str:
-    """The text of the child ``name`` as it stands, "" when there is none."""
-    found = _only(parent, name)
-    return found.text if found is not None else ""
+    """Return the text of the child ``name``, unchanged, or ""."""
+    return _section(parent, name).text
 
 
 def _text(parent: xml.Element, name: str) -> str:
-    """The text of the child ``name``, one line, without white space around it."""
-    found = _only(parent, name)
-    return found.value() if found is not None else ""
+    """Return the text of the child ``name``, one line, without white space around it."""
+    return _section(parent, name).value()
 
 
 def _boolean(parent: xml.Element, name: str, notes: List[str]) -> Optional[bool]:
-    """The child ``name`` as a boolean; None when it is missing, empty or no boolean."""
+    """Return the child ``name`` as a boolean, or None if it is missing, empty or not a boolean."""
     word = _raw(parent, name).strip().lower()
     if word in TRUE_WORDS or word in FALSE_WORDS:
         return word in TRUE_WORDS
     if word:
-        notes.append("%s is neither true nor false: taken as not said" % name)
+        notes.append("%s is neither true nor false: it is ignored" % name)
     return None
 
 
-def _password(linux: xml.Element, notes: List[str]) -> str:
-    """The password, exactly as given: white space at its ends may be part of it, but alone it is
-    none.
+def _password_login(linux: xml.Element, notes: List[str]) -> Optional[bool]:
+    disabled = _boolean(linux, "DisableSshPasswordAuthentication", notes)
+    if disabled is None:
+        return None
+    return not disabled
 
-    Whether a host's tools can take it is looked at when it is set: one that they cannot must cost
-    nothing but itself.
+
+def _preprovisioned_type(platform: xml.Element) -> str:
+    found = _text(platform, "PreprovisionedVMType")
+    if found.lower() == "none":
+        return ""
+    return found
+
+
+def _password(linux: xml.Element, notes: List[str]) -> str:
+    """Return the password, unchanged: white space at its ends may be part of it. White space alone
+    is no password.
+
+    The module that sets the password checks whether the host's tools can take it. If they cannot,
+    only the password is lost.
     """
     password = _raw(linux, "UserPassword")
     if not password.strip(" \t\r\n"):
         return ""
     if is_struck_out(password.strip()):
         notes.append(
-            "UserPassword is struck out: this is an agent's copy of the document, no password"
+            "UserPassword is redacted: this is an agent's copy of the document, so no password"
             " is set"
         )
         return ""
@@ -189,16 +204,16 @@ def _password(linux: xml.Element, notes: List[str]) -> str:
 
 
 def _custom_data(linux: xml.Element, notes: List[str]) -> str:
-    """CustomData as canonical base64; as it stands when it is not base64: somebody meant something
-    by it.
+    """Return CustomData as canonical base64. If it is not base64, return the text itself: its owner
+    may still have a use for it.
     """
     given = _raw(linux, "CustomData")
     text = "".join(given.split())
     if is_struck_out(text):
-        notes.append("CustomData is struck out: this is an agent's copy of the document")
+        notes.append("CustomData is redacted: this is an agent's copy of the document")
         return ""
     try:
-        if len(text) % 4:  # Python passes over some padding that is too much
+        if len(text) % 4:  # Python accepts some excess padding
             raise ValueError(len(text))
         return base64.b64encode(base64.b64decode(text, validate=True)).decode("ascii")
     except (binascii.Error, ValueError):
@@ -207,14 +222,13 @@ def _custom_data(linux: xml.Element, notes: List[str]) -> str:
 
 
 def _keys(linux: xml.Element, notes: List[str]) -> Tuple[SshKey, ...]:
-    ssh = _only(linux, "SSH")
-    keys = _only(ssh, "PublicKeys") if ssh is not None else None
+    keys = _section(_section(linux, "SSH"), "PublicKeys")
     found = []
-    for number, each in enumerate(_ours(keys, "PublicKey") if keys is not None else [], 1):
+    for number, each in enumerate(_ours(keys, "PublicKey"), 1):
         text = _raw(each, "Value").strip()
         if len(text) > MAX_KEY:
             notes.append(
-                "PublicKey %d is too long (%d characters): it is left out" % (number, len(text))
+                "PublicKey %d is too long (%d characters): it is ignored" % (number, len(text))
             )
             continue
         fingerprint = "".join(_raw(each, "Fingerprint").replace(":", "").split()).upper()
@@ -222,7 +236,7 @@ def _keys(linux: xml.Element, notes: List[str]) -> Tuple[SshKey, ...]:
             len(fingerprint) != THUMBPRINT_DIGITS or not set(fingerprint) <= set("0123456789ABCDEF")
         ):
             notes.append(
-                "the Fingerprint of PublicKey %d is no SHA-1 thumbprint: it is left out" % number
+                "the Fingerprint of PublicKey %d is no SHA-1 thumbprint: it is ignored" % number
             )
             fingerprint = ""
         if text or fingerprint:

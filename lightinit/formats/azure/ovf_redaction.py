@@ -1,8 +1,8 @@
-"""The provisioning document with its secrets struck out, and else byte for byte as it came. It
-knows no device.
+"""A copy of the provisioning document without its secrets. Every other byte is unchanged. It knows
+no device.
 
-A copy that is kept must never hold the password or the custom data. What cannot be told for sure is
-no copy at all, but a fixed stub. Names decide, not namespaces: a secret is one under any prefix.
+The copy must never hold the password or the custom data. If that is not certain, the result is a
+fixed stub instead of a copy. Names decide, and namespaces do not: a prefix does not hide a secret.
 """
 
 from __future__ import annotations
@@ -20,33 +20,31 @@ STUB = (
     b'<?xml version="1.0" encoding="utf-8"?>\n'
     b"<Environment><!-- left out: what is secret in it could not be told apart --></Environment>\n"
 )
-# It smells of a password, and should be seen; only while it says what it may say.
+# These have a secret word in their names and should stay, as long as their values are booleans.
 BOOLEAN_NAMES = ("disablesshpasswordauthentication",)
-# These say which thing it is, as in `<Property key="password" value="..."/>`.
+# The value of such an attribute is a name, as in `<Property key="password" value="..."/>`.
 KEY_ATTRIBUTES = ("key", "name", "id")
 BOOLEANS = ("", "true", "false", "1", "0", "yes", "no", "on", "off")
-# A secret of fewer characters is found in any text by chance. The platform takes no password
-# shorter than this.
-MAX_SECRETS = 100  # each is looked for in the whole result
+MAX_SECRETS = 100  # the whole result is searched for each one
+# Any text may hold a shorter secret by chance. The platform accepts no shorter password.
 SHORTEST_SECRET = 6
 
 _ATTRIBUTE = re.compile(rb"""([^\s=<>"'/]+)(\s*=\s*)("[^"]*"|'[^']*')""")
 
 
 def redact(data: bytes) -> bytes:
-    """Strike out what is secret in a document.
+    """Replace the secrets of a document with ``REDACTED``.
 
-    Struck out is the content of each element whose name, or one of whose attributes, smells of a
-    secret, its attributes too; attributes whose names smell; comments and processing instructions
-    that mention a secret; and text that is itself markup or JSON which does.
+    A secret is: the content and the attributes of an element that has a secret word in its name or
+    in the value of an attribute; an attribute with a secret word in its name; a comment or a
+    processing instruction with a secret word; a text that is markup or JSON with a secret word.
 
     Args:
-        data: a document, whole or broken, of any kind.
+        data: any document, well-formed or not.
 
     Returns:
-        It with ``REDACTED`` in their places; everything else is as it was. When it is not
-        well-formed, or a secret can still be found in what would remain, a fixed document with
-        nothing of ``data``.
+        The document without its secrets. If it is not well-formed, or the result still holds a
+        secret, the result is a fixed document with nothing of ``data``.
     """
     try:
         xml.parse(data, None)
@@ -72,15 +70,15 @@ def _remains(secret: str, left: _Marker, result: bytes) -> bool:
 
 
 def _is_secret_text(text: str) -> bool:
-    """Whether text holds a document of its own that smells, as a CDATA section may."""
+    """Whether a text is a document with a secret word. A CDATA section may hold one."""
     return has_private_key(text) or (
         ("<" in text or text.lstrip()[:1] in ("{", "[")) and is_secret_name(text)
     )
 
 
 class _Open:
-    """An element that is open: its name, where its content begins, its own text, and whether it is
-    a secret.
+    """An open element: its name, the place where its content begins, its text, and whether it is a
+    secret.
     """
 
     __slots__ = ("begin", "name", "secret", "text")
@@ -93,11 +91,11 @@ class _Open:
 
 
 class _Marker:
-    """Walks over a document and notes what is to be cut, by byte.
+    """Reads a document and finds the bytes to cut.
 
     Attributes:
-        cuts: (begin, end, what is put there), in no order; none overlaps another unless it lies
-            within.
+        cuts: (begin, end, replacement), in no order. A cut may lie within another one; otherwise
+            they do not overlap.
         secrets: the texts that are cut.
         kept: the texts and attribute values that stay.
     """
@@ -118,10 +116,10 @@ class _Marker:
         parser.Parse(data, True)
 
     def result(self) -> bytes:
-        """The document without what is to be cut."""
+        """Return the document with all cuts made."""
         parts, at = [], 0
         for begin, end, instead in sorted(self.cuts, key=lambda cut: (cut[0], -cut[1])):
-            if begin >= at:  # else it lies within one that is cut already
+            if begin >= at:  # otherwise it lies within the last cut
                 parts += [self._data[at:begin], instead]
                 at = end
         return b"".join(parts + [self._data[at:]])
@@ -158,7 +156,7 @@ class _Marker:
         for each in reversed(self._open[:-1]):
             if not each.secret:
                 break
-            each.text.append(text)  # what lies in an element within a secret is part of that secret
+            each.text.append(text)  # an inner element is part of the secret
 
     def _end(self, _name: str) -> None:
         closed = self._open.pop()
@@ -167,7 +165,7 @@ class _Marker:
         boolean = closed.name.lower() in BOOLEAN_NAMES and text.strip().lower() in BOOLEANS
         if (closed.secret and not boolean) or _is_secret_text(text):
             if self._within_secret():
-                self.secrets.append(text)  # what is around it is cut
+                self.secrets.append(text)  # the outer element is cut
             elif end > closed.begin and self._data[closed.begin - 2 : closed.begin] != b"/>":
                 self._cut(closed.begin, end, text)
         else:
@@ -198,7 +196,7 @@ def _is_namespace(key: str) -> bool:
 
 
 def _end_of_tag(data: bytes, begin: int) -> int:
-    """Where the tag that begins at ``begin`` has ended; a ``>`` within quotes does not end it."""
+    """Return the end of the tag that begins at ``begin``. A ``>`` within quotes does not end it."""
     quote = b""
     for at in range(begin, len(data)):
         letter = data[at : at + 1]
@@ -209,4 +207,4 @@ def _end_of_tag(data: bytes, begin: int) -> int:
             quote = letter
         elif letter == b">":
             return at + 1
-    raise MalformedError("xml document is not well-formed", error="a tag without an end")
+    raise MalformedError("xml document is not well-formed", error="a tag has no end")

@@ -1,1 +1,1 @@
-"""DER, CMS, PKCS#12 and the certificates in them."""
+"""Reads DER, CMS, PKCS#12 and X.509. docs/decisions/certificate-parsers.md says why by hand."""

@@ -1,7 +1,6 @@
-"""The platform's bundle of certificates: from the XML that the WireServer answers to certificates
-with their keys.
+"""The platform's certificate bundle: the WireServer's XML in, certificates with their keys out.
 
-A wrong key, a wrong recipient and any damage give an error and no certificate at all.
+A wrong key, a wrong recipient or any damage is an error. Then there is no certificate at all.
 """
 
 from __future__ import annotations
@@ -22,21 +21,23 @@ FORMATS = ("", "Pkcs7BlobWithPfxContents")
 
 
 def parse_certificate_file(data: bytes) -> Optional[bytes]:
-    """Read what the WireServer answers at the goal state's Certificates URL.
+    """Read the WireServer's answer at the goal state's Certificates URL.
 
     Args:
-        data: the answer's body, UTF-8, with or without a byte-order mark.
+        data: the body of the answer, UTF-8, with or without a byte-order mark.
 
     Returns:
-        The bundle for :func:`open_bundle`; None when there is none, or when it is of a format that
+        The bundle for :func:`open_bundle`. None: there is no bundle, or its format is one that
         holds no certificates.
 
     Raises:
-        MalformedError: it is no such document, or its data are no base64.
+        MalformedError: this is another document, or its data are not base64.
     """
     root = xml.parse(data, "CertificateFile", LIMIT_BYTES)
+    text = ""
     found = root.find("Data")
-    text = "".join(found.text.split()) if found is not None else ""
+    if found is not None:
+        text = "".join(found.text.split())
     if root.value("Format") not in FORMATS or not text:
         return None
     try:
@@ -46,20 +47,21 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
 
 
 def open_bundle(data: bytes, transport: TransportPair) -> Tuple[Certificate, ...]:
-    """Open a bundle and put each key to its certificates.
+    """Open a bundle and match its keys with its certificates.
 
-    Keys belong to certificates by equal public key, never by position. A key that belongs to none
-    is left out.
+    A key belongs to the certificates with the same public key. Its position means nothing. A key
+    without a certificate is left out.
 
     Args:
-        data: as :func:`parse_certificate_file` gives it.
-        transport: the pair for which it was made.
+        data: the result of :func:`parse_certificate_file`.
+        transport: the pair to which the platform encrypted the bundle.
 
     Returns:
-        Each certificate once, in the order of their thumbprints.
+        Each certificate once, sorted by thumbprint.
 
     Raises:
-        MalformedError: it is damaged, for somebody else, or holds what is unknown here.
+        MalformedError: the bundle is damaged, is for another recipient, or uses something that
+            lightinit does not know.
         ProvisioningError: a cipher is missing.
     """
     contents = pkcs12.read(cms.open_envelope(data, transport))
@@ -78,7 +80,7 @@ def open_bundle(data: bytes, transport: TransportPair) -> Tuple[Certificate, ...
 
 
 def _read_key(data: bytes) -> Tuple[bytes, str]:
-    """A key's public part as DER, and all of it as PEM of PKCS#8."""
+    """Return the public key as DER, and the private key as PEM of PKCS#8."""
     engine = ciphers.backend()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -94,7 +96,7 @@ def _read_key(data: bytes) -> Tuple[bytes, str]:
             serialization.NoEncryption(),
         )
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
-        # What the library says could hold parts of the key.
+        # The message of the library could hold parts of the key.
         raise MalformedError(
             "private key in the certificate bundle cannot be read",
             hint="it may be of a type that this version of cryptography does not know",
@@ -103,8 +105,8 @@ def _read_key(data: bytes) -> Tuple[bytes, str]:
 
 
 def _normalize(public_key: bytes) -> bytes:
-    """A public key as ``cryptography`` writes it, since DER leaves its writer some choice; else as
-    it is.
+    """Return a public key in the form that ``cryptography`` writes, because DER leaves writers some
+    choice. A key that it cannot read stays unchanged.
     """
     engine = ciphers.backend()
     from cryptography.exceptions import UnsupportedAlgorithm

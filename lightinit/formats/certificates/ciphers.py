@@ -1,14 +1,12 @@
-"""The ciphers of certificate bundles, by their object identifiers. The work itself is done by
-``cryptography``.
+"""The ciphers of certificate bundles, by their object identifiers. ``cryptography`` does the work.
 
-It is imported only here and where a key is read, when there is something to decrypt: the import
-costs more than a first boot has to spare. Where it has no such cipher, or OpenSSL below it has
-none, the error says which one is missing.
+``cryptography`` is imported only when there is something to decrypt, because the import costs more
+time than a first boot has. If it or its OpenSSL lacks a cipher, the error names the cipher.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates import der
@@ -43,10 +41,10 @@ P_SPECIFIED = "1.2.840.113549.1.1.9"
 
 
 def backend() -> Any:
-    """The backend of ``cryptography``, which had to be named before its version 3.1.
+    """Return the backend of ``cryptography``. Its versions before 3.1 demand one as an argument.
 
     Raises:
-        ProvisioningError: ``cryptography`` is missing, or cannot work here.
+        ProvisioningError: ``cryptography`` is missing or does not work here.
     """
     try:
         from cryptography.exceptions import InternalError
@@ -55,11 +53,11 @@ def backend() -> Any:
             from cryptography.hazmat.backends import default_backend
 
             return default_backend()
-        except (InternalError, RuntimeError) as error:  # some of its versions insist on old ciphers
+        except (InternalError, RuntimeError) as error:  # some versions demand old ciphers
             raise ProvisioningError(
                 "python cryptography does not work",
                 error=type(error).__name__,
-                hint="install OpenSSL's legacy provider (legacy.so), which it asks for",
+                hint="install OpenSSL's legacy provider (legacy.so), which it needs",
             ) from error
     except ImportError as error:
         raise ProvisioningError(
@@ -70,32 +68,42 @@ def backend() -> Any:
 
 
 def read_cipher(oid: str, parameters: Optional[der.Element]) -> Tuple[Cipher, bytes]:
-    """The cipher that an AlgorithmIdentifier names, and its initialization vector.
+    """Return the cipher of an AlgorithmIdentifier, and its initialization vector.
+
+    Args:
+        oid: the object identifier of the cipher.
+        parameters: the parameters of the AlgorithmIdentifier.
 
     Raises:
-        MalformedError: it is none of ``CIPHERS``, or the vector is missing or of another length.
+        MalformedError: the cipher is not in ``CIPHERS``, or the vector is missing or has another
+            length.
     """
     if oid not in CIPHERS:
         raise unknown_algorithm(oid)
     part = "initialization vector"
-    vector = parameters.octets(part) if parameters is not None else b""
+    vector = b""
+    if parameters is not None:
+        vector = parameters.octets(part)
     if len(vector) != CIPHERS[oid].block_bytes:
         raise der.damaged(part, "is of another length")
     return CIPHERS[oid], vector
 
 
 def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes:
-    """The plain text, without its padding.
+    """Decrypt data and remove the padding.
 
     Args:
         cipher: one of ``CIPHERS``.
-        key: as long as the cipher wants it, or it is a wrong one.
-        vector: the initialization vector, as :func:`read_cipher` gives it.
-        data: the encrypted text.
+        key: the key. If its length is not the cipher's, it is a wrong key.
+        vector: the initialization vector, from :func:`read_cipher`.
+        data: the encrypted data.
+
+    Returns:
+        The plain text. About 1 in 256 wrong keys is not noticed here, so the caller must check the
+        text by other means too.
 
     Raises:
-        MalformedError: the key is surely wrong. A wrong key passes about once in 256 times: what
-            comes out must be checked by other means too.
+        MalformedError: the key is wrong.
         ProvisioningError: the cipher is missing.
     """
     size = cipher.block_bytes
@@ -105,9 +113,8 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import ciphers
 
-    algorithms = ciphers.algorithms
     try:
-        algorithm: Any = _triple_des(key) if cipher.name == "3DES" else algorithms.AES(key)
+        algorithm = make_algorithm(cipher, key)
         decryptor = ciphers.Cipher(algorithm, ciphers.modes.CBC(vector), engine).decryptor()
         text = decryptor.update(data) + decryptor.finalize()
     except UnsupportedAlgorithm as error:
@@ -118,21 +125,35 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
     return text[:-padding]
 
 
-def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: bytes) -> bytes:
-    """What was encrypted with the public key of a pair.
+def make_algorithm(cipher: Cipher, key: bytes) -> Any:
+    """Make the algorithm object that ``cryptography`` has for a cipher with this key."""
+    from cryptography.hazmat.primitives.ciphers import algorithms
 
-    With PKCS#1 v1.5 padding, an OpenSSL of today answers a wrong key with random bytes of random
-    length, so the caller must check what it gets.
+    if cipher.name != "3DES":
+        return algorithms.AES(key)
+    try:  # its place since cryptography 43
+        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+    except ImportError:
+        from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
+    return TripleDES(key)
+
+
+def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: bytes) -> bytes:
+    """Decrypt data that were encrypted with the public key of a pair.
 
     Args:
         key: the private key, an object of ``cryptography``.
-        oid: the padding.
-        parameters: those of the padding.
-        data: the encrypted text.
+        oid: the object identifier of the padding.
+        parameters: the parameters of the padding.
+        data: the encrypted data.
+
+    Returns:
+        The plain text. With a wrong key and PKCS#1 v1.5 padding, current versions of OpenSSL return
+        random bytes of random length, so the caller must check the text.
 
     Raises:
         MalformedError: the key is wrong, or the padding is unknown.
-        ProvisioningError: the padding is known and cannot be had.
+        ProvisioningError: the padding is known but not available.
     """
     backend()
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -154,10 +175,10 @@ def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: byt
 
 
 def find_hash(oid: str) -> str:
-    """The name that hashlib has for a hash.
+    """Return hashlib's name of a hash.
 
     Raises:
-        MalformedError: it is none of ``HASHES``.
+        MalformedError: the hash is not in ``HASHES``.
     """
     if oid not in HASHES:
         raise unknown_algorithm(oid)
@@ -165,38 +186,30 @@ def find_hash(oid: str) -> str:
 
 
 def undecipherable() -> MalformedError:
-    """The error of a wrong key. It is one for all of its causes, so that nobody can tell from it
-    what went wrong.
+    """Make the error of a wrong key. It is the same for every cause, so that it tells an attacker
+    nothing.
     """
     return MalformedError("certificate bundle cannot be decrypted")
 
 
 def unknown_algorithm(oid: str) -> MalformedError:
-    """The error of a bundle that uses what is not known here."""
+    """Make the error of a bundle with an algorithm that lightinit does not know."""
     return MalformedError("certificate bundle uses an unknown algorithm", algorithm=oid)
 
 
 def missing_cipher(name: str) -> ProvisioningError:
-    """The error of an installation that lacks a cipher which is known here."""
+    """Make the error of an installation that lacks a cipher which lightinit knows."""
     return ProvisioningError(
         "cipher cannot be had",
         cipher=name,
-        hint="install OpenSSL's legacy provider (legacy.so; openssl-provider-legacy where it is a "
-        "package of its own), or let the platform make the bundle with newer ciphers",
+        hint="install OpenSSL's legacy provider (legacy.so; some systems have a package"
+        " openssl-provider-legacy), or let the platform make the bundle with newer ciphers",
     )
 
 
-def _triple_des(key: bytes) -> Any:
-    try:  # its home since cryptography 43
-        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-    except ImportError:
-        from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
-    return TripleDES(key)
-
-
 def _read_oaep(parameters: Optional[der.Element]) -> Any:
-    """The padding that RSAES-OAEP-params describe (RFC 8017, appendix A.2.1), whose fields all have
-    defaults.
+    """Make the padding that RSAES-OAEP-params describe (RFC 8017, appendix A.2.1). Every field has
+    a default.
     """
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding as paddings
@@ -205,7 +218,10 @@ def _read_oaep(parameters: Optional[der.Element]) -> Any:
     digest = mask_digest = "sha1"
     label = b""
     seen = 0
-    for field in parameters.children(der.SEQUENCE, part) if parameters is not None else []:
+    fields: List[der.Element] = []
+    if parameters is not None:
+        fields = parameters.children(der.SEQUENCE, part)
+    for field in fields:
         if field.tag <= seen:
             raise der.damaged(part, "are out of order")
         seen = field.tag

@@ -1,7 +1,7 @@
-"""CMS (PKCS#7, RFC 5652) as far as the platform's certificate bundles use it: EnvelopedData to a
-transport certificate.
+"""The part of CMS (PKCS#7, RFC 5652) that the platform's certificate bundles use: EnvelopedData
+to a transport certificate.
 
-It knows how to find the recipient and to open the envelope; what is inside is for others.
+It finds the recipient and opens the envelope. It does not know the content.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from lightinit.formats.certificates.transport_pair import TransportPair
 
 DATA = "1.2.840.113549.1.7.1"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
-# In an envelope, 2 means that a recipient is named by its key, 0 that none is. Which it is, the
-# recipients say themselves, so the numbers are only looked at.
+# 2: a recipient is identified by its key. 0: none is. The recipients show that themselves, so the
+# version is only checked.
 VERSIONS = (0, 2)
 
 
@@ -27,7 +27,11 @@ class Encrypted(NamedTuple):
 
 
 def read_content_info(element: der.Element, part: str) -> Tuple[str, der.Element]:
-    """The type and the content of a ContentInfo.
+    """Return the type and the content of a ContentInfo.
+
+    Args:
+        element: the ContentInfo.
+        part: its name for the error.
 
     Raises:
         MalformedError: it is something else.
@@ -37,7 +41,11 @@ def read_content_info(element: der.Element, part: str) -> Tuple[str, der.Element
 
 
 def read_encrypted(element: der.Element, part: str) -> Encrypted:
-    """An EncryptedContentInfo around plain data.
+    """Read an EncryptedContentInfo that holds data.
+
+    Args:
+        element: the EncryptedContentInfo.
+        part: its name for the error.
 
     Raises:
         MalformedError: it is something else.
@@ -49,18 +57,19 @@ def read_encrypted(element: der.Element, part: str) -> Encrypted:
 
 
 def open_envelope(data: bytes, transport: TransportPair) -> bytes:
-    """Decrypt an EnvelopedData that was made for a transport certificate.
+    """Decrypt an EnvelopedData for a transport certificate.
 
     Args:
-        data: DER of the ContentInfo.
+        data: the ContentInfo as DER.
         transport: the certificate and its key.
 
     Returns:
-        The content. A wrong key is mostly, but not always, noticed here: the content must have a
-        checksum of its own.
+        The content. Some wrong keys are not noticed here, so the content must have its own
+        checksum.
 
     Raises:
-        MalformedError: it is damaged, for somebody else, or uses what is unknown here.
+        MalformedError: the envelope is damaged, is for another recipient, or uses something that
+            lightinit does not know.
         ProvisioningError: a cipher is missing.
     """
     part = "envelope"
@@ -70,7 +79,7 @@ def open_envelope(data: bytes, transport: TransportPair) -> bytes:
     fields = envelope.children(der.SEQUENCE, part, 3, 5)
     _check_version(fields.pop(0), part)
     if fields[0].tag == 0xA0:
-        # originatorInfo: other people's certificates, which mean nothing to us.
+        # originatorInfo holds the sender's certificates, which are not needed.
         fields.pop(0)
     if len(fields) == 3 and fields[2].tag == 0xA1:  # unprotectedAttrs
         fields.pop()
@@ -83,10 +92,10 @@ def open_envelope(data: bytes, transport: TransportPair) -> bytes:
 
 
 def _find_content_key(recipients: der.Element, transport: TransportPair) -> bytes:
-    """The content's key, out of the recipient that the transport certificate is."""
+    """Decrypt the content's key, from the recipient that matches the transport certificate."""
     part = "recipients"
     for recipient in recipients.children(der.SET, part, 1):
-        if recipient.tag != der.SEQUENCE:  # not by a key pair, so not ours
+        if recipient.tag != der.SEQUENCE:  # not a key pair
             continue
         version, name, algorithm, encrypted_key = recipient.children(der.SEQUENCE, part, 4, 4)
         _check_version(version, part)

@@ -1,9 +1,8 @@
-"""ASN.1 as certificates and their bundles use it: bytes in, elements out, and the few bytes back.
+"""Reads and writes the ASN.1 elements of certificates and their bundles.
 
-DER, and of BER the two things that writers of bundles still use: lengths that are only known at the
-end, and strings in pieces. Everything else is refused, above all what one element could hide behind
-another: each length must fit exactly, and in its shortest form. This file knows no structure; who
-reads which element is for the other files here.
+It accepts DER, and two features of BER that bundles still have: indefinite lengths, and strings in
+pieces. Anything else is refused. Each length must fit exactly and have its shortest form, so that
+no element can hide data behind another one. This file knows no structure of a document.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ CONSTRUCTED, CONTEXT = 0x20, 0x80
 
 
 class Element(NamedTuple):
-    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` of it, header
-    included.
-    """
+    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` with the header."""
 
     tag: int
     content: bytes
@@ -33,16 +30,17 @@ class Element(NamedTuple):
     def children(
         self, tag: int, part: str, least: int = 0, most: int = MAX_CHILDREN
     ) -> List[Element]:
-        """The elements inside this one, which must have the identifier octet ``tag``.
+        """Return the elements inside this one.
 
         Args:
-            tag: what it must be.
-            part: what it is called, for the error.
-            least: how many there must be.
-            most: how many there may be.
+            tag: the identifier octet that this element must have.
+            part: its name for the error.
+            least: the smallest number of elements.
+            most: the largest number of elements.
 
         Raises:
-            MalformedError: it is something else, or they do not fill it exactly.
+            MalformedError: this element has another tag, or does not hold a right number of whole
+                elements.
         """
         if self.tag != tag:
             raise damaged(part, "is of another kind")
@@ -58,14 +56,14 @@ class Element(NamedTuple):
         return found
 
     def only_child(self, tag: int, part: str) -> Element:
-        """The single element inside this one; otherwise as :meth:`children`."""
+        """Return the only element inside this one, as :meth:`children` does."""
         return self.children(tag, part, 1, 1)[0]
 
     def integer(self, part: str) -> int:
-        """Its value as an INTEGER from 0 to 2**31 - 1.
+        """Return the value of an INTEGER from 0 to 2**31 - 1.
 
         Raises:
-            MalformedError: it is something else.
+            MalformedError: this element is something else.
         """
         data = self.content
         if (
@@ -78,10 +76,10 @@ class Element(NamedTuple):
         return int.from_bytes(data, "big")
 
     def oid(self, part: str) -> str:
-        """Its value as an OBJECT IDENTIFIER, dotted.
+        """Return the value of an OBJECT IDENTIFIER, with dots.
 
         Raises:
-            MalformedError: it is something else.
+            MalformedError: this element is something else.
         """
         data = self.content
         if self.tag != OID or not 1 <= len(data) <= 64 or data[-1] & 0x80:
@@ -98,14 +96,15 @@ class Element(NamedTuple):
         return ".".join(str(number) for number in [first, numbers[0] - 40 * first] + numbers[1:])
 
     def octets(self, part: str, tag: int = OCTET_STRING) -> bytes:
-        """Its value as an OCTET STRING, whole or in pieces.
+        """Return the value of an OCTET STRING, whole or in pieces.
 
         Args:
-            part: what it is called, for the error.
-            tag: the identifier octet of the whole form, where it is not that of an OCTET STRING.
+            part: the name of this element for the error.
+            tag: the identifier octet of the whole form; an implicit tag replaces that of an OCTET
+                STRING.
 
         Raises:
-            MalformedError: it is something else.
+            MalformedError: this element is something else.
         """
         if self.tag == tag:
             return self.content
@@ -115,24 +114,26 @@ class Element(NamedTuple):
         return b"".join(piece.content for piece in pieces)
 
     def algorithm(self, part: str) -> Tuple[str, Optional[Element]]:
-        """Its value as an AlgorithmIdentifier: (dotted identifier, parameters).
+        """Return the object identifier of an AlgorithmIdentifier, with dots, and its parameters.
 
         Raises:
-            MalformedError: it is something else.
+            MalformedError: this element is something else.
         """
-        fields = self.children(SEQUENCE, part, 1, 2)
-        return fields[0].oid(part), fields[1] if len(fields) > 1 else None
+        identifier, *parameters = self.children(SEQUENCE, part, 1, 2)
+        if parameters:
+            return identifier.oid(part), parameters[0]
+        return identifier.oid(part), None
 
 
 def read(data: bytes, part: str) -> Element:
-    """Read one element that fills ``data``.
+    """Read the one element that fills ``data``.
 
     Args:
         data: DER or BER.
-        part: what it is called, for the error.
+        part: the name of the element for the error.
 
     Raises:
-        MalformedError: it is malformed or too long, or something comes after it.
+        MalformedError: the element is malformed or too large, or something follows it.
     """
     if len(data) > LIMIT_BYTES:
         raise damaged(part, "is too large")
@@ -143,7 +144,7 @@ def read(data: bytes, part: str) -> Element:
 
 
 def encode(tag: int, *contents: bytes) -> bytes:
-    """An element with all of ``contents`` inside."""
+    """Write an element with all of ``contents`` inside."""
     content = b"".join(contents)
     length = len(content)
     if length < 0x80:
@@ -153,7 +154,7 @@ def encode(tag: int, *contents: bytes) -> bytes:
 
 
 def expect_no_parameters(parameters: Optional[Element], part: str) -> None:
-    """Of an AlgorithmIdentifier: its parameters are absent or NULL.
+    """Check that the parameters of an AlgorithmIdentifier are absent or NULL.
 
     Raises:
         MalformedError: they are something else.
@@ -163,12 +164,12 @@ def expect_no_parameters(parameters: Optional[Element], part: str) -> None:
 
 
 def damaged(part: str, why: str) -> MalformedError:
-    """The error that says what is wrong with a certificate or a bundle."""
+    """Make the error that says what is wrong with a certificate or a bundle."""
     return MalformedError("certificate data are damaged", part=part, why=why)
 
 
 def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
-    """The element that begins at ``at``, and where it ends."""
+    """Return the element that begins at ``at``, and its end."""
     if at + 2 > len(data):
         raise damaged(part, "ends too early")
     tag, length = data[at], data[at + 1]
@@ -191,7 +192,7 @@ def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
 
 
 def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
-    """An element whose end is marked by two zeros after its last child."""
+    """Return an element of indefinite length, and its end. Two zeros follow its last child."""
     tag, start = data[at], at + 2
     if not tag & CONSTRUCTED:
         raise damaged(part, "has an odd length")

@@ -1,9 +1,9 @@
-"""Encryption by password as PKCS#12 knows it: the old schemes of its own (RFC 7292), and PBES2 (RFC
-8018).
+"""Decrypts with a password, as PKCS#12 does: with its own old schemes (RFC 7292) and with PBES2
+(RFC 8018).
 
-The platform's bundles have an empty password, so it protects nothing; it is spelled in two ways,
-which lead to different keys. A password here is always in the spelling of PKCS#12: UTF-16 with two
-zeros after it, or nothing at all.
+The platform's bundles have the empty password, so it protects nothing. It has two encodings, which
+lead to different keys. Here a password is always encoded as in PKCS#12: UTF-16 and two zeros, or no
+bytes at all.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ HMACS: Dict[str, str] = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
-# pbeWithSHA1And3-KeyTripleDES-CBC and pbeWithSHA1And2-KeyTripleDES-CBC, with the bytes of their
-# keys.
+# pbeWithSHA1And3-KeyTripleDES-CBC and pbeWithSHA1And2-KeyTripleDES-CBC: the lengths of their keys
+# in bytes.
 TRIPLE_DES: Dict[str, int] = {"1.2.840.113549.1.12.1.3": 24, "1.2.840.113549.1.12.1.4": 16}
 # pbeWithSHA1And128BitRC2-CBC and pbeWithSHA1And40BitRC2-CBC.
 RC2: Dict[str, str] = {"1.2.840.113549.1.12.1.5": "RC2-128", "1.2.840.113549.1.12.1.6": "RC2-40"}
@@ -40,15 +40,18 @@ class _Derivation(NamedTuple):
 
 
 def decrypt(algorithm: der.Element, password: bytes, data: bytes) -> bytes:
-    """Decrypt what a password protects.
+    """Decrypt data with a password.
 
     Args:
-        algorithm: the AlgorithmIdentifier, with salt and number of iterations in it.
+        algorithm: the AlgorithmIdentifier, which has the salt and the number of iterations.
         password: ``EMPTY`` or ``ABSENT``.
-        data: the encrypted text.
+        data: the encrypted data.
+
+    Returns:
+        The plain text.
 
     Raises:
-        MalformedError: it is damaged, or uses what is unknown here; RC2 is unknown here.
+        MalformedError: the data are damaged, or the algorithm is unknown. RC2 is unknown here.
         ProvisioningError: the cipher is missing.
     """
     oid, parameters = algorithm.algorithm("password encryption")
@@ -71,15 +74,15 @@ def decrypt(algorithm: der.Element, password: bytes, data: bytes) -> bytes:
 def derive(
     digest: str, password: bytes, salt: bytes, iterations: int, purpose: int, length: int
 ) -> bytes:
-    """The key derivation of PKCS#12 (RFC 7292, appendix B.2).
+    """Derive a key as PKCS#12 does (RFC 7292, appendix B.2).
 
     Args:
-        digest: the hash, as hashlib calls it.
-        password: in the spelling of PKCS#12.
+        digest: hashlib's name of the hash.
+        password: ``EMPTY`` or ``ABSENT``.
         salt: the salt.
         iterations: how often the hash is applied.
         purpose: ``FOR_KEY``, ``FOR_VECTOR`` or ``FOR_MAC``.
-        length: the bytes that are wanted.
+        length: the length of the result in bytes.
     """
     block = hashlib.new(digest).block_size
     text = _repeat(salt, block) + _repeat(password, block)
@@ -100,10 +103,14 @@ def derive(
 
 
 def check_iterations(element: der.Element, part: str) -> int:
-    """A number of iterations that is worth the wait.
+    """Read a number of iterations, and check that they do not take too long.
+
+    Args:
+        element: the INTEGER.
+        part: its name for the error.
 
     Raises:
-        MalformedError: it is none.
+        MalformedError: it is not an INTEGER, is 0, or is more than ``MAX_ITERATIONS``.
     """
     iterations = element.integer(part)
     if not 1 <= iterations <= MAX_ITERATIONS:
@@ -128,7 +135,7 @@ def _decrypt_pbes2(parameters: der.Element, password: bytes, data: bytes) -> byt
     if rest and rest[0].tag == der.INTEGER and rest.pop(0).integer(part) != cipher.key_bytes:
         raise der.damaged(part, "wants a key of another length")
     digest = _read_prf(tuple(rest), part)
-    # PBKDF2 takes the password in UTF-8, where both spellings of the empty one are nothing.
+    # PBKDF2 takes the password in UTF-8, where both encodings of the empty one have no bytes.
     key = hashlib.pbkdf2_hmac(
         digest,
         password.decode("utf-16-be").rstrip("\0").encode(),
@@ -152,6 +159,6 @@ def _read_prf(rest: Tuple[der.Element, ...], part: str) -> str:
 
 
 def _repeat(data: bytes, block: int) -> bytes:
-    """``data`` as often as it takes to fill whole blocks; nothing stays nothing."""
+    """Repeat ``data`` until it fills whole blocks. Empty data stay empty."""
     size = (len(data) + block - 1) // block * block
     return (data * size)[:size]

@@ -1,16 +1,16 @@
-"""PKCS#12 with an empty password (RFC 7292), as it lies in the platform's certificate bundles.
+"""Reads PKCS#12 with an empty password (RFC 7292), the content of the platform's certificate
+bundles.
 
-The checksum (MAC) is what shows that nothing was damaged on the way, and that the envelope around
-was opened with the right key; without one nothing is taken. ``cryptography`` can read such files
-too, but gives one key of several; it is used for RC2, which it has in no other way. Names and other
-attributes of the parts are not looked at.
+The MAC shows that the data are not damaged, and that the envelope was opened with the right key.
+Without a MAC, nothing is read. ``cryptography`` can read PKCS#12 too, but returns only one key. It
+is used only for RC2, which it offers in no other way. Names and other attributes are ignored.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, cms, der, pbe
@@ -25,23 +25,24 @@ MAX_NESTED = 4
 
 
 class Contents(NamedTuple):
-    """What is in a bundle, in its order: private keys as DER of PKCS#8, and certificates as DER."""
+    """The content of a bundle, in its order: private keys as PKCS#8 (DER), certificates as DER."""
 
     keys: List[bytes]
     certificates: List[bytes]
 
 
 def read(data: bytes) -> Contents:
-    """Open a PKCS#12.
+    """Read a PKCS#12.
 
     Args:
-        data: DER, or BER.
+        data: DER or BER.
 
     Returns:
-        All keys and certificates; what else there is (CRLs, secrets) is left out.
+        All keys and certificates. Anything else (CRLs, secrets) is left out.
 
     Raises:
-        MalformedError: it is damaged, has another password, or uses what is unknown here.
+        MalformedError: the data are damaged, have another password, or use something that lightinit
+            does not know.
         ProvisioningError: a cipher is missing.
     """
     part = "pkcs12"
@@ -49,7 +50,7 @@ def read(data: bytes) -> Contents:
     if version.integer(part) != 3:
         raise der.damaged(part, "has an unknown version")
     kind, inner = cms.read_content_info(content, part)
-    if kind != cms.DATA:  # it can be signed instead, which nobody does
+    if kind != cms.DATA:  # a signature is allowed here, but nobody uses one
         raise ciphers.unknown_algorithm(kind)
     if not mac:
         raise MalformedError("certificate bundle has no mac")
@@ -62,14 +63,16 @@ def read(data: bytes) -> Contents:
 
 
 def _find_password(mac: der.Element, safes: bytes) -> bytes:
-    """Which spelling of the empty password the checksum fits to."""
+    """Return the encoding of the empty password with which the MAC is right."""
     part = "mac"
     info, salt, *iterations = mac.children(der.SEQUENCE, part, 2, 3)
     algorithm, wanted = info.children(der.SEQUENCE, part, 2, 2)
     oid, nothing = algorithm.algorithm(part)
     der.expect_no_parameters(nothing, part)
     digest = ciphers.find_hash(oid)
-    count = pbe.check_iterations(iterations[0], part) if iterations else 1
+    count = 1
+    if iterations:
+        count = pbe.check_iterations(iterations[0], part)
     for password in (pbe.EMPTY, pbe.ABSENT):
         if hmac.compare_digest(
             _make_mac(digest, password, salt.octets(part), count, safes), wanted.octets(part)
@@ -137,10 +140,10 @@ def _read_bags(data: bytes, password: bytes, found: Contents, depth: int = 0) ->
 
 
 def _open_by_library(safe: bytes, oid: str, password: bytes, found: Contents) -> None:
-    """Have ``cryptography`` open one part, put into a PKCS#12 of its own.
+    """Let ``cryptography`` read one part, wrapped into another PKCS#12.
 
-    It gives all certificates and one key, which is all that ever is in one part with RC2: keys are
-    encrypted one by one.
+    It returns all certificates and one key. That is enough: keys are encrypted one by one, so a
+    part with RC2 has one key at most.
     """
     safes = der.encode(der.SEQUENCE, safe)
     salt, iterations = bytes(8), 2
@@ -169,24 +172,24 @@ def _load(whole: bytes, password: bytes, cipher: str) -> Tuple[List[bytes], List
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
+    given: Optional[bytes] = None
+    if password == pbe.EMPTY:
+        given = b""
     try:
-        loaded: Any = load_key_and_certificates(whole, b"" if password else None, engine)
+        loaded: Any = load_key_and_certificates(whole, given, engine)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # The checksum was right, so the part is what its author wrote: it is the cipher that is
-        # missing.
+        # The MAC was right, so the part is not damaged: the cipher must be missing.
         raise ciphers.missing_cipher(cipher) from error
     key, first, more = loaded
-    keys = (
-        []
-        if key is None
-        else [
-            key.private_bytes(
-                serialization.Encoding.DER,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        ]
-    )
+    keys = [
+        each.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        for each in [key]
+        if each is not None
+    ]
     certificates = [
         each.public_bytes(serialization.Encoding.DER)
         for each in [first] + list(more)

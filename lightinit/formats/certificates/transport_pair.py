@@ -1,6 +1,6 @@
-"""The transport certificate: to its key the platform encrypts what it sends this VM.
+"""The transport certificate and its key. The platform encrypts the certificate bundle to it.
 
-A pair lives for as long as one bundle is fetched, in memory alone. The time is passed in.
+A pair is used for one bundle and is only in memory. The caller passes the time in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lightinit.formats.certificates.x509 import read_fields
 SUBJECT = "LinuxTransport"
 KEY_BITS = 2048
 YEAR_S = 365 * 86400
-# From 2000 to 2050 at least: at boot this VM's clock may be years off, and the platform's is not.
+# The certificate is valid from 2000 to 2050 at least: at boot this VM's clock may be years off.
 EARLIEST_S, LATEST_S = 946684800, 2524608000
 
 
@@ -24,11 +24,11 @@ class TransportPair:
     """A transport certificate and its key.
 
     Attributes:
-        certificate: as DER.
-        issuer: its issuer's name, as DER.
-        serial: its serial number, as DER.
+        certificate: the certificate as DER.
+        issuer: the name of its issuer as DER.
+        serial: its serial number as DER.
         key_id: its subjectKeyIdentifier.
-        key: its private key, an object of ``cryptography``. A secret.
+        key: the private key, an object of ``cryptography``. A secret.
     """
 
     certificate: bytes
@@ -39,16 +39,16 @@ class TransportPair:
 
     @property
     def header(self) -> str:
-        """The certificate as the platform wants it in a header: the body of its PEM on one line."""
+        """The certificate for the request header: the body of its PEM on one line."""
         return base64.b64encode(self.certificate).decode("ascii")
 
 
 def make_transport(now_s: float) -> TransportPair:
-    """A new pair: RSA, self-signed, with a subjectKeyIdentifier, by which the platform names the
-    recipient.
+    """Make a pair: RSA, self-signed, with a subjectKeyIdentifier, because the platform identifies
+    the recipient by it.
 
     Args:
-        now_s: Unix time in seconds, right or wrong.
+        now_s: Unix time in seconds. It may be wrong.
 
     Raises:
         ProvisioningError: ``cryptography`` is missing.

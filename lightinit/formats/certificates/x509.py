@@ -1,8 +1,7 @@
-"""x509 certificates, as far as keys are taken from them and put beside them.
+"""X.509 certificates: their public keys, their thumbprints, and PEM.
 
-Pure: bytes in, text out. ``cryptography`` is imported only when there is a certificate to read:
-most VMs get plain keys, and the import would cost every first boot more than all the rest of this
-floor.
+``cryptography`` is imported only when there is a certificate to read. Most VMs get plain keys, and
+the import takes longer than all the rest of ``formats/``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from lightinit.formats.certificates import ciphers, der
 
 
 class Fields(NamedTuple):
-    """Of a certificate, as DER each: its serial number, its issuer's name, and its public key
+    """Fields of a certificate as DER: its serial number, the name of its issuer, and its public key
     (SubjectPublicKeyInfo).
     """
 
@@ -25,18 +24,18 @@ class Fields(NamedTuple):
 
 
 def read_fields(certificate: bytes) -> Fields:
-    """Take a certificate apart, as far as it is needed here (RFC 5280, 4.1).
+    """Read the needed fields of a certificate (RFC 5280, 4.1).
 
     Args:
-        certificate: as DER.
+        certificate: DER.
 
     Raises:
-        MalformedError: it is no certificate.
+        MalformedError: it is not a certificate.
     """
     part = "certificate"
     signed = der.read(certificate, part).children(der.SEQUENCE, part, 3, 3)[0]
     fields = signed.children(der.SEQUENCE, part, 6)
-    if fields[0].tag == 0xA0:  # the version, absent in the first one
+    if fields[0].tag == 0xA0:  # the version; version 1 has none
         fields.pop(0)
     if len(fields) < 6 or fields[0].tag != der.INTEGER or fields[5].tag != der.SEQUENCE:
         raise der.damaged(part, "is of another kind")
@@ -44,18 +43,18 @@ def read_fields(certificate: bytes) -> Fields:
 
 
 def find_thumbprint(certificate: bytes) -> str:
-    """What the platform calls a certificate by: the SHA-1 of its DER, in upper-case hex."""
+    """Return the platform's name of a certificate: the SHA-1 of its DER, in upper-case hex."""
     import hashlib
 
     return hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - a name, not a protection
 
 
 def to_pem(label: str, data: bytes) -> str:
-    """DER as PEM (RFC 7468).
+    """Write DER as PEM (RFC 7468).
 
     Args:
-        label: what it is, such as ``CERTIFICATE``.
-        data: the DER.
+        label: the type, such as ``CERTIFICATE``.
+        data: DER.
     """
     text = base64.b64encode(data).decode("ascii")
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
@@ -66,16 +65,16 @@ def to_pem(label: str, data: bytes) -> str:
 
 
 def public_key_line(certificate: bytes) -> str:
-    """The public key of an x509 certificate as a line for authorized_keys (``type base64``).
+    """Return the public key of a certificate as a line for authorized_keys (``type base64``).
 
-    The certificate's dates, issuer and signature are not looked at: the platform vouches for the
-    key, not the certificate.
+    The dates, the issuer and the signature of the certificate are not checked: the platform vouches
+    for the key, and the certificate does not.
 
     Args:
-        certificate: as DER.
+        certificate: DER.
 
     Raises:
-        MalformedError: it is no certificate, holds a key that SSH does not know, or
+        MalformedError: it is not a certificate, SSH does not know its type of key, or
             ``cryptography`` is missing.
     """
     try:

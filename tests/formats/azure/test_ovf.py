@@ -203,8 +203,8 @@ def test_a_struck_out_copy_sets_no_password(mark: str) -> None:
     )
     assert (seen.password, seen.custom_data) == ("", "")
     assert [note.split(":")[0] for note in seen.warnings] == [
-        "UserPassword is struck out",
-        "CustomData is struck out",
+        "UserPassword is redacted",
+        "CustomData is redacted",
     ]
     assert ovf.parse(ovf.redact(WHOLE.encode())) == seen, (
         "what is kept as a copy does no harm as media"
@@ -238,7 +238,7 @@ def test_password_login_is_the_negation(word: str, login: Any, warned: bool) -> 
 def test_a_word_that_is_no_boolean_is_not_true() -> None:
     seen = changed("<ns1:PreprovisionedVm>True", "<ns1:PreprovisionedVm>soon")
     assert seen.preprovisioned is False
-    assert seen.warnings == ("PreprovisionedVm is neither true nor false: taken as not said",)
+    assert seen.warnings == ("PreprovisionedVm is neither true nor false: it is ignored",)
 
 
 def test_no_type_of_preprovisioning_has_two_forms() -> None:

@@ -45,12 +45,13 @@ def encrypt(data: bytes, password: bytes) -> bytes:
     from cryptography.hazmat.backends import default_backend
     from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-    from lightinit.formats.certificates.ciphers import _triple_des
+    from lightinit.formats.certificates.ciphers import CIPHERS, DES_EDE3_CBC, make_algorithm
 
     key = pbe.derive("sha1", password, b"12345678", 3, pbe.FOR_KEY, 24)
     vector = pbe.derive("sha1", password, b"12345678", 3, pbe.FOR_VECTOR, 8)
     padding = 8 - len(data) % 8
-    encryptor = Cipher(_triple_des(key), modes.CBC(vector), default_backend()).encryptor()
+    algorithm = make_algorithm(CIPHERS[DES_EDE3_CBC], key)
+    encryptor = Cipher(algorithm, modes.CBC(vector), default_backend()).encryptor()
     parameters = der.encode(der.SEQUENCE, der.encode(der.OCTET_STRING, b"12345678"), b"\2\1\3")
     return der.encode(
         der.SEQUENCE,
