@@ -21,7 +21,7 @@ CONSTRUCTED, CONTEXT = 0x20, 0x80
 
 
 class Element(NamedTuple):
-    """One element: its identifier octet ``tag``, its ``content``, and the ``whole`` with the header."""
+    """One element: its identifier octet ``tag``, its ``content``, and ``whole``, both together."""
 
     tag: int
     content: bytes
