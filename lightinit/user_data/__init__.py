@@ -1,6 +1,6 @@
 """The kinds of user data: one file for each, and the table that lists them.
 
-It knows the kinds, not where the data come from and not whether the settings want them executed.
+The table knows neither where the data come from nor whether the settings want them executed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from lightinit.user_data.script import Script
 from lightinit.user_data.unknown import Unknown
 from lightinit.user_data.unsupported import Unsupported
 
-# The first kind that recognises the data takes them. The last one takes everything.
+# The first kind that recognises the data is theirs. The last one recognises everything.
 KINDS: Tuple[Kind, ...] = (Script(), Unsupported(), CloudConfig(), Unknown())
 
 
 def find_kind(data: bytes) -> Tuple[Kind, str]:
-    """Find out of which kind user data are.
+    """Find the kind of user data.
 
     Args:
         data: user data or custom data, decoded and unpacked.
@@ -30,4 +30,4 @@ def find_kind(data: bytes) -> Tuple[Kind, str]:
         name = kind.recognise(data)
         if name:
             return kind, name
-    raise AssertionError("the last kind takes everything")
+    raise AssertionError("the last kind recognises everything")

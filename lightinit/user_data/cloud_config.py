@@ -11,7 +11,7 @@ class CloudConfig(Kind):
     """A YAML document for cloud-init."""
 
     def recognise(self, data: bytes) -> str:
-        """Tell it by its first line. Source: cloud-init's documentation, "User data formats"."""
+        """Recognise its first line. Source: cloud-init's documentation, "User data formats"."""
         if start_of(data).lower().startswith(NAME.encode("ascii")):
             return NAME
         return ""

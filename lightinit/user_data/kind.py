@@ -1,5 +1,5 @@
-"""What a kind of user data can do. The defaults are those of a kind that is recognised and kept,
-but has no effect.
+"""The base class of the kinds of user data. A kind that overrides nothing but ``recognise`` is
+kept and has no effect.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import List
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 
-ONLY_SCRIPTS = "give a script that begins with #!, or set `execute` so that it leaves this one out"
+ONLY_SCRIPTS = "give a script that begins with #!, or change `execute` so that it leaves this out"
 
 
 class Kind:
@@ -17,22 +17,22 @@ class Kind:
 
     Attributes:
         has_effect: whether lightinit can execute or apply data of this kind.
-        warns: whether somebody who gave such data must hear that they have no effect.
+        warns: whether a warning says that the data have no effect.
     """
 
     has_effect = False
     warns = True
 
     def recognise(self, data: bytes) -> str:
-        """Return the name of the format that ``data`` have, or "" if they are of another kind."""
+        """Return the name of the format of ``data``, or "" if they are of another kind."""
         raise NotImplementedError
 
     def check(self, which: str, name: str, data: bytes) -> None:
-        """Refuse data that cannot be executed, by what is in them. It does not look at the machine.
+        """Refuse data that cannot be executed. This does not look at the machine.
 
         Args:
             which: ``custom data`` or ``user data``, for the error.
-            name: the format, as :meth:`recognise` gave it.
+            name: the format, from :meth:`recognise`.
             data: the data.
 
         Raises:
@@ -46,8 +46,12 @@ class Kind:
         )
 
     def check_machine(self, which: str, data: bytes) -> None:
-        """Refuse data for which this machine lacks something. Nothing is executed before this was
-        asked for all data.
+        """Refuse data that need something which this machine lacks. All data are checked before any
+        are executed.
+
+        Args:
+            which: ``custom data`` or ``user data``, for the error.
+            data: the data.
 
         Raises:
             ProvisioningError: the machine lacks something.
@@ -59,13 +63,13 @@ class Kind:
         Args:
             system: the machine.
             data: the data.
-            path: the file that holds them, with mode 0700.
+            path: the file that holds the data, with mode 0700.
         """
         raise NotImplementedError
 
 
 def start_of(data: bytes) -> bytes:
-    """The beginning of data without a byte-order mark and white space. MIME archives often have an
-    empty line first.
+    """Return the beginning of data without a byte-order mark and white space. A MIME archive often
+    begins with an empty line.
     """
     return data[:4096].lstrip(b"\xef\xbb\xbf").lstrip()

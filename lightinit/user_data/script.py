@@ -1,4 +1,4 @@
-"""Scripts: data that begin with ``#!``. They are executed as the kernel would execute them."""
+"""Scripts: data that begin with ``#!``. They are executed as the kernel executes a file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOG = logging.getLogger("lightinit.custom_data")
 
 
 class Interpreter(NamedTuple):
-    """What the first line of a script names.
+    """The interpreter in the first line of a script.
 
     Attributes:
-        path: of the program.
-        argument: the one argument that it may have, or "".
+        path: the path of the program.
+        argument: its only argument, or "".
     """
 
     path: str
@@ -32,44 +32,47 @@ class Script(Kind):
     warns = False
 
     def recognise(self, data: bytes) -> str:
-        """Tell a script by its first two bytes, as the kernel does."""
+        """Recognise a script by its first two bytes, as the kernel does."""
         if data.startswith(b"#!"):
             return "script"
         return ""
 
     def check(self, which: str, name: str, data: bytes) -> None:
-        """Refuse a script with CR LF: the kernel takes the carriage return for a part of the
-        interpreter's name.
+        """Refuse a script with CR LF: for the kernel, the carriage return is a part of the name of
+        the interpreter.
         """
         if data.split(b"\n", 1)[0].endswith(b"\r"):
             raise ProvisioningError(
                 "custom data is not a script",
                 which=which,
                 why="its lines end in CR LF",
-                hint="give it with Unix line ends (LF)",
+                hint="give it with Unix line endings (LF)",
             )
 
     def check_machine(self, which: str, data: bytes) -> None:
-        """Refuse a script whose interpreter is not there."""
+        """Refuse a script whose interpreter is missing or not executable."""
         interpreter = read_interpreter(data)
-        if interpreter is not None and _can_execute(os.path.join("/", interpreter.path)):
+        path = ""
+        if interpreter is not None:
+            path = interpreter.path
+        if path and _can_execute(os.path.join("/", path)):
             return
-        # Only the program's name: what follows it may be anything.
+        # The error names only the program: its argument may be a secret.
         raise ProvisioningError(
             "interpreter of the custom data is missing",
             which=which,
-            interpreter=interpreter.path[:80] if interpreter is not None else "",
-            hint="put it into the image, or name another in the first line",
+            interpreter=path[:80],
+            hint="install it in the image, or name another one in the first line of the script",
         )
 
     def make_command(self, system: System, data: bytes, path: str) -> List[str]:
-        """Return the script itself, or its interpreter with the script as an argument where the
-        file system is mounted noexec.
+        """Return the path of the script. On a file system that is mounted noexec, return its
+        interpreter with the script as an argument.
         """
         interpreter = read_interpreter(data)
         if interpreter is None or not os.statvfs(path).f_flag & os.ST_NOEXEC:
             return [path]
-        LOG.debug("%s is on a file system that is mounted noexec: its interpreter reads it", path)
+        LOG.debug("%s is on a file system that is mounted noexec; running its interpreter", path)
         words = [interpreter.path, interpreter.argument, path]
         return [word for word in words if word]
 
@@ -78,8 +81,11 @@ def read_interpreter(script: bytes) -> Optional[Interpreter]:
     """Read the first line of a script as the kernel does: everything after the first blank is one
     argument.
 
+    Args:
+        script: the script, which begins with ``#!``.
+
     Returns:
-        None when the first line names no program.
+        None if the first line names no program.
     """
     line = script[2:].split(b"\n", 1)[0].strip(b" \t").decode("utf-8", "replace")
     path, _, argument = line.replace("\t", " ").partition(" ")

@@ -1,4 +1,4 @@
-"""Data of no known format. A program on the VM may want them, so they are kept without a word."""
+"""Data of no known format. They are kept without a warning: a program on the VM may read them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from lightinit.user_data.kind import ONLY_SCRIPTS, Kind, start_of
 
 
 class Unknown(Kind):
-    """Anything else. This kind stands last in the table."""
+    """Any other data. This kind must be the last one in the table."""
 
     warns = False
 
     def recognise(self, data: bytes) -> str:
-        """Take everything."""
+        """Recognise everything."""
         return "other"
 
     def check(self, which: str, name: str, data: bytes) -> None:
-        """Refuse the data as no script, and say what is before the ``#!`` if there is one."""
+        """Refuse the data: they are not a script. The error says whether ``#!`` follows later."""
         why = "it does not begin with #!"
         if start_of(data).startswith(b"#!"):
             why = "a byte-order mark or white space is before its #!"

@@ -1,14 +1,14 @@
 """The formats of cloud-init that are recognised and kept, and have no effect.
 
-A format that becomes supported moves to a file of its own.
+A format that becomes supported gets its own file.
 """
 
 from __future__ import annotations
 
 from lightinit.user_data.kind import Kind, start_of
 
-# How they begin. Source: cloud-init's documentation, "User data formats". A name that another one
-# begins with comes after it.
+# The beginnings of the formats. Source: cloud-init's documentation, "User data formats". If a name
+# is the beginning of another one, it comes after that one.
 NAMES = (
     "#cloud-config-archive",
     "#cloud-config-jsonp",
@@ -27,7 +27,7 @@ class Unsupported(Kind):
     """A format that only cloud-init understands."""
 
     def recognise(self, data: bytes) -> str:
-        """Tell the format by its first line, in upper or lower case."""
+        """Recognise the format by its first line, in upper or lower case."""
         start = start_of(data).lower()
         for name in NAMES:
             if start.startswith(name.encode("ascii")):

@@ -403,7 +403,7 @@ def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) 
     assert refused(system, first, second, execute="both").details["which"] == "custom data"
     found = apply(system, first, second, "both")
     assert found.message == "custom data kept, user data kept" and len(found.warnings) == 2
-    assert found.warnings[1] == "user data not executed, since what comes before it failed"
+    assert found.warnings[1] == "user data not executed, because custom data failed"
     assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 0)
 
 

@@ -1,0 +1,163 @@
+"""Executes user data, at most once: a mark is on the disk before the execution starts.
+
+So a script that restarts the machine, or fails, does not do that again at each boot. This file does
+not know which data are to be executed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import NamedTuple, Optional
+
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
+from lightinit.host.boot_id import UNKNOWN, read_boot_id
+from lightinit.host.scripts import run
+from lightinit.host.system import System
+from lightinit.user_data.kept import FOLDER, Kept
+
+LOG = logging.getLogger("lightinit.custom_data")
+
+# Beside the marks of the instance. Forgetting the mark of the module also removes the marks whose
+# names begin with its name and a plus sign.
+MARKS = FOLDER + "/sem/module.custom_data+"
+DONE = "done"
+AGAIN = "to execute it again, run: lightinit module custom_data --force"
+
+
+class ScriptMark(NamedTuple):
+    """The mark of a script that has started.
+
+    Attributes:
+        began: when it started (ISO 8601, UTC).
+        boot_id: the kernel's id of the boot in which it started.
+        outcome: ``DONE``, or how it failed. "": lightinit did not see its end, because the machine
+            was restarted or lost power.
+    """
+
+    began: str
+    boot_id: str
+    outcome: str = ""
+
+
+def find_mark(system: System, kept: Kept, each_boot: bool) -> Optional[ScriptMark]:
+    """Read the mark of an earlier execution.
+
+    A damaged mark counts as a mark: no execution is better than a second one.
+
+    Args:
+        system: the machine.
+        kept: the data.
+        each_boot: whether a mark of an earlier boot is ignored.
+
+    Returns:
+        None if the data may be executed.
+    """
+    path = _mark_path(kept)
+    try:
+        data = json.loads(system.read(path).decode("utf-8"))
+        mark = ScriptMark(*(str(data[key]) for key in ScriptMark._fields))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError) as error:
+        LOG.warning("%s is damaged (%s)", path, error)
+        mark = ScriptMark("an unknown time", UNKNOWN)
+    if each_boot and mark.boot_id != read_boot_id(system):
+        return None
+    return mark
+
+
+def check(kept: Kept) -> None:
+    """Refuse data that cannot be executed. This does not look at the machine.
+
+    Raises:
+        ProvisioningError: the data could not be decoded, or their kind refuses them.
+    """
+    if kept.problem is not None:
+        raise ProvisioningError(
+            "custom data cannot be decoded",
+            which=kept.name,
+            why=kept.problem,
+            hint="give it as base64; what the platform gave is in %s" % kept.path,
+        )
+    kept.kind.check(kept.name, kept.format, kept.data)
+
+
+def execute(system: System, kept: Kept, instance_id: str, left_s: float, limit_s: float) -> None:
+    """Execute data that have no mark. Each line of their output goes to the log.
+
+    Args:
+        system: the machine; it must be live.
+        kept: the data; :func:`check` and the kind's ``check_machine`` accepted them.
+        instance_id: the value of ``LIGHTINIT_INSTANCE_ID``.
+        left_s: seconds after which the script is killed.
+        limit_s: the limit in the settings in seconds, for the error.
+
+    Raises:
+        ProvisioningError: the script could not be started, failed, or took too long.
+    """
+    script = kept.path + "-script"
+    system.write(script, kept.data, 0o700)
+
+    def tell(line: str) -> None:
+        LOG.info("%s: %s", kept.name, line)
+
+    command = kept.kind.make_command(system, kept.data, system.path(script))
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time()))
+    mark = ScriptMark(began, read_boot_id(system))
+    _write_mark(system, kept, mark)
+    try:
+        ended = run.run_script(
+            system,
+            command,
+            {"LIGHTINIT_INSTANCE_ID": instance_id},
+            left_s,
+            "lightinit-" + kept.name.replace(" ", "-"),
+            tell,
+        )
+    except ProvisioningError:
+        system.remove(_mark_path(kept))  # it has not started
+        raise
+    try:
+        _write_mark(system, kept, mark._replace(outcome=_describe(ended, limit_s)))
+    except LightinitError as error:
+        LOG.warning("%s: how its script ended cannot be kept: %s", kept.name, error)
+    _raise_failure(kept, ended, limit_s)
+
+
+def _raise_failure(kept: Kept, ended: run.Ended, limit_s: float) -> None:
+    # The error has none of the output in it: the platform and every user can read the error, and a
+    # shell's messages quote the script and its variables. Only root can read the log.
+    if ended.timed_out:
+        raise ProvisioningError(
+            "custom data script took too long",
+            which=kept.name,
+            limit_s=limit_s,
+            hint="raise timeout_s of [module.custom_data], or let the script start long work in the"
+            " background; " + AGAIN,
+        )
+    if ended.status != 0:
+        raise ProvisioningError(
+            "custom data script failed",
+            which=kept.name,
+            status=ended.status,
+            hint="the log has its output: grep '%s:' /var/log/lightinit.log; %s"
+            % (kept.name, AGAIN),
+        )
+
+
+def _describe(ended: run.Ended, limit_s: float) -> str:
+    if ended.timed_out:
+        return "was killed at the limit of %g s" % limit_s
+    if ended.status:
+        return "failed with status %d" % ended.status
+    return DONE
+
+
+def _write_mark(system: System, kept: Kept, mark: ScriptMark) -> None:
+    system.write(_mark_path(kept), (json.dumps(mark._asdict(), indent=1) + "\n").encode("utf-8"))
+
+
+def _mark_path(kept: Kept) -> str:
+    return MARKS + kept.path.rpartition("/")[2]

@@ -1,0 +1,67 @@
+"""Keeps custom data and user data in files. It knows no settings, and executes nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from lightinit.errors import MalformedError
+from lightinit.formats import user_data as encoding
+from lightinit.host.system import System
+from lightinit.user_data import find_kind
+from lightinit.user_data.kind import Kind
+
+FOLDER = "/var/lib/lightinit/instance"
+
+
+class Kept(NamedTuple):
+    """Custom data or user data that are kept in a file.
+
+    Attributes:
+        name: ``custom data`` or ``user data``, for messages.
+        path: the path of the file on the VM.
+        data: the content of the file.
+        problem: why the data could not be decoded. None: they were decoded.
+    """
+
+    name: str
+    path: str
+    data: bytes
+    problem: Optional[MalformedError] = None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the data."""
+        return find_kind(self.data)[0]
+
+    @property
+    def format(self) -> str:
+        """The name of their format."""
+        return find_kind(self.data)[1]
+
+
+def keep(system: System, name: str, text: str) -> Optional[Kept]:
+    """Decode and unpack what the platform gives, and write it to a file. What cannot be decoded or
+    unpacked is written as it is.
+
+    Args:
+        system: the machine.
+        name: ``custom data`` or ``user data``.
+        text: base64 from the platform.
+
+    Returns:
+        None if the platform gives nothing. Then an existing file stays.
+
+    Raises:
+        ProvisioningError: the file could not be written.
+    """
+    if not text.strip():
+        return None
+    path = "%s/%s" % (FOLDER, name.replace(" ", "-"))
+    data, problem = text.encode("utf-8", "surrogateescape"), None
+    try:
+        data = encoding.decode(text)
+        data = encoding.unpack(data)
+    except MalformedError as error:
+        problem = error
+    system.write(path, data, 0o600)
+    return Kept(name, path, data, problem)
