@@ -368,7 +368,7 @@ def test_custom_data_that_are_no_base64_are_kept_and_cost_no_vm(
             ended,
             said,
             "custom data kept as it came: not base64",
-            *(["no metadata"] if scenario == DOWN else []),
+            *(["IMDS is unavailable"] if scenario == DOWN else []),
         )
         without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
     documented(said, "not base64")
@@ -534,7 +534,7 @@ def test_an_account_that_is_there_with_another_shell_keeps_it(tmp_path: Any, whe
     with named(machine, where, "alice") as platform:
         lead(machine, platform, media="/media" if where == "media" else "none")
         ended = machine.run("boot")
-        ready(machine, platform, ended, *(["no metadata"] if where == "media" else []))
+        ready(machine, platform, ended, *(["IMDS is unavailable"] if where == "media" else []))
         without_secret(machine, platform, ended)
     is_as_it_was(machine, before, "/etc/passwd", "/etc/shadow", "/srv/alice/thesis")
     assert KEY.split()[1] in machine.read("/srv/alice/.ssh/authorized_keys")
@@ -553,7 +553,7 @@ def test_a_password_of_all_there_is_is_taken_and_nowhere_to_be_read(tmp_path: An
     with Platform(scenario=DOWN) as platform:
         lead(machine, platform)
         ended = machine.run("boot")
-        ready(machine, platform, ended, "no metadata")
+        ready(machine, platform, ended, "IMDS is unavailable")
         for part in (EVERYTHING, EVERYTHING[2:30], "ABCDEFGHIJKLM", "\u0416\u6f22"):
             without_secret(machine, platform, ended, part)
 
