@@ -1,8 +1,7 @@
-"""Write the platform's certificates and their keys where programs look for them, named by
-thumbprint.
+"""Write the platform's certificates and their keys to files, named by thumbprint.
 
-It knows neither where they come from nor who wants them. What earlier certificates left stays:
-something may still use it.
+It knows neither where they come from nor which program uses them. Files of earlier certificates
+stay, because a program may still use them.
 """
 
 from __future__ import annotations
@@ -45,11 +44,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        How many there are.
+        The numbers of certificates and keys.
 
     Raises:
-        ProvisioningError: a thumbprint is none, so that nothing was written; a file could not be
-            written; or a key that was not written while it was at hand is forgotten by now.
+        ProvisioningError: a thumbprint is invalid, so nothing was written; a file could not be
+            written; or a key was not written in time and lightinit no longer has it.
     """
     if not instance.certificates:
         return Outcome("no certificates given", skipped=True)
@@ -64,7 +63,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     keys = kept = 0
     for each in instance.certificates:
         path = "%s/%s" % (folder, each.thumbprint.upper())
-        # The key first: a program that sees the certificate may look for its key at once.
+        # The key first: a program that finds the certificate may read its key at once.
         if each.key:
             keys += 1
             _write(system, path + ".prv", each.key, 0o600)
@@ -75,15 +74,15 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
                 "private key is no longer at hand",
                 thumbprint=each.thumbprint,
                 hint=(
-                    "it was forgotten when the VM was ready: lightinit stage fetch --force gets it "
-                    "anew, then: lightinit module certificates --force"
+                    "lightinit forgot it when the VM was ready; to get it again, run:"
+                    " lightinit stage fetch --force, then: lightinit module certificates --force"
                 ),
             )
         _write(system, path + ".crt", each.certificate, 0o644)
     message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
     if kept:
-        # Keys leave this machine's memory once it is Ready.
-        message += "; %d keys that are no longer at hand stay as they are there" % kept
+        # lightinit forgets the keys when the VM is Ready.
+        message += "; %d keys that are no longer at hand stay unchanged" % kept
     return Outcome(message)
 
 

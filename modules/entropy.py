@@ -1,15 +1,15 @@
-"""Stir what the hypervisor gives for the purpose into the kernel's random numbers, before the SSH
-host keys are made.
+"""Mix the hypervisor's random bytes into the kernel's random numbers, before the SSH host keys are
+made.
 
-VMs made from one image start from the same seed file, so on a first boot they have little that
-tells them apart. Hyper-V puts fresh random bytes into the ACPI table OEM0 at each start of a VM.
-Linux 6.9 and later take them by themselves and leave the table without content; for older kernels
-this module does it, once per instance.
+VMs that are made from one image start with the same seed file, so their first boots have little
+entropy of their own. Hyper-V puts fresh random bytes into the ACPI table OEM0 at each start of a
+VM. Linux 6.9 and later use them and empty the table. For older kernels this module does it, once
+per instance.
 
-The bytes are written to /dev/urandom, which mixes them in and counts none of them as entropy
-(random(4)): were they known to somebody, the pool would be no worse than before. RNDADDENTROPY,
-which would count them, is not used: whether a hypervisor is to be trusted so far is the kernel's
-own setting. They are never logged, nor kept.
+The bytes are written to /dev/urandom, which mixes them in and does not count them as entropy
+(random(4)). So even bytes that somebody knows do no harm. RNDADDENTROPY would count them; it is not
+used, because a setting of the kernel says whether it trusts the hypervisor. The bytes are never
+logged or kept.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = ()
 
 TABLE = "/sys/firmware/acpi/tables/OEM0"
-# Hyper-V's table has some hundred; the kernel itself takes no more than 4096.
+# Hyper-V's table has some hundred bytes; the kernel accepts 4096 at most.
 TABLE_LIMIT_BYTES = 64 * 1024
-HEADER_BYTES = 36  # of every ACPI table: signature, length, checksum, names: the same on every VM
+HEADER_BYTES = 36  # of every ACPI table: signature, length, checksum and names
 POOL = "/dev/urandom"
 RNDRESEEDCRNG = 0x5207  # _IO('R', 7) of linux/random.h
 
@@ -51,7 +51,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: there are none.
 
     Returns:
-        How many bytes there were. That there are none is no fault: the kernel may have taken them.
+        The number of bytes. No bytes are no fault: the kernel may have used them already.
     """
     try:
         table = system.read(TABLE, TABLE_LIMIT_BYTES)
@@ -72,25 +72,25 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             "the hypervisor's random bytes were not used",
             ("%s cannot be written to: %s" % (POOL, error.strerror or error),),
         )
-    return Outcome(
-        "%d bytes from the hypervisor mixed into the kernel's random numbers%s"
-        % (len(table), "" if reseeded else ", which will use them at their next reseeding")
-    )
+    message = "%d bytes from the hypervisor mixed into the kernel's random numbers" % len(table)
+    if not reseeded:
+        message += ", which will use them at their next reseeding"
+    return Outcome(message)
 
 
 def _mix_in(path: str, data: bytes) -> bool:
-    """Write ``data`` to the random device at ``path``; returns whether the generator has used it
+    """Write ``data`` to the random device at ``path``. Return whether the generator uses them
     already.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISCHR(os.fstat(descriptor).st_mode):
-            raise OSError("it is no device")  # a plain file there would keep what nobody may know
+            raise OSError("it is not a device")  # a plain file would keep the secret bytes
         write_all(descriptor, data)
         try:
-            # What is written waits in the pool until the generator is seeded anew, up to a minute
-            # later: too late for host keys. Before the kernel has seeded it for the first time this
-            # is refused, and that seeding will do.
+            # The pool holds the bytes until the generator is reseeded, up to a minute later. That
+            # is too late for host keys. Before its first seeding, the kernel refuses to reseed, and
+            # the first seeding then uses the bytes.
             fcntl.ioctl(descriptor, RNDRESEEDCRNG)
         except OSError as error:
             LOG.debug("%s: not reseeded: %s", path, error.strerror)

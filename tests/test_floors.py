@@ -341,7 +341,6 @@ def test_the_emulator_needs_only_the_standard_library() -> None:
 TESTS_SOON: Set[Tuple[str, str]] = {
     ("tests/emulated/test_bad_media.py", "tests.emulated.test_bad_input"),
     ("tests/emulated/test_platform_end_to_end.py", "tests.emulated.test_bad_media"),
-    ("tests/host/azure/test_kvp_pool.py", "tests.formats.azure.test_kvp"),
     ("tests/real_clients/test_media.py", "tests.real_tools.test_media_real"),
     ("tests/real_clients/test_pool.py", "tests.real_clients.test_whole"),
     ("tests/real_clients/test_renewal.py", "tests.real_clients.test_dhcp_clients"),

@@ -1,1 +1,1 @@
-"""What Azure's host reads from inside the machine."""
+"""The files through which Azure's host reads from inside the VM."""

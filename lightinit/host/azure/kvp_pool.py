@@ -1,9 +1,9 @@
-"""The file of Hyper-V's key-value pool that the host reads (`.kvp_pool_1`), appended to whole
-records at a time.
+"""Appends whole records to the file of Hyper-V's key-value pool that the host reads
+(`.kvp_pool_1`).
 
-Others have it open too: hv_kvp_daemon, which reads it for the host and locks it by fcntl, and
-agents, which lock it by flock; these two kinds of locks do not see each other, so both are taken.
-It knows the size of a record, and not what is in one.
+Others use the file too: hv_kvp_daemon reads it for the host and locks it with fcntl; agents lock it
+with flock. A lock of one kind does not exclude the other kind, so lightinit takes both. This file
+knows the size of a record and nothing of its content.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ POOL = FOLDER + "/.kvp_pool_1"
 MARK = "/run/lightinit/kvp"
 LOCK_TIMEOUT_S = 5.0
 LOCK_PAUSE_S = 0.1
-# HV_KVP_EXCHANGE_MAX_RECORDS; the daemon reads all of them anew for each request of the host
+# HV_KVP_EXCHANGE_MAX_RECORDS; for each request of the host, the daemon reads all records
 MAX_RECORDS = 1024
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 def append(system: System, records: bytes, record_bytes: int) -> None:
-    """Append ``records``, all of them or none, and have them on the disk. Ends within some seconds
-    whatever others do.
+    """Append ``records``, all or none, and sync them to the disk. It gives up after some seconds if
+    others hold a lock.
 
-    What an earlier boot has left is taken away first, and so is half a record at the end, which a
-    crash has left.
+    The records of an earlier boot are removed first, and so is half a record at the end, which a
+    crash leaves.
 
     Args:
         system: the machine.
         records: one or more whole records.
-        record_bytes: the size of each.
+        record_bytes: the size of one record in bytes.
 
     Raises:
-        ProvisioningError: they could not be written; nothing of them is in the file.
+        ProvisioningError: they could not be written; the file has no part of them.
     """
     folder = system.path(FOLDER)
     try:
@@ -66,10 +66,10 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
     status = os.fstat(descriptor)
     size = status.st_size
     if size and _is_stale(system, status.st_mtime):
-        LOG.debug("%s: what an earlier boot has left is taken away", POOL)
+        LOG.debug("%s: the records of an earlier boot are removed", POOL)
         size = 0
     if size % record_bytes:
-        LOG.info("%s ends in half a record: it is cut off", POOL)
+        LOG.info("%s ends in half a record, which is removed", POOL)
         size -= size % record_bytes
     if size + len(records) > MAX_RECORDS * record_bytes:
         raise ProvisioningError(
@@ -77,7 +77,7 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
             path=POOL,
             records=size // record_bytes,
             limit_records=MAX_RECORDS,
-            hint="see which program fills it; a reboot empties it",
+            hint="find out which program fills it; a reboot empties it",
         )
     if size != status.st_size:
         os.ftruncate(descriptor, size)
@@ -85,9 +85,9 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
         written = 0
         while written < len(records):
             written += os.pwrite(descriptor, records[written:], size + written)
-        os.fsync(descriptor)  # a file system that allocates late says only here that it is full
+        os.fsync(descriptor)  # with delayed allocation, a full disk may be noticed only here
     except BaseException:
-        # Also on a signal: half a record at the end would shift all that others append.
+        # Also after a signal: half a record would shift every record that others append.
         os.ftruncate(descriptor, size)
         raise
 
@@ -99,9 +99,9 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
 def _is_stale(system: System, changed_s: float) -> bool:
     """Whether the file was last changed before this boot.
 
-    Times alone would mislead where the clock was set since then: it starts in 1970 on some
-    machines. What we have written in this boot is known by a mark in /run. A time that lies ahead
-    says nothing, so nothing is taken away.
+    Times are not enough: some machines start in 1970 and set the clock later. So a mark in /run
+    says that lightinit wrote in this boot. A time in the future proves nothing, so it counts as
+    this boot.
     """
     boot_id = read_boot_id(system)
     if boot_id != UNKNOWN and system.read_text(MARK).strip() == boot_id:
@@ -111,8 +111,8 @@ def _is_stale(system: System, changed_s: float) -> bool:
 
 
 def _boot_time(system: System) -> float:
-    """When this boot began, in Unix time by the clock as it is set now; 0 when that cannot be
-    told.
+    """Return the start of this boot in Unix time, by the present setting of the clock, or 0 if it
+    is unknown.
     """
     for line in system.read_text("/proc/stat").splitlines():
         name, _, value = line.partition(" ")
@@ -131,7 +131,7 @@ def _leave_mark(system: System) -> None:
     try:
         system.write(MARK, (boot_id + "\n").encode("ascii", "replace"), durable=False)
     except LightinitError as error:
-        LOG.debug("no mark of this boot is left: %s", error)  # then times have to do
+        LOG.debug("the mark of this boot cannot be written: %s", error)  # then times decide
 
 
 # -- who may change it
@@ -139,7 +139,7 @@ def _leave_mark(system: System) -> None:
 
 
 def _check_folders(system: System, folder: str) -> None:
-    """If others could change a directory on the way, the file could be anything by now."""
+    """Refuse a directory on the way that others can change: they could replace the file."""
     weak = find_weak_folder(system, folder, sticky_is_safe=True)
     if weak is None:
         return
@@ -152,9 +152,9 @@ def _check_file(system: System, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise _refuse("it is a symbolic link")
     if not stat.S_ISREG(status.st_mode):
-        raise _refuse("it is no regular file")
+        raise _refuse("it is not a regular file")
     if status.st_nlink > 1:
-        raise _refuse("it has another name elsewhere (a hard link)")
+        raise _refuse("it has a second name (a hard link)")
     if status.st_uid not in root_uids(system):
         raise _refuse("it belongs to another user", uid=status.st_uid)
 
@@ -165,31 +165,31 @@ def _check_file(system: System, status: os.stat_result) -> None:
 
 @contextlib.contextmanager
 def _locked(system: System, path: str) -> Iterator[int]:
-    """The open file, made if it is missing, under both locks."""
+    """Open the file and take both locks. A missing file is made."""
     deadline_s = system.clock.monotonic() + LOCK_TIMEOUT_S
     while True:
         descriptor = _open(system, path)
         try:
-            # Whoever had it before may have removed or replaced it: then what is locked is not what
-            # the daemon reads.
+            # The last owner of the lock may have removed or replaced the file. Then the daemon
+            # reads another file than the one that is locked.
             if _try_locks(descriptor) and _is_still(path, descriptor):
                 yield descriptor
                 return
         finally:
-            os.close(descriptor)  # which gives both locks back
+            os.close(descriptor)  # this releases both locks
         if system.clock.monotonic() >= deadline_s:
             raise ProvisioningError(
                 "telemetry pool is locked",
                 path=POOL,
                 limit_s=LOCK_TIMEOUT_S,
-                hint="see which program holds the lock: fuser -v %s" % POOL,
+                hint="find out which program holds the lock: fuser -v %s" % POOL,
             )
         system.clock.sleep(LOCK_PAUSE_S)
 
 
 def _open(system: System, path: str) -> int:
     try:
-        # Before it is opened: to open a device can already do something to it.
+        # Before it is opened, because opening a device may have an effect.
         _check_file(system, os.lstat(path))
         made = False
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def _open(system: System, path: str) -> int:
     try:
         _check_file(system, os.fstat(descriptor))
         if made:
-            os.fchmod(descriptor, 0o644)  # as the daemon makes it, whatever our umask is
+            os.fchmod(descriptor, 0o644)  # the mode that the daemon gives it; the umask may differ
             sync_dir(os.path.dirname(path))
     except BaseException:
         os.close(descriptor)
@@ -207,8 +207,8 @@ def _open(system: System, path: str) -> int:
 
 
 def _try_locks(descriptor: int) -> bool:
-    """Take both locks, or neither: whoever takes them in the other order must not wait for us for
-    ever.
+    """Take both locks or neither, so that a program that takes them in the other order cannot wait
+    for ever.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -234,16 +234,14 @@ def _refuse(why: str, **details: object) -> ProvisioningError:
         path=POOL,
         why=why,
         **details,
-        hint="see who put it there; hv_kvp_daemon makes a new file when it starts",
+        hint="find out who put it there; hv_kvp_daemon makes a new file when it starts",
     )
 
 
 def _cannot_write(error: OSError) -> ProvisioningError:
-    hint = (
-        "free some space"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT)
-        else "see whether %s can be written" % FOLDER
-    )
+    hint = "check whether %s can be written" % FOLDER
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space"
     return ProvisioningError(
         "telemetry pool cannot be written", path=POOL, error=error.strerror or str(error), hint=hint
     )

@@ -1,1 +1,1 @@
-"""Runs scripts, bounded."""
+"""Runs scripts with limits on time and output."""

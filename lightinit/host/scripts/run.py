@@ -1,9 +1,8 @@
-"""Runs somebody's script as root: its output line by line while it runs, a time limit, and nothing
-that can hang us.
+"""Runs a script as root, with a time limit. Its output is read line by line while it runs.
 
-The script gets a session and an environment of its own, and no input. What it leaves running in the
-background goes on living, and may go on printing, for nobody. At the time limit it is killed with
-all that it has started. It knows neither what is in a script nor why it runs.
+The script gets its own session and environment, and no input. Its background processes continue
+after its end; their output is then dropped. At the time limit, the script and everything that it
+started are killed. This file knows neither the content of a script nor the reason for it.
 """
 
 from __future__ import annotations
@@ -26,15 +25,14 @@ LOG = logging.getLogger("lightinit.scripts")
 OUTPUT_LIMIT_BYTES = 1024 * 1024
 LINE_LIMIT_BYTES = 2048
 TICK_S = 0.1
-GRACE_S = 1.0  # how long the output is still read when a process in the background has it open
+GRACE_S = 1.0  # how long to read on after the end if a background process has the output open
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
 SHELL = "/bin/sh"
-# What the script's parent does: a shell's umask is the only one that every Python can set for its
-# child.
+# A shell sets the umask and then becomes the script: Popen's argument umask needs Python 3.9.
 BEGIN = 'umask 022; exec "$@"'
-# Reads what is in the background still prints, until nobody has the output open any more. By way of
-# another descriptor, since a shell takes the input away from what it starts in the background.
+# Reads the output of the background processes, until none of them has it open. It uses another
+# descriptor, because a shell replaces the input of what it starts in the background.
 READ_ON = "exec 3<&0; cat <&3 3<&- >/dev/null 2>&1 &"
 
 
@@ -43,8 +41,8 @@ class Ended:
     """How a script ended.
 
     Attributes:
-        status: its exit status, 128 and the signal's number if one ended it.
-        timed_out: it was killed at the time limit.
+        status: its exit status; 128 and the number of the signal if a signal ended it.
+        timed_out: whether it was killed at the time limit.
     """
 
     status: int
@@ -52,11 +50,10 @@ class Ended:
 
 
 class Lines:
-    """Output in pieces -> whole printable lines, each cut to a length and all together to an
-    amount.
+    """Turns pieces of output into printable lines. A long line is cut, and so is long output.
 
     Args:
-        tell: gets each line, as soon as it is complete.
+        tell: a function that gets each line when it is complete.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -65,8 +62,8 @@ class Lines:
         self._left_bytes = OUTPUT_LIMIT_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Take what was read. Beyond the amount it is dropped unseen, so that whoever prints a lot
-        is not slowed down.
+        """Take a piece. After the limit it is dropped without a look, so that a script with much
+        output is not slowed down.
         """
         if self._left_bytes < 0:
             return
@@ -77,7 +74,7 @@ class Lines:
         self._line = (self._line + rest)[: LINE_LIMIT_BYTES + 1]
 
     def end(self) -> None:
-        """There is no more: tell the last line, which may have no end."""
+        """End the output. This also gives out a last line without a newline."""
         if self._line:
             self._end_line()
 
@@ -86,21 +83,20 @@ class Lines:
         if self._left_bytes < 0:
             return
         text = printable(line[:LINE_LIMIT_BYTES].decode("utf-8", "replace"))
-        text += "..." if len(line) > LINE_LIMIT_BYTES else ""
+        if len(line) > LINE_LIMIT_BYTES:
+            text += "..."
         self._left_bytes -= len(line) + 1
-        self._tell(
-            text
-            if self._left_bytes >= 0
-            else "(more than %d bytes: what follows is left out)" % OUTPUT_LIMIT_BYTES
-        )
+        if self._left_bytes < 0:
+            text = "(more than %d bytes: the rest is left out)" % OUTPUT_LIMIT_BYTES
+        self._tell(text)
 
 
 class Child:
-    """A script as a child of ours, the leader of a session.
+    """A script that runs as a child process, the leader of its session.
 
     Args:
-        argv: the script.
-        environment: all of its environment.
+        argv: the command that runs the script.
+        environment: its whole environment.
 
     Raises:
         ProvisioningError: it cannot be started.
@@ -128,12 +124,14 @@ class Child:
         self.output: int = process.stdout.fileno()
 
     def poll(self) -> Optional[int]:
-        """Its exit status, None while it runs."""
+        """Return its exit status, or None while it runs."""
         status: Optional[int] = self._process.poll()
-        return status if status is None or status >= 0 else 128 - status
+        if status is not None and status < 0:
+            return 128 - status  # a signal ended it
+        return status
 
     def kill(self) -> None:
-        """End it with all that is in its session's first process group."""
+        """Kill it, with the whole first process group of its session."""
         self._killed = True
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -141,14 +139,14 @@ class Child:
             pass
 
     def close(self) -> None:
-        """Read no more. Another does where something in the background may print yet: without a
-        reader that is killed.
+        """Stop reading. If background processes may still print, leave a reader, so that they do
+        not die of SIGPIPE.
         """
         import subprocess
 
         watch = select.poll()
         watch.register(self.output, 0)
-        # The poll tells only that no writer is left.
+        # With no events asked for, poll reports only that no writer is left.
         if not self._killed and not watch.poll(0):
             try:
                 subprocess.Popen(
@@ -160,7 +158,7 @@ class Child:
                     start_new_session=True,
                 ).wait()
             except OSError as error:
-                LOG.debug("nobody reads what is still printed: %s", error)
+                LOG.debug("no reader for background processes: %s", error)
         self._process.stdout.close()
 
 
@@ -174,16 +172,18 @@ def run_script(
 ) -> Ended:
     """Run a script to its end.
 
-    Where systemd runs it is a unit of its own, since it is not to have the limits of lightinit's
-    own service.
+    If systemd runs, the script gets its own unit, without the sandbox of lightinit's service.
 
     Args:
         system: the machine; it must be live.
-        argv: the script's path, or its interpreter and that; never a secret among them.
-        environment: variables besides those that every script gets; no secret either.
+        argv: the command that runs the script; no secret.
+        environment: variables besides those that every script gets; no secret.
         timeout_s: seconds after which it is killed.
-        name: for its unit: letters, digits and hyphens.
-        tell: gets each line that it prints, standard output and standard error as they come.
+        name: the beginning of the name of its unit: letters, digits and hyphens.
+        tell: a function that gets each line of its standard output and standard error.
+
+    Returns:
+        How it ended.
 
     Raises:
         ProvisioningError: it could not be started.
@@ -215,14 +215,16 @@ def run_script(
             status = _follow(system, running, lines, system.clock.monotonic() + KILL_S)
     finally:
         if status is None:
-            running.kill()  # a signal told us to stop
+            running.kill()  # an exception, such as that of SIGTERM, ends lightinit
         running.close()
     lines.end()
-    return Ended(KILLED if status is None else status, timed_out)
+    if status is None:
+        status = KILLED
+    return Ended(status, timed_out)
 
 
 def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Optional[int]:
-    """Pass its output on until it has ended; its status, or None at the deadline."""
+    """Read the output until the script has ended. Return its status, or None at the deadline."""
     clock = system.clock
     open_still, ended_s = True, None
     while True:
@@ -238,7 +240,8 @@ def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Op
         now_s = clock.monotonic()
         status: Optional[int] = running.poll()
         if status is not None:
-            ended_s = now_s if ended_s is None else ended_s
+            if ended_s is None:
+                ended_s = now_s
             if not open_still or now_s - ended_s >= GRACE_S:
                 return status
         elif now_s >= deadline_s:

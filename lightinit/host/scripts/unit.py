@@ -1,9 +1,8 @@
-"""A script as a systemd unit of its own: outside of the sandbox of lightinit's service, as its
-author expects.
+"""Runs a script as its own systemd unit, outside the sandbox of lightinit's service.
 
-It is asked for over systemd's private socket, for which no D-Bus daemon has to run, and neither the
-output nor the exit status comes that way: the one comes through a FIFO, the other from a file. So a
-systemd that executes itself anew meanwhile, as it does when a script upgrades it, loses nothing.
+systemd-run uses systemd's private socket, so no D-Bus daemon has to run. The output comes through a
+FIFO and the exit status through a file. So nothing is lost if systemd re-executes itself, for
+example because the script upgrades it.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ LOG = logging.getLogger("lightinit.scripts")
 
 FOLDER = "/run/lightinit/scripts"
 KILLED = 137
-START_TIMEOUT_S = 30.0  # its job may have to wait for another's
+START_TIMEOUT_S = 30.0  # the job may have to wait for another job
 STOP_TIMEOUT_S = 10.0
 TICK_S = 0.02
-# What the unit runs: it says that it began, runs the script, and leaves its exit status. In a file,
-# since systemd would take dollar signs on a command line for variables of its own. The process in
-# the background reads the output on as soon as nobody writes to `hold` any more, which is when
-# lightinit has closed it or is dead: what the script has left running would be killed for what it
-# prints without a reader. It ends when nobody has the output open any more. Both FIFOs are opened
-# before it is started, since it would wait for ever to open one that everybody else has closed.
+# The unit runs this: it notes its start, runs the script, and writes the exit status. It is in a
+# file, because systemd would expand the dollar signs on a command line.
+#
+# The background process reads the output after lightinit has closed `hold` or has died. Without a
+# reader, SIGPIPE would kill the script's background processes when they print. It ends when nobody
+# has the output open. Both FIFOs are opened before it starts, because opening a FIFO that nobody
+# else has open blocks for ever.
 RUN = """folder=$1
 shift
 exec >"$folder/output" 2>&1 </dev/null 3<"$folder/output" 4<"$folder/hold"
@@ -48,12 +48,13 @@ def start(
 
     Args:
         system: the machine.
-        argv: the script.
-        environment: what is added to what systemd gives to every unit.
-        name: of the unit.
+        argv: the command that runs the script.
+        environment: variables besides those that systemd gives to every unit.
+        name: the beginning of the unit's name.
 
     Returns:
-        None when systemd does not start it, which is told of: then it can be started otherwise.
+        The unit. None: systemd does not start it; the log has the cause, and the caller may start
+        the script in another way.
     """
     systemd_run, systemctl = find_systemd_run(system), system.tool("systemctl")
     why = "systemd-run is missing"
@@ -66,8 +67,8 @@ def start(
         if not why or unit.abandon():
             return unit
     LOG.warning(
-        "the script runs inside the sandbox of lightinit's service, which keeps it from some"
-        " things: %s",
+        "no unit for the script (%s): it runs inside the sandbox of lightinit's service, which"
+        " restricts it",
         why,
     )
     return None
@@ -78,8 +79,9 @@ class Unit:
 
     Args:
         system: the machine.
-        systemd_run, systemctl: where these are.
-        name: of the unit.
+        systemd_run: the path of systemd-run.
+        systemctl: the path of systemctl.
+        name: the name of the unit, without ``.service``.
     """
 
     def __init__(self, system: System, systemd_run: str, systemctl: str, name: str) -> None:
@@ -90,13 +92,17 @@ class Unit:
         self.output = self._hold = -1
 
     def begin(self, argv: Sequence[str], environment: Dict[str, str]) -> str:
-        """Start it and wait until it runs.
+        """Start the unit and wait until it runs.
+
+        Args:
+            argv: the command that runs the script.
+            environment: variables besides those that systemd gives to every unit.
 
         Returns:
-            Why it does not, or "".
+            "" if it runs, otherwise the cause.
 
         Raises:
-            OSError, ProvisioningError: what it needs in /run cannot be made.
+            OSError, ProvisioningError: its files in /run cannot be made.
         """
         import subprocess
 
@@ -108,14 +114,13 @@ class Unit:
         for fifo in ("/output", "/hold"):
             os.mkfifo(place + fifo, 0o600)
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        # For reading too, so that the open waits for nobody.
+        # O_RDWR, because opening it only for writing would wait for a reader.
         self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)
         options = [
             "--unit=" + self._name,
             "--service-type=oneshot",
-            # What the script leaves in the background goes on when it has ended. In a pipeline
-            # whoever writes to one that has ended ends too, as in any shell; a unit's processes
-            # would be told of an error instead.
+            # The script's background processes continue after its end. SIGPIPE ends a writer in a
+            # pipeline, as in any shell; systemd would ignore that signal by default.
             "--property=KillMode=process",
             "--property=IgnoreSIGPIPE=no",
         ]
@@ -137,22 +142,21 @@ class Unit:
         give_up_s = system.clock.monotonic() + START_TIMEOUT_S
         while not self._begun():
             if self._process.poll() is not None and not self._begun():
-                words = self._read("said").strip().splitlines()
-                return (
-                    words[-1]
-                    if words
-                    else "systemd-run ended with status %d" % self._process.returncode
-                )
+                lines = self._read("said").strip().splitlines()
+                if lines:
+                    return lines[-1]
+                return "systemd-run ended with status %d" % self._process.returncode
             if system.clock.monotonic() > give_up_s:
                 return "systemd did not start it within %d seconds" % START_TIMEOUT_S
             system.clock.sleep(TICK_S)
         return ""
 
     def abandon(self) -> bool:
-        """Take back that it was to start.
+        """Cancel the start.
 
         Returns:
-            Whether it has begun all the same: then it was ended, and must not run twice.
+            Whether the script has started in the meantime. Then it was killed, and must not run a
+            second time.
         """
         try:
             self._system.run(
@@ -167,18 +171,20 @@ class Unit:
         return False
 
     def poll(self) -> Optional[int]:
-        """The script's exit status, None while it runs."""
+        """Return the script's exit status, or None while it runs."""
         over = self._process.poll() is not None and not os.path.exists(
             "/proc/%s" % self._read("began").strip()
         )
-        # Read after the look at the process, which may have ended in between.
+        # Read after the check of the process, which may end in between.
         status = self._read("status").strip()
         if status.isdigit():
             return int(status)
-        return KILLED if over else None
+        if over:
+            return KILLED
+        return None
 
     def kill(self) -> None:
-        """End the script and all that it has started, wherever these have put themselves."""
+        """Kill the script and everything that it has started, in any session."""
         try:
             self._system.run(
                 [self._systemctl, "kill", "--signal=SIGKILL", self._name + ".service"],
@@ -188,7 +194,7 @@ class Unit:
             LOG.warning("the script cannot be killed: %s", error)
 
     def close(self) -> None:
-        """Read no more, and take away what was needed."""
+        """Stop reading, and remove the files in /run."""
         for descriptor in (self.output, self._hold):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -198,7 +204,7 @@ class Unit:
         try:
             self._system.remove_tree(self._folder)
         except LightinitError as error:
-            LOG.debug("%s stays: %s", self._folder, error)
+            LOG.debug("%s cannot be removed: %s", self._folder, error)
 
     def _begun(self) -> bool:
         return self._read("began").endswith("\n")

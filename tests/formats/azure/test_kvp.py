@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import List, Tuple
 
 import pytest
 
 from lightinit.formats.azure import kvp
+from tests.lib.kvp_records import records
 
 ALPHABET = "a|=é€ß漢\U0001f600\u0301\n\0"
-
-
-def records(data: bytes) -> List[Tuple[str, str]]:
-    """As a reader that knows nothing of the writer's code sees them: fields of 512 and 2048 bytes,
-    up to the first NUL.
-    """
-    assert len(data) % 2560 == 0
-    found = []
-    for at in range(0, len(data), 2560):
-        key, value = data[at : at + 512], data[at + 512 : at + 2560]
-        assert set(key[key.index(b"\0") :]) == {0} and set(value[value.index(b"\0") :]) == {0}
-        found.append(
-            (key[: key.index(b"\0")].decode("utf-8"), value[: value.index(b"\0")].decode("utf-8"))
-        )
-    return found
 
 
 def random_text(random_source: random.Random, length: int) -> str:

@@ -19,7 +19,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats.azure.kvp import RECORD_BYTES, encode_record, encode_records
 from lightinit.host.azure import kvp_pool
 from lightinit.host.system import System
-from tests.formats.azure.test_kvp import records
+from tests.lib.kvp_records import records
 from tests.lib.planned_clock import PlannedClock, put
 from tests.lib.scratch import HERE, ScriptedClock
 
@@ -204,9 +204,9 @@ def as_directory(path: Path) -> None:
     [
         (as_link, "symbolic link"),
         (as_dangling_link, "symbolic link"),
-        (as_fifo, "no regular file"),
+        (as_fifo, "not a regular file"),
         (as_hard_link, "hard link"),
-        (as_directory, "no regular file"),
+        (as_directory, "not a regular file"),
     ],
 )
 def test_what_is_no_plain_file_is_not_written(tmp_path: Path, make: Any, why: str) -> None:
@@ -225,7 +225,7 @@ def test_a_device_is_not_even_opened(tmp_path: Path) -> None:
     path = tmp_path / POOL
     path.parent.mkdir(parents=True)
     os.mknod(str(path), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
-    with pytest.raises(ProvisioningError, match="no regular file"):
+    with pytest.raises(ProvisioningError, match="not a regular file"):
         append(machine(tmp_path))
 
 
