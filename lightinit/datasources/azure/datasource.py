@@ -22,7 +22,8 @@ from lightinit.datasources.azure.settings import SETTINGS
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.formats.azure.ovf import OvfEnvironment, redact
+from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.dmi import Dmi, read_dmi
 from lightinit.host.network.http import OnRequest

@@ -12,6 +12,7 @@ from typing import Dict, List, Optional
 from lightinit.errors import MalformedError
 from lightinit.formats.azure import ovf
 from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.host.media import search
 from lightinit.host.media.search import Medium
 from lightinit.host.system import System
@@ -147,7 +148,7 @@ class MediaReading:
             LOG.warning("%s", self._problem)
         else:
             LOG.info("provisioning media: %s, %s", medium.device, medium.how)
-        self.documents = {COPY: ovf.redact(medium.data)}
+        self.documents = {COPY: redact(medium.data)}
 
 
 def _is_ours(data: bytes) -> bool:

@@ -16,10 +16,7 @@ from typing import List, Optional, Tuple
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
 from lightinit.formats.accounts.passwords import is_struck_out
-from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.model import SshKey
-
-__all__ = ["OvfEnvironment", "parse", "redact"]
 
 OVF_NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
 AZURE_NAMESPACE = "http://schemas.microsoft.com/windowsazure"
