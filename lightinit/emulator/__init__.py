@@ -1,7 +1,7 @@
-"""The Azure platform in miniature: a WireServer and an IMDS for tests, benches and demonstrations.
+"""A small Azure platform: a WireServer and an IMDS for tests, benchmarks and demonstrations.
 
-It imports nothing else of lightinit, on purpose: the agent and its judge must not share a
-misreading of the protocol. Start at ``Platform``.
+It imports nothing else of lightinit. If agent and emulator shared code, they would share its
+mistakes about the protocol. Start at ``Platform``.
 """
 
 from lightinit.emulator.documents.ovf import make_ovf

@@ -1,4 +1,4 @@
-"""Lets ``python3 -m lightinit.emulator`` do what ``lightinit-emulator`` does."""
+"""``python3 -m lightinit.emulator`` is the same command as ``lightinit-emulator``."""
 
 import sys
 

@@ -17,18 +17,18 @@ from lightinit.emulator.scenario import list_names, load_scenario, make_scenario
 
 _ABOUT = """Plays the Azure platform (WireServer and IMDS) for an agent that provisions Linux VMs.
 
-It is as strict as the platform: what an agent gets wrong is refused with the reason.
+It is as strict as the platform: it refuses a wrong request and says why.
 A scenario adds faults."""
 _RUN = """Listen until SIGTERM or SIGINT.
 The first line on standard output is a JSON object with the addresses.
 
-To stand at the platform's real addresses, put them on an interface first (as root, in a network
+To use the platform's real addresses, add them to an interface first (as root, in a network
 namespace or on a machine that is not on Azure):
   ip addr add 168.63.129.16/32 dev lo; ip addr add 169.254.169.254/32 dev lo"""
 
 
 class _Stopped(Exception):
-    """A signal asked the emulator to end."""
+    """A signal told the emulator to stop."""
 
 
 def _address(text: str) -> Tuple[str, int]:
@@ -51,7 +51,7 @@ def _milliseconds(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+    """Return the parser of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="lightinit-emulator", description=_ABOUT, formatter_class=raw
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_address,
         default=("127.0.0.1", 0),
         metavar="HOST:PORT",
-        help="where the WireServer listens (127.0.0.1:0; port 0 takes a free one)",
+        help="where the WireServer listens (127.0.0.1:0; port 0 means any free port)",
     )
     run.add_argument(
         "--imds",
@@ -78,16 +78,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--host-plugin",
         type=_address,
         metavar="HOST:PORT",
-        help="where the HostGAPlugin listens, which guest agents use (there is none)",
+        help="where the HostGAPlugin, which guest agents use, listens (default: none)",
     )
     run.add_argument(
         "--scenario",
         default="good",
         metavar="NAME|FILE",
-        help="a scenario's name, or a file (a path with a slash or .json in it) (good)",
+        help="the name of a shipped scenario, or a file's path, with a slash or .json in it (good)",
     )
     run.add_argument(
-        "--instance", metavar="FILE", help="JSON object laid over the IMDS document (deep merge)"
+        "--instance", metavar="FILE", help="a JSON object that is merged into the IMDS document"
     )
     run.add_argument("--log", metavar="FILE", help="append each request as a JSON line")
     run.add_argument(
@@ -95,27 +95,29 @@ def build_parser() -> argparse.ArgumentParser:
         type=_milliseconds,
         default=0.0,
         metavar="N",
-        help="wait N ms once per connection before reading from it and N ms before each "
-        "answer: a connection's first request takes 2 N, each later one N (0)",
+        help="wait N ms before reading from a new connection, and N ms before each answer: "
+        "the first request of a connection takes 2 N, each later one N (0)",
     )
     run.add_argument(
-        "--ready-file", metavar="FILE", help="write the JSON of the first line there once listening"
+        "--ready-file",
+        metavar="FILE",
+        help="write the first line's JSON to FILE after listening starts",
     )
     run.add_argument(
         "--once",
         action="store_true",
-        help="exit 0 after a Ready report was accepted "
-        "(of a preprovisioned VM: the one with an owner)",
+        help="exit with 0 after a Ready report was accepted "
+        "(for a preprovisioned VM: the one with an owner)",
     )
     run.add_argument(
         "--certificates",
         metavar="FILE|DIR|auto",
-        help="the VM's certificates and keys: PEM, or auto to make some; takes openssl (none)",
+        help="the VM's certificates and keys: PEM files, or auto to make some (none)",
     )
     run.add_argument(
         "--on-pool-ready",
         metavar="COMMAND",
-        help="run by the shell, once, when a preprovisioned VM waits for its owner",
+        help="a shell command that runs once, when a preprovisioned VM waits for its owner",
     )
     listing = commands.add_parser(
         "scenarios",
@@ -126,12 +128,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--format",
         choices=("text", "json"),
         default="text",
-        help="json adds what is expected, and what that needs",
+        help="json adds what each scenario expects and needs",
     )
     check = commands.add_parser(
         "check",
         help="check a scenario file",
-        description="Check a scenario file; say what is wrong, where, and what to do.",
+        description="Check a scenario file; print each mistake, its place, and what to do.",
     )
     check.add_argument("file", metavar="FILE")
     add_commands(commands)
@@ -139,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _write_atomically(path: str, text: str) -> None:
-    """Write a file so that whoever sees it sees all of it."""
+    """Write a file in one step: a reader sees all of it or nothing."""
     temporary = "%s.%d.tmp" % (path, os.getpid())
     try:
         with open(temporary, "w", encoding="utf-8") as file:
@@ -167,8 +169,9 @@ def _read_instance(path: Optional[str]) -> Dict[str, Any]:
 
 
 def _make_hook(command: Optional[str]) -> Optional[Callable[[], None]]:
-    """Return what runs the command of --on-pool-ready; its output goes to standard error, standard
-    output is ours.
+    """Return a function that runs the command of --on-pool-ready, or None without a command.
+
+    The command's output goes to standard error: the first line on standard output is the JSON.
     """
     if command is None:
         return None
@@ -179,7 +182,7 @@ def _make_hook(command: Optional[str]) -> Optional[Callable[[], None]]:
             words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
         ).returncode
         if status:
-            raise EmulatorError("the command of --on-pool-ready ended with status %d" % status)
+            raise EmulatorError("the command of --on-pool-ready failed with status %d" % status)
 
     return run
 
@@ -226,7 +229,9 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.write(line)
         sys.stdout.flush()
         platform.wait_for(lambda it: options.once and it.is_provisioned, None)
-        platform.wait_for(lambda it: it.in_flight == 0, SETTLE_S)  # the agent shall get its answer
+        platform.wait_for(
+            lambda it: it.in_flight == 0, SETTLE_S
+        )  # so that the agent gets its answer
     except _Stopped:
         pass
     finally:
@@ -259,11 +264,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: the words after the program's name; None takes them from the process.
+        arguments: the words after the program's name; None means those of this process.
 
     Returns:
-        the exit code: 0, or 1 when something is wrong, said on standard error. Bad usage exits with
-        2.
+        the exit code: 0 success, 1 error (the message is on standard error), 2 wrong usage.
     """
     parser = build_parser()
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What the emulator raises on purpose. It knows no protocol."""
+"""The errors that the emulator raises. They know no protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 
 class EmulatorError(Exception):
-    """The emulator cannot do what it was asked to do; the text says what, and what to do next."""
+    """The emulator cannot do what the caller asked; the text says why, and what to do."""
 
 
 class ScenarioError(EmulatorError):
@@ -14,7 +14,7 @@ class ScenarioError(EmulatorError):
 
     Args:
         where: the file's path, or the scenario's name.
-        problems: one sentence for each thing that is wrong, each naming its place and the remedy.
+        problems: one sentence for each mistake, with its place and the remedy.
     """
 
     def __init__(self, where: str, problems: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """The whole platform: its servers, one machine, one scenario. Tests and the command line use this.
 
-It decides which answer and which fault a request gets, and leaves the wire to ``server.py`` and the
-meaning of requests to ``wireserver.py``, ``imds.py`` and ``host_plugin.py``.
+It decides which answer and which fault a request gets. ``server.py`` reads and sends HTTP;
+``wireserver.py``, ``imds.py`` and ``host_plugin.py`` know what requests mean.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ def _format_http_date(time_s: float) -> str:
 
 
 class Platform:
-    """The Azure platform on two addresses, or three; use it in a ``with`` statement.
+    """The Azure platform on two or three addresses; use it in a ``with`` statement.
 
     Args:
         scenario: a shipped scenario's name, a file's path, or a scenario's data.
-        instance: parts of the IMDS document, laid over the scenario's and the shipped one.
-        latency_s: seconds waited once per connection and once per request; see ``Server``.
-        wireserver: host and port of the WireServer; port 0 takes a free one.
+        instance: parts of the IMDS document; merged into the scenario's and the shipped one.
+        latency_s: seconds to wait once per connection and once per request; see ``Server``.
+        wireserver: host and port of the WireServer; port 0 means any free port.
         imds: the same for IMDS.
-        log: a file to which each request is appended as a JSON line, or None.
-        certificates: what the VM is given: ``auto`` makes certificates on the spot, a path names a
-            PEM file or a directory of them, pairs are PEM texts of a certificate and of its key (or
-            None); None leaves it to the scenario's ``certificate_options``. All of it takes the
+        log: a file; each request is appended as a JSON line. None for no file.
+        certificates: the VM's certificates. ``auto`` makes some; a path is a PEM file or a
+            directory of such files; pairs are PEM texts of a certificate and its key (or None).
+            With None, the scenario's ``certificate_options`` decide. Certificates need the
             program openssl.
-        on_pool_ready: called without arguments, in a thread of its own and once, when a
-            preprovisioned VM has reported Ready without an owner, and has its answer.
+        on_pool_ready: called once without arguments, in its own thread, after a preprovisioned VM
+            without an owner has reported Ready and received the answer.
         host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host
             without one.
 
@@ -115,7 +115,7 @@ class Platform:
         )
 
     def _overrides(self, instance: Optional[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
-        """The parts of the IMDS document that are laid over the shipped one, in order."""
+        """The parts that are merged into the shipped IMDS document, in order."""
         kind = self.scenario.preprovisioned
         pool = {"extended": {"compute": {"ppsType": kind}}} if kind else {}
         return [pool, self.scenario.instance, instance or {}]
@@ -131,8 +131,8 @@ class Platform:
         """Take the addresses and listen.
 
         Raises:
-            EmulatorError: an address cannot be taken, the log not be written, or no certificates be
-                had.
+            EmulatorError: an address cannot be used, the log cannot be written, or the certificates
+                cannot be made or read.
         """
         self._certificates.prepare()
         try:
@@ -154,8 +154,9 @@ class Platform:
             raise
 
     def close(self) -> None:
-        """End all connections and free the addresses; takes less than 0.2 s. Records stay
-        readable.
+        """End all connections and free the addresses, in less than 0.2 s.
+
+        The records stay readable.
         """
         self._pool.close()
         for server in self._servers:
@@ -175,13 +176,14 @@ class Platform:
 
     @property
     def host_plugin(self) -> str:
-        """The "host:port" of the HostGAPlugin, "" when there is none."""
+        """The "host:port" of the HostGAPlugin, "" if there is none."""
         return self._roles["hostplugin"].authority if "hostplugin" in self._roles else ""
 
     @property
     def requests(self) -> List[Dict[str, Any]]:
-        """Copies of the records of all requests, in order of arrival; the keys are those of the log
-        file.
+        """Copies of the records of all requests, in order of arrival.
+
+        The keys are those of the log file.
         """
         return self._log.snapshot()
 
@@ -191,15 +193,15 @@ class Platform:
 
         Each has accepted, status, reason, state, substatus, description, incarnation, container_id,
         role_instance_id, agent, vm_id, in_pool (of a preprovisioned VM without an owner) and
-        time_s. A POST that a fault answered in the WireServer's place is not among them, unless its
-        step says ``processed``.
+        time_s. If a fault answers a POST, the report is missing here, unless the step has
+        ``processed``.
         """
         return self.machine.reports
 
     @property
     def final_reports(self) -> List[Dict[str, Any]]:
-        """The :attr:`health_reports` but those that only tell of progress: NotReady with SubStatus
-        Provisioning.
+        """The :attr:`health_reports` without reports of progress (NotReady with SubStatus
+        Provisioning).
         """
         return [report for report in self.health_reports if not is_progress(report)]
 
@@ -210,24 +212,24 @@ class Platform:
 
     @property
     def is_provisioned(self) -> bool:
-        """Whether a Ready report was accepted of a VM that is not waiting for an owner."""
+        """Whether a Ready report was accepted from a VM that does not wait for an owner."""
         return self.machine.count_ready(in_pool=False) > 0
 
     @property
     def certificates(self) -> List[Pair]:
-        """What the VM is given: pairs of PEM, each with ``certificate``, and ``key`` or None."""
+        """The VM's certificates: pairs of PEM with ``certificate``, and ``key`` or None."""
         return list(self._certificates.pairs)
 
     @property
     def thumbprints(self) -> List[str]:
-        """The thumbprints of :attr:`certificates`, in order, as ``Fingerprint`` in ovf-env.xml
-        names them.
+        """The thumbprints of :attr:`certificates`, in order, as in ``Fingerprint`` of
+        ovf-env.xml.
         """
         return [thumbprint(pair) for pair in self._certificates.pairs]
 
     @property
     def in_flight(self) -> int:
-        """How many requests are still being answered."""
+        """How many requests are being answered."""
         return self._log.in_flight
 
     @property
@@ -236,45 +238,43 @@ class Platform:
         return self.machine.incarnation
 
     def set_incarnation(self, incarnation: int) -> None:
-        """Change the goal state's incarnation, as the platform does when something about the VM
+        """Change the goal state's incarnation, as the platform does when the VM's configuration
         changes.
         """
         with self.machine.lock:
             self.machine.incarnation = incarnation
 
     def become(self, instance: Optional[Mapping[str, Any]] = None) -> None:
-        """Stand for another VM from now on.
+        """Play another VM from now on.
 
         Args:
-            instance: parts of its IMDS document; give another ``compute.vmId`` to get other ids in
-                the goal state. Records and reports are kept, and fault sequences go on where they
-                are.
+            instance: parts of its IMDS document; another ``compute.vmId`` changes the ids in the
+                goal state. Records and reports are kept; fault sequences continue.
         """
         self.machine.become(*self._overrides(instance))
 
     def assign(self, ovf: Ovf, instance: Optional[Mapping[str, Any]] = None) -> None:
-        """Give a preprovisioned VM its owner: from now on there are reprovision data, and IMDS
-        speaks of the owner's VM.
+        """Give a preprovisioned VM its owner: from now on, IMDS has reprovision data and describes
+        the owner's VM.
 
         Args:
             ovf: the reprovision data: a whole ovf-env.xml, or the arguments of ``make_ovf`` by
                 name.
-            instance: parts of the IMDS document, laid over the VM's.
+            instance: parts of the IMDS document; merged into the VM's.
 
         Raises:
-            EmulatorError: the fields make no document.
+            EmulatorError: a field of ``ovf`` is not valid.
         """
         give_owner(self.machine, ovf, instance)
 
     def wait_for(
         self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0
     ) -> bool:
-        """Wait until a condition holds; it is looked at whenever a request was recorded or
-        answered.
+        """Wait until a condition holds; it is checked after each recorded or answered request.
 
         Args:
             predicate: takes this platform.
-            timeout_s: seconds to wait at most; None waits for ever.
+            timeout_s: seconds to wait at most; None means no limit.
 
         Returns:
             whether it holds.
@@ -286,7 +286,7 @@ class Platform:
         return lambda request: self._play(role, request)
 
     def _play(self, role: Role, request: Request) -> Tuple[Reply, Optional[FaultStep]]:
-        """Decide a request's answer and the step that is played on it."""
+        """Decide a request's answer and its fault step."""
         detour = find_detour(request, role.well_known)
         if detour:
             return json_answer(400, {"error": detour}, detour), None
@@ -302,7 +302,7 @@ class Platform:
         answer = self._answer(role, request, step)
         too_early = endpoint == "reprovisiondata" and answer.status == 404
         if (answer.status in (400, 405, 410) or too_early) and edits_document(step):
-            # Asked wrongly: the step waits for whoever gets the document.
+            # This request gets no document: keep the step for one that does.
             self._sequences[endpoint].give_back()
             return answer, None
         return answer, step
@@ -313,7 +313,7 @@ class Platform:
         return answer
 
     def _replace(self, step: FaultStep) -> Optional[Reply]:
-        """Return the answer that a step puts in the place of the good one, None when it leaves that
+        """Return the answer that a step sends instead of the good one; None if it sends the good
         one.
         """
         if delivery_of(step) in ("hang_s", "reset", "close", "endless_mb"):

@@ -1,4 +1,4 @@
-"""Scenario files: finds them, reads them, and says precisely what is wrong with one. Plays nothing.
+"""Finds, reads and checks scenario files. Plays nothing.
 
 A scenario is a JSON object; docs/emulator.md describes its keys, and ``faults.py`` those of a step.
 """
@@ -43,8 +43,10 @@ SERVERS = ("wireserver", "imds")
 
 
 class Scenario(NamedTuple):
-    """A valid scenario. ``expect`` is what a correct agent ends with, and ``needs`` what such an
-    agent must be able to do (and be told to do); the emulator itself uses neither.
+    """A valid scenario.
+
+    ``expect`` is the outcome with a correct agent. ``needs`` names what the agent must support and
+    be configured for. The emulator itself uses neither.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Scenario(NamedTuple):
 
 
 def _name_nearest(key: str, known: Iterable[str]) -> str:
-    import difflib  # costs more than the rest of this file, and is needed for errors only
+    import difflib  # a slow import, needed for errors only
 
     known = list(known)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
@@ -79,7 +81,7 @@ def _check_step(step: Any, endpoint: str, where: str) -> List[str]:
             found.append("%s has an unknown key %r: %s" % (where, key, _name_nearest(key, KEYS)))
         elif endpoint not in KEYS[key].endpoints:
             found.append(
-                "%s has %r, which stands only in %s: remove it"
+                "%s has %r, which is allowed only in %s: remove it"
                 % (where, key, " and ".join(KEYS[key].endpoints))
             )
         elif KEYS[key].check(value):
@@ -88,7 +90,7 @@ def _check_step(step: Any, endpoint: str, where: str) -> List[str]:
 
 
 def _check_paths(step: FaultStep, endpoint: str, where: str, document: Any) -> List[str]:
-    """Check that what a valid step omits is there: a typing error would make the fault none."""
+    """Check that the paths of ``omit`` exist: a misspelt path would omit nothing."""
     found = []
     for path in step.get("omit", ()):
         if endpoint == "goalstate":
@@ -120,7 +122,9 @@ def _check_sequence(steps: Any, endpoint: str, document: Any) -> List[str]:
         problems = _check_step(step, endpoint, where)
         found += problems or _check_paths(step, endpoint, where, document)
         if not problems and step.get("repeat") == FOREVER and number + 1 < len(steps):
-            found.append("%s repeats forever and hides what follows: make it the last step" % where)
+            found.append(
+                "%s repeats forever, so later steps never run: make it the last step" % where
+            )
     return found
 
 
@@ -139,7 +143,9 @@ def _check_expect(expect: Mapping[str, Any]) -> List[str]:
     if not isinstance(reports, list) or any(report not in REPORTS for report in reports):
         found.append("expect.reports must be a list of Ready and NotReady")
     elif reports.count("Ready") != ready:
-        found.append("expect.ready and expect.reports do not agree: count the Ready reports in it")
+        found.append(
+            "expect.ready is not the number of Ready in expect.reports: change one of them"
+        )
     return found
 
 
@@ -170,9 +176,7 @@ def _check_needs(needs: Any) -> List[str]:
 
 
 def find_problems(data: Any) -> List[str]:
-    """Return one sentence for each thing that is wrong with a scenario's data; none when it is
-    valid.
-    """
+    """Return one sentence for each mistake in a scenario's data; an empty list if it is valid."""
     if not isinstance(data, dict):
         return ["a scenario must be a JSON object; see docs/emulator.md"]
     strange = [key for key in data if key not in TOP_KEYS]
@@ -203,14 +207,14 @@ def find_problems(data: Any) -> List[str]:
 
 
 def make_scenario(data: Any, where: str) -> Scenario:
-    """Turn a scenario's data into a scenario.
+    """Make a scenario from its data.
 
     Args:
-        data: what the JSON says.
+        data: the parsed JSON.
         where: the file's path or a name, for the error.
 
     Raises:
-        ScenarioError: it is not valid; the error lists everything that is wrong.
+        ScenarioError: the data are not valid; the error lists every mistake.
     """
     problems = find_problems(data)
     if problems:
@@ -236,7 +240,7 @@ def _refuse_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     seen: Dict[str, Any] = {}
     for key, value in pairs:
         if key in seen:
-            raise ValueError("the key %r stands twice in one object: remove one" % key)
+            raise ValueError("the key %r is twice in one object: remove one" % key)
         seen[key] = value
     return seen
 
@@ -245,7 +249,7 @@ def read_json(path: str) -> Any:
     """Read a JSON file of at most 1 MiB.
 
     Raises:
-        ScenarioError: it cannot be read, or is no JSON; the error names line and column.
+        ScenarioError: the file cannot be read or is not JSON; the error names line and column.
     """
     try:
         with open(path, "rb") as file:
@@ -276,7 +280,7 @@ def load_scenario(which: str | Mapping[str, Any]) -> Scenario:
             the data.
 
     Raises:
-        ScenarioError: there is none, or it is not valid.
+        ScenarioError: there is no such scenario, or it is not valid.
     """
     if not isinstance(which, str):
         return make_scenario(dict(which), str(which.get("name", "scenario")))
@@ -288,7 +292,7 @@ def load_scenario(which: str | Mapping[str, Any]) -> Scenario:
             which,
             [
                 "there is no such scenario: %s" % _name_nearest(which, names),
-                "'lightinit-emulator scenarios' lists them; a file is named by its path",
+                "run 'lightinit-emulator scenarios' for a list; for a file, give its path",
             ],
         )
     return make_scenario(read_json(os.path.join(FOLDER, which + ".json")), which)

@@ -132,7 +132,7 @@ def test_check(tmp_path: Any) -> None:
     [
         (["run", "--scenario", "godo"], 1, "did you mean 'good'?"),
         (["run", "--instance", "/nowhere.json"], 1, "/nowhere.json: cannot be read"),
-        (["run", "--wireserver", "192.0.2.1:80"], 1, "Is the address on an interface"),
+        (["run", "--wireserver", "192.0.2.1:80"], 1, "Check that the address is on an interface"),
         (["run", "--ready-file", "/nowhere/file"], 1, "cannot write the ready file"),
         (
             ["run", "--certificates", "/nowhere.pem"],

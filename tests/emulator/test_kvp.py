@@ -47,8 +47,8 @@ def test_only_what_the_kernel_passes_arrives(tmp_path: Path) -> None:
         (record(b"a", b"b") + b"x", "ends within a record: it has 2561 bytes, 1 more"),
         (record(b"a", b"b")[:-1], "ends within a record"),
         (record(b"a", b"b") + record(b"", b"b"), "record 1 has no key"),
-        (record(b"a\0b", b"b"), "record 0: the key has something behind its first NUL"),
-        (record(b"a", b"b\0 "), "record 0: the value has something behind"),
+        (record(b"a\0b", b"b"), "record 0: the key has other bytes after its first NUL"),
+        (record(b"a", b"b\0 "), "record 0: the value has other bytes after"),
         (record(b"a", b"x\xff"), "record 0: the value is not UTF-8: .* at its byte 1"),
     ],
 )

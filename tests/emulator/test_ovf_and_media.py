@@ -101,7 +101,7 @@ def test_password_authentication(fields: Dict[str, Any], word: str) -> None:
         ({"password": "secret\0"}, r"password has the character U\+0000"),
         ({"host_name": "a\x1b"}, r"host_name has .* U\+001B"),
         ({"user_name": "\ud800"}, r"U\+D800"),
-        ({"fingerprints": ["xyz"]}, "not 40 hexadecimal"),
+        ({"fingerprints": ["xyz"]}, "in 40 hexadecimal"),
         ({"preprovisioned_type": "Other"}, "neither Running nor Savable"),
     ],
 )
@@ -235,7 +235,7 @@ def test_mistakes_are_explained(words: List[str], code: int, sentence: str) -> N
 def test_no_tool_is_an_error_that_names_some(tmp_path: Path) -> None:
     ended = media("--output", str(tmp_path / "x"), env={"PATH": str(tmp_path)})
     assert (
-        b"no tool is installed here that writes UDF images: install genisoimage or mkisofs"
+        b"no tool that writes UDF images is installed: install genisoimage or mkisofs"
         in ended.stderr
     )
     need("xorriso")

@@ -221,7 +221,7 @@ def test_many_at_once() -> None:
 def test_a_taken_address_is_explained() -> None:
     with Platform() as platform:
         host, port = platform.imds.split(":")
-        with pytest.raises(EmulatorError, match="cannot take 127.0.0.1:%s for the imds" % port):
+        with pytest.raises(EmulatorError, match="cannot bind 127.0.0.1:%s for the imds" % port):
             with Platform(imds=(host, int(port))):
                 pass
 

@@ -225,5 +225,5 @@ def test_the_command_runs_a_command_and_ends_with_the_owners_ready(tmp_path: Pat
     assert sign.read_text() == "flap\n"
     assert errors.decode().splitlines() == [
         "loud",
-        "lightinit-emulator: the command of --on-pool-ready ended with status 3",
+        "lightinit-emulator: the command of --on-pool-ready failed with status 3",
     ]

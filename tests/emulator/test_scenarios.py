@@ -111,15 +111,15 @@ def test_page_describes_every_key() -> None:
         ({"imds": [{"omit": ["compute.osProfil"]}]}, "did you mean 'compute.osProfile'?"),
         ({"goalstate": [{"omit": ["GoalState.Incarnation"]}]}, "paths start below GoalState"),
         ({"goalstate": [{"set": {"Incarnation": 5}}]}, "must be a text or null in a goal state"),
-        ({"imds": [{"variant": "dtd"}]}, "asks imds for the variant 'dtd': it has bom, deep, huge"),
+        ({"imds": [{"variant": "dtd"}]}, "imds has no variant 'dtd': it has bom, deep, huge"),
         ({"imds": [{"variant": "odd"}]}, "'variant' must be one of"),
-        ({"health": [{"omit": ["a"]}]}, "has 'omit', which stands only in goalstate and imds"),
-        ({"imds": [{"advance_incarnation": 1}]}, "stands only in goalstate and health"),
+        ({"health": [{"omit": ["a"]}]}, "has 'omit', which is allowed only in goalstate and imds"),
+        ({"imds": [{"advance_incarnation": 1}]}, "allowed only in goalstate and health"),
         ({"imds": [{"reset": True, "close": True}]}, "has reset and close: keep one"),
         ({"imds": [{"reset": True, "status": 500}]}, "which sends no answer"),
         ({"imds": [{"status": 500, "omit": ["compute"]}]}, "kinds answer and edit"),
         ({"imds": [{"body": "a", "body_base64": ""}]}, "keep one"),
-        ({"imds": [{"processed": True}]}, "needs one of 'status'"),
+        ({"imds": [{"processed": True}]}, "also needs 'status'"),
         ({"imds": [{"retry_after_s": 1}]}, "needs 'status' or 'throttle_s'"),
         (
             {"imds": [{"status": 429, "retry_after_s": 1, "retry_after_date_s": 1}]},
@@ -136,7 +136,10 @@ def test_page_describes_every_key() -> None:
             {"expect": {"ready": 1, "outcome": "fine", "reports": ["Ready"]}},
             "expect.outcome must be one of",
         ),
-        ({"expect": {"ready": 0, "outcome": "done", "reports": ["Ready"]}}, "do not agree"),
+        (
+            {"expect": {"ready": 0, "outcome": "done", "reports": ["Ready"]}},
+            "is not the number of Ready",
+        ),
         (
             {"expect": {"ready": 0, "outcome": "error", "reports": [], "report": 1}},
             "did you mean 'reports'?",
@@ -145,9 +148,9 @@ def test_page_describes_every_key() -> None:
         ({"needs": ["certificate"]}, "did you mean 'certificates'?"),
         ({"needs": "certificates"}, "'needs' must be a list of certificates and preprovisioned"),
         ({"certificate_options": {"pkcs12": "x"}}, "pkcs12 must be one of modern"),
-        ({"certificates": [{"variant": "deep"}]}, "asks certificates for the variant 'deep'"),
-        ({"certificates": [{"omit": ["Data"]}]}, "stands only in goalstate and imds"),
-        ({"progress": [{"variant": "bom"}]}, "has 'variant', which stands only in"),
+        ({"certificates": [{"variant": "deep"}]}, "certificates has no variant 'deep'"),
+        ({"certificates": [{"omit": ["Data"]}]}, "allowed only in goalstate and imds"),
+        ({"progress": [{"variant": "bom"}]}, "has 'variant', which is allowed only in"),
         ({"preprovisioned": "running"}, "'preprovisioned' must be Running or Savable"),
         ({"preprovisioned": "Running", "assign": []}, "'assign' must be an object"),
         ({"assign": {}}, "'assign' needs 'preprovisioned' beside it"),
@@ -161,7 +164,7 @@ def test_page_describes_every_key() -> None:
         ),
         (
             {"preprovisioned": "Running", "assign": {"ovf": {"user_name": "\u0000"}}},
-            "which XML cannot carry",
+            "which XML cannot contain",
         ),
         (
             {"preprovisioned": "Running", "assign": {"instance": 1}},
@@ -192,7 +195,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     "text, sentence",
     [
         ('{"name": ', "line 1, column"),
-        ('{"name": "a", "name": "b"}', "the key 'name' stands twice"),
+        ('{"name": "a", "name": "b"}', "the key 'name' is twice"),
         ("\ufeff{}", "JSON"),
     ],
 )

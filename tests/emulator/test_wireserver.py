@@ -50,13 +50,13 @@ def test_goal_state_has_what_a_report_needs(platform: Platform, target: str) -> 
     [
         ("GET", GOAL_STATE, {}, 400, "x-ms-version is missing"),
         ("GET", GOAL_STATE, {"x-ms-version": "2099-01-01"}, 400, "2099-01-01 is not supported"),
-        ("POST", GOAL_STATE, WIRE, 405, "GET only"),
-        ("GET", HEALTH, WIRE, 405, "POST only"),
+        ("POST", GOAL_STATE, WIRE, 405, "only GET"),
+        ("GET", HEALTH, WIRE, 405, "only POST"),
         ("GET", "/machine?comp=other", WIRE, 400, "comp must be"),
         ("GET", "/elsewhere", WIRE, 404, "nothing at /elsewhere"),
         ("GET", GOAL_STATE, dict(WIRE, **{"X-Forwarded-For": "10.0.0.4"}), 400, "X-Forwarded-For"),
         ("GET", GOAL_STATE, dict(WIRE, Host="proxy.example"), 400, "Host is 'proxy.example'"),
-        ("GET", "http://168.63.129.16/machine?comp=goalstate", WIRE, 400, "sent as to a proxy"),
+        ("GET", "http://168.63.129.16/machine?comp=goalstate", WIRE, 400, "as for a proxy"),
     ],
 )
 def test_refuses_requests(
@@ -128,15 +128,15 @@ def test_health_headers(platform: Platform, name: str, value: str, status: int) 
 @pytest.mark.parametrize(
     "changes, status, reason",
     [
-        ({"incarnation": "2"}, 410, "incarnation 2 is out of date, the current one is 1"),
+        ({"incarnation": "2"}, 410, "incarnation 2 is out of date; the current one is 1"),
         ({"incarnation": "01"}, 410, "out of date"),
         ({"incarnation": ""}, 400, "GoalStateIncarnation is missing or empty"),
-        ({"container": "other"}, 400, "ContainerId 'other' is not this VM's"),
+        ({"container": "other"}, 400, "ContainerId is 'other'; this VM's"),
         ({"container": ""}, 400, "ContainerId is missing"),
-        ({"role": "other"}, 400, "InstanceId 'other' is not this VM's"),
+        ({"role": "other"}, 400, "InstanceId is 'other'; this VM's"),
         ({"state": "Fine"}, 400, "State 'Fine' is neither"),
         ({"state": "NotReady"}, 400, "NotReady needs Details/SubStatus"),
-        ({"state": "NotReady", "details": write_details("Broken")}, 400, "has 'Broken'"),
+        ({"state": "NotReady", "details": write_details("Broken")}, 400, "it is 'Broken'"),
         (
             {
                 "state": "NotReady",
@@ -169,7 +169,7 @@ def test_refuses_reports(platform: Platform, changes: dict, status: int, reason:
             b"<Health><GoalStateIncarnation>1</GoalStateIncarnation>"
             b"<GoalStateIncarnation>1</GoalStateIncarnation>"
             b"</Health>",
-            "GoalStateIncarnation stands 2 times",
+            "GoalStateIncarnation occurs 2 times",
         ),
     ],
 )

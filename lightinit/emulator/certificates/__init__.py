@@ -1,1 +1,1 @@
-"""Certificates as the platform packs them."""
+"""Makes, reads and packs certificates as the platform does."""

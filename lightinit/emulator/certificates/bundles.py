@@ -1,11 +1,12 @@
-"""The VM's certificates: where they come from, and the document in which the WireServer hands them
-out.
+"""The VM's certificates, and the document in which the WireServer sends them.
 
-Knows no HTTP. Facts: the answer is ``CertificateFile`` XML around base64 of a CMS EnvelopedData,
-whose recipient is named by subjectKeyIdentifier, around a PKCS#12 with an empty password. Source:
-public traces of the protocol, and what agents do with it. Not documented, and decided here: a VM
-without certificates gets the Format ``CertificatesNonPfxPackage`` and no Data, which agents take
-for "none"; a transport key below 2048 bits is refused.
+Knows no HTTP. The document is ``CertificateFile`` XML with the base64 of a CMS EnvelopedData, whose
+subjectKeyIdentifier names the recipient. The encrypted content is a PKCS#12 with an empty password.
+Source: public traces of the protocol, and the behaviour of agents.
+
+Not documented, so decided here: a VM without certificates gets the Format
+``CertificatesNonPfxPackage`` and no Data, which agents understand as "none". A transport key with
+fewer than 2048 bits is refused.
 """
 
 from __future__ import annotations
@@ -38,9 +39,7 @@ Source = Union[str, Sequence[Tuple[str, Optional[str]]]]
 
 
 def find_option_problems(options: Any) -> List[str]:
-    """Return one sentence for each thing that is wrong with a scenario's
-    ``certificate_options``.
-    """
+    """Return one sentence for each mistake in a scenario's ``certificate_options``."""
     if not isinstance(options, dict):
         return ["'certificate_options' must be an object"]
     found = [
@@ -62,11 +61,11 @@ def find_option_problems(options: Any) -> List[str]:
 
 
 def make_pair(name: str, with_key: bool = True) -> Pair:
-    """Make a self-signed RSA certificate on the spot.
+    """Make a self-signed RSA certificate.
 
     Args:
         name: its common name.
-        with_key: whether the VM gets the private key too.
+        with_key: whether the VM also gets the private key.
 
     Raises:
         EmulatorError: openssl is missing or failed.
@@ -76,29 +75,31 @@ def make_pair(name: str, with_key: bool = True) -> Pair:
         ["req", "-x509", "-new", "-key", "key.pem", "-days", "730", "-subj", "/CN=%s" % name],
         files={"key.pem": key},
     )
-    return Pair(certificate, key if with_key else None)
+    if not with_key:
+        return Pair(certificate)
+    return Pair(certificate, key)
 
 
 def to_der(certificate: bytes) -> bytes:
     """Return the DER of a PEM certificate.
 
     Raises:
-        EmulatorError: it is none.
+        EmulatorError: it is not PEM.
     """
     found = _BLOCK.search(certificate)
+    if found is None:
+        raise EmulatorError("a certificate is not PEM")
     try:
-        return base64.b64decode(
-            b"".join(found.group(0).split(b"\n")[1:-1]) if found else b"?", validate=True
-        )
+        return base64.b64decode(b"".join(found.group(0).split(b"\n")[1:-1]), validate=True)
     except (binascii.Error, ValueError) as error:
         raise EmulatorError("a certificate is not PEM") from error
 
 
 def thumbprint(pair: Pair) -> str:
-    """Return a certificate's thumbprint: the SHA-1 of its DER in upper-case hex, as the platform
-    names it.
+    """Return a certificate's thumbprint, as the platform writes it: the SHA-1 of its DER in
+    upper-case hex.
     """
-    # SHA-1 is the platform's choice.
+    # The platform uses SHA-1.
     return hashlib.sha1(to_der(pair.certificate)).hexdigest().upper()  # noqa: S324
 
 
@@ -121,16 +122,16 @@ def _read_files(path: str) -> bytes:
 
 
 def load_pairs(path: str) -> List[Pair]:
-    """Read certificates and private keys from a PEM file, or from the files of a directory.
+    """Read certificates and private keys from a PEM file, or from the files in a directory.
 
-    Keys are given to certificates by equal public keys; a certificate may have none.
+    A key belongs to the certificate with the same public key. A certificate may have no key.
 
     Args:
         path: a file, or a directory whose .pem, .crt, .cer, .key and .prv files are read.
 
     Raises:
-        EmulatorError: it cannot be read, holds no certificate, a key in a passphrase, or a key of
-            none of them.
+        EmulatorError: a file cannot be read, there is no certificate, a key is encrypted, or a key
+            belongs to none of the certificates.
     """
     certificates: List[bytes] = []
     keys: Dict[bytes, bytes] = {}
@@ -141,48 +142,37 @@ def load_pairs(path: str) -> List[Pair]:
         elif kind.endswith(b"PRIVATE KEY"):
             if kind.startswith(b"ENCRYPTED") or b"ENCRYPTED" in block[:200]:
                 raise EmulatorError(
-                    "%s has a private key in a passphrase: decrypt it first (openssl pkey)" % path
+                    "%s has an encrypted private key: decrypt it first (openssl pkey)" % path
                 )
             keys[run_openssl(["pkey", "-pubout"], block)] = block
     if not certificates:
-        raise EmulatorError(
-            "%s holds no PEM certificate%s"
-            % (
-                path,
-                (
-                    "; of a directory, files that end in %s are read" % ", ".join(_FILES)
-                    if os.path.isdir(path)
-                    else ""
-                ),
-            )
-        )
+        note = ""
+        if os.path.isdir(path):
+            note = "; in a directory, only files that end in %s are read" % ", ".join(_FILES)
+        raise EmulatorError("%s has no PEM certificate%s" % (path, note))
     pairs = []
     for certificate in certificates:
         public = run_openssl(["x509", "-noout", "-pubkey"], certificate)
         pairs.append(Pair(certificate, keys.pop(public, None)))
     if keys:
-        raise EmulatorError(
-            "%s holds a private key that belongs to none of its certificates" % path
-        )
+        raise EmulatorError("%s has a private key that belongs to none of its certificates" % path)
     return pairs
 
 
 def read_transport_certificate(text: str) -> Tuple[bytes, CertificateFacts]:
-    """Read the certificate that an agent sends to have the answer encrypted to it.
+    """Read the certificate that an agent sends, so that the answer is encrypted to it.
 
     Args:
         text: the header's value: base64 of the DER on one line.
 
     Returns:
-        its DER, and what is known of it.
+        its DER, and the facts that matter.
 
     Raises:
         ValueError: the platform could not use it; the text says why.
     """
     if "-----" in text:
-        raise ValueError(
-            "it has PEM's BEGIN or END line: only the base64 between them belongs there"
-        )
+        raise ValueError("it has PEM's BEGIN or END line: send only the base64 between them")
     try:
         der = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -190,11 +180,11 @@ def read_transport_certificate(text: str) -> Tuple[bytes, CertificateFacts]:
     try:
         facts = read_certificate(der)
     except (ValueError, IndexError) as error:
-        raise ValueError("it is no X.509 certificate in DER: %s" % error) from error
+        raise ValueError("it is not an X.509 certificate in DER: %s" % error) from error
     if facts.rsa_bits < 2048:
-        raise ValueError("its key is not RSA with 2048 bits or more")
+        raise ValueError("its key is not RSA with at least 2048 bits")
     if not facts.key_identifier:
-        raise ValueError("it has no subjectKeyIdentifier, by which the recipient is named")
+        raise ValueError("it has no subjectKeyIdentifier, which must name the recipient")
     return der, facts
 
 
@@ -203,18 +193,20 @@ def _to_pem(der: bytes) -> bytes:
 
 
 class Certificates:
-    """What one VM is given.
+    """The certificates of one VM.
 
     Args:
-        source: ``auto`` to make certificates on the spot, a path for :func:`load_pairs`, pairs of
-            PEM texts, or None for no certificates (for ``auto`` when the scenario has options).
-        options: the scenario's ``certificate_options``, valid; None when it has none.
+        source: ``auto`` to make certificates, a path for :func:`load_pairs`, pairs of PEM texts, or
+            None for no certificates (``auto`` if the scenario has options).
+        options: the scenario's valid ``certificate_options``; None if it has none.
     """
 
     def __init__(
         self, source: Optional[Source] = None, options: Optional[Mapping[str, Any]] = None
     ) -> None:
-        self._source: Optional[Source] = AUTO if source is None and options is not None else source
+        self._source = source
+        if source is None and options is not None:
+            self._source = AUTO
         self._options = dict(options or {})
         self.ciphers: List[str] = list(self._options.get("ciphers", CIPHERS))
         self.pairs: List[Pair] = []
@@ -224,7 +216,7 @@ class Certificates:
         """Make or read the certificates, and pack them.
 
         Raises:
-            EmulatorError: openssl is missing, or a file or a pair cannot be used.
+            EmulatorError: openssl is missing, or a file or a pair is not usable.
         """
         if self._source is None or self.pairs:
             return
@@ -264,16 +256,16 @@ class Certificates:
     def _make_data(
         self, cipher: str, der: bytes, facts: CertificateFacts, variants: Sequence[str]
     ) -> bytes:
-        """Return the CMS, in the wrong ways that the variants ask for."""
+        """Return the CMS, with the mistakes that the variants ask for."""
         if "other-recipient" in variants or "other-key" in variants:
             other = to_der(make_pair("LinuxTransport").certificate)
             data = self._encrypt(cipher, other)
-            if "other-key" in variants:  # says that it is for this recipient, and is not
+            if "other-key" in variants:  # it names this recipient, but is encrypted to another key
                 known = read_certificate(other).key_identifier or b""
                 data = data.replace(known, facts.key_identifier or b"", 1)
         else:
             data = self._encrypt(cipher, der)
-        if "flipped-data" in variants:  # near the end, where the encrypted content is
+        if "flipped-data" in variants:  # near the end, in the encrypted content
             place = len(data) * 3 // 4
             data = data[:place] + bytes((data[place] ^ 0x10,)) + data[place + 1 :]
         return data[: len(data) * 2 // 3] if "cut-data" in variants else data
@@ -292,8 +284,8 @@ class Certificates:
             incarnation: the goal state's.
             cipher: one of ``CIPHERS``.
             der: the transport certificate.
-            facts: what is known of it.
-            variants: forms to give it, of those in ``faults.VARIANTS["certificates"]``.
+            facts: the transport certificate's facts.
+            variants: faulty forms, from ``faults.VARIANTS["certificates"]``.
 
         Raises:
             EmulatorError: openssl cannot encrypt to this certificate.

@@ -1,7 +1,6 @@
-"""The little of DER (X.690) that certificates and PKCS#12 need: definite lengths, one-byte tags.
-Bytes in, bytes out.
+"""DER (X.690), as far as certificates and PKCS#12 need it: definite lengths, one-byte tags.
 
-Knows no key and no file. Whatever is cut short or longer than it says is a ValueError.
+Bytes in, bytes out: knows no key and no file. Wrong lengths raise ValueError.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ RSA = bytes.fromhex("2a864886f70d010101")  # 1.2.840.113549.1.1.1
 
 
 class Element(NamedTuple):
-    """One element: its tag, its content, and its bytes as a whole."""
+    """One element: its tag, its content, and all of its bytes."""
 
     tag: int
     content: bytes
@@ -22,10 +21,10 @@ class Element(NamedTuple):
 
 
 def read_elements(data: bytes) -> List[Element]:
-    """Split bytes into the elements that they consist of.
+    """Split bytes into elements.
 
     Raises:
-        ValueError: they do not consist of whole elements.
+        ValueError: the bytes are not a sequence of whole elements.
     """
     found = []
     offset = 0
@@ -49,10 +48,10 @@ def read_elements(data: bytes) -> List[Element]:
 
 
 def read_one(data: bytes, tag: int) -> Element:
-    """Read bytes that are exactly one element of this tag.
+    """Read bytes that must be exactly one element with this tag.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are something else.
     """
     found = read_elements(data)
     if len(found) != 1 or found[0].tag != tag:
@@ -61,7 +60,7 @@ def read_one(data: bytes, tag: int) -> Element:
 
 
 def write_element(tag: int, *parts: bytes) -> bytes:
-    """Return an element whose content is the parts, one after another."""
+    """Return an element; its content is the parts, joined."""
     content = b"".join(parts)
     if len(content) < 0x80:
         return bytes((tag, len(content))) + content
@@ -70,26 +69,26 @@ def write_element(tag: int, *parts: bytes) -> bytes:
 
 
 class CertificateFacts(NamedTuple):
-    """What the platform looks at in a transport certificate."""
+    """The parts of a transport certificate that the platform checks."""
 
-    rsa_bits: int  # 0 when the key is none of RSA
-    key_identifier: Optional[bytes]  # the subjectKeyIdentifier, None when the extension is missing
+    rsa_bits: int  # 0 if the key is not RSA
+    key_identifier: Optional[bytes]  # the subjectKeyIdentifier, None if the extension is missing
 
 
 def read_certificate(der: bytes) -> CertificateFacts:
     """Read an X.509 certificate (RFC 5280) as far as the platform needs it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a certificate.
     """
     parts = read_elements(read_one(der, SEQUENCE).content)
     if [part.tag for part in parts] != [SEQUENCE, SEQUENCE, BIT_STRING]:
-        raise ValueError("it is no certificate")
+        raise ValueError("it is not a certificate")
     fields = read_elements(parts[0].content)
     if fields and fields[0].tag == 0xA0:  # the version
         fields = fields[1:]
     if len(fields) < 6 or fields[5].tag != SEQUENCE:
-        raise ValueError("it is no certificate")
+        raise ValueError("it is not a certificate")
     algorithm, key = read_elements(fields[5].content)[:2]
     bits = 0
     if read_elements(algorithm.content)[0].content == RSA:

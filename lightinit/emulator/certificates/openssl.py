@@ -1,7 +1,7 @@
-"""Calls the real ``openssl``, which does all of the emulator's cryptography. Knows no protocol.
+"""Runs the real ``openssl``, which does all cryptography for the emulator. Knows no protocol.
 
-Secrets go through pipes, or through files in a private directory that is gone when the call
-returns; never through arguments.
+Secrets go through pipes, or through files in a private directory that is removed after the call.
+They are never arguments.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ TIMEOUT_S = 60.0
 def run_openssl(
     words: Sequence[str], data: bytes = b"", files: Optional[Mapping[str, bytes]] = None
 ) -> bytes:
-    """Run one command of openssl.
+    """Run one openssl command.
 
     Args:
-        words: the command and its options; they name ``files`` by their plain names.
-        data: what it reads on standard input.
-        files: files that it finds in its working directory, readable for this account alone.
+        words: the command and its options; ``files`` are named without a path.
+        data: its standard input.
+        files: files in its working directory, by name; only the caller can read them.
 
     Returns:
-        what it wrote on standard output.
+        its standard output.
 
     Raises:
-        EmulatorError: there is no openssl, or it failed.
+        EmulatorError: openssl is not installed, or it failed.
     """
     program = shutil.which("openssl")
     if program is None:
         raise EmulatorError(
-            "certificates need the program openssl, which is not installed here: install openssl"
+            "certificates need the program openssl, which is not installed: install openssl"
         )
     with tempfile.TemporaryDirectory(prefix="lightinit-emulator-") as folder:
         for name, content in (files or {}).items():
@@ -56,14 +56,12 @@ def run_openssl(
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise EmulatorError(
-                "openssl %s did not run to its end: %s" % (words[0], error)
-            ) from error
+            raise EmulatorError("openssl %s did not finish: %s" % (words[0], error)) from error
     if ended.returncode:
         said = [
             line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()
         ]
         raise EmulatorError(
-            "openssl %s failed: %s" % (words[0], said[-1].strip() if said else "it says nothing")
+            "openssl %s failed: %s" % (words[0], said[-1].strip() if said else "it printed nothing")
         )
     return ended.stdout

@@ -1,8 +1,8 @@
 """Makes the PKCS#12 (RFC 7292) in which the platform packs a VM's certificates and private keys.
 
-``openssl pkcs12`` packs one key at a time; the platform packs all into one. So openssl encrypts
-every pair, and the parts are put together here and sealed with the MAC of RFC 7292, appendix B.
-Knows no CMS and no XML.
+The platform packs all keys into one file, but ``openssl pkcs12`` packs only one key. So openssl
+encrypts each pair, and this module joins the parts and adds the MAC (RFC 7292, appendix B). Knows
+no CMS and no XML.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Form(NamedTuple):
     certificates: str
     keys: str
     mac: str
-    is_legacy: bool  # OpenSSL 3 keeps these ciphers in a provider of their own
+    is_legacy: bool  # OpenSSL 3 has these ciphers in its legacy provider
 
 
 FORMS: Dict[str, _Form] = {
@@ -45,7 +45,7 @@ FORMS: Dict[str, _Form] = {
 
 
 class Pair(NamedTuple):
-    """A certificate and its private key, both PEM; ``key`` is None where the VM gets none."""
+    """A certificate and its private key, both PEM; ``key`` is None if the VM does not get it."""
 
     certificate: bytes
     key: Optional[bytes] = None
@@ -73,16 +73,14 @@ def _export(pair: Pair, form: _Form) -> bytes:
         return run_openssl(words + ["-legacy"], files=files)
     except EmulatorError as error:
         try:
-            # Before OpenSSL 3 there is no such option, and no need of it.
+            # OpenSSL before version 3 has no such option and does not need it.
             return run_openssl(words, files=files)
         except EmulatorError:
             raise error from None
 
 
 def _split(pfx: bytes) -> List[bytes]:
-    """Return the parts of a PKCS#12 without a MAC: first those with certificates, then those with
-    keys.
-    """
+    """Return the parts of a PKCS#12 without a MAC: first the certificates, then the keys."""
     _, safe = read_elements(read_one(pfx, SEQUENCE).content)[:2]
     _, wrapped = read_elements(safe.content)
     inner = read_one(read_one(wrapped.content, OCTET_STRING).content, SEQUENCE)
@@ -90,8 +88,9 @@ def _split(pfx: bytes) -> List[bytes]:
 
 
 def _seal(safe: bytes, digest: str) -> bytes:
-    """Return the MacData over the content, for the empty password (two zero bytes, as openssl and
-    Windows have it).
+    """Return the MacData of the content for the empty password.
+
+    openssl and Windows encode that password as two zero bytes.
     """
     salt = os.urandom(16)
     block = hashlib.new(digest).block_size
@@ -111,16 +110,16 @@ def _seal(safe: bytes, digest: str) -> bytes:
 def make_pkcs12(pairs: Sequence[Pair], form: str) -> bytes:
     """Pack pairs into one PKCS#12 with an empty password.
 
-    The keys come in the reverse order of the certificates: they belong together by the public key,
-    not by position.
+    The keys are in the reverse order of the certificates: agents must match them by public key, not
+    by position.
 
     Args:
         pairs: what to pack, at least one.
         form: one of ``FORMS``.
 
     Raises:
-        EmulatorError: openssl is missing, a key is not its certificate's, or the form cannot be
-            had.
+        EmulatorError: openssl is missing or does not support the form, or a key does not belong to
+            its certificate.
     """
     certificates: List[bytes] = []
     keys: List[bytes] = []

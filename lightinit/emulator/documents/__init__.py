@@ -1,1 +1,1 @@
-"""The documents that the platform serves and takes."""
+"""The documents that the platform sends and receives."""

@@ -1,8 +1,7 @@
 """The documents that the goal state's URLs lead to: values in, XML out. Knows no HTTP.
 
-Source of the element names: public traces of the WireServer protocol, version 2012-11-30. They are
-those of a VM without extensions; of the many elements that the platform sends there are those that
-an agent is known to look at.
+Source of the element names: public traces of the WireServer protocol, version 2012-11-30. These are
+the documents of a VM without extensions, with only the elements that agents are known to read.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Callable, Dict, NamedTuple
 
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 _SCHEMA = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-# Where an extension's state would be uploaded; the HostGAPlugin takes it in the blob's place.
+# Where an extension's state would be uploaded. Here the HostGAPlugin receives it instead.
 _STATUS_BLOB = "https://lightinit.blob.example/status/%s?sig=none"
 _HOSTING = """<HostingEnvironmentConfig version="1.0.0.0" goalStateIncarnation="{incarnation}">
   <StoredCertificates />
@@ -59,9 +58,7 @@ activityId="{container}" correlationId="{container}" />
 
 
 class Names(NamedTuple):
-    """What the documents speak of: the VM's name, ContainerId and InstanceId, and the incarnation
-    they belong to.
-    """
+    """What goes into the documents: the VM's name, ContainerId, InstanceId and incarnation."""
 
     vm: str
     container_id: str
@@ -93,8 +90,8 @@ def _fill(template: str) -> Callable[[Names], bytes]:
     return fill
 
 
-# The values of the parameter `type`, as the goal state's URLs have them. FullConfig is not here: no
-# agent is known to ask for it, and what it holds is not documented.
+# The keys are values of the parameter `type` in the goal state's URLs. FullConfig is missing: no
+# agent is known to request it, and its content is not documented.
 CONFIGS: Dict[str, Callable[[Names], bytes]] = {
     "hostingEnvironmentConfig": _fill(_HOSTING),
     "sharedConfig": _fill(_SHARED),

@@ -1,4 +1,4 @@
-"""The goal state that the WireServer hands out, in its good form and in its deformed ones.
+"""Writes the goal state that the WireServer sends, in its good form and in faulty forms.
 
 Knows no HTTP and no scenario file: values in, a body out. Source of the element names and URL
 forms: public traces of the WireServer protocol, version 2012-11-30.
@@ -49,14 +49,12 @@ xsi:noNamespaceSchemaLocation="goalstate10.xsd">
 
 
 def _escape(text: str) -> str:
-    """Escape text for XML; the standard library's own function would import an HTTP client with
-    it.
-    """
+    """Escape text for XML. The standard library's function would also import an HTTP client."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def name_config(role_id: str) -> str:
-    """Return the ConfigName, which the HostGAPlugin wants to be told, of a role instance."""
+    """Return a role instance's ConfigName. Requests to the HostGAPlugin must contain it."""
     return "%s.0.%s.0.config.xml" % (role_id, role_id)
 
 
@@ -67,7 +65,7 @@ def format_goal_state(incarnation: str, container_id: str, role_id: str, authori
         incarnation: the current incarnation.
         container_id: the VM's container id.
         role_id: the id of its only role instance.
-        authority: the WireServer's "host:port", for the URLs inside.
+        authority: the WireServer's "host:port", for the URLs in the document.
     """
     escaped = role_id.replace("-", "%2D").replace("_", "%5F")
     return _TEMPLATE.format(
@@ -94,18 +92,18 @@ def _find(root: ElementTree.Element, words: Sequence[str], create: bool) -> Any:
 
 
 def has_element(text: str, path: str) -> bool:
-    """Tell whether a dotted path, from below GoalState, names an element of this goal state."""
+    """Return whether a dotted path, starting below GoalState, names an element."""
     root = ElementTree.fromstring(text)  # noqa: S314 - our own text
     return _find(root, path.split("."), create=False) is not None
 
 
 def edit_goal_state(text: str, omit: Sequence[str], settings: Dict[str, Any]) -> str:
-    """Return the goal state with elements removed or given another text.
+    """Return the goal state with elements removed or their text changed.
 
     Args:
         text: a goal state.
-        omit: dotted paths, from below GoalState, of elements to remove.
-        settings: dotted path to text; None empties the element. Missing elements are made.
+        omit: dotted paths, starting below GoalState, of elements to remove.
+        settings: dotted path to text; None empties the element. Missing elements are added.
     """
     root = ElementTree.fromstring(text)  # noqa: S314 - our own text
     for path in omit:
@@ -122,7 +120,7 @@ def edit_goal_state(text: str, omit: Sequence[str], settings: Dict[str, Any]) ->
 
 
 def _entities(names: Sequence[str]) -> Tuple[str, str]:
-    """Return the DOCTYPE and the reference for the variants that need one."""
+    """Return the DOCTYPE and the entity reference of the variants; "" if there is none."""
     if "entity-bomb" in names:
         lines = ['<!ENTITY e0 "lightinit">']
         lines += [
@@ -144,7 +142,7 @@ def encode_goal_state(text: str, variants: Sequence[str] = ()) -> Body:
 
     Args:
         text: a goal state without an XML declaration.
-        variants: forms to give it, of those in ``faults.VARIANTS["goalstate"]``.
+        variants: faulty forms, from ``faults.VARIANTS["goalstate"]``.
     """
     doctype, reference = _entities(variants)
     if reference:
@@ -154,9 +152,7 @@ def encode_goal_state(text: str, variants: Sequence[str] = ()) -> Body:
 
 
 def format_versions(versions: Sequence[str]) -> bytes:
-    """Return the answer to ``/?comp=versions``: the first version is the preferred one, all are
-    supported.
-    """
+    """Return the answer to ``/?comp=versions``; the first version is the preferred one."""
     supported = "".join("\n    <Version>%s</Version>" % _escape(version) for version in versions)
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<Versions>\n  <Preferred>\n   '

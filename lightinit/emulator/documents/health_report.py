@@ -1,14 +1,13 @@
-"""Reads a health report and judges it as the WireServer would. Knows no HTTP headers and no
-scenario.
+"""Reads a health report and checks it as the WireServer would.
 
-The platform's answers to bad reports are not documented. Decided here, and why:
+Knows no HTTP headers and no scenario. The platform's answers to bad reports are not documented.
+This module decides:
 
 * 410 Gone for an incarnation that is not the current one. Source: agents' logs of the real
   WireServer show "Http resource gone: Incarnation is out of date".
-* 400 Bad Request for all else that is wrong with a report: it will be as wrong when it is sent
-  again.
-* 500 for a description whose escaped form passes 4096 bytes, for ever: that is how the platform
-  behaves.
+* 500 for a description whose escaped form is longer than 4096 bytes, each time. The platform does
+  the same.
+* 400 Bad Request for every other mistake, because the same report would be wrong again.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ FIELDS = {
 
 
 class Verdict(NamedTuple):
-    """What the WireServer thinks of a report; ``reason`` is "" when it accepts it."""
+    """The WireServer's answer to a report; ``reason`` is "" if it accepts the report."""
 
     status: int
     reason: str
@@ -47,8 +46,8 @@ def parse_report(body: bytes) -> Tuple[Dict[str, Optional[str]], List[str]]:
         body: the request's body.
 
     Returns:
-        the keys of ``FIELDS``, each with its text or None when the element is missing; and what is
-        wrong with the document's form, one sentence each.
+        the keys of ``FIELDS``, each with its text, or None if the element is missing; and one
+        sentence for each mistake in the document's form.
     """
     fields: Dict[str, Optional[str]] = dict.fromkeys(FIELDS)
     declared = _DECLARED.match(body.lstrip(b"\xef\xbb\xbf"))
@@ -66,36 +65,34 @@ def parse_report(body: bytes) -> Tuple[Dict[str, Optional[str]], List[str]]:
     for name, path in FIELDS.items():
         found = root.findall(path)
         if len(found) > 1:
-            problems.append("%s stands %d times" % (path, len(found)))
+            problems.append("%s occurs %d times" % (path, len(found)))
         if found:
             fields[name] = found[0].text or ""
     return fields, problems
 
 
 def is_progress(fields: Mapping[str, Any]) -> bool:
-    """Tell whether a report's fields only tell of work that goes on: NotReady with SubStatus
-    Provisioning.
-    """
+    """Return whether a report only reports progress: NotReady with SubStatus Provisioning."""
     return fields["state"] == "NotReady" and fields["substatus"] == "Provisioning"
 
 
 def _complain(fields: Dict[str, Optional[str]], container_id: str, role_id: str) -> str:
-    """Return what is wrong with a report apart from its incarnation and length, "" for nothing."""
+    """Return a mistake in a report other than its incarnation and length, "" if there is none."""
     for name in ("incarnation", "container_id", "role_instance_id", "state"):
         if not fields[name]:
             return "%s is missing or empty" % FIELDS[name]
     if fields["container_id"] != container_id:
-        return "ContainerId %r is not this VM's, which is %r" % (
+        return "ContainerId is %r; this VM's is %r" % (
             fields["container_id"],
             container_id,
         )
     if fields["role_instance_id"] != role_id:
-        return "InstanceId %r is not this VM's, which is %r" % (fields["role_instance_id"], role_id)
+        return "InstanceId is %r; this VM's is %r" % (fields["role_instance_id"], role_id)
     if fields["state"] not in STATES:
         return "State %r is neither Ready nor NotReady" % fields["state"]
     if fields["state"] == "NotReady":
         if fields["substatus"] not in SUBSTATUSES:
-            return "NotReady needs Details/SubStatus, one of %s, and has %r" % (
+            return "NotReady needs Details/SubStatus, one of %s; it is %r" % (
                 ", ".join(SUBSTATUSES),
                 fields["substatus"],
             )
@@ -113,7 +110,7 @@ def judge_report(
         body: the request's body.
         incarnation: the current incarnation.
         container_id: the VM's container id.
-        role_id: its role instance's id.
+        role_id: the id of its role instance.
 
     Returns:
         the fields (see :func:`parse_report`), and the verdict: 200, 400, 410 or 500.
@@ -124,7 +121,9 @@ def judge_report(
     longest = max([len(text) for text in _DESCRIPTION.findall(body)] or [0])
     if longest > DESCRIPTION_BYTES:
         return fields, Verdict(
-            500, "the escaped description has %d bytes, more than %d" % (longest, DESCRIPTION_BYTES)
+            500,
+            "the escaped description has %d bytes; at most %d are allowed"
+            % (longest, DESCRIPTION_BYTES),
         )
     complaint = _complain(fields, container_id, role_id)
     if complaint:
@@ -132,7 +131,7 @@ def judge_report(
     if fields["incarnation"] != incarnation:
         return fields, Verdict(
             410,
-            "incarnation %s is out of date, the current one is %s"
+            "incarnation %s is out of date; the current one is %s"
             % (fields["incarnation"], incarnation),
         )
     return fields, Verdict(200, "")

@@ -1,5 +1,4 @@
-"""Writes ``ovf-env.xml``, which the platform hands a VM on its provisioning media and as
-reprovision data.
+"""Writes ``ovf-env.xml``, which a VM gets on its provisioning media or as reprovision data.
 
 Values in, bytes out; knows no file and no image. Source of names, order and namespaces: documents
 of real VMs that agents publish as test data.
@@ -49,13 +48,16 @@ def _word(value: bool) -> str:
 
 
 def _element(name: str, value: str, field: str) -> str:
-    """Write an element; what XML cannot carry is an error that does not show the value, which may
-    be a password.
+    """Write an element.
+
+    Raises:
+        EmulatorError: XML cannot contain a character. The text does not show the value, because it
+            may be a password.
     """
     found = _FORBIDDEN.search(value)
     if found:
         raise EmulatorError(
-            "%s has the character U+%04X, which XML cannot carry" % (field, ord(found.group(0)))
+            "%s has the character U+%04X, which XML cannot contain" % (field, ord(found.group(0)))
         )
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
         value = value.replace(character, entity)
@@ -68,7 +70,7 @@ def _list_keys(user_name: str, ssh_keys: Sequence[str], fingerprints: Sequence[s
     for fingerprint in fingerprints:
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise EmulatorError(
-                "the fingerprint %r is not 40 hexadecimal digits, a certificate's SHA-1"
+                "the fingerprint %r is not a certificate's SHA-1 in 40 hexadecimal digits"
                 % fingerprint
             )
         keys.append(_element("Fingerprint", fingerprint.upper(), "fingerprints") + path)
@@ -97,19 +99,19 @@ def make_ovf(
     """Write the document of one VM.
 
     Args:
-        user_name: the account; "" leaves the element out, as it does for host_name.
-        host_name: the VM's name.
-        password: the account's password, None for none.
-        custom_data: the bytes, before base64; None for none.
+        user_name: the account; "" leaves the element out.
+        host_name: the VM's name; "" leaves the element out.
+        password: the account's password; None for no password.
+        custom_data: the bytes, before base64; None for no custom data.
         ssh_keys: public keys as lines of authorized_keys.
-        fingerprints: thumbprints of certificates whose public keys shall log in.
-        disable_password_authentication: None for "true" without a password and "false" with one.
+        fingerprints: thumbprints of certificates whose public keys may log in.
+        disable_password_authentication: None means "true" without a password, "false" with one.
         preprovisioned_type: ``Running`` or ``Savable`` for a VM that has no owner yet.
-        provision_guest_agent: whether the platform asks for its own agent.
+        provision_guest_agent: whether the platform wants its guest agent.
         provision_guest_proxy_agent: the same for its proxy agent; None leaves the element out.
 
     Raises:
-        EmulatorError: XML cannot carry a value, or a fingerprint or a type is none.
+        EmulatorError: XML cannot contain a value, or a fingerprint or the type is not valid.
     """
     lines = [
         _element(name, value, field)
@@ -169,7 +171,7 @@ _NAMES = {str: "a text", list: "a list of texts", bool: "true or false"}
 
 
 def find_field_problems(fields: Any) -> List[str]:
-    """Return one sentence for each thing that is wrong with a document's fields in a scenario."""
+    """Return one sentence for each mistake in a document's fields in a scenario."""
     if not isinstance(fields, dict):
         return ["must be an object with arguments of make_ovf, such as host_name"]
     found = []
@@ -190,11 +192,11 @@ def find_field_problems(fields: Any) -> List[str]:
 
 
 def make_ovf_of(fields: Mapping[str, Any]) -> bytes:
-    """Write the document of fields out of JSON: the arguments of :func:`make_ovf`, with custom_data
-    as a text.
+    """Write the document of a JSON object: the arguments of :func:`make_ovf`, but custom_data is
+    text.
 
     Raises:
-        EmulatorError: as :func:`make_ovf`.
+        EmulatorError: as in :func:`make_ovf`.
     """
     arguments = dict(fields)
     if isinstance(arguments.get("custom_data"), str):

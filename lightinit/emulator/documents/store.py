@@ -1,6 +1,4 @@
-"""Forms that any XML document of the platform can be given: a byte-order mark, CRLF, 50 MB. Knows
-no document.
-"""
+"""Faulty forms of any XML document: a byte-order mark, CRLF, 50 MB. Knows no document."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ def dress(data: bytes, variants: Sequence[str]) -> Body:
 
     Args:
         data: the document, with LF line ends.
-        variants: those of ``bom``, ``crlf`` and ``huge`` take effect here.
+        variants: ``bom``, ``crlf`` and ``huge`` take effect here; others are ignored.
     """
     if "crlf" in variants:
         data = data.replace(b"\n", b"\r\n")

@@ -1,1 +1,1 @@
-"""What the platform does outside the network."""
+"""The parts of the platform that are not network services: media and key-value pairs."""

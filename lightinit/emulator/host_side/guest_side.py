@@ -1,8 +1,7 @@
-"""The commands of ``lightinit-emulator`` that play no server: ``media`` writes an image, ``kvp``
-reads a pool.
+"""The commands ``media`` and ``kvp`` of ``lightinit-emulator``: they need no server.
 
-No value that may be a secret is taken as an argument, which every account of the machine could
-read: it comes from a file.
+``media`` writes an image, ``kvp`` reads a pool. Secrets are read from files, because every account
+on the machine can read a command's arguments.
 """
 
 from __future__ import annotations
@@ -34,47 +33,47 @@ def add_commands(commands: Any) -> None:
         "media",
         help="write the image of a provisioning CD-ROM",
         description=(
-            "Write the image of a provisioning CD-ROM: a volume with ovf-env.xml, readable for this"
-            " account alone. It takes genisoimage or mkisofs."
+            "Write the image of a provisioning CD-ROM: a volume with ovf-env.xml. Only the caller"
+            " can read it. Needs genisoimage or mkisofs."
         ),
         allow_abbrev=False,
     )
-    # No abbreviations, so that --password is not taken for --password-file and its value shown as a
-    # path.
+    # Abbreviations are off: with them, `--password SECRET` would mean --password-file, and the
+    # error message would show the password as a path.
     media.add_argument(
-        "--output", required=True, metavar="FILE", help="where to; an existing file is replaced"
+        "--output", required=True, metavar="FILE", help="the image; an existing file is replaced"
     )
     media.add_argument(
         "--format",
         choices=FORMATS,
         default="udf",
-        help="udf as the platform's; iso9660; udf-bridge, which is both at once (udf)",
+        help="udf, as the platform's image; iso9660; udf-bridge has both (udf)",
     )
     media.add_argument("--label", default=LABEL, help="the volume's label (%(default)s)")
     media.add_argument(
         "--ovf",
         metavar="FILE",
-        help="take this file as ovf-env.xml, as it is; excludes what follows",
+        help="use this file as ovf-env.xml, unchanged; the options below are then refused",
     )
     media.add_argument("--user-name", metavar="NAME", help="the account (azureuser)")
     media.add_argument("--host-name", metavar="NAME", help="the VM's name (lightinit-vm)")
     media.add_argument(
         "--password-file",
         metavar="FILE",
-        help="the account's password: the file's text without a newline at its end (none)",
+        help="the password; a newline at the file's end is ignored (none)",
     )
     media.add_argument("--custom-data", metavar="FILE", help="CustomData, before base64 (none)")
-    media.add_argument("--ssh-key", metavar="FILE", help="public keys, one a line (none)")
+    media.add_argument("--ssh-key", metavar="FILE", help="public keys, one on each line (none)")
     media.add_argument(
         "--fingerprint",
         metavar="HEX",
         action="append",
-        help="the thumbprint of a certificate whose key shall log in; may be repeated",
+        help="the thumbprint of a certificate whose public key may log in; may be repeated",
     )
     media.add_argument(
         "--disable-password-authentication",
         choices=("yes", "no"),
-        help="for sshd; without it: no when there is a password, else yes",
+        help="whether sshd refuses passwords (no if there is a password, else yes)",
     )
     media.add_argument(
         "--preprovisioned-type", choices=PREPROVISIONED, help="for a VM without an owner"
@@ -83,8 +82,8 @@ def add_commands(commands: Any) -> None:
         "kvp",
         help="read a pool of Hyper-V key-value pairs",
         description=(
-            "Read a pool of Hyper-V key-value pairs as "
-            "the host does, and print a JSON object a line, with key and value."
+            "Read a pool of Hyper-V key-value pairs as the host does. "
+            "Print a JSON object with key and value for each pair, one on each line."
         ),
     )
     kvp.add_argument("file", metavar="FILE", help="such as /var/lib/hyperv/.kvp_pool_1")
@@ -111,7 +110,7 @@ def _read_password(path: str) -> str:
 
 
 def _collect(options: argparse.Namespace) -> Dict[str, Any]:
-    """Return the arguments of ``make_ovf`` that the options give; defaults stay with it."""
+    """Return the arguments of ``make_ovf`` that the options set; it has the defaults."""
     fields: Dict[str, Any] = {}
     for name in ("user_name", "host_name", "preprovisioned_type"):
         value: Optional[str] = getattr(options, name)
@@ -136,14 +135,14 @@ def write_media(options: argparse.Namespace) -> int:
     """Run ``media``. Returns the exit code.
 
     Raises:
-        EmulatorError: a file cannot be read or written, a value not be carried, or no tool is
-            there.
+        EmulatorError: a file cannot be read or written, XML cannot contain a value, or no tool is
+            installed.
     """
     if options.ovf:
         given = [name for name in _FIELDS if getattr(options, name)]
         if given:
             raise EmulatorError(
-                "--ovf takes the document as it is: leave --%s out" % given[0].replace("_", "-")
+                "--ovf uses the document unchanged: leave --%s out" % given[0].replace("_", "-")
             )
         ovf = _read(options.ovf)
     else:
@@ -156,7 +155,7 @@ def print_pool(options: argparse.Namespace) -> int:
     """Run ``kvp``. Returns the exit code.
 
     Raises:
-        EmulatorError: the pool is none that the host could read.
+        EmulatorError: the host could not read this pool.
     """
     for key, value in read_pool(options.file):
         print(json.dumps({"key": key, "value": value}, ensure_ascii=False))

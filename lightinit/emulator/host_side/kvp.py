@@ -1,9 +1,8 @@
-"""Reads a pool of Hyper-V key-value pairs back, as the host reads what a VM wrote. Knows no key's
-meaning.
+"""Reads a pool of Hyper-V key-value pairs as the host does. Does not know what the keys mean.
 
-Source: the Linux kernel's hv_kvp driver and its user-space daemon: a pool is a file of records,
-each a key of 512 bytes and a value of 2048 bytes, UTF-8 padded with NULs; of these the driver
-passes at most 254 and 1022 bytes to the host.
+Source: the Linux kernel's hv_kvp driver and its user-space daemon. A pool is a file of records. A
+record is a key of 512 bytes and a value of 2048 bytes, both UTF-8 and padded with NULs. The driver
+passes at most 254 bytes of the key and 1022 bytes of the value to the host.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ RECORD_BYTES = KEY_BYTES + VALUE_BYTES
 def _read_text(field: bytes, passed: int, where: str) -> str:
     text, _, padding = field.partition(b"\0")
     if padding.strip(b"\0"):
-        raise EmulatorError("%s has something behind its first NUL: pad it with NULs only" % where)
+        raise EmulatorError("%s has other bytes after its first NUL: pad it with NULs only" % where)
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise EmulatorError(
             "%s is not UTF-8: %s at its byte %d" % (where, error.reason, error.start)
         ) from error
-    # U+FFFD shows a character that the limit cuts in two.
+    # A character that the limit cuts becomes U+FFFD.
     return text[:passed].decode("utf-8", "replace")
 
 
 def read_pool(path: str) -> List[Tuple[str, str]]:
-    """Return a pool's pairs, in order, cut to what reaches the host.
+    """Return a pool's pairs, in order, cut to the lengths that reach the host.
 
     Args:
         path: the pool's file, such as ``/var/lib/hyperv/.kvp_pool_1``.
 
     Raises:
-        EmulatorError: it cannot be read, ends within a record, or a record is not padded UTF-8 or
-            has no key.
+        EmulatorError: the file cannot be read or ends within a record, or a record is not padded
+            UTF-8 or has no key.
     """
     try:
         with open(path, "rb") as file:

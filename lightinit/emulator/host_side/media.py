@@ -1,10 +1,9 @@
-"""Writes the image of the provisioning media: one file, ovf-env.xml, in UDF or ISO 9660. Knows
-nothing of its content.
+"""Writes the image of the provisioning media: one file, ovf-env.xml, in UDF or ISO 9660.
 
-The image is made by a real tool. genisoimage and mkisofs write UDF beside ISO 9660 only (a
-"bridge"), and the platform's own image is UDF alone: whoever cannot read UDF gets nothing from it.
-So for ``udf`` the volume descriptors of ISO 9660 are taken out again, and those of UDF moved to
-where a reader begins (ECMA-167, part 2: sector 16 and up).
+Does not know the file's content. A real tool makes the image. genisoimage and mkisofs write UDF
+only together with ISO 9660 (a "bridge"), but the platform's image has only UDF: an agent that
+cannot read UDF finds nothing on it. So for ``udf`` this module removes the volume descriptors of
+ISO 9660, and moves those of UDF to sector 16, where readers start (ECMA-167, part 2).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import List
 
 from lightinit.emulator.errors import EmulatorError
 
-# as blkid shows it on a VM; the number is a build of the platform's
+# As blkid shows it on a VM. The number is a build number of the platform.
 LABEL = "rd_rdfe_stable.160202-1748"
 FILE = "ovf-env.xml"
 SECTOR = 2048
@@ -36,15 +35,13 @@ def _find_tool(kind: str) -> List[str]:
         if program and not (kind == "udf" and "xorriso" in os.path.realpath(program)):
             return [program] + words[1:]
     raise EmulatorError(
-        "no tool is installed here that writes %s images: install %s"
+        "no tool that writes %s images is installed: install %s"
         % ("UDF" if kind == "udf" else "ISO 9660", " or ".join(words[0] for words in _TOOLS[kind]))
     )
 
 
 def _strip_iso9660(path: str) -> None:
-    """Make an image pure UDF, in place: its volume recognition sequence names no ISO 9660 any
-    more.
-    """
+    """Remove ISO 9660 from the image's volume recognition sequence, in place; UDF stays."""
     with open(path, "r+b") as file:
         kept, sector = [], 16
         while True:
@@ -57,23 +54,23 @@ def _strip_iso9660(path: str) -> None:
             sector += 1
         if [block[1:4] for block in kept] != [b"BEA", b"NSR", b"TEA"]:
             raise EmulatorError(
-                "the tool wrote no UDF into the image: is genisoimage or mkisofs what it says?"
+                "the image has no UDF: check that genisoimage or mkisofs is the real tool"
             )
         file.seek(16 * SECTOR)
         file.write(b"".join(kept) + b"\0" * SECTOR * (sector - 16 - len(kept)))
 
 
 def make_media(path: str, ovf: bytes, form: str = "udf", label: str = LABEL) -> None:
-    """Write an image, whole or not at all, readable for this account alone: it may hold a password.
+    """Write an image in one step. Only the caller can read it, because it may contain a password.
 
     Args:
-        path: where to; an existing file is replaced.
-        ovf: what ovf-env.xml in it holds.
-        form: ``udf`` as the platform's, ``iso9660``, or ``udf-bridge``, which is both at once.
+        path: the image; an existing file is replaced.
+        ovf: the content of ovf-env.xml.
+        form: ``udf`` as the platform's image, ``iso9660``, or ``udf-bridge``, which has both.
         label: the volume's label.
 
     Raises:
-        EmulatorError: no tool is installed for it, the tool failed, or the file cannot be written.
+        EmulatorError: no suitable tool is installed, it failed, or the file cannot be written.
     """
     kind = "iso9660" if form == "iso9660" else "udf"
     words = (

@@ -1,1 +1,1 @@
-"""The platform's services."""
+"""The platform's HTTP services: WireServer, IMDS and HostGAPlugin."""

@@ -1,10 +1,9 @@
-"""What the WireServer has for the guest agent beyond provisioning: configurations, telemetry,
-health of its services.
+"""The WireServer's answers to a guest agent: configurations, telemetry, health signals.
 
 Requests in, answers out, strictly. Knows no socket. Source: public traces of the WireServer
-protocol, and which requests the Azure Linux Agent sends. Not documented and decided here: 410 for a
-configuration of another incarnation, as for a report; 400 for one of another VM, and for telemetry
-that is not what its own agent sends.
+protocol, and the requests of the Azure Linux Agent. Not documented, so decided here: 410 for a
+configuration of another incarnation, as for a report; 400 for a configuration of another VM, and
+for telemetry that differs from what the platform's own agent sends.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ _MACHINE = ("/machine", "/machine/")
 def answer_guest_agent(
     request: Request, machine: Machine, versions: Sequence[str]
 ) -> Optional[Reply]:
-    """Reply a request that no provisioning needs.
+    """Answer a request that provisioning does not need.
 
     Args:
-        request: what was asked.
-        machine: the VM that is spoken of.
-        versions: the protocol versions that the WireServer knows.
+        request: the request.
+        machine: the VM.
+        versions: the protocol versions that the WireServer supports.
 
     Returns:
-        the answer; None for what is not of this kind.
+        the answer; None if the request is of another kind.
     """
     comp = request.parameter("comp")
     if request.path == "/HealthService":
@@ -43,15 +42,15 @@ def answer_guest_agent(
         return _take(comp, request) or _need_version(request, versions) or _judge_telemetry(request)
     if request.path.startswith("/machine/") and comp == "config":
         if request.method != "GET":
-            return refuse(405, "config takes GET only", Allow="GET")
+            return refuse(405, "config allows only GET", Allow="GET")
         return _need_version(request, versions) or _give_config(request, machine)
     return None
 
 
 def _take(name: str, request: Request) -> Optional[Reply]:
-    return (
-        None if request.method == "POST" else refuse(405, "%s takes POST only" % name, Allow="POST")
-    )
+    if request.method == "POST":
+        return None
+    return refuse(405, "%s allows only POST" % name, Allow="POST")
 
 
 def _need_version(request: Request, versions: Sequence[str]) -> Optional[Reply]:
@@ -59,7 +58,7 @@ def _need_version(request: Request, versions: Sequence[str]) -> Optional[Reply]:
     if version is None:
         return refuse(400, "the header x-ms-version is missing")
     if version != VERSION or version not in versions:
-        return refuse(400, "x-ms-version %s is not supported here" % version)
+        return refuse(400, "x-ms-version %s is not supported" % version)
     return None
 
 
@@ -69,7 +68,7 @@ def _give_config(request: Request, machine: Machine) -> Reply:
         name = str(compute.get("name", "")) if isinstance(compute, dict) else ""
         names = Names(name, machine.container_id, machine.role_id, str(machine.incarnation))
     if request.path != "/machine/%s/%s" % (names.container_id, names.role_id):
-        return refuse(400, "the URL is none of those that this VM's goal state names")
+        return refuse(400, "the URL is not in this VM's goal state")
     form = CONFIGS.get(request.parameter("type"))
     if form is None:
         return refuse(400, "the parameter type must be one of %s" % ", ".join(CONFIGS))
@@ -77,7 +76,7 @@ def _give_config(request: Request, machine: Machine) -> Reply:
     if incarnation != names.incarnation:
         return refuse(
             410,
-            "incarnation %s is out of date, the current one is %s"
+            "incarnation %s is out of date; the current one is %s"
             % (incarnation, names.incarnation),
         )
     return make_answer(200, form(names), XML)
@@ -89,7 +88,7 @@ def _judge_telemetry(request: Request) -> Reply:
     if not has_xml_type(request):
         return refuse(415, "Content-Type must be text/xml;charset=utf-8")
     if len(request.body) > TELEMETRY_BYTES:
-        return refuse(413, "telemetry takes %d bytes at once" % TELEMETRY_BYTES)
+        return refuse(413, "a telemetry request has at most %d bytes" % TELEMETRY_BYTES)
     if b"<!DOCTYPE" in request.body:
         return refuse(400, "telemetry has a DTD")
     try:
@@ -100,21 +99,21 @@ def _judge_telemetry(request: Request) -> Reply:
         return refuse(400, "the root element is <%s>, not <TelemetryData>" % root.tag)
     providers = root.findall("Provider")
     if not providers or not all(provider.get("id") for provider in providers):
-        return refuse(400, "TelemetryData needs Providers that have an id")
+        return refuse(400, "TelemetryData needs Providers with an id")
     events = [event for provider in providers for event in provider]
     if not events or any(
         event.tag != "Event" or not (event.get("id") or "").isdecimal() for event in events
     ):
-        return refuse(400, "a Provider needs Events whose id is a number")
+        return refuse(400, "a Provider needs Events with a numeric id")
     return make_answer(200, b"", "")
 
 
 def _judge_observations(request: Request) -> Reply:
     try:
-        said = json.loads(request.body.decode("utf-8"))
+        signal = json.loads(request.body.decode("utf-8"))
     except ValueError as error:
         return refuse(400, "the health signal is not JSON: %s" % error)
-    observations = said.get("Observations") if isinstance(said, dict) else None
+    observations = signal.get("Observations") if isinstance(signal, dict) else None
     if not isinstance(observations, list) or not all(
         isinstance(each, dict) and "ObservationName" in each and "IsHealthy" in each
         for each in observations

@@ -1,10 +1,8 @@
-"""The HostGAPlugin, which the host offers to the guest agent at the WireServer's address, port
-32526.
+"""The HostGAPlugin, a service of the host for the guest agent. Its port is 32526 at the WireServer.
 
-Requests in, answers out, strictly. Knows no socket. Source: which requests the Azure Linux Agent
-sends to it, and what it takes an answer for. It is that of a host without Fast Track, which answers
-404 to ``/vmSettings``, and without
-extensions: it takes the agent's status and has nothing to download.
+Requests in, answers out, strictly. Knows no socket. Source: the requests of the Azure Linux Agent,
+and how it reads the answers. This host has no Fast Track, so it answers 404 to ``/vmSettings``. It
+has no extensions either: it accepts the agent's status and offers no downloads.
 """
 
 from __future__ import annotations
@@ -36,21 +34,21 @@ class HostPlugin:
         self.authority = ""  # "host:port", known once the socket is bound
 
     def endpoint_of(self, request: Request) -> str:
-        """Return "": no sequence of faults is played here."""
+        """Return "": this service has no faults."""
         return ""
 
     def answer(self, request: Request, step: FaultStep) -> Reply:
-        """Reply a request.
+        """Answer a request.
 
         Args:
-            request: what was asked.
-            step: none is ever played here.
+            request: the request.
+            step: ignored, since this service has no faults.
         """
         method = _METHODS.get(request.path)
         if method is None:
             return refuse(404, "the HostGAPlugin has nothing at %s" % request.target)
         if request.method != method:
-            return refuse(405, "%s takes %s only" % (request.path, method), Allow=method)
+            return refuse(405, "%s allows only %s" % (request.path, method), Allow=method)
         if request.path == "/versions":
             return json_answer(200, list(VERSIONS))
         if request.path == "/health":
@@ -59,17 +57,21 @@ class HostPlugin:
         if refusal is not None:
             return refusal
         if request.path == "/vmSettings":
-            # Not a refusal: an agent has to ask to learn that there is no Fast Track here.
+            # Not a refusal: agents must ask to learn that there is no Fast Track.
             return make_answer(404, b"vmSettings is not supported\n", "text/plain; charset=utf-8")
         return self._take_status(request)
 
     def _refuse_stranger(self, request: Request) -> Optional[Reply]:
-        """Refuse what another VM, or this VM in an earlier deployment, asks; None for this VM's
-        own.
+        """Refuse the request of another VM, or of this VM in an earlier deployment.
+
+        Returns:
+            the refusal; None if the request is from this VM.
         """
         version = request.headers.get("x-ms-version")
         if version not in VERSIONS:
-            return refuse(400, "x-ms-version must be %s, not %s" % (" or ".join(VERSIONS), version))
+            return refuse(
+                400, "x-ms-version must be %s; it is %s" % (" or ".join(VERSIONS), version)
+            )
         with self._machine.lock:
             wanted = {
                 "x-ms-containerid": self._machine.container_id,
@@ -80,19 +82,19 @@ class HostPlugin:
             if given is None:
                 return refuse(400, "the header %s is missing" % name)
             if given != value:
-                return refuse(410, "%s %r is not this VM's, which is %r" % (name, given, value))
+                return refuse(410, "%s is %r; this VM's is %r" % (name, given, value))
         return None
 
     @staticmethod
     def _take_status(request: Request) -> Reply:
         try:
-            said = json.loads(request.body.decode("utf-8"))
+            status = json.loads(request.body.decode("utf-8"))
         except ValueError as error:
             return refuse(400, "the status is not JSON: %s" % error)
         if (
-            not isinstance(said, dict)
-            or "requestUri" not in said
-            or not isinstance(said.get("headers"), list)
+            not isinstance(status, dict)
+            or "requestUri" not in status
+            or not isinstance(status.get("headers"), list)
         ):
             return refuse(400, "a status needs requestUri and headers")
         return make_answer(200, b"", "")

@@ -1,11 +1,13 @@
-"""The Instance Metadata Service's side of its protocol: requests in, answers out, strictly. Knows
-no socket.
+"""The Instance Metadata Service: requests in, answers out, strictly. Knows no socket.
 
 Source: Azure IMDS docs (headers, query parameters, formats, versions, route parameters, status
-codes). Decided here, because undocumented: a leaf asked for as JSON is 400; ``extended=true`` on a
-document that a scenario took something from is 500, since IMDS fails then rather than returning
-partial data; reprovision data are 404 for a VM that is not preprovisioned, or has no owner yet, and
-XML (see ``reprovision.py``).
+codes). Not documented, so decided here:
+
+* 400 for a leaf requested as JSON.
+* 500 for ``extended=true`` if the scenario omits part of the document: IMDS would fail rather than
+  return partial data.
+* 404 for reprovision data if the VM is not preprovisioned or has no owner yet. The data are XML
+  (see ``reprovision.py``).
 """
 
 from __future__ import annotations
@@ -35,23 +37,24 @@ def _refuse(status: int, reason: str, **headers: str) -> Reply:
 
 
 def _format_leaf(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value)
+    return json.dumps(value)
 
 
 def _list_keys(node: Any) -> str:
-    """List a container as format=text does: a key a line, with a slash behind those that hold
-    more.
-    """
-    pairs = node.items() if isinstance(node, dict) else enumerate(node)
-    return "\n".join(
-        "%s%s" % (key, "/" if isinstance(value, (dict, list)) else "") for key, value in pairs
-    )
+    """List a container as format=text does: one key on each line, a slash after containers."""
+    pairs = enumerate(node)
+    if isinstance(node, dict):
+        pairs = node.items()
+    slash = {True: "/", False: ""}
+    return "\n".join("%s%s" % (key, slash[isinstance(it, (dict, list))]) for key, it in pairs)
 
 
 def _encode(document: Any, variants: Sequence[str]) -> Body:
-    """Return a JSON document as a body, in the forms asked for (``faults.VARIANTS["imds"]``)."""
+    """Return a JSON document as a body, in faulty forms from ``faults.VARIANTS["imds"]``."""
     data = json.dumps(document, ensure_ascii=False).encode("utf-8")
     if "deep" in variants:
         data = b'{"compute": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
@@ -67,8 +70,8 @@ class Imds:
     """Answers for one machine.
 
     Args:
-        machine: the VM that it speaks of.
-        api_versions: the api-versions that it knows; None for all that the docs list.
+        machine: the VM that it describes.
+        api_versions: the api-versions that it supports; None for all that the docs list.
     """
 
     name = "imds"
@@ -77,29 +80,32 @@ class Imds:
     def __init__(self, machine: Machine, api_versions: Optional[Sequence[str]] = None) -> None:
         self._machine = machine
         data = read_data("versions.json")
-        known = data["api_versions"] if api_versions is None else api_versions
-        self._versions: List[str] = sorted(known, reverse=True)
+        if api_versions is None:
+            api_versions = data["api_versions"]
+        self._versions: List[str] = sorted(api_versions, reverse=True)
         self._introduced = data["introduced"]
-        self.authority = ""  # "host:port", known once the socket is bound
+        self.authority = ""  # "host:port"; set when the socket is bound
 
     def endpoint_of(self, request: Request) -> str:
-        """Return which sequence of faults the request draws from, "" for none."""
+        """Return the endpoint whose faults apply to the request, "" for none."""
         if request.path.rstrip("/") == _REPROVISION:
             return "reprovisiondata"
-        return "imds" if (request.path + "/").startswith("/metadata/") else ""
+        if (request.path + "/").startswith("/metadata/"):
+            return "imds"
+        return ""
 
     def answer(self, request: Request, step: FaultStep) -> Reply:
-        """Reply a request.
+        """Answer a request.
 
         Args:
-            request: what was asked.
-            step: the step to play; only its document edits take effect here. Empty for the good
+            request: the request.
+            step: the fault step; only its document edits take effect here. Empty for the good
                 answer.
         """
         if request.headers.get("metadata", "").lower() != "true":
             return _refuse(400, "Bad request. Required metadata header not specified")
         if request.method != "GET":
-            return _refuse(405, "Method not allowed. IMDS takes GET only", Allow="GET")
+            return _refuse(405, "Method not allowed. IMDS allows only GET", Allow="GET")
         words = [word for word in request.path.split("/") if word]
         if words == ["metadata", "versions"]:
             return json_answer(200, {"apiVersions": self._versions[::-1]})
@@ -108,7 +114,7 @@ class Imds:
             return _refuse(404, "Not found. IMDS has nothing at %s" % request.path)
         names = [name for name, _ in request.query]
         if len(names) != len(set(names)):
-            return _refuse(400, "Bad request. A query parameter stands more than once")
+            return _refuse(400, "Bad request. A query parameter occurs more than once")
         version = request.parameter("api-version")
         if version not in self._versions:
             shown = {"error": _BAD_VERSION, "newest-versions": self._versions[:3]}
@@ -126,12 +132,12 @@ class Imds:
         )
 
     def build_document(self, version: str, extended: bool, step: FaultStep) -> Any:
-        """Return the document as an api-version has it.
+        """Return the document of an api-version.
 
         Args:
             version: the api-version; fields introduced later are left out.
-            extended: whether the extended part belongs to it.
-            step: whose ``omit`` and ``set`` are applied.
+            extended: whether to include the extended part.
+            step: its ``omit`` and ``set`` are applied.
         """
         document = self._machine.document
         for path, since in self._introduced.items():
@@ -158,8 +164,8 @@ class Imds:
                 )
         is_leaf = not isinstance(node, (dict, list))
         if form == "text":
-            text = _format_leaf(node) if is_leaf else _list_keys(node)
-            return make_answer(200, text.encode("utf-8"), TEXT)
+            format_node = {True: _format_leaf, False: _list_keys}[is_leaf]
+            return make_answer(200, format_node(node).encode("utf-8"), TEXT)
         if form != "json":
             return _refuse(400, "Bad request. format must be json or text")
         if is_leaf:

@@ -1,6 +1,6 @@
-"""The VM as the platform sees it: its IMDS document, its ids, its incarnation and what it reported.
+"""The VM as the platform sees it: its IMDS document, ids, incarnation and reports.
 
-Knows no HTTP. All of it is safe to use from several threads.
+Knows no HTTP. Safe to use from several threads.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def read_data(name: str) -> Any:
-    """Return the content of one of the emulator's own JSON files."""
+    """Return the content of a JSON file in the emulator's data folder."""
     with open(os.path.join(_DATA, name), encoding="utf-8") as file:
         return json.load(file)
 
 
 def _derive_id(vm_id: str, salt: str) -> str:
-    """Make an id that looks like a GUID out of the vmId, so that another VM has another one."""
+    """Derive an id in GUID form from the vmId: a different VM gets a different id."""
     digest = hashlib.sha256(("%s/%s" % (salt, vm_id)).encode("utf-8", "replace")).hexdigest()
     return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
 
 
 class Machine:
-    """One VM at a time; :meth:`become` makes it another one.
+    """One VM at a time; :meth:`become` changes to another VM.
 
     Args:
-        overrides: parts of IMDS documents to lay over the shipped one, in order.
+        overrides: parts that are merged into the shipped IMDS document, in order.
     """
 
     def __init__(self, *overrides: Optional[Mapping[str, Any]]) -> None:
@@ -42,9 +42,9 @@ class Machine:
         self.become(*overrides)
 
     def become(self, *overrides: Optional[Mapping[str, Any]]) -> None:
-        """Be another VM, with incarnation 1 and its own ids; earlier reports are kept.
+        """Become another VM, with incarnation 1 and its own ids; earlier reports are kept.
 
-        ContainerId and InstanceId follow from ``compute.vmId``: the same vmId is the same VM.
+        ContainerId and InstanceId are derived from ``compute.vmId``: the same vmId is the same VM.
         """
         document = read_data("instance.json")
         for changes in overrides:
@@ -55,30 +55,30 @@ class Machine:
             self._document = document
             self.vm_id = vm_id
             self.incarnation = 1
-            # There once a preprovisioned VM has an owner.
+            # Set when a preprovisioned VM gets its owner.
             self.reprovision_data: Optional[bytes] = None
             self.container_id = _derive_id(vm_id, "container")
             self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
 
     def change(self, *overrides: Mapping[str, Any]) -> None:
-        """Lay parts of IMDS documents over the VM's, in order; its ids stay what they are."""
+        """Merge parts into the VM's IMDS document, in order; its ids do not change."""
         with self.lock:
             for changes in overrides:
                 self._document = merge(self._document, dict(changes))
 
     @property
     def document(self) -> Any:
-        """A copy of the whole IMDS document, as the newest api-version has it."""
+        """A copy of the whole IMDS document of the newest api-version."""
         with self.lock:
             return copy.deepcopy(self._document)
 
     def advance(self, steps: int) -> None:
-        """Move the incarnation on by so many."""
+        """Increase the incarnation by ``steps``."""
         with self.lock:
             self.incarnation += steps
 
     def keep_report(self, report: Dict[str, Any]) -> None:
-        """Remember a report that reached the WireServer; only the first 1000 are kept."""
+        """Keep a report that reached the WireServer; only the first 1000 are kept."""
         with self.lock:
             if len(self._reports) < 1000:
                 self._reports.append(report)
@@ -91,9 +91,7 @@ class Machine:
 
     @property
     def in_pool(self) -> bool:
-        """Whether the VM is a preprovisioned one that has no owner yet, as IMDS tells with
-        ``ppsType``.
-        """
+        """Whether the VM is preprovisioned (by ``ppsType`` of IMDS) and has no owner yet."""
         with self.lock:
             part: Any = self._document
             for word in ("extended", "compute", "ppsType"):
@@ -104,7 +102,7 @@ class Machine:
         """Count the Ready reports that were accepted.
 
         Args:
-            in_pool: True for those of VMs without an owner only, False for the others, None for
+            in_pool: True counts only reports of VMs without an owner, False only the others, None
                 all.
         """
         with self.lock:

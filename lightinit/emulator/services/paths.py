@@ -1,7 +1,6 @@
-"""Dotted paths into plain data, such as ``compute.publicKeys.0.keyData``; ``*`` is every element of
-a list.
+"""Dotted paths into plain data, such as ``compute.publicKeys.0.keyData``.
 
-Knows nothing of what the data means.
+``*`` means every element of a list. Does not know what the data mean.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any, Iterable, Iterator, List, Tuple
 
 
 def _children(node: Any, word: str) -> Iterator[Tuple[Any, Any]]:
-    """Yield (container, key) for what a word names in a node, whether it exists or not."""
+    """Yield (container, key) for the children that a word names, existing or not."""
     if isinstance(node, dict):
         yield node, word
     elif isinstance(node, list):
@@ -29,14 +28,14 @@ def _parents(node: Any, words: List[str]) -> Iterator[Tuple[Any, Any]]:
 
 
 def has_path(document: Any, path: str) -> bool:
-    """Tell whether the path leads to something in the document."""
+    """Return whether the path exists in the document."""
     return any(
         isinstance(box, list) or key in box for box, key in _parents(document, path.split("."))
     )
 
 
 def remove_path(document: Any, path: str) -> None:
-    """Remove what the path leads to, in place; a path that leads nowhere changes nothing."""
+    """Remove what is at the path, in place; a missing path changes nothing."""
     for container, key in list(_parents(document, path.split("."))):
         if isinstance(container, list):
             del container[key]
@@ -45,7 +44,7 @@ def remove_path(document: Any, path: str) -> None:
 
 
 def set_path(document: Any, path: str, value: Any) -> None:
-    """Set what the path leads to, in place; missing objects on the way are made."""
+    """Set the value at the path, in place; missing objects on the way are added."""
     words = path.split(".")
     node = document
     for word in words[:-1]:
@@ -61,7 +60,7 @@ def set_path(document: Any, path: str, value: Any) -> None:
 
 
 def list_paths(node: Any, prefix: str = "") -> List[str]:
-    """Return every path in the document, containers included, in the document's order."""
+    """Return all paths in the document, including those of containers, in its order."""
     pairs: Iterable[Tuple[Any, Any]] = ()
     if isinstance(node, dict):
         pairs = node.items()
@@ -69,16 +68,16 @@ def list_paths(node: Any, prefix: str = "") -> List[str]:
         pairs = enumerate(node)
     found: List[str] = []
     for key, value in pairs:
-        path = "%s.%s" % (prefix, key) if prefix else str(key)
+        path = str(key)
+        if prefix:
+            path = prefix + "." + path
         found.append(path)
         found += list_paths(value, path)
     return found
 
 
 def merge(base: Any, changes: Any) -> Any:
-    """Return a copy of ``base`` with ``changes`` laid over it: objects are merged, all else is
-    replaced.
-    """
+    """Return a copy of ``base`` with ``changes``: objects are merged, other values replaced."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return copy.deepcopy(changes)
     merged = {key: copy.deepcopy(value) for key, value in base.items() if key not in changes}

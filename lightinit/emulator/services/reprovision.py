@@ -1,11 +1,9 @@
-"""A VM that is booted before it has an owner: which state it is in, and when the platform gives it
-one.
+"""Preprovisioned VMs: a VM boots before it has an owner, and the platform gives it one later.
 
-Knows no HTTP. A preprovisioned VM reports Ready once without an owner ("in the pool"); then the
-platform gives it one: reprovision data appear at IMDS, and the VM provisions with them and reports
-Ready again. Source: what agents do (poll ``/metadata/reprovisiondata`` until it is there, with 404
-until then). Not documented, and decided here: with an owner, ``ppsType`` of IMDS is None, and the
-goal state has moved on by one incarnation.
+Knows no HTTP. A preprovisioned VM reports Ready once without an owner ("in the pool"). Then it gets
+an owner: IMDS has reprovision data, and the VM provisions with them and reports Ready again.
+Source: agents poll ``/metadata/reprovisiondata``, and get 404 until the data exist. Not documented,
+so decided here: with an owner, ``ppsType`` of IMDS is None, and the incarnation increases by one.
 """
 
 from __future__ import annotations
@@ -24,9 +22,7 @@ Ovf = Union[bytes, Mapping[str, Any]]
 
 
 def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
-    """Return one sentence for each thing that is wrong with a scenario's keys about preprovisioned
-    VMs.
-    """
+    """Return one sentence for each mistake in a scenario's keys about preprovisioned VMs."""
     found = []
     kind, assign, after_s = (
         data.get("preprovisioned"),
@@ -65,20 +61,19 @@ def _run(hook: Callable[[], Any]) -> None:
     except EmulatorError as error:
         sys.stderr.write("lightinit-emulator: %s\n" % error)
     except Exception:
-        # Somebody else's code in our thread. Whoever waits for the VM must learn why nothing
-        # happens.
+        # The caller's code runs in our thread. Without this text, nobody would learn why the VM
+        # waits for ever.
         sys.stderr.write("on_pool_ready failed:\n" + traceback.format_exc())
 
 
 class Pool:
-    """Watches for the first Ready of a preprovisioned VM, and then has the platform do its part,
-    once.
+    """Waits for the first Ready of a preprovisioned VM, then runs a hook and assigns an owner.
 
     Args:
         machine: the VM.
-        hook: called first, for instance to flap a link; None for nothing.
-        assign: the scenario's ``assign``; None leaves giving an owner to others.
-        after_s: seconds between the hook's end and the owner.
+        hook: called first, for example to take a link down and up; None for no hook.
+        assign: the scenario's ``assign``; None if others assign the owner.
+        after_s: seconds to wait between the hook's end and the assignment.
         settle: waits until the agent has the answer to its report.
     """
 
@@ -100,9 +95,7 @@ class Pool:
         self._begun = False
 
     def notice(self) -> None:
-        """Look whether the VM has just become ready in the pool; if so, go on in a thread of its
-        own.
-        """
+        """Check whether the VM has become ready in the pool; if so, start the rest in a thread."""
         if not self._machine.pool_ready:
             return
         with self._lock:
@@ -111,7 +104,7 @@ class Pool:
             threading.Thread(target=self._go_on, name="emulator-pool", daemon=True).start()
 
     def close(self) -> None:
-        """Give no owner any more."""
+        """Do not assign an owner any more."""
         self._closing.set()
 
     def _go_on(self) -> None:
@@ -128,12 +121,14 @@ def give_owner(machine: Machine, ovf: Ovf, instance: Optional[Mapping[str, Any]]
     Args:
         machine: the VM.
         ovf: the reprovision data: a whole document, or the arguments of ``make_ovf``.
-        instance: parts of the IMDS document that are laid over the VM's from now on.
+        instance: parts that are merged into the VM's IMDS document.
 
     Raises:
-        EmulatorError: the fields make no document.
+        EmulatorError: a field of ``ovf`` is not valid.
     """
-    document = ovf if isinstance(ovf, bytes) else make_ovf_of(ovf)
+    document = ovf
+    if not isinstance(document, bytes):
+        document = make_ovf_of(document)
     changes: Dict[str, Any] = dict(instance or {})
     with machine.lock:
         machine.change({"extended": {"compute": {"ppsType": "None"}}}, changes)

@@ -1,10 +1,13 @@
-"""The WireServer's side of its protocol: requests in, answers out, strictly. Knows no socket.
+"""The WireServer: requests in, answers out, strictly. Knows no socket.
 
-Status codes that the platform does not document are decided here: 400 for a wrong or missing header
-or parameter, 404 for a path and 405 for a method that does not exist, 415 for a report that is not
-``text/xml;charset=utf-8``. What a bad report is answered is said in ``health_report.py``. A request
-for certificates is answered 410 when its URL is of another incarnation (agents' logs show that for
-all of a goal state's URLs), and 400 when the transport certificate or the cipher cannot be used.
+Status codes that the platform does not document are decided here:
+
+* 400 for a wrong or missing header or parameter.
+* 404 for an unknown path, 405 for another method.
+* 415 for a report that is not ``text/xml;charset=utf-8``. For other mistakes in a report, see
+  ``health_report.py``.
+* 410 for certificates of another incarnation; agents' logs show this for all URLs of a goal state.
+  400 if the transport certificate or the cipher is not usable.
 """
 
 from __future__ import annotations
@@ -36,9 +39,9 @@ class WireServer:
     """Answers for one machine.
 
     Args:
-        machine: the VM that it speaks of.
-        versions: the protocol versions that it knows, preferred first; None for the real set.
-        certificates: what the VM is given; None for none.
+        machine: the VM that it serves.
+        versions: the protocol versions that it supports, preferred first; None for the real ones.
+        certificates: the VM's certificates; None for none.
     """
 
     name = "wireserver"
@@ -52,16 +55,18 @@ class WireServer:
     ) -> None:
         self._machine = machine
         self._certificates = certificates or Certificates()
-        self._versions = (
-            ["2015-04-05", VERSION, "2012-09-15"] if versions is None else list(versions)
-        )
-        self.authority = ""  # "host:port", known once the socket is bound
+        self._versions = ["2015-04-05", VERSION, "2012-09-15"]
+        if versions is not None:
+            self._versions = list(versions)
+        self.authority = ""  # "host:port"; set when the socket is bound
 
     def endpoint_of(self, request: Request) -> str:
-        """Return which sequence of faults the request draws from, "" for none."""
+        """Return the endpoint whose faults apply to the request, "" for none."""
         comp = request.parameter("comp")
         if request.path in _MACHINE and comp == "health":
-            return "progress" if is_progress(parse_report(request.body)[0]) else comp
+            if is_progress(parse_report(request.body)[0]):
+                return "progress"
+            return comp
         if request.path in _MACHINE and comp == "goalstate":
             return comp
         if (
@@ -70,15 +75,17 @@ class WireServer:
             and request.path.count("/") == 3
         ):
             return comp
-        return "versions" if request.path == "/" and comp == "versions" else ""
+        if request.path == "/" and comp == "versions":
+            return comp
+        return ""
 
     def answer(self, request: Request, step: FaultStep) -> Reply:
-        """Reply a request.
+        """Answer a request.
 
         Args:
-            request: what was asked.
-            step: the step to play; its document edits and incarnation changes take effect here, its
-                other keys are the caller's affair. Empty for the good answer.
+            request: the request.
+            step: the fault step; its document edits and incarnation changes take effect here, the
+                caller handles its other keys. Empty for the good answer.
         """
         endpoint = self.endpoint_of(request)
         if not endpoint:
@@ -89,27 +96,23 @@ class WireServer:
                 return _refuse(400, "the parameter comp must be goalstate or health")
             return _refuse(404, "the WireServer has nothing at %s" % request.target)
         is_report = endpoint in ("health", "progress")
-        method = "POST" if is_report else "GET"
+        method, name = "GET", endpoint
+        if is_report:
+            method, name = "POST", "health"
         if request.method != method:
-            return _refuse(
-                405,
-                "%s takes %s only" % ("health" if is_report else endpoint, method),
-                Allow=method,
-            )
+            return _refuse(405, "%s allows only %s" % (name, method), Allow=method)
         if endpoint == "versions":
             return make_answer(200, format_versions(self._versions), XML)
         version = request.headers.get("x-ms-version")
         if version is None:
             return _refuse(400, "the header x-ms-version is missing")
         if version != VERSION or version not in self._versions:
-            return _refuse(400, "x-ms-version %s is not supported here" % version)
+            return _refuse(400, "x-ms-version %s is not supported" % version)
         if is_report:
             return self._health(request, step)
-        return (
-            self._goal_state(step)
-            if endpoint == "goalstate"
-            else self._certificate_file(request, step)
-        )
+        if endpoint == "goalstate":
+            return self._goal_state(step)
+        return self._certificate_file(request, step)
 
     def _goal_state(self, step: FaultStep) -> Reply:
         machine = self._machine
@@ -130,13 +133,11 @@ class WireServer:
                 "/machine/%s/%s" % (machine.container_id, machine.role_id),
             )
         if request.path != path:
-            return _refuse(
-                400, "the URL is not the one that this VM's goal state names for Certificates"
-            )
+            return _refuse(400, "the URL is not the Certificates URL of this VM's goal state")
         if request.parameter("incarnation") != current:
             return _refuse(
                 410,
-                "incarnation %s is out of date, the current one is %s"
+                "incarnation %s is out of date; the current one is %s"
                 % (request.parameter("incarnation") or "(none)", current),
             )
         header = "x-ms-guest-agent-public-x509-cert"
@@ -145,12 +146,12 @@ class WireServer:
         try:
             der, facts = read_transport_certificate(request.headers[header])
         except ValueError as error:
-            return _refuse(400, "%s cannot be used: %s" % (header, error))
+            return _refuse(400, "%s is not usable: %s" % (header, error))
         cipher = request.headers.get("x-ms-cipher-name", "")
         if cipher not in self._certificates.ciphers:
             return _refuse(
                 400,
-                "x-ms-cipher-name %r is not known here: known are %s"
+                "x-ms-cipher-name %r is not supported; supported: %s"
                 % (cipher, ", ".join(self._certificates.ciphers)),
             )
         try:
@@ -158,7 +159,7 @@ class WireServer:
                 current, cipher, der, facts, variants_of(step)
             )
         except EmulatorError as error:
-            return _refuse(400, "nothing can be encrypted to the transport certificate: %s" % error)
+            return _refuse(400, "cannot encrypt to the transport certificate: %s" % error)
         return Reply(200, {"Content-Type": XML}, body)
 
     def _health(self, request: Request, step: FaultStep) -> Reply:

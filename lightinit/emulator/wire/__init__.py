@@ -1,1 +1,1 @@
-"""Serves HTTP, and spoils it as a scenario says."""
+"""Serves HTTP, with the faults of a scenario."""

@@ -1,6 +1,4 @@
-"""Puts an answer on a socket, whole or in one of the faulty ways. Knows no protocol above HTTP
-framing.
-"""
+"""Sends an answer on a socket, whole or with a fault. Knows no protocol above HTTP framing."""
 
 from __future__ import annotations
 
@@ -19,15 +17,17 @@ _SEND_TIMEOUT_S = 30.0
 
 
 def status_sent(answer: Reply, step: Optional[FaultStep]) -> Optional[int]:
-    """Return the status that the client gets to see, None when it gets none."""
+    """Return the status that the client receives, None if it receives none."""
     delivery = delivery_of(step or {})
     if delivery == "endless_mb":
         return 200
-    return None if delivery in ("hang_s", "reset", "close") else answer.status
+    if delivery in ("hang_s", "reset", "close"):
+        return None
+    return answer.status
 
 
 def _cut(body: Body, length: int) -> Iterator[bytes]:
-    """Yield the body's first bytes, block by block."""
+    """Yield the first ``length`` bytes of the body in blocks."""
     for block, times in body.blocks:
         for _ in range(times):
             if length <= 0:
@@ -37,7 +37,7 @@ def _cut(body: Body, length: int) -> Iterator[bytes]:
 
 
 def _send_whole(sock: socket.socket, answer: Reply, method: str, keep_alive: bool) -> None:
-    """Send an answer; one write unless it is too big for one."""
+    """Send an answer, in one write if it has at most 1 MiB."""
     head = format_head(answer, keep_alive)
     if method == "HEAD" or answer.status in BODILESS:
         sock.sendall(head)
@@ -50,9 +50,7 @@ def _send_whole(sock: socket.socket, answer: Reply, method: str, keep_alive: boo
 
 
 def _wait_for_leave(sock: socket.socket, seconds: float) -> None:
-    """Send nothing until the client leaves, the socket is shut down from this side, or the time is
-    over.
-    """
+    """Send nothing until the client leaves, this side shuts the socket down, or time is up."""
     deadline_s = time.monotonic() + seconds
     left_s = seconds
     while left_s > 0:
@@ -88,21 +86,21 @@ def deliver(
     keep_alive: bool,
     closing: threading.Event,
 ) -> bool:
-    """Send an answer as its step says.
+    """Send an answer as its step requires.
 
     Args:
         sock: the connection.
         answer: the answer; ignored by deliveries that send none.
-        step: the step that is played, empty for an ordinary delivery.
+        step: the fault step; empty for a normal delivery.
         method: the request's method.
         keep_alive: whether the connection may stay open.
-        closing: set when the server is being closed.
+        closing: set when the server closes.
 
     Returns:
-        whether the connection is still good for another request.
+        whether the connection can be used for another request.
 
     Raises:
-        OSError: the client has left, or takes nothing for 30 s.
+        OSError: the client has left, or reads nothing for 30 s.
     """
     sock.settimeout(_SEND_TIMEOUT_S)
     delivery = delivery_of(step)

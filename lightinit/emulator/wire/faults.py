@@ -1,7 +1,7 @@
-"""The vocabulary of faults: which keys a step may have, on which endpoints, and what each means.
+"""The keys of fault steps: where each is allowed, which values are valid, what it means.
 
 A step is one object in a scenario's sequence, such as ``{"status": 500, "repeat": 2}``. This file
-only says what is valid; it plays nothing and reads no file.
+only checks steps; it plays nothing and reads no file.
 """
 
 from __future__ import annotations
@@ -52,26 +52,28 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _complain_unless(valid: Any, complaint: str) -> str:
+    if valid:
+        return ""
+    return complaint
+
+
 def _seconds(value: Any) -> str:
-    return (
-        ""
-        if _is_number(value) and 0 <= value <= 86400
-        else "must be a number of seconds from 0 to 86400"
-    )
+    valid = _is_number(value) and 0 <= value <= 86400
+    return _complain_unless(valid, "must be a number of seconds from 0 to 86400")
 
 
 def _true(value: Any) -> str:
-    return "" if value is True else "must be true (leave the key out for the opposite)"
+    return _complain_unless(value is True, "must be true (leave the key out for false)")
 
 
 def _status(value: Any) -> str:
-    return (
-        "" if _is_count(value) and 200 <= value <= 599 else "must be an HTTP status from 200 to 599"
-    )
+    valid = _is_count(value) and 200 <= value <= 599
+    return _complain_unless(valid, "must be an HTTP status from 200 to 599")
 
 
 def _text(value: Any) -> str:
-    return "" if isinstance(value, str) else "must be a text"
+    return _complain_unless(isinstance(value, str), "must be a text")
 
 
 def _base64(value: Any) -> str:
@@ -87,19 +89,17 @@ def _headers(value: Any) -> str:
         isinstance(text, str) and not {"\r", "\n"} & set(name + text)
         for name, text in value.items()
     )
-    return "" if good else "must be an object of header names and one-line texts"
+    return _complain_unless(good, "must be an object of header names and one-line texts")
 
 
 def _size(value: Any) -> str:
-    return "" if _is_count(value) and 0 <= value <= 1 << 30 else "must be a whole number of bytes"
+    valid = _is_count(value) and 0 <= value <= 1 << 30
+    return _complain_unless(valid, "must be a whole number of bytes")
 
 
 def _megabytes(value: Any) -> str:
-    return (
-        ""
-        if _is_number(value) and 0 < value <= 1024
-        else "must be a number of megabytes from 0 to 1024"
-    )
+    valid = _is_number(value) and 0 < value <= 1024
+    return _complain_unless(valid, "must be a number of megabytes, more than 0, at most 1024")
 
 
 def _url(value: Any) -> str:
@@ -116,38 +116,41 @@ def _paths(value: Any) -> str:
     good = (
         isinstance(value, list) and value and all(isinstance(path, str) and path for path in value)
     )
-    return "" if good else "must be a list of dotted paths"
+    return _complain_unless(good, "must be a list of dotted paths")
 
 
 def _settings(value: Any) -> str:
     good = isinstance(value, dict) and value and all(value)
-    return "" if good else "must be an object: dotted path to value"
+    return _complain_unless(good, "must be an object: dotted path to value")
 
 
 def _variant(value: Any) -> str:
-    names = [value] if isinstance(value, str) else value
+    names = value
+    if isinstance(value, str):
+        names = [value]
     known = {name for names_of in VARIANTS.values() for name in names_of}
     good = isinstance(names, list) and names and all(name in known for name in names)
-    return "" if good else "must be one of, or a list of: " + ", ".join(sorted(known))
+    return _complain_unless(good, "must be one of, or a list of: " + ", ".join(sorted(known)))
 
 
 def _repeat(value: Any) -> str:
     good = value == FOREVER or (_is_count(value) and value >= 1)
-    return "" if good else 'must be a count from 1, or "forever"'
+    return _complain_unless(good, 'must be a count from 1, or "forever"')
 
 
 def _advance(value: Any) -> str:
-    return "" if _is_count(value) and 1 <= value <= 1000 else "must be a count from 1 to 1000"
+    valid = _is_count(value) and 1 <= value <= 1000
+    return _complain_unless(valid, "must be a count from 1 to 1000")
 
 
 class Key(NamedTuple):
     """One key of a step.
 
     Attributes:
-        check: takes the value, returns a complaint or "".
-        group: which kind of key it is; :func:`find_conflicts` says which kinds go together.
-        endpoints: where the key may stand.
-        meaning: one sentence for readers.
+        check: takes the value; returns a complaint, or "" if the value is valid.
+        group: the kind of key; :func:`find_conflicts` says which kinds can be combined.
+        endpoints: where the key is allowed.
+        meaning: one sentence for docs/emulator.md.
     """
 
     check: Callable[[Any], str]
@@ -159,7 +162,7 @@ class Key(NamedTuple):
 KEYS: Dict[str, Key] = {
     "status": Key(_status, "answer", ENDPOINTS, "this HTTP status instead of the good answer"),
     "body": Key(
-        _text, "answer", ENDPOINTS, "this text as the body (with 200 unless `status` says else)"
+        _text, "answer", ENDPOINTS, "this text as the body (with 200 unless `status` is set)"
     ),
     "body_base64": Key(_base64, "answer", ENDPOINTS, "these bytes as the body, written as base64"),
     "headers": Key(_headers, "answer", ENDPOINTS, "headers of that answer, such as Content-Type"),
@@ -183,10 +186,13 @@ KEYS: Dict[str, Key] = {
         _seconds,
         "throttle",
         ENDPOINTS,
-        "429 when the last request to this endpoint is younger than this",
+        "429 if the last request to this endpoint was less than this many seconds ago",
     ),
     "hang_s": Key(
-        _seconds, "delivery", ENDPOINTS, "reads the request, sends nothing so long, then closes"
+        _seconds,
+        "delivery",
+        ENDPOINTS,
+        "reads the request, sends nothing for this many seconds, then closes",
     ),
     "reset": Key(
         _true, "delivery", ENDPOINTS, "reads the request, then resets the connection (RST)"
@@ -196,32 +202,46 @@ KEYS: Dict[str, Key] = {
         _size,
         "delivery",
         ENDPOINTS,
-        "announces the whole body, sends so many bytes of it, then closes",
+        "announces the whole body, sends this many bytes of it, then closes",
     ),
-    "drip_s": Key(_seconds, "delivery", ENDPOINTS, "sends one byte per so long, the head included"),
+    "drip_s": Key(
+        _seconds,
+        "delivery",
+        ENDPOINTS,
+        "sends one byte every this many seconds, including the head",
+    ),
     "endless_mb": Key(
-        _megabytes, "delivery", ENDPOINTS, "streams a body without end; the cap in MB is for safety"
+        _megabytes,
+        "delivery",
+        ENDPOINTS,
+        "sends a body without end; stops after this many MB, for safety",
     ),
-    "delay_s": Key(_seconds, "modifier", ENDPOINTS, "waits so long before it starts to answer"),
+    "delay_s": Key(_seconds, "modifier", ENDPOINTS, "waits this many seconds before the answer"),
     "retry_after_s": Key(_seconds, "modifier", ENDPOINTS, "adds Retry-After in whole seconds"),
     "retry_after_date_s": Key(
         _seconds,
         "modifier",
         ENDPOINTS,
-        "adds Retry-After as the HTTP date so many seconds from now",
+        "adds Retry-After as an HTTP date this many seconds from now",
     ),
     "processed": Key(
-        _true, "modifier", ENDPOINTS, "the request takes effect although its answer is lost or bad"
+        _true,
+        "modifier",
+        ENDPOINTS,
+        "the request takes effect although its answer is lost or an error",
     ),
     "advance_incarnation": Key(
         _advance,
         "modifier",
         ("goalstate", "health", "progress"),
-        "moves the incarnation by so many: after a goal state was answered, before a report is"
+        "increases the incarnation by this number: after a goal state is sent, before a report is"
         " checked",
     ),
     "repeat": Key(
-        _repeat, "modifier", ENDPOINTS, 'how often the step is played: a count (1), or "forever"'
+        _repeat,
+        "modifier",
+        ENDPOINTS,
+        'how many times the step is played: a count (1), or "forever"',
     ),
     "note": Key(_text, "modifier", ENDPOINTS, "a remark for readers of the file"),
 }
@@ -231,7 +251,7 @@ MUTE = ("hang_s", "reset", "close", "endless_mb")  # deliveries that never send 
 
 
 def delivery_of(step: FaultStep) -> str:
-    """Return which key says how the answer is delivered, "" for an ordinary delivery."""
+    """Return the step's delivery key, "" for a normal delivery."""
     for name in DELIVERIES:
         if name in step:
             return name
@@ -239,44 +259,43 @@ def delivery_of(step: FaultStep) -> str:
 
 
 def edits_document(step: FaultStep) -> bool:
-    """Tell whether the step alters the good document, so that only a request that gets one uses it
-    up.
+    """Return whether the step changes the good document.
+
+    Only a request that gets the document uses such a step.
     """
     return any(KEYS[name].group == "edit" for name in step)
 
 
 def variants_of(step: FaultStep) -> Tuple[str, ...]:
-    """Return the names of the document forms that the step asks for."""
+    """Return the names of the step's document forms."""
     value = step.get("variant", ())
-    return (value,) if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value)
 
 
 def find_conflicts(step: FaultStep, endpoint: str) -> List[str]:
-    """Return one sentence for each pair of keys in a step that cannot stand together.
+    """Return one sentence for each pair of keys in a step that exclude each other.
 
     Args:
-        step: an object whose keys are all known and whose values are of the right types.
-        endpoint: where the step stands.
+        step: an object with known keys and values of the right types.
+        endpoint: the endpoint that has the step.
     """
     found = []
     contents = sorted({KEYS[name].group for name in step} - {"modifier", "delivery"})
     deliveries = [name for name in DELIVERIES if name in step]
     if len(contents) > 1:
         found.append(
-            "has keys of the kinds %s: keep one kind, or make it two steps" % " and ".join(contents)
+            "has keys of the kinds %s: keep one kind, or use two steps" % " and ".join(contents)
         )
     if len(deliveries) > 1:
-        found.append("has %s: keep one of them, or make it two steps" % " and ".join(deliveries))
+        found.append("has %s: keep one of them, or use two steps" % " and ".join(deliveries))
     if contents and deliveries and deliveries[0] in MUTE:
-        found.append(
-            "has %r, which sends no answer: leave the answer's own keys out" % deliveries[0]
-        )
+        found.append("has %r, which sends no answer: remove the keys of the answer" % deliveries[0])
     if "body" in step and "body_base64" in step:
         found.append("has both 'body' and 'body_base64': keep one")
     if "processed" in step and not ({"status", "hang_s", "reset", "close"} & set(step)):
-        found.append(
-            "has 'processed', which needs one of 'status', 'hang_s', 'reset', 'close' beside it"
-        )
+        found.append("has 'processed', which also needs 'status', 'hang_s', 'reset' or 'close'")
     replaced = set(contents) - {"edit"} or (deliveries and deliveries[0] in MUTE)
     if "advance_incarnation" in step and replaced and "processed" not in step:
         found.append("has 'advance_incarnation' on a request that takes no effect: add 'processed'")
@@ -284,9 +303,9 @@ def find_conflicts(step: FaultStep, endpoint: str) -> List[str]:
     if len(retry) > 1:
         found.append("has both forms of Retry-After: keep one")
     if retry and not ({"status", "throttle_s"} & set(step)):
-        found.append("has %r, which needs 'status' or 'throttle_s' beside it" % retry[0])
+        found.append("has %r, which also needs 'status' or 'throttle_s'" % retry[0])
     strange = [name for name in variants_of(step) if name not in VARIANTS.get(endpoint, ())]
     if strange:
         known = ", ".join(VARIANTS.get(endpoint, ()))
-        found.append("asks %s for the variant %r: it has %s" % (endpoint, strange[0], known))
+        found.append("%s has no variant %r: it has %s" % (endpoint, strange[0], known))
     return found

@@ -1,6 +1,6 @@
-"""HTTP/1.1 messages as values, and the little of their grammar that both servers need.
+"""Reads and writes HTTP/1.1 messages, as far as the servers need it.
 
-Knows no socket, no WireServer and no IMDS: bytes in, values out, and the reverse.
+Bytes in, values out, and the reverse. Knows no socket, no WireServer and no IMDS.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ BODILESS = (204, 304)
 
 
 class BadMessage(Exception):
-    """The bytes are no HTTP request that could be answered sensibly.
+    """The bytes are not a valid HTTP request.
 
     Args:
-        status: the HTTP status to answer with.
+        status: the HTTP status of the answer.
         reason: one sentence for the body and the log.
     """
 
@@ -54,9 +54,7 @@ class BadMessage(Exception):
 
 
 class Request(NamedTuple):
-    """One request as it was read. ``headers`` have lower-case names; ``query`` keeps pairs in
-    order.
-    """
+    """One request. ``headers`` have lower-case names; ``query`` has pairs in their order."""
 
     method: str
     target: str
@@ -65,8 +63,8 @@ class Request(NamedTuple):
     headers: Dict[str, str]
     body: bytes
     keep_alive: bool
-    client: str  # "host:port" of the other side
-    local_host: str  # the address on our side to which the client connected
+    client: str  # the client's "host:port"
+    local_host: str  # the address that the client connected to
     local_port: int
     connection: int  # counts connections of this server, from 1
 
@@ -76,9 +74,7 @@ class Request(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A body as blocks that are sent so many times each, so that 50 MB need not be held in
-    memory.
-    """
+    """A body as pairs of a block and how many times it is sent: 50 MB need little memory."""
 
     blocks: Tuple[Tuple[bytes, int], ...]
 
@@ -93,7 +89,7 @@ class Body(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What is to be sent. ``refusal`` says why the request was refused, "" when it was not."""
+    """An answer. ``refusal`` says why the request was refused, "" if it was not."""
 
     status: int
     headers: Dict[str, str]
@@ -104,16 +100,18 @@ class Reply(NamedTuple):
 def make_answer(
     status: int, data: bytes, content_type: str, refusal: str = "", **headers: str
 ) -> Reply:
-    """Make an answer of one block.
+    """Make an answer with a body of one block.
 
     Args:
         status: the HTTP status.
         data: the body.
         content_type: the value of Content-Type; "" leaves the header out.
-        refusal: why the request is refused, if it is.
+        refusal: why the request is refused, "" if it is not.
         headers: further headers, with ``_`` for ``-`` in their names.
     """
-    fields = {"Content-Type": content_type} if content_type else {}
+    fields: Dict[str, str] = {}
+    if content_type:
+        fields["Content-Type"] = content_type
     fields.update((name.replace("_", "-"), value) for name, value in headers.items())
     return Reply(status, fields, Body(((data, 1),)), refusal)
 
@@ -131,9 +129,7 @@ def refuse(status: int, reason: str, **headers: str) -> Reply:
 
 
 def has_xml_type(request: Request) -> bool:
-    """Tell whether a request's body is announced as ``text/xml;charset=utf-8``, however that is
-    written.
-    """
+    """Return whether Content-Type means ``text/xml;charset=utf-8``, in any spelling."""
     kind = (
         request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "").split(";")
     )
@@ -147,12 +143,12 @@ def json_answer(status: int, value: Any, refusal: str = "", **headers: str) -> R
 
 
 def format_head(answer: Reply, keep_alive: bool, with_length: bool = True) -> bytes:
-    """Return the status line and the headers of an answer, ready to be sent.
+    """Return the status line and the headers of an answer, ready to send.
 
     Args:
-        answer: what is to be sent; a Content-Length among its own headers wins over the real one.
-        keep_alive: whether the connection stays open afterwards.
-        with_length: False leaves Content-Length out, for bodies that end with the connection.
+        answer: the answer; its own Content-Length, if any, replaces the real one.
+        keep_alive: whether the connection stays open after it.
+        with_length: False leaves Content-Length out, for a body that ends with the connection.
     """
     lines = ["HTTP/1.1 %d %s" % (answer.status, REASONS.get(answer.status, "Unknown"))]
     names = {name.lower() for name in answer.headers}
@@ -160,7 +156,7 @@ def format_head(answer: Reply, keep_alive: bool, with_length: bool = True) -> by
     if with_length and "content-length" not in names and answer.status not in BODILESS:
         lines.append("Content-Length: %d" % answer.body.length)
     if "connection" not in names:
-        lines.append("Connection: %s" % ("keep-alive" if keep_alive else "close"))
+        lines.append("Connection: " + {True: "keep-alive", False: "close"}[keep_alive])
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
 
@@ -168,14 +164,14 @@ def parse_head(head: bytes) -> Tuple[str, str, bool, Dict[str, str]]:
     """Read a request's line and headers.
 
     Args:
-        head: everything up to, and without, the empty line.
+        head: the bytes before the empty line.
 
     Returns:
         method, target, whether the connection stays open, and the headers with lower-case names;
-        a header that came twice has its values joined by ", ".
+        the values of a repeated header are joined by ", ".
 
     Raises:
-        BadMessage: it is no HTTP/1.0 or HTTP/1.1 request.
+        BadMessage: it is not an HTTP/1.0 or HTTP/1.1 request.
     """
     lines = head.decode("iso-8859-1").split("\r\n")
     words = lines[0].split(" ")
@@ -190,11 +186,16 @@ def parse_head(head: bytes) -> Tuple[str, str, bool, Dict[str, str]]:
         if not colon or not name or name != name.strip():
             raise BadMessage(400, "a header line is not 'Name: value'")
         name = name.lower()
-        headers[name] = headers[name] + ", " + value.strip() if name in headers else value.strip()
+        value = value.strip()
+        if name in headers:
+            value = headers[name] + ", " + value
+        headers[name] = value
     if version == "HTTP/1.1" and "host" not in headers:
         raise BadMessage(400, "HTTP/1.1 needs a Host header")
     words = [word.strip().lower() for word in headers.get("connection", "").split(",")]
-    keep_alive = "close" not in words if version == "HTTP/1.1" else "keep-alive" in words
+    keep_alive = "keep-alive" in words
+    if version == "HTTP/1.1":
+        keep_alive = "close" not in words
     return method, target, keep_alive, headers
 
 
@@ -204,20 +205,20 @@ def body_length(method: str, headers: Dict[str, str], limit: int) -> int:
     Args:
         method: the request's method.
         headers: its headers, names in lower case.
-        limit: the most bytes that are taken.
+        limit: the maximum in bytes.
 
     Raises:
-        BadMessage: no usable Content-Length (411, 400), or more than the limit (413).
+        BadMessage: Content-Length is missing or wrong (411, 400), or over the limit (413).
     """
     text = headers.get("content-length")
     if "transfer-encoding" in headers or (text is None and method in ("POST", "PUT", "PATCH")):
-        raise BadMessage(411, "a body must come with Content-Length")
+        raise BadMessage(411, "a body needs Content-Length")
     if text is None:
         return 0
     if not text.isdecimal() or len(text) > 12:
         raise BadMessage(400, "Content-Length is not a number")
     if int(text) > limit:
-        raise BadMessage(413, "the body is longer than the %d bytes taken here" % limit)
+        raise BadMessage(413, "the body is longer than %d bytes" % limit)
     return int(text)
 
 
@@ -225,14 +226,14 @@ def split_target(target: str) -> Tuple[str, Tuple[Tuple[str, str], ...]]:
     """Split a request's target into its decoded path and its query's pairs.
 
     Raises:
-        BadMessage: it is a whole URL, and a wrong one.
+        BadMessage: it is a whole URL and not valid.
     """
     path, _, query = target.partition("?")
     if "://" in path:
         try:
             parts = urlsplit(target)
         except ValueError as error:
-            raise BadMessage(400, "the request line's URL is none: %s" % error) from error
+            raise BadMessage(400, "the request line's URL is not valid: %s" % error) from error
         path, query = parts.path, parts.query
     pairs: List[Tuple[str, str]] = parse_qsl(query, keep_blank_values=True)
     return unquote(path), tuple(pairs)

@@ -1,4 +1,4 @@
-"""Keeps a record of every request, in memory and as JSON lines in a file. Knows no protocol."""
+"""Records every request, in memory and as JSON lines in a file. Knows no protocol."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _format_time(time_s: float) -> str:
 
 
 class RequestLog:
-    """Records, and wakes whoever waits for one.
+    """Records requests, and notifies ``changed`` after each change.
 
     Args:
-        path: a file to which a line per request is appended, or None.
+        path: a file; a line is appended for each request. None for no file.
     """
 
     def __init__(self, path: Optional[str] = None) -> None:
@@ -35,17 +35,16 @@ class RequestLog:
     def begin(
         self, server: str, request: Request, step: Optional[FaultStep], refusal: str
     ) -> Dict[str, Any]:
-        """Record a request whose answer is decided but not sent; memory keeps the first 10000 of
-        them.
+        """Record a request whose answer is decided but not sent yet. The first 10000 are kept.
 
         Args:
             server: ``wireserver`` or ``imds``.
-            request: what was asked.
-            step: the fault that is played on it, if any.
-            refusal: why it was refused, "" when it was not.
+            request: the request.
+            step: its fault step; None for no fault.
+            refusal: why it was refused, "" if it was not.
 
         Returns:
-            the record, to be given to :meth:`finish`.
+            the record, for :meth:`finish`.
         """
         record: Dict[str, Any] = {
             "time": _format_time(time.time()),
@@ -75,9 +74,9 @@ class RequestLog:
 
         Args:
             record: what :meth:`begin` returned.
-            status: the status that was sent, None when nothing was.
-            duration_s: seconds from having read the request to having its answer in hand, or to the
-                end of a slow delivery.
+            status: the status that was sent; None if none was.
+            duration_s: seconds from the end of the request until the answer was decided, or until
+                the end of a slow delivery.
         """
         with self.changed:
             record["status"] = status
@@ -88,19 +87,19 @@ class RequestLog:
             self.changed.notify_all()
 
     def arrive(self) -> None:
-        """Note that a request was read and will be answered."""
+        """Count a request that was read and has no answer yet."""
         with self.changed:
             self._open_requests += 1
 
     def settle(self) -> None:
-        """Note that a request's answer has left, or never will."""
+        """Count a request as over: its answer was sent or failed."""
         with self.changed:
             self._open_requests -= 1
             self.changed.notify_all()
 
     @property
     def in_flight(self) -> int:
-        """How many requests are still being answered."""
+        """How many requests are being answered."""
         with self.changed:
             return self._open_requests
 

@@ -1,7 +1,7 @@
-"""Which step of a fault sequence comes next. Knows no protocol and plays nothing.
+"""Chooses the next step of a fault sequence. Knows no protocol and plays nothing.
 
-``two 500s, then good`` is the sequence ``[{"status": 500, "repeat": 2}]``: when all steps are used
-up, every further request gets the good answer.
+``two 500s, then good`` is the sequence ``[{"status": 500, "repeat": 2}]``: after the last step,
+every request gets the good answer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lightinit.emulator.wire.faults import FOREVER, FaultStep
 
 
 class Sequence:
-    """The steps of one endpoint, handed out one per request; safe to use from several threads.
+    """The steps of one endpoint, one for each request. Safe to use from several threads.
 
     Args:
         steps: valid steps, in order.
-        clock: seconds that never go back; used by ``throttle_s`` only.
+        clock: returns monotonic seconds; only ``throttle_s`` uses it.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Sequence:
         self._last_s: Optional[float] = None
 
     def take(self) -> Optional[FaultStep]:
-        """Use up one turn and return its step; None means the good answer.
+        """Use one turn and return its step; None means the good answer.
 
-        A ``throttle_s`` step comes back with ``status`` 429 when the request before this one,
-        throttled or not, is less than that many seconds old; else it comes back as None.
+        A ``throttle_s`` step is returned with ``status`` 429 if the request before this one,
+        throttled or not, was less than that many seconds ago. Otherwise the result is None.
         """
         with self._lock:
             turn, self._taken = self._taken, self._taken + 1
@@ -48,7 +48,7 @@ class Sequence:
             return dict(step, status=429)
 
     def give_back(self) -> None:
-        """Undo one :meth:`take`: the request turned out not to deserve its step."""
+        """Undo one :meth:`take`, for a request that gets no document."""
         with self._lock:
             self._taken = max(0, self._taken - 1)
 

@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server on a socket: listens, reads requests, and gives them to whoever answers.
+"""A small HTTP/1.1 server: listens, reads requests, and sends the answers that its caller decides.
 
-Knows no endpoint and no scenario file. A thread per connection, all of them daemons; every size,
-number and wait is bounded.
+Knows no endpoint and no scenario file. Each connection has a daemon thread. Every size, number and
+wait has a limit.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Server:
     """One listening address.
 
     Args:
-        name: what the log calls it.
-        play: decides the answer to a request, and which fault step is played on it.
-        log: where requests are recorded.
-        latency_s: seconds waited once per connection, before its first request is read, and once
-            per request, before it is answered: a client sees twice this on a connection's first
-            request and once this on each later one, as with a round trip for the handshake and one
-            per exchange.
+        name: its name in the log.
+        play: decides the answer to a request, and its fault step.
+        log: records the requests.
+        latency_s: seconds to wait once per connection, before its first request is read, and once
+            per request, before its answer. So the first request of a connection takes twice this
+            time and each later one once, as if the handshake and each exchange took one round
+            trip.
     """
 
     def __init__(self, name: str, play: Player, log: RequestLog, latency_s: float) -> None:
@@ -61,40 +61,38 @@ class Server:
         self._count = 0
 
     def bind(self, address: Tuple[str, int]) -> str:
-        """Take the address without listening yet (connections are refused until :meth:`start`).
+        """Bind the address without listening: connections are refused until :meth:`start`.
 
         Returns:
-            "host:port", with the port that was chosen.
+            "host:port", with the chosen port.
 
         Raises:
-            EmulatorError: the address cannot be had.
+            EmulatorError: the address cannot be bound.
         """
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(address)
         except (OSError, OverflowError) as error:
             raise EmulatorError(
-                "cannot take %s:%d for the %s: %s. Is the address on an interface, is the port"
-                " free, and may you use it (ports below 1024 need root)?"
+                "cannot bind %s:%d for the %s: %s. Check that the address is on an interface and"
+                " the port is free; ports below 1024 need root"
                 % (address[0], address[1], self.name, error)
             ) from error
         return "%s:%d" % self._socket.getsockname()[:2]
 
     def start(self, listen_after_s: float = 0.0) -> None:
-        """Listen, at once or after so many seconds; ``NEVER_S`` keeps refusing connections."""
+        """Listen after a delay in seconds; ``NEVER_S`` refuses connections for ever."""
         if listen_after_s == 0:
             self._socket.listen(128)
         self._run(self._accept, listen_after_s)
 
     def close(self) -> None:
-        """Stop listening and end every connection; one that is sending gets 0.05 s to end by
-        itself.
-        """
+        """Stop listening and end every connection. A connection that sends has 0.05 s to finish."""
         self._closing.set()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it never listened
+            pass  # the server never listened
         self._socket.close()
         with self._lock:
             connections = list(self._open)
@@ -102,7 +100,7 @@ class Server:
             try:
                 sock.shutdown(socket.SHUT_RD)
             except OSError:
-                pass  # the client was faster
+                pass  # the client closed it first
         deadline_s = time.monotonic() + GRACE_S
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
@@ -110,7 +108,7 @@ class Server:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # already gone
+                pass  # already closed
 
     def _run(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(
@@ -121,19 +119,22 @@ class Server:
 
     def _accept(self, listen_after_s: float) -> None:
         if listen_after_s:
-            if self._closing.wait(None if listen_after_s == NEVER_S else listen_after_s):
+            timeout_s: Optional[float] = listen_after_s
+            if timeout_s == NEVER_S:
+                timeout_s = None
+            if self._closing.wait(timeout_s):
                 return
             try:
                 self._socket.listen(128)
             except OSError:
-                return  # closed in the meantime
+                return  # the server was closed
         while not self._closing.is_set():
             try:
                 sock, client = self._socket.accept()
             except OSError:
                 if self._closing.wait(0.01):
                     return
-                # the client left while it was in the queue, or we are short of descriptors
+                # The client left before the accept, or there are no free descriptors.
                 continue
             with self._lock:
                 full = len(self._open) >= CONNECTIONS
@@ -160,14 +161,14 @@ class Server:
                 if request is None or not self._respond(sock, request):
                     return
         except OSError:
-            pass  # the client left; what it got until then is in the log
+            pass  # the client left; the log has its requests
         finally:
             with self._lock:
                 self._open.discard(sock)
             sock.close()
 
     def _respond(self, sock: socket.socket, request: Request) -> bool:
-        """Reply one request; return whether the connection is good for another."""
+        """Answer one request; return whether the connection can be used for another."""
         self._log.arrive()
         try:
             return self._exchange(sock, request)
@@ -187,7 +188,7 @@ class Server:
             if "delay_s" in played:
                 self._closing.wait(played["delay_s"])
             if is_quick:
-                # Recorded before it is sent, so that whoever got the answer finds it in the log.
+                # Record it before sending: a client that has the answer must find it in the log.
                 self._log.finish(record, status, time.monotonic() - started_s)
             return deliver(sock, answer, played, request.method, request.keep_alive, self._closing)
         finally:
@@ -195,7 +196,7 @@ class Server:
                 self._log.finish(record, status, time.monotonic() - started_s)
 
     def _reject(self, sock: socket.socket, connection: "_Connection", error: BadMessage) -> None:
-        """Reply what is no HTTP request, and record as much of it as was understood."""
+        """Answer bytes that are not an HTTP request, and record what could be read."""
         answer = make_answer(
             error.status,
             (error.reason + "\n").encode("utf-8"),
@@ -222,8 +223,8 @@ class _Connection:
         self._local = sock.getsockname()[:2]
 
     def describe(self) -> Request:
-        """Return a stand-in for a request that could not be read, with its first line as the
-        target.
+        """Return a placeholder for a request that could not be read; its target is the first
+        line.
         """
         line = self._buffer.split(b"\r\n", 1)[0][:200].decode("iso-8859-1")
         return Request(
@@ -241,10 +242,10 @@ class _Connection:
         )
 
     def read_request(self) -> Optional[Request]:
-        """Wait for the next request; None when the client has closed the connection.
+        """Wait for the next request; None if the client has closed the connection.
 
         Raises:
-            BadMessage: what came is no request.
+            BadMessage: the bytes are not a valid request.
             OSError: the connection broke, or was idle for 60 s.
         """
         self._sock.settimeout(IDLE_S)
