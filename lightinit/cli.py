@@ -1,8 +1,7 @@
-"""The command line: what there is to say (:mod:`lightinit.grammar`), wired to what does it, and the
-exit codes.
+"""The command line: runs the commands of :mod:`lightinit.grammar` and returns the exit codes.
 
-This is also the outermost edge: an exception that nobody expected is logged, reported to the
-platform if a boot was under way, and ends in exit code 1.
+Unexpected exceptions end here: they are logged, reported to the platform if provisioning had
+begun, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import signal
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from lightinit import settings as settings_loader
+from lightinit import settings_files
 from lightinit.errors import (
     EXIT_FAILED,
     EXIT_NO_PERMISSION,
@@ -40,7 +39,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run one command.
 
     Args:
-        argv: the arguments without the program's name; the process's own by default.
+        argv: the arguments without the program's name; None means those of this process.
 
     Returns:
         The exit code.
@@ -65,13 +64,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader had enough. Without this the exit would complain.
+        # The reader has closed the pipe. Without this, Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
 
 
-# -- commands that provision
-# ------------------------------------------------------------------------------------------
+# -- commands that provision --
 
 
 def run_boot(system: System, arguments: argparse.Namespace) -> int:
@@ -79,7 +77,9 @@ def run_boot(system: System, arguments: argparse.Namespace) -> int:
     from lightinit import boot
 
     def work(context: Any) -> int:
-        return EXIT_FAILED if boot.boot(context) == "error" else EXIT_OK
+        if boot.boot(context) == "error":
+            return EXIT_FAILED
+        return EXIT_OK
 
     return _provision(system, "boot", work)
 
@@ -107,9 +107,7 @@ def run_module(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
-    """What every command that changes the machine has in common: permission, lock, log, and the
-    outermost edge.
-    """
+    """Run a command that provisions: check permission, take the lock, log, catch every error."""
     from lightinit.boot import make_context
     from lightinit.state import Timeline
 
@@ -118,7 +116,7 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
             "only root can provision this machine",
             EXIT_NO_PERMISSION,
             command=command,
-            hint="run as root, or try it out with --root DIR",
+            hint="run as root, or test with --root DIR",
         )
     os.umask(0o022)
     timeline = Timeline(system.clock)
@@ -140,7 +138,7 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
         raise
     except Exception as error:
         LOG.critical(
-            "unexpected error, a bug of lightinit's: %s: %s",
+            "unexpected error, a bug in lightinit: %s: %s",
             type(error).__name__,
             error,
             exc_info=True,
@@ -153,18 +151,16 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
 
 
 def _settings_or_defaults(system: System) -> Settings:
-    """The settings; the defaults if loading them fails in a way that nobody thought of: a VM is not
-    lost for that.
-    """
+    """Return the settings, or the defaults after an unexpected error: the VM must still boot."""
     try:
         return load_settings(system)
     except Exception as error:
         problem = Problem(
-            settings_loader.FOLDER,
+            settings_files.FOLDER,
             0,
             "cannot be loaded: %s: %s; defaults are used" % (type(error).__name__, error),
         )
-        return settings_loader.resolve([], [problem], datasource_schema, module_schema)
+        return settings_files.resolve([], [problem], datasource_schema, module_schema)
 
 
 def _stop(number: int, frame: Any) -> None:
@@ -194,15 +190,14 @@ def _report_bug(context: Any, error: Exception) -> None:
         if context.platform_known:
             boot.report_at_last(context)
     except Exception as second:
-        LOG.critical("and it could not be reported: %s", second, exc_info=True)
+        LOG.critical("the unexpected error could not be reported: %s", second, exc_info=True)
     try:
         finish(context, ran=True)
     except Exception as second:
-        LOG.critical("and it could not be kept: %s", second, exc_info=True)
+        LOG.critical("the result could not be saved: %s", second, exc_info=True)
 
 
-# -- commands that look
-# -----------------------------------------------------------------------------------------------
+# -- other commands --
 
 
 def show_status(system: System, arguments: argparse.Namespace) -> int:
@@ -210,22 +205,21 @@ def show_status(system: System, arguments: argparse.Namespace) -> int:
     from lightinit.commands import status
 
     def progress(found: Dict[str, Any]) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(
-                "status: %s%s\n"
-                % (found["status"], ", stage " + found["stage"] if found["stage"] else "")
-            )
+        if not sys.stderr.isatty():
+            return
+        line = "status: %s" % found["status"]
+        if found["stage"]:
+            line += ", stage " + found["stage"]
+        sys.stderr.write(line + "\n")
 
-    found = (
-        status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
-        if arguments.wait
-        else status.current_status(system)
-    )
-    show(
-        status.as_json(found)
-        if arguments.format == "json"
-        else status.as_text(found, arguments.long)
-    )
+    if arguments.wait:
+        found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
+    else:
+        found = status.current_status(system)
+    if arguments.format == "json":
+        show(status.as_json(found))
+    else:
+        show(status.as_text(found, arguments.long))
     return int(found["exit_code"])
 
 
@@ -234,8 +228,11 @@ def show_query(system: System, arguments: argparse.Namespace) -> int:
     from lightinit.commands import query
 
     text = query.render(query.look_up(query.load(system, arguments.secrets), arguments.path))
-    # What the platform said must not drive a terminal; a program that reads it gets it as it is.
-    show("\n".join(map(log.printable, text.split("\n"))) if sys.stdout.isatty() else text)
+    if sys.stdout.isatty():
+        # The platform's data must not send control sequences to a terminal. Programs get them
+        # unchanged.
+        text = "\n".join(map(log.printable, text.split("\n")))
+    show(text)
     return EXIT_OK
 
 
@@ -245,7 +242,10 @@ def show_analysis(system: System, arguments: argparse.Namespace) -> int:
 
     entries = analyze.load(system)
     views: Dict[str, Callable[[Any], str]] = {"blame": analyze.blame, "show": analyze.show}
-    show(analyze.as_json(entries) if arguments.format == "json" else views[arguments.view](entries))
+    if arguments.format == "json":
+        show(analyze.as_json(entries))
+    else:
+        show(views[arguments.view](entries))
     return EXIT_OK
 
 
@@ -254,10 +254,15 @@ def show_config(system: System, arguments: argparse.Namespace) -> int:
     from lightinit.commands import config
 
     settings = load_settings(system)
-    show(config.as_json(settings) if arguments.format == "json" else config.as_text(settings))
+    if arguments.format == "json":
+        show(config.as_json(settings))
+    else:
+        show(config.as_text(settings))
     for problem in settings.problems:
         sys.stderr.write("lightinit: %s\n" % log.printable(str(problem)))
-    return EXIT_FAILED if settings.problems else EXIT_OK
+    if settings.problems:
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def run_clean(system: System, arguments: argparse.Namespace) -> int:
@@ -283,7 +288,9 @@ def run_generalize(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit generalize``."""
     from lightinit.commands import generalize
 
-    ask = input if sys.stdin is not None and sys.stdin.isatty() else generalize.refuse_to_guess
+    ask: Callable[[str], str] = generalize.refuse_to_guess
+    if sys.stdin is not None and sys.stdin.isatty():
+        ask = input
     return _undo(
         system,
         "generalize",
@@ -294,17 +301,15 @@ def run_generalize(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _undo(system: System, command: str, work: Callable[[], int]) -> int:
-    """What the commands have in common that take away what provisioning made: permission, lock, and
-    no stopping half-way.
-    """
+    """Run a command that removes things: check permission, take the lock, ignore SIGHUP."""
     if system.live and os.geteuid() != 0:
         raise RefusedError(
             "only root can %s this machine" % command, EXIT_NO_PERMISSION, hint="run as root"
         )
     lock = Lock(system, LOCK)
     lock.take(command)
-    # The connection may be gone before the work is, and nobody could come back: the host keys or
-    # the account are gone.
+    # The SSH connection may end before the work does. Then the work must go on: with host keys or
+    # accounts half removed, nobody could log in again.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         return work()
@@ -317,7 +322,7 @@ def _tell(text: str) -> None:
     try:
         show(text)
     except OSError:
-        pass  # whoever listened is gone: that is no reason to stop half-way
+        pass  # nobody reads the output any more; the work must go on
 
 
 def _complain(text: str) -> None:
@@ -325,14 +330,14 @@ def _complain(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print ``text`` on standard output, whatever that can encode: at boot there is no locale."""
+    """Print ``text`` on standard output, with escapes where needed: at boot there is no locale."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def load_settings(system: System) -> Settings:
-    """The settings of a machine, with the keys of all its modules."""
-    return settings_loader.load(system, datasource_schema, module_schema)
+    """Return the settings of a machine, with the keys of all its modules."""
+    return settings_files.load(system, datasource_schema, module_schema)
 
 
 COMMANDS: Dict[str, Callable[[System, argparse.Namespace], int]] = {

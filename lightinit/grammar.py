@@ -1,4 +1,4 @@
-"""The command line's grammar: commands, options, their words of help. It runs nothing."""
+"""The command line's grammar: commands, options and their help texts. It runs nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lightinit import __version__
 from lightinit.errors import EXIT_USAGE
 
 EPILOG = """exit codes:
-  0   done (boot: also with warnings, when there was nothing to do, and when this VM is not ours)
-  1   failed, or the command met an error; clean, generalize: something is left to do
+  0   done (boot: also with warnings, if nothing was left to do, or on another platform)
+  1   failed, or another error; clean, generalize: some steps failed
   2   status: done, with warnings
-  3   status: not run, still running, or disabled; query, analyze: nothing recorded yet
-  64  the command line is wrong; generalize: there is nobody to ask
+  3   status: not run, running, or disabled; query, analyze: nothing recorded yet
+  64  the command line is wrong; generalize: no terminal to ask on
   75  another lightinit is running
-  77  not permitted: run as root, or give --root a directory of yours
+  77  not permitted: run as root, or use --root with a directory of your own
   130, 143  stopped by a signal; the next boot resumes
 
 files:
@@ -27,24 +27,24 @@ files:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but with 64 for a wrong command line: 2 is a status."""
+    """argparse, but a wrong command line exits with 64, because 2 is a status."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to learn what is right."""
+        """Print the mistake and how to get help."""
         sys.stderr.write("%s: %s\nTry: %s --help\n" % (self.prog, message, self.prog))
         raise SystemExit(EXIT_USAGE)
 
 
 def make_parser() -> Parser:
-    """The command line's grammar."""
+    """Return the parser of the command line."""
     root = Parser(add_help=False)
     root.add_argument(
         "--root",
         metavar="DIR",
         default=argparse.SUPPRESS,
         help=(
-            "work on the machine below DIR instead "
-            "of on this one: files are written there, and nothing else is changed (default: /)"
+            "use the root file system in DIR instead of this machine: only files below DIR are "
+            "changed (default: /)"
         ),
     )
     parser = Parser(
@@ -64,8 +64,8 @@ def make_parser() -> Parser:
 
     add(
         "boot",
-        "do all that is still to do: find the network, fetch the instance's data, run the modules,"
-        " report to the platform; nothing at all on an instance that is done",
+        "run all stages that are not done: find the network, fetch the instance's data, run the"
+        " modules, report to the platform; does nothing if the instance is done",
     )
     stage = add("stage", "run one stage of a boot, unless it is done")
     stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")
@@ -74,15 +74,15 @@ def make_parser() -> Parser:
         "module",
         "run one module of the config stage, unless it is done; needs the fetch stage's data",
     )
-    module.add_argument("name", help="the module, as it would stand in `modules =`")
+    module.add_argument("name", help="the module's name, as in `modules =`")
     module.add_argument("--force", action="store_true", help="run it even if it is done")
     status = add(
         "status",
-        "tell how it stands: 0 done, 1 failed, 2 done with warnings, 3 not run, running or"
-        " disabled",
+        "show the status of provisioning; exit codes: 0 done, 1 failed, 2 done with warnings, 3 not"
+        " run, running or disabled",
     )
     status.add_argument(
-        "--wait", action="store_true", help="wait until provisioning has ended; always ends itself"
+        "--wait", action="store_true", help="wait until provisioning has ended, or time is up"
     )
     status.add_argument(
         "--timeout",
@@ -96,27 +96,27 @@ def make_parser() -> Parser:
         type=_seconds,
         default=60.0,
         metavar="S",
-        help="with --wait: seconds to wait for it to begin (default: 60)",
+        help="with --wait: seconds to wait for the start (default: 60)",
     )
-    status.add_argument("--long", action="store_true", help="all that is known")
+    status.add_argument("--long", action="store_true", help="show all details")
     status.add_argument(
         "--format",
         choices=("text", "json"),
         default="text",
-        help="json: all that is known, for scripts",
+        help="json: all details, for scripts",
     )
     query = add("query", "show what the platform said about this instance")
     query.add_argument(
         "path",
         nargs="?",
         default="",
-        help="a dotted path such as admin.name or raw.imds.compute.vmSize; all of it when left out",
+        help="a dotted path such as admin.name or raw.imds.compute.vmSize; without it: all data",
     )
-    query.add_argument("--all", action="store_true", help="all of it, as without a path")
+    query.add_argument("--all", action="store_true", help="all data, as without a path")
     query.add_argument(
-        "--secrets", action="store_true", help="with passwords and user data; for root alone"
+        "--secrets", action="store_true", help="include passwords and user data; only for root"
     )
-    analyze = add("analyze", "show where the time of the last provisioning went")
+    analyze = add("analyze", "show how long each part of the last provisioning took")
     analyze.add_argument(
         "view", choices=("blame", "show"), help="blame: slowest first; show: in order"
     )
@@ -125,16 +125,16 @@ def make_parser() -> Parser:
     )
     config = add(
         "config",
-        "show the effective settings and where each came from; 1 if something is wrong with them",
+        "show the effective settings and the origin of each; exit code 1 if there are mistakes",
     )
     config.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
     clean = add(
         "clean",
-        "forget every instance, so that the next boot provisions again; marks of frequency once,"
-        " and what modules have made of the machine, stay, unless an option says otherwise; that"
-        " boot makes new SSH host keys",
+        "forget every instance, so that the next boot provisions again and makes new SSH host keys;"
+        " keeps marks of frequency once, and the modules' changes to the machine, unless an option"
+        " removes them",
     )
     clean.add_argument("--logs", action="store_true", help="remove the log as well")
     clean.add_argument(
@@ -144,8 +144,8 @@ def make_parser() -> Parser:
         "--ssh-host-keys",
         action="store_true",
         help=(
-            "remove the SSH host keys at once; without this "
-            "they serve until the next boot makes new ones"
+            "remove the SSH host keys now; without this option, "
+            "they are used until the next boot makes new ones"
         ),
     )
     clean.add_argument(
@@ -154,13 +154,13 @@ def make_parser() -> Parser:
         help="remove the accounts that lightinit provisioned, with their homes",
     )
     clean.add_argument(
-        "--reboot", action="store_true", help="reboot afterwards, unless something failed"
+        "--reboot", action="store_true", help="reboot afterwards, unless a step failed"
     )
     generalize = add(
         "generalize",
-        "make the disk ready to be imaged: all that clean does (accounts only with --user), and"
-        " remove DHCP leases, the host name, root's history, the journal, random seeds and names of"
-        " network cards; SSH host keys only where lightinit is going to make new ones",
+        "prepare the disk for an image: do what clean does (accounts only with --user), and remove"
+        " DHCP leases, the host name, root's history, the journal, random seeds and names of"
+        " network cards; SSH host keys only if lightinit will make new ones",
     )
     generalize.add_argument(
         "--user",

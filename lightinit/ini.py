@@ -1,10 +1,11 @@
-"""The lines of a settings file.
+"""Reads the lines of a settings file.
 
-A file is read by rules of our own and not by configparser's, for two things that configparser does
-not do: every problem is told with its file and line, and what stands around the problem still
-counts, so that a VM with a broken settings file comes up with defaults for just what was broken.
 The rules: ``[section]``; ``key = value``; an indented line continues the value above it; a line
 that starts with ``#`` or ``;`` is a comment.
+
+configparser is not used, because it stops at the first mistake. This parser reports every mistake
+with file and line, and keeps the other settings: a VM with a mistake in its settings boots with the
+default of that one key.
 """
 
 from __future__ import annotations
@@ -15,25 +16,21 @@ from typing import List, Tuple
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong in a settings file: where, and a sentence that says what and what to do."""
+    """A mistake in a settings file: its place, and what to do."""
 
     file: str
     line: int
     text: str
 
     def __str__(self) -> str:
-        return (
-            "%s:%d: %s" % (self.file, self.line, self.text)
-            if self.line
-            else "%s: %s" % (self.file, self.text)
-        )
+        if self.line:
+            return "%s:%d: %s" % (self.file, self.line, self.text)
+        return "%s: %s" % (self.file, self.text)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A ``key = value`` as it stands in a file; the lines that continue a value are joined by
-    newlines.
-    """
+    """A ``key = value`` of a file; newlines join the lines of a continued value."""
 
     section: str
     key: str
@@ -43,7 +40,7 @@ class Entry:
 
 
 def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
-    """The entries of one file and what is wrong with its lines. Pure."""
+    """Return the entries and the mistakes of one file. Pure."""
     entries: List[Entry] = []
     problems: List[Problem] = []
     section = ""
@@ -57,14 +54,16 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
                 Entry(section, last.key, (last.value + "\n" + bare).strip(), file, last.line)
             )
         elif bare[0] == "[":
-            section = bare[1:-1].strip() if bare.endswith("]") else ""
+            section = ""
+            if bare.endswith("]"):
+                section = bare[1:-1].strip()
             if not section:
                 problems.append(
                     Problem(
                         file,
                         number,
                         "a section must look like [name], this is %r; the keys below "
-                        "it are passed over" % short(bare),
+                        "it are ignored" % short(bare),
                     )
                 )
                 section = "?"
@@ -73,7 +72,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
                 Problem(
                     file,
                     number,
-                    "expected key = value, found %r; the line is passed over" % short(bare),
+                    "expected key = value, found %r; the line is ignored" % short(bare),
                 )
             )
         elif not section:
@@ -81,7 +80,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
                 Problem(
                     file,
                     number,
-                    "the key %r stands before any [section]; put it below one"
+                    "the key %r is before the first [section]; move it below one"
                     % short(bare.partition("=")[0].strip()),
                 )
             )
@@ -92,7 +91,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
                     Problem(
                         file,
                         number,
-                        "[%s] %s is set twice in this file; the later one counts"
+                        "[%s] %s is set twice in this file; the later value is used"
                         % (section, key.strip()),
                     )
                 )
@@ -101,5 +100,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
 
 
 def short(text: str) -> str:
-    """``text``, cut to what a line of the log can bear."""
-    return text if len(text) <= 60 else text[:57] + "..."
+    """Return ``text``, cut to 60 characters for the log."""
+    if len(text) <= 60:
+        return text
+    return text[:57] + "..."

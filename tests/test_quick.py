@@ -16,7 +16,7 @@ from typing import Any, List, Optional
 import pytest
 
 import lightinit
-from lightinit import __version__, quick, settings
+from lightinit import __version__, quick, settings_files
 from lightinit.formats.instance_id import swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
@@ -45,7 +45,7 @@ def machine(tmp_path: Any) -> Machine:
 
 def stamp(machine: Machine, shown: str = UUID) -> None:
     """Leave the stamp that stamp.keep_stamp would leave."""
-    found = settings.load(System(machine.root), datasource_schema, module_schema)
+    found = settings_files.load(System(machine.root), datasource_schema, module_schema)
     files = "".join("file=%s\n" % line for line in found.fingerprint.splitlines())
     machine.put(
         STAMP,

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 
 import pytest
 
-from lightinit import settings
+from lightinit import settings_files
 from lightinit.commands import config
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
@@ -21,10 +21,10 @@ def load(root: Any, text: str = "", **drop_ins: str) -> Settings:
     """The settings of a root with this main file and these drop-ins."""
     system = System(str(root))
     if text:
-        system.write(settings.MAIN_FILE, text.encode())
+        system.write(settings_files.MAIN_FILE, text.encode())
     for name, content in drop_ins.items():
         system.write("/etc/lightinit/conf.d/%s.conf" % name, content.encode())
-    return settings.load(system, datasource_schema, module_schema)
+    return settings_files.load(system, datasource_schema, module_schema)
 
 
 def test_without_files_all_is_default(tmp_path: Any) -> None:
@@ -121,14 +121,14 @@ def test_the_rest_of_a_broken_file_still_counts(tmp_path: Any) -> None:
     ids=["UTF-16", "random", "zeros", "brackets", "one long line"],
 )
 def test_garbage_gives_problems_and_defaults(tmp_path: Any, content: bytes) -> None:
-    System(str(tmp_path)).write(settings.MAIN_FILE, content)
+    System(str(tmp_path)).write(settings_files.MAIN_FILE, content)
     found = load(tmp_path)
     assert found.problems
     assert found["network"]["lease_timeout_s"] == 300.0
 
 
 def test_a_directory_in_place_of_the_file_is_told(tmp_path: Any) -> None:
-    os.makedirs(str(tmp_path) + settings.MAIN_FILE)
+    os.makedirs(str(tmp_path) + settings_files.MAIN_FILE)
     assert "cannot be read" in str(load(tmp_path).problems[0])
 
 
@@ -230,9 +230,10 @@ def test_a_module_of_ones_own_brings_its_keys(tmp_path: Any) -> None:
 
     system = System(str(tmp_path))
     system.write(
-        settings.MAIN_FILE, b"[lightinit]\nmodules = site.motd\n[module.site.motd]\ntext = hi\n"
+        settings_files.MAIN_FILE,
+        b"[lightinit]\nmodules = site.motd\n[module.site.motd]\ntext = hi\n",
     )
-    found = settings.load(system, datasource_schema, schema)
+    found = settings_files.load(system, datasource_schema, schema)
     assert found["module.site.motd"]["text"] == "hi"
     assert not found.problems
 

@@ -1,3 +1,1 @@
-"""What the command line offers besides provisioning: one file per command, each a function that
-returns text.
-"""
+"""The commands other than provisioning: one file for each."""

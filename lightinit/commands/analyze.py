@@ -1,4 +1,4 @@
-"""``lightinit analyze``: where the time of the last provisioning went."""
+"""``lightinit analyze``: shows how long each part of the last provisioning took."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
 
 
 def load(system: System) -> List[Dict[str, Any]]:
-    """The entries of the time line; times are seconds.
+    """Return the entries of the time line; times are in seconds.
 
     Raises:
-        RefusedError: nothing has been recorded.
+        RefusedError: no time line was recorded.
     """
     data = read_json(system, CURRENT + "/timeline.json", INSTANCE_LIMIT_BYTES)
-    entries = data.get("entries") if data else None
+    entries = (data or {}).get("entries")
     if not isinstance(entries, list) or not all(map(_is_entry, entries)):
         raise RefusedError(
             "no time line",
             EXIT_NOT_RUN,
             path=CURRENT + "/timeline.json",
-            hint="it is written at the end of `lightinit boot`; see: lightinit status --long",
+            hint="`lightinit boot` writes it at its end; see: lightinit status --long",
         )
     return entries
 
@@ -37,7 +37,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def blame(entries: List[Dict[str, Any]]) -> str:
-    """The entries, slowest first. Stages are left out: they are the sums of the others."""
+    """Return the entries as text, slowest first, without stages, which are sums of the others."""
     parts = [entry for entry in entries if entry["kind"] != "stage"]
     parts.sort(key=lambda entry: entry["duration_s"], reverse=True)
     return "\n".join(
@@ -47,11 +47,13 @@ def blame(entries: List[Dict[str, Any]]) -> str:
 
 
 def show(entries: List[Dict[str, Any]]) -> str:
-    """The entries in order of their start, below their stages."""
+    """Return the entries as text, in order of their start, below their stages."""
     lines = ["%9s  %9s  what" % ("@start", "+took")]
     order = sorted(entries, key=lambda entry: (entry["start_s"], entry["kind"] != "stage"))
     for entry in order:
-        indent = "" if entry["kind"] == "stage" else "  "
+        indent = "  "
+        if entry["kind"] == "stage":
+            indent = ""
         lines.append(
             "%8.3fs  %8.3fs  %s%s %s%s"
             % (
@@ -69,9 +71,11 @@ def show(entries: List[Dict[str, Any]]) -> str:
 
 
 def as_json(entries: List[Dict[str, Any]]) -> str:
-    """The time line for scripts."""
+    """Return the time line as JSON."""
     return json.dumps({"entries": entries}, indent=1, sort_keys=True)
 
 
 def _ending(entry: Dict[str, Any]) -> str:
-    return "  (%s)" % entry["result"] if entry.get("result") not in ("", "ok", "0", None) else ""
+    if entry.get("result") in ("", "ok", "0", None):
+        return ""
+    return "  (%s)" % entry["result"]

@@ -1,5 +1,6 @@
-"""``lightinit clean``: forget what was provisioned, so that the next boot does it again; and, if
-asked, more of it.
+"""``lightinit clean``: forgets what was provisioned, so that the next boot does it again.
+
+Options also remove the log, the machine id, SSH host keys and accounts.
 """
 
 from __future__ import annotations
@@ -34,17 +35,18 @@ RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json", SECRETS)
 
 
 def plan_instances(job: Job) -> List[Change]:
-    """Every instance's state and marks go; marks of frequency ``once`` stay, since the disk is the
-    same.
+    """Plan to remove the state and marks of every instance.
+
+    Marks of frequency ``once`` stay, because the disk is the same.
     """
 
     def forget(path: str) -> None:
-        # The records say which accounts were provisioned: a second run must still find them.
+        # The records name the provisioned accounts, and a second run needs them.
         if job.kept_users:
             raise ProvisioningError(
                 "instances are kept until their accounts are gone",
                 users=", ".join(job.kept_users),
-                hint="see what went wrong with them, then run the command again",
+                hint="fix the errors about these accounts, then run the command again",
             )
         job.system.remove_tree(path)
 
@@ -57,23 +59,20 @@ def plan_instances(job: Job) -> List[Change]:
 
 
 def plan_logs(job: Job) -> List[Change]:
-    """The log, and what logrotate made of it."""
-    return (
-        file_removals(
-            job.system, (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")
-        )
-        if job.log_file
-        else []
-    )
+    """Plan to remove the log and its rotated files."""
+    if not job.log_file:
+        return []
+    names = (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")
+    return file_removals(job.system, names)
 
 
 def plan_machine_id(job: Job) -> List[Change]:
-    """The next boot makes a new machine id.
+    """Plan to let the next boot make a new machine id.
 
-    Where systemd is, /etc/machine-id becomes an empty file. Without the file, or with the word
-    ``uninitialized`` in it, systemd would take the next boot for the machine's very first one: it
-    would apply all presets, which enables and disables services behind the image maker's back, and
-    run what has ConditionFirstBoot=.
+    With systemd, /etc/machine-id becomes an empty file. If the file were missing, or contained
+    ``uninitialized``, systemd would treat the next boot as the machine's first. Then it would apply
+    all presets, which enables and disables services without the image maker's knowledge, and start
+    units with ConditionFirstBoot=.
     """
     system = job.system
     if not systemd.is_installed(system):
@@ -86,7 +85,7 @@ def plan_machine_id(job: Job) -> List[Change]:
                 "empty " + MACHINE_ID, "emptied " + MACHINE_ID, lambda: _empty_machine_id(system)
             )
         )
-    # Mostly a link to the other; as a file of its own it would bring the old id back.
+    # Usually a link to the other file. A separate file would bring the old id back.
     if not os.path.islink(system.path(DBUS_MACHINE_ID, follow_last=False)):
         changes += removals(system, (DBUS_MACHINE_ID,))
     return changes
@@ -107,19 +106,19 @@ RECORDS = Step("instances", plan_instances)
 
 
 def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool) -> Sequence[Step]:
-    """The steps of ``lightinit clean`` with these options.
+    """Return the steps of ``lightinit clean`` with these options.
 
-    Accounts are removed before the records that name them, and both last: until then the way into
-    the machine is open.
+    Accounts are removed before the records that name them. Both come last, so that logins work
+    until then.
     """
-    wished = (
+    choices = (
         (LOGS, logs),
         (MACHINE, machine_id),
         (KEYS, ssh_host_keys),
         (USERS, users),
         (RECORDS, True),
     )
-    return [step for step, wish in wished if wish]
+    return [step for step, is_chosen in choices if is_chosen]
 
 
 def clean(
@@ -129,22 +128,22 @@ def clean(
     say: Callable[[str], None],
     complain: Callable[[str], None],
 ) -> int:
-    """Take the steps, unasked.
+    """Run the steps without asking.
 
     Args:
         system: the machine. The caller holds the lock.
-        steps: as :func:`choose_steps` gives them.
-        settings: as they are in force.
-        say: shows a line about what was done, and what a person should know.
-        complain: shows a line about what could not be done.
+        steps: from :func:`choose_steps`.
+        settings: the effective settings.
+        say: prints a line about what was done, or a note.
+        complain: prints a line about what failed.
 
     Returns:
         The exit code.
     """
     job = Job(system, settings)
     plan = make_plan(job, steps)
-    going = [planned.step for planned in plan]
-    note_next_boot(job, KEYS in going, RECORDS in going)
+    planned_steps = [planned.step for planned in plan]
+    note_next_boot(job, KEYS in planned_steps, RECORDS in planned_steps)
     for note in job.notes:
         say(printable("note: " + note))
     if not plan:
@@ -152,11 +151,13 @@ def clean(
     failed = carry_out(plan, lambda line: say(printable(line)))
     for line in failed:
         complain(line)
-    return EXIT_FAILED if failed else EXIT_OK
+    if failed:
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def check_reboot(system: System) -> None:
-    """Refuse a reboot that cannot be had, before anything is changed.
+    """Refuse an impossible reboot before anything is changed.
 
     Raises:
         RefusedError: this is a scratch root.
@@ -174,7 +175,7 @@ def reboot(system: System) -> None:
     """Reboot this machine.
 
     Raises:
-        ProvisioningError: there is no command for it, or it failed.
+        ProvisioningError: there is no reboot command, or it failed.
     """
     systemctl, plain = system.tool("systemctl"), system.tool("reboot")
     if systemctl is not None and systemd.is_running(system):
@@ -182,4 +183,6 @@ def reboot(system: System) -> None:
     elif plain is not None:
         system.run_checked([plain])
     else:
-        raise ProvisioningError("no command that reboots", hint="reboot by other means")
+        raise ProvisioningError(
+            "no command that reboots", hint="reboot this machine in another way"
+        )

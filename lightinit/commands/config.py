@@ -1,6 +1,4 @@
-"""``lightinit config``: the effective settings, where each came from, and what is wrong with
-them.
-"""
+"""``lightinit config``: shows the effective settings, the origin of each, and the mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ WIDTH = 100
 
 
 def as_text(settings: Settings) -> str:
-    """The settings as a file would say them, each with its origin."""
+    """Return the settings in the form of a settings file, each with its origin."""
     lines = []
     for section, values in settings.values.items():
         lines += ["[%s]" % section]
@@ -26,7 +24,7 @@ def as_text(settings: Settings) -> str:
 
 
 def as_json(settings: Settings) -> str:
-    """The settings for scripts."""
+    """Return the settings as JSON."""
     return json.dumps(
         {
             "values": settings.values,
@@ -38,10 +36,10 @@ def as_json(settings: Settings) -> str:
 
 
 def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
-    """The text of etc/lightinit.conf: every key, commented out, with its default and what it does.
+    """Return the text of etc/lightinit.conf: each key, commented out, with its default and meaning.
 
     Args:
-        schema: by section: a sentence on it, and its keys.
+        schema: by section, a sentence about the section and its keys.
     """
     lines = [
         (
@@ -61,11 +59,9 @@ def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
             "",
         ]
         for setting in settings:
-            text = setting.help + (
-                " One of: %s." % ", ".join(setting.choices)
-                if setting.choices and setting.choices[0] + ":" not in setting.help
-                else ""
-            )
+            text = setting.help
+            if setting.choices and setting.choices[0] + ":" not in text:
+                text += " One of: %s." % ", ".join(setting.choices)
             lines += textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
             lines += [("# %s = %s" % (setting.key, render(setting.default))).rstrip(), ""]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""``lightinit generalize``: make the disk ready to be imaged.
+"""``lightinit generalize``: prepares the disk for an image.
 
-It says beforehand what it is going to do, asks, does it, and says what comes next.
+It lists its steps, asks, runs them, and prints what to do next.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from lightinit.host.system import System
 from lightinit.settings import Settings
 
 LATE = (
-    "Shutdown writes a random seed and a DHCP lease once more: harmless, a lease counts only with"
-    " its address in use."
+    "Shutdown writes a random seed and a DHCP lease once more: harmless, because lightinit ignores"
+    " a lease whose address is not in use."
 )
 QUESTION = "Do all this? It cannot be undone. [y/N] "
 NEXT = (
     """
-Next, without rebooting, since a boot would provision this machine again:
-  unset HISTFILE     # your shell writes its history when it ends
+Next, without a reboot, because a boot would provision this machine again:
+  unset HISTFILE     # the shell writes its history when it exits
   sudo poweroff
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
@@ -34,8 +34,8 @@ Next, without rebooting, since a boot would provision this machine again:
 )
 NEXT_USERS = (
     """
-Next, without rebooting, since a boot would provision this machine again. The accounts are gone,
-so this may be your last session, and sudo no longer works in it:
+Next, without a reboot, because a boot would provision this machine again. The accounts are gone:
+this may be your last session, and sudo no longer works in it:
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
 """
@@ -48,15 +48,13 @@ KEYS = Step("SSH host keys", host_keys.plan_image_keys)
 
 
 def steps(users: bool) -> List[Step]:
-    """What is done, in order. What closes the way into the machine comes last, and then the records
-    of who had one.
+    """Return the steps in order. Host keys and accounts come late, so that logins work until then;
+    the records that name the accounts come last.
     """
-    return (
-        list(image.STEPS)
-        + [clean.LOGS, clean.MACHINE, KEYS]
-        + ([clean.USERS] if users else [])
-        + [clean.RECORDS]
-    )
+    chosen = list(image.STEPS) + [clean.LOGS, clean.MACHINE, KEYS]
+    if users:
+        chosen.append(clean.USERS)
+    return chosen + [clean.RECORDS]
 
 
 def generalize(
@@ -67,22 +65,21 @@ def generalize(
     ask: Callable[[str], str],
     say: Callable[[str], None],
 ) -> int:
-    """Plan, ask, do.
+    """Plan the steps, ask, and run them.
 
     Args:
         system: the machine. The caller holds the lock.
-        users: whether the accounts that lightinit provisioned go too.
-        settings: as they are in force.
-        yes: do not ask.
-        ask: shows a question and gives the answer; raises RefusedError where there is nobody to
-            ask.
-        say: shows a line.
+        users: whether to remove the accounts that lightinit provisioned.
+        settings: the effective settings.
+        yes: whether to skip the question.
+        ask: prints a question and returns the answer; raises RefusedError without a terminal.
+        say: prints a line.
 
     Returns:
         The exit code.
 
     Raises:
-        RefusedError: there was nobody to ask, or the answer was no.
+        RefusedError: there is no terminal, or the answer was not yes.
     """
     job = Job(system, settings)
     plan = make_plan(job, steps(users))
@@ -102,10 +99,10 @@ def generalize(
     failed = carry_out(plan, lambda line: say(printable(line)))
     os.sync()
     if failed:
-        say("not everything was done:")
+        say("some steps failed:")
         for line in failed:
             say(printable("  " + line))
-        say("mend that, then run it again: it does what is left")
+        say("fix these errors, then run the command again; it does what is left")
         return EXIT_FAILED
     say(_next_steps(system, plan))
     return EXIT_OK
@@ -120,7 +117,7 @@ def _next_steps(system: System, plan: List[Planned]) -> str:
 
 
 def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:
-    say("lightinit generalize is going to:")
+    say("lightinit generalize will:")
     for line in show_plan(plan):
         say(printable(line))
     try:
@@ -132,9 +129,9 @@ def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str]
 
 
 def refuse_to_guess(_question: str) -> str:
-    """Stands in for a terminal where there is none."""
+    """Refuse, because there is no terminal to ask on."""
     raise RefusedError(
         "nobody to ask: standard input is no terminal",
         EXIT_USAGE,
-        hint="say --yes to do it unasked",
+        hint="use --yes to skip the question",
     )

@@ -1,4 +1,4 @@
-"""``lightinit query``: the instance's data by dotted path."""
+"""``lightinit query``: shows the instance's data at a dotted path."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
 
 
 def load(system: System, secrets: bool) -> Any:
-    """The instance's data.
+    """Return the instance's data.
 
     Args:
         system: the machine.
-        secrets: whether to read the file that only root can.
+        secrets: whether to read the file with secrets, which only root can read.
 
     Raises:
-        RefusedError: there are none yet, or they may not be read.
+        RefusedError: there are no data yet, or the caller may not read them.
     """
-    path = CURRENT + ("/instance.json" if secrets else "/instance-public.json")
+    path = CURRENT + "/instance-public.json"
+    if secrets:
+        path = CURRENT + "/instance.json"
     try:
         system.read(path, INSTANCE_LIMIT_BYTES)
     except PermissionError:
@@ -39,16 +41,16 @@ def load(system: System, secrets: bool) -> Any:
             "no instance data",
             EXIT_NOT_RUN,
             path=path,
-            hint="they come into being in the fetch stage; see: lightinit status --long",
+            hint="the fetch stage writes them; see: lightinit status --long",
         )
     return data
 
 
 def look_up(data: Any, path: str) -> Any:
-    """What is at the dotted ``path``; a number picks from a list.
+    """Return what is at the dotted ``path``; a number is an index into a list.
 
     Raises:
-        RefusedError: nothing is; the hint names what there is.
+        RefusedError: there is nothing; the hint names what exists.
     """
     here: List[str] = []
     for part in [part for part in path.split(".") if part]:
@@ -69,8 +71,10 @@ def look_up(data: Any, path: str) -> Any:
 
 
 def render(data: Any) -> str:
-    """A text as it is; anything else as JSON."""
-    return data if isinstance(data, str) else json.dumps(data, indent=1, sort_keys=True)
+    """Return text unchanged, and everything else as JSON."""
+    if isinstance(data, str):
+        return data
+    return json.dumps(data, indent=1, sort_keys=True)
 
 
 def _keys(data: Any) -> List[str]:
@@ -85,4 +89,4 @@ def _hint(part: str, known: List[str]) -> str:
     close = nearest(part, known)
     if close:
         return "did you mean %s?" % close
-    return "there is: %s" % (" ".join(known[:40]) or "nothing below")
+    return "available: %s" % (" ".join(known[:40]) or "nothing")

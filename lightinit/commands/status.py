@@ -1,9 +1,9 @@
-"""``lightinit status``: how it stands, in one word, and in an exit code that scripts can go by."""
+"""``lightinit status``: shows the status of provisioning as a word and an exit code."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.instance_id import normalise_uuid, same_instance
@@ -33,7 +33,7 @@ POLL_S = 0.1
 
 
 def current_status(system: System) -> Dict[str, Any]:
-    """How it stands now.
+    """Return the status of provisioning.
 
     Returns:
         A dict with ``status`` (done, error, running, not run, disabled), ``extended_status`` (also:
@@ -41,38 +41,21 @@ def current_status(system: System) -> Dict[str, Any]:
         ``errors``, ``warnings``, ``finished``.
     """
     live = _live(system)
-    if live.get("status") == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
-        live = _live(system)  # it may have ended between the two looks
+    if _was_interrupted(system, live):
+        live = _live(system)  # it may have ended between reading the file and checking the lock
     word, detail, data = str(live.get("status", "not run")), "", live
-    if word == "running" and not is_held(system, LOCK, _number(live.get("pid"))):
-        result = _recorded_result(system)
-        if result is not None and result.get("boot_id") == live.get("boot_id"):
-            # It was cut off after all was done.
-            word, data = str(result.get("status", "error")), result
-        else:
-            word, detail = (
-                "error",
-                "lightinit was cut off in stage %s; it resumes at the next boot, or now with: "
-                "lightinit boot" % (live.get("stage") or "unknown"),
-            )
+    if _was_interrupted(system, live):
+        word, detail, data = _interrupted(system, live)
     elif word == "running" and live.get("waiting_for"):
-        detail = "waiting for the VM's %s, for as long as it takes" % live["waiting_for"]
+        detail = "waiting for the VM's %s, without a time limit" % live["waiting_for"]
     elif word == "disabled":
         detail = str(live.get("reason", ""))
     elif word == "not run":
-        if system.exists(DISABLED):
-            word, detail = "disabled", "disabled by %s" % DISABLED
-        else:
-            result = _recorded_result(system)
-            if result is not None:
-                word, data = str(result.get("status", "error")), result
-                detail = (
-                    "" if result.get("boot_id") == read_boot_id(system) else "by an earlier boot"
-                )
+        word, detail, data = _not_run(system, live)
     if word not in EXIT_CODES:
         word, detail = "error", "the recorded status is damaged"
     return {
-        "status": "done" if word == "degraded done" else word,
+        "status": word.replace("degraded done", "done"),
         "extended_status": word,
         "exit_code": EXIT_CODES[word],
         "detail": detail,
@@ -85,18 +68,52 @@ def current_status(system: System) -> Dict[str, Any]:
     }
 
 
+def _was_interrupted(system: System, live: Dict[str, Any]) -> bool:
+    """Return whether status.json says "running", but that process no longer holds the lock."""
+    pid = live.get("pid")
+    if not isinstance(pid, int):
+        pid = 0
+    return live.get("status") == "running" and not is_held(system, LOCK, pid)
+
+
+def _interrupted(system: System, live: Dict[str, Any]) -> Tuple[str, str, Dict[str, Any]]:
+    """Return word, detail and data after an interrupted run."""
+    result = _recorded_result(system)
+    if result is not None and result.get("boot_id") == live.get("boot_id"):
+        # The run was interrupted after its last step.
+        return str(result.get("status", "error")), "", result
+    detail = (
+        "lightinit was interrupted in stage %s; the next boot resumes it, or run now: "
+        "lightinit boot" % (live.get("stage") or "unknown")
+    )
+    return "error", detail, live
+
+
+def _not_run(system: System, live: Dict[str, Any]) -> Tuple[str, str, Dict[str, Any]]:
+    """Return word, detail and data if nothing has run since this boot."""
+    if system.exists(DISABLED):
+        return "disabled", "disabled by %s" % DISABLED, live
+    result = _recorded_result(system)
+    if result is None:
+        return "not run", "", live
+    detail = ""
+    if result.get("boot_id") != read_boot_id(system):
+        detail = "by an earlier boot"
+    return str(result.get("status", "error")), detail, result
+
+
 def _live(system: System) -> Dict[str, Any]:
-    """status.json, unless an earlier boot left it."""
+    """Return the content of status.json; empty if an earlier boot wrote it."""
     live = read_json(system, STATUS) or {}
-    return live if live.get("boot_id") == read_boot_id(system) else {}
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+    if live.get("boot_id") != read_boot_id(system):
+        return {}
+    return live
 
 
 def _texts(value: Any) -> List[str]:
-    return [str(text) for text in value] if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    return [str(text) for text in value]
 
 
 def wait_for_status(
@@ -105,13 +122,13 @@ def wait_for_status(
     start_timeout_s: float,
     progress: Optional[Callable[[Dict[str, Any]], None]] = None,
 ) -> Dict[str, Any]:
-    """As :func:`current_status`, once provisioning has ended. Always returns.
+    """Wait until provisioning has ended, or time is up; return what :func:`current_status` does.
 
     Args:
         system: the machine.
-        timeout_s: seconds to wait at most, in all.
-        start_timeout_s: seconds to wait at most while nothing runs and nothing has run.
-        progress: told the status whenever it or its stage has changed.
+        timeout_s: seconds to wait at most.
+        start_timeout_s: seconds to wait at most for the start.
+        progress: called with the status after each change of status or stage.
     """
     clock = system.clock
     began_s = clock.monotonic()
@@ -131,7 +148,7 @@ def wait_for_status(
 
 
 def as_text(found: Dict[str, Any], long: bool) -> str:
-    """The status for people: one line, or all that is known."""
+    """Return the status as text: one line, or all details."""
     if not long:
         return "status: %s" % found["status"]
     lines = [
@@ -148,22 +165,23 @@ def as_text(found: Dict[str, Any], long: bool) -> str:
         if found[key]
     ]
     for key in ("errors", "warnings"):
-        lines += (
-            ["%s:" % key] + ["  - %s" % text for text in found[key]]
-            if found[key]
-            else ["%s: none" % key]
-        )
+        if not found[key]:
+            lines.append("%s: none" % key)
+            continue
+        lines.append("%s:" % key)
+        lines += ["  - %s" % text for text in found[key]]
     return "\n".join(printable(line) for line in lines)
 
 
 def as_json(found: Dict[str, Any]) -> str:
-    """The status for scripts."""
+    """Return the status as JSON."""
     return json.dumps(found, indent=1, sort_keys=True)
 
 
 def _recorded_result(system: System) -> Optional[Dict[str, Any]]:
-    """The result of the current instance; none when DMI says (to those who may read it) that this
-    is another one.
+    """Return the result of the current instance.
+
+    None if there is no result, or if DMI names another instance. Only root can read this in DMI.
     """
     recorded = current_instance(system)
     uuid = normalise_uuid(read_dmi(system).product_uuid or "")

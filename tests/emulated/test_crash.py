@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from lightinit import boot, settings
+from lightinit import boot, settings_files
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.host.system import System
@@ -86,7 +86,9 @@ def run(
     """Boot in this process, perhaps with a cut."""
     system = FailingSystem(machine.root, cut_at, after, only)
     context = boot.make_context(
-        system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock)
+        system,
+        settings_files.load(system, datasource_schema, module_schema),
+        Timeline(system.clock),
     )
     try:
         assert boot.boot(context) in ("done", "degraded done")

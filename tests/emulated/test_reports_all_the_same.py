@@ -113,7 +113,7 @@ def test_a_folder_of_settings_that_is_a_loop(tmp_path: Any) -> None:
     os.symlink("conf.d", machine.root + "/etc/lightinit/conf.d")
     ended = machine.run("config")
     assert ended.returncode == 1
-    assert "cannot be looked into" in ended.stderr and "lease_timeout_s = 300" in ended.stdout
+    assert "cannot be read" in ended.stderr and "lease_timeout_s = 300" in ended.stdout
 
 
 RESULTS = [

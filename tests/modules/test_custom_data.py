@@ -18,7 +18,7 @@ from typing import Any, List
 
 import pytest
 
-from lightinit import boot, settings
+from lightinit import boot, settings_files
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
@@ -533,7 +533,9 @@ def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Conte
     )
     system = Live(root)
     context = boot.make_context(
-        system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock)
+        system,
+        settings_files.load(system, datasource_schema, module_schema),
+        Timeline(system.clock),
     )
     context.use_instance(instance_id)
     assert context.state is not None

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from lightinit import boot, settings
+from lightinit import boot, settings_files
 from lightinit.datasources.azure.identity import WIRESERVER
 from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, Owner, OwnerSearch
 from lightinit.datasources.azure.wireserver_client import WireServerClient
@@ -93,7 +93,9 @@ def make(tmp_path: Any, source: Source) -> Context:
     machine = Machine(tmp_path)
     system = System(machine.root, clock=ScriptedClock())
     context = boot.make_context(
-        system, settings.load(system, datasource_schema, module_schema), Timeline(system.clock)
+        system,
+        settings_files.load(system, datasource_schema, module_schema),
+        Timeline(system.clock),
     )
     context.use_instance(UUID)
     assert isinstance(context.state, State)

@@ -1,0 +1,227 @@
+"""Reads the settings files: INI text -> frozen values, each with its origin.
+
+Does not know which keys exist: modules and datasources declare theirs
+(:class:`lightinit.settings.Setting`), and the caller passes in how to find the declarations.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from lightinit.errors import LightinitError
+from lightinit.ini import Entry, Problem, parse, short
+from lightinit.settings import (
+    CORE,
+    Setting,
+    Settings,
+    convert,
+    datasource_section,
+    nearest,
+    render,
+)
+
+FOLDER = "/etc/lightinit"
+MAIN_FILE = FOLDER + "/lightinit.conf"
+DROP_INS = FOLDER + "/conf.d/*.conf"
+LIMIT_BYTES = 256 * 1024
+
+
+def load(
+    system: Any,
+    datasource_schema: Callable[[str], Sequence[Setting]],
+    module_schema: Callable[[str], Sequence[Setting]],
+) -> Settings:
+    """Read the settings of a machine. Never fails: mistakes are in ``problems``.
+
+    Args:
+        system: the machine (``read``, ``glob``, ``path``).
+        datasource_schema: the keys of a datasource, by its name; raises LightinitError for an
+            unknown name.
+        module_schema: the keys of a module, by its name; raises LightinitError likewise.
+    """
+    entries: List[Entry] = []
+    problems: List[Problem] = []
+    files = [MAIN_FILE]
+    try:
+        files += system.glob(DROP_INS)
+        marks = fingerprint(system, [FOLDER, FOLDER + "/conf.d"] + files)
+    except (OSError, ValueError, LightinitError) as error:
+        problems.append(Problem(FOLDER, 0, "cannot be read: %s; defaults are used" % error))
+        files, marks = [], ""
+    for file in files:
+        _read_file(system, file, entries, problems)
+    return resolve(entries, problems, datasource_schema, module_schema, marks)
+
+
+def resolve(
+    entries: List[Entry],
+    problems: List[Problem],
+    datasource_schema: Callable[[str], Sequence[Setting]],
+    module_schema: Callable[[str], Sequence[Setting]],
+    mark: str = "",
+) -> Settings:
+    """Return the settings of ``entries``; mistakes are added to ``problems``.
+
+    Args:
+        entries: the files' entries, in the order in which the files were read.
+        problems: the mistakes in the files' lines.
+        datasource_schema: as in :func:`load`.
+        module_schema: as in :func:`load`.
+        mark: the fingerprint of the files, see :func:`fingerprint`.
+    """
+    values: Dict[str, Dict[str, Any]] = {}
+    origins: Dict[str, Dict[str, str]] = {}
+    schema: Dict[str, Tuple[Setting, ...]] = {}
+    for section, settings in CORE.items():
+        schema[section] = settings
+        values[section], origins[section] = _apply(section, settings, entries, problems)
+    chosen = values["lightinit"]
+    try:
+        datasource_schema(chosen["datasource"])
+    except LightinitError as error:
+        default = CORE["lightinit"][1].default
+        problems.append(_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default)))
+        chosen["datasource"] = default
+    source = chosen["datasource"]
+    named = [(datasource_section(source), source, datasource_schema)]
+    named += [("module." + name, name, module_schema) for name in chosen["modules"]]
+    for section, name, declared in named:
+        try:
+            schema[section] = tuple(declared(name))
+        except LightinitError as error:
+            problems.append(_at(origins["lightinit"]["modules"], str(error)))
+            schema[section] = ()
+        values[section], origins[section] = _apply(section, schema[section], entries, problems)
+    _refuse_unknown(entries, schema, problems, module_schema)
+    return Settings(
+        values,
+        origins,
+        tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
+        mark,
+    )
+
+
+def fingerprint(system: Any, names: Iterable[str]) -> str:
+    """Return a line ``MARK NAME`` for each file; it changes if the file does. One stat per file.
+
+    The mark is ``%i.%Y.%s`` of stat(1): inode, seconds of the last change, bytes. A shell can
+    compare it, even with busybox, whose stat has no fractions of a second. For a missing file, the
+    mark is ``-``.
+    """
+    import os
+
+    lines = []
+    for name in names:
+        try:
+            found = os.stat(system.path(name))
+            lines.append(
+                "%d.%d.%d %s" % (found.st_ino, found.st_mtime_ns // 10**9, found.st_size, name)
+            )
+        except OSError:
+            lines.append("- " + name)
+    return "\n".join(lines)
+
+
+def _at(origin: str, text: str) -> Problem:
+    file, _, line = origin.rpartition(":")
+    if not file:
+        return Problem("built-in default", 0, text)
+    return Problem(file, int(line), text)
+
+
+def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Problem]) -> None:
+    try:
+        text = system.read(file, LIMIT_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        problems.append(Problem(file, 0, "cannot be read: %s; defaults are used" % error.strerror))
+        return
+    except UnicodeDecodeError as error:
+        problems.append(
+            Problem(file, 0, "is not UTF-8 text (byte %d); the file is ignored" % error.start)
+        )
+        return
+    except LightinitError as error:
+        problems.append(Problem(file, 0, "%s; the file is ignored" % error))
+        return
+    found, wrong = parse(text.lstrip("\ufeff"), file)
+    entries.extend(found)
+    problems.extend(wrong)
+
+
+def _apply(
+    section: str, schema: Sequence[Setting], entries: List[Entry], problems: List[Problem]
+) -> Tuple[Dict[str, Any], Dict[str, str]]:
+    values = {setting.key: setting.default for setting in schema}
+    origins = {setting.key: "default" for setting in schema}
+    by_key = {setting.key: setting for setting in schema}
+    for entry in entries:
+        if entry.section != section or entry.key not in by_key:
+            continue
+        try:
+            values[entry.key] = convert(by_key[entry.key], entry.value)
+            origins[entry.key] = "%s:%d" % (entry.file, entry.line)
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    entry.file,
+                    entry.line,
+                    "[%s] %s = %s: %s; using %s"
+                    % (
+                        section,
+                        entry.key,
+                        short(entry.value.replace("\n", " ")),
+                        error,
+                        render(values[entry.key]) or "nothing",
+                    ),
+                )
+            )
+    return values, origins
+
+
+def _refuse_unknown(
+    entries: List[Entry],
+    schema: Mapping[str, Sequence[Setting]],
+    problems: List[Problem],
+    module_schema: Callable[[str], Sequence[Setting]],
+) -> None:
+    told = set()
+    for entry in entries:
+        known = schema.get(entry.section)
+        if known is None and entry.section.startswith("module."):
+            try:  # settings of a module that is installed but not listed are valid
+                known = module_schema(entry.section[len("module.") :])
+            except LightinitError:
+                known = None
+        if known is None:
+            if (entry.file, entry.section) not in told:
+                told.add((entry.file, entry.section))
+                problems.append(
+                    Problem(
+                        entry.file,
+                        entry.line,
+                        "there is no section [%s]%s"
+                        % (short(entry.section), _hint(entry.section, schema, "[%s]")),
+                    )
+                )
+        elif entry.key not in [setting.key for setting in known]:
+            problems.append(
+                Problem(
+                    entry.file,
+                    entry.line,
+                    "[%s] has no key %s%s"
+                    % (
+                        entry.section,
+                        short(entry.key),
+                        _hint(entry.key, [setting.key for setting in known], "%s"),
+                    ),
+                )
+            )
+
+
+def _hint(name: str, known: Iterable[str], form: str) -> str:
+    found = nearest(name, known)
+    if not found:
+        return "; `lightinit config` lists all of them"
+    return "; did you mean %s?" % (form % found)
