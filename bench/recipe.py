@@ -1,7 +1,7 @@
-"""The public recipe's Python script, written anew, as the floor that lightinit is measured against.
+"""The minimal agent that lightinit is compared with: the public recipe's script, rewritten.
 
-GET the goal state, take three fields from it, POST Ready. Nothing is retried, checked or
-remembered.
+It GETs the goal state, takes three fields from it, and POSTs Ready. It retries, checks and stores
+nothing.
 
 Usage: recipe.py HOST:PORT
 """

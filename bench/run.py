@@ -1,8 +1,8 @@
-"""``make bench``: a table of ratios, all measured in this one run, so that a slow machine is slow
-for both sides.
+"""``make bench``: measures lightinit and prints a table of ratios.
 
-docs/bench.md tells the method. Exit code 0 even when a target is missed: what a noisy machine says
-is to be read, not to break a build.
+Both sides of a ratio are measured in the same run, so that a slow machine slows both. docs/bench.md
+describes the method. The exit code is 0 even if a target is missed, because results on a busy
+machine must not break a build.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ LIVE_REPEATS = 3
 
 
 class Cost(NamedTuple):
-    """What a command cost: the median of wall seconds, the mean of CPU seconds (the kernel counts
-    CPU time in ticks, so that one run says little and many together are exact).
+    """The cost of a command: the median of wall seconds and the mean of CPU seconds.
+
+    The kernel counts CPU time in ticks, so only the mean of many runs is exact.
     """
 
     wall_s: float
@@ -50,8 +51,8 @@ class Cost(NamedTuple):
 
 
 def environment() -> Dict[str, str]:
-    """This process's environment, but bytecode may be written: otherwise the compiler is what is
-    measured.
+    """Return this process's environment, but allow bytecode: otherwise the runs would measure the
+    compiler.
     """
     env = dict(os.environ)
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
@@ -62,13 +63,12 @@ def environment() -> Dict[str, str]:
 def cost_of(
     argv_of: Callable[[int], List[str]], repeats: int = REPEATS, check: bool = True
 ) -> Cost:
-    """Run a command again and again, after one run that does not count; with ``repeats`` 0, just
-    once.
+    """Run a command repeatedly and return its cost. The first run does not count.
 
     Args:
-        argv_of: the command line of the Nth run; it may prepare the run.
-        repeats: how many runs count.
-        check: whether the command must end with 0.
+        argv_of: returns the command line of the Nth run; it may prepare the run.
+        repeats: how many runs count; 0 means one run, which counts.
+        check: whether the command must exit with 0.
     """
     walls, cpu_s = [], 0.0
     for number in range(repeats + 1):
@@ -103,7 +103,7 @@ def _same(argv: List[str], number: int) -> List[str]:
 
 
 class Bench:
-    """The measurements; each returns costs, and the table is made of them at the end.
+    """The measurements; each method returns costs.
 
     Args:
         scratch: an empty directory.
@@ -114,39 +114,41 @@ class Bench:
         self._made = 0
 
     def machine(self, platform: Platform, lease: bool = True) -> Machine:
-        """A fresh scratch root that leads to ``platform``."""
+        """Return a new scratch root whose settings and lease name ``platform``."""
         self._made += 1
-        machine = Machine("%s/%d" % (self._scratch, self._made), without=None if lease else [LEASE])
+        missing = [LEASE]
+        if lease:
+            missing = []
+        machine = Machine("%s/%d" % (self._scratch, self._made), without=missing)
         machine.lead_to(platform)
-        # This host's own address and route must not count as the network before the lease is there.
+        # Without this, the host's own address and route would count as the network before the
+        # lease exists.
         machine.put(
             "/etc/lightinit/conf.d/20-bench.conf", "[network]\ngrace_s = 60\nlease_timeout_s = 60\n"
         )
         return machine
 
     def first_boot(self, platform: Platform) -> Cost:
-        """A whole first boot, the lease being there already."""
+        """Measure a whole first boot with an existing lease."""
         return cost_of(lambda number: BOOT + [self.machine(platform).root])
 
     def second_boot(self, platform: Platform) -> Cost:
-        """A boot of an instance that is done."""
+        """Measure a boot of an instance that is done."""
         root = self.machine(platform).root
         subprocess.run(BOOT + [root], check=True, stderr=subprocess.DEVNULL, env=environment())
         return cost_of(lambda number: BOOT + [root], repeats=REPEATS * 2)
 
     def check(self, platform: Platform) -> Cost:
-        """What init systems ask on a later boot: the shell script, on an instance that is done."""
+        """Measure the shell script that init systems run on later boots."""
         root = self.machine(platform).root
         subprocess.run(BOOT + [root], check=True, stderr=subprocess.DEVNULL, env=environment())
         script = os.path.join(HERE, "init", "check")
         if subprocess.run([script, root], stderr=subprocess.DEVNULL, check=False).returncode != 1:
-            raise SystemExit("bench: the check finds something to do on an instance that is done")
+            raise SystemExit("bench: init/check wants a boot, but the instance is done")
         return cost_of(lambda number: [script, root], REPEATS * 4, check=False)
 
     def lease_to_ready_s(self, platform: Platform) -> float:
-        """Seconds from 'the lease file appears' to 'the platform has received Ready', the
-        median.
-        """
+        """Return the median of seconds from the lease file to Ready at the platform."""
         waits = []
         for _ in range(REPEATS):
             machine = self.machine(platform, lease=False)
@@ -154,7 +156,7 @@ class Bench:
             process = subprocess.Popen(
                 BOOT + [machine.root], env=environment(), stderr=subprocess.DEVNULL
             )
-            time.sleep(0.6)  # it has imported what it needs and waits
+            time.sleep(0.6)  # until it has imported its modules and waits
             if platform.ready_count != before:
                 raise SystemExit("bench: Ready came before the lease")
             began_s = time.perf_counter()
@@ -168,17 +170,16 @@ class Bench:
         return statistics.median(waits)
 
     def recipe(self, platform: Platform) -> Cost:
-        """The recipe's script, whole."""
+        """Measure the recipe's script."""
         argv = [sys.executable, "-I", os.path.join(HERE, "bench", "recipe.py"), platform.wireserver]
         return cost_of(lambda number: argv)
 
     def live_boot(self) -> Optional[Dict[str, Any]]:
-        """A first boot of a live root with the host's own useradd, visudo and sshd, in namespaces
-        of its own.
+        """Measure a first boot of a live root in namespaces, with the host's useradd, visudo and
+        sshd.
 
         Returns:
-            The cost and the commands that were run; None where this is not root or a tool is
-            missing.
+            The cost and the commands that ran; None if the caller is not root or a tool is missing.
         """
         tools = ("ip", "unshare", "nsenter", "mount", "useradd", "visudo", "sudo", "sshd")
         if os.geteuid() or any(find_tool(name) is None for name in tools):
@@ -219,7 +220,7 @@ class Bench:
         return {"cost": Cost(statistics.median(walls), cpu_s / LIVE_REPEATS), "commands": commands}
 
     def counts(self, platform: Platform) -> Dict[str, int]:
-        """What a first boot starts and opens."""
+        """Count what a first boot starts and opens."""
         ended = subprocess.run(
             [
                 sys.executable,
@@ -238,7 +239,7 @@ class Bench:
 
 
 def main() -> int:
-    """Measure and print. Returns the exit code."""
+    """Measure, print the tables, and return the exit code."""
     rows: List[List[str]] = []
     targets: List[List[Any]] = []
     bare = cost_of(lambda number: BARE + ["-c", "pass"], REPEATS * 2)
@@ -326,9 +327,10 @@ def main() -> int:
 
 
 def peak_mib(code: str) -> float:
-    """The peak resident memory of an interpreter that runs ``code``, as it tells itself.
+    """Return the peak resident memory, in MiB, of an interpreter that runs ``code``.
 
-    What wait4 says of it would count this process, out of which it was forked.
+    The interpreter reads it from /proc. The value of wait4 would include this process, from which
+    it is forked.
     """
     tell = "; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     return (
@@ -338,7 +340,7 @@ def peak_mib(code: str) -> float:
 
 
 def print_table(rows: List[List[str]], targets: List[List[Any]], counts: Dict[str, int]) -> None:
-    """The result, for people."""
+    """Print the results."""
     print(
         "Python %s, %d CPUs, %d runs each (medians; CPU: means)\n"
         % (sys.version.split()[0], os.cpu_count() or 0, REPEATS)

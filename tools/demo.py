@@ -1,8 +1,7 @@
-"""``make demo``: the whole pipeline against the embedded Azure platform, in a scratch root,
-unprivileged.
+"""``make demo``: runs the whole pipeline against the emulator in a scratch root, without root.
 
-Everything shown is real: the command is the one that a VM runs, the platform is the emulator that
-the tests use, and nothing outside the scratch directory is touched.
+The command is the one that a VM runs, and the platform is the emulator of the tests. Nothing
+outside the scratch directory is changed.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ KEY = (
 
 
 def main() -> int:
-    """Show it all. Returns the exit code."""
+    """Run the demo and return the exit code."""
     give_up_root()
     with tempfile.TemporaryDirectory(prefix="lightinit-demo-") as root:
         for name, text in FILES.items():
@@ -62,7 +61,7 @@ def main() -> int:
 
         put(root, "/sys/class/dmi/id/product_uuid", SECOND_UUID + "\n")
         second = start_platform(root, SECOND_UUID, "web-2", "bob")
-        title("The same disk as a new instance: all of it again")
+        title("The same disk in a new instance: everything runs again")
         failed += lightinit(root, "boot")
         show_platform(second)
         show_tree(root)
@@ -70,16 +69,17 @@ def main() -> int:
         second.close()
 
         failed += from_media(root)
-    print(
-        "\n%s"
-        % ("demo: something went wrong, see above" if failed else "demo: all as it should be")
-    )
-    return 1 if failed else 0
+    if failed:
+        print("\ndemo: failed, see above")
+        return 1
+    print("\ndemo: passed")
+    return 0
 
 
 def give_up_root() -> None:
-    """Go on as nobody, if we are root and nobody can read the checkout: the demo needs no
-    privilege, and shows it.
+    """Continue as the user nobody, if this is root and nobody can read the checkout.
+
+    This shows that the demo needs no privileges.
     """
     if os.geteuid() != 0:
         return
@@ -98,11 +98,11 @@ def give_up_root() -> None:
     )
     if tried.returncode == 0:
         drop()
-        print("(started as root, going on as nobody)")
+        print("(started as root, continuing as nobody)")
 
 
 def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
-    """An Azure of our own on loopback, and the settings that lead to it."""
+    """Start an emulator on loopback and write settings with its addresses."""
     instance: Dict[str, Any] = {
         "compute": {
             "name": name,
@@ -130,8 +130,10 @@ def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
 
 
 def from_media(root: str) -> int:
-    """A third VM, whose IMDS is down: the provisioning media alone say who it is. Returns 0 if all
-    went well.
+    """Boot a third VM without IMDS: its data come only from the provisioning media.
+
+    Returns:
+        0 if everything succeeded.
     """
     put(root, "/sys/class/dmi/id/product_uuid", THIRD_UUID + "\n")
     put(
@@ -146,7 +148,7 @@ def from_media(root: str) -> int:
     )
     silent = {
         "name": "imds-down",
-        "description": "Nobody listens at IMDS.",
+        "description": "IMDS refuses connections.",
         "listen_after_s": {"imds": "forever"},
     }
     with Platform(scenario=silent, instance={"compute": {"vmId": THIRD_UUID}}) as third:
@@ -156,20 +158,20 @@ def from_media(root: str) -> int:
             "[azure]\nwireserver = %s\nimds = %s\nmedia = /media\n"
             "media_only_s = 1\n" % (third.wireserver, third.imds),
         )
-        title("A third instance: IMDS is down, and the provisioning media alone must do")
+        title("A third instance: IMDS is unavailable; only the provisioning media have its data")
         failed = lightinit(root, "boot")
         show_platform(third)
         title("What the host reads in Hyper-V's key-value pool")
         for key, value in read_pool(root + "/var/lib/hyperv/.kvp_pool_1")[-1:]:
             print("%s: %s" % (key, value))
-        title("What is kept of the media: custom data, and the document without its secrets")
+        title("Copies from the media: custom data, and ovf-env.xml without its secrets")
         for name in ("custom-data", "ovf-env.xml"):
             show_file(root, "/var/lib/lightinit/instance/" + name)
         return failed + abs(third.ready_count - 1)
 
 
 def lightinit(root: str, *arguments: str) -> int:
-    """Run the real command on the scratch root. Returns 0 if it succeeded, else 1."""
+    """Run the real command on the scratch root; return 0 if it succeeded, else 1."""
     print("$ lightinit --root %s %s" % (root, " ".join(arguments)), flush=True)
     began_s = time.monotonic()
     ended = subprocess.run(
@@ -185,8 +187,8 @@ def lightinit(root: str, *arguments: str) -> int:
 
 
 def show_platform(platform: Platform) -> None:
-    """What the platform heard."""
-    title("What the platform heard")
+    """Print the requests and reports that the platform received."""
+    title("What the platform received")
     for record in platform.requests:
         query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
         print(
@@ -214,8 +216,8 @@ def show_platform(platform: Platform) -> None:
 
 
 def show_tree(root: str) -> None:
-    """What became of the scratch root."""
-    title("What became of the root")
+    """Print the files that lightinit has written."""
+    title("Files in the scratch root")
     for name in ("/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/sudoers.d/90-lightinit-users"):
         show_file(root, name)
     for folder in sorted(os.listdir(root + "/home")):
@@ -231,7 +233,7 @@ def show_tree(root: str) -> None:
 
 
 def show_file(root: str, name: str) -> None:
-    """One file, or that it is not there."""
+    """Print a file, or why it cannot be read."""
     print("-- %s" % name)
     try:
         with open(root + name, encoding="utf-8") as handle:
@@ -241,7 +243,7 @@ def show_file(root: str, name: str) -> None:
 
 
 def put(root: str, name: str, text: str) -> None:
-    """Write one file of the scratch root, whole."""
+    """Write a file of the scratch root in one step."""
     path = root + name
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".new", "w", encoding="utf-8") as handle:
@@ -250,7 +252,7 @@ def put(root: str, name: str, text: str) -> None:
 
 
 def title(text: str) -> None:
-    """A heading."""
+    """Print a heading."""
     lines: List[str] = ["", "=== " + text]
     print("\n".join(lines), flush=True)
 

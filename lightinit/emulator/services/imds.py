@@ -13,7 +13,7 @@ codes). Not documented, so decided here:
 from __future__ import annotations
 
 import json
-from typing import Any, List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 from lightinit.emulator.documents.store import HUGE_BYTES, dress
 from lightinit.emulator.services.machine import Machine, read_data
@@ -46,7 +46,7 @@ def _format_leaf(value: Any) -> str:
 
 def _list_keys(node: Any) -> str:
     """List a container as format=text does: one key on each line, a slash after containers."""
-    pairs = enumerate(node)
+    pairs: Iterable[Tuple[Any, Any]] = enumerate(node)
     if isinstance(node, dict):
         pairs = node.items()
     slash = {True: "/", False: ""}
