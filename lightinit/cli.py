@@ -13,7 +13,6 @@ import signal
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from lightinit import settings_files
 from lightinit.errors import (
     EXIT_FAILED,
     EXIT_NO_PERMISSION,
@@ -27,9 +26,10 @@ from lightinit.grammar import make_parser
 from lightinit.host import log
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
-from lightinit.ini import Problem
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import Settings
+from lightinit.settings import files as settings_files
+from lightinit.settings.ini import Problem
 from lightinit.state import LOCK
 
 LOG = logging.getLogger("lightinit.cli")

@@ -16,9 +16,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GROUND = {"errors", "model", ""}
 MIDDLE = GROUND | {
     "retry",
-    "ini",
     "settings",
-    "settings_files",
     "formats",
     "host",
     "datasources",
@@ -32,9 +30,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "model": set(),
     "quick": {""},
     "retry": GROUND,
-    "ini": GROUND,
-    "settings": GROUND | {"ini"},
-    "settings_files": GROUND | {"ini", "settings"},
+    "settings": GROUND | {"settings"},
     "formats": GROUND | {"formats"},
     "host": GROUND | {"host"},
     "datasources": GROUND | {"retry", "settings", "formats", "host", "datasources"},

@@ -16,10 +16,11 @@ from typing import Any, List, Optional
 import pytest
 
 import lightinit
-from lightinit import __version__, quick, settings_files
+from lightinit import __version__, quick
 from lightinit.formats.instance_id import swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
 from tests.lib.scratch import HERE, OTHER_UUID, UUID, Machine
 
 STAMP = "/var/lib/lightinit/instances/%s/provisioned" % UUID

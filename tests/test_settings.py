@@ -7,13 +7,13 @@ from typing import Any, Sequence
 
 import pytest
 
-from lightinit import settings_files
 from lightinit.commands import config
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
-from lightinit.ini import parse
 from lightinit.registry import datasource_schema, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, Settings, convert, render
+from lightinit.settings import files as settings_files
+from lightinit.settings.ini import parse
 from tests.lib.scratch import HERE
 
 

@@ -27,7 +27,6 @@ LONG_SOON: Set[Tuple[str, str]] = {
     ("lightinit/grammar.py", "make_parser"),
     ("lightinit/host/scripts/run.py", "run_script"),
     ("lightinit/host/scripts/unit.py", "begin"),
-    ("lightinit/ini.py", "parse"),
     ("modules/ssh_authorized_keys.py", "apply"),
     ("modules/ssh_host_keys.py", "apply"),
 }

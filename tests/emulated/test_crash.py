@@ -15,11 +15,12 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from lightinit import boot, settings_files
+from lightinit import boot
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
 from lightinit.state import Timeline
 from tests.lib.scratch import Machine
 

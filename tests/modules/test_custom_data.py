@@ -18,7 +18,7 @@ from typing import Any, List
 
 import pytest
 
-from lightinit import boot, settings_files
+from lightinit import boot
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
@@ -26,6 +26,7 @@ from lightinit.modules import custom_data
 from lightinit.pipeline import Context, Stopped
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import convert
+from lightinit.settings import files as settings_files
 from lightinit.stages.config import run_module
 from lightinit.state import Timeline
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from lightinit import boot, settings_files
+from lightinit import boot
 from lightinit.datasources.azure.identity import WIRESERVER
 from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, Owner, OwnerSearch
 from lightinit.datasources.azure.wireserver_client import WireServerClient
@@ -19,6 +19,7 @@ from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.host.system import System
 from lightinit.pipeline import Context
 from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
 from lightinit.stages import pool
 from lightinit.state import State, Timeline
 from tests.lib.scratch import UUID, Machine, ScriptedClock

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from lightinit.errors import LightinitError
-from lightinit.ini import Entry, Problem, parse, short
 from lightinit.settings import (
     CORE,
     Setting,
@@ -19,6 +18,7 @@ from lightinit.settings import (
     nearest,
     render,
 )
+from lightinit.settings.ini import Entry, Problem, parse, short
 
 FOLDER = "/etc/lightinit"
 MAIN_FILE = FOLDER + "/lightinit.conf"

@@ -1,6 +1,6 @@
 """What a setting is, which kinds of values there are, and lightinit's own settings (``CORE``).
 
-Modules and datasources declare their keys with :class:`Setting`. ``settings_files.py`` reads the
+Modules and datasources declare their keys with :class:`Setting`. ``files.py`` reads the
 files.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Mapping, Tuple
 
-from lightinit.ini import Problem
+from lightinit.settings.ini import Problem
 
 ModuleSettings = Dict[str, Any]
 
@@ -43,7 +43,7 @@ class Settings:
         origins: by section, then by key: where the value came from, ``file:line`` or ``default``.
         problems: the mistakes; defaults are used instead.
         fingerprint: lines that change if a settings file is added, removed or changed; see
-            :func:`lightinit.settings_files.fingerprint`.
+            :func:`lightinit.settings.files.fingerprint`.
     """
 
     values: Mapping[str, Mapping[str, Any]]

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Tuple
 
+_IGNORED = "?"  # the section of keys below a line that is not a section
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -45,58 +47,41 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
     problems: List[Problem] = []
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip()
+        bare, mistake = line.strip(), ""
         if not bare or bare[0] in "#;":
             continue
         if line[0] in " \t" and entries and entries[-1].section == section:
             last = entries.pop()
-            entries.append(
-                Entry(section, last.key, (last.value + "\n" + bare).strip(), file, last.line)
-            )
+            value = (last.value + "\n" + bare).strip()
+            entries.append(Entry(section, last.key, value, file, last.line))
         elif bare[0] == "[":
-            section = ""
-            if bare.endswith("]"):
-                section = bare[1:-1].strip()
-            if not section:
-                problems.append(
-                    Problem(
-                        file,
-                        number,
-                        "a section must look like [name], this is %r; the keys below "
-                        "it are ignored" % short(bare),
-                    )
-                )
-                section = "?"
+            section, mistake = _read_section(bare)
         elif "=" not in bare:
-            problems.append(
-                Problem(
-                    file,
-                    number,
-                    "expected key = value, found %r; the line is ignored" % short(bare),
-                )
-            )
+            mistake = "expected key = value, found %r; the line is ignored" % short(bare)
         elif not section:
-            problems.append(
-                Problem(
-                    file,
-                    number,
-                    "the key %r is before the first [section]; move it below one"
-                    % short(bare.partition("=")[0].strip()),
-                )
+            mistake = "the key %r is before the first [section]; move it below one" % short(
+                bare.partition("=")[0].strip()
             )
-        elif section != "?":
-            key, _, value = bare.partition("=")
-            if any((entry.section, entry.key) == (section, key.strip()) for entry in entries):
-                problems.append(
-                    Problem(
-                        file,
-                        number,
-                        "[%s] %s is set twice in this file; the later value is used"
-                        % (section, key.strip()),
-                    )
-                )
-            entries.append(Entry(section, key.strip(), value.strip(), file, number))
+        elif section != _IGNORED:
+            key, value = (part.strip() for part in bare.split("=", 1))
+            if any((entry.section, entry.key) == (section, key) for entry in entries):
+                mistake = "[%s] %s is set twice in this file; the later value is used"
+                mistake %= (section, key)
+            entries.append(Entry(section, key, value, file, number))
+        if mistake:
+            problems.append(Problem(file, number, mistake))
     return entries, problems
+
+
+def _read_section(bare: str) -> Tuple[str, str]:
+    """Return the name of a section and the mistake in its line, "" for none."""
+    name = ""
+    if bare.endswith("]"):
+        name = bare[1:-1].strip()
+    if name:
+        return name, ""
+    mistake = "a section must look like [name], this is %r; the keys below it are ignored"
+    return _IGNORED, mistake % short(bare)
 
 
 def short(text: str) -> str:
