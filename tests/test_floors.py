@@ -337,22 +337,13 @@ def test_the_emulator_needs_only_the_standard_library() -> None:
 
 # Tests that still import from tests: (importer, imported). A pair that is no longer needed fails.
 TESTS_SOON: Set[Tuple[str, str]] = {
-    ("tests/emulated/test_bad_media.py", "tests.emulated.test_bad_input"),
-    ("tests/emulated/test_platform_end_to_end.py", "tests.emulated.test_bad_media"),
     ("tests/real_clients/test_media.py", "tests.real_tools.test_media_real"),
-    ("tests/real_clients/test_pool.py", "tests.real_clients.test_whole"),
-    ("tests/real_clients/test_renewal.py", "tests.real_clients.test_dhcp_clients"),
-    ("tests/real_clients/test_renewal.py", "tests.real_clients.test_whole"),
-    ("tests/real_clients/test_two_nics.py", "tests.real_clients.test_whole"),
     ("tests/real_tools/test_disk_real.py", "tests.real_tools.test_users_real"),
     ("tests/real_tools/test_entropy_real.py", "tests.real_tools.test_users_real"),
     ("tests/real_tools/test_generalize_real.py", "tests.real_tools.test_users_real"),
     ("tests/real_tools/test_host_keys_real.py", "tests.real_tools.test_users_real"),
     ("tests/real_tools/test_login_real.py", "tests.real_tools.test_users_real"),
     ("tests/real_tools/test_root_disk_real.py", "tests.real_tools.test_users_real"),
-    ("tests/test_generalize.py", "tests.test_clean"),
-    ("tests/test_generalize_keys.py", "tests.test_generalize"),
-    ("tests/test_user_removal.py", "tests.test_clean"),
 }
 
 

@@ -22,8 +22,8 @@ from lightinit.host.command import Completed
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import LOCK
+from tests.lib.provisioned import ID, PASSWD, enable, provisioned
 from tests.lib.scratch import HERE, Machine
-from tests.test_clean import ID, PASSWD, provisioned
 
 JOURNAL = "/var/log/journal/0123456789abcdef0123456789abcdef"
 NM = "/var/lib/NetworkManager/"
@@ -111,16 +111,6 @@ EDITED: Dict[str, Tuple[str, str]] = {
         "UUID=1 / ext4 defaults 0 1\n/dev/sdc1 /data xfs nofail 0 0\n",
     ),
 }
-
-
-def enable(machine: Machine) -> None:
-    """Install lightinit's unit, and let systemd start it."""
-    machine.put("/usr/lib/systemd/system/lightinit.service", "[Unit]\n")
-    os.makedirs(machine.root + "/etc/systemd/system/multi-user.target.wants", exist_ok=True)
-    os.symlink(
-        "/usr/lib/systemd/system/lightinit.service",
-        machine.root + "/etc/systemd/system/multi-user.target.wants/lightinit.service",
-    )
 
 
 def used(root: Any) -> Machine:

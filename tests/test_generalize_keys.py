@@ -9,8 +9,8 @@ from typing import Any, Callable, List
 
 import pytest
 
+from tests.lib.provisioned import enable
 from tests.lib.scratch import Machine
-from tests.test_generalize import enable
 
 KEY = "/etc/ssh/ssh_host_rsa_key"
 CONF = "/etc/lightinit/lightinit.conf"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_clean import clean, provisioned
+from tests.lib.provisioned import clean, provisioned
 
 SPOOL = "/var/spool/cron"
 

@@ -6,22 +6,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict
 
 import pytest
 
 from lightinit.emulator import Platform
+from tests.emulated.boots import reported
 from tests.lib.scratch import UUID, Machine
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
 INSTANCE = {
     "compute": {"name": "web-1", "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}
 }
-
-
-def reported(platform: Platform) -> List[str]:
-    """The accepted reports' states."""
-    return [str(report["state"]) for report in platform.final_reports if report["accepted"]]
 
 
 def one_line(ended: Any, says: str) -> None:
@@ -191,20 +187,6 @@ def test_authorized_keys_without_a_newline_at_its_end(tmp_path: Any) -> None:
     lines = machine.read("/home/alice/.ssh/authorized_keys").splitlines()
     assert lines[0] == 'from="10.0.0.1" ssh-foreign AAAA somebody'
     assert key in lines[1]
-
-
-@pytest.fixture
-def mounted(tmp_path: Any) -> Iterator[Any]:
-    """Mounts a tmpfs at a directory; unmounted in the end."""
-    places: List[str] = []
-
-    def mount(place: str, options: str) -> None:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
-        places.append(place)
-
-    yield mount
-    for place in places[::-1]:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def fill(path: str) -> None:

@@ -12,7 +12,6 @@ import base64
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -23,7 +22,16 @@ import pytest
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
-from tests.emulated.test_bad_input import mounted, reported  # noqa: F401 - a fixture
+from tests.emulated.boots import (
+    documented,
+    late_health,
+    lead,
+    not_ready,
+    put,
+    ready,
+    reported,
+    told,
+)
 from tests.lib.netns import find_tool
 from tests.lib.scratch import FILES, HERE, Machine
 
@@ -53,43 +61,12 @@ BY_PASSWORD = {
 MIB = 1024 * 1024
 
 
-def put(machine: Machine, ovf: bytes, path: str = "/media/ovf-env.xml") -> None:
-    """Give the machine media: a directory, or whatever ``path`` names."""
-    os.makedirs(os.path.dirname(machine.root + path), exist_ok=True)
-    with open(machine.root + path, "wb") as handle:
-        handle.write(ovf)
-
-
-def lead(machine: Machine, platform: Platform, more: str = "", media: str = "/media") -> None:
-    """The settings for a boot with media whose IMDS may be down."""
-    machine.lead_to(platform, "[lightinit]\nlog_level = debug\n")
-    machine.put(
-        "/etc/lightinit/conf.d/20-media.conf",
-        "[azure]\nmedia = %s\nfetch_timeout_s = 1.5\nmedia_only_s = 0.3\nmedia_wait_s = 5\n%s"
-        % (media, more),
-    )
-
-
 def need_tools(*tools: str) -> None:
     """Skip the test, saying why, unless the ``tools`` are there; in CI nothing is skipped."""
     missing = [name for name in tools if find_tool(name) is None]
     if missing and os.environ.get("CI") != "true":
         pytest.skip("not installed here: " + ", ".join(missing))
     assert missing == []
-
-
-def documented(*phrases: str) -> None:
-    """docs/reasons.md has each of them in the first column of a table."""
-    with open(os.path.join(HERE, "docs", "reasons.md"), encoding="utf-8") as handle:
-        told = re.findall(r"^\| ([^|]+) \|", handle.read(), re.MULTILINE)
-    for phrase in phrases:
-        assert [cell for cell in told if "`%s`" % phrase in cell], phrase
-
-
-def told(machine: Machine) -> Dict[str, Any]:
-    """What `status` says."""
-    found: Dict[str, Any] = json.loads(machine.run("status", "--format", "json").stdout)
-    return found
 
 
 def without_secret(
@@ -119,37 +96,6 @@ def is_as_it_was(machine: Machine, before: Dict[str, str], *names: str) -> None:
     after = machine.tree()
     for name in names or ("/etc/passwd", "/etc/shadow", "/etc/group"):
         assert after[name] == before[name], name
-
-
-def not_ready(machine: Machine, platform: Platform, ended: Any, reason: str, *words: str) -> None:
-    """The boot ended in NotReady for ``reason``, in which ``words`` stand."""
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
-    assert reported(platform) == ["NotReady"], ended.stderr
-    description = platform.final_reports[-1]["description"]
-    assert "|reason=%s|" % reason in description
-    for word in words:
-        assert word in description, description
-    documented(reason)
-    found = told(machine)
-    assert found["exit_code"] == 1 and [error for error in found["errors"] if reason in error]
-
-
-def ready(machine: Machine, platform: Platform, ended: Any, *warnings: str) -> None:
-    """The boot ended in Ready, with a warning for each of ``warnings``, in which it stands; and no
-    other.
-    """
-    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
-    assert (reported(platform)[-1:], platform.ready_count) == (["Ready"], 1), ended.stderr
-    found = told(machine)
-    assert found["exit_code"] == (2 if warnings else 0)
-    for word in warnings:
-        assert [warning for warning in found["warnings"] if word in warning], found["warnings"]
-    others = [
-        warning
-        for warning in found["warnings"]
-        if not [word for word in warnings if word in warning]
-    ]
-    assert others == []
 
 
 # -- media that are as they should be
@@ -657,16 +603,6 @@ def pool_of(machine: Machine) -> List[Dict[str, str]]:
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
-def late_health(states: List[str]) -> Dict[str, Any]:
-    """Health reports are answered only after some seconds."""
-    return {
-        "name": "late",
-        "description": "Reports are answered late.",
-        "health": [{"delay_s": 2.5}],
-        "expect": {"ready": states.count("Ready"), "outcome": "error", "reports": states},
-    }
-
-
 @pytest.mark.parametrize("instance, state", [({}, "Ready"), (FAILING, "NotReady")])
 def test_the_pool_has_the_report_before_the_platform_hears_it(
     tmp_path: Any, instance: Any, state: str
@@ -823,7 +759,7 @@ def test_a_pool_that_is_full(tmp_path: Any) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
-def test_a_pool_on_a_disk_that_is_full(tmp_path: Any, mounted: Any) -> None:  # noqa: F811
+def test_a_pool_on_a_disk_that_is_full(tmp_path: Any, mounted: Any) -> None:
     machine = Machine(tmp_path)
     os.makedirs(os.path.dirname(machine.root + POOL))
     mounted(os.path.dirname(machine.root + POOL), "size=8k")

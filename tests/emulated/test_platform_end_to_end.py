@@ -13,7 +13,7 @@ import pytest
 
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
-from tests.emulated.test_bad_media import documented, late_health, lead, not_ready, put, ready
+from tests.emulated.boots import documented, late_health, lead, not_ready, put, ready
 from tests.lib.scratch import Machine
 
 INSTANCE = "/var/lib/lightinit/instance"

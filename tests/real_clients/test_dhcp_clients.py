@@ -19,13 +19,13 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.lib.netns import Namespace, find_tool, need
+from tests.real_clients.client_files import CONNECTION, NETWORK_FILE, NETWORKD, NM_CONFIGURATION
 
 TOP = Path(__file__).resolve().parents[2]
 HOOK = TOP / "etc/udhcpc/lightinit-hook"
 OPTION_245 = "245,a8:3f:81:10"
 ROUTES = ["168.63.129.16/32 10.99.0.1", "0.0.0.0/0 10.99.0.1", "169.254.169.254/32 10.99.0.1"]
 OPTION_121 = "121," + ",".join(ROUTES).replace(" ", ",")
-NETWORKD = "/lib/systemd/systemd-networkd"
 
 FIND = """
 import json, logging, sys, time
@@ -173,17 +173,6 @@ def test_udhcpc_with_the_hook_as_a_drop_in(pair: Pair) -> None:
     assert pair.client.run("ls", "-A", "/run/lightinit/leases") == ""
 
 
-NETWORK_FILE = """[Match]
-Name=eth7
-[Network]
-DHCP=ipv4
-LinkLocalAddressing=no
-IPv6AcceptRA=no
-[DHCPv4]
-ClientIdentifier=mac
-"""
-
-
 @pytest.mark.parametrize("routes", [[], ROUTES], ids=["plain", "routes"])
 def test_systemd_networkd(pair: Pair, routes: List[str]) -> None:
     need(NETWORKD)
@@ -196,24 +185,6 @@ def test_systemd_networkd(pair: Pair, routes: List[str]) -> None:
     pair.start(NETWORKD, SYSTEMD_LOG_TARGET="console")
     index = pair.client.run("cat", "/sys/class/net/eth7/ifindex").strip()
     pair.check("networkd", "/run/systemd/netif/leases/" + index, routes)
-
-
-CONNECTION = """[connection]
-id=eth7
-uuid=11111111-2222-3333-4444-555555555555
-type=ethernet
-interface-name=eth7
-[ipv4]
-method=auto
-[ipv6]
-method=disabled
-"""
-NM_CONFIGURATION = """[main]
-plugins=keyfile
-dhcp=internal
-[device-all]
-managed=1
-"""
 
 
 @pytest.mark.parametrize("asked", ["file", "nmcli"])

@@ -12,13 +12,7 @@ from typing import Any, Dict, Sequence
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.test_whole import (
-    ENV,
-    Azure,
-    azure,  # noqa: F401 - a fixture
-    start_dhcp,
-    vm,  # noqa: F401 - a fixture
-)
+from tests.real_clients.azure_side import ENV, Azure, start_dhcp
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
@@ -48,8 +42,8 @@ def scenario(kind: str, after_s: float, health: Sequence[Dict[str, Any]] = ()) -
 
 
 def start(
-    azure: Azure,  # noqa: F811
-    vm: Namespace,  # noqa: F811
+    azure: Azure,
+    vm: Namespace,
     kind: str,
     hook: str,
     after_s: float = 1.0,
@@ -84,7 +78,7 @@ def start(
     )
 
 
-def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> str:  # noqa: F811
+def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> str:
     """It ends with the owner's account, and the platform has heard Ready twice: for the pool, and
     for the owner.
     """
@@ -104,7 +98,7 @@ def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> s
     return said
 
 
-def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:  # noqa: F811
+def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:
     # Not at once: a flap that is over before lightinit looks at its links is found by the next
     # poll, an hour later here.
     flap = "sleep 3; ip link set vs down; sleep 2; ip link set vs up"
@@ -114,8 +108,8 @@ def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:  # noqa
 
 
 def test_savable_a_nic_that_is_taken_away_and_another_one_attached(
-    azure: Azure,  # noqa: F811
-    vm: Namespace,  # noqa: F811
+    azure: Azure,
+    vm: Namespace,
 ) -> None:
     detached: Path = azure.folder / "detached"
     process = start(azure, vm, "Savable", "ip link delete vs; touch %s" % detached)
@@ -148,8 +142,8 @@ UNANSWERED = [{"hang_s": 12, "processed": True}]
 
 
 def test_savable_a_nic_that_is_taken_away_before_the_report_is_answered(
-    azure: Azure,  # noqa: F811
-    vm: Namespace,  # noqa: F811
+    azure: Azure,
+    vm: Namespace,
 ) -> None:
     detached: Path = azure.folder / "detached"
     process = start(
@@ -177,8 +171,8 @@ def test_savable_a_nic_that_is_taken_away_before_the_report_is_answered(
 
 
 def test_running_a_link_that_flaps_before_the_report_is_answered(
-    azure: Azure,  # noqa: F811
-    vm: Namespace,  # noqa: F811
+    azure: Azure,
+    vm: Namespace,
 ) -> None:
     process = start(
         azure, vm, "Running", "ip link set vs down; sleep 2; ip link set vs up", health=UNANSWERED
@@ -189,8 +183,8 @@ def test_running_a_link_that_flaps_before_the_report_is_answered(
 
 @pytest.mark.parametrize("client", ["dhclient", "udhcpc"])
 def test_the_owners_network_is_another_subnet(
-    azure: Azure,  # noqa: F811
-    vm: Namespace,  # noqa: F811
+    azure: Azure,
+    vm: Namespace,
     client: str,
 ) -> None:
     """Clients that do not watch the link would keep the pool's address, with which nothing is to be

@@ -18,13 +18,13 @@ import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, SPARE_THE_DISK
-from tests.real_clients.test_dhcp_clients import (
+from tests.real_clients.azure_side import ENV, Azure
+from tests.real_clients.client_files import (
     CONNECTION,
     NETWORK_FILE,
     NETWORKD,
     NM_CONFIGURATION,
 )
-from tests.real_clients.test_whole import ENV, Azure
 
 PRIVATE = [
     "/run",

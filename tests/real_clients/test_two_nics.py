@@ -13,7 +13,7 @@ import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, SPARE_THE_DISK
-from tests.real_clients.test_whole import ENV, Azure
+from tests.real_clients.azure_side import ENV, Azure
 
 ROUTES = "121,168.63.129.16/32,10.99.0.1,169.254.169.254/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 

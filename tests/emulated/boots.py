@@ -1,0 +1,88 @@
+"""Boots with media, and what the platform and `status` must say after them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, Dict, List
+
+from lightinit.emulator import Platform
+from tests.lib.scratch import HERE, Machine
+
+
+def reported(platform: Platform) -> List[str]:
+    """The accepted reports' states."""
+    return [str(report["state"]) for report in platform.final_reports if report["accepted"]]
+
+
+def put(machine: Machine, ovf: bytes, path: str = "/media/ovf-env.xml") -> None:
+    """Give the machine media: a directory, or whatever ``path`` names."""
+    os.makedirs(os.path.dirname(machine.root + path), exist_ok=True)
+    with open(machine.root + path, "wb") as handle:
+        handle.write(ovf)
+
+
+def lead(machine: Machine, platform: Platform, more: str = "", media: str = "/media") -> None:
+    """The settings for a boot with media whose IMDS may be down."""
+    machine.lead_to(platform, "[lightinit]\nlog_level = debug\n")
+    machine.put(
+        "/etc/lightinit/conf.d/20-media.conf",
+        "[azure]\nmedia = %s\nfetch_timeout_s = 1.5\nmedia_only_s = 0.3\nmedia_wait_s = 5\n%s"
+        % (media, more),
+    )
+
+
+def documented(*phrases: str) -> None:
+    """docs/reasons.md has each of them in the first column of a table."""
+    with open(os.path.join(HERE, "docs", "reasons.md"), encoding="utf-8") as handle:
+        told = re.findall(r"^\| ([^|]+) \|", handle.read(), re.MULTILINE)
+    for phrase in phrases:
+        assert [cell for cell in told if "`%s`" % phrase in cell], phrase
+
+
+def told(machine: Machine) -> Dict[str, Any]:
+    """What `status` says."""
+    found: Dict[str, Any] = json.loads(machine.run("status", "--format", "json").stdout)
+    return found
+
+
+def not_ready(machine: Machine, platform: Platform, ended: Any, reason: str, *words: str) -> None:
+    """The boot ended in NotReady for ``reason``, in which ``words`` stand."""
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    assert reported(platform) == ["NotReady"], ended.stderr
+    description = platform.final_reports[-1]["description"]
+    assert "|reason=%s|" % reason in description
+    for word in words:
+        assert word in description, description
+    documented(reason)
+    found = told(machine)
+    assert found["exit_code"] == 1 and [error for error in found["errors"] if reason in error]
+
+
+def ready(machine: Machine, platform: Platform, ended: Any, *warnings: str) -> None:
+    """The boot ended in Ready, with a warning for each of ``warnings``, in which it stands; and no
+    other.
+    """
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
+    assert (reported(platform)[-1:], platform.ready_count) == (["Ready"], 1), ended.stderr
+    found = told(machine)
+    assert found["exit_code"] == (2 if warnings else 0)
+    for word in warnings:
+        assert [warning for warning in found["warnings"] if word in warning], found["warnings"]
+    others = [
+        warning
+        for warning in found["warnings"]
+        if not [word for word in warnings if word in warning]
+    ]
+    assert others == []
+
+
+def late_health(states: List[str]) -> Dict[str, Any]:
+    """Health reports are answered only after some seconds."""
+    return {
+        "name": "late",
+        "description": "Reports are answered late.",
+        "health": [{"delay_s": 2.5}],
+        "expect": {"ready": states.count("Ready"), "outcome": "error", "reports": states},
+    }

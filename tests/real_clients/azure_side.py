@@ -1,0 +1,99 @@
+"""The platform and its DHCP server in a namespace of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+from tests.lib.netns import Namespace, wait_until
+from tests.lib.scratch import HERE, UUID
+
+ENV = {"PYTHONPATH": HERE}
+
+
+class Azure:
+    """The platform's side: its machine, the log of what it heard, and the key that it gives out."""
+
+    def __init__(self, machine: Namespace, folder: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+        self.log = folder / "requests.jsonl"
+        self.key = folder / "key"
+        self.arguments: List[str] = []  # further ones of the emulator's command
+
+    def start(self, **overrides: Any) -> None:
+        """Start the emulator on the platform's own addresses."""
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True
+        )
+        public = self.key.with_suffix(".pub").read_text()
+        instance = {
+            "compute": dict(
+                {
+                    "name": "vm-1",
+                    "vmId": UUID,
+                    "osProfile": {
+                        "computerName": "web-1",
+                        "adminUsername": "alice",
+                        "disablePasswordAuthentication": "true",
+                    },
+                    "publicKeys": [{"keyData": public, "path": "/home/alice/.ssh/authorized_keys"}],
+                },
+                **overrides,
+            )
+        }
+        (self.folder / "instance.json").write_text(json.dumps(instance))
+        for address in ("168.63.129.16/32", "169.254.169.254/32"):
+            self.machine.add_address("lo", address)
+        ready = self.folder / "ready"
+        self.machine.start(
+            sys.executable,
+            "-m",
+            "lightinit.emulator",
+            "run",
+            "--wireserver",
+            "168.63.129.16:80",
+            "--imds",
+            "169.254.169.254:80",
+            "--instance",
+            str(self.folder / "instance.json"),
+            "--log",
+            str(self.log),
+            "--ready-file",
+            str(ready),
+            *self.arguments,
+            log=self.folder / "emulator.log",
+            env=ENV,
+        )
+        wait_until(ready.exists, 20, "the emulator does not start")
+
+    def heard(self) -> List[Dict[str, Any]]:
+        """Every request, in order."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def posts(self) -> List[Dict[str, Any]]:
+        """The health reports among them, but for those that say that the VM is at work."""
+        return [
+            request
+            for request in self.heard()
+            if request["method"] == "POST"
+            and "<SubStatus>Provisioning</SubStatus>" not in request["body"]
+        ]
+
+
+def start_dhcp(azure: Azure, vm: Namespace) -> None:
+    """A server with option 245, and dhclient, which asks it."""
+    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
+    vm.start(
+        "dhclient",
+        "-d",
+        "-pf",
+        "/run/dhclient.pid",
+        "-lf",
+        "/var/lib/dhcp/dhclient.eth0.leases",
+        "eth0",
+        log=azure.folder / "dhclient.log",
+    )
