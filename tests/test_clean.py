@@ -199,7 +199,7 @@ def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
             "/home/carol",
             "it belongs to the user id 1234",
             marks=pytest.mark.skipif(
-                os.geteuid() != 0, reason="makes a file of somebody else's, which takes root"
+                os.geteuid() != 0, reason="root is needed: files change owners"
             ),
         ),
     ],

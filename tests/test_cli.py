@@ -219,7 +219,7 @@ def test_not_azure_is_left_alone(tmp_path: Any, capsys: Any) -> None:
     assert main(["--root", machine.root, "status"]) == 3
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
 def test_the_live_machine_is_roots_alone() -> None:
     code = (
         "import os, sys; sys.path.insert(0, %r); import lightinit.boot,"

@@ -36,7 +36,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LI
 [ "${#COMPREPLY[@]}" = 0 ] || printf '%s\\n' "${COMPREPLY[@]}"
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="not installed here: bash")
 
 
 def offered(*words: str, cwd: Optional[str] = None, before: str = "") -> List[str]:
@@ -231,7 +231,7 @@ def test_no_program_is_started() -> None:
 def test_it_is_loaded_by_the_helpers_too(program: str, tmp_path: Any) -> None:
     if not os.path.exists(HELPERS):
         assert os.environ.get("CI") != "true", "CI needs bash-completion"
-        pytest.skip("bash-completion is not installed")
+        pytest.skip("not installed here: bash-completion")
     (tmp_path / "completions").mkdir()
     shutil.copy(FOLDER + "/" + program, str(tmp_path / "completions" / program))
     before = (
@@ -294,7 +294,7 @@ def test_shellcheck_is_content() -> None:
     shellcheck = beside if os.access(beside, os.X_OK) else shutil.which("shellcheck")
     if shellcheck is None:
         assert os.environ.get("CI") != "true", "CI needs shellcheck"
-        pytest.skip("shellcheck is not installed")
+        pytest.skip("not installed here: shellcheck")
     files = sorted(glob.glob(FOLDER + "/*"))
     assert [os.path.basename(name) for name in files] == sorted(PARSERS)
     ended = subprocess.run(

@@ -242,7 +242,7 @@ def test_not_while_provisioning_runs(tmp_path: Any) -> None:
     assert machine.tree() == before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user, which takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
 @pytest.mark.parametrize("command", ["generalize", "clean"])
 def test_the_live_machine_is_roots_alone(command: str) -> None:
     code = (

@@ -317,7 +317,7 @@ def test_no_page_names_a_version(page: str) -> None:
 def test_the_page_renders_without_a_warning(tool: str, page: str) -> None:
     if not shutil.which(tool):
         assert os.environ.get("CI") != "true", "CI needs %s" % tool
-        pytest.skip("%s is not installed" % tool)
+        pytest.skip("not installed here: %s" % tool)
     command = {
         "mandoc": ["mandoc", "-T", "lint", "-W", "warning"],
         "groff": ["groff", "-mdoc", "-ww", "-Tascii", "-z"],

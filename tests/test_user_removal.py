@@ -45,7 +45,7 @@ def test_a_spool_that_is_a_link_to_the_real_one_stays(tmp_path: Any) -> None:
     ]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others, which takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
 @pytest.mark.parametrize("owner, goes", [(1000, True), (8, False), (0, False)])
 def test_a_maildir_goes_if_it_is_the_users(tmp_path: Any, owner: int, goes: bool) -> None:
     machine = provisioned(tmp_path, "alice")

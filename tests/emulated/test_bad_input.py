@@ -14,7 +14,7 @@ from lightinit.emulator import Platform
 from tests.emulated.boots import reported
 from tests.lib.scratch import UUID, Machine
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to mount")
 INSTANCE = {
     "compute": {"name": "web-1", "osProfile": {"computerName": "web-1", "adminUsername": "alice"}}
 }

@@ -758,7 +758,7 @@ def test_a_pool_that_is_full(tmp_path: Any) -> None:
         assert handle.read() == RECORD * 1024
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to mount")
 def test_a_pool_on_a_disk_that_is_full(tmp_path: Any, mounted: Any) -> None:
     machine = Machine(tmp_path)
     os.makedirs(os.path.dirname(machine.root + POOL))

@@ -255,7 +255,7 @@ def test_a_link_has_the_label_of_what_it_takes_the_place_of(tmp_path: Any, kind:
     assert (os.readlink(path), label(path)) == ("elsewhere", OLD)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights, which takes them")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
 def test_a_label_that_cannot_be_kept_loses_no_write(caplog: Any) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         path = folder + "/hostname"

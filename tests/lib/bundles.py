@@ -35,7 +35,7 @@ def can_run() -> bool:
 
 
 needs_openssl = pytest.mark.skipif(
-    not CI and not can_run(), reason="the command openssl or python cryptography is missing"
+    not CI and not can_run(), reason="not installed here: openssl, python3-cryptography"
 )
 
 

@@ -39,7 +39,7 @@ def need(*tools: str) -> None:
     missing = [
         name for name in ("ip", "unshare", "nsenter", "mount") + tools if find_tool(name) is None
     ]
-    reasons = (["root is needed for network namespaces"] if os.geteuid() else []) + [
+    reasons = (["root is needed for namespaces"] if os.geteuid() else []) + [
         "not installed here: %s" % name for name in missing
     ]
     if not reasons:

@@ -19,7 +19,7 @@ from tests.lib.bundles import Desk, needs_openssl
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
-    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+    not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
 UID = 4321 if ROOT else os.getuid()
 SHADOW = "bob:*:19000:0:99999:7:::\n"
@@ -114,9 +114,9 @@ def test_what_is_there_stays(host: Host) -> None:
 
 def test_a_second_run_writes_nothing(host: Host) -> None:
     host.apply(key(1))
-    before = os.lstat(host.root + KEYS)
+    before = facts(host.root + KEYS)
     assert host.apply(key(1, "other comment")).message.startswith("0 of 1")
-    assert os.lstat(host.root + KEYS) == before
+    assert facts(host.root + KEYS) == before
 
 
 def test_keys_of_a_wrong_kind_are_refused_and_the_others_put_in_place(host: Host) -> None:

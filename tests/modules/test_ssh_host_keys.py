@@ -18,7 +18,7 @@ from lightinit.model import Instance, Outcome
 from lightinit.modules import ssh_host_keys
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB %s\n"
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to root, which takes root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
 
 
 class StandIn(System):

@@ -16,7 +16,7 @@ from lightinit.modules import users
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
-    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+    not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
 DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in users.SETTINGS}
 UID = 1000 if ROOT else max(os.getuid(), 1000)

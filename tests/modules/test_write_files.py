@@ -18,7 +18,7 @@ from lightinit.modules import write_files
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
-    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+    not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
 ACCOUNTS = {
     "/etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1500:1600::/home/app:/bin/sh\n",

@@ -237,7 +237,7 @@ def test_without_the_tools_nothing_is_begun(hidden: Sequence[str], says: str) ->
 def test_nothing_stays_attached() -> None:
     """Nothing of the tests above, nor of earlier ones."""
     if os.geteuid() != 0:
-        pytest.skip("root is needed to attach anything")
+        pytest.skip("root is needed to mount")
     left = subprocess.run(
         ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"],
         stdout=subprocess.PIPE,

@@ -62,10 +62,10 @@ def why_not(*tools: str) -> str:
     if not sys.platform.startswith("linux"):
         return "needs Linux"
     if os.geteuid() != 0:
-        return "needs root"
+        return "root is needed for namespaces"
     for tool in ("unshare", "mount", "getent", "su") + tools:
         if shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
-            return "the command %s is missing" % tool
+            return "not installed here: %s" % tool
     probe = subprocess.run(
         ["unshare", "--mount", "--uts", "--fork", "sh", "-c", "mount -t tmpfs none /mnt"],
         stdout=subprocess.DEVNULL,

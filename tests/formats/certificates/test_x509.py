@@ -18,7 +18,7 @@ from lightinit.formats.ssh.public_keys import read_given, read_key
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 needs_openssl = pytest.mark.skipif(
     not (shutil.which("openssl") and shutil.which("ssh-keygen")) and not os.environ.get("CI"),
-    reason="the command openssl or ssh-keygen is missing",
+    reason="not installed here: openssl, ssh-keygen",
 )
 
 

@@ -16,7 +16,7 @@ from tests.lib.files import mode_of, put
 ROOT = os.geteuid() == 0
 
 needs_root = pytest.mark.skipif(
-    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+    not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
 
 BOB = (4321, 4321) if ROOT else (os.getuid(), os.getgid())

@@ -28,9 +28,7 @@ OLD = encode_record("OLD", "report")
 NEW = encode_record("NEW", "report")
 BOOT = "/proc/sys/kernel/random/boot_id"
 PROCESS = os.path.join(HERE, "tests", "host", "kvp_process.py")
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="gives files away, or mounts, which takes root"
-)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
 
 
 def machine(tmp_path: Path, clock: Optional[ScriptedClock] = None) -> System:

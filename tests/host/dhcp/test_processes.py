@@ -26,7 +26,7 @@ def test_a_containers_client_is_not_ours(tmp_path: Any, ours: str, its: str, run
 
 def test_a_users_process_of_that_name_is_not_believed(tmp_path: Any) -> None:
     if os.geteuid():
-        pytest.skip("only root can give a directory away")
+        pytest.skip("root is needed: files change owners")
     machine = dhclient(tmp_path, "dhclient -cf /home/eve/conf eth0")
     os.chown(machine.root + "/proc/700", 1000, 1000)
     assert machine.renew() == Renewal() and machine.ran == []

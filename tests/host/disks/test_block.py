@@ -144,7 +144,7 @@ def test_a_node_that_is_not_the_devices_own_is_not_read(tmp_path: Any, node: str
         system.write("/dev/sda", bytes(4096))
     elif node == "another device":
         if os.geteuid() and not os.environ.get("CI"):
-            pytest.skip("needs root: makes a device node")
+            pytest.skip("root is needed to make device nodes")
         os.mknod(system.root + "/dev/sda", 0o60600, os.makedev(7, 0))
     with pytest.raises(ProvisioningError, match="disk cannot be read"):
         read_bytes(system, SDA, 0, 512)

@@ -85,7 +85,7 @@ def test_a_folder_is_safe_if_only_root_can_replace_files(
     tmp_path: Any, mode: int, safe: bool
 ) -> None:
     if os.geteuid():
-        pytest.skip("needs root: the folder must be root's")
+        pytest.skip("root is needed: files change owners")
     system = StandIn(tmp_path)
     with opened(system) as folder:
         os.chmod(system.path("/mnt/x"), mode)

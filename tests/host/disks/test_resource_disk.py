@@ -143,7 +143,7 @@ def test_a_path_that_is_no_disk(tmp_path: Any) -> None:
 
 def test_a_named_disk_and_a_partition(tmp_path: Any) -> None:
     if os.geteuid():
-        pytest.skip("needs root: makes device nodes")
+        pytest.skip("root is needed to make device nodes")
     tree = Tree(tmp_path)
     tree.put("/sys/devices/x/block/sdb/dev", "8:16\n")
     tree.put("/sys/devices/x/block/sdb/sdb1/dev", "8:17\n")

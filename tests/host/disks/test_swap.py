@@ -18,7 +18,7 @@ PLACE, PATH, UNIT = "/mnt/x", "/mnt/x/swapfile", "mnt-x-swapfile.swap"
 MIB = 1024 * 1024
 MADE = "/sbin/mkswap /mnt/x/.swapfile.lightinit-new"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the file must be root's")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
 
 
 def swap_file(system: StandIn) -> SwapFile:

@@ -27,7 +27,7 @@ ROOT = os.geteuid() == 0
 BOB = Owner(4321, 4321) if ROOT else Owner(os.getuid(), os.getgid())
 PARTS = (".ssh", "authorized_keys")
 needs_root = pytest.mark.skipif(
-    not ROOT and not os.environ.get("CI"), reason="needs root: files change owners"
+    not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
 
 
