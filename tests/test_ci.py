@@ -1,0 +1,41 @@
+"""The forge's workflow, `.ci/run` and the Makefile know the same parts."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Set
+
+from tests.lib.scratch import HERE
+from tools.ci import PARTS, Part, Schedule
+
+
+def read(name: str) -> str:
+    with open(os.path.join(HERE, name), encoding="utf-8") as handle:
+        return handle.read()
+
+
+def workflow_parts(text: str) -> Set[str]:
+    return set(" ".join(re.findall(r"^ +- parts: (.+)$", text, re.MULTILINE)).split())
+
+
+def test_the_workflow_runs_each_part() -> None:
+    assert workflow_parts(read(".github/workflows/ci.yml")) == {part.name for part in PARTS}
+
+
+def test_each_part_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert {part.name for part in PARTS} <= targets
+
+
+def test_what_measures_time_runs_alone_and_last() -> None:
+    assert [part.name for part in PARTS if part.alone] == ["bench"]
+    assert PARTS[-1].alone
+
+
+def test_the_table_ends_with_the_longest_part() -> None:
+    schedule = Schedule([Part("a", 1.0), Part("b", 1.0)], 2.0)
+    schedule.ended = {"a": ("ok", 7.0), "b": ("FAILED", 90.0)}
+    lines = schedule.table().splitlines()
+    assert lines[1].split() == ["b", "90", "FAILED"] and lines[2].split() == ["a", "7", "ok"]
+    assert lines[-1] == "longest: b"
