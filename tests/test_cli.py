@@ -155,7 +155,7 @@ def test_status_while_running_and_after_a_kill(tmp_path: Any, capsys: Any) -> No
     lock.release()
     capsys.readouterr()
     assert main(["--root", machine.root, "status", "--wait", "--long"]) == 1
-    assert "cut off in stage fetch" in capsys.readouterr().out
+    assert "interrupted in stage fetch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"status": 7}', '{"status": "odd"}'])

@@ -86,7 +86,7 @@ def test_a_value_may_go_on_over_indented_lines(tmp_path: Any) -> None:
         ("[azure]\nimds = a_b:80\n", 2, "expected auto, an address"),
         ("[azure]\nimds = [::1]:80\n", 2, "expected auto, an address"),
         ("[azure]\nimds = h:80:80\n", 2, "expected a port"),
-        ("enabled = yes\n", 1, "before any [section]"),
+        ("enabled = yes\n", 1, "before the first [section]"),
         ("[lightinit\nenabled = no\n", 1, "a section must look like [name]"),
         ("[lightinit]\n\nwhat is this\n", 3, "expected key = value"),
         ("[module.users]\nfrequency = never\n", 2, "expected one of: instance, boot, once"),
