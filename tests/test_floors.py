@@ -336,15 +336,7 @@ def test_the_emulator_needs_only_the_standard_library() -> None:
 # --------------------------------------------------------------------------------------------------
 
 # Tests that still import from tests: (importer, imported). A pair that is no longer needed fails.
-TESTS_SOON: Set[Tuple[str, str]] = {
-    ("tests/real_clients/test_media.py", "tests.real_tools.test_media_real"),
-    ("tests/real_tools/test_disk_real.py", "tests.real_tools.test_users_real"),
-    ("tests/real_tools/test_entropy_real.py", "tests.real_tools.test_users_real"),
-    ("tests/real_tools/test_generalize_real.py", "tests.real_tools.test_users_real"),
-    ("tests/real_tools/test_host_keys_real.py", "tests.real_tools.test_users_real"),
-    ("tests/real_tools/test_login_real.py", "tests.real_tools.test_users_real"),
-    ("tests/real_tools/test_root_disk_real.py", "tests.real_tools.test_users_real"),
-}
+TESTS_SOON: Set[Tuple[str, str]] = set()
 
 
 def imports_from_tests() -> Set[Tuple[str, str]]:

@@ -18,9 +18,9 @@ import pytest
 
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
+from tests.lib.hanging_disk import HangingDisk
 from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
-from tests.real_tools.test_media_real import HangingDisk
 
 ENV = {"PYTHONPATH": HERE}
 INSTANCE = "/var/lib/lightinit/instance"
@@ -251,7 +251,7 @@ def test_a_password_from_media_alone_opens_a_session_and_sudo_asks_for_it(
     found = vm.status()
     assert [warning[:52] for warning in found["warnings"]] == [
         "local: no usable lease of systemd-networkd, NetworkM",
-        "fetch: IMDS is unavailable; using the provisioning media only: ",
+        "fetch: IMDS is unavailable; using the provisioning m",
     ]
     assert vm.machine.run("cat", "/etc/hostname") == "web-1\n"
     # In with the password, not with a part of it, not with none.

@@ -15,7 +15,8 @@ from typing import Any, Dict
 
 import pytest
 
-from tests.real_tools.test_users_real import HERE, IN_CI, why_not
+from tests.lib.scratch import HERE
+from tests.lib.unshared import IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_disk.py")
 TOOLS = (

@@ -22,8 +22,10 @@ from typing import Any, Dict, List
 
 import pytest
 
+from tests.lib.busybox import find_busybox
+from tests.lib.scratch import HERE
+from tests.lib.unshared import IN_CI, why_not
 from tests.real_tools.inside_login import CONFIGS, PASSWORD, RULES
-from tests.real_tools.test_users_real import HERE, IN_CI, find_busybox, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_login.py")
 BUSYBOX = r"""#!/bin/sh

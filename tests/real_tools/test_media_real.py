@@ -20,6 +20,7 @@ from lightinit.host.media import devices, reader
 from lightinit.host.media.devices import Candidate
 from lightinit.host.media.search import MediaSearch, eject
 from lightinit.host.system import System
+from tests.lib.hanging_disk import HangingDisk
 from tests.lib.netns import need
 from tests.lib.scratch import HERE
 from tests.real_tools import media_images
@@ -189,38 +190,6 @@ def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path
     (tmp_path / "dev/sr0").unlink()
     (tmp_path / "dev/sr0").write_bytes(b"no device")
     assert devices.candidates(System(str(tmp_path))) == []
-
-
-class HangingDisk:
-    """A disk whose reads are not answered from a byte on."""
-
-    def __init__(self, image: str, hangs_from: int) -> None:
-        self._argv = [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "private",
-            sys.executable,
-            "-B",
-            os.path.join(FOLDER, "hanging_disk.py"),
-            image,
-            str(hangs_from),
-        ]
-
-    def __enter__(self) -> str:
-        self._process = subprocess.Popen(
-            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
-        )
-        assert self._process.stdout is not None
-        self.device = self._process.stdout.readline().strip()
-        assert self.device.startswith("/dev/loop")
-        return self.device
-
-    def __exit__(self, *_exception: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-        subprocess.run(["losetup", "--detach", self.device], check=True)
 
 
 def readers_of(device: str) -> Dict[int, str]:

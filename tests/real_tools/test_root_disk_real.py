@@ -15,7 +15,8 @@ from typing import Any, Dict, List, Sequence
 
 import pytest
 
-from tests.real_tools.test_users_real import HERE, IN_CI, why_not
+from tests.lib.scratch import HERE
+from tests.lib.unshared import IN_CI, why_not
 
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_root_disk.py")
 BIOS = "21686148-6449-6E6F-744E-656564454649"

@@ -4,74 +4,24 @@ login through it.
 Each test runs tests/real_tools/inside.py in mount and UTS namespaces of its own, on a copy of /etc
 and an empty /home in memory. The machine's own root file system is read-only there, which the last
 test checks: its accounts and its name stay as they are.
-
-busybox comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built
-without adduser (as Debian's is), a script that takes the applet's options, and no others, stands in
-for it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import pytest
 
+from tests.lib.busybox import find_busybox
+from tests.lib.scratch import HERE
+from tests.lib.unshared import IN_CI, why_not
 from tests.real_tools.inside import LABELLED
 
-HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INSIDE = os.path.join(HERE, "tests", "real_tools", "inside.py")
-IN_CI = os.environ.get("CI") == "true"
-BUSYBOX = r"""#!/bin/sh
-# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a
-# home (-H).
-applet=${0##*/}
-home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
-if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
-if [ "$applet" = addgroup ]; then
-    [ $# = 2 ] && grep -q "^$1:" /etc/passwd && grep -q "^$2:" /etc/group || exit 1
-    exec sed -i -e "/^$2:/s/[^:]\$/&,/" -e "/^$2:/s/\$/$1/" /etc/group
-fi
-while getopts h:g:s:G:DH option; do
-    case $option in
-        h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;;
-        D) disabled=1;; H) homeless=1;;
-        *) exit 1;;
-    esac
-done
-shift $((OPTIND - 1))
-[ $# = 1 ] && [ "$disabled$homeless" = 11 ] || exit 1
-if [ -e /etc/passwd+ ]; then
-    echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1
-fi
-if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
-if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
-else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi
-echo "$1:x:4001:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
-# As with a clock that starts in 1970.
-echo "$1:!:0:0:99999:7:::" >>/etc/shadow
-"""
-
-
-def why_not(*tools: str) -> str:
-    """Why the tests cannot run here, or ""."""
-    if not sys.platform.startswith("linux"):
-        return "needs Linux"
-    if os.geteuid() != 0:
-        return "root is needed for namespaces"
-    for tool in ("unshare", "mount", "getent", "su") + tools:
-        if shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
-            return "not installed here: %s" % tool
-    probe = subprocess.run(
-        ["unshare", "--mount", "--uts", "--fork", "sh", "-c", "mount -t tmpfs none /mnt"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return "" if probe.returncode == 0 else "namespaces may not be made here"
 
 
 def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
@@ -253,22 +203,6 @@ def test_a_sudoers_whose_sudo_is_gone() -> None:
         ],
     ]
     assert seen["second"][1] == seen["first"][1] and seen["sudo"] == "0"
-
-
-def find_busybox(folder: Any) -> Tuple[str, str]:
-    """(path, what it is)."""
-    for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
-        if path:
-            listed = subprocess.run(
-                [path, "--list"], stdout=subprocess.PIPE, universal_newlines=True
-            ).stdout.split()
-            if "adduser" in listed:
-                return path, "busybox"
-    path = str(folder / "busybox")
-    with open(path, "w", encoding="utf-8") as handle:
-        handle.write(BUSYBOX)
-    os.chmod(path, 0o755)
-    return path, "stand-in"
 
 
 def test_busybox_adduser(tmp_path: Any) -> None:

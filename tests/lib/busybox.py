@@ -1,0 +1,58 @@
+"""A busybox with adduser, or a script that stands in for it.
+
+It comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built
+without adduser (as Debian's is), a script takes the applet's options, and no others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Any, Tuple
+
+BUSYBOX = r"""#!/bin/sh
+# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a
+# home (-H).
+applet=${0##*/}
+home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
+if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
+if [ "$applet" = addgroup ]; then
+    [ $# = 2 ] && grep -q "^$1:" /etc/passwd && grep -q "^$2:" /etc/group || exit 1
+    exec sed -i -e "/^$2:/s/[^:]\$/&,/" -e "/^$2:/s/\$/$1/" /etc/group
+fi
+while getopts h:g:s:G:DH option; do
+    case $option in
+        h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;;
+        D) disabled=1;; H) homeless=1;;
+        *) exit 1;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# = 1 ] && [ "$disabled$homeless" = 11 ] || exit 1
+if [ -e /etc/passwd+ ]; then
+    echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1
+fi
+if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
+if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
+else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi
+echo "$1:x:4001:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
+# As with a clock that starts in 1970.
+echo "$1:!:0:0:99999:7:::" >>/etc/shadow
+"""
+
+
+def find_busybox(folder: Any) -> Tuple[str, str]:
+    """(path, what it is)."""
+    for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
+        if path:
+            listed = subprocess.run(
+                [path, "--list"], stdout=subprocess.PIPE, universal_newlines=True
+            ).stdout.split()
+            if "adduser" in listed:
+                return path, "busybox"
+    path = str(folder / "busybox")
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(BUSYBOX)
+    os.chmod(path, 0o755)
+    return path, "stand-in"

@@ -1,0 +1,44 @@
+"""A disk that really hangs, made by tests/real_tools/hanging_disk.py in a mount namespace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.lib.scratch import HERE
+
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "hanging_disk.py")
+
+
+class HangingDisk:
+    """A disk whose reads are not answered from a byte on."""
+
+    def __init__(self, image: str, hangs_from: int) -> None:
+        self._argv = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            sys.executable,
+            "-B",
+            PROGRAM,
+            image,
+            str(hangs_from),
+        ]
+
+    def __enter__(self) -> str:
+        self._process = subprocess.Popen(
+            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
+        )
+        assert self._process.stdout is not None
+        self.device = self._process.stdout.readline().strip()
+        assert self.device.startswith("/dev/loop")
+        return self.device
+
+    def __exit__(self, *_exception: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        subprocess.run(["losetup", "--detach", self.device], check=True)
