@@ -1,0 +1,57 @@
+"""The module custom_data on a stand-in for a live machine."""
+
+from __future__ import annotations
+
+import base64
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Instance, Outcome
+from lightinit.modules import custom_data
+
+FOLDER = "var/lib/lightinit/instance/"
+CUSTOM, USER = FOLDER + "custom-data", FOLDER + "user-data"
+SECRET = "hunter2-hunter2"
+
+
+class Live(System):
+    """Says that it is live, and is a directory: commands are run, and paths are looked up below
+    it.
+    """
+
+    def __init__(self, root: Any) -> None:
+        super().__init__(str(root))
+        self.live = True
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+
+def b64(data: Any) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+def apply(
+    system: System, custom: str = "", user: str = "", execute: str = "none", timeout_s: float = 60.0
+) -> Outcome:
+    instance = Instance("the-id", custom_data=custom, user_data=user)
+    return custom_data.apply(instance, system, {"execute": execute, "timeout_s": timeout_s})
+
+
+def refused(system: System, *arguments: Any, **more: Any) -> ProvisioningError:
+    with pytest.raises(ProvisioningError) as raised:
+        apply(system, *arguments, **more)
+    return raised.value
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

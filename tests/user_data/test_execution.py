@@ -1,0 +1,268 @@
+"""A script is executed at most once, whatever ends it. The module custom_data executes it here."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from lightinit import boot
+from lightinit.errors import ProvisioningError
+from lightinit.model import Instance, Outcome
+from lightinit.modules import custom_data
+from lightinit.pipeline import Context, Stopped
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
+from lightinit.stages.config import run_module
+from lightinit.state import Timeline
+from tests.lib.custom_data import FOLDER, Live, apply, b64, refused
+
+
+def counting(tmp_path: Path, name: str, more: str = "") -> str:
+    return b64("#!/bin/sh\necho x >>%s/%s\n%s\n" % (tmp_path, name, more))
+
+
+def count(tmp_path: Path, name: str) -> int:
+    return (tmp_path / name).read_text().count("x") if (tmp_path / name).exists() else 0
+
+
+def again(outcome: str, which: str = "custom data") -> str:
+    return r"%s script began at \d{4}-\d\d-\d\dT[\d:]{8}Z, %s: not executed again\Z" % (
+        which,
+        re.escape(outcome),
+    )
+
+
+@pytest.mark.parametrize(
+    "more, reason, outcome",
+    [
+        ("exit 7", "custom data script failed", "failed with status 7"),
+        ("sleep 1000", "custom data script took too long", "was killed at the limit of 1 s"),
+    ],
+)
+def test_a_script_that_failed_is_not_executed_again(
+    tmp_path: Path, more: str, reason: str, outcome: str
+) -> None:
+    system, text = Live(tmp_path), counting(tmp_path, "ran", more)
+    error = refused(system, text, execute="custom_data", timeout_s=1.0)
+    assert (
+        error.reason == reason and "lightinit module custom_data --force" in error.details["hint"]
+    )
+    for _ in range(2):
+        found = apply(system, text, execute="custom_data", timeout_s=1.0)
+        assert found.message == "custom data kept" and not found.skipped
+        assert [bool(re.match(again(outcome), each)) for each in found.warnings] == [True], (
+            found.warnings
+        )
+    assert count(tmp_path, "ran") == 1
+
+
+def test_one_that_has_succeeded_is_not_executed_again_either(tmp_path: Path) -> None:
+    """As when the power is cut after its end, before the module's own mark is written."""
+    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    assert apply(system, text, execute="both") == Outcome("custom data kept and executed")
+    assert apply(system, text, execute="both") == Outcome("custom data kept and executed before")
+    assert count(tmp_path, "ran") == 1
+
+
+def stop(*_: Any) -> None:
+    raise Stopped(143)
+
+
+def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> None:
+    """systemd sends lightinit SIGTERM then. The next boot goes on with what has not begun."""
+    system = Live(tmp_path)
+    first, second = (
+        counting(tmp_path, "first", "kill -TERM $PPID; sleep 1000"),
+        counting(tmp_path, "second"),
+    )
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stopped):
+            apply(system, first, second, "both")
+        assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 0)
+        found = apply(system, first, second, "both")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert found.message == "custom data kept, user data kept and executed"
+    assert len(found.warnings) == 1 and re.match(again("did not end"), found.warnings[0])
+    assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 1)
+
+
+def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) -> None:
+    system, first, second = (
+        Live(tmp_path),
+        counting(tmp_path, "first", "exit 3"),
+        counting(tmp_path, "second"),
+    )
+    assert refused(system, first, second, execute="both").details["which"] == "custom data"
+    found = apply(system, first, second, "both")
+    assert found.message == "custom data kept, user data kept" and len(found.warnings) == 2
+    assert found.warnings[1] == "user data not executed, because custom data failed"
+    assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 0)
+
+
+def test_when_the_second_has_failed_neither_is_executed_again(tmp_path: Path) -> None:
+    system, first, second = (
+        Live(tmp_path),
+        counting(tmp_path, "first"),
+        counting(tmp_path, "second", "exit 3"),
+    )
+    assert refused(system, first, second, execute="both").details["which"] == "user data"
+    found = apply(system, first, second, "both")
+    assert found.message == "custom data kept and executed before, user data kept"
+    assert len(found.warnings) == 1 and re.match(
+        again("failed with status 3", "user data"), found.warnings[0]
+    )
+    assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 1)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"began": 1}', "\x00" * 99])
+def test_a_damaged_mark_says_that_it_has_begun(tmp_path: Path, content: str) -> None:
+    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    (tmp_path / FOLDER / "sem").mkdir(parents=True)
+    (tmp_path / FOLDER / "sem/module.custom_data+custom-data").write_text(content)
+    found = apply(system, text, execute="both")
+    assert found.warnings == (
+        "custom data script began at an unknown time, did not end: not executed again",
+    )
+    assert count(tmp_path, "ran") == 0
+
+
+def test_one_that_cannot_be_marked_is_not_executed(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir(parents=True)
+    (tmp_path / FOLDER / "sem").write_text("in the way")
+    assert (
+        refused(Live(tmp_path), counting(tmp_path, "ran"), execute="both").reason
+        == "file cannot be written"
+    )
+    assert count(tmp_path, "ran") == 0
+
+
+def test_one_that_could_not_be_started_has_not_begun(tmp_path: Path) -> None:
+    """The kernel takes no variable of this length."""
+    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    with pytest.raises(ProvisioningError, match="command cannot be started"):
+        custom_data.apply(
+            Instance("x" * 200000, custom_data=text), system, {"execute": "both", "timeout_s": 60.0}
+        )
+    assert not os.listdir(str(tmp_path / FOLDER / "sem"))
+    assert (
+        apply(system, text, execute="both").message == "custom data kept and executed"
+        and count(tmp_path, "ran") == 1
+    )
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_how_it_ended_counts_even_if_it_cannot_be_kept(
+    tmp_path: Path, caplog: Any, status: int
+) -> None:
+    sem = tmp_path / FOLDER / "sem"
+    text = counting(tmp_path, "ran", "rm -r %s && echo >%s; exit %d" % (sem, sem, status))
+    if status:
+        assert refused(Live(tmp_path), text, execute="both").details["status"] == "7"
+    else:
+        assert (
+            apply(Live(tmp_path), text, execute="both").message == "custom data kept and executed"
+        )
+    assert "custom data: how its script ended cannot be kept: file cannot be written" in caplog.text
+
+
+class PowerCut(BaseException):
+    """Nothing catches this."""
+
+
+class Failing(Live):
+    """Its power is cut at its Nth change, before it or right after."""
+
+    def __init__(self, root: Any, cut_at: int, after: bool) -> None:
+        super().__init__(root)
+        self.changes: List[str] = []
+        self._cut_at = cut_at
+        self._after = after
+
+    def write(self, name: str, *arguments: Any, **more: Any) -> None:
+        self.changes.append(name)
+        if len(self.changes) == self._cut_at and not self._after:
+            raise PowerCut(name)
+        super().write(name, *arguments, **more)
+        if len(self.changes) == self._cut_at:
+            raise PowerCut(name)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_whenever_the_power_is_cut_it_is_executed_at_most_once(tmp_path: Path, after: bool) -> None:
+    """Only a cut between the mark and the script's start loses it."""
+    whole = Failing(tmp_path / "whole", 0, after)
+    apply(whole, counting(tmp_path, "ran"), execute="both")
+    lost = []
+    for cut_at, name in enumerate(whole.changes, 1):
+        (tmp_path / "ran").write_text("")
+        root = tmp_path / str(cut_at)
+        with pytest.raises(PowerCut):
+            apply(Failing(root, cut_at, after), counting(tmp_path, "ran"), execute="both")
+        apply(Live(root), counting(tmp_path, "ran"), execute="both")
+        assert count(tmp_path, "ran") <= 1, name
+        lost += [name] if not count(tmp_path, "ran") else []
+    mark = "/" + FOLDER + "sem/module.custom_data+custom-data"
+    assert whole.changes.count(mark) == 2, "when it begins and when it has ended"
+    assert lost == ([mark] if after else [])
+
+
+def test_that_is_once_in_each_boot_where_the_module_runs_in_each(tmp_path: Path) -> None:
+    system, instance = (
+        Live(tmp_path),
+        Instance("the-id", custom_data=counting(tmp_path, "ran", "exit 1")),
+    )
+    each_boot = {"execute": "both", "timeout_s": 60.0, "frequency": "boot"}
+    for boot_id in ("one", "two"):
+        system.write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
+        with pytest.raises(ProvisioningError):
+            custom_data.apply(instance, system, each_boot)
+        assert len(custom_data.apply(instance, system, each_boot).warnings) == 1
+    assert count(tmp_path, "ran") == 2
+
+
+def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Context:
+    (root / "etc/lightinit").mkdir(parents=True, exist_ok=True)
+    (root / "etc/lightinit/lightinit.conf").write_text(
+        "[module.custom_data]\nexecute = custom_data\n" + more
+    )
+    system = Live(root)
+    context = boot.make_context(
+        system,
+        settings_files.load(system, datasource_schema, module_schema),
+        Timeline(system.clock),
+    )
+    context.use_instance(instance_id)
+    assert context.state is not None
+    context.state.make_current()
+    context.instance = Instance(instance_id, custom_data=text)
+    return context
+
+
+def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:
+    """The module is done at the next one. By force, and on a new instance, it is executed again."""
+    text = counting(tmp_path, "ran", "exit 7")
+    steps = [run_module(context_of(tmp_path, "a", text), "custom_data") for _ in range(3)]
+    assert [step.result for step in steps] == ["failed", "ok", "already"] and count(
+        tmp_path, "ran"
+    ) == 1
+    assert all(re.match(again("failed with status 7"), step.warnings[0]) for step in steps[1:])
+    assert run_module(context_of(tmp_path, "a", text), "custom_data", force=True).result == "failed"
+    assert count(tmp_path, "ran") == 2
+    assert run_module(context_of(tmp_path, "a", text), "custom_data").result == "ok"
+    assert run_module(context_of(tmp_path, "b", text), "custom_data").result == "failed"
+    assert count(tmp_path, "ran") == 3
+
+
+def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:
+    text = counting(tmp_path, "ran", "exit 7")
+    for boot_id in ("one", "two"):
+        Live(tmp_path).write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
+        step = run_module(context_of(tmp_path, "a", text, "frequency = boot\n"), "custom_data")
+        assert step.result == "failed" and count(tmp_path, "ran") == (1 if boot_id == "one" else 2)
