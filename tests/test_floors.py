@@ -335,9 +335,6 @@ def test_the_emulator_needs_only_the_standard_library() -> None:
 # -- tests
 # --------------------------------------------------------------------------------------------------
 
-# Tests that still import from tests: (importer, imported). A pair that is no longer needed fails.
-TESTS_SOON: Set[Tuple[str, str]] = set()
-
 
 def imports_from_tests() -> Set[Tuple[str, str]]:
     """Each (importer, imported) where what is imported is a file of tests, and no library."""
@@ -359,6 +356,4 @@ def imports_from_tests() -> Set[Tuple[str, str]]:
 
 
 def test_tests_do_not_import_from_tests() -> None:
-    found = imports_from_tests()
-    assert found - TESTS_SOON == set(), "put what is shared into tests/lib"
-    assert TESTS_SOON - found == set(), "take it out of TESTS_SOON"
+    assert imports_from_tests() == set(), "put what is shared into tests/lib"

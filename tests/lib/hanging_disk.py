@@ -1,4 +1,4 @@
-"""A disk that really hangs, made by tests/real_tools/hanging_disk.py in a mount namespace."""
+"""A disk that really hangs, made by hanging_disk_server.py in a mount namespace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.lib.scratch import HERE
 
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "hanging_disk.py")
+PROGRAM = os.path.join(HERE, "tests", "lib", "hanging_disk_server.py")
 
 
 class HangingDisk:

@@ -15,13 +15,13 @@ import pytest
 from tests.lib.netns import need
 from tests.lib.scratch import HERE
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_custom_data.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "custom_data.py")
 
 
 def inside(options: str) -> Dict[str, Any]:
     need()
     ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", INSIDE, options],
+        ["unshare", "--mount", "--fork", sys.executable, "-B", PROGRAM, options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

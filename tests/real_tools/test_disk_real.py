@@ -1,8 +1,8 @@
 """ephemeral_disk with this machine's own sfdisk, mkfs, mount and mkswap on loop devices, and NTFS
 by ntfs-3g.
 
-Each test runs tests/real_tools/inside_disk.py in a mount namespace of its own, where the machine's
-own root file system is read-only.
+Each test runs tests/real_tools/namespaced/disk.py in a mount namespace of its own, where the
+machine's own root file system is read-only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_disk.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "disk.py")
 TOOLS = (
     "losetup",
     "sfdisk",
@@ -39,7 +39,7 @@ BEFORE = "UUID=1 / ext4 defaults 0 1\n"
 
 
 def inside(scenario: str) -> Dict[str, Any]:
-    """Run one scenario of inside_disk.py and give what it saw."""
+    """Run one scenario of namespaced/disk.py and give what it saw."""
     reason = why_not(*TOOLS) or (
         "" if os.path.exists("/dev/loop-control") else "there are no loop devices"
     )
@@ -56,7 +56,7 @@ def inside(scenario: str) -> Dict[str, Any]:
             "--fork",
             sys.executable,
             "-B",
-            INSIDE,
+            PROGRAM,
             scenario,
             str(os.stat("/etc").st_dev),
         ],

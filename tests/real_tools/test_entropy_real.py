@@ -15,11 +15,11 @@ import pytest
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_entropy.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "entropy.py")
 
 
 def inside(scenario: str) -> Dict[str, Any]:
-    """Run one scenario of inside_entropy.py and give what it saw."""
+    """Run one scenario of namespaced/entropy.py and give what it saw."""
     reason = why_not() or (
         "" if os.path.isdir("/sys/firmware") else "sysfs has no firmware folder here"
     )
@@ -30,7 +30,7 @@ def inside(scenario: str) -> Dict[str, Any]:
         [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
     )
     ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", INSIDE, scenario],
+        ["unshare", "--mount", "--fork", sys.executable, "-B", PROGRAM, scenario],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """`lightinit generalize` and `clean --user` with this machine's own userdel, sudo, sshd, on copies
 in memory.
 
-Each test runs tests/real_tools/inside_image.py in mount and UTS namespaces of its own, where the
-machine's own root file system is read-only.
+Each test runs tests/real_tools/namespaced/image.py in mount and UTS namespaces of its own, where
+the machine's own root file system is read-only.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pytest
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_image.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "image.py")
 
 
 def inside(scenario: str, *tools: str) -> Dict[str, Any]:
-    """Run one scenario of inside_image.py and give what it saw."""
+    """Run one scenario of namespaced/image.py and give what it saw."""
     reason = why_not("useradd", "sudo", "visudo", "ssh-keygen", "sshd", "pwck", "pgrep", *tools)
     if reason and not IN_CI:
         pytest.skip(reason)
@@ -40,7 +40,7 @@ def inside(scenario: str, *tools: str) -> Dict[str, Any]:
             "--fork",
             sys.executable,
             "-B",
-            INSIDE,
+            PROGRAM,
             scenario,
             str(os.stat("/etc").st_dev),
         ],

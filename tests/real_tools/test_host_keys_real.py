@@ -15,11 +15,11 @@ import pytest
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_keys.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "keys.py")
 
 
 def inside(scenario: str) -> Dict[str, Any]:
-    """Run one scenario of inside_keys.py and give what it saw."""
+    """Run one scenario of namespaced/keys.py and give what it saw."""
     reason = why_not("sshd", "ssh-keygen", "ssh-keyscan", "ip")
     if reason and not IN_CI:
         pytest.skip(reason)
@@ -38,7 +38,7 @@ def inside(scenario: str) -> Dict[str, Any]:
             "--fork",
             sys.executable,
             "-B",
-            INSIDE,
+            PROGRAM,
             scenario,
             str(os.stat("/etc").st_dev),
         ],

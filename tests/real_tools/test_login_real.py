@@ -1,8 +1,8 @@
 """Passwords and the login with them, by this machine's own tools: chpasswd, passwd, openssl,
 busybox, sshd, ssh, sudo.
 
-Each test runs tests/real_tools/inside_login.py in mount, UTS and network namespaces of its own, on
-a copy of /etc.
+Each test runs tests/real_tools/namespaced/login.py in mount, UTS and network namespaces of its own,
+on a copy of /etc.
 
 busybox with chpasswd and passwd comes from the environment variable LIGHTINIT_BUSYBOX or from the
 PATH. Where it was built without them (as Debian's is), a script that takes the applets' options,
@@ -25,9 +25,9 @@ import pytest
 from tests.lib.busybox import find_busybox
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
-from tests.real_tools.inside_login import CONFIGS, PASSWORD, RULES
+from tests.real_tools.namespaced.login import CONFIGS, PASSWORD, RULES
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_login.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "login.py")
 BUSYBOX = r"""#!/bin/sh
 # Stands in for busybox chpasswd and passwd of 1.35: their options, on the account files.
 applet=${0##*/}
@@ -48,7 +48,7 @@ REFUSED = re.compile(r"bob@127\.0\.0\.1: Permission denied \(([\w,-]+)\)\.")
 
 
 def inside(scenario: str, *tools: str, box: str = "", before: Any = ()) -> Dict[str, Any]:
-    """Run one scenario of inside_login.py, behind the command ``before``, and give what it saw."""
+    """Run one scenario of namespaced/login.py, behind the command ``before``."""
     reason = why_not(
         "sshd", "ssh", "ssh-keygen", "ssh-keyscan", "setsid", "ip", "useradd", "sudo", *tools
     )
@@ -70,7 +70,7 @@ def inside(scenario: str, *tools: str, box: str = "", before: Any = ()) -> Dict[
             *before,
             sys.executable,
             "-B",
-            INSIDE,
+            PROGRAM,
             scenario,
             str(os.stat("/etc").st_dev),
             box,

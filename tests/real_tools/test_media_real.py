@@ -72,7 +72,7 @@ def inside(scenario: str, *arguments: str) -> Any:
             "shared",
             sys.executable,
             "-B",
-            os.path.join(FOLDER, "inside_media.py"),
+            os.path.join(FOLDER, "namespaced", "media.py"),
             scenario,
             *arguments,
         ],

@@ -18,7 +18,7 @@ import pytest
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside_root_disk.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "root_disk.py")
 BIOS = "21686148-6449-6E6F-744E-656564454649"
 # As Azure's images have it: the root partition is the first by number and the last by place.
 GPT = (
@@ -85,7 +85,7 @@ def inside(
         [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
     )
     ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", INSIDE, "run", json.dumps(wish)],
+        ["unshare", "--mount", "--fork", sys.executable, "-B", PROGRAM, "run", json.dumps(wish)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

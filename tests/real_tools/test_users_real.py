@@ -1,9 +1,9 @@
 """The modules with this machine's own tools: useradd, busybox, visudo, sudo, doas, sshd, and a
 login through it.
 
-Each test runs tests/real_tools/inside.py in mount and UTS namespaces of its own, on a copy of /etc
-and an empty /home in memory. The machine's own root file system is read-only there, which the last
-test checks: its accounts and its name stay as they are.
+Each test runs tests/real_tools/namespaced/accounts.py in mount and UTS namespaces of its own, on a
+copy of /etc and an empty /home in memory. The machine's own root file system is read-only there,
+which the last test checks: its accounts and its name stay as they are.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import pytest
 from tests.lib.busybox import find_busybox
 from tests.lib.scratch import HERE
 from tests.lib.unshared import IN_CI, why_not
-from tests.real_tools.inside import LABELLED
+from tests.real_tools.namespaced.accounts import LABELLED
 
-INSIDE = os.path.join(HERE, "tests", "real_tools", "inside.py")
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "accounts.py")
 
 
 def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
-    """Run one scenario of inside.py and give what it saw."""
+    """Run one scenario of namespaced/accounts.py and give what it saw."""
     reason = why_not(*tools)
     if reason and not IN_CI:
         pytest.skip(reason)
@@ -43,7 +43,7 @@ def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
             "--fork",
             sys.executable,
             "-B",
-            INSIDE,
+            PROGRAM,
             scenario,
             str(os.stat("/etc").st_dev),
             box,

@@ -16,13 +16,13 @@ import sys
 import time
 from typing import Any, Callable, Dict, List
 
-from tests.real_tools.inside import apply, call, enter, must
+from tests.real_tools.namespaced.accounts import apply, call, enter, must
 
 KEYS = "/etc/ssh/ssh_host_*"
 CRASH = """
 import os, sys
 sys.path.insert(0, %r)
-from tests.real_tools.inside import apply
+from tests.real_tools.namespaced.accounts import apply
 from lightinit.modules import ssh_host_keys
 left = [int(sys.argv[1])]
 CHANGES = (

@@ -1,9 +1,9 @@
 """A disk that hangs: a loop device over a file whose reads are never answered, once they come to a
 certain byte.
 
-Run as root, in a mount namespace of its own: ``hanging_disk.py IMAGE HANGS_FROM_BYTE``. The file
-lies in a file system that this program serves itself (FUSE), so whoever reads the device waits in
-the kernel. It prints the loop device and goes on until its standard input ends; then every read
+Run as root, in a mount namespace of its own: ``hanging_disk_server.py IMAGE HANGS_FROM_BYTE``. The
+file lies in a file system that this program serves itself (FUSE), so whoever reads the device waits
+in the kernel. It prints the loop device and goes on until its standard input ends; then every read
 that waits fails, and nothing is left.
 """
 

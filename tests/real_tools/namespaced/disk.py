@@ -25,7 +25,7 @@ from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk
-from tests.real_tools.inside import seal
+from tests.real_tools.namespaced.accounts import seal
 
 MIB = 1024 * 1024
 BLOCK = 64 * 1024

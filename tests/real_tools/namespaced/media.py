@@ -15,6 +15,7 @@ from typing import Any, Dict, List
 
 from lightinit.host.media.search import MediaSearch
 from lightinit.host.system import System
+from tests.lib.scratch import HERE
 
 NAMES = ("ovf-env.xml",)
 TOOLS = ("7z", "7zz", "grub-fstest", "bsdtar")
@@ -50,9 +51,8 @@ def mounted(device: str) -> Dict[str, Any]:
     killed.
     """
     before = mounts()
-    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", MOUNTER % here, device],
+        [sys.executable, "-I", "-S", "-c", MOUNTER % HERE, device],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         universal_newlines=True,

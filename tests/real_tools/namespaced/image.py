@@ -14,9 +14,9 @@ import sys
 from typing import Any, Callable, Dict, List
 
 from lightinit.model import Instance, SshKey, User
-from tests.real_tools.inside import KEY, apply, call, enter, facts, hide, must
+from tests.lib.scratch import HERE
+from tests.real_tools.namespaced.accounts import KEY, apply, call, enter, facts, hide, must
 
-HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMMAND = "cd %s && exec %s -m lightinit " % (HERE, sys.executable)
 MEMORY = ("/var/lib", "/var/log", "/var/spool", "/var/db", "/var/mail", "/root", "/boot", "/efi")
 REMOVED = {

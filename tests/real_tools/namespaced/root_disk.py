@@ -19,6 +19,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import root_disk
+from tests.lib.scratch import HERE
 
 MIB = 1024 * 1024
 MEMORY, IMAGE, ROOT = "/mnt", "/mnt/lightinit-root-disk.img", "/mnt/root"
@@ -38,9 +39,8 @@ BOOT_CODE = bytes(range(256)) + b"boot code"
 
 def capabilities() -> List[str]:
     """The command that takes away what lightinit.service takes away."""
-    with open(
-        os.path.join(os.path.dirname(__file__), "../../systemd/lightinit.service"), encoding="utf-8"
-    ) as handle:
+    unit = os.path.join(HERE, "systemd", "lightinit.service")
+    with open(unit, encoding="utf-8") as handle:
         lines = [line for line in handle if line.startswith("CapabilityBoundingSet=~")]
     names = [
         name[len("CAP_") :].lower()

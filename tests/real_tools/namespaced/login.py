@@ -19,7 +19,7 @@ from lightinit.errors import LightinitError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
-from tests.real_tools.inside import as_user, call, enter, hide, must
+from tests.real_tools.namespaced.accounts import as_user, call, enter, hide, must
 
 # Every printable character of ASCII, more of Unicode, colons, and spaces at both ends.
 PASSWORD = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "
