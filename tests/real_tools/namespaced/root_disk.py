@@ -22,7 +22,8 @@ from lightinit.modules import root_disk
 from tests.lib.scratch import HERE
 
 MIB = 1024 * 1024
-MEMORY, IMAGE, ROOT = "/mnt", "/mnt/lightinit-root-disk.img", "/mnt/root"
+MEMORY, ROOT = "/mnt", "/mnt/root"
+IMAGE = MEMORY + "/" + os.environ.get("LIGHTINIT_TEST_IMAGE", "root-disk.img")
 MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F"],
     "xfs": ["mkfs.xfs", "-q", "-f"],
