@@ -21,6 +21,7 @@ from lightinit.settings import Settings
 from lightinit.state import ECHOES, State, StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.pipeline")
+RESULTS = {False: "ok", True: "skipped"}  # by whether there was anything to do
 
 
 class Stopped(SystemExit):
@@ -118,9 +119,8 @@ class Context:
         its stage.
         """
         failed = [step for step in self.steps if step.failed and step.required]
-        return next(
-            (step for step in failed if step.kind == "module"), failed[0] if failed else None
-        )
+        modules = [step for step in failed if step.kind == "module"]
+        return next(iter(modules + failed), None)
 
 
 def run_step(
@@ -170,7 +170,7 @@ def run_step(
         step.duration_s = clock.monotonic() - started_s
         step.message, step.warnings = outcome.message, list(outcome.warnings)
         _leave_mark(context, step, key, frequency, outcome)
-        step.result = "skipped" if outcome.skipped else "ok"
+        step.result = RESULTS[bool(outcome.skipped)]
     except LightinitError as error:
         step.result, step.error, step.duration_s = "failed", error, clock.monotonic() - started_s
     context.timeline.add(kind, name, started_s, step.duration_s, step.result)

@@ -76,7 +76,7 @@ KINDS: Dict[str, Set[str]] = {
 }
 
 # What does not keep the rules yet: (importer, imported). A pair that is no longer needed fails.
-EXPECTED_SOON: Set[Tuple[str, str]] = {("stages.leases", "host.dhcp.networkmanager")}
+EXPECTED_SOON: Set[Tuple[str, str]] = set()
 
 
 class Source(NamedTuple):

@@ -120,25 +120,28 @@ def listed(context: Context) -> List[str]:
         or context.marks.find("stage.final", Frequency.INSTANCE) is None
     ):
         return names
-    steps = (context.state.load("result") or {}).get("steps") if context.state is not None else None
-    known = (
-        {
-            step.get("name")
-            for step in steps
-            if isinstance(step, dict) and step.get("kind") == "module"
-        }
-        if isinstance(steps, list)
-        else set()
-    )
+    known = _recorded(context)
     return [name for name in names if name in known or _mark(context, name) is not None]
 
 
+def _recorded(context: Context) -> List[str]:
+    """The modules that result.json has a step of."""
+    if context.state is None:
+        return []
+    steps = (context.state.load("result") or {}).get("steps")
+    if not isinstance(steps, list):
+        return []
+    return [
+        str(step.get("name"))
+        for step in steps
+        if isinstance(step, dict) and step.get("kind") == "module"
+    ]
+
+
 def _mark(context: Context, name: str) -> Optional[Mark]:
-    return (
-        context.marks.find("module." + name, frequency_of(context, name))
-        if context.marks is not None
-        else None
-    )
+    if context.marks is None:
+        return None
+    return context.marks.find("module." + name, frequency_of(context, name))
 
 
 def pending(context: Context) -> List[str]:
@@ -158,7 +161,7 @@ def run(context: Context) -> Outcome:
     if required:
         raise ProvisioningError("required module failed", modules=" ".join(required))
     ran = sum(1 for step in steps if step.result in ("ok", "skipped"))
-    return Outcome(
-        "%d of %d modules ran" % (ran, len(steps)),
-        ("modules failed that are not required: " + " ".join(failed),) if failed else (),
-    )
+    message = "%d of %d modules ran" % (ran, len(steps))
+    if failed:
+        return Outcome(message, ("modules failed that are not required: " + " ".join(failed),))
+    return Outcome(message)

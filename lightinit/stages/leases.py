@@ -13,8 +13,8 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 from lightinit.datasources.base import Datasource
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp.clients import read_leases
-from lightinit.host.dhcp.lease_files import LeaseFile, lease_files
-from lightinit.host.dhcp.networkmanager import nmcli_leases
+from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.dhcp.lease_files import LeaseFile, asked_leases, lease_files
 from lightinit.host.network.interfaces import KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease
@@ -24,9 +24,9 @@ LOG = logging.getLogger("lightinit.local")
 # A route that marks a NIC is the platform's own /32. Shorter ones say nothing: 169.254.0.0/16 is on
 # every interface of some distributions, and a VPN splits the default route into two /1.
 MARK_PREFIX_MIN = 24
-# Its lease file has the address alone; another file of its, which may come later, has the options.
-TWO_FILES_CLIENT = "networkmanager"
-NMCLI_SOURCE = "nmcli device show"
+# Clients that know more than one file of theirs tells. NetworkManager's lease file has the address
+# alone; another one, which may come later, has the options.
+ASKABLE = {client.name for client in CLIENTS if client.ask is not None}
 
 
 def choose_lease(
@@ -103,7 +103,7 @@ class LeaseSearch:
         self._scene = Scene()
         self._logged: Set[Tuple[str, str]] = set()
         self._asked: Set[str] = set()
-        self._nmcli: Optional[LeaseFile] = None
+        self._answers: List[LeaseFile] = []
         self.passed_over: Dict[str, str] = {}
 
     def look(self, scene: Scene) -> List[Lease]:
@@ -113,13 +113,10 @@ class LeaseSearch:
             scene: the network as it is now.
         """
         self._scene = scene
-        files = lease_files(self._system)
-        if self._nmcli is not None:
-            files = list(files) + [self._nmcli]
         self.passed_over = {}
         newest: Dict[str, Lease] = {}
         # The file written last is the last.
-        for file in files:
+        for file in lease_files(self._system) + self._answers:
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
                 newest[key] = self._newer(newest.get(key), lease)
@@ -131,24 +128,24 @@ class LeaseSearch:
 
         return sorted(newest.values(), key=rank)
 
-    def ask_networkmanager(self, occasion: str) -> List[Lease]:
-        """As :meth:`look`, with NetworkManager's own answer counted too. It is asked once on each
-        occasion; after that, and if it knows nothing, there are none.
+    def ask_clients(self, occasion: str) -> List[Lease]:
+        """As :meth:`look`, with the answers of the clients themselves counted too. They are asked
+        once on each occasion; after that, and if they know nothing, there are none.
         """
         if occasion in self._asked:
             return []
         self._asked.add(occasion)
-        answer = nmcli_leases(self._system)
-        if b"DHCP4" not in answer:
+        answers = asked_leases(self._system)
+        if not answers:
             return []
-        self._nmcli = LeaseFile(TWO_FILES_CLIENT, NMCLI_SOURCE, answer, self._system.clock.time())
+        self._answers = answers
         return self.look(self._scene)
 
     def lacks_server(self, lease: Lease) -> bool:
         """Whether the platform's server may still be named by a file of the same client."""
         return (
             bool(self._source.LEASE_OPTION)
-            and lease.client == TWO_FILES_CLIENT
+            and lease.client in ASKABLE
             and not self._source.server_in(lease)
         )
 
@@ -195,12 +192,13 @@ class LeaseSearch:
     def _newer(self, known: Optional[Lease], lease: Lease) -> Lease:
         """Of two leases for one interface the one from the file written last, which is ``lease``.
 
-        But of NetworkManager's two files about one address the one that names the server is kept,
+        But of two files of such a client about one address the one that names the server is kept,
         whichever was written last.
         """
         if (
             known is not None
-            and known.client == lease.client == TWO_FILES_CLIENT
+            and known.client == lease.client
+            and lease.client in ASKABLE
             and known.address == lease.address
             and self._source.server_in(known)
             and not self._source.server_in(lease)

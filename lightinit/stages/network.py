@@ -114,12 +114,12 @@ class _Search:
         leases = self._leases.look(self._scene)
         lease = self._choose(leases)
         if lease is not None and self._leases.lacks_server(lease):
-            leases = self._leases.ask_networkmanager("lease without the server") or leases
+            leases = self._leases.ask_clients("lease without the server") or leases
             lease = self._choose(leases)
         if lease is None:
             due_s = self._due("no lease", bool(self._address()))
             if self._address() and self._clock.monotonic() >= due_s:
-                leases = self._leases.ask_networkmanager("no lease")
+                leases = self._leases.ask_clients("no lease")
                 lease = self._choose(leases)
         else:
             due_s = self._due("no lease", False)

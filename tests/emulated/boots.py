@@ -5,15 +5,40 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import time
 from typing import Any, Dict, List
 
 from lightinit.emulator import Platform
-from tests.lib.scratch import HERE, Machine
+from tests.lib.scratch import HERE, LEASE, Machine
 
 
 def reported(platform: Platform) -> List[str]:
     """The accepted reports' states."""
     return [str(report["state"]) for report in platform.final_reports if report["accepted"]]
+
+
+def start_waiting(machine: Machine, *command: str) -> "subprocess.Popen[str]":
+    """Start ``command``, which stays in the local stage until :func:`hand_out_lease`. Returns once
+    it is there.
+    """
+    os.unlink(machine.root + "/var/lib/dhcp/dhclient.eth0.leases")
+    # No interface of the machine that runs the tests can count as the network then.
+    machine.put(
+        "/etc/lightinit/conf.d/20-wait.conf",
+        "[network]\ninterface = nic-of-nowhere\nlease_timeout_s = 120\n",
+    )
+    process = machine.start(*command)
+    deadline_s = time.monotonic() + 60.0
+    while not machine.exists("/run/lightinit/status.json"):
+        assert process.poll() is None and time.monotonic() < deadline_s
+        time.sleep(0.02)
+    return process
+
+
+def hand_out_lease(machine: Machine) -> None:
+    """End the waiting."""
+    machine.put("/var/lib/dhcp/dhclient.eth0.leases", LEASE.replace("eth0", "nic-of-nowhere"))
 
 
 def put(machine: Machine, ovf: bytes, path: str = "/media/ovf-env.xml") -> None:

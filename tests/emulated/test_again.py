@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lightinit.emulator import Platform
+from tests.emulated.boots import hand_out_lease, start_waiting
 from tests.lib.scratch import UUID, Machine
 
 HOME = "/var/lib/lightinit/instance"
@@ -227,18 +228,19 @@ def test_damaged_data_are_fetched_again(tmp_path: Any) -> None:
 
 def test_two_at_once_one_is_refused(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    with Platform(latency_s=0.5) as platform:
+    with Platform() as platform:
         machine.lead_to(platform)
-        first = machine.start("boot")
+        first = start_waiting(machine, "boot")
         try:
-            assert platform.wait_for(lambda the: the.requests, 20)
             second = machine.run("boot")
             assert second.returncode == 75
             assert "another lightinit is running" in second.stderr
-            waited = machine.run("status", "--wait", "--timeout", "30")
+            hand_out_lease(machine)
+            waited = machine.run("status", "--wait", "--timeout", "60")
             assert waited.returncode == 0
         finally:
-            first.communicate(timeout=30)
+            hand_out_lease(machine)
+            first.communicate(timeout=60)
         assert first.returncode == 0
         assert platform.ready_count == 1
 

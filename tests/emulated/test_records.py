@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from typing import Any
 
 from lightinit.emulator import Platform
 from lightinit.state import describe_steps
+from tests.emulated.boots import hand_out_lease, start_waiting
 from tests.lib.scratch import HERE, Machine
 
 HOME = "/var/lib/lightinit/instance"
@@ -102,20 +106,16 @@ def test_force_that_fails_takes_the_mark_and_the_stamp_away(tmp_path: Any) -> No
 
 def test_a_single_stage_tells_its_progress(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
-    slow = {
-        "name": "slow",
-        "description": "IMDS is slow.",
-        "imds": [{"delay_s": 1.0}],
-        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
-    }
-    with Platform(scenario=slow) as platform:
+    with Platform() as platform:
         machine.lead_to(platform)
-        assert machine.run("stage", "local").returncode == 0
-        process = machine.start("stage", "fetch")
-        assert platform.wait_for(lambda the: the.requests, 20)
-        found = json.loads(machine.run("status", "--format", "json").stdout)
-        assert (found["status"], found["stage"], found["exit_code"]) == ("running", "fetch", 3)
-        process.communicate(timeout=20)
+        process = start_waiting(machine, "stage", "local")
+        try:
+            found = json.loads(machine.run("status", "--format", "json").stdout)
+        finally:
+            hand_out_lease(machine)
+            process.communicate(timeout=60)
+        assert (found["status"], found["stage"], found["exit_code"]) == ("running", "local", 3)
+        assert process.returncode == 0
         assert machine.run("status").stdout == "status: not run\n"
 
 
@@ -229,26 +229,25 @@ def test_echoes_are_no_errors_and_what_is_not_required_is_a_warning() -> None:
 
 
 def test_ctrl_c_ends_waiting_quietly(tmp_path: Any) -> None:
-    import signal
-    import subprocess
-    import sys
-    import time
-
     machine = Machine(tmp_path)
     # As at a terminal, even if these tests run in the background of a shell, which has its children
-    # ignore SIGINT.
+    # ignore SIGINT. On a terminal it tells its progress: then it is known to wait.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    reader, terminal = os.openpty()
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "lightinit", "--root", machine.root, "status", "--wait"],
             cwd=HERE,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            universal_newlines=True,
+            stderr=terminal,
+            stdout=subprocess.DEVNULL,
         )
     finally:
         signal.signal(signal.SIGINT, before)
-    time.sleep(1.0)
+    assert b"status: not run" in os.read(reader, 1000)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)
-    assert process.returncode == 130 and "Traceback" not in error
+    assert process.wait(timeout=60) == 130
+    os.write(terminal, b"the end")  # or there might be nothing to read
+    said = os.read(reader, 100000)
+    assert said.endswith(b"the end") and b"Traceback" not in said
+    os.close(reader)
+    os.close(terminal)

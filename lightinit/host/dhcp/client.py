@@ -42,6 +42,9 @@ class DhcpClient(NamedTuple):
         rebind: makes a process of it give up its lease and ask for another one, and returns what it
             did; "" if the process is not of that kind. It may raise ProvisioningError and OSError.
             None for a client that does so by itself when its link goes down and comes up.
+        ask: asks the client itself for its leases, which may be more than its files tell. Returns
+            what was asked, for messages, and the answer, b"" if there is none. None for a client
+            whose files tell all.
     """
 
     name: str
@@ -50,6 +53,7 @@ class DhcpClient(NamedTuple):
     places: Tuple[LeasePlace, ...]
     renew: "Callable[[Renewing, Tuple[Process, ...]], None]"
     rebind: Optional[Callable[[System, Process, Kill], str]] = None
+    ask: Optional[Callable[[System], Tuple[str, bytes]]] = None
 
 
 class Renewing:

@@ -65,6 +65,20 @@ def lease_files(system: System) -> List[LeaseFile]:
     return sorted(found.values(), key=lambda file: file.written_s)
 
 
+def asked_leases(system: System) -> List[LeaseFile]:
+    """What the clients answer that can be asked for their leases, as if it were in files.
+
+    This starts processes, so use it only if the files do not tell enough.
+    """
+    found: List[LeaseFile] = []
+    for client in CLIENTS:
+        if client.ask is not None:
+            what, answer = client.ask(system)
+            if answer:
+                found.append(LeaseFile(client.name, what, answer, system.clock.time()))
+    return found
+
+
 def _lease_file(
     system: System, client: str, path: str, interface: Optional[str]
 ) -> Optional[LeaseFile]:

@@ -36,6 +36,14 @@ def nmcli_leases(system: System) -> bytes:
     return ended.stdout.encode("utf-8")
 
 
+def ask(system: System) -> Tuple[str, bytes]:
+    """NetworkManager's leases as nmcli shows them; see :class:`DhcpClient`."""
+    answer = nmcli_leases(system)
+    if b"DHCP4" not in answer:
+        answer = b""
+    return "nmcli device show", answer
+
+
 def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
     """Give each device that DHCP has configured the name to send, without changing its profile.
 
@@ -82,4 +90,5 @@ CLIENT = DhcpClient(
         LeasePlace("/run/NetworkManager/internal-*.lease", _INTERNAL),
     ),
     renew=renew,
+    ask=ask,
 )
