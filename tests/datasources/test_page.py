@@ -60,6 +60,7 @@ def test_the_example_provisions_and_has_nobody_to_report_to(machine: Machine) ->
     assert KEY in machine.read("/home/ada/.ssh/authorized_keys")
     result = machine.json("/var/lib/lightinit/instance/result.json")
     assert (result["reported"], result["errors"], result["instance"]) == ("", [], "desk-1")
+    assert result["steps"][-1]["message"] == "nobody to report to"
 
 
 def test_a_later_boot_does_nothing_unless_the_id_is_another(machine: Machine) -> None:
