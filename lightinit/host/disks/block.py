@@ -9,8 +9,7 @@ import fcntl
 import os
 import stat
 import struct
-from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
@@ -24,8 +23,7 @@ BTRFS_IOC_FS_INFO = 0x8400941F  # _IOR(0x94, 31, 1024 bytes) of linux/btrfs.h
 BTRFS_INFO_BYTES = 1024
 
 
-@dataclass(frozen=True)
-class BlockDevice:
+class BlockDevice(NamedTuple):
     """A block device: a disk or a partition.
 
     Attributes:
