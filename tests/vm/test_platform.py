@@ -70,7 +70,7 @@ def test_from_media_alone_with_a_password(scene: Scene) -> None:
         )
         status = guest.ssh("lightinit status --wait --long", password=PASSWORD)
         checks.that(
-            status.status == 2 and "the provisioning media must do" in status.text,
+            status.status == 2 and "using the provisioning media only" in status.text,
             "done, with a warning",
             status,
         )
