@@ -12,7 +12,7 @@ from tests.vm.azure import Azure, Person
 from tests.vm.machine import Machine
 from tests.vm.qemu import Hardware
 
-SSH_TIMEOUT_S = 600.0
+SSH_TIMEOUT_S = 180.0
 SSH_EVERY_S = 0.5
 
 
