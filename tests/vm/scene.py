@@ -88,22 +88,17 @@ class Scene:
         key that lightinit keeps.
         """
         made = self.copy(name="changed")
-        key = self.new_key("rsa")
-        disk.write(made, {RSA_KEY: key.read_text()}, "0600")
-        quick = {
-            RSA_KEY + ".pub": key.with_suffix(".pub").read_text(),
-            "/etc/lightinit/conf.d/10-quick.conf": KEEP_RSA_KEY,
-        }
-        disk.write(made, {**quick, **files})
+        disk.write(made, {RSA_KEY: self.new_key("rsa")}, "0600")
+        disk.write(made, {"/etc/lightinit/conf.d/10-quick.conf": KEEP_RSA_KEY, **files})
         return made
 
-    def new_key(self, kind: str) -> Path:
-        """A new SSH host key of that kind; its public part is beside it, in a file with .pub."""
+    def new_key(self, kind: str) -> str:
+        """The text of a new SSH host key of that kind."""
         path = self.folder / ("host-key-" + kind)
         subprocess.run(
             ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "host", "-f", str(path)], check=True
         )
-        return path
+        return path.read_text()
 
     def put_password(self, files: Dict[str, str]) -> str:
         """Among the files of a disk, give the account at the console a password, which is

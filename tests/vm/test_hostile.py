@@ -159,9 +159,7 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
     root = scene.changed(files)
     # A machine that is not made from a generalized image has its host keys, and without them sshd
     # does not start.
-    disk.write(
-        root, {"/etc/ssh/ssh_host_ed25519_key": scene.new_key("ed25519").read_text()}, "0600"
-    )
+    disk.write(root, {"/etc/ssh/ssh_host_ed25519_key": scene.new_key("ed25519")}, "0600")
     machine = scene.machine(root, FIRST._replace(asset_tag=tag)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
