@@ -37,9 +37,9 @@ RSA_KEY = "/etc/ssh/ssh_host_rsa_key"
 KEEP_RSA_KEY = "[module.ssh_host_keys]\nkeep_existing = yes\n"
 FIRST = Hardware(UUID, "52:54:00:a2:00:01")
 SECOND = Hardware(OTHER_UUID, "52:54:00:a2:00:02")
-# An emulated processor on a machine that others use too: what takes 40 s may take many times as
+# An emulated processor on a machine that others use too: what takes 40 s may take several times as
 # long.
-BOOT_TIMEOUT_S = 900.0
+BOOT_TIMEOUT_S = 400.0
 
 
 class Scene:
