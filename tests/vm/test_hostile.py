@@ -18,11 +18,11 @@ from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import check_ready, provisioned
 from tests.vm.guest import parse_properties
-from tests.vm.machine import Machine
-from tests.vm.qemu import optical_drive
-from tests.vm.recipe import WATCHER
-from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
+from tests.vm.image import WATCHER
+from tests.vm.machine import Machine, optical_drive
+from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, shadow_with_password
 
+CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 DHCP_AFTER_S = 60.0
 DISK_AFTER_S = 30.0
 LEASE_TIMEOUT_S = 20
@@ -31,6 +31,15 @@ LEASE_TIMEOUT_S = 20
 GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 60 + 60
 REASON = "no network before the deadline"
 YEAR_S = 365 * 86400.0
+
+
+def put_password(scene: Scene, files: Dict[str, str]) -> str:
+    """Among the files of a disk, give the account at the console a password, which is returned."""
+    password = secrets.token_hex(12)
+    files["/etc/shadow"] = shadow_with_password(
+        disk.read(scene.image.disk, "/etc/shadow"), password
+    )
+    return password
 
 
 def begin(scene: Scene) -> Person:
@@ -68,7 +77,7 @@ def finish(
 def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
     admin = begin(scene)
     files: Dict[str, str] = {}
-    password = scene.put_password(files)
+    password = put_password(scene, files)
     machine = scene.machine(scene.changed(files), FIRST).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
@@ -92,7 +101,7 @@ def test_the_network_never_comes(scene: Scene) -> None:
     files = {
         "/etc/lightinit/conf.d/20-test.conf": "[network]\nlease_timeout_s = %d\n" % LEASE_TIMEOUT_S
     }
-    password, of_media = scene.put_password(files), secrets.token_hex(12)
+    password, of_media = put_password(scene, files), secrets.token_hex(12)
     media = scene.media(
         "--user-name",
         "admin",
@@ -155,11 +164,15 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
     begin(scene)
     scene.azure.serve_dhcp()  # with option 245: DMI counts for more
     files: Dict[str, str] = {}
-    password = scene.put_password(files)
+    password = put_password(scene, files)
     root = scene.changed(files)
     # A machine that is not made from a generalized image has its host keys, and without them sshd
     # does not start.
-    disk.write(root, {"/etc/ssh/ssh_host_ed25519_key": scene.new_key("ed25519")}, "0600")
+    key = scene.folder / "host_key"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", str(key)], check=True
+    )
+    disk.write(root, {"/etc/ssh/ssh_host_ed25519_key": key.read_text()}, "0600")
     machine = scene.machine(root, FIRST._replace(asset_tag=tag)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
@@ -274,7 +287,7 @@ def test_the_clock_jumps(scene: Scene) -> None:
     admin = begin(scene)
     scene.azure.serve_dhcp()
     machine = scene.machine(
-        scene.changed({}),
+        scene.overlay(),
         FIRST._replace(rtc="2010-01-01T00:00:00"),
         ["systemd.wants=test-clock-jump.service"],
     ).start()
@@ -307,7 +320,7 @@ def test_the_disk_is_full(scene: Scene) -> None:
     admin = begin(scene)
     azure = scene.azure
     azure.serve_dhcp()
-    root = scene.changed({})
+    root = scene.copy()
     machine = scene.machine(root, FIRST, ["systemd.wants=test-full-disk.service"]).start()
     machine.wait_until(
         lambda: azure.accepted("Ready") or azure.accepted("NotReady"),

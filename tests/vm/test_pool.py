@@ -14,8 +14,9 @@ from typing import Any, Dict
 from tests.vm.azure import Person
 from tests.vm.facts import journal, provisioned
 from tests.vm.guest import Guest, parse_properties
-from tests.vm.recipe import WATCHER
-from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, Stopwatch
+from tests.vm.image import WATCHER
+from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, Stopwatch
+from tests.vm.test_hostile import CHEAP, put_password
 
 # systemd's limit for lightinit, which has that long to reach the pool; the owner comes when it is
 # over.
@@ -86,7 +87,7 @@ def test_pool(scene: Scene) -> None:
             "[Service]\nTimeoutStartSec=%d\n" % LIMIT_S
         ),
     }
-    password = scene.put_password(files)
+    password = put_password(scene, files)
     machine = scene.machine(scene.changed(files), FIRST).start()
     guest = scene.guest(machine, FIRST, owner)
     with Checks() as checks:
