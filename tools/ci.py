@@ -53,7 +53,6 @@ PARTS = (
     Part("types", 0.7),
     Part("vm-test", 1.0, after="deb"),
     Part("test", 1.0),
-    Part("test-bare", 1.0),
     Part("test-pythons", 1.0),
     Part("test-packages", 0.6),
     Part("peers", 0.4),

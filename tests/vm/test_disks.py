@@ -22,7 +22,7 @@ from tests.vm.facts import Facts, check_ready, journal, provisioned
 from tests.vm.guest import Guest
 from tests.vm.machine import Machine, optical_drive
 from tests.vm.scene import FIRST, Checks, Scene, Stopwatch
-from tests.vm.test_life import reboot
+from tests.vm.steps import reboot
 
 CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 MIB = 1024 * 1024

@@ -20,9 +20,9 @@ from tests.vm.facts import check_ready, provisioned
 from tests.vm.guest import parse_properties
 from tests.vm.image import WATCHER
 from tests.vm.machine import Machine, optical_drive
-from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, shadow_with_password
+from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene
+from tests.vm.steps import CHEAP, put_password
 
-CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 DHCP_AFTER_S = 60.0
 DISK_AFTER_S = 30.0
 LEASE_TIMEOUT_S = 20
@@ -31,15 +31,6 @@ LEASE_TIMEOUT_S = 20
 GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 60 + 60
 REASON = "no network before the deadline"
 YEAR_S = 365 * 86400.0
-
-
-def put_password(scene: Scene, files: Dict[str, str]) -> str:
-    """Among the files of a disk, give the account at the console a password, which is returned."""
-    password = secrets.token_hex(12)
-    files["/etc/shadow"] = shadow_with_password(
-        disk.read(scene.image.disk, "/etc/shadow"), password
-    )
-    return password
 
 
 def begin(scene: Scene) -> Person:

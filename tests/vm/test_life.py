@@ -8,11 +8,10 @@ import os
 
 import pytest
 
-from tests.vm.facts import Facts, check_ready, fingerprints, provisioned, provisioned_now
-from tests.vm.guest import Guest
+from tests.vm.facts import check_ready, fingerprints, provisioned, provisioned_now
 from tests.vm.image import NAMES
-from tests.vm.machine import Machine
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, SECOND, Checks, Scene, Stopwatch
+from tests.vm.steps import reboot
 
 IMAGES = (
     NAMES
@@ -103,20 +102,6 @@ def test_life(scene: Scene) -> None:
             third["homes"].text,
         )
         watch.lap("first boot of the image's VM")
-
-
-def reboot(machine: Machine, guest: Guest, before: Facts) -> None:
-    """Let the guest reboot itself, and wait until it is another boot than the one ``before`` is
-    of.
-    """
-    machine.turn_page()
-    guest.ssh("sudo -n reboot")
-
-    def came_back() -> bool:
-        said = guest.ssh("cat /proc/sys/kernel/random/boot_id", timeout_s=60.0)
-        return said.status == 0 and said.text != before["boot"].text
-
-    machine.wait_until(came_back, BOOT_TIMEOUT_S, "the guest does not come back from its reboot")
 
 
 # A second Ready may be sent when the power fails between the platform's accepting it and the mark

@@ -16,7 +16,7 @@ from tests.vm.facts import journal, provisioned
 from tests.vm.guest import Guest, parse_properties
 from tests.vm.image import WATCHER
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, Stopwatch
-from tests.vm.test_hostile import CHEAP, put_password
+from tests.vm.steps import CHEAP, put_password
 
 # systemd's limit for lightinit, which has that long to reach the pool; the owner comes when it is
 # over.
