@@ -10,13 +10,14 @@ PREFIX = /usr
 PACKAGE = all
 INIT =
 
-.PHONY: help setup demo lint types test check bench test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test check coverage bench test-pythons test-install install deb rpm \
     test-packages test-bare peers vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
 	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest, WORKERS=..."
 	@echo "make check         lint, types and tests: what must pass before a commit"
+	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
@@ -48,6 +49,9 @@ test: setup
 	$(PYTHON) -m pytest $(XDIST) $(ARGS)
 
 check: lint types test
+
+coverage: setup
+	@tools/coverage $(XDIST) $(ARGS)
 
 bench: setup
 	@$(PYTHON) bench/run.py
