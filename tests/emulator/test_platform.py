@@ -79,7 +79,7 @@ def test_long_bodies_are_cut_in_the_record() -> None:
 def test_a_connection_is_kept_and_counted() -> None:
     with Platform() as platform:
         host, port = platform.wireserver.split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=2)
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
         for _ in range(2):
             connection.request("GET", GOAL_STATE, headers=WIRE)
             assert connection.getresponse().read()
@@ -148,16 +148,17 @@ def test_the_same_vm_has_the_same_ids() -> None:
 def test_latency_is_twice_first_and_once_later() -> None:
     with Platform(latency_s=0.1) as platform:
         host, port = platform.imds.split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=2)
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
         took_s = []
-        for _ in range(2):
+        for _ in range(8):
             started_s = time.monotonic()
             connection.request("GET", INSTANCE, headers=METADATA)
             connection.getresponse().read()
             took_s.append(time.monotonic() - started_s)
         connection.close()
-    assert 0.2 <= took_s[0] < 0.3
-    assert 0.1 <= took_s[1] < 0.2
+    assert took_s[0] >= 0.2
+    # On a busy machine most of them may take longer.
+    assert 0.1 <= min(took_s[1:]) < 0.2
 
 
 def test_closing_is_quick_whatever_hangs() -> None:

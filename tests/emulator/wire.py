@@ -30,7 +30,7 @@ def ask(
     target: str,
     headers: Optional[Dict[str, str]] = None,
     body: Optional[bytes] = None,
-    timeout_s: float = 5.0,
+    timeout_s: float = 30.0,
 ) -> Reply:
     """Send one request on a connection of its own."""
     host, port = address.split(":")
@@ -44,12 +44,12 @@ def ask(
         connection.close()
 
 
-def get_goal_state(platform: Platform, timeout_s: float = 5.0) -> Reply:
+def get_goal_state(platform: Platform, timeout_s: float = 30.0) -> Reply:
     """Ask properly for the goal state."""
     return ask(platform.wireserver, "GET", GOAL_STATE, WIRE, timeout_s=timeout_s)
 
 
-def get_instance(platform: Platform, target: str = INSTANCE, timeout_s: float = 5.0) -> Reply:
+def get_instance(platform: Platform, target: str = INSTANCE, timeout_s: float = 30.0) -> Reply:
     """Ask properly for an IMDS document."""
     return ask(platform.imds, "GET", target, METADATA, timeout_s=timeout_s)
 

@@ -159,7 +159,7 @@ def test_accounts_that_nobody_could_use_are_refused_and_left_as_they_are() -> No
 
 
 def test_locks_that_a_power_cut_left() -> None:
-    seen = inside("stale_locks", "useradd")
+    seen = inside("stale_locks", "useradd", "sudo")
     assert "cannot lock" in seen["alone"]
     check_account(seen)
     assert seen["first"] == ["made user bob", []] and seen["left"] == []
@@ -172,7 +172,7 @@ def test_a_lock_in_use_is_left() -> None:
 
 
 def test_homes_whose_place_is_not_there_yet() -> None:
-    seen = inside("no_place_for_homes", "useradd")
+    seen = inside("no_place_for_homes", "useradd", "sudo")
     assert seen["alone"].startswith("exit 12"), "what this test is about"
     check_account(seen, "/etc/homes/bob")
     assert seen["first"] == ["made user bob", []]

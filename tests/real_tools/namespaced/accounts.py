@@ -526,6 +526,8 @@ def hosts_mounted() -> Dict[str, Any]:
     """/etc/hosts comes from elsewhere, as in a container: nothing can take its place."""
     with open("/run/hosts", "w") as handle:
         handle.write("127.0.0.1 localhost\n")
+    with open("/etc/hosts", "a"):  # a bare root has none
+        pass
     must("mount", "--bind", "/run/hosts", "/etc/hosts")
     outcome = apply(hostname)
     return {
