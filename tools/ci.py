@@ -52,8 +52,9 @@ PARTS = (
     Part("deb", 0.5),
     Part("types", 0.7),
     Part("vm-test", 1.0, after="deb"),
-    Part("test", 1.0),
-    Part("test-pythons", 1.0),
+    # Beside a virtual machine some of these tests are late; both have workers enough for two cores.
+    Part("test", 2.0),
+    Part("test-pythons", 2.0),
     Part("test-packages", 0.6),
     Part("peers", 0.4),
     Part("test-install", 0.4),
