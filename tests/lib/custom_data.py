@@ -19,23 +19,6 @@ CUSTOM, USER = FOLDER + "custom-data", FOLDER + "user-data"
 SECRET = "hunter2-hunter2"
 
 
-class Live(System):
-    """Says that it is live, and is a directory: commands are run, and paths are looked up below
-    it.
-    """
-
-    def __init__(self, root: Any) -> None:
-        super().__init__(str(root))
-        self.live = True
-
-    def path(self, name: str, follow_last: bool = True) -> str:
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
-
-
 def b64(data: Any) -> str:
     return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
 

@@ -7,7 +7,27 @@ from typing import Any, List, Optional, Sequence
 from lightinit.host.system import Completed, System
 
 
-class StandIn(System):
+class LiveRoot(System):
+    """A directory that says that it is a live machine: commands are run, and paths are looked up
+    below it.
+
+    Args:
+        root: the directory.
+    """
+
+    def __init__(self, root: Any) -> None:
+        super().__init__(str(root))
+        self.live = True
+
+    def path(self, name: str, follow_last: bool = True) -> str:
+        self.live = False
+        try:
+            return super().path(name, follow_last)
+        finally:
+            self.live = True
+
+
+class StandIn(LiveRoot):
     """A live machine in a directory.
 
     Args:
@@ -23,16 +43,8 @@ class StandIn(System):
         self, root: Any, tools: Sequence[str] = (), ended: Optional[Completed] = None
     ) -> None:
         super().__init__(root)
-        self.live = True
         self.tools, self.ended = tools, ended or Completed(0, "", "")
         self.runs: List[str] = []
-
-    def path(self, name: str, follow_last: bool = True) -> str:
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
 
     def tool(self, name: str) -> Optional[str]:
         return "/sbin/" + name if name in self.tools else None

@@ -18,7 +18,8 @@ from lightinit.host.system import System
 from lightinit.model import Outcome
 from lightinit.modules import custom_data
 from lightinit.settings import convert
-from tests.lib.custom_data import CUSTOM, SECRET, USER, Live, apply, b64, mode, refused
+from tests.lib.custom_data import CUSTOM, SECRET, USER, apply, b64, mode, refused
+from tests.lib.stand_in import LiveRoot
 
 # -- kept
 # --------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def test_what_only_cloud_init_understands_is_kept_and_told(
 
 
 def test_a_script_is_not_executed_unasked(tmp_path: Path) -> None:
-    outcome = apply(Live(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path))
+    outcome = apply(LiveRoot(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path))
     assert outcome == Outcome("custom data kept (a script, not executed)")
     assert not (tmp_path / "ran").exists()
 
@@ -124,7 +125,7 @@ def test_a_scratch_root_executes_nothing(tmp_path: Path) -> None:
 def test_what_the_settings_ask_for_is_executed(tmp_path: Path, execute: str, ran: str) -> None:
     script = "#!/bin/sh\nprintf '%s ' >>%s/ran\n"
     packed = gzip.compress((script % ("user", tmp_path)).encode())
-    outcome = apply(Live(tmp_path), b64(script % ("custom", tmp_path)), b64(packed), execute)
+    outcome = apply(LiveRoot(tmp_path), b64(script % ("custom", tmp_path)), b64(packed), execute)
     seen = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
     assert seen == ran
     assert outcome.message.count("kept and executed") == len(ran.split())
@@ -136,7 +137,7 @@ def test_what_the_settings_ask_for_is_executed(tmp_path: Path, execute: str, ran
 def test_its_output_is_in_the_log_and_it_knows_its_instance(tmp_path: Path, caplog: Any) -> None:
     with caplog.at_level(logging.INFO):
         apply(
-            Live(tmp_path),
+            LiveRoot(tmp_path),
             b64("#! /bin/sh\necho id $LIGHTINIT_INSTANCE_ID\necho bad >&2\n"),
             execute="both",
         )
@@ -147,7 +148,7 @@ def test_its_output_is_in_the_log_and_it_knows_its_instance(tmp_path: Path, capl
 
 def test_a_failure_has_its_status(tmp_path: Path) -> None:
     error = refused(
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         b64("#!/bin/sh\nprintf 'it %s fail\\n\\n' did\nexit 7\n"),
         execute="custom_data",
     )
@@ -170,13 +171,15 @@ def test_a_failure_has_its_status(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_of_the_script_is_in_the_error(tmp_path: Path, shell: str, text: str) -> None:
-    error = refused(Live(tmp_path), user=b64("#!/bin/%s\n%s" % (shell, text)), execute="user_data")
+    error = refused(
+        LiveRoot(tmp_path), user=b64("#!/bin/%s\n%s" % (shell, text)), execute="user_data"
+    )
     assert error.reason == "custom data script failed" and SECRET not in str(error)
 
 
 def test_a_time_limit(tmp_path: Path) -> None:
     error = refused(
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         b64("#!/bin/sh\necho begun to wait\nsleep 1000\n"),
         execute="both",
         timeout_s=1.0,
@@ -190,7 +193,7 @@ def test_a_time_limit(tmp_path: Path) -> None:
 
 def test_the_limit_is_for_both_together(tmp_path: Path) -> None:
     error = refused(
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         b64("#!/bin/sh\nsleep 1\n"),
         b64("#!/bin/sh\nsleep 1000\n"),
         "both",
@@ -243,7 +246,7 @@ def test_what_cannot_be_executed(
     """It is kept all the same. The other one, which is a script, does not run either when this one
     is known not to.
     """
-    error = refused(Live(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), text, "both")
+    error = refused(LiveRoot(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), text, "both")
     assert (error.reason, error.details[key]) == (reason, value) and SECRET not in str(error)
     assert (tmp_path / USER).exists()
     assert not (tmp_path / "ran").exists()
@@ -259,7 +262,7 @@ def test_the_settings_take_only_what_they_name() -> None:
 def test_a_folder_that_is_a_link_as_it_is_on_a_real_machine(tmp_path: Path) -> None:
     (tmp_path / "var/lib/lightinit/instances/the-id").mkdir(parents=True)
     os.symlink("instances/the-id", str(tmp_path / "var/lib/lightinit/instance"))
-    apply(Live(tmp_path), b64("#!/bin/sh\nexit 0\n"), execute="both")
+    apply(LiveRoot(tmp_path), b64("#!/bin/sh\nexit 0\n"), execute="both")
     assert sorted(os.listdir(str(tmp_path / "var/lib/lightinit/instances/the-id"))) == [
         "custom-data",
         "custom-data-script",

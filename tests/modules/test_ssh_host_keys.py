@@ -16,15 +16,14 @@ from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.modules import ssh_host_keys
+from tests.lib.stand_in import LiveRoot
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB %s\n"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
 
 
-class StandIn(System):
-    """Says that it is live, and is a directory: `ssh-keygen -A` makes keys of the types that it is
-    told to.
-    """
+class StandIn(LiveRoot):
+    """`ssh-keygen -A` makes keys of the types that it is told to."""
 
     def __init__(
         self,
@@ -32,17 +31,9 @@ class StandIn(System):
         tools: Sequence[str] = ("sshd", "ssh-keygen"),
         kinds: Sequence[str] = ("rsa", "ed25519"),
     ) -> None:
-        super().__init__(str(root))
-        self.live = True
+        super().__init__(root)
         self.tools, self.kinds = tools, kinds
         self.runs: List[str] = []
-
-    def path(self, name: str, follow_last: bool = True) -> str:
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
 
     def tool(self, name: str) -> Optional[str]:
         return "/usr/bin/" + name if name in self.tools else None

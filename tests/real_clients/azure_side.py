@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 from tests.lib.netns import Namespace, wait_until
-from tests.lib.scratch import HERE, UUID
+from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
 
 ENV = {"PYTHONPATH": HERE}
+
+
+def start_emulator(machine: Namespace, folder: Path, log: Path, *arguments: str) -> None:
+    """Start the emulator at the platform's own addresses, and wait until it listens.
+
+    Args:
+        machine: has these addresses.
+        folder: has instance.json; its own output goes there.
+        log: where it writes down each request.
+        arguments: further ones of its command.
+    """
+    ready = folder / "ready"
+    machine.start(
+        sys.executable,
+        "-m",
+        "lightinit.emulator",
+        "run",
+        "--wireserver",
+        "168.63.129.16:80",
+        "--imds",
+        "169.254.169.254:80",
+        "--instance",
+        str(folder / "instance.json"),
+        "--log",
+        str(log),
+        "--ready-file",
+        str(ready),
+        *arguments,
+        log=folder / "emulator.log",
+        env=ENV,
+    )
+    wait_until(ready.exists, 20, "the emulator does not start")
+
+
+@contextlib.contextmanager
+def open_vm(azure: "Azure") -> Iterator[Namespace]:
+    """A live machine with files of its own, cabled to the platform by its eth0."""
+    with Namespace(
+        [
+            "/run",
+            "/var/lib/dhcp",
+            "/var/lib/lightinit",
+            "/var/log",
+            "/home",
+            "/var/mail",
+            "/var/lib/hyperv",
+        ]
+    ) as vm:
+        azure.machine.connect("vs", vm, "eth0")
+        azure.machine.add_address("vs", "10.99.0.1/24")
+        vm.run("sh", "-c", DMI)
+        vm.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
+        yield vm
 
 
 class Azure:
@@ -48,27 +102,7 @@ class Azure:
         (self.folder / "instance.json").write_text(json.dumps(instance))
         for address in ("168.63.129.16/32", "169.254.169.254/32"):
             self.machine.add_address("lo", address)
-        ready = self.folder / "ready"
-        self.machine.start(
-            sys.executable,
-            "-m",
-            "lightinit.emulator",
-            "run",
-            "--wireserver",
-            "168.63.129.16:80",
-            "--imds",
-            "169.254.169.254:80",
-            "--instance",
-            str(self.folder / "instance.json"),
-            "--log",
-            str(self.log),
-            "--ready-file",
-            str(ready),
-            *self.arguments,
-            log=self.folder / "emulator.log",
-            env=ENV,
-        )
-        wait_until(ready.exists, 20, "the emulator does not start")
+        start_emulator(self.machine, self.folder, self.log, *self.arguments)
 
     def heard(self) -> List[Dict[str, Any]]:
         """Every request, in order."""

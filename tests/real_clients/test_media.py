@@ -20,9 +20,9 @@ from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
 from tests.lib.hanging_disk import HangingDisk
 from tests.lib.netns import Namespace, need, wait_until
-from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
+from tests.lib.scratch import DMI, SPARE_THE_DISK, UUID
+from tests.real_clients.azure_side import ENV, start_emulator
 
-ENV = {"PYTHONPATH": HERE}
 INSTANCE = "/var/lib/lightinit/instance"
 # Every printable character of ASCII, more of Unicode, colons, and spaces at both ends.
 PASSWORD = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "
@@ -63,28 +63,13 @@ class Vm:
         (self.folder / "instance.json").write_text(
             json.dumps({"compute": dict({"vmId": UUID}, **compute)})
         )
-        ready = self.folder / "ready"
-        self.machine.start(
-            sys.executable,
-            "-m",
-            "lightinit.emulator",
-            "run",
-            "--wireserver",
-            "168.63.129.16:80",
-            "--imds",
-            "169.254.169.254:80",
+        start_emulator(
+            self.machine,
+            self.folder,
+            self.log,
             "--scenario",
             str(self.folder / "scenario.json"),
-            "--instance",
-            str(self.folder / "instance.json"),
-            "--log",
-            str(self.log),
-            "--ready-file",
-            str(ready),
-            log=self.folder / "emulator.log",
-            env=ENV,
         )
-        wait_until(ready.exists, 20, "the emulator does not start")
 
     def settings(self, media: str, more: str = "") -> None:
         self.machine.write(

@@ -12,8 +12,7 @@ from typing import Iterator
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.lib.scratch import DMI, SPARE_THE_DISK
-from tests.real_clients.azure_side import ENV, Azure
+from tests.real_clients.azure_side import ENV, Azure, open_vm
 
 ROUTES = "121,168.63.129.16/32,10.99.0.1,169.254.169.254/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 
@@ -34,23 +33,9 @@ def other(tmp_path: Path) -> Iterator[Namespace]:
 @pytest.fixture
 def vm(azure: Azure, other: Namespace) -> Iterator[Namespace]:
     need("dhclient", "sudo", "visudo", "useradd")
-    with Namespace(
-        [
-            "/run",
-            "/var/lib/dhcp",
-            "/var/lib/lightinit",
-            "/var/log",
-            "/home",
-            "/var/mail",
-            "/var/lib/hyperv",
-        ]
-    ) as vm:
-        azure.machine.connect("vs", vm, "eth0")
-        azure.machine.add_address("vs", "10.99.0.1/24")
+    with open_vm(azure) as vm:
         other.connect("vs", vm, "eth1")
         other.add_address("vs", "10.77.0.1/24")
-        vm.run("sh", "-c", DMI)
-        vm.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         yield vm
 
 

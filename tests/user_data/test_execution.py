@@ -19,7 +19,8 @@ from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import files as settings_files
 from lightinit.stages.config import run_module
 from lightinit.state import Timeline
-from tests.lib.custom_data import FOLDER, Live, apply, b64, refused
+from tests.lib.custom_data import FOLDER, apply, b64, refused
+from tests.lib.stand_in import LiveRoot
 
 
 def counting(tmp_path: Path, name: str, more: str = "") -> str:
@@ -47,7 +48,7 @@ def again(outcome: str, which: str = "custom data") -> str:
 def test_a_script_that_failed_is_not_executed_again(
     tmp_path: Path, more: str, reason: str, outcome: str
 ) -> None:
-    system, text = Live(tmp_path), counting(tmp_path, "ran", more)
+    system, text = LiveRoot(tmp_path), counting(tmp_path, "ran", more)
     error = refused(system, text, execute="custom_data", timeout_s=1.0)
     assert (
         error.reason == reason and "lightinit module custom_data --force" in error.details["hint"]
@@ -63,7 +64,7 @@ def test_a_script_that_failed_is_not_executed_again(
 
 def test_one_that_has_succeeded_is_not_executed_again_either(tmp_path: Path) -> None:
     """As when the power is cut after its end, before the module's own mark is written."""
-    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
     assert apply(system, text, execute="both") == Outcome("custom data kept and executed")
     assert apply(system, text, execute="both") == Outcome("custom data kept and executed before")
     assert count(tmp_path, "ran") == 1
@@ -75,7 +76,7 @@ def stop(*_: Any) -> None:
 
 def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> None:
     """systemd sends lightinit SIGTERM then. The next boot goes on with what has not begun."""
-    system = Live(tmp_path)
+    system = LiveRoot(tmp_path)
     first, second = (
         counting(tmp_path, "first", "kill -TERM $PPID; sleep 1000"),
         counting(tmp_path, "second"),
@@ -95,7 +96,7 @@ def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> 
 
 def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) -> None:
     system, first, second = (
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         counting(tmp_path, "first", "exit 3"),
         counting(tmp_path, "second"),
     )
@@ -108,7 +109,7 @@ def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) 
 
 def test_when_the_second_has_failed_neither_is_executed_again(tmp_path: Path) -> None:
     system, first, second = (
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         counting(tmp_path, "first"),
         counting(tmp_path, "second", "exit 3"),
     )
@@ -123,7 +124,7 @@ def test_when_the_second_has_failed_neither_is_executed_again(tmp_path: Path) ->
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"began": 1}', "\x00" * 99])
 def test_a_damaged_mark_says_that_it_has_begun(tmp_path: Path, content: str) -> None:
-    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
     (tmp_path / FOLDER / "sem").mkdir(parents=True)
     (tmp_path / FOLDER / "sem/module.custom_data+custom-data").write_text(content)
     found = apply(system, text, execute="both")
@@ -137,7 +138,7 @@ def test_one_that_cannot_be_marked_is_not_executed(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir(parents=True)
     (tmp_path / FOLDER / "sem").write_text("in the way")
     assert (
-        refused(Live(tmp_path), counting(tmp_path, "ran"), execute="both").reason
+        refused(LiveRoot(tmp_path), counting(tmp_path, "ran"), execute="both").reason
         == "file cannot be written"
     )
     assert count(tmp_path, "ran") == 0
@@ -145,7 +146,7 @@ def test_one_that_cannot_be_marked_is_not_executed(tmp_path: Path) -> None:
 
 def test_one_that_could_not_be_started_has_not_begun(tmp_path: Path) -> None:
     """The kernel takes no variable of this length."""
-    system, text = Live(tmp_path), counting(tmp_path, "ran")
+    system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
     with pytest.raises(ProvisioningError, match="command cannot be started"):
         custom_data.apply(
             Instance("x" * 200000, custom_data=text), system, {"execute": "both", "timeout_s": 60.0}
@@ -164,10 +165,11 @@ def test_how_it_ended_counts_even_if_it_cannot_be_kept(
     sem = tmp_path / FOLDER / "sem"
     text = counting(tmp_path, "ran", "rm -r %s && echo >%s; exit %d" % (sem, sem, status))
     if status:
-        assert refused(Live(tmp_path), text, execute="both").details["status"] == "7"
+        assert refused(LiveRoot(tmp_path), text, execute="both").details["status"] == "7"
     else:
         assert (
-            apply(Live(tmp_path), text, execute="both").message == "custom data kept and executed"
+            apply(LiveRoot(tmp_path), text, execute="both").message
+            == "custom data kept and executed"
         )
     assert "custom data: how its script ended cannot be kept: file cannot be written" in caplog.text
 
@@ -176,7 +178,7 @@ class PowerCut(BaseException):
     """Nothing catches this."""
 
 
-class Failing(Live):
+class Failing(LiveRoot):
     """Its power is cut at its Nth change, before it or right after."""
 
     def __init__(self, root: Any, cut_at: int, after: bool) -> None:
@@ -205,7 +207,7 @@ def test_whenever_the_power_is_cut_it_is_executed_at_most_once(tmp_path: Path, a
         root = tmp_path / str(cut_at)
         with pytest.raises(PowerCut):
             apply(Failing(root, cut_at, after), counting(tmp_path, "ran"), execute="both")
-        apply(Live(root), counting(tmp_path, "ran"), execute="both")
+        apply(LiveRoot(root), counting(tmp_path, "ran"), execute="both")
         assert count(tmp_path, "ran") <= 1, name
         lost += [name] if not count(tmp_path, "ran") else []
     mark = "/" + FOLDER + "sem/module.custom_data+custom-data"
@@ -215,7 +217,7 @@ def test_whenever_the_power_is_cut_it_is_executed_at_most_once(tmp_path: Path, a
 
 def test_that_is_once_in_each_boot_where_the_module_runs_in_each(tmp_path: Path) -> None:
     system, instance = (
-        Live(tmp_path),
+        LiveRoot(tmp_path),
         Instance("the-id", custom_data=counting(tmp_path, "ran", "exit 1")),
     )
     each_boot = {"execute": "both", "timeout_s": 60.0, "frequency": "boot"}
@@ -232,7 +234,7 @@ def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Conte
     (root / "etc/lightinit/lightinit.conf").write_text(
         "[module.custom_data]\nexecute = custom_data\n" + more
     )
-    system = Live(root)
+    system = LiveRoot(root)
     context = boot.make_context(
         system,
         settings_files.load(system, datasource_schema, module_schema),
@@ -263,6 +265,6 @@ def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:
 def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:
     text = counting(tmp_path, "ran", "exit 7")
     for boot_id in ("one", "two"):
-        Live(tmp_path).write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
+        LiveRoot(tmp_path).write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
         step = run_module(context_of(tmp_path, "a", text, "frequency = boot\n"), "custom_data")
         assert step.result == "failed" and count(tmp_path, "ran") == (1 if boot_id == "one" else 2)

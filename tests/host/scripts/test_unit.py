@@ -10,26 +10,20 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from lightinit.host.system import System
 from tests.lib.netns import wait_until
 from tests.lib.scripts import PIPELINE, PRINTS_LATER, Seen, check_prints_later, is_alive, run
+from tests.lib.stand_in import LiveRoot
 
 
-class Systemd(System):
-    """A scratch root in which systemd runs, with the tools that the test gives."""
+class Systemd(LiveRoot):
+    """A live root in which systemd runs, with the tools that the test gives."""
 
     def __init__(self, root: Any, tools: Dict[str, str]) -> None:
-        super().__init__(str(root))
-        self.live, self._tools = True, tools
+        super().__init__(root)
+        self._tools = tools
 
     def path(self, name: str, follow_last: bool = True) -> str:
-        if name.startswith(self.root):
-            return name
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
+        return name if name.startswith(self.root) else super().path(name, follow_last)
 
     def tool(self, name: str) -> Optional[str]:
         return self._tools.get(name)
