@@ -23,8 +23,8 @@ from lightinit.formats.disks.resource_disk import (
     MARK_BYTES,
     README,
     README_TEXT,
-    State,
-    Verdict,
+    DiskFinding,
+    DiskState,
     assess,
 )
 from lightinit.host.disks import block, make, mounts, resource_disk, swap
@@ -94,25 +94,25 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         _set_fstab(system, [])
         return Outcome("no resource disk" + _about_nvme(system, settings["device"]), skipped=True)
     with OpenDisk(system, disk) as device:
-        verdict = assess(device.read, device.size_bytes, device.sector_bytes)
+        finding = assess(device.read, device.size_bytes, device.sector_bytes)
     said = "resource disk %s" % disk.node
-    if verdict.state is not State.OURS:
+    if finding.state is not DiskState.OURS:
         _refuse_used(system, disk)
         _set_fstab(system, [])  # the disk of our lines has gone
-        if verdict.state is State.FOREIGN:
+        if finding.state is DiskState.FOREIGN:
             raise _holds_data(
                 disk,
-                verdict,
+                finding,
                 "it is left as it is; to give up what is on it, make one partition and on that"
                 " `mkfs.ext4 -L %s`" % LABEL,
             )
         if settings["format"] == "never":
             return Outcome("%s left as it is, as the settings say" % said, skipped=True)
         _check_free(system, place)
-        verdict = _format(system, disk, settings["filesystem"])
+        finding = _format(system, disk, settings["filesystem"])
         said += " formatted,"
-    entry = fstab.Entry("LABEL=" + LABEL, place, verdict.filesystem, options, 2)
-    return _use(system, disk, verdict, entry, settings["swap_mb"], said)
+    entry = fstab.FstabLine("LABEL=" + LABEL, place, finding.filesystem, options, 2)
+    return _use(system, disk, finding, entry, settings["swap_mb"], said)
 
 
 # -- settings
@@ -244,9 +244,9 @@ def _check_free(system: System, place: str) -> None:
         raise _bad_place(place, error.strerror or str(error)) from error
 
 
-def _holds_data(disk: BlockDevice, verdict: Verdict, hint: str) -> ProvisioningError:
+def _holds_data(disk: BlockDevice, finding: DiskFinding, hint: str) -> ProvisioningError:
     return ProvisioningError(
-        "resource disk holds data", disk=disk.node, found=verdict.found, hint=hint
+        "resource disk holds data", disk=disk.node, found=finding.found, hint=hint
     )
 
 
@@ -254,25 +254,25 @@ def _holds_data(disk: BlockDevice, verdict: Verdict, hint: str) -> ProvisioningE
 # --------------------------------------------------------------------------------------------------
 
 
-def _format(system: System, disk: BlockDevice, filesystem: str) -> Verdict:
+def _format(system: System, disk: BlockDevice, filesystem: str) -> DiskFinding:
     with OpenDisk(system, disk, writable=True) as device:
-        # The disk is locked now, so it is checked again: this verdict decides.
-        verdict = assess(device.read, device.size_bytes, device.sector_bytes)
+        # The disk is locked now, so it is checked again: this finding decides.
+        finding = assess(device.read, device.size_bytes, device.sector_bytes)
         _refuse_used(system, disk)
-        if verdict.state not in (State.FRESH, State.UNFINISHED):
+        if finding.state not in (DiskState.FRESH, DiskState.UNFINISHED):
             raise _holds_data(
-                disk, verdict, "it changed during the check: the next boot looks again"
+                disk, finding, "it changed during the check: the next boot looks again"
             )
-        missing = make.missing_tools(system, filesystem, verdict.table)
+        missing = make.missing_tools(system, filesystem, finding.table)
         if missing:
             raise make.tool_is_missing(missing[0])
-        job = make.Job(filesystem, LABEL, MARK_AT, MARK, table=verdict.table)
-        if verdict.partition is not None:
-            old = verdict.partition
-            job = replace(job, number=old.number, start_bytes=old.start_bytes)
-        make.make_filesystem(system, disk, device, job)
+        plan = make.FormatPlan(filesystem, LABEL, MARK_AT, MARK, table=finding.table)
+        if finding.partition is not None:
+            old = finding.partition
+            plan = replace(plan, number=old.number, start_bytes=old.start_bytes)
+        make.make_filesystem(system, disk, device, plan)
         made = assess(device.read, device.size_bytes, device.sector_bytes)
-        if made.state is not State.OURS or made.partition is None:
+        if made.state is not DiskState.OURS or made.partition is None:
             raise ProvisioningError(
                 "resource disk could not be formatted",
                 said="afterwards it has " + made.found,
@@ -294,13 +294,13 @@ def _finish(device: OpenDisk, partition: Partition) -> None:
 def _use(
     system: System,
     disk: BlockDevice,
-    verdict: Verdict,
-    entry: fstab.Entry,
+    finding: DiskFinding,
+    entry: fstab.FstabLine,
     swap_mb: int,
     said: str,
 ) -> Outcome:
     """Mount a disk that is lightinit's, with all that belongs to it."""
-    part = _our_partition(system, disk, verdict)
+    part = _our_partition(system, disk, finding)
     places = [mount.place for mount in _mounts(system) if mount.device == part.number]
     if places and entry.place not in places:
         _check_free(system, entry.place)
@@ -318,7 +318,7 @@ def _use(
         # noauto: with auto, swap.target and the whole boot would wait for a disk that the platform
         # has replaced since, and that only lightinit can format. nofail does not help: systemd
         # respects it for mounts, not for swap.
-        lines.append(fstab.Entry(path, "none", "swap", "sw,noauto"))
+        lines.append(fstab.FstabLine(path, "none", "swap", "sw,noauto"))
     _set_fstab(system, lines)
     verb = "was mounted"
     if not places:
@@ -343,15 +343,15 @@ def _use(
     return Outcome(message)
 
 
-def _our_partition(system: System, disk: BlockDevice, verdict: Verdict) -> BlockDevice:
+def _our_partition(system: System, disk: BlockDevice, finding: DiskFinding) -> BlockDevice:
     """The partition with lightinit's file system, after what a power cut left is finished."""
     found = None
-    if verdict.partition is not None:
-        if verdict.marked:
+    if finding.partition is not None:
+        if finding.marked:
             with OpenDisk(system, disk, writable=True) as device:
-                _finish(device, verdict.partition)
+                _finish(device, finding.partition)
             make.settle(system)
-        found = block.partitions(system, disk).get(verdict.partition.number)
+        found = block.partitions(system, disk).get(finding.partition.number)
     if found is None:
         raise ProvisioningError(
             "resource disk cannot be used",
@@ -365,7 +365,7 @@ def _fstab_text(system: System) -> str:
     return read_text_file(system, fstab.FILE) or ""
 
 
-def _set_fstab(system: System, entries: Sequence[fstab.Entry]) -> None:
+def _set_fstab(system: System, entries: Sequence[fstab.FstabLine]) -> None:
     """Make these entries our only lines in /etc/fstab. If it changes, systemd reads it again."""
     before = _fstab_text(system)
     after = fstab.set_entries(before, entries)

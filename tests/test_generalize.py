@@ -16,7 +16,7 @@ import pytest
 
 from lightinit.cli import load_settings
 from lightinit.commands.removal import image
-from lightinit.commands.removal.changes import Job
+from lightinit.commands.removal.changes import RemovalContext
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
 from lightinit.host.lock import Lock
@@ -350,7 +350,7 @@ def test_a_journald_that_runs_lets_go_of_its_journal_first(tmp_path: Any, status
     machine.put(JOURNAL + "/system.journal", "x")
     os.makedirs(machine.root + "/run/systemd/system")
     system = Journald(machine.root, status)
-    changes = image.plan_journal(Job(system, load_settings(system)))
+    changes = image.plan_journal(RemovalContext(system, load_settings(system)))
     assert machine.exists(JOURNAL) and not system.there_then
     for change in changes:
         change.do()

@@ -74,6 +74,12 @@ def long_functions(text: str) -> List[Tuple[str, int]]:
     return found
 
 
+def class_names(text: str) -> List[str]:
+    """The names of a file's classes; a private one's without its underscore."""
+    nodes = ast.walk(ast.parse(text))
+    return [node.name.lstrip("_") for node in nodes if isinstance(node, ast.ClassDef)]
+
+
 def by_folder() -> Dict[str, List[str]]:
     found: Dict[str, List[str]] = {}
     for path in ALL:
@@ -105,7 +111,18 @@ def test_conditional_expressions_are_few() -> None:
     assert 1000.0 * count / lines <= CONDITIONALS_IN_1000_LINES
 
 
+def test_a_noun_names_one_thing() -> None:
+    """The emulator is another program: it plays the other side of the same wire."""
+    found: Dict[str, List[str]] = {}
+    for path in ALL:
+        if not path.startswith("lightinit/emulator/"):
+            for name in class_names(read(path)):
+                found.setdefault(name, []).append(path)
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
 def test_what_is_wrong_is_seen() -> None:
+    assert class_names("class A: pass\nclass _A: pass") == ["A", "A"]
     assert nested("a = 1 if b else 2 if c else 3") == [1]
     assert nested("a = (1 if b else 2) + (1 if c else 3)") == []
     text = "def f():\n" + "    pass\n" * LINES_OF_A_FUNCTION

@@ -11,8 +11,8 @@ from typing import Callable, List, Sequence
 
 from lightinit.commands.removal.changes import (
     Change,
-    Job,
-    Step,
+    RemovalContext,
+    RemovalStep,
     carry_out,
     file_removals,
     make_plan,
@@ -34,7 +34,7 @@ DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"
 RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json", SECRETS)
 
 
-def plan_instances(job: Job) -> List[Change]:
+def plan_instances(context: RemovalContext) -> List[Change]:
     """Plan to remove the state and marks of every instance.
 
     Marks of frequency ``once`` stay, because the disk is the same.
@@ -42,31 +42,31 @@ def plan_instances(job: Job) -> List[Change]:
 
     def forget(path: str) -> None:
         # The records name the provisioned accounts, and a second run needs them.
-        if job.kept_users:
+        if context.kept_users:
             raise ProvisioningError(
                 "instances are kept until their accounts are gone",
-                users=", ".join(job.kept_users),
+                users=", ".join(context.kept_users),
                 hint="fix the errors about these accounts, then run the command again",
             )
-        job.system.remove_tree(path)
+        context.system.remove_tree(path)
 
     there = [
         path
         for path in (CURRENT, INSTANCES) + RUNTIME_STATE
-        if os.path.lexists(job.system.path(path, follow_last=False))
+        if os.path.lexists(context.system.path(path, follow_last=False))
     ]
     return [Change("remove " + path, "removed " + path, partial(forget, path)) for path in there]
 
 
-def plan_logs(job: Job) -> List[Change]:
+def plan_logs(context: RemovalContext) -> List[Change]:
     """Plan to remove the log and its rotated files."""
-    if not job.log_file:
+    if not context.log_file:
         return []
-    names = (job.log_file, job.log_file + ".[0-9]*", job.log_file + "-[0-9]*")
-    return file_removals(job.system, names)
+    names = (context.log_file, context.log_file + ".[0-9]*", context.log_file + "-[0-9]*")
+    return file_removals(context.system, names)
 
 
-def plan_machine_id(job: Job) -> List[Change]:
+def plan_machine_id(context: RemovalContext) -> List[Change]:
     """Plan to let the next boot make a new machine id.
 
     With systemd, /etc/machine-id becomes an empty file. If the file were missing, or contained
@@ -74,7 +74,7 @@ def plan_machine_id(job: Job) -> List[Change]:
     all presets, which enables and disables services without the image maker's knowledge, and start
     units with ConditionFirstBoot=.
     """
-    system = job.system
+    system = context.system
     if not systemd.is_installed(system):
         return removals(system, (MACHINE_ID, DBUS_MACHINE_ID))
     changes = []
@@ -98,14 +98,16 @@ def _empty_machine_id(system: System) -> None:
     restore_labels(system, [MACHINE_ID])
 
 
-LOGS = Step("log", plan_logs)
-MACHINE = Step("machine id", plan_machine_id)
-KEYS = Step("SSH host keys", plan_host_keys)
-USERS = Step("users", plan_users)
-RECORDS = Step("instances", plan_instances)
+LOGS = RemovalStep("log", plan_logs)
+MACHINE = RemovalStep("machine id", plan_machine_id)
+KEYS = RemovalStep("SSH host keys", plan_host_keys)
+USERS = RemovalStep("users", plan_users)
+RECORDS = RemovalStep("instances", plan_instances)
 
 
-def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool) -> Sequence[Step]:
+def choose_steps(
+    logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool
+) -> Sequence[RemovalStep]:
     """Return the steps of ``lightinit clean`` with these options.
 
     Accounts are removed before the records that name them. Both come last, so that logins work
@@ -123,7 +125,7 @@ def choose_steps(logs: bool, machine_id: bool, ssh_host_keys: bool, users: bool)
 
 def clean(
     system: System,
-    steps: Sequence[Step],
+    steps: Sequence[RemovalStep],
     settings: Settings,
     say: Callable[[str], None],
     complain: Callable[[str], None],
@@ -140,11 +142,11 @@ def clean(
     Returns:
         The exit code.
     """
-    job = Job(system, settings)
-    plan = make_plan(job, steps)
+    context = RemovalContext(system, settings)
+    plan = make_plan(context, steps)
     planned_steps = [planned.step for planned in plan]
-    note_next_boot(job, KEYS in planned_steps, RECORDS in planned_steps)
-    for note in job.notes:
+    note_next_boot(context, KEYS in planned_steps, RECORDS in planned_steps)
+    for note in context.notes:
         say(printable("note: " + note))
     if not plan:
         say("nothing to remove")

@@ -10,7 +10,14 @@ from typing import Callable, List
 
 from lightinit.commands import clean
 from lightinit.commands.removal import host_keys, image
-from lightinit.commands.removal.changes import Job, Planned, Step, carry_out, make_plan, show_plan
+from lightinit.commands.removal.changes import (
+    Planned,
+    RemovalContext,
+    RemovalStep,
+    carry_out,
+    make_plan,
+    show_plan,
+)
 from lightinit.commands.removal.users import provisioned_users
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
@@ -44,10 +51,10 @@ this may be your last session, and sudo no longer works in it:
 NEXT_SCRATCH = "\nNext: unmount it."
 
 
-KEYS = Step("SSH host keys", host_keys.plan_image_keys)
+KEYS = RemovalStep("SSH host keys", host_keys.plan_image_keys)
 
 
-def steps(users: bool) -> List[Step]:
+def steps(users: bool) -> List[RemovalStep]:
     """Return the steps in order. Host keys and accounts come late, so that logins work until then;
     the records that name the accounts come last.
     """
@@ -81,15 +88,15 @@ def generalize(
     Raises:
         RefusedError: there is no terminal, or the answer was not yes.
     """
-    job = Job(system, settings)
-    plan = make_plan(job, steps(users))
+    context = RemovalContext(system, settings)
+    plan = make_plan(context, steps(users))
     if not users:
         stay = provisioned_users(system)
         if stay:
-            job.notes.append(
+            context.notes.append(
                 "accounts that lightinit provisioned stay (--user removes them): " + ", ".join(stay)
             )
-    for note in job.notes:
+    for note in context.notes:
         say(printable("note: " + note))
     if not plan:
         say("nothing left to do")

@@ -27,7 +27,7 @@ namespace or on a machine that is not on Azure):
   ip addr add 168.63.129.16/32 dev lo; ip addr add 169.254.169.254/32 dev lo"""
 
 
-class _Stopped(Exception):
+class _Interrupted(Exception):
     """A signal told the emulator to stop."""
 
 
@@ -190,7 +190,7 @@ def _make_hook(command: Optional[str]) -> Optional[Callable[[], None]]:
 def _stop(number: int, frame: object) -> NoReturn:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
-    raise _Stopped
+    raise _Interrupted
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -232,7 +232,7 @@ def _run(options: argparse.Namespace) -> int:
         platform.wait_for(
             lambda it: it.in_flight == 0, SETTLE_S
         )  # so that the agent gets its answer
-    except _Stopped:
+    except _Interrupted:
         pass
     finally:
         if platform is not None:

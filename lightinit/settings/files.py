@@ -18,7 +18,7 @@ from lightinit.settings import (
     nearest,
     render,
 )
-from lightinit.settings.ini import Entry, Problem, parse, short
+from lightinit.settings.ini import IniValue, Problem, parse, short
 
 FOLDER = "/etc/lightinit"
 MAIN_FILE = FOLDER + "/lightinit.conf"
@@ -39,7 +39,7 @@ def load(
             unknown name.
         module_schema: the keys of a module, by its name; raises LightinitError likewise.
     """
-    entries: List[Entry] = []
+    entries: List[IniValue] = []
     problems: List[Problem] = []
     files = [MAIN_FILE]
     try:
@@ -54,7 +54,7 @@ def load(
 
 
 def resolve(
-    entries: List[Entry],
+    entries: List[IniValue],
     problems: List[Problem],
     datasource_schema: Callable[[str], Sequence[Setting]],
     module_schema: Callable[[str], Sequence[Setting]],
@@ -129,7 +129,7 @@ def _at(origin: str, text: str) -> Problem:
     return Problem(file, int(line), text)
 
 
-def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Problem]) -> None:
+def _read_file(system: Any, file: str, entries: List[IniValue], problems: List[Problem]) -> None:
     try:
         text = system.read(file, LIMIT_BYTES).decode("utf-8")
     except FileNotFoundError:
@@ -151,7 +151,7 @@ def _read_file(system: Any, file: str, entries: List[Entry], problems: List[Prob
 
 
 def _apply(
-    section: str, schema: Sequence[Setting], entries: List[Entry], problems: List[Problem]
+    section: str, schema: Sequence[Setting], entries: List[IniValue], problems: List[Problem]
 ) -> Tuple[Dict[str, Any], Dict[str, str]]:
     values = {setting.key: setting.default for setting in schema}
     origins = {setting.key: "default" for setting in schema}
@@ -181,7 +181,7 @@ def _apply(
 
 
 def _refuse_unknown(
-    entries: List[Entry],
+    entries: List[IniValue],
     schema: Mapping[str, Sequence[Setting]],
     problems: List[Problem],
     module_schema: Callable[[str], Sequence[Setting]],

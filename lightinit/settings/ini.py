@@ -31,7 +31,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Entry:
+class IniValue:
     """A ``key = value`` of a file; newlines join the lines of a continued value."""
 
     section: str
@@ -41,9 +41,9 @@ class Entry:
     line: int
 
 
-def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
+def parse(text: str, file: str) -> Tuple[List[IniValue], List[Problem]]:
     """Return the entries and the mistakes of one file. Pure."""
-    entries: List[Entry] = []
+    entries: List[IniValue] = []
     problems: List[Problem] = []
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -53,7 +53,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
         if line[0] in " \t" and entries and entries[-1].section == section:
             last = entries.pop()
             value = (last.value + "\n" + bare).strip()
-            entries.append(Entry(section, last.key, value, file, last.line))
+            entries.append(IniValue(section, last.key, value, file, last.line))
         elif bare[0] == "[":
             section, mistake = _read_section(bare)
         elif "=" not in bare:
@@ -67,7 +67,7 @@ def parse(text: str, file: str) -> Tuple[List[Entry], List[Problem]]:
             if any((entry.section, entry.key) == (section, key) for entry in entries):
                 mistake = "[%s] %s is set twice in this file; the later value is used"
                 mistake %= (section, key)
-            entries.append(Entry(section, key, value, file, number))
+            entries.append(IniValue(section, key, value, file, number))
         if mistake:
             problems.append(Problem(file, number, mistake))
     return entries, problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Union
 
-from lightinit.host.network.http import Answer
+from lightinit.host.network.http import Response
 
 GOAL_STATE = (
     b'\xef\xbb\xbf<?xml version="1.0"'
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
     want_body: bool
 
 
-Step = Union[Answer, BaseException, Callable[[Sent], Answer]]
+Step = Union[Response, BaseException, Callable[[Sent], Response]]
 
 
 class FakeTransport:
@@ -47,23 +47,23 @@ class FakeTransport:
         timeout_s: float = 10.0,
         want_body: bool = True,
         **_: Any,
-    ) -> Answer:
+    ) -> Response:
         sent = Sent(method, url, dict(headers or {}), body, timeout_s, want_body)
         self.sent.append(sent)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, BaseException):
             raise step
-        return step if isinstance(step, Answer) else step(sent)
+        return step if isinstance(step, Response) else step(sent)
 
 
-def ok(body: bytes = b"") -> Answer:
+def ok(body: bytes = b"") -> Response:
     """A 200 answer."""
-    return Answer(200, {}, body)
+    return Response(200, {}, body)
 
 
-def status(code: int, retry_after_s: Optional[float] = None, body: bytes = b"") -> Answer:
+def status(code: int, retry_after_s: Optional[float] = None, body: bytes = b"") -> Response:
     """An answer with another status."""
-    return Answer(code, {}, body, retry_after_s)
+    return Response(code, {}, body, retry_after_s)
 
 
 def middle() -> float:

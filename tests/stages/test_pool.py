@@ -11,7 +11,7 @@ import pytest
 
 from lightinit import boot
 from lightinit.datasources.azure.identity import WIRESERVER
-from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, Owner, OwnerSearch
+from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, OwnerData, OwnerSearch
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError, TransientError
@@ -87,7 +87,7 @@ class Source(Datasource):
         return self._owner.ask(self.imds)  # type: ignore[arg-type]
 
     def adopt_owner(self) -> None:
-        self.adopted, self.document = self._owner.found or Owner()
+        self.adopted, self.document = self._owner.found or OwnerData()
 
 
 def make(tmp_path: Any, source: Source) -> Context:

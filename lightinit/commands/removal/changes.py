@@ -32,8 +32,8 @@ class Change:
 
 
 @dataclass
-class Job:
-    """What the steps of one run work on.
+class RemovalContext:
+    """What the steps of one run have in common.
 
     Attributes:
         system: the machine.
@@ -54,28 +54,28 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Step:
+class RemovalStep:
     """A named part of the work. ``plan`` finds out what to change, and changes nothing."""
 
     name: str
-    plan: Callable[[Job], List[Change]]
+    plan: Callable[[RemovalContext], List[Change]]
 
 
 @dataclass(frozen=True)
 class Planned:
     """A step with its changes; ``error`` if they could not be found out."""
 
-    step: Step
+    step: RemovalStep
     changes: Sequence[Change] = ()
     error: str = ""
 
 
-def make_plan(job: Job, steps: Sequence[Step]) -> List[Planned]:
+def make_plan(context: RemovalContext, steps: Sequence[RemovalStep]) -> List[Planned]:
     """The steps that have something to do, in order."""
     plan = []
     for step in steps:
         try:
-            changes = step.plan(job)
+            changes = step.plan(context)
         except (LightinitError, OSError) as error:
             plan.append(Planned(step, error=str(error)))
             continue

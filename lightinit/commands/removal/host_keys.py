@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import List, Tuple
 
-from lightinit.commands.removal.changes import Change, Job, removals
+from lightinit.commands.removal.changes import Change, RemovalContext, removals
 from lightinit.commands.removal.image import marker_goes
 from lightinit.formats.ssh.host_keys import (
     is_host_key_file,
@@ -33,17 +33,17 @@ UNIT = "lightinit.service"
 SHARED = "every VM made from this image would have the same"
 
 
-def plan_host_keys(job: Job) -> List[Change]:
+def plan_host_keys(context: RemovalContext) -> List[Change]:
     """All SSH host keys, with their public parts and certificates."""
-    names = host_keys.list_host_keys(job.system, is_host_key_file)
+    names = host_keys.list_host_keys(context.system, is_host_key_file)
     return removals(
-        job.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
+        context.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
     )
 
 
-def plan_image_keys(job: Job) -> List[Change]:
+def plan_image_keys(context: RemovalContext) -> List[Change]:
     """The host keys that lightinit makes again on each VM."""
-    system = job.system
+    system = context.system
     there = host_keys.list_host_keys(system, is_host_key_file)
     named = [
         path for path in host_keys.configured_keys(system, read_host_keys) if path.startswith("/")
@@ -58,20 +58,20 @@ def plan_image_keys(job: Job) -> List[Change]:
     ours = {_real(system, name) for name in names}
     for path in named:
         if system.exists(path) and system.path(path) not in ours:
-            job.notes.append(
+            context.notes.append(
                 "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in"
                 " its place; %s one: remove it from sshd_config, or have each VM make its own"
                 % (path, SHARED)
             )
     for server in SERVERS:
         for path in server.foreign_host_keys(system):
-            job.notes.append(
+            context.notes.append(
                 "the SSH host key %s stays: lightinit makes no new ones for %s; %s one: %s"
                 % (path, server.name, SHARED, server.host_key_remedy())
             )
-    why, remedy = why_none_made(job, marker_goes(system))
+    why, remedy = why_none_made(context, marker_goes(system))
     if why and names:
-        job.notes.append(
+        context.notes.append(
             "the SSH host keys stay: %s, so lightinit would make no new ones; %s ones: %s, then run"
             " this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
             % (why, SHARED, remedy)
@@ -82,36 +82,36 @@ def plan_image_keys(job: Job) -> List[Change]:
     )
 
 
-def note_next_boot(job: Job, keys_go: bool, records_go: bool) -> None:
+def note_next_boot(context: RemovalContext, keys_go: bool, records_go: bool) -> None:
     """Add a note if the host keys of the next boot may surprise.
 
     Args:
-        job: gets the note.
+        context: gets the note.
         keys_go: whether the host keys are removed.
         records_go: whether the records of the instances are removed.
     """
-    why = why_none_made(job, False)[0]
+    why = why_none_made(context, False)[0]
     if keys_go and why:
-        job.notes.append(
+        context.notes.append(
             "lightinit would make no new SSH host keys: %s. sshd does not start without them" % why
         )
     elif (
         records_go
         and not keys_go
         and not why
-        and host_keys.list_host_keys(job.system, is_private_key_file)
+        and host_keys.list_host_keys(context.system, is_private_key_file)
     ):
-        job.notes.append("the next boot provisions anew, and so it makes new SSH host keys")
+        context.notes.append("the next boot provisions anew, and so it makes new SSH host keys")
 
 
-def why_none_made(job: Job, marker_is_going: bool) -> Tuple[str, str]:
+def why_none_made(context: RemovalContext, marker_is_going: bool) -> Tuple[str, str]:
     """(why the next boot makes no SSH host keys on a new VM, what to do); ("", "") if it does.
 
     Args:
-        job: has the machine and its settings.
+        context: has the machine and its settings.
         marker_is_going: whether the marker that switches lightinit off is removed.
     """
-    system, settings = job.system, job.settings
+    system, settings = context.system, context.settings
     if os.path.lexists(system.path(DISABLED, follow_last=False)) and not marker_is_going:
         return "%s switches lightinit off" % DISABLED, "remove that file"
     if not settings["lightinit"]["enabled"]:

@@ -14,8 +14,8 @@ from typing import Callable, List, Tuple
 
 from lightinit.commands.removal.changes import (
     Change,
-    Job,
-    Step,
+    RemovalContext,
+    RemovalStep,
     file_removals,
     line_removals,
     removals,
@@ -96,52 +96,52 @@ ASSIGNED_NAME_FILES = tuple((path, key) for path, key, _ in ASSIGNMENT_FILES)
 PACKAGE_MARK = "# made-by: lightinit package"
 
 
-def plan_leases(job: Job) -> List[Change]:
+def plan_leases(context: RemovalContext) -> List[Change]:
     """The leases. A running client keeps its address. If it writes a lease after this, lightinit
     knows on the next VM that the lease is old.
     """
-    return file_removals(job.system, LEASES)
+    return file_removals(context.system, LEASES)
 
 
-def plan_history(job: Job) -> List[Change]:
+def plan_history(context: RemovalContext) -> List[Change]:
     """root's histories. Those of other accounts are removed with the accounts."""
-    system = job.system
+    system = context.system
     home = "/root"
     root = find_account(read_text_file(system, "/etc/passwd") or "", "root")
     if root is not None and root.home.startswith("/"):
         home = root.home.rstrip("/")
     keys = system.read_text(home + "/.ssh/authorized_keys")
     if any(line.strip() and not line.lstrip().startswith("#") for line in keys.split("\n")):
-        job.notes.append(
+        context.notes.append(
             "%s/.ssh/authorized_keys stays: its keys may open every VM made from this image" % home
         )
     return file_removals(system, ["%s/%s" % (home, name) for name in HISTORIES])
 
 
-def plan_login_policy(job: Job) -> List[Change]:
+def plan_login_policy(context: RemovalContext) -> List[Change]:
     """The policy for password login that the platform ordered for this machine."""
-    removed = file_removals(job.system, (config_files.DROP_IN,))
+    removed = file_removals(context.system, (config_files.DROP_IN,))
     return removed + line_removals(
-        job.system, "lightinit's lines", config_files.CONFIGS[0], drop_block
+        context.system, "lightinit's lines", config_files.CONFIGS[0], drop_block
     )
 
 
-def plan_udev_rules(job: Job) -> List[Change]:
+def plan_udev_rules(context: RemovalContext) -> List[Change]:
     """The names of this machine's network interfaces."""
-    real = job.system.path(UDEV_RULES, follow_last=False)
+    real = context.system.path(UDEV_RULES, follow_last=False)
     if os.path.islink(real) or not os.path.isfile(real) or not os.path.getsize(real):
         return []
-    return file_removals(job.system, (UDEV_RULES,))
+    return file_removals(context.system, (UDEV_RULES,))
 
 
-def plan_seeds(job: Job) -> List[Change]:
+def plan_seeds(context: RemovalContext) -> List[Change]:
     """The random seeds: two machines with the same seed could draw the same numbers."""
-    return file_removals(job.system, SEEDS)
+    return file_removals(context.system, SEEDS)
 
 
-def plan_journal(job: Job) -> List[Change]:
+def plan_journal(context: RemovalContext) -> List[Change]:
     """systemd's journals of this machine and of earlier ones, in folders named by machine id."""
-    system = job.system
+    system = context.system
     changes = []
     for name in system.list_dir(JOURNALS):
         path = "%s/%s" % (JOURNALS, name)
@@ -166,19 +166,19 @@ def _remove_journal(system: System, path: str) -> None:
     system.remove_tree(path)
 
 
-def plan_secret(job: Job) -> List[Change]:
+def plan_secret(context: RemovalContext) -> List[Change]:
     """systemd's key for credentials. It stays, since what is encrypted with it would be lost."""
-    if job.system.exists(CREDENTIALS_KEY):
-        job.notes.append(
+    if context.system.exists(CREDENTIALS_KEY):
+        context.notes.append(
             "%s stays, since services may have credentials encrypted with it; every VM made from"
             " this image would have the same one: remove it if there are none" % CREDENTIALS_KEY
         )
     return []
 
 
-def plan_hostname(job: Job) -> List[Change]:
+def plan_hostname(context: RemovalContext) -> List[Change]:
     """The static host name, in every file that has it, and the old name's line in /etc/hosts."""
-    system = job.system
+    system = context.system
     files: List[Tuple[str, str, Callable[[str], str]]] = []
     for path in PLAIN_NAME_FILES:
         files.append(
@@ -201,7 +201,7 @@ def plan_hostname(job: Job) -> List[Change]:
         old.append(socket.gethostname())
     hosts = read_text_file(system, HOSTS, HOSTS_LIMIT_BYTES) or ""
     for address in hosts_file.addresses_of_host(hosts, old):
-        job.notes.append(
+        context.notes.append(
             "%s still gives the host name the address %s: remove it if that was this machine's"
             % (HOSTS, ascii(address)[1:-1])
         )
@@ -222,10 +222,10 @@ def plan_hostname(job: Job) -> List[Change]:
     return changes
 
 
-def plan_fstab(job: Job) -> List[Change]:
+def plan_fstab(context: RemovalContext) -> List[Change]:
     """The lines of the resource disk. ephemeral_disk writes new ones on a VM that has one."""
     drop = partial(fstab.set_entries, entries=())
-    return line_removals(job.system, "the resource disk", fstab.FILE, drop)
+    return line_removals(context.system, "the resource disk", fstab.FILE, drop)
 
 
 def marker_goes(system: System) -> bool:
@@ -235,14 +235,14 @@ def marker_goes(system: System) -> bool:
     )
 
 
-def plan_marker(job: Job) -> List[Change]:
+def plan_marker(context: RemovalContext) -> List[Change]:
     """The marker that switches lightinit off, if the package wrote it because of another agent that
     is gone. A marker of anybody else stays.
     """
-    system = job.system
+    system = context.system
     agents = other_agents(system)
     if agents:
-        job.notes.append(
+        context.notes.append(
             "VMs made from this image would be provisioned by %s: remove or disable it first"
             % " and ".join(agents)
         )
@@ -250,19 +250,19 @@ def plan_marker(job: Job) -> List[Change]:
         return []
     if marker_goes(system):
         return removals(system, (DISABLED,))
-    job.notes.append("%s stays: lightinit does nothing on VMs made from this image" % DISABLED)
+    context.notes.append("%s stays: lightinit does nothing on VMs made from this image" % DISABLED)
     return []
 
 
 STEPS = (
-    Step("history", plan_history),
-    Step("DHCP leases", plan_leases),
-    Step("network cards", plan_udev_rules),
-    Step("login policy", plan_login_policy),
-    Step("random seed", plan_seeds),
-    Step("credentials", plan_secret),
-    Step("host name", plan_hostname),
-    Step("resource disk", plan_fstab),
-    Step("marker", plan_marker),
-    Step("journal", plan_journal),
+    RemovalStep("history", plan_history),
+    RemovalStep("DHCP leases", plan_leases),
+    RemovalStep("network cards", plan_udev_rules),
+    RemovalStep("login policy", plan_login_policy),
+    RemovalStep("random seed", plan_seeds),
+    RemovalStep("credentials", plan_secret),
+    RemovalStep("host name", plan_hostname),
+    RemovalStep("resource disk", plan_fstab),
+    RemovalStep("marker", plan_marker),
+    RemovalStep("journal", plan_journal),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable, List, Optional, Tuple
 
-from lightinit.commands.removal.changes import Change, Job
+from lightinit.commands.removal.changes import Change, RemovalContext
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.accounts import removal as texts
 from lightinit.formats.accounts.admin_account import check_user_name
@@ -72,33 +72,33 @@ def provisioned_users(system: System) -> List[str]:
     return list(dict.fromkeys(found))
 
 
-def plan_users(job: Job) -> List[Change]:
+def plan_users(context: RemovalContext) -> List[Change]:
     """The accounts that can be removed: never root, never a system account."""
-    users = provisioned_users(job.system)
+    users = provisioned_users(context.system)
     try:
-        return _plan(job, users)
+        return _plan(context, users)
     except (LightinitError, OSError):
-        job.kept_users += users
+        context.kept_users += users
         raise
 
 
-def _plan(job: Job, users: List[str]) -> List[Change]:
-    system = job.system
+def _plan(context: RemovalContext, users: List[str]) -> List[Change]:
+    system = context.system
     uid_min = read_uid_min(system.read_text("/etc/login.defs"))
     changes = []
     for name in users:
         try:
             check_user_name(name)
         except LightinitError as error:
-            job.notes.append(str(error))
+            context.notes.append(str(error))
             continue
         account = find_account(files.read_account_file(system, PASSWD), name)
         if account is not None and account.uid < uid_min:
-            job.notes.append(
+            context.notes.append(
                 "the account %s stays: it is a system account (user id %d)" % (name, account.uid)
             )
             continue
-        things = _belongings(job, name, account)
+        things = _belongings(context, name, account)
         rules = _rules(system, name)
         if account is None and not things and not rules:
             continue
@@ -108,20 +108,22 @@ def _plan(job: Job, users: List[str]) -> List[Change]:
         what = ", ".join(parts)
         changes.append(
             Change(
-                "remove " + what, "removed " + what, partial(_remove, job, name, account, things)
+                "remove " + what,
+                "removed " + what,
+                partial(_remove, context, name, account, things),
             )
         )
     return changes
 
 
-def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
-    system = job.system
+def _belongings(context: RemovalContext, name: str, account: Optional[Account]) -> List[str]:
+    system = context.system
     # On most hosts these two are the same folder.
     boxes = {
         os.path.realpath(system.path(path)): path
         for path in (pattern % name for pattern in MAIL[::-1])
     }
-    found = [path for path in list(boxes.values())[::-1] if _is_mail(job, path, account)]
+    found = [path for path in list(boxes.values())[::-1] if _is_mail(context, path, account)]
     # A folder, or a link to one, is not the user's: for a user `crontabs` it would be the crontabs
     # of everybody.
     found += [pattern % name for pattern in NAMED_AFTER_USERS if _is_file(system, pattern % name)]
@@ -132,7 +134,7 @@ def _belongings(job: Job, name: str, account: Optional[Account]) -> List[str]:
     if others and not why:
         why = "it is the home of %s too" % ", ".join(others)
     if why:
-        job.notes.append("the home of %s, %s, stays: %s" % (name, account.home, why))
+        context.notes.append("the home of %s, %s, stays: %s" % (name, account.home, why))
     elif os.path.lexists(system.path(account.home, follow_last=False)):
         found.insert(0, account.home)
     return found
@@ -143,17 +145,17 @@ def _is_file(system: System, path: str) -> bool:
     return (os.path.islink(real) or os.path.isfile(real)) and not system.is_dir(path)
 
 
-def _is_mail(job: Job, path: str, account: Optional[Account]) -> bool:
+def _is_mail(context: RemovalContext, path: str, account: Optional[Account]) -> bool:
     """Whether a path is the user's mail: a file or link, or a folder (a Maildir) of the account."""
-    real = job.system.path(path, follow_last=False)
+    real = context.system.path(path, follow_last=False)
     if os.path.islink(real) or os.path.isfile(real):
         return True
     if not os.path.isdir(real):
         return False
     owner = os.stat(real).st_uid
-    if account is not None and (owner == account.uid or not job.system.can_own):
+    if account is not None and (owner == account.uid or not context.system.can_own):
         return True
-    job.notes.append("%s stays: it is a folder of the user id %d" % (path, owner))
+    context.notes.append("%s stays: it is a folder of the user id %d" % (path, owner))
     return False
 
 
@@ -168,12 +170,14 @@ def _rules(system: System, name: str) -> List[Tuple[RuleFile, str]]:
     return changed
 
 
-def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) -> None:
+def _remove(
+    context: RemovalContext, name: str, account: Optional[Account], things: List[str]
+) -> None:
     """Remove the belongings, then the account, then its rules.
 
     The account is what the next run looks for. So it goes after everything that may fail.
     """
-    system = job.system
+    system = context.system
     try:
         for path in things:
             removal.remove_home(system, path)
@@ -188,7 +192,7 @@ def _remove(job: Job, name: str, account: Optional[Account], things: List[str]) 
             else:
                 system.remove(file.path)
     except (LightinitError, OSError):
-        job.kept_users.append(name)
+        context.kept_users.append(name)
         raise
 
 

@@ -10,14 +10,14 @@ import logging
 from typing import Callable, Container, NoReturn, Optional
 
 from lightinit.errors import LightinitError, ProvisioningError, TransientError
-from lightinit.host.network.http import Answer
+from lightinit.host.network.http import Response
 
 LOG = logging.getLogger("lightinit.clients")
 MIN_REQUEST_S = 0.5
 
 
 def refuse(
-    answer: Answer,
+    answer: Response,
     service: str,
     url: str,
     passing: Container[int],

@@ -335,7 +335,7 @@ class AzureDatasource(Datasource):
         """Use the owner's document in the place of the media, which tell of the pool. Without one,
         IMDS alone is believed.
         """
-        owner = self._owner.found or pool.Owner()
+        owner = self._owner.found or pool.OwnerData()
         self._adopted = owner.environment
         self._came_from, self.pool_type = self.pool_type, ""
         self.documents = {}

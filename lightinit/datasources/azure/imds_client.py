@@ -17,7 +17,7 @@ from lightinit.errors import LightinitError, MalformedError, ProvisioningError, 
 from lightinit.formats.azure import imds as document_format
 from lightinit.formats.azure.imds_instance import missing_parts, pool_type
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, HttpTransport
+from lightinit.host.network.http import HttpTransport, Response
 
 LOG = logging.getLogger("lightinit.imds")
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
@@ -219,7 +219,7 @@ class ImdsClient:
         missing = missing_parts(document, os_profile=self._version >= OS_PROFILE_SINCE)
         return Fetched(document, self._version, missing, tuple(warnings))
 
-    def _ask(self, path: str, form: str, remaining_s: float) -> Answer:
+    def _ask(self, path: str, form: str, remaining_s: float) -> Response:
         """A 200 answer, in the newest api-version that both sides know."""
         ends_s = self._clock.monotonic() + remaining_s
         tried: List[str] = []
@@ -236,7 +236,7 @@ class ImdsClient:
             LOG.info("imds does not know api-version %s; trying %s", self._version, other)
             self._version = other
 
-    def _other_version(self, answer: Answer, tried: List[str]) -> Optional[str]:
+    def _other_version(self, answer: Response, tried: List[str]) -> Optional[str]:
         """The version to ask for after a 400; None when it is not about the version, or nothing is
         left.
         """

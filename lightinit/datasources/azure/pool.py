@@ -23,7 +23,7 @@ TAKEN_AT_REPORT = ("Savable", "PreprovisionedOSDisk")
 REQUEST_TIMEOUT_S = 5.0
 
 
-class Owner(NamedTuple):
+class OwnerData(NamedTuple):
     """What the platform says of the owner: understood, and as it came."""
 
     environment: OvfEnvironment = OvfEnvironment()
@@ -38,7 +38,7 @@ class OwnerSearch:
     """
 
     def __init__(self) -> None:
-        self.found: Optional[Owner] = None
+        self.found: Optional[OwnerData] = None
         self._logged = ""
 
     def ask(self, imds: ImdsClient) -> bool:
@@ -57,7 +57,7 @@ class OwnerSearch:
             return False
         # Whatever the document says: who has an owner does not wait for the next one.
         environment = replace(environment, preprovisioned=False, preprovisioned_type="")
-        self.found = Owner(environment, document)
+        self.found = OwnerData(environment, document)
         return True
 
     def _log_once(self, problem: str) -> None:

@@ -17,7 +17,7 @@ from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, HttpTransport
+from lightinit.host.network.http import HttpTransport, Response
 from lightinit.model import GoalState
 
 LOG = logging.getLogger("lightinit.wireserver")
@@ -307,7 +307,7 @@ class WireServerClient:
 
     def _machine_request(
         self, method: str, component: str, remaining_s: float, body: Optional[bytes] = None
-    ) -> Answer:
+    ) -> Response:
         """Ask ``/machine?comp=``, and ``/machine/?comp=`` where that is refused; what worked is
         kept.
 
@@ -315,7 +315,7 @@ class WireServerClient:
         there, says less than anything else.
         """
         ends_s = self._clock.monotonic() + remaining_s
-        refused: List[Answer] = []
+        refused: List[Response] = []
         for last, path in enumerate((self._path, PATHS[self._path == PATHS[0]])):
             timeout_s = self._limit_s(ends_s - self._clock.monotonic())
             try:
@@ -331,14 +331,14 @@ class WireServerClient:
             refused.append(answer)
         return next((answer for answer in refused if answer.status != 404), refused[0])
 
-    def _get(self, target: str, timeout_s: float) -> Answer:
+    def _get(self, target: str, timeout_s: float) -> Response:
         answer = self._send("GET", target, timeout_s)
         self._check(answer, target)
         return answer
 
     def _send(
         self, method: str, target: str, timeout_s: float, body: Optional[bytes] = None
-    ) -> Answer:
+    ) -> Response:
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "text/xml;charset=utf-8"
@@ -351,7 +351,7 @@ class WireServerClient:
             want_body=method == "GET",
         )
 
-    def _check(self, answer: Answer, target: str, patient: bool = False) -> None:
+    def _check(self, answer: Response, target: str, patient: bool = False) -> None:
         if answer.status != 200:
             answers.refuse(
                 answer,

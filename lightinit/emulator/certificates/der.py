@@ -12,7 +12,7 @@ KEY_IDENTIFIER = bytes.fromhex("551d0e")  # 2.5.29.14
 RSA = bytes.fromhex("2a864886f70d010101")  # 1.2.840.113549.1.1.1
 
 
-class Element(NamedTuple):
+class DerValue(NamedTuple):
     """One element: its tag, its content, and all of its bytes."""
 
     tag: int
@@ -20,7 +20,7 @@ class Element(NamedTuple):
     raw: bytes
 
 
-def read_elements(data: bytes) -> List[Element]:
+def read_elements(data: bytes) -> List[DerValue]:
     """Split bytes into elements.
 
     Raises:
@@ -42,12 +42,12 @@ def read_elements(data: bytes) -> List[Element]:
             offset += head[0] - 0x80
         if offset + length > len(data):
             raise ValueError("it is cut short")
-        found.append(Element(tag, data[offset : offset + length], data[start : offset + length]))
+        found.append(DerValue(tag, data[offset : offset + length], data[start : offset + length]))
         offset += length
     return found
 
 
-def read_one(data: bytes, tag: int) -> Element:
+def read_one(data: bytes, tag: int) -> DerValue:
     """Read bytes that must be exactly one element with this tag.
 
     Raises:

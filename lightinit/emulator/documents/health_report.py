@@ -32,7 +32,7 @@ FIELDS = {
 }
 
 
-class Verdict(NamedTuple):
+class ReportRuling(NamedTuple):
     """The WireServer's answer to a report; ``reason`` is "" if it accepts the report."""
 
     status: int
@@ -103,7 +103,7 @@ def _complain(fields: Dict[str, Optional[str]], container_id: str, role_id: str)
 
 def judge_report(
     body: bytes, incarnation: str, container_id: str, role_id: str
-) -> Tuple[Dict[str, Optional[str]], Verdict]:
+) -> Tuple[Dict[str, Optional[str]], ReportRuling]:
     """Read a report and decide what the WireServer answers.
 
     Args:
@@ -117,21 +117,21 @@ def judge_report(
     """
     fields, problems = parse_report(body)
     if problems:
-        return fields, Verdict(400, problems[0])
+        return fields, ReportRuling(400, problems[0])
     longest = max([len(text) for text in _DESCRIPTION.findall(body)] or [0])
     if longest > DESCRIPTION_BYTES:
-        return fields, Verdict(
+        return fields, ReportRuling(
             500,
             "the escaped description has %d bytes; at most %d are allowed"
             % (longest, DESCRIPTION_BYTES),
         )
     complaint = _complain(fields, container_id, role_id)
     if complaint:
-        return fields, Verdict(400, complaint)
+        return fields, ReportRuling(400, complaint)
     if fields["incarnation"] != incarnation:
-        return fields, Verdict(
+        return fields, ReportRuling(
             410,
             "incarnation %s is out of date; the current one is %s"
             % (fields["incarnation"], incarnation),
         )
-    return fields, Verdict(200, "")
+    return fields, ReportRuling(200, "")

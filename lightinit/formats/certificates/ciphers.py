@@ -67,7 +67,7 @@ def backend() -> Any:
         ) from error
 
 
-def read_cipher(oid: str, parameters: Optional[der.Element]) -> Tuple[Cipher, bytes]:
+def read_cipher(oid: str, parameters: Optional[der.DerValue]) -> Tuple[Cipher, bytes]:
     """Return the cipher of an AlgorithmIdentifier, and its initialization vector.
 
     Args:
@@ -138,7 +138,7 @@ def make_algorithm(cipher: Cipher, key: bytes) -> Any:
     return TripleDES(key)
 
 
-def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.Element], data: bytes) -> bytes:
+def decrypt_rsa(key: Any, oid: str, parameters: Optional[der.DerValue], data: bytes) -> bytes:
     """Decrypt data that were encrypted with the public key of a pair.
 
     Args:
@@ -207,7 +207,7 @@ def missing_cipher(name: str) -> ProvisioningError:
     )
 
 
-def _read_oaep(parameters: Optional[der.Element]) -> Any:
+def _read_oaep(parameters: Optional[der.DerValue]) -> Any:
     """Make the padding that RSAES-OAEP-params describe (RFC 8017, appendix A.2.1). Every field has
     a default.
     """
@@ -218,7 +218,7 @@ def _read_oaep(parameters: Optional[der.Element]) -> Any:
     digest = mask_digest = "sha1"
     label = b""
     seen = 0
-    fields: List[der.Element] = []
+    fields: List[der.DerValue] = []
     if parameters is not None:
         fields = parameters.children(der.SEQUENCE, part)
     for field in fields:

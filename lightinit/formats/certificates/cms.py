@@ -22,11 +22,11 @@ VERSIONS = (0, 2)
 class Encrypted(NamedTuple):
     """Encrypted content: its algorithm, and the bytes."""
 
-    algorithm: der.Element
+    algorithm: der.DerValue
     content: bytes
 
 
-def read_content_info(element: der.Element, part: str) -> Tuple[str, der.Element]:
+def read_content_info(element: der.DerValue, part: str) -> Tuple[str, der.DerValue]:
     """Return the type and the content of a ContentInfo.
 
     Args:
@@ -40,7 +40,7 @@ def read_content_info(element: der.Element, part: str) -> Tuple[str, der.Element
     return kind.oid(part), content.only_child(0xA0, part)
 
 
-def read_encrypted(element: der.Element, part: str) -> Encrypted:
+def read_encrypted(element: der.DerValue, part: str) -> Encrypted:
     """Read an EncryptedContentInfo that holds data.
 
     Args:
@@ -91,7 +91,7 @@ def open_envelope(data: bytes, transport: TransportPair) -> bytes:
     return ciphers.decrypt_cbc(cipher, key, vector, encrypted.content)
 
 
-def _find_content_key(recipients: der.Element, transport: TransportPair) -> bytes:
+def _find_content_key(recipients: der.DerValue, transport: TransportPair) -> bytes:
     """Decrypt the content's key, from the recipient that matches the transport certificate."""
     part = "recipients"
     for recipient in recipients.children(der.SET, part, 1):
@@ -105,7 +105,7 @@ def _find_content_key(recipients: der.Element, transport: TransportPair) -> byte
     raise MalformedError("certificate bundle is for another recipient")
 
 
-def _is_meant(name: der.Element, transport: TransportPair) -> bool:
+def _is_meant(name: der.DerValue, transport: TransportPair) -> bool:
     part = "recipient"
     if name.tag == 0x80:
         return name.content == transport.key_id
@@ -113,6 +113,6 @@ def _is_meant(name: der.Element, transport: TransportPair) -> bool:
     return (issuer.whole, serial.whole) == (transport.issuer, transport.serial)
 
 
-def _check_version(element: der.Element, part: str) -> None:
+def _check_version(element: der.DerValue, part: str) -> None:
     if element.integer(part) not in VERSIONS:
         raise der.damaged(part, "has an unknown version")

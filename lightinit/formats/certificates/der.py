@@ -20,7 +20,7 @@ SEQUENCE, SET = 0x30, 0x31
 CONSTRUCTED, CONTEXT = 0x20, 0x80
 
 
-class Element(NamedTuple):
+class DerValue(NamedTuple):
     """One element: its identifier octet ``tag``, its ``content``, and ``whole``, both together."""
 
     tag: int
@@ -29,7 +29,7 @@ class Element(NamedTuple):
 
     def children(
         self, tag: int, part: str, least: int = 0, most: int = MAX_CHILDREN
-    ) -> List[Element]:
+    ) -> List[DerValue]:
         """Return the elements inside this one.
 
         Args:
@@ -55,7 +55,7 @@ class Element(NamedTuple):
             raise damaged(part, "has too few elements")
         return found
 
-    def only_child(self, tag: int, part: str) -> Element:
+    def only_child(self, tag: int, part: str) -> DerValue:
         """Return the only element inside this one, as :meth:`children` does."""
         return self.children(tag, part, 1, 1)[0]
 
@@ -113,7 +113,7 @@ class Element(NamedTuple):
             raise damaged(part, "is in pieces of another kind")
         return b"".join(piece.content for piece in pieces)
 
-    def algorithm(self, part: str) -> Tuple[str, Optional[Element]]:
+    def algorithm(self, part: str) -> Tuple[str, Optional[DerValue]]:
         """Return the object identifier of an AlgorithmIdentifier, with dots, and its parameters.
 
         Raises:
@@ -125,7 +125,7 @@ class Element(NamedTuple):
         return identifier.oid(part), None
 
 
-def read(data: bytes, part: str) -> Element:
+def read(data: bytes, part: str) -> DerValue:
     """Read the one element that fills ``data``.
 
     Args:
@@ -153,7 +153,7 @@ def encode(tag: int, *contents: bytes) -> bytes:
     return bytes((tag, 0x80 | len(digits))) + digits + content
 
 
-def expect_no_parameters(parameters: Optional[Element], part: str) -> None:
+def expect_no_parameters(parameters: Optional[DerValue], part: str) -> None:
     """Check that the parameters of an AlgorithmIdentifier are absent or NULL.
 
     Raises:
@@ -168,7 +168,7 @@ def damaged(part: str, why: str) -> MalformedError:
     return MalformedError("certificate data are damaged", part=part, why=why)
 
 
-def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
+def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[DerValue, int]:
     """Return the element that begins at ``at``, and its end."""
     if at + 2 > len(data):
         raise damaged(part, "ends too early")
@@ -188,10 +188,10 @@ def _next(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
     end = start + length
     if end > len(data):
         raise damaged(part, "ends too early")
-    return Element(tag, data[start:end], data[at:end]), end
+    return DerValue(tag, data[start:end], data[at:end]), end
 
 
-def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, int]:
+def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[DerValue, int]:
     """Return an element of indefinite length, and its end. Two zeros follow its last child."""
     tag, start = data[at], at + 2
     if not tag & CONSTRUCTED:
@@ -201,4 +201,4 @@ def _indefinite(data: bytes, at: int, part: str, depth: int) -> Tuple[Element, i
     end = start
     while data[end : end + 2] != b"\0\0":
         _, end = _next(data, end, part, depth + 1)
-    return Element(tag, data[start:end], data[at : end + 2]), end + 2
+    return DerValue(tag, data[start:end], data[at : end + 2]), end + 2

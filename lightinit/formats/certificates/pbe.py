@@ -39,7 +39,7 @@ class _Derivation(NamedTuple):
     iterations: int
 
 
-def decrypt(algorithm: der.Element, password: bytes, data: bytes) -> bytes:
+def decrypt(algorithm: der.DerValue, password: bytes, data: bytes) -> bytes:
     """Decrypt data with a password.
 
     Args:
@@ -102,7 +102,7 @@ def derive(
     return result[:length]
 
 
-def check_iterations(element: der.Element, part: str) -> int:
+def check_iterations(element: der.DerValue, part: str) -> int:
     """Read a number of iterations, and check that they do not take too long.
 
     Args:
@@ -123,7 +123,7 @@ def check_iterations(element: der.Element, part: str) -> int:
     return iterations
 
 
-def _decrypt_pbes2(parameters: der.Element, password: bytes, data: bytes) -> bytes:
+def _decrypt_pbes2(parameters: der.DerValue, password: bytes, data: bytes) -> bytes:
     part = "password encryption"
     derivation, encryption = parameters.children(der.SEQUENCE, part, 2, 2)
     cipher, vector = ciphers.read_cipher(*encryption.algorithm(part))
@@ -146,7 +146,7 @@ def _decrypt_pbes2(parameters: der.Element, password: bytes, data: bytes) -> byt
     return ciphers.decrypt_cbc(cipher, key, vector, data)
 
 
-def _read_prf(rest: Tuple[der.Element, ...], part: str) -> str:
+def _read_prf(rest: Tuple[der.DerValue, ...], part: str) -> str:
     if not rest:
         return "sha1"
     if len(rest) > 1:

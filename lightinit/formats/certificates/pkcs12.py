@@ -62,7 +62,7 @@ def read(data: bytes) -> Contents:
     return found
 
 
-def _find_password(mac: der.Element, safes: bytes) -> bytes:
+def _find_password(mac: der.DerValue, safes: bytes) -> bytes:
     """Return the encoding of the empty password with which the MAC is right."""
     part = "mac"
     info, salt, *iterations = mac.children(der.SEQUENCE, part, 2, 3)
@@ -88,7 +88,7 @@ def _make_mac(digest: str, password: bytes, salt: bytes, iterations: int, safes:
     return hmac.new(key, safes, digest).digest()
 
 
-def _read_safe(safe: der.Element, password: bytes, found: Contents) -> None:
+def _read_safe(safe: der.DerValue, password: bytes, found: Contents) -> None:
     part = "safe"
     kind, content = cms.read_content_info(safe, part)
     if kind == cms.DATA:

@@ -13,7 +13,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates import ciphers, der
 
 
-class Fields(NamedTuple):
+class CertificateFields(NamedTuple):
     """Fields of a certificate as DER: its serial number, the name of its issuer, and its public key
     (SubjectPublicKeyInfo).
     """
@@ -23,7 +23,7 @@ class Fields(NamedTuple):
     public_key: bytes
 
 
-def read_fields(certificate: bytes) -> Fields:
+def read_fields(certificate: bytes) -> CertificateFields:
     """Read the needed fields of a certificate (RFC 5280, 4.1).
 
     Args:
@@ -39,7 +39,7 @@ def read_fields(certificate: bytes) -> Fields:
         fields.pop(0)
     if len(fields) < 6 or fields[0].tag != der.INTEGER or fields[5].tag != der.SEQUENCE:
         raise der.damaged(part, "is of another kind")
-    return Fields(fields[0].whole, fields[2].whole, fields[5].whole)
+    return CertificateFields(fields[0].whole, fields[2].whole, fields[5].whole)
 
 
 def find_thumbprint(certificate: bytes) -> str:

@@ -18,7 +18,7 @@ KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 
 @dataclass(frozen=True)
-class Entry:
+class FstabLine:
     """One line.
 
     Attributes:
@@ -47,7 +47,7 @@ class Entry:
         )
 
 
-def set_entries(text: str, entries: Sequence[Entry]) -> str:
+def set_entries(text: str, entries: Sequence[FstabLine]) -> str:
     """The text of fstab with ``entries`` as our only lines, where ours were, else at the end."""
     wanted = [entry.render() for entry in entries]
     lines = text.split("\n")

@@ -29,7 +29,7 @@ DOS_NAMESPACE = 2
 
 
 @dataclass(frozen=True)
-class Entry:
+class NtfsFile:
     """A file or folder.
 
     Attributes:
@@ -53,7 +53,7 @@ class Volume:
     """
 
     label: str
-    entries: Tuple[Entry, ...]
+    entries: Tuple[NtfsFile, ...]
 
 
 class _Attribute(NamedTuple):
@@ -224,18 +224,18 @@ def _runs(attribute: bytes, geometry: _Geometry) -> Iterator[Tuple[int, int]]:
         at = end
 
 
-class _Child(NamedTuple):
+class _ChildFile(NamedTuple):
     parent: int
     name: str
     is_folder: bool
     size_bytes: int
 
 
-def _named(names: List[bytes], attributes: List[_Attribute], record: bytes) -> _Child:
+def _named(names: List[bytes], attributes: List[_Attribute], record: bytes) -> _ChildFile:
     if any(len(name) < 66 or len(name) < 66 + 2 * name[64] for name in names):
         raise _wrong("a name that is cut off")
     name = next((each for each in names if each[65] != DOS_NAMESPACE), names[0])
-    return _Child(
+    return _ChildFile(
         struct.unpack_from("<Q", name, 0)[0] & 0xFFFFFFFFFFFF,
         name[66 : 66 + 2 * name[64]].decode("utf-16-le", "replace"),
         bool(struct.unpack_from("<H", record, 22)[0] & 2),
@@ -250,7 +250,7 @@ def _content_bytes(attribute: _Attribute) -> int:
     return int(struct.unpack_from("<Q", attribute.body, 48)[0])
 
 
-def _with_paths(children: Dict[int, _Child]) -> Iterator[Entry]:
+def _with_paths(children: Dict[int, _ChildFile]) -> Iterator[NtfsFile]:
     for child in children.values():
         parts, parent = [child.name], child.parent
         while parent not in (ROOT_RECORD, EXTEND_RECORD):
@@ -259,7 +259,7 @@ def _with_paths(children: Dict[int, _Child]) -> Iterator[Entry]:
             parts.append(children[parent].name)
             parent = children[parent].parent
         if parent == ROOT_RECORD:  # everything in $Extend is NTFS's own
-            yield Entry(tuple(parts[::-1]), child.is_folder, child.size_bytes)
+            yield NtfsFile(tuple(parts[::-1]), child.is_folder, child.size_bytes)
 
 
 def _wrong(why: str) -> MalformedError:

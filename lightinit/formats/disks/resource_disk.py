@@ -48,7 +48,7 @@ SAMPLES = 256
 SAMPLE_BYTES = 64 * 1024
 
 
-class State(enum.Enum):
+class DiskState(enum.Enum):
     """What may be done with a disk."""
 
     FRESH = "fresh"  # format it
@@ -58,7 +58,7 @@ class State(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DiskFinding:
     """What a disk is.
 
     Attributes:
@@ -71,7 +71,7 @@ class Verdict:
         marked: whether the mark of formatting is on it.
     """
 
-    state: State
+    state: DiskState
     found: str
     partition: Optional[Partition] = None
     table: str = ""
@@ -79,7 +79,7 @@ class Verdict:
     marked: bool = False
 
 
-def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> Verdict:
+def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> DiskFinding:
     """Tell what a disk is.
 
     Args:
@@ -100,29 +100,29 @@ def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> Verdict:
         if each.kind != "GPT" or table.kind != "gpt"
     ]
     if table.has_extended:
-        verdict = _foreign("an MBR with an extended partition")
+        finding = _foreign("an MBR with an extended partition")
     elif not table.fits(size_bytes):
-        verdict = _foreign("a partition that lies beyond the disk's end")
+        finding = _foreign("a partition that lies beyond the disk's end")
     elif on_disk:
-        verdict = _foreign(_kinds(on_disk) + " on the disk itself")
+        finding = _foreign(_kinds(on_disk) + " on the disk itself")
     elif not table.kind:
-        verdict = _assess_bare(read, size_bytes, marked)
+        finding = _assess_bare(read, size_bytes, marked)
     else:
-        verdict = _assess_table(read, table, size_bytes, marked)
-    if verdict.state in (State.FOREIGN, State.OURS) or verdict.partition is not None:
-        return verdict
-    return replace(verdict, table=_new_table(size_bytes, sector_bytes))
+        finding = _assess_table(read, table, size_bytes, marked)
+    if finding.state in (DiskState.FOREIGN, DiskState.OURS) or finding.partition is not None:
+        return finding
+    return replace(finding, table=_new_table(size_bytes, sector_bytes))
 
 
-def _foreign(found: str) -> Verdict:
-    return Verdict(State.FOREIGN, found)
+def _foreign(found: str) -> DiskFinding:
+    return DiskFinding(DiskState.FOREIGN, found)
 
 
-def _begun(found: str, marked: bool) -> Verdict:
+def _begun(found: str, marked: bool) -> DiskFinding:
     """A disk without a user's data, which lightinit has or has not begun to format."""
     if marked:
-        return Verdict(State.UNFINISHED, found, marked=True)
-    return Verdict(State.FRESH, found)
+        return DiskFinding(DiskState.UNFINISHED, found, marked=True)
+    return DiskFinding(DiskState.FRESH, found)
 
 
 def _new_table(size_bytes: int, sector_bytes: int) -> str:
@@ -132,24 +132,24 @@ def _new_table(size_bytes: int, sector_bytes: int) -> str:
     return "mbr"
 
 
-def _assess_bare(read: Read, size_bytes: int, marked: bool) -> Verdict:
+def _assess_bare(read: Read, size_bytes: int, marked: bool) -> DiskFinding:
     """A disk without a partition table and without a known file system."""
     if _is_blank(read, size_bytes, marked):
         return _begun("nothing at all", marked)
     return _foreign("data without a partition table")
 
 
-def _assess_table(read: Read, table: Table, size_bytes: int, marked: bool) -> Verdict:
+def _assess_table(read: Read, table: Table, size_bytes: int, marked: bool) -> DiskFinding:
     partition = _only_partition(table, size_bytes)
     if isinstance(partition, str):
         return _foreign(partition)
-    verdict = _assess_partition(read, partition, marked)
-    if verdict.state is State.OURS or verdict.state is State.FOREIGN:
-        return verdict
+    finding = _assess_partition(read, partition, marked)
+    if finding.state is DiskState.OURS or finding.state is DiskState.FOREIGN:
+        return finding
     # A GPT, or a partition that leaves no place for the mark, is replaced by a new table.
     if table.kind == "mbr" and partition.start_bytes >= FIRST_START_BYTES:
-        return replace(verdict, partition=partition, marked=marked)
-    return replace(verdict, partition=None, marked=marked)
+        return replace(finding, partition=partition, marked=marked)
+    return replace(finding, partition=None, marked=marked)
 
 
 def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
@@ -169,12 +169,12 @@ def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
     return only
 
 
-def _assess_partition(read: Read, partition: Partition, marked: bool) -> Verdict:
+def _assess_partition(read: Read, partition: Partition, marked: bool) -> DiskFinding:
     found = find_signatures(read, partition.start_bytes, partition.size_bytes)
     kinds = [each.kind for each in found]
     if kinds in (["ext4"], ["XFS"]) and found[0].label == LABEL and not found[0].unfinished:
-        return Verdict(
-            State.OURS,
+        return DiskFinding(
+            DiskState.OURS,
             "the file system that lightinit made",
             partition,
             filesystem=kinds[0].lower(),
@@ -185,13 +185,13 @@ def _assess_partition(read: Read, partition: Partition, marked: bool) -> Verdict
     if marked and (not found or found == [Signature("XFS", LABEL, True)]):
         beginning = read(partition.start_bytes, BEGINNING_BYTES)
         if found or _is_zero(beginning):
-            return Verdict(State.UNFINISHED, "a file system that is not finished")
+            return DiskFinding(DiskState.UNFINISHED, "a file system that is not finished")
     if found:
         return _foreign(_kinds(found))
     return _foreign("a partition with unknown content")
 
 
-def _assess_ntfs(read: Read, partition: Partition) -> Verdict:
+def _assess_ntfs(read: Read, partition: Partition) -> DiskFinding:
     try:
         volume = ntfs.survey(read, partition.start_bytes, partition.size_bytes)
     except MalformedError as error:
@@ -203,10 +203,10 @@ def _assess_ntfs(read: Read, partition: Partition) -> Verdict:
     has_readme = any(entry.path[0].lower() == README.lower() for entry in volume.entries)
     if volume.label != PLATFORM_LABEL and not has_readme:
         return _foreign("an empty NTFS that has neither the platform's label nor its warning")
-    return Verdict(State.FRESH, "the platform's NTFS without a user's data")
+    return DiskFinding(DiskState.FRESH, "the platform's NTFS without a user's data")
 
 
-def _is_platforms(entry: ntfs.Entry) -> bool:
+def _is_platforms(entry: ntfs.NtfsFile) -> bool:
     """Whether the platform made it, or Windows, which keeps a folder of its own on each volume."""
     first, last = entry.path[0].lower(), entry.path[-1].lower()
     if len(entry.path) == 1:

@@ -37,7 +37,7 @@ MKFS = {
 
 
 @dataclass(frozen=True)
-class Job:
+class FormatPlan:
     """What is to be made.
 
     Attributes:
@@ -66,8 +66,8 @@ def missing_tools(system: System, filesystem: str, table: str) -> List[str]:
     return [name for name in needed if system.tool(name) is None]
 
 
-def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, job: Job) -> None:
-    """Make the partition, if the job says so, and the file system.
+def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, plan: FormatPlan) -> None:
+    """Make the partition, if the plan says so, and the file system.
 
     The mark stays. The caller removes it after a look at the file system.
 
@@ -75,21 +75,21 @@ def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, job: Jo
         system: the machine.
         disk: which disk.
         device: the same disk, open for writing.
-        job: what is to be made.
+        plan: what is to be made.
 
     Raises:
         ProvisioningError: a tool failed. The next run starts over.
     """
-    device.write(job.mark_at, job.mark)
-    number = job.number or 1
-    if job.start_bytes:
+    device.write(plan.mark_at, plan.mark)
+    number = plan.number or 1
+    if plan.start_bytes:
         # Without the old file system no tool asks whether it may be overwritten.
-        device.write(job.start_bytes, bytes(MIB))
-    if job.table:
-        after_mark = job.mark_at + len(job.mark)
+        device.write(plan.start_bytes, bytes(MIB))
+    if plan.table:
+        after_mark = plan.mark_at + len(plan.mark)
         device.write(after_mark, bytes(2 * MIB - after_mark))
         number = 1
-        script = TABLES[job.table] % (MIB // device.sector_bytes)
+        script = TABLES[plan.table] % (MIB // device.sector_bytes)
         _run(
             system,
             ["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", disk.node],
@@ -97,10 +97,10 @@ def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, job: Jo
             TABLE_LIMIT_S,
         )
     node = _wait_for_partition(system, disk, number)
-    if job.table:
+    if plan.table:
         device.write(MIB, bytes(MIB))
-    values = {"LABEL": job.label, "NODE": node}
-    _run(system, [values.get(each, each) for each in MKFS[job.filesystem]], b"", FORMAT_LIMIT_S)
+    values = {"LABEL": plan.label, "NODE": node}
+    _run(system, [values.get(each, each) for each in MKFS[plan.filesystem]], b"", FORMAT_LIMIT_S)
     device.drop_caches()
 
 

@@ -20,7 +20,7 @@ HEAD_BYTES = 4096
 GONE_WITHIN_S = 0.2
 
 
-class Answer(NamedTuple):
+class LookResult(NamedTuple):
     """The result of a look.
 
     Attributes:
@@ -110,7 +110,7 @@ class Look:
             self._taken += data
         return True
 
-    def end(self) -> Answer:
+    def end(self) -> LookResult:
         """End it, whatever it does, and return its answer. Does not wait for long."""
         late = time.monotonic() >= self._ends_s and not self._is_complete()
         gone = self._kill(late)
@@ -120,8 +120,8 @@ class Look:
             why = "it did not answer within %g s" % self._limit_s
             if not gone:
                 why += ", and the process that asked it does not end"
-            return Answer(False, b"", why, hung=True)
-        return Answer(
+            return LookResult(False, b"", why, hung=True)
+        return LookResult(
             False, b"", "the reader ended without an answer (status %s)" % self._process.returncode
         )
 
@@ -167,14 +167,14 @@ class Look:
             return len(fields) == 4 and fields[1].isdigit() and int(fields[1]) == len(data)
         return (fields[0], len(fields)) in (("nothing", 5), ("ejected", 1))
 
-    def _parsed(self) -> Answer:
+    def _parsed(self) -> LookResult:
         fields = self._fields()
         if fields[0] == "found":
-            return Answer(True, self._taken.partition(b"\n")[2], fields[3], fields[2] == "1")
+            return LookResult(True, self._taken.partition(b"\n")[2], fields[3], fields[2] == "1")
         if fields[0] == "ejected":
-            return Answer(True, b"", "ejected", True)
+            return LookResult(True, b"", "ejected", True)
         _, again, optical, harmless, why = fields
-        return Answer(False, b"", why, optical == "1", again == "1", harmless == "1")
+        return LookResult(False, b"", why, optical == "1", again == "1", harmless == "1")
 
 
 def wait_for(looks: Dict[str, Look], timeout_s: float) -> List[str]:

@@ -32,7 +32,7 @@ OnRequest = Callable[[str, str, str, float, float, int], None]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the server answered.
 
     Attributes:
@@ -95,7 +95,7 @@ class HttpTransport:
         timeout_s: float = 10.0,
         limit_bytes: int = LIMIT_BYTES,
         want_body: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and read its answer.
 
         ``timeout_s`` limits the connecting, each read, and the whole exchange. A socket cannot
@@ -181,8 +181,8 @@ class _Exchange:
         self._wire = wire
         self._prepared = prepared
         self._clock = clock
-        self._answer: Optional[Answer] = None
-        self._partial: Optional[Answer] = None
+        self._answer: Optional[Response] = None
+        self._partial: Optional[Response] = None
         self._error: Optional[BaseException] = None
 
     @property
@@ -190,7 +190,7 @@ class _Exchange:
         """Whether the whole request has been sent, so that the server may have it."""
         return self._wire.is_sent
 
-    def within(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Answer:
+    def within(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Response:
         """Run it, for at most ``timeout_s`` seconds."""
         thread = threading.Thread(
             target=self._run,
@@ -219,7 +219,7 @@ class _Exchange:
         except BaseException as error:  # within() raises it in its own thread
             self._error = error
 
-    def _perform(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Answer:
+    def _perform(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Response:
         raw = self._adapter.send(
             self._prepared, stream=True, timeout=(timeout_s, timeout_s), proxies={}
         ).raw
@@ -236,15 +236,15 @@ class _Exchange:
                 )
             if status < 200:
                 # The real answer follows. Close the connection, or the next request would get it.
-                return Answer(status, headers)
+                return Response(status, headers)
             retry_after_s = parse_retry_after(headers, self._clock.time())
             if want_body and status < 400:
                 body = self._body(raw, headers, limit_bytes)
             else:
-                self._partial = Answer(status, headers, b"", retry_after_s)
+                self._partial = Response(status, headers, b"", retry_after_s)
                 body = self._some_body(raw, min(limit_bytes, ERROR_LIMIT_BYTES))
             whole = True
-            return Answer(status, headers, body, retry_after_s)
+            return Response(status, headers, body, retry_after_s)
         finally:
             if not whole:
                 raw.close()

@@ -12,7 +12,7 @@ import pytest
 from lightinit.datasources.azure.certificates import fetch_certificates
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.formats.certificates.transport_pair import TransportPair
-from lightinit.host.network.http import Answer
+from lightinit.host.network.http import Response
 from lightinit.model import GoalState
 from tests.lib.bundles import Desk, needs_openssl
 from tests.lib.transport import GOAL_STATE, Sent, ok, status
@@ -51,7 +51,7 @@ class Platform:
         )
         return self.desk.encrypt(self.desk.pkcs12("one"), recipient, *options)
 
-    def gives(self, sent: Sent) -> Answer:
+    def gives(self, sent: Sent) -> Response:
         cipher = {"AES128_CBC": "-aes128", "DES_EDE3_CBC": "-des3"}[
             sent.headers["x-ms-cipher-name"]
         ]
@@ -60,7 +60,7 @@ class Platform:
             % (b"Pkcs7BlobWithPfxContents", base64.encodebytes(self.bundle(sent, cipher, "-keyid")))
         )
 
-    def garbles(self, sent: Sent) -> Answer:
+    def garbles(self, sent: Sent) -> Response:
         return ok(FILE % (b"", base64.b64encode(self.bundle(sent)[:-1])))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
-from lightinit.host.network.http import Answer
+from lightinit.host.network.http import Response
 from lightinit.retry import RetryPolicy
 from tests.lib.scratch import ScriptedClock
 from tests.lib.transport import FakeTransport, Sent, middle, ok, status
@@ -46,7 +46,7 @@ def versions_of(transport: FakeTransport) -> List[str]:
 def refusing(known: List[str], listed: List[str]) -> Any:
     """A server that knows some api-versions and lists some."""
 
-    def answer(sent: Sent) -> Answer:
+    def answer(sent: Sent) -> Response:
         if any("api-version=" + version in sent.url for version in known):
             return WHOLE
         return status(
@@ -143,10 +143,10 @@ def test_what_stands_in_for_half_a_minute_is_waited_out(starting: Any) -> None:
     assert len(transport.sent) > 5
 
 
-def given(step: Any) -> Answer:
+def given(step: Any) -> Response:
     if isinstance(step, BaseException):
         raise step
-    assert isinstance(step, Answer)
+    assert isinstance(step, Response)
     return step
 
 
@@ -196,7 +196,7 @@ def test_api_versions_fall_back(known: List[str], listed: List[str], asked: List
 def test_a_version_without_osProfile_is_not_waited_for() -> None:
     old = {"compute": {"name": "vm", "publicKeys": COMPLETE["compute"]["publicKeys"]}}
 
-    def answer(sent: Sent) -> Answer:
+    def answer(sent: Sent) -> Response:
         return ok(json.dumps(old).encode()) if "2019-06-01" in sent.url else status(400)
 
     transport, clock = FakeTransport(answer), ScriptedClock()
@@ -227,7 +227,7 @@ def test_400_for_every_version_is_final() -> None:
 
 
 def test_a_list_that_changes_with_each_answer_comes_to_an_end() -> None:
-    def teasing(sent: Sent) -> Answer:
+    def teasing(sent: Sent) -> Response:
         return status(400, body=b'{"newest-versions": ["2025-01-%02d"]}' % len(transport.sent))
 
     transport = FakeTransport(teasing)
@@ -272,7 +272,7 @@ def test_zero_seconds_for_completeness_means_none() -> None:
 def test_one_request_never_outlives_the_deadline() -> None:
     clock = ScriptedClock()
 
-    def slow(sent: Sent) -> Answer:
+    def slow(sent: Sent) -> Response:
         clock.now_s += 40.0
         return status(503)
 
@@ -295,7 +295,7 @@ POOL_URL = (
 )
 
 
-def pool(kind: Any) -> Answer:
+def pool(kind: Any) -> Response:
     """The document with its extended part."""
     return ok(json.dumps(dict(COMPLETE, extended={"compute": {"ppsType": kind}})).encode())
 
@@ -342,7 +342,7 @@ def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog
 def test_an_extended_part_that_hangs_costs_no_more_than_one_that_fails() -> None:
     clock = ScriptedClock()
 
-    def hang(sent: Sent) -> Answer:
+    def hang(sent: Sent) -> Response:
         clock.now_s += sent.timeout_s
         raise TransientError("request timed out")
 

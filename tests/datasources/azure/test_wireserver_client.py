@@ -10,7 +10,7 @@ import pytest
 
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
-from lightinit.host.network.http import Answer
+from lightinit.host.network.http import Response
 from tests.lib.scratch import ScriptedClock
 from tests.lib.transport import GOAL_STATE, FakeTransport, Sent, ok, status
 from tests.lib.wireserver import HEADERS, make
@@ -111,7 +111,7 @@ REDIRECT = MalformedError("answer is a redirect", status=301)
 @pytest.mark.parametrize("known", ["/machine?", "/machine/?"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_other_form_of_the_path(refusal: Any, known: str, method: str) -> None:
-    def picky(sent: Sent) -> Answer:
+    def picky(sent: Sent) -> Response:
         if sent.method == method and known not in sent.url:
             if isinstance(refusal, BaseException):
                 raise refusal
@@ -139,11 +139,11 @@ def test_the_other_form_of_the_path(refusal: Any, known: str, method: str) -> No
 def test_of_two_refusals_the_one_that_says_more_is_told(first: Any, second: Any, told: str) -> None:
     steps = iter([first, second] * 99)
 
-    def answer(sent: Sent) -> Answer:
+    def answer(sent: Sent) -> Response:
         step = next(steps)
         if isinstance(step, BaseException):
             raise step
-        assert isinstance(step, Answer)
+        assert isinstance(step, Response)
         return step
 
     wireserver, transport, clock = make(answer)
@@ -154,7 +154,7 @@ def test_of_two_refusals_the_one_that_says_more_is_told(first: Any, second: Any,
 def test_one_refusal_does_not_move_it_to_a_path_that_never_works() -> None:
     refused: List[Sent] = []
 
-    def answer(sent: Sent) -> Answer:
+    def answer(sent: Sent) -> Response:
         if "/machine/?" in sent.url:
             return status(503)
         if not refused:
@@ -184,15 +184,15 @@ def test_one_refusal_does_not_move_it_to_a_path_that_never_works() -> None:
     ids=str,
 )
 def test_while_reporting_no_answer_to_the_goal_state_is_final(odd: Any) -> None:
-    def given() -> Answer:
+    def given() -> Response:
         if isinstance(odd, BaseException):
             raise odd
-        assert isinstance(odd, Answer)
+        assert isinstance(odd, Response)
         return odd
 
     clock: ScriptedClock
 
-    def at_last(sent: Sent) -> Answer:
+    def at_last(sent: Sent) -> Response:
         return DONE if sent.method == "POST" else GOAL if clock.now_s >= 1090.0 else given()
 
     wireserver, transport, clock = make(at_last)
@@ -304,7 +304,7 @@ def test_a_report_that_is_never_taken_ends_at_the_deadline() -> None:
 
 
 def test_not_ready_says_less_after_two_500s() -> None:
-    def picky(sent: Sent) -> Answer:
+    def picky(sent: Sent) -> Response:
         if sent.method == "GET":
             return GOAL
         return status(500) if b"long" in (sent.body or b"") else DONE

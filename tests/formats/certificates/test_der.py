@@ -26,7 +26,7 @@ LONG = b"x" * 200
     ],
 )
 def test_an_element(data: bytes, tag: int, content: bytes) -> None:
-    assert der.read(data, "x") == der.Element(tag, content, data)
+    assert der.read(data, "x") == der.DerValue(tag, content, data)
     if data[1] != 0x80:
         assert der.encode(tag, content) == data
 
@@ -66,7 +66,7 @@ def test_all_there_is_of_three_bytes_and_some_of_more() -> None:
         assert attempt(der.read, b"\x30\x80" + os.urandom(30), "x")[0] in ("", "MalformedError")
 
 
-def read(data: bytes) -> der.Element:
+def read(data: bytes) -> der.DerValue:
     return der.read(data, "x")
 
 

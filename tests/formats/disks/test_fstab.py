@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lightinit.formats.disks.fstab import (
-    Entry,
+    FstabLine,
     add_option,
     are_options,
     has_ours,
@@ -20,8 +20,8 @@ from lightinit.formats.disks.fstab import (
     why_not_mount_point,
 )
 
-DISK = Entry("LABEL=lightinit", "/mnt/resource", "ext4", "defaults,nofail", 2)
-SWAP = Entry("/mnt/resource/swapfile", "none", "swap", "sw,noauto")
+DISK = FstabLine("LABEL=lightinit", "/mnt/resource", "ext4", "defaults,nofail", 2)
+SWAP = FstabLine("/mnt/resource/swapfile", "none", "swap", "sw,noauto")
 LINES = (
     "LABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 # lightinit\n"
     "/mnt/resource/swapfile none swap sw,noauto 0 0 # lightinit\n"
@@ -46,7 +46,7 @@ def test_a_changed_line_stays_in_its_place_and_others_stay_byte_for_byte() -> No
         + LINES
         + "b  /b\tx  defaults\n# LABEL=lightinit /x ext4 y 0 0 # lightinit\n"
     )
-    other = Entry("LABEL=lightinit", "/scratch disk", "xfs", "noatime,nofail", 2)
+    other = FstabLine("LABEL=lightinit", "/scratch disk", "xfs", "noatime,nofail", 2)
     assert (
         set_entries(text, [other])
         == "a /a x defaults\nLABEL=lightinit /scratch\\040disk xfs noatime,nofail 0 2 #"

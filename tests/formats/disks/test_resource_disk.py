@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.disks.resource_disk import LABEL, MARK, MARK_AT, State, assess
+from lightinit.formats.disks.resource_disk import LABEL, MARK, MARK_AT, DiskState, assess
 from tests.lib.disk_images import BASIC, MIB, RESERVED, Image, ext4, gpt, mbr, ntfs, xfs
 
 SIZE = 64 * MIB
@@ -23,14 +23,14 @@ def on_partition(content: bytes, marked: bool = False) -> Image:
     return image.put(MARK_AT, MARK) if marked else image
 
 
-def state(image: Image) -> State:
+def state(image: Image) -> DiskState:
     return assess(image.read, image.size).state
 
 
 def test_the_platforms_fresh_disk_can_be_formatted_as_it_is_partitioned() -> None:
-    verdict = assess(on_partition(FRESH).read, SIZE)
-    assert verdict.state is State.FRESH and verdict.partition is not None
-    assert (verdict.partition.number, verdict.partition.start_bytes, verdict.table) == (
+    finding = assess(on_partition(FRESH).read, SIZE)
+    assert finding.state is DiskState.FRESH and finding.partition is not None
+    assert (finding.partition.number, finding.partition.start_bytes, finding.table) == (
         1,
         START,
         "",
@@ -40,8 +40,8 @@ def test_the_platforms_fresh_disk_can_be_formatted_as_it_is_partitioned() -> Non
 def test_a_large_one_has_a_gpt_with_a_reserved_partition_and_gets_a_new_table() -> None:
     head = gpt([(RESERVED, 34, 2047), (BASIC, 2048, SECTORS - 100)])
     image = Image(SIZE).put(0, head).put(MIB, FRESH)
-    verdict = assess(image.read, SIZE)
-    assert (verdict.state, verdict.partition, verdict.table) == (State.FRESH, None, "mbr")
+    finding = assess(image.read, SIZE)
+    assert (finding.state, finding.partition, finding.table) == (DiskState.FRESH, None, "mbr")
     large = 3 << 40
     image = (
         Image(large)
@@ -53,13 +53,13 @@ def test_a_large_one_has_a_gpt_with_a_reserved_partition_and_gets_a_new_table() 
 
 def test_one_without_room_for_the_mark_gets_a_new_table() -> None:
     image = Image(SIZE).put(0, mbr((7, 63, SECTORS - 63))).put(63 * 512, FRESH)
-    verdict = assess(image.read, SIZE)
-    assert (verdict.state, verdict.partition, verdict.table) == (State.FRESH, None, "mbr")
+    finding = assess(image.read, SIZE)
+    assert (finding.state, finding.partition, finding.table) == (DiskState.FRESH, None, "mbr")
 
 
 def test_an_empty_disk() -> None:
-    verdict = assess(Image(SIZE).read, SIZE)
-    assert (verdict.state, verdict.table) == (State.FRESH, "mbr")
+    finding = assess(Image(SIZE).read, SIZE)
+    assert (finding.state, finding.table) == (DiskState.FRESH, "mbr")
 
 
 @pytest.mark.parametrize("at", [0, 3, 5000, 3 * MIB, SIZE // 2, SIZE - 1, SIZE - 3 * MIB])
@@ -68,14 +68,18 @@ def test_a_disk_that_is_not_quite_empty(at: int) -> None:
     if at == SIZE // 2:
         # Between both ends samples are taken, so a whole block of data is seen.
         image.put(at - MIB, b"\1" * 2 * MIB)
-    assert state(image) is State.FOREIGN
+    assert state(image) is DiskState.FOREIGN
 
 
 @pytest.mark.parametrize("make, filesystem", [(ext4, "ext4"), (xfs, "xfs")])
 def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
-    verdict = assess(on_partition(make(LABEL)).read, SIZE)  # type: ignore[operator]
-    assert (verdict.state, verdict.filesystem, verdict.marked) == (State.OURS, filesystem, False)
-    assert state(on_partition(make("data"))) is State.FOREIGN  # type: ignore[operator]
+    finding = assess(on_partition(make(LABEL)).read, SIZE)  # type: ignore[operator]
+    assert (finding.state, finding.filesystem, finding.marked) == (
+        DiskState.OURS,
+        filesystem,
+        False,
+    )
+    assert state(on_partition(make("data"))) is DiskState.FOREIGN  # type: ignore[operator]
     marked = on_partition(make(LABEL), marked=True)  # type: ignore[operator]
     assert assess(marked.read, SIZE).marked
 
@@ -159,8 +163,8 @@ def test_ours_is_mounted_again(make: "object", filesystem: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_somebodys(name: str, image: Image, found: str) -> None:
-    verdict = assess(image.read, image.size)
-    assert verdict.state is State.FOREIGN and found in verdict.found, verdict
+    finding = assess(image.read, image.size)
+    assert finding.state is DiskState.FOREIGN and found in finding.found, finding
     # The mark of an earlier attempt gives nothing of that away, except where there is nothing but
     # zeros.
     if image.size == SIZE and name != "zeros":
@@ -170,55 +174,55 @@ def test_what_is_somebodys(name: str, image: Image, found: str) -> None:
             if len(image.pieces) > 1
             else marked.pieces + image.pieces
         )
-        assert assess(marked.read, SIZE).state is State.FOREIGN
+        assert assess(marked.read, SIZE).state is DiskState.FOREIGN
 
 
 @pytest.mark.parametrize(
-    "file, size, expected", [("README", 100, State.FRESH), ("README", 70000, State.FOREIGN)]
+    "file, size, expected", [("README", 100, DiskState.FRESH), ("README", 70000, DiskState.FOREIGN)]
 )
-def test_a_warning_too_long_to_be_one(file: str, size: int, expected: State) -> None:
-    from lightinit.formats.disks.ntfs import Entry
+def test_a_warning_too_long_to_be_one(file: str, size: int, expected: DiskState) -> None:
+    from lightinit.formats.disks.ntfs import NtfsFile
     from lightinit.formats.disks.resource_disk import _is_platforms
 
-    assert _is_platforms(Entry(("dataloss_warning_readme.TXT",), False, size)) is (
-        expected is State.FRESH
+    assert _is_platforms(NtfsFile(("dataloss_warning_readme.TXT",), False, size)) is (
+        expected is DiskState.FRESH
     )
-    assert not _is_platforms(Entry(("DATALOSS_WARNING_README.txt",), True, 0))
-    assert not _is_platforms(Entry(("$RECYCLE.BIN", "S-1-5-18", "$R12345.doc"), False, 1))
-    assert not _is_platforms(Entry(("System Volume Information",), False, 1))
-    assert not _is_platforms(Entry(("notes", "DATALOSS_WARNING_README.txt"), False, 1))
+    assert not _is_platforms(NtfsFile(("DATALOSS_WARNING_README.txt",), True, 0))
+    assert not _is_platforms(NtfsFile(("$RECYCLE.BIN", "S-1-5-18", "$R12345.doc"), False, 1))
+    assert not _is_platforms(NtfsFile(("System Volume Information",), False, 1))
+    assert not _is_platforms(NtfsFile(("notes", "DATALOSS_WARNING_README.txt"), False, 1))
 
 
 @pytest.mark.parametrize(
     "content, expected",
     [
-        (FRESH, State.FRESH),
-        (b"", State.UNFINISHED),
-        (xfs(LABEL, True), State.UNFINISHED),
-        (ext4(LABEL), State.OURS),
-        (xfs("data", True), State.FOREIGN),
-        (b"\0" * 1023 + b"\1", State.FOREIGN),
-        (b"\1", State.FOREIGN),
-        (USED, State.FOREIGN),
+        (FRESH, DiskState.FRESH),
+        (b"", DiskState.UNFINISHED),
+        (xfs(LABEL, True), DiskState.UNFINISHED),
+        (ext4(LABEL), DiskState.OURS),
+        (xfs("data", True), DiskState.FOREIGN),
+        (b"\0" * 1023 + b"\1", DiskState.FOREIGN),
+        (b"\1", DiskState.FOREIGN),
+        (USED, DiskState.FOREIGN),
     ],
 )
-def test_what_lightinit_had_begun(content: bytes, expected: State) -> None:
+def test_what_lightinit_had_begun(content: bytes, expected: DiskState) -> None:
     assert state(on_partition(content, marked=True)) is expected
 
 
 def test_what_lightinit_had_begun_on_an_empty_disk() -> None:
-    verdict = assess(Image(SIZE).put(MARK_AT, MARK).read, SIZE)
-    assert (verdict.state, verdict.table) == (State.UNFINISHED, "mbr")
-    assert state(Image(SIZE).put(MARK_AT, MARK).put(2 * MIB, b"\1")) is State.FOREIGN
+    finding = assess(Image(SIZE).put(MARK_AT, MARK).read, SIZE)
+    assert (finding.state, finding.table) == (DiskState.UNFINISHED, "mbr")
+    assert state(Image(SIZE).put(MARK_AT, MARK).put(2 * MIB, b"\1")) is DiskState.FOREIGN
 
 
 def test_a_disk_that_gives_errors_is_not_taken_for_empty() -> None:
     def read(offset: int, size: int) -> bytes:
         raise MalformedError("disk is too short")
 
-    verdict: Optional[object] = None
+    finding: Optional[object] = None
     try:
-        verdict = assess(read, SIZE)
+        finding = assess(read, SIZE)
     except MalformedError:
         pass
-    assert verdict is None
+    assert finding is None

@@ -8,7 +8,7 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.disks import block, make
-from lightinit.host.disks.make import Job, make_filesystem, missing_tools
+from lightinit.host.disks.make import FormatPlan, make_filesystem, missing_tools
 from lightinit.host.disks.open_disk import OpenDisk
 from lightinit.host.system import Completed
 from tests.lib.stand_in import StandIn
@@ -29,18 +29,18 @@ def machine(root: Any, tools: Sequence[str] = TOOLS, ended: Any = None) -> Stand
     return system
 
 
-def made(system: StandIn, job: Job) -> bytes:
-    """The disk's bytes after the job."""
+def made(system: StandIn, plan: FormatPlan) -> bytes:
+    """The disk's bytes after the plan."""
     disk = block.find_by_name(system, "sdb")
     assert disk is not None
     with OpenDisk(system, disk, writable=True) as device:
-        make_filesystem(system, disk, device, job)
+        make_filesystem(system, disk, device, plan)
         return device.read(0, 4 * MIB)
 
 
 def test_the_platforms_partition_stays(tmp_path: Any) -> None:
     system = machine(tmp_path)
-    data = made(system, Job("ext4", "label", 32768, MARK, 1, 65536))
+    data = made(system, FormatPlan("ext4", "label", 32768, MARK, 1, 65536))
     assert system.runs == ["/sbin/mkfs.ext4 -q -L label -E nodiscard /dev/sdb1"]
     assert data[:32768] == b"\1" * 32768 and data[32768:33280] == MARK
     assert data[65536 : 65536 + MIB] == bytes(MIB) and data[65536 + MIB] == 1
@@ -49,7 +49,7 @@ def test_the_platforms_partition_stays(tmp_path: Any) -> None:
 @pytest.mark.parametrize("table, label", [("mbr", "dos"), ("gpt", "gpt")])
 def test_a_new_table(tmp_path: Any, table: str, label: str) -> None:
     system = machine(tmp_path)
-    data = made(system, Job("xfs", "label", 32768, MARK, table=table))
+    data = made(system, FormatPlan("xfs", "label", 32768, MARK, table=table))
     assert [each.split()[0] for each in system.runs] == ["/sbin/sfdisk", "/sbin/mkfs.xfs"]
     assert system.runs[1] == "/sbin/mkfs.xfs -q -K -L label /dev/sdb1"
     assert data[32768:33280] == MARK and data[33280 : 2 * MIB] == bytes(2 * MIB - 33280)
@@ -60,13 +60,13 @@ def test_a_tool_that_fails_or_is_missing_is_told(tmp_path: Any) -> None:
     system = machine(tmp_path, ("mkfs.ext4",), Completed(1, "", "no space\n"))
     assert missing_tools(system, "ext4", "") == []
     assert missing_tools(system, "xfs", "mbr") == ["mkfs.xfs", "sfdisk"]
-    job = Job("ext4", "label", 32768, MARK, 1, 65536)
+    plan = FormatPlan("ext4", "label", 32768, MARK, 1, 65536)
     with pytest.raises(ProvisioningError, match="resource disk could not be formatted") as caught:
-        made(system, job)
+        made(system, plan)
     assert caught.value.details["said"] == "no space"
     system.tools = ()
     with pytest.raises(ProvisioningError, match="tool for the resource disk is missing"):
-        made(system, job)
+        made(system, plan)
 
 
 def test_udev_is_waited_for_where_it_runs(tmp_path: Any) -> None:

@@ -8,7 +8,7 @@ from typing import List
 import pytest
 
 from lightinit.host.media import look as media_look
-from lightinit.host.media.look import Answer, Look
+from lightinit.host.media.look import Look, LookResult
 
 DEADLINE_S = 60.0
 NAMES = ("ovf-env.xml",)
@@ -18,7 +18,7 @@ def reader(program: str) -> List[str]:
     return [sys.executable, "-I", "-S", "-c", program]
 
 
-def answer_of(look: Look) -> Answer:
+def answer_of(look: Look) -> LookResult:
     while not media_look.wait_for({"/": look}, 1.0):
         pass
     return look.end()
@@ -33,14 +33,14 @@ def test_a_reader_that_never_stops_talking_is_ended() -> None:
 @pytest.mark.parametrize(
     "line, answer",
     [
-        ("found\t3\t1\tby test\nxyz", Answer(True, b"xyz", "by test", optical=True)),
-        ("nothing\t1\t0\t0\tit\n", Answer(False, b"", "it", again=True)),
-        ("nothing\t0\t1\t0\tit\n", Answer(False, b"", "it", optical=True)),
-        ("nothing\t0\t0\t1\tit\n", Answer(False, b"", "it", harmless=True)),
-        ("ejected\n", Answer(True, b"", "ejected", optical=True)),
+        ("found\t3\t1\tby test\nxyz", LookResult(True, b"xyz", "by test", optical=True)),
+        ("nothing\t1\t0\t0\tit\n", LookResult(False, b"", "it", again=True)),
+        ("nothing\t0\t1\t0\tit\n", LookResult(False, b"", "it", optical=True)),
+        ("nothing\t0\t0\t1\tit\n", LookResult(False, b"", "it", harmless=True)),
+        ("ejected\n", LookResult(True, b"", "ejected", optical=True)),
     ],
 )
-def test_the_fields_of_an_answer(line: str, answer: Answer) -> None:
+def test_the_fields_of_an_answer(line: str, answer: LookResult) -> None:
     program = reader("import sys; sys.stdout.write(%r)" % line)
     assert answer_of(Look("look", "/", NAMES, 1000, DEADLINE_S, False, program)) == answer
 

@@ -19,7 +19,7 @@ import pytest
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
-from lightinit.host.network.http import Answer, HttpTransport
+from lightinit.host.network.http import HttpTransport, Response
 
 Conversation = Callable[[socket.socket], None]
 LIMIT_S = 0.4
@@ -135,7 +135,7 @@ def serve() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-def get(server: Server, **options: Any) -> Answer:
+def get(server: Server, **options: Any) -> Response:
     return HttpTransport(Clock()).request("GET", server.url, **{"timeout_s": 5.0, **options})
 
 
