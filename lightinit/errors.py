@@ -60,6 +60,10 @@ class ProvisioningError(LightinitError):
     """Give up this step and report: trying again in this boot would not help."""
 
 
+class RepeatedError(ProvisioningError):
+    """This step failed only because an earlier one had: that one's error is the one to show."""
+
+
 class RefusedError(LightinitError):
     """Refuse the command: nothing was changed.
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.datasources.base import Datasource
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency, Instance, Network, Outcome
 from lightinit.settings import Settings
-from lightinit.state import ECHOES, State, StatusFile, Timeline
+from lightinit.state import State, StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.pipeline")
 RESULTS = {False: "ok", True: "skipped"}  # by whether there was anything to do
@@ -227,7 +227,7 @@ def _tell(step: Step) -> None:
     for warning in step.warnings:
         LOG.warning("%s %s: %s", step.kind, step.name, warning)
     line = "%-6s %-20s %-7s %7.3f s" % (step.kind, step.name, step.result, step.duration_s)
-    if step.error is not None and step.error.reason in ECHOES:
+    if isinstance(step.error, RepeatedError):
         LOG.info("%s  %s", line, step.error)
     elif step.error is not None:
         LOG.log(logging.ERROR if step.required else logging.WARNING, "%s  %s", line, step.error)

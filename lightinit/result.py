@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 from lightinit import __version__
 from lightinit.errors import LightinitError
@@ -14,9 +14,11 @@ from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.stages.pending import stage_done
 from lightinit.stamp import keep_stamp
-from lightinit.state import describe_steps
 
 LOG = logging.getLogger("lightinit.boot")
+# The reasons of RepeatedError. A recorded step, also one of an older version, has no more than its
+# reason.
+REPEATED = ("required module failed", "reported as not ready", "nobody to report to")
 
 
 def finish(context: Context, ran: bool) -> str:
@@ -162,6 +164,21 @@ def _status(context: Context, warnings: Sequence[str]) -> str:
     if warnings:
         return "degraded done"
     return "done"
+
+
+def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
+    """The errors and the warnings of recorded steps, as lines. What failed without being required
+    is a warning.
+    """
+    errors: List[str] = []
+    warnings: List[str] = []
+    for step in steps:
+        if step.get("error") and step.get("reason") not in REPEATED:
+            (errors if step.get("required", True) else warnings).append(
+                "%s: %s" % (step["name"], step["error"])
+            )
+        warnings.extend("%s: %s" % (step["name"], text) for text in step.get("warnings", ()))
+    return errors, warnings
 
 
 def merge_steps(

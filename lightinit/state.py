@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.instance_id import same_instance
@@ -298,22 +298,3 @@ class StatusFile:
 
 def _dump(data: Any) -> bytes:
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
-
-
-# Reasons of stages that only repeat what a step before them has failed with.
-ECHOES = ("required module failed", "reported as not ready", "nobody to report to")
-
-
-def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
-    """The errors and the warnings of recorded steps, as lines. What failed without being required
-    is a warning.
-    """
-    errors: List[str] = []
-    warnings: List[str] = []
-    for step in steps:
-        if step.get("error") and step.get("reason") not in ECHOES:
-            (errors if step.get("required", True) else warnings).append(
-                "%s: %s" % (step["name"], step["error"])
-            )
-        warnings.extend("%s: %s" % (step["name"], text) for text in step.get("warnings", ()))
-    return errors, warnings

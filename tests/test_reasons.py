@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 import pytest
 
+from lightinit.result import REPEATED
 from tests.lib.scratch import HERE
 
 PAGE = "docs/reasons.md"
@@ -51,6 +52,7 @@ class Code:
 
     Attributes:
         reasons: reason -> the places that give it.
+        of_class: name of an error class -> the reasons that it is made with.
         unclear: what could not be followed, one line each.
         carried: those of ``passed_on`` that were met.
     """
@@ -65,6 +67,7 @@ class Code:
         }
         self._passed_on = passed_on
         self.reasons: Dict[str, List[str]] = {}
+        self.of_class: Dict[str, Set[str]] = {}
         self.unclear: List[str] = []
         self.carried: Set[Tuple[str, str]] = set()
         self._classes = self._find_classes()
@@ -115,6 +118,7 @@ class Code:
         elif isinstance(node, ast.Call) and last_name(node.func) in self._classes:
             for reason in self._values(argument(node, "reason", 0), path, ()):
                 self.reasons.setdefault(reason, []).append("%s:%d" % (path, node.lineno))
+                self.of_class.setdefault(last_name(node.func), set()).add(reason)
 
     def _check_use(self, node: ast.AST) -> None:
         """Called, caught, asked for with isinstance, inherited from, or in an annotation: all else
@@ -416,6 +420,10 @@ def test_every_reason_of_the_code_can_be_told(code: Code) -> None:
     assert code.unclear == []
     assert code.carried == PASSED_ON
     assert len(code.reasons) > 100
+
+
+def test_a_record_tells_each_repeated_error_by_its_reason(code: Code) -> None:
+    assert code.of_class["RepeatedError"] == set(REPEATED)
 
 
 def test_reasons_are_fixed_phrases(code: Code) -> None:

@@ -18,6 +18,12 @@ MAX_ELEMENTS = 20000
 MAX_TEXT = 512
 
 
+class OtherDocumentError(MalformedError):
+    """It is a document of another kind, perhaps another program's: whoever looks for the own one
+    goes on looking.
+    """
+
+
 class Element:
     """One element: its ``name`` without a prefix, its ``namespace`` (or ""), its ``text`` and its
     ``children``.
@@ -92,8 +98,8 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
 
     Raises:
         MalformedError: the document is too large, not UTF-8, not well-formed, or nested too deep;
-            it has a document type, an entity declaration, too many elements, or another root
-            element.
+            it has a document type, an entity declaration, or too many elements.
+        OtherDocumentError: it has another root element.
     """
     if len(data) > limit_bytes:
         raise MalformedError("xml document is too large", bytes=len(data), limit_bytes=limit_bytes)
@@ -131,7 +137,7 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
         found = "nothing"
         if outermost is not None:
             found = outermost.name[:64]
-        raise MalformedError("xml document is of another kind", expected=root, found=found)
+        raise OtherDocumentError("xml document is of another kind", expected=root, found=found)
     return outermost
 
 

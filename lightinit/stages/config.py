@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, run_step
@@ -153,13 +153,13 @@ def run(context: Context) -> Outcome:
     """Run every module; one that fails does not keep the next from running.
 
     Raises:
-        ProvisioningError: a required module failed; the module's own step says why.
+        RepeatedError: a required module failed; the module's own step says why.
     """
     steps = [run_module(context, name) for name in listed(context)]
     failed = [step.name for step in steps if step.failed]
     required = [step.name for step in steps if step.failed and step.required]
     if required:
-        raise ProvisioningError("required module failed", modules=" ".join(required))
+        raise RepeatedError("required module failed", modules=" ".join(required))
     ran = sum(1 for step in steps if step.result in ("ok", "skipped"))
     message = "%d of %d modules ran" % (ran, len(steps))
     if failed:

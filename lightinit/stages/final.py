@@ -4,7 +4,7 @@ failed before.
 
 from __future__ import annotations
 
-from lightinit.errors import ProvisioningError
+from lightinit.errors import ProvisioningError, RepeatedError
 from lightinit.model import Outcome
 from lightinit.pipeline import Context
 from lightinit.stages.report import report
@@ -16,8 +16,9 @@ def run(context: Context) -> Outcome:
     """Report Ready if no required step failed.
 
     Raises:
-        ProvisioningError: something had failed before (it was reported as NotReady, if there is
-            somebody to report to), or nothing could be reported.
+        RepeatedError: something had failed before. It was reported as NotReady, if there is
+            somebody to report to.
+        ProvisioningError: nothing could be reported.
     """
     if context.datasource is None:
         raise ProvisioningError(
@@ -30,8 +31,8 @@ def run(context: Context) -> Outcome:
     context.reported, warnings = report(context.datasource, failure.told, context.instance)
     context.steps[-1].warnings += warnings  # of this step: an error carries none
     if context.reported:
-        raise ProvisioningError("reported as not ready", step=failure.name)
-    raise ProvisioningError("nobody to report to", step=failure.name)
+        raise RepeatedError("reported as not ready", step=failure.name)
+    raise RepeatedError("nobody to report to", step=failure.name)
 
 
 def _message(reported: str) -> str:

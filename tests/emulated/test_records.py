@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from lightinit.emulator import Platform
-from lightinit.state import describe_steps
+from lightinit.result import describe_steps
 from tests.emulated.boots import hand_out_lease, start_waiting
 from tests.lib.scratch import HERE, Machine
 
@@ -223,6 +223,7 @@ def test_echoes_are_no_errors_and_what_is_not_required_is_a_warning() -> None:
             {"name": "motd", "error": "e2", "reason": "r", "required": False, "warnings": ["w"]},
             {"name": "config", "error": "e3", "reason": "required module failed"},
             {"name": "final", "error": "e4", "reason": "reported as not ready"},
+            {"name": "final", "error": "e5", "reason": "nobody to report to"},
         ]
     )
     assert (errors, warnings) == (["users: e1"], ["motd: e2", "motd: w"])

@@ -13,6 +13,7 @@ from lightinit.errors import MalformedError
 from lightinit.formats.azure import ovf
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.formats.azure.ovf_redaction import redact
+from lightinit.formats.xml import OtherDocumentError
 from lightinit.host.media import search
 from lightinit.host.media.search import Medium
 from lightinit.host.system import System
@@ -20,7 +21,6 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.media")
 NONE = "none"
 DOCUMENT = COPY = "ovf-env.xml"
-FOREIGN = ("not an azure provisioning document", "xml document is of another kind")
 # in a namespace of Azure's documents: what is broken and lacks it is somebody else's
 MARK = b"windowsazure"
 # The media are there before the first lease, mostly. Where they are not, this much since the
@@ -157,6 +157,8 @@ def _is_ours(data: bytes) -> bool:
     """
     try:
         ovf.parse(data)
-    except MalformedError as error:
-        return error.reason not in FOREIGN and MARK in data
+    except OtherDocumentError:
+        return False
+    except MalformedError:
+        return MARK in data
     return True

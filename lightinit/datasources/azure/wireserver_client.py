@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.datasources.azure import answers
-from lightinit.errors import MalformedError, ProvisioningError, TransientError
+from lightinit.errors import ProvisioningError, TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, Response
+from lightinit.host.network.http_errors import RedirectError
 from lightinit.model import GoalState
 
 LOG = logging.getLogger("lightinit.wireserver")
@@ -320,8 +321,8 @@ class WireServerClient:
             timeout_s = self._limit_s(ends_s - self._clock.monotonic())
             try:
                 answer = self._send(method, "%s?comp=%s" % (path, component), timeout_s, body)
-            except MalformedError as error:
-                if not error.details.get("status", "").startswith("3") or (last and not refused):
+            except RedirectError:
+                if last and not refused:
                     raise
                 continue
             if 200 <= answer.status < 300:

@@ -74,16 +74,16 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
         The values in it.
 
     Raises:
-        MalformedError: the document is not well-formed, too large, or another document; it has
-            nothing for Linux; a section or a field occurs twice; a name is too long or has control
-            characters.
+        MalformedError: the document is not well-formed or too large; it has nothing for Linux; a
+            section or a field occurs twice; a name is too long or has control characters.
+        OtherDocumentError: it is another document.
     """
     root = xml.parse(data, "Environment", limit_bytes)
     section = None
     if root.namespace in NAMESPACES:
         section = _only(root, "ProvisioningSection")
     if section is None:
-        raise MalformedError(
+        raise xml.OtherDocumentError(
             "not an azure provisioning document",
             namespace=root.namespace[:100],
             missing="ProvisioningSection",

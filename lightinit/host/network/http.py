@@ -16,7 +16,7 @@ from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
 from lightinit.host.network.http_adapter import Wire, new_adapter
-from lightinit.host.network.http_errors import raise_plain
+from lightinit.host.network.http_errors import RedirectError, raise_plain
 from lightinit.host.network.http_headers import (
     content_length,
     joined_headers,
@@ -118,7 +118,8 @@ class HttpTransport:
             TransientError: there was no answer, or only a part of it: refused, reset, unreachable,
                 timed out, cut off. Its ``was_sent`` tells whether the request had been sent by
                 then.
-            MalformedError: the answer is not HTTP, is too large, compressed, or a redirect.
+            MalformedError: the answer is not HTTP, is too large, or compressed.
+            RedirectError: it is a redirect.
             ProvisioningError: the URL is not usable.
         """
         started_s = self._clock.monotonic()
@@ -228,7 +229,7 @@ class _Exchange:
             status = int(raw.status)
             headers = joined_headers(raw.headers.items())
             if 300 <= status < 400:
-                raise MalformedError(
+                raise RedirectError(
                     "answer is a redirect",
                     url=self._prepared.url,
                     status=status,

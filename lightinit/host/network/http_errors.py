@@ -26,8 +26,13 @@ _ERRNO_REASONS = {
     errno.EHOSTDOWN: "no route to host",
     errno.ENETDOWN: "network is down",
     errno.EADDRNOTAVAIL: "network is down",
-    errno.ETIMEDOUT: "request timed out",
 }
+
+
+class RedirectError(MalformedError):
+    """The server says that the path is elsewhere: no redirect is followed, but another path may be
+    asked for.
+    """
 
 
 def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
@@ -63,19 +68,23 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
         if any(isinstance(cause, kinds) for cause in causes):
             raise TransientError(reason, url=url) from None
     if any(isinstance(cause, (socket.timeout, inner.TimeoutError)) for cause in causes):
-        raise TransientError("request timed out", url=url, after_s="%g" % timeout_s) from None
+        raise _timed_out(url, timeout_s) from None
     if any(isinstance(cause, (http.client.HTTPException, inner.InvalidHeader)) for cause in causes):
         raise MalformedError("answer is not http", url=url) from None
     raise TransientError("request failed", url=url, error=type(error).__name__) from None
 
 
 def _from_errno(number: int, url: str, timeout_s: float) -> TransientError:
+    if number == errno.ETIMEDOUT:
+        return _timed_out(url, timeout_s)
     reason = _ERRNO_REASONS.get(number)
     if reason is None:
         return TransientError("connection failed", url=url, error=os.strerror(number).lower())
-    if reason == "request timed out":
-        return TransientError(reason, url=url, after_s="%g" % timeout_s)
     return TransientError(reason, url=url)
+
+
+def _timed_out(url: str, timeout_s: float) -> TransientError:
+    return TransientError("request timed out", url=url, after_s="%g" % timeout_s)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

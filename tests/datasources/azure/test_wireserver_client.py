@@ -11,6 +11,7 @@ import pytest
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http import Response
+from lightinit.host.network.http_errors import RedirectError
 from tests.lib.scratch import ScriptedClock
 from tests.lib.transport import GOAL_STATE, FakeTransport, Sent, ok, status
 from tests.lib.wireserver import HEADERS, make
@@ -104,7 +105,7 @@ def test_neither_way_found_is_tried_again_both_ways() -> None:
     assert clock.sleeps == [1.0]
 
 
-REDIRECT = MalformedError("answer is a redirect", status=301)
+REDIRECT = RedirectError("answer is a redirect", status=301)
 
 
 @pytest.mark.parametrize("refusal", [status(400), status(404), status(405), REDIRECT], ids=str)

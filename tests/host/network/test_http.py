@@ -20,6 +20,7 @@ import pytest
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, Response
+from lightinit.host.network.http_errors import RedirectError
 
 Conversation = Callable[[socket.socket], None]
 LIMIT_S = 0.4
@@ -250,10 +251,10 @@ def test_ways_to_say_hello(serve: Callable[..., Server], data: bytes) -> None:
             says(
                 b"HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"
             ),
-            MalformedError,
+            RedirectError,
             r"answer is a redirect .*target=http://evil\.example/",
         ),
-        (says(b"HTTP/1.1 304 Not Modified\r\n\r\n"), MalformedError, "answer is a redirect"),
+        (says(b"HTTP/1.1 304 Not Modified\r\n\r\n"), RedirectError, "answer is a redirect"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -272,7 +273,7 @@ def test_a_redirect_is_not_followed_nor_its_body_read(serve: Callable[..., Serve
     server = serve(
         floods(b"HTTP/1.1 307 Moved\r\nLocation: " + other.url.encode() + b"\r\n\r\n", b"a" * 65536)
     )
-    with pytest.raises(MalformedError, match="answer is a redirect"):
+    with pytest.raises(RedirectError, match="answer is a redirect"):
         get(server)
     assert other.connections == 0
 
