@@ -55,28 +55,51 @@ def make_parser() -> Parser:
         description="Provision a Linux VM on Azure, once per instance. At boot: lightinit boot.",
     )
     parser.add_argument("--version", action="version", version="lightinit " + __version__)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    commands = _Commands(parser, root)
+    _add_runs(commands)
+    _add_status(commands)
+    _add_views(commands)
+    _add_removals(commands)
+    return parser
 
-    def add(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, parents=[root], help=text, description=text[0].upper() + text[1:] + ".", **more
+
+class _Commands:
+    """Adds commands to the parser. Each has the options of ``root``, too."""
+
+    def __init__(self, parser: Parser, root: Parser) -> None:
+        self._root = root
+        self._commands: Any = parser.add_subparsers(
+            dest="command", metavar="COMMAND", parser_class=Parser
         )
 
-    add(
+    def add(self, name: str, text: str) -> argparse.ArgumentParser:
+        """Add a command whose help is ``text``; return its parser."""
+        parser: argparse.ArgumentParser = self._commands.add_parser(
+            name, parents=[self._root], help=text, description=text[0].upper() + text[1:] + "."
+        )
+        return parser
+
+
+def _add_runs(commands: _Commands) -> None:
+    """Add the commands that provision: ``boot``, ``stage`` and ``module``."""
+    commands.add(
         "boot",
         "run all stages that are not done: find the network, fetch the instance's data, run the"
         " modules, report to the platform; does nothing if the instance is done",
     )
-    stage = add("stage", "run one stage of a boot, unless it is done")
+    stage = commands.add("stage", "run one stage of a boot, unless it is done")
     stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")
     stage.add_argument("--force", action="store_true", help="run it even if it is done")
-    module = add(
+    module = commands.add(
         "module",
         "run one module of the config stage, unless it is done; needs the fetch stage's data",
     )
     module.add_argument("name", help="the module's name, as in `modules =`")
     module.add_argument("--force", action="store_true", help="run it even if it is done")
-    status = add(
+
+
+def _add_status(commands: _Commands) -> None:
+    status = commands.add(
         "status",
         "show the status of provisioning; exit codes: 0 done, 1 failed, 2 done with warnings, 3 not"
         " run, running or disabled",
@@ -105,7 +128,11 @@ def make_parser() -> Parser:
         default="text",
         help="json: all details, for scripts",
     )
-    query = add("query", "show what the platform said about this instance")
+
+
+def _add_views(commands: _Commands) -> None:
+    """Add the other commands that only show: ``query``, ``analyze`` and ``config``."""
+    query = commands.add("query", "show what the platform said about this instance")
     query.add_argument(
         "path",
         nargs="?",
@@ -116,21 +143,25 @@ def make_parser() -> Parser:
     query.add_argument(
         "--secrets", action="store_true", help="include passwords and user data; only for root"
     )
-    analyze = add("analyze", "show how long each part of the last provisioning took")
+    analyze = commands.add("analyze", "show how long each part of the last provisioning took")
     analyze.add_argument(
         "view", choices=("blame", "show"), help="blame: slowest first; show: in order"
     )
     analyze.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
-    config = add(
+    config = commands.add(
         "config",
         "show the effective settings and the origin of each; exit code 1 if there are mistakes",
     )
     config.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
-    clean = add(
+
+
+def _add_removals(commands: _Commands) -> None:
+    """Add the commands that remove: ``clean`` and ``generalize``."""
+    clean = commands.add(
         "clean",
         "forget every instance, so that the next boot provisions again and makes new SSH host keys;"
         " keeps marks of frequency once, and the modules' changes to the machine, unless an option"
@@ -156,7 +187,7 @@ def make_parser() -> Parser:
     clean.add_argument(
         "--reboot", action="store_true", help="reboot afterwards, unless a step failed"
     )
-    generalize = add(
+    generalize = commands.add(
         "generalize",
         "prepare the disk for an image: do what clean does (accounts only with --user), and remove"
         " DHCP leases, the host name, root's history, the journal, random seeds and names of"
@@ -168,7 +199,6 @@ def make_parser() -> Parser:
         help="remove the accounts that lightinit provisioned, with their homes",
     )
     generalize.add_argument("--yes", action="store_true", help="do not ask, for scripts")
-    return parser
 
 
 def _seconds(text: str) -> float:

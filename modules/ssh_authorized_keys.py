@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwd as texts
@@ -20,6 +20,7 @@ from lightinit.formats.certificates import x509
 from lightinit.formats.ssh import authorized_keys, login_rules, password_policy, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.given_keys import read_given_keys
+from lightinit.formats.ssh.public_keys import PublicKey
 from lightinit.host.accounts import files, lookup
 from lightinit.host.files.home_folders import Owner
 from lightinit.host.files.in_home import edit_private_file, find_trusted_base, read_private_file
@@ -92,9 +93,24 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             hint="look for AuthorizedKeysFile in sshd_config, or switch password login on",
         )
     owner = Owner(account.uid, account.gid)
-    shown = "/".join((base.rstrip("/"),) + parts)
     if not keys:
-        return _go_without(admin, warnings, read_private_file(system, base, parts, owner), shown)
+        existing = read_private_file(system, base, parts, owner)
+        return _go_without(admin, warnings, existing, _shown(base, parts))
+    message, restricted = _put_in_place(system, base, parts, owner, keys)
+    return Outcome(message, tuple(warnings) + restricted)
+
+
+def _shown(base: str, parts: Sequence[str]) -> str:
+    return "/".join((base.rstrip("/"),) + tuple(parts))
+
+
+def _put_in_place(
+    system: System, base: str, parts: Sequence[str], owner: Owner, keys: Sequence[PublicKey]
+) -> Tuple[str, Tuple[str, ...]]:
+    """Add the keys to the file. Return how many were new, and a warning for each that was there
+    with options.
+    """
+    shown = _shown(base, parts)
     merged = authorized_keys.Merged(b"", 0)
 
     def merge(before: bytes) -> bytes:
@@ -103,14 +119,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return merged.data
 
     written = edit_private_file(system, base, parts, owner, merge)
-    for options in merged.restricted:
-        warnings.append(
-            "a key was in %s already, restricted by options, and stays so: %s" % (shown, options)
-        )
     if written:
-        restore_labels(system, ["%s/%s" % (base.rstrip("/"), parts[0])])
-    message = "%d of %d keys added to %s" % (merged.added, len(keys), shown)
-    return Outcome(message, tuple(warnings))
+        restore_labels(system, [_shown(base, parts[:1])])
+    return "%d of %d keys added to %s" % (merged.added, len(keys), shown), tuple(
+        "a key was in %s already, restricted by options, and stays so: %s" % (shown, options)
+        for options in merged.restricted
+    )
 
 
 def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -> Outcome:

@@ -77,13 +77,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
     named = host_keys.configured_keys(system, sshd_config.read_host_keys)
-    # An old key that sshd is set to use, and that no new key replaces, stays: sshd may have no
-    # other.
-    used = [
-        name
-        for name in private
-        if name not in made + kept and _has_content(system, name) and _is_named(system, name, named)
-    ]
+    used = [name for name in private if name not in made + kept and _is_used(system, name, named)]
     old: List[str] = []
     if not kept:
         old = [name for name in there if private_name(name) not in used]
@@ -94,13 +88,22 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     _check_one_is_there(system, config, named)
     warnings = _check_config(system, config, named, kept + made)
     if made:
-        why = server.reload(system)
-        if why:
-            warnings.append("sshd uses the old host keys until it is restarted: %s" % why)
+        warnings += _reload(system, server)
+    return Outcome(_message(made, kept + used), tuple(warnings))
+
+
+def _reload(system: System, server: SshServer) -> List[str]:
+    why = server.reload(system)
+    if why:
+        return ["sshd uses the old host keys until it is restarted: %s" % why]
+    return []
+
+
+def _message(made: Sequence[str], kept: Sequence[str]) -> str:
     message = "%d SSH host keys made" % len(made)
-    if kept + used:
-        message += ", %d kept" % len(kept + used)
-    return Outcome(message, tuple(warnings))
+    if kept:
+        message += ", %d kept" % len(kept)
+    return message
 
 
 def _find_keygen(system: System, server: SshServer) -> Optional[str]:
@@ -124,6 +127,13 @@ def _has_content(system: System, name: str) -> bool:
         return os.path.getsize(system.path("%s/%s" % (host_keys.FOLDER, name))) > 0
     except OSError:
         return False
+
+
+def _is_used(system: System, name: str, named: Sequence[str]) -> bool:
+    """Whether sshd is set to use this old key. If no new one replaces it, it stays: sshd may have
+    no other.
+    """
+    return _has_content(system, name) and _is_named(system, name, named)
 
 
 def _show(system: System, name: str) -> None:

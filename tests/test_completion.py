@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
 
-from lightinit.emulator.cli import build_parser
+from lightinit.emulator.grammar import build_parser
 from lightinit.emulator.scenario import list_names
 from lightinit.grammar import make_parser
 from lightinit.registry import shipped_modules

@@ -21,7 +21,7 @@ import pytest
 
 from lightinit import __version__, errors
 from lightinit.datasources.azure import datasource
-from lightinit.emulator.cli import build_parser
+from lightinit.emulator.grammar import build_parser
 from lightinit.grammar import EPILOG, make_parser
 from lightinit.registry import load_module, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, render

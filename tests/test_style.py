@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import os
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
@@ -16,18 +16,6 @@ FILES_OF_A_FOLDER = 14
 # The entries of the program, and what quick.py, init/check and the stamp tie to their paths.
 FILES_AT_THE_TOP = 18
 CONDITIONALS_IN_1000_LINES = 15.0
-
-# Functions that are too long: (path, name). One that is no longer needed here fails.
-LONG_SOON: Set[Tuple[str, str]] = {
-    ("lightinit/emulator/cli.py", "build_parser"),
-    ("lightinit/emulator/documents/ovf.py", "make_ovf"),
-    ("lightinit/emulator/host_side/guest_side.py", "add_commands"),
-    ("lightinit/grammar.py", "make_parser"),
-    ("lightinit/host/scripts/run.py", "run_script"),
-    ("lightinit/host/scripts/unit.py", "begin"),
-    ("modules/ssh_authorized_keys.py", "apply"),
-    ("modules/ssh_host_keys.py", "apply"),
-}
 
 
 def sources() -> Iterator[str]:
@@ -95,8 +83,7 @@ def test_a_folder_has_few_files(folder: str) -> None:
 
 def test_functions_are_short() -> None:
     found = {(path, name): lines for path in ALL for name, lines in long_functions(read(path))}
-    assert {key: lines for key, lines in found.items() if key not in LONG_SOON} == {}
-    assert LONG_SOON - set(found) == set(), "take it out of the list"
+    assert found == {}
 
 
 def test_conditional_expressions_are_not_nested() -> None:

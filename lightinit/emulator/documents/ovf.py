@@ -84,6 +84,26 @@ def _list_keys(user_name: str, ssh_keys: Sequence[str], fingerprints: Sequence[s
     )
 
 
+def _list_settings(
+    preprovisioned_type: Optional[str], provision_guest_proxy_agent: Optional[bool]
+) -> List[str]:
+    """The elements of PlatformSettings that differ between VMs, besides ProvisionGuestAgent."""
+    settings = [_element("wa:PreprovisionedVm", _word(preprovisioned_type is not None), "")]
+    if preprovisioned_type is None:
+        settings.append('<wa:PreprovisionedVMType xsi:nil="true" />')
+    elif preprovisioned_type in PREPROVISIONED:
+        settings.append(_element("wa:PreprovisionedVMType", preprovisioned_type, ""))
+    else:
+        raise EmulatorError(
+            "the preprovisioned type %r is neither Running nor Savable" % preprovisioned_type
+        )
+    if provision_guest_proxy_agent is not None:
+        settings.append(
+            _element("wa:ProvisionGuestProxyAgent", _word(provision_guest_proxy_agent), "")
+        )
+    return settings
+
+
 def make_ovf(
     user_name: str = "azureuser",
     host_name: str = "lightinit-vm",
@@ -113,38 +133,18 @@ def make_ovf(
     Raises:
         EmulatorError: XML cannot contain a value, or a fingerprint or the type is not valid.
     """
-    lines = [
-        _element(name, value, field)
-        for name, value, field in (
-            ("HostName", host_name, "host_name"),
-            ("UserName", user_name, "user_name"),
-        )
-        if value
-    ]
+    names = (("HostName", host_name, "host_name"), ("UserName", user_name, "user_name"))
+    lines = [_element(name, value, field) for name, value, field in names if value]
     if password is not None:
         lines.append(_element("UserPassword", password, "password"))
-    disable = (
-        password is None
-        if disable_password_authentication is None
-        else disable_password_authentication
-    )
-    lines.append(_element("DisableSshPasswordAuthentication", _word(disable), ""))
+    if disable_password_authentication is None:
+        disable_password_authentication = password is None
+    word = _word(disable_password_authentication)
+    lines.append(_element("DisableSshPasswordAuthentication", word, ""))
     lines += _list_keys(user_name, ssh_keys, fingerprints)
     if custom_data is not None:
         lines.append(_element("CustomData", base64.b64encode(custom_data).decode("ascii"), ""))
-    settings = [_element("wa:PreprovisionedVm", _word(preprovisioned_type is not None), "")]
-    if preprovisioned_type is None:
-        settings.append('<wa:PreprovisionedVMType xsi:nil="true" />')
-    elif preprovisioned_type in PREPROVISIONED:
-        settings.append(_element("wa:PreprovisionedVMType", preprovisioned_type, ""))
-    else:
-        raise EmulatorError(
-            "the preprovisioned type %r is neither Running nor Savable" % preprovisioned_type
-        )
-    if provision_guest_proxy_agent is not None:
-        settings.append(
-            _element("wa:ProvisionGuestProxyAgent", _word(provision_guest_proxy_agent), "")
-        )
+    settings = _list_settings(preprovisioned_type, provision_guest_proxy_agent)
     return (
         _TEMPLATE
         % (

@@ -29,6 +29,11 @@ _FIELDS = (
 
 def add_commands(commands: Any) -> None:
     """Add both commands to the parser's ``commands``."""
+    _add_media(commands)
+    _add_kvp(commands)
+
+
+def _add_media(commands: Any) -> None:
     media = commands.add_parser(
         "media",
         help="write the image of a provisioning CD-ROM",
@@ -78,6 +83,9 @@ def add_commands(commands: Any) -> None:
     media.add_argument(
         "--preprovisioned-type", choices=PREPROVISIONED, help="for a VM without an owner"
     )
+
+
+def _add_kvp(commands: Any) -> None:
     kvp = commands.add_parser(
         "kvp",
         help="read a pool of Hyper-V key-value pairs",

@@ -29,6 +29,14 @@ GRACE_S = 1.0  # how long to read on after the end if a background process has t
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
 SHELL = "/bin/sh"
+ENVIRONMENT = {
+    "PATH": ":".join(TOOL_FOLDERS),
+    "LANG": "C",
+    "HOME": "/root",
+    "USER": "root",
+    "LOGNAME": "root",
+    "SHELL": SHELL,
+}
 # A shell sets the umask and then becomes the script: Popen's argument umask needs Python 3.9.
 BEGIN = 'umask 022; exec "$@"'
 # Reads the output of the background processes, until none of them has it open. It uses another
@@ -188,24 +196,9 @@ def run_script(
     Raises:
         ProvisioningError: it could not be started.
     """
-    fixed = {
-        "PATH": ":".join(TOOL_FOLDERS),
-        "LANG": "C",
-        "HOME": "/root",
-        "USER": "root",
-        "LOGNAME": "root",
-        "SHELL": SHELL,
-    }
-    fixed.update(environment)
     deadline_s = system.clock.monotonic() + timeout_s
     lines = Lines(tell)
-    running: Any = None
-    if systemd.is_running(system):
-        from lightinit.host.scripts import unit
-
-        running = unit.start(system, argv, fixed, name)
-    if running is None:
-        running = Child(argv, fixed)
+    running = _start(system, argv, {**ENVIRONMENT, **environment}, name)
     status = None
     try:
         status = _follow(system, running, lines, deadline_s)
@@ -221,6 +214,17 @@ def run_script(
     if status is None:
         status = KILLED
     return Ended(status, timed_out)
+
+
+def _start(system: System, argv: Sequence[str], environment: Dict[str, str], name: str) -> Any:
+    """Start it as a unit or, if systemd cannot do that, as a child: a Unit or a Child."""
+    if systemd.is_running(system):
+        from lightinit.host.scripts import unit
+
+        running = unit.start(system, argv, environment, name)
+        if running is not None:
+            return running
+    return Child(argv, environment)
 
 
 def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Optional[int]:

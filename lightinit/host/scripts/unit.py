@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from lightinit.errors import LightinitError
 from lightinit.host.init.transient_unit import find_systemd_run, unit_command
@@ -106,6 +106,30 @@ class Unit:
         """
         import subprocess
 
+        place = self._make_folder()
+        with open(place + "/said", "wb") as said:
+            self._process = subprocess.Popen(
+                self._command(place, argv, environment),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        clock = self._system.clock
+        give_up_s = clock.monotonic() + START_TIMEOUT_S
+        while not self._begun():
+            if self._process.poll() is not None and not self._begun():
+                lines = self._read("said").strip().splitlines()
+                if lines:
+                    return lines[-1]
+                return "systemd-run ended with status %d" % self._process.returncode
+            if clock.monotonic() > give_up_s:
+                return "systemd did not start it within %d seconds" % START_TIMEOUT_S
+            clock.sleep(TICK_S)
+        return ""
+
+    def _make_folder(self) -> str:
+        """Make the unit's files in /run, and open the FIFOs. Return the folder's path."""
         system, folder = self._system, self._folder
         system.remove_tree(folder)
         system.make_dir(folder, 0o700)
@@ -116,6 +140,9 @@ class Unit:
         self.output = os.open(place + "/output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         # O_RDWR, because opening it only for writing would wait for a reader.
         self._hold = os.open(place + "/hold", os.O_RDWR | os.O_CLOEXEC)
+        return place
+
+    def _command(self, place: str, argv: Sequence[str], environment: Dict[str, str]) -> List[str]:
         options = [
             "--unit=" + self._name,
             "--service-type=oneshot",
@@ -125,31 +152,12 @@ class Unit:
             "--property=IgnoreSIGPIPE=no",
         ]
         options += ["--setenv=%s=%s" % item for item in environment.items()]
-        command = unit_command(
+        return unit_command(
             self._systemd_run,
             ["/bin/sh", place + "/run", place] + list(argv),
             "Script given to this VM, run by lightinit",
             options,
         )
-        with open(place + "/said", "wb") as said:
-            self._process = subprocess.Popen(
-                command,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-            )
-        give_up_s = system.clock.monotonic() + START_TIMEOUT_S
-        while not self._begun():
-            if self._process.poll() is not None and not self._begun():
-                lines = self._read("said").strip().splitlines()
-                if lines:
-                    return lines[-1]
-                return "systemd-run ended with status %d" % self._process.returncode
-            if system.clock.monotonic() > give_up_s:
-                return "systemd did not start it within %d seconds" % START_TIMEOUT_S
-            system.clock.sleep(TICK_S)
-        return ""
 
     def abandon(self) -> bool:
         """Cancel the start.
