@@ -130,7 +130,8 @@ def test_imds_wins_where_both_speak(tmp_path: Any) -> None:
             machine,
             platform,
             ended,
-            "imds names the admin 'azureuser', the provisioning media 'mallory': imds counts",
+            "imds names the admin 'azureuser', the provisioning media name 'mallory': using the"
+            " admin of imds",
         )
         without_secret(machine, platform, ended)
     assert machine.read("/etc/hostname") == "lightinit-vm\n" and "mallory" not in machine.read(

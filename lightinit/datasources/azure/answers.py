@@ -1,7 +1,7 @@
 """What an HTTP status means to the caller: go on, try again, or give up.
 
-Shared by the clients of the platform's two services. It knows neither of them: each says for itself
-which statuses pass by waiting.
+The clients of IMDS and the WireServer share it. It knows neither service: each client says which
+statuses are temporary.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ def refuse(
     hint: str = "",
     patient: bool = False,
 ) -> NoReturn:
-    """Raise what an answer that is no success means.
+    """Raise the error that fits an answer without success.
 
     Args:
         answer: the answer.
         service: who gave it, for the reason: ``imds`` or ``wireserver``.
-        url: what was asked.
-        passing: the statuses from 400 to 499 that pass by waiting. All others do: from 500 up, and
-            those that say neither yes nor no (1xx, 202, 204).
-        hint: what to do when it does not pass.
-        patient: whether to wait even for those that do not pass.
+        url: the URL of the request.
+        passing: the temporary statuses from 400 to 499. Those below 300 and from 500 up are always
+            temporary.
+        hint: what to do after a permanent refusal.
+        patient: whether to retry after a permanent refusal too.
 
     Raises:
-        TransientError: the status passes by waiting, or the caller is patient; with what
-            ``Retry-After`` asks.
-        ProvisioningError: it does not.
+        TransientError: the status is temporary, or the caller is patient. It carries the seconds
+            of ``Retry-After``.
+        ProvisioningError: the status is permanent.
     """
     if answer.status < 300 or answer.status >= 500 or answer.status in passing:
         raise TransientError(
@@ -56,9 +56,7 @@ def refuse(
 
 
 def log_retry(service: str) -> Callable[[LightinitError, float, int], None]:
-    """What says in the log that ``service`` is asked again; to hand to
-    :func:`lightinit.retry.retry`.
-    """
+    """A callback for :func:`lightinit.retry.retry` that logs each retry of ``service``."""
 
     def log(error: LightinitError, wait_s: float, attempts: int) -> None:
         facts = ", ".join(
@@ -78,8 +76,8 @@ def log_retry(service: str) -> Callable[[LightinitError, float, int], None]:
 
 # In lower case, since it reads as a word: `with asking("imds")`.
 class asking:
-    """Gives an error that leaves the block a hint, unless it has one: what to look at when
-    ``service`` cannot be asked.
+    """Adds a hint to an error that leaves the block, unless it has one: what to check when
+    ``service`` cannot be reached.
     """
 
     def __init__(self, service: str) -> None:
@@ -92,15 +90,16 @@ class asking:
         if isinstance(error, LightinitError):
             error.details.setdefault(
                 "hint",
-                "look whether a firewall, a VPN or a proxy on this VM stands between it and "
+                "check whether a firewall, a VPN or a proxy on this VM blocks requests to "
                 "the platform's " + self._service,
             )
 
 
 def limit_s(timeout_s: float, remaining_s: float) -> float:
-    """The seconds that one request may take: its own limit, or what remains, but never next to
-    nothing.
+    """The seconds that one request may take: its own limit or the remaining time, whichever is
+    shorter.
 
-    An attempt is begun before the deadline or not at all; one that is begun should have a chance.
+    The result is at least ``MIN_REQUEST_S``: no attempt begins after the deadline, and one that
+    begins should have a chance.
     """
     return max(MIN_REQUEST_S, min(timeout_s, remaining_s))

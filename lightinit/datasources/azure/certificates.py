@@ -1,7 +1,6 @@
 """The platform's certificates, from the goal state to certificates with their keys.
 
-It brings together the pair that they are encrypted to, the server that has them, and the format
-that they are in.
+It combines the transport key pair, the WireServer's client and the format of the bundle.
 """
 
 from __future__ import annotations
@@ -23,20 +22,21 @@ def fetch_certificates(
 ) -> Tuple[Certificate, ...]:
     """All certificates that the platform has for this VM.
 
-    They are asked for in AES, and in 3DES where the server does not know that, or where its answer
-    cannot be opened.
+    The request asks for AES first. It asks for 3DES if the server does not know AES, or if the
+    bundle cannot be opened.
 
     Args:
-        client: asks the WireServer.
-        goal_state: names their URL.
-        now_s: Unix time in seconds, right or wrong, for the dates of the transport certificate.
+        client: the WireServer's client.
+        goal_state: names the certificates' URL.
+        now_s: Unix time in seconds for the dates of the transport certificate. The clock may be
+            wrong.
 
     Returns:
-        Each certificate with its key, where the platform gave that; none when it has none for this
-        VM.
+        Each certificate, with its key if the platform gave one. Empty if the platform has none for
+        this VM.
 
     Raises:
-        ProvisioningError: they could not be had, or not be opened.
+        ProvisioningError: the certificates could not be fetched or opened.
     """
     if goal_state.certificates_url is None:
         return ()
@@ -53,7 +53,7 @@ def fetch_certificates(
             if not ciphers:
                 raise ProvisioningError(error.reason, **error.details) from error
             LOG.warning(
-                "certificates in %s cannot be opened (%s): asking for %s", cipher, error, ciphers[0]
+                "certificates in %s cannot be opened (%s); asking for %s", cipher, error, ciphers[0]
             )
             continue
         LOG.info(

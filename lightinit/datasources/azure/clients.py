@@ -30,7 +30,7 @@ class Clients(NamedTuple):
 def make_clients(
     options: Mapping[str, Any], server: str, clock: Clock, on_request: Optional[OnRequest]
 ) -> Clients:
-    """The clients that ask the platform.
+    """The clients for IMDS and the WireServer.
 
     Args:
         options: a value for each key of the section [azure].
@@ -45,8 +45,8 @@ def make_clients(
     first_s = max(MIN_PAUSE_S, float(options["retry_first_s"]))
     policy = RetryPolicy(first_s=first_s, cap_s=CAP_FACTOR * first_s)
     request_timeout_s = float(options["request_timeout_s"])
-    # A transport each: they are used side by side, and one that hangs must not cost the other its
-    # connection.
+    # Each has its own transport: they run in parallel, and a request that hangs must not block the
+    # other service.
     imds = ImdsClient(
         HttpTransport(clock, on_request, agent),
         clock,
@@ -68,14 +68,14 @@ def make_clients(
 
 
 def printable_agent(options: Mapping[str, Any]) -> str:
-    """The agent's name for a header, where anything but printable ASCII would make every request
+    """The agent's name for a header. Any character but printable ASCII would make every request
     fail.
     """
     return re.sub(r"[^ -~]", "?", str(options["agent"]))
 
 
 def _endpoint(options: Mapping[str, Any], key: str, automatic: str) -> str:
-    """The endpoint that the option ``key`` means, if it is one by the settings' own rule."""
+    """The endpoint from the option ``key``, checked by the same rule as in the settings."""
     value = str(options[key])
     if value == AUTO:
         value = automatic

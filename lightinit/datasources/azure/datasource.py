@@ -1,8 +1,8 @@
-"""Azure as a datasource: IMDS, the provisioning media and the WireServer joined into one Instance,
-and reports.
+"""Azure as a datasource: it joins IMDS, the provisioning media and the WireServer into one
+Instance, and reports.
 
-It decides which source is indispensable and which is not, and what is waited for. It knows nothing
-of stages, marks and the state's files.
+It decides which sources are required and how long to wait for each. It knows nothing of stages,
+marks and the state's files.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ LAST_REPORT_TIMEOUT_S = 60.0
 class AzureDatasource(Datasource):
     """Asks Azure about this VM, and reports to it.
 
-    Until :meth:`connect` is called, the WireServer is asked at its well-known address.
+    Before :meth:`connect`, requests go to the WireServer's well-known address.
 
     Args:
         system: the machine.
-        options: values for the keys of ``SETTINGS``; what is absent has its default.
+        options: values for the keys of ``SETTINGS``; a missing key has its default.
         on_request: called after each request, perhaps from two threads at once.
 
     Raises:
@@ -100,10 +100,10 @@ class AzureDatasource(Datasource):
             )
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
-        """The vmId of IMDS, for machines whose DMI does not tell.
+        """The vmId of IMDS, for machines without a product_uuid in DMI.
 
         Raises:
-            ProvisioningError: IMDS could not be asked, or has none.
+            ProvisioningError: IMDS did not answer, or it has no usable vmId.
         """
         found = normalise_uuid(self.imds.fetch_text("compute/vmId"))
         if found is None:
@@ -112,13 +112,13 @@ class AzureDatasource(Datasource):
             )
         self._vm_id = found
         return found, (
-            "DMI has no product_uuid: the instance id is the vmId of IMDS, asked for at each boot",
+            "DMI has no product_uuid: each boot asks IMDS for the vmId and uses it as instance id",
         )
 
     # The network.
 
     def begin(self) -> None:
-        """Start the search for the provisioning media, in a thread of its own."""
+        """Start the search for the provisioning media in its own thread."""
         if self._media is None:
             self._media = MediaReading(self.system, str(self.options["media"]))
 
@@ -127,13 +127,13 @@ class AzureDatasource(Datasource):
         return lease.wireserver
 
     def connect(self, network: Network) -> None:
-        """Ask the WireServer that the network names, unless the settings name one."""
+        """Use the WireServer that the network names, unless the settings name one."""
         self._server = network.server
         self._goal_state = None
         self._clients = self._make_clients(self.options)
 
     def connect_blindly(self) -> None:
-        """Report to the WireServer's well-known address, briefly."""
+        """Use the WireServer's well-known address, with a short time limit for the report."""
         self._server = identity.WIRESERVER
         self._clients = self._make_clients(
             dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
@@ -152,19 +152,19 @@ class AzureDatasource(Datasource):
     # The data.
 
     def fetch(self, instance_id: str, announce: bool = False) -> Tuple[Instance, Tuple[str, ...]]:
-        """Ask IMDS and the WireServer, and read the provisioning media, side by side.
+        """Ask IMDS and the WireServer, and read the provisioning media, in parallel.
 
-        An account can be made from the metadata, or from media that name an account and a way in;
-        without both this is an error. Nobody needs the goal state for an account: its failure is a
-        warning, and the report asks for it again.
+        The account needs the metadata, or media that name an account with a password or a key. If
+        both are missing, this is an error. The account does not need the goal state: if it is
+        missing, that is a warning, and the report asks for it again.
 
         Args:
             instance_id: goes into the instance.
-            announce: tell the platform that this VM is at work, as soon as the goal state is there.
+            announce: whether to report that this VM is at work, once the goal state is known.
 
         Returns:
-            The instance, with ``imds``, ``ovf``, ``media`` and ``goal_state`` in its ``raw`` as far
-            as they came; and warnings, one sentence each.
+            The instance and the warnings, one sentence each. The instance's ``raw`` has those of
+            ``imds``, ``ovf``, ``media`` and ``goal_state`` that were found.
 
         Raises:
             ProvisioningError: there are neither metadata nor sufficient media.
@@ -197,10 +197,11 @@ class AzureDatasource(Datasource):
         return replace(instance, raw=raw, admin=admin, certificates=found), tuple(warnings)
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
-        """What the provisioning media alone say. Nobody is asked.
+        """The instance from the provisioning media alone, without any request.
 
         Returns:
-            None if they name no account with a way in, or are those of a pool and not of an owner.
+            None if the media name no account with a password or a key, or if they belong to a pool
+            and not to an owner.
         """
         if self._media is None:
             return None
@@ -215,7 +216,7 @@ class AzureDatasource(Datasource):
         return azure_instance.join(instance_id, None, environment, warnings)
 
     def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
-        """What IMDS says and what the media say, each None if there is nothing; not both."""
+        """The documents of IMDS and of the media. One of them may be None, never both."""
         media = self._media
 
         def can_do_without() -> bool:
@@ -246,7 +247,7 @@ class AzureDatasource(Datasource):
     def _wait_for_media(
         self, media: MediaReading, fetched: Optional[Fetched], warnings: List[str]
     ) -> Optional[OvfEnvironment]:
-        """What the media say, waited for if they are needed; also whether they tell of a pool."""
+        """What the media say; also find the kind of pool. Wait for the media if they are needed."""
         admin = None
         if fetched is not None:
             admin = azure_instance.join("", fetched.document, None, []).admin
@@ -271,9 +272,9 @@ class AzureDatasource(Datasource):
         if which == "none" or (which == "ssh" and not wanted) or self.pool_type:
             return ()
         if goal_state is None:
-            warnings.append("no certificates: there is no goal state to say where they are")
+            warnings.append("no certificates: their URL is in the goal state, which is missing")
             return ()
-        # This import costs more than the rest, and few need it.
+        # This import is slow, and few VMs need it.
         from lightinit.datasources.azure.certificates import fetch_certificates
 
         self._end_progress()  # they share a connection
@@ -291,7 +292,7 @@ class AzureDatasource(Datasource):
         """Write the record for Hyper-V, eject the media on success, and send the health report.
 
         Raises:
-            ProvisioningError: the platform could not be told.
+            ProvisioningError: the platform did not accept the report.
         """
         vm_id = self._vm_id_for(instance)
         record, warnings = self._reports.prepare(
@@ -306,8 +307,8 @@ class AzureDatasource(Datasource):
         return said or self._vm_id or identity.vm_id(read_dmi(self.system))
 
     def _end_progress(self) -> None:
-        """Wait for the news that this VM is at work: it must not come after the result, and has the
-        same connection.
+        """Wait until the progress report has ended: it must not arrive after the result, and it
+        uses the same connection.
         """
         if self._goal_state is not None:
             self._goal_state.join()
@@ -320,7 +321,7 @@ class AzureDatasource(Datasource):
         return self.wireserver.report_ready(before, is_enough)
 
     def is_taken_at_report(self) -> bool:
-        """Whether the kind of pool is one whose VMs lose their NIC, or stop, at the report."""
+        """Whether VMs of this kind of pool lose their NIC, or stop, at the report."""
         return self.pool_type in pool.TAKEN_AT_REPORT
 
     def find_owner(self) -> bool:
@@ -328,12 +329,12 @@ class AzureDatasource(Datasource):
         return self._owner.ask(self.imds)
 
     def owner_poll_s(self) -> float:
-        """As the settings say."""
+        """The seconds from the settings."""
         return float(self.options["reprovision_poll_s"])
 
     def adopt_owner(self) -> None:
-        """Use the owner's document in the place of the media, which tell of the pool. Without one,
-        IMDS alone is believed.
+        """Use the owner's document instead of the media, which describe the pool. Without such a
+        document, use IMDS only.
         """
         owner = self._owner.found or pool.OwnerData()
         self._adopted = owner.environment

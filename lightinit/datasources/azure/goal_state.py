@@ -1,6 +1,4 @@
-"""The goal state, fetched beside the rest, and with it the word that this VM is at work. It decides
-nothing.
-"""
+"""Fetches the goal state in a thread, then reports that this VM is at work. It decides nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +14,14 @@ LOG = logging.getLogger("lightinit.azure")
 
 
 class GoalStateReading(threading.Thread):
-    """Fetches the goal state beside the rest, keeps what was raised on purpose, then tells that
-    this VM is at work.
+    """Fetches the goal state, then reports that this VM is at work.
 
     Args:
         wireserver: the client. Nobody else may use it before this thread has ended.
-        announce: whether to tell.
+        announce: whether to report.
+
+    Attributes:
+        error: why there is no goal state; None if there is one.
     """
 
     def __init__(self, wireserver: WireServerClient, announce: bool) -> None:
@@ -33,7 +33,7 @@ class GoalStateReading(threading.Thread):
         self.error: Optional[LightinitError] = None
 
     def run(self) -> None:
-        """Fetch, then tell."""
+        """Fetch, then report."""
         try:
             self._result = self._wireserver.fetch_goal_state()
         except LightinitError as error:
@@ -48,6 +48,6 @@ class GoalStateReading(threading.Thread):
             LOG.info("the platform was not told that this VM is at work: %s", error)
 
     def result_of_fetch(self) -> Optional[GoalState]:
-        """The goal state, waited for; None when there is none, for the reason in ``error``."""
+        """Wait for the goal state. None if there is none; ``error`` says why."""
         self._fetched.wait()
         return self._result

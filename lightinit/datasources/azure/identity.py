@@ -12,22 +12,22 @@ from lightinit.host.dmi import Dmi
 
 VENDOR = "Microsoft Corporation"
 ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # the same on every VM on Azure
-NOT_AZURE = "not an Azure VM (DMI has another chassis asset tag, or another vendor and none)"
-# The same in every region: what listens there is the VM's host.
+NOT_AZURE = "not an Azure VM (DMI has another chassis asset tag, or no tag and another vendor)"
+# The same in every region: the VM's host answers there.
 WIRESERVER = "168.63.129.16"
 IMDS = "169.254.169.254"
 
 
 def is_azure(asset_tag: Optional[str], sys_vendor: Optional[str] = None) -> Optional[bool]:
-    """Whether this is a VM on Azure: by the chassis asset tag, or, if that cannot be read, by the
-    vendor's name.
+    """Whether this is a VM on Azure. The chassis asset tag decides; if it cannot be read, the
+    vendor's name does.
 
     Args:
         asset_tag: "" if the firmware leaves it empty; None if there is none or it cannot be read.
         sys_vendor: likewise.
 
     Returns:
-        None if that cannot be told: all of Microsoft's virtual machines have the same vendor.
+        None if it is unknown: all of Microsoft's virtual machines have the same vendor.
     """
     if asset_tag is not None:
         return asset_tag.strip() == ASSET_TAG
@@ -37,7 +37,7 @@ def is_azure(asset_tag: Optional[str], sys_vendor: Optional[str] = None) -> Opti
 
 
 def vm_id(dmi: Dmi) -> str:
-    """The platform's id of this VM (vmId of IMDS), "" if DMI does not tell.
+    """The platform's id of this VM (vmId of IMDS), "" if DMI has no product_uuid.
 
     Source: docs/protocol.md: on Gen1 VMs, which have no UEFI, vmId is product_uuid in the other
         byte order; on Gen2 VMs it is product_uuid.

@@ -1,7 +1,7 @@
 """The Instance Metadata Service: its api-version, when it is ready, when its document is complete.
 
-It knows no Instance and decides nothing about the VM; what the document's fields mean is for
-:mod:`lightinit.formats.azure.imds_instance`.
+It knows no Instance and decides nothing about the VM. :mod:`lightinit.formats.azure.imds_instance`
+knows what the document's fields mean.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lightinit.host.network.http import HttpTransport, Response
 LOG = logging.getLogger("lightinit.imds")
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")
 OS_PROFILE_SINCE = "2020-07-15"
-# Ready waits for this: how long the extended part of the document is asked for, and for how long
-# one request for it.
+# Limits for the extended part of the document: for all attempts, and for one request. They are
+# short because Ready waits for it.
 POOL_FOR_S = 5.0
 POOL_TIMEOUT_S = 3.0
 EXTENDED_VERSION = "2021-08-01"
@@ -36,8 +36,8 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Fetched:
-    """A metadata document, the api-version it is of, what it still lacks after all waiting, and
-    what was odd in it.
+    """A metadata document, its api-version, the parts that are still missing after all waiting,
+    and warnings about what was odd in it.
     """
 
     document: Dict[str, Any]
@@ -50,13 +50,13 @@ class ImdsClient:
     """Asks IMDS.
 
     Args:
-        transport: how.
+        transport: sends the requests.
         clock: for pauses and deadlines.
         endpoint: address, with ``:port`` unless it is 80.
-        policy: how to try again; its deadline is for one whole call here.
+        policy: how to try again; its deadline is for one call of a method.
         request_timeout_s: seconds for one request.
-        complete_timeout_s: seconds to wait for a document that lacks something, within the
-            deadline.
+        complete_timeout_s: seconds to wait for the missing parts of an incomplete document, within
+            the deadline.
         random: numbers from 0 up to 1 for the jitter.
     """
 
@@ -84,17 +84,16 @@ class ImdsClient:
     ) -> Fetched:
         """The whole metadata document.
 
-        One that is incomplete is asked for anew for ``complete_timeout_s`` and then taken as it is:
-        some VMs (those from a specialized disk) never get an osProfile.
+        If it is incomplete, it is fetched again for up to ``complete_timeout_s``, then used as it
+        is: some VMs (those from a specialized disk) never get an osProfile.
 
         Args:
-            can_do_without: whether by now another source has said what is needed: then an
-                incomplete document is taken as it is, and none is given up after
-                ``without_timeout_s``.
-            without_timeout_s: seconds to ask all the same.
+            can_do_without: tells whether another source is sufficient by now. If so, an incomplete
+                document is used at once, and after ``without_timeout_s`` the attempts end.
+            without_timeout_s: seconds to keep trying although another source is sufficient.
 
         Raises:
-            ProvisioningError: none to be had within the deadline, or IMDS refuses for good.
+            ProvisioningError: there was none before the deadline, or IMDS refuses permanently.
         """
         started_s = self._clock.monotonic()
 
@@ -116,8 +115,8 @@ class ImdsClient:
         kept: List[Fetched] = []
 
         def complete(remaining_s: float) -> Fetched:
-            # The first attempt looks at what is there already, so that a pause comes before the
-            # next.
+            # The first attempt checks the document that is there already, so that a pause comes
+            # before the next request.
             kept.append(self._document(remaining_s) if kept else fetched)
             if kept[-1].missing and not can_do_without():
                 raise TransientError(
@@ -129,20 +128,20 @@ class ImdsClient:
             within_s = min(self._complete_timeout_s, left_s)
             return self._retry(complete, replace(self._policy, deadline_s=within_s))
         except ProvisioningError as error:
-            LOG.warning("imds document is taken as it is: %s", error)
+            LOG.warning("using the imds document as it is: %s", error)
             return kept[-1]
 
     def fetch_pool_type(self, insist: bool = True) -> str:
         """The kind of pool that this VM waits in for an owner (``Running``, ``Savable``, …), "" for
         none or unknown.
 
-        The extended part of the document tells, and with it IMDS fails as a whole as long as it is
-        not complete. So a failure that passes does not mean no; but only for ``POOL_FOR_S``, since
-        nearly no VM is of a pool. A 400 means that this IMDS has no such part, and what knows
-        nothing of it answers with the plain document.
+        The kind is in the extended part of the document. IMDS fails the whole request until that
+        part is complete. So a temporary failure is retried, but only for ``POOL_FOR_S``, since
+        nearly no VM is of a pool. A 400 means that this IMDS has no extended part; an IMDS that
+        ignores the parameter answers with the plain document.
 
         Args:
-            insist: whether to ask again after a failure that passes.
+            insist: whether to ask again after a temporary failure.
         """
         url = "%s?api-version=%s&extended=true&format=json" % (self._base, EXTENDED_VERSION)
         limit_s = min(POOL_TIMEOUT_S, self._request_timeout_s)
@@ -165,21 +164,20 @@ class ImdsClient:
             )
         except LightinitError as error:
             LOG.info(
-                "imds does not tell whether this VM is preprovisioned, so it is taken for one that"
-                " is not: %s",
+                "imds does not say whether this VM is preprovisioned; treating it as not"
+                " preprovisioned: %s",
                 error,
             )
             return ""
 
     def fetch_reprovision_data(self, timeout_s: float) -> Optional[bytes]:
-        """The ovf-env.xml of the owner that a preprovisioned VM has got; None as long as there is
-        none.
+        """The ovf-env.xml of a preprovisioned VM's owner; None while there is no owner.
 
         Args:
             timeout_s: seconds for this one request.
 
         Raises:
-            LightinitError: IMDS could not be asked; it may be again in a moment.
+            LightinitError: IMDS did not answer; it may answer a moment later.
         """
         url = "%s?api-version=%s" % (
             self._base.replace("/instance", "/reprovisiondata"),
@@ -214,8 +212,8 @@ class ImdsClient:
         answer = self._ask("", "json", remaining_s)
         warnings: List[str] = []
         document = document_format.parse(answer.body, warnings=warnings)
-        # Checks the types of all needed fields as well, so that what is malformed is asked for
-        # anew.
+        # This also checks the types of all needed fields, so that a malformed document is fetched
+        # again.
         missing = missing_parts(document, os_profile=self._version >= OS_PROFILE_SINCE)
         return Fetched(document, self._version, missing, tuple(warnings))
 
@@ -237,8 +235,8 @@ class ImdsClient:
             self._version = other
 
     def _other_version(self, answer: Response, tried: List[str]) -> Optional[str]:
-        """The version to ask for after a 400; None when it is not about the version, or nothing is
-        left.
+        """The version to ask for after a 400; None if the 400 is not about the version, or if no
+        version is left.
         """
         offered = document_format.newest_versions(answer.body)
         if self._version in offered or len(tried) >= MAX_VERSIONS_TRIED:
@@ -247,7 +245,7 @@ class ImdsClient:
         for version in known:
             if version in offered:
                 return version
-        # Only the newest are offered: an old one of ours may still be spoken without being listed.
+        # IMDS lists only its newest versions: it may still accept an old one that is not listed.
         if known:
             return known[0]
         return next((version for version in offered if version not in tried), None)
@@ -255,9 +253,7 @@ class ImdsClient:
 
 def _hint(status: int) -> str:
     if status in (401, 403):
-        return (
-            "something on this VM or its network filters IMDS; look at firewall and metadata proxy"
-        )
+        return "something on this VM or its network filters IMDS; check firewall and metadata proxy"
     if status == 400:
-        return "IMDS takes none of the requests that this release of lightinit can make"
+        return "IMDS accepts none of the requests of this release of lightinit"
     return ""

@@ -1,7 +1,7 @@
-"""What IMDS and the provisioning media say about a VM, joined into one Instance.
+"""Joins what IMDS and the provisioning media say about a VM into one Instance.
 
-IMDS wins where both speak, and its keys, as long as one of them is a key; the password and the
-custom data are on the media alone. Pure: documents in, Instance out.
+If they differ, IMDS wins. The keys of the media count only if no key of IMDS is usable. Only the
+media have the password and the custom data. Pure: documents in, Instance out.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def join(
     warnings: List[str],
     is_owners: bool = False,
 ) -> Instance:
-    """The instance that both sources together tell of.
+    """The instance from both sources.
 
     Args:
         instance_id: the id that marks belong to.
-        document: of IMDS; None when it could not be asked.
-        environment: of the provisioning media, or of what took its place; None when there was none.
+        document: of IMDS; None if IMDS did not answer.
+        environment: of the provisioning media, or of the owner's document; None if there is none.
         warnings: where to note what is odd, one sentence each.
         is_owners: whether the environment is that of an owner who has just got this VM: IMDS may
-            still tell of the pool.
+            still describe the pool.
 
     Raises:
         MalformedError: as :func:`lightinit.formats.azure.imds_instance.instance_from_document`.
@@ -53,7 +53,7 @@ def join(
         and admin.name != environment.user_name
     ):
         warnings.append(
-            "imds still names the admin %s: what is known of the owner %s counts"
+            "imds still names the admin %s; using the admin %s from the owner's document"
             % (ascii(admin.name[:64]), ascii(environment.user_name[:64]))
         )
         admin = User(environment.user_name)
@@ -70,7 +70,7 @@ def join(
 
 
 def suffices(environment: Optional[OvfEnvironment]) -> bool:
-    """Whether the media alone would make a VM that somebody can log in to."""
+    """Whether the media alone are enough for an account that somebody can log in to."""
     return (
         environment is not None
         and bool(environment.user_name)
@@ -79,27 +79,25 @@ def suffices(environment: Optional[OvfEnvironment]) -> bool:
 
 
 def is_pools(environment: OvfEnvironment) -> bool:
-    """Whether the media tell of a VM that waits for its owner: what opens its account must not open
-    the owner's.
+    """Whether the media describe a VM that waits for its owner: their password and keys must not
+    open the owner's account.
     """
     return environment.preprovisioned or bool(environment.preprovisioned_type)
 
 
 def wanted_fingerprints(instance: Instance) -> Tuple[str, ...]:
-    """The certificates without which an SSH key is not known: named where no key itself was
-    given.
-    """
+    """The fingerprints of SSH keys that only name a certificate: the key is in the certificate."""
     keys = instance.admin.ssh_keys if instance.admin is not None else ()
     return tuple(key.fingerprint for key in keys if key.fingerprint and not key.text)
 
 
 def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> Optional[User]:
-    """The admin with the certificates themselves in the place of SSH keys that only name them.
+    """The admin, with the certificate itself in each SSH key that only names one.
 
     Args:
-        admin: as the sources tell of it.
-        certificates: those that could be had; a key whose certificate is not among them stays as it
-            is.
+        admin: the admin from the sources.
+        certificates: those that could be fetched. A key whose certificate is missing stays without
+            text.
     """
     if admin is None:
         return None
@@ -120,8 +118,8 @@ def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> O
 def _join_names(
     instance: Instance, document: Optional[Document], environment: OvfEnvironment
 ) -> Tuple[str, ...]:
-    # The name on the media is the computer name. IMDS without an osProfile has the resource's name
-    # alone.
+    # The media have the computer name. Without an osProfile, IMDS has only the name of the
+    # resource.
     profile = ((document or {}).get("compute") or {}).get("osProfile") or {}
     has_computer_name = bool(str(profile.get("computerName") or "").strip())
     names = (
@@ -137,14 +135,14 @@ def _join_admin(admin: User, environment: OvfEnvironment, warnings: List[str]) -
         names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
         if is_pools(environment):
             warnings.append(
-                "imds names the admin %s, the provisioning media, which are a pool's, %s: imds"
-                " counts, and neither the password nor the keys on the media are used" % names
+                "imds names the admin %s, the provisioning media of the pool name %s: using the"
+                " admin of imds, without the password and the keys of the media" % names
             )
             environment = replace(environment, password="", ssh_keys=())
         else:
             warnings.append(
-                "imds names the admin %s, the provisioning media %s: imds counts, and the account"
-                " gets what is on the media alone" % names
+                "imds names the admin %s, the provisioning media name %s: using the admin of imds,"
+                " with the password of the media" % names
             )
     keys = admin.ssh_keys
     if not any(_is_usable(key) for key in keys):
@@ -159,7 +157,7 @@ def _is_usable(key: SshKey) -> bool:
 
 
 def _shown(environment: OvfEnvironment) -> Dict[str, Any]:
-    """What `query` shows of the media: nothing secret."""
+    """The part of the media that `query` shows, without secrets."""
     return {
         "hostname": environment.hostname,
         "user_name": environment.user_name,

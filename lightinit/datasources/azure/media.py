@@ -1,7 +1,7 @@
-"""The provisioning media: found and read by the host's part, understood by the format's, waited for
-as the caller wishes.
+"""The provisioning media: starts the search in ``host/media``, waits for it, and parses what it
+found.
 
-It neither knows IMDS nor decides what the media are good for.
+It knows nothing of IMDS, and it does not decide whether the media are sufficient.
 """
 
 from __future__ import annotations
@@ -21,29 +21,27 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.media")
 NONE = "none"
 DOCUMENT = COPY = "ovf-env.xml"
-# in a namespace of Azure's documents: what is broken and lacks it is somebody else's
+# In a namespace of Azure's documents. A broken document without it is somebody else's.
 MARK = b"windowsazure"
-# The media are there before the first lease, mostly. Where they are not, this much since the
-# beginning is given to them and to their drive; but only while the machine is just coming up, and
-# drivers may still be loaded.
+# The media are usually there before the first lease. If not, wait this long from the start of the
+# search, but only while the machine is coming up: a driver may still be loading.
 COMING_GRACE_S = 2.0
 COMING_UP_S = 60.0
-# For how long media that are not needed are looked at, should their device be slow; and what the
-# drive has to open.
+# How long to wait for a slow device if the media are not needed, and for a drive to open.
 SETTLE_S = 5.0
 EJECT_S = 10.0
 
 
 class MediaReading:
-    """A search that begins at once, and what was found by it.
+    """A search for the media, which begins at once, and its result.
 
     Args:
         system: the machine.
         where: ``auto``, ``none``, or a path; see :class:`lightinit.host.media.search.MediaSearch`.
 
     Attributes:
-        medium: what was found; known after :meth:`wait`.
-        documents: a copy of the document without its secrets, by name; likewise.
+        medium: what was found; set by :meth:`wait`.
+        documents: copies of the documents without their secrets, by name; set by :meth:`wait`.
     """
 
     def __init__(self, system: System, where: str) -> None:
@@ -70,12 +68,12 @@ class MediaReading:
         """What the media say.
 
         Args:
-            needed: whether media that come late are waited for; if not, only what is there is.
-            wait_s: for how many seconds since the beginning of the search to wait at most.
-            warnings: where to note that what was found cannot be used.
+            needed: whether to wait for media that may come late, or only for a drive that is there.
+            wait_s: the longest wait, in seconds from the start of the search.
+            warnings: where to note that the media cannot be used.
 
         Returns:
-            None when there are none, or when they cannot be understood.
+            None if there are none, or if they cannot be parsed.
         """
         if needed:
             self._take(self._search.result(self._left_s(wait_s)))
@@ -100,10 +98,8 @@ class MediaReading:
         return self._parsed
 
     def describe(self) -> str:
-        """Why there is nothing to be had from the media, for an operator; "" when nothing was there
-        to look at.
-        """
-        # Briefly: in a report there is room for a hundred characters of it.
+        """Why the media gave nothing, for an operator; "" if no drive was there."""
+        # Keep it short: a report has room for a hundred characters of it.
         return self._unusable or "; ".join("%s: %s" % each for each in self._search.tried)
 
     def why_not_enough(self) -> str:
@@ -119,7 +115,7 @@ class MediaReading:
         """Open the drive that the media were read from.
 
         Returns:
-            "" when they are out, otherwise why not.
+            "" on success, otherwise the reason.
         """
         return search.eject(system, Medium(device, b"", optical=True), EJECT_S)
 
@@ -152,8 +148,8 @@ class MediaReading:
 
 
 def _is_ours(data: bytes) -> bool:
-    """Whether it is a document of Azure's, even if one that cannot be used: that is then told, and
-    not passed over.
+    """Whether the document is Azure's, even a broken one: that must lead to a warning and not be
+    ignored.
     """
     try:
         ovf.parse(data)

@@ -18,13 +18,13 @@ from lightinit.formats.azure.ovf import OvfEnvironment
 LOG = logging.getLogger("lightinit.pool")
 KINDS = ("Running", "Savable", "PreprovisionedOSDisk")
 DEFAULT_KIND = KINDS[0]
-# The platform takes their NIC away, or stops them, when it has the report.
+# The platform takes away their NIC, or stops them, once it has the report.
 TAKEN_AT_REPORT = ("Savable", "PreprovisionedOSDisk")
 REQUEST_TIMEOUT_S = 5.0
 
 
 class OwnerData(NamedTuple):
-    """What the platform says of the owner: understood, and as it came."""
+    """The owner's document, parsed and as bytes."""
 
     environment: OvfEnvironment = OvfEnvironment()
     document: bytes = b""
@@ -34,7 +34,7 @@ class OwnerSearch:
     """Asks IMDS for the owner.
 
     Attributes:
-        found: the owner; None as long as there is none.
+        found: the owner; None while there is none.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class OwnerSearch:
         self._logged = ""
 
     def ask(self, imds: ImdsClient) -> bool:
-        """Ask once. Returns whether there is an owner; trouble means no."""
+        """Ask once. Returns whether there is an owner; False after an error too."""
         try:
             document = imds.fetch_reprovision_data(REQUEST_TIMEOUT_S)
         except LightinitError as error:
@@ -55,7 +55,7 @@ class OwnerSearch:
         except MalformedError as error:
             self._log_once(str(error))
             return False
-        # Whatever the document says: who has an owner does not wait for the next one.
+        # Ignore what the document says of a pool: a VM with an owner never waits for another.
         environment = replace(environment, preprovisioned=False, preprovisioned_type="")
         self.found = OwnerData(environment, document)
         return True
@@ -69,17 +69,17 @@ class OwnerSearch:
 def find_kind(
     environment: Optional[OvfEnvironment], imds: ImdsClient, insist: bool, warnings: List[str]
 ) -> str:
-    """The kind of pool as the media name it, or else IMDS: either may be the only one to know.
+    """The kind of pool from the media, or else from IMDS: sometimes only one of them names it.
 
     Args:
         environment: what the media say; None if there are none.
-        imds: its client.
-        insist: whether to ask IMDS again after a failure that passes. One that is down is not
-            asked twice.
+        imds: the client of IMDS.
+        insist: whether to ask IMDS again after a temporary failure. Pass False if IMDS is down.
         warnings: where to note an unknown kind.
 
     Returns:
-        One of ``KINDS``; "" for no pool, or an unknown kind: nobody waits in that for ever.
+        One of ``KINDS``. "" for no pool or an unknown kind: the VM must not wait for an owner who
+        may never come.
     """
     said = environment.preprovisioned_type if environment is not None else ""
     known = _known_kind(said)
@@ -92,13 +92,12 @@ def find_kind(
         return DEFAULT_KIND
     if said:
         warnings.append(
-            "the platform says that this VM is preprovisioned as %s, which is unknown: it is"
-            " provisioned" % ascii(said[:40])
+            "the platform names the unknown pool %s; not waiting for an owner" % ascii(said[:40])
         )
     return ""
 
 
 def _known_kind(kind: str) -> str:
-    """``kind`` as it is spelled in ``KINDS``, "" if it is unknown."""
+    """``kind`` in the spelling of ``KINDS``, "" if it is unknown."""
     spelled = {each.lower(): each for each in KINDS}
     return spelled.get(kind.lower(), "")

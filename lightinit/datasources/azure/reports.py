@@ -1,6 +1,6 @@
 """Reports to Azure: the health report to the WireServer, and the same in Hyper-V's key-value pool.
 
-It knows how a report is worded and in which order its parts are sent, not why a VM is not ready.
+It knows the words of a report and the order of its parts. It does not know why a VM is not ready.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Reports:
         pool_type: str,
         instance: Optional[Instance],
     ) -> Tuple[str, Tuple[str, ...]]:
-        """Do what comes before the health report: write the record into the key-value pool and, on
-        success, eject the media.
+        """Prepare the health report: write the record into the key-value pool and, on success,
+        eject the media.
 
         The host reads the pool when it gets the health report, so the record comes first. The media
-        are ejected because they hold the password; after a failure they stay for the next attempt.
+        are ejected because they hold the password. After a failure they stay for the next attempt.
 
         Args:
             failure: why the VM is not ready; None if it is.
@@ -81,12 +81,12 @@ class Reports:
         """Send the health report: Ready, or NotReady with the record.
 
         Args:
-            wireserver: its client.
+            wireserver: the client.
             failure, vm_id: as for :meth:`prepare`.
-            record: what :meth:`prepare` gave.
+            record: from :meth:`prepare`.
 
         Raises:
-            ProvisioningError: the platform could not be told.
+            ProvisioningError: the platform did not accept the report.
         """
         if failure is None:
             wireserver.report_ready()
@@ -96,13 +96,13 @@ class Reports:
         wireserver.report_not_ready(FAILED, record, short)
 
     def describe_failure(self, failure: LightinitError, vm_id: str) -> str:
-        """The record that tells operators and their tools why provisioning failed."""
+        """The record of a failure, with its reason, for operators and their tools."""
         return health.failure_description(
             failure.reason, failure.details, self._agent, vm_id, self._timestamp()
         )
 
     def describe_success(self, vm_id: str, pool_type: str) -> str:
-        """The record that tells that it succeeded. A health report has no place for it."""
+        """The record of a success. Only the key-value pool has room for it."""
         return health.success_description(
             self._agent, vm_id, self._timestamp(), pool_type or NO_POOL
         )
@@ -114,7 +114,7 @@ class Reports:
         why_not = MediaReading.eject(self._system, str(medium["device"]))
         if not why_not:
             return []
-        return ["the provisioning media stay in the drive: %s" % why_not]
+        return ["the provisioning media could not be ejected: %s" % why_not]
 
     def _timestamp(self) -> str:
         now_s = self._system.clock.time()
@@ -122,13 +122,13 @@ class Reports:
 
 
 def report_provisioning(system: System, record: str) -> None:
-    """Append ``record`` to the key-value pool, where the host looks when it gets the health report.
+    """Append ``record`` to the key-value pool. The host reads it when it gets the health report.
 
     Args:
         system: the machine.
-        record: as :mod:`lightinit.formats.azure.health` makes it.
+        record: from :mod:`lightinit.formats.azure.health`.
 
     Raises:
-        ProvisioningError: it could not be written. That takes some seconds at most.
+        ProvisioningError: it could not be written. This takes a few seconds at most.
     """
     kvp_pool.append(system, records.encode_report(record), records.RECORD_BYTES)

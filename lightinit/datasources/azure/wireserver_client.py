@@ -1,7 +1,7 @@
 """The WireServer: the goal state, the certificates, and the health report that ends provisioning.
 
-It knows how to ask, how long to go on asking, and what the server may refuse. When to report and
-what to say is for its callers.
+It knows the requests, when to retry, and what the server may refuse. Its callers decide when to
+report, and what.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from lightinit.model import GoalState
 
 LOG = logging.getLogger("lightinit.wireserver")
 PROTOCOL_VERSION = "2012-11-30"
-# 403 and 409 are answered while the fabric moves the container, 410 when the incarnation has just
-# changed.
+# The server answers 403 and 409 while the fabric moves the container, and 410 just after the
+# incarnation has changed.
 PASSING = frozenset((403, 404, 408, 409, 410, 429))
-# What a server says of a path that it knows only with, or only without, a slash at its end; and any
-# redirect.
+# Statuses for a wrong path: some servers require a slash at its end, others forbid it. A redirect
+# means the same.
 MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
-# Ciphers in which the server can be asked to send certificates, and what it says of one that it
-# does not know.
+# The ciphers to ask for, and the statuses with which a server refuses a cipher.
 CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
 UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
 CERTIFICATES_LIMIT_BYTES = 2 * 1024 * 1024
@@ -44,12 +43,12 @@ class WireServerClient:
     """Asks the WireServer, and reports to it.
 
     Args:
-        transport: how.
+        transport: sends the requests.
         endpoint: address, with ``:port`` unless it is 80.
         clock: for pauses and deadlines.
-        fetch_policy: how to try again when fetching; its deadline is for one whole call.
-        report_policy: likewise for reports, for which garbled answers are waited out until the
-            deadline too. The server throttles those who do not wait in between.
+        fetch_policy: how to retry a fetch; its deadline is for one call of a method.
+        report_policy: how to retry a report. Garbled answers are retried until the deadline too.
+            The server throttles a client that does not pause.
         request_timeout_s: seconds for one request.
         agent: name and version for ``x-ms-agent-name``.
         random: numbers from 0 up to 1 for the jitter.
@@ -79,16 +78,16 @@ class WireServerClient:
         self._path = PATHS[0]
 
     def fetch_goal_state(self) -> GoalState:
-        """The goal state as it is now.
+        """The current goal state.
 
         Raises:
-            ProvisioningError: none to be had within the deadline, or the server refuses for good.
+            ProvisioningError: there was none before the deadline, or the server refuses
+                permanently.
         """
         return self._retry(self._goal_state, self._fetch_policy)
 
     def fetch_versions(self) -> Tuple[str, ...]:
-        """The protocol versions that the server speaks, the preferred one first. lightinit's is
-        2012-11-30.
+        """The server's protocol versions, its preferred one first. lightinit uses 2012-11-30.
 
         Raises:
             ProvisioningError: as :meth:`fetch_goal_state`.
@@ -106,21 +105,20 @@ class WireServerClient:
     ) -> Tuple[Optional[bytes], str]:
         """The certificates of a goal state, encrypted to a transport certificate.
 
-        Where the server refuses a cipher, it is asked for the next in the same attempt. From the
-        second attempt on, the goal state is a new one: the incarnation that the URL names may be
-        gone.
+        If the server refuses a cipher, the same attempt asks for the next one. Each attempt but the
+        first fetches a new goal state: the incarnation in the URL may be gone.
 
         Args:
-            goal_state: whose Certificates URL is asked first.
+            goal_state: has the URL for the first attempt.
             transport_certificate: the body of its PEM on one line.
             ciphers: those to ask for, in order.
 
         Returns:
-            The bundle, None when the server has none; and the cipher that it took.
+            The bundle (None if the server has none) and the cipher that it is in.
 
         Raises:
-            ProvisioningError: none to be had within the deadline, the server refuses for good, or
-                the URL is not its own.
+            ProvisioningError: there were none before the deadline, the server refuses permanently,
+                or the URL points at another server.
         """
         known: List[GoalState] = [goal_state]
 
@@ -143,17 +141,17 @@ class WireServerClient:
         """Tell the platform that this VM is ready.
 
         Args:
-            before: called right before each report is sent, when there is a goal state to send it
-                with. What it raises keeps the report from being sent.
-            is_enough: called when the answer to a report was lost, and before each attempt but the
-                first, with whether an answer was lost by then: the report had gone out, so the
-                platform may have it. True ends it.
+            before: called right before each report is sent, once the goal state is known. If it
+                raises, the report is not sent.
+            is_enough: called after the answer to a report was lost, and before each attempt but the
+                first. Its argument is whether an answer has been lost so far: then the platform may
+                have the report. If it returns True, the attempts end.
 
         Returns:
-            Whether the platform accepted it; False when it was enough without.
+            True if the platform accepted the report, False if ``is_enough`` ended the attempts.
 
         Raises:
-            ProvisioningError: no success within the deadline.
+            ProvisioningError: no success before the deadline.
         """
         return self._report(
             lambda goal_state, failures: health.ready(goal_state), before, is_enough
@@ -167,11 +165,11 @@ class WireServerClient:
         Args:
             substatus: ``ProvisioningFailed``, or ``Provisioning`` while at work.
             description: why.
-            short_description: what to say instead once the server has answered 500 twice: that is
-                how it refuses a description that is too long for it, and it would go on for ever.
+            short_description: replaces ``description`` after two answers of 500. The server answers
+                500 to a description that is too long for it, each time.
 
         Raises:
-            ProvisioningError: no success within the deadline.
+            ProvisioningError: no success before the deadline.
         """
 
         def body(goal_state: GoalState, failures: int) -> bytes:
@@ -183,15 +181,14 @@ class WireServerClient:
         self._report(body)
 
     def report_progress(self, goal_state: GoalState, description: str) -> None:
-        """Tell the platform, once and without insisting, that this VM is at work: NotReady,
-        Provisioning.
+        """Tell the platform that this VM is at work (NotReady, Provisioning). Try only once.
 
         Args:
-            goal_state: as it was just fetched.
-            description: what is being done.
+            goal_state: fetched just before.
+            description: what the VM is doing.
 
         Raises:
-            LightinitError: it was not accepted.
+            LightinitError: the server did not accept it.
         """
         body = health.not_ready(goal_state, "Provisioning", description)
         answer = self._machine_request(
@@ -205,9 +202,7 @@ class WireServerClient:
             )
 
     def is_ours(self, url: str) -> bool:
-        """Whether ``url`` points at this WireServer: of a goal state's URLs no other may be
-        followed.
-        """
+        """Whether ``url`` points at this WireServer. Follow no other URL of a goal state."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -240,7 +235,7 @@ class WireServerClient:
                 "certificates url is not the wireserver's",
                 url=url,
                 wireserver=self._netloc,
-                hint="this goal state is not to be trusted; is it really Azure's WireServer?",
+                hint="do not trust this goal state; check that this is really Azure's WireServer",
             )
         for cipher in ciphers:
             headers: Dict[str, str] = dict(self._headers)
@@ -258,7 +253,7 @@ class WireServerClient:
                 "wireserver does not send certificates in %s: status %d", cipher, answer.status
             )
         answers.refuse(
-            answer, "wireserver", url, PASSING, "the server does not give its certificates"
+            answer, "wireserver", url, PASSING, "the server does not send its certificates"
         )
 
     def _report(
@@ -267,11 +262,11 @@ class WireServerClient:
         before: Callable[[], None] = lambda: None,
         is_enough: Callable[[bool], bool] = lambda lost: False,
     ) -> bool:
-        """Report against a goal state fetched anew in each attempt: at a refusal it has often just
+        """Report. Each attempt fetches the goal state again: after a refusal it has usually just
         changed.
 
-        No answer is final, neither to the report nor to its goal state. Without a report the
-        platform restarts the VM, so nothing is lost by asking until the deadline.
+        No refusal is final, neither of the report nor of the goal state: without a report the
+        platform restarts the VM, so it costs nothing to retry until the deadline.
         """
         failures = attempts = 0
         lost = False
@@ -309,11 +304,11 @@ class WireServerClient:
     def _machine_request(
         self, method: str, component: str, remaining_s: float, body: Optional[bytes] = None
     ) -> Response:
-        """Ask ``/machine?comp=``, and ``/machine/?comp=`` where that is refused; what worked is
-        kept.
+        """Ask ``/machine?comp=``; if the server refuses that, ask ``/machine/?comp=``. Later
+        requests use the path that worked.
 
-        When both are refused, the answer that says more counts: that the path is elsewhere, or not
-        there, says less than anything else.
+        If the server refuses both, return the answer that says more: a redirect or a 404 says less
+        than any other.
         """
         ends_s = self._clock.monotonic() + remaining_s
         refused: List[Response] = []
@@ -359,7 +354,7 @@ class WireServerClient:
                 "wireserver",
                 "http://%s%s" % (self._netloc, target),
                 PASSING,
-                "the server does not take this request; is it really Azure's WireServer?",
+                "the server refuses this request; check that this is really Azure's WireServer",
                 patient,
             )
 

@@ -74,8 +74,8 @@ def test_imds_account_gets_what_is_on_the_media_alone_also_where_they_name_anoth
         "imds", (SshKey(MEDIA_KEY),), False, "pass:wörd "
     )
     assert (
-        "imds names the admin 'imds', the provisioning media 'media': imds counts, and the account"
-        " gets" in warnings[1]
+        "imds names the admin 'imds', the provisioning media name 'media': using the admin of imds"
+        in warnings[1]
     )
 
 

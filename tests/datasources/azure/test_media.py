@@ -232,7 +232,7 @@ def test_a_pool_is_seen_on_the_media_or_by_imds(
     azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
     _, warnings = azure.fetch("id")
     assert (azure.pool_type, extended_requests(platform)) == (kind, requests)
-    unknown = [each for each in warnings if "which is unknown: it is provisioned" in each]
+    unknown = [each for each in warnings if "; not waiting for an owner" in each]
     assert len(unknown) == (kind == "" and "Unknown" in (said or "") or by_imds == "Dedicated")
     ignoring = source(platform, tmp_path, OVF % ("", said or ""), preprovisioned="no", **where)
     ignoring.fetch("id")
