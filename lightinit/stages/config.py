@@ -21,10 +21,10 @@ def run_module(
         context: must have an instance, unless the module needs none (``NEEDS_INSTANCE``).
         name: as in ``modules =``.
         force: run it even if its mark is there.
-        required: counts instead of the settings' if given.
+        required: replaces the setting of this name, if given.
     """
     frequency = frequency_of(context, name)
-    # With its frequency, which tells a module what "once" means.
+    # This includes the frequency: a module may need to know what "once" means.
     section = dict(settings_of(context, name))
     by_settings = bool(section.pop("required", True))
 
@@ -52,23 +52,23 @@ def run_module(
 
 
 def run_independent(context: Context) -> None:
-    """Run the modules that need nothing of the platform's, when nothing came from there: so that
-    sshd has host keys, and an account that the image has is not shut out. What fails here is a
-    warning; why nothing came is what counts.
+    """Run the modules that need no data from the platform. Used when no data came: sshd then has
+    host keys, so that accounts of the image can log in. A failure here is only a warning: the
+    missing data are the failure to report.
     """
     if context.marks is None:
-        return  # without marks they would run at each such boot
+        return  # without marks they would run again at each such boot
     for name in _listed_of_kind(context, "NEEDS_INSTANCE", True, False):
         run_module(context, name, required=False)
 
 
 def run_for_login(context: Context, instance: Instance) -> None:
-    """Run the modules by which somebody can log in, without leaving marks, as when nothing had been
-    done: the next boot may know more. What fails here is a warning.
+    """Run the modules that make a login possible, without marks, so the next boot repeats them: it
+    may know more. A failure here is only a warning.
 
     Args:
         context: its own instance stays as it is.
-        instance: as far as it is known.
+        instance: what is known of the instance.
     """
     unmarked = replace(context, marks=None, instance=instance)
     for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
@@ -76,29 +76,29 @@ def run_for_login(context: Context, instance: Instance) -> None:
 
 
 def _listed_of_kind(context: Context, attribute: str, default: bool, wanted: bool) -> List[str]:
-    """The settings' modules whose ``attribute`` (``default`` where they have none) is as
-    ``wanted``, in order.
+    """The modules in the settings whose ``attribute`` is ``wanted``, in order. A module without the
+    attribute has ``default``.
     """
     found = []
     for name in context.settings["lightinit"]["modules"]:
         try:
             value = bool(getattr(load_module(name), attribute, default))
         except LightinitError:
-            continue  # said when it is to run
+            continue  # reported when the module is due
         if value is wanted:
             found.append(name)
     return found
 
 
 def settings_of(context: Context, name: str) -> Mapping[str, Any]:
-    """The settings of a module; its own defaults when ``modules =`` does not list it."""
+    """The settings of a module; its defaults if ``modules =`` does not list it."""
     known = context.settings.values.get("module." + name)
     if known is not None:
         return known
     try:
         return {setting.key: setting.default for setting in module_schema(name)}
     except LightinitError:
-        return {}  # said when it is to run
+        return {}  # reported when the module is due
 
 
 def frequency_of(context: Context, name: str) -> Frequency:
@@ -109,9 +109,9 @@ def frequency_of(context: Context, name: str) -> Frequency:
 def listed(context: Context) -> List[str]:
     """The modules that count for this instance, in order.
 
-    Those of the settings; but of the default list, on an instance that is ready, only those that it
-    has run: a release that comes with more of them must not change what it finds long after the
-    first boot. Who names them in a settings file wants them.
+    These are the modules in the settings. If the settings have the default list and the instance is
+    ready, only those that have run on it count: an upgrade that adds modules must not change a VM
+    long after its first boot. A list in a settings file counts as it is.
     """
     names = list(context.settings["lightinit"]["modules"])
     if (
@@ -125,7 +125,7 @@ def listed(context: Context) -> List[str]:
 
 
 def _recorded(context: Context) -> List[str]:
-    """The modules that result.json has a step of."""
+    """The modules with a step in result.json."""
     if context.state is None:
         return []
     steps = (context.state.load("result") or {}).get("steps")
@@ -145,12 +145,12 @@ def _mark(context: Context, name: str) -> Optional[Mark]:
 
 
 def pending(context: Context) -> List[str]:
-    """The modules that still have something to do in this boot."""
+    """The modules that still have to run in this boot."""
     return [name for name in listed(context) if _mark(context, name) is None]
 
 
 def run(context: Context) -> Outcome:
-    """Run every module; one that fails does not keep the next from running.
+    """Run every module. If one fails, the next ones still run.
 
     Raises:
         RepeatedError: a required module failed; the module's own step says why.

@@ -1,5 +1,5 @@
-"""The fetch stage: ask the datasource and keep what it said. If the VM has no owner yet, wait for
-one.
+"""The fetch stage: fetch the data from the datasource and save them. If the VM has no owner yet,
+wait for one.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ def run(context: Context) -> Outcome:
     """Fetch the instance's data and write them to instance.json.
 
     Raises:
-        ProvisioningError: the platform did not say enough to go on, or the data cannot be kept.
+        ProvisioningError: the platform did not give enough data, or they cannot be saved.
     """
     source = context.datasource
     if source is None or context.network is None or context.state is None:
         raise ProvisioningError(
             "fetch needs a network", hint="run the local stage first: lightinit stage local"
         )
-    # Only a run that ends in a report may begin one: a VM that is ready must not be reported as
-    # being at work because somebody ran this stage by hand.
+    # Only a run that also sends the final report may report progress: if somebody runs this stage
+    # by hand, a VM that is ready must not be reported as at work.
     instance, warnings = source.fetch(context.instance_id, announce=context.whole)
     if source.pool_type and not context.whole:
         raise ProvisioningError(
             "vm has no owner yet",
             pool=source.pool_type,
-            hint="it is `lightinit boot` that waits for one",
+            hint="to wait for an owner, run: lightinit boot",
         )
     if source.pool_type:
         from lightinit.stages import pool  # few VMs need it

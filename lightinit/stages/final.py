@@ -1,5 +1,5 @@
-"""The final stage: tell the platform how it went. Every boot that provisions ends here, whatever
-failed before.
+"""The final stage: report the result to the platform. Every boot that provisions ends here, even
+after a failure.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ def run(context: Context) -> Outcome:
     """Report Ready if no required step failed.
 
     Raises:
-        RepeatedError: something had failed before. It was reported as NotReady, if there is
-            somebody to report to.
-        ProvisioningError: nothing could be reported.
+        RepeatedError: a required step failed before. It was reported as NotReady, if the platform
+            takes reports.
+        ProvisioningError: the platform did not accept the report.
     """
     if context.datasource is None:
         raise ProvisioningError(
@@ -29,7 +29,7 @@ def run(context: Context) -> Outcome:
         context.reported, warnings = report(context.datasource, None, context.instance)
         return Outcome(_message(context.reported), warnings)
     context.reported, warnings = report(context.datasource, failure.told, context.instance)
-    context.steps[-1].warnings += warnings  # of this step: an error carries none
+    context.steps[-1].warnings += warnings  # this step's own: an error has no warnings
     if context.reported:
         raise RepeatedError("reported as not ready", step=failure.name)
     raise RepeatedError("nobody to report to", step=failure.name)

@@ -1,7 +1,7 @@
-"""Which DHCP leases are in force on this machine, and which of them is the primary NIC's.
+"""Finds the DHCP leases in force on this machine, and the lease of the primary NIC.
 
-It joins ``formats/dhcp/`` (what the files say) and ``host/`` (what is on the machine), and knows
-nothing of files' formats or of sockets itself.
+It combines ``formats/dhcp/`` (what the files say) and ``host/`` (what is on the machine). It knows
+nothing of file formats or sockets.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from lightinit.model import Lease
 
 LOG = logging.getLogger("lightinit.local")
 
-# A route that marks a NIC is the platform's own /32. Shorter ones say nothing: 169.254.0.0/16 is on
-# every interface of some distributions, and a VPN splits the default route into two /1.
+# Only a long route proves that a NIC is the primary one: the platform hands out /32 routes. Shorter
+# ones prove nothing: some distributions put 169.254.0.0/16 on every interface, and a VPN splits the
+# default route into two /1.
 MARK_PREFIX_MIN = 24
-# Clients that know more than one file of theirs tells. NetworkManager's lease file has the address
-# alone; another one, which may come later, has the options.
+# Clients that know more than is in one of their files. NetworkManager's lease file has only the
+# address; another file, which may come later, has the options.
 ASKABLE = {client.name for client in CLIENTS if client.ask is not None}
 
 
@@ -37,15 +38,15 @@ def choose_lease(
 ) -> Lease:
     """The lease of the primary NIC.
 
-    First the one whose own classless routes, or the kernel's routes over its interface, lead to the
-    platform's addresses; then the one on the interface of the default route; then one that names
-    the platform's server; then the first.
+    In this order: the lease whose own classless routes, or the kernel's routes over its interface,
+    lead to most of the platform's addresses; the lease on the interface of the default route; a
+    lease that names the platform's server; the first lease.
 
     Args:
         leases: at least one; one for each interface, in the order of the interfaces' indices.
         routes: the kernel's routes.
-        default_interface: where the default route leads, "" if there is none.
-        source: knows the platform's addresses, and what a lease says of its server.
+        default_interface: the interface of the default route, "" if there is none.
+        source: knows the platform's addresses, and reads the server's address from a lease.
     """
 
     def rank(position: int) -> Tuple[int, bool, bool, int]:
@@ -85,15 +86,15 @@ def _number(address: str) -> int:
 
 
 class LeaseSearch:
-    """Reads the lease files, as often as it is asked, and says which leases count.
+    """Reads the lease files, each time that it is called, and tells which leases count.
 
     Args:
         system: the machine.
-        source: knows what a lease says of the platform's server.
+        source: reads the server's address from a lease.
         interface: the only interface that counts, "" for any.
 
     Attributes:
-        passed_over: path of a lease file -> why it does not count, as of the latest look.
+        passed_over: path of a lease file -> why it does not count, from the latest look.
     """
 
     def __init__(self, system: System, source: Datasource, interface: str) -> None:
@@ -115,7 +116,7 @@ class LeaseSearch:
         self._scene = scene
         self.passed_over = {}
         newest: Dict[str, Lease] = {}
-        # The file written last is the last.
+        # The list is sorted by time: the file that was written last comes last.
         for file in lease_files(self._system) + self._answers:
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
@@ -129,8 +130,8 @@ class LeaseSearch:
         return sorted(newest.values(), key=rank)
 
     def ask_clients(self, occasion: str) -> List[Lease]:
-        """As :meth:`look`, with the answers of the clients themselves counted too. They are asked
-        once on each occasion; after that, and if they know nothing, there are none.
+        """Ask the clients too, then look again. They are asked once on each occasion. The result is
+        empty after that, and if they know no lease.
         """
         if occasion in self._asked:
             return []
@@ -142,7 +143,7 @@ class LeaseSearch:
         return self.look(self._scene)
 
     def lacks_server(self, lease: Lease) -> bool:
-        """Whether the platform's server may still be named by a file of the same client."""
+        """Whether ``lease`` lacks the server, but another file of its client may name it."""
         return (
             bool(self._source.LEASE_OPTION)
             and lease.client in ASKABLE
@@ -155,9 +156,8 @@ class LeaseSearch:
             return []
         now_s = self._system.clock.time()
         if self._scene.of_root and file.path.startswith("/run/"):
-            # Of this boot. Its client takes the address away when it ends, and without its address
-            # it does not count: that holds also when the clock, as at boot, has just jumped by
-            # years.
+            # The file is from this boot, so do not check its expiry: at boot the clock may jump by
+            # years. The address check is enough: when a lease ends, its client removes the address.
             now_s = file.written_s
         try:
             leases = read_leases(
@@ -183,17 +183,17 @@ class LeaseSearch:
         if self._interface and lease.interface != self._interface:
             self._pass_over(
                 lease.source,
-                "it is for %s, and the settings name %s"
+                "it is for %s, but the settings name %s"
                 % (lease.interface or "an unknown interface", self._interface),
             )
             return None
         return lease
 
     def _newer(self, known: Optional[Lease], lease: Lease) -> Lease:
-        """Of two leases for one interface the one from the file written last, which is ``lease``.
+        """The one of two leases for an interface that counts: ``lease``, whose file is newer.
 
-        But of two files of such a client about one address the one that names the server is kept,
-        whichever was written last.
+        Exception: both are from a client in ``ASKABLE`` and for the same address, and only
+        ``known`` names the server. Then ``known`` counts.
         """
         if (
             known is not None

@@ -1,5 +1,5 @@
-"""The local stage: which platform, which instance, which network. What needs no network is known
-before any wait.
+"""The local stage: which platform, which instance, which network. What it can find out without a
+network, it finds out before it waits for one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ NO_NETWORK_SOURCE = "no network needed"
 
 
 def use_datasource(context: Context) -> Datasource:
-    """The datasource that the settings name; made when it is first asked for.
+    """The datasource that the settings name; the first call creates it.
 
     Raises:
-        ProvisioningError: it cannot be made from the settings.
+        ProvisioningError: it cannot be created from the settings.
     """
     if context.datasource is None:
         name = context.settings["lightinit"]["datasource"]
@@ -45,8 +45,8 @@ def use_datasource(context: Context) -> Datasource:
 
 
 def identify(context: Context) -> None:
-    """Say whose VM this is, as far as that is known without a network: fills in ``platform_known``
-    and, if the datasource knows it, the instance.
+    """Find out, without a network, which platform and which instance this is. Fills in
+    ``platform_known`` and, if the datasource knows it, the instance.
     """
     source = use_datasource(context)
     found = read_dmi(context.system)
@@ -57,21 +57,21 @@ def identify(context: Context) -> None:
     if context.platform_known is False:
         return
     instance_id = source.instance_id(found)
-    if is_usable_id(instance_id):  # if not, the local stage fails with it
+    if is_usable_id(instance_id):  # if not, the local stage fails
         context.use_instance(find_instance(context.system, instance_id))
 
 
 def run(context: Context) -> Outcome:
-    """Find the network, then settle which platform and which instance this is where that is still
-    open.
+    """Find the network. Then find out which platform and which instance this is, unless that is
+    known already.
 
     Raises:
         ProvisioningError: no network before the deadline; no evidence that this is the platform; no
-            instance id; or the state cannot be kept.
+            instance id; or the state cannot be saved.
     """
     source = use_datasource(context)
     source.begin()
-    # Here and not later: after the lease it would keep Ready waiting.
+    # Before the wait for the lease: after it, this would delay Ready.
     others = other_agents(context.system)
     if source.NEEDS_NETWORK:
         network = _wait_for_network(context, source)
@@ -84,7 +84,7 @@ def run(context: Context) -> Outcome:
     source.connect(network)
     warnings = list(network.warnings)
     warnings += [
-        "%s is enabled too, and would provision this VM as well: remove it, or lightinit" % name
+        "%s is enabled too and would also provision this VM; remove it, or remove lightinit" % name
         for name in others
     ]
     if not context.instance_id:
@@ -97,10 +97,10 @@ def run(context: Context) -> Outcome:
 
 
 def _settle_instance(context: Context, source: Datasource) -> Tuple[str, ...]:
-    """Find out which instance this is, now that the network can be asked. Returns warnings.
+    """Find out over the network which instance this is. Returns warnings.
 
     Raises:
-        ProvisioningError: nobody knows, or the id cannot be the name of a folder.
+        ProvisioningError: the instance is unknown, or its id cannot be the name of a folder.
     """
     warnings: Tuple[str, ...] = ()
     instance_id = source.instance_id(read_dmi(context.system))
@@ -110,7 +110,7 @@ def _settle_instance(context: Context, source: Datasource) -> Tuple[str, ...]:
         raise ProvisioningError(
             "instance id is not usable",
             id=ascii(instance_id[:80]),
-            hint="letters, digits and . _ - may be in it, 128 at most",
+            hint="an id may have letters, digits and . _ -, at most 128 in all",
         )
     context.use_instance(find_instance(context.system, instance_id))
     return warnings
@@ -149,7 +149,7 @@ def summary(network: Network, source: Datasource) -> str:
 
 
 def resume(context: Context) -> bool:
-    """Take up what the local stage left earlier in this boot. Returns whether it was all there."""
+    """Load what the local stage saved earlier in this boot. Returns whether it was all there."""
     if context.state is None:
         return False
     network = context.state.load_network()
@@ -161,11 +161,11 @@ def resume(context: Context) -> bool:
 
 
 def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
-    """Take up the data that the fetch stage left, in this boot or an earlier one. Returns whether
-    they are there.
+    """Load the data that the fetch stage saved in this boot or an earlier one. Returns whether they
+    are there.
 
     Args:
-        with_secrets: they are not there if a password or a private key was among them and is gone.
+        with_secrets: whether the data count as missing if their password or private key is gone.
     """
     context.instance = None
     if context.state is not None:
@@ -174,10 +174,10 @@ def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
 
 
 def preload(context: Context) -> None:
-    """Import what the later stages need, while there is nothing to do but wait for the lease."""
+    """Import what the later stages need, during the wait for the lease."""
     http.preload()
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)
         except LightinitError:
-            pass  # said when its turn comes
+            pass  # reported when the module is due

@@ -35,26 +35,27 @@ def find_network(
     while_waiting: Optional[Callable[[], None]] = None,
     look: Optional[Callable[[], Scene]] = None,
 ) -> Network:
-    """Wait until this machine has a network, and say which.
+    """Wait until this machine has a network, and return it.
 
-    A lease counts on the live machine only while its address is configured on an interface: a file
-    that was baked into the image never wins. In a scratch root that cannot be checked, and every
-    unexpired lease counts. Without a lease that counts, an address and a route to the platform that
-    have been there for ``grace_s`` are enough, and the well-known address of the platform's server
-    is used with a warning.
+    On the live machine a lease counts only while its address is on an interface: a lease file from
+    the image never counts. In a scratch root this cannot be checked, so every unexpired lease
+    counts. If no lease counts, an address and a route to the platform are enough once they have
+    been there for ``grace_s``. Then the platform's server has its well-known address, with a
+    warning.
 
     Args:
         system: the machine. Its clock measures the deadline.
-        source: knows the platform's addresses, and what a lease says of its server.
-        timeout_s: seconds until giving up; with 0 there is one look.
-        grace_s: seconds to wait for a better answer: a lease file beside an address, a lease for
-            another NIC while no route proves this one primary, NetworkManager's second file.
-        interface: the primary interface if the settings name one; no other is considered.
-        while_waiting: called once, if the first look did not settle it: time to import more.
-        look: what the network looks like now; for tests, by default the real machine.
+        source: knows the platform's addresses, and reads the server's address from a lease.
+        timeout_s: seconds until giving up; 0 means a single look.
+        grace_s: seconds to wait for a better answer: a lease file for an address that is there, a
+            lease for another NIC while no route proves this one primary, NetworkManager's second
+            file.
+        interface: the primary interface if the settings name one; all others are ignored.
+        while_waiting: called once, if the first look was not enough: time to import more.
+        look: returns the network's state; by default that of the real machine. For tests.
 
     Returns:
-        The network, with warnings where something had to be assumed.
+        The network, with a warning for each assumption.
 
     Raises:
         ProvisioningError: there was no network before the deadline; details say what was seen.
@@ -74,7 +75,7 @@ def find_network(
             if while_waiting is not None:
                 while_waiting()
                 while_waiting = None
-            # The first wait only arms the watch: the next look sees what came before it.
+            # The first wait only arms the watch: the next look sees what changed before that.
             search.log_waiting(now_s)
             until_s = min(deadline_s, now_s + SAY_EVERY_S)
             if found is not None:
@@ -83,7 +84,7 @@ def find_network(
 
 
 class _Search:
-    """One search: what has been seen since when."""
+    """One search: what was seen, and since when."""
 
     def __init__(
         self,
@@ -107,8 +108,7 @@ class _Search:
         """Look once.
 
         Returns:
-            The network as it would be reported now (or None), and the monotonic time from which on
-            it may be.
+            The network found so far (or None), and the monotonic time from which it may be used.
         """
         self._scene = self._look()
         leases = self._leases.look(self._scene)
@@ -129,15 +129,13 @@ class _Search:
         return self._with_lease(lease, leases), due_s
 
     def log_waiting(self, now_s: float) -> None:
-        """Say now and then that we still wait: whoever watches the console must not think that the
-        boot hangs.
-        """
+        """Log from time to time that the wait goes on, so that the boot does not seem to hang."""
         if now_s - self._logged_s >= SAY_EVERY_S:
             self._logged_s = now_s
             LOG.info("still waiting for a DHCP lease; interfaces: %s", self._describe() or "none")
 
     def failure(self, timeout_s: float) -> ProvisioningError:
-        """The error for the deadline, with what was seen last."""
+        """The error at the deadline, with what was seen last."""
         return ProvisioningError(
             "no network before the deadline",
             waited_s="%g" % timeout_s,
@@ -145,7 +143,7 @@ class _Search:
             default_route=self._scene.default_interface or "none",
             leases=self._passed_over() or "none",
             hint=(
-                "look whether the image starts a DHCP client on its NIC, and whether a NIC is"
+                "check whether the image starts a DHCP client on its NIC, and whether a NIC is"
                 " attached to the VM"
             ),
         )
@@ -162,8 +160,8 @@ class _Search:
         return choose_lease(leases, self._scene.routes, self._scene.default_interface, self._source)
 
     def _due(self, state: str, holds: bool) -> float:
-        """When a ``state`` that needs grace has had it: counted from when it began to hold without
-        a break.
+        """The monotonic time at which the grace for ``state`` ends. It begins when the state begins
+        to hold, and starts again after each break.
         """
         now_s = self._clock.monotonic()
         if not holds:
@@ -201,9 +199,9 @@ class _Search:
         )
 
     def _warn_without_option(self, lease: Lease, leases: Sequence[Lease]) -> str:
-        # Another NIC's lease may name a server. It is not used: that NIC may be on a network that
-        # is not the platform's, whose DHCP server must not say where this VM's keys and accounts
-        # come from, while the well-known address is the platform's everywhere.
+        # Another NIC's lease may name a server. Do not use it: that NIC may be on a foreign
+        # network, whose DHCP server must not decide where this VM's keys and accounts come from.
+        # The well-known address is the platform's everywhere.
         text = "the lease in %s has no usable %s%s" % (
             lease.source,
             self._source.LEASE_OPTION,
@@ -212,18 +210,18 @@ class _Search:
         for one in leases:
             other = self._source.server_in(one)
             if other:
-                text += "; %s on %s was not, because it is not the primary interface" % (
+                text += "; %s on %s is not used, since that is not the primary interface" % (
                     other,
                     one.interface or "an unknown interface",
                 )
         return text
 
     def _address(self) -> Optional[Tuple[str, str]]:
-        """(interface, address) with which the platform could be reached without a lease; None if
-        there is none.
+        """The (interface, address) for reaching the platform without a lease; None if there is
+        none.
 
-        The address from which the kernel would send there, else one on the default route's
-        interface.
+        This is the source address that the kernel would use, else an address on the interface of
+        the default route.
         """
         scene = self._scene
         if not scene.platform_source and not scene.default_interface:
@@ -259,7 +257,7 @@ class _Search:
         return (self._source.ADDRESSES + ("",))[0]
 
     def _fallback(self) -> str:
-        """What is used where no lease names the server, for a warning."""
+        """The end of a warning: which address is used because no lease names the server."""
         if not self._well_known():
             return ""
         return ": the well-known %s address %s is used" % (self._source.SERVER, self._well_known())

@@ -1,4 +1,4 @@
-"""Which stages and modules still have something to do, by their marks."""
+"""Which stages and modules still have to run, by their marks."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def stage_done(context: Context, name: str) -> bool:
 
 
 def pending(context: Context) -> List[str]:
-    """What still has something to do in this boot. The local stage serves the others and counts
-    only with them.
+    """The stages and modules that still have to run in this boot. The local stage is left out: it
+    only serves the others.
     """
     names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
     return names + ["module " + name for name in config.pending(context)]

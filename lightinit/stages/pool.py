@@ -1,10 +1,10 @@
-"""A preprovisioned VM: booted before it has an owner. It reports Ready to the pool, then waits to
-be somebody's.
+"""A preprovisioned VM: it boots before it has an owner. It reports Ready to the pool, then waits
+for its owner.
 
-The datasource is asked for the owner. The platform moves the VM into the owner's network first: by
-a link that goes down and up, or by another NIC in the place of the one that is there. So each
-change of links and addresses is a reason to ask at once; besides, it is asked now and then, since a
-change may have been missed.
+The datasource asks the platform for the owner. Before there is one, the platform moves the VM into
+the owner's network: the link goes down and up, or another NIC replaces the present one. So each
+change of links and addresses is a reason to ask at once. As a change may be missed, the VM also
+asks at intervals.
 """
 
 from __future__ import annotations
@@ -24,23 +24,26 @@ from lightinit.stages.network import find_network
 LOG = logging.getLogger("lightinit.pool")
 RECORD = "pool"
 SAY_EVERY_S = 600.0
-# After a change of the network the owner comes within moments: how often to ask then, and for how
-# long.
+# After a change of the network the owner comes within moments. Ask this often, for this long.
 QUICK_POLL_S = 1.0
 QUICK_FOR_S = 120.0
 MIN_POLL_S = 0.05
-EXTENSION_S = 2100.0  # by how much the service manager's own time limit is moved on
-# A DHCP client that sees a link come back has an address again after that; for one that does not,
-# something is done.
+EXTENSION_S = 2100.0  # by how much the service manager's time limit is extended
+# A DHCP client that notices the link has an address by then. A client that does not is told to
+# rebind.
 REBIND_AFTER_S = 8.0
-# A VM that had an owner in an earlier boot still has one; the platform may not hand out the data a
-# second time.
+# A VM that had an owner in an earlier boot still has one, but the platform may not hand out the
+# owner's data a second time.
 KNOWN_OWNER_S = 60.0
 
 
 class Record(NamedTuple):
-    """What is known of this VM over reboots: a report may have been sent, one was accepted, it has
-    an owner.
+    """What is known of this VM across reboots.
+
+    Attributes:
+        begun: a report may have been sent to the pool.
+        reported: the pool accepted a report.
+        owner: the VM has an owner.
     """
 
     begun: bool = False
@@ -49,22 +52,23 @@ class Record(NamedTuple):
 
 
 def wait_for_owner(context: Context, source: Datasource) -> None:
-    """Report that the VM is ready for the pool, wait until it has an owner, and find the network
-    that it is in then.
+    """Report Ready to the pool, wait until the VM has an owner, then find its new network.
 
-    Ready comes first, also if the data of an owner are there already. What was said is recorded:
-    before the report is sent that it is begun, and then that it was accepted, after which a reboot
-    leads to no second one, only to waiting. If only the beginning is known (the power was cut in
-    between, or the answer was lost) the data decide after a reboot: with an owner the report had
-    arrived, and one more would be the owner's, of a VM that is not ready. That it has an owner is
-    recorded too: after that nobody waits for ever.
+    On the first boot Ready comes first, even if the owner's data are there already. Three facts
+    are recorded, so that a reboot sends no second report:
+
+    - The report is begun (recorded before it is sent). After a reboot the owner's data decide: if
+      there are any, the report had arrived. A second report would then tell the owner that a VM is
+      ready that is not.
+    - The pool accepted the report. After a reboot the VM only waits.
+    - The VM has an owner. After a reboot it no longer waits without limit.
 
     Args:
         context: the run.
         source: the datasource; its ``pool_type`` is not "".
 
     Raises:
-        LightinitError: the pool could not be told; or the owner's network did not come up.
+        LightinitError: the pool did not accept the report, or the owner's network did not come up.
     """
     record = _load(context)
     wait = _Wait(context, source)
@@ -78,7 +82,7 @@ def wait_for_owner(context: Context, source: Datasource) -> None:
             _wait_without_end(context, source, wait)
     LOG.info("this VM has an owner")
     _save(context, source, Record(begun=True, reported=True, owner=True))
-    systemd.extend_start(context.system, EXTENSION_S)  # all of a first boot is still to come
+    systemd.extend_start(context.system, EXTENSION_S)  # the whole first boot is still to come
     _find_owners_network(context, source)
     source.adopt_owner()
     context.status.update(waiting_for="")
@@ -86,8 +90,7 @@ def wait_for_owner(context: Context, source: Datasource) -> None:
 
 def _wait_without_end(context: Context, source: Datasource, wait: _Wait) -> None:
     LOG.info(
-        "this VM is preprovisioned (%s) and waits for its owner; the pool was told that it is"
-        " ready",
+        "this VM is preprovisioned (%s); it has reported Ready to the pool and waits for its owner",
         source.pool_type,
     )
     context.status.update(status="running", stage="fetch", waiting_for="owner")
@@ -122,16 +125,16 @@ def _find_owners_network(context: Context, source: Datasource) -> None:
 
 
 def _report(context: Context, source: Datasource, wait: _Wait, record: Record) -> bool:
-    """Tell the pool that this VM is ready. Returns whether there is an owner before the pool has
+    """Report Ready to the pool. Returns whether there is an owner although the pool has not
     answered.
 
-    The platform may act on the report before it has answered it. So if the answer to a report is
-    lost that has gone out, the pool counts as told if it is one that takes the VM away at once, or
-    if the network has changed since; a second report might be one for the owner. Else it is tried
-    again, but not when there is an owner after a report was begun.
+    The platform may act on a report before it answers, and a second report might go to the owner.
+    So after a lost answer the report counts as accepted if VMs of this kind of pool are taken at
+    the report, or if the network has changed since. Otherwise it is retried, unless there is an
+    owner by then.
 
     Raises:
-        ProvisioningError: the pool could not be told.
+        ProvisioningError: the pool did not accept the report.
     """
     begun, lost, has_owner = record.begun, False, False
 
@@ -159,7 +162,7 @@ def _report(context: Context, source: Datasource, wait: _Wait, record: Record) -
             raise
         LOG.warning("the pool has not answered the report: %s", error)
     if not has_owner:
-        LOG.info("the answer to the report was lost: it has gone out, so it is not made again")
+        LOG.info("the report was sent, but its answer was lost; not sending it again")
     return has_owner
 
 
@@ -175,11 +178,14 @@ class _Wait:
         self._quick_until_s = self._logged_s
         self._extended_s: Optional[float] = None
         self._rebind_at_s: Optional[float] = None
-        self._seen = self._links()  # the platform may change that as soon as it has the report
+        self._seen = (
+            self._links()
+        )  # before the report: the platform may change the links once it has it
 
     def run(self, timeout_s: float = float("inf")) -> bool:
-        """Wait; without a limit there is no end: only the platform knows when somebody takes this
-        VM. Returns whether there is an owner.
+        """Wait for an owner. Returns whether there is one.
+
+        By default there is no time limit: only the platform knows when somebody takes this VM.
         """
         began_s = self._clock.monotonic()
         with Watch(self._system, (), inotify=False) as watch:
@@ -191,7 +197,7 @@ class _Wait:
                     return False
 
     def sees_change(self) -> bool:
-        """Whether a link has come, gone or changed that :meth:`run` has not seen yet."""
+        """Whether a link has come, gone or changed since :meth:`run` last looked."""
         return self._links() != self._seen
 
     def _pause(self, watch: Watch) -> None:
@@ -218,8 +224,8 @@ class _Wait:
             self._rebind_at_s = now_s + REBIND_AFTER_S
 
     def _rebind_if_due(self) -> None:
-        """Help a DHCP client that goes by its lease and not by the link: in the owner's network its
-        address is nobody's.
+        """Make the DHCP client rebind: one that ignores the link would keep the pool's address,
+        which is not valid in the owner's network.
         """
         if self._rebind_at_s is not None and self._clock.monotonic() >= self._rebind_at_s:
             self._rebind_at_s = None
@@ -227,10 +233,10 @@ class _Wait:
                 LOG.info("%s", what)
 
     def _links(self) -> Tuple[str, str]:
-        """The interfaces with a carrier, and how often each interface has lost or got one.
+        """The interfaces with a carrier, and how often the carrier of each interface has changed.
 
-        Both together differ whenever one comes, goes or is another, also when it was gone only
-        while nobody looked.
+        A change of a link always changes this pair, even if the link was down only between two
+        looks.
         """
         found, changes = [], []
         for name in self._system.list_dir("/sys/class/net"):

@@ -1,4 +1,4 @@
-"""Tells the datasource how the steps went: Ready, or NotReady with the reason of the first
+"""Reports the result through the datasource: Ready, or NotReady with the reason of the first
 failure.
 """
 
@@ -14,19 +14,19 @@ from lightinit.model import Instance
 def report(
     datasource: Datasource, failure: Optional[LightinitError], instance: Optional[Instance] = None
 ) -> Tuple[str, Tuple[str, ...]]:
-    """Tell the platform how it went.
+    """Report the result to the platform.
 
     Args:
-        datasource: knows whom to tell.
+        datasource: sends the report.
         failure: why this VM is not ready; None if it is.
         instance: what was fetched, if anything.
 
     Returns:
-        ``Ready`` or ``NotReady``: what the platform has accepted, or "" if there is nobody to
-        report to; and warnings.
+        What the platform accepted (``Ready`` or ``NotReady``, "" if it takes no reports), and
+        warnings.
 
     Raises:
-        LightinitError: the platform has accepted nothing.
+        LightinitError: the platform did not accept the report.
     """
     if not datasource.REPORTS:
         return "", ()

@@ -112,7 +112,7 @@ class AzureDatasource(Datasource):
             )
         self._vm_id = found
         return found, (
-            "DMI has no product_uuid: each boot asks IMDS for the vmId and uses it as instance id",
+            "DMI has no product_uuid: the instance id is the vmId of IMDS; each boot asks for it",
         )
 
     # The network.
