@@ -1,8 +1,8 @@
 """The entry of ``lightinit``, of ``python3 -m lightinit``, and of ``python3 -I -S
 .../lightinit/__main__.py``.
 
-The last form is the one for boot scripts: it starts in half the time, since neither site-packages
-nor any module is looked at unless there is something to do.
+Boot scripts use the last form. It starts in half the time: it looks at site-packages and imports
+modules only if there is something to do.
 """
 
 import sys
@@ -32,8 +32,8 @@ def main():  # type: ignore[no-untyped-def]
     import os
 
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        # An init system may start us with these closed. What is opened next would take their place,
-        # and be written to.
+        # An init system may start lightinit with these closed. The next file to be opened would
+        # take their place, and output would be written to it.
         if getattr(sys, name) is None:
             while os.open(os.devnull, os.O_RDWR) < number:
                 pass
@@ -52,12 +52,12 @@ def main():  # type: ignore[no-untyped-def]
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
-    # Not by way of the interpreter's own shutdown: a request that hangs has left a thread behind,
-    # which could stop or crash it, and taking apart what was imported costs time for nothing.
+    # Skip the interpreter's shutdown: it costs time, and a thread with a request that hangs could
+    # block or crash it.
     return os._exit(code)
 
 
 if __name__ == "__main__":
-    if not __package__:  # run as a file: the package is where this file is, not where sys.path says
+    if not __package__:  # run as a file: import the package from this file's folder
         sys.path.insert(0, (__file__.rpartition("/")[0] or ".") + "/..")
     sys.exit(main())

@@ -1,6 +1,6 @@
-"""A whole boot: which stages have something to do, and in which order.
+"""A whole boot: which stages have to run, and in which order.
 
-The promise kept here: whatever fails, the last thing that happens is a report to the platform.
+It keeps one promise: whatever fails, the boot ends with a report to the platform.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DISABLING_WORD = "lightinit=disabled"
 
 
 def make_context(system: System, settings: Settings, timeline: Timeline) -> Context:
-    """What a run works on: nothing is known yet of the platform, the instance and the network."""
+    """The context of a new run: platform, instance and network are still unknown."""
     boot_id = read_boot_id(system)
     status = StatusFile(
         system,
@@ -56,7 +56,7 @@ def make_context(system: System, settings: Settings, timeline: Timeline) -> Cont
 
 
 def boot(context: Context) -> str:
-    """Do all that is still to do on this machine.
+    """Run all stages and modules that still have to run on this machine.
 
     Returns:
         ``done``, ``degraded done`` (with warnings), ``error``, or ``disabled``.
@@ -75,23 +75,23 @@ def boot(context: Context) -> str:
         LOG.warning("settings: %s", problem)
     if not stage_done(context, "final"):
         provision(context)
-    else:  # only modules of frequency boot, or modules that were added since
+    else:  # only modules of frequency boot, or modules added later
         local.use_stored_instance(context)
         run_stage(context, "config", force=True)
     return finish(context, ran=True)
 
 
 def provision(context: Context) -> None:
-    """Walk the four stages. Whatever fails, the final one runs."""
+    """Run the four stages. The final one runs even after a failure."""
     context.whole = True
     if not run_stage(context, "local").failed:
         run_stage(context, "fetch")
         if context.instance is not None:
             run_stage(context, "config", force=bool(config.pending(context)))
     elif context.platform_known is None and context.network is None:
-        return  # no sign that there is a platform to tell
+        return  # no sign of a platform that takes a report
     elif provisioned_before(context):
-        return  # most probably it is the same instance: what it once reported stays true
+        return  # probably the same instance: its earlier report is still true
     elif context.network is None:
         local.use_datasource(context).connect_blindly()
     if context.instance is None:
@@ -102,9 +102,9 @@ def provision(context: Context) -> None:
 
 
 def open_console(context: Context) -> None:
-    """Without a network, make the account that the datasource knows all the same: its password
-    opens the console, and somebody can look why. The boot has failed nevertheless, and the next one
-    repeats all of it.
+    """Without a network, make the account that the datasource knows from the media. Its password
+    opens the console, so somebody can find out why. The boot still fails, and the next one repeats
+    everything.
     """
     if context.datasource is None or not context.instance_id:
         return
@@ -119,7 +119,7 @@ def open_console(context: Context) -> None:
 
 
 def provisioned_before(context: Context) -> bool:
-    """Whether nobody knows which instance this is, but the last one known is done."""
+    """Whether the instance is unknown, but the last known one was provisioned."""
     recorded = current_instance(context.system)
     if context.instance_id or recorded is None:
         return False
@@ -128,11 +128,11 @@ def provisioned_before(context: Context) -> bool:
 
 
 def report_at_last(context: Context) -> None:
-    """Report the failure outside the final stage, which was not reached. What was reported before
-    stays true.
+    """Report the failure of a run that did not reach the final stage. If an earlier report was
+    accepted, that one stays.
 
     Raises:
-        LightinitError: the platform has accepted nothing.
+        LightinitError: the platform did not accept the report.
     """
     failure = context.first_failure
     if failure is None or failure.error is None or context.reported:
@@ -146,12 +146,12 @@ def report_at_last(context: Context) -> None:
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
-    """Run one stage unless its mark is there; then take up what it left."""
+    """Run one stage. If its mark is there, load what it saved instead."""
     step = _run_once(context, name, force)
     if step.result == "already" and not resume(context, name):
         context.steps.remove(step)
         step = _run_once(context, name, force=True)
-    if not step.failed and name != "final":  # that one's target follows from the end of all
+    if not step.failed and name != "final":  # final's target follows the end of the command
         targets.reach(context.system, name)
     elif step.result == "ok":
         _forget_secrets(context, step)  # after its mark
@@ -175,7 +175,7 @@ def _forget_secrets(context: Context, step: Step) -> None:
 
 
 def resume(context: Context, name: str) -> bool:
-    """Load what a stage that is done has left. Returns False if it is not all there any more."""
+    """Load what a finished stage saved. Returns False if a part of it is gone."""
     if name == "local":
         return local.resume(context)
     if name == "fetch":
@@ -197,9 +197,7 @@ def disabled_reason(context: Context) -> Optional[str]:
 
 
 def _why_disabled(system: System) -> str:
-    """The reason that the file gives: its first line that says something, without the comment's
-    sign.
-    """
+    """The reason in the file: its first line with text, without the comment sign."""
     for line in system.read_text(DISABLED).splitlines():
         said = line.strip("# \t")
         if said and not said.startswith("made-by:"):
@@ -208,7 +206,7 @@ def _why_disabled(system: System) -> str:
 
 
 def refusal(context: Context) -> Optional[str]:
-    """Why this machine is not to be provisioned, or None. Settles which instance it is, as far as
+    """Why this machine must not be provisioned, or None. Also finds out which instance it is, if
     that is known without a network.
     """
     why = disabled_reason(context)

@@ -1,8 +1,8 @@
 """Every error that lightinit raises on purpose: one class per decision that the catcher makes.
 
-An error is made of a ``reason``, a fixed phrase that can be searched for, and ``details``, the
-facts of this case. The log line, the report to the platform and ``lightinit status`` are all made
-from these two, so neither may ever hold a secret. What to do next belongs in the detail ``hint``.
+An error has a ``reason``, a fixed phrase that can be searched for, and ``details``, the facts of
+this case. The log line, the report to the platform and ``lightinit status`` are made from both, so
+neither may have a secret in it. What to do next belongs in the detail ``hint``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional
 
 
 class LightinitError(Exception):
-    """The base. Catch one of the classes below instead, unless all of them mean the same to you.
+    """The base class. Catch a class below instead, unless you treat all of them alike.
 
     Args:
         reason: a fixed, searchable phrase in lower case, the same for every case of this kind.
@@ -40,8 +40,7 @@ class TransientError(LightinitError):
         retry_after_s: seconds that the other side asked us to wait, or None.
 
     Attributes:
-        was_sent: whether a request had gone out whole before it, so that the other side may have
-            done what it says.
+        was_sent: whether the whole request had been sent. Then the other side may have acted on it.
     """
 
     def __init__(self, reason: str, retry_after_s: Optional[float] = None, **details: Any) -> None:
@@ -51,9 +50,7 @@ class TransientError(LightinitError):
 
 
 class MalformedError(LightinitError):
-    """The bytes do not follow their format. Whoever fetched them may try a few times more; a file
-    is passed over.
-    """
+    """The bytes do not follow their format. Retry a request a few times; pass over a file."""
 
 
 class ProvisioningError(LightinitError):
@@ -69,7 +66,7 @@ class RefusedError(LightinitError):
 
     Args:
         reason: as in :class:`LightinitError`.
-        exit_code: what the command line ends with, one of the ``EXIT_*`` below.
+        exit_code: the exit code of the command line, one of the ``EXIT_*`` below.
     """
 
     def __init__(self, reason: str, exit_code: int = 1, **details: Any) -> None:

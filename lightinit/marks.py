@@ -1,10 +1,10 @@
-"""Run-once marks. A mark is written after its step has succeeded, never before, so a step that
-failed or was cut off has none and runs again. What a step must not begin twice, even if it fails or
-is cut off, it marks itself, before it begins.
+"""Run-once marks. A mark is written after its step has succeeded, never before. So a step that
+failed or was cut off has no mark and runs again. If a step does work that must not begin twice, it
+writes a mark of its own before that work.
 
-Marks of frequency ``instance`` lie with their instance, so a new instance id starts without any;
-those of frequency ``once`` lie beside all instances; those of frequency ``boot`` lie in /run and
-name the boot that they belong to.
+Marks of frequency ``instance`` are in the folder of their instance, so a new instance id starts
+without any. Marks of frequency ``once`` are outside all instances' folders. Marks of frequency
+``boot`` are in /run and name their boot.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LOG = logging.getLogger("lightinit.marks")
 
 @dataclass(frozen=True)
 class Mark:
-    """What a mark says: when its step ended (ISO 8601, UTC), how long it took, and what came of
-    it.
+    """The content of a mark: when its step ended (ISO 8601, UTC), how long it took, and its
+    outcome.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Marks:
         return "%s/%s" % (self._folders[frequency], name)
 
     def find(self, name: str, frequency: Frequency) -> Optional[Mark]:
-        """The mark of ``name``, or None when the step has to run. A damaged mark is none."""
+        """The mark of ``name``, or None if the step has to run. A damaged mark counts as none."""
         path = self.path(name, frequency)
         try:
             data = json.loads(self._system.read(path).decode("utf-8"))
@@ -85,13 +85,13 @@ class Marks:
             AttributeError,
             MalformedError,
         ) as error:
-            LOG.warning("%s is damaged (%s): its step runs again", path, error)
+            LOG.warning("%s is damaged (%s); its step runs again", path, error)
             return None
 
     def write(
         self, name: str, frequency: Frequency, duration_s: float, outcome: Outcome, now_s: float
     ) -> None:
-        """Leave the mark of a step that has just succeeded.
+        """Write the mark of a step that has just succeeded.
 
         Raises:
             ProvisioningError: it could not be written; the step will run again.
@@ -113,11 +113,11 @@ class Marks:
         )
 
     def forget(self, name: str, frequency: Frequency) -> None:
-        """Take a mark away, so that its step runs again; and before it those that the step has left
-        of its own.
+        """Remove a mark, so that its step runs again. First remove the marks that the step itself
+        has written.
 
-        Their names begin with that of the step's mark and a plus sign, and they lie with the
-        instance.
+        Those are in the instance's folder. Their names begin with the name of the step's mark and a
+        plus sign.
         """
         folder = self._folders[Frequency.INSTANCE]
         for found in self._system.list_dir(folder):

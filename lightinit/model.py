@@ -1,4 +1,4 @@
-"""What the stages speak about: frozen values without behaviour, all of them plain enough to be
+"""The values that stages and modules exchange. They are frozen, have no behaviour, and can be
 written as JSON.
 
 This file knows no format, no host and no protocol.
@@ -35,14 +35,14 @@ class Lease:
 
     Attributes:
         client: the client that wrote it, by its name in the table ``formats/dhcp/clients.py``.
-        address: the leased IPv4 address, "" when the file does not say.
-        interface: the interface's name, None when neither the file nor its name says.
-        wireserver: the address in option 245, None when it was not handed out.
+        address: the leased IPv4 address, "" if the file does not say.
+        interface: the interface's name, None if neither the file nor its name says.
+        wireserver: the address in option 245, None if the lease has no such option.
         routers: the default gateways, in order.
         routes: classless routes of option 121 (or 249).
-        expires_s: Unix time in seconds at which the lease ends; None when it never does or is not
-            said.
-        source: the path of the file, as seen inside the root.
+        expires_s: Unix time in seconds at which the lease ends; None if it never ends, or if the
+            file does not say.
+        source: the path of the file inside the root.
     """
 
     client: str
@@ -65,7 +65,8 @@ class Network:
         address: its IPv4 address, "" likewise.
         client: the DHCP client whose lease was read, "" if there was none.
         source: the lease's file, or how else the network was found.
-        server_from_lease: whether the lease named the server, and not the well-known address.
+        server_from_lease: whether ``server`` is from the lease; if not, it is the well-known
+            address.
         warnings: what an operator should know about it.
     """
 
@@ -78,17 +79,16 @@ class Network:
     warnings: Tuple[str, ...] = ()
 
 
-# Field of Network -> its key in network.json, which is as old as the first datasource.
+# Field of Network -> its key in network.json. The keys are older than the second datasource.
 NETWORK_KEYS = {"server": "wireserver", "server_from_lease": "option_245"}
 
 
 @dataclass(frozen=True)
 class SshKey:
-    """A public key as the platform gave it: ``text`` may hold CRLF, several lines or an x509
+    """A public key as the platform gave it: ``text`` may have CRLF, several lines or an x509
     certificate.
 
-    Without a ``text``, ``fingerprint`` names the certificate of the platform's whose public key is
-    meant.
+    If ``text`` is empty, the key is in the platform's certificate with this ``fingerprint``.
     """
 
     text: str
@@ -103,10 +103,10 @@ class Certificate:
     Attributes:
         thumbprint: upper-case hex SHA-1 of its DER.
         certificate: as PEM.
-        key: its private key as PEM (PKCS#8, not encrypted), "" when the platform gave none. A
+        key: its private key as PEM (PKCS#8, not encrypted), "" if the platform gave none. A
             secret.
-        had_key: that there was one, although it is no longer at hand: it is forgotten once the VM
-            is ready.
+        had_key: whether it had a key that has been removed: lightinit removes keys once the VM is
+            ready.
     """
 
     thumbprint: str
@@ -121,12 +121,11 @@ class User:
 
     Attributes:
         name: the login name, as given, not yet validated.
-        ssh_keys: what should open it.
-        password_login: False when password login is off, True when it is on, None when the platform
-            did not say.
-        password: what the account's password is to be, "" for none. A secret.
-        had_password: that there was one, although it is no longer at hand: it is forgotten once the
-            VM is ready.
+        ssh_keys: the keys that may log in.
+        password_login: whether password login is allowed; None if the platform did not say.
+        password: the account's password, "" for none. A secret.
+        had_password: whether there was a password that has been removed: lightinit removes it once
+            the VM is ready.
     """
 
     name: str
@@ -155,16 +154,16 @@ class Instance:
     Attributes:
         id: the instance id that marks belong to.
         platform: the datasource's name, such as ``azure``.
-        hostnames: the names that the platform wishes, best first; not yet validated.
-        admin: the admin account, None when the platform names none.
+        hostnames: the host names that the platform offers, best first; not yet validated.
+        admin: the admin account, None if the platform names none.
         vm_id, location, vm_size, resource_group, subscription_id, scale_set, zone: as the platform
             says, or "".
         tags: the VM's tags.
         user_data: IMDS userData, still base64, or "". A secret.
         raw: the sources' own documents by source name, for ``query``. May hold secrets.
-        custom_data: the provisioning media's CustomData, still base64 (or whatever stood in its
-            place), or "". A secret.
-        certificates: those that the datasource was asked to fetch.
+        custom_data: the provisioning media's CustomData as it is there, usually base64, or "". A
+            secret.
+        certificates: those that the settings ask for.
     """
 
     id: str
@@ -187,12 +186,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step that did not fail went. A step that fails raises instead.
+    """The result of a step that did not fail. A step that fails raises instead.
 
     Attributes:
         message: one short line for the console: what was done, in the past tense.
-        warnings: what went less well than asked for; the boot ends as 'done with warnings'.
-        skipped: nothing was there to do.
+        warnings: what did not go as asked; the boot then ends as 'done with warnings'.
+        skipped: whether there was nothing to do.
     """
 
     message: str = ""

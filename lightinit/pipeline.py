@@ -1,9 +1,8 @@
-"""Runs steps: each has a mark, is timed, is told of, and when it fails the others still get their
-turn.
+"""Runs steps. Each step has a mark, is timed and is logged. If one fails, the others still run.
 
-What a step does is not known here: stages and modules come as functions. ``except Exception``
-stands here around modules alone, since a module may be anybody's code; a stage that raises anything
-but a LightinitError is a bug of lightinit's own, which the command line's outermost edge reports.
+This file does not know what a step does: stages and modules come as functions. Only modules are run
+inside ``except Exception``, since a module may be anybody's code. A stage that raises anything but
+a LightinitError is a bug of lightinit, which the outermost edge of the command line reports.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Stopped(SystemExit):
 
 @dataclass
 class Step:
-    """How one step went: the record that the report, ``status`` and ``result.json`` are made from.
+    """The record of one step. The report, ``status`` and ``result.json`` are made from it.
 
     Attributes:
         kind: stage or module.
@@ -54,8 +53,8 @@ class Step:
 
     @property
     def told(self) -> LightinitError:
-        """The error as the platform is told it: with the step's name, so that a reader knows where
-        to look.
+        """The error for the report to the platform. It has the step's name, so that a reader knows
+        where to look.
         """
         error = self.error or ProvisioningError("step failed")
         details = {"step": self.name}
@@ -63,7 +62,7 @@ class Step:
         return ProvisioningError(error.reason, **details)
 
     def as_dict(self) -> Dict[str, Any]:
-        """The step as it stands in result.json."""
+        """The step as it is in result.json."""
         data: Dict[str, Any] = {
             "kind": self.kind,
             "name": self.name,
@@ -82,13 +81,13 @@ class Step:
 
 @dataclass
 class Context:
-    """What a stage works on. The local stage fills in what comes after ``steps``.
+    """What a stage works on. The local stage fills in the fields after ``steps``.
 
     Attributes:
-        datasource: made first of all.
+        datasource: created before all else.
         platform_known: whether this is the datasource's platform; None while that is unknown.
-        network: None until one is found. Where the datasource needs none, an empty one.
-        whole: whether this run walks all stages, so that the platform hears its end.
+        network: None until one is found; an empty one if the datasource needs no network.
+        whole: whether this run has all stages, so that it ends with a report to the platform.
     """
 
     system: System
@@ -108,15 +107,15 @@ class Context:
     reported: str = ""
 
     def use_instance(self, instance_id: str) -> None:
-        """Let state and marks be those of ``instance_id``."""
+        """Use the state and the marks of ``instance_id``."""
         self.instance_id = instance_id
         self.state = State(self.system, instance_id)
         self.marks = Marks(self.system, self.state.folder, self.boot_id)
 
     @property
     def first_failure(self) -> Optional[Step]:
-        """The first required step that failed, or None. A module's failure says more than that of
-        its stage.
+        """The first required step that failed, or None. A module comes before its stage: its
+        failure says more.
         """
         failed = [step for step in self.steps if step.failed and step.required]
         modules = [step for step in failed if step.kind == "module"]
@@ -133,24 +132,24 @@ def run_step(
     force: bool = False,
     isolate: bool = False,
 ) -> Step:
-    """Run one step unless its mark is there, and leave its mark when it succeeded.
+    """Run one step unless its mark is there. Write its mark if it succeeds.
 
     Args:
         context: the run that the step belongs to; the step is added to its ``steps``.
         kind: stage or module.
         name: which.
         frequency: how often it runs.
-        work: does it; raises LightinitError to fail.
+        work: does the step's work; raises LightinitError to fail.
         required: whether its failure fails the whole boot.
         force: run it even if its mark is there.
-        isolate: catch any exception of ``work``, not only ours.
+        isolate: catch any exception of ``work``, not only LightinitError.
 
     Returns:
-        The step; its failure is in it, not raised.
+        The step. A failure is in its ``error`` and is not raised.
     """
     marks, key = context.marks, "%s.%s" % (kind, name)
     if force and marks is not None:
-        marks.forget(key, frequency)  # while it runs, and if it fails, it is not done
+        marks.forget(key, frequency)  # so that it has no mark while it runs, nor if it fails
     elif marks is not None:
         mark = marks.find(key, frequency)
         if mark is not None:
@@ -181,14 +180,14 @@ def run_step(
 def _leave_mark(
     context: Context, step: Step, key: str, frequency: Frequency, outcome: Outcome
 ) -> None:
-    if context.marks is None:  # the local stage brings the marks with it
+    if context.marks is None:  # until the local stage has found the instance
         return
     try:
         context.marks.write(key, frequency, step.duration_s, outcome, context.system.clock.time())
     except LightinitError as error:
         if frequency is not Frequency.BOOT:
             raise
-        # No more than that is lost with /run.
+        # The mark of a boot is in /run: without it the step only runs again.
         step.warnings.append("it will run again in this boot: %s" % error)
 
 
@@ -220,7 +219,7 @@ def _said(error: BaseException) -> str:
     try:
         return str(error)[:200]
     except Exception:
-        return "nothing that can be shown"
+        return "text is not available"
 
 
 def _tell(step: Step) -> None:

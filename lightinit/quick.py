@@ -1,13 +1,13 @@
-"""The first question of every boot: is there anything to do? Answered from a few small files,
-without importing anything that the interpreter has not loaded itself.
+"""Checks at the start of each boot whether there is anything to do. It reads a few small files and
+imports nothing that the interpreter has not loaded itself.
 
-"No" needs all of this: a stamp that this version left when nothing was pending, the same
-product_uuid in DMI as then, and settings files that have not changed since. Whatever is unclear
-means "maybe", and the real thing runs. Init systems ask the same of the shell script ``check``
-first, which does not start Python; this is for those that do not.
+There is nothing to do if this version left a stamp when nothing was pending, DMI has the same
+product_uuid as then, and the settings files have not changed since. If anything is unclear, the
+full boot runs. The init scripts run the shell script ``check`` first, which asks the same without
+Python. This file is for init systems that do not.
 """
 
-# built in; with -S not even os is loaded yet, and it costs more than all that is done here
+# posix is built in. With -S, os is not loaded yet; importing it costs more than this whole file.
 import posix
 
 from lightinit import __version__
@@ -18,9 +18,7 @@ UUID = "/sys/class/dmi/id/product_uuid"
 
 
 def root_of(argv):  # type: ignore[no-untyped-def]
-    """The root that ``argv`` (without the program) boots, or None when it asks for anything but a
-    plain boot.
-    """
+    """The root that ``argv`` (without the program) boots; None for any other command."""
     if argv == ["boot"]:
         return ""
     if len(argv) == 3 and argv[0] == "boot" and argv[1] == "--root":
@@ -31,7 +29,7 @@ def root_of(argv):  # type: ignore[no-untyped-def]
 
 
 def provisioned(root):  # type: ignore[no-untyped-def]
-    """The instance id when nothing is to do on the machine at ``root`` ("" for this one), else
+    """The instance id if there is nothing to do on the machine at ``root`` ("" for this one), else
     None.
     """
     try:
@@ -47,7 +45,7 @@ def provisioned(root):  # type: ignore[no-untyped-def]
             mark, _, path = value.partition(" ")
             if key == "file" and _mark(root + path) != mark:
                 return None
-        # A file that came within the second in which its directory was stamped changes no mark.
+        # The marks have whole seconds: they miss a file that came in the same second as the stamp.
         known = [value.partition(" ")[2] for key, _, value in stamp if key == "file"]
         drop_ins = [
             DROP_INS + name

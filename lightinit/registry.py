@@ -1,6 +1,4 @@
-"""From a module's name in the settings to the module. A name with a dot is imported as it
-stands.
-"""
+"""Finds a module by its name in the settings. A name with a dot is imported as it is."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def load_module(name: str) -> ModuleType:
             ) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
     except (Exception, SystemExit) as error:
-        # Anybody's code, and a module like any other when it fails.
+        # A module may be anybody's code: it may raise anything on import.
         raise ProvisioningError(
             "module cannot be imported",
             module=name,

@@ -1,5 +1,5 @@
-"""How a run went, kept for people and for later boots: result.json, timeline.json, status.json and
-the last line of the log.
+"""Writes the result of a run for operators and later boots: result.json, timeline.json, status.json
+and the last line of the log.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ REPEATED = ("required module failed", "reported as not ready", "nobody to report
 
 
 def finish(context: Context, ran: bool) -> str:
-    """Keep how it went, and say it.
+    """Save the result and log it.
 
     Args:
         context: after its stages.
-        ran: whether anything ran; if not, an earlier boot's result stays as it is unless it is
-            missing.
+        ran: whether anything ran. If not, the result of an earlier boot stays as it is, unless it
+            is missing.
 
     Returns:
         The status: ``done``, ``degraded done`` or ``error``.
@@ -37,13 +37,13 @@ def finish(context: Context, ran: bool) -> str:
         try:
             keep_stamp(context)
         except LightinitError as error:
-            LOG.warning("the stamp cannot be kept, so the next boot starts Python: %s", error)
+            LOG.warning("the stamp cannot be written, so the next boot starts Python: %s", error)
         return str(recorded.get("status", "done"))
     result = make_result(context, recorded or {})
     try:
         _save(context, result, is_first=recorded is None)
     except LightinitError as error:
-        LOG.error("the result cannot be kept: %s", error)
+        LOG.error("the result cannot be saved: %s", error)
     context.status.update(
         status=result["status"],
         stage="",
@@ -67,10 +67,10 @@ def _save(context: Context, result: Dict[str, Any], is_first: bool) -> None:
 
 
 def _forget_fetch_after_failure(context: Context) -> None:
-    """Let the next boot ask the platform again: what it said led nowhere.
+    """Let the next boot fetch the data again: this boot failed with them.
 
-    Not if only the report did not arrive, since by then the media are ejected; nor on a VM that is
-    ready, which fetches nothing any more.
+    Keep them if only the report failed, since by then the media are ejected. Keep them on a VM that
+    is ready too: it fetches nothing any more.
     """
     failure = context.first_failure
     if failure is None or failure.name == "final" or context.marks is None:
@@ -80,8 +80,8 @@ def _forget_fetch_after_failure(context: Context) -> None:
 
 
 def is_whole(context: Context) -> bool:
-    """Whether this run was a provisioning, and not a step of it once more: what `analyze` is asked
-    about.
+    """Whether this run provisioned the VM, and did not only repeat a step. `analyze` shows such
+    runs.
     """
     return any(
         step.name in ("local", "fetch") and step.result != "already" for step in context.steps
@@ -126,11 +126,11 @@ def _count_warnings(warnings: Sequence[str]) -> str:
 
 
 def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
-    """What result.json says.
+    """The content of result.json.
 
     Args:
         context: after its stages.
-        earlier: what it said before; counts for what this run did not do.
+        earlier: its content before this run; used for the steps that this run did not do.
     """
     clock = context.system.clock
     steps = merge_steps(
@@ -184,13 +184,13 @@ def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
 def merge_steps(
     new: List[Dict[str, Any]], old: Any, modules: Sequence[str]
 ) -> List[Dict[str, Any]]:
-    """The latest record of each step: a step that was already done keeps the record of the run that
+    """The latest record of each step. A step that was already done keeps the record of the run that
     did it.
 
     Args:
         new: this run's steps.
-        old: an earlier result's steps, or whatever stands in their place in a damaged file.
-        modules: what the settings list; old records of other modules are dropped.
+        old: an earlier result's steps. In a damaged file it may be anything.
+        modules: the modules in the settings; old records of other modules are dropped.
     """
     kept: Dict[Any, Dict[str, Any]] = {}
     if isinstance(old, list):
@@ -207,8 +207,8 @@ def merge_steps(
 
 
 def is_record(step: Any) -> bool:
-    """Whether ``step`` is one that make_result has written: the file may be damaged, or another
-    version's.
+    """Whether ``step`` has the form that make_result writes. The file may be damaged, or from
+    another version.
     """
     return (
         isinstance(step, dict)

@@ -1,7 +1,8 @@
-"""Try again, with growing pauses, until a deadline. Pure: clock, sleep and dice are all handed in.
+"""Try again, with growing pauses, until a deadline. Pure: clock, sleep and random numbers are
+passed in.
 
-This file knows neither HTTP nor Azure: what may be tried again is told by the class of the error
-(see :mod:`lightinit.errors`), how long to wait at least by its ``retry_after_s``.
+This file knows neither HTTP nor Azure. The class of an error says whether to try again (see
+:mod:`lightinit.errors`); its ``retry_after_s`` gives the shortest wait.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Pacer(Protocol):
-        """What is needed of a clock; :class:`lightinit.host.clock.Clock` is one."""
+        """The part of a clock that is needed; :class:`lightinit.host.clock.Clock` has it."""
 
         def monotonic(self) -> float:
             """Seconds since some fixed point."""
@@ -41,11 +42,11 @@ class RetryPolicy:
         jitter: fraction by which a pause is made longer or shorter at random, so that a thousand
             VMs that were started together don't come back together.
         deadline_s: seconds for everything, the first attempt included.
-        malformed_s: for how many seconds garbled answers in a row are borne, from the first of
-            them: what answers in the place of a server that is still starting goes away, what has
-            taken its place for good does not.
-        min_malformed: how many garbled answers in a row it takes at least, whatever time has
-            passed.
+        malformed_s: give up after garbled answers in a row for so many seconds. While a server
+            starts, something else may answer in its place for a while. If that goes on for longer,
+            it does not end.
+        min_malformed: do not give up before so many garbled answers in a row, however long they
+            take.
     """
 
     first_s: float = 1.0
@@ -67,14 +68,14 @@ class RetryPolicy:
 
     @property
     def last_start_s(self) -> float:
-        """When, from the start, the last attempt begins at the latest: it needs some time of its
-        own.
+        """The latest start of the last attempt, in seconds from the beginning. The attempt needs
+        some time before the deadline.
         """
         return self.deadline_s - min(LAST_ATTEMPT_S, self.deadline_s / 10.0)
 
 
 def system_random() -> float:
-    """A number from 0 up to 1, from the kernel: nothing else differs between copies of an image."""
+    """A number from 0 up to 1, from the kernel: all else is the same in copies of an image."""
     return int.from_bytes(os.urandom(4), "big") / 4294967296.0
 
 
@@ -87,23 +88,25 @@ def retry(
 ) -> Result:
     """Call ``operation`` until it returns.
 
-    After a TransientError it is called again until the deadline, after MalformedErrors in a row for
-    ``policy.malformed_s`` seconds; any other error passes through at once. A pause that ends near
-    the deadline or after it is cut, so that one last attempt is made shortly before.
+    After a TransientError it is called again until the deadline. After MalformedErrors in a row it
+    is called again for ``policy.malformed_s`` seconds. Any other error passes through at once. If a
+    pause would end near the deadline or after it, it is shortened, so that the last attempt comes
+    shortly before the deadline.
 
     Args:
-        operation: called with the seconds that remain, which it should take as its own limit.
+        operation: called with the seconds that remain, which it should use as its time limit.
         policy: the schedule.
         clock: gives the time and sleeps.
         random: gives numbers from 0 up to 1, for the jitter.
-        on_retry: called before each pause with the error, its seconds and the attempts so far.
+        on_retry: called before each pause with the error, the pause in seconds and the number of
+            attempts so far.
 
     Returns:
         What ``operation`` returned.
 
     Raises:
-        ProvisioningError: given up, with reason and details of the last error; ``attempts`` and
-            ``elapsed_s`` are added, and ``retry_after_s`` if that ends after the deadline.
+        ProvisioningError: all attempts failed. It has the reason and details of the last error,
+            ``attempts`` and ``elapsed_s``, and ``retry_after_s`` if that ends after the deadline.
     """
     started_s = clock.monotonic()
     malformed = _MalformedRun(policy)

@@ -1,4 +1,4 @@
-"""One stage or one module by itself, on what the stages before it have left."""
+"""Runs one stage or one module alone, with what the earlier stages saved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stage(context: Context, name: str, force: bool) -> int:
         The exit code.
 
     Raises:
-        RefusedError: this machine is not ours, or an earlier stage has not run.
+        RefusedError: this machine must not be provisioned, or an earlier stage has not run.
     """
     _settle(context, name == "local")
     if name != "local" and not local.resume(context) and name != "config":
@@ -65,7 +65,7 @@ def module(context: Context, name: str, force: bool) -> int:
         The exit code.
 
     Raises:
-        RefusedError: this machine is not ours, or the fetch stage has not run.
+        RefusedError: this machine must not be provisioned, or the fetch stage has not run.
     """
     _settle(context, False)
     if not local.use_stored_instance(context, with_secrets=_needs_secrets(context, "config")):
@@ -80,19 +80,19 @@ def module(context: Context, name: str, force: bool) -> int:
 
 
 def _needs_secrets(context: Context, name: str) -> bool:
-    """Whether data count as missing without the password that belongs to them: so it is until the
-    VM is ready.
-    """
+    """Whether the data count as missing if their password is gone: so until the VM is ready."""
     return name == "config" and not stage_done(context, "final")
 
 
 def _settle(context: Context, may_be_open: bool) -> None:
-    """Find out which instance this is; ``may_be_open``: the stage itself can find that out."""
+    """Find out which instance this is. ``may_be_open``: it may stay unknown, since the stage itself
+    finds it out.
+    """
     why = boot.refusal(context)
     if why is not None:
         raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
     if not context.instance_id and not may_be_open:
-        # DMI is silent: the local stage has asked the platform.
+        # DMI has no product_uuid: the local stage has asked the platform.
         recorded = current_instance(context.system)
         if recorded is None:
             raise RefusedError(
@@ -102,7 +102,7 @@ def _settle(context: Context, may_be_open: bool) -> None:
 
 
 def _recall(context: Context) -> None:
-    """Bring up how the earlier stages went: the final stage reports on all of them."""
+    """Add a failed step for the fetch stage and each module that has not run, for the report."""
     if not stage_done(context, "fetch"):
         missing = ProvisioningError("stage has not run", stage="fetch")
         context.steps.append(Step("stage", "fetch", "failed", error=missing))
@@ -125,7 +125,7 @@ def _forget(context: Context, name: str) -> None:
 
 
 def _end(context: Context, step: Step, told: bool = False) -> int:
-    """Say how it ended, in status.json too unless the boot's own record has ``told`` it already."""
+    """Log the end and update status.json. ``told``: the boot has already updated status.json."""
     if context.state is not None and not told:
         keep_stamp(context)
         _tell_status(context, step, context.state.load("result") or {})
@@ -139,7 +139,7 @@ def _end(context: Context, step: Step, told: bool = False) -> int:
 
 
 def _tell_status(context: Context, step: Step, recorded: Dict[str, Any]) -> None:
-    """Bring status.json up to date: this step, and otherwise the boot's own record."""
+    """Update status.json: with this step, and with the boot's record for all else."""
     status, errors = recorded.get("status", "not run"), recorded.get("errors", [])
     if step.failed:
         status, errors = "error", ["%s: %s" % (step.name, step.error)]

@@ -1,10 +1,10 @@
-"""The stamp: a later boot that finds it knows without any thought that there is nothing to do.
+"""The stamp: a later boot that finds it knows at once that there is nothing to do.
 
 ``quick.py`` and the shell script ``init/check`` read it. It is a text of lines ``KEY=VALUE``:
 
 - ``instance``: the instance id, for the log.
 - ``uuid``: DMI's product_uuid. A VM with another one is another instance.
-- ``version``, ``code``: lightinit's version, and the file that has the installed one's.
+- ``version``, ``code``: lightinit's version, and the path of the file that contains it.
 - ``file``: mark and name of a settings file; see :func:`lightinit.settings.fingerprint`.
 """
 
@@ -47,7 +47,7 @@ def keep_stamp(context: Context) -> None:
 def _text(context: Context) -> str:
     uuid = read_dmi(context.system).product_uuid or ""
     if not same_instance(uuid, context.instance_id):
-        uuid = ""  # DMI says nothing about the instance, so the stamp must not hold by it
+        uuid = ""  # DMI does not identify the instance, so this stamp must never match
     lines = [
         "instance=" + context.instance_id,
         "uuid=" + uuid,

@@ -1,8 +1,7 @@
-"""What stages hand to each other and to later boots: plain JSON below /var/lib/lightinit and
+"""The files for later stages and later boots: plain JSON below /var/lib/lightinit and
 /run/lightinit.
 
-Nothing here decides anything; it knows where things lie, and that secrets lie in files that only
-root can read.
+It decides nothing. It knows the paths, and it writes secrets only to files that only root can read.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 class Timeline:
-    """What took how long in one run: stages, modules, requests and commands, in seconds since the
-    run began.
+    """How long each stage, module, request and command of one run took, in seconds since the run
+    began.
 
     Args:
         clock: only its monotonic time is used.
@@ -54,7 +53,7 @@ class Timeline:
             name: which one.
             started_s: monotonic seconds at its start.
             duration_s: seconds that it took.
-            result: a word on how it ended.
+            result: one word: how it ended.
         """
         self.entries.append(
             {
@@ -93,13 +92,13 @@ class State:
         """Write ``name``.json.
 
         Raises:
-            ProvisioningError: it could not be written; what was there before still is.
+            ProvisioningError: it could not be written; the old file stays as it was.
         """
         self._system.write("%s/%s.json" % (self.folder, name), _dump(data), mode, durable=durable)
 
     def save_document(self, name: str, content: bytes) -> None:
-        """Keep a document of the platform's for people, root's alone; it holds no secrets, but
-        nobody else needs it.
+        """Save a document of the platform for operators. Only root can read it: it has no secrets,
+        but nobody else needs it.
 
         Raises:
             ProvisioningError: it could not be written.
@@ -107,12 +106,12 @@ class State:
         self._system.write("%s/%s" % (self.folder, name), content, 0o600, durable=False)
 
     def load(self, name: str) -> Optional[Any]:
-        """Read ``name``.json; None when it is missing or damaged (the latter is logged)."""
+        """Read ``name``.json; None if it is missing or damaged. A damaged file is logged."""
         return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)
 
     def save_network(self, network: Network) -> None:
-        """Write network.json, for people and for later commands of this boot; a next boot finds its
-        own network.
+        """Write network.json, for operators and for later commands of this boot. The next boot
+        finds its own network.
         """
         data = {NETWORK_KEYS.get(name, name): value for name, value in asdict(network).items()}
         self.save("network", data, durable=False)
@@ -130,16 +129,15 @@ class State:
             return None
 
     def save_instance(self, instance: Instance, redact: Callable[[Any], Any]) -> None:
-        """Write instance-public.json (0644) and instance.json (0600): the latter comes last, since
-        it is what counts.
+        """Write instance-public.json (0644), then instance.json (0600). The latter comes last,
+        since lightinit reads only that.
 
-        The admin's password and the certificates' private keys never lie on the disk: they go to
-        /run, for this boot, until :meth:`forget_secrets`. Whoever needs them in a later boot has to
-        fetch anew.
+        The admin's password and the certificates' private keys are never written to the disk. They
+        go to /run until :meth:`forget_secrets`. A later boot that needs them must fetch them again.
 
         Args:
-            instance: everything.
-            redact: gives a document without what smells of secrets; for the file that anybody can
+            instance: what the datasource said.
+            redact: removes from a document what may be a secret, for the file that anybody can
                 read.
         """
         secrets = _secrets_of(instance)
@@ -159,10 +157,11 @@ class State:
         self.save("instance", everything, mode=0o600)
 
     def load_instance(self, with_secrets: bool = False) -> Optional[Instance]:
-        """The Instance that the fetch stage left, or None when it is missing or damaged.
+        """The Instance that the fetch stage saved, or None if it is missing or damaged.
 
         Args:
-            with_secrets: None too when it had secrets and they are gone: a reboot empties /run.
+            with_secrets: whether to return None also if its secrets are gone: a reboot empties
+                /run.
         """
         data = self.load("instance")
         if data is None:
@@ -181,7 +180,7 @@ class State:
                 )
             )
         except (TypeError, KeyError, AttributeError) as error:
-            LOG.warning("%s/instance.json is damaged (%s): it is fetched again", self.folder, error)
+            LOG.warning("%s/instance.json is damaged (%s); fetching it again", self.folder, error)
             return None
         if not apart:
             return instance
@@ -191,7 +190,7 @@ class State:
         return _with_secrets(instance, secrets)
 
     def forget_secrets(self) -> None:
-        """Take the secrets out of /run: nobody needs them any more.
+        """Remove the secrets from /run: nobody needs them any more.
 
         Raises:
             ProvisioningError: the file is there and could not be removed.
@@ -237,8 +236,8 @@ def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
 
 
 def find_instance(system: System, instance_id: str) -> str:
-    """The recorded id that means the same instance as ``instance_id`` (in any case, in either byte
-    order), else it.
+    """The recorded id of the same instance, else ``instance_id``. Upper case and lower case mean
+    the same, and so do both byte orders.
     """
     for recorded in system.list_dir(INSTANCES):
         if same_instance(recorded, instance_id):
@@ -257,7 +256,7 @@ def current_instance(system: System) -> Optional[str]:
 
 
 def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Optional[Any]:
-    """The object in a JSON file, or None when it is missing or damaged (the latter is logged)."""
+    """The object in a JSON file, or None if it is missing or damaged. A damaged file is logged."""
     try:
         data = json.loads(system.read(path, limit_bytes).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -269,12 +268,12 @@ def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Opti
 
 
 class StatusFile:
-    """The live progress in /run/lightinit/status.json. Never in the way: where it cannot be
-    written, that is logged once.
+    """The live progress in /run/lightinit/status.json. If it cannot be written, that is logged once
+    and the boot goes on.
 
     Args:
         system: the machine.
-        base: what stands in it from the beginning (pid, boot id, version, start).
+        base: the keys that stay the same (pid, boot id, version, start).
     """
 
     def __init__(self, system: System, base: Mapping[str, Any]) -> None:
@@ -292,7 +291,7 @@ class StatusFile:
         except LightinitError as error:
             self._broken = True
             LOG.warning(
-                "progress cannot be written down, so `lightinit status` will not know: %s", error
+                "progress cannot be written, so `lightinit status` will not show it: %s", error
             )
 
 

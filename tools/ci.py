@@ -1,8 +1,8 @@
-"""``.ci/run``'s parts, side by side: those that wait run beside those that compute.
+"""Runs the parts of ``.ci/run`` in parallel: parts that wait run beside parts that compute.
 
 Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
-part begins and when it ends; then follow its log's last lines, or all of them if the part failed.
-A table at the end tells the seconds. Exit status 1 if a part failed.
+part begins and when it ends. The last lines of its log follow, or the whole log if the part failed.
+A table at the end lists the seconds. The exit status is 1 if a part failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOGS = os.path.join(HERE, "build", "ci")
 TAIL_LINES = 8
 TICK_S = 0.2
 SAY_EVERY_S = 60.0
-# CI ends at 90 minutes without a word. This leaves time to say what was still running.
+# CI kills the run after 90 minutes without a message. This leaves time to print what still runs.
 LIMIT_S = 85 * 60.0
 END_S = 10.0
 CLOSING = re.compile(r"\d+ (passed|failed|skipped|error)")
@@ -33,10 +33,10 @@ class Part(NamedTuple):
 
     Attributes:
         name: the target of the Makefile.
-        cores: how many of the processor's cores it keeps busy, about. A part starts only when there
-            are as many free, or when nothing else runs.
+        cores: about how many cores it keeps busy. A part starts only if so many are free, or if
+            nothing else runs.
         after: the part that must have succeeded before.
-        alone: whether nothing may run beside it: it measures time. These come last.
+        alone: whether nothing may run beside it, because it measures time. Such parts come last.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Part(NamedTuple):
     alone: bool = False
 
 
-# In the order in which they are started, as far as the cores allow: what others wait for, then what
-# takes longest.
+# They start in this order, as far as the cores allow: first the parts that others wait for, then
+# the longest.
 PARTS = (
     Part("lint", 0.2),
     Part("deb", 0.5),
     Part("types", 0.7),
     Part("vm-test", 1.0, after="deb"),
-    # Beside a virtual machine some of these tests are late; both have workers enough for two cores.
+    # Both have workers enough for two cores. Beside a virtual machine some of their tests time out.
     Part("test", 2.0),
     Part("test-pythons", 2.0),
     Part("test-packages", 0.6),
@@ -65,10 +65,10 @@ PARTS = (
 
 
 class Running:
-    """A part at work.
+    """A part that runs.
 
     Args:
-        part: which.
+        part: the part to start.
     """
 
     def __init__(self, part: Part) -> None:
@@ -90,11 +90,11 @@ class Running:
 
     @property
     def age_s(self) -> float:
-        """For how long it has been running, in seconds."""
+        """How long it has been running, in seconds."""
         return time.monotonic() - self.began_s
 
     def end(self) -> None:
-        """End it and what it has started in its session."""
+        """End it, with all processes of its session."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.process.pid, number)
@@ -104,7 +104,7 @@ class Running:
 
 
 class Schedule:
-    """All parts: which wait, which run, how the others ended.
+    """All parts: those that wait, those that run, and how the others ended.
 
     Args:
         parts: all of them.
@@ -132,7 +132,7 @@ class Schedule:
                 self._say("running: " + ", ".join(each.part.name for each in self._running))
 
     def _cut_off(self) -> None:
-        """End what runs, and show what it has said; what waits is not run."""
+        """End the running parts and show their logs. The waiting parts do not run."""
         for running in list(self._running):
             running.end()
             self._finish(running, CUT_OFF)
@@ -146,7 +146,7 @@ class Schedule:
             if part.after and outcome not in ("", OK):
                 self._waiting.remove(part)
                 self.ended[part.name] = (NOT_RUN, 0.0)
-                self._say("%s is not run, since %s failed" % (part.name, part.after))
+                self._say("%s does not run, since %s failed" % (part.name, part.after))
             elif self._may_start(part, outcome):
                 self._waiting.remove(part)
                 self._running.append(Running(part))
@@ -176,7 +176,7 @@ class Schedule:
         print("[%5d s] %s" % (self._elapsed_s(), text), flush=True)
 
     def table(self) -> str:
-        """The parts with their seconds, longest first; the whole; and which was the longest."""
+        """The parts with their seconds, longest first, then the total and the longest part."""
         rows = sorted(self.ended.items(), key=lambda row: -row[1][1])
         lines = ["%-16s %8s" % ("part", "seconds")]
         lines += ["%-16s %8d  %s" % (name, age_s, outcome) for name, (outcome, age_s) in rows]
@@ -185,7 +185,7 @@ class Schedule:
 
 
 def show(log: str, whole: bool) -> None:
-    """Print a log: all of it, or its last lines and each line with which pytest closes."""
+    """Print a log: all of it, or its last lines and each summary line of pytest."""
     with open(log, encoding="utf-8", errors="replace") as handle:
         lines = handle.read().splitlines()
     last = max(0, len(lines) - TAIL_LINES)

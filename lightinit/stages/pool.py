@@ -178,9 +178,7 @@ class _Wait:
         self._quick_until_s = self._logged_s
         self._extended_s: Optional[float] = None
         self._rebind_at_s: Optional[float] = None
-        self._seen = (
-            self._links()
-        )  # before the report: the platform may change the links once it has it
+        self._seen = self._links()  # now, since the platform may change them after the report
 
     def run(self, timeout_s: float = float("inf")) -> bool:
         """Wait for an owner. Returns whether there is one.

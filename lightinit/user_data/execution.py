@@ -122,7 +122,7 @@ def execute(system: System, kept: Kept, instance_id: str, left_s: float, limit_s
     try:
         _write_mark(system, kept, mark._replace(outcome=_describe(ended, limit_s)))
     except LightinitError as error:
-        LOG.warning("%s: how its script ended cannot be kept: %s", kept.name, error)
+        LOG.warning("%s: the result of its script cannot be saved: %s", kept.name, error)
     _raise_failure(kept, ended, limit_s)
 
 

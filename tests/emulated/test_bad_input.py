@@ -261,7 +261,7 @@ def test_a_stamp_that_cannot_be_renewed_makes_no_failure_of_a_good_vm(tmp_path: 
         ended = machine.run("boot")
         assert (ended.returncode, reported(platform)) == (0, ["Ready"])
         assert (
-            "the stamp cannot be kept, so the next boot starts Python" in ended.stderr
+            "the stamp cannot be written, so the next boot starts Python" in ended.stderr
             and "bug" not in ended.stderr
         )
         assert machine.run("status").returncode == 0

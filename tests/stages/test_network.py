@@ -446,7 +446,7 @@ def test_option_245_of_another_nic_is_not_used_but_named(tmp_path: Path) -> None
     host.lease(block("10.0.0.4", option_245="") + block("10.1.0.4", "eth1", option_245="a:6:6:6"))
     found = host.find()
     assert (found.interface, found.server, found.server_from_lease) == ("eth0", WIRESERVER, False)
-    assert "10.6.6.6 on eth1 was not" in found.warnings[0]
+    assert "10.6.6.6 on eth1 is not used" in found.warnings[0]
 
 
 def test_the_interface_of_the_settings_is_the_only_one(tmp_path: Path) -> None:

@@ -171,7 +171,10 @@ def test_how_it_ended_counts_even_if_it_cannot_be_kept(
             apply(LiveRoot(tmp_path), text, execute="both").message
             == "custom data kept and executed"
         )
-    assert "custom data: how its script ended cannot be kept: file cannot be written" in caplog.text
+    assert (
+        "custom data: the result of its script cannot be saved: file cannot be written"
+        in caplog.text
+    )
 
 
 class PowerCut(BaseException):

@@ -85,7 +85,7 @@ def test_a_pools_password_and_keys_open_nothing_of_the_owners(pool: Dict[str, An
     media = replace(MEDIA, **pool)
     assert join("id", DOCUMENT, media, warnings).admin == User("imds", (SshKey(IMDS_KEY),), False)
     assert join("id", with_keys_of_imds(), media, []).admin == User("imds", (), False)
-    assert "neither the password nor the keys on the media are used" in warnings[1]
+    assert "without the password and the keys of the media" in warnings[1]
 
 
 @pytest.mark.parametrize("keys", [("ssh-rsa AAAA",), ("ssh-rsa AAAA", "nonsense"), ()])
