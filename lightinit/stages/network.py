@@ -39,17 +39,15 @@ def find_network(
 
     On the live machine a lease counts only while its address is on an interface: a lease file from
     the image never counts. In a scratch root this cannot be checked, so every unexpired lease
-    counts. If no lease counts, an address and a route to the platform are enough once they have
-    been there for ``grace_s``. Then the platform's server has its well-known address, with a
-    warning.
+    counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
+    Then the well-known address of the platform's server is used, with a warning.
 
     Args:
         system: the machine. Its clock measures the deadline.
         source: knows the platform's addresses, and reads the server's address from a lease.
         timeout_s: seconds until giving up; 0 means a single look.
-        grace_s: seconds to wait for a better answer: a lease file for an address that is there, a
-            lease for another NIC while no route proves this one primary, NetworkManager's second
-            file.
+        grace_s: seconds to wait for a better answer: a lease for the address that is there, a lease
+            for another NIC if no route proves this one primary, NetworkManager's second file.
         interface: the primary interface if the settings name one; all others are ignored.
         while_waiting: called once, if the first look was not enough: time to import more.
         look: returns the network's state; by default that of the real machine. For tests.
