@@ -88,18 +88,16 @@ def retry(
 ) -> Result:
     """Call ``operation`` until it returns.
 
-    After a TransientError it is called again until the deadline. After MalformedErrors in a row it
-    is called again for ``policy.malformed_s`` seconds. Any other error passes through at once. If a
-    pause would end near the deadline or after it, it is shortened, so that the last attempt comes
-    shortly before the deadline.
+    It is called again after a TransientError until the deadline, and after MalformedErrors in a row
+    for ``policy.malformed_s`` seconds. Any other error passes through at once. The last pause is
+    shortened, so that the last attempt begins shortly before the deadline.
 
     Args:
         operation: called with the seconds that remain, which it should use as its time limit.
         policy: the schedule.
         clock: gives the time and sleeps.
         random: gives numbers from 0 up to 1, for the jitter.
-        on_retry: called before each pause with the error, the pause in seconds and the number of
-            attempts so far.
+        on_retry: called before each pause with the error, the pause's seconds, the attempts so far.
 
     Returns:
         What ``operation`` returned.
