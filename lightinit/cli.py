@@ -1,4 +1,5 @@
-"""The command line: runs the commands of :mod:`lightinit.grammar` and returns the exit codes.
+"""The command line: runs the commands of :mod:`lightinit.grammar` and returns the exit codes. Those
+that do not provision have a file each in ``commands/``.
 
 Unexpected exceptions end here: they are logged, reported to the platform if provisioning had
 begun, and the exit code is 1.
@@ -7,6 +8,7 @@ begun, and the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -26,7 +28,7 @@ from lightinit.grammar import make_parser
 from lightinit.host import log
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, module_schema
+from lightinit.registry import datasource_schema, load_settings, module_schema
 from lightinit.settings import Settings
 from lightinit.settings import files as settings_files
 from lightinit.settings.ini import Problem
@@ -54,12 +56,14 @@ def main(argv: Optional[List[str]] = None) -> int:
             raise RefusedError(
                 "no such root", EXIT_USAGE, root=arguments.root, hint="--root takes a directory"
             )
-        return COMMANDS[arguments.command](System(getattr(arguments, "root", "/")), arguments)
+        return _run(System(getattr(arguments, "root", "/")), arguments)
     except RefusedError as error:
         sys.stderr.write("lightinit: %s\n" % log.printable(str(error)))
         return error.exit_code
     except LightinitError as error:
-        _complain(str(error))
+        from lightinit.commands.terminal import complain
+
+        complain(str(error))
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -69,7 +73,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         return EXIT_OK
 
 
-# -- commands that provision --
+def _run(system: System, arguments: argparse.Namespace) -> int:
+    if arguments.command in PROVISIONING:
+        return PROVISIONING[arguments.command](system, arguments)
+    # A boot needs no other command, so each is imported only when it is asked for.
+    command = importlib.import_module("lightinit.commands." + arguments.command)
+    code: int = command.run(system, arguments)
+    return code
 
 
 def run_boot(system: System, arguments: argparse.Namespace) -> int:
@@ -197,157 +207,8 @@ def _report_bug(context: Any, error: Exception) -> None:
         LOG.critical("the result could not be saved: %s", second, exc_info=True)
 
 
-# -- other commands --
-
-
-def show_status(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit status``."""
-    from lightinit.commands import status
-
-    def progress(found: Dict[str, Any]) -> None:
-        if not sys.stderr.isatty():
-            return
-        line = "status: %s" % found["status"]
-        if found["stage"]:
-            line += ", stage " + found["stage"]
-        sys.stderr.write(line + "\n")
-
-    if arguments.wait:
-        found = status.wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
-    else:
-        found = status.current_status(system)
-    if arguments.format == "json":
-        show(status.as_json(found))
-    else:
-        show(status.as_text(found, arguments.long))
-    return int(found["exit_code"])
-
-
-def show_query(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit query``."""
-    from lightinit.commands import query
-
-    text = query.render(query.look_up(query.load(system, arguments.secrets), arguments.path))
-    if sys.stdout.isatty():
-        # The platform's data must not send control sequences to a terminal. Programs get them
-        # unchanged.
-        text = "\n".join(map(log.printable, text.split("\n")))
-    show(text)
-    return EXIT_OK
-
-
-def show_analysis(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit analyze``."""
-    from lightinit.commands import analyze
-
-    entries = analyze.load(system)
-    views: Dict[str, Callable[[Any], str]] = {"blame": analyze.blame, "show": analyze.show}
-    if arguments.format == "json":
-        show(analyze.as_json(entries))
-    else:
-        show(views[arguments.view](entries))
-    return EXIT_OK
-
-
-def show_config(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit config``."""
-    from lightinit.commands import config
-
-    settings = load_settings(system)
-    if arguments.format == "json":
-        show(config.as_json(settings))
-    else:
-        show(config.as_text(settings))
-    for problem in settings.problems:
-        sys.stderr.write("lightinit: %s\n" % log.printable(str(problem)))
-    if settings.problems:
-        return EXIT_FAILED
-    return EXIT_OK
-
-
-def run_clean(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit clean``."""
-    from lightinit.commands import clean
-
-    if arguments.reboot:
-        clean.check_reboot(system)
-
-    steps = clean.choose_steps(
-        arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user
-    )
-    code = _undo(
-        system, "clean", lambda: clean.clean(system, steps, load_settings(system), _tell, _complain)
-    )
-    if arguments.reboot and code == EXIT_OK:
-        os.sync()
-        clean.reboot(system)
-    return code
-
-
-def run_generalize(system: System, arguments: argparse.Namespace) -> int:
-    """``lightinit generalize``."""
-    from lightinit.commands import generalize
-
-    ask: Callable[[str], str] = generalize.refuse_to_guess
-    if sys.stdin is not None and sys.stdin.isatty():
-        ask = input
-    return _undo(
-        system,
-        "generalize",
-        lambda: generalize.generalize(
-            system, arguments.user, load_settings(system), arguments.yes, ask, _tell
-        ),
-    )
-
-
-def _undo(system: System, command: str, work: Callable[[], int]) -> int:
-    """Run a command that removes things: check permission, take the lock, ignore SIGHUP."""
-    if system.live and os.geteuid() != 0:
-        raise RefusedError(
-            "only root can %s this machine" % command, EXIT_NO_PERMISSION, hint="run as root"
-        )
-    lock = Lock(system, LOCK)
-    lock.take(command)
-    # The SSH connection may end before the work does. Then the work must go on: with host keys or
-    # accounts half removed, nobody could log in again.
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        return work()
-    finally:
-        signal.signal(signal.SIGHUP, before)
-        lock.release()
-
-
-def _tell(text: str) -> None:
-    try:
-        show(text)
-    except OSError:
-        pass  # nobody reads the output any more; the work must go on
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write("lightinit: error: %s\n" % log.printable(text))
-
-
-def show(text: str) -> None:
-    """Print ``text`` on standard output, with escapes where needed: at boot there is no locale."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def load_settings(system: System) -> Settings:
-    """Return the settings of a machine, with the keys of all its modules."""
-    return settings_files.load(system, datasource_schema, module_schema)
-
-
-COMMANDS: Dict[str, Callable[[System, argparse.Namespace], int]] = {
+PROVISIONING: Dict[str, Callable[[System, argparse.Namespace], int]] = {
     "boot": run_boot,
     "stage": run_stage,
     "module": run_module,
-    "status": show_status,
-    "query": show_query,
-    "analyze": show_analysis,
-    "config": show_config,
-    "clean": run_clean,
-    "generalize": run_generalize,
 }

@@ -9,8 +9,9 @@ from types import ModuleType
 from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
 from lightinit.model import Frequency
-from lightinit.settings import Setting, nearest
+from lightinit.settings import Setting, Settings, files, nearest
 
 FREQUENCIES = tuple(frequency.value for frequency in Frequency)
 
@@ -112,3 +113,8 @@ def datasource_schema(name: str) -> Tuple[Setting, ...]:
     from lightinit import datasources
 
     return tuple(getattr(datasources.load(name), "SETTINGS", ()))
+
+
+def load_settings(system: System) -> Settings:
+    """Return the settings of a machine, with the keys of all its modules."""
+    return files.load(system, datasource_schema, module_schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -11,14 +12,28 @@ from typing import Any, List
 import pytest
 
 from lightinit import __version__
-from lightinit.cli import COMMANDS, main
+from lightinit.cli import PROVISIONING, main
+from lightinit.grammar import make_parser
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import LOCK
 from tests.lib.scratch import HERE, UUID, Machine
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
+def commands() -> List[str]:
+    """The commands of the grammar."""
+    parts = [each for each in make_parser()._actions if each.dest == "command"]
+    return sorted(parts[0].choices or ())
+
+
+def test_every_command_has_a_file_unless_it_provisions() -> None:
+    others = sorted(set(commands()) - set(PROVISIONING))
+    assert len(others) == 6
+    for name in others:
+        assert callable(importlib.import_module("lightinit.commands." + name).run)
+
+
+@pytest.mark.parametrize("command", commands())
 def test_every_command_explains_itself(command: str, capsys: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -14,13 +14,13 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import pytest
 
-from lightinit.cli import load_settings
 from lightinit.commands.removal import image
 from lightinit.commands.removal.changes import RemovalContext
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
+from lightinit.registry import load_settings
 from lightinit.state import LOCK
 from tests.lib.provisioned import ID, PASSWD, enable, provisioned
 from tests.lib.scratch import HERE, Machine

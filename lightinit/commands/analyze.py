@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
-from lightinit.errors import EXIT_NOT_RUN, RefusedError
+from lightinit.commands import terminal
+from lightinit.errors import EXIT_NOT_RUN, EXIT_OK, RefusedError
 from lightinit.host.system import System
 from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit analyze``."""
+    entries = load(system)
+    views: Dict[str, Callable[[Any], str]] = {"blame": blame, "show": show}
+    if arguments.format == "json":
+        terminal.show(as_json(entries))
+    else:
+        terminal.show(views[arguments.view](entries))
+    return EXIT_OK
 
 
 def load(system: System) -> List[Dict[str, Any]]:

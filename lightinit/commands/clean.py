@@ -5,6 +5,7 @@ Options also remove the log, the machine id, SSH host keys and accounts.
 
 from __future__ import annotations
 
+import argparse
 import os
 from functools import partial
 from typing import Callable, List, Sequence
@@ -19,19 +20,39 @@ from lightinit.commands.removal.changes import (
     removals,
 )
 from lightinit.commands.removal.host_keys import note_next_boot, plan_host_keys
+from lightinit.commands.removal.session import run_alone
 from lightinit.commands.removal.users import plan_users
+from lightinit.commands.terminal import complain, tell
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.system import System
+from lightinit.registry import load_settings
 from lightinit.settings import Settings
 from lightinit.state import CURRENT, INSTANCES, SECRETS
 
 MACHINE_ID = "/etc/machine-id"
 DBUS_MACHINE_ID = "/var/lib/dbus/machine-id"
 RUNTIME_STATE = ("/run/lightinit/sem", "/run/lightinit/status.json", SECRETS)
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit clean``."""
+    if arguments.reboot:
+        check_reboot(system)
+
+    steps = choose_steps(
+        arguments.logs, arguments.machine_id, arguments.ssh_host_keys, arguments.user
+    )
+    code = run_alone(
+        system, "clean", lambda: clean(system, steps, load_settings(system), tell, complain)
+    )
+    if arguments.reboot and code == EXIT_OK:
+        os.sync()
+        reboot(system)
+    return code
 
 
 def plan_instances(context: RemovalContext) -> List[Change]:

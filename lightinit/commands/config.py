@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import textwrap
 from typing import Dict, Sequence, Tuple
 
+from lightinit.commands import terminal
+from lightinit.errors import EXIT_FAILED, EXIT_OK
+from lightinit.host.log import printable
+from lightinit.host.system import System
+from lightinit.registry import load_settings
 from lightinit.settings import Setting, Settings, render
 
 WIDTH = 100
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit config``."""
+    settings = load_settings(system)
+    if arguments.format == "json":
+        terminal.show(as_json(settings))
+    else:
+        terminal.show(as_text(settings))
+    for problem in settings.problems:
+        sys.stderr.write("lightinit: %s\n" % printable(str(problem)))
+    if settings.problems:
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def as_text(settings: Settings) -> str:

@@ -5,7 +5,9 @@ It lists its steps, asks, runs them, and prints what to do next.
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 from typing import Callable, List
 
 from lightinit.commands import clean
@@ -18,10 +20,13 @@ from lightinit.commands.removal.changes import (
     make_plan,
     show_plan,
 )
+from lightinit.commands.removal.session import run_alone
 from lightinit.commands.removal.users import provisioned_users
+from lightinit.commands.terminal import tell
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
 from lightinit.host.system import System
+from lightinit.registry import load_settings
 from lightinit.settings import Settings
 
 LATE = (
@@ -52,6 +57,18 @@ NEXT_SCRATCH = "\nNext: unmount it."
 
 
 KEYS = RemovalStep("SSH host keys", host_keys.plan_image_keys)
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit generalize``."""
+    ask: Callable[[str], str] = refuse_to_guess
+    if sys.stdin is not None and sys.stdin.isatty():
+        ask = input
+    return run_alone(
+        system,
+        "generalize",
+        lambda: generalize(system, arguments.user, load_settings(system), arguments.yes, ask, tell),
+    )
 
 
 def steps(users: bool) -> List[RemovalStep]:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from typing import Any, List
 
-from lightinit.errors import EXIT_NO_PERMISSION, EXIT_NOT_RUN, RefusedError
+from lightinit.commands import terminal
+from lightinit.errors import EXIT_NO_PERMISSION, EXIT_NOT_RUN, EXIT_OK, RefusedError
+from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import nearest
 from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit query``."""
+    text = render(look_up(load(system, arguments.secrets), arguments.path))
+    if sys.stdout.isatty():
+        # The platform's data must not send control sequences to a terminal. Programs get them
+        # unchanged.
+        text = "\n".join(map(printable, text.split("\n")))
+    terminal.show(text)
+    return EXIT_OK
 
 
 def load(system: System, secrets: bool) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.instance_id import normalise_uuid, same_instance
 from lightinit.host.boot_id import read_boot_id
@@ -30,6 +33,28 @@ EXIT_CODES = {
     "disabled": EXIT_NOT_RUN,
 }
 POLL_S = 0.1
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit status``."""
+
+    def progress(found: Dict[str, Any]) -> None:
+        if not sys.stderr.isatty():
+            return
+        line = "status: %s" % found["status"]
+        if found["stage"]:
+            line += ", stage " + found["stage"]
+        sys.stderr.write(line + "\n")
+
+    if arguments.wait:
+        found = wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
+    else:
+        found = current_status(system)
+    if arguments.format == "json":
+        terminal.show(as_json(found))
+    else:
+        terminal.show(as_text(found, arguments.long))
+    return int(found["exit_code"])
 
 
 def current_status(system: System) -> Dict[str, Any]:
