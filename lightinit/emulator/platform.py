@@ -1,54 +1,31 @@
 """The whole platform: its servers, one machine, one scenario. Tests and the command line use this.
 
-It decides which answer and which fault a request gets. ``server.py`` reads and sends HTTP;
-``wireserver.py``, ``imds.py`` and ``host_plugin.py`` know what requests mean.
+``player.py`` decides which answer and which fault a request gets. ``server.py`` reads and sends
+HTTP; ``wireserver.py``, ``imds.py`` and ``host_plugin.py`` know what requests mean.
 """
 
 from __future__ import annotations
 
-import base64
-import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.emulator.certificates.bundles import Certificates, Source, thumbprint
 from lightinit.emulator.certificates.pkcs12 import Pair
 from lightinit.emulator.documents.health_report import is_progress
 from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.player import Player, Role
 from lightinit.emulator.scenario import load_scenario
 from lightinit.emulator.services.host_plugin import HostPlugin
 from lightinit.emulator.services.imds import Imds
 from lightinit.emulator.services.machine import Machine
 from lightinit.emulator.services.reprovision import Ovf, Pool, give_owner
 from lightinit.emulator.services.wireserver import WireServer
-from lightinit.emulator.wire.faults import (
-    ENDPOINTS,
-    FOREVER,
-    FaultStep,
-    delivery_of,
-    edits_document,
-)
-from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
+from lightinit.emulator.wire.faults import FOREVER
 from lightinit.emulator.wire.request_log import RequestLog
-from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.server import NEVER_S, Server
-from lightinit.emulator.wire.validation import find_detour
 
 SETTLE_S = 1.0
 Address = Tuple[str, int]
-Role = Union[WireServer, Imds, HostPlugin]
-
-
-def _format_http_date(time_s: float) -> str:
-    now = time.gmtime(time_s)
-    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[now.tm_wday]
-    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3 : now.tm_mon * 3]
-    return "%s, %02d %s %d %s GMT" % (
-        day,
-        now.tm_mday,
-        month,
-        now.tm_year,
-        time.strftime("%H:%M:%S", now),
-    )
 
 
 class Platform:
@@ -99,9 +76,6 @@ class Platform:
         if host_plugin is not None:
             self._roles["hostplugin"] = HostPlugin(self.machine)
             self._addresses["hostplugin"] = host_plugin
-        self._sequences = {
-            endpoint: Sequence(self.scenario.steps[endpoint]) for endpoint in ENDPOINTS
-        }
         self._latency_s = latency_s
         self._log_path = log
         self._log = RequestLog()
@@ -113,6 +87,7 @@ class Platform:
             self.scenario.assign_after_s,
             lambda: self.wait_for(lambda it: it.in_flight == 0, SETTLE_S),
         )
+        self._player = Player(self.scenario.steps, self._pool.notice, self._fill)
 
     def _overrides(self, instance: Optional[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
         """The parts that are merged into the shipped IMDS document, in order."""
@@ -143,7 +118,7 @@ class Platform:
             ) from error
         try:
             for name, role in self._roles.items():
-                server = Server(name, self._make_player(role), self._log, self._latency_s)
+                server = Server(name, partial(self._player.play, role), self._log, self._latency_s)
                 self._servers.append(server)
                 role.authority = server.bind(self._addresses[name])
             for server in self._servers:
@@ -281,58 +256,6 @@ class Platform:
         """
         with self._log.changed:
             return bool(self._log.changed.wait_for(lambda: predicate(self), timeout_s))
-
-    def _make_player(self, role: Role) -> Callable[[Request], Tuple[Reply, Optional[FaultStep]]]:
-        return lambda request: self._play(role, request)
-
-    def _play(self, role: Role, request: Request) -> Tuple[Reply, Optional[FaultStep]]:
-        """Decide a request's answer and its fault step."""
-        detour = find_detour(request, role.well_known)
-        if detour:
-            return json_answer(400, {"error": detour}, detour), None
-        endpoint = role.endpoint_of(request)
-        step = self._sequences[endpoint].take() if endpoint else None
-        if step is None:
-            return self._answer(role, request, {}), None
-        replacement = self._replace(step)
-        if replacement is not None:
-            if step.get("processed"):
-                self._answer(role, request, step)
-            return replacement, step
-        answer = self._answer(role, request, step)
-        too_early = endpoint == "reprovisiondata" and answer.status == 404
-        if (answer.status in (400, 405, 410) or too_early) and edits_document(step):
-            # This request gets no document: keep the step for one that does.
-            self._sequences[endpoint].give_back()
-            return answer, None
-        return answer, step
-
-    def _answer(self, role: Role, request: Request, step: FaultStep) -> Reply:
-        answer = role.answer(request, step)
-        self._pool.notice()
-        return answer
-
-    def _replace(self, step: FaultStep) -> Optional[Reply]:
-        """Return the answer that a step sends instead of the good one; None if it sends the good
-        one.
-        """
-        if delivery_of(step) in ("hang_s", "reset", "close", "endless_mb"):
-            return make_answer(200, b"", "")
-        headers = {}
-        if "retry_after_s" in step:
-            headers["Retry-After"] = "%d" % step["retry_after_s"]
-        if "retry_after_date_s" in step:
-            headers["Retry-After"] = _format_http_date(time.time() + step["retry_after_date_s"])
-        if "redirect" in step:
-            return Reply(302, {"Location": self._fill(step["redirect"])}, Body(((b"", 1),)))
-        if not {"status", "body", "body_base64"} & set(step):
-            return None
-        text = self._fill(step.get("body", ""))
-        body = text.encode("utf-8") or base64.b64decode(step.get("body_base64", ""))
-        own = step.get("headers", {})
-        if body and "content-type" not in {name.lower() for name in own}:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        return Reply(step.get("status", 200), dict(headers, **own), Body(((body, 1),)))
 
     def _fill(self, text: str) -> str:
         return text.replace("{imds}", self.imds).replace("{wireserver}", self.wireserver)
