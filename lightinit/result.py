@@ -16,8 +16,7 @@ from lightinit.stages.pending import stage_done
 from lightinit.stamp import keep_stamp
 
 LOG = logging.getLogger("lightinit.boot")
-# The reasons of RepeatedError. A recorded step, also one of an older version, has no more than its
-# reason.
+# The reasons of RepeatedError. A recorded step has only its reason, not the class of its error.
 REPEATED = ("required module failed", "reported as not ready", "nobody to report to")
 
 
@@ -167,8 +166,8 @@ def _status(context: Context, warnings: Sequence[str]) -> str:
 
 
 def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
-    """The errors and the warnings of recorded steps, as lines. What failed without being required
-    is a warning.
+    """The errors and the warnings of recorded steps, as lines. The failure of a step that is not
+    required is a warning.
     """
     errors: List[str] = []
     warnings: List[str] = []

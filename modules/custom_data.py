@@ -35,11 +35,12 @@ SETTINGS: Tuple[Setting, ...] = (
 
 
 class Executed(NamedTuple):
-    """What became of the data that were to be executed.
+    """The result of executing the data.
 
     Attributes:
         effects: for the message, by the name of the data.
-        warnings: one for each that was started before without success, or must not start.
+        warnings: one for each script that an earlier run started without success, and for each that
+            must not start.
     """
 
     effects: Dict[str, str]

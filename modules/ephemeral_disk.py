@@ -98,12 +98,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     said = "resource disk %s" % disk.node
     if finding.state is not DiskState.OURS:
         _refuse_used(system, disk)
-        _set_fstab(system, [])  # the disk of our lines has gone
+        _set_fstab(system, [])  # the disk in lightinit's lines is gone
         if finding.state is DiskState.FOREIGN:
             raise _holds_data(
                 disk,
                 finding,
-                "it is left as it is; to give up what is on it, make one partition and on that"
+                "it is left as it is; to erase it, make one partition and on that run"
                 " `mkfs.ext4 -L %s`" % LABEL,
             )
         if settings["format"] == "never":
@@ -344,7 +344,7 @@ def _use(
 
 
 def _our_partition(system: System, disk: BlockDevice, finding: DiskFinding) -> BlockDevice:
-    """The partition with lightinit's file system, after what a power cut left is finished."""
+    """The partition with lightinit's file system. First finish what a power cut interrupted."""
     found = None
     if finding.partition is not None:
         if finding.marked:

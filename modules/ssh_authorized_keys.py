@@ -180,8 +180,8 @@ def _opens_by_password(system: System, admin: User) -> bool:
 def _check_rules(
     system: System, admin: User, account: texts.Account, effective: Effective, warnings: List[str]
 ) -> None:
-    """Fail if sshd or shadow keeps the admin out whatever the key or the password. Warn if that may
-    be.
+    """Fail if sshd or shadow refuses the admin with any key and any password. Warn if that is
+    possible.
     """
     pam = None
     if effective:

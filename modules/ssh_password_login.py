@@ -1,8 +1,8 @@
 """Switch password login over SSH on or off, as the platform orders.
 
-What the image has stays where it is, and lightinit's lines go before it: of several values sshd
-uses the first. sshd checks the whole before it is put in place. If it finds a fault, nothing
-changes.
+The image's configuration stays. lightinit's lines go before it, because sshd uses the first of
+several values. sshd checks the new configuration before it is put in place. If it finds a fault,
+nothing changes.
 """
 
 from __future__ import annotations

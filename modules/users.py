@@ -251,7 +251,7 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
 
 
 def _complete_password(system: System, name: str) -> List[str]:
-    """If the account never had a password, say so in a way that sshd does not take for a lock."""
+    """If the account never had a password, mark it so that sshd does not treat it as locked."""
     in_passwd = texts.find_field(_text(system, PASSWD), name, 1)
     if not _has_shadow(system):
         return _mark_password(system, name, PASSWD, in_passwd)
@@ -276,7 +276,8 @@ def _mark_password(system: System, name: str, path: str, field: Optional[str]) -
 
 
 def _complete_last_change(system: System, name: str, is_ours: bool = False) -> List[str]:
-    """If shadow demands a new password, but there is none, or lightinit has just set it: put today.
+    """Set the day of the last change to today if shadow demands a new password, although there is
+    none or lightinit has just set it.
 
     While the clock is still in 1970, adduser and chpasswd of busybox write a 0 as the day of the
     last change. Then every login ends with that demand.

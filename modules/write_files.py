@@ -35,7 +35,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "lines",
         "",
         "The files, one on each indented line: PATH [mode=0644] [owner=root:root] [append], "
-        "then text=, base64=, gzip= or source= with what it is to hold.",
+        "then text=, base64=, gzip= or source= for its content.",
     ),
 )
 MODE = 0o644
@@ -74,7 +74,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _write(system: System, entry: FileEntry, number: int) -> bool:
-    """Let a file be as its entry says; returns whether anything had to be done."""
+    """Make a file match its entry. Returns whether anything had to be done."""
     content = entry.content
     if entry.source:
         content = _read(system, entry.source, number)
@@ -128,7 +128,7 @@ def _appended(before: bytes, content: bytes) -> bytes:
 
 
 def _ended(lines: bytes) -> bytes:
-    """``lines`` with an end at the last one too, so that whole lines can be compared."""
+    """``lines`` with a line end after the last one, so that whole lines can be compared."""
     if lines and not lines.endswith(b"\n"):
         return lines + b"\n"
     return lines
@@ -158,7 +158,7 @@ def _check_place(system: System, path: str, number: int) -> None:
             path,
             number,
             "others than root may change %s" % weak.path,
-            hint="put what users are to have in their homes into /etc/skel",
+            hint="put files for users' homes into /etc/skel",
         )
 
 

@@ -20,12 +20,12 @@ def load(name: str) -> Type[Datasource]:
     """The datasource class called ``name``.
 
     Args:
-        name: one of the table's; or, with a dot in it, a place to import as it stands:
+        name: a name in the table, or the full name of a class to import:
             ``package.module:Class`` or ``package.module.Class``.
 
     Raises:
-        ProvisioningError: there is none of that name, it cannot be imported, or it is something
-            else.
+        ProvisioningError: there is none of that name, it cannot be imported, or it is not a
+            datasource.
     """
     found = _import(name)
     if not isinstance(found, type) or not issubclass(found, Datasource):

@@ -1,7 +1,7 @@
-"""What a datasource is: a class that says who this VM is and what it should become, and that tells
-its platform how provisioning went.
+"""The base class of the datasources. A datasource identifies this VM, fetches its data from the
+platform, and reports the result of provisioning to it.
 
-Every method but :meth:`Datasource.fetch` has a default that means "none": a datasource overrides
+Every method but :meth:`Datasource.fetch` has a default that means "none". A datasource overrides
 what its platform has. docs/datasources.md tells how to write one.
 """
 
@@ -19,28 +19,28 @@ from lightinit.settings import Setting
 
 
 class Datasource:
-    """One platform, as one VM sees it. lightinit makes one object in each run and keeps it.
+    """One platform, as this VM sees it. Each run of lightinit makes one object.
 
     Args:
         system: the machine.
-        options: the values of the datasource's section in the settings; a key that is absent has
-            the default of ``SETTINGS``.
-        on_request: to be called after each HTTP request; see
+        options: the values of the datasource's section in the settings; a missing key has the
+            default of ``SETTINGS``.
+        on_request: the datasource calls it after each HTTP request; see
             :class:`lightinit.host.network.http.HttpTransport`.
 
     Attributes:
         SETTINGS: the keys of its section. The section is named as the module, in lower case.
-        NEEDS_NETWORK: whether :meth:`fetch` or a report needs the network. If not, nobody waits
-            for a lease.
-        REPORTS: whether there is somebody to report to.
-        NOT_HERE: why nothing is done on a machine that is not on this platform; for the log.
+        NEEDS_NETWORK: whether :meth:`fetch` or a report needs the network. If not, lightinit does
+            not wait for a lease.
+        REPORTS: whether the platform takes reports.
+        NOT_HERE: the text for the log if this machine is not on the platform.
         ADDRESSES: the platform's well-known IPv4 addresses. The interface with routes to them is
-            the primary one. The first is used where the lease names no server.
-        SERVER: what the platform calls the server at that address, for the log.
+            the primary one. The first is the server's address if the lease names none.
+        SERVER: the platform's name for the server at that address, for the log.
         LEASE_OPTION: the DHCP option that names the server, for the log; see :meth:`server_in`.
         pool_type: the kind of pool in which this VM waits for an owner, "" for none; known after
             :meth:`fetch`.
-        documents: files for people, name -> content without secrets; known after :meth:`fetch`.
+        documents: files for operators, name -> content without secrets; known after :meth:`fetch`.
     """
 
     SETTINGS: Tuple[Setting, ...] = ()
@@ -64,32 +64,32 @@ class Datasource:
     # Which platform, which instance.
 
     def is_this_platform(self, dmi: Dmi) -> Optional[bool]:
-        """Whether this machine is on the platform, as far as that is clear without a network.
+        """Whether this machine is on the platform. This needs no network.
 
         Returns:
-            None if only the network can tell: then :meth:`confirm_platform` is asked. The default
-            is True, since the settings name this datasource.
+            None if only the network can tell: then lightinit calls :meth:`confirm_platform`. The
+            default is True, since the settings name this datasource.
         """
         return True
 
     def confirm_platform(self, network: Network) -> None:
-        """Look whether the network is the platform's, after :meth:`is_this_platform` gave None.
+        """Check that the network is the platform's. Called if :meth:`is_this_platform` gave None.
 
         Raises:
             ProvisioningError: nothing shows that it is.
         """
 
     def instance_id(self, dmi: Dmi) -> str:
-        """The instance id, as far as it is known without a network; "" if not.
+        """The instance id, "" if it is unknown without a network.
 
-        A new id makes everything run again. Letters, digits, ``-``, ``_`` and ``.`` may be in it.
+        A new id makes everything run again. It may have letters, digits, ``-``, ``_`` and ``.``.
         The default is DMI's product_uuid.
         """
         return normalise_uuid(dmi.product_uuid) or ""
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
-        """Ask for the instance id, after :meth:`instance_id` gave "" and :meth:`connect` was
-        called.
+        """Ask the platform for the instance id. Called after :meth:`connect` if :meth:`instance_id`
+        gave "".
 
         Returns:
             The id; and warnings, one sentence each.
@@ -102,7 +102,7 @@ class Datasource:
     # The network.
 
     def begin(self) -> None:
-        """Start what needs no network, such as a search through the disks. It must not wait."""
+        """Start work that needs no network, such as a search of the disks. It must not wait."""
 
     def server_in(self, lease: Lease) -> Optional[str]:
         """The address of the platform's server that ``lease`` names, None if it names none."""
@@ -116,18 +116,16 @@ class Datasource:
         """
 
     def connect_blindly(self) -> None:
-        """Prepare a last, brief report, although no network was found: there may be one after
-        all.
-        """
+        """Prepare a last, brief report although no network was found: it may still arrive."""
 
     def describe(self) -> str:
-        """What of the network is used, for the log; "" if there is nothing to say."""
+        """The server that is used, for the log; "" if there is none."""
         return ""
 
     # The data.
 
     def fetch(self, instance_id: str, announce: bool = False) -> Tuple[Instance, Tuple[str, ...]]:
-        """Get all that the platform says about this VM.
+        """Fetch everything that the platform says about this VM.
 
         Args:
             instance_id: goes into the instance.
@@ -137,12 +135,12 @@ class Datasource:
             The instance; and warnings, one sentence each.
 
         Raises:
-            ProvisioningError: the platform did not say enough to make an account.
+            ProvisioningError: the platform did not give enough data for an account.
         """
         raise NotImplementedError
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
-        """What is known without a network, for a login at the console.
+        """The data that are known without a network, for a login at the console.
 
         Returns:
             An instance with an admin, or None.
@@ -154,53 +152,53 @@ class Datasource:
     def report(
         self, failure: Optional[LightinitError], instance: Optional[Instance]
     ) -> Tuple[str, ...]:
-        """Tell the platform how provisioning went.
+        """Report the result of provisioning to the platform.
 
         Args:
             failure: why this VM is not ready; None if it is.
             instance: what was fetched, in this boot or an earlier one; None if nothing was.
 
         Returns:
-            Warnings about what belongs to a report and went wrong.
+            Warnings about problems beside the report itself.
 
         Raises:
-            LightinitError: the platform has not accepted the report.
+            LightinitError: the platform did not accept the report.
         """
         return ()
 
-    # VMs that are made before they have an owner. Asked only if pool_type is not "".
+    # VMs that are made before they have an owner. Called only if pool_type is not "".
 
     def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
         """Tell the platform that this VM is ready to get an owner.
 
         Args:
             before: called right before each report is sent.
-            is_enough: called between attempts, with whether the answer to a report was lost by
-                then; True ends the attempts.
+            is_enough: called between attempts. Its argument is whether the answer to a report has
+                been lost so far. If it returns True, the attempts end.
 
         Returns:
-            Whether the platform has accepted it; False if ``is_enough`` ended the attempts.
+            True if the platform accepted the report, False if ``is_enough`` ended the attempts.
 
         Raises:
-            ProvisioningError: the platform could not be told.
+            ProvisioningError: the platform did not accept the report.
         """
         return True
 
     def is_taken_at_report(self) -> bool:
-        """Whether the platform may take the VM's NIC away before it has answered the report."""
+        """Whether the platform may take away the VM's NIC before it has answered the report."""
         return False
 
     def find_owner(self) -> bool:
-        """Ask once whether this VM has an owner by now, and keep what the platform says of the
-        owner. Trouble means no.
+        """Ask once whether this VM has an owner, and keep the owner's data. Returns False after an
+        error.
         """
         return False
 
     def owner_poll_s(self) -> float:
-        """How many seconds to wait between two such questions."""
+        """The seconds to wait between two calls of :meth:`find_owner`."""
         return 10.0
 
     def adopt_owner(self) -> None:
-        """Let the next :meth:`fetch` use what :meth:`find_owner` has kept, in the place of what
-        was known of the pool. From now on ``pool_type`` is "".
+        """Let the next :meth:`fetch` use the owner's data instead of the pool's. From now on
+        ``pool_type`` is "".
         """

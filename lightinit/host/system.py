@@ -1,10 +1,9 @@
-"""The machine as lightinit may touch it: files below a root, commands, ownership. It knows no
-format and no protocol.
+"""The machine: files below a root, commands, ownership. It knows no format and no protocol.
 
-Each path is one as the VM sees it, such as ``/etc/hostname``. It is looked up below the root as
-``chroot`` would, symbolic links included. With a root other than ``/`` nothing outside that root is
-changed. Commands are not run there, and what makes sense only on the live machine is left out and
-logged.
+Each path is as the VM sees it, such as ``/etc/hostname``. It is looked up below the root as
+``chroot`` would, symbolic links included. In a scratch root (any root other than ``/``) nothing
+outside that root is changed, and no command is run. Work that makes sense only on the live machine
+is left out there and logged.
 
 These methods follow symbolic links, so use them only for places that nobody but root can write to.
 For files in a user's home use :mod:`lightinit.host.files.in_home`.

@@ -162,7 +162,7 @@ def _report(context: Context, source: Datasource, wait: _Wait, record: Record) -
             raise
         LOG.warning("the pool has not answered the report: %s", error)
     if not has_owner:
-        LOG.info("the report was sent, but its answer was lost; not sending it again")
+        LOG.info("the answer to the report was lost; not sending the report again")
     return has_owner
 
 

@@ -13,7 +13,7 @@ from lightinit.user_data.script import Script
 from lightinit.user_data.unknown import Unknown
 from lightinit.user_data.unsupported import Unsupported
 
-# The first kind that recognises the data is theirs. The last one recognises everything.
+# The first kind that recognises the data is used. The last one recognises everything.
 KINDS: Tuple[Kind, ...] = (Script(), Unsupported(), CloudConfig(), Unknown())
 
 

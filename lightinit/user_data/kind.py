@@ -46,8 +46,8 @@ class Kind:
         )
 
     def check_machine(self, which: str, data: bytes) -> None:
-        """Refuse data that need something which this machine lacks. All data are checked before any
-        are executed.
+        """Refuse data that need something that is missing on this machine. All data are checked
+        before any are executed.
 
         Args:
             which: ``custom data`` or ``user data``, for the error.

@@ -1,6 +1,6 @@
-"""What `clean` and `generalize` have in common: steps plan changes, then the changes are made.
+"""The common part of `clean` and `generalize`: steps plan changes, then the changes are made.
 
-What is shown before and what is done are the same list. No particular step is known here.
+The plan that is shown is the plan that is done. This file knows no particular step.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Change:
     """One thing to do.
 
     Attributes:
-        todo: what to say before: ``remove /etc/x``.
-        done: what to say afterwards: ``removed /etc/x``.
+        todo: the text before the change: ``remove /etc/x``.
+        done: the text after the change: ``removed /etc/x``.
         do: makes the change; raises LightinitError or OSError.
     """
 
@@ -33,12 +33,12 @@ class Change:
 
 @dataclass
 class RemovalContext:
-    """What the steps of one run have in common.
+    """The data that the steps of one run share.
 
     Attributes:
         system: the machine.
         settings: those in force.
-        notes: what an operator should know, said once before anything is done.
+        notes: notes for the operator, printed before anything is done.
         kept_users: accounts that could not be removed.
     """
 
@@ -49,7 +49,7 @@ class RemovalContext:
 
     @property
     def log_file(self) -> str:
-        """Where the log is, "" for nowhere."""
+        """The path of the log, "" if there is none."""
         return str(self.settings["lightinit"]["log_file"])
 
 
@@ -63,7 +63,7 @@ class RemovalStep:
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with its changes; ``error`` if they could not be found out."""
+    """A step with its changes; ``error`` says why they could not be planned."""
 
     step: RemovalStep
     changes: Sequence[Change] = ()
@@ -97,14 +97,14 @@ def show_plan(plan: Sequence[Planned]) -> List[str]:
 
 
 def carry_out(plan: Sequence[Planned], say: Callable[[str], None]) -> List[str]:
-    """Make all changes. If one fails, the others are made all the same.
+    """Make all changes. If one fails, the others are still made.
 
     Args:
-        plan: as :func:`make_plan` gave it.
-        say: called with each change that was made; raises nothing.
+        plan: from :func:`make_plan`.
+        say: called with the text of each change that was made. It must not raise.
 
     Returns:
-        What failed, a line each.
+        A line for each failure.
     """
     failed = []
     for planned in plan:

@@ -1,4 +1,4 @@
-"""The accounts that lightinit provisioned, and how one is removed with everything of its own."""
+"""Removes accounts that lightinit provisioned, with everything that belongs to them."""
 
 from __future__ import annotations
 

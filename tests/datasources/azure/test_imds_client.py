@@ -336,7 +336,7 @@ def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog
     assert len(transport.sent) > 3 and 4.0 < sum(clock.sleeps) < 5.0, (
         "Ready does not wait for it for ever"
     )
-    assert "does not tell whether this VM is preprovisioned" in caplog.text
+    assert "does not say whether this VM is preprovisioned" in caplog.text
 
 
 def test_an_extended_part_that_hangs_costs_no_more_than_one_that_fails() -> None:
