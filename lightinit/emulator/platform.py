@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from lightinit.emulator.certificates.bundles import Certificates, Source, thumbprint
+from lightinit.emulator.certificates.bundles import Certificates, Source
+from lightinit.emulator.certificates.pairs import thumbprint
 from lightinit.emulator.certificates.pkcs12 import Pair
 from lightinit.emulator.documents.health_report import is_progress
 from lightinit.emulator.errors import EmulatorError

@@ -15,13 +15,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.emulator import EmulatorError, Platform
-from lightinit.emulator.certificates.bundles import (
-    CIPHERS,
-    find_option_problems,
-    load_pairs,
-    make_pair,
-    thumbprint,
-)
+from lightinit.emulator.certificates.bundles import CIPHERS, find_option_problems
+from lightinit.emulator.certificates.pairs import load_pairs, make_pair, thumbprint
 from lightinit.emulator.certificates.pkcs12 import FORMS, Pair
 from tests.emulator.tools import (
     CERTIFICATE,

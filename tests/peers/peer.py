@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
-from lightinit.emulator.certificates.bundles import make_pair, thumbprint
+from lightinit.emulator.certificates.pairs import make_pair, thumbprint
 from lightinit.emulator.documents.ovf import make_ovf
 from tests.lib.netns import Namespace, need
 from tests.peers.guest import CABLE, HARDWARE, Guest
