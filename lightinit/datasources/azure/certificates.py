@@ -1,20 +1,26 @@
 """The platform's certificates, from the goal state to certificates with their keys.
 
-It combines the transport key pair, the WireServer's client and the format of the bundle.
+It combines the transport key pair, the WireServer's client and the format of the bundle. Few VMs
+need it, so it is imported only by those.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Tuple
+from typing import Optional, Sequence, Tuple
 
-from lightinit.datasources.azure.wireserver_client import CIPHERS, WireServerClient
+from lightinit.datasources.azure import answers
+from lightinit.datasources.azure.wireserver_client import PASSING, WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.certificates.bundle import open_bundle
+from lightinit.formats.certificates.bundle import open_bundle, parse_certificate_file
 from lightinit.formats.certificates.transport_pair import make_transport
 from lightinit.model import Certificate, GoalState
 
 LOG = logging.getLogger("lightinit.certificates")
+# The ciphers to ask for, and the statuses with which a server refuses a cipher.
+CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
+UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
+LIMIT_BYTES = 2 * 1024 * 1024
 
 
 def fetch_certificates(
@@ -43,7 +49,7 @@ def fetch_certificates(
     transport = make_transport(now_s)
     ciphers: Tuple[str, ...] = CIPHERS
     while True:
-        bundle, cipher = client.fetch_certificates(goal_state, transport.header, ciphers)
+        bundle, cipher = _fetch_bundle(client, goal_state, transport.header, ciphers)
         if bundle is None:
             return ()
         try:
@@ -62,3 +68,38 @@ def fetch_certificates(
             sum(1 for each in certificates if each.key),
         )
         return certificates
+
+
+def _fetch_bundle(
+    client: WireServerClient, goal_state: GoalState, header: str, ciphers: Sequence[str]
+) -> Tuple[Optional[bytes], str]:
+    """The bundle, None if the server has none; and the cipher that it took."""
+
+    def ask(current: GoalState, ends_s: float) -> Tuple[Optional[bytes], str]:
+        if current.certificates_url is None:
+            return None, ciphers[0]
+        return _ask(client, current.certificates_url, header, ciphers, ends_s)
+
+    return client.fetch_named(goal_state, ask)
+
+
+def _ask(
+    client: WireServerClient, url: str, header: str, ciphers: Sequence[str], ends_s: float
+) -> Tuple[Optional[bytes], str]:
+    """One attempt. If the server refuses a cipher, it is asked for the next one."""
+    if not client.is_ours(url):
+        raise ProvisioningError(
+            "certificates url is not the wireserver's",
+            url=url,
+            wireserver=client.endpoint,
+            hint="do not trust this goal state; check that this is really Azure's WireServer",
+        )
+    for cipher in ciphers:
+        headers = {"x-ms-guest-agent-public-x509-cert": header, "x-ms-cipher-name": cipher}
+        answer = client.get_named(url, headers, ends_s, LIMIT_BYTES)
+        if answer.status == 200:
+            return parse_certificate_file(answer.body), cipher
+        if answer.status not in UNKNOWN_CIPHER:
+            break
+        LOG.info("wireserver does not send certificates in %s: status %d", cipher, answer.status)
+    answers.refuse(answer, "wireserver", url, PASSING, "the server does not send its certificates")

@@ -6,14 +6,13 @@ report, and what.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, List, Mapping, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.datasources.azure import answers
-from lightinit.errors import ProvisioningError, TransientError
+from lightinit.errors import TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
@@ -21,7 +20,6 @@ from lightinit.host.network.http import HttpTransport, Response
 from lightinit.host.network.http_errors import RedirectError
 from lightinit.model import GoalState
 
-LOG = logging.getLogger("lightinit.wireserver")
 PROTOCOL_VERSION = "2012-11-30"
 # The server answers 403 and 409 while the fabric moves the container, and 410 just after the
 # incarnation has changed.
@@ -32,10 +30,6 @@ MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
-# The ciphers to ask for, and the statuses with which a server refuses a cipher.
-CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
-UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
-CERTIFICATES_LIMIT_BYTES = 2 * 1024 * 1024
 Result = TypeVar("Result")
 
 
@@ -52,6 +46,9 @@ class WireServerClient:
         request_timeout_s: seconds for one request.
         agent: name and version for ``x-ms-agent-name``.
         random: numbers from 0 up to 1 for the jitter.
+
+    Attributes:
+        endpoint: as given.
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class WireServerClient:
         random: Callable[[], float] = retry.system_random,
     ) -> None:
         self._transport = transport
-        self._netloc = endpoint
+        self.endpoint = endpoint
         self._clock = clock
         self._fetch_policy = fetch_policy or retry.RetryPolicy()
         self._report_policy = replace(
@@ -100,38 +97,49 @@ class WireServerClient:
 
         return self._retry(ask, self._fetch_policy)
 
-    def fetch_certificates(
-        self, goal_state: GoalState, transport_certificate: str, ciphers: Sequence[str] = CIPHERS
-    ) -> Tuple[Optional[bytes], str]:
-        """The certificates of a goal state, encrypted to a transport certificate.
-
-        If the server refuses a cipher, the same attempt asks for the next one. Each attempt but the
-        first fetches a new goal state: the incarnation in the URL may be gone.
+    def fetch_named(
+        self, goal_state: GoalState, ask: Callable[[GoalState, float], Result]
+    ) -> Result:
+        """Ask for what a goal state names. Each attempt but the first fetches a new goal state: the
+        incarnation in the URL may be gone.
 
         Args:
-            goal_state: has the URL for the first attempt.
-            transport_certificate: the body of its PEM on one line.
-            ciphers: those to ask for, in order.
+            goal_state: the one for the first attempt.
+            ask: makes one attempt with a goal state, until a time (monotonic seconds), with
+                :meth:`get_named`.
 
         Returns:
-            The bundle (None if the server has none) and the cipher that it is in.
+            What ``ask`` returns.
 
         Raises:
-            ProvisioningError: there were none before the deadline, the server refuses permanently,
-                or the URL points at another server.
+            ProvisioningError: no success within the deadline, or ``ask`` gives up.
         """
         known: List[GoalState] = [goal_state]
 
-        def ask(remaining_s: float) -> Tuple[Optional[bytes], str]:
+        def attempt(remaining_s: float) -> Result:
             ends_s = self._clock.monotonic() + remaining_s
-            current = known.pop() if known else self._goal_state(remaining_s)
-            if current.certificates_url is None:
-                return None, ciphers[0]
-            return self._certificates(
-                current.certificates_url, transport_certificate, ciphers, ends_s
-            )
+            return ask(known.pop() if known else self._goal_state(remaining_s), ends_s)
 
-        return self._retry(ask, self._fetch_policy)
+        return self._retry(attempt, self._fetch_policy)
+
+    def get_named(
+        self, url: str, headers: Mapping[str, str], ends_s: float, limit_bytes: int
+    ) -> Response:
+        """Send one request for a URL of a goal state, for which :meth:`is_ours` holds.
+
+        Args:
+            url: the URL.
+            headers: headers besides those of each request.
+            ends_s: until when to wait, in monotonic seconds.
+            limit_bytes: the greatest length of the answer's body.
+
+        Raises:
+            TransientError, MalformedError: as from the transport.
+        """
+        timeout_s = self._limit_s(ends_s - self._clock.monotonic())
+        return self._transport.request(
+            "GET", url, {**self._headers, **headers}, timeout_s=timeout_s, limit_bytes=limit_bytes
+        )
 
     def report_ready(
         self,
@@ -208,7 +216,7 @@ class WireServerClient:
         except ValueError:
             return False
         return parts.scheme == "http" and _without_port_80(parts.netloc) == _without_port_80(
-            self._netloc
+            self.endpoint
         )
 
     def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
@@ -224,37 +232,6 @@ class WireServerClient:
         answer = self._machine_request("GET", "goalstate", remaining_s)
         self._check(answer, self._path + "?comp=goalstate", patient)
         return goalstate.parse_goal_state(answer.body)
-
-    def _certificates(
-        self, url: str, transport_certificate: str, ciphers: Sequence[str], ends_s: float
-    ) -> Tuple[Optional[bytes], str]:
-        from lightinit.formats.certificates.bundle import parse_certificate_file
-
-        if not self.is_ours(url):
-            raise ProvisioningError(
-                "certificates url is not the wireserver's",
-                url=url,
-                wireserver=self._netloc,
-                hint="do not trust this goal state; check that this is really Azure's WireServer",
-            )
-        for cipher in ciphers:
-            headers: Dict[str, str] = dict(self._headers)
-            headers["x-ms-guest-agent-public-x509-cert"] = transport_certificate
-            headers["x-ms-cipher-name"] = cipher
-            timeout_s = self._limit_s(ends_s - self._clock.monotonic())
-            answer = self._transport.request(
-                "GET", url, headers, timeout_s=timeout_s, limit_bytes=CERTIFICATES_LIMIT_BYTES
-            )
-            if answer.status == 200:
-                return parse_certificate_file(answer.body), cipher
-            if answer.status not in UNKNOWN_CIPHER:
-                break
-            LOG.info(
-                "wireserver does not send certificates in %s: status %d", cipher, answer.status
-            )
-        answers.refuse(
-            answer, "wireserver", url, PASSING, "the server does not send its certificates"
-        )
 
     def _report(
         self,
@@ -340,7 +317,7 @@ class WireServerClient:
             headers["Content-Type"] = "text/xml;charset=utf-8"
         return self._transport.request(
             method,
-            "http://%s%s" % (self._netloc, target),
+            "http://%s%s" % (self.endpoint, target),
             headers,
             body,
             timeout_s=timeout_s,
@@ -352,7 +329,7 @@ class WireServerClient:
             answers.refuse(
                 answer,
                 "wireserver",
-                "http://%s%s" % (self._netloc, target),
+                "http://%s%s" % (self.endpoint, target),
                 PASSING,
                 "the server refuses this request; check that this is really Azure's WireServer",
                 patient,
