@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from lightinit.formats.azure.imds import Document
 from lightinit.formats.azure.imds_instance import instance_from_document, ssh_keys
 from lightinit.formats.azure.ovf import OvfEnvironment
-from lightinit.formats.ssh.public_keys import read_given
+from lightinit.formats.ssh.given_keys import read_given
 from lightinit.model import Certificate, Instance, SshKey, User
 
 

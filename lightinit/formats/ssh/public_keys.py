@@ -1,4 +1,4 @@
-"""Public keys as the platform gives them: text in, keys that sshd accepts out.
+"""Public keys: one line in, a key that sshd accepts out.
 
 Pure: no path and no user is known here. Formats: a line is described in sshd(8), AUTHORIZED_KEYS
 FILE FORMAT; a key's blob in RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's PROTOCOL.u2f.
@@ -10,13 +10,12 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 
 RSA_MIN_BITS = 1024  # OpenSSH ignores shorter keys
 RSA_ADVISED_BITS = 2048
-MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
 CURVES: Dict[bytes, int] = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}
 KEY_TYPES = (
     b"ssh-ed25519",
@@ -27,7 +26,6 @@ KEY_TYPES = (
     b"sk-ssh-ed25519@openssh.com",
     b"sk-ecdsa-sha2-nistp256@openssh.com",
 )
-_CERTIFICATE = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,87 +43,6 @@ class PublicKey:
     blob: bytes
     line: bytes
     notes: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class GivenKeys:
-    """What one value of the platform holds.
-
-    Attributes:
-        keys: the keys that sshd accepts.
-        certificates: x509 certificates as DER; their public keys are meant.
-        refused: why everything else is refused.
-    """
-
-    keys: Tuple[PublicKey, ...] = ()
-    certificates: Tuple[bytes, ...] = ()
-    refused: Tuple[MalformedError, ...] = ()
-
-
-def read_given(text: str) -> GivenKeys:
-    """Read a value that the platform gives as a public key. It never raises: one bad key must not
-    keep the good ones out.
-
-    Args:
-        text: one or several OpenSSH keys with LF or CRLF; or x509 certificates, as PEM or as bare
-            base64 of DER. Line ends within the base64 of a key are ignored: keys that Azure
-            generates have them.
-    """
-    keys: List[PublicKey] = []
-    refused: List[MalformedError] = []
-    certificates: List[bytes] = []
-    for body in _CERTIFICATE.findall(text):
-        der = decode(re.sub(r"\s", "", body).encode("utf-8", "replace"))
-        if der:
-            certificates.append(der)
-        else:
-            refused.append(MalformedError("certificate is not base64"))
-    if certificates or refused:
-        return GivenKeys((), tuple(certificates), tuple(refused))
-    bare = decode(re.sub(r"\s", "", text).encode("utf-8", "replace"))
-    if bare and _is_der_sequence(bare):
-        return GivenKeys((), (bare,), ())
-    if re.search(r"-----? ?BEGIN ", text):
-        return GivenKeys((), (), (_refuse_pem(text),))
-    lines = [line.strip().lstrip("\ufeff") for line in re.split(r"[\r\n]+", text)]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    while lines:
-        try:
-            keys.append(read_key(lines[0]))
-            lines.pop(0)
-        except MalformedError as error:
-            key, lines = _join_broken(lines)
-            if key is None:
-                refused.append(error)
-            else:
-                keys.append(key)
-    return GivenKeys(tuple(keys), (), tuple(refused))
-
-
-def _join_broken(lines: Sequence[str]) -> Tuple[Optional[PublicKey], List[str]]:
-    """The key that begins in the first line and continues in the next ones, and the lines after it.
-
-    Returns:
-        If there is none: None, and all lines but the first. Each of them is then read by itself.
-    """
-    text = lines[0]
-    if _begins_key(text):
-        for count, line in enumerate(lines[1:MAX_PIECES], 2):
-            if _begins_key(line):
-                break
-            if len(text.split()) == 1:
-                text += " "  # so far there is only the type
-            text += line
-            try:
-                return read_key(text), list(lines[count:])
-            except MalformedError:
-                pass
-    return None, list(lines[1:])
-
-
-def _begins_key(line: str) -> bool:
-    words = split_options(line.encode("utf-8", "replace"))[1].split(None, 1)
-    return bool(words) and looks_like_kind(words[0])
 
 
 def read_key(line: str) -> PublicKey:
@@ -197,27 +114,6 @@ def decode(text: bytes) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _is_der_sequence(data: bytes) -> bool:
-    """Whether this is exactly one DER SEQUENCE, as a certificate is."""
-    if len(data) < 2 or data[0] != 0x30:
-        return False
-    if data[1] < 0x80:
-        return len(data) == 2 + data[1]
-    size = data[1] & 0x7F
-    return len(data) == 2 + size + int.from_bytes(data[2 : 2 + size], "big")
-
-
-def _refuse_pem(text: str) -> MalformedError:
-    if "PRIVATE KEY" in text:
-        return MalformedError(
-            "a private key was given in place of a public one",
-            hint="make a new key, since this one is no longer secret; give the .pub file's line",
-        )
-    return MalformedError(
-        "ssh key has a form that sshd does not read", hint="convert it with: ssh-keygen -i -f FILE"
-    )
 
 
 def _refuse_kind(kind: bytes) -> None:

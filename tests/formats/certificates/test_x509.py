@@ -13,7 +13,8 @@ import pytest
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates.x509 import public_key_line
-from lightinit.formats.ssh.public_keys import read_given, read_key
+from lightinit.formats.ssh.given_keys import read_given
+from lightinit.formats.ssh.public_keys import read_key
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 needs_openssl = pytest.mark.skipif(
