@@ -62,7 +62,7 @@ class Network:
     Attributes:
         server: address of the platform's server, without a port; "" if the platform has none.
         interface: name of the primary interface, "" if unknown or not needed.
-        address: its IPv4 address, "" likewise.
+        address: its IPv4 address, "" if unknown or not needed.
         client: the DHCP client whose lease was read, "" if there was none.
         source: the lease's file, or how else the network was found.
         server_from_lease: whether ``server`` is from the lease; if not, it is the well-known

@@ -113,7 +113,7 @@ def _what_was_told(context: Context, result: Dict[str, Any]) -> str:
         return "nothing was sent, an earlier run reported %s" % result["reported"]
     if context.datasource is not None and not context.datasource.REPORTS:
         return "there is nobody to report to"
-    return "the platform could not be told: it may restart this VM"
+    return "the platform has accepted no report: it may restart this VM"
 
 
 def _count_warnings(warnings: Sequence[str]) -> str:

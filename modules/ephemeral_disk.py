@@ -202,7 +202,7 @@ def _read_proc(path: str) -> str:
 
 
 def _refuse_used(system: System, disk: BlockDevice) -> None:
-    """Raise an error if anything uses the disk or a part of it, whatever is on it."""
+    """Raise an error if anything uses the disk or a part of it."""
     devices = [disk] + list(block.partitions(system, disk).values())
     nodes = [each.node for each in devices]
     numbers = [each.number for each in devices]

@@ -205,7 +205,7 @@ def _find(system: System, name: str) -> texts.Account:
         elsewhere = lookup.look_up_elsewhere(system, name)
         if elsewhere is None:
             raise ProvisioningError(
-                "user does not exist", user=name, hint="see what the module users says"
+                "user does not exist", user=name, hint="read what the module users says"
             )
         account = texts.Account(name, *elsewhere)
     uid_min = read_uid_min(system.read_text("/etc/login.defs"))

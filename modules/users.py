@@ -108,7 +108,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     try:
         done += _set_password(system, instance.admin, local)
     except ProvisioningError as error:
-        # Somebody who has a key can log in all the same, and needs root's rights to fix this.
+        # An admin with a key can still log in, and needs root's rights to fix this.
         failure = error
     done += _grant(system, instance.admin, settings["privileges"], warnings)
     failure = failure or _find_lost_password(system, instance.admin)

@@ -54,7 +54,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
     Raises:
         ProvisioningError: the first entry that failed: it is not valid, or its file cannot be
-            written. The other files are written all the same.
+            written. The other files are still written.
     """
     lines = [line for line in settings["files"].split("\n") if line]
     if not lines:
@@ -103,7 +103,9 @@ def _wished_access(system: System, entry: FileEntry, number: int) -> Access:
 
 
 def _kept_access(entry: FileEntry, wished: Access, there: Access) -> Access:
-    """The access of a file that is appended to: what the entry does not say stays as it is."""
+    """The owner and mode of a file that is appended to. They stay as they are unless the entry
+    names them.
+    """
     if entry.mode is None:
         wished = replace(wished, mode=there.mode)
     if not entry.owner:

@@ -1,4 +1,4 @@
-"""What commands print for people, whatever the terminal can show."""
+"""Prints text for operators, also on a terminal that cannot show all characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of datasources: what is not in it is not shipped.
+"""The table of the datasources that lightinit ships.
 
 A datasource is a subclass of :class:`lightinit.datasources.base.Datasource`.
 """

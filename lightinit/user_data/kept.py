@@ -40,8 +40,8 @@ class Kept(NamedTuple):
 
 
 def keep(system: System, name: str, text: str) -> Optional[Kept]:
-    """Decode and unpack what the platform gives, and write it to a file. What cannot be decoded or
-    unpacked is written as it is.
+    """Decode and unpack the platform's data, and write them to a file. Data that cannot be decoded
+    or unpacked are written as they are.
 
     Args:
         system: the machine.

@@ -73,7 +73,7 @@ def fetch_certificates(
 def _fetch_bundle(
     client: WireServerClient, goal_state: GoalState, header: str, ciphers: Sequence[str]
 ) -> Tuple[Optional[bytes], str]:
-    """The bundle, None if the server has none; and the cipher that it took."""
+    """The bundle (None if the server has none) and the cipher that it is in."""
 
     def ask(current: GoalState, ends_s: float) -> Tuple[Optional[bytes], str]:
         if current.certificates_url is None:
@@ -86,7 +86,7 @@ def _fetch_bundle(
 def _ask(
     client: WireServerClient, url: str, header: str, ciphers: Sequence[str], ends_s: float
 ) -> Tuple[Optional[bytes], str]:
-    """One attempt. If the server refuses a cipher, it is asked for the next one."""
+    """Make one attempt. If the server refuses a cipher, ask for the next one."""
     if not client.is_ours(url):
         raise ProvisioningError(
             "certificates url is not the wireserver's",

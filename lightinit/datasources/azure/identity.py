@@ -1,6 +1,6 @@
 """How a VM on Azure is recognised: DMI, the platform's addresses, and the platform's id of the VM.
 
-Pure: what the firmware says in, answers out.
+Pure: DMI values in, answers out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def is_azure(asset_tag: Optional[str], sys_vendor: Optional[str] = None) -> Opti
 
     Args:
         asset_tag: "" if the firmware leaves it empty; None if there is none or it cannot be read.
-        sys_vendor: likewise.
+        sys_vendor: the vendor's name, "" and None as for ``asset_tag``.
 
     Returns:
         None if it is unknown: all of Microsoft's virtual machines have the same vendor.

@@ -104,9 +104,9 @@ class WireServerClient:
         incarnation in the URL may be gone.
 
         Args:
-            goal_state: the one for the first attempt.
-            ask: makes one attempt with a goal state, until a time (monotonic seconds), with
-                :meth:`get_named`.
+            goal_state: the goal state for the first attempt.
+            ask: makes one attempt with :meth:`get_named`. Its arguments are a goal state and the
+                end of the attempt in monotonic seconds.
 
         Returns:
             What ``ask`` returns.
@@ -125,12 +125,12 @@ class WireServerClient:
     def get_named(
         self, url: str, headers: Mapping[str, str], ends_s: float, limit_bytes: int
     ) -> Response:
-        """Send one request for a URL of a goal state, for which :meth:`is_ours` holds.
+        """Send one request for a URL of a goal state. :meth:`is_ours` must be true for it.
 
         Args:
             url: the URL.
-            headers: headers besides those of each request.
-            ends_s: until when to wait, in monotonic seconds.
+            headers: headers in addition to those of each request.
+            ends_s: when to stop waiting, in monotonic seconds.
             limit_bytes: the greatest length of the answer's body.
 
         Raises:
