@@ -15,7 +15,7 @@ from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.system import System
 from lightinit.marks import Marks
-from lightinit.pipeline import Context, Step, run_step
+from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, local
@@ -148,12 +148,12 @@ def report_at_last(context: Context) -> None:
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
     """Run one stage. If its mark is there, load what it saved instead."""
     step = _run_once(context, name, force)
-    if step.result == "already" and not resume(context, name):
+    if step.result is StepResult.ALREADY and not resume(context, name):
         context.steps.remove(step)
         step = _run_once(context, name, force=True)
     if not step.failed and name != "final":  # final's target follows the end of the command
         targets.reach(context.system, name)
-    elif step.result == "ok":
+    elif step.result is StepResult.OK:
         _forget_secrets(context, step)  # after its mark
     return step
 

@@ -182,7 +182,7 @@ def _stop(number: int, frame: Any) -> None:
 
 def _report_bug(context: Any, error: Exception) -> None:
     from lightinit import boot
-    from lightinit.pipeline import Step
+    from lightinit.pipeline import Step, StepResult
     from lightinit.result import finish
 
     told = ProvisioningError(
@@ -192,11 +192,11 @@ def _report_bug(context: Any, error: Exception) -> None:
         hint="please report it with /var/log/lightinit.log",
     )
     try:
-        begun = [step for step in context.steps if step.result == "running"]
+        begun = [step for step in context.steps if step.result is StepResult.RUNNING]
         for step in begun:
-            step.result, step.error = "failed", told
+            step.result, step.error = StepResult.FAILED, told
         if not begun:
-            context.steps.append(Step("stage", "boot", "failed", error=told))
+            context.steps.append(Step("stage", "boot", StepResult.FAILED, error=told))
         if context.platform_known:
             boot.report_at_last(context)
     except Exception as second:

@@ -7,6 +7,7 @@ a LightinitError is a bug of lightinit, which the outermost edge of the command 
 
 from __future__ import annotations
 
+import enum
 import logging
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
@@ -20,11 +21,20 @@ from lightinit.settings import Settings
 from lightinit.state import State, StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.pipeline")
-RESULTS = {False: "ok", True: "skipped"}  # by whether there was anything to do
 
 
 class Stopped(SystemExit):
     """A signal told us to stop. No module may take it for a failure of its own."""
+
+
+class StepResult(enum.Enum):
+    """How a step went, by the word in the records."""
+
+    RUNNING = "running"
+    OK = "ok"
+    SKIPPED = "skipped"  # there was nothing to do
+    ALREADY = "already"  # its mark was there
+    FAILED = "failed"
 
 
 @dataclass
@@ -33,13 +43,13 @@ class Step:
 
     Attributes:
         kind: stage or module.
-        result: running, ok, skipped, already (its mark was there) or failed.
+        result: how it went.
         error: why it failed; None unless it did.
     """
 
     kind: str
     name: str
-    result: str
+    result: StepResult
     required: bool = True
     duration_s: float = 0.0
     message: str = ""
@@ -49,7 +59,7 @@ class Step:
     @property
     def failed(self) -> bool:
         """Whether it failed."""
-        return self.result == "failed"
+        return self.result is StepResult.FAILED
 
     @property
     def told(self) -> LightinitError:
@@ -66,7 +76,7 @@ class Step:
         data: Dict[str, Any] = {
             "kind": self.kind,
             "name": self.name,
-            "result": self.result,
+            "result": self.result.value,
             "required": self.required,
             "duration_s": round(self.duration_s, 6),
         }
@@ -154,12 +164,12 @@ def run_step(
         mark = marks.find(key, frequency)
         if mark is not None:
             LOG.debug("%s %s: already done at %s", kind, name, mark.finished)
-            step = Step(kind, name, "already", required, message="done " + mark.finished)
+            step = Step(kind, name, StepResult.ALREADY, required, message="done " + mark.finished)
             step.warnings += mark.warnings
             context.steps.append(step)
             return step
     clock = context.system.clock
-    step = Step(kind, name, "running", required)
+    step = Step(kind, name, StepResult.RUNNING, required)
     context.steps.append(step)
     if kind == "stage":
         context.status.update(stage=name)
@@ -169,10 +179,11 @@ def run_step(
         step.duration_s = clock.monotonic() - started_s
         step.message, step.warnings = outcome.message, list(outcome.warnings)
         _leave_mark(context, step, key, frequency, outcome)
-        step.result = RESULTS[bool(outcome.skipped)]
+        step.result = StepResult.SKIPPED if outcome.skipped else StepResult.OK
     except LightinitError as error:
-        step.result, step.error, step.duration_s = "failed", error, clock.monotonic() - started_s
-    context.timeline.add(kind, name, started_s, step.duration_s, step.result)
+        step.result, step.error = StepResult.FAILED, error
+        step.duration_s = clock.monotonic() - started_s
+    context.timeline.add(kind, name, started_s, step.duration_s, step.result.value)
     _tell(step)
     return step
 
@@ -225,7 +236,7 @@ def _said(error: BaseException) -> str:
 def _tell(step: Step) -> None:
     for warning in step.warnings:
         LOG.warning("%s %s: %s", step.kind, step.name, warning)
-    line = "%-6s %-20s %-7s %7.3f s" % (step.kind, step.name, step.result, step.duration_s)
+    line = "%-6s %-20s %-7s %7.3f s" % (step.kind, step.name, step.result.value, step.duration_s)
     if isinstance(step.error, RepeatedError):
         LOG.info("%s  %s", line, step.error)
     elif step.error is not None:

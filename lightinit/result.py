@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from lightinit import __version__
 from lightinit.errors import LightinitError
 from lightinit.model import Frequency
-from lightinit.pipeline import Context
+from lightinit.pipeline import Context, StepResult
 from lightinit.stages.pending import stage_done
 from lightinit.stamp import keep_stamp
 
@@ -83,7 +83,8 @@ def is_whole(context: Context) -> bool:
     runs.
     """
     return any(
-        step.name in ("local", "fetch") and step.result != "already" for step in context.steps
+        step.name in ("local", "fetch") and step.result is not StepResult.ALREADY
+        for step in context.steps
     )
 
 
@@ -196,7 +197,7 @@ def merge_steps(
         kept = {(step["kind"], step["name"]): step for step in old if is_record(step)}
     for step in new:
         key = (step["kind"], step["name"])
-        if step["result"] != "already" or key not in kept:
+        if step["result"] != StepResult.ALREADY.value or key not in kept:
             kept[key] = step
     order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
     order += [("stage", "config"), ("stage", "final")]

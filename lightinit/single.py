@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 from lightinit import boot
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, ProvisioningError, RefusedError
-from lightinit.pipeline import Context, Step
+from lightinit.pipeline import Context, Step, StepResult
 from lightinit.result import finish
 from lightinit.stages import config, local
 from lightinit.stages.pending import stage_done
@@ -52,7 +52,7 @@ def stage(context: Context, name: str, force: bool) -> int:
     step = boot.run_stage(
         context, name, force or (name == "config" and bool(config.pending(context)))
     )
-    if name == "final" and step.result != "already":
+    if name == "final" and step.result is not StepResult.ALREADY:
         finish(context, ran=True)
         return _end(context, step, told=True)
     return _end(context, step)
@@ -105,14 +105,14 @@ def _recall(context: Context) -> None:
     """Add a failed step for the fetch stage and each module that has not run, for the report."""
     if not stage_done(context, "fetch"):
         missing = ProvisioningError("stage has not run", stage="fetch")
-        context.steps.append(Step("stage", "fetch", "failed", error=missing))
+        context.steps.append(Step("stage", "fetch", StepResult.FAILED, error=missing))
     for name in config.pending(context):
         required = config.settings_of(context, name).get("required", True)
         context.steps.append(
             Step(
                 "module",
                 name,
-                "failed",
+                StepResult.FAILED,
                 required,
                 error=ProvisioningError("module has not run", module=name),
             )
@@ -129,7 +129,7 @@ def _end(context: Context, step: Step, told: bool = False) -> int:
     if context.state is not None and not told:
         keep_stamp(context)
         _tell_status(context, step, context.state.load("result") or {})
-    if step.result == "already":
+    if step.result is StepResult.ALREADY:
         LOG.info(
             "%s %s is done already (%s); --force runs it again", step.kind, step.name, step.message
         )

@@ -31,6 +31,7 @@ NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
+GROWPART_SAYS_DONE = "NOCHANGE"  # with status 1: the partition cannot grow any more
 TABLE_LIMIT_S = 120.0
 # Enough for the largest disks. The kernel does the work, so to kill the tool does no harm.
 FILE_SYSTEM_LIMIT_S = 300.0
@@ -203,7 +204,7 @@ def _change_table(
     growpart = system.tool("growpart")
     if growpart:
         ended = system.run([growpart, disk.node, str(device.partition)], timeout_s=TABLE_LIMIT_S)
-        if ended.returncode == 1 and "NOCHANGE" in ended.stdout:
+        if ended.returncode == 1 and GROWPART_SAYS_DONE in ended.stdout:
             return
         _check_ended(ended, "growpart", disk, device)
         return

@@ -8,7 +8,7 @@ from typing import Any, List, Mapping, Optional
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
-from lightinit.pipeline import Context, Step, run_step
+from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.registry import load_module, module_schema
 
 
@@ -160,7 +160,7 @@ def run(context: Context) -> Outcome:
     required = [step.name for step in steps if step.failed and step.required]
     if required:
         raise RepeatedError("required module failed", modules=" ".join(required))
-    ran = sum(1 for step in steps if step.result in ("ok", "skipped"))
+    ran = sum(1 for step in steps if step.result in (StepResult.OK, StepResult.SKIPPED))
     message = "%d of %d modules ran" % (ran, len(steps))
     if failed:
         return Outcome(message, ("modules failed that are not required: " + " ".join(failed),))

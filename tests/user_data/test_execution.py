@@ -14,7 +14,7 @@ from lightinit import boot
 from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
 from lightinit.modules import custom_data
-from lightinit.pipeline import Context, Stopped
+from lightinit.pipeline import Context, StepResult, Stopped
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import files as settings_files
 from lightinit.stages.config import run_module
@@ -254,14 +254,17 @@ def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:
     """The module is done at the next one. By force, and on a new instance, it is executed again."""
     text = counting(tmp_path, "ran", "exit 7")
     steps = [run_module(context_of(tmp_path, "a", text), "custom_data") for _ in range(3)]
-    assert [step.result for step in steps] == ["failed", "ok", "already"] and count(
+    assert [step.result.value for step in steps] == ["failed", "ok", "already"] and count(
         tmp_path, "ran"
     ) == 1
     assert all(re.match(again("failed with status 7"), step.warnings[0]) for step in steps[1:])
-    assert run_module(context_of(tmp_path, "a", text), "custom_data", force=True).result == "failed"
+    assert (
+        run_module(context_of(tmp_path, "a", text), "custom_data", force=True).result
+        is StepResult.FAILED
+    )
     assert count(tmp_path, "ran") == 2
-    assert run_module(context_of(tmp_path, "a", text), "custom_data").result == "ok"
-    assert run_module(context_of(tmp_path, "b", text), "custom_data").result == "failed"
+    assert run_module(context_of(tmp_path, "a", text), "custom_data").result is StepResult.OK
+    assert run_module(context_of(tmp_path, "b", text), "custom_data").result is StepResult.FAILED
     assert count(tmp_path, "ran") == 3
 
 
@@ -270,4 +273,6 @@ def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:
     for boot_id in ("one", "two"):
         LiveRoot(tmp_path).write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
         step = run_module(context_of(tmp_path, "a", text, "frequency = boot\n"), "custom_data")
-        assert step.result == "failed" and count(tmp_path, "ran") == (1 if boot_id == "one" else 2)
+        assert step.result is StepResult.FAILED and count(tmp_path, "ran") == (
+            1 if boot_id == "one" else 2
+        )

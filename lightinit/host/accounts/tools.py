@@ -20,6 +20,7 @@ LOG = logging.getLogger("lightinit.accounts")
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones
 USERADD_NAME_IN_USE = 9
 USERADD_NO_HOME = 12
+BUSYBOX_SAYS = "BusyBox"  # in the help of each of its applets
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def find_busybox(system: System, applet: str) -> Optional[str]:
     if os.path.basename(os.path.realpath(path)).startswith("busybox"):
         return path
     said = system.run([path, "--help"])
-    if "BusyBox" in said.stdout + said.stderr:
+    if BUSYBOX_SAYS in said.stdout + said.stderr:
         return path
     return None
 
