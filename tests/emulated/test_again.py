@@ -14,6 +14,7 @@ import pytest
 
 from lightinit.emulator import Platform
 from tests.emulated.boots import hand_out_lease, start_waiting
+from tests.lib import kvp_records
 from tests.lib.scratch import UUID, Machine
 
 HOME = "/var/lib/lightinit/instance"
@@ -169,6 +170,47 @@ def test_a_required_module_that_fails_is_reported_and_runs_again(
         assert machine.read("/etc/hostname") == "kept\n"
         assert platform.ready_count == 1
         assert machine.run("status").returncode == 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_boot_after_a_failed_one_leaves_one_report_in_the_pool(
+    tmp_path: Any, killed: bool
+) -> None:
+    """P9: canonical/cloud-init#4434: the host reads the first report of two. Also after a boot that
+    was killed between the record in the pool and the platform's answer.
+    """
+    machine = Machine(tmp_path)
+    settings = site_module(machine)
+    machine.put("/fail", "")
+    slow = {
+        "name": "slow",
+        "description": "The first reports hang.",
+        "health": [{"hang_s": 20}] * 2 * killed,
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
+    with Platform(scenario=slow) as platform:
+        machine.lead_to(platform, "[azure]\nreport_progress = no\n" + settings)
+        if killed:
+            process = machine.start("boot")
+            assert platform.wait_for(
+                lambda the: [one for one in the.requests if one["method"] == "POST"], 20
+            )
+            process.kill()
+            process.communicate()
+        else:
+            assert machine.run("boot", env=with_site(machine)).returncode == 1
+        assert [key for key, _ in records(machine)] == ["PROVISIONING_REPORT"]
+        os.unlink(machine.root + "/fail")
+        assert machine.run("boot", env=with_site(machine)).returncode == 0
+        assert platform.ready_count == 1
+    ((key, value),) = records(machine)
+    assert key == "PROVISIONING_REPORT" and value.startswith("result=success|")
+
+
+def records(machine: Machine) -> Any:
+    """What is in the key-value pool."""
+    with open(machine.root + "/var/lib/hyperv/.kvp_pool_1", "rb") as handle:
+        return kvp_records.records(handle.read())
 
 
 def test_a_module_that_is_not_required_leaves_a_warning(tmp_path: Any) -> None:

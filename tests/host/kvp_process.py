@@ -1,8 +1,9 @@
 """Run by test_kvp.py as another process: it holds a lock on the pool, or appends to it.
 
 python3 kvp_process.py hold flock|lockf PATH          until its standard input ends; says "held"
-python3 kvp_process.py append ROOT FIRST COUNT        as lightinit does python3 kvp_process.py
-append-limited ROOT BYTES      with a limit on the size of files; says what went wrong
+python3 kvp_process.py append ROOT FIRST COUNT        as lightinit does
+python3 kvp_process.py append-limited ROOT BYTES      with a limit on the size of files; says what
+python3 kvp_process.py put-limited ROOT BYTES         went wrong
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import resource
 import sys
 
+from lightinit.datasources.azure.reports import report_provisioning
 from lightinit.errors import LightinitError
 from lightinit.formats.azure.kvp import RECORD_BYTES, encode_record
 from lightinit.host.azure.kvp_pool import append
@@ -36,7 +38,10 @@ def main(what: str, *arguments: str) -> None:
         return
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(arguments[1]), int(arguments[1])))
     try:
-        append(system, encode_record("a", "b") + encode_record("c", "d"), RECORD_BYTES)
+        if what == "put-limited":
+            report_provisioning(system, "x" * 1000)
+        else:
+            append(system, encode_record("a", "b") + encode_record("c", "d"), RECORD_BYTES)
     except LightinitError as error:
         print(error)
 

@@ -122,7 +122,8 @@ class Reports:
 
 
 def report_provisioning(system: System, record: str) -> None:
-    """Append ``record`` to the key-value pool. The host reads it when it gets the health report.
+    """Write ``record`` into the key-value pool, in the place of an earlier one. The host reads it
+    when it gets the health report.
 
     Args:
         system: the machine.
@@ -131,4 +132,4 @@ def report_provisioning(system: System, record: str) -> None:
     Raises:
         ProvisioningError: it could not be written. This takes a few seconds at most.
     """
-    kvp_pool.append(system, records.encode_report(record), records.RECORD_BYTES)
+    kvp_pool.put(system, records.encode_report(record), records.KEY_FIELD_BYTES)

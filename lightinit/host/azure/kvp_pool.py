@@ -1,9 +1,8 @@
-"""Appends whole records to the file of Hyper-V's key-value pool that the host reads
-(`.kvp_pool_1`).
+"""Writes whole records to the file of Hyper-V's key-value pool that the host reads (`.kvp_pool_1`).
 
 Others use the file too: hv_kvp_daemon reads it for the host and locks it with fcntl; agents lock it
 with flock. A lock of one kind does not exclude the other kind, so lightinit takes both. This file
-knows the size of a record and nothing of its content.
+knows the sizes of a record and of its key, and nothing of its content.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import fcntl
 import logging
 import os
 import stat
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.atomic import make_parents, sync_dir
@@ -50,19 +49,57 @@ def append(system: System, records: bytes, record_bytes: int) -> None:
     Raises:
         ProvisioningError: they could not be written; the file has no part of them.
     """
+    with _opened(system) as descriptor:
+        _append(descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes)
+
+
+def put(system: System, record: bytes, key_bytes: int) -> None:
+    """Write ``record`` in the place of the record with the same key, and remove further ones with
+    that key. Without one, append it. Like :func:`append` otherwise.
+
+    hv_kvp_daemon gives the host the first record of a key: a later one would never be read.
+
+    Args:
+        system: the machine.
+        record: one whole record.
+        key_bytes: the size of its key's field in bytes; the key ends at its first NUL.
+
+    Raises:
+        ProvisioningError: it could not be written; what was in the file is still there.
+    """
+    size = len(record)
+    with _opened(system) as descriptor:
+        end = _prepare(system, descriptor, size)
+        key = _key(record, key_bytes)
+        own = [
+            at
+            for at in range(0, end, size)
+            if _key(os.pread(descriptor, key_bytes, at), key_bytes) == key
+        ]
+        if not own:
+            _append(descriptor, end, record, size)
+            return
+        _replace(descriptor, own[0], record)
+        if own[1:]:
+            _remove(descriptor, own[1:], end, size)
+
+
+@contextlib.contextmanager
+def _opened(system: System) -> Iterator[int]:
+    """The pool's file, locked. Errors of the block become ours."""
     folder = system.path(FOLDER)
     try:
         make_parents(folder)
         _check_folders(system, folder)
-        path = folder + "/" + os.path.basename(POOL)
-        with _locked(system, path) as descriptor:
-            _append(system, descriptor, records, record_bytes)
+        with _locked(system, folder + "/" + os.path.basename(POOL)) as descriptor:
+            yield descriptor
     except OSError as error:
         raise _cannot_write(error) from error
     _leave_mark(system)
 
 
-def _append(system: System, descriptor: int, records: bytes, record_bytes: int) -> None:
+def _prepare(system: System, descriptor: int, record_bytes: int) -> int:
+    """Remove what an earlier boot and a crash left. Returns the size of what stays, in bytes."""
     status = os.fstat(descriptor)
     size = status.st_size
     if size and _is_stale(system, status.st_mtime):
@@ -71,6 +108,12 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
     if size % record_bytes:
         LOG.info("%s ends in half a record, which is removed", POOL)
         size -= size % record_bytes
+    if size != status.st_size:
+        os.ftruncate(descriptor, size)
+    return size
+
+
+def _append(descriptor: int, size: int, records: bytes, record_bytes: int) -> None:
     if size + len(records) > MAX_RECORDS * record_bytes:
         raise ProvisioningError(
             "telemetry pool is full",
@@ -79,17 +122,48 @@ def _append(system: System, descriptor: int, records: bytes, record_bytes: int) 
             limit_records=MAX_RECORDS,
             hint="find out which program fills it; a reboot empties it",
         )
-    if size != status.st_size:
-        os.ftruncate(descriptor, size)
     try:
-        written = 0
-        while written < len(records):
-            written += os.pwrite(descriptor, records[written:], size + written)
-        os.fsync(descriptor)  # with delayed allocation, a full disk may be noticed only here
+        _write(descriptor, size, records)
     except BaseException:
         # Also after a signal: half a record would shift every record that others append.
         os.ftruncate(descriptor, size)
         raise
+
+
+def _replace(descriptor: int, at: int, record: bytes) -> None:
+    """Write ``record`` over the one at ``at``. The file is not replaced: the daemon's lock would
+    stay on the old one.
+    """
+    before = os.pread(descriptor, len(record), at)
+    try:
+        _write(descriptor, at, record)
+    except BaseException:
+        os.pwrite(descriptor, before, at)
+        raise
+
+
+def _remove(descriptor: int, places: Sequence[int], end: int, record_bytes: int) -> None:
+    """Remove the records at ``places``. The records behind them move down one by one, each before
+    its old place is written: a crash may leave one twice, and loses none.
+    """
+    kept = places[0]
+    for at in range(places[0], end, record_bytes):
+        if at not in places:
+            os.pwrite(descriptor, os.pread(descriptor, record_bytes, at), kept)
+            kept += record_bytes
+    os.ftruncate(descriptor, kept)
+    os.fsync(descriptor)
+
+
+def _write(descriptor: int, at: int, records: bytes) -> None:
+    written = 0
+    while written < len(records):
+        written += os.pwrite(descriptor, records[written:], at + written)
+    os.fsync(descriptor)  # with delayed allocation, a full disk may be noticed only here
+
+
+def _key(record: bytes, key_bytes: int) -> bytes:
+    return record[:key_bytes].partition(b"\0")[0]
 
 
 # -- which boot it is from

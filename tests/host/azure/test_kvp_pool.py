@@ -16,7 +16,13 @@ import pytest
 
 from lightinit.datasources.azure.reports import report_provisioning
 from lightinit.errors import ProvisioningError
-from lightinit.formats.azure.kvp import RECORD_BYTES, encode_record, encode_records
+from lightinit.formats.azure.kvp import (
+    KEY_FIELD_BYTES,
+    RECORD_BYTES,
+    encode_record,
+    encode_records,
+    encode_report,
+)
 from lightinit.host.azure import kvp_pool
 from lightinit.host.system import System
 from tests.lib.kvp_records import records
@@ -87,6 +93,65 @@ def test_what_is_there_stays_in_front(tmp_path: Path) -> None:
     append(machine(tmp_path))
     kvp_pool.append(machine(tmp_path), encode_records("event", "é" * 1000), RECORD_BYTES)
     assert keys(tmp_path) == ["OLD", "NEW", "event|0", "event|1"]
+
+
+# -- one record of a key
+# ------------------------------------------------------------------------------------------------
+
+REPORT = "PROVISIONING_REPORT"
+FIRST, SECOND = encode_report("result=error"), encode_report("result=success")
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (b"", [REPORT]),
+        (OLD, ["OLD", REPORT]),
+        (FIRST, [REPORT]),
+        (OLD + FIRST + NEW, ["OLD", REPORT, "NEW"]),
+        (FIRST + FIRST, [REPORT]),
+        (FIRST + OLD + FIRST + NEW + FIRST, [REPORT, "OLD", "NEW"]),
+        (FIRST + OLD[:700], [REPORT]),
+        (FIRST[:512] + SECOND[:100], [REPORT]),
+        (OLD + FIRST[:2000], ["OLD", REPORT]),
+        (encode_record(REPORT + "S", "another key") + FIRST, [REPORT + "S", REPORT]),
+        (OLD * 1023 + FIRST, ["OLD"] * 1023 + [REPORT]),
+        (FIRST * 1024, [REPORT]),
+    ],
+)
+def test_a_report_stands_once_in_the_place_of_an_earlier_one(
+    tmp_path: Path, before: bytes, after: List[str]
+) -> None:
+    """P9: canonical/cloud-init#4434: the host reads the first record of a key."""
+    put(tmp_path, POOL, before)
+    report_provisioning(machine(tmp_path), "result=success")
+    found = records((tmp_path / POOL).read_bytes())
+    assert [key for key, _ in found] == after
+    assert dict(found)[REPORT] == "result=success"
+
+
+def test_a_full_pool_without_a_report_of_ours_stays_as_it_is(tmp_path: Path) -> None:
+    put(tmp_path, POOL, OLD * 1024)
+    with pytest.raises(ProvisioningError, match="telemetry pool is full"):
+        report_provisioning(machine(tmp_path), "result=success")
+    assert keys(tmp_path) == ["OLD"] * 1024
+
+
+def test_a_report_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path) -> None:
+    """P9: a limit on the size of files ends the write in the middle of the record."""
+    put(tmp_path, POOL, OLD + FIRST)
+    said = other("put-limited", str(tmp_path), str(2560 + 600)).communicate(timeout=60)[0]
+    assert b"telemetry pool cannot be written" in said
+    assert records((tmp_path / POOL).read_bytes()) == [
+        ("OLD", "report"),
+        (REPORT, "result=error"),
+    ]
+
+
+def test_a_key_that_ends_in_rubbish_after_its_nul_is_the_same_key(tmp_path: Path) -> None:
+    put(tmp_path, POOL, FIRST[:20] + b"rest of an old key".ljust(492, b"\0") + FIRST[512:])
+    kvp_pool.put(machine(tmp_path), SECOND, KEY_FIELD_BYTES)
+    assert keys(tmp_path) == [REPORT]
 
 
 # -- locks
