@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.pipes import KILL_S, Pipes
+
+LOG = logging.getLogger("lightinit.command")
 
 TOOL_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
@@ -49,7 +53,10 @@ def find_tool(name: str) -> Optional[str]:
 
 
 def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Completed:
-    """Run a command to its end.
+    """Run a command until its process has ended.
+
+    A hook of the command may leave a daemon behind that has the command's output open. Nobody waits
+    for that. What it prints later is read and dropped, so that it does not die of SIGPIPE.
 
     Args:
         argv: the command's path and its arguments. Never a secret, since every user can read them.
@@ -62,26 +69,38 @@ def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Complete
     import subprocess
 
     try:
-        ended = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
-            input=stdin,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            timeout=timeout_s,
             env=ENVIRONMENT,
             cwd="/",
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise ProvisioningError(
-            "command took too long", command=argv[0], limit_s=timeout_s
-        ) from None
     except OSError as error:
         raise ProvisioningError(
             "command cannot be started", command=argv[0], error=error.strerror
         ) from error
+    pipes = Pipes(process, stdin)
+    status = None
+    try:
+        status = pipes.follow(timeout_s)
+    finally:
+        if status is None:
+            _kill(process)
+        pipes.close(still_read=status is not None)
+    if status is None:
+        raise ProvisioningError("command took too long", command=argv[0], limit_s=timeout_s)
     return Completed(
-        ended.returncode,
-        ended.stdout.decode("utf-8", "replace"),
-        ended.stderr.decode("utf-8", "replace"),
+        status, pipes.stdout.decode("utf-8", "replace"), pipes.stderr.decode("utf-8", "replace")
     )
+
+
+def _kill(process: Any) -> None:
+    import subprocess
+
+    process.kill()
+    try:
+        process.wait(KILL_S)
+    except subprocess.TimeoutExpired:  # the kernel does not let it die: it is left behind
+        LOG.debug("process %d does not end", process.pid)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from lightinit.errors import ProvisioningError
@@ -28,3 +32,46 @@ def test_a_command_that_hangs_or_is_missing_is_an_error() -> None:
         System("/").run(["/bin/sh", "-c", "sleep 60"], timeout_s=0.2)
     with pytest.raises(ProvisioningError, match="command cannot be started"):
         System("/").run(["/no/such/tool"])
+
+
+def test_a_command_has_ended_when_its_process_has(tmp_path: Path) -> None:
+    """N9: a daemon that useradd's hook leaves behind keeps the pipe open."""
+    pids = tmp_path / "pids"
+    argv = ["/bin/sh", "-c", "sleep 600 & echo $! > %s; echo out; echo err >&2; cat" % pids]
+    ended = System("/").run(argv, stdin=b"in", timeout_s=30)
+    daemon_pid = int(pids.read_text())
+    try:
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "out\nin", "err\n")
+        assert os.path.exists("/proc/%d" % daemon_pid)
+    finally:
+        os.kill(daemon_pid, signal.SIGKILL)
+
+
+def test_what_a_daemon_prints_later_does_not_kill_it(tmp_path: Path) -> None:
+    """N9: also once the command that left it has ended."""
+    fifo, pids = str(tmp_path / "fifo"), tmp_path / "pids"
+    os.mkfifo(fifo)
+    daemon = "(read go < %s; echo late; echo lives > %s) & echo $! > %s" % (fifo, fifo, pids)
+    System("/").run(["/bin/sh", "-c", daemon], timeout_s=30)
+    with open(fifo, "w") as writer:
+        writer.write("go\n")
+    with open(fifo) as reader:
+        assert reader.read() == "lives\n"
+
+
+def test_a_daemon_that_prints_for_ever_is_not_waited_for(tmp_path: Path) -> None:
+    """N9: the pipe is never empty."""
+    pids = tmp_path / "pids"
+    ended = System("/").run(["/bin/sh", "-c", "yes & echo $! > %s; exit 3" % pids], timeout_s=30)
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+    assert ended.returncode == 3
+
+
+def test_much_input_and_output() -> None:
+    """Neither side waits for the other; a command need not read its input."""
+    data = b"0123456789abcde\n" * 65536
+    ended = System("/").run(["/bin/cat"], stdin=data, timeout_s=60)
+    assert ended.stdout.encode() == data
+    assert System("/").run(["/bin/true"], stdin=data, timeout_s=60).ok
+    ended = System("/").run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3; exit 4"], timeout_s=60)
+    assert ended.returncode == 4

@@ -18,6 +18,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
+from lightinit.host.pipes import SHELL, leave_reader
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.scripts")
@@ -28,7 +29,6 @@ TICK_S = 0.1
 GRACE_S = 1.0  # how long to read on after the end if a background process has the output open
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
-SHELL = "/bin/sh"
 ENVIRONMENT = {
     "PATH": ":".join(TOOL_FOLDERS),
     "LANG": "C",
@@ -39,9 +39,6 @@ ENVIRONMENT = {
 }
 # A shell sets the umask and then becomes the script: Popen's argument umask needs Python 3.9.
 BEGIN = 'umask 022; exec "$@"'
-# Reads the output of the background processes, until none of them has it open. It uses another
-# descriptor, because a shell replaces the input of what it starts in the background.
-READ_ON = "exec 3<&0; cat <&3 3<&- >/dev/null 2>&1 &"
 
 
 @dataclass(frozen=True)
@@ -150,23 +147,8 @@ class Child:
         """Stop reading. If background processes may still print, leave a reader, so that they do
         not die of SIGPIPE.
         """
-        import subprocess
-
-        watch = select.poll()
-        watch.register(self.output, 0)
-        # With no events asked for, poll reports only that no writer is left.
-        if not self._killed and not watch.poll(0):
-            try:
-                subprocess.Popen(
-                    [SHELL, "-c", READ_ON],
-                    stdin=self._process.stdout,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    start_new_session=True,
-                ).wait()
-            except OSError as error:
-                LOG.debug("no reader for background processes: %s", error)
+        if not self._killed:
+            leave_reader(self._process.stdout)
         self._process.stdout.close()
 
 
