@@ -1,8 +1,9 @@
 """Sets the host name that the platform chose: in its files, live, in /etc/hosts, and at the DHCP
 server.
 
-It does not know the platform. The instance has candidates, the best first. A wrong name must not
-cost a VM: if no candidate is valid, the host name stays, and the boot ends with a warning.
+It does not know the platform. The instance has candidates, the best first. A name must not cost a
+VM. If no candidate is valid, the host name stays. If a file cannot be read or written, the others
+and the live name are set all the same. Each is a warning.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ LOG = logging.getLogger("lightinit.hostname")
 
 NAME = "hostname"
 FREQUENCY = Frequency.INSTANCE
-REQUIRED = True
+REQUIRED = False
 SETTINGS: Tuple[Setting, ...] = (
     Setting("hostname", "text", "", "The host name; empty: the one from the platform."),
     Setting("preserve_hostname", "boolean", False, "Keep the host name of the image."),
@@ -54,6 +55,12 @@ SETTINGS: Tuple[Setting, ...] = (
     ),
 )
 
+# Some hosts make these files from a configuration of their own, into places that cannot be written.
+NOT_KEPT = (
+    "after a reboot the host has the name in that file again: change it where the file comes from,"
+    " or set frequency = boot in [module.hostname]"
+)
+
 
 @dataclass(frozen=True)
 class _NameFile:
@@ -69,7 +76,13 @@ class _NameFile:
     key: str = ""
     add: bool = False
 
-    def read(self, text: str) -> str:
+    def find_name(self, system: System) -> str:
+        """The name in the file; "" if there is none, or the file cannot be read."""
+        try:
+            text = read_text_file(system, self.path) or ""
+        except (ProvisioningError, OSError) as error:
+            LOG.debug("%s: %s", self.path, error)
+            return ""
         if not self.key:
             return read_plain(text)
         return read_assignment(text, self.key) or ""
@@ -89,11 +102,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        What was done; a warning for each candidate that was refused or shortened.
-
-    Raises:
-        ProvisioningError: a file that holds the name could not be read or written. For /etc/hosts
-            this is a warning.
+        What was done; a warning for each candidate that was refused or shortened, and for each
+        file that could not be read or written.
     """
     if settings["preserve_hostname"]:
         return Outcome("host name left as it is, as the settings say", skipped=True)
@@ -108,16 +118,19 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             skipped=not candidates,
         )
     files = _static_files(system)
-    changed = []
+    changed: List[str] = []
     # /etc/hosts comes first. Which of its lines has the old name is known only while the old name
     # is still in the other files.
     if settings["manage_etc_hosts"]:
         try:
             changed += _edit_hosts(system, name, files)
-        except ProvisioningError as error:
+        except (ProvisioningError, OSError) as error:
             warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
-        changed += _edit(system, file.path, partial(file.edit, name=name))
+        try:
+            changed += _edit(system, file.path, partial(file.edit, name=name))
+        except (ProvisioningError, OSError) as error:
+            warnings.append("%s is left as it is: %s; %s" % (file.path, _why(error), NOT_KEPT))
     renewal = Renewal()
     if _set_live_name(name, system, warnings) and settings["renew_lease"]:
         renewal = renew_leases(system, name)
@@ -148,9 +161,7 @@ def _static_files(system: System) -> List[_NameFile]:
     files = [
         _NameFile(path, key, add) for path, key, add in ASSIGNMENT_FILES if system.exists(path)
     ]
-    files = [
-        file for file in files if file.add or file.read(read_text_file(system, file.path) or "")
-    ]
+    files = [file for file in files if file.add or file.find_name(system)]
     files += [_NameFile(path) for path in OTHER_PLAIN_FILES if system.exists(path)]
     if (
         not files
@@ -163,7 +174,7 @@ def _static_files(system: System) -> List[_NameFile]:
 
 
 def _edit_hosts(system: System, name: str, files: Sequence[_NameFile]) -> List[str]:
-    old_names = [file.read(read_text_file(system, file.path) or "") for file in files]
+    old_names = [file.find_name(system) for file in files]
     if system.live:
         old_names.append(socket.gethostname())
     edit = partial(edit_hosts, name=name, old_names=old_names)
@@ -183,6 +194,12 @@ def _edit(
     return [path]
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, ProvisioningError):
+        return "%s (%s)" % (error.reason, error.details.get("error", "unknown error"))
+    return str(error)
+
+
 def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
     """Set the live name. Returns whether it was changed."""
     if not system.live:
@@ -194,7 +211,7 @@ def _set_live_name(name: str, system: System, warnings: List[str]) -> bool:
         socket.sethostname(name)
     except OSError as error:
         warnings.append(
-            "live host name could not be set (%s); the next boot sets it" % error.strerror
+            "live host name could not be set (%s); it is changed at the next boot" % error.strerror
         )
         return False
     return True

@@ -177,11 +177,25 @@ def test_a_scratch_root_renews_no_lease(tmp_path: Any) -> None:
     assert tree(tmp_path) == dict(files, **{"/etc/hostname": "vm1\n"})
 
 
-def test_a_file_that_cannot_be_read_is_an_error_with_its_path(tmp_path: Any) -> None:
-    (tmp_path / "etc" / "hostname").mkdir(parents=True)
-    with pytest.raises(ProvisioningError, match="file cannot be read") as caught:
-        apply(tmp_path, "vm1")
-    assert caught.value.details["path"] == "/etc/hostname"
+@pytest.mark.parametrize(
+    "path, other",
+    [
+        ("/etc/hostname", "/etc/conf.d/hostname"),
+        ("/etc/conf.d/hostname", "/etc/hostname"),
+        ("/etc/sysconfig/network", "/etc/hostname"),
+        ("/etc/HOSTNAME", "/etc/hostname"),
+    ],
+)
+def test_a_file_that_cannot_be_read_costs_no_other(tmp_path: Any, path: str, other: str) -> None:
+    """N1: each file by itself; a name costs no VM."""
+    put(tmp_path, {other: "" if other == "/etc/hostname" else "hostname=old\n"})
+    os.makedirs(str(tmp_path) + path)
+    outcome = apply(tmp_path, "vm1")
+    assert outcome.message == "host name is vm1" and "vm1" in tree(tmp_path)[other]
+    if path != "/etc/sysconfig/network":  # nobody knows whether the host reads its name there
+        (warning,) = outcome.warnings
+        assert warning.startswith(path + " is left as it is: file cannot be read (Is a directory)")
+        assert "after a reboot the host has the name in that file again" in warning
 
 
 def test_trouble_with_hosts_is_a_warning_only(tmp_path: Any) -> None:
@@ -193,11 +207,15 @@ def test_trouble_with_hosts_is_a_warning_only(tmp_path: Any) -> None:
     )
 
 
-class ReadOnlyHosts(System):
-    """A machine on which /etc/hosts is mounted from elsewhere, as containers have it."""
+class ReadOnlyFile(System):
+    """A machine on which one file is mounted from elsewhere, as containers have /etc/hosts."""
+
+    def __init__(self, root: Any, read_only: str) -> None:
+        super().__init__(root)
+        self._read_only = read_only
 
     def write(self, name: str, *arguments: Any, **named: Any) -> None:
-        if name == "/etc/hosts":
+        if name == self._read_only:
             raise ProvisioningError(
                 "file cannot be written", path=name, error="Device or resource busy"
             )
@@ -206,9 +224,21 @@ class ReadOnlyHosts(System):
 
 def test_hosts_that_cannot_be_written_is_a_warning_only(tmp_path: Any) -> None:
     put(tmp_path, {"/etc/hosts": "127.0.0.1 localhost\n"})
-    outcome = hostname.apply(Instance("id", hostnames=("vm1",)), ReadOnlyHosts(tmp_path), DEFAULTS)
+    system = ReadOnlyFile(tmp_path, "/etc/hosts")
+    outcome = hostname.apply(Instance("id", hostnames=("vm1",)), system, DEFAULTS)
     assert "/etc/hosts is left as it is: file cannot be written" in outcome.warnings[0]
     assert tree(tmp_path) == {"/etc/hosts": "127.0.0.1 localhost\n", "/etc/hostname": "vm1\n"}
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", "/etc/conf.d/hostname"])
+def test_a_name_that_cannot_be_written_is_a_warning_only(tmp_path: Any, path: str) -> None:
+    """N1: NixOS/nixpkgs#285464."""
+    put(tmp_path, {path: "hostname=old\n" if "conf.d" in path else "old\n"})
+    system = ReadOnlyFile(tmp_path, path)
+    outcome = hostname.apply(Instance("id", hostnames=("vm1",)), system, DEFAULTS)
+    (warning,) = outcome.warnings
+    assert "file cannot be written (Device or resource busy); after a reboot" in warning
+    assert outcome.message == "host name is vm1" and "vm1" in tree(tmp_path)["/etc/hosts"]
 
 
 @pytest.mark.parametrize("lines, known", [(60000, True), (700000, False)])

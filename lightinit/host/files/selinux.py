@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Sequence
 
+from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.selinux")
@@ -24,8 +25,7 @@ def restore_labels(system: System, paths: Sequence[str]) -> None:
     restorecon = system.tool("restorecon")
     if restorecon is None:
         return
-    ended = system.run([restorecon, "-R"] + list(paths))
-    if not ended.ok:
-        LOG.warning(
-            "the SELinux labels of %s could not be restored: %s", ", ".join(paths), ended.last_words
-        )
+    try:
+        system.run_checked([restorecon, "-R"] + list(paths))
+    except ProvisioningError as error:
+        LOG.warning("the SELinux labels of %s could not be restored: %s", ", ".join(paths), error)

@@ -1,0 +1,61 @@
+"""What must not cost a VM, with this machine's own tools.
+
+Each test runs tests/real_tools/namespaced/comforts.py in mount and UTS namespaces of its own, on a
+copy of /etc.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Dict
+
+import pytest
+
+from tests.lib.scratch import HERE
+from tests.lib.unshared import IN_CI, why_not
+
+PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "comforts.py")
+
+
+def inside(scenario: str, *tools: str) -> Dict[str, Any]:
+    """Run one scenario of namespaced/comforts.py and give what it saw."""
+    reason = why_not(*tools)
+    if reason and not IN_CI:
+        pytest.skip(reason)
+    assert not reason
+    namespaces = ["--mount", "--uts", "--pid", "--mount-proc", "--fork"]
+    ended = subprocess.run(
+        ["unshare"]
+        + namespaces
+        + [sys.executable, "-B", PROGRAM, scenario, str(os.stat("/etc").st_dev)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=600,
+        cwd=HERE,
+        env=dict(os.environ, PYTHONPATH=HERE),
+    )
+    assert ended.returncode == 0, ended.stderr
+    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+
+
+def test_a_daemon_that_useradds_hook_leaves_is_not_waited_for() -> None:
+    """N9: the command has ended when its process has."""
+    seen = inside("hook", "useradd")
+    assert seen["outcome"][0].startswith("made user bob") and seen["account"] == "bob"
+    assert seen["alive"]
+
+
+@pytest.mark.parametrize("scenario", ["store", "sealed"])
+def test_a_name_that_cannot_be_written_is_set_all_the_same(scenario: str) -> None:
+    """N1: NixOS/nixpkgs#285464, and siblings: the live name is set; the rest is a warning."""
+    seen = inside(scenario)
+    assert seen["outcome"][0].startswith("host name is real-tools.example.org")
+    assert seen["live"] == "real-tools.example.org" and seen["file"] == "image\n"
+    hosts, name = seen["outcome"][1]
+    assert hosts.startswith("/etc/hosts is left as it is: file cannot be written")
+    assert name.startswith("/etc/hostname is left as it is: file cannot be written (Read-only file")
