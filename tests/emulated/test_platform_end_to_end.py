@@ -171,3 +171,21 @@ def test_what_could_destroy_or_execute_is_off_by_default(tmp_path: Any) -> None:
     (modules,) = [line.split() for line in lines if line.startswith("modules = ")]
     assert "ephemeral_disk" not in modules and "custom_data" in modules
     assert "execute = none" in [line.partition("#")[0].strip() for line in lines]
+
+
+@pytest.mark.parametrize("busy", [429, 503])
+def test_a_throttled_report_is_sent_again_alone(tmp_path: Any, busy: int) -> None:
+    """P11: each goal state in between would be the one request that such a server takes."""
+    machine = Machine(tmp_path)
+    scenario = {
+        "name": "throttled",
+        "description": "The WireServer is busy.",
+        "health": [{"status": busy, "repeat": 3}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
+    with Platform(scenario=scenario) as platform:
+        machine.lead_to(platform, "[azure]\nreport_progress = no\n")
+        assert machine.run("boot").returncode == 0
+        asked = [one["method"] for one in platform.requests if "/machine" in one["path"]]
+    # The first one is the fetch stage's.
+    assert asked == ["GET", "GET", "POST", "POST", "POST", "POST"]

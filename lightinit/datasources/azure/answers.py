@@ -14,6 +14,8 @@ from lightinit.host.network.http import Response
 
 LOG = logging.getLogger("lightinit.clients")
 MIN_REQUEST_S = 0.5
+# The server is busy, and may take the same request later.
+THROTTLED = frozenset((429, 503))
 
 
 def refuse(
@@ -53,6 +55,11 @@ def refuse(
             reason, retry_after_s=answer.retry_after_s, status=answer.status, url=url, **advice
         )
     raise ProvisioningError(reason, status=answer.status, url=url, **advice)
+
+
+def is_throttled(error: LightinitError) -> bool:
+    """Whether the server gave ``error`` because it was busy: see :data:`THROTTLED`."""
+    return error.details.get("status") in {str(status) for status in THROTTLED}
 
 
 def log_retry(service: str) -> Callable[[LightinitError, float, int], None]:

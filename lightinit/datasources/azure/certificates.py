@@ -7,7 +7,7 @@ need it, so it is imported only by those.
 from __future__ import annotations
 
 import logging
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.datasources.azure import answers
 from lightinit.datasources.azure.wireserver_client import PASSING, WireServerClient
@@ -74,19 +74,24 @@ def _fetch_bundle(
     client: WireServerClient, goal_state: GoalState, header: str, ciphers: Sequence[str]
 ) -> Tuple[Optional[bytes], str]:
     """The bundle (None if the server has none) and the cipher that it is in."""
+    order = list(ciphers)
 
     def ask(current: GoalState, ends_s: float) -> Tuple[Optional[bytes], str]:
         if current.certificates_url is None:
             return None, ciphers[0]
-        return _ask(client, current.certificates_url, header, ciphers, ends_s)
+        return _ask(client, current.certificates_url, header, order, ends_s)
 
     return client.fetch_named(goal_state, ask)
 
 
 def _ask(
-    client: WireServerClient, url: str, header: str, ciphers: Sequence[str], ends_s: float
+    client: WireServerClient, url: str, header: str, ciphers: List[str], ends_s: float
 ) -> Tuple[Optional[bytes], str]:
-    """Make one attempt. If the server refuses a cipher, ask for the next one."""
+    """Make one attempt. If the server refuses a cipher, ask for the next one.
+
+    If it throttles that one, put it first in ``ciphers``: the next attempt begins with it, since a
+    second request may never pass.
+    """
     if not client.is_ours(url):
         raise ProvisioningError(
             "certificates url is not the wireserver's",
@@ -94,11 +99,13 @@ def _ask(
             wireserver=client.endpoint,
             hint="do not trust this goal state; check that this is really Azure's WireServer",
         )
-    for cipher in ciphers:
+    for cipher in tuple(ciphers):
         headers = {"x-ms-guest-agent-public-x509-cert": header, "x-ms-cipher-name": cipher}
         answer = client.get_named(url, headers, ends_s, LIMIT_BYTES)
         if answer.status == 200:
             return parse_certificate_file(answer.body), cipher
+        if answer.status in answers.THROTTLED:
+            ciphers.sort(key=lambda each: each != cipher)
         if answer.status not in UNKNOWN_CIPHER:
             break
         LOG.info("wireserver does not send certificates in %s: status %d", cipher, answer.status)

@@ -29,6 +29,7 @@ PASSING = frozenset((403, 404, 408, 409, 410, 429))
 MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
+MAX_KEPT = 4
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 Result = TypeVar("Result")
 
@@ -73,6 +74,7 @@ class WireServerClient:
         self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
         self._random = random
         self._path = PATHS[0]
+        self._path_is_guess = False  # the other path was refused, this one has not worked yet
 
     def fetch_goal_state(self) -> GoalState:
         """The current goal state.
@@ -101,7 +103,8 @@ class WireServerClient:
         self, goal_state: GoalState, ask: Callable[[GoalState, float], Result]
     ) -> Result:
         """Ask for what a goal state names. Each attempt but the first fetches a new goal state: the
-        incarnation in the URL may be gone.
+        incarnation in the URL may be gone. After a throttled attempt the goal state is kept: the
+        request for a new one would use up what the server allows.
 
         Args:
             goal_state: the goal state for the first attempt.
@@ -114,11 +117,17 @@ class WireServerClient:
         Raises:
             ProvisioningError: no success within the deadline, or ``ask`` gives up.
         """
-        known: List[GoalState] = [goal_state]
+        known = _KeptGoalState(goal_state)
 
         def attempt(remaining_s: float) -> Result:
             ends_s = self._clock.monotonic() + remaining_s
-            return ask(known.pop() if known else self._goal_state(remaining_s), ends_s)
+            current = known.take() or self._goal_state(remaining_s)
+            try:
+                return ask(current, ends_s)
+            except TransientError as error:
+                if answers.is_throttled(error):
+                    known.keep(current)
+                raise
 
         return self._retry(attempt, self._fetch_policy)
 
@@ -240,13 +249,16 @@ class WireServerClient:
         is_enough: Callable[[bool], bool] = lambda lost: False,
     ) -> bool:
         """Report. Each attempt fetches the goal state again: after a refusal it has usually just
-        changed.
+        changed. After a throttled report it is kept, so that the next attempt is the report alone:
+        a server that takes one request a second would take the goal state's and refuse the report,
+        for ever.
 
         No refusal is final, neither of the report nor of the goal state: without a report the
         platform restarts the VM, so it costs nothing to retry until the deadline.
         """
         failures = attempts = 0
         lost = False
+        known = _KeptGoalState()
 
         def attempt(remaining_s: float) -> bool:
             nonlocal failures, attempts, lost
@@ -254,7 +266,7 @@ class WireServerClient:
             attempts += 1
             if attempts > 1 and is_enough(lost):
                 return False
-            goal_state = self._goal_state(remaining_s, patient=True)
+            goal_state = known.take() or self._goal_state(remaining_s, patient=True)
             body = make_body(goal_state, failures)
             before()
             try:
@@ -269,6 +281,8 @@ class WireServerClient:
             if 200 <= answer.status < 300:
                 return True
             failures += answer.status == 500
+            if answer.status in answers.THROTTLED:
+                known.keep(goal_state)
             raise TransientError(
                 "wireserver refused the health report",
                 retry_after_s=answer.retry_after_s,
@@ -285,7 +299,8 @@ class WireServerClient:
         requests use the path that worked.
 
         If the server refuses both, return the answer that says more: a redirect or a 404 says less
-        than any other.
+        than any other. If it refuses one path and throttles the other, the next request begins with
+        the other: a second request may never pass.
         """
         ends_s = self._clock.monotonic() + remaining_s
         refused: List[Response] = []
@@ -298,8 +313,12 @@ class WireServerClient:
                     raise
                 continue
             if 200 <= answer.status < 300:
-                self._path = path
-            if answer.status not in MISPLACED:
+                self._path, self._path_is_guess = path, False
+            throttled = answer.status in answers.THROTTLED
+            if throttled and last and not self._path_is_guess:
+                self._path, self._path_is_guess = path, True
+            is_doubtful = throttled and not last and self._path_is_guess
+            if answer.status not in MISPLACED and not is_doubtful:
                 return answer
             refused.append(answer)
         return next((answer for answer in refused if answer.status != 404), refused[0])
@@ -334,6 +353,31 @@ class WireServerClient:
                 "the server refuses this request; check that this is really Azure's WireServer",
                 patient,
             )
+
+
+class _KeptGoalState:
+    """The goal state for the next attempt, if the last one was throttled.
+
+    It is dropped after ``MAX_KEPT`` attempts: a server that answers 503 for another reason may want
+    a fresh one.
+    """
+
+    def __init__(self, goal_state: Optional[GoalState] = None) -> None:
+        self._goal_state = goal_state
+        self._times = 0
+
+    def take(self) -> Optional[GoalState]:
+        """The goal state, or None. It is no longer kept."""
+        taken, self._goal_state = self._goal_state, None
+        if taken is None:
+            self._times = 0
+        return taken
+
+    def keep(self, goal_state: GoalState) -> None:
+        """Keep it for the next attempt."""
+        self._times += 1
+        if self._times <= MAX_KEPT:
+            self._goal_state = goal_state
 
 
 def _without_port_80(netloc: str) -> str:

@@ -117,8 +117,6 @@ def test_neither_can_be_opened(platform: Platform) -> None:
         status(403),
         status(404),
         status(410),
-        status(429),
-        status(503),
         TransientError("request timed out"),
         ok(b"<html>"),
         MalformedError("answer is a redirect"),
@@ -134,6 +132,27 @@ def test_what_passes_is_asked_again_with_a_new_goal_state(platform: Platform, pa
         [1.0],
     )
     assert [sent.url for sent in transport.sent][2] == URL.replace("incarnation=1", "incarnation=2")
+
+
+@needs_openssl
+@pytest.mark.parametrize("busy", [429, 503])
+def test_after_a_throttled_attempt_the_goal_state_is_not_asked_for_again(
+    platform: Platform, busy: int
+) -> None:
+    """P11: of a server that takes one request a second, the goal state would use up each one."""
+    client, transport, clock = make(status(busy), platform.gives)
+    assert fetch_certificates(client, GOAL, 0.0) == (platform.desk.expected("one"),)
+    assert (asked(transport), clock.sleeps) == (["AES128_CBC", "AES128_CBC"], [1.0])
+
+
+@needs_openssl
+def test_after_a_throttled_second_cipher_the_next_attempt_begins_with_it(
+    platform: Platform,
+) -> None:
+    """P11: the refusal of the first cipher would use up each second of such a server."""
+    client, transport, clock = make(status(400), status(429), platform.gives)
+    assert fetch_certificates(client, GOAL, 0.0) == (platform.desk.expected("one"),)
+    assert asked(transport) == ["AES128_CBC", "DES_EDE3_CBC", "DES_EDE3_CBC"]
 
 
 def make_quietly(*steps: Any) -> Any:

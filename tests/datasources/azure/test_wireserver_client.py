@@ -213,7 +213,7 @@ def test_an_unusable_endpoint_is_final_even_while_reporting() -> None:
 
 
 def test_a_report_throttled_beyond_the_deadline_has_a_last_attempt() -> None:
-    wireserver, transport, clock = make(GOAL, status(503, 600.0), GOAL, DONE)
+    wireserver, transport, clock = make(GOAL, status(503, 600.0), DONE)
     wireserver.report_ready()
     assert clock.sleeps == [95.0]
 
@@ -230,7 +230,7 @@ def test_ready(code: int) -> None:
     assert b"<GoalStateIncarnation>1</GoalStateIncarnation>" in report.body
 
 
-@pytest.mark.parametrize("code", [400, 403, 404, 405, 409, 410, 429, 500, 503])
+@pytest.mark.parametrize("code", [400, 403, 404, 405, 409, 410, 500])
 def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) -> None:
     refusals = [status(code)] * (2 if code in (400, 404, 405) else 1)  # these are asked both ways
     wireserver, transport, clock = make(GOAL, *refusals, ok(GOAL_STATE % 2), DONE)
@@ -291,9 +291,99 @@ def test_nobody_is_asked_whether_it_is_enough_when_it_goes_well() -> None:
 
 
 def test_throttling_is_honoured() -> None:
-    wireserver, transport, clock = make(GOAL, status(429, 9.0), status(503, 5.0), GOAL, DONE)
+    wireserver, transport, clock = make(status(429, 9.0), GOAL, status(503, 5.0), DONE)
     wireserver.report_ready()
     assert clock.sleeps == [9.0, 5.0]
+
+
+class OneASecond:
+    """A WireServer that takes one request a second, whatever it asks, and answers ``busy`` to any
+    other.
+
+    Args:
+        clock: measures the second.
+        path: the form of the path that it knows.
+        busy: the status.
+    """
+
+    def __init__(self, clock: ScriptedClock, path: str = "/machine?", busy: int = 429) -> None:
+        self.clock = clock
+        self.path = path
+        self.busy = busy
+        self.taken_s = float("-inf")
+        self.incarnation = 1
+        self.moves_at = 0
+        self.posts = 0
+
+    def __call__(self, sent: Sent) -> Response:
+        if self.clock.now_s - self.taken_s < 1.0:
+            return status(self.busy)
+        self.taken_s = self.clock.now_s
+        if self.path not in sent.url:
+            return status(404)
+        if sent.method == "GET":
+            return ok(GOAL_STATE % self.incarnation)
+        self.posts += 1
+        if self.posts <= self.moves_at:
+            self.incarnation += 1
+        if b"<GoalStateIncarnation>%d<" % self.incarnation in (sent.body or b""):
+            return DONE
+        return status(410)
+
+
+def throttled(path: str = "/machine?", busy: int = 429) -> Any:
+    wireserver, transport, clock = make(GOAL)
+    server = OneASecond(clock, path, busy)
+    transport.steps = [server]
+    return wireserver, transport, clock, server
+
+
+@pytest.mark.parametrize("busy", [429, 503])
+def test_a_server_that_takes_one_request_a_second_gets_the_report_alone(busy: int) -> None:
+    """P11: a fresh goal state before each report would be the one request, for ever."""
+    wireserver, transport, clock, _ = throttled(busy=busy)
+    wireserver.report_not_ready("ProvisioningFailed", "a long story")
+    assert [sent.method for sent in transport.sent] == ["GET", "POST", "POST"]
+    assert clock.sleeps == [1.0]
+
+
+def test_such_a_server_that_knows_the_other_path_only() -> None:
+    """P11: of two requests for the two paths the second one never passes."""
+    wireserver, transport, clock, _ = throttled("/machine/?")
+    wireserver.report_ready()
+    assert what(transport) == [
+        "GET /machine?comp=goalstate",  # 404
+        "GET /machine/?comp=goalstate",  # 429
+        "GET /machine/?comp=goalstate",
+        "POST /machine/?comp=health",  # 429
+        "POST /machine/?comp=health",
+    ]
+    wireserver.report_ready()
+    assert "/machine?" not in what(transport)[-1]
+
+
+def test_such_a_server_whose_incarnation_moves_is_asked_for_it_anew() -> None:
+    """P11: 409 and 410 still mean another goal state."""
+    wireserver, transport, clock, server = throttled()
+    server.moves_at = 1
+    wireserver.report_ready()
+    # Of the reports the second gets 410, the first and the third 429.
+    methods = [sent.method for sent in transport.sent]
+    assert methods == ["GET", "POST", "POST", "GET", "POST", "POST"]
+    assert server.incarnation == 2
+
+
+def test_a_goal_state_is_not_kept_for_ever() -> None:
+    """P11: a server that answers 503 to a stale one."""
+
+    def stale(sent: Sent) -> Response:
+        if sent.method == "GET":
+            return ok(GOAL_STATE % sum(one.method == "GET" for one in transport.sent))
+        return DONE if b"<GoalStateIncarnation>2<" in (sent.body or b"") else status(503)
+
+    wireserver, transport, clock = make(stale)
+    wireserver.report_ready()
+    assert [sent.method for sent in transport.sent] == ["GET"] + ["POST"] * 5 + ["GET", "POST"]
 
 
 def test_a_report_that_is_never_taken_ends_at_the_deadline() -> None:
@@ -320,9 +410,7 @@ def test_not_ready_says_less_after_two_500s() -> None:
 
 
 def test_other_errors_do_not_make_it_say_less() -> None:
-    wireserver, transport, clock = make(
-        GOAL, status(503), GOAL, status(429), GOAL, status(410), GOAL, DONE
-    )
+    wireserver, transport, clock = make(GOAL, status(503), status(429), status(410), GOAL, DONE)
     wireserver.report_not_ready("ProvisioningFailed", "a long story", "brief")
     assert all(
         b"a long story" in (sent.body or b"") for sent in transport.sent if sent.method == "POST"
