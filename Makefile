@@ -9,6 +9,8 @@ DESTDIR =
 PREFIX = /usr
 PACKAGE = all
 INIT =
+# Emulated machines, each with one processor.
+TWO_AT_A_TIME = -n 2 --dist worksteal
 
 .PHONY: help setup demo lint types test check coverage bench test-pythons test-install install deb rpm \
     test-packages test-bare peers vm-test vm-test-all clean
@@ -82,10 +84,10 @@ peers: setup
 	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest tests/peers $(ARGS)
 
 vm-test: setup deb
-	LIGHTINIT_VM=1 $(PYTHON) -m pytest tests/vm $(ARGS)
+	LIGHTINIT_VM=1 $(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
 
 vm-test-all: setup deb
-	LIGHTINIT_VM=all $(PYTHON) -m pytest tests/vm $(ARGS)
+	LIGHTINIT_VM=all $(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

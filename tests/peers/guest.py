@@ -14,7 +14,7 @@ from tests.lib.chroot import Chroot
 from tests.lib.netns import Namespace
 from tests.lib.scratch import DMI, UUID
 from tests.peers.media import Media
-from tests.vm.machine import Hardware
+from tests.vm.qemu import Hardware
 
 HARDWARE = Hardware(UUID, "00:0d:3a:2b:7c:51")
 CABLE = "vs"

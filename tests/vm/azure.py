@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from tests.lib.netns import Namespace, wait_until
 from tests.lib.scratch import HERE
-from tests.vm.machine import Hardware
+from tests.vm.qemu import Hardware
 
 TAP = "tap0"
 GATEWAY = "10.99.0.1"

@@ -75,7 +75,7 @@ def scene(request: pytest.FixtureRequest, images: Dict[str, Image]) -> Iterator[
         "-" + value for value in request.node.callspec.id.split("-") if value not in name.split("-")
     )
     with Scene(images[name], test) as scene:
-        request.node.user_properties.append(("folder", scene.folder))
+        request.node.user_properties.append(("folder", str(scene.folder)))
         yield scene
 
 
@@ -85,7 +85,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     report = (yield).get_result()
     folders = [value for key, value in item.user_properties if key == "folder"]
     if report.failed and folders:
-        log = folders[-1] / "console.log"  # type: ignore[operator]
+        log = Path(str(folders[-1])) / "console.log"
         report.sections.append(
             ("the console's last lines; all of it: %s" % log, "\n".join(last_lines(log)))
         )

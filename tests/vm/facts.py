@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from tests.vm.azure import Azure, Person
 from tests.vm.guest import Guest, Said, parse_journal, parse_properties
-from tests.vm.machine import Hardware, Machine
+from tests.vm.machine import Machine
+from tests.vm.qemu import Hardware
 from tests.vm.scene import BOOT_TIMEOUT_S, Checks
 
 TARGETS = (
@@ -19,12 +20,14 @@ TARGETS = (
     "lightinit-final.target",
 )
 # Every program that the kernel started since it began and that is Python: by its name, or by the
-# script's first line.
-PYTHON = r"""sed -n 's/.*filename=\([^ ]*\) pid=.*/\1/p' /sys/kernel/tracing/trace |
-sort -u | while read -r path; do
-case $path in *python*) echo "$path"; continue;; esac
-[ ! -f "$path" ] || ! head -c 100 "$path" | head -n 1 | grep -aq '^#!.*python' || echo "$path"
-done; true"""
+# script's first line. One Perl for all of them: a program's start is dear on an emulated processor.
+PYTHON = r"""perl -ne '
+next unless /filename=(\S+) pid=/ and not $seen{$1}++;
+my $path = $1;
+my $line = "";
+if (-f $path and open my $program, "<", $path) { read $program, $line, 100 }
+print "$path\n" if $path =~ /python/ or $line =~ /^#!.*python/;
+' /sys/kernel/tracing/trace"""
 # What is asked first must come first: it looks at all that has run so far.
 QUESTIONS: Mapping[str, str] = {
     "trace": "sed -n 's/^# entries-in-buffer.*: \\([0-9/]*\\) .*/\\1/p' /sys/kernel/tracing/trace",

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple
 
 from tests.vm.azure import Azure, Person
-from tests.vm.machine import Hardware, Machine
+from tests.vm.machine import Machine
+from tests.vm.qemu import Hardware
 
-SSH_TIMEOUT_S = 180.0
+SSH_TIMEOUT_S = 600.0
+SSH_EVERY_S = 0.5
 
 
 class Said(NamedTuple):
@@ -54,6 +56,7 @@ class Guest:
             lambda: self.ssh("true", timeout_s=60.0).status == 0,
             timeout_s,
             "nobody can log in by SSH",
+            SSH_EVERY_S,
         )
 
     def ssh(
@@ -61,6 +64,9 @@ class Guest:
     ) -> Said:
         """Run a command in the guest. The host's keys are learned at the first contact and must
         stay the same.
+
+        The commands of one boot share the connection of the first that got through: an emulated
+        processor takes seconds for another.
 
         Args:
             command: for the login shell.
@@ -97,6 +103,12 @@ class Guest:
             "LogLevel=ERROR",
             "-o",
             "ConnectTimeout=20",
+            "-o",
+            "ControlMaster=auto",
+            "-o",
+            "ControlPersist=yes",
+            "-o",
+            "ControlPath=%s" % self._shared_connection("password" if password else "key"),
             "-F",
             "none",
             "%s@%s" % (self._person.name, self.address),
@@ -115,6 +127,11 @@ class Guest:
             return Said(255, "ssh: no end within %d s" % timeout_s)
         return Said(ended.returncode, ended.stdout.decode("utf-8", "replace").rstrip("\n"))
 
+    def _shared_connection(self, how: str) -> Path:
+        """The socket of the connection that the commands of this boot share."""
+        name = "ssh-%d-%s-%s" % (self._machine.starts, self._person.name, how)
+        return self._machine.sockets / name
+
     def _askpass(self, password: str) -> str:
         """The program that ssh gets the password from."""
         secret, program = self._azure.folder / "password", self._azure.folder / "askpass"
@@ -122,6 +139,17 @@ class Guest:
         program.write_text("#!/bin/sh\ncat %s\n" % secret)
         program.chmod(0o700)
         return str(program)
+
+    def reboot(self) -> None:
+        """Let the guest reboot itself, and start the machine again where it ends."""
+        self.ssh("sudo -n reboot")
+        self._machine.wait_for_end()
+        self._machine.start()
+
+    def power_off(self) -> None:
+        """Let the guest switch itself off."""
+        self.ssh("sudo -n systemctl --no-block poweroff")
+        self._machine.wait_for_end()
 
     def ask(self, commands: Mapping[str, str]) -> Dict[str, Said]:
         """Run shell commands as root, all in one session, one after the other.

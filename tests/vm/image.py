@@ -16,111 +16,26 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Dict, Mapping, NamedTuple, Sequence, Tuple
+from typing import Mapping, NamedTuple, Sequence
 
 from tests.lib.scratch import HERE
+from tests.vm.initrd import INIT, make_initrd
+from tests.vm.recipe import (
+    FILES,
+    GET_BUSYBOX,
+    MASKED,
+    NO_INITRAMFS,
+    PACKAGES,
+    STACKS,
+    UNNEEDED,
+    WATCHER,
+    Stack,
+)
 
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 FOLDER = Path(HERE) / "build" / "vm"
-RELEASES = ("bookworm", "trixie")
-# An account that is locked. A test that logs in at the console gives it a password.
-WATCHER = "watcher"
 DISK_SIZE = "1600M"
 BUILD_TIMEOUT_S = 1800.0
-PACKAGES = (
-    "systemd-sysv",
-    "linux-image-cloud-amd64",
-    "openssh-server",
-    "sudo",
-    "dbus",
-    "udev",
-    "libpam-systemd",
-    "iproute2",
-    "kmod",
-    "e2fsprogs",
-    "python3",
-    "python3-requests",
-    "python3-netifaces",
-    "python3-cryptography",
-)
-# Only what QEMU's machine has, so that the initial RAM disk is small: it is unpacked by an emulated
-# processor.
-INITRAMFS = {
-    "/etc/initramfs-tools/conf.d/vm": "MODULES=list\n",
-    "/etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\nvirtio_net\n",
-}
-UNNEEDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
-
-
-class Stack(NamedTuple):
-    """What brings the network up.
-
-    Attributes:
-        packages: on top of PACKAGES.
-        files: path -> text.
-        units: to enable.
-    """
-
-    packages: Tuple[str, ...]
-    files: Mapping[str, str]
-    units: Tuple[str, ...]
-
-
-STACKS: Dict[str, Stack] = {
-    "networkd": Stack(
-        (),
-        {"/etc/systemd/network/50-dhcp.network": "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\n"},
-        ("systemd-networkd.service",),
-    ),
-    "networkmanager": Stack(("network-manager",), {}, ()),
-    # As Debian's installer writes it.
-    "ifupdown": Stack(
-        ("ifupdown", "isc-dhcp-client"),
-        {
-            "/etc/network/interfaces": (
-                "auto lo\niface lo inet loopback\n\nallow-hotplug eth0\niface eth0 inet dhcp\n"
-            )
-        },
-        (),
-    ),
-}
-NAMES = tuple("%s-%s" % (release, stack) for release in RELEASES for stack in STACKS)
-
-# Units for tests; each runs only on a boot whose kernel command line has systemd.wants=NAME.
-TEST_UNITS = {
-    "/etc/systemd/system/test-clock-jump.service": (
-        """\
-[Unit]
-Description=Test: the clock jumps by years as soon as lightinit has begun
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'until [ -e /run/lightinit/status.json ]; do sleep 0.05; done; \
-date -s 2035-06-01T00:00:00Z'
-"""
-    ),
-    "/etc/systemd/system/test-full-disk.service": (
-        """\
-[Unit]
-Description=Test: the disk is full before lightinit begins
-After=local-fs.target
-Before=lightinit.service
-[Service]
-Type=oneshot
-ExecStart=-/bin/sh -c 'fallocate -l $(df -B1 --output=avail / | tail -n 1) /filler; \
-cat /dev/zero >/filler.rest; sync'
-"""
-    ),
-}
-FILES = {
-    "/etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
-    "/etc/hostname": "image\n",
-    "/etc/hosts": (
-        "127.0.0.1\tlocalhost\n127.0.1.1\timage\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-    ),
-    "/etc/machine-id": "",
-    **TEST_UNITS,
-}
-
 # Run as root of the new machine. Nothing is started there: that is what policy-rc.d says.
 INSTALL = """set -e
 cd /
@@ -180,37 +95,56 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
         "--quiet",
         "--variant=minbase",
         "--include=" + ",".join(PACKAGES),
+        "--dpkgopt=force-unsafe-io",
         *["--dpkgopt=path-exclude=" + pattern for pattern in UNNEEDED],
-        *["--essential-hook=" + _shell_write(*item) for item in INITRAMFS.items()],
+        "--essential-hook=" + NO_INITRAMFS,
+        "--customize-hook=" + GET_BUSYBOX,
     ]
     base_key = _key(base_argv, release, MIRROR)
     base = cache / ("base-%s-%s.tar" % (release, base_key))
-    if not base.exists():
-        with _made_whole(base) as new:
-            _run(*base_argv, release, str(new), MIRROR)
     wanted = STACKS[stack]
     stack_key = _key(base_key, wanted)
     stacked = cache / ("stack-%s-%s-%s.tar" % (release, stack, stack_key))
-    if not stacked.exists():
-        with _made_whole(stacked) as new, _tree(base) as tree:
-            script = [
-                "apt-get -q update",
-                "apt-get -q -y --no-install-recommends install " + " ".join(wanted.packages),
-            ]
-            _install(tree, script if wanted.packages else [])
-            _write_files(tree, wanted.files)
-            _install(tree, ["systemctl enable " + " ".join(wanted.units)] if wanted.units else [])
-            _run("tar", "-C", str(tree), "-cf", str(new), ".")
-    key = _key(stack_key, package.read_bytes(), FILES, INSTALL, CHROOT, DISK_SIZE, WATCHER)
+    key = _key(
+        stack_key, package.read_bytes(), FILES, MASKED, INSTALL, CHROOT, DISK_SIZE, WATCHER, INIT
+    )
     image = _image(cache, "%s-%s" % (release, stack), key)
-    if not image.disk.exists():
-        with _made_whole(image.disk) as new, _tree(stacked) as tree:
+    if image.disk.exists():
+        return image
+    if not base.exists() and not stacked.exists():
+        with _made_whole(base) as new:
+            _run(*base_argv, release, str(new), MIRROR)
+    with _tree(stacked if stacked.exists() else base) as tree:
+        if not stacked.exists():
+            with _made_whole(stacked) as new:
+                _add_stack(tree, wanted)
+                _run("tar", "-C", str(tree), "-cf", str(new), ".")
+        with _made_whole(image.disk) as new:
             _fill(tree, package)
-            for kind, path in (("vmlinuz", image.kernel), ("initrd.img", image.initrd)):
-                (found,) = (tree / "boot").glob(kind + "-*")
-                shutil.copyfile(str(found), str(path))
+            _take_kernel(tree, image)
             _run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", str(tree), str(new), DISK_SIZE)
     return image
+
+
+def _add_stack(tree: Path, stack: Stack) -> None:
+    script = [
+        "apt-get -q update",
+        "apt-get -q -y --no-install-recommends install " + " ".join(stack.packages),
+    ]
+    _install(tree, script if stack.packages else [])
+    _write_files(tree, stack.files)
+    _install(tree, ["systemctl enable " + " ".join(stack.units)] if stack.units else [])
+
+
+def _take_kernel(tree: Path, image: Image) -> None:
+    """Put the kernel beside the disk, and an initial RAM disk of our own."""
+    (kernel,) = (tree / "boot").glob("vmlinuz-*")
+    shutil.copyfile(str(kernel), str(image.kernel))
+    folder = tree / "boot/busybox"
+    (busybox,) = [path for path in folder.glob("**/bin/busybox") if path.is_file()]
+    modules = tree / "lib/modules" / kernel.name[len("vmlinuz-") :]
+    image.initrd.write_bytes(make_initrd(modules, busybox.read_bytes()))
+    shutil.rmtree(str(folder))
 
 
 def _image(cache: Path, name: str, key: str) -> Image:
@@ -238,6 +172,8 @@ def _fill(tree: Path, package: Path) -> None:
     ):
         path.unlink()
     _write_files(tree, FILES)
+    for unit in MASKED:
+        (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
 
 
 def _install(tree: Path, lines: Sequence[str], package: object = "") -> None:
@@ -268,15 +204,6 @@ def _write_files(tree: Path, files: Mapping[str, str]) -> None:
         target = Path(str(tree) + path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-
-
-def _shell_write(path: str, text: str) -> str:
-    """A hook of mmdebstrap's that writes a file; the root is its first argument."""
-    return 'mkdir -p "$1%s" && printf "%s" >"$1%s"' % (
-        os.path.dirname(path),
-        text.replace("\n", "\\n"),
-        path,
-    )
 
 
 class _made_whole:

@@ -7,6 +7,7 @@ Everything that was started ends with the scene; the logs stay in build/vm/logs/
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import subprocess
 import sys
@@ -14,21 +15,31 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import List, Mapping, Optional, Sequence, Type
+from typing import Dict, List, Mapping, Optional, Sequence, Type
+
+import pytest
 
 from tests.lib.netns import Namespace
 from tests.lib.scratch import HERE, OTHER_UUID, UUID
 from tests.vm import disk
 from tests.vm.azure import TAP, Azure, Person
 from tests.vm.guest import Guest
-from tests.vm.image import FOLDER, WATCHER, Image
-from tests.vm.machine import Hardware, Machine
+from tests.vm.image import FOLDER, Image
+from tests.vm.machine import Machine
+from tests.vm.qemu import Hardware
+from tests.vm.recipe import WATCHER
 
+# For tests that one image stands for: the cheapest.
+CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
+# Making an RSA key takes an emulated processor up to a minute, so that it is made on this one where
+# no test looks at it; lightinit makes the keys of the other types.
+RSA_KEY = "/etc/ssh/ssh_host_rsa_key"
+KEEP_RSA_KEY = "[module.ssh_host_keys]\nkeep_existing = yes\n"
 FIRST = Hardware(UUID, "52:54:00:a2:00:01")
 SECOND = Hardware(OTHER_UUID, "52:54:00:a2:00:02")
-# An emulated processor on a machine that others use too: what takes 40 s may take several times as
+# An emulated processor on a machine that others use too: what takes 40 s may take many times as
 # long.
-BOOT_TIMEOUT_S = 400.0
+BOOT_TIMEOUT_S = 900.0
 
 
 class Scene:
@@ -73,10 +84,35 @@ class Scene:
         return disk.copy(source, self._disks / (name + source.suffix))
 
     def changed(self, files: Mapping[str, str]) -> Path:
-        """A raw disk as the image has it, but for some files (path -> text)."""
+        """A raw disk as the image has it, but for some files (path -> text), and for an RSA host
+        key that lightinit keeps.
+        """
         made = self.copy(name="changed")
-        disk.write(made, files)
+        key = self.new_key("rsa")
+        disk.write(made, {RSA_KEY: key.read_text()}, "0600")
+        quick = {
+            RSA_KEY + ".pub": key.with_suffix(".pub").read_text(),
+            "/etc/lightinit/conf.d/10-quick.conf": KEEP_RSA_KEY,
+        }
+        disk.write(made, {**quick, **files})
         return made
+
+    def new_key(self, kind: str) -> Path:
+        """A new SSH host key of that kind; its public part is beside it, in a file with .pub."""
+        path = self.folder / ("host-key-" + kind)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "host", "-f", str(path)], check=True
+        )
+        return path
+
+    def put_password(self, files: Dict[str, str]) -> str:
+        """Among the files of a disk, give the account at the console a password, which is
+        returned.
+        """
+        password = secrets.token_hex(12)
+        shadow = disk.read(self.image.disk, "/etc/shadow")
+        files["/etc/shadow"] = shadow_with_password(shadow, password)
+        return password
 
     def new_disk(self, tree: Path, size: str) -> Path:
         """A raw ext4 disk with the content of the directory ``tree``."""

@@ -13,18 +13,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Mapping, NamedTuple, Sequence
 
-import pytest
-
 from tests.lib.scratch import MODULES
 from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import Facts, check_ready, journal, provisioned
 from tests.vm.guest import Guest
-from tests.vm.machine import Machine, optical_drive
-from tests.vm.scene import FIRST, Checks, Scene, Stopwatch
-from tests.vm.steps import reboot
+from tests.vm.machine import Machine
+from tests.vm.qemu import optical_drive
+from tests.vm.scene import CHEAP, FIRST, Checks, Scene, Stopwatch
 
-CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 MIB = 1024 * 1024
 ROOM_MIB = 600
 SWAP_MIB = 64
@@ -131,11 +128,6 @@ class Vm(NamedTuple):
             statuses,
         )
 
-    def power_off(self) -> None:
-        """Have the guest switch itself off."""
-        self.guest.ssh("sudo -n systemctl --no-block poweroff")
-        self.machine.wait_for_end()
-
 
 @CHEAP
 def test_disks_and_custom_data(scene: Scene) -> None:
@@ -236,15 +228,16 @@ def check_reboot(vm: Vm, before: Facts) -> None:
         0,
         "writing to the resource disk",
     )
-    reboot(vm.machine, vm.guest, before)
+    vm.guest.reboot()
     facts = vm.look()
+    checks.that(facts["boot"].text != before["boot"].text, "this is another boot", facts["boot"])
     check_lent(checks, facts, kept=True)
     checks.that(facts["python"].text, "Python ran, for the module that runs at each boot")
 
 
 def check_another_fresh_disk(vm: Vm) -> None:
     """The platform gives another disk than /etc/fstab speaks of, as after a deallocation."""
-    vm.power_off()
+    vm.guest.power_off()
     disk.lend(vm.lent, LABEL, {README: WINDOWS_WORDS})
     vm.machine.start()
     facts = vm.look()
@@ -255,7 +248,7 @@ def check_another_fresh_disk(vm: Vm) -> None:
 def check_users_disk(vm: Vm) -> None:
     """The disk has something of somebody's. The VM comes up all the same, and says so."""
     checks = vm.checks
-    vm.power_off()
+    vm.guest.power_off()
     disk.lend(vm.lent, LABEL, {README: WINDOWS_WORDS, "thesis.txt": "the work of years\n"})
     before = digest(vm.lent)
     vm.machine.start()
@@ -281,7 +274,7 @@ def check_users_disk(vm: Vm) -> None:
     )
     checks.same(facts["ran"].text, "ran", "how often the custom data have run")
     check_not_waited(checks, facts)
-    vm.power_off()
+    vm.guest.power_off()
     checks.same(digest(vm.lent), before, "the disk's SHA-256")
 
 

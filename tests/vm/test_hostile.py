@@ -18,10 +18,10 @@ from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import check_ready, provisioned
 from tests.vm.guest import parse_properties
-from tests.vm.image import WATCHER
-from tests.vm.machine import Machine, optical_drive
-from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene
-from tests.vm.steps import CHEAP, put_password
+from tests.vm.machine import Machine
+from tests.vm.qemu import optical_drive
+from tests.vm.recipe import WATCHER
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
 
 DHCP_AFTER_S = 60.0
 DISK_AFTER_S = 30.0
@@ -68,7 +68,7 @@ def finish(
 def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
     admin = begin(scene)
     files: Dict[str, str] = {}
-    password = put_password(scene, files)
+    password = scene.put_password(files)
     machine = scene.machine(scene.changed(files), FIRST).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
@@ -92,7 +92,7 @@ def test_the_network_never_comes(scene: Scene) -> None:
     files = {
         "/etc/lightinit/conf.d/20-test.conf": "[network]\nlease_timeout_s = %d\n" % LEASE_TIMEOUT_S
     }
-    password, of_media = put_password(scene, files), secrets.token_hex(12)
+    password, of_media = scene.put_password(files), secrets.token_hex(12)
     media = scene.media(
         "--user-name",
         "admin",
@@ -155,15 +155,13 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
     begin(scene)
     scene.azure.serve_dhcp()  # with option 245: DMI counts for more
     files: Dict[str, str] = {}
-    password = put_password(scene, files)
+    password = scene.put_password(files)
     root = scene.changed(files)
     # A machine that is not made from a generalized image has its host keys, and without them sshd
     # does not start.
-    key = scene.folder / "host_key"
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", str(key)], check=True
+    disk.write(
+        root, {"/etc/ssh/ssh_host_ed25519_key": scene.new_key("ed25519").read_text()}, "0600"
     )
-    disk.write(root, {"/etc/ssh/ssh_host_ed25519_key": key.read_text()}, "0600")
     machine = scene.machine(root, FIRST._replace(asset_tag=tag)).start()
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
@@ -278,7 +276,7 @@ def test_the_clock_jumps(scene: Scene) -> None:
     admin = begin(scene)
     scene.azure.serve_dhcp()
     machine = scene.machine(
-        scene.overlay(),
+        scene.changed({}),
         FIRST._replace(rtc="2010-01-01T00:00:00"),
         ["systemd.wants=test-clock-jump.service"],
     ).start()
@@ -311,7 +309,7 @@ def test_the_disk_is_full(scene: Scene) -> None:
     admin = begin(scene)
     azure = scene.azure
     azure.serve_dhcp()
-    root = scene.copy()
+    root = scene.changed({})
     machine = scene.machine(root, FIRST, ["systemd.wants=test-full-disk.service"]).start()
     machine.wait_until(
         lambda: azure.accepted("Ready") or azure.accepted("NotReady"),

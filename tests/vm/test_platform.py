@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 
-import pytest
-
 from tests.vm.facts import check_ready, provisioned
-from tests.vm.machine import hanging_drive, optical_drive
-from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene
+from tests.vm.qemu import hanging_drive, optical_drive
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
 
-CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
 # Every printable character of ASCII, and others.
 PASSWORD = "".join(map(chr, range(33, 127))) + " pässwörd:日本"
 CUSTOM_DATA = "#!/bin/sh\necho the custom data has run >/root/ran\n"
@@ -202,7 +199,7 @@ def test_media_that_hang(scene: Scene) -> None:
     azure, admin = scene.azure, scene.person("admin")
     azure.serve_dhcp()
     azure.stand_for(FIRST, "web-1", admin)
-    machine = scene.machine(scene.overlay(), FIRST, devices=hanging_drive()).start()
+    machine = scene.machine(scene.changed({}), FIRST, devices=hanging_drive()).start()
     with Checks() as checks:
         # With a warning if the kernel showed the drive in time for it to be asked; on a busy host
         # it may come too late.

@@ -14,9 +14,8 @@ from typing import Any, Dict
 from tests.vm.azure import Person
 from tests.vm.facts import journal, provisioned
 from tests.vm.guest import Guest, parse_properties
-from tests.vm.image import WATCHER
-from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Checks, Scene, Stopwatch
-from tests.vm.steps import CHEAP, put_password
+from tests.vm.recipe import WATCHER
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, Stopwatch
 
 # systemd's limit for lightinit, which has that long to reach the pool; the owner comes when it is
 # over.
@@ -87,7 +86,7 @@ def test_pool(scene: Scene) -> None:
             "[Service]\nTimeoutStartSec=%d\n" % LIMIT_S
         ),
     }
-    password = put_password(scene, files)
+    password = scene.put_password(files)
     machine = scene.machine(scene.changed(files), FIRST).start()
     guest = scene.guest(machine, FIRST, owner)
     with Checks() as checks:

@@ -1,0 +1,118 @@
+"""QEMU's command line, without KVM, and what it is told of a machine's hardware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, NamedTuple, Sequence
+
+from tests.lib.scratch import AZURE_TAG
+from tests.vm.image import Image
+
+# The kernel keeps a record of every program started, from the first on; it is read in
+# /sys/kernel/tracing/trace.
+TRACE = "trace_event=sched:sched_process_exec trace_buf_size=8M"
+# On a busy host the kernel sees interrupts late, and measures the time stamp counter wrongly:
+# no_timer_check: without it, one kernel in ten panics ("IO-APIC + timer doesn't work"), before it
+#     has a console to say so.
+# tsc=unstable: without it, some hang with a clock that races.
+# panic=-1: whatever else it panics for, QEMU ends at once (-no-reboot).
+BUSY_HOST = "no_timer_check tsc=unstable panic=-1"
+# What no test is about costs an emulated processor more than others.
+CHEAPER = "mitigations=off nosmap"
+KERNEL_LINE = " ".join(
+    [
+        "root=/dev/vda rw console=ttyS0 net.ifnames=0 loglevel=4 systemd.log_color=0",
+        BUSY_HOST,
+        CHEAPER,
+        TRACE,
+    ]
+)
+
+
+class Hardware(NamedTuple):
+    """What makes a machine this one and no other.
+
+    Attributes:
+        uuid: DMI's product_uuid.
+        mac: of its NIC.
+        asset_tag: DMI's chassis asset tag; "" for none.
+        rtc: what the clock says at power on, as QEMU wants it.
+    """
+
+    uuid: str
+    mac: str
+    asset_tag: str = AZURE_TAG
+    rtc: str = "utc"
+
+
+def command_line(
+    image: Image,
+    disk: Path,
+    hardware: Hardware,
+    tap: str,
+    sockets: Path,
+    kernel_words: Sequence[str],
+) -> List[str]:
+    """The command that runs a machine.
+
+    Args:
+        image: whose kernel it is started with.
+        disk: of its own.
+        hardware: what it is.
+        tap: the device that its NIC is behind.
+        sockets: where QEMU makes two: console, qmp.
+        kernel_words: further words for the kernel's command line.
+    """
+    words = {
+        "-machine": "pc",
+        "-accel": "tcg,thread=multi",
+        "-cpu": "max",
+        # One processor: two machines that run side by side leave no CPU of the host idle.
+        "-smp": "1",
+        "-m": "768",
+        "-display": "none",
+        "-uuid": hardware.uuid,
+        "-rtc": "base=" + hardware.rtc,
+        "-kernel": str(image.kernel),
+        "-initrd": str(image.initrd),
+        "-append": " ".join([KERNEL_LINE, *kernel_words]),
+        "-drive": "if=none,id=root,format=%s,file=%s" % (disk_format(disk), disk),
+        "-netdev": "tap,id=net,ifname=%s,script=no,downscript=no" % tap,
+        "-chardev": "socket,id=console,server=on,wait=on,path=%s" % (sockets / "console"),
+        "-serial": "chardev:console",
+        "-qmp": "unix:%s,server=on,wait=off" % (sockets / "qmp"),
+    }
+    argv = ["qemu-system-x86_64", "-nodefaults", "-no-reboot"]
+    argv += [word for pair in words.items() for word in pair]
+    argv += ["-device", "virtio-blk-pci,drive=root"]
+    argv += ["-device", "virtio-net-pci,netdev=net,romfile=,mac=" + hardware.mac]
+    if hardware.asset_tag:
+        argv += ["-smbios", "type=3,asset=" + hardware.asset_tag]
+    return argv
+
+
+def disk_format(disk: Path) -> str:
+    """What QEMU calls the kind of disk that the file is."""
+    return "qcow2" if disk.suffix == ".qcow2" else "raw"
+
+
+def optical_drive(medium: Path) -> List[str]:
+    """QEMU's words for a drive with ``medium`` in it, on the controller that Gen1 VMs have it
+    on.
+    """
+    return [
+        "-blockdev",
+        "driver=raw,node-name=medium,read-only=on,file.driver=file,file.filename=%s" % medium,
+        "-device",
+        "ide-cd,drive=medium,id=dvd",
+    ]
+
+
+def hanging_drive() -> List[str]:
+    """QEMU's words for a drive whose medium is never read: each read takes an hour."""
+    return [
+        "-blockdev",
+        "driver=null-co,node-name=medium,size=1048576,latency-ns=3600000000000,read-only=on",
+        "-device",
+        "ide-cd,drive=medium,id=dvd",
+    ]
