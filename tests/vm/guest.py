@@ -104,6 +104,8 @@ class Guest:
             "-o",
             "ConnectTimeout=20",
             "-o",
+            "KexAlgorithms=curve25519-sha256",  # the cheapest on an emulated processor
+            "-o",
             "ControlMaster=auto",
             "-o",
             "ControlPersist=yes",

@@ -133,6 +133,7 @@ def _add_stack(tree: Path, stack: Stack) -> None:
     ]
     _install(tree, script if stack.packages else [])
     _write_files(tree, stack.files)
+    _mask(tree, stack.masked)
     _install(tree, ["systemctl enable " + " ".join(stack.units)] if stack.units else [])
 
 
@@ -172,8 +173,7 @@ def _fill(tree: Path, package: Path) -> None:
     ):
         path.unlink()
     _write_files(tree, FILES)
-    for unit in MASKED:
-        (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    _mask(tree, MASKED)
 
 
 def _install(tree: Path, lines: Sequence[str], package: object = "") -> None:
@@ -197,6 +197,11 @@ def _install(tree: Path, lines: Sequence[str], package: object = "") -> None:
             str(package),
         )
         (tree / "etc/resolv.conf").unlink()
+
+
+def _mask(tree: Path, units: Sequence[str]) -> None:
+    for unit in units:
+        (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
 
 
 def _write_files(tree: Path, files: Mapping[str, str]) -> None:

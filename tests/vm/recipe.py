@@ -43,11 +43,13 @@ class Stack(NamedTuple):
         packages: on top of PACKAGES.
         files: path -> text.
         units: to enable.
+        masked: units that this stack's machines do without, beside MASKED.
     """
 
     packages: Tuple[str, ...]
     files: Mapping[str, str]
     units: Tuple[str, ...]
+    masked: Tuple[str, ...] = ()
 
 
 STACKS: Dict[str, Stack] = {
@@ -55,6 +57,8 @@ STACKS: Dict[str, Stack] = {
         (),
         {"/etc/systemd/network/50-dhcp.network": "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\n"},
         ("systemd-networkd.service",),
+        # Each login would start a service manager of the user's. The other stacks have it.
+        ("user@.service",),
     ),
     "networkmanager": Stack(("network-manager",), {}, ()),
     # As Debian's installer writes it.
@@ -95,7 +99,14 @@ cat /dev/zero >/filler.rest; sync'
 """
     ),
 }
+# Of all devices, udev looks only at those that a test is about.
 FILES = {
+    "/etc/systemd/system/systemd-udev-trigger.service.d/fewer.conf": (
+        "[Service]\nExecStart=\n"
+        "ExecStart=-udevadm trigger --action=add --subsystem-match=block --subsystem-match=net"
+        " --subsystem-match=pci --subsystem-match=scsi --subsystem-match=virtio\n"
+        "ExecStart=-udevadm trigger --action=add --subsystem-match=tty --sysname-match=ttyS0\n"
+    ),
     "/etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
     "/etc/hostname": "image\n",
     "/etc/hosts": (
