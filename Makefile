@@ -11,6 +11,8 @@ PACKAGE = all
 INIT =
 # Emulated machines, each with one processor.
 TWO_AT_A_TIME = -n 2 --dist worksteal
+# What a file of tests builds once is for all of them.
+BY_FILE = -n $$(nproc) --dist loadfile
 
 .PHONY: help setup demo lint types test check coverage bench test-pythons test-install install deb rpm \
     test-packages test-bare peers vm-test vm-test-all clean
@@ -75,13 +77,13 @@ rpm:
 	@packaging/build-rpm
 
 test-packages: setup
-	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest tests/packages $(ARGS)
+	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest $(BY_FILE) tests/packages $(ARGS)
 
 test-bare: setup
 	@tools/test-bare
 
 peers: setup
-	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest tests/peers $(ARGS)
+	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)
 
 vm-test: setup deb
 	LIGHTINIT_VM=1 $(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)

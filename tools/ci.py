@@ -51,12 +51,13 @@ PARTS = (
     Part("lint", 0.2),
     Part("deb", 0.5),
     Part("types", 0.7),
-    Part("vm-test", 1.0, after="deb"),
-    # Both have workers enough for two cores. Beside a virtual machine some of their tests time out.
+    # Each of these has enough workers for two cores. Beside a virtual machine some tests time out.
+    Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
+    Part("test-bare", 2.0),
     Part("test-pythons", 2.0),
-    Part("test-packages", 0.6),
-    Part("peers", 0.4),
+    Part("test-packages", 1.0),
+    Part("peers", 1.0),
     Part("test-install", 0.4),
     Part("rpm", 0.5),
     Part("demo", 0.3),

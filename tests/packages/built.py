@@ -44,6 +44,7 @@ class Built:
         older: whether it is the older version: the tree of ``FLAT_LAYOUT`` (of this commit where
             the clone is too shallow to have it), with other settings and with files that are gone
             since.
+        lint: whether the linters look at what was built.
 
     Attributes:
         source: the copy of the tree.
@@ -52,7 +53,7 @@ class Built:
         said: what the builds printed; their linters too.
     """
 
-    def __init__(self, folder: Path, older: bool = False) -> None:
+    def __init__(self, folder: Path, older: bool = False, lint: bool = True) -> None:
         self.source = folder / "source"
         tree = older_tree(folder / "flat") if older else HERE
         run(HERE + "/packaging/copy-source", tree, str(self.source), *([OLDER] if older else []))
@@ -62,18 +63,18 @@ class Built:
             (self.source / "lightinit/gone").mkdir()
             for name in ("modules/gone.py", "lightinit/gone/__init__.py"):
                 (self.source / name).write_text('"""Gone since."""\n', encoding="utf-8")
-        self.said = self._build(folder, older)
+        self.said = self._build(folder, lint)
         self.debs = self._find(folder, "lightinit_*.deb", "lightinit-emulator_*.deb")
         self.rpms = self._find(folder, "lightinit-[0-9]*.rpm", "lightinit-emulator-*.rpm")
 
-    def _build(self, folder: Path, older: bool) -> str:
+    def _build(self, folder: Path, lint: bool) -> str:
         said = ""
         for family, linter in (("deb", "lintian"), ("rpm", "rpmlint")):
             said += run(
                 "%s/packaging/build-%s" % (self.source, family),
                 "--output",
                 str(folder),
-                *(["--no-" + linter] if older else []),
+                *([] if lint else ["--no-" + linter]),
             )
         return said
 

@@ -47,8 +47,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[Built, Bui
         "chroot",
     )
     yield (
-        Built(tmp_path_factory.mktemp("built")),
-        Built(tmp_path_factory.mktemp("older"), older=True),
+        Built(tmp_path_factory.mktemp("built"), lint=False),
+        Built(tmp_path_factory.mktemp("older"), older=True, lint=False),
     )
 
 
