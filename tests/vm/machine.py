@@ -242,6 +242,17 @@ class Machine:
         )
         self._command("device_add", {"driver": "virtio-blk-pci", "drive": "more", "id": "more"})
 
+    def insert(self, medium: Mapping[str, Any]) -> None:
+        """Put a medium into the drive that :func:`tests.vm.qemu.empty_drive` describes.
+
+        Args:
+            medium: what QMP's blockdev-add takes.
+        """
+        self._command("blockdev-add", medium)
+        self._command("blockdev-open-tray", {"id": "dvd"})
+        self._command("blockdev-insert-medium", {"id": "dvd", "node-name": medium["node-name"]})
+        self._command("blockdev-close-tray", {"id": "dvd"})
+
     def set_link(self, up: bool) -> None:
         """Plug the NIC's cable in or out."""
         self._command("set_link", {"name": "net", "up": up})

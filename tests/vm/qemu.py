@@ -127,11 +127,17 @@ def optical_drive(medium: Path) -> List[str]:
     ]
 
 
-def hanging_drive() -> List[str]:
-    """QEMU's words for a drive whose medium is never read: each read takes an hour."""
-    return [
-        "-blockdev",
-        "driver=null-co,node-name=medium,size=1048576,latency-ns=3600000000000,read-only=on",
-        "-device",
-        "ide-cd,drive=medium,id=dvd",
-    ]
+def empty_drive() -> List[str]:
+    """QEMU's words for the same drive without a medium."""
+    return ["-device", "ide-cd,id=dvd"]
+
+
+# A medium for a drive: each read takes an hour. It goes in when the kernel runs, since the firmware
+# would read it too.
+HANGING_MEDIUM = {
+    "driver": "null-co",
+    "node-name": "medium",
+    "size": 1048576,
+    "latency-ns": 3600000000000,
+    "read-only": True,
+}

@@ -10,7 +10,7 @@ import json
 import subprocess
 
 from tests.vm.facts import check_ready, provisioned
-from tests.vm.qemu import hanging_drive, optical_drive
+from tests.vm.qemu import HANGING_MEDIUM, empty_drive, optical_drive
 from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
 
 # Every printable character of ASCII, and others.
@@ -199,7 +199,8 @@ def test_media_that_hang(scene: Scene) -> None:
     azure, admin = scene.azure, scene.person("admin")
     azure.serve_dhcp()
     azure.stand_for(FIRST, "web-1", admin)
-    machine = scene.machine(scene.changed({}), FIRST, devices=hanging_drive()).start()
+    machine = scene.machine(scene.changed({}), FIRST, devices=empty_drive()).start()
+    machine.insert(HANGING_MEDIUM)
     with Checks() as checks:
         # With a warning if the kernel showed the drive in time for it to be asked; on a busy host
         # it may come too late.
