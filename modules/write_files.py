@@ -12,6 +12,7 @@ import stat
 from dataclasses import replace
 from typing import List, Optional, Tuple
 
+from lightinit.digits import ID_MOST, read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry, parse_entry
@@ -188,8 +189,9 @@ def _find_owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int
     account = texts.find_account(read_account_file(system, "/etc/passwd"), entry.owner)
     if account is not None:
         return account.uid, account.gid
-    if entry.owner.isdigit():
-        return int(entry.owner), 0
+    uid = read_digits(entry.owner, ID_MOST)
+    if uid is not None:
+        return uid, 0
     raise ProvisioningError(
         "owner of a file does not exist",
         entry=number,
@@ -203,8 +205,9 @@ def _find_group(system: System, entry: FileEntry, number: int) -> int:
     gid = texts.find_group(read_account_file(system, "/etc/group"), entry.group)
     if gid is not None:
         return gid
-    if entry.group.isdigit():
-        return int(entry.group)
+    gid = read_digits(entry.group, ID_MOST)
+    if gid is not None:
+        return gid
     raise ProvisioningError(
         "owner of a file does not exist",
         entry=number,

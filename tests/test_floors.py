@@ -13,7 +13,7 @@ from lightinit.datasources import DATASOURCES
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-GROUND = {"errors", "model", ""}
+GROUND = {"digits", "errors", "model", ""}
 MIDDLE = GROUND | {
     "retry",
     "settings",
@@ -26,6 +26,7 @@ MIDDLE = GROUND | {
 RUN = MIDDLE | {"registry", "pipeline", "stages", "stamp", "result", "boot"}
 MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
+    "digits": set(),
     "errors": set(),
     "model": set(),
     "quick": {""},

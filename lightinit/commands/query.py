@@ -8,6 +8,7 @@ import sys
 from typing import Any, List
 
 from lightinit.commands import terminal
+from lightinit.digits import read_digits
 from lightinit.errors import EXIT_NO_PERMISSION, EXIT_NOT_RUN, EXIT_OK, RefusedError
 from lightinit.host.log import printable
 from lightinit.host.system import System
@@ -71,7 +72,7 @@ def look_up(data: Any, path: str) -> Any:
     for part in [part for part in path.split(".") if part]:
         if isinstance(data, dict) and part in data:
             data = data[part]
-        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
+        elif isinstance(data, list) and read_digits(part, len(data) - 1) is not None:
             data = data[int(part)]
         else:
             raise RefusedError(

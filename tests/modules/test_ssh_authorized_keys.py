@@ -434,3 +434,23 @@ def test_a_fingerprint_that_nobody_knows(host: Host) -> None:
 def test_the_text_of_a_key_counts_before_its_fingerprint(host: Host) -> None:
     apply_fingerprints(host, (Certificate("AB" * 20, key(2)),), SshKey(key(1), "/x", "AB" * 20))
     assert host.get() == key(1) + "\n"
+
+
+@needs_openssl
+def test_a_certificate_that_cannot_be_read_costs_no_good_key(tmp_path: Any) -> None:
+    """N6: an x509 certificate of version 6, and other nonsense, beside a good key."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("cryptography")
+    desk = Desk(tmp_path)
+    desk.make_pair("one", "rsa:2048")
+    pem = desk.expected("one", with_key=False).certificate
+    data = base64.b64decode("".join(pem.split("-----")[2].split()))
+    sixth = data.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    assert sixth != data
+    form = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+    bad = [form % base64.b64encode(each).decode() for each in (sixth, data[:-9], b"\x30\x80")]
+    host = Host(tmp_path / "root")
+    outcome = host.apply(*bad[:2], key(1), bad[2], base64.b64encode(sixth).decode())
+    assert host.get() == key(1) + "\n" and outcome.message.startswith("1 of 1 keys added")
+    assert len(outcome.warnings) == 4
+    assert all("refused: x509 certificate cannot be read" in each for each in outcome.warnings)

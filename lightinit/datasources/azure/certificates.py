@@ -24,7 +24,10 @@ LIMIT_BYTES = 2 * 1024 * 1024
 
 
 def fetch_certificates(
-    client: WireServerClient, goal_state: GoalState, now_s: float
+    client: WireServerClient,
+    goal_state: GoalState,
+    now_s: float,
+    warnings: Optional[List[str]] = None,
 ) -> Tuple[Certificate, ...]:
     """All certificates that the platform has for this VM.
 
@@ -36,6 +39,7 @@ def fetch_certificates(
         goal_state: names the certificates' URL.
         now_s: Unix time in seconds for the dates of the transport certificate. The clock may be
             wrong.
+        warnings: gets one for each certificate and each key that cannot be read.
 
     Returns:
         Each certificate, with its key if the platform gave one. Empty if the platform has none for
@@ -53,7 +57,8 @@ def fetch_certificates(
         if bundle is None:
             return ()
         try:
-            certificates = open_bundle(bundle, transport)
+            refused: List[MalformedError] = []
+            certificates = open_bundle(bundle, transport, refused)
         except MalformedError as error:
             ciphers = ciphers[ciphers.index(cipher) + 1 :]
             if not ciphers:
@@ -62,6 +67,8 @@ def fetch_certificates(
                 "certificates in %s cannot be opened (%s); asking for %s", cipher, error, ciphers[0]
             )
             continue
+        if warnings is not None:
+            warnings += ["one of the platform's certificates is left out: %s" % e for e in refused]
         LOG.info(
             "%d certificates from the platform, %d of them with a key",
             len(certificates),

@@ -279,7 +279,8 @@ class AzureDatasource(Datasource):
 
         self._end_progress()  # they share a connection
         try:
-            return fetch_certificates(self.wireserver, goal_state, self.system.clock.time())
+            now_s = self.system.clock.time()
+            return fetch_certificates(self.wireserver, goal_state, now_s, warnings)
         except LightinitError as error:
             warnings.append("no certificates: %s" % error)
             return ()

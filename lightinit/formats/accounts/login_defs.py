@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Dict
 
+from lightinit.digits import ID_MOST
+
 UID_MIN = 1000  # if login.defs does not say
 
 
@@ -21,11 +23,16 @@ def read_login_defs(text: str) -> Dict[str, str]:
 
 
 def read_number(found: Dict[str, str], key: str, default: int, base: int = 10) -> int:
-    """A number out of :func:`read_login_defs`; ``default`` if it is missing or not a number."""
+    """A number out of :func:`read_login_defs`; ``default`` if it is missing, or if it is no number
+    that can be an id or a mode.
+    """
     try:
-        return int(found.get(key, ""), base)
+        number = int(found.get(key, ""), base)
     except ValueError:
         return default
+    if not 0 <= number <= ID_MOST:
+        return default
+    return number
 
 
 def read_uid_min(text: str) -> int:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional, Set
 
+from lightinit.digits import ID_MOST, read_digits
+
 # No password opens the account. Unlike "!", sshd without PAM does not take it for a lock.
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 # What useradd, adduser and passwd -l leave in an account that never had a password.
@@ -57,10 +59,11 @@ def find_account(passwd: str, name: str) -> Optional[Account]:
     """The account ``name`` in a passwd file; None if it has none, or if the line is damaged."""
     for line in passwd.split("\n"):
         fields = line.split(":")
-        if fields[0] == name and len(fields) >= 7 and fields[2].isdigit() and fields[3].isdigit():
-            return Account(
-                name, int(fields[2]), int(fields[3]), fields[5], fields[6].strip() or "/bin/sh"
-            )
+        if fields[0] != name or len(fields) < 7:
+            continue
+        uid, gid = read_digits(fields[2], ID_MOST), read_digits(fields[3], ID_MOST)
+        if uid is not None and gid is not None:
+            return Account(name, uid, gid, fields[5], fields[6].strip() or "/bin/sh")
     return None
 
 
@@ -68,8 +71,10 @@ def find_group(group: str, name: str) -> Optional[int]:
     """The id of the group ``name``; None if there is no such group."""
     for line in group.split("\n"):
         fields = line.split(":")
-        if fields[0] == name and len(fields) >= 3 and fields[2].isdigit():
-            return int(fields[2])
+        if fields[0] == name and len(fields) >= 3:
+            gid = read_digits(fields[2], ID_MOST)
+            if gid is not None:
+                return gid
     return None
 
 
@@ -92,7 +97,8 @@ def list_group_names(group: str, gid: int) -> List[str]:
 def used_ids(text: str) -> Set[int]:
     """Every id in the third field of a passwd or group file."""
     lines = (line.split(":") for line in text.split("\n"))
-    return {int(fields[2]) for fields in lines if len(fields) > 2 and fields[2].isdigit()}
+    found = {read_digits(fields[2]) for fields in lines if len(fields) > 2}
+    return {number for number in found if number is not None}
 
 
 def find_field(text: str, name: str, field: int) -> Optional[str]:

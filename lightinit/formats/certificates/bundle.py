@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
@@ -46,15 +46,19 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
         raise MalformedError("certificate file is not base64") from error
 
 
-def open_bundle(data: bytes, transport: TransportPair) -> Tuple[Certificate, ...]:
+def open_bundle(
+    data: bytes, transport: TransportPair, refused: Optional[List[MalformedError]] = None
+) -> Tuple[Certificate, ...]:
     """Open a bundle and match its keys with its certificates.
 
     A key belongs to the certificates with the same public key. Its position means nothing. A key
-    without a certificate is left out.
+    without a certificate is left out. Each key and each certificate is judged alone: one that
+    cannot be read does not keep the others out.
 
     Args:
         data: the result of :func:`parse_certificate_file`.
         transport: the pair to which the platform encrypted the bundle.
+        refused: gets an error for each key and each certificate that cannot be read.
 
     Returns:
         Each certificate once, sorted by thumbprint.
@@ -65,27 +69,38 @@ def open_bundle(data: bytes, transport: TransportPair) -> Tuple[Certificate, ...
         ProvisioningError: a cipher is missing.
     """
     contents = pkcs12.read(cms.open_envelope(data, transport))
+    bad: List[MalformedError] = []
     keys: Dict[bytes, str] = {}
     for key in contents.keys:
-        public, pem = _read_key(key)
-        keys[public] = pem
+        try:
+            public, pem = _read_key(key)
+            keys[public] = pem
+        except MalformedError as error:
+            bad.append(error)
     found = {}
     for certificate in contents.certificates:
-        public = _normalize(read_fields(certificate).public_key)
+        try:
+            public = _normalize(read_fields(certificate).public_key)
+        except MalformedError as error:
+            bad.append(error)
+            continue
         thumbprint = find_thumbprint(certificate)
         found[thumbprint] = Certificate(
             thumbprint, to_pem("CERTIFICATE", certificate), keys.get(public, "")
         )
+    if bad and not found:
+        raise bad[0]
+    if refused is not None:
+        refused += bad
     return tuple(found[thumbprint] for thumbprint in sorted(found))
 
 
 def _read_key(data: bytes) -> Tuple[bytes, str]:
     """Return the public key as DER, and the private key as PEM of PKCS#8."""
     engine = ciphers.backend()
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
-    try:
+    def read() -> Tuple[bytes, bytes]:
         key: Any = serialization.load_der_private_key(data, None, engine)
         public = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -95,13 +110,17 @@ def _read_key(data: bytes) -> Tuple[bytes, str]:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
+        return bytes(public), bytes(whole)
+
+    try:
+        public, whole = ciphers.parse_by_library(read)
+    except ValueError:
         # The message of the library could hold parts of the key.
         raise MalformedError(
             "private key in the certificate bundle cannot be read",
             hint="it may be of a type that this version of cryptography does not know",
         ) from None
-    return bytes(public), to_pem("PRIVATE KEY", bytes(whole))
+    return public, to_pem("PRIVATE KEY", whole)
 
 
 def _normalize(public_key: bytes) -> bytes:
@@ -109,15 +128,17 @@ def _normalize(public_key: bytes) -> bytes:
     choice. A key that it cannot read stays unchanged.
     """
     engine = ciphers.backend()
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
-    try:
+    def read() -> bytes:
         key: Any = serialization.load_der_public_key(public_key, engine)
         return bytes(
             key.public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
-    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
+
+    try:
+        return ciphers.parse_by_library(read)
+    except ValueError:
         return public_key

@@ -6,7 +6,7 @@ time than a first boot has. If it or its OpenSSL lacks a cipher, the error names
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates import der
@@ -38,6 +38,28 @@ RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
 P_SPECIFIED = "1.2.840.113549.1.1.9"
+Result = TypeVar("Result")
+
+
+def parse_by_library(work: Callable[[], Result]) -> Result:
+    """Let ``cryptography`` read one key or certificate.
+
+    Its versions differ in what they raise for data that they do not accept. InvalidVersion is no
+    ValueError, and a panic of the part that is written in Rust is not even an Exception. One bad
+    key must not keep the good ones out, so here they are all alike.
+
+    Args:
+        work: reads the data, without any effect.
+
+    Raises:
+        ValueError: it raised anything. The message names the exception; it has no data.
+    """
+    try:
+        return work()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise ValueError("%s of python cryptography" % type(error).__name__) from error
 
 
 def backend() -> Any:

@@ -85,17 +85,23 @@ def public_key_line(certificate: bytes) -> str:
             error=error.reason,
             hint="install it, or give the key in OpenSSH form",
         ) from error
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_der_x509_certificate
 
     try:
-        key: Any = load_der_x509_certificate(certificate, backend).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise MalformedError("x509 certificate cannot be read", error=error) from error
+        key: Any = ciphers.parse_by_library(
+            lambda: load_der_x509_certificate(certificate, backend).public_key()
+        )
+    except ValueError as error:
+        said = error.__cause__ or error
+        raise MalformedError(
+            "x509 certificate cannot be read", error=str(said)[:200] or type(said).__name__
+        ) from error
     try:
-        line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
+        line = ciphers.parse_by_library(
+            lambda: key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        )
+    except ValueError as error:
         raise MalformedError(
             "x509 certificate holds a key that ssh does not know",
             type=type(key).__name__.strip("_"),

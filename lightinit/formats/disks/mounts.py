@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.formats.disks.octal import unescape
 
 DELETED = " (deleted)"
@@ -67,9 +68,10 @@ def parse_swaps(text: str) -> List[Tuple[str, int]]:
     found = []
     for line in text.split("\n")[1:]:
         fields = line.split()
-        if len(fields) >= 3 and fields[2].isdigit():
+        size_kib = read_digits("".join(fields[2:3]))
+        if size_kib is not None:
             path = unescape(fields[0])
             if path.endswith(DELETED):
                 path = path[: -len(DELETED)]
-            found.append((path, int(fields[2])))
+            found.append((path, size_kib))
     return found

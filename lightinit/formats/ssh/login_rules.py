@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
+from lightinit.digits import read_digits
 from lightinit.formats.accounts.passwd import find_field, is_password_hash
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.sshd_config import Who, matches_pattern
@@ -127,7 +128,4 @@ def _last_day(changed: int, days: Optional[int], grace: Optional[int]) -> Option
 
 
 def _number(shadow: str, name: str, field: int) -> Optional[int]:
-    text = find_field(shadow, name, field) or ""
-    if not (text.isascii() and text.isdigit()):
-        return None
-    return int(text)
+    return read_digits(find_field(shadow, name, field) or "")

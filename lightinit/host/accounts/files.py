@@ -13,6 +13,7 @@ import stat
 from contextlib import contextmanager
 from typing import Callable, Iterator, List, Optional
 
+from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.files.access import Access
 from lightinit.host.files.text import decode_text, read_file, write_text_file
@@ -149,9 +150,9 @@ def _possible_holders(system: System, name: str) -> List[str]:
     """The process in the lock file; every process if the file names none."""
     if name.endswith(".lock"):
         pid = system.read_text(name).strip("\0 \n")
-        if pid.isdigit():
+        if read_digits(pid) is not None:
             return [pid]
-    return [each for each in system.list_dir("/proc") if each.isdigit()]
+    return [each for each in system.list_dir("/proc") if read_digits(each) is not None]
 
 
 def today(system: System) -> int:

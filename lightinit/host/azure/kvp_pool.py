@@ -15,6 +15,7 @@ import os
 import stat
 from typing import Iterator, Sequence
 
+from lightinit.digits import read_digits
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.atomic import make_parents, sync_dir
 from lightinit.host.boot_id import UNKNOWN, read_boot_id
@@ -190,8 +191,9 @@ def _boot_time(system: System) -> float:
     """
     for line in system.read_text("/proc/stat").splitlines():
         name, _, value = line.partition(" ")
-        if name == "btime" and value.strip().isdigit():
-            return float(value)
+        began_s = read_digits(value.strip())
+        if name == "btime" and began_s is not None:
+            return float(began_s)
     try:
         return system.clock.time() - float(system.read_text("/proc/uptime").split()[0])
     except (ValueError, IndexError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import List, Optional, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.dhcp.client import DhcpClient, LeasePlace, Renewing
 from lightinit.host.dhcp.processes import Process
@@ -27,15 +28,15 @@ def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
     for pattern, expression in _PID_FILES:
         for path in system.glob(pattern):
             match = re.match(expression, path.rpartition("/")[2])
-            pid = system.read_text(path).strip()
+            pid = read_digits(system.read_text(path).strip())
             # Without a running process, dhcpcd would become the daemon itself.
-            if match is None or not pid.isdigit() or int(pid) not in alive:
+            if match is None or pid not in alive:
                 continue
             interface, family = match.groups()
             if interface and interface.endswith("-6"):
                 continue
             if _renew_one(renewing, interface, family):
-                alive.discard(int(pid))
+                alive.discard(pid)
 
 
 def _renew_one(renewing: Renewing, interface: Optional[str], family: Optional[str]) -> bool:

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import Dict, List, Optional
 
+from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import INDEX
 from lightinit.host.dhcp.clients import CLIENTS
@@ -57,7 +58,7 @@ def lease_files(system: System) -> List[LeaseFile]:
                 base = os.path.basename(path)
                 if path in found or path.endswith(("~", ".lightinit-new")):
                     continue
-                if place.interface == INDEX and not base.isdigit():
+                if place.interface == INDEX and read_digits(base) is None:
                     continue
                 file = _lease_file(system, client.name, path, names.find(place.interface, base))
                 if file is not None:
@@ -116,7 +117,7 @@ class _InterfaceNames:
             return matched.group(1)
         if self._by_index is None:
             self._by_index = self._read()
-        return self._by_index.get(int(base))
+        return self._by_index.get(read_digits(base) or 0)
 
     def _read(self) -> Dict[int, str]:
         """On the live machine the kernel knows them; in a scratch root /sys below the root does."""
@@ -125,6 +126,7 @@ class _InterfaceNames:
         names: Dict[int, str] = {}
         for name in self._system.list_dir("/sys/class/net"):
             index = self._system.read_text("/sys/class/net/%s/ifindex" % name).strip()
-            if re.match(r"[0-9]{1,9}\Z", index):
-                names[int(index)] = name
+            number = read_digits(index)
+            if number:
+                names[number] = name
         return names

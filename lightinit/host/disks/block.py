@@ -11,6 +11,7 @@ import stat
 import struct
 from typing import Dict, List, NamedTuple, Optional
 
+from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 
@@ -241,7 +242,4 @@ def _text(path: str) -> str:
 
 
 def _integer(path: str) -> int:
-    text = _text(path)
-    if not text.isdigit():
-        return 0
-    return int(text)
+    return read_digits(_text(path)) or 0

@@ -7,6 +7,7 @@ import re
 import stat
 from typing import List, NamedTuple, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
@@ -86,6 +87,7 @@ def _natural(device: BlockDevice) -> List[Tuple[int, str]]:
 
 
 def _natural_part(part: str) -> Tuple[int, str]:
-    if part.isdigit():
-        return int(part), ""
-    return -1, part
+    number = read_digits(part)
+    if number is None:
+        return -1, part
+    return number, ""

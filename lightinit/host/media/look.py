@@ -14,6 +14,8 @@ import sys
 import time
 from typing import IO, Dict, List, NamedTuple, Sequence, cast
 
+from lightinit.digits import read_digits
+
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
 HEAD_BYTES = 4096
 # For a killed process to end. One that does not is stuck in the kernel.
@@ -164,7 +166,7 @@ class Look:
         if not newline:
             return False
         if fields[0] == "found":
-            return len(fields) == 4 and fields[1].isdigit() and int(fields[1]) == len(data)
+            return len(fields) == 4 and read_digits(fields[1]) == len(data)
         return (fields[0], len(fields)) in (("nothing", 5), ("ejected", 1))
 
     def _parsed(self) -> LookResult:

@@ -123,7 +123,7 @@ def kernel_routes(system: System) -> List[KernelRoute]:
     for line in system.read_text("/proc/net/route").splitlines()[1:]:
         try:
             route = _route(line.split())
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OverflowError):
             continue
         if route is not None:
             routes.append(route)
@@ -133,7 +133,7 @@ def kernel_routes(system: System) -> List[KernelRoute]:
 def _route(fields: List[str]) -> Optional[KernelRoute]:
     """The route of one line, None if it is down or rejects packets."""
     flags = int(fields[3], 16)
-    prefix = bin(int(fields[7], 16)).count("1")
+    prefix = sum(bin(int(part)).count("1") for part in _address(fields[7]).split("."))
     destination = "%s/%d" % (_address(fields[1]), prefix)
     gateway = _address(fields[2])
     if gateway == NO_GATEWAY:

@@ -11,6 +11,7 @@ import logging
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
+from lightinit.digits import read_digits
 from lightinit.errors import LightinitError
 from lightinit.host.init.transient_unit import find_systemd_run, unit_command
 from lightinit.host.system import System
@@ -184,9 +185,9 @@ class Unit:
             "/proc/%s" % self._read("began").strip()
         )
         # Read after the check of the process, which may end in between.
-        status = self._read("status").strip()
-        if status.isdigit():
-            return int(status)
+        status = read_digits(self._read("status").strip())
+        if status is not None:
+            return status
         if over:
             return KILLED
         return None

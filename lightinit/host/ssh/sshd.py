@@ -8,6 +8,7 @@ import re
 import signal
 from typing import Optional
 
+from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
 from lightinit.host.files.candidate import candidate
@@ -18,6 +19,7 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0
 MAX_LINES = 3
+PID_MOST = 2**22  # the kernel's limit
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 # An address that no network has. It stands for the rest of the world.
 ANYWHERE = "192.0.2.1"
@@ -126,7 +128,7 @@ def _find_fault(ended: Optional[Completed]) -> str:
 
 def _find_pid(system: System) -> str:
     for path in PID_FILES:
-        text = system.read_text(path).strip()
-        if text.isdigit():
-            return text
+        pid = read_digits(system.read_text(path).strip(), PID_MOST)
+        if pid:
+            return str(pid)
     return ""

@@ -324,10 +324,31 @@ def test_a_certificate_that_is_none_gives_an_error(desk: Desk, transport: Transp
     assert (
         attempt(open_bundle, desk.encrypt(join(wrong), transport), transport)[0] == "MalformedError"
     )
+
+
+def test_each_key_and_each_certificate_is_judged_alone(
+    desk: Desk, transport: TransportPair
+) -> None:
+    """N6: one that cannot be read does not keep the others out."""
+    options = ("-keypbe", "NONE", "-certpbe", "NONE", "-certfile", desk.at("two.crt"))
+    both = desk.pkcs12("one", *options)
+    safes = safes_of(both)
+    one, two = (
+        openssl("x509", "-in", desk.at(name), "-outform", "DER") for name in ("one.crt", "two.crt")
+    )
+    assert two in safes[0]
+    refused: List[MalformedError] = []
+    wrong = [safes[0].replace(two, bytes(len(two))), safes[1]]
+    (found,) = open_bundle(desk.encrypt(join(wrong), transport), transport, refused)
+    assert found.key and [error.reason for error in refused] == ["certificate data are damaged"]
+    refused.clear()
     wrong = [safes[0], safes[1].replace(b"\2\1\1\4\x20", b"\2\1\1\5\x20")]
-    assert wrong != safes and attempt(
-        open_bundle, desk.encrypt(join(wrong), transport), transport
-    ) == ("MalformedError", "private key in the certificate bundle cannot be read")
+    assert wrong != safes
+    opened = open_bundle(desk.encrypt(join(wrong), transport), transport, refused)
+    assert [each.key for each in opened] == ["", ""] and one != two
+    assert [error.reason for error in refused] == [
+        "private key in the certificate bundle cannot be read"
+    ]
 
 
 def test_a_cipher_that_is_missing_is_named(desk: Desk, transport: TransportPair) -> None:

@@ -12,6 +12,7 @@ from typing import Any, List
 import pytest
 
 from lightinit.errors import MalformedError
+from lightinit.formats.certificates.ciphers import parse_by_library
 from lightinit.formats.certificates.x509 import public_key_line
 from lightinit.formats.ssh.given_keys import read_given
 from lightinit.formats.ssh.public_keys import read_key
@@ -72,6 +73,46 @@ def test_a_damaged_one_is_refused(tmp_path: Any) -> None:
     for damaged in (data[:-30], b"", b"\x30\x03\x02\x01\x01", b"x" * 100):
         with pytest.raises(MalformedError, match="x509 certificate cannot be read"):
             public_key_line(damaged)
+
+
+@needs_openssl
+def test_a_certificate_of_a_version_that_does_not_exist_is_refused(tmp_path: Any) -> None:
+    """N6: its parser raises InvalidVersion, which is no ValueError."""
+    pytest.importorskip("cryptography") if not os.environ.get("CI") else None
+    data = der(make(tmp_path, "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
+    sixth = data.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    assert sixth != data
+    with pytest.raises(MalformedError, match="x509 certificate cannot be read"):
+        public_key_line(sixth)
+
+
+@needs_openssl
+def test_no_changed_byte_of_a_certificate_raises_anything_else(tmp_path: Any) -> None:
+    """N6: each byte in turn; such a certificate is refused or read, and costs nothing else."""
+    pytest.importorskip("cryptography") if not os.environ.get("CI") else None
+    data = der(make(tmp_path, "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
+    for at in range(len(data)):
+        for change in (0x01, 0x80, 0xFF):
+            changed = data[:at] + bytes([data[at] ^ change]) + data[at + 1 :]
+            try:
+                assert read_key(public_key_line(changed)).kind.startswith("ecdsa")
+            except MalformedError:
+                pass
+
+
+class Panic(BaseException):
+    """As a parser in Rust raises it."""
+
+
+@pytest.mark.parametrize("error", [Panic("a"), KeyError("a"), RecursionError(), OverflowError()])
+def test_whatever_a_parser_raises_is_an_error_of_this_one_key(error: BaseException) -> None:
+    """N6: a panic of Rust is not even an Exception."""
+
+    def work() -> None:
+        raise error
+
+    with pytest.raises(ValueError, match=type(error).__name__ + " of python cryptography"):
+        parse_by_library(work)
 
 
 @needs_openssl
