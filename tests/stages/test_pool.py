@@ -307,7 +307,7 @@ def test_what_failed_before_the_report_was_sent_is_tried_again(tmp_path: Any, ea
 
 
 def test_a_refused_report_is_made_again(tmp_path: Any) -> None:
-    source = Told("Savable", Imds(None), GOAL, status(503), GOAL, status(410), GOAL, ok())
+    source = Told("Savable", Imds(None), GOAL, status(503), status(410), GOAL, ok())
     source.imds.steps = [lambda: OWNER if source.posts() == 3 else None]
     source.wait(tmp_path)
     assert source.posts() == 3
@@ -316,7 +316,7 @@ def test_a_refused_report_is_made_again(tmp_path: Any) -> None:
 @pytest.mark.parametrize("kind", ["Savable", "Running"])
 def test_an_owner_who_comes_between_two_attempts_ends_them(tmp_path: Any, kind: str) -> None:
     """The platform has taken the report that it refused; now nobody can say at which."""
-    source = Told(kind, Imds(None, None, OWNER), GOAL, status(503), GONE)
+    source = Told(kind, Imds(None, None, OWNER), GOAL, status(410), GONE)
     source.wait(tmp_path)
     assert source.posts() == 1 and source.imds.asked == 3 and source.adopted is not None
 
