@@ -27,6 +27,7 @@ LOG = logging.getLogger("lightinit.local")
 MARK_PREFIX_MIN = 24
 # Clients that know more than is in one of their files. NetworkManager's lease file has only the
 # address; another file, which may come later, has the options.
+NO_DATE_S = float("-inf")  # no lease has ended by then
 ASKABLE = {client.name for client in CLIENTS if client.ask is not None}
 
 
@@ -104,6 +105,7 @@ class LeaseSearch:
         self._scene = Scene()
         self._logged: Set[Tuple[str, str]] = set()
         self._asked: Set[str] = set()
+        self._ended: Set[Tuple[str, str]] = set()  # (source, address)
         self._answers: List[LeaseFile] = []
         self.passed_over: Dict[str, str] = {}
 
@@ -115,6 +117,7 @@ class LeaseSearch:
         """
         self._scene = scene
         self.passed_over = {}
+        self._ended = set()
         newest: Dict[str, Lease] = {}
         # The list is sorted by time: the file that was written last comes last.
         for file in lease_files(self._system) + self._answers:
@@ -155,10 +158,23 @@ class LeaseSearch:
             self._pass_over(file.path, file.problem)
             return []
         now_s = self._system.clock.time()
-        if self._scene.of_root and file.path.startswith("/run/"):
-            # The file is from this boot, so do not check its expiry: at boot the clock may jump by
-            # years. The address check is enough: when a lease ends, its client removes the address.
-            now_s = file.written_s
+        if not self._scene.of_root:
+            return self._leases_at(file, now_s)
+        # A written date proves little: an infinite lease's may have wrapped, and at boot the clock
+        # may jump by years. When a lease ends, its client removes the address.
+        leases = self._leases_at(file, NO_DATE_S)
+        if file.path.startswith("/run/"):
+            return leases  # of this boot
+        ended = [one for one in leases if one.expires_s is not None and one.expires_s <= now_s]
+        if ended:
+            leases = self._leases_at(file, now_s)
+            known = {one.interface for one in leases}
+            ended = [one for one in ended if one.interface not in known]
+            self._ended.update((one.source, one.address) for one in ended)
+        return leases + ended
+
+    def _leases_at(self, file: LeaseFile, now_s: float) -> List[Lease]:
+        """The leases in ``file`` that count and have not ended at ``now_s``."""
         try:
             leases = read_leases(
                 file.client, file.data, now_s, file.path, file.interface, file.written_s
@@ -166,9 +182,15 @@ class LeaseSearch:
         except MalformedError as error:
             self._pass_over(file.path, error.reason)
             return []
-        if not leases:
+        if not leases and (now_s == NO_DATE_S or not self._scene.of_root):
             self._pass_over(file.path, "it holds no unexpired lease")
         return [lease for lease in map(self._checked, leases) if lease is not None]
+
+    def has_ended(self, lease: Lease) -> bool:
+        """Whether ``lease`` counts only because its address is on an interface: by its date it has
+        ended. A better one may come.
+        """
+        return (lease.source, lease.address) in self._ended
 
     def _checked(self, lease: Lease) -> Optional[Lease]:
         """The lease with the interface that really has its address; None if it does not count."""
@@ -192,12 +214,16 @@ class LeaseSearch:
     def _newer(self, known: Optional[Lease], lease: Lease) -> Lease:
         """The one of two leases for an interface that counts: ``lease``, whose file is newer.
 
-        Exception: both are from a client in ``ASKABLE`` and for the same address, and only
-        ``known`` names the server. Then ``known`` counts.
+        Exceptions: ``known`` counts if only ``lease`` has ended by its date. It also counts if both
+        are from a client in ``ASKABLE`` and for the same address, and only ``known`` names the
+        server.
         """
+        if known is None:
+            return lease
+        if self.has_ended(lease) and not self.has_ended(known):
+            return known
         if (
-            known is not None
-            and known.client == lease.client
+            known.client == lease.client
             and lease.client in ASKABLE
             and known.address == lease.address
             and self._source.server_in(known)

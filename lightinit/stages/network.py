@@ -39,7 +39,8 @@ def find_network(
 
     On the live machine a lease counts only while its address is on an interface: a lease file from
     the image never counts. In a scratch root this cannot be checked, so every unexpired lease
-    counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
+    counts. A lease that has ended by its date counts too while its address is there, but only after
+    ``grace_s``. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
     Then the well-known address of the platform's server is used, with a warning.
 
     Args:
@@ -168,7 +169,7 @@ class _Search:
         return self._since_s.setdefault(state, now_s) + self._grace_s
 
     def _is_settled(self, lease: Lease, leases: Sequence[Lease]) -> bool:
-        if self._leases.lacks_server(lease):
+        if self._leases.lacks_server(lease) or self._leases.has_ended(lease):
             return False
         if self._interface or count_routes(lease, self._scene.routes, self._source.ADDRESSES):
             return True

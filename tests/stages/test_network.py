@@ -157,6 +157,83 @@ def test_a_clock_that_jumps_by_years_ends_no_lease_of_this_boot(tmp_path: Path) 
     assert gone.find(timeout_s=5.0).client == ""
 
 
+INFINITE = "option dhcp-lease-time 4294967295;"
+PAST, FUTURE = "4 2001/01/01 00:00:00", "4 2162/01/01 00:00:00"
+NM_LEASE = "ADDRESS=10.0.0.4\nLIFETIME=3600\nOPTION_245=0a090807\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "waited_s"),
+    [
+        # Never, and infinite leases whose end has wrapped or cannot be read: at once.
+        (block("10.0.0.4", expire="0 never"), "/var/lib/dhcp/dhclient.leases", 0.0),
+        (block("10.0.0.4", extra=INFINITE, expire=PAST), "/var/lib/dhcp/dhclient.leases", 0.0),
+        (
+            block("10.0.0.4", extra=INFINITE, expire="epoch -1"),
+            "/var/lib/dhcp/dhclient-eth0.lease",
+            0.0,
+        ),
+        (block("10.0.0.4", extra=INFINITE, expire=FUTURE), "/var/lib/dhcp/dhclient.leases", 0.0),
+        (block("10.0.0.4", expire=FUTURE), "/var/lib/dhcp/dhclient.leases", 0.0),
+        (NM_LEASE.replace("3600", "4294967295"), NM_FILE, 0.0),
+        (NM_LEASE + "expiry=1\n", NM_FILE.replace("/var/lib", "/run"), 0.0),
+        # Ended by a date that a wrong clock may have written: a better one is waited for.
+        (block("10.0.0.4", expire=PAST), "/var/lib/dhcp/dhclient.leases", 2.0),
+        (block("10.0.0.4", expire="5 1969/12/31 23:59:58"), "/var/lib/dhcp/dhclient.leases", 2.0),
+        (block("10.0.0.4", expire="soon"), "/var/lib/dhcp/dhclient.leases", 2.0),
+        (NM_LEASE, NM_FILE, 2.0),
+        (NM_LEASE + "expiry=1\n", NM_FILE, 2.0),
+    ],
+)
+def test_an_address_on_the_nic_is_better_evidence_than_a_date(
+    tmp_path: Path, text: str, path: str, waited_s: float
+) -> None:
+    """P8: WALinuxAgent's fixture dhcp.leases.multi: the end of an infinite lease has wrapped."""
+    host = Host(tmp_path, ONE_NIC)
+    host.lease(text, path)
+    found = host.find()
+    assert (found.server, found.source, found.warnings) == ("10.9.8.7", path, ())
+    assert host.clock.passed_s == waited_s
+    gone = Host(tmp_path, replace(ONE_NIC, interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    assert gone.find().client == ""
+
+
+@pytest.mark.parametrize("ended_is_newer", [False, True])
+def test_a_lease_that_has_not_ended_is_better_than_one_that_has(
+    tmp_path: Path, ended_is_newer: bool
+) -> None:
+    """P8: whichever file is newer by its date."""
+    host = Host(tmp_path, ONE_NIC)
+    host.lease(block("10.0.0.4", option_245="a:6:6:6", expire=PAST), written_s=2000.0)
+    host.lease(
+        block("10.0.0.4"), "/var/lib/dhclient/dhclient.leases", 1000.0 if ended_is_newer else 3000.0
+    )
+    assert host.find().server == "10.9.8.7"
+    assert host.clock.passed_s == 0.0
+
+
+def test_one_file_with_an_ended_lease_and_another_one(tmp_path: Path) -> None:
+    """P8: of one NIC the unexpired block counts, of the other NIC the ended one."""
+    host = Host(tmp_path, TWO_NICS)
+    host.lease(
+        block("10.0.0.4", expire=FUTURE)
+        + block("10.0.0.4", option_245="a:6:6:6", expire=PAST)
+        + block("10.1.0.4", "eth1", extra=TO_WIRESERVER, expire=PAST)
+    )
+    assert host.find().interface == "eth1"
+    assert host.find(interface="eth0").server == "10.9.8.7"
+
+
+def test_in_a_scratch_root_the_date_decides(tmp_path: Path) -> None:
+    """P8: nothing else can be checked there."""
+    scene = Scene((ETH0,), default_interface="eth0", of_root=False)
+    host = Host(tmp_path, scene)
+    host.lease(block("203.0.113.7", expire=PAST))
+    assert host.find().client == ""
+    host.lease(block("203.0.113.7", expire=PAST, extra=INFINITE))
+    assert host.find().client == "dhclient"
+
+
 def test_a_stale_lease_never_wins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "lightinit")
     host = Host(tmp_path, NOTHING)
@@ -208,7 +285,7 @@ def test_without_option_245_the_wellknown_address(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "it holds no unexpired lease"),
-        (block("10.0.0.4", expire="4 2001/01/01 00:00:00"), "no unexpired lease"),
+        (block("10.0.0.9", expire="4 2001/01/01 00:00:00"), "10.0.0.9 is on no interface now"),
         (block("10.0.0.4")[:-3], "no unexpired lease"),
     ],
 )

@@ -42,7 +42,8 @@ def read_leases(
     Args:
         client: a key of :data:`READERS`.
         data: the file's bytes. For networkmanager also the output of ``nmcli device show``.
-        now_s: Unix time in seconds. Leases that end at or before it are left out.
+        now_s: Unix time in seconds. Leases that end at or before it are left out. With minus
+            infinity none is.
         source: the file's path, which is noted in the leases.
         interface: the interface's name if the file's name tells it. A name inside the file takes
             precedence.

@@ -13,6 +13,7 @@ from lightinit.formats.dhcp import options
 from lightinit.model import Lease, Route
 
 WIRESERVER_NAMES = ("unknown-245", "option-245", "private-245", "private_245")
+UNREADABLE_S = 0.0
 ROUTE_NAMES = (
     "rfc3442-classless-static-routes",
     "classless-static-routes",
@@ -45,8 +46,9 @@ def read_leases(
 ) -> Tuple[Lease, ...]:
     """The unexpired leases in a dhclient lease file: the last block of each interface.
 
-    A block that is not closed was cut and does not count, and neither does one whose date cannot be
-    read. ``lease6`` blocks are left out.
+    A block that is not closed was cut and does not count. One whose date cannot be read has ended
+    in 1970, unless the lease time is infinite: for such a lease the client may write a date that
+    has wrapped. ``lease6`` blocks are left out.
 
     Arguments and result are those of ``clients.read_leases``. ``written_s`` is not used, since each
     block says when it ends.
@@ -129,12 +131,12 @@ def _lease(block: List[Statement], source: str, interface: Optional[str]) -> Opt
             interface = options.interface_from_text(_text(values[0])) or interface
         elif name == "fixed-address":
             address = (options.addresses_from_text(" ".join(values)) or ("",))[0]
-        elif name == "expire" and values != ["never"]:
-            expires_s = _time(values)
-            if expires_s is None:
-                return None
+        elif name == "expire" and values[-1:] != ["never"]:  # also `0 never`
+            expires_s = _time(values) or UNREADABLE_S
     if not address:
         return None
+    if options.is_forever("".join(given.get("dhcp-lease-time", []))):
+        expires_s = None
     wireservers = [_wireserver(given[name]) for name in WIRESERVER_NAMES if name in given]
     routes = [_routes(given[name]) for name in ROUTE_NAMES if name in given]
     return Lease(

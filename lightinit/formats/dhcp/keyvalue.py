@@ -109,6 +109,8 @@ def lease_from_pairs(
 
 
 def _expires_s(keys: Keys, found: Dict[str, str], written_s: Optional[float]) -> Optional[float]:
+    if options.is_forever(first_value(found, keys.lifetime)):
+        return None  # the end that the client has computed may have wrapped
     expiry = first_value(found, keys.expiry)
     if re.match(r"[0-9]{1,15}\Z", expiry):
         return float(expiry)

@@ -36,7 +36,7 @@ KEYS = Keys(
         "ms_classless_static_routes",
         "unknown_249",
     ),
-    lifetime=("LIFETIME",),
+    lifetime=("LIFETIME", "dhcp_lease_time"),
     expiry=("expiry",),
 )
 

@@ -181,6 +181,12 @@ def interface_from_text(text: str) -> Optional[str]:
     return text
 
 
+def is_forever(lifetime_text: str) -> bool:
+    """Whether a lease time, in decimal seconds, means that the lease never ends."""
+    text = lifetime_text.strip()
+    return bool(re.match(r"[0-9]{1,20}\Z", text)) and int(text) >= FOREVER_S
+
+
 def lifetime_end_s(lifetime_text: str, written_s: Optional[float]) -> Optional[float]:
     """When a lease ends that says only how long it lasts.
 
@@ -192,7 +198,7 @@ def lifetime_end_s(lifetime_text: str, written_s: Optional[float]) -> Optional[f
         Unix time in seconds; None if the lease never ends, or if either is not known.
     """
     text = lifetime_text.strip()
-    if written_s is None or not re.match(r"[0-9]{1,10}\Z", text) or int(text) >= FOREVER_S:
+    if written_s is None or not re.match(r"[0-9]{1,10}\Z", text) or is_forever(text):
         return None
     return written_s + int(text)
 
