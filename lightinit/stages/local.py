@@ -131,6 +131,7 @@ def _wait_for_network(context: Context, source: Datasource) -> Network:
         wanted["grace_s"],
         wanted["interface"],
         while_waiting,
+        needs_server=context.platform_known is None and bool(source.LEASE_OPTION),
     )
     context.timeline.add("wait", "lease", started_s, clock.monotonic() - started_s, network.source)
     return network

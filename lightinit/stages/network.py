@@ -21,6 +21,7 @@ from lightinit.stages.leases import LeaseSearch, choose_lease, count_routes
 LOG = logging.getLogger("lightinit.local")
 
 SAY_EVERY_S = 30.0
+NEVER_S = float("inf")  # only the deadline ends the wait
 NO_LEASE_SOURCE = "address and route without a lease"
 # For platforms without a well-known address: only the default route leads to this one (RFC 5737).
 ANYWHERE = "192.0.2.1"
@@ -34,13 +35,13 @@ def find_network(
     interface: str = "",
     while_waiting: Optional[Callable[[], None]] = None,
     look: Optional[Callable[[], Scene]] = None,
+    needs_server: bool = False,
 ) -> Network:
     """Wait until this machine has a network, and return it.
 
     On the live machine a lease counts only while its address is on an interface: a lease file from
     the image never counts. In a scratch root this cannot be checked, so every unexpired lease
-    counts. A lease that has ended by its date counts too while its address is there, but only after
-    ``grace_s``. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
+    counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
     Then the well-known address of the platform's server is used, with a warning.
 
     Args:
@@ -52,6 +53,7 @@ def find_network(
         interface: the primary interface if the settings name one; all others are ignored.
         while_waiting: called once, if the first look was not enough: time to import more.
         look: returns the network's state; by default that of the real machine. For tests.
+        needs_server: wait for a lease that names the server, as long as one may come.
 
     Returns:
         The network, with a warning for each assumption.
@@ -59,9 +61,7 @@ def find_network(
     Raises:
         ProvisioningError: there was no network before the deadline; details say what was seen.
     """
-    target = (source.ADDRESSES + (ANYWHERE,))[0]
-    look = look or (lambda: host_network.scene(system, target))
-    search = _Search(system, source, grace_s, interface, look)
+    search = _Search(system, source, grace_s, interface, look, needs_server)
     deadline_s = system.clock.monotonic() + timeout_s
     with Watch(system, lease_folders()) as watch:
         while True:
@@ -91,13 +91,16 @@ class _Search:
         source: Datasource,
         grace_s: float,
         interface: str,
-        look: Callable[[], Scene],
+        look: Optional[Callable[[], Scene]] = None,
+        needs_server: bool = False,
     ) -> None:
+        target = (source.ADDRESSES + (ANYWHERE,))[0]
         self._clock = system.clock
         self._source = source
         self._grace_s = grace_s
         self._interface = interface
-        self._look = look
+        self._look = look or (lambda: host_network.scene(system, target))
+        self._needs_server = needs_server
         self._leases = LeaseSearch(system, source, interface)
         self._scene = Scene()
         self._logged_s = system.clock.monotonic()
@@ -115,17 +118,22 @@ class _Search:
         if lease is not None and self._leases.lacks_server(lease):
             leases = self._leases.ask_clients("lease without the server") or leases
             lease = self._choose(leases)
-        if lease is None:
-            due_s = self._due("no lease", bool(self._address()))
-            if self._address() and self._clock.monotonic() >= due_s:
-                leases = self._leases.ask_clients("no lease")
-                lease = self._choose(leases)
-        else:
-            due_s = self._due("no lease", False)
-        if lease is None:
-            return self._without_lease(), due_s
-        due_s = self._due("unsettled", not self._is_settled(lease, leases))
-        return self._with_lease(lease, leases), due_s
+        pair = self._address()
+        due_s = self._due("no lease", lease is None and pair is not None)
+        if lease is None and pair is not None and self._clock.monotonic() >= due_s:
+            leases = self._leases.ask_clients("no lease")
+            lease = self._choose(leases)
+        if lease is not None:
+            due_s = self._due("unsettled", not self._is_settled(lease, leases))
+            found = self._with_lease(lease, leases)
+            if self._needs_server and not found.server_from_lease and self._silent(leases):
+                due_s = NEVER_S
+            return found, due_s
+        if pair is None:
+            return None, due_s
+        if self._needs_server or not self._is_sound(pair):
+            due_s = NEVER_S
+        return self._without_lease(pair), due_s
 
     def log_waiting(self, now_s: float) -> None:
         """Log from time to time that the wait goes on, so that the boot does not seem to hang."""
@@ -156,6 +164,8 @@ class _Search:
     def _choose(self, leases: Sequence[Lease]) -> Optional[Lease]:
         if not leases:
             return None
+        if self._needs_server:
+            leases = [one for one in leases if self._source.server_in(one)] or leases
         return choose_lease(leases, self._scene.routes, self._scene.default_interface, self._source)
 
     def _due(self, state: str, holds: bool) -> float:
@@ -173,14 +183,22 @@ class _Search:
             return False
         if self._interface or count_routes(lease, self._scene.routes, self._source.ADDRESSES):
             return True
+        return not any(one.physical for one in self._silent(leases))
+
+    def _silent(self, leases: Sequence[Lease]) -> List[Interface]:
+        """The interfaces that may still get a lease: with a carrier, and without a lease and an
+        address. Where there are NICs with a device, only these.
+        """
         with_lease = {one.interface for one in leases}
-        return not any(
-            one.carrier
-            and one.physical
+        has_device = any(one.physical for one in self._scene.interfaces)
+        return [
+            one
+            for one in self._scene.interfaces
+            if one.carrier
+            and (one.physical or not has_device)
             and one.name not in with_lease
             and not any(map(_usable, one.addresses))
-            for one in self._scene.interfaces
-        )
+        ]
 
     def _with_lease(self, lease: Lease, leases: Sequence[Lease]) -> Network:
         named = self._source.server_in(lease)
@@ -220,7 +238,7 @@ class _Search:
         none.
 
         This is the source address that the kernel would use, else an address on the interface of
-        the default route.
+        the default route. No other one will do.
         """
         scene = self._scene
         if not scene.platform_source and not scene.default_interface:
@@ -230,15 +248,40 @@ class _Search:
             if not self._interface or one.name == self._interface:
                 found += [(one.name, address) for address in one.addresses if _usable(address)]
 
-        def rank(pair: Tuple[str, str]) -> Tuple[bool, bool]:
-            return pair[1] == scene.platform_source, pair[0] == scene.default_interface
+        def rank(pair: Tuple[str, str]) -> Tuple[bool, bool, bool]:
+            is_source = pair[1] == scene.platform_source
+            is_default = pair[0] == scene.default_interface
+            return self._leads(pair[0]), is_source, is_default
 
-        return max(found, key=rank, default=None)
+        fit = [pair for pair in found if self._interface or any(rank(pair)[1:])]
+        return max(fit, key=rank, default=None)
 
-    def _without_lease(self) -> Optional[Network]:
-        pair = self._address()
-        if pair is None:
-            return None
+    def _leads(self, interface: str) -> bool:
+        """Whether packets to the platform leave by this interface, or may do so."""
+        scene = self._scene
+        return interface in (scene.platform_interface or interface, scene.default_interface)
+
+    def _is_sound(self, pair: Tuple[str, str]) -> bool:
+        """Whether the (interface, address) may be the VM's network although no lease is there.
+
+        Not if packets leave by another interface: the kernel took this address for want of one
+        there. Nor if there is no device behind the interface, while a NIC has no address yet.
+        """
+        if self._interface:
+            return True
+        if not self._leads(pair[0]):
+            return False
+        waiting = [
+            one
+            for one in self._scene.interfaces
+            if one.physical and not any(map(_usable, one.addresses))
+        ]
+        is_backed = any(
+            one.name == pair[0] and (one.backed or one.physical) for one in self._scene.interfaces
+        )
+        return is_backed or not waiting
+
+    def _without_lease(self, pair: Tuple[str, str]) -> Network:
         warning = "no usable lease of %s was found (%s)%s" % (
             known_clients(),
             self._passed_over() or "no lease file is there",

@@ -118,9 +118,11 @@ class Azure:
         ]
 
 
-def start_dhcp(azure: Azure, vm: Namespace) -> None:
-    """A server with option 245, and dhclient, which asks it."""
-    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
+def start_dhcp(azure: Azure, vm: Namespace, *options: str) -> None:
+    """A server with option 245 and ``options``, and dhclient, which asks it."""
+    azure.machine.serve_dhcp(
+        "vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10", *options]
+    )
     vm.start(
         "dhclient",
         "-d",

@@ -91,9 +91,17 @@ class Host:
         grace_s: float = 2.0,
         interface: str = "",
         while_waiting: Optional[Callable[[], None]] = None,
+        needs_server: bool = False,
     ) -> Network:
         return find_network(
-            self.system, self.source, timeout_s, grace_s, interface, while_waiting, self.scenes
+            self.system,
+            self.source,
+            timeout_s,
+            grace_s,
+            interface,
+            while_waiting,
+            self.scenes,
+            needs_server,
         )
 
 
@@ -410,6 +418,100 @@ def test_giving_up_says_what_was_seen(tmp_path: Path) -> None:
     )
     assert caught.value.details["default_route"] == "none"
     assert "DHCP client" in caught.value.details["hint"]
+
+
+DOCKER0 = Interface("docker0", 4, ("172.17.0.1",))
+LINK_LOCAL = replace(ETH0, addresses=("169.254.9.9",))
+TUN0 = Interface("tun0", 5, ("10.8.0.2",), carrier=True)
+VLAN = Interface("eth0.7", 6, ("10.7.0.4",), carrier=True, backed=True)
+EMPTY = replace(ETH0, addresses=())
+VETH = replace(EMPTY, physical=False)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        # The kernel takes docker0's address for want of another one on eth0, the way out.
+        Scene((LINK_LOCAL, DOCKER0), (), "eth0", "172.17.0.1", "eth0"),
+        Scene((LINK_LOCAL, DOCKER0), (), "eth0", "169.254.9.9", "eth0"),
+        Scene((replace(LINK_LOCAL, physical=False), DOCKER0), (), "eth0", "172.17.0.1", "eth0"),
+        # No way out at all, or none over this interface.
+        Scene((EMPTY, DOCKER0)),
+        Scene((EMPTY, DOCKER0), (), "eth0", "", "eth0"),
+        # The way out has no device behind it, and the NIC has no address yet.
+        Scene((EMPTY, DOCKER0), (), "docker0", "172.17.0.1", "docker0"),
+        Scene((EMPTY, TUN0), (), "tun0", "10.8.0.2", "tun0"),
+        Scene((replace(EMPTY, carrier=False), TUN0), (), "tun0", "10.8.0.2", "tun0"),
+    ],
+)
+def test_an_interface_without_a_device_is_not_the_vms_while_the_nic_may_get_its_lease(
+    tmp_path: Path, scene: Scene
+) -> None:
+    """P6: linuxkit#393 with dhcpcd: no candidate is chosen that meets no criterion."""
+    host = Host(tmp_path, scene)
+    host.clock.plan = [
+        (12.0, host.scenes.become(replace(ONE_NIC, interfaces=(ETH0, DOCKER0, TUN0)))),
+        (12.0, lambda: host.lease(block("10.0.0.4"))),
+    ]
+    assert host.find().interface == "eth0"
+    assert 12.0 <= host.clock.passed_s <= 13.0
+
+
+@pytest.mark.parametrize(
+    "scene, interface",
+    [
+        (Scene((EMPTY, VLAN), (), "eth0.7", "10.7.0.4", "eth0.7"), "eth0.7"),
+        (Scene((VETH, TUN0), (), "tun0", "10.8.0.2", "tun0"), "tun0"),  # a container
+        (Scene((ETH0, TUN0), (), "tun0", "10.8.0.2", "tun0"), "tun0"),  # the NIC has an address
+        (Scene((ETH0, DOCKER0), (), "eth0", "10.0.0.4", "eth0"), "eth0"),
+    ],
+)
+def test_other_addresses_without_a_lease_do_after_the_grace(
+    tmp_path: Path, scene: Scene, interface: str
+) -> None:
+    host = Host(tmp_path, scene)
+    assert host.find().interface == interface
+    assert host.clock.passed_s == 2.0
+
+
+def test_at_the_deadline_an_address_of_another_interface_is_better_than_nothing(
+    tmp_path: Path,
+) -> None:
+    """P6: an address on a dummy, for example, while the NIC routes without one."""
+    host = Host(tmp_path, Scene((EMPTY, DOCKER0), (), "eth0", "172.17.0.1", "eth0"))
+    assert host.find(timeout_s=30.0).address == "172.17.0.1"
+    assert host.clock.passed_s == 30.0
+
+
+@pytest.mark.parametrize("lease_of_eth1", [False, True])
+@pytest.mark.parametrize("nic", [EMPTY, VETH])
+def test_only_a_lease_with_option_245_shows_that_this_is_the_platform(
+    tmp_path: Path, lease_of_eth1: bool, nic: Interface
+) -> None:
+    """P7: without DMI, an address and a default route of another interface come first."""
+    other = replace(ETH1, physical=nic.physical)
+    host = Host(tmp_path, Scene((nic, other), (), "eth1", "10.1.0.4", "eth1"))
+    if lease_of_eth1:
+        host.lease(block("10.1.0.4", "eth1", option_245=""))
+    both = replace(host.scenes.scene, interfaces=(replace(nic, addresses=("10.0.0.4",)), other))
+    host.clock.plan = [
+        (6.0, host.scenes.become(both)),
+        (6.0, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases")),
+    ]
+    found = host.find(needs_server=True)
+    assert (found.interface, found.server) == ("eth0", "10.9.8.7")
+    assert 6.0 <= host.clock.passed_s <= 7.0
+
+
+def test_without_any_such_lease_the_question_is_open_until_the_deadline(tmp_path: Path) -> None:
+    """P7: then there is no evidence; with all leases there, none is waited for."""
+    host = Host(tmp_path, ONE_NIC)
+    assert host.find(needs_server=True, timeout_s=30.0).server_from_lease is False
+    assert host.clock.passed_s == 30.0
+    settled = Host(tmp_path, ONE_NIC)
+    settled.lease(block("10.0.0.4", option_245=""))
+    assert settled.find(needs_server=True).server_from_lease is False
+    assert settled.clock.passed_s == 0.0
 
 
 # -- several NICs

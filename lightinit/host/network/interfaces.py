@@ -25,6 +25,7 @@ NO_ROUTE = (
     errno.EADDRNOTAVAIL,
     errno.ENETDOWN,
 )
+MAX_DEPTH = 4  # a VLAN on a bond on two NICs has two
 ROUTE_UP, ROUTE_REJECT = 0x1, 0x200  # linux/route.h
 
 
@@ -57,6 +58,8 @@ class Interface:
         physical: whether it has a device of its own and belongs to no other interface. False for
             bridges, tunnels, the ends of containers, and the accelerated twin of a synthetic NIC,
             which never gets an address.
+        backed: whether there is a device behind it: its own, or that of an interface below it, as
+            for a bond or a VLAN. False for the bridges of containers, dummies and tunnels.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Interface:
     addresses: Tuple[str, ...] = ()
     carrier: bool = False
     physical: bool = False
+    backed: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Scene:
             root it comes from the root's routes.
         platform_source: the local address from which packets to the platform's well-known address
             would go, "" if there is no route to it.
+        platform_interface: the interface of the route to that address, "" if it is not known. If it
+            has no address of its own that may be used, the kernel takes one of any other interface.
         of_root: whether this is the network of the machine whose files are read. False in a scratch
             root: the interfaces are this machine's and tell nothing about the root's leases.
     """
@@ -85,6 +91,7 @@ class Scene:
     routes: Tuple[KernelRoute, ...] = ()
     default_interface: str = ""
     platform_source: str = ""
+    platform_interface: str = ""
     of_root: bool = True
 
 
@@ -182,8 +189,9 @@ def scene(system: System, platform_address: str) -> Scene:
     for name, addresses in interface_addresses().items():
         # Loopback counts only if it has a real address, as in some containers and namespaces.
         if name != "lo" or not all(address.startswith("127.") for address in addresses):
-            carrier, physical = _link(system, name)
-            interfaces.append(Interface(name, indices.get(name, 0), addresses, carrier, physical))
+            interfaces.append(
+                Interface(name, indices.get(name, 0), addresses, *_link(system, name))
+            )
     interfaces.sort(key=lambda interface: (interface.index or 1 << 30, interface.name))
     routes = kernel_routes(system)
     return Scene(
@@ -191,8 +199,25 @@ def scene(system: System, platform_address: str) -> Scene:
         tuple(routes),
         _default_interface(system, routes),
         source_address_to(platform_address),
+        _interface_to(platform_address, routes),
         system.live,
     )
+
+
+def _interface_to(address: str, routes: List[KernelRoute]) -> str:
+    """The interface of the best of the ``routes`` that lead to ``address``, "" if none does."""
+    number = _number(address)
+    found = []
+    for route in routes:
+        network, _, length = route.destination.partition("/")
+        shift = 32 - int(length)
+        if number >> shift == _number(network) >> shift:
+            found.append((shift, route.metric, route.interface))
+    return min(found, default=(0, 0, ""))[2]
+
+
+def _number(address: str) -> int:
+    return int.from_bytes(socket.inet_aton(address), "big")
 
 
 def _default_interface(system: System, routes: List[KernelRoute]) -> str:
@@ -204,10 +229,20 @@ def _default_interface(system: System, routes: List[KernelRoute]) -> str:
     return "".join(defaults[:1])
 
 
-def _link(system: System, name: str) -> Tuple[bool, bool]:
+def _link(system: System, name: str) -> Tuple[bool, bool, bool]:
+    """The fields ``carrier``, ``physical`` and ``backed`` of an interface."""
     if not system.live:
-        return False, False
+        return False, False, False
     folder = "/sys/class/net/%s" % name
     # Reading `carrier` of an interface that is down fails; read_text then returns "".
     carrier = system.read_text(folder + "/carrier").strip() == "1"
-    return carrier, system.exists(folder + "/device") and not system.exists(folder + "/master")
+    physical = system.exists(folder + "/device") and not system.exists(folder + "/master")
+    return carrier, physical, _is_backed(system, name)
+
+
+def _is_backed(system: System, name: str, depth: int = 0) -> bool:
+    folder = "/sys/class/net/%s" % name
+    if system.exists(folder + "/device"):
+        return True
+    below = [entry[6:] for entry in system.list_dir(folder) if entry.startswith("lower_")]
+    return depth < MAX_DEPTH and any(_is_backed(system, each, depth + 1) for each in below)
