@@ -65,11 +65,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             "SSH host keys left as they are: commands are not run in a scratch root", skipped=True
         )
     server = find_server(system)
-    keygen = _find_keygen(system, server)
-    if keygen is None:
-        return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
+    keygen = _find_keygen(system, server, private)
+    if keygen is None:
+        return _leave(private)
     kept: List[str] = []
     if settings["keep_existing"]:
         kept = [name for name in private if _has_content(system, name)]
@@ -106,13 +106,32 @@ def _message(made: Sequence[str], kept: Sequence[str]) -> str:
     return message
 
 
-def _find_keygen(system: System, server: SshServer) -> Optional[str]:
-    """The program that makes the server's host keys; None if there is no server that needs it."""
+def _leave(private: Sequence[str]) -> Outcome:
+    """Without a program that makes keys. Never without a word if there are keys."""
+    if not private:
+        return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
+    return Outcome(
+        "SSH host keys left as they are",
+        (
+            "the SSH host keys are those of the image (%s), so every VM of it may have the same: no"
+            " ssh-keygen was found in the usual folders, in the system's profile, or beside the"
+            " sshd that a service names; make new ones with ssh-keygen -A" % ", ".join(private),
+        ),
+    )
+
+
+def _find_keygen(system: System, server: SshServer, private: Sequence[str]) -> Optional[str]:
+    """The program that makes the server's host keys; None if there is none, and no server that
+    cannot do without.
+
+    Args:
+        private: the names of the private keys that are there.
+    """
     if not server.keygen:
         return None
     keygen = system.tool(server.keygen)
     program = system.tool(server.name)
-    if keygen is None and program is not None:
+    if keygen is None and program is not None and not private:
         raise ProvisioningError(
             "ssh-keygen is missing",
             sshd=program,

@@ -9,6 +9,7 @@ from typing import Any, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.pipes import KILL_S, Pipes
+from lightinit.host.programs import find_outside
 
 LOG = logging.getLogger("lightinit.command")
 
@@ -44,12 +45,15 @@ class Completed:
 
 
 def find_tool(name: str) -> Optional[str]:
-    """The path of the command ``name``, or None if this machine lacks it."""
+    """The path of the command ``name``, or None if this machine lacks it.
+
+    It may be outside these folders; see :func:`lightinit.host.programs.find_outside`.
+    """
     for folder in TOOL_FOLDERS:
         path = "%s/%s" % (folder, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
-    return None
+    return find_outside(name)
 
 
 def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Completed:

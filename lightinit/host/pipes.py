@@ -138,6 +138,7 @@ def leave_reader(pipe: Any) -> None:
     watch.register(pipe, 0)
     if watch.poll(0):  # no events are asked for: poll reports only that no writer is left
         return
+    os.set_blocking(pipe.fileno(), True)  # the reader gets the same open file
     try:
         subprocess.Popen(
             [SHELL, "-c", READ_ON],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -49,14 +50,16 @@ def test_a_command_has_ended_when_its_process_has(tmp_path: Path) -> None:
 
 def test_what_a_daemon_prints_later_does_not_kill_it(tmp_path: Path) -> None:
     """N9: also once the command that left it has ended."""
-    fifo, pids = str(tmp_path / "fifo"), tmp_path / "pids"
-    os.mkfifo(fifo)
-    daemon = "(read go < %s; echo late; echo lives > %s) & echo $! > %s" % (fifo, fifo, pids)
-    System("/").run(["/bin/sh", "-c", daemon], timeout_s=30)
-    with open(fifo, "w") as writer:
-        writer.write("go\n")
-    with open(fifo) as reader:
-        assert reader.read() == "lives\n"
+    go, out, pids = tmp_path / "go", tmp_path / "out", tmp_path / "pids"
+    wait = "while ! test -e %s; do sleep 0.1; done" % go
+    daemon = "(%s; echo late; sleep 0.3; echo late; echo lives > %s) & echo $! > %s"
+    System("/").run(["/bin/sh", "-c", daemon % (wait, out, pids)], timeout_s=30)
+    time.sleep(0.3)  # a reader that does not wait would be gone by now
+    go.write_text("")
+    daemon_proc = "/proc/" + pids.read_text().strip()
+    while os.path.exists(daemon_proc):
+        time.sleep(0.05)
+    assert out.read_text() == "lives\n"
 
 
 def test_a_daemon_that_prints_for_ever_is_not_waited_for(tmp_path: Path) -> None:

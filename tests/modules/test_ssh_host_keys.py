@@ -101,6 +101,17 @@ def test_a_sshd_without_ssh_keygen_is_an_error(tmp_path: Any) -> None:
         apply(StandIn(tmp_path, ("sshd",)))
 
 
+@pytest.mark.parametrize("tools", [(), ("sshd",)])
+def test_the_images_keys_stay_with_a_warning(tmp_path: Any, tools: Any) -> None:
+    """N8: NixOS/nixpkgs#39523; never without a word."""
+    system = StandIn(tmp_path, tools)
+    put(system, {"sshd_config": "UsePAM no\n", "ssh_host_rsa_key": "old"})
+    outcome = apply(system)
+    (warning,) = outcome.warnings
+    assert warning.startswith("the SSH host keys are those of the image (ssh_host_rsa_key), so")
+    assert keys(system)["ssh_host_rsa_key"] == "old" and not outcome.skipped
+
+
 @needs_root
 def test_a_sshd_in_an_unusual_place_is_known_by_its_configuration(tmp_path: Any) -> None:
     system = StandIn(tmp_path, ("ssh-keygen",))

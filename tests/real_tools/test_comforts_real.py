@@ -59,3 +59,18 @@ def test_a_name_that_cannot_be_written_is_set_all_the_same(scenario: str) -> Non
     hosts, name = seen["outcome"][1]
     assert hosts.startswith("/etc/hosts is left as it is: file cannot be written")
     assert name.startswith("/etc/hostname is left as it is: file cannot be written (Read-only file")
+
+
+@pytest.mark.parametrize("scenario", ["profile", "unit", "runit", "openrc"])
+def test_sshd_and_its_tools_are_found_outside_the_usual_folders(scenario: str) -> None:
+    """N8: NixOS/nixpkgs#39523: in the system's profile, or where a service names sshd."""
+    seen = inside(scenario, "sshd", "ssh-keygen")
+    assert seen["new"], seen
+    assert "SSH host keys made" in seen["outcome"][0]
+
+
+def test_a_program_that_others_can_change_is_not_run_and_that_is_said() -> None:
+    """N8: never skipped without a word."""
+    seen = inside("others_may_write", "sshd", "ssh-keygen")
+    assert not seen["new"]
+    assert seen["outcome"][1][0].startswith("the SSH host keys are those of the image")

@@ -12,14 +12,17 @@ import socket
 import sys
 from typing import Any, Callable, Dict, List
 
-from lightinit.modules import hostname, users
-from tests.real_tools.namespaced.accounts import apply, call, enter, must
+from lightinit.host.system import System
+from lightinit.modules import hostname, ssh_host_keys, users
+from tests.real_tools.namespaced.accounts import apply, call, enter, hide, must
 
 HOOK = "/etc/shadow-maint/useradd-post.d/50-index"
 
 
 def put(path: str, text: str, mode: int = 0o644) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.lexists(path):
+        os.unlink(path)  # it may be a link out of /etc
     with open(path, "w") as handle:
         handle.write(text)
     os.chmod(path, mode)
@@ -71,7 +74,78 @@ def named() -> Dict[str, Any]:
     }
 
 
-SCENARIOS: List[Callable[[], Dict[str, Any]]] = [hook, store, sealed]
+def move_sshd(folder: str) -> None:
+    """Take OpenSSH's programs out of the usual folders; there are copies in ``folder`` alone."""
+    os.makedirs(folder, exist_ok=True)
+    for name in ("sshd", "ssh-keygen"):
+        must("cp", str(System("/").tool(name)), folder)
+    hide("sshd", "ssh-keygen")
+
+
+def profile() -> Dict[str, Any]:
+    """They are in the system's profile, as on NixOS."""
+    move_sshd("/run/current-system/sw/bin")
+    return host_keys()
+
+
+def unit() -> Dict[str, Any]:
+    """A systemd unit alone names sshd."""
+    move_sshd("/run/store/abc-openssh-9.6p1/bin")
+    text = "[Service]\nExecStart=/run/store/abc-openssh-9.6p1/bin/sshd -D -f /etc/ssh/sshd_config\n"
+    put("/etc/systemd/system/sshd.service", text)
+    return host_keys()
+
+
+def runit() -> Dict[str, Any]:
+    """A service of runit names it; the tools are in another folder."""
+    move_sshd("/run/pkg/bin")
+    os.mkdir("/run/pkg/sbin")
+    must("mv", "/run/pkg/bin/sshd", "/run/pkg/sbin/sshd")
+    put("/etc/service/sshd/run", "#!/bin/sh\nexec /run/pkg/sbin/sshd -D 2>&1\n", 0o755)
+    return host_keys()
+
+
+def openrc() -> Dict[str, Any]:
+    """OpenRC's script names itself, too."""
+    move_sshd("/run/pkg/sbin")
+    put("/etc/init.d/sshd", "#!/sbin/openrc-run\ncommand=${SSHD:-/run/pkg/sbin/sshd}\n", 0o755)
+    return host_keys()
+
+
+def others_may_write() -> Dict[str, Any]:
+    """Somebody else than root can change the program: it is not run."""
+    move_sshd("/run/store/bin")
+    os.chmod("/run/store/bin", 0o777)
+    put("/etc/systemd/system/sshd.service", "[Service]\nExecStart=/run/store/bin/sshd -D\n")
+    return host_keys()
+
+
+def host_keys() -> Dict[str, Any]:
+    """The module, on a machine that has the image's key."""
+    for name in os.listdir("/etc/ssh"):
+        if name.startswith("ssh_host_"):
+            os.unlink("/etc/ssh/" + name)
+    for folder in ("/etc/systemd/system", "/usr/lib/systemd/system"):
+        call("sh", "-c", "mount --bind /dev/null %s/ssh.service" % folder)
+    put("/etc/ssh/ssh_host_ed25519_key", "the image's\n", 0o600)
+    outcome = apply(ssh_host_keys)
+    with open("/etc/ssh/ssh_host_ed25519_key") as handle:
+        return {
+            "outcome": [outcome.message, list(outcome.warnings)],
+            "new": "OPENSSH PRIVATE KEY" in handle.read(),
+        }
+
+
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
+    hook,
+    store,
+    sealed,
+    profile,
+    unit,
+    runit,
+    openrc,
+    others_may_write,
+]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))
