@@ -18,7 +18,7 @@ from lightinit.marks import Marks
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish
 from lightinit.settings import Settings
-from lightinit.stages import config, fetch, final, local
+from lightinit.stages import config, fetch, final, local, login_check
 from lightinit.stages.pending import FREQUENCIES, pending, stage_done
 from lightinit.stages.report import report
 from lightinit.state import DISABLED, State, StatusFile, Timeline, current_instance
@@ -147,6 +147,8 @@ def report_at_last(context: Context) -> None:
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
     """Run one stage. If its mark is there, load what it saved instead."""
+    if name == "final" and (force or not stage_done(context, name)):
+        login_check.run(context)
     step = _run_once(context, name, force)
     if step.result is StepResult.ALREADY and not resume(context, name):
         context.steps.remove(step)

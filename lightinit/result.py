@@ -200,7 +200,8 @@ def merge_steps(
         if step["result"] != StepResult.ALREADY.value or key not in kept:
             kept[key] = step
     order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
-    order += [("stage", "config"), ("stage", "final")]
+    order += [("stage", "config")] + [key for key in kept if key[0] == "check"]
+    order += [("stage", "final")]
     return [kept[key] for key in order if key in kept] + [
         step for step in new if (step["kind"], step["name"]) not in order
     ]

@@ -1,34 +1,36 @@
 """Add the admin's SSH keys to the file where sshd looks for them. All that is in it stays.
 
-Ready means that somebody can log in. If nobody could (no key in place, and no password that opens
-the account), the module fails. The platform gives a path with each key, but that is not used: sshd
-reads only the file that its own configuration names.
+The module fails if there is no way in at all: no key, and no password that opens the account.
+Whether sshd lets the admin in is asked later, by the login check: a doubt must not cost the key.
+The platform gives a path with each key, but that is not used: sshd reads only the files that its
+own configuration names. A key goes into one that is this user's alone.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts import passwords
 from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
 from lightinit.formats.accounts.login_defs import read_uid_min
+from lightinit.formats.accounts.passwd import Account
 from lightinit.formats.certificates import x509
-from lightinit.formats.ssh import authorized_keys, login_rules, password_policy, sshd_config
+from lightinit.formats.ssh import authorized_keys, login_words
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.given_keys import read_given_keys
 from lightinit.formats.ssh.public_keys import PublicKey
-from lightinit.host.accounts import files, lookup
+from lightinit.host.accounts import lookup
 from lightinit.host.files.home_folders import Owner
 from lightinit.host.files.in_home import edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.files.selinux import restore_labels
-from lightinit.host.ssh import config_files
-from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
+from lightinit.login import key_files
+from lightinit.login.admin import find_account, find_who, opens_by_password
+from lightinit.login.asking import ask
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -39,14 +41,6 @@ FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
-LISTS_HINT = (
-    "change that list in the image; the setting groups of the module users says which groups the"
-    " admin joins"
-)
-SHADOW_HINT = (
-    "fix the account in the image (chage -l says more), or create the VM again with another admin"
-    " user name"
-)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -61,8 +55,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys are new; a warning for each key that was refused.
 
     Raises:
-        ProvisioningError: the account does not exist, the file is not safe to change, or nobody
-            could log in.
+        ProvisioningError: the account does not exist, no file is safe to change, or there is
+            neither a key nor a password.
     """
     admin = instance.admin
     if admin is None:
@@ -70,34 +64,112 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     name = check_user_name(admin.name)
     account = _find(system, name)
     keys, warnings = read_given_keys(admin.ssh_keys, instance.certificates, x509.public_key_line)
-    by_password = _opens_by_password(system, admin)
-    server = find_server(system)
-    effective = _ask(system, server, name)
-    _check_rules(system, admin, account, effective, warnings)
+    by_password = opens_by_password(system, admin)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    if not by_password and not password_policy.keys_in_force(effective):
-        raise ProvisioningError(
-            "sshd is set to read no authorized keys",
-            user=name,
-            why="PubkeyAuthentication or AuthenticationMethods",
-            hint="look for these in sshd_config, or switch password login on",
-        )
-    base, parts = _find_file(system, server, account, effective, warnings)
-    if not parts:
-        if by_password:
-            return Outcome("no keys put in place, and password login is on", tuple(warnings))
-        raise ProvisioningError(
-            "sshd is set to read no authorized keys",
-            user=name,
-            hint="look for AuthorizedKeysFile in sshd_config, or switch password login on",
-        )
-    owner = Owner(account.uid, account.gid)
+    server = find_server(system)
+    effective = ask(system, server, name).effective
+    found = key_files.list_entries(system, server, find_who(system, account), effective)
+    warnings += found.warnings
+    own, shared = key_files.split_shared(system, server, name, found.entries)
+    if not own:
+        return _without_file(name, shared, effective, by_password, warnings)
     if not keys:
-        existing = read_private_file(system, base, parts, owner)
-        return _go_without(admin, warnings, existing, _shown(base, parts))
-    message, restricted = _put_in_place(system, base, parts, owner, keys)
-    return Outcome(message, tuple(warnings) + restricted)
+        existing, shown = _read_keys(system, account, own)
+        return _go_without(admin, warnings, existing, shown)
+    message, more = _put_somewhere(system, account, own, keys)
+    return Outcome(message, tuple(warnings + more))
+
+
+# -- the file
+# --------------------------------------------------------------------------------------------------
+
+
+def _without_file(
+    name: str, shared: Sequence[str], effective: Effective, by_password: bool, warnings: List[str]
+) -> Outcome:
+    """There is no file that is this user's alone."""
+    error = ProvisioningError(
+        "sshd is set to read no authorized keys",
+        user=name,
+        hint="look for AuthorizedKeysFile in sshd_config, or switch password login on",
+    )
+    if shared:
+        error = ProvisioningError(
+            "authorized keys are read from a shared file only",
+            user=name,
+            path=shared[0],
+            hint=(
+                "a key in it would open other accounts, too; let AuthorizedKeysFile in sshd_config"
+                " name a file of each user as well, such as .ssh/authorized_keys"
+            ),
+        )
+    others = login_words.key_commands(effective)
+    if not by_password and not others:
+        raise error
+    warnings.append(str(error))
+    if others:
+        warnings.append("%s decides which keys open %s" % (" and ".join(others), name))
+    return Outcome("no keys put in place", tuple(warnings))
+
+
+def _put_somewhere(
+    system: System, account: Account, own: Sequence[str], keys: Sequence[PublicKey]
+) -> Tuple[str, List[str]]:
+    """Add the keys to the first file that sshd can read as the user. Return what was done, and
+    warnings.
+
+    If it can read none of them, the keys are in place all the same, and the login check judges.
+    """
+    done: List[str] = []
+    warnings: List[str] = []
+    failure: Optional[ProvisioningError] = None
+    for entry in own:
+        try:
+            base, parts = _find_place(system, account, entry)
+            message, restricted = _put_in_place(system, base, parts, account, keys)
+        except ProvisioningError as error:
+            failure = failure or error
+            if _is_in_home(account, entry):
+                break  # somebody may have put it there to mislead us
+            continue
+        done.append(message)
+        warnings += restricted
+        path = _shown(base, parts)
+        for folder in key_files.open_the_way(system, account, path):
+            LOG.info("sshd reads %s as %s, who may enter now: %s", path, account.name, folder)
+        if key_files.is_reached(system, account, path):
+            break
+    if not done and failure is not None:
+        raise failure
+    if failure is not None:
+        warnings.append(str(failure))
+    return "; ".join(done), warnings
+
+
+def _read_keys(system: System, account: Account, own: Sequence[str]) -> Tuple[bytes, str]:
+    """The content of the first file with keys, and its path."""
+    shown = ""
+    for entry in own:
+        base, parts = _find_place(system, account, entry)
+        shown = shown or _shown(base, parts)
+        data = read_private_file(system, base, parts, Owner(account.uid, account.gid))
+        if authorized_keys.count_keys(data):
+            return data, _shown(base, parts)
+    return b"", shown
+
+
+def _is_in_home(account: Account, entry: str) -> bool:
+    return key_files.expand(account, entry).startswith(account.home.rstrip("/") + "/")
+
+
+def _find_place(system: System, account: Account, entry: str) -> Tuple[str, Tuple[str, ...]]:
+    """(directory, names below it) of a file that sshd reads for ``account``."""
+    home = account.home.rstrip("/")
+    path = key_files.expand(account, entry)
+    if _is_in_home(account, entry):
+        return home, tuple(part for part in path[len(home) :].split("/") if part not in ("", "."))
+    return find_trusted_base(system, path)
 
 
 def _shown(base: str, parts: Sequence[str]) -> str:
@@ -105,7 +177,7 @@ def _shown(base: str, parts: Sequence[str]) -> str:
 
 
 def _put_in_place(
-    system: System, base: str, parts: Sequence[str], owner: Owner, keys: Sequence[PublicKey]
+    system: System, base: str, parts: Sequence[str], account: Account, keys: Sequence[PublicKey]
 ) -> Tuple[str, Tuple[str, ...]]:
     """Add the keys to the file. Return how many were new, and a warning for each that was there
     with options.
@@ -118,6 +190,7 @@ def _put_in_place(
         merged = authorized_keys.merge(before, keys)
         return merged.data
 
+    owner = Owner(account.uid, account.gid)
     written = edit_private_file(system, base, parts, owner, merge)
     if written:
         restore_labels(system, [_shown(base, parts[:1])])
@@ -160,117 +233,11 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
     return Outcome("no keys given", tuple(warnings))
 
 
-# -- whether the admin can log in
-# --------------------------------------------------------------------------------------------------
-
-
-def _opens_by_password(system: System, admin: User) -> bool:
-    """Whether the platform wants password login, and the account has a password."""
-    if passwords.login_wished(admin) is not True:
-        return False
-    if not system.live and passwords.given_password(admin):
-        return True  # which the module users left out
-    passwd = files.read_account_file(system, "/etc/passwd")
-    if texts.find_account(passwd, admin.name) is None:
-        return True  # NSS has the account, so its password cannot be looked at
-    shadow = files.read_account_file(system, "/etc/shadow")
-    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
-
-
-def _check_rules(
-    system: System, admin: User, account: texts.Account, effective: Effective, warnings: List[str]
-) -> None:
-    """Fail if sshd or shadow refuses the admin with any key and any password. Warn if that is
-    possible.
-    """
-    pam = None
-    if effective:
-        pam = effective.words("usepam") == ["yes"]
-    shadow = files.read_account_file(system, "/etc/shadow")
-    left_out = not system.live and bool(passwords.given_password(admin))  # by the module users
-    lists = login_rules.judge_lists(effective, _who(system, account))
-    of_shadow = login_rules.judge_shadow(shadow, account.name, files.today(system), pam, left_out)
-    for verdict, hint in ((lists, LISTS_HINT), (of_shadow, SHADOW_HINT)):
-        if verdict.shut:
-            raise ProvisioningError(
-                "nobody could log in", user=account.name, why=verdict.shut, hint=hint
-            )
-        if verdict.doubt:
-            warnings.append("%s may be kept out: %s" % (account.name, verdict.doubt))
-
-
-def _find(system: System, name: str) -> texts.Account:
-    account = texts.find_account(files.read_account_file(system, "/etc/passwd"), name)
+def _find(system: System, name: str) -> Account:
+    account = find_account(system, name)
     if account is None:
-        elsewhere = lookup.look_up_elsewhere(system, name)
-        if elsewhere is None:
-            raise ProvisioningError(
-                "user does not exist", user=name, hint="read what the module users says"
-            )
-        account = texts.Account(name, *elsewhere)
+        raise ProvisioningError(
+            "user does not exist", user=name, hint="read what the module users says"
+        )
     uid_min = read_uid_min(system.read_text("/etc/login.defs"))
     return check_admin_account(account, uid_min, partial(lookup.can_be_shell, system))
-
-
-def _who(system: System, account: texts.Account) -> sshd_config.Who:
-    """The account with its groups, by this host's files and by NSS."""
-    group = files.read_account_file(system, "/etc/group")
-    found = texts.list_group_names(group, account.gid) + texts.list_groups(group, account.name)
-    return sshd_config.Who(
-        account.name, tuple(found) + lookup.list_groups_of(system, account.name, account.gid)
-    )
-
-
-# -- the file
-# --------------------------------------------------------------------------------------------------
-
-
-def _ask(system: System, server: SshServer, user: str) -> Effective:
-    """The configuration in force. sshd prints it only with host keys, which ssh_host_keys makes."""
-    try:
-        return Effective(server.effective(system, user))
-    except ProvisioningError as error:
-        LOG.info("sshd was not asked for its configuration: %s", error)
-        return Effective("")
-
-
-def _find_file(
-    system: System,
-    server: SshServer,
-    account: texts.Account,
-    effective: Effective,
-    warnings: List[str],
-) -> Tuple[str, Tuple[str, ...]]:
-    """(directory, names below it) of the file that sshd reads for ``account``; no names if it reads
-    none.
-    """
-    paths = tuple(effective.words(sshd_config.KEYS_FILE)) or _read_config(
-        system, server, account, warnings
-    )
-    if not paths or paths[0].lower() == "none":
-        warnings.append("sshd is set to read no authorized keys (AuthorizedKeysFile none)")
-        return "", ()
-    home = account.home.rstrip("/")
-    path = sshd_config.expand_tokens(paths[0], account.name, account.uid, home)
-    if path.startswith(home + "/"):
-        return home, tuple(part for part in path[len(home) :].split("/") if part not in ("", "."))
-    return find_trusted_base(system, path)
-
-
-def _read_config(
-    system: System, server: SshServer, account: texts.Account, warnings: List[str]
-) -> Tuple[str, ...]:
-    path = server.find_config(system)
-    if path is None:
-        return sshd_config.DEFAULT
-    reading = sshd_config.read_keys_files(
-        system.read_text(path),
-        _who(system, account),
-        partial(config_files.read_included, system),
-    )
-    for block in reading.unclear:
-        warnings.append(
-            "%s: another AuthorizedKeysFile applies to logins that this matches: Match %s"
-            % (path, block)
-        )
-    return reading.paths

@@ -21,6 +21,7 @@ from lightinit.host.ssh import config_files
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
+from lightinit.login.asking import ask
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -97,7 +98,7 @@ def _cannot_be_configured(system: System, wished: bool) -> Outcome:
 
 
 def _ask(system: System, server: SshServer, admin: User) -> Effective:
-    return Effective(server.effective(system, admin.name))
+    return ask(system, server, admin.name).effective
 
 
 def _policies(system: System, server: SshServer, admin: User, wished: bool) -> List[str]:

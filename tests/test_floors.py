@@ -38,10 +38,11 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "marks": GROUND | {"settings", "formats", "host"},
     "state": GROUND | {"settings", "formats", "host"},
     "user_data": GROUND | {"formats", "host", "user_data"},
-    "modules": GROUND | {"settings", "formats", "host", "user_data"},
+    "login": GROUND | {"formats", "host", "login"},
+    "modules": GROUND | {"settings", "formats", "host", "login", "user_data"},
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
-    "stages": MIDDLE | {"registry", "pipeline", "stages"},
+    "stages": MIDDLE | {"login", "registry", "pipeline", "stages"},
     "stamp": MIDDLE | {"pipeline", "stages"},
     "result": MIDDLE | {"pipeline", "stages", "stamp"},
     "boot": RUN - {"boot"},
@@ -73,6 +74,7 @@ KINDS: Dict[str, Set[str]] = {
     "formats.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
     "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
     "datasources": set(DATASOURCES),
+    "login": {"sshd", "pam"},
     "user_data": {"cloud_config", "script", "unsupported", "unknown"},
 }
 

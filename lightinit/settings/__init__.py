@@ -99,6 +99,14 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             " Python module.",
         ),
         Setting(
+            "login_check",
+            "text",
+            "yes",
+            "Before the report, ask sshd and PAM whether the admin can log in. yes: if nobody can,"
+            " NotReady is reported. warn: if nobody can, that is a warning. no: do not ask.",
+            ("yes", "warn", "no"),
+        ),
+        Setting(
             "log_level",
             "text",
             "info",

@@ -180,21 +180,12 @@ def test_a_usable_key_needs_no_password(host: Host) -> None:
     assert not host.apply(key(1), login=True).warnings
 
 
-def test_an_account_that_has_expired_is_no_way_in(host: Host) -> None:
+def test_what_keeps_the_admin_out_does_not_cost_the_key(host: Host) -> None:
+    """R6: written first, judged afterwards by the login check."""
     host.put("/etc/shadow", "bob:$6$x$y:1:0:99999:7::2:\n", 0o600)
-    for password in ("", "secret"):
-        error = host.fails("nobody could log in", key(1), login=True, password=password)
-        assert error.details["why"] == "the account has expired"
-    assert not os.path.lexists(host.root + "/home/bob/.ssh")
-
-
-def test_a_password_that_has_aged_out_is_said_unless_another_comes(host: Host) -> None:
-    host.put("/etc/shadow", "bob:$6$x$y:1:0:90:7:::\n", 0o600)
-    assert (
-        "password has expired" in host.apply(login=True).warnings[0]
-        and "password has expired" in host.apply(key(1)).warnings[0]
-    )
-    assert not host.apply(login=True, password="secret").warnings
+    host.put("/etc/ssh/sshd_config", "DenyUsers *\nPubkeyAuthentication no\n")
+    assert host.apply(key(1)).warnings == ()
+    assert host.get() == key(1) + "\n"
 
 
 @pytest.mark.parametrize("login", [False, None])
@@ -386,7 +377,71 @@ def test_sshd_that_reads_no_keys(host: Host) -> None:
     host.fails("sshd is set to read no authorized keys", key(1))
     host.fails("sshd is set to read no authorized keys", key(1), login=True)
     host.put("/etc/shadow", HASHED, 0o600)
-    assert "AuthorizedKeysFile none" in host.apply(key(1), login=True).warnings[0]
+    assert "AuthorizedKeysFile" in host.apply(key(1), login=True).warnings[0]
+
+
+SHARED = "/etc/ssh/authorized_keys"
+
+
+@pytest.mark.parametrize(
+    "config, path",
+    [
+        ("AuthorizedKeysFile %s .ssh/authorized_keys\n" % SHARED, KEYS),
+        ("AuthorizedKeysFile /etc/ssh/%%u " + SHARED + " %h/k\n", "/home/bob/k"),
+        ("AuthorizedKeysFile /etc/ssh/%%u /etc/ssh/k-%U\n", "/etc/ssh/k-%d" % UID),
+        ("Match User bob\nAuthorizedKeysFile /etc/ssh/bobs\n", "/etc/ssh/bobs"),
+        ("Match User bob Address 10.0.0.0/8\nX11Forwarding no\n", KEYS),
+    ],
+)
+def test_a_key_goes_into_a_file_that_is_the_users_alone(host: Host, config: str, path: str) -> None:
+    """R5: canonical/cloud-init#937, #956"""
+    host.put(SHARED, "# for all\n")
+    host.put("/etc/ssh/sshd_config", config)
+    host.apply(key(1))
+    assert host.get(path) == key(1) + "\n"
+    assert host.get(SHARED) == "# for all\n" and not os.path.exists(host.root + "/etc/ssh/%u")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "AuthorizedKeysFile %s\n" % SHARED,
+        "Match User b*\nAuthorizedKeysFile %s\n" % SHARED,
+        "Match Group admins\nAuthorizedKeysFile %s\n" % SHARED,
+        "Match User bob,root\nAuthorizedKeysFile %s\n" % SHARED,
+        "AuthorizedKeysFile /etc/ssh/%%u\n",
+    ],
+)
+def test_a_file_of_several_accounts_is_not_written(host: Host, config: str) -> None:
+    """R5: canonical/cloud-init#937, #956"""
+    host.put("/etc/ssh/sshd_config", config)
+    host.fails("authorized keys are read from a shared file only", key(1))
+    assert not os.path.exists(host.root + SHARED)
+    host.put("/etc/shadow", HASHED, 0o600)
+    assert "shared file" in host.apply(key(1), login=True).warnings[0]
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "mode, inside, after",
+    [
+        (0o700, "", 0o711),
+        (0o750, "# a note\n%s\n" % key(9), 0o751),
+        (0o700, "a secret", 0o700),
+        (0o755, "", 0o755),
+    ],
+)
+def test_a_folder_of_roots_is_opened_where_that_is_harmless(
+    host: Host, mode: int, inside: str, after: int
+) -> None:
+    """R4: canonical/cloud-init#3417"""
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u .ssh/authorized_keys\n")
+    host.put("/etc/ssh/keys/eve", inside)
+    os.chmod(host.root + "/etc/ssh/keys", mode)
+    host.apply(key(1))
+    assert stat.S_IMODE(os.stat(host.root + "/etc/ssh/keys").st_mode) == after
+    assert host.get("/etc/ssh/keys/bob") == key(1) + "\n"
+    assert os.path.exists(host.root + KEYS) == (after == 0o700), "the next one, where it is not"
 
 
 # -- keys by fingerprint

@@ -294,7 +294,6 @@ SHUT = {
     "deny users": "DenyUsers in sshd's configuration: eve b*",
     "deny groups": "DenyGroups in sshd's configuration: sudo",
     "match": "AllowGroups in sshd's configuration: root",
-    "match local": "AllowUsers in sshd's configuration: eve",
     "no negation": "AllowUsers in sshd's configuration: !eve",
     "expired": "the account has expired",
     "expired, no PAM": "the account has expired",
@@ -313,6 +312,7 @@ HANGS = (
 )
 OPEN = {
     "nothing": [],
+    "match local": ["sshd refuses logins from outside: AllowUsers in sshd's configuration: eve"],
     "in a group": [],
     "no negation either": [],
     "locked": [],
@@ -335,10 +335,7 @@ def test_ready_means_that_sshds_lists_and_shadow_let_the_admin_in() -> None:
             assert said == ["0 of 1 keys added to /home/bob/.ssh/authorized_keys", OPEN[name]], name
         # What sshd says of a login from here does not hold for one from anywhere; and an aged
         # password is asked for.
-        assert (got == "bob") == (name in OPEN and name != "aged" or name == "match local"), (
-            name,
-            got,
-        )
+        assert (got == "bob") == (name in OPEN and name != "aged"), (name, got)
     assert seen["aged"][1].startswith("Password change required")
     assert "the platform's password" in made[0] and shut[0] == "nobody could log in"
     assert renewed == [["no keys given, and password login is on", []], "bob"]

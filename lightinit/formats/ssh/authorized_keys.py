@@ -75,6 +75,24 @@ def count_keys(data: bytes) -> int:
     return sum(_identify(line) is not None for line in data.split(b"\n"))
 
 
+def list_keys(data: bytes) -> List[Tuple[str, str, bytes]]:
+    """(options, type, blob) of each key in a file: the options as their names, "" for none."""
+    found = [_identify(line) for line in data.split(b"\n")]
+    return [
+        (_show_options(each[0]), each[1].decode("ascii", "replace"), each[2])
+        for each in found
+        if each is not None
+    ]
+
+
+def is_only_keys(data: bytes) -> bool:
+    """Whether a file has nothing but public keys, comments and blank lines."""
+    return all(
+        not line.strip() or line.lstrip().startswith(b"#") or _identify(line) is not None
+        for line in data.split(b"\n")
+    )
+
+
 # -- lines
 # --------------------------------------------------------------------------------------------------
 

@@ -191,6 +191,13 @@ def _check_size(bits: int) -> Tuple[str, ...]:
     return ()
 
 
+def rsa_bits(key: PublicKey) -> int:
+    """The size of an RSA key; 0 for a key of another kind."""
+    if key.kind != "ssh-rsa":
+        return 0
+    return int.from_bytes(_fields(key.blob)[2], "big").bit_length()
+
+
 def _fields(blob: bytes) -> List[bytes]:
     """The length-prefixed strings of a blob; [] if they do not fill it exactly."""
     fields = []

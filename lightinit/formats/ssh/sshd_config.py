@@ -161,15 +161,15 @@ def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
         result = None
     for name, patterns in zip(conditions[::2], conditions[1::2]):
         if name.lower() == "user":
-            result = _both(result, _in_list(who.user, patterns))
+            result = _both(result, in_pattern_list(who.user, patterns))
         elif name.lower() == "group":
-            result = _both(result, any(_in_list(group, patterns) for group in who.groups))
+            result = _both(result, any(in_pattern_list(group, patterns) for group in who.groups))
         else:
             result = _both(result, None)
     return result
 
 
-def _in_list(value: str, patterns: str) -> bool:
+def in_pattern_list(value: str, patterns: str) -> bool:
     """sshd's pattern lists: divided by commas, with ``!`` before what must not match."""
     hit = False
     for pattern in patterns.split(","):

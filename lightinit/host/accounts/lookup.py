@@ -43,6 +43,13 @@ def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
     return tuple(found)
 
 
+def list_gids_of(system: System, name: str, gid: int) -> Tuple[int, ...]:
+    """The ids of an account's groups by NSS; in a scratch root the first group alone."""
+    if not system.live:
+        return (gid,)
+    return tuple(os.getgrouplist(name, gid))
+
+
 def can_be_shell(system: System, path: str) -> bool:
     """Whether sshd accepts ``path`` as a login shell: an executable file that exists.
 

@@ -112,6 +112,28 @@ def interface_addresses() -> Dict[str, Tuple[str, ...]]:
     return addresses
 
 
+def reachable_addresses() -> Tuple[str, ...]:
+    """This machine's own addresses, IPv4 and IPv6, that others can reach: without loopback and
+    link-local ones.
+    """
+    import netifaces
+
+    found = []
+    for label in netifaces.interfaces():
+        try:
+            by_family = netifaces.ifaddresses(label)
+        except ValueError:
+            continue  # it was removed between the two calls
+        for family in (netifaces.AF_INET, netifaces.AF_INET6):
+            found += [str(entry.get("addr", "")) for entry in by_family.get(family, [])]
+    plain = (address.partition("%")[0] for address in found)
+    return tuple(address for address in plain if address and not _stays_here(address))
+
+
+def _stays_here(address: str) -> bool:
+    return address == "::1" or address.lower().startswith(("127.", "169.254.", "fe80:"))
+
+
 def gateways() -> List[Tuple[str, str]]:
     """The default IPv4 gateways of this machine as (address, interface), first the one in use."""
     import netifaces

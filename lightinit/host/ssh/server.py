@@ -5,9 +5,40 @@ The table of them is in :mod:`lightinit.host.ssh.servers`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.host.system import System
+
+
+@dataclass(frozen=True)
+class LoginAttempt:
+    """A login that a server is asked about: all that a ``Match`` block can name.
+
+    Attributes:
+        user: the account's name.
+        address: the client's. It is the client's host name too.
+        local_address: the address of this host that the client connects to, "" if unknown.
+        local_port: the port that the client connects to.
+    """
+
+    user: str
+    address: str
+    local_address: str = ""
+    local_port: int = 22
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a server printed about its configuration.
+
+    Attributes:
+        text: the configuration in force; "" if it printed none.
+        said: why it printed none; "" if there is no such server to ask.
+    """
+
+    text: str = ""
+    said: str = ""
 
 
 class SshServer:
@@ -37,13 +68,13 @@ class SshServer:
         """Whether lightinit can put a policy for password login into its configuration."""
         return False
 
-    def effective(self, system: System, user: str) -> str:
-        """The configuration in force for a login of ``user``, as it prints it; "" if it does not.
+    def effective(self, system: System, connection: LoginAttempt) -> Printed:
+        """The configuration in force for a login.
 
         Raises:
             ProvisioningError: it took too long.
         """
-        return ""
+        return Printed()
 
     def find_fault(self, system: System) -> str:
         """The fault that it finds in its configuration; "" for none.

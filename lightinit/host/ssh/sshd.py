@@ -6,14 +6,14 @@ import logging
 import os
 import re
 import signal
-from typing import Optional
+from typing import Dict, Optional
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
 from lightinit.host.files.candidate import candidate
 from lightinit.host.ssh import config_files
-from lightinit.host.ssh.server import SshServer
+from lightinit.host.ssh.server import LoginAttempt, Printed, SshServer
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.sshd")
@@ -21,13 +21,13 @@ LIMIT_S = 10.0
 MAX_LINES = 3
 PID_MOST = 2**22  # the kernel's limit
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
-# An address that no network has. It stands for the rest of the world.
-ANYWHERE = "192.0.2.1"
 _LACKS_FOLDER = re.compile(
     r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
 )
 # It also prints a line for an option that is deprecated, or is ignored since it is unsupported.
 _NO_FAULT = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
+# An older sshd does not know each word: laddr and lport are of 6.1, rdomain is of 7.7.
+_UNKNOWN_WORD = re.compile(r"^Invalid test mode specification (\w+)=", re.MULTILINE)
 _LACKS_KEYS = re.compile(r"^sshd: no hostkeys available -- exiting\.\s*$", re.MULTILINE)
 
 
@@ -52,19 +52,27 @@ class Sshd(SshServer):
             return False
         return self.find_config(system) is not None
 
-    def effective(self, system: System, user: str) -> str:
-        """The output of ``sshd -T`` for a login from anywhere; "" if it prints nothing.
+    def effective(self, system: System, connection: LoginAttempt) -> Printed:
+        """The output of ``sshd -T`` for a login. Without host keys it prints nothing.
 
-        Without host keys it prints nothing. A Match block for this host itself does not count: it
-        neither keeps anybody out nor lets anybody in.
+        If a Match block names what ``-C`` does not say, sshd refuses to answer. So all that it may
+        know is said.
         """
-        ended = _ask(system, "-T", "-C", "user=%s,host=%s,addr=%s" % (user, ANYWHERE, ANYWHERE))
-        if ended is None:
-            return ""
-        if not ended.ok:
-            LOG.info("sshd does not print its configuration: %s", ended.last_words)
-            return ""
-        return ended.stdout
+        words = _spec(connection)
+        said = ""
+        while words:
+            spec = ",".join("%s=%s" % item for item in words.items())
+            ended = _ask(system, "-T", "-C", spec)
+            if ended is None:
+                return Printed()
+            if ended.ok:
+                return Printed(ended.stdout)
+            said = ended.last_words
+            unknown = _UNKNOWN_WORD.search(ended.stderr)
+            if unknown is None or words.pop(unknown.group(1), None) is None:
+                break
+        LOG.info("sshd does not print its configuration: %s", said)
+        return Printed(said=said)
 
     def find_fault(self, system: System) -> str:
         """What ``sshd -t`` finds in sshd's own configuration."""
@@ -97,6 +105,15 @@ class Sshd(SshServer):
             return error.strerror or str(error)
         LOG.info("told sshd (process %s) to read its configuration and host keys again", pid)
         return ""
+
+
+def _spec(connection: LoginAttempt) -> Dict[str, str]:
+    words = {"user": connection.user, "host": connection.address, "addr": connection.address}
+    if connection.local_address:
+        words["laddr"] = connection.local_address
+    words["lport"] = str(connection.local_port)
+    words["rdomain"] = ""  # as for a connection outside all of them
+    return words
 
 
 def _ask(system: System, *options: str) -> Optional[Completed]:

@@ -8,6 +8,7 @@ from typing import Any, List
 
 import pytest
 
+from lightinit.host.ssh.server import LoginAttempt, Printed
 from lightinit.host.ssh.servers import SERVERS, find_server, list_servers
 from lightinit.host.system import System
 from tests.lib.files import put
@@ -42,7 +43,8 @@ def test_without_a_server_nothing_is_set_up(tmp_path: Any) -> None:
     system = System(tmp_path)
     server = find_server(system)
     assert not server.can_be_configured(system) and server.find_config(system) is None
-    assert server.effective(system, "bob") == server.find_fault(system) == ""
+    assert server.effective(system, LoginAttempt("bob", "192.0.2.1")) == Printed()
+    assert server.find_fault(system) == ""
     assert server.reload(system) == server.keygen == ""
     assert not server.password_notes(False)
 

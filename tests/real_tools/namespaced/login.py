@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
+from lightinit.login import CHECKS, load_check
+from lightinit.login.admin import make_question
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
 from tests.real_tools.namespaced.accounts import as_user, call, enter, hide, must
@@ -60,6 +62,22 @@ def attempt(module: Any, **how: Any) -> List[Any]:
     except LightinitError as error:
         return [error.reason, str(error)]
     return [outcome.message, list(outcome.warnings)]
+
+
+def attempt_login(**how: Any) -> List[Any]:
+    """As :func:`attempt` of the module ssh_authorized_keys, and then the login check."""
+    said = attempt(ssh_authorized_keys, **how)
+    if isinstance(said[1], str):
+        return said
+    keys = tuple(SshKey(key) for key in how.get("keys", ()))
+    admin = User("bob", keys, how.get("login", True), how.get("password", ""))
+    question = make_question(System("/"), Instance("real", admin=admin), admin, True)
+    assert question is not None
+    answers = [load_check(name)(question) for name in CHECKS]
+    for answer in answers:
+        if answer.shut:
+            return ["nobody could log in", "(why=%s); %s" % (answer.shut, answer.hint)]
+    return [said[0], said[1] + [doubt for answer in answers for doubt in answer.doubts]]
 
 
 def put(name: str, text: str) -> None:
@@ -515,15 +533,13 @@ def rules() -> Dict[str, Any]:
             "\n".join(others + ["bob:%s:" % fields.replace("DAY", str(today))]) + "\n",
         )
         apply(users, groups=("adm", "sudo"))  # which may mend what is there
-        said = attempt(ssh_authorized_keys, login=False, keys=(key,))
+        said = attempt_login(login=False, keys=(key,))
         with Sshd():
             seen[name] = [said, log_in("", "-i", "/run/key", "-o", "BatchMode=yes")]
     put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\nAllowUsers eve\n")
-    seen["password"] = [
-        attempt(module, password=PASSWORD) for module in (users, ssh_authorized_keys)
-    ]
+    seen["password"] = [attempt(users, password=PASSWORD), attempt_login(password=PASSWORD)]
     put(CONFIG, "UsePAM yes\nPasswordAuthentication yes\n")
-    seen["renewed"] = [attempt(ssh_authorized_keys, password=PASSWORD)]
+    seen["renewed"] = [attempt_login(password=PASSWORD)]
     with Sshd():
         seen["renewed"].append(by_password(PASSWORD))
     return seen

@@ -1,0 +1,1 @@
+"""PAM's configuration, as text."""

@@ -1,0 +1,163 @@
+"""access.conf: who may log in from where, by pam_access.
+
+Pure. Semantics: access.conf(5). The first line that names the user and the origin counts. Without
+such a line the login is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Sequence, Set, Tuple
+
+SHOWN_CHARS = 120
+_LOCAL_ORIGIN = re.compile(r"(?:tty\w*|pts/\w+|console|:\d*|crond?|atd|su|sudo|none|local)\Z", re.I)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who logs in.
+
+    Attributes:
+        user: the account's name.
+        groups: the names of its groups.
+        address: where the login comes from.
+    """
+
+    user: str
+    groups: Tuple[str, ...]
+    address: str
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """How pam_access is told to read its files.
+
+    Attributes:
+        separators: the characters between the fields.
+        list_separators: the characters between the entries of a field.
+        plain_groups: whether a plain name may be that of a group.
+    """
+
+    separators: str = ":"
+    list_separators: str = ", \t"
+    plain_groups: bool = True
+
+
+@dataclass(frozen=True)
+class AccessAnswer:
+    """What access.conf says.
+
+    Attributes:
+        allowed: None if no line names the visitor.
+        line: the line that counts.
+        depends: whether another answer is possible for a login from somewhere else, or by what is
+            not known here, such as netgroups.
+    """
+
+    allowed: Optional[bool] = None
+    line: str = ""
+    depends: bool = False
+
+
+def judge_access(text: str, visitor: Visitor, rules: AccessRules = AccessRules()) -> AccessAnswer:
+    """What one access.conf says about a login over the network."""
+    others: Set[bool] = set()  # what lines say that may count for a login from somewhere else
+    for line in text.split("\n"):
+        fields = _split_fields(line.rstrip(), rules.separators)
+        if fields is None:
+            continue
+        allows = fields[0].startswith("+")
+        is_user = _matches(fields[1], rules, lambda token: _names_user(token, visitor, rules))
+        if is_user is False:
+            continue
+        is_origin = _matches(fields[2], rules, lambda token: _names_origin(token, visitor))
+        if is_user and is_origin:
+            shown = " ".join(line.split())[:SHOWN_CHARS]
+            return AccessAnswer(allows, shown, (not allows) in others)
+        if is_origin is not False or is_user is None or _has_remote_origin(fields[2], rules):
+            others.add(allows)
+    return AccessAnswer(depends=False in others)
+
+
+def _split_fields(line: str, separators: str) -> Optional[List[str]]:
+    """(permission, users, origins); None if the line does not count."""
+    if not line.strip() or line.startswith("#"):
+        return None
+    fields = re.split("[%s]+" % re.escape(separators), line.lstrip(separators), maxsplit=2)
+    if len(fields) < 3 or fields[0][:1] not in ("+", "-"):
+        return None
+    return fields
+
+
+def _tokens(field: str, rules: AccessRules) -> List[str]:
+    return [each for each in re.split("[%s]+" % re.escape(rules.list_separators), field) if each]
+
+
+def _matches(
+    field: str, rules: AccessRules, names: Callable[[str], Optional[bool]]
+) -> Optional[bool]:
+    """Whether a list with its EXCEPT matches; None if that is not known."""
+    lists: List[List[str]] = [[]]
+    for token in _tokens(field, rules):
+        if token.upper() == "EXCEPT":
+            lists.append([])
+        else:
+            lists[-1].append(token)
+    result: Optional[bool] = False
+    for tokens in lists[::-1]:
+        found = [names(token) for token in tokens]
+        hit: Optional[bool] = True in found
+        if not hit and None in found:
+            hit = None
+        result = _and_not(hit, result)
+    return result
+
+
+def _and_not(hit: Optional[bool], excepted: Optional[bool]) -> Optional[bool]:
+    if hit is False or excepted is True:
+        return False
+    if hit is None or excepted is None:
+        return None
+    return True
+
+
+def _names_user(token: str, visitor: Visitor, rules: AccessRules) -> Optional[bool]:
+    if token.startswith("(") and token.endswith(")"):
+        return token[1:-1] in visitor.groups
+    if token.startswith("@"):
+        return None  # a netgroup
+    user, at, _host = token.partition("@")
+    if token.upper() == "ALL" or token.lower() == visitor.user.lower():
+        return True
+    if at:
+        if user.lower() != visitor.user.lower():
+            return False
+        return None  # on a host of that name only
+    return rules.plain_groups and token in visitor.groups
+
+
+def _names_origin(token: str, visitor: Visitor) -> Optional[bool]:
+    if token.upper() == "ALL" or token == visitor.address:
+        return True
+    if _LOCAL_ORIGIN.match(token):
+        return False
+    if token.startswith("@"):
+        return None
+    if token.endswith("."):
+        return visitor.address.startswith(token)
+    return _in_network(token, visitor.address)
+
+
+def _in_network(token: str, address: str) -> Optional[bool]:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(token, strict=False)
+    except ValueError:
+        return None  # the name of a host or of a domain
+
+
+def _has_remote_origin(field: str, rules: AccessRules) -> bool:
+    tokens: Sequence[str] = _tokens(field, rules)
+    return any(not _LOCAL_ORIGIN.match(token) for token in tokens if token.upper() != "EXCEPT")

@@ -1,0 +1,141 @@
+"""A service's stack of PAM modules: which of them are asked, and which of them can refuse.
+
+Pure: the caller passes in a function that reads a service's file. Semantics: pam.conf(5). A hyphen
+before the kind only keeps the log quiet if the module is missing: the stack refuses all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Callable, Dict, List, Sequence, Tuple
+
+MAX_DEPTH = 16
+MAX_LINES = 1000  # of a service with all its includes
+_FAILURES = ("auth_err", "perm_denied", "acct_expired", "user_unknown", "default")
+_SIMPLE: Dict[str, Dict[str, str]] = {
+    "required": {"success": "ok", "default": "bad"},
+    "requisite": {"success": "ok", "default": "die"},
+    "sufficient": {"success": "done", "default": "ignore"},
+    "optional": {"success": "ok", "default": "ignore"},
+}
+
+
+@dataclass(frozen=True)
+class PamEntry:
+    """One module of a stack.
+
+    Attributes:
+        module: the name of its file, such as ``pam_access.so``.
+        arguments: its arguments.
+        counts: whether its refusal makes the whole stack refuse.
+        certain: whether it is asked whatever the modules before it say.
+    """
+
+    module: str
+    arguments: Tuple[str, ...] = ()
+    counts: bool = True
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class _Line:
+    actions: Dict[str, str]
+    module: str
+    arguments: Tuple[str, ...]
+    inner: Tuple[PamEntry, ...] = ()
+
+
+def read_stack(service: str, kind: str, read: Callable[[str], str]) -> List[PamEntry]:
+    """The modules of a service, in order.
+
+    Args:
+        service: such as ``sshd``, or a path that an include names.
+        kind: auth, account, password or session.
+        read: gives the text of a service's file, "" if there is none.
+    """
+    return _StackReader(kind, read).read_entries(service, 0)
+
+
+class _StackReader:
+    """Follows includes, within limits: a file may include itself."""
+
+    def __init__(self, kind: str, read: Callable[[str], str]) -> None:
+        self._kind = kind
+        self._read = read
+        self._lines_left = MAX_LINES
+
+    def read_entries(self, service: str, depth: int) -> List[PamEntry]:
+        """The modules of a service whose jumps end with it."""
+        lines = self._read_lines(service, depth)
+        found: List[PamEntry] = []
+        ends = -1  # up to this line, modules may be skipped
+        for at, line in enumerate(lines):
+            certain = at > ends
+            found += [replace(each, certain=each.certain and certain) for each in line.inner]
+            if line.module:
+                found.append(PamEntry(line.module, line.arguments, _refuses(line), certain))
+            ends = max([ends] + [at + each for each in _jumps(line, len(lines))])
+        return found
+
+    def _read_lines(self, service: str, depth: int) -> List[_Line]:
+        found: List[_Line] = []
+        if depth > MAX_DEPTH:
+            return found
+        for text in self._read(service).replace("\\\n", " ").split("\n"):
+            words = _split(text)
+            if self._lines_left <= 0:
+                return found
+            self._lines_left -= bool(words)
+            if len(words) > 1 and words[0] == "@include":
+                found += self._read_lines(words[1], depth + 1)
+            elif len(words) > 2 and words[0].lstrip("-").lower() == self._kind:
+                if words[1] == "include":
+                    found += self._read_lines(words[2], depth + 1)
+                elif words[1] == "substack":
+                    inner = self.read_entries(words[2], depth + 1)
+                    found.append(_Line({}, "", (), tuple(inner)))
+                else:
+                    found.append(_read_line(words))
+        return found
+
+
+def _split(text: str) -> List[str]:
+    """The words of a line. One in brackets may have spaces."""
+    words: List[List[str]] = []
+    inside = False
+    for word in re.sub(r"(?:^|\s)#.*", "", text).split():
+        if inside:
+            words[-1].append(word)
+        else:
+            words.append([word])
+            inside = word.startswith("[")
+        inside = inside and not word.endswith("]")
+    return [" ".join(pieces) for pieces in words]
+
+
+def _read_line(words: Sequence[str]) -> _Line:
+    control = words[1].lower()
+    actions = _SIMPLE.get(control, {})
+    if control.startswith("["):
+        pairs = (pair.partition("=") for pair in control.strip("[]").split())
+        actions = {name: action for name, _, action in pairs}
+    return _Line(
+        actions,
+        words[2].rpartition("/")[2],
+        tuple(word.strip("[]") for word in words[3:]),
+    )
+
+
+def _jumps(line: _Line, whole: int) -> List[int]:
+    """How many of the next modules may be skipped by what a module says: ``whole`` if it may end
+    the stack.
+    """
+    actions = line.actions.values()
+    found = [whole for action in actions if action == "done"]
+    return found + [int(action) for action in actions if re.match(r"[0-9]{1,3}\Z", action)]
+
+
+def _refuses(line: _Line) -> bool:
+    default = line.actions.get("default", "bad")
+    return any(line.actions.get(name, default) in ("bad", "die") for name in _FAILURES)

@@ -1,0 +1,227 @@
+"""The words of ``sshd -T`` that decide about a login, besides the lists of users and groups.
+
+Pure. Semantics: sshd_config(5); for the order of the checks: OpenSSH's auth.c and auth2-pubkey.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Sequence, Tuple
+
+from lightinit.formats.ssh.effective import Effective
+from lightinit.formats.ssh.public_keys import PublicKey, rsa_bits
+from lightinit.formats.ssh.sshd_config import in_pattern_list
+
+# The older name is that of sshd before 8.5.
+ALGORITHMS = (
+    ("pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms"),
+    ("pubkeyacceptedkeytypes", "PubkeyAcceptedKeyTypes"),
+)
+# The second name is Red Hat's, before sshd 9.1.
+RSA_SIZES = (("requiredrsasize", "RequiredRSASize"), ("rsaminsize", "RSAMinSize"))
+# A key of this type signs with one of these. Every other type has the one of its own name.
+RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+SHOWN_CHARS = 120
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the admin has for a login.
+
+    Attributes:
+        keys: how many of the admin's keys sshd accepts.
+        password: whether the account has a password that the platform wants to be accepted.
+    """
+
+    keys: int = 0
+    password: bool = False
+
+
+def refuse_key(effective: Effective, key: PublicKey) -> str:
+    """Why sshd accepts no login with a key; "" if it does.
+
+    Args:
+        effective: the configuration that is in force. Without an answer of sshd it accepts all.
+        key: the key, of whomever.
+    """
+    algorithms = _algorithms_of(key)
+    for word, name in ALGORITHMS:
+        accepted = effective.words(word)[:1]
+        if accepted and not any(in_pattern_list(each, accepted[0]) for each in algorithms):
+            return "sshd accepts no %s key (%s %s)" % (key.kind, name, accepted[0][:SHOWN_CHARS])
+    bits = rsa_bits(key)
+    for word, name in RSA_SIZES:
+        at_least = _number(effective, word)
+        if bits and bits < at_least:
+            return "sshd accepts no RSA key of %d bits (%s %d)" % (bits, name, at_least)
+    return ""
+
+
+def doubt_key(effective: Effective, key: PublicKey) -> str:
+    """Why many clients cannot use a key that sshd accepts; "" if they can."""
+    for word, name in ALGORITHMS:
+        accepted = effective.words(word)[:1]
+        if accepted and key.kind == "ssh-rsa":
+            taken = [each for each in RSA_SIGNATURES if in_pattern_list(each, accepted[0])]
+            if taken == ["ssh-rsa"]:
+                return (
+                    "sshd accepts RSA keys with SHA-1 signatures only, and newer clients do not"
+                    " make them (%s)" % name
+                )
+    return ""
+
+
+def refuse_means(effective: Effective, means: Means) -> str:
+    """Why neither the keys nor the password are enough for sshd; "" if they are.
+
+    Each list of AuthenticationMethods names methods that must all succeed. One list is enough.
+    """
+    methods = _open_methods(effective, means)
+    lists = effective.words("authenticationmethods") or ["any"]
+    if lists[0] == "any":
+        if methods:
+            return ""
+    elif any(_is_satisfied(steps, methods, means) for steps in lists):
+        return ""
+    for keyword in _closed_words(effective, means):
+        return keyword
+    return "AuthenticationMethods %s" % " ".join(lists)[:SHOWN_CHARS]
+
+
+def _open_methods(effective: Effective, means: Means) -> List[str]:
+    methods = []
+    if means.keys and effective.words("pubkeyauthentication", ["yes"]) == ["yes"]:
+        methods.append("publickey")
+    if means.password:
+        if effective.words("passwordauthentication", ["yes"]) == ["yes"]:
+            methods.append("password")
+        interactive = ("kbdinteractiveauthentication", "challengeresponseauthentication")
+        if any(effective.words(word) == ["yes"] for word in interactive):
+            methods.append("keyboard-interactive")
+    return methods
+
+
+def _is_satisfied(steps: str, methods: Sequence[str], means: Means) -> bool:
+    wanted = [step.split(":")[0] for step in steps.split(",")]  # such as keyboard-interactive:pam
+    return all(step in methods for step in wanted) and wanted.count("publickey") <= means.keys
+
+
+def _closed_words(effective: Effective, means: Means) -> List[str]:
+    """The switches that close what the admin has."""
+    found = []
+    if means.keys and effective.words("pubkeyauthentication", ["yes"]) != ["yes"]:
+        found.append("PubkeyAuthentication no in sshd's configuration")
+    if means.password and "password" not in _open_methods(effective, means):
+        found.append("PasswordAuthentication no in sshd's configuration")
+    return found
+
+
+def refuse_root(effective: Effective, means: Means) -> str:
+    """Why sshd does not let root in; "" if it does. PermitRootLogin is about the user id 0."""
+    value = (effective.words("permitrootlogin") or ["yes"])[0]
+    if value in ("no", "forced-commands-only"):
+        return "PermitRootLogin %s in sshd's configuration" % value
+    if value != "yes" and not means.keys:
+        return "PermitRootLogin %s in sshd's configuration, and there is no key" % value
+    return ""
+
+
+def refuse_session(effective: Effective) -> str:
+    """Which word keeps every session out; "" for none."""
+    if effective.words("maxsessions") == ["0"]:
+        return "MaxSessions 0 in sshd's configuration"
+    if effective.words("refuseconnection") == ["yes"]:
+        return "RefuseConnection yes in sshd's configuration"
+    return ""
+
+
+def doubt_session(effective: Effective) -> List[str]:
+    """The words that give the admin something else than a shell."""
+    found = []
+    for word, name in (("forcecommand", "ForceCommand"), ("chrootdirectory", "ChrootDirectory")):
+        value = " ".join(effective.values(word)[:1])
+        if value not in ("", "none"):
+            found.append(
+                "sshd gives no plain shell: %s %s"
+                % (name, value.encode("ascii", "replace").decode())
+            )
+    if effective.words("permittty") == ["no"]:
+        found.append("sshd gives no terminal: PermitTTY no")
+    return found
+
+
+def key_commands(effective: Effective) -> List[str]:
+    """What may accept a key that is in no authorized keys file."""
+    found = []
+    for word, name in (
+        ("authorizedkeyscommand", "AuthorizedKeysCommand"),
+        ("trustedusercakeys", "TrustedUserCAKeys"),
+    ):
+        value = " ".join(effective.values(word)[:1])
+        if value not in ("", "none"):
+            found.append("%s %s" % (name, value))
+    return found
+
+
+# -- where sshd listens
+# --------------------------------------------------------------------------------------------------
+
+
+def judge_listening(effective: Effective, addresses: Sequence[str]) -> Tuple[str, str]:
+    """Whether sshd listens where somebody from outside can reach it.
+
+    Args:
+        effective: the configuration that is in force.
+        addresses: this host's own addresses, of both families, without those of loopback and
+            without link-local ones; none if they are not known.
+
+    Returns:
+        Why nobody can reach it, "" if somebody can; and what an operator should know about its
+        port.
+    """
+    listens = [
+        _split(each.split()[0]) for each in effective.values("listenaddress") if each.split()
+    ]
+    if not listens or not addresses:
+        return "", ""
+    reached = [port for host, port in listens if _is_reached(host, addresses)]
+    if not reached:
+        shown = " ".join(each.split()[0] for each in effective.values("listenaddress"))
+        return "sshd listens on no address that others reach: ListenAddress %s" % shown, ""
+    if "22" not in reached:
+        return "", "sshd listens on port %s, not on 22" % " ".join(dict.fromkeys(reached))
+    return "", ""
+
+
+def _split(text: str) -> Tuple[str, str]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), port
+
+
+def _is_reached(host: str, addresses: Sequence[str]) -> bool:
+    # sshd opens ``::`` for IPv6 alone.
+    if host == "0.0.0.0":  # noqa: S104 - as sshd prints it
+        return any("." in each for each in addresses)
+    if host == "::":
+        return any(":" in each for each in addresses)
+    return host in addresses
+
+
+# -- inner
+# --------------------------------------------------------------------------------------------------
+
+
+def _algorithms_of(key: PublicKey) -> Sequence[str]:
+    if key.kind == "ssh-rsa":
+        return RSA_SIGNATURES
+    # A key on a security key may sign as webauthn, too.
+    if key.kind == "sk-ecdsa-sha2-nistp256@openssh.com":
+        return (key.kind, "webauthn-" + key.kind)
+    return (key.kind,)
+
+
+def _number(effective: Effective, word: str) -> int:
+    value = "".join(effective.words(word)[:1])
+    if value.isascii() and value.isdigit():
+        return int(value)
+    return 0

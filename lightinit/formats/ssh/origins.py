@@ -1,0 +1,90 @@
+"""Where logins may come from, as far as sshd's configuration makes a difference.
+
+Pure. A Match block names client addresses and hosts, and local addresses and ports. Elsewhere the
+configuration is the same for all logins of a user. Semantics: sshd_config(5), Match.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Iterator, List, Sequence, Tuple
+
+from lightinit.formats.ssh.password_policy import walk
+
+ORIGINS = ("address", "host", "localaddress", "localport", "rdomain")
+DEFAULT_PORT = 22
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+(?:/[0-9]{1,3})?\Z")
+
+
+def list_conditions(
+    text: str, included: Callable[[str], Sequence[Tuple[str, str]]]
+) -> List[Tuple[str, str]]:
+    """(criterion in lower case, patterns) of all Match blocks that have lines, each once.
+
+    Args:
+        text: sshd_config.
+        included: gives (path, text) of the files that an Include pattern names, in order.
+    """
+    found: List[Tuple[str, str]] = []
+    blocks = dict.fromkeys(block for block, _, _ in walk(text, included) if block)
+    for block in blocks:
+        words = block.replace("=", " ").split()
+        found += [(name.lower(), patterns) for name, patterns in zip(words[::2], words[1::2])]
+    return list(dict.fromkeys(found))
+
+
+def make_a_difference(conditions: Sequence[Tuple[str, str]]) -> bool:
+    """Whether the configuration may differ with the place that a login comes from."""
+    return any(name in ORIGINS for name, _ in conditions)
+
+
+def list_addresses(conditions: Sequence[Tuple[str, str]]) -> List[str]:
+    """An address for each network that a condition names, except loopback. Also for a network that
+    a ``!`` leaves out: other lines apply there.
+    """
+    found = []
+    for name, patterns in conditions:
+        if name == "address":
+            found += [_inside(pattern.lstrip("!")) for pattern in patterns.split(",")]
+    return [each for each in dict.fromkeys(found) if each]
+
+
+def find_port(text: str, included: Callable[[str], Sequence[Tuple[str, str]]]) -> int:
+    """The first port that sshd listens on, so far as its configuration says."""
+    return next(_ports(text, included), DEFAULT_PORT)
+
+
+def _ports(text: str, included: Callable[[str], Sequence[Tuple[str, str]]]) -> Iterator[int]:
+    for _, keyword, arguments in walk(text, included):
+        if keyword == "port" and arguments and re.match(r"[0-9]{1,5}\Z", arguments[0]):
+            yield int(arguments[0])
+
+
+def _inside(pattern: str) -> str:
+    """An address that a pattern names; "" for none that is of use."""
+    import ipaddress
+
+    if not _ADDRESS.match(pattern) or pattern.strip("*") == "":
+        return ""
+    network, _, prefix = pattern.partition("/")
+    try:
+        if prefix:
+            whole = ipaddress.ip_network(pattern, strict=False)
+            address = whole.network_address
+            if whole.num_addresses > 1:
+                address += 1
+        else:
+            address = ipaddress.ip_address(_fill(network))
+    except ValueError:
+        return ""
+    if address.is_loopback:
+        return ""
+    return str(address)
+
+
+def _fill(pattern: str) -> str:
+    """An address in place of one with wildcards."""
+    plain = pattern.replace("*", "1").replace("?", "1")
+    if "." in pattern and ":" not in pattern and "*" in pattern:
+        return ".".join((plain.split(".") + ["1", "1", "1"])[:4])
+    return plain

@@ -1,0 +1,22 @@
+"""The login check: can the admin log in from outside, with what the platform gave?
+
+It asks the host's own tools after the config stage, so that Ready is not inferred. Each thing that
+can keep the admin out has a file with one function, ``check(question)``, and a line in the table
+:data:`CHECKS`. A check raises ProvisioningError if it could not ask.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Callable, Tuple
+
+from lightinit.login.question import Answer, Question
+
+# In the order in which they are asked; the first certain refusal is reported.
+CHECKS: Tuple[str, ...] = ("sshd", "pam")
+
+
+def load_check(name: str) -> Callable[[Question], Answer]:
+    """The function ``check`` of the file ``name``."""
+    check: Callable[[Question], Answer] = importlib.import_module("lightinit.login." + name).check
+    return check

@@ -1,0 +1,80 @@
+"""The admin's account as the host has it, and what the platform gave for it."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from lightinit.formats.accounts import passwd as texts
+from lightinit.formats.accounts import passwords
+from lightinit.formats.certificates import x509
+from lightinit.formats.ssh import sshd_config
+from lightinit.formats.ssh.given_keys import read_given_keys
+from lightinit.host.accounts import files, lookup
+from lightinit.host.system import System
+from lightinit.login.question import Question
+from lightinit.model import Instance, User
+
+
+def find_account(system: System, name: str) -> Optional[texts.Account]:
+    """The account of this name, in this host's files or by NSS; None if there is none."""
+    account = texts.find_account(files.read_account_file(system, "/etc/passwd"), name)
+    if account is not None:
+        return account
+    elsewhere = lookup.look_up_elsewhere(system, name)
+    if elsewhere is None:
+        return None
+    return texts.Account(name, *elsewhere)
+
+
+def find_who(system: System, account: texts.Account) -> sshd_config.Who:
+    """The account with its groups, by this host's files and by NSS."""
+    group = files.read_account_file(system, "/etc/group")
+    found = texts.list_group_names(group, account.gid) + texts.list_groups(group, account.name)
+    return sshd_config.Who(
+        account.name, tuple(found) + lookup.list_groups_of(system, account.name, account.gid)
+    )
+
+
+def opens_by_password(system: System, admin: User) -> bool:
+    """Whether the platform wants password login, and the account has a password."""
+    if passwords.login_wished(admin) is not True:
+        return False
+    if is_left_out(system, admin):
+        return True
+    passwd = files.read_account_file(system, "/etc/passwd")
+    if texts.find_account(passwd, admin.name) is None:
+        return True  # NSS has the account, so its password cannot be looked at
+    shadow = files.read_account_file(system, "/etc/shadow")
+    return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
+
+
+def is_left_out(system: System, admin: User) -> bool:
+    """Whether a password is given that the module users leaves out in a scratch root."""
+    return not system.live and bool(passwords.given_password(admin))
+
+
+def make_question(
+    system: System, instance: Instance, admin: User, keys_are_ours: bool
+) -> Optional[Question]:
+    """The question for an instance's admin; None if there is no such account.
+
+    Args:
+        system: the machine.
+        instance: its certificates may be named by keys.
+        admin: the instance's.
+        keys_are_ours: whether the module ssh_authorized_keys is to put the keys in place.
+    """
+    account = find_account(system, admin.name)
+    if account is None:
+        return None
+    keys, _ = read_given_keys(admin.ssh_keys, instance.certificates, x509.public_key_line)
+    return Question(
+        system,
+        admin,
+        account,
+        find_who(system, account),
+        tuple(keys),
+        opens_by_password(system, admin),
+        is_left_out(system, admin),
+        keys_are_ours,
+    )

@@ -1,0 +1,130 @@
+"""Asks the SSH server which configuration is in force for a login.
+
+sshd is slow to start on a small machine. So an answer is kept as long as the files that it depends
+on stay as they are, and all who ask share it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+from weakref import WeakKeyDictionary
+
+from lightinit.errors import ProvisioningError
+from lightinit.formats.ssh import origins
+from lightinit.formats.ssh.effective import Effective
+from lightinit.host.network.interfaces import reachable_addresses, source_address_to
+from lightinit.host.ssh import config_files
+from lightinit.host.ssh.server import LoginAttempt, SshServer
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.login")
+# An address that no network has. It stands for the rest of the world.
+ANYWHERE = "192.0.2.1"
+# Another one, in case the configuration names the network of the first.
+ANYWHERE_ELSE = "198.51.100.1"
+OTHER_FILES = ("/etc/passwd", "/etc/group", "/etc/ssh", "/usr/sbin/sshd")
+
+
+class Reply(NamedTuple):
+    """What the server said.
+
+    Attributes:
+        effective: the configuration in force; empty without an answer.
+        said: why there is no answer; "" if there is no server to ask.
+    """
+
+    effective: Effective
+    said: str = ""
+
+
+class Config(NamedTuple):
+    """The text of the server's configuration, with what it includes.
+
+    Attributes:
+        text: of the main file, "" if there is none.
+        included: (path, text) of the files by the patterns that were asked for.
+        files: all of them.
+    """
+
+    text: str
+    included: Dict[str, List[Tuple[str, str]]]
+    files: List[str]
+
+    def list_included(self, pattern: str) -> Sequence[Tuple[str, str]]:
+        """The files that an Include pattern names."""
+        return self.included.get(pattern, ())
+
+
+_REPLIES: "WeakKeyDictionary[System, Dict[object, Reply]]" = WeakKeyDictionary()
+
+
+def read_config(system: System, server: SshServer) -> Config:
+    """Read the server's configuration with all that it includes."""
+    path = server.find_config(system)
+    if path is None:
+        return Config("", {}, [])
+    config = Config(system.read_text(path), {}, [path])
+
+    def included(pattern: str) -> Sequence[Tuple[str, str]]:
+        if pattern not in config.included:
+            config.included[pattern] = config_files.list_included(system, pattern)
+            config.files.extend(name for name, _ in config.included[pattern])
+        return config.included[pattern]
+
+    origins.list_conditions(config.text, included)
+    return config
+
+
+def ask(system: System, server: SshServer, user: str, address: str = ANYWHERE) -> Reply:
+    """The configuration that is in force for a login of ``user`` from ``address``."""
+    config = read_config(system, server)
+    port = origins.find_port(config.text, config.list_included)
+    return ask_about(system, server, LoginAttempt(user, address, own_address(system), port))
+
+
+def ask_about(system: System, server: SshServer, connection: LoginAttempt) -> Reply:
+    """As :func:`ask`, for any connection."""
+    kept = _REPLIES.setdefault(system, {})
+    key = (connection, _state_of(system, server))
+    if key not in kept:
+        try:
+            printed = server.effective(system, connection)
+            kept[key] = Reply(Effective(printed.text), printed.said)
+        except ProvisioningError as error:
+            kept[key] = Reply(Effective(""), str(error))
+    return kept[key]
+
+
+def own_address(system: System) -> str:
+    """The address of this host that others connect to first; "" if it is not known."""
+    if not system.live:
+        return ""
+    known = own_addresses()
+    first = source_address_to(ANYWHERE)
+    if first in known:
+        return first
+    return "".join(known[:1])
+
+
+def own_addresses() -> Tuple[str, ...]:
+    """This host's addresses that others can reach; none if they cannot be listed."""
+    try:
+        return reachable_addresses()
+    except ImportError as error:
+        LOG.info("this host's addresses are not known: %s", error)
+        return ()
+
+
+def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
+    """What changes with anything that the server's answer depends on."""
+    state: List[object] = [server.name]
+    for path in read_config(system, server).files + list(OTHER_FILES):
+        try:
+            status = os.stat(system.path(path))
+        except OSError:
+            state.append((path, None))
+            continue
+        state.append((path, status.st_ino, status.st_size, status.st_ctime_ns))
+    return tuple(state)

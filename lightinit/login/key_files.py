@@ -1,0 +1,116 @@
+"""The files in which sshd looks for a user's keys, and which of them are this user's alone."""
+
+from __future__ import annotations
+
+import re
+from typing import List, NamedTuple, Sequence, Tuple
+
+from lightinit.formats.accounts.passwd import Account
+from lightinit.formats.ssh import authorized_keys, password_policy, sshd_config
+from lightinit.formats.ssh.effective import Effective
+from lightinit.host.accounts import files, lookup
+from lightinit.host.files.reach import Reader, find_barrier, open_way
+from lightinit.host.ssh.server import SshServer
+from lightinit.host.system import System
+from lightinit.login import asking
+
+
+class KeyFiles(NamedTuple):
+    """The values of AuthorizedKeysFile for one user.
+
+    Attributes:
+        entries: as they are there, with tokens; none if sshd reads no such file.
+        warnings: what may make another value apply.
+    """
+
+    entries: Tuple[str, ...]
+    warnings: Tuple[str, ...] = ()
+
+
+def list_entries(
+    system: System, server: SshServer, who: sshd_config.Who, effective: Effective
+) -> KeyFiles:
+    """The files that sshd reads for a user: as sshd says, or as its configuration does."""
+    warnings: Tuple[str, ...] = ()
+    entries = tuple(effective.words(sshd_config.KEYS_FILE))
+    if not entries:
+        config = asking.read_config(system, server)
+        reading = sshd_config.read_keys_files(
+            config.text,
+            who,
+            lambda pattern: [text for _, text in config.list_included(pattern)],
+        )
+        entries = reading.paths
+        warnings = tuple(
+            "%s: another AuthorizedKeysFile applies to logins that this matches: Match %s"
+            % (server.find_config(system), block)
+            for block in reading.unclear
+        )
+    return KeyFiles(tuple(each for each in entries if each.lower() != "none"), warnings)
+
+
+def split_shared(
+    system: System, server: SshServer, user: str, entries: Sequence[str]
+) -> Tuple[List[str], List[str]]:
+    """(those that are this user's alone, those that other accounts have too) of the entries.
+
+    A key in a file of all accounts would open each of them, root's too. An entry is the user's own
+    if its path has the user's name, id or home; or if only a ``Match User`` for this user names it,
+    and sshd reads another file for root.
+    """
+    own: List[str] = []
+    shared: List[str] = []
+    for entry in entries:
+        if _names_the_user(entry) or _is_for_one(system, server, user, entry):
+            own.append(entry)
+        else:
+            shared.append(entry)
+    return own, shared
+
+
+def _names_the_user(entry: str) -> bool:
+    return re.search("%[huU]", entry.replace("%%", "")) is not None or not entry.startswith("/")
+
+
+def _is_for_one(system: System, server: SshServer, user: str, entry: str) -> bool:
+    config = asking.read_config(system, server)
+    blocks = [
+        block.replace("=", " ").split()
+        for block, keyword, arguments in password_policy.walk(config.text, config.list_included)
+        if keyword == sshd_config.KEYS_FILE and entry in arguments
+    ]
+    for block in blocks:
+        names = [value for word, value in zip(block[::2], block[1::2]) if word.lower() == "user"]
+        if names != [user]:
+            return False
+    if not blocks:
+        return False
+    others = asking.ask(system, server, "root").effective
+    return entry not in others.words(sshd_config.KEYS_FILE)
+
+
+def expand(account: Account, entry: str) -> str:
+    """The path of an entry for an account."""
+    home = account.home.rstrip("/")
+    return sshd_config.expand_tokens(entry, account.name, account.uid, home)
+
+
+def find_reader(system: System, account: Account) -> Reader:
+    """The account as the file system sees it."""
+    return Reader(account.uid, lookup.list_gids_of(system, account.name, account.gid))
+
+
+def open_the_way(system: System, account: Account, path: str) -> List[str]:
+    """Let the account enter the directories on the way to its keys, where that is harmless."""
+    passwd = files.read_account_file(system, "/etc/passwd")
+    homes = [line.split(":")[5] for line in passwd.split("\n") if line.count(":") >= 6]
+    reader = find_reader(system, account)
+    return open_way(system, path, reader, authorized_keys.is_only_keys, homes)
+
+
+def is_reached(system: System, account: Account, path: str) -> bool:
+    """Whether nothing certain keeps sshd from the file, with StrictModes."""
+    if not system.can_own:
+        return True
+    barrier = find_barrier(system, path, find_reader(system, account), account.home, True)
+    return barrier is None or not barrier.certain

@@ -1,0 +1,239 @@
+"""What the modules of a PAM stack say about the admin, by what they read."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Callable, Dict, NamedTuple, Optional, Sequence
+
+from lightinit.errors import ProvisioningError
+from lightinit.formats.pam import access, conditions
+from lightinit.formats.pam.stack import PamEntry
+from lightinit.host.system import System
+from lightinit.login import asking
+from lightinit.login.question import Question
+
+MODULE_FOLDERS = ("/lib*/security", "/lib/*/security", "/usr/lib*/security", "/usr/lib/*/security")
+ETC_NOLOGIN, RUN_NOLOGIN = "/etc/nologin", "/run/nologin"
+# systemd makes /run/nologin early in each boot, and removes it before logins are due.
+SYSTEMD = "/run/systemd/system"
+REMOVER = "/etc/systemd/system/systemd-user-sessions.service"
+BOOTING = "System is booting up"
+# From this version on, systemd leaves /etc/nologin alone at boot (systemd#26981).
+KEEPS_NOLOGIN = 254
+ACCESS_CONF, ACCESS_PARTS = "/etc/security/access.conf", "/etc/security/access.d/*.conf"
+# These refuse no local account that has just been made.
+HARMLESS = {
+    "pam_unix.so",
+    "pam_permit.so",
+    "pam_localuser.so",
+    "pam_rootok.so",
+    "pam_usertype.so",
+    "pam_sss.so",
+    "pam_ldap.so",
+    "pam_winbind.so",
+    "pam_krb5.so",
+    "pam_ldapd.so",
+    "pam_systemd.so",
+    "pam_systemd_home.so",
+    "pam_faillock.so",
+    "pam_tally2.so",
+    "pam_warn.so",
+    "pam_debug.so",
+    "pam_env.so",
+    "pam_echo.so",
+    "pam_motd.so",
+    "pam_cap.so",
+    "pam_lastlog.so",
+    "pam_tcb.so",
+    "pam_mkhomedir.so",
+    "pam_oddjob_mkhomedir.so",
+    "pam_himmelblau.so",
+    "pam_aad.so",
+}
+
+
+class PamVerdict(NamedTuple):
+    """What one module says: whether it refuses (None: not known), why, and what to do."""
+
+    refuses: Optional[bool]
+    why: str = ""
+    hint: str = ""
+
+
+PASSES = PamVerdict(False)
+
+
+def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
+    """What a module of the stack says about the admin."""
+    judge = JUDGES.get(entry.module)
+    if judge is not None:
+        verdict = judge(question, entry)
+        if verdict.refuses is None or verdict.refuses:
+            return verdict
+    if _is_missing(question.system, entry):
+        why = "PAM's account stage for sshd asks %s, which does not exist" % entry.module
+        return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
+    if judge is None and entry.module not in HARMLESS:
+        why = "PAM's account stage for sshd asks %s, which lightinit cannot ask" % entry.module
+        return PamVerdict(None, why + "; look at /etc/pam.d/sshd")
+    return PASSES
+
+
+def _is_missing(system: System, entry: PamEntry) -> bool:
+    if not system.live:
+        return False
+    folders = [found for each in MODULE_FOLDERS for found in system.glob(each)]
+    known = [each for each in folders if system.exists(each + "/pam_unix.so")]
+    return bool(known) and not any(system.exists("%s/%s" % (at, entry.module)) for at in folders)
+
+
+def _judge_nologin(question: Question, entry: PamEntry) -> PamVerdict:
+    named = [word[5:] for word in entry.arguments if word.startswith("file=")]
+    if question.account.uid == 0:
+        return PASSES
+    if named:
+        if not question.system.exists(named[0]):
+            return PASSES
+        return PamVerdict(True, "%s exists" % named[0], "remove that file in the image")
+    if question.system.exists(RUN_NOLOGIN) and not _goes_by_itself(question.system):
+        return PamVerdict(None, "%s exists: see who made it" % RUN_NOLOGIN)
+    return judge_etc_nologin(question)
+
+
+def _goes_by_itself(system: System) -> bool:
+    """Whether systemd has made /run/nologin for the time of the boot, and removes it."""
+    return _has_remover(system) and BOOTING in system.read_text(RUN_NOLOGIN)
+
+
+def _has_remover(system: System) -> bool:
+    """Whether systemd runs, and its service that ends the time without logins is not masked."""
+    if not system.is_dir(SYSTEMD):
+        return False
+    try:
+        return os.readlink(system.path(REMOVER, follow_last=False)) != "/dev/null"
+    except OSError:
+        return True
+
+
+def judge_etc_nologin(question: Question) -> PamVerdict:
+    """What follows from /etc/nologin. sshd without PAM looks at it by itself."""
+    if question.account.uid == 0 or not question.system.exists(ETC_NOLOGIN):
+        return PASSES
+    why = "%s exists, so nobody but root is let in" % ETC_NOLOGIN
+    if _removes_nologin(question.system):
+        return PamVerdict(None, why + " until systemd removes it at the end of the boot")
+    return PamVerdict(True, why, "remove that file in the image")
+
+
+def _removes_nologin(system: System) -> bool:
+    """Whether this boot's systemd removes /etc/nologin, as versions before 254 do."""
+    if not system.live or not _has_remover(system):
+        return False
+    systemctl = system.tool("systemctl")
+    if systemctl is None:
+        return False
+    try:
+        said = system.run([systemctl, "--version"]).stdout
+    except ProvisioningError:
+        return True
+    match = re.match(r"systemd ([0-9]{1,6})", said)
+    return match is None or int(match.group(1)) < KEEPS_NOLOGIN
+
+
+def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:
+    options = dict(word.partition("=")[::2] for word in entry.arguments)
+    rules = access.AccessRules(
+        options.get("fieldsep") or ":",
+        options.get("listsep") or ", \t",
+        "nodefgroup" not in options,
+    )
+    visitor = access.Visitor(question.who.user, question.who.groups, asking.ANYWHERE)
+    paths = [options.get("accessfile") or ACCESS_CONF]
+    if "accessfile" not in options:
+        paths += question.system.glob(ACCESS_PARTS)
+    depends = False
+    for path in paths:
+        found = access.judge_access(question.system.read_text(path), visitor, rules)
+        depends = depends or found.depends
+        if found.allowed is None:
+            continue
+        if found.allowed:
+            break
+        why = "%s refuses it: %s" % (path, found.line)
+        if depends:
+            return PamVerdict(None, why + " (other lines let logins from some places in)")
+        return PamVerdict(True, why, "change that line in the image")
+    return PASSES
+
+
+def _judge_deny(question: Question, entry: PamEntry) -> PamVerdict:
+    if not entry.certain:
+        return PASSES  # the usual last line: what comes before it ends the stack
+    why = "PAM's account stage for sshd refuses all (pam_deny)"
+    return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
+
+
+def _judge_condition(question: Question, entry: PamEntry) -> PamVerdict:
+    account = question.account
+    values = {
+        "user": account.name,
+        "uid": str(account.uid),
+        "gid": str(account.gid),
+        "home": account.home,
+        "shell": account.shell,
+        "service": "sshd",
+    }
+    shown = "pam_succeed_if in PAM's account stage for sshd: %s" % " ".join(entry.arguments)
+    result = conditions.succeed_if(entry.arguments, values, question.who.groups)
+    if result is None:
+        return PamVerdict(None, shown)
+    if result:
+        return PASSES
+    return PamVerdict(True, "it does not meet " + shown, "change that line in the image")
+
+
+def _judge_list(question: Question, entry: PamEntry) -> PamVerdict:
+    item, path, allows, missing_lets_in = conditions.read_listfile(entry.arguments)
+    names: Dict[str, Sequence[str]] = {
+        "user": (question.who.user,),
+        "group": question.who.groups,
+        "shell": (question.account.shell,),
+    }
+    shown = "pam_listfile in PAM's account stage for sshd: item=%s %s" % (item, path)
+    if item not in names or any(word.startswith("apply=") for word in entry.arguments):
+        return PamVerdict(None, shown)
+    if not question.system.exists(path):
+        if missing_lets_in:
+            return PASSES
+        return PamVerdict(True, "%s does not exist" % path, "make that file in the image")
+    lines = question.system.read_text(path).split("\n")
+    if any(name in lines for name in names[item]) == allows:
+        return PASSES
+    return PamVerdict(True, shown + " refuses it", "change that file in the image")
+
+
+def _judge_time(question: Question, entry: PamEntry) -> PamVerdict:
+    lines = question.system.read_text("/etc/security/time.conf").split("\n")
+    if any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+        return PamVerdict(None, "it depends on the time of the login: look at time.conf")
+    return PASSES
+
+
+def _judge_shells(question: Question, entry: PamEntry) -> PamVerdict:
+    shells = question.system.read_text("/etc/shells").split("\n")
+    if question.account.shell in shells:
+        return PASSES
+    why = "its shell %s is not in /etc/shells, which pam_shells reads" % question.account.shell
+    return PamVerdict(True, why, "add it to that file in the image")
+
+
+JUDGES: Dict[str, Callable[[Question, PamEntry], PamVerdict]] = {
+    "pam_nologin.so": _judge_nologin,
+    "pam_access.so": _judge_access,
+    "pam_deny.so": _judge_deny,
+    "pam_succeed_if.so": _judge_condition,
+    "pam_listfile.so": _judge_list,
+    "pam_time.so": _judge_time,
+    "pam_shells.so": _judge_shells,
+}

@@ -1,0 +1,101 @@
+"""The login check between the config stage and the report: what the platform and `status` hear."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from lightinit.emulator import Platform
+from tests.emulated.boots import reported
+from tests.lib.scratch import Machine
+
+STATE = "/var/lib/lightinit/instance"
+CLOSED = "/etc/nologin exists, so nobody but root is let in"
+
+
+def closed(tmp_path: Any) -> Machine:
+    """R7: systemd/systemd#8232: the image has /etc/nologin, and PAM asks for it."""
+    machine = Machine(tmp_path)
+    machine.put("/etc/ssh/sshd_config", "UsePAM yes\n")
+    machine.put("/etc/pam.d/sshd", "@include common-account\n")
+    machine.put("/etc/pam.d/common-account", "account required pam_nologin.so\n")
+    machine.put("/etc/nologin", "closed\n")
+    return machine
+
+
+def test_nobody_could_log_in_is_not_ready_and_the_next_boot_asks_again(tmp_path: Any) -> None:
+    """R7: the key is in place all the same."""
+    machine = closed(tmp_path)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert ended.returncode == 1 and "Traceback" not in ended.stderr
+        (report,) = platform.final_reports
+        for part in ("nobody could log in", "step=login", CLOSED):
+            assert part in report["description"]
+        assert machine.exists("/home/azureuser/.ssh/authorized_keys")
+        errors = machine.json("/run/lightinit/status.json")["errors"]
+        assert errors[0].startswith("login: nobody could log in") and len(errors) == 1
+        os.unlink(machine.root + "/etc/nologin")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["NotReady", "Ready"]
+    names = [step["name"] for step in machine.json(STATE + "/result.json")["steps"]]
+    assert names[-4:] == ["config", "sshd", "pam", "final"]
+
+
+@pytest.mark.parametrize("wish, warnings", [("warn", 1), ("no", 0)])
+def test_the_setting_makes_it_a_warning_or_switches_it_off(
+    tmp_path: Any, wish: str, warnings: int
+) -> None:
+    machine = closed(tmp_path)
+    with Platform() as platform:
+        machine.lead_to(platform, "[lightinit]\nlogin_check = %s\n" % wish)
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+    found = machine.json("/run/lightinit/status.json")["warnings"]
+    assert len([each for each in found if CLOSED in each]) == warnings
+
+
+def test_what_is_doubtful_is_a_warning_that_stays(tmp_path: Any) -> None:
+    machine = closed(tmp_path)
+    machine.put("/etc/ssh/sshd_config", "# says nothing of PAM\n")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+        (warning,) = machine.json(STATE + "/result.json")["warnings"]
+        assert CLOSED in warning and warning.startswith("pam: azureuser may be kept out")
+        assert machine.run("module", "hostname", "--force").returncode == 0
+        assert machine.json(STATE + "/result.json")["warnings"] == [warning]
+
+
+def test_a_boot_that_has_failed_already_does_not_ask(tmp_path: Any) -> None:
+    machine = closed(tmp_path)
+    machine.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nazureuser:x:5:5::/home/azureuser:\n")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 1
+        (report,) = platform.final_reports
+        assert "user name belongs to a system account" in report["description"]
+    kinds = [step["kind"] for step in machine.json(STATE + "/result.json")["steps"]]
+    assert "check" not in kinds
+
+
+def test_an_image_that_makes_no_account_is_not_asked(tmp_path: Any) -> None:
+    machine = closed(tmp_path)
+    with Platform() as platform:
+        machine.lead_to(platform, "[lightinit]\nmodules = hostname\n")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+
+
+def test_the_final_stage_by_hand_asks_too(tmp_path: Any) -> None:
+    machine = closed(tmp_path)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        for stage in ("local", "fetch", "config"):
+            assert machine.run("stage", stage).returncode == 0
+        assert machine.run("stage", "final").returncode == 1
+        assert reported(platform) == ["NotReady"]
