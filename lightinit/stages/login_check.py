@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Callable, List, Union
 
 from lightinit.errors import ProvisioningError
-from lightinit.login import CHECKS, load_check
-from lightinit.login.admin import make_question
 from lightinit.login.question import Answer, Question
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, run_step
@@ -29,6 +27,8 @@ def run(context: Context) -> None:
     wish = context.settings["lightinit"]["login_check"]
     if wish == "no" or context.instance is None or context.first_failure is not None:
         return
+    from lightinit.login import CHECKS
+
     unmarked = replace(context, marks=None)
     answers: List[Answer] = []
     for name in CHECKS:
@@ -54,6 +54,8 @@ def run(context: Context) -> None:
 
 
 def _work_of(context: Context, name: str, answers: List[Answer]) -> Callable[[], Outcome]:
+    from lightinit.login import load_check
+
     def work() -> Outcome:
         question = _find_question(context)
         if isinstance(question, Outcome):
@@ -73,6 +75,8 @@ def _conclude(context: Context, answer: Answer) -> Outcome:
 
 
 def _find_question(context: Context) -> Union[Question, Outcome]:
+    from lightinit.login.admin import make_question
+
     instance = context.instance
     if instance is None or instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
