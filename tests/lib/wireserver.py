@@ -15,7 +15,9 @@ HEADERS = {"x-ms-version": "2012-11-30", "x-ms-agent-name": "agent/1"}
 POLICY = RetryPolicy(first_s=1.0, factor=2.0, cap_s=8.0, jitter=0.25, deadline_s=100.0)
 
 
-def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
+def make(
+    *steps: Any, other_endpoint: str = ""
+) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
     transport, clock = FakeTransport(*steps), ScriptedClock()
     wireserver = WireServerClient(
         transport,  # type: ignore[arg-type]
@@ -25,5 +27,6 @@ def make(*steps: Any) -> Tuple[WireServerClient, FakeTransport, ScriptedClock]:
         POLICY,
         agent="agent/1",
         random=middle,
+        other_endpoint=other_endpoint,
     )
     return wireserver, transport, clock

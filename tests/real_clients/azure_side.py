@@ -123,6 +123,11 @@ def start_dhcp(azure: Azure, vm: Namespace, *options: str) -> None:
     azure.machine.serve_dhcp(
         "vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10", *options]
     )
+    start_dhclient(azure, vm)
+
+
+def start_dhclient(azure: Azure, vm: Namespace) -> None:
+    """Start dhclient on the VM's eth0."""
     vm.start(
         "dhclient",
         "-d",

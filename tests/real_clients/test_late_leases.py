@@ -12,7 +12,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.azure_side import ENV, Azure, open_vm, start_dhcp
+from tests.real_clients.azure_side import ENV, Azure, open_vm, start_dhclient, start_dhcp
 
 GRACE_S = 0.5
 SETTINGS = "[network]\ngrace_s = %g\n" % GRACE_S
@@ -90,3 +90,20 @@ def test_without_dmi_the_platform_is_an_open_question_until_the_lease(
     assert process.wait(60) == 0, log.read_text()
     network = found(vm)
     assert (network["interface"], network["option_245"]) == ("eth0", True)
+
+
+def test_option_245_names_an_address_where_nobody_answers(
+    azure: Azure, vm: Namespace, tmp_path: Path
+) -> None:
+    """P12: the well-known address gets the report, and the VM is Ready with a warning."""
+    need("dhclient", "sudo", "visudo", "useradd")
+    azure.start()
+    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", tmp_path, ["245,0a:63:00:07"])
+    start_dhclient(azure, vm)
+    vm.write("/etc/lightinit/conf.d/short.conf", "[azure]\nrequest_timeout_s = 2\n")
+    log = tmp_path / "boot.log"
+    command = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
+    assert vm.start(*command, log=log, env=ENV).wait(120) == 0, log.read_text()
+    assert "option 245 of the lease names 10.99.0.7" in log.read_text()
+    assert found(vm)["wireserver"] == "10.99.0.7"
+    assert [post["status"] for post in azure.posts()] == [200]

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Optional
 
-from lightinit.datasources.azure.identity import IMDS
+from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import ProvisioningError
@@ -34,7 +34,8 @@ def make_clients(
 
     Args:
         options: a value for each key of the section [azure].
-        server: the WireServer's address, unless the settings name one.
+        server: the WireServer's address, unless the settings name one. If it is not the well-known
+            address, that one is tried, too.
         clock: for pauses and deadlines.
         on_request: called after each request, perhaps from two threads at once.
 
@@ -63,6 +64,7 @@ def make_clients(
         report_policy=replace(policy, deadline_s=float(options["report_timeout_s"])),
         request_timeout_s=request_timeout_s,
         agent=agent,
+        other_endpoint=WIRESERVER if options["wireserver"] == AUTO and server != WIRESERVER else "",
     )
     return Clients(imds, wireserver)
 

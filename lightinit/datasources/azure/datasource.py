@@ -65,6 +65,7 @@ class AzureDatasource(Datasource):
         self._adopted: Optional[OvfEnvironment] = None
         self._came_from = ""
         self._vm_id = ""
+        self._noted = ""
         self._reports = Reports(system, self.options)
         self._server = identity.WIRESERVER
         self._clients = self._make_clients(self.options)
@@ -190,6 +191,7 @@ class AzureDatasource(Datasource):
             raw["goal_state"] = asdict(goal_state)
         else:
             warnings.append("no goal state: %s" % (reading.error or "ended without a result"))
+        warnings += self._note_server()
         found = self._certificates(goal_state, instance, warnings)
         admin = azure_instance.with_keys(instance.admin, found)
         if self.options["certificates"] != "all":
@@ -301,7 +303,18 @@ class AzureDatasource(Datasource):
         )
         self._end_progress()
         self._reports.send(self.wireserver, failure, vm_id, record)
-        return warnings
+        return warnings + self._note_server()
+
+    def _note_server(self) -> Tuple[str, ...]:
+        """A warning, once, if another WireServer answers than the one that the lease names."""
+        replaced = self.wireserver.replaced
+        if not replaced or replaced == self._noted:
+            return ()
+        self._noted = replaced
+        return (
+            "option 245 of the lease names %s, which is no WireServer or does not answer;"
+            " %s does and is used" % (replaced, self.wireserver.endpoint),
+        )
 
     def _vm_id_for(self, instance: Optional[Instance]) -> str:
         said = instance.vm_id if instance is not None else ""

@@ -6,13 +6,14 @@ report, and what.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
-from typing import Callable, List, Mapping, Optional, Tuple, TypeVar
+from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.datasources.azure import answers
-from lightinit.errors import TransientError
+from lightinit.errors import LightinitError, MalformedError, TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
@@ -20,6 +21,7 @@ from lightinit.host.network.http import HttpTransport, Response
 from lightinit.host.network.http_errors import RedirectError
 from lightinit.model import GoalState
 
+LOG = logging.getLogger("lightinit.clients")
 PROTOCOL_VERSION = "2012-11-30"
 # The server answers 403 and 409 while the fabric moves the container, and 410 just after the
 # incarnation has changed.
@@ -30,6 +32,7 @@ MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
 MAX_KEPT = 4
+FIRST_TRIAL_S = 5.0
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 Result = TypeVar("Result")
 
@@ -47,9 +50,12 @@ class WireServerClient:
         request_timeout_s: seconds for one request.
         agent: name and version for ``x-ms-agent-name``.
         random: numbers from 0 up to 1 for the jitter.
+        other_endpoint: where to ask if ``endpoint`` gives no goal state; "" for nowhere else. The
+            first endpoint that gives one is used from then on, so nothing else is sent to the
+            other.
 
     Attributes:
-        endpoint: as given.
+        endpoint: the endpoint in use.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class WireServerClient:
         request_timeout_s: float = 10.0,
         agent: str = "lightinit/" + __version__,
         random: Callable[[], float] = retry.system_random,
+        other_endpoint: str = "",
     ) -> None:
         self._transport = transport
         self.endpoint = endpoint
@@ -73,8 +80,16 @@ class WireServerClient:
         self._request_timeout_s = request_timeout_s
         self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
         self._random = random
+        self._named = endpoint
+        self._untried = [endpoint, other_endpoint] if other_endpoint else []
+        self._trial_s = FIRST_TRIAL_S
         self._path = PATHS[0]
         self._path_is_guess = False  # the other path was refused, this one has not worked yet
+
+    @property
+    def replaced(self) -> str:
+        """The endpoint that was named and gave no goal state while the other one did, else ""."""
+        return self._named if self.endpoint != self._named and not self._untried else ""
 
     def fetch_goal_state(self) -> GoalState:
         """The current goal state.
@@ -238,6 +253,37 @@ class WireServerClient:
         return answers.limit_s(self._request_timeout_s, remaining_s)
 
     def _goal_state(self, remaining_s: float, patient: bool = False) -> GoalState:
+        if self._untried:
+            return self._goal_state_of_any(remaining_s)
+        return self._goal_state_of_endpoint(remaining_s, patient)
+
+    def _goal_state_of_any(self, remaining_s: float) -> GoalState:
+        """The goal state of the first endpoint that gives one. Ask both in each attempt, at first
+        with short time limits: where nobody answers, a request takes all of its time.
+        """
+        ends_s = self._clock.monotonic() + remaining_s
+        errors: Dict[str, LightinitError] = {}
+        for endpoint in self._untried:
+            self.endpoint, self._path, self._path_is_guess = endpoint, PATHS[0], False
+            left_s = min(self._trial_s, ends_s - self._clock.monotonic())
+            try:
+                found = self._goal_state_of_endpoint(left_s, patient=True)
+            except (TransientError, MalformedError) as error:
+                errors[endpoint] = error
+                continue
+            if errors:
+                LOG.warning("%s gives no goal state: %s", self._named, errors[self._named])
+            self._untried = []
+            return found
+        self._trial_s *= 2
+        # An answer says more than none.
+        telling = max(errors.values(), key=lambda one: "status" in one.details)
+        telling.details["also_tried"] = ", ".join(
+            "%s: %s" % (name, one.reason) for name, one in errors.items() if one is not telling
+        )
+        raise telling
+
+    def _goal_state_of_endpoint(self, remaining_s: float, patient: bool) -> GoalState:
         answer = self._machine_request("GET", "goalstate", remaining_s)
         self._check(answer, self._path + "?comp=goalstate", patient)
         return goalstate.parse_goal_state(answer.body)

@@ -394,6 +394,94 @@ def test_a_report_that_is_never_taken_ends_at_the_deadline() -> None:
     assert caught.value.details["status"] == "409" and 90.0 < sum(clock.sleeps) < 100.0
 
 
+# -- two addresses
+# -----------------------------------------------------------------------------------------------
+
+OTHER = "168.63.129.16"
+HTML = ok(b"<html><body>Sign in</body></html>")
+
+
+def two(named: Any, other: Any) -> Any:
+    """A client whose endpoint answers with ``named``, and the other one with ``other``."""
+
+    def answer(sent: Sent) -> Response:
+        step = other if "//%s/" % OTHER in sent.url else named
+        if isinstance(step, BaseException):
+            raise step
+        found: Response = step(sent) if callable(step) else step
+        return found
+
+    return make(answer, other_endpoint=OTHER)
+
+
+def well(sent: Sent) -> Response:
+    return GOAL if sent.method == "GET" else DONE
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        TransientError("request timed out"),
+        TransientError("no route to host"),
+        TransientError("connection refused"),
+        status(404),
+        status(401),
+        status(500),
+        status(503),
+        HTML,
+        ok(b""),
+        REDIRECT,
+        MalformedError("answer is not http"),
+    ],
+    ids=str,
+)
+def test_where_the_named_server_is_none_the_well_known_one_gets_the_report(nobody: Any) -> None:
+    """P12: in one attempt. The server that is none gets no report."""
+    wireserver, transport, clock = two(nobody, well)
+    wireserver.report_not_ready("ProvisioningFailed", "a long story")
+    assert clock.sleeps == []
+    assert (wireserver.endpoint, wireserver.replaced) == (OTHER, "10.1.2.3")
+    assert all(sent.method == "GET" for sent in transport.sent if OTHER not in sent.url)
+    sent_before = len(transport.sent)
+    wireserver.report_ready()
+    assert all(OTHER in sent.url for sent in transport.sent[sent_before:])
+
+
+def test_a_named_server_that_answers_is_used_alone() -> None:
+    """P12: nothing goes to the well-known address then, also if the report is refused."""
+    wireserver, transport, clock = two(
+        lambda sent: GOAL if sent.method == "GET" else status(500), well
+    )
+    wireserver.fetch_goal_state()
+    with pytest.raises(ProvisioningError, match="wireserver refused the health report"):
+        wireserver.report_ready()
+    assert not [sent for sent in transport.sent if OTHER in sent.url]
+    assert wireserver.replaced == ""
+
+
+def test_where_neither_answers_both_are_tried_until_the_deadline() -> None:
+    """P12: the report takes no longer than with one address; the error names both."""
+    wireserver, transport, clock = two(TransientError("request timed out"), status(503))
+    with pytest.raises(ProvisioningError, match="wireserver is not ready") as caught:
+        wireserver.report_ready()
+    assert caught.value.details["also_tried"] == "10.1.2.3: request timed out"
+    assert 90.0 < sum(clock.sleeps) < 100.0
+    # Where nobody answers, no attempt uses up the time of the other address.
+    assert [sent.timeout_s for sent in transport.sent[:6]] == [5.0, 5.0, 10.0, 10.0, 10.0, 10.0]
+    assert {sent.method for sent in transport.sent} == {"GET"}
+
+
+def test_a_named_server_that_comes_late_is_found() -> None:
+    """P12: until one of them has answered, both are asked again."""
+    clock: ScriptedClock
+    wireserver, transport, clock = two(
+        lambda sent: well(sent) if clock.now_s >= 1020.0 else status(503),
+        TransientError("no route to host"),
+    )
+    wireserver.report_ready()
+    assert (wireserver.endpoint, wireserver.replaced) == ("10.1.2.3", "")
+
+
 def test_not_ready_says_less_after_two_500s() -> None:
     def picky(sent: Sent) -> Response:
         if sent.method == "GET":
