@@ -8,8 +8,28 @@ modules only if there is something to do.
 import sys
 
 
+def pass_over_damaged_bytecode():  # type: ignore[no-untyped-def]
+    """Let a damaged .pyc file count as none.
+
+    A power cut or a full disk may leave one that is cut short. Python itself passes over one that
+    ends within its header, but otherwise the import raises EOFError, at each start, for ever.
+    """
+    loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
+    read = loader.get_code
+
+    def get_code(self, name):  # type: ignore[no-untyped-def]
+        try:
+            return read(self, name)
+        except (EOFError, ValueError, TypeError):  # what marshal.loads raises
+            path = self.get_filename(name)
+            return self.source_to_code(self.get_data(path), path)
+
+    loader.get_code = get_code
+
+
 def main():  # type: ignore[no-untyped-def]
     """Run one command. Returns the exit code."""
+    pass_over_damaged_bytecode()
     from lightinit import quick
 
     root = quick.root_of(sys.argv[1:])

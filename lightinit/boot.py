@@ -84,6 +84,7 @@ def boot(context: Context) -> str:
 def provision(context: Context) -> None:
     """Run the four stages. The final one runs even after a failure."""
     context.whole = True
+    config.make_room(context)
     if not run_stage(context, "local").failed:
         run_stage(context, "fetch")
         if context.instance is not None:

@@ -79,6 +79,7 @@ class Marks:
         except (
             OSError,
             ValueError,
+            ArithmeticError,
             RecursionError,
             KeyError,
             TypeError,

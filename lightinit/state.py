@@ -11,8 +11,9 @@ import logging
 from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from lightinit.errors import LightinitError, MalformedError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.instance_id import same_instance
+from lightinit.formats.records import read_list, read_record
 from lightinit.formats.secrets import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
@@ -121,11 +122,12 @@ class State:
         data = self.load("network")
         if data is None:
             return None
-        fields = {key: name for name, key in NETWORK_KEYS.items()}
+        names = {key: name for name, key in NETWORK_KEYS.items()}
         try:
-            found = {fields.get(key, key): value for key, value in data.items()}
-            return Network(**dict(found, warnings=tuple(data["warnings"])))
-        except (TypeError, KeyError):
+            found = {names.get(key, key): value for key, value in data.items()}
+            return read_record(Network, found, {}, ["warnings"])
+        except ValueError as error:
+            LOG.warning("%s/network.json is damaged (%s)", self.folder, error)
             return None
 
     def save_instance(self, instance: Instance, redact: Callable[[Any], Any]) -> None:
@@ -151,7 +153,11 @@ class State:
         self.save("instance-public", redact(public))
         if secrets:
             secrets["instance"] = self.instance_id
-            self._system.write(SECRETS, _dump(secrets), 0o600, durable=False)
+            try:
+                self._system.write(SECRETS, _dump(secrets), 0o600, durable=False)
+            except ProvisioningError as error:
+                # This process has them. Another one has to fetch them again.
+                LOG.warning("the secrets are kept in this process only: %s", error)
         else:
             self._system.remove(SECRETS)
         self.save("instance", everything, mode=0o600)
@@ -167,19 +173,14 @@ class State:
         if data is None:
             return None
         try:
-            admin = data["admin"]
-            if admin is not None:
-                admin = User(
-                    **dict(admin, ssh_keys=tuple(SshKey(**key) for key in admin["ssh_keys"]))
-                )
-            certificates = tuple(Certificate(**each) for each in data.pop("certificates", ()))
-            apart = data.pop("secrets_apart", False)
-            instance = Instance(
-                **dict(
-                    data, admin=admin, hostnames=tuple(data["hostnames"]), certificates=certificates
-                )
+            apart = data.pop("secrets_apart", False) is not False
+            instance = read_record(
+                Instance,
+                data,
+                {"admin": _read_admin, "certificates": read_list(Certificate)},
+                ["admin", "hostnames"],
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except ValueError as error:
             LOG.warning("%s/instance.json is damaged (%s); fetching it again", self.folder, error)
             return None
         if not apart:
@@ -196,6 +197,12 @@ class State:
             ProvisioningError: the file is there and could not be removed.
         """
         self._system.remove(SECRETS)
+
+
+def _read_admin(data: Any) -> Optional[User]:
+    if data is None:
+        return None
+    return read_record(User, data, {"ssh_keys": read_list(SshKey)}, ["ssh_keys"])
 
 
 def _secrets_of(instance: Instance) -> Dict[str, Any]:
@@ -222,7 +229,9 @@ def _without_secrets(instance: Instance) -> Instance:
 
 
 def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
-    admin, keys = instance.admin, secrets.get("keys") or {}
+    admin, keys = instance.admin, secrets.get("keys")
+    if not isinstance(keys, dict):
+        keys = {}
     if admin is not None:
         admin = replace(admin, password=str(secrets.get("password", "")), had_password=False)
     return replace(
@@ -264,7 +273,10 @@ def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Opti
     except (OSError, ValueError, RecursionError, MalformedError) as error:
         LOG.warning("%s cannot be used: %s", path, error)
         return None
-    return data if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        LOG.warning("%s cannot be used: it is no JSON object", path)
+        return None
+    return data
 
 
 class StatusFile:

@@ -28,6 +28,7 @@ NAME = "root_disk"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
 NEEDS_INSTANCE = False
+MAKES_ROOM = True
 SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
@@ -201,14 +202,20 @@ def _change_table(
     ours: Partition,
     end_bytes: int,
 ) -> None:
-    growpart = system.tool("growpart")
-    if growpart:
-        ended = system.run([growpart, disk.node, str(device.partition)], timeout_s=TABLE_LIMIT_S)
+    growpart, sfdisk = system.tool("growpart"), system.tool("sfdisk")
+    full = not system.has_room()
+    # growpart needs room for files of its own, and sfdisk needs none.
+    if growpart and not (full and sfdisk):
+        argv = [growpart, disk.node, str(device.partition)]
+        env = system.tool("env")
+        if full and env:
+            argv = [env, "TMPDIR=/run"] + argv
+        ended = system.run(argv, timeout_s=TABLE_LIMIT_S)
         if ended.returncode == 1 and GROWPART_SAYS_DONE in ended.stdout:
             return
         _check_ended(ended, "growpart", disk, device)
         return
-    sfdisk = str(system.tool("sfdisk"))
+    sfdisk = str(sfdisk)
     dump = system.run([sfdisk, "--dump", disk.node], timeout_s=TABLE_LIMIT_S)
     _check_ended(dump, "sfdisk", disk, device)
     try:

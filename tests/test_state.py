@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, Iterator, Tuple
 
 import pytest
 
@@ -123,3 +123,64 @@ def test_one_instance_in_any_spelling(tmp_path: Any) -> None:
     assert current_instance(system) == UUID
     State(system, OTHER_UUID).make_current()
     assert current_instance(system) == OTHER_UUID
+
+
+NONSENSE: Tuple[Any, ...] = (None, True, 7, 1e400, 10**400, "x", "\0", [], [7], [[]], {}, {"a": 7})
+
+
+def _spoilt(data: Any) -> Iterator[Any]:
+    """``data`` with each value in turn replaced by each nonsense, at any depth."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            for other in list(_spoilt(value)) + list(NONSENSE):
+                yield dict(data, **{key: other})
+            yield {name: each for name, each in data.items() if name != key}
+        yield dict(data, unknown=1)
+    elif isinstance(data, list):
+        for at, value in enumerate(data):
+            for other in list(_spoilt(value)) + list(NONSENSE):
+                yield data[:at] + [other] + data[at + 1 :]
+
+
+@pytest.mark.parametrize("name", ["network", "instance"])
+def test_values_of_wrong_types_are_damage_and_never_an_exception(tmp_path: Any, name: str) -> None:
+    """N4: network.json with wrong types, and our other records."""
+    system = System(str(tmp_path))
+    state = State(system, UUID)
+    state.save_network(Network("1.2.3.4", "eth0", "10.0.0.4", warnings=("a",)))
+    state.save_instance(WITH_SECRETS, lambda data: data)
+    before = state.load_network() if name == "network" else state.load_instance()
+    whole = state.load(name)
+    count = 0
+    for spoilt in _spoilt(whole):
+        state.save(name, spoilt, durable=False)
+        found: Any = state.load_network() if name == "network" else state.load_instance()
+        assert found is None or type(found) is type(before)
+        if found is not None:
+            for field, value in vars(found).items():
+                other = getattr(before, field)
+                assert value is None or other is None or isinstance(value, type(other)), field
+        count += 1
+    assert count > 80
+
+
+@pytest.mark.parametrize("text", ["7", "[]", '"x"', "null", '{"keys": [], "password": 7}'])
+def test_secrets_of_another_form_are_not_there(tmp_path: Any, text: str) -> None:
+    """N4: the file in /run."""
+    system = System(str(tmp_path))
+    state = State(system, UUID)
+    state.save_instance(WITH_SECRETS, lambda data: data)
+    spoilt = text.replace("{", '{"instance": "%s", ' % UUID)
+    system.write("/run/lightinit/secrets.json", spoilt.encode())
+    found = state.load_instance()
+    assert found is not None and found.admin is not None
+
+
+def test_a_full_run_keeps_the_secrets_in_this_process(tmp_path: Any) -> None:
+    """N7: /run has no space: no VM is lost for it."""
+    system = System(str(tmp_path))
+    state = State(system, UUID)
+    system.make_dir("/run/lightinit/secrets.json")  # nothing can be written there
+    state.save_instance(WITH_SECRETS, lambda data: data)
+    assert state.load_instance() is not None
+    assert state.load_instance(with_secrets=True) is None, "the next process fetches anew"

@@ -10,6 +10,20 @@ from lightinit.errors import ProvisioningError
 MAX_LINKS = 40
 
 
+def check_path(name: str) -> None:
+    """Refuse a name that no file can have: the host's files may hold anything.
+
+    Raises:
+        ProvisioningError: it has a NUL, or characters that cannot be written as bytes.
+    """
+    try:
+        usable = b"\0" not in os.fsencode(name)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ProvisioningError("path is not usable", path=ascii(name[:120]))
+
+
 def resolve(name: str, follow_last: bool) -> str:
     """The real path of ``name`` on the live machine.
 

@@ -22,10 +22,11 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.atomic import keep_label, make_parents, replace_file, sync_dir
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed, find_tool, run_command
-from lightinit.host.root_path import resolve, resolve_below
+from lightinit.host.root_path import check_path, resolve, resolve_below
 
 LOG = logging.getLogger("lightinit.system")
 READ_LIMIT_BYTES = 1024 * 1024
+ROOM_BYTES = 16 * 1024 * 1024  # what a first boot writes is far less
 HINTS = {
     errno.ENOSPC: "free some space or give the image a larger disk",
     errno.EDQUOT: "free some space or raise the quota",
@@ -79,19 +80,29 @@ class System:
             follow_last: whether to follow a link in the last place too.
 
         Raises:
-            ProvisioningError: more than 40 links, so the links form a loop.
+            ProvisioningError: more than 40 links, so the links form a loop; or no file can have
+                that name.
         """
+        check_path(name)
         if self.live:
             return resolve(name, follow_last)
         return resolve_below(self.root, name, follow_last)
 
     def exists(self, name: str) -> bool:
-        """Whether there is something at ``name``. A dangling link does not count."""
-        return os.path.exists(self.path(name))
+        """Whether there is something at ``name``. A dangling link does not count, nor does a path
+        that no file can have.
+        """
+        try:
+            return os.path.exists(self.path(name))
+        except ProvisioningError:
+            return False
 
     def is_dir(self, name: str) -> bool:
         """Whether ``name`` is a directory."""
-        return os.path.isdir(self.path(name))
+        try:
+            return os.path.isdir(self.path(name))
+        except ProvisioningError:
+            return False
 
     def glob(self, pattern: str) -> List[str]:
         """The VM's paths that match a shell ``pattern``, sorted. It follows links in the part of
@@ -101,15 +112,31 @@ class System:
         while glob.has_magic(fixed):
             fixed, _, last = fixed.rpartition("/")
             rest.append(last)
-        base = self.path(fixed or "/")
+        try:
+            check_path(pattern)
+            base = self.path(fixed or "/")
+        except ProvisioningError:
+            return []
         found = glob.glob("/".join([glob.escape(base)] + rest[::-1]))
         return sorted((fixed + found_at[len(base) :]) for found_at in found)
+
+    def has_room(self) -> bool:
+        """Whether the file systems of the root and of /tmp have some blocks and files left."""
+        for name in ("/", "/tmp"):  # noqa: S108 - only asked for its size
+            try:
+                found = os.statvfs(self.path(name))
+            except OSError:
+                continue
+            no_files = found.f_files > 0 and found.f_ffree == 0  # btrfs does not count them
+            if no_files or found.f_bfree * found.f_frsize < ROOM_BYTES:
+                return False
+        return True
 
     def list_dir(self, name: str) -> List[str]:
         """The names in a directory, sorted; none if it is missing or not a directory."""
         try:
             return sorted(os.listdir(self.path(name)))
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, ProvisioningError):
             return []
 
     def read(self, name: str, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
@@ -117,9 +144,14 @@ class System:
 
         Raises:
             OSError: as from ``open``; FileNotFoundError if it is missing.
-            MalformedError: it is not a regular file, or is larger than ``limit_bytes``.
+            MalformedError: it is not a regular file, or is larger than ``limit_bytes``; or no file
+                can have that name.
         """
-        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            path = self.path(name)
+        except ProvisioningError as error:
+            raise MalformedError(error.reason, **error.details) from error
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb", closefd=True) as handle:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 if stat.S_ISDIR(os.fstat(descriptor).st_mode):

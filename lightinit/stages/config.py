@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
@@ -10,6 +11,8 @@ from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.registry import load_module, module_schema
+
+LOG = logging.getLogger("lightinit.config")
 
 
 def run_module(
@@ -73,6 +76,20 @@ def run_for_login(context: Context, instance: Instance) -> None:
     unmarked = replace(context, marks=None, instance=instance)
     for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
         run_module(unmarked, name, required=False)
+
+
+def make_room(context: Context) -> None:
+    """If the disk is nearly full, run the modules that make room (``MAKES_ROOM``) before anything
+    has to be written. A failure here is only a warning.
+    """
+    if context.system.has_room():
+        return
+    for name in _listed_of_kind(context, "MAKES_ROOM", False, True):
+        LOG.warning("the disk is nearly full: the module %s comes first, to make room", name)
+        if not run_module(context, name, required=False).failed:
+            continue
+        # It has no mark, so it runs again in its place. Only that run is to be reported.
+        context.steps.pop()
 
 
 def _listed_of_kind(context: Context, attribute: str, default: bool, wanted: bool) -> List[str]:

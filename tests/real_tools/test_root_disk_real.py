@@ -247,3 +247,15 @@ def test_without_the_tools_nothing_is_begun(hidden: Sequence[str], says: str) ->
     for said in seen["said"]:
         assert says in said["warnings"][0] and "could grow by 2" in said["warnings"][0]
     assert seen["after"] == seen["before"]
+
+
+@pytest.mark.parametrize("hidden", [(), ("growpart",)], ids=["growpart", "sfdisk"])
+@pytest.mark.parametrize("kind", ["xfs", "ext4"])
+def test_a_disk_that_is_full_to_the_last_block(kind: str, hidden: Sequence[str]) -> None:
+    """N7: canonical/cloud-init#1046: growpart itself needs room for its files."""
+    if kind == "ext4" and not may_grow_ext4():
+        pytest.skip("CAP_SYS_RESOURCE is needed to grow a mounted ext4")
+    seen = inside(GPT, kind, tuple(hidden) + ("ROOM",))
+    first, _, after = seen["said"]
+    assert "file system grown from" in first["message"] and not first["warnings"]
+    assert seen["after"]["fs_mib"] > seen["before"]["fs_mib"] + 250 and after["can_write"]

@@ -57,5 +57,9 @@ def read_useradd_defaults(text: str) -> Dict[str, str]:
         if equals and not key.startswith("#"):
             given[key.strip()] = value.strip().strip("\"'")
     found = {"HOME": "/home", "SKEL": "/etc/skel", "SHELL": ""}
-    found.update((key, value) for key, value in given.items() if value.startswith("/"))
+    found.update(
+        (key, value)
+        for key, value in given.items()
+        if value.startswith("/") and value.isprintable()
+    )
     return found

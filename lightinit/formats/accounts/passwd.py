@@ -59,7 +59,7 @@ def find_account(passwd: str, name: str) -> Optional[Account]:
     """The account ``name`` in a passwd file; None if it has none, or if the line is damaged."""
     for line in passwd.split("\n"):
         fields = line.split(":")
-        if fields[0] != name or len(fields) < 7:
+        if fields[0] != name or len(fields) < 7 or "\0" in line:
             continue
         uid, gid = read_digits(fields[2], ID_MOST), read_digits(fields[3], ID_MOST)
         if uid is not None and gid is not None:

@@ -9,6 +9,7 @@ document: what was seen. What it attaches it detaches, upon failure too.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -149,9 +150,37 @@ def become_root() -> None:
     must("umount", "--lazy", "/old")
 
 
+def fill() -> None:
+    """Leave not one block on the root file system, which has /tmp too."""
+    must("umount", "--lazy", "/tmp")
+    with open("/fill", "wb", buffering=0) as handle:
+        for size in (MIB, 4096, 1):
+            try:
+                while handle.write(bytes(size)) == size:
+                    os.fsync(handle.fileno())
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+
+def can_write() -> bool:
+    """Whether the root file system takes what a first boot writes."""
+    try:
+        with open("/after", "wb") as handle:
+            handle.write(bytes(4 * MIB))
+            os.fsync(handle.fileno())
+    except OSError:
+        return False
+    return True
+
+
 def apply(hidden: List[str]) -> None:
     """In the second process: the module, twice."""
     become_root()
+    full = "ROOM" in hidden
+    if full:
+        fill()
+        assert not can_write()
     for name in hidden:
         for folder in ("/usr/sbin", "/usr/bin"):
             if os.path.isfile(os.path.join(folder, name)):
@@ -169,6 +198,8 @@ def apply(hidden: List[str]) -> None:
             )
         except ProvisioningError as error:
             said.append({"error": str(error)})
+    if full:
+        said.append({"can_write": can_write()})
     print(json.dumps(said))
 
 
