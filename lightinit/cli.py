@@ -28,8 +28,13 @@ from lightinit.grammar import make_parser
 from lightinit.host import log
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, load_settings, module_schema
-from lightinit.settings import Settings
+from lightinit.registry import (
+    datasource_schema,
+    load_settings,
+    module_schema,
+    shipped_modules,
+)
+from lightinit.settings import Settings, nearest
 from lightinit.settings import files as settings_files
 from lightinit.settings.ini import Problem
 from lightinit.state import LOCK
@@ -108,6 +113,13 @@ def run_stage(system: System, arguments: argparse.Namespace) -> int:
 def run_module(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit module NAME``."""
     from lightinit import single
+
+    if "." not in arguments.name and arguments.name not in shipped_modules():
+        near = nearest(arguments.name, shipped_modules())
+        hint = "the shipped ones are: " + ", ".join(shipped_modules())
+        if near:
+            hint = "did you mean %s?" % near
+        raise RefusedError("no such module", EXIT_USAGE, module=arguments.name, hint=hint)
 
     return _provision(
         system,

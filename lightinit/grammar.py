@@ -29,6 +29,20 @@ files:
 class Parser(argparse.ArgumentParser):
     """argparse, but a wrong command line exits with 64, because 2 is a status."""
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """argparse lists all choices. This names the nearest one, as for a setting."""
+        if action.choices is None or value in action.choices:
+            return
+        import difflib
+
+        known = [str(each) for each in action.choices]
+        near = difflib.get_close_matches(str(value), known, 1, 0.5)
+        hint = "known are: %s" % ", ".join(known)
+        if near:
+            hint = "did you mean %s?" % near[0]
+        what = self.prog.split()[-1] if action.dest == "name" else action.dest
+        raise argparse.ArgumentError(None, "there is no %s %s; %s" % (what, ascii(value), hint))
+
     def error(self, message: str) -> NoReturn:
         """Print the mistake and how to get help."""
         sys.stderr.write("%s: %s\nTry: %s --help\n" % (self.prog, message, self.prog))

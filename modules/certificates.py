@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import stat
-from typing import Tuple
+from typing import List, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
@@ -33,6 +33,16 @@ SETTINGS: Tuple[Setting, ...] = (
 )
 
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}\Z")
+
+
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    folder = (settings["folder"] or FOLDER).rstrip("/")
+    if not folder or os.path.normpath(folder) != folder:
+        return [("folder", "it is no plain path of a folder; write one such as /etc/ssl/azure")]
+    if system.exists(folder) and not system.is_dir(folder):
+        return [("folder", "%s is a file; name a folder" % folder)]
+    return []
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:

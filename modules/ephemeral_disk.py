@@ -68,6 +68,9 @@ SETTINGS: Tuple[Setting, ...] = (
 )
 
 
+SWAP_MOST_MB = 16 * 1024 * 1024  # 16 TiB
+
+
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
     """Mount the resource disk, if the VM has one.
 
@@ -117,6 +120,21 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 # -- settings
 # --------------------------------------------------------------------------------------------------
+
+
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    found = []
+    for key, check in (("mount_point", _checked_place), ("mount_options", _checked_options)):
+        try:
+            check(settings[key])
+        except ProvisioningError as error:
+            found.append((key, str(error)))
+    if settings["device"] != "auto" and not settings["device"].startswith("/"):
+        found.append(("device", "it is no disk; write auto, or an absolute path"))
+    if settings["swap_mb"] > SWAP_MOST_MB:
+        found.append(("swap_mb", "no such disk is that large; it is in MiB"))
+    return found
 
 
 def _checked_place(place: str) -> str:

@@ -140,6 +140,17 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     )
 
 
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    if not settings["hostname"]:
+        return []
+    try:
+        name, notes = clean_hostname(settings["hostname"])
+    except MalformedError as error:
+        return [("hostname", "%s; write a name such as web-1, or leave it empty" % error)]
+    return [("hostname", "it would become %s: %s; correct it" % (name, note)) for note in notes]
+
+
 def _choose(candidates: Tuple[str, ...]) -> Tuple[Optional[str], List[str]]:
     warnings: List[str] = []
     for candidate in candidates:

@@ -16,7 +16,7 @@ from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.settings import ModuleSettings, Setting, nearest
 
 NAME = "timezone"
 FREQUENCY = Frequency.INSTANCE
@@ -81,6 +81,26 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not changed:
         message += " already"
     return Outcome(message, tuple(warnings))
+
+
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    if not settings["zone"]:
+        return []
+    try:
+        _read_zone(system, settings["zone"])
+    except ProvisioningError as error:
+        return [("zone", str(error) + _similar_zone(system, settings["zone"]))]
+    return []
+
+
+def _similar_zone(system: System, zone: str) -> str:
+    folder, _, last = zone.rpartition("/")
+    place = "%s/%s" % (ZONES, folder)
+    found = nearest(last, system.list_dir(place.rstrip("/")))
+    if not found:
+        return ""
+    return "; did you mean %s?" % "/".join(filter(None, (folder, found)))
 
 
 def _read_zone(system: System, zone: str) -> bytes:

@@ -8,6 +8,7 @@ account that a crash left half made.
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import Dict, List, Optional, Tuple
 
@@ -118,6 +119,20 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         "uid %d, home %s; done: %s", account.uid, account.home, ", ".join(done) or "nothing more"
     )
     return Outcome(_say(name, made, done), tuple(warnings))
+
+
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    found = []
+    shell = settings["shell"]
+    if shell and not lookup.can_be_shell(system, shell):
+        text = "%s is no program here; install it in the image, or name another" % ascii(shell)
+        found.append(("shell", text))
+    for group in settings["groups"]:
+        if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?\Z", group):
+            text = "%s cannot be a group's name; write names, with blanks between" % ascii(group)
+            found.append(("groups", text))
+    return found
 
 
 def _say(name: str, made: bool, done: List[str]) -> str:

@@ -74,6 +74,26 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     return Outcome("%d files, %d of them written" % (len(lines), changed))
 
 
+def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
+    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed.
+
+    Owners are not looked up: the module users may make them.
+    """
+    found = []
+    for number, line in enumerate([line for line in settings["files"].split("\n") if line], 1):
+        try:
+            entry = parse_entry(line, number)
+        except ProvisioningError as error:
+            found.append(("files", str(error)))
+            continue
+        if system.is_dir(entry.path):
+            found.append(("files", "entry %d: %s is a directory" % (number, entry.path)))
+        if entry.source and not system.exists(entry.source):
+            text = "entry %d (%s): its source %s does not exist; put it into the image"
+            found.append(("files", text % (number, entry.path, entry.source)))
+    return found
+
+
 def _write(system: System, entry: FileEntry, number: int) -> bool:
     """Make a file match its entry. Returns whether anything had to be done."""
     content = entry.content

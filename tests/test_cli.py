@@ -201,6 +201,101 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
     assert json.loads(capsys.readouterr().out)["values"]["network"]["grace_s"] == 2.0
 
 
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (
+            "[module.hostname]\nhostname = a_b\n",
+            "[module.hostname] hostname: host name is not valid",
+        ),
+        ("[module.hostname]\nhostname = web-\n", "hostname: it would become web: hyphens"),
+        ("[module.timezone]\nzone = Europe/Berlim\n", "zone: time zone is not there"),
+        ("[module.timezone]\nzone = Europe/Berlim\n", "; did you mean Europe/Berlin?"),
+        ("[module.timezone]\nzone = ../etc\n", "zone: time zone is not valid"),
+        ("[module.users]\nshell = /bin/zshh\n", "shell: '/bin/zshh' is no program here"),
+        ("[module.users]\ngroups = adm a:b\n", "groups: 'a:b' cannot be a group's name"),
+        ("[module.write_files]\nfiles = motd text=x\n", "it does not begin with a plain path"),
+        ("[module.write_files]\nfiles = /a mode=9 text=x\n", "its mode is not octal"),
+        ("[module.write_files]\nfiles = /a owner=a/b text=x\n", "its owner is not valid"),
+        ("[module.write_files]\nfiles = /a base64=*\n", "its content is not base64"),
+        ("[module.write_files]\nfiles = /a gzip=AAAA\n", "its content is not one whole gzip"),
+        ("[module.write_files]\nfiles = /a text=\\x\n", "its text has a backslash"),
+        ("[module.write_files]\nfiles = /a source=/b\n", "its source /b does not exist"),
+        ("[module.write_files]\nfiles = /etc text=b\n", "entry 1: /etc is a directory"),
+        ("[module.ephemeral_disk]\nmount_point = /proc/x\n", "mount_point: "),
+        ("[module.ephemeral_disk]\nmount_options = a b\n", "mount_options: mount options cannot"),
+        ("[module.ephemeral_disk]\ndevice = sdb\n", "device: it is no disk"),
+        ("[module.ephemeral_disk]\nswap_mb = 99999999999\n", "swap_mb: no such disk"),
+        ("[module.certificates]\nfolder = /etc/../x\n", "folder: it is no plain path"),
+        ("[module.certificates]\nfolder = /etc/passwd\n", "folder: /etc/passwd is a file"),
+        ("[network]\ninterface = eth 0\n", "[network] interface: no interface can have"),
+        ("[lightinit]\nlog_file = /etc\n", "[lightinit] log_file: it is a directory"),
+        ("[lightinit]\nmodules = users users\n", "modules: users is listed more than once"),
+    ],
+)
+def test_config_is_not_0_with_nonsense(tmp_path: Any, text: str, says: str, capsys: Any) -> None:
+    """What, where, and what next; and the boot is as tolerant as it was."""
+    machine = Machine(tmp_path)
+    machine.put("/bin/sh", "#!\n")
+    os.chmod(machine.root + "/bin/sh", 0o755)
+    machine.put("/usr/share/zoneinfo/Europe/Berlin", "TZif" + "\0" * 40)
+    if "ephemeral" in text:
+        text = "[lightinit]\nmodules = ephemeral_disk\n" + text
+    machine.put("/etc/lightinit/lightinit.conf", text)
+    assert main(["--root", machine.root, "config"]) == 1
+    (told,) = capsys.readouterr().err.strip().split("\n")
+    line = text.count("\n")
+    assert told.startswith("lightinit: /etc/lightinit/lightinit.conf:%d: [" % line)
+    assert says in told
+    assert main(["--root", machine.root, "config", "--format", "json"]) == 1
+    assert says in json.loads(capsys.readouterr().out)["problems"][0]
+
+
+def test_config_is_0_with_what_is_right(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/bin/sh", "#!\n")
+    os.chmod(machine.root + "/bin/sh", 0o755)
+    machine.put("/usr/share/zoneinfo/Europe/Berlin", "TZif" + "\0" * 40)
+    machine.put(
+        "/etc/lightinit/lightinit.conf",
+        "[lightinit]\nmodules = hostname users timezone write_files ephemeral_disk certificates\n"
+        "[module.hostname]\nhostname = web-1\n[module.users]\nshell = /bin/sh\n"
+        "[module.timezone]\nzone = Europe/Berlin\n[module.write_files]\nfiles =\n"
+        "  /etc/motd mode=0600 owner=bob:web text=a\\nb\n  /etc/a source=/etc/passwd\n",
+    )
+    assert main(["--root", machine.root, "config"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "argv, says",
+    [
+        (["statsu"], "there is no command 'statsu'; did you mean status?"),
+        (["qqqqqq"], "there is no command 'qqqqqq'; known are: boot, stage, module"),
+        (["stage", "fetc"], "there is no stage 'fetc'; did you mean fetch?"),
+        (["analyze", "blam"], "there is no view 'blam'; did you mean blame?"),
+        (["status", "--format", "jsno"], "there is no format 'jsno'; did you mean json?"),
+    ],
+)
+def test_a_misspelt_word_gets_the_nearest_one(argv: List[str], says: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 64
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, says", [("usres", "did you mean users?"), ("qqqq", "the shipped ones are: certif")]
+)
+def test_a_misspelt_module_is_told_before_all_else(
+    tmp_path: Any, name: str, says: str, capsys: Any
+) -> None:
+    machine = Machine(tmp_path)
+    assert main(["--root", machine.root, "module", name]) == 64
+    error = capsys.readouterr().err
+    assert "no such module (module=%s)" % name in error and says in error
+
+
 def test_a_second_process_is_refused(tmp_path: Any, capsys: Any) -> None:
     machine = Machine(tmp_path)
     lock = Lock(System(machine.root), LOCK)

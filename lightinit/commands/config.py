@@ -6,14 +6,18 @@ import argparse
 import json
 import sys
 import textwrap
-from typing import Dict, Sequence, Tuple
+from dataclasses import replace
+from typing import Dict, List, Sequence, Tuple
 
 from lightinit.commands import terminal
-from lightinit.errors import EXIT_FAILED, EXIT_OK
+from lightinit.errors import EXIT_FAILED, EXIT_OK, LightinitError
+from lightinit.formats.dhcp.options import interface_from_text
 from lightinit.host.log import printable
 from lightinit.host.system import System
-from lightinit.registry import load_settings
+from lightinit.registry import load_module, load_settings
 from lightinit.settings import Setting, Settings, render
+from lightinit.settings.files import problem_at
+from lightinit.settings.ini import Problem
 
 WIDTH = 100
 
@@ -21,6 +25,10 @@ WIDTH = 100
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit config``."""
     settings = load_settings(system)
+    found = settings.problems + tuple(find_mistakes(system, settings))
+    settings = replace(
+        settings, problems=tuple(sorted(found, key=lambda each: (each.file, each.line)))
+    )
     if arguments.format == "json":
         terminal.show(as_json(settings))
     else:
@@ -30,6 +38,57 @@ def run(system: System, arguments: argparse.Namespace) -> int:
     if settings.problems:
         return EXIT_FAILED
     return EXIT_OK
+
+
+def find_mistakes(system: System, settings: Settings) -> List[Problem]:
+    """The mistakes that only the owner of a value can see: each module checks its own settings.
+
+    A boot does not ask: there each module does what it can, and warns.
+
+    Args:
+        system: the machine that the settings are for; nothing on it is changed.
+        settings: the effective settings.
+    """
+    found = []
+    for section, key, text in _mistakes_of_core(system, settings):
+        found.append(problem_at(settings.origins[section][key], _told(section, key, text)))
+    for name in settings["lightinit"]["modules"]:
+        section = "module." + name
+        try:
+            check = getattr(load_module(name), "check_settings", None)
+        except LightinitError:
+            continue  # this is among the problems already
+        if check is None:
+            continue
+        try:
+            mistakes = list(check(system, dict(settings[section])))
+        except Exception as error:  # a module may be anybody's code
+            mistakes = [("", "its settings cannot be checked: %s" % (str(error)[:200] or error))]
+        for key, text in mistakes:
+            origin = settings.origins[section].get(key, "default")
+            found.append(problem_at(origin, _told(section, key, text)))
+    return found
+
+
+def _mistakes_of_core(system: System, settings: Settings) -> List[Tuple[str, str, str]]:
+    found = []
+    interface, log_file = settings["network"]["interface"], settings["lightinit"]["log_file"]
+    if interface and interface_from_text(interface) is None:
+        found.append(
+            ("network", "interface", "no interface can have this name; write one such as eth0")
+        )
+    if log_file and system.is_dir(log_file):
+        found.append(("lightinit", "log_file", "it is a directory; name a file in it"))
+    modules = list(settings["lightinit"]["modules"])
+    twice = sorted({name for name in modules if modules.count(name) > 1})
+    if twice:
+        text = "%s is listed more than once; remove all but one" % ", ".join(twice)
+        found.append(("lightinit", "modules", text))
+    return found
+
+
+def _told(section: str, key: str, text: str) -> str:
+    return "[%s] %s: %s" % (section, key, text) if key else "[%s] %s" % (section, text)
 
 
 def as_text(settings: Settings) -> str:

@@ -80,7 +80,9 @@ def resolve(
         datasource_schema(chosen["datasource"])
     except LightinitError as error:
         default = CORE["lightinit"][1].default
-        problems.append(_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default)))
+        problems.append(
+            problem_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default))
+        )
         chosen["datasource"] = default
     source = chosen["datasource"]
     named = [(datasource_section(source), source, datasource_schema)]
@@ -89,7 +91,7 @@ def resolve(
         try:
             schema[section] = tuple(declared(name))
         except LightinitError as error:
-            problems.append(_at(origins["lightinit"]["modules"], str(error)))
+            problems.append(problem_at(origins["lightinit"]["modules"], str(error)))
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
     _refuse_unknown(entries, schema, problems, module_schema)
@@ -122,7 +124,13 @@ def fingerprint(system: Any, names: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _at(origin: str, text: str) -> Problem:
+def problem_at(origin: str, text: str) -> Problem:
+    """A mistake in a value.
+
+    Args:
+        origin: where the value came from, as in :class:`lightinit.settings.Settings`.
+        text: what is wrong, and what to do.
+    """
     file, _, line = origin.rpartition(":")
     if not file:
         return Problem("built-in default", 0, text)
