@@ -204,8 +204,9 @@ def _add_removals(commands: _Commands) -> None:
     generalize = commands.add(
         "generalize",
         "prepare the disk for an image: do what clean does (accounts only with --user), and remove"
-        " DHCP leases, the host name, root's history, the journal, random seeds and names of"
-        " network cards; SSH host keys only if lightinit will make new ones",
+        " everything that belongs to this machine alone, such as DHCP leases, the host name, logs,"
+        " histories, random seeds and MAC addresses; SSH host keys only if lightinit will make new"
+        " ones; notes say what else to look at",
     )
     generalize.add_argument(
         "--user",
@@ -213,6 +214,14 @@ def _add_removals(commands: _Commands) -> None:
         help="remove the accounts that lightinit provisioned, with their homes",
     )
     generalize.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    generalize.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=(
+            "show what would be removed, what stays with a note, and what is left alone; change"
+            " nothing"
+        ),
+    )
 
 
 def _seconds(text: str) -> float:

@@ -21,7 +21,7 @@ from lightinit.commands.removal.changes import (
 )
 from lightinit.commands.removal.host_keys import note_next_boot, plan_host_keys
 from lightinit.commands.removal.session import run_alone
-from lightinit.commands.removal.users import plan_users
+from lightinit.commands.removal.users import plan_users, provisioned_users
 from lightinit.commands.terminal import complain, tell
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ProvisioningError, RefusedError
 from lightinit.host.files.selinux import restore_labels
@@ -163,12 +163,13 @@ def clean(
     Returns:
         The exit code.
     """
-    context = RemovalContext(system, settings)
+    going = provisioned_users(system) if USERS in steps else []
+    context = RemovalContext(system, settings, USERS in steps, going)
     plan = make_plan(context, steps)
     planned_steps = [planned.step for planned in plan]
     note_next_boot(context, KEYS in planned_steps, RECORDS in planned_steps)
     for note in context.notes:
-        say(printable("note: " + note))
+        say(printable("note: " + note.text))
     if not plan:
         say("nothing to remove")
     failed = carry_out(plan, lambda line: say(printable(line)))

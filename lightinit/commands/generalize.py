@@ -8,19 +8,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 from lightinit.commands import clean
-from lightinit.commands.removal import host_keys, image
 from lightinit.commands.removal.changes import (
     Planned,
     RemovalContext,
-    RemovalStep,
     carry_out,
     make_plan,
     show_plan,
 )
+from lightinit.commands.removal.planners import PLANNERS
 from lightinit.commands.removal.session import run_alone
+from lightinit.commands.removal.table import NOT_OURS, NOTED, REMOVED, make_steps, read_table
 from lightinit.commands.removal.users import provisioned_users
 from lightinit.commands.terminal import tell
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
@@ -56,11 +56,10 @@ this may be your last session, and sudo no longer works in it:
 NEXT_SCRATCH = "\nNext: unmount it."
 
 
-KEYS = RemovalStep("SSH host keys", host_keys.plan_image_keys)
-
-
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit generalize``."""
+    if arguments.dry_run:
+        return show(system, arguments.user, load_settings(system), tell)
     ask: Callable[[str], str] = refuse_to_guess
     if sys.stdin is not None and sys.stdin.isatty():
         ask = input
@@ -71,14 +70,56 @@ def run(system: System, arguments: argparse.Namespace) -> int:
     )
 
 
-def steps(users: bool) -> List[RemovalStep]:
-    """Return the steps in order. Host keys and accounts come late, so that logins work until then;
-    the records that name the accounts come last.
+def plan(system: System, users: bool, settings: Settings) -> Tuple[RemovalContext, List[Planned]]:
+    """Find out what is to do, by the table. Nothing is changed.
+
+    Args:
+        system: the machine.
+        users: whether to remove the accounts that lightinit provisioned.
+        settings: the effective settings.
+
+    Returns:
+        What the steps share, with their notes; and the steps that have something to do.
     """
-    chosen = list(image.STEPS) + [clean.LOGS, clean.MACHINE, KEYS]
-    if users:
-        chosen.append(clean.USERS)
-    return chosen + [clean.RECORDS]
+    going = provisioned_users(system) if users else []
+    context = RemovalContext(system, settings, users, going)
+    return context, make_plan(context, make_steps(PLANNERS))
+
+
+def show(system: System, users: bool, settings: Settings, say: Callable[[str], None]) -> int:
+    """Print the plan, and change nothing: ``--dry-run``.
+
+    Each line has three columns, with two spaces or more between them: the fate (``removed``,
+    ``noted``, ``not ours``), the row of the table, and what would be done, the note, or the reason.
+    A step that could not be planned is ``noted`` too.
+
+    Args:
+        system: the machine. Nobody holds the lock.
+        users: as for :func:`plan`.
+        settings: the effective settings.
+        say: prints a line.
+
+    Returns:
+        The exit code: always 0.
+    """
+    context, planned = plan(system, users, settings)
+    lines = [(REMOVED, each.step.name, change.todo) for each in planned for change in each.changes]
+    lines += [
+        (NOTED, each.step.name, "cannot be planned: " + each.error)
+        for each in planned
+        if each.error
+    ]
+    if system.live and os.geteuid() != 0:
+        lines.append((NOTED, "permission", "what only root can see is not in this plan"))
+    lines += [(NOTED, note.step, note.text) for note in context.notes]
+    lines += [
+        (NOT_OURS, row.name, "%s: %s" % (row.what, row.why))
+        for row in read_table()
+        if row.fate == NOT_OURS
+    ]
+    for line in lines:
+        say(printable("%-8s  %-17s  %s" % line))
+    return EXIT_OK
 
 
 def generalize(
@@ -105,22 +146,15 @@ def generalize(
     Raises:
         RefusedError: there is no terminal, or the answer was not yes.
     """
-    context = RemovalContext(system, settings)
-    plan = make_plan(context, steps(users))
-    if not users:
-        stay = provisioned_users(system)
-        if stay:
-            context.notes.append(
-                "accounts that lightinit provisioned stay (--user removes them): " + ", ".join(stay)
-            )
+    context, planned = plan(system, users, settings)
     for note in context.notes:
-        say(printable("note: " + note))
-    if not plan:
+        say(printable("note: " + note.text))
+    if not planned:
         say("nothing left to do")
         return EXIT_OK
     if not yes:
-        _confirm(plan, ask, say)
-    failed = carry_out(plan, lambda line: say(printable(line)))
+        _confirm(planned, ask, say)
+    failed = carry_out(planned, lambda line: say(printable(line)))
     os.sync()
     if failed:
         say("some steps failed:")
@@ -128,21 +162,21 @@ def generalize(
             say(printable("  " + line))
         say("fix these errors, then run the command again; it does what is left")
         return EXIT_FAILED
-    say(_next_steps(system, plan))
+    say(_next_steps(system, planned))
     return EXIT_OK
 
 
-def _next_steps(system: System, plan: List[Planned]) -> str:
+def _next_steps(system: System, planned: List[Planned]) -> str:
     if not system.live:
         return NEXT_SCRATCH
-    if any(each.step is clean.USERS for each in plan):
+    if any(each.step.name == clean.USERS.name for each in planned):
         return NEXT_USERS
     return NEXT
 
 
-def _confirm(plan: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:
+def _confirm(planned: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:
     say("lightinit generalize will:")
-    for line in show_plan(plan):
+    for line in show_plan(planned):
         say(printable(line))
     try:
         answer = ask(QUESTION)

@@ -80,7 +80,7 @@ def test_a_user_who_is_logged_in_makes_the_image() -> None:
         [],
         [],
     )
-    assert seen["again"] == "nothing left to do"
+    assert seen["again"].split("\n")[-1] == "nothing left to do"
 
 
 def test_what_an_instance_of_the_image_gets() -> None:
@@ -94,6 +94,22 @@ def test_what_an_instance_of_the_image_gets() -> None:
     assert "deep" not in seen["facts"]["home"]
     machine_id = seen["machine_id"].split("\n")[-1]
     assert len(machine_id) == 32 and machine_id != "0123456789abcdef0123456789abcdef"
+
+
+def test_no_copy_of_the_account_files_has_the_account() -> None:
+    """S2: no hash and no name of hers is left, nor an old id in the key-value pool."""
+    seen = inside("with_a_password", "userdel", "usermod", "chpasswd", "su")
+    assert "/etc/shadow-" in seen["before"] and "/var/backups/shadow.bak" in seen["before"]
+    assert seen["unchanged"], "--dry-run changes nothing"
+    assert "removed   users" in seen["plan"] and "its lines in /etc/shadow-" in seen["plan"]
+    assert "az vm deallocate" in seen["said"], seen["said"]
+    assert seen["left"] == ""
+    assert seen["pool"] == [0, 0] and seen["logs"] == [0, 0]
+    assert seen["jobs"] == [] and seen["copies"] == []
+    assert [name for name in seen["tmp"] if name != "t"] == ["share"], "a share stays, links go"
+    assert seen["share"] == ["data"] and "note: /tmp/share stays" in seen["said"]
+    assert "nothing left to do" in seen["again"], seen["again"]
+    assert not seen["pwck"].startswith("exit"), seen["pwck"]
 
 
 def test_without_any_tool() -> None:

@@ -6,14 +6,20 @@ The plan that is shown is the plan that is done. This file knows no particular s
 from __future__ import annotations
 
 import os
+import re
+import stat
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, List, Sequence
 
-from lightinit.errors import LightinitError
+from lightinit.commands.removal.mounted import remove_unmounted
+from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.files.text import edit_text_file, read_text_file
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.settings import Settings
+
+# As logrotate names them, compressed or not.
+ROTATED = re.compile(r".*(?:\.\d{1,4}|-\d{8}(?:-\d{1,12})?|\.old)(?:\.(?:gz|xz|bz2|zst|lz4))?\Z")
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,14 @@ class Change:
     do: Callable[[], Any]
 
 
+@dataclass(frozen=True)
+class Note:
+    """What a step does not do, and the operator should know: ``text``, by the step's name."""
+
+    step: str
+    text: str
+
+
 @dataclass
 class RemovalContext:
     """The data that the steps of one run share.
@@ -38,14 +52,24 @@ class RemovalContext:
     Attributes:
         system: the machine.
         settings: those in force.
+        removes_users: whether this run removes the accounts that lightinit provisioned.
+        going_users: their names, if it does.
         notes: notes for the operator, printed before anything is done.
         kept_users: accounts that could not be removed.
+        step: the name of the step that is being planned.
     """
 
     system: System
     settings: Settings
-    notes: List[str] = field(default_factory=list)
+    removes_users: bool = False
+    going_users: Sequence[str] = ()
+    notes: List[Note] = field(default_factory=list)
     kept_users: List[str] = field(default_factory=list)
+    step: str = ""
+
+    def note(self, text: str) -> None:
+        """Add a note of the step that is being planned."""
+        self.notes.append(Note(self.step, text))
 
     @property
     def log_file(self) -> str:
@@ -74,6 +98,7 @@ def make_plan(context: RemovalContext, steps: Sequence[RemovalStep]) -> List[Pla
     """The steps that have something to do, in order."""
     plan = []
     for step in steps:
+        context.step = step.name
         try:
             changes = step.plan(context)
         except (LightinitError, OSError) as error:
@@ -130,7 +155,7 @@ def removals(system: System, paths: Sequence[str]) -> List[Change]:
     Links are not followed.
     """
     return [
-        Change("remove " + path, "removed " + path, partial(system.remove_tree, path))
+        Change("remove " + path, "removed " + path, partial(remove_unmounted, system, path))
         for path in paths
         if os.path.lexists(system.path(path, follow_last=False))
     ]
@@ -138,8 +163,21 @@ def removals(system: System, paths: Sequence[str]) -> List[Change]:
 
 def file_removals(system: System, patterns: Sequence[str]) -> List[Change]:
     """As :func:`removals`, for the files and links (not directories) that match a shell pattern."""
-    paths = [path for pattern in patterns for path in system.glob(pattern)]
-    return removals(system, [path for path in dict.fromkeys(paths) if _is_no_folder(system, path)])
+    paths = matches(system, patterns)
+    return removals(system, [path for path in paths if is_no_folder(system, path)])
+
+
+def matches(system: System, patterns: Sequence[str]) -> List[str]:
+    """The paths that match one of the shell patterns, each once, in order."""
+    return list(dict.fromkeys(path for pattern in patterns for path in system.glob(pattern)))
+
+
+def show_some(paths: Sequence[str], limit: int = 4) -> str:
+    """Paths for a note: the first ones, and how many more there are."""
+    shown = ", ".join(paths[:limit])
+    if len(paths) > limit:
+        shown += " and %d more" % (len(paths) - limit)
+    return shown
 
 
 def line_removals(
@@ -169,6 +207,57 @@ def line_removals(
     return [Change("remove " + words, "removed " + words, edit)]
 
 
-def _is_no_folder(system: System, path: str) -> bool:
+def is_no_folder(system: System, path: str) -> bool:
+    """Whether a path is a file or a link, also one to a directory."""
     real = system.path(path, follow_last=False)
     return os.path.islink(real) or not os.path.isdir(real)
+
+
+def has_content(system: System, path: str) -> bool:
+    """Whether there is a file that is not empty, a link, or a directory with something in it."""
+    real = system.path(path, follow_last=False)
+    if os.path.islink(real):
+        return True
+    if os.path.isdir(real):
+        return bool(os.listdir(real))
+    return os.path.isfile(real) and os.path.getsize(real) > 0
+
+
+def log_removals(system: System, patterns: Sequence[str]) -> List[Change]:
+    """Rotated logs go. The others stay without content, because programs have them open."""
+    changes = []
+    for path in matches(system, patterns):
+        real = system.path(path, follow_last=False)
+        if os.path.islink(real) or not os.path.isfile(real):
+            continue
+        if ROTATED.match(path):
+            changes += removals(system, (path,))
+        elif os.path.getsize(real):
+            changes.append(
+                Change("empty " + path, "emptied " + path, partial(empty_file, system, path))
+            )
+    return changes
+
+
+def empty_file(system: System, path: str) -> None:
+    """Take the content of a file. It stays the same file, for the programs that have it open.
+
+    Raises:
+        ProvisioningError: it is no regular file, or it has a second name that would lose its
+            content too.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(system.path(path, follow_last=False), flags)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise ProvisioningError(
+                "file cannot be emptied",
+                path=path,
+                hint="it is no plain file, or has a second name: look at it, and remove it",
+            )
+        os.ftruncate(descriptor, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

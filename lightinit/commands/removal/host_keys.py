@@ -58,20 +58,20 @@ def plan_image_keys(context: RemovalContext) -> List[Change]:
     ours = {_real(system, name) for name in names}
     for path in named:
         if system.exists(path) and system.path(path) not in ours:
-            context.notes.append(
+            context.note(
                 "the SSH host key %s stays: sshd_config names it, and lightinit makes no new one in"
                 " its place; %s one: remove it from sshd_config, or have each VM make its own"
                 % (path, SHARED)
             )
     for server in SERVERS:
         for path in server.foreign_host_keys(system):
-            context.notes.append(
+            context.note(
                 "the SSH host key %s stays: lightinit makes no new ones for %s; %s one: %s"
                 % (path, server.name, SHARED, server.host_key_remedy())
             )
     why, remedy = why_none_made(context, marker_goes(system))
     if why and names:
-        context.notes.append(
+        context.note(
             "the SSH host keys stay: %s, so lightinit would make no new ones; %s ones: %s, then run"
             " this again; or, if something else makes new ones: lightinit clean --ssh-host-keys"
             % (why, SHARED, remedy)
@@ -92,7 +92,7 @@ def note_next_boot(context: RemovalContext, keys_go: bool, records_go: bool) -> 
     """
     why = why_none_made(context, False)[0]
     if keys_go and why:
-        context.notes.append(
+        context.note(
             "lightinit would make no new SSH host keys: %s. sshd does not start without them" % why
         )
     elif (
@@ -101,7 +101,7 @@ def note_next_boot(context: RemovalContext, keys_go: bool, records_go: bool) -> 
         and not why
         and host_keys.list_host_keys(context.system, is_private_key_file)
     ):
-        context.notes.append("the next boot provisions anew, and so it makes new SSH host keys")
+        context.note("the next boot provisions anew, and so it makes new SSH host keys")
 
 
 def why_none_made(context: RemovalContext, marker_is_going: bool) -> Tuple[str, str]:

@@ -15,15 +15,14 @@ from typing import Callable, List, Tuple
 from lightinit.commands.removal.changes import (
     Change,
     RemovalContext,
-    RemovalStep,
     file_removals,
     line_removals,
     removals,
 )
+from lightinit.commands.removal.leftovers import root_home
 from lightinit.errors import ProvisioningError
 from lightinit.formats import hostname as names
 from lightinit.formats import hosts_file
-from lightinit.formats.accounts.passwd import find_account
 from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.disks import fstab
 from lightinit.formats.ssh.password_policy import drop_block
@@ -42,29 +41,6 @@ from lightinit.host.system import System
 from lightinit.state import DISABLED
 
 NEUTRAL_NAME = "localhost"
-# The files of DHCP clients: leases, and the ids that they send to the server. A DHCP server's files
-# are not among them.
-LEASES = (
-    "/var/lib/dhcp/dhclient*",
-    "/var/lib/dhcp3/dhclient*",
-    "/var/lib/dhclient/dhclient*",
-    "/var/lib/NetworkManager/*.lease",
-    "/var/lib/NetworkManager/internal-*",
-    "/var/lib/NetworkManager/dhclient-*",
-    "/var/lib/NetworkManager/secret_key",
-    "/var/lib/NetworkManager/seen-bssids",
-    "/var/lib/NetworkManager/timestamps",
-    "/var/lib/dhcpcd/*",
-    "/var/lib/dhcpcd5/*",
-    "/var/db/dhcpcd/*",
-    "/etc/dhcpcd.duid",
-    "/etc/dhcpcd.secret",
-    "/var/lib/systemd/network/dhcp-client*",
-    "/var/lib/systemd/network/*.lease",
-    "/var/lib/wicked/lease-*",
-    "/var/lib/wicked/duid.xml",
-    "/var/lib/wicked/iaid.xml",
-)
 HISTORIES = (
     ".bash_history",
     ".bash_history-*.tmp",
@@ -76,45 +52,26 @@ HISTORIES = (
     ".lesshst",
     ".viminfo",
     ".wget-hsts",
-)
-# An empty file or a link to /dev/null switches udev's own rule off, and stays.
-UDEV_RULES = "/etc/udev/rules.d/70-persistent-net.rules"
-SEEDS = (
-    "/var/lib/systemd/random-seed",
-    "/var/lib/urandom/random-seed",
-    "/var/lib/misc/random-seed",
-    "/var/lib/seedrng/seed.*",
-    "/boot/loader/random-seed",
-    "/boot/efi/loader/random-seed",
-    "/efi/loader/random-seed",
+    ".mysql_history",
+    ".psql_history",
+    ".sqlite_history",
+    ".node_repl_history",
+    ".local/share/fish/fish_history",
+    ".local/share/nano/search_history",
+    ".ssh/known_hosts",
+    ".ssh/known_hosts.old",
 )
 JOURNALS = "/var/log/journal"
 JOURNALD_LIMIT_S = 10.0
-CREDENTIALS_KEY = "/var/lib/systemd/credential.secret"
 PLAIN_NAME_FILES = (PLAIN_FILE,) + OTHER_PLAIN_FILES
 ASSIGNED_NAME_FILES = tuple((path, key) for path, key, _ in ASSIGNMENT_FILES)
 PACKAGE_MARK = "# made-by: lightinit package"
 
 
-def plan_leases(context: RemovalContext) -> List[Change]:
-    """The leases. A running client keeps its address. If it writes a lease after this, lightinit
-    knows on the next VM that the lease is old.
-    """
-    return file_removals(context.system, LEASES)
-
-
 def plan_history(context: RemovalContext) -> List[Change]:
     """root's histories. Those of other accounts are removed with the accounts."""
     system = context.system
-    home = "/root"
-    root = find_account(read_text_file(system, "/etc/passwd") or "", "root")
-    if root is not None and root.home.startswith("/"):
-        home = root.home.rstrip("/")
-    keys = system.read_text(home + "/.ssh/authorized_keys")
-    if any(line.strip() and not line.lstrip().startswith("#") for line in keys.split("\n")):
-        context.notes.append(
-            "%s/.ssh/authorized_keys stays: its keys may open every VM made from this image" % home
-        )
+    home = root_home(system)
     return file_removals(system, ["%s/%s" % (home, name) for name in HISTORIES])
 
 
@@ -124,19 +81,6 @@ def plan_login_policy(context: RemovalContext) -> List[Change]:
     return removed + line_removals(
         context.system, "lightinit's lines", config_files.CONFIGS[0], drop_block
     )
-
-
-def plan_udev_rules(context: RemovalContext) -> List[Change]:
-    """The names of this machine's network interfaces."""
-    real = context.system.path(UDEV_RULES, follow_last=False)
-    if os.path.islink(real) or not os.path.isfile(real) or not os.path.getsize(real):
-        return []
-    return file_removals(context.system, (UDEV_RULES,))
-
-
-def plan_seeds(context: RemovalContext) -> List[Change]:
-    """The random seeds: two machines with the same seed could draw the same numbers."""
-    return file_removals(context.system, SEEDS)
 
 
 def plan_journal(context: RemovalContext) -> List[Change]:
@@ -166,16 +110,6 @@ def _remove_journal(system: System, path: str) -> None:
     system.remove_tree(path)
 
 
-def plan_secret(context: RemovalContext) -> List[Change]:
-    """systemd's key for credentials. It stays, since what is encrypted with it would be lost."""
-    if context.system.exists(CREDENTIALS_KEY):
-        context.notes.append(
-            "%s stays, since services may have credentials encrypted with it; every VM made from"
-            " this image would have the same one: remove it if there are none" % CREDENTIALS_KEY
-        )
-    return []
-
-
 def plan_hostname(context: RemovalContext) -> List[Change]:
     """The static host name, in every file that has it, and the old name's line in /etc/hosts."""
     system = context.system
@@ -201,7 +135,7 @@ def plan_hostname(context: RemovalContext) -> List[Change]:
         old.append(socket.gethostname())
     hosts = read_text_file(system, HOSTS, HOSTS_LIMIT_BYTES) or ""
     for address in hosts_file.addresses_of_host(hosts, old):
-        context.notes.append(
+        context.note(
             "%s still gives the host name the address %s: remove it if that was this machine's"
             % (HOSTS, ascii(address)[1:-1])
         )
@@ -242,7 +176,7 @@ def plan_marker(context: RemovalContext) -> List[Change]:
     system = context.system
     agents = other_agents(system)
     if agents:
-        context.notes.append(
+        context.note(
             "VMs made from this image would be provisioned by %s: remove or disable it first"
             % " and ".join(agents)
         )
@@ -250,19 +184,5 @@ def plan_marker(context: RemovalContext) -> List[Change]:
         return []
     if marker_goes(system):
         return removals(system, (DISABLED,))
-    context.notes.append("%s stays: lightinit does nothing on VMs made from this image" % DISABLED)
+    context.note("%s stays: lightinit does nothing on VMs made from this image" % DISABLED)
     return []
-
-
-STEPS = (
-    RemovalStep("history", plan_history),
-    RemovalStep("DHCP leases", plan_leases),
-    RemovalStep("network cards", plan_udev_rules),
-    RemovalStep("login policy", plan_login_policy),
-    RemovalStep("random seed", plan_seeds),
-    RemovalStep("credentials", plan_secret),
-    RemovalStep("host name", plan_hostname),
-    RemovalStep("resource disk", plan_fstab),
-    RemovalStep("marker", plan_marker),
-    RemovalStep("journal", plan_journal),
-)

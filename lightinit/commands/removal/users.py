@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
-from lightinit.commands.removal.changes import Change, RemovalContext
+from lightinit.commands.removal.belongings import PASSWD, list_belongings
+from lightinit.commands.removal.changes import (
+    Change,
+    RemovalContext,
+    matches,
+    show_some,
+)
+from lightinit.commands.removal.copies import copies_with, forget_account
+from lightinit.commands.removal.mounted import remove_home
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.accounts import removal as texts
 from lightinit.formats.accounts.admin_account import check_user_name
@@ -20,23 +27,30 @@ from lightinit.host.accounts.privileges import (
     DOAS_FILE,
     SUDO,
     SUDOERS_FILE,
+    SUDOERS_FOLDER,
     RuleKind,
 )
 from lightinit.host.system import System
 from lightinit.state import INSTANCES, State
 
-PASSWD, GROUP = "/etc/passwd", "/etc/group"
+GROUP = "/etc/group"
 NAMED_FILES = ("/etc/shadow", "/etc/subuid", "/etc/subgid")
 MEMBER_FILES = (GROUP, "/etc/gshadow")
 
-# They have the user's name, so the next account of that name would get them.
-MAIL = ("/var/mail/%s", "/var/spool/mail/%s")
-NAMED_AFTER_USERS = (
-    "/var/spool/cron/crontabs/%s",
-    "/var/spool/cron/tabs/%s",
-    "/var/spool/cron/%s",
-    "/var/lib/systemd/linger/%s",
-    "/var/lib/sudo/lectured/%s",
+# What gives rights by name, and is nobody's to edit but the administrator's.
+MAY_NAME_USERS = (
+    "/etc/sudoers",
+    "/etc/sudoers.d/*",
+    "/etc/doas.conf",
+    "/etc/doas.d/*",
+    "/etc/ssh/sshd_config",
+    "/etc/ssh/sshd_config.d/*.conf",
+    "/etc/security/access.conf",
+    "/etc/security/access.d/*.conf",
+    "/etc/cron.allow",
+    "/etc/at.allow",
+    "/etc/cron.d/*",
+    "/etc/polkit-1/rules.d/*.rules",
 )
 
 
@@ -59,6 +73,9 @@ RULE_FILES = (
     RuleFile(SUDOERS_FILE, SUDO, texts.drop_sudoers_rule),
     RuleFile(DOAS_FILE, DOAS, texts.drop_doas_rule),
     RuleFile(DOAS_CONF, DOAS, texts.drop_doas_rule),
+    # Of cloud-init and the Azure Linux agent, which had the same admin.
+    RuleFile(SUDOERS_FOLDER + "/90-cloud-init-users", SUDO, texts.drop_rules_of_user),
+    RuleFile(SUDOERS_FOLDER + "/waagent", SUDO, texts.drop_rules_of_user),
 )
 
 
@@ -90,21 +107,24 @@ def _plan(context: RemovalContext, users: List[str]) -> List[Change]:
         try:
             check_user_name(name)
         except LightinitError as error:
-            context.notes.append(str(error))
+            context.note(str(error))
             continue
         account = find_account(files.read_account_file(system, PASSWD), name)
         if account is not None and account.uid < uid_min:
-            context.notes.append(
+            context.note(
                 "the account %s stays: it is a system account (user id %d)" % (name, account.uid)
             )
             continue
-        things = _belongings(context, name, account)
+        things = list_belongings(context, name, account)
         rules = _rules(system, name)
-        if account is None and not things and not rules:
+        copies = copies_with(system, name)
+        _note_mentions(context, name, [file.path for file, _ in rules])
+        if account is None and not things and not rules and not copies:
             continue
         parts = ["the user " + name] + things
         if rules:
             parts.append("its rights")
+        parts += ["its lines in " + path for path in copies]
         what = ", ".join(parts)
         changes.append(
             Change(
@@ -116,47 +136,18 @@ def _plan(context: RemovalContext, users: List[str]) -> List[Change]:
     return changes
 
 
-def _belongings(context: RemovalContext, name: str, account: Optional[Account]) -> List[str]:
-    system = context.system
-    # On most hosts these two are the same folder.
-    boxes = {
-        os.path.realpath(system.path(path)): path
-        for path in (pattern % name for pattern in MAIL[::-1])
-    }
-    found = [path for path in list(boxes.values())[::-1] if _is_mail(context, path, account)]
-    # A folder, or a link to one, is not the user's: for a user `crontabs` it would be the crontabs
-    # of everybody.
-    found += [pattern % name for pattern in NAMED_AFTER_USERS if _is_file(system, pattern % name)]
-    if account is None:
-        return found
-    others = texts.homes_of_others(files.read_account_file(system, PASSWD), account)
-    why = removal.why_home_stays(system, account.home, account.uid)
-    if others and not why:
-        why = "it is the home of %s too" % ", ".join(others)
-    if why:
-        context.notes.append("the home of %s, %s, stays: %s" % (name, account.home, why))
-    elif os.path.lexists(system.path(account.home, follow_last=False)):
-        found.insert(0, account.home)
-    return found
-
-
-def _is_file(system: System, path: str) -> bool:
-    real = system.path(path, follow_last=False)
-    return (os.path.islink(real) or os.path.isfile(real)) and not system.is_dir(path)
-
-
-def _is_mail(context: RemovalContext, path: str, account: Optional[Account]) -> bool:
-    """Whether a path is the user's mail: a file or link, or a folder (a Maildir) of the account."""
-    real = context.system.path(path, follow_last=False)
-    if os.path.islink(real) or os.path.isfile(real):
-        return True
-    if not os.path.isdir(real):
-        return False
-    owner = os.stat(real).st_uid
-    if account is not None and (owner == account.uid or not context.system.can_own):
-        return True
-    context.notes.append("%s stays: it is a folder of the user id %d" % (path, owner))
-    return False
+def _note_mentions(context: RemovalContext, name: str, edited: Sequence[str]) -> None:
+    """Note the files that give rights to the account's name, and stay as they are."""
+    found = [
+        path
+        for path in matches(context.system, MAY_NAME_USERS)
+        if path not in edited and texts.names_user(context.system.read_text(path), name)
+    ]
+    if found:
+        context.note(
+            "%s still names the account %s: whoever gets that name on a VM made from this image"
+            " gets these rights" % (show_some(found), name)
+        )
 
 
 def _rules(system: System, name: str) -> List[Tuple[RuleFile, str]]:
@@ -180,12 +171,13 @@ def _remove(
     system = context.system
     try:
         for path in things:
-            removal.remove_home(system, path)
+            remove_home(system, path)
         if account is not None:
             if removal.remove_user(system, name) is None:
                 _edit_out(system, account)
             if find_account(files.read_account_file(system, PASSWD), name) is not None:
                 raise ProvisioningError("account is still there after it was removed", user=name)
+        forget_account(system, name, account.uid if account is not None else None)
         for file, text in _rules(system, name):
             if text.strip():
                 privileges.write_checked(system, file.path, file.kind, text)

@@ -90,3 +90,36 @@ def drop_doas_rule(text: str, user: str) -> str:
     """A doas.conf without lightinit's rule for ``user``."""
     ours = doas_rules(user)
     return "\n".join(line for line in text.split("\n") if line not in ours)
+
+
+def drop_rules_of_user(text: str, user: str) -> str:
+    """A file in sudoers.d without the rules that begin with ``user``, and the comments that say
+    whose rules they are; "" if no rule is left.
+
+    Such files are written by other agents: one rule a line, and no aliases.
+    """
+    starts = (user, '"%s"' % user, "Defaults:" + user, 'Defaults:"%s"' % user)
+    comment = "# User rules for " + user
+    lines = text.split("\n")
+    left = [
+        line
+        for line in lines
+        if line.strip() != comment and not any(_begins(line, each) for each in starts)
+    ]
+    if left == lines:
+        return text
+    if all(not line.strip() or line.lstrip().startswith("#") for line in left):
+        return ""
+    return "\n".join(left)
+
+
+def _begins(line: str, word: str) -> bool:
+    return line.split(None, 1)[:1] == [word]
+
+
+def names_user(text: str, user: str) -> bool:
+    """Whether a line that is no comment has ``user`` as a word."""
+    word = re.compile(r"(?<![\w.-])%s(?![\w.-])" % re.escape(user))
+    return any(
+        word.search(line) for line in text.split("\n") if not line.lstrip().startswith(("#", "//"))
+    )

@@ -36,6 +36,18 @@ sed -i -e "s/\\([:,]\\)$1,/\\1/" -e "s/[,]$1\\$//" -e "s/:$1\\$/:/" /etc/group /
 """
 
 
+def cover_temporary_files() -> None:
+    """Hide this machine's own temporary files. The sources, which may be below /tmp, stay seen."""
+    sources = "/run/lightinit-sources"
+    os.mkdir(sources)
+    must("mount", "--bind", HERE, sources)
+    for folder in ("/tmp", "/var/tmp"):
+        must("mount", "-t", "tmpfs", "-o", "mode=1777", "lightinit", folder)
+    if HERE.startswith(("/tmp/", "/var/tmp/")):
+        os.makedirs(HERE)
+        must("mount", "--bind", sources, HERE)
+
+
 def prepare() -> None:
     """A machine that was provisioned with the account bob, and used."""
     from lightinit.formats.secrets import redact
@@ -43,10 +55,11 @@ def prepare() -> None:
     from lightinit.modules import ssh_host_keys, users
     from lightinit.state import State
 
+    cover_temporary_files()
     for folder in MEMORY:
         if os.path.isdir(folder):
             must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
-    for folder in ("/var/lib", "/var/log", "/root", "/var/spool"):
+    for folder in ("/var/lib", "/var/log", "/root", "/var/spool", "/tmp", "/var/tmp"):
         if not os.path.ismount(folder):
             sys.exit("this is the machine itself: nothing is done")
     apply(users, "bob")
@@ -155,6 +168,70 @@ def and_then_booted() -> Dict[str, Any]:
     }
 
 
+def with_a_password() -> Dict[str, Any]:
+    """S2: bob has a password, and every tool and habit has left copies that name him."""
+    prepare()
+    password = subprocess.run(["chpasswd"], input=b"bob:secret-of-bob\n")
+    password.check_returncode()
+    must("usermod", "-c", "Bob", "bob")
+    must("chage", "-W", "8", "bob")  # leaves a shadow- with the hash
+    files = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"]
+    os.makedirs("/var/backups", exist_ok=True)
+    must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", "/var/backups")
+    for name in files:
+        if os.path.exists("/etc/" + name):
+            for copy in ("/etc/%s.bak", "/etc/%s~", "/var/backups/%s.bak", "/etc/%s.org"):
+                must("cp", "-p", "/etc/" + name, copy % name)
+    os.makedirs("/var/lib/hyperv")
+    os.makedirs("/var/spool/cron/atjobs")
+    for path, text in (
+        ("/var/lib/hyperv/.kvp_pool_1", "vm_id=5c9fd3a1"),
+        ("/var/lib/hyperv/.kvp_pool_3", "VirtualMachineId"),
+        (
+            "/etc/sudoers.d/90-cloud-init-users",
+            "# User rules for bob\nbob ALL=(ALL) NOPASSWD:ALL\n",
+        ),
+        ("/var/spool/cron/atjobs/a0000101234567", "x"),
+        ("/var/log/lastlog", "x"),
+        ("/var/log/faillog", "x"),
+    ):
+        with open(path, "w") as handle:
+            handle.write(text)
+    os.symlink("/usr", "/tmp/to-usr")
+    must(
+        "su",
+        "-s",
+        "/bin/sh",
+        "bob",
+        "-c",
+        "ln -s /usr ~/to-usr; mkdir /tmp/bobs; ln -s /etc /tmp/bobs/x",
+    )
+    must("chown", "bob:bob", "/var/spool/cron/atjobs/a0000101234567")
+    os.makedirs("/tmp/share")
+    must("mount", "-t", "tmpfs", "lightinit", "/tmp/share")
+    with open("/tmp/share/data", "w") as handle:
+        handle.write("x")
+    before = call("sh", "-c", "grep -lrsw bob /etc /var/backups | sort")
+    plan = call("sh", "-c", COMMAND + "generalize --user --dry-run")
+    unchanged = call("sh", "-c", "grep -lrsw bob /etc /var/backups | sort") == before
+    said = call("sh", "-c", COMMAND + "generalize --user --yes")
+    return {
+        "before": before.split("\n"),
+        "plan": plan,
+        "unchanged": unchanged,
+        "said": said,
+        "left": call("sh", "-c", "grep -lrsw bob /etc /var/backups /var/spool /var/lib; true"),
+        "pool": [os.path.getsize("/var/lib/hyperv/.kvp_pool_%d" % each) for each in (1, 3)],
+        "tmp": sorted(os.listdir("/tmp")),
+        "share": os.listdir("/tmp/share"),
+        "logs": [os.path.getsize("/var/log/" + each) for each in ("lastlog", "faillog")],
+        "jobs": os.listdir("/var/spool/cron/atjobs"),
+        "copies": sorted(name for name in os.listdir("/etc") if name.endswith("-")),
+        "again": call("sh", "-c", COMMAND + "generalize --user --yes"),
+        "pwck": call("pwck", "-rq"),
+    }
+
+
 def without_tools() -> Dict[str, Any]:
     hide("userdel", "deluser")
     prepare()
@@ -176,6 +253,7 @@ def busybox() -> Dict[str, Any]:
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     by_its_own_user,
     and_then_booted,
+    with_a_password,
     without_tools,
     busybox,
 ]

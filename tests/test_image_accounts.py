@@ -1,0 +1,163 @@
+"""S2: accounts in copies of the account files, what people plant in /tmp and homes, and a cut."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List
+
+import pytest
+
+from lightinit.commands import generalize
+from lightinit.commands.removal.changes import carry_out
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.registry import load_settings
+from tests.lib.provisioned import provisioned
+from tests.lib.scratch import Machine
+
+HASH = "$6$salt$" + "a" * 86
+SHADOW = "root:*:19000:0:99999:7:::\nalice:%s:19000:0:99999:7:::\n" % HASH
+GROUP = "root:x:0:\nadm:x:4:syslog,alice\nalice:x:1000:\n"
+GSHADOW = "root:!::\nadm:!:alice:syslog,alice\nalice:!::\n"
+COPIES = {
+    "/etc/shadow-": SHADOW,
+    "/etc/shadow.bak": SHADOW,
+    "/etc/shadow.orig": SHADOW,
+    "/etc/shadow~": SHADOW,
+    "/etc/shadow+": SHADOW,
+    "/etc/shadow.rpmsave": SHADOW,
+    "/etc/shadow.edit": SHADOW,
+    "/etc/nshadow": SHADOW,
+    "/etc/.shadow.swp": SHADOW,
+    "/etc/passwd-": "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
+    "/etc/group-": GROUP,
+    "/etc/group.dpkg-old": GROUP,
+    "/etc/gshadow-": GSHADOW,
+    "/etc/subuid-": "alice:100000:65536\n1000:1:1\n",
+    "/etc/subgid-": "alice:100000:65536\n",
+    "/etc/security/opasswd": "alice:1000:1:%s\n" % HASH,
+    "/var/backups/shadow.bak": SHADOW,
+    "/var/backups/group.bak": GROUP,
+}
+
+
+def with_copies(root: Any) -> Machine:
+    machine = provisioned(root, "alice")
+    for path, text in COPIES.items():
+        machine.put(path, text)
+        os.chmod(machine.root + path, 0o640)
+    return machine
+
+
+def naming(machine: Machine) -> List[str]:
+    """The files of accounts that name alice, or have her hash."""
+    return sorted(
+        path
+        for path, text in machine.tree().items()
+        if path.startswith(("/etc/", "/var/backups")) and ("alice" in text or HASH in text)
+    )
+
+
+def test_clean_takes_the_account_out_of_every_copy(tmp_path: Any) -> None:
+    machine = with_copies(tmp_path)
+    machine.put("/etc/shadow.lock", "1\n")
+    os.symlink("shadow.bak", machine.root + "/etc/shadow.link")
+    assert machine.run("clean", "--user", timeout_s=600.0).returncode == 0
+    assert naming(machine) == []
+    assert machine.read("/etc/shadow.orig") == "root:*:19000:0:99999:7:::\n"
+    assert machine.read("/etc/gshadow-") == "root:!::\nadm:!::syslog\n"
+    assert os.stat(machine.root + "/etc/shadow.orig").st_mode & 0o777 == 0o640
+    assert machine.exists("/etc/shadow.lock") and os.path.islink(machine.root + "/etc/shadow.link")
+
+
+def test_after_a_cut_the_next_run_finds_what_is_left(tmp_path: Any) -> None:
+    """The account is gone, its lines in copies are not: the records still name it."""
+    machine = with_copies(tmp_path)
+    system = System(machine.root)
+    for path in ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid"):
+        kept = [line for line in machine.read(path).split("\n") if not line.startswith("alice:")]
+        machine.put(path, "\n".join(kept).replace("alice", ""))
+    context, planned = generalize.plan(system, True, load_settings(system))
+    assert context.going_users == ["alice"]
+    assert carry_out(planned, lambda line: None) == []
+    assert naming(machine) == []
+    assert generalize.plan(system, True, load_settings(system))[1] == []
+
+
+def test_every_cut_leaves_a_machine_that_can_be_generalized(tmp_path: Any) -> None:
+    """Whatever number of changes was made before a cut, the next run does the rest."""
+    whole = with_copies(tmp_path / "whole")
+    system = System(whole.root)
+    context, planned = generalize.plan(system, True, load_settings(system))
+    carry_out(planned, lambda line: None)
+    end = whole.tree()
+    count = sum(len(each.changes) for each in planned)
+    assert count > 5
+    for cut in range(count):
+        machine = with_copies(tmp_path / str(cut))
+        system = System(machine.root)
+        first = generalize.plan(system, True, load_settings(system))[1]
+        for change in [change for each in first for change in each.changes][:cut]:
+            change.do()
+        carry_out(generalize.plan(system, True, load_settings(system))[1], lambda line: None)
+        assert machine.tree() == end, cut
+
+
+def test_rules_of_other_agents_go_and_other_rules_are_noted(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    cloud, waagent = "/etc/sudoers.d/90-cloud-init-users", "/etc/sudoers.d/waagent"
+    rule = "alice ALL=(ALL) NOPASSWD:ALL\n"
+    machine.put(cloud, "# Created by cloud-init\n\n# User rules for alice\n" + rule)
+    machine.put(waagent, rule + "carol ALL=(ALL) ALL\n")
+    machine.put("/etc/sudoers.d/mine", "Defaults:alice !authenticate\n")
+    machine.put("/etc/ssh/sshd_config", "AllowUsers bob alice\n# not alice2\n")
+    system = System(machine.root)
+    context, planned = generalize.plan(system, True, load_settings(system))
+    assert carry_out(planned, lambda line: None) == []
+    assert not machine.exists(cloud) and machine.read(waagent) == "carol ALL=(ALL) ALL\n"
+    said = [note.text for note in context.notes if note.step == "users"]
+    assert len(said) == 1 and said[0].startswith(
+        "/etc/sudoers.d/mine, /etc/ssh/sshd_config still names the account alice: "
+    )
+
+
+def test_keys_outside_the_home_go(tmp_path: Any) -> None:
+    machine = provisioned(tmp_path, "alice")
+    machine.put("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u /etc/ssh/all\n")
+    machine.put("/etc/ssh/keys/alice", "x")
+    machine.put("/etc/ssh/keys/bob", "x")
+    machine.put("/etc/ssh/all", "x")
+    system = System(machine.root)
+    carry_out(generalize.plan(system, True, load_settings(system))[1], lambda line: None)
+    assert os.listdir(machine.root + "/etc/ssh/keys") == ["bob"] and machine.exists("/etc/ssh/all")
+
+
+def test_planted_links_lead_nowhere(tmp_path: Any) -> None:
+    """In /tmp, in a home, among logs and copies: the link goes or stays, its target stays."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("alice:x\n")
+    machine = provisioned(tmp_path / "root", "alice")
+    os.makedirs(machine.root + "/tmp/deep")
+    os.makedirs(machine.root + "/var/log")
+    for path in ("/tmp/a", "/tmp/deep/b", "/home/alice/c", "/etc/shadow.d", "/var/mail/carol"):
+        os.symlink(str(outside), machine.root + path)
+    for path in ("/tmp/file", "/etc/shadow.bak", "/var/log/wtmp", "/var/log/syslog"):
+        os.symlink(str(outside / "kept"), machine.root + path)
+    system = System(machine.root)
+    failed = carry_out(generalize.plan(system, True, load_settings(system))[1], lambda line: None)
+    assert failed == []
+    assert (outside / "kept").read_text() == "alice:x\n"
+    assert os.listdir(machine.root + "/tmp") == [] and not machine.exists("/home/alice")
+
+
+def test_a_second_name_of_a_file_keeps_its_content(tmp_path: Any) -> None:
+    from lightinit.commands.removal.changes import empty_file
+
+    machine = Machine(tmp_path)
+    machine.put("/etc/precious", "x")
+    os.makedirs(machine.root + "/var/log")
+    os.link(machine.root + "/etc/precious", machine.root + "/var/log/syslog")
+    with pytest.raises(ProvisioningError, match="file cannot be emptied"):
+        empty_file(System(machine.root), "/var/log/syslog")
+    assert machine.read("/etc/precious") == "x"
