@@ -35,7 +35,9 @@ def test_what_measures_time_runs_alone_and_last() -> None:
 
 def test_the_table_ends_with_the_longest_part() -> None:
     schedule = Schedule([Part("a", 1.0), Part("b", 1.0)], 2.0)
-    schedule.ended = {"a": ("ok", 7.0), "b": ("FAILED", 90.0)}
+    schedule.ended = {"a": ("ok", 7.0, 3.0), "b": ("FAILED", 90.0, 4.0)}
     lines = schedule.table().splitlines()
-    assert lines[1].split() == ["b", "90", "FAILED"] and lines[2].split() == ["a", "7", "ok"]
+    assert lines[1].split() == ["b", "90", "4", "FAILED"]
+    assert lines[2].split() == ["a", "7", "3", "ok"]
+    assert lines[3].split() == ["whole", "0", "7"]
     assert lines[-1] == "longest: b"

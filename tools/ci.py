@@ -51,15 +51,16 @@ PARTS = (
     Part("lint", 0.2),
     Part("deb", 0.5),
     Part("types", 0.7),
+    # Both wait much, for package managers and for agents that boot.
+    Part("test-packages", 0.3),
+    Part("peers", 0.3),
+    Part("vm-test", 1.4, after="deb"),
     # Each of these has enough workers for two cores. Beside a virtual machine some tests time out.
-    Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
     Part("test-bare", 2.0),
     Part("test-pythons", 2.0),
-    Part("test-packages", 1.0),
-    Part("peers", 1.0),
-    Part("test-install", 0.4),
-    Part("rpm", 0.5),
+    Part("test-install", 0.3),
+    Part("rpm", 0.3),
     Part("demo", 0.3),
     Part("bench", 1.0, alone=True),
 )
@@ -76,6 +77,7 @@ class Running:
         self.part = part
         self.log = os.path.join(LOGS, part.name + ".log")
         self.began_s = time.monotonic()
+        self.cpu_s = 0.0  # of all its processes
         # vm-test depends on deb, which must not be built twice at the same time.
         env = dict(os.environ, **({} if part.name == "deb" else {"LIGHTINIT_DEB": "done"}))
         with open(self.log, "wb") as output:
@@ -93,6 +95,15 @@ class Running:
     def age_s(self) -> float:
         """How long it has been running, in seconds."""
         return time.monotonic() - self.began_s
+
+    def has_ended(self) -> bool:
+        """Whether it has come to its end; then ``cpu_s`` is known, and its process' returncode."""
+        pid, status, used = os.wait4(self.process.pid, os.WNOHANG)
+        if not pid:
+            return False
+        self.process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
+        self.cpu_s = used.ru_utime + used.ru_stime
+        return True
 
     def end(self) -> None:
         """End it, with all processes of its session."""
@@ -117,7 +128,8 @@ class Schedule:
         self._running: List[Running] = []
         self._cores = cores
         self._began_s = self._said_s = time.monotonic()
-        self.ended: Dict[str, Tuple[str, float]] = {}  # the outcome, and the seconds
+        # The outcome, the seconds, and the seconds of CPU time.
+        self.ended: Dict[str, Tuple[str, float, float]] = {}
         self.stopped = False  # by a signal
 
     def run(self) -> None:
@@ -125,7 +137,7 @@ class Schedule:
         while self._waiting or self._running:
             self._start()
             time.sleep(TICK_S)
-            for running in [each for each in self._running if each.process.poll() is not None]:
+            for running in [each for each in self._running if each.has_ended()]:
                 self._finish(running, OK if running.process.returncode == 0 else FAILED)
             if self.stopped or self._elapsed_s() > LIMIT_S:
                 self._cut_off()
@@ -138,15 +150,15 @@ class Schedule:
             running.end()
             self._finish(running, CUT_OFF)
         for part in self._waiting:
-            self.ended[part.name] = (NOT_RUN, 0.0)
+            self.ended[part.name] = (NOT_RUN, 0.0, 0.0)
         self._waiting = []
 
     def _start(self) -> None:
         for part in list(self._waiting):
-            outcome, _ = self.ended.get(part.after, ("", 0.0))
+            outcome = self.ended.get(part.after, ("",))[0]
             if part.after and outcome not in ("", OK):
                 self._waiting.remove(part)
-                self.ended[part.name] = (NOT_RUN, 0.0)
+                self.ended[part.name] = (NOT_RUN, 0.0, 0.0)
                 self._say("%s does not run, since %s failed" % (part.name, part.after))
             elif self._may_start(part, outcome):
                 self._waiting.remove(part)
@@ -165,7 +177,7 @@ class Schedule:
     def _finish(self, running: Running, outcome: str) -> None:
         name, age_s = running.part.name, running.age_s
         self._running.remove(running)
-        self.ended[name] = (outcome, age_s)
+        self.ended[name] = (outcome, age_s, running.cpu_s)
         self._say("%s: %s after %d s" % (name, outcome, age_s))
         show(running.log, outcome != OK)
 
@@ -177,11 +189,13 @@ class Schedule:
         print("[%5d s] %s" % (self._elapsed_s(), text), flush=True)
 
     def table(self) -> str:
-        """The parts with their seconds, longest first, then the total and the longest part."""
+        """The parts with their seconds, longest first; the whole; and which was the longest."""
         rows = sorted(self.ended.items(), key=lambda row: -row[1][1])
-        lines = ["%-16s %8s" % ("part", "seconds")]
-        lines += ["%-16s %8d  %s" % (name, age_s, outcome) for name, (outcome, age_s) in rows]
-        lines.append("%-16s %8d" % ("whole", self._elapsed_s()))
+        lines = ["%-16s %8s %8s" % ("part", "seconds", "CPU")]
+        for name, (outcome, age_s, cpu_s) in rows:
+            lines.append("%-16s %8d %8d  %s" % (name, age_s, cpu_s, outcome))
+        cpu_s = sum(row[1][2] for row in rows)
+        lines.append("%-16s %8d %8d" % ("whole", self._elapsed_s(), cpu_s))
         return "\n".join(lines + ["longest: %s" % rows[0][0] if rows else "nothing was run"])
 
 
@@ -217,7 +231,7 @@ def main(names: Sequence[str]) -> int:
         signal.signal(number, stop)
     schedule.run()
     print("\n" + schedule.table(), flush=True)
-    return 0 if all(outcome == OK for outcome, _ in schedule.ended.values()) else 1
+    return 0 if all(outcome == OK for outcome, _, _ in schedule.ended.values()) else 1
 
 
 if __name__ == "__main__":
