@@ -24,7 +24,15 @@ LOG = logging.getLogger("lightinit.login")
 ANYWHERE = "192.0.2.1"
 # Another one, in case the configuration names the network of the first.
 ANYWHERE_ELSE = "198.51.100.1"
-OTHER_FILES = ("/etc/passwd", "/etc/group", "/etc/ssh", "/usr/sbin/sshd")
+OTHER_FILES = (
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssh",
+    "/etc/default/ssh",
+    "/etc/sysconfig/ssh",
+    "/etc/sysconfig/sshd",
+    "/usr/sbin/sshd",
+)
 
 
 class Reply(NamedTuple):

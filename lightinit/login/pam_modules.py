@@ -81,8 +81,10 @@ def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
 
 
 def _is_missing(system: System, entry: PamEntry) -> bool:
-    if not system.live:
+    if not system.live or "$" in entry.path:
         return False
+    if entry.path.startswith("/"):
+        return not system.exists(entry.path)
     folders = [found for each in MODULE_FOLDERS for found in system.glob(each)]
     known = [each for each in folders if system.exists(each + "/pam_unix.so")]
     return bool(known) and not any(system.exists("%s/%s" % (at, entry.module)) for at in folders)

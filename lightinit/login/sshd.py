@@ -191,7 +191,10 @@ def _judge(
     if why:
         return Refusal(why), ()
     if refusal.why and question.keys:
-        doubts.append("the ssh key does not open the account, only the password: %s" % refusal.why)
+        others = "the other keys do"
+        if not usable:
+            others = "the password does"
+        doubts.append("an ssh key does not open the account (%s): %s" % (others, refusal.why))
     return Refusal(), tuple(doubts + login_words.doubt_session(effective))
 
 
@@ -204,7 +207,7 @@ def _usable_keys(
     question: Question, server: SshServer, effective: Effective, doubts: List[str]
 ) -> Tuple[int, Refusal]:
     """How many keys open the account, and why the others do not."""
-    there, barrier = _keys_in_files(question, server, effective)
+    there, barrier = _keys_in_files(question, server, effective, doubts)
     if not question.keys and not there:
         return 0, Refusal("no ssh key", "key")
     accepted: Set[Tuple[str, bytes]] = set()
@@ -235,7 +238,7 @@ def _not_there(
     """What follows if a key is in no file that sshd can read: no refusal if it may still count."""
     others = login_words.key_commands(effective)
     why = barrier.why or "its key is in none of the files that sshd reads (AuthorizedKeysFile)"
-    if others or barrier.kind == "doubt" or not question.keys_are_ours:
+    if others or not question.keys_are_ours:
         doubts.append(
             "%s may be kept out: %s%s"
             % (question.who.user, why, "".join("; but there is " + each for each in others))
@@ -245,7 +248,7 @@ def _not_there(
 
 
 def _keys_in_files(
-    question: Question, server: SshServer, effective: Effective
+    question: Question, server: SshServer, effective: Effective, doubts: List[str]
 ) -> Tuple[Set[Tuple[str, bytes]], Refusal]:
     """(type, blob) of each key in the files that sshd reads, and why it cannot read the others."""
     system, account = question.system, question.account
@@ -266,9 +269,11 @@ def _keys_in_files(
             except (OSError, MalformedError):
                 continue
             found |= {(kind, blob) for _, kind, blob in authorized_keys.list_keys(data)}
-    for barrier in sorted(barriers, key=lambda each: each.missing):
-        if not barrier.missing:
-            why = "sshd cannot use %s: %s" % (barrier.path, barrier.why)
+    for barrier in barriers:
+        why = "sshd cannot use %s: %s" % (barrier.path, barrier.why)
+        if not barrier.certain:
+            doubts.append(why + " (look at getfacl)")
+        elif not barrier.missing:
             return found, Refusal(why, "file")
     return found, Refusal()
 

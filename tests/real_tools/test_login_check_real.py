@@ -52,6 +52,7 @@ SHUT = {
     "key types, the other": "sshd accepts no ssh-ed25519 key (PubkeyAcceptedAlgorithms rsa-sha2-",
     "key types taken away": "sshd accepts no ssh-ed25519 key",
     "key types in a match": "sshd accepts no ssh-ed25519 key",
+    "key types in the unit's options": "sshd accepts no ssh-ed25519 key",
     "size": "sshd accepts no RSA key of 2048 bits (RequiredRSASize 3072)",
     "no keys": "PubkeyAuthentication no in sshd's configuration",
     "methods": "AuthenticationMethods publickey,password",

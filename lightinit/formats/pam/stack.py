@@ -30,12 +30,14 @@ class PamEntry:
         arguments: its arguments.
         counts: whether its refusal makes the whole stack refuse.
         certain: whether it is asked whatever the modules before it say.
+        path: as the file has it: a name, or the path of a module elsewhere.
     """
 
     module: str
     arguments: Tuple[str, ...] = ()
     counts: bool = True
     certain: bool = True
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class _StackReader:
             certain = at > ends
             found += [replace(each, certain=each.certain and certain) for each in line.inner]
             if line.module:
-                found.append(PamEntry(line.module, line.arguments, _refuses(line), certain))
+                name = line.module.rpartition("/")[2]
+                found.append(PamEntry(name, line.arguments, _refuses(line), certain, line.module))
             ends = max([ends] + [at + each for each in _jumps(line, len(lines))])
         return found
 
@@ -122,7 +125,7 @@ def _read_line(words: Sequence[str]) -> _Line:
         actions = {name: action for name, _, action in pairs}
     return _Line(
         actions,
-        words[2].rpartition("/")[2],
+        words[2],
         tuple(word.strip("[]") for word in words[3:]),
     )
 

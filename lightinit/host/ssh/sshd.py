@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import signal
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
@@ -20,6 +20,17 @@ LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0
 MAX_LINES = 3
 PID_MOST = 2**22  # the kernel's limit
+# Where the init system's unit or script takes sshd's options from, and the variable. Of two files
+# with one variable the later counts. A Red Hat of version 8 gives its crypto policy so.
+OPTION_FILES = (
+    ("/etc/default/ssh", "SSHD_OPTS"),
+    ("/etc/sysconfig/ssh", "SSHD_OPTS"),
+    ("/etc/conf.d/sshd", "SSHD_OPTS"),
+    ("/etc/crypto-policies/back-ends/opensshserver.config", "CRYPTO_POLICY"),
+    ("/etc/sysconfig/sshd", "CRYPTO_POLICY"),
+    ("/etc/sysconfig/sshd", "OPTIONS"),
+)
+_OPTION = re.compile(r"-[46]|-[op].+")
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 _LACKS_FOLDER = re.compile(
     r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
@@ -62,7 +73,7 @@ class Sshd(SshServer):
         said = ""
         while words:
             spec = ",".join("%s=%s" % item for item in words.items())
-            ended = _ask(system, "-T", "-C", spec)
+            ended = _ask(system, "-T", "-C", spec, *_service_options(system))
             if ended is None:
                 return Printed()
             if ended.ok:
@@ -105,6 +116,31 @@ class Sshd(SshServer):
             return error.strerror or str(error)
         LOG.info("told sshd (process %s) to read its configuration and host keys again", pid)
         return ""
+
+
+def _service_options(system: System) -> List[str]:
+    """The options with which the init system starts sshd, as far as they are configuration."""
+    values: Dict[str, str] = {}
+    for path, name in OPTION_FILES:
+        pattern = r"^[ \t]*(?:export[ \t]+)?%s=(.*)$" % name
+        for value in re.findall(pattern, system.read_text(path), re.MULTILINE):
+            values[name] = value
+    if not any(value.strip() for value in values.values()):
+        return []
+    import shlex
+
+    found: List[str] = []
+    for value in values.values():
+        try:
+            words = " ".join(shlex.split(value, comments=True)).split()
+        except ValueError:
+            continue  # an unclosed quote
+        for at, word in enumerate(words):
+            if word in ("-o", "-p") and at + 1 < len(words):
+                found.append(word + words[at + 1])
+            elif _OPTION.fullmatch(word):
+                found.append(word)
+    return found
 
 
 def _spec(connection: LoginAttempt) -> Dict[str, str]:

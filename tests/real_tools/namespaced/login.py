@@ -94,9 +94,12 @@ def get(name: str) -> str:
 class Sshd:
     """A sshd on loopback, with the configuration as it stands."""
 
+    def __init__(self, *options: str) -> None:
+        self.options = options
+
     def __enter__(self) -> "Sshd":
         self.process = subprocess.Popen(
-            ["/usr/sbin/sshd", "-D", "-e", "-p", PORT],
+            ["/usr/sbin/sshd", "-D", "-e", "-p", PORT, *self.options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -51,6 +51,10 @@ CASES: Dict[str, Case] = {
     "key types, the other": Case("PubkeyAcceptedAlgorithms rsa-sha2-*\n"),
     "key types taken away": Case("PubkeyAcceptedAlgorithms -ssh-ed25519*\n"),
     "key types in a match": Case("Match User bob\nPubkeyAcceptedAlgorithms ecdsa-*\n"),
+    "key types in the unit's options": Case(
+        "UsePAM yes\n",
+        {"/etc/default/ssh": "# x\nSSHD_OPTS='-4 -o PubkeyAcceptedAlgorithms=ecdsa-* -d'\n"},
+    ),
     "size": Case("RequiredRSASize 3072\n", key="rsa"),
     "size, enough": Case("RequiredRSASize 2048\n", key="rsa"),
     "no keys": Case("PubkeyAuthentication no\n"),
@@ -166,7 +170,7 @@ CASES: Dict[str, Case] = {
         {"/etc/pam.d/sshd": "-account required pam_gone.so\naccount required pam_unix.so\n"},
     ),
 }
-KEPT = ("/etc/pam.d/sshd", "/etc/security/access.conf", CONFIG)
+KEPT = ("/etc/default/ssh", "/etc/pam.d/sshd", "/etc/security/access.conf", CONFIG)
 
 
 def ask(admin: User) -> List[Any]:
@@ -208,7 +212,10 @@ def try_case(case: Case, before: Dict[str, str]) -> Dict[str, Any]:
     seen["said"] = ask(admin)
     if case.config.startswith("ListenAddress") or case.config.startswith("AddressFamily"):
         return dict(seen, **{"in": [None, None]})
-    with Sshd():
+    options: Tuple[str, ...] = ()
+    if "/etc/default/ssh" in case.files:
+        options = ("-4", "-oPubkeyAcceptedAlgorithms=ecdsa-*")
+    with Sshd(*options):
         key = case.key
         seen["in"] = [log_in_from(OUTSIDE, key=key), None]
         if "Address" in case.config or "10." in str(case.files):
