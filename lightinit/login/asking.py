@@ -110,7 +110,10 @@ def own_address(system: System) -> str:
     if not system.live:
         return ""
     known = own_addresses()
-    first = source_address_to(ANYWHERE)
+    try:
+        first = source_address_to(ANYWHERE)
+    except OSError:
+        first = ""
     if first in known:
         return first
     return "".join(known[:1])
@@ -120,7 +123,7 @@ def own_addresses() -> Tuple[str, ...]:
     """This host's addresses that others can reach; none if they cannot be listed."""
     try:
         return reachable_addresses()
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         LOG.info("this host's addresses are not known: %s", error)
         return ()
 
