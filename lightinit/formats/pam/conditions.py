@@ -8,6 +8,8 @@ from __future__ import annotations
 import operator
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from lightinit.digits import read_digits
+
 _FLAGS = ("debug", "use_uid", "quiet", "quiet_fail", "quiet_success", "audit")
 _ALIASES = {"login": "user", "name": "user", "dir": "home", "homedir": "home"}
 _NUMBERS: Dict[str, Callable[[int, int], bool]] = {
@@ -57,13 +59,10 @@ def _compare(value: Optional[str], word: str, wanted: str, groups: Sequence[str]
         return (value in wanted.split(":")) == (word == "in")
     if word in ("=", "!="):
         return (value == wanted) == (word == "=")
-    if word in _NUMBERS and _is_number(value) and _is_number(wanted):
+    numbers = read_digits(value), read_digits(wanted)
+    if word in _NUMBERS and None not in numbers:
         return _NUMBERS[word](int(value), int(wanted))
     return None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def read_listfile(arguments: Sequence[str]) -> Tuple[str, str, bool, bool]:

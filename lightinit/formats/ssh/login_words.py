@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Sequence, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.public_keys import PublicKey, rsa_bits
 from lightinit.formats.ssh.sshd_config import in_pattern_list
@@ -221,7 +222,4 @@ def _algorithms_of(key: PublicKey) -> Sequence[str]:
 
 
 def _number(effective: Effective, word: str) -> int:
-    value = "".join(effective.words(word)[:1])
-    if value.isascii() and value.isdigit():
-        return int(value)
-    return 0
+    return read_digits("".join(effective.words(word)[:1])) or 0
