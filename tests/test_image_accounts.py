@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from typing import Any, List
 
 import pytest
@@ -13,7 +16,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.registry import load_settings
 from tests.lib.provisioned import provisioned
-from tests.lib.scratch import Machine
+from tests.lib.scratch import HERE, Machine
 
 HASH = "$6$salt$" + "a" * 86
 SHADOW = "root:*:19000:0:99999:7:::\nalice:%s:19000:0:99999:7:::\n" % HASH
@@ -161,3 +164,42 @@ def test_a_second_name_of_a_file_keeps_its_content(tmp_path: Any) -> None:
     with pytest.raises(ProvisioningError, match="file cannot be emptied"):
         empty_file(System(machine.root), "/var/log/syslog")
     assert machine.read("/etc/precious") == "x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
+def test_an_ordinary_user_sees_the_plan_and_that_it_is_not_whole() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders are for their user alone
+        os.chmod(folder, 0o755)
+        check_plan_of_an_ordinary_user(provisioned(folder, "alice"))
+
+
+def check_plan_of_an_ordinary_user(machine: Machine) -> None:
+    record = "/var/lib/lightinit/instances/instance-0/instance.json"
+    os.chmod(machine.root + record, 0o600)
+    os.chmod(machine.root + "/etc/shadow", 0o600)
+    before = machine.tree()
+    code = (
+        "import os, sys; sys.path.insert(0, %r)\n"
+        "import lightinit.cli, lightinit.registry\n"
+        "from lightinit.commands import generalize\n"
+        "from lightinit.host.system import System\n"
+        "generalize.read_table(); lightinit.registry.load_settings(System(%r))\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "sys.exit(lightinit.cli.main(['--root', %r, 'generalize', '--user', '--dry-run']))"
+        % (HERE, machine.root, machine.root)
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd="/",
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "removed   host name          set the host name in /etc/hostname" in ended.stdout
+    assert (
+        "noted     permission         what only root can read is not in this plan, such as"
+        " /etc/shadow" in ended.stdout.splitlines()
+    )
+    assert machine.tree() == before

@@ -6,6 +6,7 @@ It lists its steps, asks, runs them, and prints what to do next.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from typing import Callable, List, Tuple
@@ -28,6 +29,7 @@ from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.registry import load_settings
 from lightinit.settings import Settings
+from lightinit.state import INSTANCES
 
 LATE = (
     "Shutdown writes a random seed and a DHCP lease once more: harmless, because lightinit ignores"
@@ -102,6 +104,10 @@ def show(system: System, users: bool, settings: Settings, say: Callable[[str], N
     Returns:
         The exit code: always 0.
     """
+    hidden = find_hidden(system)
+    if hidden:
+        # The plan says it once, and not for each step that looks there.
+        logging.getLogger("lightinit").setLevel(logging.ERROR)
     context, planned = plan(system, users, settings)
     lines = [(REMOVED, each.step.name, change.todo) for each in planned for change in each.changes]
     lines += [
@@ -109,8 +115,9 @@ def show(system: System, users: bool, settings: Settings, say: Callable[[str], N
         for each in planned
         if each.error
     ]
-    if system.live and os.geteuid() != 0:
-        lines.append((NOTED, "permission", "what only root can see is not in this plan"))
+    if hidden:
+        text = "what only root can read is not in this plan, such as %s" % hidden[0]
+        lines.append((NOTED, "permission", text))
     lines += [(NOTED, note.step, note.text) for note in context.notes]
     lines += [
         (NOT_OURS, row.name, "%s: %s" % (row.what, row.why))
@@ -120,6 +127,17 @@ def show(system: System, users: bool, settings: Settings, say: Callable[[str], N
     for line in lines:
         say(printable("%-8s  %-17s  %s" % line))
     return EXIT_OK
+
+
+def find_hidden(system: System) -> List[str]:
+    """What the plan depends on and this process may not read: none for root."""
+    records = ["%s/%s/instance.json" % (INSTANCES, name) for name in system.list_dir(INSTANCES)]
+    found = []
+    for path in ["/etc/shadow"] + records:
+        real = system.path(path)
+        if os.path.exists(real) and not os.access(real, os.R_OK):
+            found.append(path)
+    return found
 
 
 def generalize(

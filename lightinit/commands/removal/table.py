@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Tuple
 
 from lightinit.commands.removal.changes import (
@@ -46,14 +47,15 @@ class Row:
 Planner = Callable[[RemovalContext, Row], List[Change]]
 
 
-def read_table() -> List[Row]:
+@lru_cache(maxsize=None)
+def read_table() -> Tuple[Row, ...]:
     """The rows, in order."""
     parser = configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True
     )
     with open(FILE, encoding="utf-8") as handle:
         parser.read_file(handle)
-    return [_read_row(name, parser[name]) for name in parser.sections()]
+    return tuple(_read_row(name, parser[name]) for name in parser.sections())
 
 
 def _read_row(name: str, section: Mapping[str, str]) -> Row:
