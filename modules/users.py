@@ -13,13 +13,14 @@ from functools import partial
 from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.accounts import login_defs, new_account
+from lightinit.formats.accounts import login_defs, new_account, sudo_listing
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts import passwords as given
 from lightinit.formats.accounts import privileges as rules
 from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
 from lightinit.host.accounts import files, lookup, passwords, tools
-from lightinit.host.accounts.grant import Rules, grant
+from lightinit.host.accounts.as_user import Identity, identify
+from lightinit.host.accounts.grant import DoasRules, SudoRules, grant
 from lightinit.host.accounts.homes import make_home
 from lightinit.host.accounts.privileges import SUDOERS_FOLDER
 from lightinit.host.files.access import Access
@@ -411,20 +412,45 @@ def _grant(system: System, admin: User, privileges: str, warnings: List[str]) ->
         warnings.append(
             "privileges = password, but %s has no password and cannot become root: set one" % name
         )
-    known = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
-    edit = partial(rules.edit_sudoers_file, user=name, password=asks, known_users=known)
-    sudo = [partial(edit, own=())]
-    if asks:
-        sudo = [partial(edit, own=own) for own in rules.OWN_PASSWORD]
-    granted = grant(
-        system,
-        name,
-        Rules(
-            sudo,
-            partial(rules.edit_doas_conf, user=name, password=asks),
-            partial(rules.includes_folder, folder=SUDOERS_FOLDER),
-            partial(rules.add_include, folder=SUDOERS_FOLDER),
-        ),
-    )
+    sudo, doas = _rules(system, name, asks, has_password)
+    granted = grant(system, name, sudo, doas, partial(_identify, system, name))
     warnings += granted.warnings
     return granted.done
+
+
+def _rules(
+    system: System, name: str, asks: bool, has_password: bool
+) -> Tuple[SudoRules, DoasRules]:
+    """The rules of the admin ``name``.
+
+    Args:
+        system: the machine.
+        name: the account.
+        asks: whether sudo and doas ask for a password.
+        has_password: whether there is one. Without one a prompt is the end.
+    """
+    known = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
+    settings: Tuple[Tuple[str, ...], ...] = ((),)
+    if asks:
+        settings = rules.OWN_PASSWORD
+    own_file = partial(rules.edit_sudoers_file, user=name, password=asks, known_users=known)
+    at_end = partial(rules.edit_sudoers_end, user=name, password=asks)
+    sudo = SudoRules(
+        [partial(own_file, own=own) for own in settings],
+        [partial(at_end, own=own) for own in settings],
+        partial(rules.has_rule, user=name),
+        partial(rules.includes_folder, folder=SUDOERS_FOLDER),
+        partial(rules.add_include, folder=SUDOERS_FOLDER),
+        sudo_listing.judge,
+        asks,
+        has_password,
+    )
+    doas = partial(rules.edit_doas_conf, user=name, password=asks)
+    return sudo, DoasRules(doas, rules.judge_doas, asks or has_password)
+
+
+def _identify(system: System, name: str) -> Identity:
+    account = _find(system, name)
+    if account is None:
+        raise ProvisioningError("account is missing after it was made", user=name)
+    return identify(name, account.uid, account.gid)

@@ -15,6 +15,7 @@ from lightinit.host.accounts import privileges
 from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.modules import hostname
+from tests.lib.files import put
 from tests.lib.provisioned import ID, PASSWD, clean, provisioned, record
 from tests.lib.scratch import OTHER_UUID, UUID, Machine
 
@@ -147,12 +148,12 @@ def test_users_of_every_instance_go_with_all_that_is_theirs(tmp_path: Any) -> No
     assert machine.read("/etc/gshadow") == "root:!:0:\nadm:!:4:syslog\nsudo:!:27:\n"
     assert machine.read("/etc/subuid") == ""
     assert os.listdir(machine.root + "/home") == [] and os.listdir(machine.root + "/var/mail") == []
-    assert not machine.exists("/etc/sudoers.d/90-lightinit-users")
+    assert not machine.exists("/etc/sudoers.d/zz-lightinit-users")
 
 
 def test_other_admins_keep_their_rights(tmp_path: Any) -> None:
     machine = provisioned(tmp_path, "alice")
-    rule = "/etc/sudoers.d/90-lightinit-users"
+    rule = "/etc/sudoers.d/zz-lightinit-users"
     machine.put(rule, machine.read(rule) + "ALICE ALL=(ALL:ALL) ALL\ncarol ALL=(ALL:ALL) ALL\n")
     machine.put("/etc/doas.conf", 'permit nopass "alice"\npermit "carol"\n')
     clean(machine, "--user")
@@ -237,7 +238,7 @@ def test_what_cannot_be_removed_is_told_and_does_not_stop_the_rest(tmp_path: Any
     """The records stay too: a second run must still find the account."""
     machine = provisioned(tmp_path, "alice", "bob")
     machine.put("/etc/ssh/ssh_host_rsa_key", "x")
-    rule = machine.root + "/etc/sudoers.d/90-lightinit-users"
+    rule = machine.root + "/etc/sudoers.d/zz-lightinit-users"
     os.unlink(rule)
     os.mkdir(rule)
     os.mkdir(machine.root + "/etc/subgid")  # the account files cannot all be edited
@@ -300,11 +301,16 @@ def test_how_it_reboots() -> None:
         command.check_reboot(System("/tmp"))
 
 
-def test_the_places_are_those_that_the_modules_write_to() -> None:
-    assert [file.path for file in user_removal.RULE_FILES][:3] == [
+def test_the_places_are_those_that_the_modules_write_to(tmp_path: Any) -> None:
+    put(tmp_path, "/etc/doas.d/zzz.conf")
+    assert [file.path for file in user_removal.rule_files(System(tmp_path))][:-2] == [
+        "/etc/sudoers",
         privileges.SUDOERS_FILE,
-        privileges.DOAS_FILE,
+        "/etc/sudoers.d/90-lightinit-users",
         privileges.DOAS_CONF,
+        privileges.DOAS_FILE,
+        "/etc/doas.d/90-lightinit.conf",
+        "/etc/doas.d/zzz.conf",
     ]
     assert set(image.PLAIN_NAME_FILES) == {hostname.PLAIN_FILE, *hostname.OTHER_PLAIN_FILES}
     of_module: Dict[str, str] = {path: key for path, key, _ in hostname.ASSIGNMENT_FILES}

@@ -218,7 +218,7 @@ def show_platform(platform: Platform) -> None:
 def show_tree(root: str) -> None:
     """Print the files that lightinit has written."""
     title("Files in the scratch root")
-    for name in ("/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/sudoers.d/90-lightinit-users"):
+    for name in ("/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/sudoers.d/zz-lightinit-users"):
         show_file(root, name)
     for folder in sorted(os.listdir(root + "/home")):
         show_file(root, "/home/%s/.ssh/authorized_keys" % folder)

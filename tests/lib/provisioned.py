@@ -62,7 +62,7 @@ def provisioned(root: Any, *names: str) -> Machine:
         ("/etc/group", group),
         ("/etc/gshadow", group.replace(":x:", ":!:")),
         ("/etc/subuid", "%s:100000:65536\n" % names[0]),
-        ("/etc/sudoers.d/90-lightinit-users", HEADER + rules),
+        ("/etc/sudoers.d/zz-lightinit-users", HEADER + rules),
     ):
         machine.put(path, text)
     return machine

@@ -24,8 +24,8 @@ from tests.real_tools.namespaced.accounts import LABELLED
 PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "accounts.py")
 
 
-def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
-    """Run one scenario of namespaced/accounts.py and give what it saw."""
+def inside(scenario: str, *tools: str, box: str = "", program: str = PROGRAM) -> Dict[str, Any]:
+    """Run one scenario of a program in namespaced/ and give what it saw."""
     reason = why_not(*tools)
     if reason and not IN_CI:
         pytest.skip(reason)
@@ -43,7 +43,7 @@ def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
             "--fork",
             sys.executable,
             "-B",
-            PROGRAM,
+            program,
             scenario,
             str(os.stat("/etc").st_dev),
             box,
@@ -78,7 +78,7 @@ def test_useradd_and_sudo() -> None:
     check_account(seen)
     assert seen["first"] == ["made user bob", []]
     assert seen["sudo"] == "0"
-    assert "90-lightinit-users: parsed OK" in seen["visudo"]
+    assert "zz-lightinit-users: parsed OK" in seen["visudo"]
     assert (seen["mode"], seen["left"]) == ("0440", [])
 
 
@@ -199,7 +199,7 @@ def test_a_sudoers_whose_sudo_is_gone() -> None:
         "made user bob",
         [
             "bob cannot become root until sudo or doas is installed; the rule is in"
-            " /etc/sudoers.d/90-lightinit-users"
+            " /etc/sudoers.d/zz-lightinit-users"
         ],
     ]
     assert seen["second"][1] == seen["first"][1] and seen["sudo"] == "0"
@@ -281,7 +281,7 @@ def test_selinux_labels_stay_with_what_is_replaced_and_are_looked_up_for_what_is
     assert seen["restored"] == [
         "/etc/hostname",
         "/etc/localtime",
-        "/etc/sudoers.d/90-lightinit-users",
+        "/etc/sudoers.d/zz-lightinit-users",
     ]
 
 

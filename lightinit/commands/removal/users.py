@@ -21,11 +21,14 @@ from lightinit.formats.accounts.admin_account import check_user_name
 from lightinit.formats.accounts.login_defs import read_uid_min
 from lightinit.formats.accounts.passwd import Account, find_account
 from lightinit.host.accounts import files, privileges, removal
+from lightinit.host.accounts.effect import doas_folder_files
 from lightinit.host.accounts.privileges import (
     DOAS,
     DOAS_CONF,
     DOAS_FILE,
+    FORMER_NAMES,
     SUDO,
+    SUDOERS,
     SUDOERS_FILE,
     SUDOERS_FOLDER,
     RuleKind,
@@ -69,14 +72,20 @@ class RuleFile:
     drop: Callable[[str, str], str]
 
 
-RULE_FILES = (
-    RuleFile(SUDOERS_FILE, SUDO, texts.drop_sudoers_rule),
-    RuleFile(DOAS_FILE, DOAS, texts.drop_doas_rule),
-    RuleFile(DOAS_CONF, DOAS, texts.drop_doas_rule),
-    # Of cloud-init and the Azure Linux agent, which had the same admin.
-    RuleFile(SUDOERS_FOLDER + "/90-cloud-init-users", SUDO, texts.drop_rules_of_user),
-    RuleFile(SUDOERS_FOLDER + "/waagent", SUDO, texts.drop_rules_of_user),
-)
+# Of cloud-init and the Azure Linux agent, which had the same admin.
+OTHER_AGENTS = ("90-cloud-init-users", "waagent")
+
+
+def rule_files(system: System) -> List[RuleFile]:
+    """Every file that may have a rule for an admin: of lightinit's, of an earlier version's, and of
+    another agent's.
+    """
+    sudo = (SUDOERS[0], SUDOERS_FILE, FORMER_NAMES[SUDOERS_FILE])
+    doas = [DOAS_CONF, DOAS_FILE, FORMER_NAMES[DOAS_FILE]] + doas_folder_files(system)
+    found = [RuleFile(path, SUDO, texts.drop_sudoers_rule) for path in sudo]
+    found += [RuleFile(path, DOAS, texts.drop_doas_rule) for path in dict.fromkeys(doas)]
+    others = ["%s/%s" % (SUDOERS_FOLDER, name) for name in OTHER_AGENTS]
+    return found + [RuleFile(path, SUDO, texts.drop_rules_of_user) for path in others]
 
 
 def provisioned_users(system: System) -> List[str]:
@@ -153,7 +162,7 @@ def _note_mentions(context: RemovalContext, name: str, edited: Sequence[str]) ->
 def _rules(system: System, name: str) -> List[Tuple[RuleFile, str]]:
     """Each file that has a rule of lightinit's for the user, with its text without that rule."""
     changed = []
-    for file in RULE_FILES:
+    for file in rule_files(system):
         before = privileges.read_rules(system, file.path)
         after = file.drop(before, name)
         if after != before:

@@ -6,13 +6,16 @@ Pure: text in, text out. Grammar: sudoers(5), doas.conf(5).
 from __future__ import annotations
 
 import re
-from typing import Collection, List, Sequence
+from typing import Collection, List, Optional, Sequence
 
 HEADER = "# Written by lightinit: the rules of the admin users.\n"
 # With these settings sudo asks for the password of root, or of the user that the command runs as.
 # Some kinds of sudo (sudo-rs) do not know all of them, and refuse a line with an unknown one. So
 # the first line that is accepted is used.
 OWN_PASSWORD = (("targetpw", "rootpw", "runaspw"), ("targetpw", "rootpw"), ())
+# Words in small letters that are no user names in a sudoers file.
+SUDO_WORDS = ("sudoedit", "sha224", "sha256", "sha384", "sha512")
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 # By whether a password is asked for.
 _SUDO_TAGS = {True: "", False: "NOPASSWD:"}
 _DOAS_OPTIONS = {True: "", False: "nopass "}
@@ -32,7 +35,7 @@ def sudoers_rule(user: str, password: bool) -> str:
             :mod:`lightinit.formats.accounts.admin_account`.
         password: whether sudo asks for the user's password.
     """
-    return "%s ALL=(ALL:ALL) %sALL" % (_quote(user), _SUDO_TAGS[password])
+    return _rule(_quote(user), password)
 
 
 def sudoers_defaults(user: str, own: Sequence[str]) -> str:
@@ -42,21 +45,59 @@ def sudoers_defaults(user: str, own: Sequence[str]) -> str:
         user: as in :func:`sudoers_rule`.
         own: the settings that are switched off, one of ``OWN_PASSWORD``.
     """
-    return "Defaults:%s %s" % (_quote(user), ", ".join("!" + setting for setting in own))
+    return _defaults(_quote(user), own)
 
 
 def sudoers_lines(user: str) -> List[str]:
-    """Every line that lightinit may have written for ``user``."""
-    defaults = [sudoers_defaults(user, own) for own in OWN_PASSWORD if own]
-    return defaults + [sudoers_rule(user, password) for password in (True, False)]
+    """Every line that lightinit may have written for ``user``, in quotes and without."""
+    forms = (user, '"%s"' % user)
+    lines = [_defaults(form, own) for own in OWN_PASSWORD if own for form in forms]
+    return lines + [_rule(form, password) for password in (True, False) for form in forms]
+
+
+def _rule(form: str, password: bool) -> str:
+    return "%s ALL=(ALL:ALL) %sALL" % (form, _SUDO_TAGS[password])
+
+
+def _defaults(form: str, own: Sequence[str]) -> str:
+    return "Defaults:%s %s" % (form, ", ".join("!" + setting for setting in own))
 
 
 def _quote(user: str) -> str:
-    # A bare word in capitals is the name of an alias, and ALL means everybody. Defaults and
-    # User_Alias begin other kinds of lines. In quotes each of them is a user.
-    if re.match(r"[A-Z][A-Z0-9_]*\Z|Defaults|.*_Alias\Z", user):
-        return '"%s"' % user
-    return user
+    # sudoers gives a meaning to some bare words: an alias or a keyword in capitals, ALL for
+    # everybody, an address, a digest, sudoedit. In quotes each of them is a user.
+    if _PLAIN_NAME.match(user) and user not in SUDO_WORDS:
+        return user
+    return '"%s"' % user
+
+
+def edit_sudoers_end(
+    text: str, user: str, password: bool, own: Sequence[str] = OWN_PASSWORD[0]
+) -> str:
+    """The main sudoers file with the rule of ``user`` as its last line, so that it counts.
+
+    Args:
+        text: the file as it is.
+        user: the admin.
+        password: as in :func:`sudoers_rule`.
+        own: as in :func:`edit_sudoers_file`.
+    """
+    ours = sudoers_lines(user)
+    header = HEADER.strip()
+    lines = [line for line in text.split("\n") if line not in ours]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if header not in lines:
+        lines.append(header)
+    if password and own:
+        lines.append(sudoers_defaults(user, own))
+    return "\n".join(lines + [sudoers_rule(user, password)]) + "\n"
+
+
+def has_rule(sudoers: str, user: str) -> bool:
+    """Whether a sudoers file has a line of lightinit's for ``user``."""
+    ours = sudoers_lines(user)
+    return any(line in ours for line in sudoers.split("\n"))
 
 
 def edit_sudoers_file(
@@ -126,3 +167,23 @@ def edit_doas_conf(text: str, user: str, password: bool) -> str:
     while lines and not lines[-1].strip():
         lines.pop()
     return "\n".join(lines + [doas_rule(user, password)]) + "\n"
+
+
+def judge_doas(answer: str, password: bool) -> Optional[str]:
+    """Why a user cannot run a command as root, by what ``doas -C FILE COMMAND`` prints.
+
+    Args:
+        answer: what it prints.
+        password: whether the user has a password, which doas may ask for.
+
+    Returns:
+        "" if the user can; None if it is no answer.
+    """
+    word = answer.strip()
+    if word == "deny":
+        return "doas forbids it"
+    if word == "permit" and not password:
+        return "doas asks for a password"
+    if word in ("permit", "permit nopass"):
+        return ""
+    return None

@@ -1,6 +1,7 @@
 """Give an account root's rights, by a rule of sudo or doas, whichever this host has.
 
-The grammar of the rules is not known here; the caller passes the edits in.
+The rule goes where it counts, and the program is asked whether it does. The grammar of the rules
+and of the answers is not known here; the caller passes the edits and the judges in.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Callable, List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.accounts import effect
+from lightinit.host.accounts.as_user import Identity
 from lightinit.host.accounts.privileges import (
     DOAS,
     DOAS_CONF,
@@ -20,6 +23,7 @@ from lightinit.host.accounts.privileges import (
     SUDOERS,
     SUDOERS_FILE,
     SUDOERS_FOLDER,
+    edit_own_rules,
     edit_rules,
     read_rules,
 )
@@ -28,24 +32,50 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
 Edit = Callable[[str], str]
+# Takes an answer, and whether the user can answer a prompt; gives why the user cannot become root,
+# "" if the user can, None if it is no answer.
+Judge = Callable[[str, bool], Optional[str]]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """The rules of one account, as edits of the files that get them.
+class SudoRules:
+    """The rules of one account for sudo, as edits of the files that get them.
 
     Attributes:
-        sudo: edits of the file in sudoers.d, best first. A sudo that does not know every setting
-            refuses the first ones; the last one is as plain as can be.
-        doas: an edit of doas' file.
-        includes: whether a sudoers file includes the folder sudoers.d.
+        own_file: edits of the file in sudoers.d, best first. A sudo that does not know every
+            setting refuses the first ones; the last one is as plain as can be.
+        at_end: as many edits of the main file, which put the rule at its end.
+        is_at_end: whether the main file has such a rule.
+        includes: whether the main file includes the folder sudoers.d.
         add_include: adds that.
+        judge: judges the answer of sudo.
+        asks: whether a prompt for the password is wished.
+        has_password: whether there is a password that answers it.
     """
 
-    sudo: Sequence[Edit]
-    doas: Edit
+    own_file: Sequence[Edit]
+    at_end: Sequence[Edit]
+    is_at_end: Callable[[str], bool]
     includes: Callable[[str], bool]
     add_include: Edit
+    judge: Judge
+    asks: bool
+    has_password: bool
+
+
+@dataclass(frozen=True)
+class DoasRules:
+    """The rule of one account for doas.
+
+    Attributes:
+        edit: puts the rule at the end of a file.
+        judge: judges the answer of doas.
+        can_answer: whether the user can answer a prompt.
+    """
+
+    edit: Edit
+    judge: Judge
+    can_answer: bool
 
 
 @dataclass
@@ -61,15 +91,23 @@ class Granted:
     warnings: List[str] = field(default_factory=list)
 
 
-def grant(system: System, user: str, rules: Rules) -> Granted:
-    """Write the rule for the program that is installed.
+def grant(
+    system: System,
+    user: str,
+    sudo: SudoRules,
+    doas: DoasRules,
+    identify: Callable[[], Identity],
+) -> Granted:
+    """Write the rule for the program that is installed, and ask that program about it.
 
     If neither sudo nor doas is installed, the file of one shows which one was, or will be.
 
     Args:
         system: the machine.
         user: the account, for messages.
-        rules: its rules.
+        sudo, doas: its rules.
+        identify: gives its ids, as the kernel has them after a login. doas answers only for the
+            user who asks.
 
     Raises:
         ProvisioningError: a file cannot be read or written, or the program finds a fault in the
@@ -78,12 +116,10 @@ def grant(system: System, user: str, rules: Rules) -> Granted:
     granted = Granted()
     for is_there in (partial(has_tool, system), partial(_has_rules, system)):
         if is_there("sudo"):
-            _grant_sudo(system, rules, granted)
+            _grant_sudo(system, user, sudo, granted)
             path = SUDOERS_FILE
         elif is_there("doas"):
-            path = DOAS_FILE if system.is_dir(DOAS_FOLDER) else DOAS_CONF
-            if edit_rules(system, path, DOAS, rules.doas):
-                granted.done.append("doas rule")
+            path = _grant_doas(system, user, doas, identify, granted)
         else:
             continue
         if not has_tool(system, "sudo") and not has_tool(system, "doas"):
@@ -101,10 +137,14 @@ def _has_rules(system: System, tool: str) -> bool:
     return system.exists({"sudo": SUDOERS[0], "doas": DOAS_CONF}[tool])
 
 
-def _grant_sudo(system: System, rules: Rules, granted: Granted) -> None:
+# -- sudo
+# --------------------------------------------------------------------------------------------------
+
+
+def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -> None:
     if not system.exists(SUDOERS_FOLDER):
         system.make_dir(SUDOERS_FOLDER, 0o750)
-    if _put_sudo_rule(system, rules.sudo):
+    if _put_sudo_rule(system, rules.own_file):
         granted.done.append("sudo rule")
     main = next((path for path in SUDOERS if system.exists(path)), None)
     if main is None:
@@ -118,18 +158,125 @@ def _grant_sudo(system: System, rules: Rules, granted: Granted) -> None:
             "%s does not include %s, so the rule there is not read" % (main, SUDOERS_FOLDER)
         )
     else:
-        edit_rules(system, main, SUDO, rules.add_include)
-        granted.warnings.append(
-            "%s did not include %s; lightinit added that line" % (main, SUDOERS_FOLDER)
-        )
-        granted.done.append("include of %s" % SUDOERS_FOLDER)
+        _add_include(system, rules, granted)
+    if system.tool("sudo") is not None:
+        _check_sudo(system, user, rules, main == SUDOERS[0], granted)
 
 
 def _put_sudo_rule(system: System, edits: Sequence[Edit]) -> bool:
     """Write the first rule that visudo accepts; returns whether the file has changed."""
     for edit in edits[:-1]:
         try:
-            return edit_rules(system, SUDOERS_FILE, SUDO, edit)
+            return edit_own_rules(system, SUDOERS_FILE, SUDO, edit)
         except ProvisioningError as error:
             LOG.debug("visudo does not accept a rule: %s", error)
-    return edit_rules(system, SUDOERS_FILE, SUDO, edits[-1])
+    return edit_own_rules(system, SUDOERS_FILE, SUDO, edits[-1])
+
+
+def _add_include(system: System, rules: SudoRules, granted: Granted) -> None:
+    try:
+        written = edit_rules(system, SUDOERS[0], SUDO, rules.add_include)
+    except ProvisioningError as error:
+        if error.reason.startswith("privilege rules"):
+            raise
+        # Such as a link into a read-only store. Whether it is needed, sudo says.
+        granted.warnings.append(_left(error))
+        return
+    if written:
+        granted.warnings.append(
+            "%s did not include %s; lightinit added that line" % (SUDOERS[0], SUDOERS_FOLDER)
+        )
+        granted.done.append("include of %s" % SUDOERS_FOLDER)
+
+
+def _put_at_end(system: System, edits: Sequence[Edit], granted: Granted) -> bool:
+    """Apply the first edit that visudo accepts; returns whether the main file has changed.
+
+    The rule in lightinit's own file is there already. So a failure is a warning.
+    """
+    failure = None
+    for edit in edits:
+        try:
+            return edit_rules(system, SUDOERS[0], SUDO, edit)
+        except ProvisioningError as error:
+            failure = error
+    granted.warnings.append(_left(failure))
+    return False
+
+
+def _left(error: Optional[ProvisioningError]) -> str:
+    return "%s is left as it is: %s" % (SUDOERS[0], error)
+
+
+def _check_sudo(
+    system: System, user: str, rules: SudoRules, has_main: bool, granted: Granted
+) -> None:
+    """Ask sudo what the user may do. If another rule wins, put the rule at the end of the main
+    file, behind everything that it includes.
+    """
+    stale = has_main and rules.is_at_end(read_rules(system, SUDOERS[0]))
+    answer = effect.ask_sudo(system, user)
+    why = rules.judge(answer.text, rules.asks)
+    if has_main and (stale or why != "") and _put_at_end(system, rules.at_end, granted):
+        LOG.info("%s: %s; the rule is now at the end of %s", user, why or "-", SUDOERS[0])
+        granted.done.append("sudo rule at the end of %s" % SUDOERS[0])
+        answer = effect.ask_sudo(system, user)
+    why = rules.judge(answer.text, rules.asks or rules.has_password)
+    if why is None:
+        granted.warnings.append(
+            "sudo does not say whether %s can become root: %s; look at sudo -l -U %s"
+            % (user, answer.said, user)
+        )
+    elif why:
+        granted.warnings.append(
+            "%s may not be able to become root: %s; look at sudo -l -U %s" % (user, why, user)
+        )
+
+
+# -- doas
+# --------------------------------------------------------------------------------------------------
+
+
+def _grant_doas(
+    system: System,
+    user: str,
+    rules: DoasRules,
+    identify: Callable[[], Identity],
+    granted: Granted,
+) -> str:
+    """Put the rule into each place that may be the last one; returns the place that counts.
+
+    Which files doas reads depends on how it was made, see ``effect.doas_orders``.
+    """
+    places = [DOAS_CONF]
+    written = False
+    if effect.has_doas_folder(system):
+        written = edit_own_rules(system, DOAS_FILE, DOAS, rules.edit)
+        places.append(effect.doas_folder_files(system)[-1])
+    for place in places:
+        written = edit_rules(system, place, DOAS, rules.edit) or written
+    if written:
+        granted.done.append("doas rule")
+    if system.tool("doas") is not None:
+        _check_doas(system, user, rules, identify(), granted)
+    return places[-1]
+
+
+def _check_doas(
+    system: System, user: str, rules: DoasRules, identity: Identity, granted: Granted
+) -> None:
+    look_at = "look at %s and %s" % (DOAS_CONF, DOAS_FOLDER)
+    for order in effect.doas_orders(system):
+        answer = effect.ask_doas(system, identity, order)
+        why = rules.judge(answer.text, rules.can_answer)
+        if why is None:
+            granted.warnings.append(
+                "doas does not say whether %s can become root: %s; %s"
+                % (user, answer.said, look_at)
+            )
+        elif why:
+            granted.warnings.append(
+                "%s may not be able to become root: %s; %s" % (user, why, look_at)
+            )
+        if why != "":
+            return

@@ -21,12 +21,17 @@ from lightinit.host.system import System
 # The administrator's own file, and the vendor's.
 SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
 SUDOERS_FOLDER = "/etc/sudoers.d"
-# sudo ignores names that have a dot.
-SUDOERS_FILE = SUDOERS_FOLDER + "/90-lightinit-users"
+# The last rule that matches counts, and files are read in the order of their names. sudo ignores
+# names that have a dot.
+SUDOERS_FILE = SUDOERS_FOLDER + "/zz-lightinit-users"
 DOAS_FOLDER = "/etc/doas.d"
-DOAS_FILE = DOAS_FOLDER + "/90-lightinit.conf"
-# lightinit's rule goes in here if doas has no folder.
+DOAS_FILE = DOAS_FOLDER + "/zz-lightinit.conf"
 DOAS_CONF = "/etc/doas.conf"
+# Where earlier versions of lightinit put the rules. By the new name: the old one.
+FORMER_NAMES = {
+    SUDOERS_FILE: SUDOERS_FOLDER + "/90-lightinit-users",
+    DOAS_FILE: DOAS_FOLDER + "/90-lightinit.conf",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,19 @@ def edit_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], 
     if is_new:
         restore_labels(system, [path])
     return True
+
+
+def edit_own_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], str]) -> bool:
+    """As :func:`edit_rules`, for a file that is lightinit's own. A file that an earlier version
+    wrote under another name becomes this one: its rules stay.
+    """
+    former = FORMER_NAMES[path]
+    left = read_rules(system, former)
+    if left and not system.exists(path):
+        written = edit_rules(system, path, kind, lambda _: edit(left))
+    else:
+        written = edit_rules(system, path, kind, edit)
+    return system.remove(former) or written
 
 
 def write_checked(system: System, path: str, kind: RuleKind, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import pytest
 
@@ -18,7 +18,11 @@ from lightinit.formats.accounts import privileges
         ("ADMINS", False, '"ADMINS" ALL=(ALL:ALL) NOPASSWD:ALL'),
         ("Defaults", True, '"Defaults" ALL=(ALL:ALL) ALL'),
         ("User_Alias", True, '"User_Alias" ALL=(ALL:ALL) ALL'),
-        ("Bob", False, "Bob ALL=(ALL:ALL) NOPASSWD:ALL"),
+        ("Bob", False, '"Bob" ALL=(ALL:ALL) NOPASSWD:ALL'),
+        ("sudoedit", False, '"sudoedit" ALL=(ALL:ALL) NOPASSWD:ALL'),
+        ("sha256", False, '"sha256" ALL=(ALL:ALL) NOPASSWD:ALL'),
+        ("1.2.3.4", False, '"1.2.3.4" ALL=(ALL:ALL) NOPASSWD:ALL'),
+        ("_a-1", False, "_a-1 ALL=(ALL:ALL) NOPASSWD:ALL"),
     ],
 )
 def test_a_sudo_rule(user: str, password: bool, rule: str) -> None:
@@ -65,6 +69,56 @@ def test_the_rules_of_other_admins_stay_as_long_as_they_exist() -> None:
     assert privileges.edit_sudoers_file(text, "bob", False, ["ann", "bob", "EVE"]) == text
     text = privileges.edit_sudoers_file(text + "rubbish ((\n", "bob", True, ["bob"])
     assert text == privileges.HEADER + OWN % "bob" + "bob ALL=(ALL:ALL) ALL\n"
+
+
+def test_every_form_of_an_own_line_is_known() -> None:
+    """Earlier versions wrote some names without quotes."""
+    for line in (
+        "a ALL=(ALL:ALL) NOPASSWD:ALL",
+        '"a" ALL=(ALL:ALL) ALL',
+        "Defaults:a !targetpw, !rootpw, !runaspw",
+        'Defaults:"a" !targetpw, !rootpw',
+    ):
+        assert line in privileges.sudoers_lines("a")
+        assert privileges.has_rule("#\n%s\n" % line, "a")
+        assert not privileges.has_rule(line, "b")
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("", privileges.HEADER),
+        ("x ALL=ALL", "x ALL=ALL\n" + privileges.HEADER),
+        ("bob ALL=(ALL:ALL) ALL\nx ALL=ALL\n\n", "x ALL=ALL\n" + privileges.HEADER),
+        (
+            privileges.HEADER + "ann ALL=(ALL:ALL) ALL\n" + OWN % "bob",
+            privileges.HEADER + "ann ALL=(ALL:ALL) ALL\n",
+        ),
+    ],
+)
+def test_a_rule_at_the_end_of_the_main_file(before: str, after: str) -> None:
+    text = privileges.edit_sudoers_end(before, "bob", False)
+    assert text == after + "bob ALL=(ALL:ALL) NOPASSWD:ALL\n"
+    assert privileges.edit_sudoers_end(text, "bob", False) == text
+    asks = privileges.edit_sudoers_end(text, "bob", True)
+    assert asks == after + OWN % "bob" + "bob ALL=(ALL:ALL) ALL\n"
+    assert privileges.edit_sudoers_end(asks, "bob", False) == text
+
+
+@pytest.mark.parametrize(
+    "answer, password, why",
+    [
+        ("permit nopass\n", False, ""),
+        ("permit nopass\n", True, ""),
+        ("permit\n", True, ""),
+        ("permit\n", False, "doas asks for a password"),
+        ("deny\n", True, "doas forbids it"),
+        ("", True, None),
+        ("permit all", False, None),
+    ],
+)
+def test_the_answer_of_doas(answer: str, password: bool, why: Optional[str]) -> None:
+    assert privileges.judge_doas(answer, password) == why
 
 
 @pytest.mark.parametrize(

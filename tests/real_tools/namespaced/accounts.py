@@ -55,7 +55,7 @@ def enter(outer_device: int) -> None:
         sys.exit("this is the machine itself: nothing is done")
     for name in (
         "/etc/lightinit",
-        "/etc/sudoers.d/90-lightinit-users",
+        "/etc/sudoers.d/zz-lightinit-users",
         "/etc/doas.conf",
         "/etc/doas.d",
     ):
@@ -134,7 +134,7 @@ def made_and_made_again(name: str, **more: Any) -> Dict[str, Any]:
 
 def useradd() -> Dict[str, Any]:
     seen = made_and_made_again("bob")
-    rule = "/etc/sudoers.d/90-lightinit-users"
+    rule = "/etc/sudoers.d/zz-lightinit-users"
     seen["visudo"] = call("visudo", "-c")
     seen["sudo"] = as_user("bob", "sudo -n id -u")
     seen["mode"] = "%04o" % stat.S_IMODE(os.stat(rule).st_mode)
@@ -146,7 +146,7 @@ def names() -> Dict[str, Any]:
     """Names that sudoers or useradd might take for something else."""
     seen = {}
     for name in ("ALL", "ADMINS", "Bob.Smith-2", "1bob", "Defaults", "User_Alias", "a" * 32):
-        call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+        call("rm", "-f", "/etc/sudoers.d/zz-lightinit-users")
         apply(users, name, groups=())
         seen[name] = [
             as_user(name, "sudo -n id -u"),
@@ -186,7 +186,7 @@ def whose_password() -> Dict[str, Any]:
             "_",
             "a" * 32,
         ):
-            call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+            call("rm", "-f", "/etc/sudoers.d/zz-lightinit-users")
             apply(users, name, groups=())
             must("sh", "-c", "echo %s:own | chpasswd" % name)
             warnings = apply(users, name, login=True, groups=()).warnings
@@ -220,14 +220,14 @@ def strange_visudo() -> Dict[str, Any]:
                 ' fi\nexec /run/real "$@"\n' % (unknown, unknown)
             )
         apply(users, "bob", privileges="none")
-        call("rm", "-f", "/etc/sudoers.d/90-lightinit-users")
+        call("rm", "-f", "/etc/sudoers.d/zz-lightinit-users")
         try:
             said = [apply(users, "bob", login=True).message for _ in range(2)]
         except Exception as raised:  # reported to the test
             said = [str(raised)]
         seen[unknown] = [
             said,
-            System("/").read_text("/etc/sudoers.d/90-lightinit-users").split("\n")[1:],
+            System("/").read_text("/etc/sudoers.d/zz-lightinit-users").split("\n")[1:],
         ]
     return seen
 
@@ -595,7 +595,7 @@ def labels() -> Dict[str, Any]:
         name: os.getxattr(name, "security.selinux", follow_symlinks=False).decode()
         for name in LABELLED
     }
-    for name in ("/etc/hostname", "/etc/localtime", "/etc/sudoers.d/90-lightinit-users"):
+    for name in ("/etc/hostname", "/etc/localtime", "/etc/sudoers.d/zz-lightinit-users"):
         os.unlink(name)
     must("mount", "-t", "tmpfs", "lightinit", "/sys/fs")
     must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", "/usr/local/sbin")

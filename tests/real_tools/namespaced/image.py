@@ -103,7 +103,7 @@ def look() -> Dict[str, Any]:
             "hostname": other.read(),
             "left": sorted(name for name in REMOVED if os.path.exists(name)),
             "keys": [name for name in os.listdir("/etc/ssh") if "host" in name],
-            "rule": os.path.exists("/etc/sudoers.d/90-lightinit-users"),
+            "rule": os.path.exists("/etc/sudoers.d/zz-lightinit-users"),
             "visudo": call("visudo", "-cq"),
             "pwck": call("pwck", "-rq"),
             "grpck": call("grpck", "-r"),

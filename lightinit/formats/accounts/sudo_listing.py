@@ -1,0 +1,183 @@
+"""What ``sudo -l -l -U USER`` prints: whether its rules let a user become root, and how.
+
+Pure: text in, a judgement out. The last rule that matches counts (sudoers(5)). sudo-rs prints the
+same form.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+# Settings with which sudo asks for another password than the user's own.
+FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")
+ROOT_NAMES = ("ALL", "root", "#0")
+_ALLOWED = re.compile(r"^User \S+ may run the following commands on ", re.MULTILINE)
+_NOT_ALLOWED = re.compile(r"^User \S+ is not allowed to run sudo on ", re.MULTILINE)
+_DEFAULTS = re.compile(r"^Matching Defaults entries for ")
+_SPECIAL_DEFAULTS = re.compile(r"^ +Defaults[!>@:]\S+ +(.*)$")
+# A rule of a directory service is an "LDAP Role".
+_ENTRY = re.compile(r"^(?:Sudoers entry|LDAP Role):[ \t]*(.*)$")
+
+
+@dataclass(frozen=True)
+class SudoEntry:
+    """One rule.
+
+    Attributes:
+        source: the file that it is in, or the role; "" in the versions that do not say.
+        run_as: the users whose rights it gives.
+        options: such as ``!authenticate``.
+        commands: what it allows, and with a ``!`` what it forbids.
+    """
+
+    source: str
+    run_as: Tuple[str, ...]
+    options: Tuple[str, ...]
+    commands: Tuple[str, ...]
+
+    def concerns_root(self) -> bool:
+        """Whether it can be about commands as root."""
+        if any("!" + name in self.run_as for name in ROOT_NAMES):
+            return False
+        return any(name in ROOT_NAMES or name.startswith("%") for name in self.run_as)
+
+    def allows_all(self) -> bool:
+        """Whether its last word about any command is that it is allowed."""
+        words = [word for word in self.commands if word in ("ALL", "!ALL")]
+        return words[-1:] == ["ALL"]
+
+    def forbids(self) -> bool:
+        """Whether it forbids any command."""
+        return any(word.startswith("!") for word in self.commands)
+
+    def asks(self, by_default: bool) -> bool:
+        """Whether it asks for a password."""
+        for option in reversed(self.options):
+            if option.lstrip("!") == "authenticate":
+                return option == "authenticate"
+        return by_default
+
+    def __str__(self) -> str:
+        shown = "(%s) %s" % (", ".join(self.run_as), ", ".join(self.commands[:3]))
+        if not self.source:
+            return shown
+        return "%s in %s" % (shown, self.source)
+
+
+@dataclass(frozen=True)
+class SudoListing:
+    """The rules and settings of one user, in the order in which sudo reads them."""
+
+    entries: Tuple[SudoEntry, ...]
+    settings: Tuple[str, ...]
+
+    def is_set(self, name: str, by_default: bool) -> bool:
+        """Whether a setting is on; the last word counts."""
+        for word in reversed(self.settings):
+            if word.lstrip("!") == name:
+                return not word.startswith("!")
+        return by_default
+
+
+def read_listing(text: str) -> Optional[SudoListing]:
+    """Read what sudo prints; None if it is no answer to the question."""
+    if _NOT_ALLOWED.search(text):
+        return SudoListing((), ())
+    start = _ALLOWED.search(text)
+    if start is None:
+        return None
+    return SudoListing(
+        tuple(_read_entries(text[start.end() :])), tuple(_read_settings(text[: start.start()]))
+    )
+
+
+def _read_settings(text: str) -> List[str]:
+    """The settings, those for certain commands or target users last, as sudo reads them."""
+    general: List[str] = []
+    special: List[str] = []
+    inside = False
+    for line in text.split("\n"):
+        match = _SPECIAL_DEFAULTS.match(line)
+        if match:
+            special += match.group(1).split(", ")
+        elif _DEFAULTS.match(line):
+            inside = True
+        elif inside and line.startswith(" "):
+            general += line.split(",")
+        else:
+            inside = False
+    return [word.strip() for word in general + special]
+
+
+def _read_entries(text: str) -> List[SudoEntry]:
+    found = []
+    source = ""
+    fields = {"RunAsUsers": "", "Options": ""}
+    commands: List[str] = []
+    lines = text.split("\n") + ["Sudoers entry:"]
+    for line in lines:
+        start = _ENTRY.match(line)
+        name, colon, value = line.strip().partition(":")
+        if start:
+            if commands:
+                found.append(
+                    SudoEntry(
+                        source,
+                        _split(fields["RunAsUsers"]),
+                        _split(fields["Options"]),
+                        tuple(commands),
+                    )
+                )
+            source, commands = start.group(1).strip(), []
+            fields = {"RunAsUsers": "", "Options": ""}
+        elif line.startswith("\t"):
+            commands.append(line.strip())
+        elif colon and name in fields:
+            fields[name] = value
+    return found
+
+
+def _split(text: str) -> Tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def judge(text: str, password: bool) -> Optional[str]:
+    """What :func:`why_not_root` says of sudo's answer; None if the text is no answer."""
+    listing = read_listing(text)
+    if listing is None:
+        return None
+    return why_not_root(listing, password)
+
+
+def why_not_root(listing: SudoListing, password: bool) -> str:
+    """Why a user cannot run every command as root; "" if the user can.
+
+    Args:
+        listing: the user's rules.
+        password: whether the user has a password, which sudo may ask for.
+    """
+    entries = [entry for entry in listing.entries if entry.concerns_root()]
+    for at in range(len(entries) - 1, -1, -1):
+        if entries[at].allows_all():
+            return _why_not(listing, entries[at:], password)
+        if "!ALL" in entries[at].commands:
+            return "a rule forbids every command: %s" % entries[at]
+    return "no rule lets the user run every command as root"
+
+
+def _why_not(listing: SudoListing, entries: Sequence[SudoEntry], password: bool) -> str:
+    """The same, for the last rule that allows every command, and the rules after it."""
+    for entry in entries:
+        if entry.forbids():
+            return "a rule forbids commands: %s" % entry
+    if not password:
+        for entry in entries:
+            if entry.asks(listing.is_set("authenticate", True)):
+                return "a rule asks for a password: %s" % entry
+        return ""
+    foreign = [name for name in FOREIGN_PASSWORD if listing.is_set(name, False)]
+    if foreign and any(entry.asks(listing.is_set("authenticate", True)) for entry in entries):
+        return "sudo asks for another password than the user's own: %s" % ", ".join(foreign)
+    return ""
