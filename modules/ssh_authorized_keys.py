@@ -15,7 +15,7 @@ from typing import List, Optional, Sequence, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwords
 from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
-from lightinit.formats.accounts.login_defs import read_uid_min
+from lightinit.formats.accounts.login_defs import read_uid_min, read_useradd_defaults
 from lightinit.formats.accounts.passwd import Account
 from lightinit.formats.certificates import x509
 from lightinit.formats.ssh import authorized_keys, login_words
@@ -240,4 +240,10 @@ def _find(system: System, name: str) -> Account:
             "user does not exist", user=name, hint="read what the module users says"
         )
     uid_min = read_uid_min(system.read_text("/etc/login.defs"))
-    return check_admin_account(account, uid_min, partial(lookup.can_be_shell, system))
+    homes = read_useradd_defaults(system.read_text("/etc/default/useradd"))["HOME"]
+    return check_admin_account(
+        account,
+        uid_min,
+        partial(lookup.can_be_shell, system),
+        partial(lookup.is_home_of_person, system, homes),
+    )

@@ -23,8 +23,10 @@ from lightinit.host.accounts.as_user import Identity, identify
 from lightinit.host.accounts.grant import DoasRules, SudoRules, grant
 from lightinit.host.accounts.homes import make_home
 from lightinit.host.accounts.privileges import SUDOERS_FOLDER
+from lightinit.host.accounts.shells import SHELLS, add_shell, list_shells
 from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
+from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -101,10 +103,17 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         account = _make(system, name, settings, warnings)
     else:
         uid_min = login_defs.read_uid_min(system.read_text("/etc/login.defs"))
-        check_admin_account(account, uid_min, partial(lookup.can_be_shell, system))
+        homes = _useradd_defaults(system)["HOME"]
+        check_admin_account(
+            account,
+            uid_min,
+            partial(lookup.can_be_shell, system),
+            partial(lookup.is_home_of_person, system, homes),
+        )
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
+    done += _admit_shell(system, account, warnings)
     done += _join_groups(system, account, settings["groups"], local)
     failure: Optional[ProvisioningError] = None
     try:
@@ -112,6 +121,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     except ProvisioningError as error:
         # An admin with a key can still log in, and needs root's rights to fix this.
         failure = error
+    if local:
+        done += _stop_ageing(system, name, made)
     done += _grant(system, instance.admin, settings["privileges"], warnings)
     failure = failure or _find_lost_password(system, instance.admin)
     if failure is not None:
@@ -174,10 +185,7 @@ def _make(
     system: System, name: str, settings: ModuleSettings, warnings: List[str]
 ) -> texts.Account:
     defaults = _useradd_defaults(system)
-    wished = settings["shell"]
-    if wished and not system.exists(wished):
-        warnings.append("the settings' shell %s does not exist; using another one" % wished)
-    shell = new_account.choose_shell(wished, defaults["SHELL"], system.exists)
+    shell = _choose_shell(system, settings["shell"], defaults["SHELL"], warnings)
     group_text = _text(system, GROUP)
     own_group = None
     if texts.find_group(group_text, name) is not None:
@@ -197,6 +205,44 @@ def _make(
         )
     LOG.debug("account %s made by %s", name, tool or "editing the account files")
     return account
+
+
+def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[str]) -> str:
+    def refusing(shell: str) -> List[str]:
+        servers = list_servers(system)
+        return [each.name for each in servers if not each.accepts_shell(system, shell)]
+
+    def is_usable(shell: str) -> bool:
+        return system.exists(shell) and not refusing(shell)
+
+    if wished and not system.exists(wished):
+        warnings.append("the settings' shell %s does not exist; using another one" % wished)
+    elif wished and refusing(wished):
+        warnings.append(
+            "the settings' shell %s is not in %s, so %s refuses it; using another one"
+            % (wished, SHELLS, refusing(wished)[0])
+        )
+    return new_account.choose_shell(wished, of_useradd, is_usable, list_shells(system))
+
+
+def _admit_shell(system: System, account: texts.Account, warnings: List[str]) -> List[str]:
+    """Add the account's shell to /etc/shells if the SSH server lets nobody in without that."""
+    server = find_server(system)
+    if server.accepts_shell(system, account.shell):
+        return []
+    try:
+        add_shell(system, account.shell)
+    except ProvisioningError as error:
+        warnings.append(
+            "%s refuses %s, whose shell %s is not in %s: %s"
+            % (server.name, account.name, account.shell, SHELLS, error)
+        )
+        return []
+    warnings.append(
+        "added %s, the shell of %s, to %s: %s refuses users with other shells"
+        % (account.shell, account.name, SHELLS, server.name)
+    )
+    return ["its shell in %s" % SHELLS]
 
 
 def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
@@ -309,6 +355,22 @@ def _complete_last_change(system: System, name: str, is_ours: bool = False) -> L
             system, SHADOW, partial(texts.set_field, name=name, field=2, value=value)
         )
     return ["the day of its last change in shadow"]
+
+
+def _stop_ageing(system: System, name: str, made: bool) -> List[str]:
+    """See to it that no login demands a new password if there is none: nobody could give it.
+
+    login.defs and default/useradd may say that passwords of new accounts age.
+    """
+    if _has_password(system, name):
+        return []
+    edit = partial(texts.stop_ageing, name=name, is_new=made)
+    text = _text(system, SHADOW)
+    if edit(text) == text:
+        return []
+    with files.lock_accounts(system):
+        files.edit_account_file(system, SHADOW, edit)
+    return ["no ageing of its password"]
 
 
 def _join_groups(

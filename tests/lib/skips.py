@@ -22,6 +22,8 @@ PACKAGES: Dict[str, str] = {
     "dh_python3": "dh-python",
     "dnsmasq": "dnsmasq-base",
     "doas": "opendoas",
+    "dropbear": "dropbear-bin",
+    "dropbearkey": "dropbear-bin",
     "dpkg-buildpackage": "dpkg-dev",
     "findmnt": "util-linux",
     "groff": "groff",

@@ -70,9 +70,7 @@ def test_files_of_an_earlier_version_are_replaced() -> None:
     assert list(seen["sudo files"]) == ["zz-lightinit-users"]
     text = seen["sudo files"]["zz-lightinit-users"]
     assert [line.split()[0] for line in text.split("\n")[1:-1]] == ["ann", "bob"]
-    assert seen["doas files"] == {
-        "zz-lightinit.conf": 'permit nopass "ann"\npermit nopass "bob"\n'
-    }
+    assert seen["doas files"] == {"zz-lightinit.conf": 'permit nopass "ann"\npermit nopass "bob"\n'}
 
 
 def test_the_rule_of_doas_wins_whichever_files_it_reads() -> None:

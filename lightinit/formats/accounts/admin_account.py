@@ -51,13 +51,20 @@ def _why_not_allowed(name: str) -> str:
     return ""
 
 
-def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str], bool]) -> Account:
+def check_admin_account(
+    account: Account,
+    uid_min: int,
+    is_shell: Callable[[str], bool],
+    is_home_of_person: Callable[[str, int], bool],
+) -> Account:
     """Check that an account that exists already can be the admin's, as it is.
 
     Args:
         account: the account.
         uid_min: the lowest user id that is not a system account's.
         is_shell: whether a path is a program that sshd accepts as a shell.
+        is_home_of_person: whether a path is the home, among people's homes, of a user id. Some
+            images have an account for people with a low user id: Flatcar's core has 500.
 
     Returns:
         The account.
@@ -74,7 +81,7 @@ def check_admin_account(account: Account, uid_min: int, is_shell: Callable[[str]
             shell=account.shell,
             hint=_OTHER_NAME,
         )
-    if account.uid < uid_min:
+    if account.uid < uid_min and not is_home_of_person(account.home, account.uid):
         raise ProvisioningError(
             "user name belongs to a system account",
             user=account.name,

@@ -6,7 +6,7 @@ Pure: the caller reads and writes the account files.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Collection, Dict, Optional
+from typing import Callable, Collection, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.login_defs import UID_MIN, read_number
@@ -14,6 +14,9 @@ from lightinit.formats.accounts.passwd import Account, find_group, used_ids
 
 GID_MIN = 1000
 ID_MAX = 60000
+SH = "/bin/sh"
+# /etc/shells also has restricted shells, and programs such as screen.
+PLAIN_SHELLS = ("bash", "dash", "ash", "ksh", "mksh", "zsh", "sh")
 
 
 @dataclass(frozen=True)
@@ -87,19 +90,28 @@ def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] 
     )
 
 
-def choose_shell(wished: str, of_useradd: str, exists: Callable[[str], bool]) -> str:
-    """The first shell that exists: that of the settings, that of useradd, bash, sh.
+def choose_shell(
+    wished: str, of_useradd: str, is_usable: Callable[[str], bool], listed: Sequence[str]
+) -> str:
+    """The first shell that can be used: that of the settings, that of useradd, bash, sh, or one of
+    /etc/shells.
 
     Args:
         wished: the settings' shell; "" for none.
         of_useradd: SHELL in default/useradd; "" for none. ``/bin/sh`` does not count: it is what
             useradd comes with, so nobody has chosen it.
-        exists: whether a path exists.
+        is_usable: whether a path exists, and the SSH server lets in users who have it.
+        listed: the shells in /etc/shells.
+
+    Returns:
+        The shell; ``/bin/sh`` if none can be used.
     """
-    if wished and exists(wished):
+    if wished and is_usable(wished):
         return wished
-    for shell in (of_useradd, "/bin/bash"):
-        can_log_in = Account("", 0, 0, "", shell).can_log_in
-        if shell not in ("", "/bin/sh") and exists(shell) and can_log_in:
+    if of_useradd == SH:
+        of_useradd = ""
+    plain = [shell for shell in listed if shell.rsplit("/", 1)[-1] in PLAIN_SHELLS]
+    for shell in [of_useradd, "/bin/bash", SH] + plain:
+        if shell and is_usable(shell) and Account("", 0, 0, "", shell).can_log_in:
             return shell
-    return "/bin/sh"
+    return SH

@@ -17,6 +17,9 @@ NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 # What useradd, adduser and passwd -l leave in an account that never had a password.
 NEVER_SET = ("!", "!!", "!*")
 IN_SHADOW = "x"  # in passwd: see shadow
+# Fields of shadow that age a password or an account, and what means 'never' in MAX_DAYS.
+MIN_DAYS, MAX_DAYS, INACTIVE_DAYS, EXPIRY_DAY = 3, 4, 6, 7
+NEVER = ("99999", "", "-1")
 NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
 # What crypt(5) makes: $id$..., the extended DES form, the DES form. Nothing else opens an account.
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
@@ -155,6 +158,24 @@ def set_field(text: str, name: str, field: int, value: str) -> str:
 def set_password(shadow: str, name: str, crypted: str, day: int) -> str:
     """A shadow file in which ``name`` has the hash ``crypted`` since ``day`` (days since 1970)."""
     return set_field(set_field(shadow, name, 1, crypted), name, 2, last_change(day))
+
+
+def stop_ageing(shadow: str, name: str, is_new: bool) -> str:
+    """A shadow file in which the password of ``name`` never has to be changed.
+
+    Args:
+        shadow: the text.
+        name: the account. It has no password, so it could not give a new one.
+        is_new: whether the account is new. Then a date at which it ends is a default for new
+            accounts, too; otherwise somebody has chosen the date.
+    """
+    wanted = {MAX_DAYS: NEVER, INACTIVE_DAYS: ("",), MIN_DAYS: ("0", "")}
+    if is_new:
+        wanted[EXPIRY_DAY] = ("",)
+    for field, values in wanted.items():
+        if (find_field(shadow, name, field) or "") not in values:
+            shadow = set_field(shadow, name, field, values[0])
+    return shadow
 
 
 def add_member(group: str, name: str, user: str) -> str:

@@ -11,6 +11,9 @@ from typing import Optional, Tuple
 
 from lightinit.host.system import System
 
+# Where distributions have the homes of people. /home may be a link to one of them.
+HOMES = ("/home", "/var/home", "/usr/home", "/export/home")
+
 
 def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str, str]]:
     """(uid, gid, home, shell) of an account that NSS knows: from LDAP or systemd-homed, too.
@@ -48,6 +51,25 @@ def list_gids_of(system: System, name: str, gid: int) -> Tuple[int, ...]:
     if not system.live:
         return (gid,)
     return tuple(os.getgrouplist(name, gid))
+
+
+def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
+    """Whether ``home`` is a directory of the user ``uid`` among the homes of people. Services have
+    theirs elsewhere, such as in /var/lib, or none.
+
+    Args:
+        system: the machine.
+        homes: the folder in which useradd makes homes.
+        home: an absolute path.
+        uid: the user id. The owner is not looked at if owners cannot be set here.
+    """
+    if os.path.dirname(os.path.normpath(home)) not in (os.path.normpath(homes),) + HOMES:
+        return False
+    try:
+        status = os.stat(system.path(home))
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and (status.st_uid == uid or not system.can_own)
 
 
 def can_be_shell(system: System, path: str) -> bool:

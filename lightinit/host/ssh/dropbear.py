@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+from lightinit.host.accounts.shells import list_shells
 from lightinit.host.accounts.tools import has_tool
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
@@ -20,6 +21,10 @@ class Dropbear(SshServer):
     def is_there(self, system: System) -> bool:
         """Whether dropbear is installed."""
         return has_tool(system, "dropbear")
+
+    def accepts_shell(self, system: System, shell: str) -> bool:
+        """It accepts what getusershell(3) lists, and nothing else."""
+        return shell in list_shells(system)
 
     def password_notes(self, password_login: bool) -> Sequence[str]:
         """dropbear has no configuration file; options switch password login off."""

@@ -58,6 +58,10 @@ class SshServer:
         """Whether the host has this server."""
         return False
 
+    def accepts_shell(self, system: System, shell: str) -> bool:
+        """Whether it lets in a user whose login shell is ``shell``, a program that exists."""
+        return True
+
     # -- its configuration
 
     def find_config(self, system: System) -> Optional[str]:

@@ -58,6 +58,8 @@ def test_names_that_may_not(name: str) -> None:
         (1000, "/home/bob", "/bin/sh", ""),
         (1000, "//home/./bob/", "/bin/sh", ""),
         (0, "/home/bob", "/bin/sh", "user name belongs to root"),
+        (500, "/home/people/bob", "/bin/sh", ""),
+        (500, "/home/people/bob", "/usr/sbin/nologin", "user name belongs to an account that"),
         (999, "/home/bob", "/bin/sh", "user name belongs to a system account"),
         (4, "/bin", "/bin/sync", "user name belongs to an account that cannot log in"),
         (1000, "/home/bob", "/bin/zsh", "shell of the account is missing"),
@@ -71,13 +73,19 @@ def test_names_that_may_not(name: str) -> None:
 )
 def test_an_account_that_can_be_the_admins(uid: int, home: str, shell: str, reason: str) -> None:
     account = passwd.Account("bob", uid, uid, home, shell)
-    if not reason:
-        assert (
-            admin_account.check_admin_account(account, 1000, lambda path: path == "/bin/sh")
-            is account
+
+    def check() -> passwd.Account:
+        return admin_account.check_admin_account(
+            account,
+            1000,
+            lambda path: path in ("/bin/sh", "sh"),
+            lambda path, uid: (path, uid) == ("/home/people/bob", 500),
         )
+
+    if not reason:
+        assert check() is account
         return
     with pytest.raises(ProvisioningError) as caught:
-        admin_account.check_admin_account(account, 1000, lambda path: path in ("/bin/sh", "sh"))
-    assert caught.value.reason == reason
+        check()
+    assert caught.value.reason.startswith(reason)
     assert caught.value.details["hint"] and caught.value.details["user"] == "bob"

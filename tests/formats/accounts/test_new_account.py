@@ -49,9 +49,11 @@ def test_without_one_the_group_gets_the_id_of_the_user_if_it_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    "wished, of_useradd, there, chosen",
+    "wished, of_useradd, usable, chosen",
     [
         ("/bin/fish", "/bin/zsh", ["/bin/fish", "/bin/zsh"], "/bin/fish"),
+        ("", "", ["/bin/ash", "/bin/rbash"], "/bin/ash"),
+        ("", "", ["/bin/rbash"], "/bin/sh"),
         ("/bin/fish", "/bin/zsh", ["/bin/zsh", "/bin/bash"], "/bin/zsh"),
         ("", "/bin/sh", ["/bin/sh", "/bin/bash"], "/bin/bash"),
         ("", "/bin/sh", ["/bin/sh"], "/bin/sh"),
@@ -59,5 +61,7 @@ def test_without_one_the_group_gets_the_id_of_the_user_if_it_is_free() -> None:
         ("", "", [], "/bin/sh"),
     ],
 )
-def test_the_shell(wished: str, of_useradd: str, there: List[str], chosen: str) -> None:
-    assert new_account.choose_shell(wished, of_useradd, there.__contains__) == chosen
+def test_the_shell(wished: str, of_useradd: str, usable: List[str], chosen: str) -> None:
+    listed = ["/bin/sh", "/usr/sbin/nologin", "/bin/rbash", "/bin/ash"]
+    usable = usable + ["/usr/sbin/nologin"]
+    assert new_account.choose_shell(wished, of_useradd, usable.__contains__, listed) == chosen

@@ -121,3 +121,19 @@ def test_a_field_is_set() -> None:
 @pytest.mark.parametrize("day, field", [(19000, "19000"), (0, ""), (-1, "")])
 def test_a_shadow_line_never_asks_for_a_new_password(day: int, field: str) -> None:
     assert passwd.shadow_line("bob", day) == "bob:*:%s:0:99999:7:::" % field
+
+
+@pytest.mark.parametrize(
+    "fields, new, old",
+    [
+        ("0:99999:7:::", "0:99999:7:::", "0:99999:7:::"),
+        ("0::7:::", "0::7:::", "0::7:::"),
+        ("0:60:7:::", "0:99999:7:::", "0:99999:7:::"),
+        ("7:60:7:30:20000:", "0:99999:7:::", "0:99999:7::20000:"),
+    ],
+)
+def test_no_password_does_not_age(fields: str, new: str, old: str) -> None:
+    """R9: dev-sec/ansible-collection-hardening#681."""
+    text = "ann:*:19000:1:2:3:4:5:\nbob:*:19000:%s\n"
+    assert passwd.stop_ageing(text % fields, "bob", True) == text % new
+    assert passwd.stop_ageing(text % fields, "bob", False) == text % old

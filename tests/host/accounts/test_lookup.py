@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -47,3 +48,25 @@ def test_nss_knows_root() -> None:
     assert found is not None and found[:2] == (0, 0)
     assert lookup.look_up_elsewhere(System("/"), "no-such-user") is None
     assert "root" in lookup.list_groups_of(System("/"), "root", 0)
+
+
+@pytest.mark.parametrize(
+    "home, homes, yes",
+    [
+        ("/home/core", "/home", True),
+        ("/home/core/", "/home", True),
+        ("/data/people/core", "/data/people/", True),
+        ("/var/lib/core", "/home", False),
+        ("/home/nobody", "/home", False),
+        ("/home", "/home", False),
+        ("/home/../var/lib/core", "/home", False),
+    ],
+)
+def test_a_home_among_those_of_people(tmp_path: Any, home: str, homes: str, yes: bool) -> None:
+    """R10: the account core of Flatcar, uid 500."""
+    for each in ("/home/core/.profile", "/data/people/core/.profile", "/var/lib/core/x"):
+        put(tmp_path, each)
+    uid = os.getuid()
+    assert lookup.is_home_of_person(System(tmp_path), homes, home, uid) is yes
+    if uid == 0:
+        assert not lookup.is_home_of_person(System(tmp_path), homes, home, 500)

@@ -1,0 +1,45 @@
+"""The login shells that this host lists in /etc/shells.
+
+Some servers let in only users whose shell is one of them: dropbear, and PAM's module pam_shells.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.files.access import Access
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.files.text import read_text_file, write_text_file
+from lightinit.host.system import System
+
+SHELLS = "/etc/shells"
+# What getusershell(3) gives without the file, in glibc and in musl.
+WITHOUT_FILE = ["/bin/sh", "/bin/csh"]
+
+
+def list_shells(system: System) -> List[str]:
+    """The shells, as getusershell(3) gives them, also if the file cannot be read."""
+    try:
+        text = read_text_file(system, SHELLS)
+    except ProvisioningError:
+        text = None
+    if text is None:
+        return list(WITHOUT_FILE)
+    lines = (line.split("#")[0].split() for line in text.split("\n"))
+    return [words[0] for words in lines if words and words[0].startswith("/")]
+
+
+def add_shell(system: System, shell: str) -> None:
+    """Add a shell to the list. The others stay, also those that count without the file.
+
+    Raises:
+        ProvisioningError: the file cannot be read or written.
+    """
+    text = read_text_file(system, SHELLS)
+    if text is None:
+        text = "".join(each + "\n" for each in WITHOUT_FILE)
+    elif text and not text.endswith("\n"):
+        text += "\n"
+    write_text_file(system, SHELLS, text + shell + "\n", Access(0o644))
+    restore_labels(system, [SHELLS])

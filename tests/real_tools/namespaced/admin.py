@@ -1,0 +1,186 @@
+"""Run by test_admin_real.py in namespaces of its own: accounts that a server lets in, today and
+after months, and accounts of the image that are for people.
+
+Prints one JSON document: what it saw.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from lightinit.errors import LightinitError
+from lightinit.host.system import System
+from lightinit.modules import ssh_authorized_keys, users
+from tests.real_tools.namespaced.accounts import USER_TOOLS, apply, call, enter, hide, must
+
+SHELLS = "/etc/shells"
+PORT = "2223"
+ROOT_SHELL = "/bin/bash"
+
+
+def put(name: str, text: str) -> None:
+    with open(name, "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def make_key() -> str:
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
+    return " ".join(System("/").read_text("/run/key.pub").split()[:2])
+
+
+def provision(name: str, key: str, **settings: Any) -> List[str]:
+    """The warnings of both modules, or what went wrong."""
+    try:
+        first = apply(users, name, **settings)
+        second = apply(ssh_authorized_keys, name, keys=[key])
+    except LightinitError as error:
+        return ["failed: %s" % error]
+    return list(first.warnings + second.warnings)
+
+
+# -- dropbear
+# --------------------------------------------------------------------------------------------------
+
+
+def _wait_for_dropbear(process: Any) -> None:
+    for _ in range(1200):
+        if process.poll() is not None:
+            sys.exit("dropbear does not run")
+        try:
+            with socket.create_connection(("127.0.0.1", int(PORT)), 5.0) as connection:
+                if connection.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    sys.exit("dropbear does not answer")
+
+
+def log_in(name: str) -> str:
+    """What ``id -un`` says in a login with the key."""
+    process = subprocess.Popen(
+        ["/usr/sbin/dropbear", "-F", "-E", "-s", "-p", "127.0.0.1:" + PORT, "-r", "/run/hostkey"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for_dropbear(process)
+        options = "StrictHostKeyChecking=no UserKnownHostsFile=/dev/null LogLevel=ERROR"
+        argv = ["ssh", "-F", "none", "-i", "/run/key", "-p", PORT, "-o", "BatchMode=yes"]
+        for option in options.split():
+            argv += ["-o", option]
+        return call(*argv, "%s@127.0.0.1" % name, "id -un").split("\n")[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def dropbear() -> Dict[str, Any]:
+    """[warnings, shell, login, /etc/shells] of a new account and of one that is there, for each
+    list of shells.
+    """
+    hide("sshd")
+    call("rm", "-rf", "/etc/ssh")
+    must("dropbearkey", "-t", "ed25519", "-f", "/run/hostkey")
+    key = make_key()
+    lists: Dict[str, Optional[str]] = {
+        "usual": "# comment\n/bin/sh\n/bin/bash\n",
+        "none": None,
+        "sh alone": "/bin/sh\n",
+        "bash commented out": "/bin/sh # the one\n#/bin/bash\n",
+        "others": "/bin/rbash\n/usr/bin/screen\n/usr/bin/dash\n",
+        "restricted": "/bin/rbash\n",
+        "empty": "",
+    }
+    seen: Dict[str, Any] = {}
+    for number, (what, text) in enumerate(lists.items()):
+        for is_new in (True, False):
+            call("rm", "-f", SHELLS)
+            if text is not None:
+                put(SHELLS, text)
+            name = "%s%d" % ("new" if is_new else "old", number)
+            if not is_new:
+                must("useradd", "-m", "-s", "/bin/bash", "-p", "*", name)
+            warnings = provision(name, key)
+            shell = call("getent", "passwd", name).split(":")[-1]
+            seen["%s: %s" % (what, name[:3])] = [
+                warnings,
+                shell,
+                log_in(name) == name,
+                System("/").read_text(SHELLS),
+            ]
+    put(SHELLS, "/bin/sh\n")
+    seen["wished"] = [provision("wish", key, shell="/bin/bash"), log_in("wish") == "wish"]
+    return seen
+
+
+# -- ageing
+# --------------------------------------------------------------------------------------------------
+
+
+def _shadow(name: str) -> List[str]:
+    for line in System("/").read_text("/etc/shadow").split("\n"):
+        if line.startswith(name + ":"):
+            return line.split(":")[3:8]
+    return []
+
+
+def ageing() -> Dict[str, Any]:
+    """The fields of shadow behind the day of the last change, as each way to make an account
+    leaves them; and what chage says.
+    """
+    defs = "/etc/login.defs"
+    must("sed", "-i", "-e", "/^PASS_M.._DAYS/d", defs)
+    with open(defs, "a", encoding="utf-8") as handle:
+        handle.write("PASS_MAX_DAYS 60\nPASS_MIN_DAYS 7\n")
+    must("useradd", "-D", "-f", "30")
+    must("useradd", "-D", "-e", "2099-12-31")
+    must("useradd", "-m", "-s", "/bin/sh", "image")
+    seen: Dict[str, Any] = {"alone": _shadow("image")}
+    warnings = [apply(users, "image").warnings, apply(users, "bob").warnings]
+    seen["warnings"] = [list(each) for each in warnings]
+    seen["there already"], seen["useradd"] = _shadow("image"), _shadow("bob")
+    seen["chage"] = call("chage", "-l", "bob")
+    seen["again"] = apply(users, "bob").message
+    must("useradd", "-m", "-s", "/bin/sh", "human")
+    must("sh", "-c", "echo human:secret | chpasswd")
+    apply(users, "human", login=True)
+    seen["with a password"] = _shadow("human")
+    seen["pwck"] = call("pwck", "-rq")
+    hide(*USER_TOOLS)
+    apply(users, "eve")
+    seen["no tools"] = _shadow("eve")
+    return seen
+
+
+# -- accounts of the image
+# --------------------------------------------------------------------------------------------------
+
+
+def low_ids() -> Dict[str, Any]:
+    """Accounts below UID_MIN: [users, keys] says of each."""
+    key = make_key()
+    make = ("useradd", "-p", "*")
+    must(*make, "-u", "500", "-m", "-s", ROOT_SHELL, "core")
+    must(*make, "-u", "501", "-m", "-s", "/usr/sbin/nologin", "nologin")
+    os.mkdir("/run/lib")
+    must(*make, "-u", "502", "-m", "-d", "/run/lib/database", "-s", ROOT_SHELL, "database")
+    must(*make, "-u", "503", "-M", "-s", ROOT_SHELL, "homeless")
+    must(*make, "-u", "504", "-M", "-d", "/home/core", "-s", ROOT_SHELL, "lodger")
+    must(*make, "-u", "505", "-M", "-d", "/home", "-s", ROOT_SHELL, "landlord")
+    names = ("core", "nologin", "database", "homeless", "lodger", "landlord")
+    return {name: provision(name, key) + [call("id", "-u", name)] for name in names}
+
+
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [dropbear, ageing, low_ids]
+
+if __name__ == "__main__":
+    enter(int(sys.argv[2]))
+    print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))
