@@ -165,6 +165,21 @@ def test_other_admins_keep_their_rights(tmp_path: Any) -> None:
     assert machine.read("/etc/doas.conf") == 'permit "carol"\n'
 
 
+def test_rights_go_from_every_place_where_they_may_be(tmp_path: Any) -> None:
+    """R1, R2: the end of the main file, doas' last file, and the names of earlier versions."""
+    machine = provisioned(tmp_path, "alice")
+    main, rule = "root ALL=(ALL) ALL\n", "alice ALL=(ALL:ALL) NOPASSWD:ALL\n"
+    machine.put("/etc/sudoers", main + rule)
+    machine.put("/etc/sudoers.d/90-lightinit-users", rule)
+    for name in ("90-lightinit", "zz-lightinit", "zzz"):
+        machine.put("/etc/doas.d/%s.conf" % name, 'permit nopass "alice"\n')
+    machine.put("/etc/doas.d/other", 'permit nopass "alice"\n')
+    clean(machine, "--user")
+    assert machine.read("/etc/sudoers") == main
+    assert os.listdir(machine.root + "/etc/sudoers.d") == []
+    assert os.listdir(machine.root + "/etc/doas.d") == ["other"]
+
+
 @pytest.mark.parametrize(
     "name, said",
     [

@@ -567,6 +567,7 @@ def test_sudo_without_its_file_is_said(tmp_path: Any) -> None:
     [
         (("sudo",), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
         (("sudo", "doas"), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, False),
+        (("sudo", "doas"), ("/etc/doas.conf",), "/etc/doas.conf", False),
         (("doas",), ("/etc/sudoers", "/etc/doas.conf"), "/etc/doas.conf", False),
         (("doas",), ("/etc/sudoers",), "/etc/doas.conf", False),
         ((), ("/etc/sudoers", "/etc/doas.conf"), SUDOERS, True),

@@ -75,11 +75,15 @@ def homes_of_others(passwd: str, account: Account) -> List[str]:
 
 
 def drop_sudoers_rule(text: str, user: str) -> str:
-    """lightinit's own file in sudoers.d without the lines of ``user``; "" if no rule is left."""
+    """lightinit's own file in sudoers.d, or the main file, without the lines of ``user``; "" if no
+    rule is left.
+    """
     ours = sudoers_lines(user)
     lines = [line for line in text.split("\n") if line not in ours]
     if lines == text.split("\n"):
         return text
+    if lines[-2:] == [HEADER.strip(), ""]:
+        del lines[-2]
     left = "\n".join(lines)
     if not left.replace(HEADER.strip(), "").strip():
         return ""

@@ -114,7 +114,7 @@ def grant(
             rule.
     """
     granted = Granted()
-    for is_there in (partial(has_tool, system), partial(_has_rules, system)):
+    for is_there in (partial(_has_program, system), partial(_has_rules, system)):
         if is_there("sudo"):
             _grant_sudo(system, user, sudo, granted)
             path = SUDOERS_FILE
@@ -130,6 +130,15 @@ def grant(
         return granted
     granted.warnings.append("%s cannot become root: neither sudo nor doas is installed" % user)
     return granted
+
+
+def _has_program(system: System, tool: str) -> bool:
+    """Whether a program is there. A sudo without a sudoers file, beside doas, is a wrapper of
+    doas.
+    """
+    if tool == "sudo" and has_tool(system, "doas"):
+        return has_tool(system, tool) and any(system.exists(path) for path in SUDOERS)
+    return has_tool(system, tool)
 
 
 def _has_rules(system: System, tool: str) -> bool:

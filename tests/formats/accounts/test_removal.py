@@ -13,6 +13,7 @@ from lightinit.formats.accounts.privileges import (
     HEADER,
     OWN_PASSWORD,
     edit_doas_conf,
+    edit_sudoers_end,
     edit_sudoers_file,
 )
 from lightinit.formats.accounts.removal import (
@@ -98,6 +99,8 @@ def test_our_rule_goes_and_others_stay(name: str, password: bool) -> None:
     for own in OWN_PASSWORD:
         assert drop_sudoers_rule(edit_sudoers_file("", name, password, (), own), name) == ""
     assert drop_sudoers_rule(only + "# a comment\n", name) == HEADER + "# a comment\n"
+    main = "root ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n"
+    assert drop_sudoers_rule(edit_sudoers_end(main, name, password), name) == main
     doas = "permit eve\n" + edit_doas_conf("", name, password)
     assert drop_doas_rule(doas, name) == "permit eve\n"
 
