@@ -97,19 +97,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     name = check_user_name(instance.admin.name)
     warnings: List[str] = []
     done: List[str] = []
-    account = _find(system, name)
-    made = account is None
-    if account is None:
-        account = _make(system, name, settings, warnings)
-    else:
-        uid_min = login_defs.read_uid_min(system.read_text("/etc/login.defs"))
-        homes = _useradd_defaults(system)["HOME"]
-        check_admin_account(
-            account,
-            uid_min,
-            partial(lookup.can_be_shell, system),
-            partial(lookup.is_home_of_person, system, homes),
-        )
+    found = _find_usable(system, name)
+    made = found is None
+    account = found or _make(system, name, settings, warnings)
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
@@ -179,6 +169,19 @@ def _find(system: System, name: str) -> Optional[texts.Account]:
     if elsewhere is None:
         return None
     return texts.Account(name, *elsewhere)
+
+
+def _find_usable(system: System, name: str) -> Optional[texts.Account]:
+    """The account ``name``, checked; None if there is none."""
+    account = _find(system, name)
+    if account is None:
+        return None
+    return check_admin_account(
+        account,
+        login_defs.read_uid_min(system.read_text("/etc/login.defs")),
+        partial(lookup.can_be_shell, system),
+        partial(lookup.is_home_of_person, system, _useradd_defaults(system)["HOME"]),
+    )
 
 
 def _make(

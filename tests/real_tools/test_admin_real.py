@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from typing import Any, Dict
 
+from tests.lib.namespaced import run_scenario
 from tests.lib.scratch import HERE
-from tests.real_tools.test_users_real import inside
 
 PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "admin.py")
 
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
-    return inside(scenario, *tools, program=PROGRAM)
+    return run_scenario(PROGRAM, scenario, *tools)
 
 
 def test_a_shell_that_dropbear_accepts() -> None:

@@ -8,56 +8,21 @@ which the last test checks: its accounts and its name stay as they are.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from typing import Any, Dict
 
 import pytest
 
 from tests.lib.busybox import find_busybox
+from tests.lib.namespaced import run_scenario
 from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
 from tests.real_tools.namespaced.accounts import LABELLED
 
 PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "accounts.py")
 
 
-def inside(scenario: str, *tools: str, box: str = "", program: str = PROGRAM) -> Dict[str, Any]:
-    """Run one scenario of a program in namespaced/ and give what it saw."""
-    reason = why_not(*tools)
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--uts",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            sys.executable,
-            "-B",
-            program,
-            scenario,
-            str(os.stat("/etc").st_dev),
-            box,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
+    return run_scenario(PROGRAM, scenario, *tools, box=box)
 
 
 def check_account(seen: Dict[str, Any], home: str = "/home/bob") -> None:
