@@ -180,6 +180,15 @@ def test_rights_go_from_every_place_where_they_may_be(tmp_path: Any) -> None:
     assert os.listdir(machine.root + "/etc/doas.d") == ["other"]
 
 
+def test_an_account_of_the_image_stays_without_its_rights(tmp_path: Any) -> None:
+    """R10: an account for people with a low id."""
+    machine = provisioned(tmp_path, "alice")
+    machine.put("/etc/login.defs", "UID_MIN 50000000\n")
+    assert "removed the rights of alice" in clean(machine, "--user")
+    assert "alice:" in machine.read("/etc/passwd")
+    assert not machine.exists("/etc/sudoers.d/zz-lightinit-users")
+
+
 @pytest.mark.parametrize(
     "name, said",
     [

@@ -257,6 +257,8 @@ def test_an_account_that_cannot_be_the_admins_gets_no_key(
 
 def test_the_lowest_user_id_is_the_hosts(host: Host) -> None:
     host.put("/etc/login.defs", "UID_MIN 50000000\n")
+    host.apply(key(1))  # R10: its home is one of people's
+    host.put("/etc/passwd", "bob:x:%d:%d::/srv/bob:/bin/sh\n" % (UID, UID))
     error = host.fails("user name belongs to a system account", key(1))
     assert error.details["uid_min"] == "50000000"
 

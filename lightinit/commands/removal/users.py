@@ -123,6 +123,7 @@ def _plan(context: RemovalContext, users: List[str]) -> List[Change]:
             context.note(
                 "the account %s stays: it is a system account (user id %d)" % (name, account.uid)
             )
+            changes += _plan_rights(system, name)
             continue
         things = list_belongings(context, name, account)
         rules = _rules(system, name)
@@ -143,6 +144,22 @@ def _plan(context: RemovalContext, users: List[str]) -> List[Change]:
             )
         )
     return changes
+
+
+def _plan_rights(system: System, name: str) -> List[Change]:
+    """The rules alone: the account is the image's, and stays."""
+    if not _rules(system, name):
+        return []
+    what = "the rights of " + name
+    return [Change("remove " + what, "removed " + what, partial(_drop_rules, system, name))]
+
+
+def _drop_rules(system: System, name: str) -> None:
+    for file, text in _rules(system, name):
+        if text.strip():
+            privileges.write_checked(system, file.path, file.kind, text)
+        else:
+            system.remove(file.path)
 
 
 def _note_mentions(context: RemovalContext, name: str, edited: Sequence[str]) -> None:
@@ -187,11 +204,7 @@ def _remove(
             if find_account(files.read_account_file(system, PASSWD), name) is not None:
                 raise ProvisioningError("account is still there after it was removed", user=name)
         forget_account(system, name, account.uid if account is not None else None)
-        for file, text in _rules(system, name):
-            if text.strip():
-                privileges.write_checked(system, file.path, file.kind, text)
-            else:
-                system.remove(file.path)
+        _drop_rules(system, name)
     except (LightinitError, OSError):
         context.kept_users.append(name)
         raise
