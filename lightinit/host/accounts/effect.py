@@ -22,7 +22,7 @@ ANY_COMMAND = "true"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ToolAnswer:
     """What a program said.
 
     Attributes:
@@ -34,14 +34,14 @@ class Answer:
     said: str
 
 
-def ask_sudo(system: System, user: str) -> Answer:
+def ask_sudo(system: System, user: str) -> ToolAnswer:
     """List all rules of sudo for ``user``, as root: no password is asked for, no session opened."""
     argv = [system.tool("sudo") or "sudo", "-n", "-l", "-l", "-U", user]
     try:
         ended = system.run(argv, timeout_s=LIMIT_S)
     except ProvisioningError as error:
-        return Answer("", str(error))
-    return Answer(ended.stdout, ended.last_words)
+        return ToolAnswer("", str(error))
+    return ToolAnswer(ended.stdout, ended.last_words)
 
 
 def doas_folder_files(system: System) -> List[str]:
@@ -81,7 +81,7 @@ def doas_orders(system: System) -> List[Tuple[str, ...]]:
     return orders
 
 
-def ask_doas(system: System, identity: Identity, files: Sequence[str]) -> Answer:
+def ask_doas(system: System, identity: Identity, files: Sequence[str]) -> ToolAnswer:
     """Ask doas whether the user may run any command as root, by the rules of some files.
 
     It answers for the user who asks, and reads the rules as that user.
@@ -100,5 +100,5 @@ def ask_doas(system: System, identity: Identity, files: Sequence[str]) -> Answer
         finally:
             system.remove(PROBE)
     except ProvisioningError as error:
-        return Answer("", str(error))
-    return Answer(ended.stdout, ended.last_words)
+        return ToolAnswer("", str(error))
+    return ToolAnswer(ended.stdout, ended.last_words)
