@@ -15,7 +15,8 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Certificate, Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys
-from tests.lib.bundles import Desk, needs_openssl
+from tests.lib.bundles import CI, Desk, needs_openssl
+from tests.lib.netns import find_tool
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
@@ -450,12 +451,18 @@ def test_a_folder_of_roots_is_opened_where_that_is_harmless(
 # -----------------------------------------------------------------------------------------------
 
 
+needs_ssh_keygen = pytest.mark.skipif(
+    not CI and find_tool("ssh-keygen") is None, reason="not installed here: ssh-keygen"
+)
+
+
 def apply_fingerprints(host: Host, known: Tuple[Certificate, ...], *given: SshKey) -> Outcome:
     instance = Instance("id", admin=User("bob", given, False), certificates=known)
     return ssh_authorized_keys.apply(instance, System(host.root), {})
 
 
 @needs_openssl
+@needs_ssh_keygen
 @pytest.mark.parametrize(
     "write",
     [str, str.lower, lambda text: ":".join(text[at : at + 2] for at in range(0, 40, 2))],

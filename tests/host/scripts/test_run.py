@@ -59,7 +59,7 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
     os.environ["LIGHTINIT_TEST_LEAK"] = "leak"
     umask = os.umask(0o077)
     try:
-        text = "env | sort\npwd\numask\ncat\nps -o sid= -p $$ | tr -d ' '\necho $$\n"
+        text = "env | sort\npwd\numask\ncat\ncut -d ' ' -f 6 /proc/$$/stat\necho $$\n"
         told = run(tmp_path, text, environment={"MORE": "yes"}).lines
     finally:
         os.umask(umask)
