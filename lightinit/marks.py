@@ -111,6 +111,7 @@ class Marks:
             self.path(name, frequency),
             (json.dumps(data, indent=1) + "\n").encode("utf-8"),
             durable=frequency is not Frequency.BOOT,
+            follow_last=False,
         )
 
     def forget(self, name: str, frequency: Frequency) -> None:

@@ -41,7 +41,7 @@ def keep_stamp(context: Context) -> None:
         return
     data = _text(context).encode("utf-8", "surrogateescape")
     if context.system.read_text(path) != data.decode("utf-8", "replace"):
-        context.system.write(path, data)
+        context.system.write(path, data, follow_last=False)
 
 
 def _text(context: Context) -> str:

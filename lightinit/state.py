@@ -95,7 +95,8 @@ class State:
         Raises:
             ProvisioningError: it could not be written; the old file stays as it was.
         """
-        self._system.write("%s/%s.json" % (self.folder, name), _dump(data), mode, durable=durable)
+        path = "%s/%s.json" % (self.folder, name)
+        self._system.write(path, _dump(data), mode, durable=durable, follow_last=False)
 
     def save_document(self, name: str, content: bytes) -> None:
         """Save a document of the platform for operators. Only root can read it: it has no secrets,
@@ -104,7 +105,8 @@ class State:
         Raises:
             ProvisioningError: it could not be written.
         """
-        self._system.write("%s/%s" % (self.folder, name), content, 0o600, durable=False)
+        path = "%s/%s" % (self.folder, name)
+        self._system.write(path, content, 0o600, durable=False, follow_last=False)
 
     def load(self, name: str) -> Optional[Any]:
         """Read ``name``.json; None if it is missing or damaged. A damaged file is logged."""
@@ -154,7 +156,9 @@ class State:
         if secrets:
             secrets["instance"] = self.instance_id
             try:
-                self._system.write(SECRETS, _dump(secrets), 0o600, durable=False)
+                self._system.write(
+                    SECRETS, _dump(secrets), 0o600, durable=False, follow_last=False
+                )
             except ProvisioningError as error:
                 # This process has them. Another one has to fetch them again.
                 LOG.warning("the secrets are kept in this process only: %s", error)
@@ -299,7 +303,7 @@ class StatusFile:
         if self._broken:
             return
         try:
-            self._system.write(STATUS, _dump(self._data), durable=False)
+            self._system.write(STATUS, _dump(self._data), durable=False, follow_last=False)
         except LightinitError as error:
             self._broken = True
             LOG.warning(

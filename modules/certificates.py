@@ -103,5 +103,5 @@ def _write(system: System, path: str, text: str, mode: int) -> None:
             return
     except (OSError, MalformedError):
         pass
-    system.write(path, data, mode)
+    system.write(path, data, mode, follow_last=False)
     LOG.info("%s written", path)

@@ -14,6 +14,7 @@ from lightinit.host.programs import find_outside
 LOG = logging.getLogger("lightinit.command")
 
 TOOL_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+LAST_WORDS_CHARACTERS = 1000
 ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
 
 
@@ -37,11 +38,13 @@ class Completed:
 
     @property
     def last_words(self) -> str:
-        """The last line of standard error, or of standard output, for the message of a failure."""
+        """The last line of standard error, or of standard output, for the message of a failure. A
+        long one is cut.
+        """
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         if not lines:
             return "exit status %d" % self.returncode
-        return lines[-1].strip()
+        return lines[-1].strip()[:LAST_WORDS_CHARACTERS]
 
 
 def find_tool(name: str) -> Optional[str]:

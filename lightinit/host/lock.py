@@ -42,7 +42,7 @@ class Lock:
             RefusedError: another process holds it, or we may not open its file.
         """
         try:
-            path = self._system.path(self._name)
+            path = self._system.path(self._name, follow_last=False)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # Only root may open it. A user who could hold the lock could stop the boot.
             descriptor = os.open(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import stat
 import sys
 import time
 from typing import IO, Optional
 
 from lightinit.errors import LightinitError
+from lightinit.host.console import Console
 from lightinit.host.system import System
 
 PRIORITIES = {
@@ -21,7 +21,8 @@ PRIORITIES = {
     logging.CRITICAL: 2,
 }
 COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31m"}
-PATIENCE_S = 0.5
+CONSOLE_LINE_CHARACTERS = 4096
+FILE_LINE_CHARACTERS = 65536
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -30,12 +31,9 @@ LEVELS = {
 }
 
 
-class Console(logging.Handler):
+class ConsoleHandler(logging.Handler):
     """Lines for a person: seconds since the start, the level from warning up, colour only on a
-    terminal.
-
-    A console that nobody reads can fill up, such as a serial line with flow control or a pipe. Then
-    lines are dropped after a short wait.
+    terminal. A long line is cut; the log file has all of it.
 
     Args:
         stream: the console. If it is the journal, each line begins with its priority.
@@ -44,10 +42,10 @@ class Console(logging.Handler):
 
     def __init__(self, stream: IO[str], began_s: float) -> None:
         super().__init__()
-        self._stream = stream
+        self._console = Console(stream)
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._began_s = began_s
         self._journal = is_journal(stream)
-        self._patience_s = PATIENCE_S
         try:
             self._colour = (
                 stream.isatty()
@@ -59,7 +57,11 @@ class Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record. A console that is closed or full is not an error."""
-        text = printable(record.getMessage())
+        text = record.getMessage()
+        left_out = len(text) - CONSOLE_LINE_CHARACTERS
+        text = printable(text[:CONSOLE_LINE_CHARACTERS])
+        if left_out > 0:
+            text += "... (%d more characters are in the log)" % left_out
         if self._journal:
             line = "<%d>%s" % (PRIORITIES.get(record.levelno, 6), text)
         else:
@@ -69,27 +71,16 @@ class Console(logging.Handler):
                 text = COLOURS[record.levelno] + text + "\033[0m"
             line = "lightinit [%8.3f] %s" % (time.monotonic() - self._began_s, text)
         # At boot there is no locale, so a console may accept only ASCII.
-        data = (line + "\n").encode(
-            getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace"
-        )
+        data = (line + "\n").encode(self._encoding, "backslashreplace")
         try:
-            self._write(data)
+            self._console.write(data)
         except (OSError, ValueError):
             pass
 
-    def _write(self, data: bytes) -> None:
-        try:
-            descriptor = self._stream.fileno()
-        except OSError:  # a stream in memory
-            self._stream.write(data.decode(getattr(self._stream, "encoding", None) or "utf-8"))
-            self._stream.flush()
-            return
-        # Do not use the stream's buffer: a signal handler may log while a line is being written.
-        if not select.select([], [descriptor], [], self._patience_s)[1]:
-            self._patience_s = 0.0
-            return
-        self._patience_s = PATIENCE_S
-        os.write(descriptor, data)
+    def close(self) -> None:
+        """Close what was opened besides the stream."""
+        self._console.close()
+        super().close()
 
 
 class LogFile(logging.Handler):
@@ -103,6 +94,7 @@ class LogFile(logging.Handler):
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self._is_cut = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record. A full disk is not an error."""
@@ -113,12 +105,16 @@ class LogFile(logging.Handler):
             record.process or 0,
             record.levelname,
             record.name,
-            printable(record.getMessage()),
+            printable(record.getMessage()[:FILE_LINE_CHARACTERS]),
         )
         if record.exc_info:
             line += logging.Formatter().formatException(record.exc_info) + "\n"
+        data = line.encode("utf-8", "replace")
+        if self._is_cut:
+            data = b"\n" + data
         try:
-            os.write(self._descriptor, line.encode("utf-8", "replace"))
+            # A disk that becomes full takes a part. The next line must not continue it.
+            self._is_cut = os.write(self._descriptor, data) < len(data)
         except OSError:
             pass
 
@@ -169,7 +165,7 @@ def start(
     logger.propagate = False
     if began_s is None:
         began_s = time.monotonic()
-    logger.addHandler(Console(stream or sys.stderr, began_s))
+    logger.addHandler(ConsoleHandler(stream or sys.stderr, began_s))
     if file:
         try:
             logger.addHandler(LogFile(_open(system, file)))
@@ -187,14 +183,26 @@ def stop() -> None:
 
 
 def _open(system: System, file: str) -> int:
-    path = system.path(file)
+    """Open the log file. Only a regular file that has no other name is opened, and no link in its
+    place is followed: whoever may write to the log's folder must not choose a file for root to
+    write to.
+    """
+    path = system.path(file, follow_last=False)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    descriptor = os.open(
-        path,
-        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW,
-        0o640,
-    )
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o640)
+    except OSError as error:
+        if os.path.islink(path):
+            raise OSError(error.errno, "it is a symbolic link, which is not followed") from None
+        raise
+    found = os.fstat(descriptor)
+    wrong = ""
+    if not stat.S_ISREG(found.st_mode):
+        wrong = "not a regular file"
+    elif found.st_nlink > 1:
+        wrong = "it has another name (a hard link)"
+    if wrong:
         os.close(descriptor)
-        raise OSError(0, "not a regular file")
+        raise OSError(0, wrong)
     return descriptor

@@ -182,6 +182,7 @@ class System:
         uid: int = 0,
         gid: int = 0,
         durable: bool = True,
+        follow_last: bool = True,
     ) -> None:
         """Replace the whole file ``name``. Its mode and owner are set before it takes its place.
 
@@ -189,17 +190,19 @@ class System:
         root the file keeps its SELinux label. Missing parent directories are made (0755).
 
         Args:
-            name: the VM's path. If a link is there, its target is replaced.
+            name: the VM's path.
             data: the whole content.
             mode: permission bits; the umask does not apply.
             uid: numeric owner. Left out and logged if owners cannot be set.
             gid: numeric group, likewise.
             durable: False leaves out the fsync, for files that need not outlive this boot.
+            follow_last: what a link in the last place means: True replaces its target, as an
+                administrator wants it in /etc; False replaces the link, for lightinit's own files.
 
         Raises:
             ProvisioningError: it could not be written. The old file is still there.
         """
-        path = self.path(name)
+        path = self.path(name, follow_last)
         owner = None
         if self.can_own:
             owner = (uid, gid)

@@ -98,7 +98,7 @@ def execute(system: System, kept: Kept, instance_id: str, left_s: float, limit_s
         ProvisioningError: the script could not be started, failed, or took too long.
     """
     script = kept.path + "-script"
-    system.write(script, kept.data, 0o700)
+    system.write(script, kept.data, 0o700, follow_last=False)
 
     def tell(line: str) -> None:
         LOG.info("%s: %s", kept.name, line)

@@ -24,6 +24,8 @@ def test_a_command_is_run_in_its_own_environment() -> None:
     assert ended.stdout == "C /usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin\nin"
     assert (ended.returncode, ended.ok, ended.last_words) == (3, False, "two")
     assert heard == [("/bin/sh", 3)]
+    ended = system.run(["/bin/sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1"])
+    assert ended.last_words == "x" * 1000, "S6: one line of 200 kB"
     with pytest.raises(ProvisioningError, match="command failed"):
         system.run_checked(["/bin/sh", "-c", "exit 4"])
 

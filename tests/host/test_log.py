@@ -14,8 +14,11 @@ from typing import Any, Iterator
 
 import pytest
 
+from lightinit.errors import RefusedError
 from lightinit.host import log
+from lightinit.host.lock import Lock
 from lightinit.host.system import System
+from lightinit.state import StatusFile
 from tests.lib.scratch import HERE
 
 SAY = (
@@ -99,6 +102,52 @@ def test_a_console_that_is_gone_is_no_reason_to_stop(tmp_path: Any) -> None:
     say(logging.INFO, "to the file alone")
     with open(str(tmp_path) + "/x.log", encoding="utf-8") as handle:
         assert "to the file alone" in handle.read()
+
+
+@pytest.mark.parametrize("what", ["link", "link to a link", "hard link", "fifo", "device"])
+def test_the_log_opens_nothing_but_a_file_of_its_own(tmp_path: Any, what: str) -> None:
+    """Whoever may write to the log's folder chooses no file for root to write to."""
+    other = tmp_path / "other"
+    other.write_text("theirs\n")
+    place = tmp_path / "x.log"
+    if what == "link":
+        place.symlink_to("other")
+    elif what == "link to a link":
+        (tmp_path / "between").symlink_to("nowhere")
+        place.symlink_to("between")
+    elif what == "hard link":
+        os.link(str(other), str(place))
+    elif what == "fifo":
+        os.mkfifo(str(place))
+    else:
+        os.symlink("/dev/null", str(place))
+    console = io.StringIO()
+    log.start(System(str(tmp_path)), "info", "/x.log", console)
+    say(logging.INFO, "to the console alone")
+    log.stop()
+    assert "no log file: /x.log: " in console.getvalue()
+    assert other.read_text() == "theirs\n" and not (tmp_path / "nowhere").exists()
+    assert "to the console alone" in console.getvalue()
+
+
+@pytest.mark.parametrize("name", ["/run/lightinit/status.json", "/run/lightinit/lock"])
+def test_nor_do_its_other_files(tmp_path: Any, name: str) -> None:
+    """A link in the place of one of lightinit's own files is replaced or refused."""
+    other = tmp_path / "other"
+    other.write_text("theirs\n")
+    place = tmp_path / name[1:]
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/other")
+    system = System(str(tmp_path))
+    if name.endswith("lock"):
+        try:
+            Lock(system, name).take("test")
+        except RefusedError:
+            pass
+    else:
+        StatusFile(system, {}).update(status="running")
+        assert not place.is_symlink() and "running" in place.read_text()
+    assert other.read_text() == "theirs\n"
 
 
 def test_colour_on_a_terminal_and_nowhere_else(tmp_path: Any) -> None:
