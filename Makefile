@@ -1,12 +1,13 @@
 # Two commands for a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .POSIX:
-PYTHON = .venv/bin/python
+VENV_PYTHON = .venv/bin/python
 ARGS =
 # Most tests wait most of the time. With ARGS that name few tests, WORKERS=0 is quicker.
 WORKERS = $$(( $$(nproc) * 3 ))
 XDIST = -n $(WORKERS) --dist worksteal
 DESTDIR =
 PREFIX = /usr
+PYTHON = /usr/bin/python3
 PACKAGE = all
 INIT =
 # Emulated machines, each with one processor.
@@ -25,7 +26,7 @@ help:
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
-	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PACKAGE=, INIT=; see packaging/README.md"
+	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PYTHON=/usr/bin/python3, PACKAGE=, INIT=; see packaging/README.md"
 	@echo "make deb           the Debian packages, in build/packages"
 	@echo "make rpm           the RPM packages, in build/packages"
 	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
@@ -39,20 +40,20 @@ setup:
 	@tools/setup
 
 demo: setup
-	@$(PYTHON) tools/demo.py
+	@$(VENV_PYTHON) tools/demo.py
 
 lint: setup
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
 	@tools/lint-shell
 
 types: setup
-	$(PYTHON) -m mypy
+	$(VENV_PYTHON) -m mypy
 
 # Most tests start lightinit as a process: compiled, it starts in half the time.
 test: setup
-	@$(PYTHON) -m compileall -qq lightinit modules || :
-	env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m pytest $(XDIST) $(ARGS)
+	@$(VENV_PYTHON) -m compileall -qq lightinit modules || :
+	env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pytest $(XDIST) $(ARGS)
 
 check: lint types test
 
@@ -60,7 +61,7 @@ coverage: setup
 	@tools/coverage $(XDIST) $(ARGS)
 
 bench: setup
-	@$(PYTHON) bench/run.py
+	@$(VENV_PYTHON) bench/run.py
 
 test-pythons: setup
 	@tools/test-pythons
@@ -69,7 +70,7 @@ test-install:
 	@tools/test-install
 
 install:
-	@packaging/install --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --package "$(PACKAGE)" --init "$(INIT)"
+	@packaging/install --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --python "$(PYTHON)" --package "$(PACKAGE)" --init "$(INIT)"
 
 # LIGHTINIT_DEB: .ci/run has built it for all that need it
 deb:
@@ -79,19 +80,19 @@ rpm:
 	@packaging/build-rpm
 
 test-packages: setup
-	LIGHTINIT_PACKAGES=1 $(PYTHON) -m pytest $(BY_FILE) tests/packages $(ARGS)
+	LIGHTINIT_PACKAGES=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/packages $(ARGS)
 
 test-bare: setup
 	@tools/test-bare
 
 peers: setup
-	LIGHTINIT_PEERS=1 $(PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)
+	LIGHTINIT_PEERS=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)
 
 vm-test: setup deb
-	LIGHTINIT_VM=1 $(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
+	LIGHTINIT_VM=1 $(VENV_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
 
 vm-test-all: setup deb
-	LIGHTINIT_VM=all $(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
+	LIGHTINIT_VM=all $(VENV_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -229,8 +229,17 @@ def test_paths_that_files_name_are_there(tmp_path: Path, prefix: str) -> None:
         assert (tmp_path / path_named[1:]).exists(), path_named
 
 
-def test_what_is_installed_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bytecode", ["none", "cut off"])
+def test_what_is_installed_runs(tmp_path: Path, bytecode: str) -> None:
+    """S7: bytecode that was cut off on a full disk stops no start."""
     install(tmp_path)
+    if bytecode == "cut off":
+        subprocess.run(
+            ["/usr/bin/python3", "-I", "-m", "compileall", "-q", str(tmp_path / "usr/lib")],
+            check=True,
+        )
+        for path in tmp_path.rglob("*.pyc"):
+            os.truncate(str(path), max(16, path.stat().st_size // 2))
     for name in ("lightinit", "lightinit-emulator"):
         program = tmp_path / "usr/bin" / name
         program.write_text(
@@ -238,17 +247,64 @@ def test_what_is_installed_runs(tmp_path: Path) -> None:
             encoding="utf-8",
         )
     said = subprocess.run(
-        ["/usr/bin/python3", "-IS", str(tmp_path / "usr/bin/lightinit"), "--version"],
+        ["/usr/bin/python3", "-IBS", str(tmp_path / "usr/bin/lightinit"), "--version"],
         check=True,
         stdout=subprocess.PIPE,
     ).stdout.decode()
     assert said == "lightinit %s\n" % __version__
+    if bytecode == "cut off":
+        return  # the emulator is no part of a boot
     said = subprocess.run(
         ["/usr/bin/python3", "-I", str(tmp_path / "usr/bin/lightinit-emulator"), "scenarios"],
         check=True,
         stdout=subprocess.PIPE,
     ).stdout.decode()
     assert "good" in said
+
+
+def test_the_python_of_the_package(tmp_path: Path) -> None:
+    """N3: one setting for units, init scripts and launchers; none of them takes another Python."""
+    install(tmp_path, "--init", "sysvinit", "--python", "/opt/python3.11/bin/python3.11")
+    naming = {}
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            found = re.findall(rb"(/[a-z0-9./]*/python3[0-9.]*)[ \n]", path.read_bytes())
+            naming.update(
+                {str(path)[len(str(tmp_path)) :]: set(found) for found in [found] if found}
+            )
+    assert set.union(*naming.values()) == {b"/opt/python3.11/bin/python3.11"}
+    assert {
+        "/usr/bin/lightinit",
+        "/usr/bin/lightinit-emulator",
+        "/usr/lib/lightinit/on-install",
+        "/usr/lib/systemd/system/lightinit.service",
+        "/usr/share/lightinit/init/openrc/lightinit",
+        "/usr/share/lightinit/init/runit/lightinit/run",
+        "/etc/init.d/lightinit",
+    } <= set(naming)
+
+
+def test_all_that_start_python_keep_the_machine_from_it() -> None:
+    """S7, N3: no bytecode is written, and neither the environment nor a user's files are read."""
+    found = []
+    for place in ("systemd", "init", "packaging"):
+        for path in sorted(Path(HERE, place).rglob("*")):
+            if path.is_file() and path.suffix not in (".md", ".spec") and path.name != "rules":
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    if re.search(r"^(?!#[^!]).*/usr/bin/python3 -", line):
+                        found.append((path.name, line))
+    assert len(found) == 7
+    for name, line in found:
+        words = "".join(re.findall(r" -([A-Z]+)", line))
+        assert {"I", "B"} <= set(words), (name, line)
+        assert "S" in words or name == "lightinit-emulator", (name, line)
+
+
+@pytest.mark.parametrize("python", ["python3", "/usr/bin/env python3", "/" + "x" * 200])
+def test_a_python_that_no_unit_could_start(tmp_path: Path, python: str) -> None:
+    assert "--python wants an absolute path" in install(
+        tmp_path / "root", "--python", python, wanted=2
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,6 +337,7 @@ def test_make_passes_on_what_it_is_given(tmp_path: Path) -> None:
             "install",
             "DESTDIR=%s" % tmp_path,
             "PREFIX=/usr/local",
+            "PYTHON=/usr/bin/python3.11",
             "INIT=openrc",
             "PACKAGE=lightinit",
         ],
@@ -289,6 +346,8 @@ def test_make_passes_on_what_it_is_given(tmp_path: Path) -> None:
     there = modes(tmp_path)
     assert "/usr/local/bin/lightinit" in there and "/etc/init.d/lightinit" in there
     assert "/usr/local/bin/lightinit-emulator" not in there
+    unit = (tmp_path / "usr/local/lib/systemd/system/lightinit.service").read_text(encoding="utf-8")
+    assert "ExecStart=/usr/bin/python3.11 -I -S -B /usr/local/lib/lightinit/" in unit
 
 
 def test_the_version_is_one() -> None:

@@ -46,7 +46,7 @@ class LookResult(NamedTuple):
 
 def reader_command() -> List[str]:
     """The command of the reader. With -I and -S it starts faster: it needs no site-packages."""
-    return [sys.executable or "/usr/bin/python3", "-I", "-S", PROGRAM]
+    return [sys.executable or "/usr/bin/python3", "-I", "-S", "-B", PROGRAM]
 
 
 class Look:
