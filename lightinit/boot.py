@@ -10,7 +10,7 @@ import os
 from typing import Optional, Sequence
 
 from lightinit import __version__
-from lightinit.errors import LightinitError
+from lightinit.errors import LibraryError, LightinitError
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.system import System
@@ -85,8 +85,10 @@ def provision(context: Context) -> None:
     """Run the four stages. The final one runs even after a failure."""
     context.whole = True
     config.make_room(context)
+    without = ""
     if not run_stage(context, "local").failed:
-        run_stage(context, "fetch")
+        if isinstance(run_stage(context, "fetch").error, LibraryError):
+            without = "no requests to the platform"
         if context.instance is not None:
             run_stage(context, "config", force=bool(config.pending(context)))
     elif context.platform_known is None and context.network is None:
@@ -98,14 +100,19 @@ def provision(context: Context) -> None:
     if context.instance is None:
         config.run_independent(context)
         if context.network is None:
-            open_console(context)
+            without = "no network"
+        if without:
+            open_console(context, without)
     run_stage(context, "final")
 
 
-def open_console(context: Context) -> None:
-    """Without a network, make the account that the datasource knows from the media. Its password
-    opens the console, so somebody can find out why. The boot still fails, and the next one repeats
-    everything.
+def open_console(context: Context, without: str) -> None:
+    """Make the account that the datasource knows from the media. Its password opens the console, so
+    somebody can find out why. The boot still fails, and the next one repeats everything.
+
+    Args:
+        context: the run.
+        without: what is missing, for the log.
     """
     if context.datasource is None or not context.instance_id:
         return
@@ -113,7 +120,8 @@ def open_console(context: Context) -> None:
     if instance is None or instance.admin is None:
         return
     LOG.warning(
-        "no network: making the account %s from the provisioning media, for a login at the console",
+        "%s: making the account %s from the provisioning media, for a login at the console",
+        without,
         instance.admin.name,
     )
     config.run_for_login(context, instance)

@@ -21,11 +21,11 @@ from lightinit.errors import (
     EXIT_OK,
     EXIT_USAGE,
     LightinitError,
-    ProvisioningError,
     RefusedError,
 )
 from lightinit.grammar import make_parser
 from lightinit.host import log
+from lightinit.host.console import Console
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
 from lightinit.registry import (
@@ -63,12 +63,10 @@ def main(argv: Optional[List[str]] = None) -> int:
             )
         return _run(System(getattr(arguments, "root", "/")), arguments)
     except RefusedError as error:
-        sys.stderr.write("lightinit: %s\n" % log.printable(str(error)))
+        _tell(str(error))
         return error.exit_code
     except LightinitError as error:
-        from lightinit.commands.terminal import complain
-
-        complain(str(error))
+        _tell("error: " + str(error))
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -76,6 +74,14 @@ def main(argv: Optional[List[str]] = None) -> int:
         # The reader has closed the pipe. Without this, Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
+
+
+def _tell(text: str) -> None:
+    """Print an error. A boot may not wait for somebody to read it."""
+    try:
+        Console(sys.stderr).write(("lightinit: %s\n" % log.printable(text)).encode("utf-8"))
+    except (OSError, ValueError):
+        pass
 
 
 def _run(system: System, arguments: argparse.Namespace) -> int:
@@ -196,13 +202,9 @@ def _report_bug(context: Any, error: Exception) -> None:
     from lightinit import boot
     from lightinit.pipeline import Step, StepResult
     from lightinit.result import finish
+    from lightinit.stages import last_resort
 
-    told = ProvisioningError(
-        "unexpected error",
-        error=type(error).__name__,
-        said=str(error)[:200],
-        hint="please report it with /var/log/lightinit.log",
-    )
+    told = last_resort.bug(error)
     try:
         begun = [step for step in context.steps if step.result is StepResult.RUNNING]
         for step in begun:
@@ -211,12 +213,27 @@ def _report_bug(context: Any, error: Exception) -> None:
             context.steps.append(Step("stage", "boot", StepResult.FAILED, error=told))
         if context.platform_known:
             boot.report_at_last(context)
+        elif context.platform_known is None:
+            _report_anew(context, told)
+    except LightinitError as second:
+        LOG.critical("the unexpected error could not be reported: %s", second)
     except Exception as second:
         LOG.critical("the unexpected error could not be reported: %s", second, exc_info=True)
+        _report_anew(context, told)
     try:
         finish(context, ran=True)
     except Exception as second:
         LOG.critical("the result could not be saved: %s", second, exc_info=True)
+
+
+def _report_anew(context: Any, told: LightinitError) -> None:
+    """Report with nothing of what this run has made: that may be what is broken."""
+    from lightinit.stages import last_resort
+
+    try:
+        LOG.info("%s", last_resort.report(context.system, told) or "reported as not ready")
+    except Exception as error:
+        LOG.critical("nor by the last resort: %s", error, exc_info=True)
 
 
 PROVISIONING: Dict[str, Callable[[System, argparse.Namespace], int]] = {

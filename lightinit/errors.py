@@ -57,6 +57,16 @@ class ProvisioningError(LightinitError):
     """Give up this step and report: trying again in this boot would not help."""
 
 
+class LibraryError(ProvisioningError):
+    """A library that is not a part of Python cannot be used. Report without it.
+
+    Attributes:
+        is_missing: whether it is not installed, and not just damaged.
+    """
+
+    is_missing = False
+
+
 class RepeatedError(ProvisioningError):
     """This step failed only because an earlier one had: that one's error is the one to show."""
 

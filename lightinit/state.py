@@ -156,9 +156,7 @@ class State:
         if secrets:
             secrets["instance"] = self.instance_id
             try:
-                self._system.write(
-                    SECRETS, _dump(secrets), 0o600, durable=False, follow_last=False
-                )
+                self._system.write(SECRETS, _dump(secrets), 0o600, durable=False, follow_last=False)
             except ProvisioningError as error:
                 # This process has them. Another one has to fetch them again.
                 LOG.warning("the secrets are kept in this process only: %s", error)

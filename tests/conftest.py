@@ -1,10 +1,21 @@
-"""For all tests: at the end, what the skipped ones lacked."""
+"""For all tests: bytecode for the commands that they start, which write none; at the end, what the
+skipped ones lacked.
+"""
 
 from __future__ import annotations
 
+import compileall
 from typing import Any
 
+from tests.lib.scratch import HERE
 from tests.lib.skips import summary
+
+
+def pytest_configure(config: Any) -> None:
+    """Compile what is new, once for all workers."""
+    if not hasattr(config, "workerinput"):
+        for folder in ("/lightinit", "/modules"):
+            compileall.compile_dir(HERE + folder, quiet=2)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

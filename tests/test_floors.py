@@ -13,7 +13,7 @@ from lightinit.datasources import DATASOURCES
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-GROUND = {"digits", "errors", "model", ""}
+GROUND = {"digits", "errors", "libraries", "model", ""}
 MIDDLE = GROUND | {
     "retry",
     "settings",
@@ -29,6 +29,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "digits": set(),
     "errors": set(),
     "model": set(),
+    "libraries": {"errors"},
     "quick": {""},
     "retry": GROUND,
     "settings": GROUND | {"settings"},
@@ -50,7 +51,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "commands": MIDDLE | {"registry", "pipeline", "stages", "commands"},
     "grammar": GROUND,
     "cli": RUN | {"grammar", "single", "commands"},
-    "__main__": {"quick", "cli", ""},
+    "__main__": {"quick", "cli", "libraries", "stages", "host", ""},
     "emulator": {"emulator"},
 }
 

@@ -9,7 +9,7 @@ from typing import List, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.dmi import read_dmi
 from lightinit.host.init.agents import other_agents
@@ -176,7 +176,10 @@ def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
 
 def preload(context: Context) -> None:
     """Import what the later stages need, during the wait for the lease."""
-    http.preload()
+    try:
+        http.preload()
+    except LibraryError:
+        pass  # reported when a request is due; the network is found all the same
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple, Optional, Type
 
 from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.datasources.azure.imds_client import ImdsClient
@@ -28,7 +28,11 @@ class Clients(NamedTuple):
 
 
 def make_clients(
-    options: Mapping[str, Any], server: str, clock: Clock, on_request: Optional[OnRequest]
+    options: Mapping[str, Any],
+    server: str,
+    clock: Clock,
+    on_request: Optional[OnRequest],
+    transport: Type[HttpTransport] = HttpTransport,
 ) -> Clients:
     """The clients for IMDS and the WireServer.
 
@@ -38,6 +42,7 @@ def make_clients(
             address, that one is tried, too.
         clock: for pauses and deadlines.
         on_request: called after each request, perhaps from two threads at once.
+        transport: what sends the requests.
 
     Raises:
         ProvisioningError: an endpoint is not ``host`` or ``host:port``.
@@ -49,7 +54,7 @@ def make_clients(
     # Each has its own transport: they run in parallel, and a request that hangs must not block the
     # other service.
     imds = ImdsClient(
-        HttpTransport(clock, on_request, agent),
+        transport(clock, on_request, agent),
         clock,
         _endpoint(options, "imds", IMDS),
         policy=replace(policy, deadline_s=float(options["fetch_timeout_s"])),
@@ -57,7 +62,7 @@ def make_clients(
         complete_timeout_s=float(options["complete_timeout_s"]),
     )
     wireserver = WireServerClient(
-        HttpTransport(clock, on_request, agent),
+        transport(clock, on_request, agent),
         _endpoint(options, "wireserver", server),
         clock,
         fetch_policy=replace(policy, deadline_s=float(options["goal_state_timeout_s"])),

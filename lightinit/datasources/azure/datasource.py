@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from lightinit.datasources.azure import identity, pool
 from lightinit.datasources.azure import instance as azure_instance
@@ -21,12 +21,12 @@ from lightinit.datasources.azure.reports import Reports
 from lightinit.datasources.azure.settings import SETTINGS
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.datasources.base import Datasource
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.dmi import Dmi, read_dmi
-from lightinit.host.network.http import OnRequest
+from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.system import System
 from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 
@@ -68,7 +68,8 @@ class AzureDatasource(Datasource):
         self._noted = ""
         self._reports = Reports(system, self.options)
         self._server = identity.WIRESERVER
-        self._clients = self._make_clients(self.options)
+        self._client_options = self.options
+        self._clients = self._make_clients()
 
     @property
     def imds(self) -> ImdsClient:
@@ -131,14 +132,14 @@ class AzureDatasource(Datasource):
         """Use the WireServer that the network names, unless the settings name one."""
         self._server = network.server
         self._goal_state = None
-        self._clients = self._make_clients(self.options)
+        self._client_options = self.options
+        self._clients = self._make_clients()
 
     def connect_blindly(self) -> None:
         """Use the WireServer's well-known address, with a short time limit for the report."""
         self._server = identity.WIRESERVER
-        self._clients = self._make_clients(
-            dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
-        )
+        self._client_options = dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
+        self._clients = self._make_clients()
 
     def describe(self) -> str:
         """Which WireServer is used."""
@@ -147,8 +148,10 @@ class AzureDatasource(Datasource):
             return "WireServer " + self._server
         return "WireServer %s by the settings" % chosen
 
-    def _make_clients(self, options: Mapping[str, Any]) -> Clients:
-        return make_clients(options, self._server, self.system.clock, self.on_request)
+    def _make_clients(self, transport: Type[HttpTransport] = HttpTransport) -> Clients:
+        return make_clients(
+            self._client_options, self._server, self.system.clock, self.on_request, transport
+        )
 
     # The data.
 
@@ -232,6 +235,8 @@ class AzureDatasource(Datasource):
         try:
             fetched = self.imds.fetch_document(can_do_without, float(self.options["media_only_s"]))
             warnings += fetched.warnings
+        except LibraryError:
+            raise  # the image must be repaired, and its maker must hear of it
         except ProvisioningError as error:
             failure = error
         environment = self._adopted
@@ -302,7 +307,11 @@ class AzureDatasource(Datasource):
             failure, vm_id, self.pool_type or self._came_from, instance
         )
         self._end_progress()
-        self._reports.send(self.wireserver, failure, vm_id, record)
+        try:
+            self._reports.send(self.wireserver, failure, vm_id, record)
+        except LibraryError as error:
+            LOG.warning("reporting with the standard library alone: %s", error)
+            self._reports.send(self._plain_wireserver(), failure, vm_id, record)
         return warnings + self._note_server()
 
     def _note_server(self) -> Tuple[str, ...]:
@@ -315,6 +324,11 @@ class AzureDatasource(Datasource):
             "option 245 of the lease names %s, which is no WireServer or does not answer;"
             " %s does and is used" % (replaced, self.wireserver.endpoint),
         )
+
+    def _plain_wireserver(self) -> WireServerClient:
+        from lightinit.host.network.plain_http import PlainTransport  # few boots need it
+
+        return self._make_clients(PlainTransport).wireserver
 
     def _vm_id_for(self, instance: Optional[Instance]) -> str:
         said = instance.vm_id if instance is not None else ""

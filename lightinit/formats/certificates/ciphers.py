@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import LibraryError, MalformedError, ProvisioningError
 from lightinit.formats.certificates import der
+from lightinit.libraries import load
 
 
 class Cipher(NamedTuple):
@@ -38,6 +39,15 @@ RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
 P_SPECIFIED = "1.2.840.113549.1.1.9"
+# What the files of this folder import from cryptography.
+PARTS = (
+    "hazmat.primitives.asymmetric.padding",
+    "hazmat.primitives.asymmetric.rsa",
+    "hazmat.primitives.ciphers.algorithms",
+    "hazmat.primitives.hashes",
+    "hazmat.primitives.serialization.pkcs12",
+    "x509.oid",
+)
 Result = TypeVar("Result")
 
 
@@ -65,28 +75,40 @@ def parse_by_library(work: Callable[[], Result]) -> Result:
 def backend() -> Any:
     """Return the backend of ``cryptography``. Its versions before 3.1 demand one as an argument.
 
+    It imports all parts that the other files of this folder import, so that a damaged part is found
+    here.
+
     Raises:
         ProvisioningError: ``cryptography`` is missing or does not work here.
     """
     try:
-        from cryptography.exceptions import InternalError
-
-        try:
-            from cryptography.hazmat.backends import default_backend
-
-            return default_backend()
-        except (InternalError, RuntimeError) as error:  # some versions demand old ciphers
-            raise ProvisioningError(
-                "python cryptography does not work",
-                error=type(error).__name__,
-                hint="install OpenSSL's legacy provider (legacy.so), which it needs",
-            ) from error
-    except ImportError as error:
+        internal_error = load("cryptography.exceptions").InternalError
+        for part in PARTS:
+            load("cryptography." + part)
+        engine = load("cryptography.hazmat.backends").default_backend
+    except LibraryError as error:
+        raise _without_cryptography(error) from error
+    try:
+        return engine()
+    except (internal_error, RuntimeError) as error:  # some versions demand old ciphers
         raise ProvisioningError(
-            "python cryptography is missing",
-            error=error,
-            hint="install it (python3-cryptography), or set certificates = none in [azure]",
+            "python cryptography does not work",
+            error=type(error).__name__,
+            hint="install OpenSSL's legacy provider (legacy.so), which it needs",
         ) from error
+
+
+def _without_cryptography(error: LibraryError) -> ProvisioningError:
+    if error.is_missing:
+        return ProvisioningError(
+            "python cryptography is missing",
+            error=error.details.get("said", error.reason),
+            hint="install it (python3-cryptography), or set certificates = none in [azure]",
+        )
+    hint = error.details.pop("hint")
+    if error.details.get("error") in ("InternalError", "RuntimeError"):
+        hint = "install OpenSSL's legacy provider (legacy.so), which it needs"
+    return ProvisioningError("python cryptography does not work", **error.details, hint=hint)
 
 
 def read_cipher(oid: str, parameters: Optional[der.DerValue]) -> Tuple[Cipher, bytes]:

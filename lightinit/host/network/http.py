@@ -13,16 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
 
 from lightinit import __version__
-from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+from lightinit.errors import (
+    LightinitError,
+    MalformedError,
+    ProvisioningError,
+    TransientError,
+)
 from lightinit.host.clock import Clock
 from lightinit.host.network.http_adapter import Wire, new_adapter
-from lightinit.host.network.http_errors import RedirectError, raise_plain
+from lightinit.host.network.http_errors import RedirectError, foreign_errors, raise_plain
 from lightinit.host.network.http_headers import (
     content_length,
     joined_headers,
     one_line,
     parse_retry_after,
 )
+from lightinit.libraries import load, unusable
 
 LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
@@ -53,11 +59,25 @@ def preload() -> Any:
     """Import requests and return it.
 
     This takes the longest of all imports, so call it while the boot waits for something.
-    """
-    import requests
-    import requests.adapters
 
+    Raises:
+        LibraryError: it cannot be loaded.
+    """
+    requests = load("requests")
+    load("requests.adapters")
     return requests
+
+
+def check_scheme(full_url: str, url: str) -> None:
+    """Check that the request goes over http.
+
+    Raises:
+        ProvisioningError: it does not.
+    """
+    if not full_url.startswith("http://"):
+        raise ProvisioningError(
+            "url is not usable", url=url, hint="the platform speaks plain http only"
+        )
 
 
 class HttpTransport:
@@ -72,7 +92,12 @@ class HttpTransport:
             or reason, start (monotonic seconds), duration in seconds, and the length of the body in
             bytes.
         agent: the User-Agent header.
+
+    Attributes:
+        LIBRARY: what is to blame if sending fails in a way that nobody expects.
     """
+
+    LIBRARY = "requests"
 
     def __init__(
         self,
@@ -120,6 +145,7 @@ class HttpTransport:
                 then.
             MalformedError: the answer is not HTTP, is too large, or compressed.
             RedirectError: it is a redirect.
+            LibraryError: requests cannot be loaded, or does not work.
             ProvisioningError: the URL is not usable.
         """
         started_s = self._clock.monotonic()
@@ -143,24 +169,42 @@ class HttpTransport:
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
     ) -> _Exchange:
-        requests = preload()
         all_headers = {"User-Agent": self._agent, "Accept-Encoding": "identity"}
         all_headers.update(headers)
         try:
-            prepared = requests.Request(method, url, headers=all_headers, data=body).prepare()
-        except (requests.RequestException, ValueError):
-            raise ProvisioningError("url is not usable", url=url) from None
-        if not prepared.url.startswith("http://"):
-            raise ProvisioningError(
-                "url is not usable", url=url, hint="the platform speaks plain http only"
-            )
-        if PLAIN_URL.match(url):
-            prepared.url = url  # requests would turn %2D into a hyphen
-        if self._adapter is None:
-            self._wire = Wire()
-            self._adapter = new_adapter(requests, self._wire)
+            prepared = self.prepare(method, url, all_headers, body)
+            if self._adapter is None:
+                self._wire = Wire()
+                self._adapter = self.new_adapter(self._wire)
+        except LightinitError:
+            raise
+        except Exception as error:  # another package may bear the name of requests
+            raise unusable("python library does not work", self.LIBRARY, error) from error
         self._wire.is_sent = False
         return _Exchange(self, self._adapter, self._wire, prepared, self._clock)
+
+    def prepare(
+        self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
+    ) -> Any:
+        """The request as the adapter takes it.
+
+        Raises:
+            ProvisioningError: the URL is not usable.
+        """
+        requests = preload()
+        unusable_url: Any = (requests.RequestException, ValueError)
+        try:
+            prepared = requests.Request(method, url, headers=headers, data=body).prepare()
+        except unusable_url:
+            raise ProvisioningError("url is not usable", url=url) from None
+        check_scheme(str(prepared.url), url)
+        if PLAIN_URL.match(url):
+            prepared.url = url  # requests would turn %2D into a hyphen
+        return prepared
+
+    def new_adapter(self, wire: Wire) -> Any:
+        """What sends a prepared request; it keeps ``wire`` up to date."""
+        return new_adapter(preload(), wire)
 
     def abandon(self, adapter: Any) -> None:
         """Stop using ``adapter``: one of its connections hangs, and the thread that reads from it
@@ -213,6 +257,7 @@ class _Exchange:
         if isinstance(error, LightinitError):
             raise error
         raise_plain(error, url, timeout_s)
+        raise unusable("python library does not work", self._transport.LIBRARY, error) from error
 
     def _run(self, timeout_s: float, limit_bytes: int, want_body: bool) -> None:
         try:
@@ -277,8 +322,7 @@ class _Exchange:
     def _some_body(self, raw: Any, limit_bytes: int) -> bytes:
         import http.client
 
-        from urllib3.exceptions import HTTPError
-
+        cut_off: Any = (http.client.HTTPException, OSError) + foreign_errors("HTTPError")
         body = b""
         try:
             while True:
@@ -288,7 +332,7 @@ class _Exchange:
                     return body
                 if len(body) > limit_bytes:
                     break
-        except (HTTPError, http.client.HTTPException, OSError):
+        except cut_off:
             pass
         raw.close()
         return body[:limit_bytes]

@@ -11,7 +11,8 @@ import errno
 import http.client
 import os
 import socket
-from typing import Iterator, List, NoReturn
+import sys
+from typing import Any, Iterator, List, Tuple
 
 from lightinit.errors import MalformedError, TransientError
 
@@ -35,10 +36,18 @@ class RedirectError(MalformedError):
     """
 
 
-def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
-    """Raise our own error for the cause of an error of requests or urllib3.
+def foreign_errors(*names: str) -> Tuple[Any, ...]:
+    """The classes of urllib3.exceptions with these names. If urllib3 is not loaded, nobody can
+    raise them, so there are none.
+    """
+    exceptions = sys.modules.get("urllib3.exceptions")
+    found = [getattr(exceptions, name, None) for name in names]
+    return tuple(each for each in found if isinstance(each, type))
 
-    Any other error is a bug of ours and is raised as it is.
+
+def raise_plain(error: BaseException, url: str, timeout_s: float) -> None:
+    """Raise our own error for the cause of an error of requests or urllib3. Return if the error is
+    none that these or a socket are expected to raise.
 
     Args:
         error: raised by the adapter or while the body was read.
@@ -49,11 +58,9 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
         TransientError: refused, reset, unreachable, timed out, cut off, or failed in another way.
         MalformedError: the server does not speak HTTP.
     """
-    from urllib3 import exceptions as inner  # late, with requests: see http.preload
-
-    known = (OSError, inner.HTTPError, http.client.HTTPException, ValueError)
-    if not isinstance(error, known):
-        raise error
+    known = (OSError, http.client.HTTPException, ValueError)
+    if not isinstance(error, known + foreign_errors("HTTPError")):
+        return
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, socket.gaierror):
@@ -67,9 +74,11 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> NoReturn:
     ):
         if any(isinstance(cause, kinds) for cause in causes):
             raise TransientError(reason, url=url) from None
-    if any(isinstance(cause, (socket.timeout, inner.TimeoutError)) for cause in causes):
+    late = (socket.timeout,) + foreign_errors("TimeoutError")
+    if any(isinstance(cause, late) for cause in causes):
         raise _timed_out(url, timeout_s) from None
-    if any(isinstance(cause, (http.client.HTTPException, inner.InvalidHeader)) for cause in causes):
+    garbled = (http.client.HTTPException,) + foreign_errors("InvalidHeader")
+    if any(isinstance(cause, garbled) for cause in causes):
         raise MalformedError("answer is not http", url=url) from None
     raise TransientError("request failed", url=url, error=type(error).__name__) from None
 

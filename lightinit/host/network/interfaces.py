@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.host.system import System
+from lightinit.libraries import load
 
 DEFAULT = "0.0.0.0/0"
 NO_GATEWAY = "0.0.0.0"  # noqa: S104  (no socket is bound to it)
@@ -96,8 +97,12 @@ class Scene:
 
 
 def interface_addresses() -> Dict[str, Tuple[str, ...]]:
-    """The IPv4 addresses of each interface of this machine, also of loopback, by its name."""
-    import netifaces
+    """The IPv4 addresses of each interface of this machine, also of loopback, by its name.
+
+    Raises:
+        LibraryError: netifaces cannot be loaded.
+    """
+    netifaces = load("netifaces", "interfaces", "ifaddresses", "AF_INET")
 
     addresses: Dict[str, Tuple[str, ...]] = {}
     for label in netifaces.interfaces():
@@ -135,8 +140,12 @@ def _stays_here(address: str) -> bool:
 
 
 def gateways() -> List[Tuple[str, str]]:
-    """The default IPv4 gateways of this machine as (address, interface), first the one in use."""
-    import netifaces
+    """The default IPv4 gateways of this machine as (address, interface), first the one in use.
+
+    Raises:
+        LibraryError: netifaces cannot be loaded.
+    """
+    netifaces = load("netifaces", "gateways", "AF_INET")
 
     known: Dict[Any, Any] = dict(netifaces.gateways())
     found = [tuple(entry[:2]) for entry in known.get(netifaces.AF_INET, [])]

@@ -1,0 +1,114 @@
+"""HTTP to the platform over Python's standard library alone: for the report, where requests cannot
+be loaded.
+
+The promises are those of :mod:`lightinit.host.network.http`, whose code keeps them: no proxies, no
+redirects, limits of size and time. Only what sends a request is different.
+"""
+
+from __future__ import annotations
+
+import http.client
+from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from urllib.parse import urlsplit
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.network.http import PLAIN_URL, HttpTransport, check_scheme
+from lightinit.host.network.http_adapter import Wire
+
+
+class PlainRequest(NamedTuple):
+    """A request as :class:`PlainAdapter` takes it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Optional[bytes]
+
+
+class PlainTransport(HttpTransport):
+    """Sends requests, each over a connection of its own. Arguments as for the base."""
+
+    LIBRARY = "http.client"
+
+    def prepare(
+        self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
+    ) -> PlainRequest:
+        """The request as the adapter takes it.
+
+        Raises:
+            ProvisioningError: the URL is not usable.
+        """
+        check_scheme(url, url)
+        if not PLAIN_URL.match(url):
+            raise ProvisioningError("url is not usable", url=url)
+        return PlainRequest(method, url, dict(headers, Connection="close"), body)
+
+    def new_adapter(self, wire: Wire) -> Any:
+        """What sends a prepared request; it keeps ``wire`` up to date."""
+        return PlainAdapter(wire)
+
+
+class PlainAdapter:
+    """Sends one request at a time, as the adapter of requests does.
+
+    Args:
+        wire: notes the connection's socket, and whether the request was sent.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def send(
+        self,
+        request: PlainRequest,
+        stream: bool,
+        timeout: Tuple[float, float],
+        proxies: Mapping[str, str],
+    ) -> "PlainAnswer":
+        """Send ``request``.
+
+        Args:
+            request: what to send.
+            stream: whether the caller reads the body. It always does.
+            timeout: seconds for connecting and for each read; the first counts for both.
+            proxies: none; there are no proxies here.
+        """
+        place = urlsplit(request.url)
+        target = request.url.partition("//")[2].partition("/")[2]
+        connection = http.client.HTTPConnection(
+            str(place.hostname), place.port or 80, timeout=timeout[0]
+        )
+        connection.connect()
+        self._wire.sockets[:] = [connection.sock]
+        connection.request(request.method, "/" + target, request.body, dict(request.headers))
+        self._wire.is_sent = True
+        return PlainAnswer(connection, connection.getresponse())
+
+
+class PlainAnswer:
+    """An answer of which the head was read.
+
+    Attributes:
+        raw: itself, because callers look for what requests hides there.
+        status: the HTTP status.
+        headers: as http.client gives them.
+    """
+
+    def __init__(self, connection: Any, answer: Any) -> None:
+        self._connection = connection
+        self._answer = answer
+        self.raw = self
+        self.status: int = answer.status
+        self.headers = answer.headers
+
+    def read(self, size_bytes: int, decode_content: bool) -> bytes:
+        """The next piece of the body; empty at its end. It is never decoded."""
+        part: bytes = self._answer.read(size_bytes)
+        if not part:
+            self.close()
+        return part
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._answer.close()
+        self._connection.close()

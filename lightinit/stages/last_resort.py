@@ -1,0 +1,72 @@
+"""The last report: lightinit itself failed before or while it could report in the ordinary way.
+
+It makes all that it needs anew, from the defaults where the settings cannot be read, and sends one
+NotReady. It reports nothing unless it is sure that this VM waits for a report.
+"""
+
+from __future__ import annotations
+
+from lightinit import datasources
+from lightinit.datasources.base import Datasource
+from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.host.dmi import read_dmi
+from lightinit.host.system import System
+from lightinit.marks import Marks
+from lightinit.model import Frequency
+from lightinit.settings import datasource_section
+from lightinit.state import DISABLED, State, find_instance
+
+DEFAULT = "azure"
+
+
+def bug(error: BaseException) -> ProvisioningError:
+    """The failure to report for an exception that nobody expected."""
+    try:
+        said = str(error)[:200]
+    except Exception:
+        said = "text is not available"
+    return ProvisioningError(
+        "unexpected error",
+        error=type(error).__name__,
+        said=said,
+        hint="please report it with /var/log/lightinit.log",
+    )
+
+
+def report(system: System, failure: LightinitError) -> str:
+    """Report ``failure``, unless this machine is on no known platform, is switched off, or has been
+    provisioned.
+
+    Returns:
+        "" if it was reported, otherwise why not.
+
+    Raises:
+        LightinitError: the platform did not accept it.
+    """
+    if system.exists(DISABLED) or "lightinit=disabled" in system.read_text("/proc/cmdline").split():
+        return "lightinit is switched off"
+    source = _datasource(system)
+    found = read_dmi(system)
+    if not source.REPORTS or not source.is_this_platform(found):
+        return "no sign of a platform that takes a report"
+    instance_id = source.instance_id(found)
+    if instance_id:
+        folder = State(system, find_instance(system, instance_id)).folder
+        if Marks(system, folder, "").find("stage.final", Frequency.INSTANCE) is not None:
+            return "an earlier report was accepted"
+    source.connect_blindly()
+    source.report(failure, None)
+    return ""
+
+
+def _datasource(system: System) -> Datasource:
+    """The datasource of the settings, or lightinit's own if the settings or it cannot be used."""
+    try:
+        from lightinit.registry import load_settings
+
+        settings = load_settings(system)
+        name = settings["lightinit"]["datasource"]
+        options = settings.values.get(datasource_section(name), {})
+        return datasources.load(name)(system, options, None)
+    except Exception:
+        return datasources.load(DEFAULT)(system, {}, None)

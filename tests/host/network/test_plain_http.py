@@ -1,0 +1,134 @@
+"""The transport of the standard library alone keeps the promises of the one over requests: each
+conversation ends as it does there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import subprocess
+import sys
+from typing import Any, Callable, Iterator, List, Type
+
+import pytest
+
+from lightinit.emulator import Platform
+from lightinit.errors import LightinitError, TransientError
+from lightinit.host.clock import Clock
+from lightinit.host.network.http import HttpTransport
+from lightinit.host.network.plain_http import PlainTransport
+from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
+from tests.lib.scratch import HERE
+
+LIMIT_S = 0.4
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CONVERSATIONS = {
+    "a body": says(OK),
+    "until it closes": says(HEAD + b"\r\nhello", True),
+    "chunked": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+    "chunks cut off": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhello", True),
+    "cut off": says(HEAD + b"Content-Length: 9\r\n\r\nhello", True),
+    "no number": says(HEAD + b"Content-Length: x\r\n\r\nhello", True),
+    "too large": says(HEAD + b"Content-Length: 99999999\r\n\r\nhello"),
+    "endless": floods(HEAD + b"\r\n", b"a" * 65536),
+    "compressed": says(HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hello"), True),
+    "redirect": says(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
+    "no content": says(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "interim": says(b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + OK),
+    "busy": says(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy"),
+    "busy without end": floods(b"HTTP/1.1 503 Busy\r\n\r\n", b"a" * 65536),
+    "busy and slow": drips(b"HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\n", b"b"),
+    "not http": says(b"SSH-2.0-OpenSSH_9.2\r\n", True),
+    "too many headers": says(HEAD + b"X-A: b\r\n" * 500 + b"\r\n"),
+    "silence": hangs,
+    "slow headers": drips(HEAD, b"X-A: b\r\n"),
+    "slow body": drips(HEAD + b"Content-Length: 5000\r\n\r\n", b"b"),
+    "continue": drips(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "reset": resets,
+}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: List[Server] = []
+
+    def make(*conversations: Conversation) -> Server:
+        servers.append(Server(*conversations))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def outcome(kind: Type[HttpTransport], server: Server, timeout_s: float) -> List[Any]:
+    """What a request ends in: an answer, or an error."""
+    try:
+        answer = kind(Clock()).request("GET", server.url, timeout_s=timeout_s)
+    except LightinitError as error:
+        return [type(error), error.reason, getattr(error, "was_sent", None)]
+    return [answer.status, answer.body, answer.retry_after_s]
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_it_ends_as_over_requests(serve: Callable[..., Server], name: str) -> None:
+    timeout_s = 5.0
+    if "slow" in name or name in ("silence", "continue"):
+        timeout_s = LIMIT_S
+    ends = []
+    for kind in (HttpTransport, PlainTransport):
+        server = serve(CONVERSATIONS[name])
+        ends.append(outcome(kind, server, timeout_s))
+        assert len(server.requests) == 1
+    assert ends[0] == ends[1]
+
+
+def test_what_is_sent(serve: Callable[..., Server]) -> None:
+    server = serve(says(OK))
+    transport = PlainTransport(Clock())
+    for _ in range(2):
+        url = server.url.replace("/x", "/a%2Db/c%5F1?comp=x&d=%2d")
+        transport.request("POST", url, {"Content-Type": "text/xml"}, b"<a/>", want_body=False)
+    head, _, body = server.requests[1].decode().partition("\r\n\r\n")
+    lines = head.split("\r\n")
+    assert lines[0] == "POST /a%2Db/c%5F1?comp=x&d=%2d HTTP/1.1" and body == "<a/>"
+    assert {"Content-Type: text/xml", "Content-Length: 4", "Connection: close"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://127.0.0.1/", "file:///etc/passwd", "http://", "nonsense", "http://a/\r\nX: y"],
+)
+def test_urls_that_are_refused(url: str) -> None:
+    with pytest.raises(LightinitError, match="url is not usable"):
+        PlainTransport(Clock()).request("GET", url, timeout_s=2.0)
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as probe:
+        # Bound but not listening: nobody else gets the port, and it refuses.
+        probe.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:%d/" % probe.getsockname()[1]
+        with pytest.raises(TransientError, match="connection refused") as caught:
+            PlainTransport(Clock()).request("POST", url, {}, b"x", timeout_s=2.0)
+        assert not caught.value.was_sent
+
+
+def test_it_imports_nothing_but_pythons_own() -> None:
+    """N3: a whole request, and neither requests nor anything of it is loaded."""
+    script = (
+        "import sys; sys.path.insert(0, %r)\n"
+        "from lightinit.host.clock import Clock\n"
+        "from lightinit.host.network.plain_http import PlainTransport\n"
+        "url = 'http://' + sys.argv[1] + '/machine?comp=goalstate'\n"
+        "found = PlainTransport(Clock()).request('GET', url, {'x-ms-version': '2012-11-30'})\n"
+        "assert b'<GoalState' in found.body, found\n"
+        "print([name for name in ('requests', 'urllib3', 'idna') if name in sys.modules])\n" % HERE
+    )
+    with Platform() as platform:
+        said = subprocess.run(
+            [sys.executable, "-I", "-c", script, platform.wireserver],
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+    assert said == b"[]\n"
