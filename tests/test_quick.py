@@ -7,6 +7,7 @@ the same here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -323,3 +324,30 @@ def test_the_file_runs_alone_and_imports_nothing(machine: Machine) -> None:
         universal_newlines=True,
     )
     assert ended.stderr == "lightinit: instance %s is provisioned: nothing to do\n" % UUID
+
+
+def test_its_line_waits_for_nobody(machine: Machine) -> None:
+    """S6: nobody reads the console, and it is full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b"x" * 1000):
+            pass
+    os.set_blocking(writing, True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            HERE + "/lightinit/__main__.py",
+            "boot",
+            "--root",
+            machine.root,
+        ],
+        stderr=writing,
+        timeout=300,
+        check=True,
+    )
+    assert os.get_blocking(writing)
+    os.close(reading)
+    os.close(writing)
