@@ -6,6 +6,9 @@ NotReady. It reports nothing unless it is sure that this VM waits for a report.
 
 from __future__ import annotations
 
+import logging
+from typing import Optional
+
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError
@@ -13,10 +16,12 @@ from lightinit.host.dmi import read_dmi
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency
-from lightinit.settings import datasource_section
+from lightinit.settings import Settings, datasource_section
 from lightinit.state import DISABLED, State, find_instance
 
+LOG = logging.getLogger("lightinit.last_resort")
 DEFAULT = "azure"
+SWITCHED_OFF = "lightinit is switched off"
 
 
 def bug(error: BaseException) -> ProvisioningError:
@@ -44,8 +49,11 @@ def report(system: System, failure: LightinitError) -> str:
         LightinitError: the platform did not accept it.
     """
     if system.exists(DISABLED) or "lightinit=disabled" in system.read_text("/proc/cmdline").split():
-        return "lightinit is switched off"
-    source = _datasource(system)
+        return SWITCHED_OFF
+    settings = _settings(system)
+    if settings is not None and not settings["lightinit"]["enabled"]:
+        return SWITCHED_OFF
+    source = _datasource(system, settings)
     found = read_dmi(system)
     if not source.REPORTS or not source.is_this_platform(found):
         return "no sign of a platform that takes a report"
@@ -59,14 +67,23 @@ def report(system: System, failure: LightinitError) -> str:
     return ""
 
 
-def _datasource(system: System) -> Datasource:
-    """The datasource of the settings, or lightinit's own if the settings or it cannot be used."""
+def _settings(system: System) -> Optional[Settings]:
+    """The settings, or None if they cannot be loaded."""
     try:
         from lightinit.registry import load_settings
 
-        settings = load_settings(system)
+        return load_settings(system)
+    except Exception:
+        return None
+
+
+def _datasource(system: System, settings: Optional[Settings]) -> Datasource:
+    """The datasource of the settings, or lightinit's own if the settings or it cannot be used."""
+    if settings is not None:
         name = settings["lightinit"]["datasource"]
         options = settings.values.get(datasource_section(name), {})
-        return datasources.load(name)(system, options, None)
-    except Exception:
-        return datasources.load(DEFAULT)(system, {}, None)
+        try:
+            return datasources.load(name)(system, options, None)
+        except Exception:
+            LOG.debug("the datasource %s cannot be used", name, exc_info=True)
+    return datasources.load(DEFAULT)(system, {}, None)

@@ -250,7 +250,7 @@ def test_a_file_of_lightinits_own_that_raises(tmp_path: Any, name: str) -> None:
         scene.not_ready("reason=unexpected error", "error=RuntimeError", "said=boom")
 
 
-@pytest.mark.parametrize("why", ["provisioned", "disabled", "elsewhere"])
+@pytest.mark.parametrize("why", ["provisioned", "disabled", "enabled = no", "elsewhere"])
 def test_no_report_where_none_is_due(tmp_path: Any, why: str) -> None:
     """The last resort takes no Ready back, and tells nobody who does not wait for it."""
     with Platform() as platform:
@@ -260,6 +260,8 @@ def test_no_report_where_none_is_due(tmp_path: Any, why: str) -> None:
             os.unlink(scene.machine.root + "/var/lib/lightinit/instance/provisioned")
         elif why == "disabled":
             scene.machine.put("/etc/lightinit/disabled", "")
+        elif why == "enabled = no":
+            scene.machine.lead_to(platform, "[lightinit]\nenabled = no\n")
         else:
             scene.machine.put("/sys/class/dmi/id/chassis_asset_tag", "other\n")
         before = scene.heard()
