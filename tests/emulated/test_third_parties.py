@@ -140,12 +140,18 @@ class Scene:
         self.platform = platform
         self.installation = Installation(folder / "copy")
         self.machine.lead_to(platform)
+        self.machine.put(
+            "/etc/lightinit/conf.d/20-patience.conf",
+            "[azure]\nreport_timeout_s = 60\nfetch_timeout_s = 60\nrequest_timeout_s = 20\n",
+        )
+        self.said = ""
 
     def boot(self, code: int) -> str:
         """Boot. Returns what was said."""
         ended = self.installation.boot(self.machine)
         assert ended.returncode == code, ended.stderr
-        return ended.stderr
+        self.said = ended.stderr
+        return self.said
 
     def heard(self) -> List[str]:
         """The states that the platform accepted."""
@@ -153,7 +159,7 @@ class Scene:
 
     def not_ready(self, *words: str) -> None:
         """The platform heard NotReady once, with ``words`` in its description."""
-        assert self.heard() == ["NotReady"]
+        assert self.heard() == ["NotReady"], self.said
         for word in words:
             assert word in reports(self.platform)[0]["description"]
 
