@@ -10,7 +10,7 @@ import os
 from typing import Optional, Sequence
 
 from lightinit import __version__
-from lightinit.errors import LibraryError, LightinitError
+from lightinit.errors import LibraryError, LightinitError, OvertakenError
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.system import System
@@ -18,7 +18,7 @@ from lightinit.marks import Marks
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish
 from lightinit.settings import Settings
-from lightinit.stages import config, fetch, final, local, login_check
+from lightinit.stages import config, fetch, final, local, login_check, revision
 from lightinit.stages.pending import FREQUENCIES, pending, stage_done
 from lightinit.stages.report import report
 from lightinit.state import DISABLED, State, StatusFile, Timeline, current_instance
@@ -82,9 +82,19 @@ def boot(context: Context) -> str:
 
 
 def provision(context: Context) -> None:
-    """Run the four stages. The final one runs even after a failure."""
+    """Run the four stages. The final one runs even after a failure; if the failure goes before it
+    is reported, all run again.
+    """
     context.whole = True
     config.make_room(context)
+    for revisions_left in range(revision.MAX_REVISIONS, -1, -1):
+        _run_stages(context, bool(revisions_left))
+        if not any(isinstance(step.error, OvertakenError) for step in context.steps):
+            return
+        revision.start_again(context)
+
+
+def _run_stages(context: Context, may_revise: bool) -> None:
     without = ""
     if not run_stage(context, "local").failed:
         if isinstance(run_stage(context, "fetch").error, LibraryError):
@@ -103,6 +113,10 @@ def provision(context: Context) -> None:
             without = "no network"
         if without:
             open_console(context, without)
+    source = local.use_datasource(context)
+    source.check_failure = lambda: None
+    if may_revise:
+        source.check_failure = revision.failure_check(context)
     run_stage(context, "final")
 
 

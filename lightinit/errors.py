@@ -71,6 +71,10 @@ class RepeatedError(ProvisioningError):
     """This step failed only because an earlier one had: that one's error is the one to show."""
 
 
+class OvertakenError(RepeatedError):
+    """Stop reporting a failure, and run the stages again: the cause of the failure has gone."""
+
+
 class RefusedError(LightinitError):
     """Refuse the command: nothing was changed.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 OnRetry = Callable[[LightinitError, float, int], None]
 LAST_ATTEMPT_S = 5.0
+CHECK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,34 @@ class RetryPolicy:
 def system_random() -> float:
     """A number from 0 up to 1, from the kernel: all else is the same in copies of an image."""
     return int.from_bytes(os.urandom(4), "big") / 4294967296.0
+
+
+class CheckedPauses:
+    """A clock for :func:`retry` whose pauses may be ended.
+
+    Args:
+        clock: gives the time and sleeps.
+        check: called at the beginning of a pause and after each second of it. What it raises ends
+            the attempts.
+    """
+
+    def __init__(self, clock: Pacer, check: Callable[[], None]) -> None:
+        self._clock = clock
+        self._check = check
+
+    def monotonic(self) -> float:
+        """As the clock."""
+        return self._clock.monotonic()
+
+    def sleep(self, duration_s: float) -> None:
+        """Wait, unless the check raises."""
+        ends_s = self._clock.monotonic() + duration_s
+        while True:
+            self._check()
+            left_s = ends_s - self._clock.monotonic()
+            if left_s <= 0.0:
+                return
+            self._clock.sleep(min(left_s, CHECK_EVERY_S))
 
 
 def retry(

@@ -40,6 +40,9 @@ class Datasource:
         LEASE_OPTION: the DHCP option that names the server, for the log; see :meth:`server_in`.
         pool_type: the kind of pool in which this VM waits for an owner, "" for none; known after
             :meth:`fetch`.
+        check_failure: called while a report of failure is tried: between attempts, and right before
+            one is sent. It raises :class:`lightinit.errors.OvertakenError` if the failure has gone;
+            the datasource lets that pass.
         documents: files for operators, name -> content without secrets; known after :meth:`fetch`.
     """
 
@@ -58,6 +61,7 @@ class Datasource:
         self.options: Dict[str, Any] = {setting.key: setting.default for setting in self.SETTINGS}
         self.options.update(options)
         self.on_request = on_request
+        self.check_failure: Callable[[], None] = lambda: None
         self.pool_type = ""
         self.documents: Dict[str, bytes] = {}
 
@@ -146,6 +150,12 @@ class Datasource:
             An instance with an admin, or None.
         """
         return None
+
+    def answers_now(self) -> bool:
+        """Whether the platform gives by now what the last :meth:`fetch` lacked. It must take a few
+        seconds at most.
+        """
+        return False
 
     # The report. It is made only if REPORTS is true.
 

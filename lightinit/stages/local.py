@@ -5,7 +5,7 @@ network, it finds out before it waits for one.
 from __future__ import annotations
 
 import logging
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
@@ -18,7 +18,7 @@ from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
 from lightinit.settings import datasource_section
-from lightinit.stages.network import find_network
+from lightinit.stages.network import find_network, look_for_network
 from lightinit.state import find_instance
 
 LOG = logging.getLogger("lightinit.local")
@@ -114,6 +114,14 @@ def _settle_instance(context: Context, source: Datasource) -> Tuple[str, ...]:
         )
     context.use_instance(find_instance(context.system, instance_id))
     return warnings
+
+
+def has_network(context: Context) -> Callable[[], bool]:
+    """A function that tells whether the network has come for which :func:`run` has waited."""
+    wanted = context.settings["network"]
+    return look_for_network(
+        context.system, use_datasource(context), wanted["grace_s"], wanted["interface"]
+    )
 
 
 def _wait_for_network(context: Context, source: Datasource) -> Network:

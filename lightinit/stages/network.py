@@ -82,6 +82,21 @@ def find_network(
             watch.wait(until_s - now_s)
 
 
+def look_for_network(
+    system: System, source: Datasource, grace_s: float, interface: str
+) -> Callable[[], bool]:
+    """A function that looks whether there is a network that :func:`find_network` would take now,
+    without waiting. The arguments are those of that function.
+    """
+    search = _Search(system, source, grace_s, interface)
+
+    def look() -> bool:
+        found, due_s = search.step()
+        return found is not None and system.clock.monotonic() >= due_s
+
+    return look
+
+
 class _Search:
     """One search: what was seen, and since when."""
 

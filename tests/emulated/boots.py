@@ -18,17 +18,19 @@ def reported(platform: Platform) -> List[str]:
     return [str(report["state"]) for report in platform.final_reports if report["accepted"]]
 
 
-def start_waiting(machine: Machine, *command: str) -> "subprocess.Popen[str]":
-    """Start ``command``, which stays in the local stage until :func:`hand_out_lease`. Returns once
-    it is there.
+def start_waiting(
+    machine: Machine, *command: str, timeout_s: float = 120.0, path: str = ""
+) -> "subprocess.Popen[str]":
+    """Start ``command``, which stays in the local stage until :func:`hand_out_lease`, at most
+    ``timeout_s`` seconds. Returns once it is there. ``path``: where it finds further modules.
     """
     os.unlink(machine.root + "/var/lib/dhcp/dhclient.eth0.leases")
     # No interface of the machine that runs the tests can count as the network then.
     machine.put(
         "/etc/lightinit/conf.d/20-wait.conf",
-        "[network]\ninterface = nic-of-nowhere\nlease_timeout_s = 120\n",
+        "[network]\ninterface = nic-of-nowhere\nlease_timeout_s = %g\n" % timeout_s,
     )
-    process = machine.start(*command)
+    process = machine.start(*command, env={"PYTHONPATH": path} if path else None)
     deadline_s = time.monotonic() + 60.0
     while not machine.exists("/run/lightinit/status.json"):
         assert process.poll() is None and time.monotonic() < deadline_s

@@ -334,3 +334,37 @@ def test_clean_makes_the_next_boot_a_first_one(tmp_path: Any) -> None:
     assert machine.exists("/etc/hostname") and not machine.exists(
         "/var/lib/lightinit/instances/" + UUID
     )
+
+
+MORE_TIME = "[azure]\nreport_progress = no\nretry_first_s = 0.5\nreport_timeout_s = 60\n"
+
+
+def test_a_lease_that_comes_while_not_ready_is_tried_is_used(tmp_path: Any) -> None:
+    """P5: canonical/cloud-init#1394: the boot goes on instead of reporting over that network that
+    there is none.
+    """
+    machine = Machine(tmp_path)
+    busy = {
+        "name": "busy",
+        "description": "The WireServer takes no report for some seconds.",
+        "health": [{"status": 503, "repeat": 4}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
+    settings = site_module(machine, "INSTANCE")
+    with Platform(scenario=busy) as platform:
+        machine.lead_to(platform, settings)
+        machine.put("/etc/lightinit/conf.d/30-time.conf", MORE_TIME)
+        process = start_waiting(machine, "boot", timeout_s=0.5, path=machine.root + "/site")
+        assert platform.wait_for(
+            lambda the: [one for one in the.requests if "NotReady" in one["body"]], 60
+        )
+        hand_out_lease(machine)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 0, error
+        assert "the failure has gone, the boot goes on: no network before the deadline" in error
+        accepted = [report for report in platform.final_reports if report["accepted"]]
+        assert [report["state"] for report in accepted] == ["Ready"]
+    assert machine.run("status").returncode == 0
+    assert machine.read("/count") == "1"
+    steps = [step["name"] for step in machine.json(HOME + "/result.json")["steps"]]
+    assert len(steps) == len(set(steps))

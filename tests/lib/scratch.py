@@ -141,7 +141,9 @@ class Machine:
             env=dict(os.environ, **(env or {})),
         )
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, env: Optional[Dict[str, str]] = None
+    ) -> "subprocess.Popen[str]":
         """Start the real command on this root."""
         return subprocess.Popen(
             self.argv(*arguments),
@@ -150,6 +152,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
+            env=dict(os.environ, **(env or {})),
         )
 
     def argv(self, *arguments: str) -> List[str]:

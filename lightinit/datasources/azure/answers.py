@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Callable, Container, NoReturn, Optional
 
-from lightinit.errors import LightinitError, ProvisioningError, TransientError
+from lightinit.errors import LightinitError, OvertakenError, ProvisioningError, TransientError
 from lightinit.host.network.http import Response
 
 LOG = logging.getLogger("lightinit.clients")
@@ -94,7 +94,7 @@ class asking:
         pass
 
     def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
-        if isinstance(error, LightinitError):
+        if isinstance(error, LightinitError) and not isinstance(error, OvertakenError):
             error.details.setdefault(
                 "hint",
                 "check whether a firewall, a VPN or a proxy on this VM blocks requests to "

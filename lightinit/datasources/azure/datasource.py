@@ -32,6 +32,7 @@ from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 
 LOG = logging.getLogger("lightinit.azure")
 LAST_REPORT_TIMEOUT_S = 60.0
+PROBE_S = 2.0
 
 
 class AzureDatasource(Datasource):
@@ -60,6 +61,8 @@ class AzureDatasource(Datasource):
     ) -> None:
         super().__init__(system, options, on_request)
         self._media: Optional[MediaReading] = None
+        self._late_media: Optional[MediaReading] = None
+        self._lacks_data = False
         self._goal_state: Optional[GoalStateReading] = None
         self._owner = pool.OwnerSearch()
         self._adopted: Optional[OvfEnvironment] = None
@@ -174,6 +177,7 @@ class AzureDatasource(Datasource):
             ProvisioningError: there are neither metadata nor sufficient media.
         """
         self.begin()
+        self._lacks_data = False
         reading = GoalStateReading(self.wireserver, announce and self.options["report_progress"])
         self._goal_state = reading
         reading.start()
@@ -247,6 +251,7 @@ class AzureDatasource(Datasource):
         if not azure_instance.suffices(environment) and not self.pool_type:
             if media is not None:
                 failure.details.setdefault("media", media.why_not_enough())
+            self._lacks_data = True
             raise failure
         warnings.append("IMDS is unavailable; using the provisioning media only: %s" % failure)
         return None, environment
@@ -292,6 +297,23 @@ class AzureDatasource(Datasource):
             warnings.append("no certificates: %s" % error)
             return ()
 
+    def answers_now(self) -> bool:
+        """Whether IMDS gives a whole document by now, or media have come that are enough."""
+        if not self._lacks_data:
+            return False
+        if self._late_media is None:
+            self._late_media = MediaReading(self.system, str(self.options["media"]))
+        if azure_instance.suffices(self._late_media.environment()):
+            self._media = self._late_media
+            return True
+        brief = dict.fromkeys(("fetch_timeout_s", "request_timeout_s"), PROBE_S)
+        options = {**self.options, **brief, "complete_timeout_s": 0.0}
+        imds = make_clients(options, self._server, self.system.clock, self.on_request).imds
+        try:
+            return not imds.fetch_document(lambda: False, PROBE_S).missing
+        except LightinitError:
+            return False
+
     # The report.
 
     def report(
@@ -307,11 +329,12 @@ class AzureDatasource(Datasource):
             failure, vm_id, self.pool_type or self._came_from, instance
         )
         self._end_progress()
+        check = self.check_failure
         try:
-            self._reports.send(self.wireserver, failure, vm_id, record)
+            self._reports.send(self.wireserver, failure, vm_id, record, check)
         except LibraryError as error:
             LOG.warning("reporting with the standard library alone: %s", error)
-            self._reports.send(self._plain_wireserver(), failure, vm_id, record)
+            self._reports.send(self._plain_wireserver(), failure, vm_id, record, check)
         return warnings + self._note_server()
 
     def _note_server(self) -> Tuple[str, ...]:

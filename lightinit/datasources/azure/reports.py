@@ -6,7 +6,7 @@ It knows the words of a report and the order of its parts. It does not know why 
 from __future__ import annotations
 
 import time
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from lightinit.datasources.azure.clients import printable_agent
 from lightinit.datasources.azure.media import MediaReading
@@ -77,6 +77,7 @@ class Reports:
         failure: Optional[LightinitError],
         vm_id: str,
         record: str,
+        check: Callable[[], None],
     ) -> None:
         """Send the health report: Ready, or NotReady with the record.
 
@@ -84,6 +85,7 @@ class Reports:
             wireserver: the client.
             failure, vm_id: as for :meth:`prepare`.
             record: from :meth:`prepare`.
+            check: ends the attempts to report NotReady by what it raises; see the client.
 
         Raises:
             ProvisioningError: the platform did not accept the report.
@@ -93,7 +95,7 @@ class Reports:
             return
         now = self._timestamp()
         short = health.failure_description(failure.reason, {}, self._agent, vm_id, now)
-        wireserver.report_not_ready(FAILED, record, short)
+        wireserver.report_not_ready(FAILED, record, short, check)
 
     def describe_failure(self, failure: LightinitError, vm_id: str) -> str:
         """The record of a failure, with its reason, for operators and their tools."""

@@ -190,7 +190,11 @@ class WireServerClient:
         )
 
     def report_not_ready(
-        self, substatus: str, description: str, short_description: str = ""
+        self,
+        substatus: str,
+        description: str,
+        short_description: str = "",
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Tell the platform that this VM is not ready.
 
@@ -199,6 +203,8 @@ class WireServerClient:
             description: why.
             short_description: replaces ``description`` after two answers of 500. The server answers
                 500 to a description that is too long for it, each time.
+            check: called before each attempt, each second of a pause, and right before the report
+                is sent. What it raises ends the attempts.
 
         Raises:
             ProvisioningError: no success before the deadline.
@@ -210,7 +216,7 @@ class WireServerClient:
                 goal_state, substatus, short_description if too_much else description
             )
 
-        self._report(body)
+        self._report(body, before=check, pacer=retry.CheckedPauses(self._clock, check))
 
     def report_progress(self, goal_state: GoalState, description: str) -> None:
         """Tell the platform that this VM is at work (NotReady, Provisioning). Try only once.
@@ -243,10 +249,19 @@ class WireServerClient:
             self.endpoint
         )
 
-    def _retry(self, operation: Callable[[float], Result], policy: retry.RetryPolicy) -> Result:
+    def _retry(
+        self,
+        operation: Callable[[float], Result],
+        policy: retry.RetryPolicy,
+        pacer: Optional[retry.CheckedPauses] = None,
+    ) -> Result:
         with answers.asking("wireserver"):
             return retry.retry(
-                operation, policy, self._clock, self._random, answers.log_retry("wireserver")
+                operation,
+                policy,
+                pacer or self._clock,
+                self._random,
+                answers.log_retry("wireserver"),
             )
 
     def _limit_s(self, remaining_s: float) -> float:
@@ -293,6 +308,7 @@ class WireServerClient:
         make_body: Callable[[GoalState, int], bytes],
         before: Callable[[], None] = lambda: None,
         is_enough: Callable[[bool], bool] = lambda lost: False,
+        pacer: Optional[retry.CheckedPauses] = None,
     ) -> bool:
         """Report. Each attempt fetches the goal state again: after a refusal it has usually just
         changed. After a throttled report it is kept, so that the next attempt is the report alone:
@@ -336,7 +352,7 @@ class WireServerClient:
                 incarnation=goal_state.incarnation,
             )
 
-        return self._retry(attempt, self._report_policy)
+        return self._retry(attempt, self._report_policy, pacer)
 
     def _machine_request(
         self, method: str, component: str, remaining_s: float, body: Optional[bytes] = None

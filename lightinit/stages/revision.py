@@ -1,0 +1,72 @@
+"""Whether a failure that is being reported has gone: then the boot goes on instead.
+
+A report may take minutes, since without one the platform restarts the VM for ever. Meanwhile the
+lease may come, or IMDS may answer. As long as the platform has not accepted NotReady, it is better
+to run the stages again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Callable, Optional
+
+from lightinit.errors import OvertakenError
+from lightinit.pipeline import Context
+from lightinit.stages import local
+
+LOG = logging.getLogger("lightinit.revision")
+# Asking the platform takes time that the report needs, and a server may throttle.
+ASK_EVERY_S = 10.0
+# A cause may come and go.
+MAX_REVISIONS = 3
+
+
+def failure_check(context: Context) -> Callable[[], None]:
+    """What the datasource calls while it reports the failure of this run.
+
+    It raises OvertakenError if the network has come for which the local stage had waited, or if
+    the platform gives by now what the fetch stage lacked. For any other failure it does nothing.
+    """
+    has_gone = _cause(context)
+
+    def check() -> None:
+        if has_gone is not None and has_gone():
+            raise OvertakenError("failure has gone")
+
+    return check
+
+
+def _cause(context: Context) -> Optional[Callable[[], bool]]:
+    failure = context.first_failure
+    if failure is None or context.datasource is None:
+        return None
+    if failure.name == "local" and context.network is None:
+        return local.has_network(context)
+    if failure.name == "fetch" and context.network is not None:
+        return _asked_now_and_then(context, context.datasource.answers_now)
+    return None
+
+
+def _asked_now_and_then(context: Context, ask: Callable[[], bool]) -> Callable[[], bool]:
+    clock = context.system.clock
+    next_s = clock.monotonic() + ASK_EVERY_S  # the stage has asked just now
+
+    def has_gone() -> bool:
+        nonlocal next_s
+        if clock.monotonic() < next_s:
+            return False
+        found = ask()
+        next_s = clock.monotonic() + ASK_EVERY_S
+        return found
+
+    return has_gone
+
+
+def start_again(context: Context) -> None:
+    """Forget the failed steps of this run. What has succeeded has its mark, and is not repeated."""
+    failure = context.first_failure
+    if failure is not None:
+        LOG.warning("the failure has gone, the boot goes on: %s", failure.error)
+    context.steps.clear()
+    context.network = None
+    context.instance = None
