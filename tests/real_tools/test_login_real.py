@@ -301,9 +301,6 @@ SHUT = {
     "locked, no PAM": (
         "the account's password is locked (!), and sshd without PAM lets nobody in then"
     ),
-    "aged without one": (
-        "the account's password has expired, PAM demands a new one, and there is no old one to give"
-    ),
     "aged for long": "the account's password has expired, and PAM accepts no new one any more",
 }
 AGED = "bob may be kept out: the account's password has expired: the first login demands a new one"
@@ -317,6 +314,7 @@ OPEN = {
     "no negation either": [],
     "locked": [],
     "aged": [AGED],
+    "aged without one": [],  # R9: an account without a password does not age
     "aged, no PAM": [AGED],
     "from here": [HANGS % ("AllowUsers", "bob@127.0.0.0/8")],
     "not from there": [HANGS % ("DenyUsers", "bob@10.0.0.0/8")],
