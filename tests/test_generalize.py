@@ -247,12 +247,13 @@ def test_not_while_provisioning_runs(tmp_path: Any) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
 @pytest.mark.parametrize("command", ["generalize", "clean"])
-def test_the_live_machine_is_roots_alone(command: str) -> None:
+def test_the_live_machine_is_roots_alone(command: str, tmp_path: Any) -> None:
+    nowhere = str(tmp_path / "nowhere")
     code = (
         "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\nfrom"
         " lightinit.commands import clean, generalize\nlightinit.cli.main(['boot', '--root',"
-        " '/nonexistent'])  # imports what only root may be able to read\nos.setgid(65534);"
-        " os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, command)
+        " %r])  # imports what only root may be able to read\nos.setgid(65534);"
+        " os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, nowhere, command)
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False
