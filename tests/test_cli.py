@@ -330,12 +330,12 @@ def test_not_azure_is_left_alone(tmp_path: Any, capsys: Any) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to become another user")
-def test_the_live_machine_is_roots_alone() -> None:
+def test_the_live_machine_is_roots_alone(tmp_path: Any) -> None:
     code = (
         "import os, sys; sys.path.insert(0, %r); import lightinit.boot,"
-        " lightinit.cli\nlightinit.cli.main(['boot', '--root', '/nonexistent'])  # imports what"
+        " lightinit.cli\nlightinit.cli.main(['boot', '--root', %r])  # imports what"
         " only root may be able to read\nos.setgid(65534); os.setuid(65534);"
-        " sys.exit(lightinit.cli.main(['boot']))" % HERE
+        " sys.exit(lightinit.cli.main(['boot']))" % (HERE, str(tmp_path / "nowhere"))
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd="/", check=False

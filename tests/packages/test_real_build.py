@@ -209,7 +209,7 @@ def test_versions_that_differ_are_refused(built: Built, tmp_path: Path) -> None:
     )
 
 
-def test_what_the_packages_need(built: Built) -> None:
+def test_what_the_packages_need(built: Built, tmp_path: Path) -> None:
     depends = run("dpkg-deb", "--field", str(built.debs[0]), "Depends")
     assert {part.split()[0] for part in depends.split(",")} == {
         "python3:any",
@@ -219,7 +219,7 @@ def test_what_the_packages_need(built: Built) -> None:
     }
     assert run("dpkg-deb", "--field", str(built.debs[1]), "Depends").split()[0] == "python3:any"
     needed = [
-        set(run("rpm", "-qp", "--dbpath", "/nonexistent", "--requires", str(path)).splitlines())
+        set(run("rpm", "-qp", "--dbpath", str(tmp_path), "--requires", str(path)).splitlines())
         for path in built.rpms
     ]
     assert {
