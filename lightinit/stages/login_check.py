@@ -64,7 +64,9 @@ def _work_of(context: Context, name: str, answers: List[Answer]) -> Callable[[],
         answers.append(answer)
         if answer.shut:
             return Outcome("lets nobody in: %s" % answer.shut, answer.doubts)
-        return Outcome(answer.message, answer.doubts, skipped=not answer.message)
+        if not answer.message:
+            return Outcome("nothing to ask on this machine", answer.doubts, skipped=True)
+        return Outcome(answer.message, answer.doubts)
 
     return work
 
