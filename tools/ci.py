@@ -51,14 +51,14 @@ PARTS = (
     Part("lint", 0.2),
     Part("deb", 0.5),
     Part("types", 0.7),
-    # Both wait much, for package managers and for agents that boot.
-    Part("test-packages", 0.3),
-    Part("peers", 0.3),
-    Part("vm-test", 1.4, after="deb"),
-    # Each of these has enough workers for two cores. Beside a virtual machine some tests time out.
+    # Each of these has enough workers for two cores. Beside a virtual machine some tests time out,
+    # and beside package managers a virtual machine takes three times as long.
+    Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
     Part("test-bare", 2.0),
     Part("test-pythons", 2.0),
+    Part("test-packages", 1.0),
+    Part("peers", 1.0),
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
