@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from lightinit.errors import OvertakenError
+from lightinit.errors import LibraryError, LightinitError, OvertakenError
 from lightinit.pipeline import Context
 from lightinit.stages import local
 
@@ -30,7 +30,15 @@ def failure_check(context: Context) -> Callable[[], None]:
     has_gone = _cause(context)
 
     def check() -> None:
-        if has_gone is not None and has_gone():
+        if has_gone is None:
+            return
+        try:
+            gone = has_gone()
+        except LightinitError as error:
+            # The report matters more than this question.
+            LOG.debug("it is unknown whether the failure has gone: %s", error)
+            return
+        if gone:
             raise OvertakenError("failure has gone")
 
     return check
@@ -40,6 +48,8 @@ def _cause(context: Context) -> Optional[Callable[[], bool]]:
     failure = context.first_failure
     if failure is None or context.datasource is None:
         return None
+    if isinstance(failure.error, LibraryError):
+        return None  # it will not be installed meanwhile, and the question may need it
     if failure.name == "local" and context.network is None:
         return local.has_network(context)
     if failure.name == "fetch" and context.network is not None:
