@@ -229,7 +229,12 @@ class Platform:
         """
         self.machine.become(*self._overrides(instance))
 
-    def assign(self, ovf: Ovf, instance: Optional[Mapping[str, Any]] = None) -> None:
+    def assign(
+        self,
+        ovf: Ovf,
+        instance: Optional[Mapping[str, Any]] = None,
+        imds_after_s: float | str = 0,
+    ) -> None:
         """Give a preprovisioned VM its owner: from now on, IMDS has reprovision data and describes
         the owner's VM.
 
@@ -237,11 +242,12 @@ class Platform:
             ovf: the reprovision data: a whole ovf-env.xml, or the arguments of ``make_ovf`` by
                 name.
             instance: parts of the IMDS document; merged into the VM's.
+            imds_after_s: how many seconds IMDS still describes the pool, or "forever".
 
         Raises:
             EmulatorError: a field of ``ovf`` is not valid.
         """
-        give_owner(self.machine, ovf, instance)
+        give_owner(self.machine, ovf, instance, imds_after_s)
 
     def wait_for(
         self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0

@@ -10,7 +10,7 @@ import time
 from typing import Callable, List, Mapping, Optional, Tuple, Union
 
 from lightinit.emulator.services.host_plugin import HostPlugin
-from lightinit.emulator.services.imds import Imds
+from lightinit.emulator.services.imds import Imds, asks_for_extended
 from lightinit.emulator.services.wireserver import WireServer
 from lightinit.emulator.wire.faults import ENDPOINTS, FaultStep, delivery_of, edits_document
 from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
@@ -49,6 +49,7 @@ class Player:
         fill: Callable[[str], str],
     ) -> None:
         self._sequences = {endpoint: Sequence(steps[endpoint]) for endpoint in ENDPOINTS}
+        self._has_extended = bool(steps["extended"])
         self._notice = notice
         self._fill = fill
 
@@ -58,6 +59,8 @@ class Player:
         if detour:
             return json_answer(400, {"error": detour}, detour), None
         endpoint = role.endpoint_of(request)
+        if self._has_extended and endpoint == "imds" and asks_for_extended(request):
+            endpoint = "extended"
         step = self._sequences[endpoint].take() if endpoint else None
         if step is None:
             return self._answer(role, request, {}), None

@@ -74,9 +74,7 @@ def test_the_platform_hears_once_that_the_vm_is_at_work(tmp_path: Any, told: boo
 
 
 @pytest.mark.parametrize("media", [True, False])
-def test_whether_there_is_a_pool_costs_one_round_trip_over_the_connection_that_is_there(
-    tmp_path: Any, media: bool
-) -> None:
+def test_whether_there_is_a_pool_is_in_the_one_answer_of_imds(tmp_path: Any, media: bool) -> None:
     machine = Machine(tmp_path)
     if media:
         put(machine, make_ovf("azureuser", "web-1"))
@@ -88,7 +86,7 @@ def test_whether_there_is_a_pool_costs_one_round_trip_over_the_connection_that_i
             for request in platform.requests
             if request["server"] == "imds"
         ]
-    assert asked == [(None, 1), ("true", 1)]
+    assert asked == [("true", 1)]
 
 
 CLOUD_CONFIG = b"#cloud-config\npackages: [xenon]\n"

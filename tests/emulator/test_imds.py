@@ -175,6 +175,16 @@ def test_extended_fails_rather_than_being_partial() -> None:
         assert "osProfile" in read(platform, "2021-08-01", "&extended=true")["compute"]
 
 
+def test_the_extended_document_may_have_faults_of_its_own() -> None:
+    steps = {"imds": [{"omit": ["compute.osProfile"], "repeat": "forever"}]}
+    faults = dict(steps, name="x", description="x", extended=[{"status": 503}])
+    with Platform(faults) as platform:
+        assert "osProfile" not in read(platform, "2021-08-01")["compute"]
+        assert get_instance(platform, INSTANCE + "&extended=true").status == 503
+        assert "osProfile" in read(platform, "2021-08-01", "&extended=true")["compute"]
+        assert "osProfile" not in read(platform, "2021-08-01")["compute"]
+
+
 def test_overrides_are_merged_deeply() -> None:
     changes = {"compute": {"vmId": "abc", "osProfile": {"adminUsername": "me"}, "new": {"a": [1]}}}
     with Platform(instance=changes) as platform:

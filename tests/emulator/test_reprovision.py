@@ -54,6 +54,22 @@ def wait_for_owner(platform: Platform) -> Reply:
     raise AssertionError("no owner")
 
 
+def test_imds_may_describe_the_pool_for_a_while() -> None:
+    late = dict(POOL, assign=dict(OWNER, imds_after_s=0.2))
+    with Platform(late) as platform:
+        assert post_report(platform).status == 200
+        assert wait_for_owner(platform).body == make_ovf("owner", "owned")
+        assert pps_type(platform) == "Running"
+        for _ in range(200):
+            if pps_type(platform) == "None":
+                break
+            platform.wait_for(lambda it: False, 0.02)
+        assert json.loads(get_instance(platform).body)["compute"]["name"] == "owned"
+    with Platform(POOL) as platform:
+        platform.assign(OWNER["ovf"], OWNER.get("instance"), "forever")
+        assert get_data(platform).status == 200 and pps_type(platform) == "Running"
+
+
 @pytest.mark.parametrize("kind", ["Running", "Savable"])
 def test_an_owner_comes_after_ready(kind: str) -> None:
     with Platform(dict(POOL, preprovisioned=kind, assign=OWNER, assign_after_s=0.05)) as platform:

@@ -18,6 +18,8 @@ from lightinit.settings import check_endpoint
 AUTO = "auto"
 MIN_PAUSE_S = 0.05
 CAP_FACTOR = 15.0
+# cloud-init gives a request to IMDS 30 s and one to the WireServer 60 s, as azure-init does.
+IMDS_SHARE = 0.5
 
 
 class Clients(NamedTuple):
@@ -50,7 +52,7 @@ def make_clients(
     agent = printable_agent(options)
     first_s = max(MIN_PAUSE_S, float(options["retry_first_s"]))
     policy = RetryPolicy(first_s=first_s, cap_s=CAP_FACTOR * first_s)
-    request_timeout_s = float(options["request_timeout_s"])
+    request_timeout_s = float(options["request_timeout_s"])  # of the WireServer, the slower one
     # Each has its own transport: they run in parallel, and a request that hangs must not block the
     # other service.
     imds = ImdsClient(
@@ -58,7 +60,7 @@ def make_clients(
         clock,
         _endpoint(options, "imds", IMDS),
         policy=replace(policy, deadline_s=float(options["fetch_timeout_s"])),
-        request_timeout_s=request_timeout_s,
+        request_timeout_s=IMDS_SHARE * request_timeout_s,
         complete_timeout_s=float(options["complete_timeout_s"]),
     )
     wireserver = WireServerClient(

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from lightinit.datasources.azure import identity, pool
 from lightinit.datasources.azure import instance as azure_instance
-from lightinit.datasources.azure.clients import AUTO, Clients, make_clients
-from lightinit.datasources.azure.goal_state import GoalStateReading
-from lightinit.datasources.azure.imds_client import Fetched, ImdsClient
+from lightinit.datasources.azure.clients import AUTO, IMDS_SHARE, Clients, make_clients
+from lightinit.datasources.azure.documents import (
+    Documents,
+    find_missing,
+    read_documents,
+    read_owners_documents,
+)
+from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.datasources.azure.media import COPY, MediaReading
-from lightinit.datasources.azure.reports import Reports
+from lightinit.datasources.azure.reports import GoalStateReading, Reports
 from lightinit.datasources.azure.settings import SETTINGS
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.datasources.base import Datasource
@@ -30,9 +35,14 @@ from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.system import System
 from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 
+if TYPE_CHECKING:
+    from lightinit.host.azure.proxy_agent import ProxyAgentCheck
+
 LOG = logging.getLogger("lightinit.azure")
 LAST_REPORT_TIMEOUT_S = 60.0
 PROBE_S = 2.0
+# A WireServer that is well answers long before. Nothing in the fetch stage needs it.
+GOAL_STATE_GRACE_S = 1.0
 
 
 class AzureDatasource(Datasource):
@@ -66,6 +76,8 @@ class AzureDatasource(Datasource):
         self._goal_state: Optional[GoalStateReading] = None
         self._owner = pool.OwnerSearch()
         self._adopted: Optional[OvfEnvironment] = None
+        self._document_of_pool: Optional[Dict[str, Any]] = None
+        self._proxy_agent: Optional[ProxyAgentCheck] = None
         self._came_from = ""
         self._vm_id = ""
         self._noted = ""
@@ -133,13 +145,14 @@ class AzureDatasource(Datasource):
 
     def connect(self, network: Network) -> None:
         """Use the WireServer that the network names, unless the settings name one."""
+        self._end_progress()
         self._server = network.server
-        self._goal_state = None
         self._client_options = self.options
         self._clients = self._make_clients()
 
     def connect_blindly(self) -> None:
         """Use the WireServer's well-known address, with a short time limit for the report."""
+        self._end_progress()
         self._server = identity.WIRESERVER
         self._client_options = dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
         self._clients = self._make_clients()
@@ -162,8 +175,8 @@ class AzureDatasource(Datasource):
         """Ask IMDS and the WireServer, and read the provisioning media, in parallel.
 
         The account needs the metadata, or media that name an account with a password or a key. If
-        both are missing, this is an error. The account does not need the goal state: if it is
-        missing, that is a warning, and the report asks for it again.
+        both are missing, this is an error. Only certificates need the goal state now: without them
+        it is not waited for, and the report asks for it again.
 
         Args:
             instance_id: goes into the instance.
@@ -174,36 +187,36 @@ class AzureDatasource(Datasource):
             ``imds``, ``ovf``, ``media`` and ``goal_state`` that were found.
 
         Raises:
-            ProvisioningError: there are neither metadata nor sufficient media.
+            ProvisioningError: there are neither metadata nor sufficient media; or IMDS still
+                describes the pool, and the owner's document is not sufficient.
         """
         self.begin()
         self._lacks_data = False
+        self._end_progress()
         reading = GoalStateReading(self.wireserver, announce and self.options["report_progress"])
         self._goal_state = reading
         reading.start()
         warnings: List[str] = []
-        fetched, environment = self._documents(warnings)
+        found = self._documents(warnings)
         instance = azure_instance.join(
             instance_id,
-            fetched.document if fetched else None,
-            environment,
+            found.document,
+            found.environment,
             warnings,
             is_owners=self._adopted is not None,
         )
-        if fetched and fetched.missing and not azure_instance.suffices(environment):
-            warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
-        goal_state = reading.result_of_fetch()
+        warnings += find_missing(found, instance.custom_data, self._media)
+        self._check_proxy_agent(found.environment)
         raw = dict(instance.raw, **self._raw_of_media())
+        goal_state = self._goal_state_for(reading, instance, warnings)
         if goal_state is not None:
             raw["goal_state"] = asdict(goal_state)
-        else:
-            warnings.append("no goal state: %s" % (reading.error or "ended without a result"))
         warnings += self._note_server()
-        found = self._certificates(goal_state, instance, warnings)
-        admin = azure_instance.with_keys(instance.admin, found)
+        certificates = self._certificates(goal_state, instance, warnings)
+        admin = azure_instance.with_keys(instance.admin, certificates)
         if self.options["certificates"] != "all":
-            found = instance.certificates
-        return replace(instance, raw=raw, admin=admin, certificates=found), tuple(warnings)
+            certificates = instance.certificates
+        return replace(instance, raw=raw, admin=admin, certificates=certificates), tuple(warnings)
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
         """The instance from the provisioning media alone, without any request.
@@ -224,51 +237,45 @@ class AzureDatasource(Datasource):
             return None
         return azure_instance.join(instance_id, None, environment, warnings)
 
-    def _documents(self, warnings: List[str]) -> Tuple[Optional[Fetched], Optional[OvfEnvironment]]:
-        """The documents of IMDS and of the media. One of them may be None, never both."""
-        media = self._media
-
-        def can_do_without() -> bool:
-            known = self._adopted
-            if known is None and media is not None:
-                known = media.environment()
-            return azure_instance.suffices(known)
-
-        fetched: Optional[Fetched] = None
-        failure: Optional[ProvisioningError] = None
+    def _documents(self, warnings: List[str]) -> Documents:
+        if self._adopted is not None:
+            # Without a document of the owner there is only IMDS.
+            before = self._document_of_pool if self._owner.found is not None else None
+            return read_owners_documents(self.imds, self._adopted, before, self.options, warnings)
         try:
-            fetched = self.imds.fetch_document(can_do_without, float(self.options["media_only_s"]))
-            warnings += fetched.warnings
+            found = read_documents(self.imds, self._media, self.options, warnings)
         except LibraryError:
-            raise  # the image must be repaired, and its maker must hear of it
-        except ProvisioningError as error:
-            failure = error
-        environment = self._adopted
-        if environment is None and media is not None:
-            environment = self._wait_for_media(media, fetched, warnings)
-        if failure is None:
-            return fetched, environment
-        if not azure_instance.suffices(environment) and not self.pool_type:
-            if media is not None:
-                failure.details.setdefault("media", media.why_not_enough())
+            raise
+        except ProvisioningError:
             self._lacks_data = True
-            raise failure
-        warnings.append("IMDS is unavailable; using the provisioning media only: %s" % failure)
-        return None, environment
+            raise
+        self.documents = self._media.documents if self._media is not None else {}
+        self.pool_type, self._document_of_pool = found.pool_type, found.document
+        return found
 
-    def _wait_for_media(
-        self, media: MediaReading, fetched: Optional[Fetched], warnings: List[str]
-    ) -> Optional[OvfEnvironment]:
-        """What the media say; also find the kind of pool. Wait for the media if they are needed."""
-        admin = None
-        if fetched is not None:
-            admin = azure_instance.join("", fetched.document, None, []).admin
-        needed = admin is None or admin.password_login is not False
-        environment = media.wait(needed, float(self.options["media_wait_s"]), warnings)
-        self.documents = media.documents
-        if self.options["preprovisioned"] != "no":
-            self.pool_type = pool.find_kind(environment, self.imds, fetched is not None, warnings)
-        return environment
+    def _check_proxy_agent(self, environment: Optional[OvfEnvironment]) -> None:
+        """Begin to ask the Guest Proxy Agent, if the platform announces one. Only Ready waits."""
+        if environment is None or not environment.provision_guest_proxy_agent:
+            return
+        if self._proxy_agent is None and not self.pool_type:
+            from lightinit.host.azure.proxy_agent import ProxyAgentCheck
+
+            self._proxy_agent = ProxyAgentCheck(self.system)
+            self._proxy_agent.start()
+
+    def _goal_state_for(
+        self, reading: GoalStateReading, instance: Instance, warnings: List[str]
+    ) -> Optional[GoalState]:
+        """The goal state. It is waited for only if certificates are needed: account and keys do
+        not depend on the WireServer.
+        """
+        needed = self._needs_certificates(instance)
+        goal_state = reading.result_of_fetch(None if needed else GOAL_STATE_GRACE_S)
+        if goal_state is None and reading.error is not None:
+            warnings.append("no goal state: %s" % reading.error)
+        elif goal_state is None:
+            LOG.info("the WireServer has not answered yet; going on, only the report waits for it")
+        return goal_state
 
     def _raw_of_media(self) -> Dict[str, Any]:
         if self._media is None or self._media.medium is None:
@@ -279,9 +286,7 @@ class AzureDatasource(Datasource):
     def _certificates(
         self, goal_state: Optional[GoalState], instance: Instance, warnings: List[str]
     ) -> Tuple[Certificate, ...]:
-        which = self.options["certificates"]
-        wanted = azure_instance.wanted_fingerprints(instance)
-        if which == "none" or (which == "ssh" and not wanted) or self.pool_type:
+        if not self._needs_certificates(instance):
             return ()
         if goal_state is None:
             warnings.append("no certificates: their URL is in the goal state, which is missing")
@@ -306,13 +311,19 @@ class AzureDatasource(Datasource):
         if azure_instance.suffices(self._late_media.environment()):
             self._media = self._late_media
             return True
-        brief = dict.fromkeys(("fetch_timeout_s", "request_timeout_s"), PROBE_S)
+        brief = {"fetch_timeout_s": PROBE_S, "request_timeout_s": PROBE_S / IMDS_SHARE}
         options = {**self.options, **brief, "complete_timeout_s": 0.0}
         imds = make_clients(options, self._server, self.system.clock, self.on_request).imds
         try:
-            return not imds.fetch_document(lambda: False, PROBE_S).missing
+            fetched = imds.fetch_document(lambda: False, PROBE_S)
+            return not fetched.missing and not fetched.is_last_resort
         except LightinitError:
             return False
+
+    def _needs_certificates(self, instance: Instance) -> bool:
+        which = self.options["certificates"]
+        wanted = azure_instance.wanted_fingerprints(instance)
+        return which != "none" and (which == "all" or bool(wanted)) and not self.pool_type
 
     # The report.
 
@@ -328,6 +339,11 @@ class AzureDatasource(Datasource):
         record, warnings = self._reports.prepare(
             failure, vm_id, self.pool_type or self._came_from, instance
         )
+        if failure is None and self._proxy_agent is not None and self._proxy_agent.problem():
+            warnings += (
+                "the platform wants its Guest Proxy Agent (ProvisionGuestProxyAgent): %s"
+                % self._proxy_agent.problem(),
+            )
         self._end_progress()
         check = self.check_failure
         try:
@@ -358,11 +374,12 @@ class AzureDatasource(Datasource):
         return said or self._vm_id or identity.vm_id(read_dmi(self.system))
 
     def _end_progress(self) -> None:
-        """Wait until the progress report has ended: it must not arrive after the result, and it
-        uses the same connection.
+        """Let the thread with the goal state end: a report of progress must not arrive after the
+        result. If it still waits for the WireServer, the connection is left to it.
         """
-        if self._goal_state is not None:
-            self._goal_state.join()
+        reading, self._goal_state = self._goal_state, None
+        if reading is not None and not reading.finish():
+            self._clients = self._make_clients()
 
     # VMs of a pool.
 

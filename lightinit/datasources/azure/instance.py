@@ -1,7 +1,8 @@
 """Joins what IMDS and the provisioning media say about a VM into one Instance.
 
 If they differ, IMDS wins. The keys of the media count only if no key of IMDS is usable. Only the
-media have the password and the custom data. Pure: documents in, Instance out.
+media have the password and the custom data, and media that name another admin than IMDS give
+neither: they are another VM's, or somebody's trick. Pure: documents in, Instance out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.formats.azure.imds import Document
-from lightinit.formats.azure.imds_instance import instance_from_document, ssh_keys
+from lightinit.formats.azure.imds_instance import (
+    instance_from_document,
+    is_extended,
+    pool_type,
+    ssh_keys,
+)
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.formats.ssh.given_keys import read_given
 from lightinit.model import Certificate, Instance, SshKey, User
@@ -43,6 +49,9 @@ def join(
     if environment is None:
         return instance
     warnings.extend(environment.warnings)
+    shown = _shown(environment)
+    if not is_owners:
+        environment = _trusted(environment, instance.admin, document, warnings)
     admin = instance.admin
     if admin is None and environment.user_name:
         admin = User(environment.user_name, ssh_keys(document) if document is not None else ())
@@ -58,8 +67,8 @@ def join(
         )
         admin = User(environment.user_name)
     if admin is not None:
-        admin = _join_admin(admin, environment, warnings)
-    raw: Dict[str, Any] = dict(instance.raw, ovf=_shown(environment))
+        admin = _join_admin(admin, environment)
+    raw: Dict[str, Any] = dict(instance.raw, ovf=shown)
     return replace(
         instance,
         hostnames=_join_names(instance, document, environment),
@@ -130,20 +139,39 @@ def _join_names(
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _join_admin(admin: User, environment: OvfEnvironment, warnings: List[str]) -> User:
-    if environment.user_name and environment.user_name != admin.name:
-        names = ascii(admin.name[:64]), ascii(environment.user_name[:64])
-        if is_pools(environment):
-            warnings.append(
-                "imds names the admin %s, the provisioning media of the pool name %s: using the"
-                " admin of imds, without the password and the keys of the media" % names
+def _trusted(
+    environment: OvfEnvironment,
+    admin: Optional[User],
+    document: Optional[Document],
+    warnings: List[str],
+) -> OvfEnvironment:
+    """The part of the media that may be used for the admin of IMDS."""
+    if admin is None or document is None or not environment.user_name:
+        return environment
+    if environment.user_name != admin.name:
+        warnings.append(
+            "imds names the admin %s, the provisioning media%s name %s: using the admin of imds,"
+            " and nothing of the media: no password, keys, custom data or host name"
+            % (
+                ascii(admin.name[:64]),
+                " of the pool" * is_pools(environment),
+                ascii(environment.user_name[:64]),
             )
-            environment = replace(environment, password="", ssh_keys=())
-        else:
-            warnings.append(
-                "imds names the admin %s, the provisioning media name %s: using the admin of imds,"
-                " with the password of the media" % names
-            )
+        )
+    elif is_pools(environment) and is_extended(document) and not pool_type(document):
+        warnings.append(
+            "the provisioning media are of a pool, and imds says that this VM is in none: nothing"
+            " of the media is used"
+        )
+    else:
+        return environment
+    return OvfEnvironment(
+        provision_guest_agent=environment.provision_guest_agent,
+        provision_guest_proxy_agent=environment.provision_guest_proxy_agent,
+    )
+
+
+def _join_admin(admin: User, environment: OvfEnvironment) -> User:
     keys = admin.ssh_keys
     if not any(_is_usable(key) for key in keys):
         keys += environment.ssh_keys

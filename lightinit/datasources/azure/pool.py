@@ -20,7 +20,10 @@ KINDS = ("Running", "Savable", "PreprovisionedOSDisk")
 DEFAULT_KIND = KINDS[0]
 # The platform takes away their NIC, or stops them, once it has the report.
 TAKEN_AT_REPORT = ("Savable", "PreprovisionedOSDisk")
-REQUEST_TIMEOUT_S = 5.0
+# IMDS may be slow, but the network may also have changed under a request, and only a new one shows
+# that. So the limit of one request begins short, and grows after each that took too long.
+FIRST_TIMEOUT_S, LONGEST_TIMEOUT_S = 5.0, 30.0
+TIMED_OUT = "request timed out"
 
 
 class OwnerData(NamedTuple):
@@ -39,14 +42,17 @@ class OwnerSearch:
 
     def __init__(self) -> None:
         self.found: Optional[OwnerData] = None
+        self._timeout_s = FIRST_TIMEOUT_S
         self._logged = ""
 
     def ask(self, imds: ImdsClient) -> bool:
         """Ask once. Returns whether there is an owner; False after an error too."""
         try:
-            document = imds.fetch_reprovision_data(REQUEST_TIMEOUT_S)
+            document = imds.fetch_reprovision_data(self._timeout_s)
         except LightinitError as error:
             LOG.debug("no reprovision data: %s", error)
+            if error.reason == TIMED_OUT:
+                self._timeout_s = min(LONGEST_TIMEOUT_S, 2 * self._timeout_s)
             return False
         if document is None:
             return False
@@ -66,15 +72,12 @@ class OwnerSearch:
             LOG.warning("the reprovision data cannot be used; asking again: %s", problem)
 
 
-def find_kind(
-    environment: Optional[OvfEnvironment], imds: ImdsClient, insist: bool, warnings: List[str]
-) -> str:
+def find_kind(environment: Optional[OvfEnvironment], by_imds: str, warnings: List[str]) -> str:
     """The kind of pool from the media, or else from IMDS: sometimes only one of them names it.
 
     Args:
         environment: what the media say; None if there are none.
-        imds: the client of IMDS.
-        insist: whether to ask IMDS again after a temporary failure. Pass False if IMDS is down.
+        by_imds: what IMDS says, "" for no pool or unknown.
         warnings: where to note an unknown kind.
 
     Returns:
@@ -84,8 +87,7 @@ def find_kind(
     said = environment.preprovisioned_type if environment is not None else ""
     known = _known_kind(said)
     if not known:
-        asked = imds.fetch_pool_type(insist)
-        known, said = _known_kind(asked), asked or said
+        known, said = _known_kind(by_imds), by_imds or said
     if known:
         return known
     if environment is not None and environment.preprovisioned:

@@ -1,10 +1,13 @@
 """Reports to Azure: the health report to the WireServer, and the same in Hyper-V's key-value pool.
 
-It knows the words of a report and the order of its parts. It does not know why a VM is not ready.
+It knows the words of a report and the order of its parts, and that work is reported before its
+result. It does not know why a VM is not ready.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
@@ -16,8 +19,9 @@ from lightinit.formats.azure import health
 from lightinit.formats.azure import kvp as records
 from lightinit.host.azure import kvp_pool
 from lightinit.host.system import System
-from lightinit.model import Instance
+from lightinit.model import GoalState, Instance
 
+LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
 NO_POOL = "None"
 
@@ -135,3 +139,78 @@ def report_provisioning(system: System, record: str) -> None:
         ProvisioningError: it could not be written. This takes a few seconds at most.
     """
     kvp_pool.put(system, records.encode_report(record), records.KEY_FIELD_BYTES)
+
+
+class GoalStateReading(threading.Thread):
+    """Fetches the goal state in a thread, then reports that this VM is at work.
+
+    Args:
+        wireserver: the client. Nobody else may use it before this thread has ended.
+        announce: whether to report.
+
+    Attributes:
+        error: why there is no goal state; None if there is one, or if it is still being asked for.
+    """
+
+    def __init__(self, wireserver: WireServerClient, announce: bool) -> None:
+        super().__init__(name="lightinit-goal-state", daemon=True)
+        self._wireserver = wireserver
+        self._announce = announce
+        self._fetched = threading.Event()
+        self._lock = threading.Lock()
+        self._is_over = self._is_reporting = False
+        self._result: Optional[GoalState] = None
+        self.error: Optional[LightinitError] = None
+
+    def run(self) -> None:
+        """Fetch, then report."""
+        try:
+            self._result = self._wireserver.fetch_goal_state(self._check)
+        except LightinitError as error:
+            self.error = error
+        except _NotNeededError:
+            return
+        finally:
+            self._fetched.set()
+        with self._lock:
+            self._is_reporting = self._announce and not self._is_over and self._result is not None
+        if not self._is_reporting or self._result is None:
+            return
+        try:
+            self._wireserver.report_progress(self._result, "provisioning")
+        except LightinitError as error:
+            LOG.info("the platform was not told that this VM is at work: %s", error)
+
+    def result_of_fetch(self, wait_s: Optional[float] = None) -> Optional[GoalState]:
+        """Wait for the goal state.
+
+        Args:
+            wait_s: seconds to wait at most; None waits until it is there or given up.
+
+        Returns:
+            None if there is none; ``error`` says why, unless it is still being asked for.
+        """
+        self._fetched.wait(wait_s)
+        return self._result
+
+    def finish(self) -> bool:
+        """Report nothing from now on. Waits for a report that is under way, but not for a goal
+        state.
+
+        Returns:
+            Whether the client is free. If not, a request of this thread is still on its connection.
+        """
+        with self._lock:
+            self._is_over = True
+        if self._fetched.is_set():
+            self.join()
+        return self._fetched.is_set()
+
+    def _check(self) -> None:
+        """Called before each attempt."""
+        if self._is_over:
+            raise _NotNeededError
+
+
+class _NotNeededError(Exception):
+    """The result is there, so nobody asks for the goal state any more."""

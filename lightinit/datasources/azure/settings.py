@@ -71,7 +71,13 @@ SETTINGS: Tuple[Setting, ...] = (
         10.0,
         "How often such a VM asks for its owner; it also asks at each change of its network.",
     ),
-    Setting("fetch_timeout_s", "seconds", 300.0, "How long to try to get the metadata document."),
+    Setting(
+        "fetch_timeout_s",
+        "seconds",
+        300.0,
+        "How long to try to get the whole (extended) metadata document. After that the plain one "
+        "is used, which may be incomplete.",
+    ),
     Setting(
         "media_only_s",
         "seconds",
@@ -82,21 +88,24 @@ SETTINGS: Tuple[Setting, ...] = (
     Setting(
         "goal_state_timeout_s",
         "seconds",
-        60.0,
-        "How long to try to get the goal state in the fetch stage; the final stage tries longer.",
+        150.0,
+        "How long to try to get the goal state in the fetch stage, if certificates are needed; "
+        "the final stage tries longer.",
     ),
     Setting("report_timeout_s", "seconds", 300.0, "How long to try to report to the platform."),
     Setting(
         "complete_timeout_s",
         "seconds",
         30.0,
-        "How long to wait for the missing parts of an incomplete metadata document.",
+        "How long to wait for the missing parts of an incomplete metadata document, and after a "
+        "pool for the owner's.",
     ),
     Setting(
         "request_timeout_s",
         "seconds",
-        10.0,
-        "How long one request may take, from connecting to its last byte.",
+        60.0,
+        "How long one request to the WireServer may take, from connecting to its last byte; one "
+        "to IMDS may take half as long.",
     ),
     Setting(
         "retry_first_s",

@@ -65,7 +65,7 @@ class WireServerClient:
         clock: Clock,
         fetch_policy: Optional[retry.RetryPolicy] = None,
         report_policy: Optional[retry.RetryPolicy] = None,
-        request_timeout_s: float = 10.0,
+        request_timeout_s: float = 60.0,
         agent: str = "lightinit/" + __version__,
         random: Callable[[], float] = retry.system_random,
         other_endpoint: str = "",
@@ -91,14 +91,22 @@ class WireServerClient:
         """The endpoint that was named and gave no goal state while the other one did, else ""."""
         return self._named if self.endpoint != self._named and not self._untried else ""
 
-    def fetch_goal_state(self) -> GoalState:
+    def fetch_goal_state(self, before: Callable[[], None] = lambda: None) -> GoalState:
         """The current goal state.
+
+        Args:
+            before: called before each attempt. What it raises ends the attempts.
 
         Raises:
             ProvisioningError: there was none before the deadline, or the server refuses
                 permanently.
         """
-        return self._retry(self._goal_state, self._fetch_policy)
+
+        def attempt(remaining_s: float) -> GoalState:
+            before()
+            return self._goal_state(remaining_s)
+
+        return self._retry(attempt, self._fetch_policy)
 
     def fetch_versions(self) -> Tuple[str, ...]:
         """The server's protocol versions, its preferred one first. lightinit uses 2012-11-30.

@@ -66,6 +66,11 @@ def _encode(document: Any, variants: Sequence[str]) -> Body:
     return Body(tuple(blocks))
 
 
+def asks_for_extended(request: Request) -> bool:
+    """Return whether the request asks for the document with its extended part."""
+    return request.parameter("extended").lower() == "true"
+
+
 class Imds:
     """Answers for one machine.
 
@@ -124,7 +129,7 @@ class Imds:
             if data is None:
                 return _refuse(404, "Not found. This VM has no reprovision data")
             return Reply(200, {"Content-Type": XML}, dress(data, variants_of(step)))
-        extended = request.parameter("extended").lower() == "true"
+        extended = asks_for_extended(request)
         if extended and "omit" in step:
             return _refuse(500, "Service error. The extended document is not complete yet")
         return self._instance(

@@ -4,6 +4,7 @@ Knows no HTTP. A preprovisioned VM reports Ready once without an owner ("in the 
 an owner: IMDS has reprovision data, and the VM provisions with them and reports Ready again.
 Source: agents poll ``/metadata/reprovisiondata``, and get 404 until the data exist. Not documented,
 so decided here: with an owner, ``ppsType`` of IMDS is None, and the incarnation increases by one.
+IMDS may show that later than the reprovision data are there (canonical/cloud-init#4596).
 """
 
 from __future__ import annotations
@@ -16,9 +17,15 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 from lightinit.emulator.documents.ovf import PREPROVISIONED, find_field_problems, make_ovf_of
 from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.services.machine import Machine
+from lightinit.emulator.wire.faults import FOREVER
 
+ASSIGN_KEYS = ("ovf", "instance", "imds_after_s")
 PPS_TYPE = "extended.compute.ppsType"
 Ovf = Union[bytes, Mapping[str, Any]]
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 86400
 
 
 def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
@@ -31,11 +38,7 @@ def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
     )
     if kind is not None and kind not in PREPROVISIONED:
         found.append("'preprovisioned' must be %s" % " or ".join(PREPROVISIONED))
-    if (
-        not isinstance(after_s, (int, float))
-        or isinstance(after_s, bool)
-        or not 0 <= after_s <= 86400
-    ):
+    if not _is_seconds(after_s):
         found.append("'assign_after_s' must be a number of seconds from 0 to 86400")
     if "assign_after_s" in data and "assign" not in data:
         found.append("'assign_after_s' needs 'assign' beside it")
@@ -46,10 +49,13 @@ def find_assign_problems(data: Mapping[str, Any]) -> List[str]:
     if not isinstance(assign, dict):
         return found + ["'assign' must be an object with 'ovf' and 'instance'"]
     found += [
-        "'assign' has an unknown key %r: known are ovf and instance" % key
+        "'assign' has an unknown key %r: known are %s" % (key, ", ".join(ASSIGN_KEYS))
         for key in assign
-        if key not in ("ovf", "instance")
+        if key not in ASSIGN_KEYS
     ]
+    late_s = assign.get("imds_after_s", 0)
+    if late_s != FOREVER and not _is_seconds(late_s):
+        found.append('assign.imds_after_s must be a number of seconds, or "forever"')
     if not isinstance(assign.get("instance", {}), dict):
         found.append("assign.instance must be an object")
     return found + ["assign.ovf " + text for text in find_field_problems(assign.get("ovf", {}))]
@@ -112,16 +118,27 @@ class Pool:
         if self._hook is not None and not self._closing.is_set():
             _run(self._hook)
         if self._assign is not None and not self._closing.wait(self._after_s):
-            give_owner(self._machine, self._assign.get("ovf", {}), self._assign.get("instance"))
+            give_owner(
+                self._machine,
+                self._assign.get("ovf", {}),
+                self._assign.get("instance"),
+                self._assign.get("imds_after_s", 0),
+            )
 
 
-def give_owner(machine: Machine, ovf: Ovf, instance: Optional[Mapping[str, Any]]) -> None:
+def give_owner(
+    machine: Machine,
+    ovf: Ovf,
+    instance: Optional[Mapping[str, Any]],
+    imds_after_s: Union[float, str] = 0,
+) -> None:
     """Give a preprovisioned VM its owner.
 
     Args:
         machine: the VM.
         ovf: the reprovision data: a whole document, or the arguments of ``make_ovf``.
         instance: parts that are merged into the VM's IMDS document.
+        imds_after_s: how many seconds IMDS still describes the pool, or "forever".
 
     Raises:
         EmulatorError: a field of ``ovf`` is not valid.
@@ -130,7 +147,16 @@ def give_owner(machine: Machine, ovf: Ovf, instance: Optional[Mapping[str, Any]]
     if not isinstance(document, bytes):
         document = make_ovf_of(document)
     changes: Dict[str, Any] = dict(instance or {})
-    with machine.lock:
+
+    def show_owner() -> None:
         machine.change({"extended": {"compute": {"ppsType": "None"}}}, changes)
+
+    with machine.lock:
+        if not imds_after_s:
+            show_owner()
         machine.advance(1)
         machine.reprovision_data = document
+    if isinstance(imds_after_s, (int, float)) and imds_after_s > 0:
+        timer = threading.Timer(imds_after_s, show_owner)
+        timer.daemon = True
+        timer.start()

@@ -19,6 +19,7 @@ ENDPOINTS = (
     "versions",
     "certificates",
     "imds",
+    "extended",
     "reprovisiondata",
 )
 DOCUMENTS = ("goalstate", "imds")

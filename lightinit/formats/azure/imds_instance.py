@@ -14,6 +14,10 @@ from lightinit.errors import MalformedError
 from lightinit.formats.azure.imds import MAX_TEXT, TYPE_NAMES, Document, add_warning
 from lightinit.model import Instance, SshKey, User
 
+OS_PROFILE = "osProfile"
+# What a document says of the machine itself, whoever owns it.
+OF_THE_MACHINE = ("vmId", "location", "vmSize", "zone")
+
 
 def instance_from_document(
     document: Document, instance_id: str, warnings: Optional[List[str]] = None
@@ -84,7 +88,7 @@ def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...
     if not instance.hostnames:
         missing.append("host name")
     if os_profile and not compute.get("osProfile"):
-        missing.append("osProfile")
+        missing.append(OS_PROFILE)
     elif instance.admin is None or (os_profile and not compute["osProfile"].get("adminUsername")):
         missing.append("adminUsername")
     if (
@@ -96,18 +100,67 @@ def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...
     return tuple(missing)
 
 
+def is_extended(document: Document) -> bool:
+    """Return whether the document has its extended part. Then IMDS left nothing out of the rest."""
+    return isinstance(document.get("extended"), dict)
+
+
+def is_specialized(document: Document) -> bool:
+    """Return whether the VM is from a specialized disk or image: the whole document has neither an
+    osProfile nor keys, so the platform names no account.
+
+    Source: Microsoft's page on generalized and specialized images: VMs from specialized ones have
+        no osProfile.
+    """
+    compute = document.get("compute")
+    if not is_extended(document) or not isinstance(compute, dict):
+        return False
+    return not compute.get(OS_PROFILE) and not compute.get("publicKeys")
+
+
 def pool_type(document: Document) -> str:
     """Return ``extended.compute.ppsType``, the kind of pool in which the VM waits for an owner. The
     result is "" if it is in no pool (``None``, or no such field).
     """
-    found: Any = document
-    for name in ("extended", "compute", "ppsType"):
-        if not isinstance(found, dict):
-            return ""
-        found = found.get(name)
+    found = _extended(document, "ppsType")
     if not isinstance(found, str) or found.strip().lower() == "none":
         return ""
     return found.strip()[:MAX_TEXT]
+
+
+def has_custom_data(document: Document) -> bool:
+    """Return whether the platform announces custom data (``extended.compute.hasCustomData``). They
+    are on the provisioning media.
+    """
+    return str(_extended(document, "hasCustomData")).strip().lower() == "true"
+
+
+def describes_the_same(document: Document, other: Document) -> bool:
+    """Return whether two documents name the same VM, accounts and keys."""
+    mine, its = document.get("compute"), other.get("compute")
+    if not isinstance(mine, dict) or not isinstance(its, dict):
+        return mine == its
+    return all(mine.get(name) == its.get(name) for name in ("name", OS_PROFILE, "publicKeys"))
+
+
+def of_the_machine(document: Document) -> Document:
+    """Return what the document says of the machine itself, without anybody's account, keys, names,
+    tags and data.
+    """
+    compute = document.get("compute")
+    if not isinstance(compute, dict):
+        return {}
+    return {"compute": {name: compute[name] for name in OF_THE_MACHINE if name in compute}}
+
+
+def _extended(document: Document, name: str) -> Any:
+    """Return a field of ``extended.compute``, None if it is not there."""
+    found: Any = document
+    for step in ("extended", "compute", name):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(step)
+    return found
 
 
 def _admin(profile: _Fields, keys: Tuple[SshKey, ...]) -> Optional[User]:

@@ -40,6 +40,7 @@ class BlockDevice(NamedTuple):
         virtual: whether it is made of memory, a file or other devices, as zram, loop and dm are.
         scsi_type: its SCSI peripheral device type, such as ``0`` for a disk and ``5`` for an
             optical drive; "" if it is no SCSI disk or drive.
+        removable: whether its medium is removable.
     """
 
     name: str
@@ -53,6 +54,7 @@ class BlockDevice(NamedTuple):
     read_only: bool = False
     virtual: bool = False
     scsi_type: str = ""
+    removable: bool = False
 
     @property
     def node(self) -> str:
@@ -107,6 +109,7 @@ def _read(folder: str) -> Optional[BlockDevice]:
         bool(_integer(folder + "/ro")),
         "/devices/virtual/block/" in folder,
         _text(folder + "/device/type"),
+        bool(_integer(folder + "/removable")),
     )
 
 

@@ -13,8 +13,7 @@ from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
 
 FIRST_DRIVE = "/dev/sr0"
-# Azure's media are a few hundred kilobytes long. Of a larger disk only a read-only one is looked
-# at: a disk with a user's data is not to be read, let alone mounted.
+# Azure's media are a few hundred kilobytes long.
 SMALL_BYTES = 256 * 1024 * 1024
 OPTICAL_TYPE = "5"  # SCSI peripheral device type
 MAX_DEVICES = 32
@@ -38,40 +37,39 @@ class Candidate(NamedTuple):
 def candidates(system: System) -> List[Candidate]:
     """The block devices that may hold the media, optical drives first.
 
-    The others are small or read-only disks and partitions. Last come loop devices of that kind,
-    since a file may stand for the drive on a test bench. Other devices that are made of memory or
-    of other devices (zram, device mapper) are left out. A /dev/sr0 that sysfs does not list is a
-    drive that was given to a container.
+    The media are on a drive that the platform attaches. Somebody who may only attach a disk, or
+    write to one, must not be able to make an account. So a disk of data, a partition, and a device
+    that is made of a file, of memory or of other devices (loop, zram, device mapper) do not count.
+    What counts besides the drives is a small whole disk that is removable, or a small virtio disk
+    that the host does not let the VM write to. A /dev/sr0 that sysfs does not list is a drive that
+    was given to a container.
 
     Args:
         system: the machine.
+
+    Source: WALinuxAgent's pattern for the drive: sr, hd, cdrom, cd, and vd on hosts without SCSI.
     """
     optical: List[Candidate] = []
     others: List[Candidate] = []
-    loops: List[Candidate] = []
     for device in sorted(block.list_devices(system), key=_natural):
-        is_loop = re.match(r"loop[0-9]+\Z", device.name) is not None
-        if device.virtual and not is_loop:
-            continue
         size = str(device.size_bytes)
+        if device.virtual:
+            continue
         if device.scsi_type == OPTICAL_TYPE or re.match(r"sr[0-9]+\Z", device.name):
             optical.append(Candidate(device.node, True, size))
-        elif not _may_hold_media(device):
-            continue
-        elif is_loop:
-            loops.append(Candidate(device.node, False, size))
-        else:
+        elif _may_hold_media(device):
             others.append(Candidate(device.node, False, size))
     known = [each.path for each in optical]
     if FIRST_DRIVE not in known and _is_block_device(system.path(FIRST_DRIVE)):
         optical.append(Candidate(FIRST_DRIVE, True))
-    return optical[:MAX_DEVICES] + others[:MAX_DEVICES] + loops[:MAX_DEVICES]
+    return optical[:MAX_DEVICES] + others[:MAX_DEVICES]
 
 
 def _may_hold_media(device: BlockDevice) -> bool:
-    if not device.size_bytes:
+    if device.disk is not None or not 0 < device.size_bytes <= SMALL_BYTES:
         return False
-    return device.read_only or device.size_bytes <= SMALL_BYTES
+    is_virtio = re.match(r"vd[b-z]\Z", device.name) is not None
+    return device.removable or (is_virtio and device.read_only)
 
 
 def _is_block_device(path: str) -> bool:

@@ -33,6 +33,9 @@ from lightinit.libraries import load, unusable
 LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
+# An answer may take a minute, but a server that is there accepts the connection at once. The kernel
+# repeats a lost SYN after 1, 3 and 7 s.
+CONNECT_TIMEOUT_S = 10.0
 PLAIN_URL = re.compile(r"http://[^/?#]+/[!-~]*\Z")
 OnRequest = Callable[[str, str, str, float, float, int], None]
 
@@ -92,6 +95,7 @@ class HttpTransport:
             or reason, start (monotonic seconds), duration in seconds, and the length of the body in
             bytes.
         agent: the User-Agent header.
+        connect_timeout_s: seconds for the connecting alone.
 
     Attributes:
         LIBRARY: what is to blame if sending fails in a way that nobody expects.
@@ -104,10 +108,12 @@ class HttpTransport:
         clock: Clock,
         on_request: Optional[OnRequest] = None,
         agent: str = "lightinit/" + __version__,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self._clock = clock
         self._on_request = on_request
         self._agent = agent
+        self.connect_timeout_s = connect_timeout_s
         self._adapter: Any = None
         self._wire = Wire()
 
@@ -123,10 +129,10 @@ class HttpTransport:
     ) -> Response:
         """Send one request and read its answer.
 
-        ``timeout_s`` limits the connecting, each read, and the whole exchange. A socket cannot
-        limit the whole: each byte of a slow header restarts its timeout. So the exchange runs in a
-        thread. When the time is up, its connection is shut down, which ends the thread, and the
-        next request opens a new connection.
+        ``timeout_s`` limits each read and the whole exchange, ``connect_timeout_s`` the connecting.
+        A socket cannot limit the whole: each byte of a slow header restarts its timeout. So the
+        exchange runs in a thread. When the time is up, its connection is shut down, which ends the
+        thread, and the next request opens a new connection.
 
         Args:
             method: ``GET`` or ``POST``.
@@ -256,6 +262,8 @@ class _Exchange:
             raise TransientError("request timed out", url=url, after_s="%g" % timeout_s)
         if isinstance(error, LightinitError):
             raise error
+        if not self.was_sent:
+            timeout_s = min(timeout_s, self._transport.connect_timeout_s)
         raise_plain(error, url, timeout_s)
         raise unusable("python library does not work", self._transport.LIBRARY, error) from error
 
@@ -267,7 +275,10 @@ class _Exchange:
 
     def _perform(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Response:
         raw = self._adapter.send(
-            self._prepared, stream=True, timeout=(timeout_s, timeout_s), proxies={}
+            self._prepared,
+            stream=True,
+            timeout=(min(timeout_s, self._transport.connect_timeout_s), timeout_s),
+            proxies={},
         ).raw
         whole = False
         try:

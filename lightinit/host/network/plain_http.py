@@ -70,7 +70,7 @@ class PlainAdapter:
         Args:
             request: what to send.
             stream: whether the caller reads the body. It always does.
-            timeout: seconds for connecting and for each read; the first counts for both.
+            timeout: seconds for connecting, and for each read.
             proxies: none; there are no proxies here.
         """
         place = urlsplit(request.url)
@@ -79,6 +79,7 @@ class PlainAdapter:
             str(place.hostname), place.port or 80, timeout=timeout[0]
         )
         connection.connect()
+        connection.sock.settimeout(timeout[1])
         self._wire.sockets[:] = [connection.sock]
         connection.request(request.method, "/" + target, request.body, dict(request.headers))
         self._wire.is_sent = True

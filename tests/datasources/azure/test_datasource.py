@@ -78,6 +78,48 @@ def test_no_goal_state_is_a_warning(platform: Platform) -> None:
     )
 
 
+def test_account_and_keys_do_not_wait_for_the_wireserver(platform: Platform) -> None:
+    """N2: Azure/WALinuxAgent#821, #3492. It would take an hour here; only the report waits."""
+    let_go = threading.Event()
+
+    def hang() -> Reply:
+        let_go.wait(60.0)
+        return 503, b""
+
+    platform.replies["GET /machine?comp=goalstate"] = hang
+    azure = source(platform, goal_state_timeout_s=3600.0, request_timeout_s=3600.0)
+    instance, warnings = azure.fetch("the-id", announce=True)
+    assert instance.admin is not None and instance.admin.ssh_keys and warnings == ()
+    assert not let_go.is_set()
+    platform.replies["GET /machine?comp=goalstate"] = lambda: (200, GOAL_STATE % 1)
+    azure.report(None, instance)
+    assert [report.findtext(".//State") for report in platform.reports()] == ["Ready"]
+    let_go.set()
+
+
+def test_the_thread_that_waits_for_a_goal_state_ends_with_the_report(platform: Platform) -> None:
+    """N2: it neither asks on nor reports that the VM is at work after Ready."""
+    down = threading.Event()
+
+    def reply() -> Reply:
+        down.set()
+        return 503, b""
+
+    platform.replies["GET /machine?comp=goalstate"] = reply
+    azure = source(platform, goal_state_timeout_s=3600.0, retry_first_s=0.2)
+    instance, _ = azure.fetch("the-id", announce=True)
+    assert down.is_set()
+    platform.replies["GET /machine?comp=goalstate"] = lambda: (200, GOAL_STATE % 1)
+    azure.report(None, instance)
+    for thread in threading.enumerate():
+        if thread.name == "lightinit-goal-state":
+            thread.join(30.0)
+            assert not thread.is_alive()
+    assert [line for line, _, _ in platform.sent if line.startswith("POST")] == [
+        "POST /machine?comp=health"
+    ]
+
+
 def test_no_metadata_is_an_error(platform: Platform) -> None:
     platform.replies["GET /metadata/instance?"] = lambda: (500, b"")
     with pytest.raises(ProvisioningError, match="imds is not ready .*status=500"):

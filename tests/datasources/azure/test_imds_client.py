@@ -5,7 +5,7 @@ sleep().
 from __future__ import annotations
 
 import json
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -16,7 +16,7 @@ from lightinit.retry import RetryPolicy
 from tests.lib.scratch import ScriptedClock
 from tests.lib.transport import FakeTransport, Sent, middle, ok, status
 
-COMPLETE = {
+COMPLETE: Dict[str, Any] = {
     "compute": {
         "name": "vm",
         "osProfile": {"adminUsername": "me", "disablePasswordAuthentication": "true"},
@@ -24,8 +24,13 @@ COMPLETE = {
     }
 }
 INCOMPLETE = {"compute": {"name": "vm"}}
+EXTENDED: Dict[str, Any] = dict(
+    COMPLETE, extended={"compute": {"hasCustomData": False, "ppsType": "None"}}
+)
 WHOLE = ok(json.dumps(COMPLETE).encode())
 PART = ok(json.dumps(INCOMPLETE).encode())
+EXTENDED_WHOLE = ok(json.dumps(EXTENDED).encode())
+TOLD = "imds gave no extended document, only the plain one"
 
 
 def client(transport: FakeTransport, clock: Any, **options: Any) -> ImdsClient:
@@ -48,6 +53,8 @@ def refusing(known: List[str], listed: List[str]) -> Any:
 
     def answer(sent: Sent) -> Response:
         if any("api-version=" + version in sent.url for version in known):
+            if "extended" in sent.url:
+                return EXTENDED_WHOLE
             return WHOLE
         return status(
             400, body=json.dumps({"error": "Bad request", "newest-versions": listed}).encode()
@@ -63,10 +70,11 @@ def test_the_request() -> None:
     assert transport.sent == [
         Sent(
             "GET",
-            "http://169.254.169.254/metadata/instance?api-version=2023-11-15&format=json",
+            "http://169.254.169.254/metadata/instance"
+            "?api-version=2023-11-15&extended=true&format=json",
             {"Metadata": "true"},
             None,
-            10.0,
+            30.0,
             True,
         )
     ]
@@ -109,12 +117,13 @@ def test_what_passes_is_tried_again(passing: Any) -> None:
 
 @pytest.mark.parametrize("code", [401, 403, 405, 418])
 def test_what_is_final(code: int) -> None:
-    transport, clock = FakeTransport(status(code), WHOLE), ScriptedClock()
+    transport, clock = FakeTransport(status(code)), ScriptedClock()
     with pytest.raises(ProvisioningError) as caught:
         client(transport, clock).fetch_document()
     assert caught.value.reason == "imds refused the request"
     assert caught.value.details["status"] == str(code)
-    assert len(transport.sent) == 1
+    assert ["extended" in sent.url for sent in transport.sent] == [True, False]
+    assert clock.sleeps == []
 
 
 def test_it_ends_at_the_deadline() -> None:
@@ -122,15 +131,17 @@ def test_it_ends_at_the_deadline() -> None:
     with pytest.raises(ProvisioningError) as caught:
         client(transport, clock).fetch_document()
     assert caught.value.reason == "imds is not ready"
-    assert 92.0 <= sum(clock.sleeps) < 100.0
-    assert caught.value.details["attempts"] == str(len(transport.sent))
+    extended = [sent for sent in transport.sent if "extended" in sent.url]
+    assert 92.0 <= sum(clock.sleeps[: len(extended) - 1]) < 100.0
+    assert caught.value.details["attempts"] == str(len(extended))
+    assert 1 < len(transport.sent) - len(extended) < 10, "and the plain one, for a fifth of it"
 
 
 def test_html_for_ever_ends_long_before() -> None:
     transport, clock = FakeTransport(ok(b"<html>")), ScriptedClock()
     with pytest.raises(ProvisioningError, match="imds document is not json"):
         client(transport, clock).fetch_document()
-    assert len(transport.sent) >= 5 and 45.0 <= sum(clock.sleeps) < 60.0
+    assert len(transport.sent) >= 5 and 45.0 <= sum(clock.sleeps) < 80.0
 
 
 @pytest.mark.parametrize(
@@ -173,24 +184,44 @@ def test_retry_after_is_honoured() -> None:
 @pytest.mark.parametrize(
     "known, listed, asked",
     [
-        (["2021-08-01"], ["2021-08-01", "2021-05-01"], ["2023-11-15", "2021-08-01"]),
-        (["2019-06-01"], ["2019-08-15", "2019-06-01"], ["2023-11-15", "2019-06-01"]),
-        (["2019-06-01"], ["2020-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01"]),
+        (["2021-08-01"], ["2021-08-01", "2021-05-01"], ["2023-11-15+", "2021-08-01+"]),
+        (["2021-08-01"], [], ["2023-11-15+", "2021-08-01+"]),
+        (["2030-01-01"], ["2030-01-01"], ["2023-11-15+", "2021-08-01+", "2030-01-01+"]),
+        (["2019-06-01"], ["2019-08-15", "2019-06-01"], ["2023-11-15+", "2019-06-01"]),
+        (
+            ["2019-06-01"],
+            ["2020-01-01"],
+            ["2023-11-15+", "2023-11-15", "2021-08-01", "2019-06-01"],
+        ),
         (
             ["2020-10-01"],
             ["2020-06-01", "2020-10-01"],
-            ["2023-11-15", "2021-08-01", "2019-06-01", "2020-10-01"],
+            ["2023-11-15+", "2023-11-15", "2021-08-01", "2019-06-01", "2020-10-01"],
         ),
-        (["2030-01-01"], ["2030-01-01"], ["2023-11-15", "2021-08-01", "2019-06-01", "2030-01-01"]),
-        (["2021-08-01"], [], ["2023-11-15", "2021-08-01"]),
     ],
 )
 def test_api_versions_fall_back(known: List[str], listed: List[str], asked: List[str]) -> None:
     transport, clock = FakeTransport(refusing(known, listed)), ScriptedClock()
     fetched = client(transport, clock).fetch_document()
-    assert fetched.document == COMPLETE
-    assert versions_of(transport) == asked and fetched.api_version == asked[-1]
+    assert fetched.document["compute"] == COMPLETE["compute"] and fetched.warnings == ()
+    shown = [
+        version + "+" * ("extended=true" in sent.url)
+        for version, sent in zip(versions_of(transport), transport.sent)
+    ]
+    assert shown == asked and fetched.api_version == asked[-1].rstrip("+")
     assert clock.sleeps == []
+
+
+def test_an_imds_that_knows_the_version_and_not_the_parameter() -> None:
+    def answer(sent: Sent) -> Response:
+        return status(400) if "extended" in sent.url else WHOLE
+
+    transport, clock = FakeTransport(answer), ScriptedClock()
+    imds = client(transport, clock)
+    assert imds.fetch_document().document == COMPLETE and clock.sleeps == []
+    assert versions_of(transport) == ["2023-11-15", "2021-08-01", "2023-11-15"]
+    imds.fetch_document()
+    assert versions_of(transport)[3:] == ["2023-11-15"], "it is not asked again"
 
 
 def test_a_version_without_osProfile_is_not_waited_for() -> None:
@@ -216,14 +247,14 @@ def test_400_with_a_version_that_is_listed_is_final() -> None:
     transport = FakeTransport(refusing([], ["2023-11-15"]))
     with pytest.raises(ProvisioningError, match="imds refused the request .*status=400"):
         client(transport, ScriptedClock()).fetch_document()
-    assert len(transport.sent) == 1
+    assert len(transport.sent) == 2
 
 
 def test_400_for_every_version_is_final() -> None:
     transport = FakeTransport(refusing([], ["2025-0%d-01" % month for month in range(1, 10)]))
     with pytest.raises(ProvisioningError, match="imds refused the request .*status=400"):
         client(transport, ScriptedClock()).fetch_document()
-    assert versions_of(transport) == ["2023-11-15", "2021-08-01", "2019-06-01", "2025-09-01"]
+    assert len(transport.sent) <= 10
 
 
 def test_a_list_that_changes_with_each_answer_comes_to_an_end() -> None:
@@ -233,7 +264,7 @@ def test_a_list_that_changes_with_each_answer_comes_to_an_end() -> None:
     transport = FakeTransport(teasing)
     with pytest.raises(ProvisioningError, match="imds refused the request"):
         client(transport, ScriptedClock()).fetch_document()
-    assert len(transport.sent) == 5
+    assert len(transport.sent) <= 10
 
 
 def test_an_incomplete_document_is_asked_for_anew() -> None:
@@ -269,6 +300,156 @@ def test_zero_seconds_for_completeness_means_none() -> None:
     assert len(transport.sent) == 1 and clock.sleeps == []
 
 
+@pytest.mark.parametrize(
+    "not_yet",
+    [
+        status(500),
+        status(404),
+        status(410),
+        status(429, retry_after_s=5.0),
+        status(503),
+        TransientError("request timed out"),
+        MalformedError("answer is a redirect"),
+    ],
+    ids=str,
+)
+def test_the_extended_document_is_insisted_on(not_yet: Any) -> None:
+    """P1: Azure/azure-init#134. The plain document would come at once, without keys and data."""
+    clock = ScriptedClock()
+
+    def answer(sent: Sent) -> Response:
+        if "extended" not in sent.url:
+            return PART
+        return EXTENDED_WHOLE if clock.now_s >= 1045.0 else given(not_yet)
+
+    transport = FakeTransport(answer)
+    fetched = client(transport, clock).fetch_document()
+    assert fetched.document == EXTENDED and fetched.warnings == fetched.missing == ()
+    assert all("extended" in sent.url for sent in transport.sent)
+
+
+@pytest.mark.parametrize(
+    "never",
+    [status(500), status(403), TransientError("request timed out"), ok(b"<html>")],
+    ids=str,
+)
+def test_the_plain_document_is_the_last_resort_and_is_told(never: Any) -> None:
+    """P1: with the plain document nobody is worse off than before, but for the waiting."""
+    clock = ScriptedClock()
+    transport = FakeTransport(lambda sent: given(never) if "extended" in sent.url else PART)
+    fetched = client(transport, clock).fetch_document()
+    assert fetched.document == INCOMPLETE and fetched.missing == ("osProfile",)
+    assert [warning for warning in fetched.warnings if warning.startswith(TOLD)]
+    assert ["extended" in sent.url for sent in transport.sent].count(False) == 1
+
+
+def test_with_enough_media_the_plain_document_comes_sooner() -> None:
+    transport, clock = (
+        FakeTransport(lambda sent: status(500) if "extended" in sent.url else WHOLE),
+        ScriptedClock(),
+    )
+    fetched = client(transport, clock).fetch_document(lambda: True, 30.0)
+    assert fetched.document == COMPLETE and 29.0 < sum(clock.sleeps) < 45.0
+
+
+@pytest.mark.parametrize("profile", [None, {}])
+def test_a_vm_from_a_specialized_disk_is_known_at_once(profile: Any) -> None:
+    """P10: Azure/WALinuxAgent#754, #506. It never gets an osProfile."""
+    document = {
+        "compute": {"name": "vm", "osProfile": profile, "publicKeys": []},
+        "extended": {"compute": {"ppsType": "None"}},
+    }
+    transport, clock = FakeTransport(ok(json.dumps(document).encode())), ScriptedClock()
+    fetched = client(transport, clock).fetch_document()
+    assert (fetched.document, fetched.missing) == (document, ("osProfile",))
+    assert (len(transport.sent), clock.sleeps, fetched.warnings) == (1, [], ())
+
+
+def test_no_firewall_is_suspected_where_imds_has_answered(caplog: Any) -> None:
+    """P10: an incomplete document is no sign of a firewall."""
+    caplog.set_level("INFO")
+    client(FakeTransport(PART), ScriptedClock()).fetch_document()
+    assert "using the imds document as it is" in caplog.text and "firewall" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "document, part",
+    [
+        (dict(EXTENDED, compute=dict(EXTENDED["compute"], publicKeys=[])), "ssh keys while"),
+        (
+            dict(EXTENDED, compute=dict(EXTENDED["compute"], osProfile=None)),
+            "osProfile",
+        ),
+        (
+            dict(EXTENDED, compute=dict(EXTENDED["compute"], osProfile={"computerName": "c"})),
+            "adminUsername",
+        ),
+    ],
+)
+def test_an_extended_document_that_contradicts_itself_is_waited_for(
+    document: Any, part: str
+) -> None:
+    contradicting = ok(json.dumps(document).encode())
+    transport, clock = FakeTransport(contradicting, contradicting, EXTENDED_WHOLE), ScriptedClock()
+    assert client(transport, clock).fetch_document().document == EXTENDED
+    assert clock.sleeps == [1.0, 2.0]
+    fetched = client(FakeTransport(contradicting), ScriptedClock()).fetch_document()
+    assert fetched.document == document and part in fetched.missing[0]
+
+
+def is_pools(document: Any) -> bool:
+    return bool(document["extended"]["compute"]["ppsType"] != "None")
+
+
+@pytest.mark.parametrize("enough, longest_s", [(True, 30.0), (False, 100.0)])
+def test_a_document_that_still_describes_the_pool_is_asked_for_anew(
+    enough: bool, longest_s: float
+) -> None:
+    """P2: canonical/cloud-init#4596."""
+    transport, clock = (
+        FakeTransport(pool("Running"), pool("Running"), pool("None")),
+        ScriptedClock(),
+    )
+    fetched = client(transport, clock).fetch_document(lambda: enough, 30.0, is_pools)
+    assert not fetched.is_stale and clock.sleeps == [1.0, 2.0]
+    clock = ScriptedClock()
+    fetched = client(FakeTransport(pool("Running")), clock).fetch_document(
+        lambda: enough, 30.0, is_pools
+    )
+    assert fetched.is_stale and longest_s * 0.8 < sum(clock.sleeps) < longest_s
+
+
+def test_an_imds_whose_answers_take_12_seconds() -> None:
+    """P4: canonical/cloud-init#1571, #4372. One attempt waits long enough, and there is time for
+    several.
+    """
+    clock = ScriptedClock()
+
+    def slow(sent: Sent) -> Response:
+        clock.now_s += min(12.0, sent.timeout_s)
+        if sent.timeout_s < 12.0:
+            raise TransientError("request timed out")
+        return status(500) if len(transport.sent) < 4 else EXTENDED_WHOLE
+
+    transport = FakeTransport(slow)
+    assert client(transport, clock).fetch_document().document == EXTENDED
+    assert len(transport.sent) == 4
+
+
+def test_a_hanging_request_leaves_a_second_attempt_where_the_media_are_enough() -> None:
+    clock = ScriptedClock()
+
+    def hangs_once(sent: Sent) -> Response:
+        if len(transport.sent) > 1:
+            return EXTENDED_WHOLE
+        clock.now_s += sent.timeout_s
+        raise TransientError("request timed out")
+
+    transport = FakeTransport(hangs_once)
+    fetched = client(transport, clock).fetch_document(lambda: True, 30.0)
+    assert fetched.document == EXTENDED and len(transport.sent) == 2
+
+
 def test_one_request_never_outlives_the_deadline() -> None:
     clock = ScriptedClock()
 
@@ -279,7 +460,11 @@ def test_one_request_never_outlives_the_deadline() -> None:
     transport = FakeTransport(slow)
     with pytest.raises(ProvisioningError):
         client(transport, clock, request_timeout_s=50.0).fetch_document()
-    assert [sent.timeout_s for sent in transport.sent] == [50.0, 50.0, 17.0]
+    assert [sent.timeout_s for sent in transport.sent if "extended" in sent.url] == [
+        50.0,
+        50.0,
+        17.0,
+    ]
 
 
 def test_a_single_value() -> None:
@@ -290,72 +475,6 @@ def test_a_single_value() -> None:
     )
 
 
-POOL_URL = (
-    "http://169.254.169.254/metadata/instance?api-version=2021-08-01&extended=true&format=json"
-)
-
-
 def pool(kind: Any) -> Response:
     """The document with its extended part."""
     return ok(json.dumps(dict(COMPLETE, extended={"compute": {"ppsType": kind}})).encode())
-
-
-def test_the_pool_is_asked_for_once_where_the_extended_part_is_there_or_is_not_known() -> None:
-    for answer, kind in (
-        (pool("Savable"), "Savable"),
-        (pool("None"), ""),
-        (WHOLE, ""),
-        (status(400), ""),
-    ):
-        transport, clock = FakeTransport(answer), ScriptedClock()
-        assert client(transport, clock).fetch_pool_type() == kind
-        assert transport.sent == [Sent("GET", POOL_URL, {"Metadata": "true"}, None, 3.0, True)]
-        assert clock.sleeps == []
-
-
-@pytest.mark.parametrize(
-    "passing",
-    [
-        status(404),
-        status(410),
-        status(429, retry_after_s=1.5),
-        status(500),
-        ok(b"<html>"),
-        TransientError("request timed out"),
-        MalformedError("answer is a redirect"),
-    ],
-    ids=str,
-)
-def test_an_extended_part_that_is_not_complete_yet_is_no_no(passing: Any, caplog: Any) -> None:
-    transport, clock = FakeTransport(passing, passing, pool("Running")), ScriptedClock()
-    assert client(transport, clock).fetch_pool_type() == "Running"
-    assert len(transport.sent) == 3 and 3.0 <= sum(clock.sleeps) < 5.0
-    caplog.set_level("INFO")
-    transport, clock = FakeTransport(passing), ScriptedClock()
-    assert client(transport, clock).fetch_pool_type() == ""
-    assert len(transport.sent) > 3 and 4.0 < sum(clock.sleeps) < 5.0, (
-        "Ready does not wait for it for ever"
-    )
-    assert "does not say whether this VM is preprovisioned" in caplog.text
-
-
-def test_an_extended_part_that_hangs_costs_no_more_than_one_that_fails() -> None:
-    clock = ScriptedClock()
-
-    def hang(sent: Sent) -> Response:
-        clock.now_s += sent.timeout_s
-        raise TransientError("request timed out")
-
-    assert client(FakeTransport(hang), clock).fetch_pool_type() == ""
-    assert clock.now_s <= 1005.5
-
-
-def test_the_pool_is_not_insisted_on_where_it_is_refused_or_imds_is_down() -> None:
-    for answer, insist in (
-        (status(403), True),
-        (status(500), False),
-        (TransientError("connection refused"), False),
-    ):
-        transport, clock = FakeTransport(answer, pool("Running")), ScriptedClock()
-        assert client(transport, clock).fetch_pool_type(insist) == ""
-        assert len(transport.sent) == 1 and clock.sleeps == []

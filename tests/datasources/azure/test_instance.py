@@ -65,14 +65,18 @@ def with_keys_of_imds(*keys: Any, **more: Any) -> Dict[str, Any]:
     }
 
 
-def test_imds_account_gets_what_is_on_the_media_alone_also_where_they_name_another() -> None:
+@pytest.mark.parametrize("said", ["true", "false", None])
+def test_media_that_name_another_admin_give_nothing(said: Any) -> None:
+    """S1: neither password nor keys, custom data, host name or password login."""
     warnings: List[str] = []
-    assert join("id", DOCUMENT, MEDIA, warnings).admin == User(
-        "imds", (SshKey(IMDS_KEY),), False, "pass:wörd "
-    )
-    assert join("id", with_keys_of_imds(), MEDIA, []).admin == User(
-        "imds", (SshKey(MEDIA_KEY),), False, "pass:wörd "
-    )
+    profile = dict(DOCUMENT["compute"]["osProfile"], disablePasswordAuthentication=said)
+    login = {"true": False, "false": True, None: None}[said]
+    for keys in ((IMDS_KEY,), ()):
+        document = with_keys_of_imds(*keys, osProfile=profile)
+        instance = join("id", document, MEDIA, warnings)
+        assert instance.admin == User("imds", tuple(SshKey(key) for key in keys), login)
+        assert (instance.custom_data, instance.hostnames) == ("", ("of-imds", "resource"))
+        assert instance.raw["ovf"]["user_name"] == "media", "but it can be seen"
     assert (
         "imds names the admin 'imds', the provisioning media name 'media': using the admin of imds"
         in warnings[1]
@@ -81,16 +85,25 @@ def test_imds_account_gets_what_is_on_the_media_alone_also_where_they_name_anoth
 
 @pytest.mark.parametrize("pool", [{"preprovisioned": True}, {"preprovisioned_type": "Savable"}])
 def test_a_pools_password_and_keys_open_nothing_of_the_owners(pool: Dict[str, Any]) -> None:
+    """P2: the media may still be the pool's, with an admin of another name or of the same."""
     warnings: List[str] = []
     media = replace(MEDIA, **pool)
     assert join("id", DOCUMENT, media, warnings).admin == User("imds", (SshKey(IMDS_KEY),), False)
     assert join("id", with_keys_of_imds(), media, []).admin == User("imds", (), False)
-    assert "without the password and the keys of the media" in warnings[1]
+    assert "the provisioning media of the pool name 'media'" in warnings[1]
+    owned = dict(DOCUMENT, extended={"compute": {"ppsType": "None"}})
+    same = replace(media, user_name="imds")
+    instance = join("id", owned, same, warnings)
+    assert instance.admin == User("imds", (SshKey(IMDS_KEY),), False)
+    assert instance.custom_data == "" and "nothing of the media is used" in warnings[-1]
+    in_pool = dict(DOCUMENT, extended={"compute": {"ppsType": "Running"}})
+    joined = join("id", in_pool, same, []).admin
+    assert joined is not None and joined.password, "the settings say that there is no owner"
 
 
 @pytest.mark.parametrize("keys", [("ssh-rsa AAAA",), ("ssh-rsa AAAA", "nonsense"), ()])
 def test_the_medias_keys_where_none_of_imds_is_a_key(keys: Any) -> None:
-    named = replace(MEDIA, ssh_keys=(SshKey(MEDIA_KEY), SshKey("", "p", "AB")))
+    named = replace(MEDIA, user_name="imds", ssh_keys=(SshKey(MEDIA_KEY), SshKey("", "p", "AB")))
     instance = join("id", with_keys_of_imds(*keys), named, [])
     assert instance.admin is not None
     assert instance.admin.ssh_keys == tuple(SshKey(key) for key in keys) + named.ssh_keys

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
 from typing import Any, Dict, Iterator, List, Tuple
 from xml.etree import ElementTree
 
@@ -33,6 +34,8 @@ xmlns:wa="http://schemas.microsoft.com/windowsazure">
 </wa:PlatformSettingsSection>
 </Environment>"""
 CUSTOM = base64.b64encode(b"#!/bin/sh\n").decode()
+OVF_OF_ME = (OVF % (CUSTOM, "")).replace("<UserName>media<", "<UserName>me<")
+PROXY_AGENT = "<wa:ProvisionGuestProxyAgent>true</wa:ProvisionGuestProxyAgent>"
 
 
 @pytest.fixture
@@ -92,10 +95,7 @@ def test_both_are_joined(platform: Platform, tmp_path: Any) -> None:
     kept = azure.documents["ovf-env.xml"].decode()
     assert "of-media" in kept and "pass:" not in kept and CUSTOM not in kept
     asked = [line for line, _, _ in platform.sent if line.startswith("GET /metadata")]
-    assert ["extended=true" in line for line in asked] == [
-        False,
-        True,
-    ], "the media say nothing of a pool, IMDS may"
+    assert ["extended=true" in line for line in asked] == [True], "one answer has it all"
 
 
 def test_the_media_alone_are_enough_when_imds_is_down(platform: Platform, tmp_path: Any) -> None:
@@ -185,65 +185,110 @@ def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(
     assert not [each for each in warnings if "imds names" not in each]
 
 
-def extended_requests(platform: Platform) -> int:
-    """How often IMDS was asked for the extended document; then it is forgotten what was sent."""
-    count = len([line for line, _, _ in platform.sent if "extended=true" in line])
-    platform.sent.clear()
-    return count
-
-
 PREPROVISIONED = "<wa:PreprovisionedVm>%s</wa:PreprovisionedVm>"
 KIND = "<wa:PreprovisionedVMType>%s</wa:PreprovisionedVMType>"
 
 
 @pytest.mark.parametrize(
-    "said, by_imds, kind, requests",
+    "said, by_imds, kind",
     [
-        (PREPROVISIONED % "1" + KIND % "Savable", "Running", "Savable", 0),  # the media say which
-        (KIND % "preprovisionedosdisk", None, "PreprovisionedOSDisk", 0),
-        (PREPROVISIONED % "true", None, "Running", 1),
-        (PREPROVISIONED % "true", "Savable", "Savable", 1),
-        (PREPROVISIONED % "false", None, "", 1),
-        (PREPROVISIONED % "false", "Savable", "Savable", 1),
-        ("", "Savable", "Savable", 1),
-        ("", "None", "", 1),
-        (KIND % "Unknown", None, "", 1),
-        (KIND % "Unknown", "Running", "Running", 1),
-        (None, "Running", "Running", 1),
-        (None, "savable", "Savable", 1),
-        (None, "None", "", 1),
-        (None, 7, "", 1),
-        (None, "Dedicated", "", 1),
+        (PREPROVISIONED % "1" + KIND % "Savable", "Running", "Savable"),  # the media say which
+        (KIND % "preprovisionedosdisk", None, "PreprovisionedOSDisk"),
+        (PREPROVISIONED % "true", None, "Running"),
+        (PREPROVISIONED % "true", "Savable", "Savable"),
+        (PREPROVISIONED % "false", None, ""),
+        (PREPROVISIONED % "false", "Savable", "Savable"),
+        ("", "Savable", "Savable"),
+        ("", "None", ""),
+        (KIND % "Unknown", None, ""),
+        (KIND % "Unknown", "Running", "Running"),
+        (None, "Running", "Running"),
+        (None, "savable", "Savable"),
+        (None, "None", ""),
+        (None, 7, ""),
+        (None, "Dedicated", ""),
     ],
 )
 def test_a_pool_is_seen_on_the_media_or_by_imds(
-    platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str, requests: int
+    platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str
 ) -> None:
-    extended = dict(
-        DOCUMENT, **({} if by_imds is None else {"extended": {"compute": {"ppsType": by_imds}}})
-    )
-    platform.replies["GET /metadata/instance?api-version=2021-08-01&extended=true"] = lambda: (
-        200,
-        json.dumps(extended).encode(),
-    )
-    # The general one last.
-    platform.replies["GET /metadata/instance?"] = platform.replies.pop("GET /metadata/instance?")
+    extend(platform, **({} if by_imds is None else {"ppsType": by_imds}))
     where = {"media": "none"} if said is None else {}
     azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
     _, warnings = azure.fetch("id")
-    assert (azure.pool_type, extended_requests(platform)) == (kind, requests)
+    assert azure.pool_type == kind
     unknown = [each for each in warnings if "; not waiting for an owner" in each]
     assert len(unknown) == (kind == "" and "Unknown" in (said or "") or by_imds == "Dedicated")
     ignoring = source(platform, tmp_path, OVF % ("", said or ""), preprovisioned="no", **where)
     ignoring.fetch("id")
-    assert (ignoring.pool_type, extended_requests(platform)) == ("", 0)
+    assert ignoring.pool_type == ""
 
 
-def test_imds_that_is_down_is_not_pressed_to_name_a_pool(platform: Platform, tmp_path: Any) -> None:
-    platform.replies["GET /metadata/instance?"] = lambda: (500, b"")
-    azure = source(platform, tmp_path, media_only_s=0.05, fetch_timeout_s=60.0)
-    azure.fetch("id")
-    assert (azure.pool_type, extended_requests(platform)) == ("", 1)
+def extend(platform: Platform, compute: Any = DOCUMENT["compute"], **extended: Any) -> None:
+    """IMDS gives the whole document from now on."""
+    document = {"compute": compute, "extended": {"compute": extended}}
+    platform.replies["GET /metadata/instance?"] = lambda: (200, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("announced", [True, "true", "True"])
+def test_custom_data_that_are_announced_are_waited_for(
+    platform: Platform, tmp_path: Any, announced: Any
+) -> None:
+    """P3: canonical/cloud-init#6779."""
+    extend(platform, hasCustomData=announced)
+    azure = source(platform, tmp_path, OVF_OF_ME, media="/late", media_wait_s=60.0)
+    threading.Timer(0.5, os.rename, (str(tmp_path / "media"), str(tmp_path / "late"))).start()
+    instance, warnings = azure.fetch("id")
+    assert (instance.custom_data, warnings) == (CUSTOM, ())
+
+
+def test_custom_data_that_are_announced_and_do_not_come_are_told(
+    platform: Platform, tmp_path: Any
+) -> None:
+    """P3: also if the media are there and have none, or may not be used."""
+    extend(platform, hasCustomData=True)
+    none = "imds announces custom data, but there are none: "
+    for text, options, why in (
+        (OVF_OF_ME, {"media": "/none", "media_wait_s": 0.3}, "no usable provisioning media"),
+        (OVF_OF_ME, {"media": "none"}, "no usable provisioning media"),
+        (OVF_OF_ME.replace(CUSTOM, ""), {}, "the document has none"),
+    ):
+        _, warnings = source(platform, tmp_path, text, **options).fetch("id")
+        (warning,) = [each for each in warnings if each.startswith("imds")]
+        assert warning.startswith(none) and why in warning
+    extend(platform, hasCustomData=False)
+    assert source(platform, tmp_path, media="none").fetch("id")[1] == ()
+
+
+def test_a_vm_from_a_specialized_disk_waits_for_nothing(
+    platform: Platform, tmp_path: Any, caplog: Any
+) -> None:
+    """P10: Azure/WALinuxAgent#754, #506: no wait, no warning, no advice about a firewall."""
+    caplog.set_level("INFO")
+    extend(platform, {"name": "resource", "osProfile": None, "publicKeys": []}, ppsType="None")
+    azure = source(
+        platform, tmp_path, media="/none", complete_timeout_s=3600.0, media_wait_s=3600.0
+    )
+    instance, warnings = azure.fetch("id")
+    assert (instance.admin, instance.hostnames) == (None, ("resource",))
+    assert [each for each in warnings if "media may be on /none" not in each] == []
+    assert "from a specialized disk" in caplog.text and "firewall" not in caplog.text
+
+
+def test_a_guest_proxy_agent_that_is_announced_and_missing_is_told(
+    platform: Platform, tmp_path: Any
+) -> None:
+    """P3: what is announced is waited for or told."""
+    wanted = OVF_OF_ME.replace("<wa:PlatformSettings>", "<wa:PlatformSettings>" + PROXY_AGENT)
+    azure = source(platform, tmp_path, wanted)
+    instance, _ = azure.fetch("id")
+    (warning,) = azure.report(None, instance)
+    assert "Guest Proxy Agent" in warning and "azure-proxy-agent is not installed" in warning
+    os.makedirs(str(tmp_path) + "/usr/sbin", exist_ok=True)
+    (tmp_path / "usr/sbin/azure-proxy-agent").write_text("")
+    azure = source(platform, tmp_path, wanted)
+    instance, _ = azure.fetch("id")
+    assert azure.report(None, instance) == ()
 
 
 def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_path: Any) -> None:
@@ -262,6 +307,89 @@ def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_pa
     assert "owned" in azure.documents["ovf-env.xml"].decode()
     azure.report(None, instance)
     assert "pps_type=Running" in telemetry(platform)
+
+
+def owned(
+    platform: Platform, azure: AzureDatasource, document: str, begin: Any = lambda: None
+) -> Tuple[Instance, Tuple[str, ...]]:
+    """Fetch in the pool, get an owner, and fetch again."""
+    azure.fetch("id")
+    platform.replies["GET /metadata/reprovisiondata?"] = lambda: (200, document.encode())
+    assert azure.find_owner()
+    azure.adopt_owner()
+    begin()
+    return azure.fetch("id")
+
+
+OWNERS = OVF_OF_ME.replace("of-media", "owned")
+POOLS = dict(DOCUMENT["compute"], name="pool", userData="cG9vbA==", tagsList=[])
+KEYLESS = OWNERS.replace("<UserPassword>pass:wörd &lt;&amp;&gt;</UserPassword>", "")
+
+
+@pytest.mark.parametrize("extended", [True, False])
+def test_the_owners_data_win_while_imds_still_shows_the_pool(
+    platform: Platform, tmp_path: Any, extended: bool
+) -> None:
+    """P2: canonical/cloud-init#4596. Both admins have one name; the pool's key opens nothing, and
+    its host name, user data and tags go nowhere. Without the extended part the document that was
+    seen before is known again.
+    """
+    compute = dict(POOLS, tagsList=[{"name": "of", "value": "pool"}])
+    if extended:
+        extend(platform, compute, ppsType="Running", hasCustomData=True)
+    else:
+        body = json.dumps({"compute": compute}).encode()
+        platform.replies["GET /metadata/instance?"] = lambda: (200, body)
+    azure = source(platform, tmp_path, OVF_OF_ME.replace(CUSTOM, "cG9vbA=="))
+    instance, warnings = owned(platform, azure, OWNERS)
+    assert instance.admin == User("me", (), True, PASSWORD)
+    assert (instance.hostnames, instance.custom_data) == (("owned",), CUSTOM)
+    assert (instance.user_data, instance.tags, instance.vm_id) == ("", {}, "13F56399")
+    assert "ssh-rsa" not in json.dumps(instance.raw) and "pool" not in json.dumps(instance.raw)
+    assert [each for each in warnings if each.startswith("imds still describes the pool (")]
+
+
+def test_imds_is_waited_for_until_it_shows_the_owner(platform: Platform, tmp_path: Any) -> None:
+    """P2: the rest of the owner's data is then used: keys, user data, tags."""
+    answers: List[str] = []
+
+    def reply() -> Tuple[int, bytes]:
+        answers.append("")
+        kind = "Running" if len(answers) < 4 else "None"
+        name = {"Running": "pool", "None": "owned"}[kind]
+        compute = dict(DOCUMENT["compute"], name=name, userData="b3duZWQ=")
+        document = {"compute": compute, "extended": {"compute": {"ppsType": kind}}}
+        return 200, json.dumps(document).encode()
+
+    platform.replies["GET /metadata/instance?"] = reply
+    azure = source(platform, tmp_path, complete_timeout_s=30.0, fetch_timeout_s=60.0)
+    instance, warnings = owned(platform, azure, OWNERS)
+    assert instance.admin is not None and instance.admin.ssh_keys and warnings == ()
+    assert (instance.hostnames, instance.user_data) == (("owned",), "b3duZWQ=")
+
+
+def test_an_owner_whom_only_imds_could_let_in_is_no_reason_to_use_the_pools_key(
+    platform: Platform, tmp_path: Any
+) -> None:
+    """P2: nobody could log in, so the VM is not ready."""
+    extend(platform, POOLS, ppsType="Running")
+    azure = source(platform, tmp_path, complete_timeout_s=0.05)
+    with pytest.raises(ProvisioningError, match="imds still describes the pool .*pool=Running"):
+        owned(platform, azure, KEYLESS)
+
+
+def test_custom_data_of_an_owner_that_are_announced_and_missing_are_told(
+    platform: Platform, tmp_path: Any
+) -> None:
+    extend(platform, POOLS, ppsType="Running")
+    azure = source(platform, tmp_path)
+    _, warnings = owned(
+        platform,
+        azure,
+        OWNERS.replace(CUSTOM, ""),
+        lambda: extend(platform, POOLS, ppsType="None", hasCustomData=True),
+    )
+    assert [each for each in warnings if each.startswith("imds announces custom data")]
 
 
 def test_without_an_owners_document_imds_alone_is_believed(

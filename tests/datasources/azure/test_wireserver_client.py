@@ -8,6 +8,7 @@ from typing import Any, List, Tuple
 
 import pytest
 
+from lightinit.datasources.azure.settings import SETTINGS
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http import Response
@@ -33,7 +34,7 @@ def test_the_goal_state() -> None:
         "role-1",
     )
     assert transport.sent == [
-        Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 10.0, True)
+        Sent("GET", "http://10.1.2.3/machine?comp=goalstate", HEADERS, None, 60.0, True)
     ]
     assert clock.sleeps == []
 
@@ -467,7 +468,7 @@ def test_where_neither_answers_both_are_tried_until_the_deadline() -> None:
     assert caught.value.details["also_tried"] == "10.1.2.3: request timed out"
     assert 90.0 < sum(clock.sleeps) < 100.0
     # Where nobody answers, no attempt uses up the time of the other address.
-    assert [sent.timeout_s for sent in transport.sent[:6]] == [5.0, 5.0, 10.0, 10.0, 10.0, 10.0]
+    assert [sent.timeout_s for sent in transport.sent[:6]] == [5.0, 5.0, 10.0, 10.0, 20.0, 20.0]
     assert {sent.method for sent in transport.sent} == {"GET"}
 
 
@@ -538,3 +539,25 @@ def test_versions() -> None:
 def test_which_urls_are_the_wireservers_own(endpoint: str, url: str, ours: bool) -> None:
     transport: Any = FakeTransport(GOAL)
     assert WireServerClient(transport, endpoint, ScriptedClock()).is_ours(url) is ours
+
+
+def test_a_wireserver_whose_answers_take_13_seconds() -> None:
+    """P4: canonical/cloud-init#1571, #4372. Each attempt waits long enough, and a second one has
+    room within the deadlines.
+    """
+    wireserver, transport, clock = make()
+    options = {setting.key: setting.default for setting in SETTINGS}
+    assert options["request_timeout_s"] >= 60.0
+    assert 2 * options["request_timeout_s"] < options["goal_state_timeout_s"]
+    assert 2 * 2 * options["request_timeout_s"] < options["report_timeout_s"]
+
+    def slow(sent: Sent) -> Response:
+        clock.now_s += min(13.0, sent.timeout_s)
+        if sent.timeout_s < 13.0:
+            raise TransientError("request timed out")
+        return GOAL if sent.method == "GET" else DONE
+
+    transport.steps.append(slow)
+    assert wireserver.fetch_goal_state().incarnation == "1"
+    assert wireserver.report_ready()
+    assert len(transport.sent) == 3 and clock.sleeps == []

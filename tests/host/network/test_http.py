@@ -273,6 +273,25 @@ def test_nobody_listens() -> None:
     probe.close()
 
 
+def test_connecting_has_a_shorter_limit_than_the_answer() -> None:
+    """P4: an answer may take a minute; whoever is there accepts a connection at once."""
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    waiting = []
+    for _ in range(4):  # more than the queue holds: the kernel drops what comes after
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(full.getsockname())
+        waiting.append(client)
+    transport = HttpTransport(Clock(), connect_timeout_s=0.3)
+    with pytest.raises(TransientError, match="request timed out .*after_s=0.3") as caught:
+        transport.request("GET", "http://127.0.0.1:%d/" % full.getsockname()[1], timeout_s=600.0)
+    assert not caught.value.was_sent
+    for each in [full, *waiting]:
+        each.close()
+
+
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "file:///etc/passwd", "http://", "nonsense"])
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(ProvisioningError, match="url is not usable"):
