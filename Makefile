@@ -15,7 +15,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test check coverage bench test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test check coverage bench fuzz test-pythons test-install install deb rpm \
     test-packages test-bare peers vm-test vm-test-all clean
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make check         lint, types and tests: what must pass before a commit"
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
+	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
 	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
 	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PYTHON=/usr/bin/python3, PACKAGE=, INIT=; see packaging/README.md"
@@ -65,6 +66,9 @@ bench: setup
 
 test-pythons: setup
 	@tools/test-pythons
+
+fuzz: setup
+	@$(PYTHON) tools/fuzz.py $(ARGS)
 
 test-install:
 	@tools/test-install

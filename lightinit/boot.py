@@ -10,7 +10,13 @@ import os
 from typing import Optional, Sequence
 
 from lightinit import __version__
-from lightinit.errors import LibraryError, LightinitError, OvertakenError
+from lightinit.errors import (
+    LibraryError,
+    LightinitError,
+    OvertakenError,
+    ProvisioningError,
+)
+from lightinit.host import log
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.system import System
@@ -83,14 +89,25 @@ def boot(context: Context) -> str:
 
 def provision(context: Context) -> None:
     """Run the four stages. The final one runs even after a failure; if the failure goes before it
-    is reported, all run again.
+    is reported, all run again. If all this takes too long, the watchdog reports that.
     """
     context.whole = True
+    limit_s = context.settings["lightinit"]["watchdog_s"]
+    if limit_s:
+        context.watchdog.begin(limit_s, lambda doing: report_overdue(context, doing))
+    try:
+        _run_until_told(context)
+    finally:
+        context.watchdog.end()
+
+
+def _run_until_told(context: Context) -> None:
     config.make_room(context)
     for revisions_left in range(revision.MAX_REVISIONS, -1, -1):
         _run_stages(context, bool(revisions_left))
         if not any(isinstance(step.error, OvertakenError) for step in context.steps):
             return
+        context.watchdog.resume()
         revision.start_again(context)
 
 
@@ -166,6 +183,48 @@ def report_at_last(context: Context) -> None:
     if context.network is None:
         source.connect_blindly()
     context.reported, _ = report(source, failure.told)
+
+
+def report_overdue(context: Context, doing: str) -> bool:
+    """Report, in the process of the watchdog, that this boot takes too long, and save that result.
+
+    Args:
+        context: as it was when the watchdog began.
+        doing: the kind and the name of the step that is running.
+
+    Returns:
+        Whether the platform has accepted the report, or takes none.
+    """
+    wanted = context.settings["lightinit"]
+    log.start(
+        context.system,
+        wanted["log_level"],
+        wanted["log_file"],
+        began_s=context.timeline.began_s,
+    )
+    kind, _, name = doing.partition(" ")
+    if context.platform_known is None and name in ("", "local"):
+        return False  # nothing has shown that this is the platform
+    error = ProvisioningError(
+        "provisioning takes too long",
+        step=name or "local",
+        limit_s="%g" % wanted["watchdog_s"],
+        hint="see what that step waits for; the next boot repeats it",
+    )
+    LOG.error("%s", error)
+    context.steps = [Step(kind or "stage", name or "local", StepResult.FAILED, error=error)]
+    source = local.use_datasource(context)
+    try:
+        if not context.instance_id:
+            context.use_instance(current_instance(context.system) or "")
+        if not local.resume(context):
+            source.connect_blindly()
+        context.reported, _ = report(source, error)
+    except LightinitError as second:
+        LOG.error("not reported: %s", second)
+        return False
+    finish(context, ran=True)
+    return True
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:

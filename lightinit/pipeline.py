@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
+from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency, Instance, Network, Outcome
@@ -98,6 +99,7 @@ class Context:
         platform_known: whether this is the datasource's platform; None while that is unknown.
         network: None until one is found; an empty one if the datasource needs no network.
         whole: whether this run has all stages, so that it ends with a report to the platform.
+        watchdog: reports if this run takes too long.
     """
 
     system: System
@@ -115,6 +117,7 @@ class Context:
     whole: bool = False
     instance: Optional[Instance] = None
     reported: str = ""
+    watchdog: Watchdog = field(default_factory=Watchdog)
 
     def use_instance(self, instance_id: str) -> None:
         """Use the state and the marks of ``instance_id``."""
@@ -170,9 +173,7 @@ def run_step(
             return step
     clock = context.system.clock
     step = Step(kind, name, StepResult.RUNNING, required)
-    context.steps.append(step)
-    if kind == "stage":
-        context.status.update(stage=name)
+    _announce(context, step)
     started_s = clock.monotonic()
     try:
         outcome = _guarded(name, work) if isolate else work()
@@ -186,6 +187,13 @@ def run_step(
     context.timeline.add(kind, name, started_s, step.duration_s, step.result.value)
     _tell(step)
     return step
+
+
+def _announce(context: Context, step: Step) -> None:
+    context.steps.append(step)
+    context.watchdog.tell("%s %s" % (step.kind, step.name))
+    if step.kind == "stage":
+        context.status.update(stage=step.name)
 
 
 def _leave_mark(

@@ -61,6 +61,7 @@ PARTS = (
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
+    Part("fuzz", 1.0),
     Part("bench", 1.0, alone=True),
 )
 

@@ -40,12 +40,14 @@ def edit_assignment(text: str, key: str, value: str, add: bool) -> str:
         if text and not text.endswith("\n"):
             text += "\n"
         return text + '%s="%s"\n' % (key, value)
-    for match in found[::-1]:
+    pieces, at = [], 0
+    for match in found:
         quote = match.group("value")[:1]
         if quote not in ("'", '"'):
             quote = ""
-        text = text[: match.start("value")] + quote + value + quote + text[match.end("value") :]
-    return text
+        pieces += [text[at : match.start("value")], quote, value, quote]
+        at = match.end("value")
+    return "".join(pieces) + text[at:]
 
 
 def _assignments(text: str, key: str) -> List["re.Match[str]"]:

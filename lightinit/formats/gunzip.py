@@ -9,6 +9,7 @@ from lightinit.errors import MalformedError
 
 GZIP = b"\x1f\x8b"
 MAX_MEMBERS = 1000
+PIECE_BYTES = 4096
 _GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window
 
 
@@ -31,20 +32,24 @@ def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
         MalformedError: the data are damaged or cut off, or have more than 1,000 members.
     """
     content = bytearray()
+    at = 0
     for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP_WINDOW)
         try:
-            # A limit of 0 would mean none, so one byte more than allowed is asked for.
-            content += member.decompress(data, limit_bytes - len(content) + 1)
+            # In pieces: what follows a member is copied at its end.
+            while at < len(data) and not member.eof and len(content) <= limit_bytes:
+                piece = data[at : at + PIECE_BYTES]
+                # A limit of 0 would mean none, so one byte more than allowed is asked for.
+                content += member.decompress(piece, limit_bytes - len(content) + 1)
+                at += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
         except zlib.error:
             raise MalformedError("gzip data are damaged", bytes=len(data)) from None
         if len(content) > limit_bytes:
             raise TooLargeError("gzip data unpack to too much", limit_bytes=limit_bytes)
         if not member.eof:
             raise MalformedError("gzip data are damaged", bytes=len(data), why="they are cut off")
-        data = member.unused_data
-        if not data.startswith(GZIP):
-            return bytes(content), data
+        if not data.startswith(GZIP, at):
+            return bytes(content), data[at:]
     raise MalformedError(
         "gzip data are damaged", why="they have more than %d members" % MAX_MEMBERS
     )

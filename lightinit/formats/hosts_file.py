@@ -34,16 +34,21 @@ def edit_hosts(text: str, name: str, old_names: Collection[str]) -> str:
     new = {form.lower() for form in wanted}
     old = _short_names(old_names) - new
     lines = split_lines(text) or list(_EMPTY_HOSTS)
-    ours = [at for at, line in enumerate(lines) if _is_ours(line, old | new)]
+    known = old | new
+    ours = [at for at, line in enumerate(lines) if _is_ours(line, known)]
+    is_ours = set(ours)
     elsewhere = {
-        word.lower() for at, line in enumerate(lines) if at not in ours for word in _words(line)[1:]
+        word.lower()
+        for at, line in enumerate(lines)
+        if at not in is_ours
+        for word in _words(line)[1:]
     }
     needed = not elsewhere.issuperset(new)
     for at in ours:
         if new.issubset(word.lower() for word in _words(lines[at])):
             continue
         if needed and at == ours[0]:
-            lines[at] = _renamed(lines[at], wanted, _names_of_host(lines[at], old | new))
+            lines[at] = _renamed(lines[at], wanted, _names_of_host(lines[at], known))
         elif not new.intersection(word.lower() for word in _words(lines[at])):
             lines[at] = _renamed(lines[at], (), _names_of_host(lines[at], old))
             if len(_words(lines[at])) < 2:
@@ -132,13 +137,23 @@ def _renamed(line: str, wanted: Sequence[str], gone: Collection[str]) -> str:
     comment stay.
     """
     names = _words(line)[1:]
-    after = list(wanted) + [word for word in names if word not in gone]
-    match = re.match(
-        r"(?P<head>\s*\S+\s+)(?P<names>[^#\r\n]*?)(?P<tail>\s*(?:#[^\r\n]*)?\r?\n?)\Z", line
-    )
-    if after == names or match is None:
+    dropped = set(gone)
+    after = list(wanted) + [word for word in names if word not in dropped]
+    if after == names:
         return line
-    return match.group("head") + " ".join(after) + match.group("tail")
+    text, mark, comment = line.partition("#")
+    bare = text.lstrip()
+    address, gap, rest = _divide(bare)
+    tail = rest[len(rest.rstrip()) :]
+    return text[: len(text) - len(bare)] + address + gap + " ".join(after) + tail + mark + comment
+
+
+def _divide(text: str) -> Tuple[str, str, str]:
+    """The first word of a line, the blanks after it (a tab if there are none), and the rest."""
+    address = text.split(None, 1)[0]
+    rest = text[len(address) :]
+    names = rest.lstrip(" \t")
+    return address, rest[: len(rest) - len(names)] or "\t", names
 
 
 def _short_names(names: Collection[str]) -> Set[str]:
@@ -162,7 +177,8 @@ def _without(line: str, gone: Collection[str]) -> str:
     # Blanks and words in turn, blanks first. A name is removed with the blanks after it, the last
     # one with the blanks before it.
     parts = re.findall(r"(\s*)(\S*)", head)
-    kept = [at for at, (_, word) in enumerate(parts) if word and (at == 0 or word not in gone)]
+    dropped = set(gone)
+    kept = [at for at, (_, word) in enumerate(parts) if word and (at == 0 or word not in dropped)]
     text, blanks_at = "", 0
     for at in kept:
         text += parts[blanks_at][0] + parts[at][1]

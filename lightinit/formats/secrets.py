@@ -59,7 +59,9 @@ def redact(document: Any) -> Any:
 
 
 def _redact_value(value: Any, is_secret: bool) -> Any:
-    if value is None or isinstance(value, bool) or str(value).lower() in ("", "true", "false"):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("", "true", "false"):
         return value
     if is_secret:
         return REDACTED

@@ -15,8 +15,8 @@ def is_zone_name(name: str) -> bool:
 
     No zone's name has dots, blanks or a slash at its start.
     """
-    return len(name) <= NAME_MAX_CHARS and bool(
-        re.match(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z", name)
+    return len(name) <= NAME_MAX_CHARS and all(
+        re.match(r"[A-Za-z0-9_+-]+\Z", part) for part in name.split("/")
     )
 
 

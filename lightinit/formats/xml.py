@@ -29,13 +29,18 @@ class Element:
     ``children``.
     """
 
-    __slots__ = ("children", "name", "namespace", "text")
+    __slots__ = ("children", "name", "namespace", "pieces")
 
     def __init__(self, name: str, namespace: str = "") -> None:
         self.name = name
         self.namespace = namespace
-        self.text = ""
+        self.pieces: List[str] = []  # of the text, as the parser gives them
         self.children: List[Element] = []
+
+    @property
+    def text(self) -> str:
+        """The text, without that of the children."""
+        return "".join(self.pieces)
 
     def find(self, *names: str) -> Optional[Element]:
         """Return the first element at the path ``names``, or None."""
@@ -176,7 +181,7 @@ class _Builder:
 
     def characters(self, text: str) -> None:
         """Add text to the innermost element."""
-        self._open[-1].text += text
+        self._open[-1].pieces.append(text)
 
 
 def escape(text: str) -> str:

@@ -100,7 +100,7 @@ def _programs_of(service: str) -> Iterator[str]:
                 yield os.readlink(os.path.dirname(path) + "/exe")
             except OSError:
                 continue
-    pattern = re.compile(r"(?<![\w./~])/(?:[^\s\"'`;|&(){}<>$=:/]+/)+%s(?![\w./-])" % service)
+    pattern = re.compile(r"(?<![\w./~])/[^\s\"'`;|&(){}<>$=:]+/%s(?![\w./-])" % service)
     for each in FILES:
         for path in sorted(glob.iglob(each.replace("NAME", service.rstrip("d")))):
             for found in pattern.findall(_read(path)):

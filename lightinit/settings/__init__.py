@@ -119,6 +119,13 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "/var/log/lightinit.log",
             "The log file; empty: log to the console only.",
         ),
+        Setting(
+            "watchdog_s",
+            "seconds",
+            1080.0,
+            "Seconds after which a boot that does not end is reported as not ready, and ended. The"
+            " platform waits for 20 minutes or more. 0: never.",
+        ),
     ),
     "network": (
         Setting(

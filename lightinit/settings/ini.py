@@ -11,7 +11,7 @@ default of that one key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import List, Set, Tuple
 
 _IGNORED = "?"  # the section of keys below a line that is not a section
 
@@ -44,6 +44,8 @@ class IniValue:
 def parse(text: str, file: str) -> Tuple[List[IniValue], List[Problem]]:
     """Return the entries and the mistakes of one file. Pure."""
     entries: List[IniValue] = []
+    more: List[str] = []  # the lines that continue the last entry
+    seen: Set[Tuple[str, str]] = set()
     problems: List[Problem] = []
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -51,9 +53,7 @@ def parse(text: str, file: str) -> Tuple[List[IniValue], List[Problem]]:
         if not bare or bare[0] in "#;":
             continue
         if line[0] in " \t" and entries and entries[-1].section == section:
-            last = entries.pop()
-            value = (last.value + "\n" + bare).strip()
-            entries.append(IniValue(section, last.key, value, file, last.line))
+            more.append(bare)
         elif bare[0] == "[":
             section, mistake = _read_section(bare)
         elif "=" not in bare:
@@ -63,14 +63,26 @@ def parse(text: str, file: str) -> Tuple[List[IniValue], List[Problem]]:
                 bare.partition("=")[0].strip()
             )
         elif section != _IGNORED:
+            _continue(entries, more)
             key, value = (part.strip() for part in bare.split("=", 1))
-            if any((entry.section, entry.key) == (section, key) for entry in entries):
+            if (section, key) in seen:
                 mistake = "[%s] %s is set twice in this file; the later value is used"
                 mistake %= (section, key)
+            seen.add((section, key))
             entries.append(IniValue(section, key, value, file, number))
         if mistake:
             problems.append(Problem(file, number, mistake))
+    _continue(entries, more)
     return entries, problems
+
+
+def _continue(entries: List[IniValue], more: List[str]) -> None:
+    """Add the lines of ``more`` to the last entry, and forget them."""
+    if more:
+        last = entries.pop()
+        value = "\n".join([last.value] + more).strip()
+        entries.append(IniValue(last.section, last.key, value, last.file, last.line))
+        more.clear()
 
 
 def _read_section(bare: str) -> Tuple[str, str]:

@@ -24,6 +24,7 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError(
             "nothing to report to", hint="run the local stage first: lightinit stage local"
         )
+    context.watchdog.pause()  # it must not report beside us
     failure = context.first_failure
     if failure is None:
         context.reported, warnings = report(context.datasource, None, context.instance)

@@ -78,11 +78,11 @@ def _end(data: bytes, limit_bytes: int) -> int:
 
 def _split(data: bytes, limit_bytes: int) -> List[bytes]:
     """Split valid UTF-8 into valid parts of at most ``limit_bytes``, which must be four or more."""
-    parts = []
-    while data:
-        end = _end(data, limit_bytes)
-        parts.append(data[:end])
-        data = data[end:]
+    parts, begin = [], 0
+    while begin < len(data):
+        end = _end(data, begin + limit_bytes)
+        parts.append(data[begin:end])
+        begin = end
     return parts
 
 

@@ -28,8 +28,13 @@ BOOLEANS = ("", "true", "false", "1", "0", "yes", "no", "on", "off")
 MAX_SECRETS = 100  # the whole result is searched for each one
 # Any text may hold a shorter secret by chance. The platform accepts no shorter password.
 SHORTEST_SECRET = 6
+PROBE = 64
 
-_ATTRIBUTE = re.compile(rb"""([^\s=<>"'/]+)(\s*=\s*)("[^"]*"|'[^']*')""")
+# Each is only tried where the last one ended, so that the time stays linear. A search would begin
+# again at each byte of a long name.
+_TAG_NAME = re.compile(rb"""<[^\s/>]+""")
+_ATTRIBUTE = re.compile(rb"""\s+([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
+_TAG_END = re.compile(rb"""\s*/?>""")
 
 
 def redact(data: bytes) -> bytes:
@@ -63,7 +68,8 @@ def redact(data: bytes) -> bytes:
 
 
 def _remains(secret: str, left: _Marker, result: bytes) -> bool:
-    secret = secret.strip()
+    # Its beginning is enough. To search for a long text takes quadratic time before Python 3.10.
+    secret = secret.strip()[:PROBE]
     if len(secret) < SHORTEST_SECRET or secret == REDACTED:
         return False
     return secret.encode("utf-8") in result or any(secret in text for text in left.kept)
@@ -133,20 +139,19 @@ class _Marker:
         return bool(self._open) and self._open[-1].secret
 
     def _start(self, name: str, attributes: Dict[str, str]) -> None:
-        begin = self._parser.CurrentByteIndex
-        end = _end_of_tag(self._data, begin)
+        given, end = _read_tag(self._data, self._parser.CurrentByteIndex)
         names = {key: value for key, value in attributes.items() if not _is_namespace(key)}
         secret = is_secret_name(_local(name)) or any(
             is_secret_name(value) for value in names.values()
         )
-        for found in _ATTRIBUTE.finditer(self._data, begin + 1, end):
+        for found in given:
             key = found.group(1).decode("utf-8")
             if key not in names:
                 continue
             value = names[key]
             harmless = value.strip().lower() in BOOLEANS or _local(key).lower() in KEY_ATTRIBUTES
             if is_secret_name(_local(key)) or (not harmless and (secret or self._within_secret())):
-                self._cut(found.start(3) + 1, found.end(3) - 1, value)
+                self._cut(found.start(2) + 1, found.end(2) - 1, value)
             else:
                 self.kept.append(value)
         self._open.append(_Open(_local(name), end, secret or self._within_secret()))
@@ -195,16 +200,19 @@ def _is_namespace(key: str) -> bool:
     return key == "xmlns" or key.startswith("xmlns:")
 
 
-def _end_of_tag(data: bytes, begin: int) -> int:
-    """Return the end of the tag that begins at ``begin``. A ``>`` within quotes does not end it."""
-    quote = b""
-    for at in range(begin, len(data)):
-        letter = data[at : at + 1]
-        if quote:
-            if letter == quote:
-                quote = b""
-        elif letter in (b'"', b"'"):
-            quote = letter
-        elif letter == b">":
-            return at + 1
+def _read_tag(data: bytes, begin: int) -> Tuple[List["re.Match[bytes]"], int]:
+    """Return the attributes of the tag that begins at ``begin``, and its end."""
+    name = _TAG_NAME.match(data, begin)
+    attributes = []
+    if name is not None:
+        at = name.end()
+        while True:
+            found = _ATTRIBUTE.match(data, at)
+            if found is None:
+                break
+            attributes.append(found)
+            at = found.end()
+        end = _TAG_END.match(data, at)
+        if end is not None:
+            return attributes, end.end()
     raise MalformedError("xml document is not well-formed", error="a tag has no end")

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
 from lightinit.formats.certificates import ciphers, cms, pkcs12
+from lightinit.formats.certificates.budget import Budget
 from lightinit.formats.certificates.transport_pair import TransportPair
 from lightinit.formats.certificates.x509 import find_thumbprint, read_fields, to_pem
 from lightinit.model import Certificate
@@ -64,15 +65,17 @@ def open_bundle(
         Each certificate once, sorted by thumbprint.
 
     Raises:
-        MalformedError: the bundle is damaged, is for another recipient, or uses something that
-            lightinit does not know.
+        MalformedError: the bundle is damaged, is for another recipient, asks for too much work, or
+            uses something that lightinit does not know.
         ProvisioningError: a cipher is missing.
     """
-    contents = pkcs12.read(cms.open_envelope(data, transport))
+    budget = Budget()
+    contents = pkcs12.read(cms.open_envelope(data, transport), budget)
     bad: List[MalformedError] = []
     keys: Dict[bytes, str] = {}
     for key in contents.keys:
         try:
+            budget.spend_key(len(key))
             public, pem = _read_key(key)
             keys[public] = pem
         except MalformedError as error:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import hashlib
 from typing import Dict, NamedTuple, Tuple
 
-from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, der
+from lightinit.formats.certificates.budget import Budget
 
 EMPTY, ABSENT = b"\0\0", b""
 FOR_KEY, FOR_VECTOR, FOR_MAC = 1, 2, 3
-MAX_ITERATIONS = 1000000
 
 PBES2 = "1.2.840.113549.1.5.13"
 PBKDF2 = "1.2.840.113549.1.5.12"
@@ -34,41 +33,56 @@ TRIPLE_DES: Dict[str, int] = {"1.2.840.113549.1.12.1.3": 24, "1.2.840.113549.1.1
 RC2: Dict[str, str] = {"1.2.840.113549.1.12.1.5": "RC2-128", "1.2.840.113549.1.12.1.6": "RC2-40"}
 
 
-class _Derivation(NamedTuple):
+class Derivation(NamedTuple):
+    """A salt, and how often the hash is applied."""
+
     salt: bytes
     iterations: int
 
 
-def decrypt(algorithm: der.DerValue, password: bytes, data: bytes) -> bytes:
+def decrypt(algorithm: der.DerValue, password: bytes, data: bytes, budget: Budget) -> bytes:
     """Decrypt data with a password.
 
     Args:
         algorithm: the AlgorithmIdentifier, which has the salt and the number of iterations.
         password: ``EMPTY`` or ``ABSENT``.
         data: the encrypted data.
+        budget: what is left for the bundle.
 
     Returns:
         The plain text.
 
     Raises:
-        MalformedError: the data are damaged, or the algorithm is unknown. RC2 is unknown here.
+        MalformedError: the data are damaged, ask for too much work, or the algorithm is unknown.
+            RC2 is unknown here.
         ProvisioningError: the cipher is missing.
     """
     oid, parameters = algorithm.algorithm("password encryption")
     if parameters is None:
         raise der.damaged("password encryption", "has no parameters")
     if oid == PBES2:
-        return _decrypt_pbes2(parameters, password, data)
+        return _decrypt_pbes2(parameters, password, data, budget)
     if oid not in TRIPLE_DES:
         raise ciphers.unknown_algorithm(oid)
-    part = "password encryption"
-    salt, iterations = parameters.children(der.SEQUENCE, part, 2, 2)
-    how = _Derivation(salt.octets(part), check_iterations(iterations, part))
+    how = read_derivation(parameters, budget)
     key = derive("sha1", password, how.salt, how.iterations, FOR_KEY, TRIPLE_DES[oid])
     vector = derive("sha1", password, how.salt, how.iterations, FOR_VECTOR, 8)
     return ciphers.decrypt_cbc(
         ciphers.CIPHERS[ciphers.DES_EDE3_CBC], (key + key[:8])[:24], vector, data
     )
+
+
+def read_derivation(parameters: der.DerValue, budget: Budget) -> Derivation:
+    """Read the parameters of the old schemes, and take their work from the budget.
+
+    Raises:
+        MalformedError: they are something else, or ask for too much work.
+    """
+    part = "password encryption"
+    salt, iterations = parameters.children(der.SEQUENCE, part, 2, 2)
+    how = Derivation(budget.read_salt(salt, part), budget.read_iterations(iterations, part))
+    budget.spend_iterations(3 * how.iterations, part)  # two blocks of the key, one of the vector
+    return how
 
 
 def derive(
@@ -102,28 +116,7 @@ def derive(
     return result[:length]
 
 
-def check_iterations(element: der.DerValue, part: str) -> int:
-    """Read a number of iterations, and check that they do not take too long.
-
-    Args:
-        element: the INTEGER.
-        part: its name for the error.
-
-    Raises:
-        MalformedError: it is not an INTEGER, is 0, or is more than ``MAX_ITERATIONS``.
-    """
-    iterations = element.integer(part)
-    if not 1 <= iterations <= MAX_ITERATIONS:
-        raise MalformedError(
-            "certificate bundle asks for too much work",
-            part=part,
-            iterations=iterations,
-            limit=MAX_ITERATIONS,
-        )
-    return iterations
-
-
-def _decrypt_pbes2(parameters: der.DerValue, password: bytes, data: bytes) -> bytes:
+def _decrypt_pbes2(parameters: der.DerValue, password: bytes, data: bytes, budget: Budget) -> bytes:
     part = "password encryption"
     derivation, encryption = parameters.children(der.SEQUENCE, part, 2, 2)
     cipher, vector = ciphers.read_cipher(*encryption.algorithm(part))
@@ -131,7 +124,8 @@ def _decrypt_pbes2(parameters: der.DerValue, password: bytes, data: bytes) -> by
     if oid != PBKDF2 or inner is None:
         raise ciphers.unknown_algorithm(oid)
     salt, iterations, *rest = inner.children(der.SEQUENCE, part, 2, 4)
-    how = _Derivation(salt.octets(part), check_iterations(iterations, part))
+    how = Derivation(budget.read_salt(salt, part), budget.read_iterations(iterations, part))
+    budget.spend_iterations(2 * how.iterations, part)
     if rest and rest[0].tag == der.INTEGER and rest.pop(0).integer(part) != cipher.key_bytes:
         raise der.damaged(part, "wants a key of another length")
     digest = _read_prf(tuple(rest), part)
@@ -161,4 +155,6 @@ def _read_prf(rest: Tuple[der.DerValue, ...], part: str) -> str:
 def _repeat(data: bytes, block: int) -> bytes:
     """Repeat ``data`` until it fills whole blocks. Empty data stay empty."""
     size = (len(data) + block - 1) // block * block
-    return (data * size)[:size]
+    if not data:
+        return b""
+    return (data * (size // len(data) + 1))[:size]

@@ -14,6 +14,7 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, cms, der, pbe
+from lightinit.formats.certificates.budget import Budget
 
 ENCRYPTED_DATA = "1.2.840.113549.1.7.6"
 KEY_BAG = "1.2.840.113549.1.12.10.1.1"
@@ -31,21 +32,31 @@ class Contents(NamedTuple):
     certificates: List[bytes]
 
 
-def read(data: bytes) -> Contents:
+class _OpenBundle(NamedTuple):
+    """The encoding of the password, what was found, and what is left of the budget."""
+
+    password: bytes
+    found: Contents
+    budget: Budget
+
+
+def read(data: bytes, budget: Optional[Budget] = None) -> Contents:
     """Read a PKCS#12.
 
     Args:
         data: DER or BER.
+        budget: what is left for the bundle. None: a whole one.
 
     Returns:
         All keys and certificates. Anything else (CRLs, secrets) is left out.
 
     Raises:
-        MalformedError: the data are damaged, have another password, or use something that lightinit
-            does not know.
+        MalformedError: the data are damaged, have another password, ask for too much work, or use
+            something that lightinit does not know.
         ProvisioningError: a cipher is missing.
     """
     part = "pkcs12"
+    budget = budget or Budget()
     version, content, *mac = der.read(data, part).children(der.SEQUENCE, part, 2, 3)
     if version.integer(part) != 3:
         raise der.damaged(part, "has an unknown version")
@@ -55,14 +66,14 @@ def read(data: bytes) -> Contents:
     if not mac:
         raise MalformedError("certificate bundle has no mac")
     safes = inner.octets(part)
-    password = _find_password(mac[0], safes)
-    found = Contents([], [])
+    password = _find_password(mac[0], safes, budget)
+    bundle = _OpenBundle(password, Contents([], []), budget)
     for safe in der.read(safes, part).children(der.SEQUENCE, part):
-        _read_safe(safe, password, found)
-    return found
+        _read_safe(safe, bundle)
+    return bundle.found
 
 
-def _find_password(mac: der.DerValue, safes: bytes) -> bytes:
+def _find_password(mac: der.DerValue, safes: bytes, budget: Budget) -> bytes:
     """Return the encoding of the empty password with which the MAC is right."""
     part = "mac"
     info, salt, *iterations = mac.children(der.SEQUENCE, part, 2, 3)
@@ -72,10 +83,12 @@ def _find_password(mac: der.DerValue, safes: bytes) -> bytes:
     digest = ciphers.find_hash(oid)
     count = 1
     if iterations:
-        count = pbe.check_iterations(iterations[0], part)
+        count = budget.read_iterations(iterations[0], part)
+    salt_bytes = budget.read_salt(salt, part)
     for password in (pbe.EMPTY, pbe.ABSENT):
+        budget.spend_iterations(count, part)
         if hmac.compare_digest(
-            _make_mac(digest, password, salt.octets(part), count, safes), wanted.octets(part)
+            _make_mac(digest, password, salt_bytes, count, safes), wanted.octets(part)
         ):
             return password
     raise MalformedError("certificate bundle has a wrong mac")
@@ -88,32 +101,35 @@ def _make_mac(digest: str, password: bytes, salt: bytes, iterations: int, safes:
     return hmac.new(key, safes, digest).digest()
 
 
-def _read_safe(safe: der.DerValue, password: bytes, found: Contents) -> None:
+def _read_safe(safe: der.DerValue, bundle: _OpenBundle) -> None:
     part = "safe"
     kind, content = cms.read_content_info(safe, part)
     if kind == cms.DATA:
-        _read_bags(content.octets(part), password, found)
+        _read_bags(content.octets(part), bundle)
     elif kind == ENCRYPTED_DATA:
         version, inner = content.children(der.SEQUENCE, part, 2, 2)
         if version.integer(part) != 0:
             raise der.damaged(part, "has an unknown version")
         encrypted = cms.read_encrypted(inner, part)
-        oid, _ = encrypted.algorithm.algorithm(part)
+        oid, parameters = encrypted.algorithm.algorithm(part)
         if oid in pbe.RC2:
-            _open_by_library(safe.whole, oid, password, found)
+            _open_by_library(safe.whole, oid, parameters, bundle)
         else:
             _read_bags(
-                pbe.decrypt(encrypted.algorithm, password, encrypted.content), password, found
+                pbe.decrypt(encrypted.algorithm, bundle.password, encrypted.content, bundle.budget),
+                bundle,
             )
     else:
         raise ciphers.unknown_algorithm(kind)
 
 
-def _read_bags(data: bytes, password: bytes, found: Contents, depth: int = 0) -> None:
+def _read_bags(data: bytes, bundle: _OpenBundle, depth: int = 0) -> None:
     part = "bag"
     if depth > MAX_NESTED:
         raise der.damaged(part, "is too deep")
+    found = bundle.found
     for bag in der.read(data, part).children(der.SEQUENCE, part):
+        bundle.budget.spend_bag(part)
         kind_of, value, *_ = bag.children(der.SEQUENCE, part, 2, 3)
         kind = kind_of.oid(part)
         inner = value.only_child(0xA0, part)
@@ -121,35 +137,42 @@ def _read_bags(data: bytes, password: bytes, found: Contents, depth: int = 0) ->
             found.keys.append(inner.whole)
         elif kind == SHROUDED_KEY_BAG:
             algorithm, encrypted = inner.children(der.SEQUENCE, part, 2, 2)
-            oid, _ = algorithm.algorithm(part)
+            oid, parameters = algorithm.algorithm(part)
             if oid in pbe.RC2:
                 bags = der.encode(der.OCTET_STRING, der.encode(der.SEQUENCE, bag.whole))
-                _open_by_library(_make_content_info(bags), oid, password, found)
+                _open_by_library(_make_content_info(bags), oid, parameters, bundle)
             else:
-                found.keys.append(pbe.decrypt(algorithm, password, encrypted.octets(part)))
+                found.keys.append(
+                    pbe.decrypt(algorithm, bundle.password, encrypted.octets(part), bundle.budget)
+                )
         elif kind == CERTIFICATE_BAG:
             type_of, certificate = inner.children(der.SEQUENCE, part, 2, 2)
             if type_of.oid(part) == X509_CERTIFICATE:
                 found.certificates.append(certificate.only_child(0xA0, part).octets(part))
         elif kind == SAFE_CONTENTS_BAG:
-            _read_bags(inner.whole, password, found, depth + 1)
+            _read_bags(inner.whole, bundle, depth + 1)
 
 
 # -- RC2
 # --------------------------------------------------------------------------------------------------
 
 
-def _open_by_library(safe: bytes, oid: str, password: bytes, found: Contents) -> None:
+def _open_by_library(
+    safe: bytes, oid: str, parameters: Optional[der.DerValue], bundle: _OpenBundle
+) -> None:
     """Let ``cryptography`` read one part, wrapped into another PKCS#12.
 
     It returns all certificates and one key. That is enough: keys are encrypted one by one, so a
     part with RC2 has one key at most.
     """
+    if parameters is None:
+        raise der.damaged("password encryption", "has no parameters")
+    pbe.read_derivation(parameters, bundle.budget)  # the library knows no limit
     safes = der.encode(der.SEQUENCE, safe)
     salt, iterations = bytes(8), 2
     # The algorithm is SHA-1.
     algorithm = der.encode(der.SEQUENCE, bytes.fromhex("06052b0e03021a"), der.encode(der.NULL))
-    mac = _make_mac("sha1", password, salt, iterations, safes)
+    mac = _make_mac("sha1", bundle.password, salt, iterations, safes)
     whole = der.encode(
         der.SEQUENCE,
         der.encode(der.INTEGER, b"\3"),
@@ -161,9 +184,9 @@ def _open_by_library(safe: bytes, oid: str, password: bytes, found: Contents) ->
             der.encode(der.INTEGER, bytes((iterations,))),
         ),
     )
-    key, certificates = _load(whole, password, pbe.RC2[oid])
-    found.keys.extend(key)
-    found.certificates.extend(certificates)
+    key, certificates = _load(whole, bundle.password, pbe.RC2[oid])
+    bundle.found.keys.extend(key)
+    bundle.found.certificates.extend(certificates)
 
 
 def _load(whole: bytes, password: bytes, cipher: str) -> Tuple[List[bytes], List[bytes]]:

@@ -28,7 +28,7 @@ ROUTE_NAMES = (
 Token = str
 Statement = List[Token]
 
-_BLANK_OR_COMMENT = re.compile(r"(?:\s+|#[^\n]*)+")
+_BLANK_OR_COMMENT = re.compile(r"\s+|#[^\n]*")
 _WORD = re.compile(r"[^\s{};\"#]+")
 # What the client prints after a closing quote. After anything else the quote belongs to the string:
 # releases before 4 printed a byte 0x22 without an escape.

@@ -7,7 +7,7 @@ Options in the fields ``file`` and ``sname`` (option 52) are read too.
 from __future__ import annotations
 
 import socket
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp import options
@@ -76,18 +76,18 @@ def _routes(found: Dict[int, bytes]) -> Tuple[Route, ...]:
 
 
 def _all_options(data: bytes, source: str) -> Dict[int, bytes]:
-    found: Dict[int, bytes] = {}
-    _add_options(found, data[OPTIONS_AT:], source)
-    overload = found.get(options.OPTION_OVERLOAD, b"\0")
+    pieces: Dict[int, List[bytes]] = {}
+    _add_options(pieces, data[OPTIONS_AT:], source)
+    overload = b"".join(pieces.get(options.OPTION_OVERLOAD, [b"\0"]))
     if overload in (b"\x01", b"\x03"):  # RFC 3396, section 5: first `file`, then `sname`
-        _add_options(found, data[FILE_AT:COOKIE_AT], source)
+        _add_options(pieces, data[FILE_AT:COOKIE_AT], source)
     if overload in (b"\x02", b"\x03"):
-        _add_options(found, data[SNAME_AT:FILE_AT], source)
-    return found
+        _add_options(pieces, data[SNAME_AT:FILE_AT], source)
+    return {code: b"".join(found) for code, found in pieces.items()}
 
 
-def _add_options(found: Dict[int, bytes], field: bytes, source: str) -> None:
-    """Add the options in ``field`` to ``found``, and join the pieces of options that were split.
+def _add_options(pieces: Dict[int, List[bytes]], field: bytes, source: str) -> None:
+    """Add the options in ``field`` to ``pieces``: an option may be split.
 
     The field may lack its end mark, since some servers leave it out.
     """
@@ -102,5 +102,5 @@ def _add_options(found: Dict[int, bytes], field: bytes, source: str) -> None:
         if at + 1 >= len(field) or at + 2 + field[at + 1] > len(field):
             raise MalformedError("dhcp packet is cut inside an option", path=source, option=code)
         end = at + 2 + field[at + 1]
-        found[code] = found.get(code, b"") + field[at + 2 : end]
+        pieces.setdefault(code, []).append(field[at + 2 : end])
         at = end

@@ -28,7 +28,7 @@ FOREVER_S = 0xFFFFFFFF  # RFC 2131, section 3.3: a lease time of all ones never 
 
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _ROUTE = re.compile(r"([0-9.]{7,15})/([0-9]{1,2})[\s,]+([0-9.]{7,15})(?=[\s,]|\Z)")
-_DECIMALS = re.compile(r"[0-9]{1,3}(?:[\s,.]+[0-9]{1,3})+\Z")
+_DECIMAL = re.compile(r"[0-9]{1,3}\Z")
 _HEX_GROUPS = re.compile(r"[0-9A-Fa-f]{1,2}(?:[:-][0-9A-Fa-f]{1,2})+\Z")
 _HEX_RUN = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2})+)\Z")
 _INTERFACE = re.compile(r"[^\s/:\x00-\x20\x7f]{1,15}\Z")
@@ -155,9 +155,10 @@ def routes_from_text(text: str) -> Tuple[Route, ...]:
     text = text.strip()
     if "/" in text:
         return _route_pairs(text)
-    if not _DECIMALS.match(text):
+    words = re.split(r"[\s,.]+", text)
+    if len(words) < 2 or not all(_DECIMAL.match(word) for word in words):
         return routes_from_bytes(bytes_from_hex(text) or b"")
-    numbers = [int(number) for number in re.split(r"[\s,.]+", text)]
+    numbers = [int(word) for word in words]
     if max(numbers) > 255:
         return ()
     return routes_from_bytes(bytes(numbers))

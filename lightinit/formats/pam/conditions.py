@@ -38,11 +38,9 @@ def succeed_if(
     """
     words = [word for word in arguments if word not in _FLAGS]
     results: List[Optional[bool]] = []
-    while len(words) > 2:
-        value = values.get(_ALIASES.get(words[0], words[0]))
-        results.append(_compare(value, words[1], words[2], groups))
-        words = words[3:]
-    if words or None in results:
+    for name, word, wanted in zip(words[::3], words[1::3], words[2::3]):
+        results.append(_compare(values.get(_ALIASES.get(name, name)), word, wanted, groups))
+    if len(words) % 3 or None in results:
         if False in results:
             return False
         return None

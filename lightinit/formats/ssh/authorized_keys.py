@@ -11,7 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from lightinit.formats.ssh.public_keys import PublicKey, decode, looks_like_kind, split_options
+from lightinit.formats.ssh.public_keys import (
+    PublicKey,
+    decode,
+    drop_quoted,
+    looks_like_kind,
+    split_options,
+)
 
 SHOWN_OPTIONS_CHARS = 60
 
@@ -120,10 +126,8 @@ def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
 
 
 def _option_names(options: bytes) -> List[str]:
-    bare = re.sub(rb'"(?:\\.|[^"\\])*"', b"", options)
-    return [
-        word.split(b"=")[0].decode("ascii", "replace").lower() for word in bare.split(b",") if word
-    ]
+    words = drop_quoted(options).split(b",")
+    return [word.split(b"=")[0].decode("ascii", "replace").lower() for word in words if word]
 
 
 def _show_options(options: bytes) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.ssh.public_keys import (
@@ -20,7 +20,9 @@ from lightinit.formats.ssh.public_keys import (
 from lightinit.model import Certificate, SshKey
 
 MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
-_CERTIFICATE = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
+MAX_CHARS = 32 * 1024  # of one value: more is no key
+_BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+_END = "-----END"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ def read_given(text: str) -> GivenKeys:
     keys: List[PublicKey] = []
     refused: List[MalformedError] = []
     certificates: List[bytes] = []
-    for body in _CERTIFICATE.findall(text):
+    if len(text) > MAX_CHARS:
+        return GivenKeys((), (), (_too_long(text),))
+    for body in _certificates(text):
         der = decode(re.sub(r"\s", "", body).encode("utf-8", "replace"))
         if der:
             certificates.append(der)
@@ -125,12 +129,13 @@ def read_given(text: str) -> GivenKeys:
         return GivenKeys((), (), (_refuse_pem(text),))
     lines = [line.strip().lstrip("\ufeff") for line in re.split(r"[\r\n]+", text)]
     lines = [line for line in lines if line and not line.startswith("#")]
-    while lines:
+    at = 0
+    while at < len(lines):
         try:
-            keys.append(read_key(lines[0]))
-            lines.pop(0)
+            keys.append(read_key(lines[at]))
+            at += 1
         except MalformedError as error:
-            key, lines = _join_broken(lines)
+            key, at = _join_broken(lines, at)
             if key is None:
                 refused.append(error)
             else:
@@ -138,25 +143,41 @@ def read_given(text: str) -> GivenKeys:
     return GivenKeys(tuple(keys), (), tuple(refused))
 
 
-def _join_broken(lines: Sequence[str]) -> Tuple[Optional[PublicKey], List[str]]:
-    """The key that begins in the first line and continues in the next ones, and the lines after it.
+def _certificates(text: str) -> Iterator[str]:
+    """What is between the begin and the end of each certificate. The last one may lack its end."""
+    begin = _BEGIN.search(text)
+    while begin is not None:
+        end = text.find(_END, begin.end())
+        if end < 0:
+            return
+        yield text[begin.end() : end]
+        begin = _BEGIN.search(text, end)
+
+
+def _too_long(text: str) -> MalformedError:
+    return MalformedError("ssh key is too long", characters=len(text), limit=MAX_CHARS)
+
+
+def _join_broken(lines: Sequence[str], at: int) -> Tuple[Optional[PublicKey], int]:
+    """The key that begins in the line ``at`` and continues in the next ones, and the number of the
+    line after it.
 
     Returns:
-        If there is none: None, and all lines but the first. Each of them is then read by itself.
+        If there is none: None, and the next line. Each of them is then read by itself.
     """
-    text = lines[0]
+    text = lines[at]
     if _begins_key(text):
-        for count, line in enumerate(lines[1:MAX_PIECES], 2):
+        for count, line in enumerate(lines[at + 1 : at + MAX_PIECES], at + 2):
             if _begins_key(line):
                 break
             if len(text.split()) == 1:
                 text += " "  # so far there is only the type
             text += line
             try:
-                return read_key(text), list(lines[count:])
+                return read_key(text), count
             except MalformedError:
                 pass
-    return None, list(lines[1:])
+    return None, at + 1
 
 
 def _begins_key(line: str) -> bool:

@@ -26,6 +26,9 @@ KEY_TYPES = (
     b"sk-ssh-ed25519@openssh.com",
     b"sk-ecdsa-sha2-nistp256@openssh.com",
 )
+# An escaped quote is neither the begin nor the end of a string.
+_QUOTE = re.compile(rb'\\"|"')
+_SPECIAL = re.compile(rb'\\"|"|[ \t]')
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,35 @@ def split_options(line: bytes) -> Tuple[bytes, bytes]:
     line = line.strip(b" \t\r")
     if line.split(None, 1)[:1] and looks_like_kind(line.split(None, 1)[0]):
         return b"", line
-    quoted = False
-    at = 0
-    while at < len(line) and (quoted or line[at : at + 1] not in (b" ", b"\t")):
-        if line[at : at + 2] == b'\\"':
-            at += 1
-        elif line[at : at + 1] == b'"':
-            quoted = not quoted
-        at += 1
+    at = _options_end(line)
     rest = line[at:].strip(b" \t\r")
     if rest and looks_like_kind(rest.split(None, 1)[0]):
         return line[:at], rest
     return b"", line
+
+
+def _options_end(line: bytes) -> int:
+    quoted = False
+    for found in _SPECIAL.finditer(line):
+        if found.group() == b'"':
+            quoted = not quoted
+        elif not quoted and found.group() in (b" ", b"\t"):
+            return found.start()
+    return len(line)
+
+
+def drop_quoted(options: bytes) -> bytes:
+    """The options of a line without what is in quotes, as sshd divides it."""
+    kept, begin, quoted = [], 0, False
+    for found in _QUOTE.finditer(options):
+        if found.group() != b'"':
+            continue
+        if not quoted:
+            kept.append(options[begin : found.start()])
+        begin, quoted = found.end(), not quoted
+    if not quoted:
+        kept.append(options[begin:])
+    return b"".join(kept)
 
 
 def looks_like_kind(word: bytes) -> bool:

@@ -6,7 +6,6 @@ first value of a keyword counts. The first one in a Match block that applies cou
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
@@ -182,5 +181,21 @@ def in_pattern_list(value: str, patterns: str) -> bool:
 
 
 def matches_pattern(value: str, pattern: str) -> bool:
-    """Whether one of sshd's patterns matches. Only ``*`` and ``?`` are special."""
-    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+    """Whether one of sshd's patterns matches. Only ``*`` and ``?`` are special.
+
+    The last ``*`` alone is tried again at each place. As a regular expression a pattern with many
+    of them takes exponential time.
+    """
+    at = place = 0
+    star, resume = -1, 0
+    while at < len(value):
+        if pattern[place : place + 1] == "*":
+            star, resume, place = place, at, place + 1
+        elif pattern[place : place + 1] in ("?", value[at]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            resume += 1
+            at, place = resume, star + 1
+        else:
+            return False
+    return not pattern[place:].strip("*")

@@ -114,13 +114,28 @@ def _why_silent(renewing: Renewing, options: Options) -> str:
     text = ""
     if path:
         text = re.sub(r"(?m)#.*$", "", renewing.system.read_text(path))
-    sent = re.findall(r"\bsend\s+(?:host-name|fqdn\.fqdn)\s+(?:=\s*)?([^;]+);", text)
+    sent = _names_sent(text)
     if not sent:
         return "sends no host name, as %s says" % (path or "its default configuration")
     fixed = re.match(r"\"([^\"]*)\"\s*\Z", sent[-1])
     if fixed and fixed.group(1) != renewing.name:
         return "sends the name %s, as %s says" % (fixed.group(1), path)
     return ""
+
+
+def _names_sent(text: str) -> List[str]:
+    """What each `send host-name` and `send fqdn.fqdn` sends. Statement by statement: a search for
+    the end of each would take quadratic time.
+    """
+    found = []
+    for statement in text.split(";")[:-1]:
+        begin = re.search(r"\bsend\s+(?:host-name|fqdn\.fqdn)\s", statement)
+        if begin:
+            value = statement[begin.end() :].lstrip()
+            if value.startswith("="):
+                value = value[1:].lstrip()
+            found.append(value)
+    return [value for value in found if value]
 
 
 def _first_existing(system: System, paths: Sequence[str]) -> str:

@@ -26,6 +26,10 @@ If the kernel cannot mount it, these tools read it. All of them are maintained, 
   both, as Azure's do, and then the ISO 9660 side may have only a read-me. 7za and 7zr know neither.
 - grub-fstest or grub2-fstest (GRUB) for both. It comes with GRUB's tools, so most images have it.
 - bsdtar (libarchive) for ISO 9660.
+
+Whoever makes the medium feeds these tools, so they run as nobody, with limits of memory, processor
+time and file size. Nobody may not open a device. So they get a copy of it in memory. A device that
+is too large for that, which no provisioning medium is, they read as root, with the same limits.
 """
 
 from __future__ import annotations
@@ -59,6 +63,10 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 0x1, 0x2, 0x4, 0
 CLONE_NEWNS = 0x20000
 CDROMEJECT, CDROM_LOCKDOOR, CDROM_GET_CAPABILITY = 0x5309, 0x5329, 0x5331  # linux/cdrom.h
 EJECT_ATTEMPTS, EJECT_PAUSE_S = 20, 0.1
+NOBODY = 65534
+# Azure's media have less than 2 MiB. 7-Zip asks for 200 MiB of addresses.
+COPY_BYTES, PIECE_BYTES = 64 * 1024 * 1024, 1024 * 1024
+TOOL_MEMORY_BYTES, TOOL_CPU_S = 1024 * 1024 * 1024, 20
 NO_MEDIUM = (errno.ENOMEDIUM, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOENT)
 
 
@@ -114,7 +122,8 @@ def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> 
                 found.append(Nothing(why, harmless=nothing.harmless))
                 continue
         try:
-            name, data, how = read_by_tools(path, kind, names, limit_bytes)
+            with Copy(path) as copy:
+                name, data, how = read_by_tools(copy.path, kind, names, limit_bytes, copy.uid)
         except Nothing as nothing:
             found.append(nothing)
             continue
@@ -191,6 +200,22 @@ def mount(device: str, kind: str) -> str:
     Raises:
         OSError: it cannot be mounted.
     """
+    point = find_point()
+    mount_apart(device, point, kind, MS_RDONLY)
+    return point
+
+
+def find_point() -> str:
+    """A directory to mount on."""
+    return next((each for each in POINTS if os.path.isdir(each)), "/")
+
+
+def mount_apart(device: str, point: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount in a new mount namespace of this process.
+
+    Raises:
+        OSError: it cannot be mounted.
+    """
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -199,17 +224,19 @@ def mount(device: str, kind: str) -> str:
         if result != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    point = next((each for each in POINTS if os.path.isdir(each)), "/")
     call(libc.unshare(CLONE_NEWNS))
     # Otherwise other namespaces would see the mount: systemd makes mounts shared.
     call(libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
-    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    flags |= MS_NOSUID | MS_NODEV | MS_NOEXEC
     call(
         libc.mount(
-            os.fsencode(device), os.fsencode(point), kind.encode(), ctypes.c_ulong(flags), None
+            os.fsencode(device),
+            os.fsencode(point),
+            kind.encode(),
+            ctypes.c_ulong(flags),
+            options.encode() or None,
         )
     )
-    return point
 
 
 def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int) -> bytes:
@@ -230,10 +257,57 @@ def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int)
         ctypes.CDLL(None).umount2(os.fsencode(point), 0)
 
 
+class Copy:
+    """A device or an image in memory, which nobody may read.
+
+    Args:
+        path: the device or the image.
+
+    Attributes:
+        path: the copy, as this process and its children see it; the device itself if it is too
+            large or cannot be copied.
+        uid: who can read it: nobody, or this process's own user.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.uid = os.geteuid()
+        self._descriptor = -1
+        # Python 3.7 cannot make such a file. Not root: there is nothing to give up.
+        if self.uid == 0 and hasattr(os, "memfd_create"):
+            self._make(path)
+
+    def _make(self, path: str) -> None:
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if os.lseek(source, 0, os.SEEK_END) > COPY_BYTES:
+                return
+            os.lseek(source, 0, os.SEEK_SET)
+            self._descriptor = os.memfd_create("medium", 0)
+            while True:
+                data = os.read(source, PIECE_BYTES)
+                if not data:
+                    break
+                os.write(self._descriptor, data)
+            self.path, self.uid = "/proc/self/fd/%d" % self._descriptor, NOBODY
+        except OSError:
+            self.__exit__()  # a bad block, which may not matter
+        finally:
+            os.close(source)
+
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
 def read_by_tools(
-    path: str, kind: str, names: Sequence[str], limit_bytes: int
+    path: str, kind: str, names: Sequence[str], limit_bytes: int, uid: int
 ) -> Tuple[str, bytes, str]:
-    """The document, read by the first tool that finds it.
+    """The document, read by the first tool that finds it. The tools run as the user ``uid``.
 
     Returns:
         Its name, at most one byte more than ``limit_bytes`` of it, and how it was read.
@@ -249,8 +323,9 @@ def read_by_tools(
         asked.append(tool)
         for name in names:
             for spelled in spellings(name):
-                command = [each.replace("NAME", spelled) for each in argv]
-                data = output_of([program] + command, limit_bytes)
+                command = [program] + [each.replace("NAME", spelled) for each in argv]
+                wants_file = uid == NOBODY and tool.startswith("grub")
+                data = output_of(command, limit_bytes, uid, wants_file)
                 if data:
                     return name, data, "read by %s as %s" % (tool, kind)
     if not asked:
@@ -282,28 +357,84 @@ def tools(path: str, kind: str) -> List[Tuple[str, List[str]]]:
     return found
 
 
-def output_of(argv: Sequence[str], limit_bytes: int) -> bytes:
-    """What a command prints, up to one byte more than ``limit_bytes``; nothing if it fails."""
+def settle(copy: str) -> None:
+    """Put a copy of the medium into a file system that only this process and its program see.
+
+    GRUB's tools want the path of a file that can be found again by its name.
+    """
+    point = find_point()
+    mount_apart("none", point, "tmpfs", 0, "mode=755")
+    path = os.path.join(point, "medium")
+    with open(copy, "rb") as source, open(path, "wb") as target:
+        os.fchmod(target.fileno(), 0o444)
+        while True:
+            data = source.read(PIECE_BYTES)
+            if not data:
+                return
+            target.write(data)
+
+
+def output_of(argv: Sequence[str], limit_bytes: int, uid: int, wants_file: bool = False) -> bytes:
+    """What a command prints, up to one byte more than ``limit_bytes``; nothing if it fails.
+
+    Args:
+        argv: the command.
+        limit_bytes: how much of the output is read.
+        uid: the user that it runs as. Descriptors that can be inherited stay open for it.
+        wants_file: whether its first argument, a copy of the medium, must be a file with a name.
+    """
     import subprocess
 
     environment = {"PATH": ":".join(FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/"}
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=environment,
-    ) as process:
-        data = b""
-        if process.stdout is not None:
-            data = process.stdout.read(limit_bytes + 1)
-        if len(data) > limit_bytes:
-            process.kill()
+    command, copy = list(argv), ""
+    if wants_file:
+        copy, command[1] = argv[1], os.path.join(find_point(), "medium")
+    try:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environment,
+            close_fds=False,
+            preexec_fn=lambda: confine(uid, copy),  # noqa: PLW1509 - there is one thread
+        ) as process:
+            data = b""
+            if process.stdout is not None:
+                data = process.stdout.read(limit_bytes + 1)
+            if len(data) > limit_bytes:
+                process.kill()
+                return data
+            if process.wait() != 0:
+                return b""
             return data
-        if process.wait() != 0:
-            return b""
-        return data
+    except subprocess.SubprocessError:  # it could not be confined
+        return b""
+
+
+def confine(uid: int, copy: str) -> None:
+    """Give up what a tool does not need, right before it is started.
+
+    Args:
+        uid: the user that it runs as.
+        copy: what :func:`settle` needs, "" for nothing.
+    """
+    import resource
+
+    if copy:
+        settle(copy)
+    for what, most in (
+        (resource.RLIMIT_AS, TOOL_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, TOOL_CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+    if uid != os.geteuid():
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
 
 
 def is_optical(path: str) -> bool:

@@ -5,12 +5,14 @@ checksum, too much work.
 from __future__ import annotations
 
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import der, pbe, pkcs12
+from lightinit.formats.certificates.budget import Budget
 from tests.lib.bundles import (
     DATA,
     NULL,
@@ -189,3 +191,67 @@ def test_the_derivation_of_keys() -> None:
         .upper()
         == "79993DFE048D3B76"
     )
+
+
+def with_salt(data: bytes, size: int) -> bytes:
+    """A PKCS#12 whose checksum has a salt of ``size`` bytes. It need not be right."""
+    version, content, mac = (each.whole for each in der.read(data, "x").children(der.SEQUENCE, "x"))
+    info, _, count = (each.whole for each in der.read(mac, "x").children(der.SEQUENCE, "x"))
+    salt = der.encode(der.OCTET_STRING, b"s" * size)
+    return der.encode(der.SEQUENCE, version, content, der.encode(der.SEQUENCE, info, salt, count))
+
+
+def test_a_long_salt_is_refused() -> None:
+    """S5: 64 KiB of salt were repeated once for each of its own bytes, in 4.1 GiB."""
+    for size in (1025, 65536):
+        with pytest.raises(MalformedError, match="asks for too much work .*salt_bytes=%d" % size):
+            pkcs12.read(with_salt(join([]), size))
+    with pytest.raises(MalformedError, match="certificate bundle has a wrong mac"):
+        pkcs12.read(with_salt(join([]), 1024))
+
+
+def test_a_salt_takes_as_much_memory_as_it_has_blocks() -> None:
+    tracemalloc.start()
+    pbe.derive("sha1", pbe.EMPTY, b"s" * 65536, 1, pbe.FOR_MAC, 20)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * 1024 * 1024
+
+
+def test_the_bundle_as_a_whole_has_a_budget() -> None:
+    """S5: 8 bags, each with as many iterations as are allowed."""
+    parameters = der.encode(
+        der.SEQUENCE, der.encode(der.OCTET_STRING, b"saltsalt"), bytes.fromhex("02030f4240")
+    )
+    oid = bytes.fromhex("060a2a864886f70d010c0103")  # pbeWithSHA1And3-KeyTripleDES-CBC
+    shrouded = der.encode(
+        der.SEQUENCE,
+        bytes.fromhex("060b2a864886f70d010c0a0102"),
+        der.encode(
+            0xA0,
+            der.encode(
+                der.SEQUENCE,
+                der.encode(der.SEQUENCE, oid, parameters),
+                der.encode(der.OCTET_STRING, bytes(16)),
+            ),
+        ),
+    )
+    with pytest.raises(MalformedError, match="asks for too much work .*iterations=3000000, left="):
+        pkcs12.read(join([make_safe(*[shrouded] * 8)]))
+    rc2 = shrouded.replace(oid, oid[:-1] + b"\x06")
+    with pytest.raises(MalformedError, match="asks for too much work .*iterations=3000000, left="):
+        pkcs12.read(join([make_safe(rc2)]))
+
+
+def test_bags_and_keys_are_counted() -> None:
+    nothing = der.encode(
+        der.SEQUENCE, bytes.fromhex("060b2a864886f70d010c0a0104"), der.encode(0xA0, NULL)
+    )
+    assert pkcs12.read(join([make_safe(*[nothing] * 500)] * 2)) == pkcs12.Contents([], [])
+    with pytest.raises(MalformedError, match="asks for too much work .*bags_limit=1000"):
+        pkcs12.read(join([make_safe(*[nothing] * 500)] * 2 + [make_safe(nothing)]))
+    budget = Budget()
+    for _ in range(3):
+        budget.spend_key(4680)  # RSA of 8192 bits
+    with pytest.raises(MalformedError, match="asks for too much work .*private keys"):
+        budget.spend_key(4680)

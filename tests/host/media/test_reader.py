@@ -126,3 +126,28 @@ def test_whether_it_is_sure_that_there_is_no_document(tmp_path: Path) -> None:
     assert answer_for(tmp_path / "none")[:4] == ["nothing", "1", "0", "0"]
     (folder / "ovf-env.xml").write_bytes(b"it")
     assert answer_for(folder) == ["found", "2", "0", "from the directory"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="runs as root only: it becomes another user")
+def test_tools_run_as_nobody_with_limits(tmp_path: Any) -> None:
+    script = "echo $(id -u) $(id -g) $(id -G); for what in v t f c; do ulimit -$what; done"
+    said = reader.output_of(["/bin/bash", "-c", script], 1000, reader.NOBODY).decode().split()
+    assert said == ["65534", "65534", "65534", "1048576", "20", "0", "0"]
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    os.chmod(str(tmp_path), 0o711)
+    assert reader.output_of(["/bin/cat", str(secret)], 1000, reader.NOBODY) == b""
+    assert reader.output_of(["/bin/cat", str(secret)], 1000, 0) == b"secret"
+    with reader.Copy(str(secret)) as copy:
+        assert reader.output_of(["/bin/cat", copy.path], 1000, copy.uid) == b"secret"
+    new = tmp_path / "new"
+    reader.output_of(["/bin/sh", "-c", "echo x >%s" % new], 1000, 0)
+    assert new.read_bytes() == b""
+
+
+def test_what_is_too_large_is_read_in_its_place(tmp_path: Any) -> None:
+    with open(str(tmp_path / "large"), "wb") as handle:
+        handle.truncate(reader.COPY_BYTES + 1)
+    with reader.Copy(str(tmp_path / "large")) as copy:
+        assert (copy.path, copy.uid) == (str(tmp_path / "large"), os.geteuid())

@@ -1,0 +1,135 @@
+"""The watchdog ends a process that hangs, wherever it hangs, and leaves all others alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import List
+
+import pytest
+
+from tests.lib.scratch import HERE
+
+# The alarm writes what the process did, so that the test sees it.
+PROGRAM = """
+import os, re, signal, sys, threading, time
+sys.path.insert(0, %r)
+from lightinit.host.init.watchdog import Watchdog
+
+def alarm(doing):
+    os.write(1, b"alarm: %%s\\n" %% doing.encode())
+    return True
+
+watchdog = Watchdog()
+watchdog.begin(%s, alarm)
+watchdog.tell("module one")
+%s
+os.write(1, b"end\\n")
+"""
+SOON_S, LATE_S = 1.0, 600.0
+HANGS = {
+    "in Python": "while True: pass",
+    "in a system call": "time.sleep(600)",
+    "in a system call, deaf": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+    "time.sleep(600)",
+    "without ever giving up the lock of the interpreter": "import ctypes\n"
+    "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+    "while True: ctypes.PyDLL(None).sleep(600)",
+    "in C": "signal.signal(signal.SIGTERM, lambda *_: None)\nre.match('(a+)+$', 'a' * 64 + 'b')",
+    "in a thread that is waited for": "thread = threading.Thread(target=time.sleep, args=(600,))\n"
+    "thread.start()\nthread.join()",
+    "where it catches everything": "while True:\n"
+    "    try: time.sleep(600)\n"
+    "    except BaseException: pass",
+}
+
+
+def run(code: str, limit_s: float = LATE_S) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM % (HERE, limit_s, code)],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def processes_of(group: int) -> List[str]:
+    """What still runs in a process group."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % name, encoding="ascii", errors="replace") as handle:
+                fields = handle.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if len(fields) > 2 and fields[2] == str(group) and fields[0] != "Z":
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("where", sorted(HANGS))
+def test_a_process_that_hangs_is_ended(where: str) -> None:
+    ended = run(HANGS[where], SOON_S)
+    assert ended.returncode in (-signal.SIGTERM, -signal.SIGKILL)
+    assert ended.stdout.startswith("alarm: ") and "end" not in ended.stdout
+
+
+def test_a_process_that_ends_is_left_alone() -> None:
+    assert run("watchdog.end()").stdout == "end\n"
+
+
+def test_a_pause_is_without_end() -> None:
+    """The watchdog reads all that it is told before it looks at the time."""
+    ended = run("watchdog.end()\nwatchdog.begin(5.0, alarm)\nwatchdog.pause()\ntime.sleep(6.0)\n")
+    assert (ended.returncode, ended.stdout) == (0, "end\n")
+
+
+def test_the_time_begins_again() -> None:
+    ended = run(
+        "watchdog.end()\nwatchdog.begin(3.0, alarm)\nwatchdog.pause()\ntime.sleep(4.0)\n"
+        "watchdog.tell('module two')\nwatchdog.resume()\ntime.sleep(600)"
+    )
+    assert ended.stdout == "alarm: module two\n"
+
+
+def test_an_alarm_that_nobody_hears_changes_nothing() -> None:
+    ended = run(
+        "watchdog.end()\n"
+        "def deaf(doing):\n"
+        "    os.write(1, b'not heard\\n')\n"
+        "    raise OSError(5, 'no network')\n"
+        "watchdog.begin(0.5, deaf)\ntime.sleep(3.0)"
+    )
+    assert (ended.returncode, ended.stdout) == (0, "not heard\nend\n")
+
+
+def test_it_ends_with_the_process_that_it_watches() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM % (HERE, LATE_S, "os.write(1, b'up\\n')\ntime.sleep(600)")],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.read(3) == b"up\n"
+    process.kill()
+    # The pipe ends only when both processes are gone.
+    process.stdout.read()
+    process.wait()
+    deadline_s = time.monotonic() + 60.0
+    while processes_of(process.pid):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_it_keeps_no_file_open() -> None:
+    ended = run(
+        "watchdog.end()\n"
+        "first, other = os.pipe()\n"
+        "watchdog.begin(60.0, alarm)\n"
+        "os.close(other)\n"
+        "os.write(1, b'closed\\n' if os.read(first, 1) == b'' else b'open\\n')"
+    )
+    assert ended.stdout == "closed\nend\n"

@@ -1,0 +1,93 @@
+"""What decides about logins beside sshd: PAM's files, sudo's answer; and lightinit's records."""
+
+from __future__ import annotations
+
+import json
+
+from lightinit.formats import records
+from lightinit.formats.accounts import sudo_listing
+from lightinit.formats.pam import access, conditions, stack
+from lightinit.model import User
+from tests.lib.readers.reader import Reader, text
+
+VISITOR = access.Visitor("bob", ("bob", "wheel"), "192.0.2.1")
+VALUES = {"user": "bob", "uid": "1000"}
+STACK = (
+    b"account required pam_access.so\n"
+    b"account [success=1 default=ignore] pam_succeed_if.so uid < 1000\n"
+    b"@include common\n"
+)
+
+
+LISTING = b"User bob may run the following commands on a:\n\n"
+SUDO_RULE = b"Sudoers entry: /etc/sudoers\n    RunAsUsers: ALL\n    Options: !authenticate\n\tALL\n"
+
+
+def _stack(data: bytes) -> None:
+    given = text(data)
+    for entry in stack.read_stack("sshd", "account", lambda service: given):
+        conditions.succeed_if(entry.arguments, VALUES, VISITOR.groups)
+        conditions.read_listfile(entry.arguments)
+
+
+def _sudo(data: bytes) -> None:
+    for password in (False, True):
+        sudo_listing.judge(text(data), password)
+
+
+def _records(data: bytes) -> None:
+    try:
+        records.read_record(User, json.loads(text(data)), {})
+    except (ValueError, RecursionError):
+        pass  # what its callers expect
+
+
+READERS = (
+    Reader(
+        "pam.access",
+        lambda data: access.judge_access(text(data), VISITOR),
+        ((b"-:", b":ALL\n"), (b"-:ALL:", b"\n"), (b"+:bob EXCEPT ", b":ALL\n")),
+        (
+            (b"", b"-:root%d:ALL\n", b""),
+            (b"-:ALL:", b"10.%d.0.0/8 ", b"\n"),
+            (b"-:ALL:", b"EXCEPT a ", b"\n"),
+        ),
+        (b"-:ALL EXCEPT root (wheel):10. cron :0\n",),
+    ),
+    Reader(
+        "pam.stack",
+        _stack,
+        (
+            (b"account required pam_succeed_if.so uid < ", b"\n"),
+            (b"account [", b"] pam_access.so\n"),
+            (b"account ", b" pam_access.so\n"),
+        ),
+        (
+            (b"", b"account required pam_access.so\n", b""),
+            (b"account required pam_succeed_if.so ", b"uid < 7 ", b"\n"),
+            (b"account required pam_listfile.so ", b"a%d=b ", b"\n"),
+            (b"account [", b"a%d=1 ", b"] pam_access.so\n"),
+            (b"", b"@include a\n", b""),
+        ),
+        (STACK,),
+    ),
+    Reader(
+        "accounts.sudo_listing",
+        _sudo,
+        ((LISTING, b"\n"), (b"User ", b" may run the following commands on a:\n")),
+        (
+            (LISTING, SUDO_RULE, b""),
+            (LISTING + SUDO_RULE, b"\t!/bin/a%d\n", b""),
+            (LISTING + b"    RunAsUsers: ", b"root, ", b"\n\tALL\n"),
+            (b"Matching Defaults entries for bob:\n", b"    a%d, !targetpw,\n", LISTING),
+        ),
+        (LISTING + SUDO_RULE,),
+    ),
+    Reader(
+        "records",
+        _records,
+        ((b'{"name": "', b'"}'),),
+        ((b'{"name": "a", "groups": [', b'"g%d", ', b'"g"]}'),),
+        (b'{"name": "bob"}',),
+    ),
+)

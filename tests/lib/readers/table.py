@@ -1,0 +1,11 @@
+"""All readers of hostile input, by name."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from tests.lib.readers import documents, host_files, logins
+from tests.lib.readers.reader import Reader
+
+FILES = (documents, host_files, logins)
+READERS: Dict[str, Reader] = {each.name: each for file in FILES for each in file.READERS}
