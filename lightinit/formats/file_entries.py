@@ -112,7 +112,7 @@ def _read_mode(text: Optional[str]) -> Optional[int]:
 
 
 def _decode_text(told: str, value: str) -> bytes:
-    if not re.match(r"(?:[^\\]|\\[nt\\])*\Z", value):
+    if "\\" in re.sub(r"\\[nt\\]", "", value):
         raise _wrong(
             told,
             "its text has a backslash that begins none of \\n, \\t and \\\\",

@@ -22,9 +22,13 @@ from lightinit.emulator.documents.ovf import make_ovf
 from tests.lib import unshared
 from tests.lib.scratch import HERE, Machine
 
-LIBRARIES = ("netifaces", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
+LIBRARIES = ("netifaces", "requests", "urllib3", "idna", "certifi")
 NO_BYTECODE = shutil.ignore_patterns("__pycache__")
-LIBRARIES_OF_SOME = ("_netifaces", "chardet")  # which depends on their versions
+LIBRARIES_OF_SOME = (
+    "_netifaces",
+    "chardet",
+    "charset_normalizer",
+)  # which depends on their versions
 DAMAGE = {
     "missing": None,
     "another copy that is too old": "raise ImportError('cannot import name x')",

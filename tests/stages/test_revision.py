@@ -74,7 +74,7 @@ def test_azure_answers_when_its_document_is_whole(tmp_path: Path) -> None:
     down = {
         "name": "down",
         "description": "IMDS fails a few times.",
-        "imds": [{"status": 401, "repeat": 2}],
+        "imds": [{"status": 401, "repeat": 4}],
         "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
     }
     with Platform(scenario=down) as platform:

@@ -386,7 +386,7 @@ class AzureDatasource(Datasource):
     def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
         """Report Ready to the pool; see the base."""
         self._end_progress()
-        return self.wireserver.report_ready(before, is_enough)
+        return self.wireserver.report_ready(before, is_enough, pool.FIRST_REPORT_LIMIT_S)
 
     def is_taken_at_report(self) -> bool:
         """Whether VMs of this kind of pool lose their NIC, or stop, at the report."""

@@ -23,6 +23,8 @@ TAKEN_AT_REPORT = ("Savable", "PreprovisionedOSDisk")
 # IMDS may be slow, but the network may also have changed under a request, and only a new one shows
 # that. So the limit of one request begins short, and grows after each that took too long.
 FIRST_TIMEOUT_S, LONGEST_TIMEOUT_S = 5.0, 30.0
+# The platform may take the network away before it answers the report.
+FIRST_REPORT_LIMIT_S = 10.0
 TIMED_OUT = "request timed out"
 
 

@@ -7,6 +7,7 @@ report, and what.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
@@ -177,6 +178,7 @@ class WireServerClient:
         self,
         before: Callable[[], None] = lambda: None,
         is_enough: Callable[[bool], bool] = lambda lost: False,
+        first_limit_s: float = math.inf,
     ) -> bool:
         """Tell the platform that this VM is ready.
 
@@ -186,6 +188,7 @@ class WireServerClient:
             is_enough: called after the answer to a report was lost, and before each attempt but the
                 first. Its argument is whether an answer has been lost so far: then the platform may
                 have the report. If it returns True, the attempts end.
+            first_limit_s: seconds for the first report's answer. Each later one gets twice as long.
 
         Returns:
             True if the platform accepted the report, False if ``is_enough`` ended the attempts.
@@ -194,7 +197,10 @@ class WireServerClient:
             ProvisioningError: no success before the deadline.
         """
         return self._report(
-            lambda goal_state, failures: health.ready(goal_state), before, is_enough
+            lambda goal_state, failures: health.ready(goal_state),
+            before,
+            is_enough,
+            first_limit_s=first_limit_s,
         )
 
     def report_not_ready(
@@ -317,6 +323,7 @@ class WireServerClient:
         before: Callable[[], None] = lambda: None,
         is_enough: Callable[[bool], bool] = lambda lost: False,
         pacer: Optional[retry.CheckedPauses] = None,
+        first_limit_s: float = math.inf,
     ) -> bool:
         """Report. Each attempt fetches the goal state again: after a refusal it has usually just
         changed. After a throttled report it is kept, so that the next attempt is the report alone:
@@ -339,10 +346,9 @@ class WireServerClient:
             goal_state = known.take() or self._goal_state(remaining_s, patient=True)
             body = make_body(goal_state, failures)
             before()
+            limit_s = min(first_limit_s * 2.0**attempts / 2, ends_s - self._clock.monotonic())
             try:
-                answer = self._machine_request(
-                    "POST", "health", ends_s - self._clock.monotonic(), body
-                )
+                answer = self._machine_request("POST", "health", limit_s, body)
             except TransientError as error:
                 lost = lost or error.was_sent
                 if error.was_sent and is_enough(lost):
