@@ -28,6 +28,7 @@ from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
+from lightinit.login.admin import find_account
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -161,19 +162,9 @@ def _useradd_defaults(system: System) -> Dict[str, str]:
     return login_defs.read_useradd_defaults(system.read_text("/etc/default/useradd"))
 
 
-def _find(system: System, name: str) -> Optional[texts.Account]:
-    account = texts.find_account(_text(system, PASSWD), name)
-    if account is not None:
-        return account
-    elsewhere = lookup.look_up_elsewhere(system, name)
-    if elsewhere is None:
-        return None
-    return texts.Account(name, *elsewhere)
-
-
 def _find_usable(system: System, name: str) -> Optional[texts.Account]:
     """The account ``name``, checked; None if there is none."""
-    account = _find(system, name)
+    account = find_account(system, name)
     if account is None:
         return None
     return check_admin_account(
@@ -201,7 +192,7 @@ def _make(
     tool = tools.add_user(system, tools.NewUser(name, shell, group=own_group, groups=groups))
     if tool is None:
         _edit_in(system, name, shell, defaults["HOME"])
-    account = _find(system, name)
+    account = find_account(system, name)
     if account is None:
         raise ProvisioningError(
             "account is missing after it was made", user=name, tool=tool or "lightinit"
@@ -515,7 +506,7 @@ def _rules(
 
 
 def _identify(system: System, name: str) -> Identity:
-    account = _find(system, name)
+    account = find_account(system, name)
     if account is None:
         raise ProvisioningError("account is missing after it was made", user=name)
     return identify(name, account.uid, account.gid)

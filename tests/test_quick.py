@@ -32,6 +32,12 @@ SHELLS = [
 ]
 
 
+def boot_command(machine: Machine) -> List[str]:
+    """As the init systems start it."""
+    program = HERE + "/lightinit/__main__.py"
+    return [sys.executable, "-I", "-S", program, "boot", "--root", machine.root]
+
+
 @pytest.fixture
 def machine(tmp_path: Any) -> Machine:
     """A machine that bears the stamp of a finished boot."""
@@ -310,15 +316,7 @@ def test_the_file_runs_alone_and_imports_nothing(machine: Machine) -> None:
     assert instance == UUID
     assert loaded == "['lightinit', 'lightinit.quick']"
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            HERE + "/lightinit/__main__.py",
-            "boot",
-            "--root",
-            machine.root,
-        ],
+        boot_command(machine),
         stderr=subprocess.PIPE,
         check=True,
         universal_newlines=True,
@@ -335,15 +333,7 @@ def test_its_line_waits_for_nobody(machine: Machine) -> None:
             pass
     os.set_blocking(writing, True)
     subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            HERE + "/lightinit/__main__.py",
-            "boot",
-            "--root",
-            machine.root,
-        ],
+        boot_command(machine),
         stderr=writing,
         timeout=300,
         check=True,

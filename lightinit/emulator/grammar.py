@@ -100,20 +100,13 @@ def _add_run(commands: Any) -> None:
 
 
 def _add_addresses(run: argparse.ArgumentParser) -> None:
-    run.add_argument(
-        "--wireserver",
-        type=_address,
-        default=("127.0.0.1", 0),
-        metavar="HOST:PORT",
-        help="where the WireServer listens (127.0.0.1:0; port 0 means any free port)",
-    )
-    run.add_argument(
-        "--imds",
-        type=_address,
-        default=("127.0.0.1", 0),
-        metavar="HOST:PORT",
-        help="where IMDS listens (127.0.0.1:0)",
-    )
+    for option, text in (
+        ("--wireserver", "where the WireServer listens (127.0.0.1:0; port 0 means any free port)"),
+        ("--imds", "where IMDS listens (127.0.0.1:0)"),
+    ):
+        run.add_argument(
+            option, type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT", help=text
+        )
     run.add_argument(
         "--host-plugin",
         type=_address,

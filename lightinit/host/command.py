@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.pipes import KILL_S, Pipes
@@ -59,7 +59,12 @@ def find_tool(name: str) -> Optional[str]:
     return find_outside(name)
 
 
-def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Completed:
+def run_command(
+    argv: Sequence[str],
+    stdin: bytes,
+    timeout_s: float,
+    before: Optional[Callable[[], None]] = None,
+) -> Completed:
     """Run a command until its process has ended.
 
     A hook of the command may leave a daemon behind that has the command's output open. Nobody waits
@@ -69,6 +74,7 @@ def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Complete
         argv: the command's path and its arguments. Never a secret, since every user can read them.
         stdin: its standard input, which may be a secret.
         timeout_s: seconds after which it is killed.
+        before: called in the new process, before the command begins.
 
     Raises:
         ProvisioningError: it could not be started, or was killed at the time limit.
@@ -83,11 +89,11 @@ def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Complete
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
             cwd="/",
+            preexec_fn=before,  # noqa: PLW1509 - it only changes the ids
         )
-    except OSError as error:
-        raise ProvisioningError(
-            "command cannot be started", command=argv[0], error=error.strerror
-        ) from error
+    except (OSError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ProvisioningError("command cannot be started", command=argv[0], error=why) from error
     pipes = Pipes(process, stdin)
     status = None
     try:
@@ -100,6 +106,27 @@ def run_command(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Complete
         raise ProvisioningError("command took too long", command=argv[0], limit_s=timeout_s)
     return Completed(
         status, pipes.stdout.decode("utf-8", "replace"), pipes.stderr.decode("utf-8", "replace")
+    )
+
+
+def start_command(argv: Sequence[str]) -> None:
+    """Start a command in a session of its own, without input and output. Nobody waits for it.
+
+    Args:
+        argv: the command's path and its arguments.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    import subprocess
+
+    subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
     )
 
 

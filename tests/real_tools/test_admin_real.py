@@ -5,17 +5,13 @@ Each test runs tests/real_tools/namespaced/admin.py, as test_users_real.py does 
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict
 
 from tests.lib.namespaced import run_scenario
-from tests.lib.scratch import HERE
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "admin.py")
 
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
-    return run_scenario(PROGRAM, scenario, *tools)
+    return run_scenario("admin.py", scenario, *tools)
 
 
 def test_a_shell_that_dropbear_accepts() -> None:

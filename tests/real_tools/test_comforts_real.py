@@ -6,41 +6,16 @@ copy of /etc.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Dict
 
 import pytest
 
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "comforts.py")
+from tests.lib.namespaced import run_scenario
 
 
 def inside(scenario: str, *tools: str) -> Dict[str, Any]:
     """Run one scenario of namespaced/comforts.py and give what it saw."""
-    reason = why_not(*tools)
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    namespaces = ["--mount", "--uts", "--pid", "--mount-proc", "--fork"]
-    ended = subprocess.run(
-        ["unshare"]
-        + namespaces
-        + [sys.executable, "-B", PROGRAM, scenario, str(os.stat("/etc").st_dev)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=HERE),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+    return run_scenario("comforts.py", scenario, *tools)
 
 
 def test_a_daemon_that_useradds_hook_leaves_is_not_waited_for() -> None:

@@ -4,34 +4,17 @@ and /tmp of its own.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Dict
 
 import pytest
 
-from tests.lib.netns import need
-from tests.lib.scratch import HERE
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "custom_data.py")
+from tests.lib.namespaced import need_namespaces, run_program
 
 
 def inside(options: str) -> Dict[str, Any]:
-    need()
-    ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", PROGRAM, options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd="/",
-        env=dict(os.environ, PYTHONPATH=HERE),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout))
+    """Run namespaced/custom_data.py, with these mount options, and give what it saw."""
+    need_namespaces()
+    return dict(run_program("custom_data.py", options))
 
 
 @pytest.mark.parametrize("options", ["", ",noexec"])

@@ -7,18 +7,12 @@ machine's own root file system is read-only.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Dict
 
 import pytest
 
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
+from tests.lib.namespaced import MOUNT, need_loop_devices, run_scenario
 
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "disk.py")
 TOOLS = (
     "losetup",
     "sfdisk",
@@ -40,36 +34,8 @@ BEFORE = "UUID=1 / ext4 defaults 0 1\n"
 
 def inside(scenario: str) -> Dict[str, Any]:
     """Run one scenario of namespaced/disk.py and give what it saw."""
-    reason = why_not(*TOOLS) or (
-        "" if os.path.exists("/dev/loop-control") else "there are no loop devices"
-    )
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--fork",
-            sys.executable,
-            "-B",
-            PROGRAM,
-            scenario,
-            str(os.stat("/etc").st_dev),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+    need_loop_devices(*TOOLS)
+    return run_scenario("disk.py", scenario, namespaces=MOUNT)
 
 
 @pytest.mark.parametrize(

@@ -7,53 +7,15 @@ the machine's own root file system is read-only.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Dict
 
-import pytest
-
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "image.py")
+from tests.lib.namespaced import run_scenario
 
 
 def inside(scenario: str, *tools: str) -> Dict[str, Any]:
     """Run one scenario of namespaced/image.py and give what it saw."""
-    reason = why_not("useradd", "sudo", "visudo", "ssh-keygen", "sshd", "pwck", "pgrep", *tools)
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--uts",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            sys.executable,
-            "-B",
-            PROGRAM,
-            scenario,
-            str(os.stat("/etc").st_dev),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+    needed = ("useradd", "sudo", "visudo", "ssh-keygen", "sshd", "pwck", "pgrep")
+    return run_scenario("image.py", scenario, *needed, *tools)
 
 
 def check_gone(seen: Dict[str, Any]) -> None:

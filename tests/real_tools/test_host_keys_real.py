@@ -4,54 +4,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from typing import Any, Dict
 
 import pytest
 
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "keys.py")
+from tests.lib.namespaced import NETWORK, run_scenario
 
 
 def inside(scenario: str) -> Dict[str, Any]:
     """Run one scenario of namespaced/keys.py and give what it saw."""
-    reason = why_not("sshd", "ssh-keygen", "ssh-keyscan", "ip")
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--uts",
-            "--net",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            sys.executable,
-            "-B",
-            PROGRAM,
-            scenario,
-            str(os.stat("/etc").st_dev),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+    tools = ("sshd", "ssh-keygen", "ssh-keyscan", "ip")
+    return run_scenario("keys.py", scenario, *tools, namespaces=NETWORK)
 
 
 def test_fresh_keys_of_the_types_that_ssh_keygen_makes() -> None:

@@ -7,43 +7,18 @@ account stage): see the sources there.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Dict, Tuple
 
 import pytest
 
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
+from tests.lib.namespaced import NETWORK, run_scenario
 from tests.real_tools.namespaced.login_check import CASES
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "login_check.py")
 
 
 def inside(scenario: str, *names: str) -> Dict[str, Any]:
     """Run one scenario of namespaced/login_check.py, with the cases ``names``."""
-    reason = why_not("sshd", "ssh", "ssh-keygen", "setsid", "ip", "useradd")
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    argv = [sys.executable, "-B", PROGRAM, scenario, str(os.stat("/etc").st_dev), "|".join(names)]
-    ended = subprocess.run(
-        ["unshare", "--mount", "--uts", "--net", "--pid", "--mount-proc", "--fork"] + argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
+    tools = ("sshd", "ssh", "ssh-keygen", "setsid", "ip", "useradd")
+    return run_scenario("login_check.py", scenario, *tools, box="|".join(names), namespaces=NETWORK)
 
 
 # Sure that nobody gets in: a part of the reason.

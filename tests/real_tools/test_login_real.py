@@ -11,23 +11,19 @@ and no others, stands in for it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from typing import Any, Dict, List
 
 import pytest
 
 from tests.lib.busybox import find_busybox
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
+from tests.lib.namespaced import NETWORK, run_scenario
 from tests.real_tools.namespaced.login import CONFIGS, PASSWORD, RULES
 
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "login.py")
 BUSYBOX = r"""#!/bin/sh
 # Stands in for busybox chpasswd and passwd of 1.35: their options, on the account files.
 applet=${0##*/}
@@ -49,42 +45,10 @@ REFUSED = re.compile(r"bob@127\.0\.0\.1: Permission denied \(([\w,-]+)\)\.")
 
 def inside(scenario: str, *tools: str, box: str = "", before: Any = ()) -> Dict[str, Any]:
     """Run one scenario of namespaced/login.py, behind the command ``before``."""
-    reason = why_not(
-        "sshd", "ssh", "ssh-keygen", "ssh-keyscan", "setsid", "ip", "useradd", "sudo", *tools
+    needed = ("sshd", "ssh", "ssh-keygen", "ssh-keyscan", "setsid", "ip", "useradd", "sudo")
+    return run_scenario(
+        "login.py", scenario, *needed, *tools, box=box, namespaces=NETWORK, before=before
     )
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--uts",
-            "--net",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            *before,
-            sys.executable,
-            "-B",
-            PROGRAM,
-            scenario,
-            str(os.stat("/etc").st_dev),
-            box,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return dict(json.loads(ended.stdout.strip().split("\n")[-1]))
 
 
 def real_busybox(applet: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -21,6 +20,7 @@ from lightinit.host.media.devices import Candidate
 from lightinit.host.media.search import MediaSearch, eject
 from lightinit.host.system import System
 from tests.lib.hanging_disk import HangingDisk
+from tests.lib.namespaced import run_program
 from tests.lib.netns import need
 from tests.lib.scratch import HERE
 from tests.real_tools import media_images
@@ -61,30 +61,9 @@ def loop(image: str) -> Iterator[str]:
 
 
 def inside(scenario: str, *arguments: str) -> Any:
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
-    ended = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "shared",
-            sys.executable,
-            "-B",
-            os.path.join(FOLDER, "namespaced", "media.py"),
-            scenario,
-            *arguments,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path),
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    """Run one scenario of namespaced/media.py and give what it saw."""
+    namespaces = ("--mount", "--propagation", "shared")
+    return run_program("media.py", scenario, *arguments, namespaces=namespaces)
 
 
 def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(

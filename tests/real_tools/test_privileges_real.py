@@ -6,22 +6,18 @@ Each test runs tests/real_tools/namespaced/privileges.py, as test_users_real.py 
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict
 
 from tests.lib.namespaced import run_scenario
-from tests.lib.scratch import HERE
 from tests.real_tools.namespaced.privileges import (
     OTHER_DOAS_RULES,
     OTHER_RULES,
     STRANGE_NAMES,
 )
 
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "privileges.py")
-
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
-    return run_scenario(PROGRAM, scenario, *tools)
+    return run_scenario("privileges.py", scenario, *tools)
 
 
 def test_the_rule_of_the_admin_wins() -> None:

@@ -8,18 +8,14 @@ machine's: partitions are told to the kernel as on a VM, and are gone afterwards
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import uuid
 from typing import Any, Dict, List, Sequence
 
 import pytest
 
-from tests.lib.scratch import HERE
-from tests.lib.unshared import IN_CI, why_not
+from tests.lib.namespaced import need_loop_devices, run_program
 
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "root_disk.py")
 BIOS = "21686148-6449-6E6F-744E-656564454649"
 # As Azure's images have it: the root partition is the first by number and the last by place.
 GPT = (
@@ -76,12 +72,7 @@ def inside(
     mib: int = 0,
 ) -> Dict[str, Any]:
     """A disk with this table and file system is made larger, and the module run on it, twice."""
-    reason = why_not(*TOOLS)
-    if not reason and not os.path.exists("/dev/loop-control"):
-        reason = "no loop devices here"
-    if reason and not IN_CI:
-        pytest.skip(reason)
-    assert not reason
+    need_loop_devices(*TOOLS)
     size = LARGE if kind != "ext4" else SMALL
     wish = {
         "table": table % (size * 512 // (block or 512)) if table else "",
@@ -93,23 +84,9 @@ def inside(
         "before": list(before),
         "block": block,
     }
-    path = os.pathsep.join(
-        [HERE] + [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    )
     image = "root-disk-%s.img" % uuid.uuid4().hex
-    ended = subprocess.run(
-        ["unshare", "--mount", "--fork", sys.executable, "-B", PROGRAM, "run", json.dumps(wish)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=600,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONPATH=path, LIGHTINIT_TEST_IMAGE=image),
-    )
-    assert ended.returncode == 0, ended.stderr
+    seen = dict(run_program("root_disk.py", "run", json.dumps(wish), LIGHTINIT_TEST_IMAGE=image))
     assert image not in attached(), "its loop device stays"
-    seen = dict(json.loads(ended.stdout.strip().split("\n")[-1]))
     assert seen["kept"] and seen["check"] == 0, (
         "whatever was done, the data are there and the file system is sound"
     )

@@ -15,14 +15,11 @@ import pytest
 
 from tests.lib.busybox import find_busybox
 from tests.lib.namespaced import run_scenario
-from tests.lib.scratch import HERE
 from tests.real_tools.namespaced.accounts import LABELLED
-
-PROGRAM = os.path.join(HERE, "tests", "real_tools", "namespaced", "accounts.py")
 
 
 def inside(scenario: str, *tools: str, box: str = "") -> Dict[str, Any]:
-    return run_scenario(PROGRAM, scenario, *tools, box=box)
+    return run_scenario("accounts.py", scenario, *tools, box=box)
 
 
 def check_account(seen: Dict[str, Any], home: str = "/home/bob") -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.command import ENVIRONMENT, Completed
+from lightinit.host.command import Completed, run_command
 from lightinit.host.system import System
 
 
@@ -49,32 +49,6 @@ def run_as(
         ProvisioningError: it could not be started, was killed at the time limit, or this is a
             scratch root.
     """
-    import subprocess
-
     if not system.live:
         raise ProvisioningError("commands are not run in a scratch root", command=argv[0])
-    try:
-        ended = subprocess.run(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=timeout_s,
-            env=ENVIRONMENT,
-            cwd="/",
-            check=False,
-            preexec_fn=identity.assume,
-        )
-    except subprocess.TimeoutExpired:
-        raise ProvisioningError(
-            "command took too long", command=argv[0], limit_s=timeout_s
-        ) from None
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ProvisioningError(
-            "command cannot be started", command=argv[0], error=str(error)
-        ) from error
-    return Completed(
-        ended.returncode,
-        ended.stdout.decode("utf-8", "replace"),
-        ended.stderr.decode("utf-8", "replace"),
-    )
+    return run_command(argv, b"", timeout_s, identity.assume)

@@ -7,6 +7,7 @@ import signal
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.command import start_command
 from lightinit.host.dhcp.client import DhcpClient, Kill, LeasePlace, Renewing
 from lightinit.host.dhcp.processes import Process, running_processes
 from lightinit.host.dhcp.second_client import (
@@ -217,16 +218,7 @@ def _start(system: System, argv: List[str]) -> None:
         description = "dhclient, restarted in another network"
         system.run_checked(unit_command(systemd_run, argv, description, options))
         return
-    import subprocess
-
-    subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
+    start_command(argv)
 
 
 CLIENT = DhcpClient(

@@ -9,6 +9,7 @@ import logging
 import os
 from typing import Callable, List, Mapping, Optional
 
+from lightinit.host.command import start_command
 from lightinit.host.init import systemd
 from lightinit.host.system import System
 
@@ -47,21 +48,8 @@ def reach(
         "lightinit-%s.target" % stage,
     ]
     try:
-        (start or _start)(argv)
+        (start or start_command)(argv)
     except OSError as error:
         LOG.info("lightinit-%s.target is reached only when all is done: %s", stage, error.strerror)
         return False
     return True
-
-
-def _start(argv: List[str]) -> None:
-    import subprocess
-
-    subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        close_fds=True,
-    )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Set
+from typing import Any, Callable, List, Set
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,19 +23,6 @@ from lightinit.host.network.http_errors import RedirectError
 from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
 
 LIMIT_S = 0.4
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: List[Server] = []
-
-    def make(*conversations: Conversation) -> Server:
-        servers.append(Server(*conversations))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.close()
 
 
 def get(server: Server, **options: Any) -> Response:

@@ -8,7 +8,7 @@ import gzip
 import socket
 import subprocess
 import sys
-from typing import Any, Callable, Iterator, List, Type
+from typing import Any, Callable, List, Type
 
 import pytest
 
@@ -17,7 +17,7 @@ from lightinit.errors import LightinitError, TransientError
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport
 from lightinit.host.network.plain_http import PlainTransport
-from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
+from tests.lib.http_server import OK, Server, drips, floods, hangs, resets, says
 from tests.lib.scratch import HERE
 
 LIMIT_S = 0.4
@@ -46,19 +46,6 @@ CONVERSATIONS = {
     "continue": drips(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "reset": resets,
 }
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: List[Server] = []
-
-    def make(*conversations: Conversation) -> Server:
-        servers.append(Server(*conversations))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.close()
 
 
 def outcome(kind: Type[HttpTransport], server: Server, timeout_s: float) -> List[Any]:

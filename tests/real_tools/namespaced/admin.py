@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
 from lightinit.modules import ssh_authorized_keys, users
+from tests.lib.ssh_banner import wait_for_banner
 from tests.real_tools.namespaced.accounts import USER_TOOLS, apply, call, enter, hide, must
 
 SHELLS = "/etc/shells"
@@ -48,20 +47,6 @@ def provision(name: str, key: str, **settings: Any) -> List[str]:
 # --------------------------------------------------------------------------------------------------
 
 
-def _wait_for_dropbear(process: Any) -> None:
-    for _ in range(1200):
-        if process.poll() is not None:
-            sys.exit("dropbear does not run")
-        try:
-            with socket.create_connection(("127.0.0.1", int(PORT)), 5.0) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    sys.exit("dropbear does not answer")
-
-
 def log_in(name: str) -> str:
     """What ``id -un`` says in a login with the key."""
     process = subprocess.Popen(
@@ -71,7 +56,7 @@ def log_in(name: str) -> str:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for_dropbear(process)
+        wait_for_banner(process, int(PORT))
         options = "StrictHostKeyChecking=no UserKnownHostsFile=/dev/null LogLevel=ERROR"
         argv = ["ssh", "-F", "none", "-i", "/run/key", "-p", PORT, "-o", "BatchMode=yes"]
         for option in options.split():

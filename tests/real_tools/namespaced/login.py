@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from lightinit.login import CHECKS, load_check
 from lightinit.login.admin import make_question
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
+from tests.lib.ssh_banner import wait_for_banner
 from tests.real_tools.namespaced.accounts import as_user, call, enter, hide, must
 
 # Every printable character of ASCII, more of Unicode, colons, and spaces at both ends.
@@ -104,25 +104,12 @@ class Sshd:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.wait()
+        wait_for_banner(self.process, int(PORT))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait()
-
-    def wait(self) -> None:
-        for _ in range(600):
-            if self.process.poll() is not None:
-                sys.exit("sshd does not run: %s" % call("/usr/sbin/sshd", "-t"))
-            try:
-                with socket.create_connection(("127.0.0.1", int(PORT)), 5.0) as connection:
-                    if connection.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        sys.exit("sshd does not answer")
 
 
 def log_in(password: str = "", *options: str) -> str:
