@@ -1,3 +1,4 @@
-"""Wire and file formats, pure: bytes in, model out (or the reverse). No I/O, no clock, nothing of
-host.
+"""Wire and file formats. Pure functions: bytes in, model out, or the reverse.
+
+They do no I/O, read no clock, and import nothing of ``host``.
 """

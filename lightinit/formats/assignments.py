@@ -1,4 +1,4 @@
-"""Files of shell assignments ``KEY=value``, such as conf.d/hostname, sysconfig/network and rc.conf.
+"""Reads and edits files of shell assignments ``KEY=value``, such as conf.d/hostname and rc.conf.
 
 Text in, text out. It knows no path.
 """
@@ -26,8 +26,8 @@ def edit_assignment(text: str, key: str, value: str, add: bool) -> str:
     Args:
         text: the file. Only values are replaced; quotes and comments stay.
         key: such as ``hostname`` or ``HOSTNAME``.
-        value: a text without blanks, quotes and other characters that a shell would interpret, such
-            as a host name or a time zone's name.
+        value: such as a host name or a time zone. It must have no blanks, quotes or other
+            characters that a shell interprets.
         add: whether to add the assignment at the end if there is none.
 
     Returns:

@@ -1,14 +1,14 @@
 r"""The entries of the module write_files: one line for each file to write.
 
-Pure: no path of the machine and no account is known here. A line has a path, words ``key=value``,
-and last the content of the file, up to the end of the line::
+Pure: it looks up no path and no account. A line has a path, words ``key=value``, and last the
+content of the file, up to the end of the line::
 
     /etc/motd text=Welcome to this VM.\nAsk Bob.
     /etc/app/key mode=0600 owner=app:app base64=AAECAwQ=
     /etc/hosts append text=10.1.0.5 db
     /opt/site/big.bin mode=0755 source=/usr/share/site/big.bin
 
-The content may be a secret. So errors quote only the path.
+The content may be a secret, so errors have only the number and the path of an entry.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class FileEntry:
         path: absolute and plain.
         mode: permission bits; None if the entry has none.
         owner: name or number; "" if the entry has none.
-        group: likewise.
+        group: name or number; "" if the entry has none.
         append: whether the content is added at the end of the file.
-        source: the file on this machine that has the content; "" if ``content`` has it.
-        content: may be a secret.
+        source: the file on this machine with the content; "" if ``content`` has it.
+        content: the bytes to write. They may be a secret.
     """
 
     path: str
@@ -60,7 +60,7 @@ def parse_entry(line: str, number: int) -> FileEntry:
         number: its number, from 1, for messages.
 
     Raises:
-        ProvisioningError: it is not valid; ``why`` says what is wrong with it.
+        ProvisioningError: the line is not valid; ``why`` says why.
     """
     path, _, rest = line.strip().partition(" ")
     told = str(number)
@@ -115,11 +115,11 @@ def _decode_text(told: str, value: str) -> bytes:
     if "\\" in re.sub(r"\\[nt\\]", "", value):
         raise _wrong(
             told,
-            "its text has a backslash that begins none of \\n, \\t and \\\\",
-            "write two for one backslash",
+            "its text has a backslash before something other than n, t and a backslash",
+            "write two backslashes for one",
         )
     text = re.sub(r"\\(.)", lambda match: _ESCAPES[match.group(1)], value)
-    # A text file ends with a newline. For other files there is base64.
+    # A text file ends with a newline. base64= is for other files.
     if text and not text.endswith("\n"):
         text += "\n"
     return text.encode("utf-8", "surrogateescape")

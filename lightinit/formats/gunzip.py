@@ -1,4 +1,4 @@
-"""Unpacks gzip data, bounded. It knows nothing of what they hold."""
+"""Unpacks gzip data, up to a limit. It does not interpret the content."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from lightinit.errors import MalformedError
 GZIP = b"\x1f\x8b"
 MAX_MEMBERS = 1000
 PIECE_BYTES = 4096
-_GZIP_WINDOW = 31  # zlib's way to say: a gzip header, and any window
+_GZIP_WINDOW = 31  # zlib: expect a gzip header, and accept any window size
 
 
 class TooLargeError(MalformedError):
-    """The data hold more than the caller allows."""
+    """The content is larger than the caller allows."""
 
 
 def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
-    """Unpack gzip data: one member, or several in a row, which are one file (RFC 1952).
+    """Unpack gzip data: one member, or several in a row, whose contents are joined (RFC 1952).
 
     Args:
-        data: begin with a gzip header.
-        limit_bytes: never more than one byte beyond it is unpacked.
+        data: bytes that begin with a gzip header.
+        limit_bytes: the largest content; at most one byte more is unpacked.
 
     Returns:
         The content, and the bytes that follow the last member.
@@ -36,10 +36,10 @@ def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
     for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP_WINDOW)
         try:
-            # In pieces: what follows a member is copied at its end.
+            # Unpack in pieces: at the end of a member, zlib copies the rest of its input.
             while at < len(data) and not member.eof and len(content) <= limit_bytes:
                 piece = data[at : at + PIECE_BYTES]
-                # A limit of 0 would mean none, so one byte more than allowed is asked for.
+                # zlib takes a limit of 0 for no limit, so ask for one byte more than is allowed.
                 content += member.decompress(piece, limit_bytes - len(content) + 1)
                 at += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
         except zlib.error:

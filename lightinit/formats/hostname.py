@@ -1,11 +1,11 @@
-"""Host names: which are valid, and the files that hold nothing else. Text in, text out.
+"""Checks host names, and edits files that contain only the host name. Text in, text out.
 
 It knows no path. The caller knows which of these files a host has.
 
-The rules are those of RFC 1123 section 2.1 (labels of at most 63 letters, digits and hyphens) and
-Linux's limit of 64 for the whole name (HOST_NAME_MAX). RFC 1123 wants a last label that is not all
-digits, so that no name looks like an address. But Azure allows names such as 12345 and web.01 for a
-Linux VM. So only names whose labels are all numbers are refused, if there are several.
+The rules are RFC 1123 section 2.1 (labels of at most 63 letters, digits and hyphens) and Linux's
+limit of 64 for the whole name (HOST_NAME_MAX). RFC 1123 forbids a last label of digits only, so
+that no name looks like an address. But Azure allows names such as 12345 and web.01 for a Linux VM.
+So a name is refused only if it has several labels and all of them are numbers.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ SHARED_NAMES = ("localhost", "localhost.localdomain", "localhost6", "ip6-localho
 def clean_hostname(name: str) -> Tuple[str, Tuple[str, ...]]:
     """Make ``name`` a host name that Linux and RFC 1123 allow.
 
-    These are corrected: white space around it, hyphens and dots at the end, labels and names that
-    are too long. Upper case is kept, since case does not matter in host names.
+    It corrects white space around the name, hyphens and dots at the end, and labels and names that
+    are too long. It keeps upper case, since case does not matter in host names.
 
     Args:
         name: the name from the platform or the settings.
 
     Returns:
-        The name, and one phrase for each change but the white space.
+        The name, and one phrase for each change except removed white space.
 
     Raises:
-        MalformedError: it has a character that is not allowed, nothing is left of it, or it is one
-            of the names that every host has.
+        MalformedError: the name has a character that is not allowed, is empty after the
+            corrections, or is one that every host has (localhost).
     """
     notes: List[str] = []
     text = name.strip()
@@ -56,14 +56,14 @@ def clean_hostname(name: str) -> Tuple[str, Tuple[str, ...]]:
             raise _invalid(name, "a label starts with a hyphen")
         labels[position] = label
     if len(".".join(labels)) > NAME_MAX_CHARS:
-        # Half a domain would be another domain, so remove the whole of it.
+        # A part of the domain would be another domain, so remove all of it.
         labels = labels[:1]
         notes.append("longer than %d characters, so the domain was removed" % NAME_MAX_CHARS)
     if len(labels) > 1 and all(label.isdigit() for label in labels):
         raise _invalid(name, "it looks like an address")
     cleaned = ".".join(labels)
     if cleaned.lower() in SHARED_NAMES:
-        raise _invalid(name, "every machine has this name for itself")
+        raise _invalid(name, "every machine uses this name for itself")
     return cleaned, tuple(notes)
 
 
@@ -80,7 +80,7 @@ def _invalid(name: str, why: str) -> MalformedError:
 
 
 def read_plain(text: str) -> str:
-    """The name in a file such as /etc/hostname: its first word outside comments, "" if there is
+    """The name in a file such as /etc/hostname: the first word outside comments; "" if there is
     none.
     """
     for line in split_lines(text):
@@ -91,7 +91,7 @@ def read_plain(text: str) -> str:
 
 
 def edit_plain(text: str, name: str) -> str:
-    """A file such as /etc/hostname with ``name`` and the comments that it had.
+    """A file such as /etc/hostname with ``name``. Its comments stay.
 
     Returns:
         The new text; the same text if it already has that name.
@@ -103,5 +103,5 @@ def edit_plain(text: str, name: str) -> str:
 
 
 def split_lines(text: str) -> List[str]:
-    """The lines of a file with their ends. Unlike ``splitlines`` it splits at newlines only."""
+    """The lines of a file with their ends. Unlike ``splitlines``, it splits at newlines only."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)

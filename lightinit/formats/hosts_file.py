@@ -1,4 +1,4 @@
-"""/etc/hosts: gives a host name an address there, and takes host names out. Text in, text out.
+"""Adds a host name to /etc/hosts, and removes host names from it. Text in, text out.
 
 Lines that are not about the host stay as they are, byte for byte.
 """
@@ -18,9 +18,9 @@ _EMPTY_HOSTS = ("127.0.0.1\tlocalhost\n", "::1\tlocalhost\n")
 def edit_hosts(text: str, name: str, old_names: Collection[str]) -> str:
     """/etc/hosts in which ``name`` and its short form have an address.
 
-    The new name replaces the old one on our own earlier line, which has a marker, or on a line of
-    127.0.1.1 that has an old host name. Other names on that line are kept. If another line already
-    gives the name an address, that line stays and no line is added.
+    The new name replaces the old one on the line that lightinit wrote before (it has a marker), or
+    on a line of 127.0.1.1 with an old host name. Other names on that line stay. If another line
+    already gives the name an address, no line is added.
 
     Args:
         text: the file, with any line ends.
@@ -124,17 +124,17 @@ def _is_ours(line: str, stale: Collection[str]) -> bool:
 
 
 def _names_of_host(line: str, known: Collection[str]) -> List[str]:
-    """The names on one of our lines that are the host's own. Somebody else has added the others."""
+    """The host's own names on one of our lines. Somebody else has added the other names."""
     names = _words(line)[1:]
     found = [word for word in names if _is_known(word, known)]
-    # It has our marker but no known name. Then the first name is the host's, and the second may be
-    # its short form.
+    # The line has our marker but no known name. Then the first name is the host's, and the second
+    # may be its short form.
     return found or [word for word in names[:2] if word in (names[0], names[0].split(".")[0])]
 
 
 def _renamed(line: str, wanted: Sequence[str], gone: Collection[str]) -> str:
-    """``line`` with ``wanted`` in the place of the names ``gone``. Spacing, other names and the
-    comment stay.
+    """``line`` with the names ``gone`` replaced by ``wanted``. Spacing, other names and the comment
+    stay.
     """
     names = _words(line)[1:]
     dropped = set(gone)
@@ -172,7 +172,7 @@ def _is_loopback(line: str) -> bool:
 
 
 def _without(line: str, gone: Collection[str]) -> str:
-    """``line`` without the names ``gone``; it has other names. The blanks between words stay."""
+    """``line`` without the names ``gone``. It must have other names. Blanks between words stay."""
     head, mark, comment = line.partition("#")
     # Blanks and words in turn, blanks first. A name is removed with the blanks after it, the last
     # one with the blanks before it.

@@ -1,4 +1,4 @@
-"""Instance ids: what may be one, and the two spellings of a UUID that the firmware gives.
+"""Checks instance ids, and compares UUIDs in the two byte orders that firmware uses.
 
 Pure: text in, answers out. ``host/dmi.py`` reads the firmware's tables.
 """
@@ -13,7 +13,7 @@ _USABLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}\Z")
 
 
 def is_usable_id(text: str) -> bool:
-    """Whether ``text`` can be an instance id: the name of a folder that a shell can read too."""
+    """Whether ``text`` can be an instance id: it becomes a folder's name, and a shell reads it."""
     return bool(_USABLE.match(text))
 
 
@@ -21,8 +21,8 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
     """A UUID in lower case, without blanks around it.
 
     Returns:
-        The UUID; None if ``text`` is not a UUID, or if it is all zeros or all ones, which firmware
-        gives if it has none.
+        The UUID; None if ``text`` is not a UUID, or if it is all zeros or all ones: firmware gives
+        these if it has no UUID.
     """
     uuid = (text or "").strip().lower()
     if not _UUID.match(uuid) or not set(uuid) - {"0", "-"} or not set(uuid) - {"f", "-"}:
@@ -34,7 +34,7 @@ def swap_byte_order(uuid: str) -> str:
     """The UUID with its first three fields in the other byte order.
 
     SMBIOS 2.6 made these fields little-endian; older firmware and kernels show them big-endian.
-    Swapping twice gives the UUID back.
+    Swapping twice gives the original UUID.
 
     Args:
         uuid: as :func:`normalise_uuid` returns it.

@@ -1,7 +1,7 @@
-"""MAC addresses in configuration files, and these files without them.
+"""Finds MAC addresses in configuration files, and removes them.
 
-Text in, text out. It knows no path. A file is edited only where its form is the one that its
-program writes; everything else comes back as it was.
+Text in, text out. It knows no path. It edits a file only if the file has the form that its program
+writes; otherwise it returns the same text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOBODY = ("000000000000", "ffffffffffff")
 
 
 def normalize(address: str) -> str:
-    """A MAC address as ``00:0d:3a:01:02:03``; "" if it is none, or no card's."""
+    """A MAC address as ``00:0d:3a:01:02:03``; "" if it is not one, or not of a network card."""
     digits = _DIGITS.sub("", address.lower())
     if len(digits) != 12 or digits in _NOBODY:
         return ""
@@ -25,17 +25,17 @@ def normalize(address: str) -> str:
 
 
 def read_addresses(text: str) -> List[str]:
-    """Every MAC address in a text, each once, outside of lines that are comments."""
+    """The MAC addresses in a text, each once. Comment lines are ignored."""
     found = (normalize(each) for each in _PAIRS.findall(_COMMENT.sub("", text)))
     return list(dict.fromkeys(each for each in found if each))
 
 
 def find_addresses(text: str, known: Collection[str]) -> List[str]:
-    """Those of the ``known`` addresses that a text has, in any of the usual forms.
+    """The ``known`` addresses that are in a text, in any of the usual forms.
 
     Args:
-        text: a file. Lines that are comments do not count.
-        known: as :func:`normalize` gives them.
+        text: a file. Comment lines are ignored.
+        known: MAC addresses as :func:`normalize` returns them.
     """
     plain = _COMMENT.sub("", text).lower()
     found = []
@@ -50,13 +50,14 @@ def find_addresses(text: str, known: Collection[str]) -> List[str]:
 def drop_assignments(
     text: str, key: str, known: Collection[str], is_enough: Callable[[str], bool]
 ) -> str:
-    """A file of lines ``key = address`` without those whose address is ``known``.
+    """A file without its lines ``key = address`` whose address is ``known``.
 
     Args:
         text: an ifcfg file, a keyfile of NetworkManager, or a .network file.
-        key: such as ``HWADDR``; upper and lower case are the same.
-        known: as :func:`normalize` gives them.
-        is_enough: whether what is left still says which card is meant. If not, nothing changes.
+        key: such as ``HWADDR``; case does not matter.
+        known: MAC addresses as :func:`normalize` returns them.
+        is_enough: takes the new text; returns whether it still names a network card. If not, the
+            file stays unchanged.
     """
     line = re.compile(r"^[ \t]*%s[ \t]*=[ \t]*(.*)$" % re.escape(key), re.IGNORECASE)
 
@@ -72,15 +73,15 @@ def drop_assignments(
 
 
 def drop_from_netplan(text: str, known: Collection[str]) -> str:
-    """A netplan file as cloud-init writes it, without ``macaddress`` of ``known`` addresses in its
+    """A netplan file of cloud-init without the lines ``macaddress`` of ``known`` addresses in its
     ``match`` blocks.
 
-    If a block becomes empty, it goes too, with the ``set-name`` beside it, which is not allowed
-    without a match. Then netplan takes the device's id for its name.
+    If a block becomes empty, it is removed, and so is the ``set-name`` beside it: netplan does not
+    allow it without a match. netplan then uses the device's id as its name.
 
     Args:
-        text: block style, one key a line.
-        known: as :func:`normalize` gives them.
+        text: YAML in block style, one key per line.
+        known: MAC addresses as :func:`normalize` returns them.
     """
     lines = text.split("\n")
     gone: Set[int] = set()
@@ -127,7 +128,7 @@ def _indent(line: str) -> int:
 
 
 def _end_of_block(lines: List[str], start: int) -> int:
-    """The line after the block that a line begins."""
+    """The index of the line after the block that begins at ``start``."""
     end = start + 1
     while end < len(lines) and lines[end].strip() and _indent(lines[end]) > _indent(lines[start]):
         end += 1

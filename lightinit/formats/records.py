@@ -1,7 +1,7 @@
-"""Records: dataclasses that were written as JSON, and are read back with their types checked.
+"""Records: dataclasses that are stored as JSON. When they are read, their types are checked.
 
-Anybody may have edited such a file, and another version of lightinit may have written it. A record
-that has a value of another type must not fail later, in the middle of a step.
+Somebody may have edited such a file, or another version of lightinit may have written it. A value
+of the wrong type must not cause an error later, in the middle of a step.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ Record = TypeVar("Record")
 def read_record(
     kind: Type[Record], data: Any, nested: Dict[str, Any], needed: Sequence[str] = ()
 ) -> Record:
-    """Make a record of what JSON gave.
+    """Make a record from parsed JSON.
 
     Args:
         kind: the dataclass. Fields with a default may be missing.
-        data: the object.
-        nested: by field: what reads its value, for a field whose value is another record.
-        needed: fields that must be there, although they have a default.
+        data: the JSON object.
+        nested: for each field whose value is another record: the function that reads it.
+        needed: fields that must not be missing, although they have a default.
 
     Raises:
-        ValueError: it is no object, lacks a field, has an unknown one, or one of another type.
+        ValueError: the data are not an object, or a field is missing, unknown or of a wrong type.
     """
     if not isinstance(data, dict):
         raise ValueError("not an object")
@@ -37,7 +37,7 @@ def read_record(
         if name not in known:
             raise ValueError("unknown field %s" % ascii(name[:40]))
         if value is None and not known[name].startswith("Optional"):
-            continue  # a datasource of a site may leave a value out so
+            continue  # an administrator's own datasource may leave a value out in this way
         if name in nested:
             values[name] = nested[name](value)
         elif known[name] not in READERS or not READERS[known[name]](value):
@@ -53,7 +53,7 @@ def read_record(
 
 
 def read_list(kind: Type[Record]) -> Callable[[Any], Any]:
-    """What reads a list of records, as a tuple."""
+    """Return a function that reads a list of records, and returns them as a tuple."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):
@@ -71,7 +71,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
 
 
-# By the annotation of a field: whether a value from JSON is of that type.
+# For each annotation of a field: a function that says whether a JSON value has that type.
 READERS: Dict[str, Callable[[Any], bool]] = {
     "str": _is_text,
     "bool": lambda value: isinstance(value, bool),

@@ -1,5 +1,5 @@
-"""The secret words, and how a JSON value is redacted with them before every user may see it. It
-knows no document in particular.
+"""The secret words, and the redaction of JSON values that every user may read. It knows no
+particular document.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 REDACTED = "redacted for non-root user"
-# A name that holds one of these is that of a secret. Only its letters and digits are compared, in
+# If a name contains one of these, its value is a secret. Only letters and digits are compared, in
 # lower case.
 SECRET_WORDS = (
     "passw",
@@ -69,7 +69,7 @@ def _redact_value(value: Any, is_secret: bool) -> Any:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a name has a secret word. This decides for every document that is kept or shown."""
+    """Whether a name has a secret word. All documents that are stored or shown use this rule."""
     plain = "".join(filter(str.isalnum, name.lower()))
     return any(word in plain for word in SECRET_WORDS)
 

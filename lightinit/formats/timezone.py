@@ -1,4 +1,4 @@
-"""Time zones: which names are valid, and the rule in a compiled zone (TZif, RFC 8536).
+"""Checks names of time zones, and reads the rule in a compiled zone (TZif, RFC 8536).
 
 It knows no path.
 """
@@ -13,7 +13,7 @@ NAME_MAX_CHARS = 64
 def is_zone_name(name: str) -> bool:
     """Whether ``name`` can be a zone's name, such as ``Europe/Berlin`` or ``Etc/GMT+5``.
 
-    No zone's name has dots, blanks or a slash at its start.
+    A zone's name has no dots, no blanks and no slash at its start.
     """
     return len(name) <= NAME_MAX_CHARS and all(
         re.match(r"[A-Za-z0-9_+-]+\Z", part) for part in name.split("/")
@@ -30,7 +30,7 @@ def read_posix_rule(data: bytes) -> str:
     ``CET-1CEST,M3.5.0,M10.5.0/3``.
 
     Returns:
-        The rule; "" if there is none (version 1, or a zone whose times follow no rule).
+        The rule; "" if there is none (version 1, or a zone without a rule).
     """
     footer = re.search(rb"\n([ -~]*)\n\Z", data)
     if footer is None or not is_zone(data) or data[4:5] < b"2":

@@ -1,7 +1,7 @@
-"""Custom data and user data: decodes the platform's text into the bytes that the owner gave.
+"""Decodes custom data and user data: the platform's text becomes the bytes that the owner gave.
 
-It knows neither the kinds of user data nor the files that hold them. No error has any of the
-content in it.
+It knows neither the kinds of user data nor the files in which they are stored. Errors have nothing
+of the content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import binascii
 from lightinit.errors import MalformedError
 from lightinit.formats.gunzip import GZIP, gunzip
 
-# The platform accepts 64 KiB. The owner decides how much they unpack to.
+# The platform accepts 64 KiB, but compressed data may unpack to much more.
 UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -31,7 +31,7 @@ def decode(text: str) -> bytes:
 def unpack(data: bytes, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
     """Unpack data that are compressed with gzip. Return any other data unchanged.
 
-    What follows the compressed data is ignored.
+    Bytes after the compressed data are ignored.
 
     Raises:
         MalformedError: the compressed data are damaged or cut off, or unpack to more than

@@ -1,4 +1,4 @@
-"""Reads the XML that the Azure platform writes, without the features of XML that can do harm.
+"""Reads the XML that the Azure platform writes, without XML's dangerous features.
 
 A document becomes plain :class:`Element` objects. A document with a document type or an entity
 declaration is refused before a parser sees it, so nothing external can be loaded. This file knows
@@ -19,8 +19,8 @@ MAX_TEXT = 512
 
 
 class OtherDocumentError(MalformedError):
-    """It is a document of another kind, perhaps another program's: whoever looks for the own one
-    goes on looking.
+    """It is a document of another kind, perhaps of another program. A search for our document goes
+    on.
     """
 
 
@@ -185,16 +185,14 @@ class _Builder:
 
 
 def escape(text: str) -> str:
-    """Escape a text for the place between two tags. A character that XML cannot hold becomes
-    ``?``.
-    """
+    """Escape a text for use between two tags. A character that XML does not allow becomes ``?``."""
     safe = "".join(_make_legal(character) for character in text)
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _make_legal(character: str) -> str:
-    # XML 1.0, section 2.2, production Char, without the carriage return, which readers turn into a
-    # newline.
+    # XML 1.0, section 2.2, production Char. The carriage return is left out, since readers turn it
+    # into a newline.
     code = ord(character)
     if code in (0x9, 0xA) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000:
         return character

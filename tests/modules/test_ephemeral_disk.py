@@ -51,7 +51,7 @@ def test_local_nvme_disks_are_told_and_not_taken(tmp_path: Any) -> None:
     "changes, reason",
     [
         ({"mount_point": "relative"}, "mount point cannot be used"),
-        ({"mount_point": "/proc/x"}, "it lies below /proc"),
+        ({"mount_point": "/proc/x"}, "it is below /proc"),
         ({"mount_options": "a b"}, "mount options cannot be used"),
         ({"device": "sdb"}, "write auto, or an absolute path"),
         ({"device": "/dev/file"}, "device is not a disk"),

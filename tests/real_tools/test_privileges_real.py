@@ -55,7 +55,7 @@ def test_sudo_asks_for_the_admins_own_password_or_that_is_told() -> None:
     seen = seen_by("own_password_wins", "useradd", "sudo", "visudo", "chpasswd")
     assert seen["Defaults targetpw"] == [[], "0"]
     warnings, said = seen["Defaults!ALL rootpw"]
-    assert "asks for another password than the user's own: rootpw" in warnings[0]
+    assert "asks for a password that is not the user's own: rootpw" in warnings[0]
     assert "incorrect password" in said
 
 

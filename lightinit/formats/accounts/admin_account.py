@@ -1,6 +1,6 @@
-"""Whether a name, or an account that exists already, can be the admin's.
+"""Checks the name of the admin account, and an existing account of that name.
 
-Pure: nothing is looked up here.
+Pure: it looks nothing up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OTHER_NAME = "create the VM again with another admin user name"
 
 
 def check_user_name(name: str) -> str:
-    """Check that an account for the admin may be called ``name``.
+    """Check that ``name`` is allowed as the name of the admin account.
 
     Letters, digits, dots, hyphens and underscores are allowed: passwd, sudoers and all shells agree
     on these.
@@ -25,7 +25,7 @@ def check_user_name(name: str) -> str:
         The name.
 
     Raises:
-        ProvisioningError: it is not allowed; ``why`` says what is wrong with it.
+        ProvisioningError: the name is not allowed; ``why`` says why.
     """
     why = _why_not_allowed(name)
     if why:
@@ -57,20 +57,21 @@ def check_admin_account(
     is_shell: Callable[[str], bool],
     is_home_of_person: Callable[[str, int], bool],
 ) -> Account:
-    """Check that an account that exists already can be the admin's, as it is.
+    """Check that an existing account can become the admin account without changes.
 
     Args:
         account: the account.
-        uid_min: the lowest user id that is not a system account's.
-        is_shell: whether a path is a program that sshd accepts as a shell.
-        is_home_of_person: whether a path is the home, among people's homes, of a user id. Some
-            images have an account for people with a low user id: Flatcar's core has 500.
+        uid_min: the lowest user id of ordinary accounts; lower ones are system accounts.
+        is_shell: takes a path; returns whether sshd accepts that program as a shell.
+        is_home_of_person: takes a path and a user id; returns whether the path is the home of that
+            user in a folder such as /home. Then a low user id is accepted, since some images have
+            an ordinary account with one: Flatcar's core has 500.
 
     Returns:
         The account.
 
     Raises:
-        ProvisioningError: it belongs to the system, or nobody could use it.
+        ProvisioningError: it is a system account, or nobody can log in to it.
     """
     if account.uid == 0:
         raise ProvisioningError("user name belongs to root", user=account.name, hint=_OTHER_NAME)
@@ -94,19 +95,19 @@ def check_admin_account(
             "shell of the account is missing",
             user=account.name,
             shell=account.shell,
-            hint="install that shell in the image, or give the account another: usermod -s",
+            hint="install that shell in the image, or change the account's shell: usermod -s",
         )
     if not _is_home(account.home):
         raise ProvisioningError(
             "home of the account cannot be used",
             user=account.name,
             path=account.home or "(empty)",
-            hint="give the account a home of its own in the image: usermod -d",
+            hint="give the account its own home in the image: usermod -d",
         )
     return account
 
 
 def _is_home(path: str) -> bool:
-    """Whether a path can be one account's home: absolute, plain, and not the root directory."""
+    """Whether a path can be the home of one account: absolute, without ``..``, not ``/``."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return path.startswith("/") and bool(parts) and ".." not in parts

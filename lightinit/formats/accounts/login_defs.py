@@ -1,4 +1,4 @@
-"""login.defs and default/useradd: what the host's own policy says about new accounts.
+"""login.defs and default/useradd: the host's policy for new accounts.
 
 Pure: text in, values out. Formats: login.defs(5), useradd(8).
 """
@@ -13,7 +13,9 @@ UID_MIN = 1000  # if login.defs does not say
 
 
 def read_login_defs(text: str) -> Dict[str, str]:
-    """login.defs: each key with its first word. The last line of a key counts."""
+    """Each key of login.defs with the first word of its value. If a key occurs twice, the last
+    line counts.
+    """
     found = {}
     for line in text.split("\n"):
         words = line.split()
@@ -23,8 +25,8 @@ def read_login_defs(text: str) -> Dict[str, str]:
 
 
 def read_number(found: Dict[str, str], key: str, default: int, base: int = 10) -> int:
-    """A number out of :func:`read_login_defs`; ``default`` if it is missing, or if it is no number
-    that can be an id or a mode.
+    """The number of a key in the result of :func:`read_login_defs`. ``default`` if the key is
+    missing, or if its value cannot be an id or a mode.
     """
     try:
         number = int(found.get(key, ""), base)
@@ -36,12 +38,12 @@ def read_number(found: Dict[str, str], key: str, default: int, base: int = 10) -
 
 
 def read_uid_min(text: str) -> int:
-    """The lowest user id in login.defs that is not a system account's."""
+    """UID_MIN in login.defs: the lowest user id of ordinary accounts."""
     return read_number(read_login_defs(text), "UID_MIN", UID_MIN)
 
 
 def home_mode(login_defs: Dict[str, str]) -> int:
-    """The mode of a new home: HOME_MODE, else 0777 without UMASK, else 0700."""
+    """The mode of a new home: HOME_MODE, else 0777 without the bits of UMASK, else 0700."""
     umask = read_number(login_defs, "UMASK", 0o077, 8)
     return read_number(login_defs, "HOME_MODE", 0o777 & ~umask, 8) & 0o777
 
@@ -49,7 +51,7 @@ def home_mode(login_defs: Dict[str, str]) -> int:
 def read_useradd_defaults(text: str) -> Dict[str, str]:
     """The paths in default/useradd: HOME (the folder of the homes), SKEL and SHELL.
 
-    A value that is not a path does not count. SHELL is "" if the file has none.
+    A value that is not a path is ignored. SHELL is "" if the file has none.
     """
     given = {}
     for line in text.split("\n"):

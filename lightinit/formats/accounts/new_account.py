@@ -1,4 +1,4 @@
-"""A new account: its ids, home and shell, where no tool of the host chooses them.
+"""Chooses the ids, home and shell of a new account. It is used if the host has no useradd.
 
 Pure: the caller reads and writes the account files.
 """
@@ -21,11 +21,11 @@ PLAIN_SHELLS = ("bash", "dash", "ash", "ksh", "mksh", "zsh", "sh")
 
 @dataclass(frozen=True)
 class NewAccount:
-    """What has to be written.
+    """A planned account.
 
     Attributes:
         account: the account.
-        needs_group: whether its group has to be made too.
+        needs_group: whether its primary group must be made, too.
     """
 
     account: Account
@@ -38,16 +38,16 @@ def plan_account(
     """Choose the ids and the home of a new account.
 
     Args:
-        name: the account, which does not exist yet. An existing group of that name becomes its
+        name: its name. The account must not exist. An existing group of that name becomes its
             primary group.
         shell: its shell.
-        homes: the folder of the homes.
+        homes: the folder in which homes are made, such as ``/home``.
         passwd: the text of passwd.
         group: the text of group.
         login_defs: as :func:`lightinit.formats.accounts.login_defs.read_login_defs` gives it.
 
     Raises:
-        ProvisioningError: all ids are used.
+        ProvisioningError: no id is free.
     """
     uid = choose_id(
         used_ids(passwd),
@@ -68,11 +68,11 @@ def plan_account(
 
 
 def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] = None) -> int:
-    """An id that is not used: ``wished`` if it is free, else one above the highest used id between
-    ``low`` and ``high``, else any free one there.
+    """A free id: ``wished`` if it is free; else the highest used id from ``low`` to ``high``, plus
+    one; else any free id in that range.
 
     Raises:
-        ProvisioningError: all of them are used.
+        ProvisioningError: no id is free.
     """
     if wished is not None and wished not in used and low <= wished <= high:
         return wished
@@ -93,18 +93,19 @@ def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] 
 def choose_shell(
     wished: str, of_useradd: str, is_usable: Callable[[str], bool], listed: Sequence[str]
 ) -> str:
-    """The first shell that can be used: that of the settings, that of useradd, bash, sh, or one of
-    /etc/shells.
+    """The first usable shell, in this order: the shell in the settings, useradd's, bash, sh, those
+    in /etc/shells.
 
     Args:
-        wished: the settings' shell; "" for none.
-        of_useradd: SHELL in default/useradd; "" for none. ``/bin/sh`` does not count: it is what
-            useradd comes with, so nobody has chosen it.
-        is_usable: whether a path exists, and the SSH server lets in users who have it.
+        wished: the shell in the settings; "" for none.
+        of_useradd: SHELL in default/useradd; "" for none. ``/bin/sh`` is ignored: it is useradd's
+            default, so nobody has chosen it.
+        is_usable: takes a path; returns whether it exists and the SSH server accepts it as a login
+            shell.
         listed: the shells in /etc/shells.
 
     Returns:
-        The shell; ``/bin/sh`` if none can be used.
+        The shell; ``/bin/sh`` if none is usable.
     """
     if wished and is_usable(wished):
         return wished

@@ -1,7 +1,7 @@
 """passwd, group, shadow and gshadow: read and edited as text.
 
-Pure: no path and no tool is known here. An edit leaves all other lines as they are. If nothing has
-to change, the same text comes back. Formats: passwd(5), group(5), shadow(5), gshadow(5).
+Pure: it knows no path and no tool. An edit leaves all other lines unchanged. If nothing has to
+change, the same text is returned. Formats: passwd(5), group(5), shadow(5), gshadow(5).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import List, Optional, Set
 
 from lightinit.digits import ID_MOST, read_digits
 
-# No password opens the account. Unlike "!", sshd without PAM does not take it for a lock.
+# No password is accepted. sshd without PAM treats "!" as a locked account, but not "*".
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
-# What useradd, adduser and passwd -l leave in an account that never had a password.
+# useradd, adduser and passwd -l write these if an account never had a password.
 NEVER_SET = ("!", "!!", "!*")
-IN_SHADOW = "x"  # in passwd: see shadow
-# Fields of shadow that age a password or an account, and what means 'never' in MAX_DAYS.
+IN_SHADOW = "x"  # in passwd: the password is in shadow
+# Fields of shadow for the ageing of a password or an account. NEVER: MAX_DAYS for 'never'.
 MIN_DAYS, MAX_DAYS, INACTIVE_DAYS, EXPIRY_DAY = 3, 4, 6, 7
 NEVER = ("99999", "", "-1")
 NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
-# What crypt(5) makes: $id$..., the extended DES form, the DES form. Nothing else opens an account.
+# The hashes of crypt(5): $id$..., extended DES, DES. With anything else no password is accepted.
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
@@ -37,7 +37,7 @@ class Account:
 
     @property
     def can_log_in(self) -> bool:
-        """Whether the shell is one for logins."""
+        """Whether the shell allows a login: it is not nologin, false or the like."""
         return self.shell.rsplit("/", 1)[-1] not in NO_LOGIN_SHELLS
 
 
@@ -46,7 +46,7 @@ class Account:
 
 
 def is_password_hash(field: Optional[str]) -> bool:
-    """Whether the password field of passwd or shadow holds a password that opens the account."""
+    """Whether the password field of passwd or shadow is a hash, so that a password is accepted."""
     return field is not None and _HASH.fullmatch(field) is not None
 
 
@@ -59,7 +59,7 @@ def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:
 
 
 def find_account(passwd: str, name: str) -> Optional[Account]:
-    """The account ``name`` in a passwd file; None if it has none, or if the line is damaged."""
+    """The account ``name`` in a passwd file; None if there is none, or if its line is damaged."""
     for line in passwd.split("\n"):
         fields = line.split(":")
         if fields[0] != name or len(fields) < 7 or "\0" in line:
@@ -98,7 +98,7 @@ def list_group_names(group: str, gid: int) -> List[str]:
 
 
 def used_ids(text: str) -> Set[int]:
-    """Every id in the third field of a passwd or group file."""
+    """All ids in the third field of a passwd or group file."""
     lines = (line.split(":") for line in text.split("\n"))
     found = {read_digits(fields[2]) for fields in lines if len(fields) > 2}
     return {number for number in found if number is not None}
@@ -124,9 +124,10 @@ def must_change_password(shadow: str, name: str) -> bool:
 
 
 def put_line(text: str, line: str) -> str:
-    """``text`` with ``line`` (no line end) in place of the line of the same name, else added.
+    """``text`` with ``line`` (without a line end). It replaces the line of the same name, or is
+    added.
 
-    The ``+`` lines of NIS stay last: what comes after them is ignored.
+    The ``+`` lines of NIS stay last, since lines after them are ignored.
     """
     name = line.split(":")[0]
     lines = text.split("\n")
@@ -165,9 +166,9 @@ def stop_ageing(shadow: str, name: str, is_new: bool) -> str:
 
     Args:
         shadow: the text.
-        name: the account. It has no password, so it could not give a new one.
-        is_new: whether the account is new. Then a date at which it ends is a default for new
-            accounts, too; otherwise somebody has chosen the date.
+        name: the account. It has no password, so its user could not change it at a login.
+        is_new: whether the account is new. Then its expiry date is removed, too, since it comes
+            from a default for new accounts. In an existing account somebody has chosen the date.
     """
     wanted = {MAX_DAYS: NEVER, INACTIVE_DAYS: ("",), MIN_DAYS: ("0", "")}
     if is_new:
@@ -214,7 +215,7 @@ def shadow_line(name: str, day: int, password: str = NO_PASSWORD) -> str:
 def last_change(day: int) -> str:
     """The field of the last change for ``day`` (days since 1970).
 
-    A clock that is still in 1970 must not lead to a 0: it means 'must be changed at the next
-    login'.
+    While the clock is in 1970 the day is 0. The field must not be 0, since that means 'must be
+    changed at the next login'.
     """
     return "" if day <= 0 else str(day)

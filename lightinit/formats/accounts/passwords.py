@@ -1,6 +1,6 @@
-"""The password that the platform gives: whether it is one, and whether the host's tools can set it.
+"""Checks the password that the platform gives: is it a password, and can the host's tools set it?
 
-Pure: nothing is set here. A password is a secret: no error from here shows it.
+Pure: it sets nothing. A password is a secret, so no error contains it.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from lightinit.errors import ProvisioningError
 from lightinit.model import User
 
 _STRUCK_OUT = re.compile(r"REDACTED|\*+")
-# libxcrypt and PAM accept up to 511 bytes. Longer ones are refused or, worse, cut.
+# libxcrypt and PAM accept up to 511 bytes. They refuse longer passwords or, worse, cut them.
 MAX_BYTES = 511
-# A hash of all characters. The DES forms have no dollar, and only the first eight characters count.
+# A hash of all characters. The DES forms have no dollar sign and use only eight characters.
 _STRONG_HASH = re.compile(r"\$[^$]+\$.+")
 
 
 def is_struck_out(text: str) -> bool:
-    """Whether ``text`` is what agents write in place of a secret in their copy of ovf-env.xml.
+    """Whether ``text`` is a placeholder: agents write one instead of a secret into their copy of
+    ovf-env.xml.
 
     lightinit and cloud-init write the word, WALinuxAgent an asterisk. Neither can be a password:
-    Azure demands six characters of several kinds. If one were set, anybody could log in with it.
+    Azure requires six characters of several kinds. If one were set, anybody could log in with it.
     """
     return _STRUCK_OUT.fullmatch(text) is not None
 
 
 def given_password(admin: User) -> str:
-    """The password that the platform gives for ``admin``; "" for none, or for one struck out."""
+    """The password that the platform gives for ``admin``; "" for none, or for a placeholder."""
     if is_struck_out(admin.password):
         return ""
     return admin.password
@@ -37,7 +38,7 @@ def given_password(admin: User) -> str:
 def login_wished(admin: User) -> Optional[bool]:
     """Whether the platform wants login with a password; None if it does not say.
 
-    If it gives a password without saying so, that password is to be used.
+    If it gives a password and says nothing about login, password login is wanted.
     """
     if admin.password_login is None and given_password(admin):
         return True
@@ -47,13 +48,13 @@ def login_wished(admin: User) -> Optional[bool]:
 def check_password(password: str, user: str) -> str:
     """Check that the host's tools can set ``password`` unchanged.
 
-    Everything printable is allowed: any script, colons, quotes, and spaces at both ends.
+    All printable characters are allowed: any script, colons, quotes, and spaces at both ends.
 
     Returns:
         The password.
 
     Raises:
-        ProvisioningError: they cannot; ``why`` says what is wrong, without showing it.
+        ProvisioningError: they cannot; ``why`` says why, without the password.
     """
     why = _why_not_allowed(password)
     if why:
@@ -70,7 +71,7 @@ def _why_not_allowed(password: str) -> str:
     try:
         size = len(password.encode("utf-8"))
     except UnicodeEncodeError:
-        return "it is no valid text"
+        return "it is not valid text"
     if size > MAX_BYTES:
         return "it is longer than %d bytes" % MAX_BYTES
     if "\n" in password or "\r" in password:

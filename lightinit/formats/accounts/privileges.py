@@ -10,10 +10,10 @@ from typing import Collection, List, Optional, Sequence
 
 HEADER = "# Written by lightinit: the rules of the admin users.\n"
 # With these settings sudo asks for the password of root, or of the user that the command runs as.
-# Some kinds of sudo (sudo-rs) do not know all of them, and refuse a line with an unknown one. So
-# the first line that is accepted is used.
+# Some kinds of sudo (sudo-rs) do not know all of them, and refuse a line that has an unknown one.
+# So lightinit tries these lines in order, and uses the first one that sudo accepts.
 OWN_PASSWORD = (("targetpw", "rootpw", "runaspw"), ("targetpw", "rootpw"), ())
-# Words in small letters that are no user names in a sudoers file.
+# Words in lower case that have a meaning of their own in a sudoers file.
 SUDO_WORDS = ("sudoedit", "sha224", "sha256", "sha384", "sha512")
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 # By whether a password is asked for.
@@ -28,7 +28,7 @@ _OUR_DEFAULTS = re.compile(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?
 
 
 def sudoers_rule(user: str, password: bool) -> str:
-    """The line that lets ``user`` run everything as everybody.
+    """The line that lets ``user`` run every command as every user.
 
     Args:
         user: a name that passed ``check_user_name`` in
@@ -49,7 +49,7 @@ def sudoers_defaults(user: str, own: Sequence[str]) -> str:
 
 
 def sudoers_lines(user: str) -> List[str]:
-    """Every line that lightinit may have written for ``user``, in quotes and without."""
+    """All lines that lightinit may have written for ``user``, with and without quotes."""
     forms = (user, '"%s"' % user)
     lines = [_defaults(form, own) for own in OWN_PASSWORD if own for form in forms]
     return lines + [_rule(form, password) for password in (True, False) for form in forms]
@@ -64,8 +64,8 @@ def _defaults(form: str, own: Sequence[str]) -> str:
 
 
 def _quote(user: str) -> str:
-    # sudoers gives a meaning to some bare words: an alias or a keyword in capitals, ALL for
-    # everybody, an address, a digest, sudoedit. In quotes each of them is a user.
+    # Some words without quotes are not user names in sudoers: an alias or a keyword in capitals,
+    # ALL for everybody, an address, a digest, sudoedit. In quotes each of them is a user name.
     if _PLAIN_NAME.match(user) and user not in SUDO_WORDS:
         return user
     return '"%s"' % user
@@ -74,7 +74,8 @@ def _quote(user: str) -> str:
 def edit_sudoers_end(
     text: str, user: str, password: bool, own: Sequence[str] = OWN_PASSWORD[0]
 ) -> str:
-    """The main sudoers file with the rule of ``user`` as its last line, so that it counts.
+    """The main sudoers file with the rule of ``user`` as its last line, so that no other rule
+    overrides it.
 
     Args:
         text: the file as it is.
@@ -95,7 +96,7 @@ def edit_sudoers_end(
 
 
 def has_rule(sudoers: str, user: str) -> bool:
-    """Whether a sudoers file has a line of lightinit's for ``user``."""
+    """Whether a sudoers file has a line that lightinit wrote for ``user``."""
     ours = sudoers_lines(user)
     return any(line in ours for line in sudoers.split("\n"))
 
@@ -113,7 +114,7 @@ def edit_sudoers_file(
         text: the file as it is, "" if there is none.
         user: the admin.
         password: as in :func:`sudoers_rule`.
-        known_users: users that exist. The lines of an earlier admin stay while that user exists.
+        known_users: the users that exist. The lines of other admins stay while these exist.
         own: one of ``OWN_PASSWORD``; used only if sudo asks for a password.
     """
     lines: List[str] = []
@@ -134,7 +135,7 @@ def includes_folder(sudoers: str, folder: str) -> bool:
 
 
 def add_include(sudoers: str, folder: str) -> str:
-    """A sudoers file that includes ``folder``, in the form that every version of sudo reads."""
+    """A sudoers file that includes ``folder``. All versions of sudo read this form."""
     if sudoers and not sudoers.endswith("\n"):
         sudoers += "\n"
     return sudoers + "#includedir %s\n" % folder
@@ -145,15 +146,15 @@ def add_include(sudoers: str, folder: str) -> str:
 
 
 def doas_rule(user: str, password: bool) -> str:
-    """The line of doas.conf that lets ``user`` run everything.
+    """The line of doas.conf that lets ``user`` run every command.
 
-    The quotes keep a name from being read as a keyword.
+    The name is in quotes, so that doas does not read it as a keyword.
     """
     return 'permit %s"%s"' % (_DOAS_OPTIONS[password], user)
 
 
 def doas_rules(user: str) -> List[str]:
-    """Every rule that lightinit may have written for ``user``."""
+    """All rules that lightinit may have written for ``user``."""
     return [doas_rule(user, password) for password in (True, False)]
 
 
@@ -170,14 +171,14 @@ def edit_doas_conf(text: str, user: str, password: bool) -> str:
 
 
 def judge_doas(answer: str, password: bool) -> Optional[str]:
-    """Why a user cannot run a command as root, by what ``doas -C FILE COMMAND`` prints.
+    """Read the output of ``doas -C FILE COMMAND``: can the user run the command as root?
 
     Args:
-        answer: what it prints.
+        answer: the output.
         password: whether the user has a password, which doas may ask for.
 
     Returns:
-        "" if the user can; None if it is no answer.
+        "" if the user can; else why not. None if the output is not an answer.
     """
     word = answer.strip()
     if word == "deny":

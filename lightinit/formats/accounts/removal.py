@@ -1,6 +1,6 @@
-"""The account files without an account, and the rule files of sudo and doas without its rules.
+"""Removes an account from the account files, and its rules from the files of sudo and doas.
 
-Pure: text in, text out. Lines of other accounts stay as they are, byte for byte.
+Pure: text in, text out. Lines of other accounts stay byte for byte.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def drop_member(group: str, user: str) -> str:
 
 
 def own_group_goes(passwd: str, group: str, account: Account) -> bool:
-    """Whether the group with the account's name belongs to it alone: it is its primary group, no
-    other account's, and has no other member.
+    """Whether the group with the account's name can be removed with the account: it is the primary
+    group of this account and of no other, and it has no other member.
 
     Args:
         passwd: the text of passwd, with or without the account.
@@ -61,7 +61,7 @@ def own_group_goes(passwd: str, group: str, account: Account) -> bool:
 
 
 def homes_of_others(passwd: str, account: Account) -> List[str]:
-    """The accounts whose home is the home of ``account``, or is inside it."""
+    """The other accounts whose home is the home of ``account``, or is inside it."""
     mine = account.home.rstrip("/") + "/"
     found = []
     for line in passwd.split("\n"):
@@ -75,8 +75,8 @@ def homes_of_others(passwd: str, account: Account) -> List[str]:
 
 
 def drop_sudoers_rule(text: str, user: str) -> str:
-    """lightinit's own file in sudoers.d, or the main file, without the lines of ``user``; "" if no
-    rule is left.
+    """lightinit's own file in sudoers.d, or the main sudoers file, without lightinit's lines for
+    ``user``; "" if no rule is left.
     """
     ours = sudoers_lines(user)
     lines = [line for line in text.split("\n") if line not in ours]
@@ -97,10 +97,10 @@ def drop_doas_rule(text: str, user: str) -> str:
 
 
 def drop_rules_of_user(text: str, user: str) -> str:
-    """A file in sudoers.d without the rules that begin with ``user``, and the comments that say
-    whose rules they are; "" if no rule is left.
+    """A file in sudoers.d without the rules that begin with ``user``, and without the comments that
+    announce them; "" if no rule is left.
 
-    Such files are written by other agents: one rule a line, and no aliases.
+    Other agents write such files: one rule per line, and no aliases.
     """
     starts = (user, '"%s"' % user, "Defaults:" + user, 'Defaults:"%s"' % user)
     comment = "# User rules for " + user
@@ -122,7 +122,7 @@ def _begins(line: str, word: str) -> bool:
 
 
 def names_user(text: str, user: str) -> bool:
-    """Whether a line that is no comment has ``user`` as a word."""
+    """Whether ``user`` occurs as a word outside of comment lines."""
     word = re.compile(r"(?<![\w.-])%s(?![\w.-])" % re.escape(user))
     return any(
         word.search(line) for line in text.split("\n") if not line.lstrip().startswith(("#", "//"))

@@ -1,6 +1,6 @@
-"""What ``sudo -l -l -U USER`` prints: whether its rules let a user become root, and how.
+"""Reads the output of ``sudo -l -l -U USER``: do the rules let the user become root?
 
-Pure: text in, a judgement out. The last rule that matches counts (sudoers(5)). sudo-rs prints the
+Pure: text in, an answer out. The last rule that matches counts (sudoers(5)). sudo-rs prints the
 same form.
 """
 
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-# Settings with which sudo asks for another password than the user's own.
+# With one of these settings, sudo asks for a password that is not the user's own.
 FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")
 ROOT_NAMES = ("ALL", "root", "#0")
 _ALLOWED = re.compile(r"^User \S+ may run the following commands on ", re.MULTILINE)
@@ -26,10 +26,10 @@ class SudoEntry:
     """One rule.
 
     Attributes:
-        source: the file that it is in, or the role; "" in the versions that do not say.
-        run_as: the users whose rights it gives.
+        source: its file or its LDAP role; "" if this version of sudo does not print it.
+        run_as: the users as whom commands may run.
         options: such as ``!authenticate``.
-        commands: what it allows, and with a ``!`` what it forbids.
+        commands: the allowed commands; with a ``!``, the forbidden ones.
     """
 
     source: str
@@ -38,13 +38,13 @@ class SudoEntry:
     commands: Tuple[str, ...]
 
     def concerns_root(self) -> bool:
-        """Whether it can be about commands as root."""
+        """Whether it may apply to commands that run as root."""
         if any("!" + name in self.run_as for name in ROOT_NAMES):
             return False
         return any(name in ROOT_NAMES or name.startswith("%") for name in self.run_as)
 
     def allows_all(self) -> bool:
-        """Whether its last word about any command is that it is allowed."""
+        """Whether it allows every command: no later entry of ``commands`` forbids all again."""
         words = [word for word in self.commands if word in ("ALL", "!ALL")]
         return words[-1:] == ["ALL"]
 
@@ -74,7 +74,7 @@ class SudoListing:
     settings: Tuple[str, ...]
 
     def is_set(self, name: str, by_default: bool) -> bool:
-        """Whether a setting is on; the last word counts."""
+        """Whether a setting is on. If it occurs several times, the last one counts."""
         for word in reversed(self.settings):
             if word.lstrip("!") == name:
                 return not word.startswith("!")
@@ -82,7 +82,7 @@ class SudoListing:
 
 
 def read_listing(text: str) -> Optional[SudoListing]:
-    """Read what sudo prints; None if it is no answer to the question."""
+    """Read sudo's output; None if it is not a listing."""
     if _NOT_ALLOWED.search(text):
         return SudoListing((), ())
     start = _ALLOWED.search(text)
@@ -94,7 +94,7 @@ def read_listing(text: str) -> Optional[SudoListing]:
 
 
 def _read_settings(text: str) -> List[str]:
-    """The settings, those for certain commands or target users last, as sudo reads them."""
+    """The settings in sudo's order: those for certain commands or target users come last."""
     general: List[str] = []
     special: List[str] = []
     inside = False
@@ -144,7 +144,7 @@ def _split(text: str) -> Tuple[str, ...]:
 
 
 def judge(text: str, password: bool) -> Optional[str]:
-    """What :func:`why_not_root` says of sudo's answer; None if the text is no answer."""
+    """:func:`why_not_root` for sudo's output; None if the output is not a listing."""
     listing = read_listing(text)
     if listing is None:
         return None
@@ -168,7 +168,7 @@ def why_not_root(listing: SudoListing, password: bool) -> str:
 
 
 def _why_not(listing: SudoListing, entries: Sequence[SudoEntry], password: bool) -> str:
-    """The same, for the last rule that allows every command, and the rules after it."""
+    """As :func:`why_not_root`, for the last rule that allows every command and those after it."""
     for entry in entries:
         if entry.forbids():
             return "a rule forbids commands: %s" % entry
@@ -179,5 +179,5 @@ def _why_not(listing: SudoListing, entries: Sequence[SudoEntry], password: bool)
         return ""
     foreign = [name for name in FOREIGN_PASSWORD if listing.is_set(name, False)]
     if foreign and any(entry.asks(listing.is_set("authenticate", True)) for entry in entries):
-        return "sudo asks for another password than the user's own: %s" % ", ".join(foreign)
+        return "sudo asks for a password that is not the user's own: %s" % ", ".join(foreign)
     return ""

@@ -1,4 +1,4 @@
-"""The goal state and the list of versions of the WireServer: bytes in, model out. It knows no
+"""Reads the WireServer's goal state and its list of versions: bytes in, model out. It knows no
 HTTP.
 """
 

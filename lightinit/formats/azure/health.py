@@ -1,6 +1,6 @@
 """Health reports, and the descriptions of success and failure in them.
 
-It knows the form of a report, not when and where to send it. See docs/protocol.md.
+It knows the format of a report, not when and where to send it. See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from lightinit.formats.xml import escape
 from lightinit.model import GoalState
 
 MAX_DESCRIPTION = 512  # characters, before escaping; cloud-init has the same limit
-# After escaping. For one byte more the WireServer always answers 500.
+# After escaping. If it is longer, the WireServer always answers 500.
 MAX_DESCRIPTION_BYTES = 4096
 DOCUMENTATION_URL = "https://aka.ms/linuxprovisioningerror"
 MARK = "..."
@@ -138,8 +138,8 @@ def _health(goal_state: GoalState, state: str) -> bytes:
 
 
 def _escape_within(description: str) -> str:
-    # 512 characters never exceed 4096 bytes (the longest, "&amp;", takes five). This loop is for
-    # those who raise the first limit and forget the second.
+    # 512 characters never exceed 4096 bytes (the longest, "&amp;", takes five). So this loop has
+    # an effect only if somebody raises MAX_DESCRIPTION.
     text = description[:MAX_DESCRIPTION]
     while len(escape(text).encode("utf-8")) > MAX_DESCRIPTION_BYTES:
         text = text[:-1]

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from lightinit.errors import MalformedError
 
 Document = Dict[str, Any]
-# The place of what is around it (None at the top), and the key or number in it.
+# The place of the enclosing object or array (None at the top), and the key or index in it.
 _Place = Tuple[Any, Any]
 
 LIMIT_BYTES = 1024 * 1024

@@ -1,8 +1,7 @@
-"""The document of IMDS becomes an Instance. It knows the fields, and nothing of bytes or HTTP.
+"""Makes an Instance from the document of IMDS. It knows the fields, and no bytes or HTTP.
 
-Null and absent mean the same everywhere. A field that provisioning depends on must have the right
-type: another type is an error that gives the field's path. In any other field a wrong type is a
-warning.
+Null and absent mean the same everywhere. If a field that provisioning needs has the wrong type,
+that is an error with the field's path. In any other field a wrong type is a warning.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from lightinit.formats.azure.imds import MAX_TEXT, TYPE_NAMES, Document, add_war
 from lightinit.model import Instance, SshKey, User
 
 OS_PROFILE = "osProfile"
-# What a document says of the machine itself, whoever owns it.
+# The fields of the machine itself, which do not depend on its owner.
 OF_THE_MACHINE = ("vmId", "location", "vmSize", "zone")
 
 
@@ -26,7 +25,8 @@ def instance_from_document(
 
     Args:
         document: the result of :func:`lightinit.formats.azure.imds.parse`.
-        instance_id: the id that the marks depend on. The document's ``vmId`` is another field.
+        instance_id: the instance id, to which the marks belong. The document's ``vmId`` may have
+            another form.
         warnings: a list that gets one sentence for each field of the wrong type that provisioning
             does not depend on. None: no warnings.
 
@@ -101,13 +101,13 @@ def missing_parts(document: Document, os_profile: bool = True) -> Tuple[str, ...
 
 
 def is_extended(document: Document) -> bool:
-    """Return whether the document has its extended part. Then IMDS left nothing out of the rest."""
+    """Return whether the document has its extended part. Then the rest is complete, too."""
     return isinstance(document.get("extended"), dict)
 
 
 def is_specialized(document: Document) -> bool:
-    """Return whether the VM is from a specialized disk or image: the whole document has neither an
-    osProfile nor keys, so the platform names no account.
+    """Return whether the VM is from a specialized disk or image: the document is complete and has
+    neither an osProfile nor keys, so the platform names no account.
 
     Source: Microsoft's page on generalized and specialized images: VMs from specialized ones have
         no osProfile.
@@ -144,9 +144,7 @@ def describes_the_same(document: Document, other: Document) -> bool:
 
 
 def of_the_machine(document: Document) -> Document:
-    """Return what the document says of the machine itself, without anybody's account, keys, names,
-    tags and data.
-    """
+    """Return the fields of the machine itself, without account, keys, names, tags and user data."""
     compute = document.get("compute")
     if not isinstance(compute, dict):
         return {}
@@ -154,7 +152,7 @@ def of_the_machine(document: Document) -> Document:
 
 
 def _extended(document: Document, name: str) -> Any:
-    """Return a field of ``extended.compute``, None if it is not there."""
+    """Return a field of ``extended.compute``; None if it is missing."""
     found: Any = document
     for step in ("extended", "compute", name):
         if not isinstance(found, dict):
@@ -203,7 +201,7 @@ class _Fields:
     """An object of the document. It knows its path, and gives a field only as the type that the
     caller asks for.
 
-    The ``loose`` methods and ``json_text`` warn of another type. The other methods refuse it.
+    The ``loose`` methods and ``json_text`` warn about a wrong type. The other methods refuse it.
     """
 
     def __init__(self, values: Mapping[str, Any], path: str, warnings: List[str]) -> None:

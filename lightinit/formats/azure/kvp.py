@@ -2,8 +2,8 @@
 
 A record has 512 bytes for the key and 2048 bytes for the value: UTF-8, padded with NUL. The kernel
 converts both to UTF-16 for the host, and passes at most 254 and 1022 code units. If a text is not
-valid UTF-8, the whole request of the host fails. So both are cut at a number of bytes, which is
-never smaller than the number of code units, and never inside a character. See docs/protocol.md.
+valid UTF-8, the whole request of the host fails. So key and value are cut at 254 and 1022 bytes,
+at the end of a character. (A text never has more code units than bytes.) See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def encode_records(key: str, value: str) -> bytes:
     if len(_utf8(value)) <= VALUE_LIMIT_BYTES:
         return encode_record(key, value)
     parts = _split(_utf8(value), VALUE_LIMIT_BYTES)
-    # Each key leaves room for the longest index. So the keys differ only in the index.
+    # Each key is cut to leave room for the longest index, so the keys differ only in the index.
     room = KEY_LIMIT_BYTES - len("|%d" % (len(parts) - 1))
     head = cut(key, room)
     return b"".join(

@@ -1,8 +1,8 @@
-"""``ovf-env.xml``, the document on the provisioning media: bytes in, checked values out. It knows
-no device.
+"""Reads ``ovf-env.xml``, the document on the provisioning media: bytes in, checked values out. It
+knows no device.
 
-A section or a field that occurs twice is an error: either of the two could give the account to the
-wrong person. An invalid value on which no login depends is a warning: custom data that are not
+A section or a field that occurs twice is an error: the wrong one could give the account to the
+wrong person. An invalid value is a warning if no login depends on it: custom data that are not
 base64 must not make the VM unreachable.
 """
 
@@ -39,11 +39,11 @@ class OvfEnvironment:
         user_name: the name of the admin account, not yet validated.
         password: the password of the account, unchanged. A secret.
         password_login: whether SSH password login is on. None: not given.
-        custom_data: canonical base64; if it is not base64, the text itself, with a warning. A
+        custom_data: canonical base64; the text as given, with a warning, if that is not base64. A
             secret.
         ssh_keys: keys with a value, or with the fingerprint (SHA-1, upper-case hex) of one of the
             platform's certificates.
-        preprovisioned: whether this VM was booted before it has an owner.
+        preprovisioned: whether this VM has booted before it has an owner.
         preprovisioned_type: how such a VM waits for its owner, for example ``Savable``.
         provision_guest_agent: whether the platform wants a guest agent. None: not given.
         provision_guest_proxy_agent: whether it wants a proxy agent. None: not given.
@@ -113,7 +113,7 @@ def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:
 
 
 def _ours(parent: xml.Element, name: str) -> List[xml.Element]:
-    # In upper or lower case: one field is spelled PreprovisionedVMType and PreprovisionedVmType.
+    # Case does not matter: one field is spelled PreprovisionedVMType and PreprovisionedVmType.
     return [
         child
         for child in parent.children
@@ -183,10 +183,10 @@ def _preprovisioned_type(platform: xml.Element) -> str:
 
 def _password(linux: xml.Element, notes: List[str]) -> str:
     """Return the password, unchanged: white space at its ends may be part of it. White space alone
-    is no password.
+    is not a password.
 
-    The module that sets the password checks whether the host's tools can take it. If they cannot,
-    only the password is lost.
+    The module users checks later whether the host's tools can set it. If not, only the password is
+    lost.
     """
     password = _raw(linux, "UserPassword")
     if not password.strip(" \t\r\n"):
@@ -201,8 +201,8 @@ def _password(linux: xml.Element, notes: List[str]) -> str:
 
 
 def _custom_data(linux: xml.Element, notes: List[str]) -> str:
-    """Return CustomData as canonical base64. If it is not base64, return the text itself: its owner
-    may still have a use for it.
+    """Return CustomData as canonical base64. If it is not base64, return the text as given: the
+    owner may still need it.
     """
     given = _raw(linux, "CustomData")
     text = "".join(given.split())

@@ -2,7 +2,7 @@
 no device.
 
 The copy must never hold the password or the custom data. If that is not certain, the result is a
-fixed stub instead of a copy. Names decide, and namespaces do not: a prefix does not hide a secret.
+fixed stub instead of a copy. Namespaces are ignored, so that a prefix cannot hide a secret.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ STUB = (
     b'<?xml version="1.0" encoding="utf-8"?>\n'
     b"<Environment><!-- left out: what is secret in it could not be told apart --></Environment>\n"
 )
-# These have a secret word in their names and should stay, as long as their values are booleans.
+# These names have a secret word, but booleans in these elements are kept.
 BOOLEAN_NAMES = ("disablesshpasswordauthentication",)
 # The value of such an attribute is a name, as in `<Property key="password" value="..."/>`.
 KEY_ATTRIBUTES = ("key", "name", "id")
 BOOLEANS = ("", "true", "false", "1", "0", "yes", "no", "on", "off")
-MAX_SECRETS = 100  # the whole result is searched for each one
-# Any text may hold a shorter secret by chance. The platform accepts no shorter password.
+MAX_SECRETS = 100  # for each of them the whole result is searched
+# A shorter text may occur by chance. The platform accepts no shorter password.
 SHORTEST_SECRET = 6
 PROBE = 64
 
-# Each is only tried where the last one ended, so that the time stays linear. A search would begin
-# again at each byte of a long name.
+# Each pattern is tried only where the previous one ended, so the time is linear. A search would
+# start again at each byte of a long name.
 _TAG_NAME = re.compile(rb"""<[^\s/>]+""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
 _TAG_END = re.compile(rb"""\s*/?>""")
@@ -68,7 +68,7 @@ def redact(data: bytes) -> bytes:
 
 
 def _remains(secret: str, left: _Marker, result: bytes) -> bool:
-    # Its beginning is enough. To search for a long text takes quadratic time before Python 3.10.
+    # Its beginning is enough. Before Python 3.10 the search for a long text takes quadratic time.
     secret = secret.strip()[:PROBE]
     if len(secret) < SHORTEST_SECRET or secret == REDACTED:
         return False

@@ -1,1 +1,1 @@
-"""Reads DER, CMS, PKCS#12 and X.509. docs/decisions/certificate-parsers.md says why by hand."""
+"""Parsers for DER, CMS, PKCS#12 and X.509. See docs/decisions/certificate-parsers.md."""

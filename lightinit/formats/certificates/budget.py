@@ -1,7 +1,7 @@
-"""What the opening of one certificate bundle may cost. The platform vouches for a bundle, but its
-sizes and counts decide how long a boot takes.
+"""Limits the work for opening one certificate bundle. The platform is trusted, but the sizes and
+counts in a bundle decide how long a boot takes.
 
-The bundle as a whole has a budget: many parts that are each within their limit are too much, too.
+The budget is for the whole bundle, so that many parts, each within its limit, are also refused.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import der
 
-# Of a hash, for all passwords and parts together: some 3 s. Azure's bundles have 2,000 or so for
-# each part; OpenSSL and Java write 2,048 to 10,000.
+# The iterations of a hash, for all passwords and parts together: about 3 s. Azure's bundles have
+# about 2,000 for each part; OpenSSL and Java write 2,048 to 10,000.
 MAX_ITERATIONS = 3000000
 MAX_ITERATIONS_OF_A_PART = 1000000
 MAX_SALT_BYTES = 1024  # 8 to 20 are usual
 MAX_BAGS = 1000
-# To check a private key takes time with the third power of its size or more: 0.05 s for RSA of 2048
-# bits, 6 s for 8192 bits. The unit is a key of 2048 bits.
+# The time to check a private key grows at least with the third power of its size: 0.05 s for RSA
+# of 2048 bits, 6 s for 8192 bits. The unit is a key of 2048 bits.
 KEY_BYTES, MAX_KEY_WORK = 1220, 200
 
 
 class Budget:
-    """What is left for one bundle."""
+    """The remaining work for one bundle."""
 
     def __init__(self) -> None:
         self._iterations = MAX_ITERATIONS
@@ -44,17 +44,17 @@ class Budget:
         return iterations
 
     def spend_iterations(self, iterations: int, part: str) -> None:
-        """Take the applications of a hash from what is left.
+        """Subtract iterations of a hash from the budget.
 
         Raises:
-            MalformedError: that many are not left.
+            MalformedError: the budget has fewer iterations left.
         """
         if iterations > self._iterations:
             raise _too_much(part, iterations=iterations, left=self._iterations)
         self._iterations -= iterations
 
     def read_salt(self, element: der.DerValue, part: str) -> bytes:
-        """Read a salt. It is repeated to whole blocks, and hashed.
+        """Read a salt, which the key derivation repeats and hashes.
 
         Raises:
             MalformedError: it is not an OCTET STRING, or is too long.
@@ -65,7 +65,7 @@ class Budget:
         return salt
 
     def spend_bag(self, part: str) -> None:
-        """Take one bag from what is left.
+        """Subtract one bag from the budget.
 
         Raises:
             MalformedError: there are too many.
@@ -75,10 +75,10 @@ class Budget:
             raise _too_much(part, bags_limit=MAX_BAGS)
 
     def spend_key(self, size_bytes: int) -> None:
-        """Take the check of a private key from what is left.
+        """Subtract the check of a private key from the budget.
 
         Args:
-            size_bytes: of its DER.
+            size_bytes: the size of its DER.
 
         Raises:
             MalformedError: the keys together are too many or too large.

@@ -1,6 +1,6 @@
 """The platform's certificate bundle: the WireServer's XML in, certificates with their keys out.
 
-A wrong key, a wrong recipient or any damage is an error. Then there is no certificate at all.
+A wrong key, a wrong recipient or any damage is an error. Then no certificate is returned.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def parse_certificate_file(data: bytes) -> Optional[bytes]:
         data: the body of the answer, UTF-8, with or without a byte-order mark.
 
     Returns:
-        The bundle for :func:`open_bundle`. None: there is no bundle, or its format is one that
-        holds no certificates.
+        The bundle for :func:`open_bundle`. None: there is no bundle, or its format has no
+        certificates.
 
     Raises:
         MalformedError: this is another document, or its data are not base64.
@@ -52,9 +52,9 @@ def open_bundle(
 ) -> Tuple[Certificate, ...]:
     """Open a bundle and match its keys with its certificates.
 
-    A key belongs to the certificates with the same public key. Its position means nothing. A key
-    without a certificate is left out. Each key and each certificate is judged alone: one that
-    cannot be read does not keep the others out.
+    A key belongs to the certificates with the same public key; positions do not matter. A key
+    without a certificate is left out. If a key or a certificate cannot be read, the others are
+    still used.
 
     Args:
         data: the result of :func:`parse_certificate_file`.

@@ -1,7 +1,7 @@
 """The ciphers of certificate bundles, by their object identifiers. ``cryptography`` does the work.
 
-``cryptography`` is imported only when there is something to decrypt, because the import costs more
-time than a first boot has. If it or its OpenSSL lacks a cipher, the error names the cipher.
+``cryptography`` is imported only when there is something to decrypt, because the import takes long.
+If it or its OpenSSL lacks a cipher, the error names the cipher.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
 P_SPECIFIED = "1.2.840.113549.1.1.9"
-# What the files of this folder import from cryptography.
+# The parts of cryptography that the files of this folder import.
 PARTS = (
     "hazmat.primitives.asymmetric.padding",
     "hazmat.primitives.asymmetric.rsa",
@@ -54,15 +54,15 @@ Result = TypeVar("Result")
 def parse_by_library(work: Callable[[], Result]) -> Result:
     """Let ``cryptography`` read one key or certificate.
 
-    Its versions differ in what they raise for data that they do not accept. InvalidVersion is no
-    ValueError, and a panic of the part that is written in Rust is not even an Exception. One bad
-    key must not keep the good ones out, so here they are all alike.
+    Its versions raise different exceptions for data that they do not accept. InvalidVersion is not
+    a ValueError, and a panic in its Rust part is not even an Exception. One bad key must not stop
+    the others, so all of them become ValueError.
 
     Args:
-        work: reads the data, without any effect.
+        work: reads the data. It has no side effects.
 
     Raises:
-        ValueError: it raised anything. The message names the exception; it has no data.
+        ValueError: ``work`` raised an exception. The message has its name, and no data.
     """
     try:
         return work()
@@ -73,10 +73,10 @@ def parse_by_library(work: Callable[[], Result]) -> Result:
 
 
 def backend() -> Any:
-    """Return the backend of ``cryptography``. Its versions before 3.1 demand one as an argument.
+    """Return the backend of ``cryptography``. Versions before 3.1 require it as an argument.
 
-    It imports all parts that the other files of this folder import, so that a damaged part is found
-    here.
+    This imports all parts that the other files of this folder import, so that a damaged part is
+    found here.
 
     Raises:
         ProvisioningError: ``cryptography`` is missing or does not work here.
@@ -143,8 +143,8 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
         data: the encrypted data.
 
     Returns:
-        The plain text. About 1 in 256 wrong keys is not noticed here, so the caller must check the
-        text by other means too.
+        The plain text. About 1 in 256 wrong keys is not detected, so the caller must also check
+        the text in another way.
 
     Raises:
         MalformedError: the key is wrong.
@@ -230,8 +230,8 @@ def find_hash(oid: str) -> str:
 
 
 def undecipherable() -> MalformedError:
-    """Make the error of a wrong key. It is the same for every cause, so that it tells an attacker
-    nothing.
+    """Make the error of a wrong key. It is the same for every cause, so an attacker learns nothing
+    from it.
     """
     return MalformedError("certificate bundle cannot be decrypted")
 
@@ -242,7 +242,7 @@ def unknown_algorithm(oid: str) -> MalformedError:
 
 
 def missing_cipher(name: str) -> ProvisioningError:
-    """Make the error of an installation that lacks a cipher which lightinit knows."""
+    """Make the error for a cipher that lightinit knows and this installation lacks."""
     return ProvisioningError(
         "cipher cannot be had",
         cipher=name,

@@ -1,5 +1,5 @@
-"""The part of CMS (PKCS#7, RFC 5652) that the platform's certificate bundles use: EnvelopedData
-to a transport certificate.
+"""The part of CMS (PKCS#7, RFC 5652) that the platform's certificate bundles use: EnvelopedData,
+encrypted to a transport certificate.
 
 It finds the recipient and opens the envelope. It does not know the content.
 """
@@ -14,8 +14,8 @@ from lightinit.formats.certificates.transport_pair import TransportPair
 
 DATA = "1.2.840.113549.1.7.1"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
-# 2: a recipient is identified by its key. 0: none is. The recipients show that themselves, so the
-# version is only checked.
+# 2: a recipient is identified by its key. 0: none is. lightinit looks at the recipients instead,
+# and only checks that the version is one of these.
 VERSIONS = (0, 2)
 
 
@@ -64,7 +64,7 @@ def open_envelope(data: bytes, transport: TransportPair) -> bytes:
         transport: the certificate and its key.
 
     Returns:
-        The content. Some wrong keys are not noticed here, so the content must have its own
+        The content. Some wrong keys are not detected here, so the content must have its own
         checksum.
 
     Raises:

@@ -1,8 +1,8 @@
 """Reads and writes the ASN.1 elements of certificates and their bundles.
 
-It accepts DER, and two features of BER that bundles still have: indefinite lengths, and strings in
-pieces. Anything else is refused. Each length must fit exactly and have its shortest form, so that
-no element can hide data behind another one. This file knows no structure of a document.
+It accepts DER, and two features of BER that bundles use: indefinite lengths, and strings in pieces.
+It refuses everything else. Each length must fit exactly and have its shortest form, so that no
+element can hide data behind another one. This file does not know the structure of any document.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class DerValue(NamedTuple):
             or data[0] & 0x80
             or (len(data) > 1 and not data[0] and not data[1] & 0x80)
         ):
-            raise damaged(part, "is no small number")
+            raise damaged(part, "is not a small number")
         return int.from_bytes(data, "big")
 
     def oid(self, part: str) -> str:
@@ -164,7 +164,7 @@ def expect_no_parameters(parameters: Optional[DerValue], part: str) -> None:
 
 
 def damaged(part: str, why: str) -> MalformedError:
-    """Make the error that says what is wrong with a certificate or a bundle."""
+    """Make the error for a damaged certificate or bundle."""
     return MalformedError("certificate data are damaged", part=part, why=why)
 
 

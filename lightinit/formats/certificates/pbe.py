@@ -1,9 +1,9 @@
 """Decrypts with a password, as PKCS#12 does: with its own old schemes (RFC 7292) and with PBES2
 (RFC 8018).
 
-The platform's bundles have the empty password, so it protects nothing. It has two encodings, which
-lead to different keys. Here a password is always encoded as in PKCS#12: UTF-16 and two zeros, or no
-bytes at all.
+The platform's bundles have the empty password, which protects nothing. It has two encodings, which
+give different keys. Here a password is always in the encoding of PKCS#12: UTF-16 and two zeros, or
+no bytes at all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RC2: Dict[str, str] = {"1.2.840.113549.1.12.1.5": "RC2-128", "1.2.840.113549.1.1
 
 
 class Derivation(NamedTuple):
-    """A salt, and how often the hash is applied."""
+    """A salt, and the number of iterations."""
 
     salt: bytes
     iterations: int
@@ -47,7 +47,7 @@ def decrypt(algorithm: der.DerValue, password: bytes, data: bytes, budget: Budge
         algorithm: the AlgorithmIdentifier, which has the salt and the number of iterations.
         password: ``EMPTY`` or ``ABSENT``.
         data: the encrypted data.
-        budget: what is left for the bundle.
+        budget: the remaining work for the bundle.
 
     Returns:
         The plain text.
@@ -73,7 +73,7 @@ def decrypt(algorithm: der.DerValue, password: bytes, data: bytes, budget: Budge
 
 
 def read_derivation(parameters: der.DerValue, budget: Budget) -> Derivation:
-    """Read the parameters of the old schemes, and take their work from the budget.
+    """Read the parameters of the old schemes, and subtract their work from the budget.
 
     Raises:
         MalformedError: they are something else, or ask for too much work.
@@ -94,7 +94,7 @@ def derive(
         digest: hashlib's name of the hash.
         password: ``EMPTY`` or ``ABSENT``.
         salt: the salt.
-        iterations: how often the hash is applied.
+        iterations: how many times the hash is applied.
         purpose: ``FOR_KEY``, ``FOR_VECTOR`` or ``FOR_MAC``.
         length: the length of the result in bytes.
     """

@@ -2,8 +2,8 @@
 bundles.
 
 The MAC shows that the data are not damaged, and that the envelope was opened with the right key.
-Without a MAC, nothing is read. ``cryptography`` can read PKCS#12 too, but returns only one key. It
-is used only for RC2, which it offers in no other way. Names and other attributes are ignored.
+Without a MAC, nothing is read. ``cryptography`` can read PKCS#12, too, but returns only one key. It
+is used only for RC2, since its other interfaces lack RC2. Names and other attributes are ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Contents(NamedTuple):
 
 
 class _OpenBundle(NamedTuple):
-    """The encoding of the password, what was found, and what is left of the budget."""
+    """The encoding of the password, the contents so far, and the remaining budget."""
 
     password: bytes
     found: Contents
@@ -45,7 +45,7 @@ def read(data: bytes, budget: Optional[Budget] = None) -> Contents:
 
     Args:
         data: DER or BER.
-        budget: what is left for the bundle. None: a whole one.
+        budget: the remaining work for the bundle. None: a new budget.
 
     Returns:
         All keys and certificates. Anything else (CRLs, secrets) is left out.
@@ -61,7 +61,7 @@ def read(data: bytes, budget: Optional[Budget] = None) -> Contents:
     if version.integer(part) != 3:
         raise der.damaged(part, "has an unknown version")
     kind, inner = cms.read_content_info(content, part)
-    if kind != cms.DATA:  # a signature is allowed here, but nobody uses one
+    if kind != cms.DATA:  # the RFC allows a signature here, but nobody uses one
         raise ciphers.unknown_algorithm(kind)
     if not mac:
         raise MalformedError("certificate bundle has no mac")
@@ -74,7 +74,7 @@ def read(data: bytes, budget: Optional[Budget] = None) -> Contents:
 
 
 def _find_password(mac: der.DerValue, safes: bytes, budget: Budget) -> bytes:
-    """Return the encoding of the empty password with which the MAC is right."""
+    """Return the encoding of the empty password that gives the right MAC."""
     part = "mac"
     info, salt, *iterations = mac.children(der.SEQUENCE, part, 2, 3)
     algorithm, wanted = info.children(der.SEQUENCE, part, 2, 2)
@@ -167,7 +167,7 @@ def _open_by_library(
     """
     if parameters is None:
         raise der.damaged("password encryption", "has no parameters")
-    pbe.read_derivation(parameters, bundle.budget)  # the library knows no limit
+    pbe.read_derivation(parameters, bundle.budget)  # the library has no limit of its own
     safes = der.encode(der.SEQUENCE, safe)
     salt, iterations = bytes(8), 2
     # The algorithm is SHA-1.

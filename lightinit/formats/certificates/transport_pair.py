@@ -1,6 +1,6 @@
 """The transport certificate and its key. The platform encrypts the certificate bundle to it.
 
-A pair is used for one bundle and is only in memory. The caller passes the time in.
+A pair is used for one bundle, and is never on the disk. The caller passes the time in.
 """
 
 from __future__ import annotations

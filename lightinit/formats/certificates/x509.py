@@ -1,7 +1,7 @@
 """X.509 certificates: their public keys, their thumbprints, and PEM.
 
 ``cryptography`` is imported only when there is a certificate to read. Most VMs get plain keys, and
-the import takes longer than all the rest of ``formats/``.
+the import takes longer than all of ``formats/``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CertificateFields(NamedTuple):
 
 
 def read_fields(certificate: bytes) -> CertificateFields:
-    """Read the needed fields of a certificate (RFC 5280, 4.1).
+    """Read the fields of a certificate that lightinit needs (RFC 5280, 4.1).
 
     Args:
         certificate: DER.
@@ -43,7 +43,7 @@ def read_fields(certificate: bytes) -> CertificateFields:
 
 
 def find_thumbprint(certificate: bytes) -> str:
-    """Return the platform's name of a certificate: the SHA-1 of its DER, in upper-case hex."""
+    """Return the thumbprint of a certificate: the SHA-1 of its DER, in upper-case hex."""
     import hashlib
 
     return hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - a name, not a protection
@@ -67,8 +67,8 @@ def to_pem(label: str, data: bytes) -> str:
 def public_key_line(certificate: bytes) -> str:
     """Return the public key of a certificate as a line for authorized_keys (``type base64``).
 
-    The dates, the issuer and the signature of the certificate are not checked: the platform vouches
-    for the key, and the certificate does not.
+    The dates, the issuer and the signature of the certificate are not checked, since the key is
+    trusted because the platform gave it.
 
     Args:
         certificate: DER.

@@ -3,9 +3,9 @@
 Pure functions: bytes in, :class:`~lightinit.model.Lease` out. They do not know where the files are,
 whether an address is really configured, or which interface is the primary one.
 
-Every reader promises the same. Whatever the bytes are, it returns leases or raises MalformedError.
-A file that was cut in the middle never gives a wrong value, only a missing one. A damaged option
-245 leaves the lease without a ``wireserver`` (``options.py`` gives the reason).
+All readers behave alike. For any bytes, a reader returns leases or raises MalformedError. A file
+that was cut off gives missing values, never wrong ones. A lease with a damaged option 245 has no
+``wireserver`` (``options.py`` gives the reason).
 
 To add a client, write its file here with a function ``read_leases``, add it to :data:`READERS`, and
 do the same in ``host/dhcp/``.
@@ -42,16 +42,16 @@ def read_leases(
     Args:
         client: a key of :data:`READERS`.
         data: the file's bytes. For networkmanager also the output of ``nmcli device show``.
-        now_s: Unix time in seconds. Leases that end at or before it are left out. With minus
-            infinity none is.
-        source: the file's path, which is noted in the leases.
-        interface: the interface's name if the file's name tells it. A name inside the file takes
+        now_s: Unix time in seconds. Leases that expire at or before it are left out. Minus infinity
+            leaves none out.
+        source: the file's path, for the field ``source`` of the leases.
+        interface: the interface's name if the file's name has it. A name inside the file takes
             precedence.
-        written_s: Unix time of the file's last change. networkd, dhcpcd and udhcpc note only how
-            long a lease lasts; without this time their ``expires_s`` is None.
+        written_s: Unix time of the file's last change. networkd, dhcpcd and udhcpc store only the
+            lease time; without ``written_s`` their ``expires_s`` is None.
 
     Returns:
-        The leases, the latest last; an empty tuple if all have ended.
+        The leases, the latest last; an empty tuple if all have expired.
 
     Raises:
         MalformedError: the bytes do not follow the client's format.

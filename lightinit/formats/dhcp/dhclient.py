@@ -1,7 +1,7 @@
 """Reads the lease file of dhclient (ISC): a log of ``lease { … }`` declarations, the newest last.
 
-The grammar is that of dhclient.leases(5) and dhclient.conf(5). The forms of values are those that
-the client prints, and those of older releases and of distributions' patches.
+The grammar is in dhclient.leases(5) and dhclient.conf(5). The values are in the forms that the
+client prints, in those of older releases, and in those of distributions' patches.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Statement = List[Token]
 
 _BLANK_OR_COMMENT = re.compile(r"\s+|#[^\n]*")
 _WORD = re.compile(r"[^\s{};\"#]+")
-# What the client prints after a closing quote. After anything else the quote belongs to the string:
-# releases before 4 printed a byte 0x22 without an escape.
+# The client prints one of these after a closing quote. Before anything else, a quote belongs to the
+# string: releases before 4 printed a byte 0x22 without an escape.
 _AFTER_STRING = re.compile(r"[ \t]*(?:[;,{}\n#]|\Z)")
 _QUOTE_OR_ESCAPE = re.compile(r'"|\\.', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
@@ -46,12 +46,12 @@ def read_leases(
 ) -> Tuple[Lease, ...]:
     """The unexpired leases in a dhclient lease file: the last block of each interface.
 
-    A block that is not closed was cut and does not count. One whose date cannot be read has ended
-    in 1970, unless the lease time is infinite: for such a lease the client may write a date that
-    has wrapped. ``lease6`` blocks are left out.
+    A block without its end was cut off, and is ignored. If the date of a block cannot be read, the
+    lease expired in 1970, unless its lease time is infinite: for such a lease the client may write
+    a date that has overflowed. ``lease6`` blocks are ignored.
 
     Arguments and result are those of ``clients.read_leases``. ``written_s`` is not used, since each
-    block says when it ends.
+    block has its own expiry date.
     """
     found: Dict[Optional[str], Lease] = {}
     for block in _blocks(_tokens(data.decode("latin-1"))):
@@ -75,7 +75,7 @@ def _tokens(text: str) -> Iterator[Token]:
             continue
         end = _token_end(text, at)
         if end is None:
-            return  # a string without an end: the file was cut inside it
+            return  # a string without an end: the file was cut off inside it
         yield text[at:end]
         at = end
 
@@ -102,8 +102,8 @@ def _blocks(tokens: Iterator[Token]) -> Iterator[List[Statement]]:
     block: Optional[List[Statement]] = None
     for word in tokens:
         if word == "{" and statement[-1:] == ["lease"]:
-            # Also inside another block or after half a statement: the client was killed while it
-            # wrote them, and the next one appended to the file.
+            # This may also come inside another block or after half a statement: the client was
+            # killed while it wrote, and the next client appended to the file.
             depth, block, statement = 1, [], []
         elif word == "{":
             depth, statement = depth + 1, []
@@ -161,8 +161,8 @@ def _time(values: List[Token]) -> Optional[float]:
 
 def _wireserver(values: List[Token]) -> Optional[str]:
     if len(values) == 1 and values[0].startswith('"'):
-        # First with the client's escapes, then with each backslash that starts no octal escape
-        # taken for a byte.
+        # First read the client's escapes. Then try again, with each backslash that does not start
+        # an octal escape as a byte of its own.
         for lone_backslash in (False, True):
             raw = _unescape(values[0][1:-1], lone_backslash)
             if len(raw) == 4:

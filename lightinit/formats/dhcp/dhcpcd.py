@@ -1,6 +1,6 @@
 """Reads the lease file of dhcpcd: the raw BOOTP packet of the server's last acknowledgement.
 
-The layout is that of RFC 2131 section 2. Options that were split are joined as RFC 3396 says.
+The layout is in RFC 2131 section 2. Split options are joined as in RFC 3396.
 Options in the fields ``file`` and ``sname`` (option 52) are read too.
 """
 
@@ -28,12 +28,12 @@ def read_leases(
     interface: Optional[str] = None,
     written_s: Optional[float] = None,
 ) -> Tuple[Lease, ...]:
-    """The lease in a dhcpcd lease file. The packet does not have the interface's name.
+    """The lease in a dhcpcd lease file. The packet does not contain the interface's name.
 
     Arguments and result are those of ``clients.read_leases``.
 
     Raises:
-        MalformedError: it is no acknowledgement with an address, or it was cut inside an option.
+        MalformedError: it is not an acknowledgement with an address, or it ends inside an option.
     """
     if len(data) < OPTIONS_AT:
         raise MalformedError("dhcp packet is too short", path=source, length_bytes=len(data))
@@ -62,7 +62,7 @@ def read_leases(
 
 
 def _expires_s(found: Dict[int, bytes], written_s: Optional[float]) -> Optional[float]:
-    """When the lease ends. The packet says only how long it lasts."""
+    """When the lease expires, as Unix time. The packet has only the lease time in seconds."""
     lifetime = found.get(options.OPTION_LEASE_TIME, b"")
     if len(lifetime) != 4:
         return None
@@ -70,7 +70,7 @@ def _expires_s(found: Dict[int, bytes], written_s: Optional[float]) -> Optional[
 
 
 def _routes(found: Dict[int, bytes]) -> Tuple[Route, ...]:
-    # Option 249 is the older number of option 121 (RFC 3442). It counts if 121 gives no routes.
+    # Option 249 is the older number of option 121 (RFC 3442). It is used if 121 gives no routes.
     routes = options.routes_from_bytes(found.get(options.OPTION_CLASSLESS_ROUTES, b""))
     return routes or options.routes_from_bytes(found.get(options.OPTION_MS_CLASSLESS_ROUTES, b""))
 
@@ -87,9 +87,9 @@ def _all_options(data: bytes, source: str) -> Dict[int, bytes]:
 
 
 def _add_options(pieces: Dict[int, List[bytes]], field: bytes, source: str) -> None:
-    """Add the options in ``field`` to ``pieces``: an option may be split.
+    """Add the options in ``field`` to ``pieces``. A split option has several pieces.
 
-    The field may lack its end mark, since some servers leave it out.
+    The end option (255) may be missing, since some servers leave it out.
     """
     at = 0
     while at < len(field):

@@ -1,7 +1,7 @@
-"""What the lease files of KEY=VALUE lines have in common: networkd's, NetworkManager's, udhcpc's.
+"""Reads lease files of KEY=VALUE lines: those of networkd, NetworkManager and our udhcpc hook.
 
-Each client gives the names of its keys. A last line without a newline does not count, since the
-file may have been cut there: ``10.0.0.1`` may have been ``10.0.0.15``.
+The file of each client gives the names of its keys. A last line without a newline is ignored, since
+the file may have been cut off there: ``10.0.0.1`` may have been ``10.0.0.15``.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from lightinit.model import Lease
 
 
 class Keys(NamedTuple):
-    """Under which keys a client writes each value. The first key that has a usable value counts.
+    """The keys of each value in a client's file. The first key that has a usable value counts.
 
     Attributes:
         address: the leased address.
         wireserver: option 245.
         routers: option 3.
         routes: options 121 and 249.
-        lifetime: how long the lease lasts, in seconds.
-        expiry: when the lease ends, as Unix time.
+        lifetime: the lease time, in seconds.
+        expiry: when the lease expires, as Unix time.
         interface: the interface's name.
     """
 
@@ -37,14 +37,14 @@ class Keys(NamedTuple):
 
 
 def whole_lines(text: str) -> List[str]:
-    """The lines that end with a newline, without it."""
+    """The lines of a text that end with a newline; the newlines are removed."""
     return [line.rstrip("\r") for line in text.split("\n")[:-1]]
 
 
 def read_pairs(data: bytes) -> Dict[str, str]:
     """The KEY=VALUE lines, without the quotes around values.
 
-    Comments and all other lines are left out. If a key occurs twice, its last value counts.
+    Comments and other lines are ignored. If a key occurs twice, its last value counts.
     """
     found: Dict[str, str] = {}
     for line in whole_lines(data.decode("utf-8", "replace")):
@@ -61,7 +61,7 @@ def _unquoted(value: str) -> str:
 
 
 def first_value(found: Dict[str, str], keys: Tuple[str, ...]) -> str:
-    """The value of the first of the ``keys`` that was found, "" if none was."""
+    """The value of the first of the ``keys`` that is in ``found``; "" if none is."""
     return next((found[key] for key in keys if key in found), "")
 
 
@@ -74,7 +74,7 @@ def lease_from_pairs(
     interface: Optional[str],
     written_s: Optional[float],
 ) -> Tuple[Lease, ...]:
-    """The lease that the pairs ``found`` describe, an empty tuple if it has ended.
+    """The lease that the pairs ``found`` describe; an empty tuple if it has expired.
 
     Args:
         client: its name in the table of ``clients.py``.
@@ -110,7 +110,7 @@ def lease_from_pairs(
 
 def _expires_s(keys: Keys, found: Dict[str, str], written_s: Optional[float]) -> Optional[float]:
     if options.is_forever(first_value(found, keys.lifetime)):
-        return None  # the end that the client has computed may have wrapped
+        return None  # the client's computed expiry date may have overflowed
     expiry = first_value(found, keys.expiry)
     if re.match(r"[0-9]{1,15}\Z", expiry):
         return float(expiry)

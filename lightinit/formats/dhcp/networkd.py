@@ -25,8 +25,8 @@ def read_leases(
 ) -> Tuple[Lease, ...]:
     """The lease in a file with lines such as ``ADDRESS=10.0.0.4`` and ``OPTION_245=a83f8110``.
 
-    networkd rewrites the file whenever the state of the link changes. So ``expires_s`` is the
-    latest time at which the lease can end.
+    networkd rewrites the file whenever the state of the link changes, so the lease may expire
+    earlier than ``expires_s``.
 
     Arguments, result and errors are those of ``clients.read_leases``.
     """

@@ -1,9 +1,9 @@
-"""Reads the leases of NetworkManager, which has three forms of them.
+"""Reads the leases of NetworkManager, which come in three forms.
 
 - ``/var/lib/NetworkManager/internal-*.lease``: KEY=VALUE lines. Current releases write only
-  ``ADDRESS=``, so the options have to come from one of the other two.
-- ``/run/NetworkManager/devices/<ifindex>``: a keyfile. Its section ``[dhcp4]``, if it has one, has
-  the options under the names that nmcli shows, with ``dhcp4.`` before each.
+  ``ADDRESS=``, so the options must come from one of the other forms.
+- ``/run/NetworkManager/devices/<ifindex>``: a keyfile. It may have a section ``[dhcp4]`` with the
+  options. The keys are nmcli's names with ``dhcp4.`` before them.
 - the output of ``nmcli -f GENERAL.DEVICE,DHCP4 device show``: a paragraph for each device, with
   lines such as ``DHCP4.OPTION[3]:  private_245 = a8:3f:81:10``.
 """
@@ -23,7 +23,7 @@ from lightinit.formats.dhcp.keyvalue import (
 from lightinit.model import Lease
 
 NAME = "networkmanager"
-# The internal client of older releases was networkd's, and so were its keys, in upper case.
+# The internal client of older releases was networkd's, so its keys are networkd's, in upper case.
 KEYS = Keys(
     address=("ADDRESS", "ip_address"),
     wireserver=("OPTION_245", "private_245", "unknown_245", "option_245"),
@@ -52,7 +52,7 @@ def read_leases(
     interface: Optional[str] = None,
     written_s: Optional[float] = None,
 ) -> Tuple[Lease, ...]:
-    """The leases in one of the three forms, which are recognised by their content.
+    """The leases in data of one of the three forms. The content shows which form it is.
 
     Arguments, result and errors are those of ``clients.read_leases``.
     """
@@ -62,7 +62,7 @@ def read_leases(
     if re.search(r"^\[(?:device|dhcp4)\]", text, re.MULTILINE):
         found = _read_section(text, "dhcp4")
         if not found:
-            return ()  # a device without a DHCP lease, or a release that does not note it here
+            return ()  # a device without a DHCP lease, or a release that does not store it here
     else:
         found = read_pairs(data)
     return lease_from_pairs(NAME, KEYS, found, now_s, source, interface, written_s)

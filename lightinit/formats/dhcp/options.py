@@ -1,11 +1,10 @@
-"""Reads the values of a DHCP lease in all their forms: addresses, option 245, classless routes,
-dates.
+"""Reads the values in DHCP leases: addresses, option 245, classless routes, dates.
 
-Pure functions over text and bytes, without I/O and without a clock. The files of the clients know
-which client writes which form.
+Pure functions over text and bytes, without I/O and without a clock. The other files of this folder
+know which client writes a value in which form.
 
 A value that cannot be read gives None or an empty tuple, not an error. A lease with a damaged
-option 245 or 121 is still a lease: its address is configured and its server answered. It is kept
+option 245 or 121 is still usable: its address is configured and its server answered. It is kept
 without that value, and the local stage uses the well-known address of the WireServer.
 """
 
@@ -58,15 +57,15 @@ def lease_address(text: str) -> Optional[str]:
 
 
 def addresses_from_text(text: str) -> Tuple[str, ...]:
-    """The addresses in a list with blanks or commas between them. 0.0.0.0 and all else is left
-    out.
+    """The addresses in a list that is separated by blanks or commas. 0.0.0.0 and anything that is
+    not an address are left out.
     """
     found = (lease_address(part) for part in re.split(r"[\s,]+", text))
     return tuple(address for address in found if address)
 
 
 def addresses_from_bytes(data: bytes) -> Tuple[str, ...]:
-    """The addresses in an option of 4-byte addresses; none if its length is wrong."""
+    """The addresses in an option of 4-byte addresses; an empty tuple if its length is wrong."""
     if len(data) % 4:
         return ()
     found = (socket.inet_ntoa(data[at : at + 4]) for at in range(0, len(data), 4))
@@ -98,9 +97,9 @@ def wireserver_from_bytes(data: Optional[bytes]) -> Optional[str]:
             168.63.129.16.
 
     Returns:
-        The address; None for another length. Also None for 0.0.0.0/8 and from 224.0.0.0 up
-        (multicast, reserved, broadcast), since no HTTP request can go there. Loopback is allowed:
-        the emulator listens there.
+        The address. None if the length is wrong, or if no HTTP request can go there: 0.0.0.0/8, and
+        224.0.0.0 and above (multicast, reserved, broadcast). Loopback is allowed, since the
+        emulator listens there.
     """
     if data is None or len(data) != 4 or data[0] == 0 or data[0] >= 224:
         return None
@@ -111,7 +110,7 @@ def wireserver_from_text(text: str) -> Optional[str]:
     """The address in option 245 as text: hex with or without colons, or a dotted address.
 
     Returns:
-        As :func:`wireserver_from_bytes`; None also if ``text`` is neither.
+        As :func:`wireserver_from_bytes`; also None if ``text`` has another form.
     """
     dotted = address_from_text(text)
     if dotted:
@@ -124,7 +123,8 @@ def routes_from_bytes(data: bytes) -> Tuple[Route, ...]:
     needs, gateway.
 
     Returns:
-        The routes in their order; none if any of them is cut or has an impossible prefix length.
+        The routes in order; an empty tuple if one of them is cut off or has a prefix length above
+        32.
     """
     routes: List[Route] = []
     at = 0
@@ -189,14 +189,14 @@ def is_forever(lifetime_text: str) -> bool:
 
 
 def lifetime_end_s(lifetime_text: str, written_s: Optional[float]) -> Optional[float]:
-    """When a lease ends that says only how long it lasts.
+    """When a lease expires, computed from its lease time.
 
     Args:
-        lifetime_text: seconds, in decimal.
-        written_s: Unix time at which the file was written; None if that is not known.
+        lifetime_text: the lease time: seconds, in decimal.
+        written_s: Unix time at which the file was written; None if it is unknown.
 
     Returns:
-        Unix time in seconds; None if the lease never ends, or if either is not known.
+        Unix time in seconds; None if the lease never expires, or if either value is unknown.
     """
     text = lifetime_text.strip()
     if written_s is None or not re.match(r"[0-9]{1,10}\Z", text) or is_forever(text):

@@ -1,4 +1,4 @@
-"""Reads the leases of busybox udhcpc, which keeps none itself: our hook records its variables.
+"""Reads the leases of busybox udhcpc. udhcpc stores none, so our hook records its variables.
 
 The hook is etc/udhcpc/lightinit-hook; it writes /run/lightinit/leases/<interface>.udhcpc.
 """

@@ -1,1 +1,1 @@
-"""Partition tables, file system signatures, NTFS, fstab and mount tables: bytes in, facts out."""
+"""Partition tables, file system signatures, NTFS, fstab and mount tables: bytes in, values out."""

@@ -1,6 +1,6 @@
-"""Edit /etc/fstab: our lines end in ``# lightinit``, all others stay byte for byte.
+"""Edits /etc/fstab: our lines end in ``# lightinit``, all others stay byte for byte.
 
-Also the names of the units that systemd makes of such lines.
+It also computes the names of the systemd units for such lines.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 @dataclass(frozen=True)
 class FstabLine:
-    """One line.
+    """One line of fstab.
 
     Attributes:
         source: what is mounted: a device, or ``LABEL=…``.
         place: the mount point; ``none`` for swap.
         kind: the type of the file system, or ``swap``.
         options: joined by commas.
-        check: when fsck checks it; 0 is never.
+        check: the order in which fsck checks it; 0: never.
     """
 
     source: str
@@ -48,7 +48,9 @@ class FstabLine:
 
 
 def set_entries(text: str, entries: Sequence[FstabLine]) -> str:
-    """The text of fstab with ``entries`` as our only lines, where ours were, else at the end."""
+    """The text of fstab with ``entries`` as our only lines. They replace our old lines; if there
+    are none, they are added at the end.
+    """
     wanted = [entry.render() for entry in entries]
     lines = text.split("\n")
     if [line for line in lines if is_ours(line)] == wanted:
@@ -63,41 +65,41 @@ def set_entries(text: str, entries: Sequence[FstabLine]) -> str:
 
 
 def why_not_mount_point(place: str) -> str:
-    """Why nothing can be mounted at ``place``, by its name alone; "" if something can."""
+    """Why ``place`` cannot be a mount point; "" if it can. Only the name is checked."""
     if not place.startswith("/") or os.path.normpath(place) != place or place in ("/", "//"):
-        return "it is no plain absolute path"
+        return "it is not a plain absolute path"
     if not place.isprintable():
-        return "it has characters that cannot be printed"
+        return "it has characters that are not printable"
     for folder in KERNELS_OWN:
         if place == folder or place.startswith(folder + "/"):
-            return "it lies below %s" % folder
+            return "it is below %s" % folder
     return ""
 
 
 def are_options(options: str) -> bool:
-    """Whether fstab can have ``options`` in a line: printable ASCII without blanks and ``#``."""
+    """Whether ``options`` fit into a line of fstab: printable ASCII without blanks and ``#``."""
     return re.match(r"[!-\"$-~]+\Z", options) is not None
 
 
 def add_option(options: str, option: str) -> str:
-    """``options`` with ``option`` among them."""
+    """``options`` with ``option``, which is added if it is missing."""
     if option in options.split(","):
         return options
     return "%s,%s" % (options, option)
 
 
 def is_ours(line: str) -> bool:
-    """Whether a line is lightinit's and not commented out."""
+    """Whether lightinit wrote the line, and it is not commented out."""
     return line.rstrip().endswith(MARK) and not line.lstrip().startswith("#")
 
 
 def has_ours(text: str) -> bool:
-    """Whether fstab has a line of lightinit's."""
+    """Whether fstab has a line that lightinit wrote."""
     return any(is_ours(line) for line in text.split("\n"))
 
 
 def other_sources(text: str, place: str) -> List[str]:
-    """What the lines of others mount at ``place``."""
+    """The sources that other lines than ours mount at ``place``."""
     found = []
     for line in text.split("\n"):
         fields = line.split()

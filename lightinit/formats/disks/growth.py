@@ -1,4 +1,4 @@
-"""Compute how far a partition can grow, and edit sfdisk's script for it.
+"""Computes how far a partition can grow, and edits sfdisk's script for it.
 
 All offsets and sizes are in bytes.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lightinit.errors import MalformedError
 from lightinit.formats.disks.partition_table import Partition, Table
 
-ALIGN_BYTES = 1024 * 1024  # partitions end at a multiple of it, and grow by at least that much
+ALIGN_BYTES = 1024 * 1024  # a grown partition ends at a multiple of it, and grows by at least it
 MBR_SECTORS_LIMIT = 2**32  # an entry of an MBR has 32 bits for an offset in sectors
 
 
@@ -20,9 +20,9 @@ class Growth:
     """How far a partition can grow.
 
     Attributes:
-        end_bytes: the offset at which it can end; its present end if it cannot grow.
-        why: why it cannot grow at all; "" if it can, or if it fills the disk already.
-        note: what an operator should know in any case, or "".
+        end_bytes: the offset at which it can end; its current end if it cannot grow.
+        why: why it cannot grow; "" if it can, or if it already fills the disk.
+        note: a remark for the operator, or "".
     """
 
     end_bytes: int
@@ -31,10 +31,7 @@ class Growth:
 
 
 def plan_growth(table: Table, number: int, disk_bytes: int) -> Growth:
-    """How far the partition ``number`` can grow on a disk of ``disk_bytes``.
-
-    Its start stays where it is.
-    """
+    """How far the partition ``number`` can grow on a disk of ``disk_bytes``. Only its end moves."""
     ours = table.find(number)
     if ours is None and table.kind == "gpt":
         return Growth(0, "it is not in the table on the disk")
@@ -43,12 +40,12 @@ def plan_growth(table: Table, number: int, disk_bytes: int) -> Growth:
     for each in table.partitions:
         is_behind = each.size_bytes > 0 and each.end_bytes > ours.start_bytes
         if is_behind and each.number != number:
-            return Growth(ours.end_bytes, "partition %d lies behind it" % each.number)
+            return Growth(ours.end_bytes, "partition %d follows it" % each.number)
     limit, note = disk_bytes - table.tail_bytes, ""
     mbr_limit = MBR_SECTORS_LIMIT * table.sector_bytes
     if table.kind == "mbr" and disk_bytes > mbr_limit:
         limit = mbr_limit - ALIGN_BYTES
-        note = "an MBR has no room for more than 2 TiB; a GPT would"
+        note = "an MBR cannot use more than 2 TiB of a disk; a GPT can"
     return Growth(max(limit // ALIGN_BYTES * ALIGN_BYTES, ours.end_bytes), note=note)
 
 
@@ -57,14 +54,14 @@ def edit_dump(dump: str, ours: Partition, end_bytes: int, sector_bytes: int) -> 
 
     Args:
         dump: what `sfdisk --dump` printed.
-        ours: the partition, as it is.
-        end_bytes: where it is to end.
+        ours: the partition before the change.
+        end_bytes: the offset of its new end.
         sector_bytes: the size of the disk's logical sectors, in which sfdisk counts.
 
     Raises:
         MalformedError: the partition is not in the dump, or the dump has another unit.
     """
-    # last-lba is the old end of the disk. Without that line sfdisk takes the disk's present size,
+    # last-lba is the old end of the disk. Without that line sfdisk uses the disk's current size,
     # and writes the copy of the GPT to its end.
     lines = [line for line in dump.split("\n") if not line.startswith("last-lba:")]
     pattern = r"(\S+ : start= *%d, *size= *)%d,?" % (

@@ -1,4 +1,4 @@
-"""Parse the kernel's tables of mounts and swap: /proc/PID/mountinfo and /proc/swaps (proc(5))."""
+"""Reads the kernel's tables of mounts and swap: /proc/PID/mountinfo and /proc/swaps (proc(5))."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Mount:
     """A mount.
 
     Attributes:
-        device: ``major:minor``, as stat gives it. For btrfs that is no block device.
+        device: ``major:minor``, as from stat. For btrfs this is not a block device.
         place: the mount point.
         kind: the type of the file system, such as ``ext4``.
         source: what was mounted, such as ``/dev/sda1``.
         options: the options of this mount, such as ``ro``.
-        super_options: the options of the file system, which may be read-only where the mount is
+        super_options: the options of the file system. It may be read-only although the mount is
             not.
     """
 
@@ -59,7 +59,7 @@ def parse_mounts(text: str) -> List[Mount]:
 
 
 def find_mount(text: str, place: str) -> Optional[Mount]:
-    """The mount that is visible at ``place``, that is the last one there; None if there is none."""
+    """The last mount at ``place``, which hides earlier ones; None if there is none."""
     return next((mount for mount in reversed(parse_mounts(text)) if mount.place == place), None)
 
 

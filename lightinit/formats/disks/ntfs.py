@@ -1,9 +1,10 @@
-"""List what is on an NTFS volume, from its bytes: no driver, no mount, and nothing is written.
+"""Lists the files on an NTFS volume from its bytes: it needs no driver and no mount, and writes
+nothing.
 
 This answers one question: has a user put anything on the volume? So it walks the master file table
 (MFT), in which each file and folder has a record, and does not read the indexes of folders.
-Whatever does not follow the format is an error, and the caller takes the volume for a user's. The
-layout is that of NTFS 3.1.
+Anything that does not follow the format is an error; the caller then treats the volume as a user's.
+The layout is NTFS 3.1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ EXTEND_RECORD = 11
 LAST_SYSTEM_RECORD = 23  # 12 to 23 are reserved; some are in use and have no name
 RECORDS_LIMIT = 16384  # a new volume has 64 to 256
 DEPTH_LIMIT = 64
-STRIDE_BYTES = 512  # of update sequences, whatever the sector's size
+STRIDE_BYTES = 512  # the unit of update sequences; it does not depend on the sector's size
 VOLUME_NAME, FILE_NAME, DATA, ATTRIBUTE_LIST, END = 0x60, 0x30, 0x80, 0x20, 0xFFFFFFFF
 DOS_NAMESPACE = 2
 
@@ -45,11 +46,11 @@ class NtfsFile:
 
 @dataclass(frozen=True)
 class Volume:
-    """What is on a volume.
+    """The content of a volume.
 
     Attributes:
         label: its label.
-        entries: each file and folder but NTFS's own, sorted by path.
+        entries: all files and folders except NTFS's own, sorted by path.
     """
 
     label: str
@@ -87,8 +88,7 @@ def survey(read: Read, start_bytes: int, size_bytes: int) -> Volume:
         size_bytes: the size of its partition.
 
     Raises:
-        MalformedError: it is no NTFS volume, it is damaged, or it has far more files than a new
-            one.
+        MalformedError: it is not an NTFS volume, is damaged, or has far more files than a new one.
     """
 
     def inside(offset: int, size: int) -> bytes:
@@ -151,7 +151,7 @@ def _records(read: Read, geometry: _Geometry) -> Iterator[Tuple[int, bytes]]:
     data = None
     for each in _attributes(first):
         if each.kind == ATTRIBUTE_LIST:
-            raise _wrong("its file table lies in too many pieces")
+            raise _wrong("its file table is in too many pieces")
         if each.kind == DATA and not each.named:
             data = each
     if data is None or data.resident or data.flags or len(data.body) < 64:
@@ -183,7 +183,7 @@ def _mend(record: bytes) -> Optional[bytes]:
     for index in range(1, count):
         end = index * STRIDE_BYTES
         if record[end - 2 : end] != record[at : at + 2]:
-            raise _wrong("a record that was only half written")
+            raise _wrong("a half-written record")
         mended[end - 2 : end] = record[at + 2 * index : at + 2 * index + 2]
     if struct.unpack_from("<H", record, 22)[0] & 1:
         return bytes(mended)
@@ -255,7 +255,7 @@ def _with_paths(children: Dict[int, _ChildFile]) -> Iterator[NtfsFile]:
         parts, parent = [child.name], child.parent
         while parent not in (ROOT_RECORD, EXTEND_RECORD):
             if parent not in children or len(parts) > DEPTH_LIMIT:
-                raise _wrong("a file that lies in no folder")
+                raise _wrong("a file that is in no folder")
             parts.append(children[parent].name)
             parent = children[parent].parent
         if parent == ROOT_RECORD:  # everything in $Extend is NTFS's own

@@ -13,5 +13,5 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """``text`` without such escapes."""
+    """``text`` with these escapes replaced by their characters."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)

@@ -1,8 +1,8 @@
-"""Read partition tables, MBR and GPT, from a disk's bytes.
+"""Reads partition tables, MBR and GPT, from a disk's bytes.
 
-All offsets and sizes are in bytes, whatever the size of the disk's sectors. The formats: the PC's
-master boot record, and the GPT of the UEFI specification, chapter 5, whose header and entries each
-have a CRC-32.
+All offsets and sizes are in bytes, for any sector size. The formats are the PC's master boot
+record, and the GPT of the UEFI specification, chapter 5, which has a CRC-32 for its header and one
+for its entries.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Partition:
     Attributes:
         number: the kernel's number for it, from 1.
         start_bytes: its offset on the disk.
-        size_bytes: its size; not above 0 if the table is wrong.
+        size_bytes: its size; 0 or less if the table is wrong.
         kind: its type: two hexadecimal digits in an MBR, a GUID in lower case in a GPT.
     """
 
@@ -47,7 +47,7 @@ class Partition:
 
     @property
     def end_bytes(self) -> int:
-        """The offset of the first byte behind it."""
+        """The offset of the first byte after it."""
         return self.start_bytes + self.size_bytes
 
 
@@ -58,7 +58,7 @@ class Table:
     Attributes:
         kind: ``mbr``, ``gpt``, or "" if the disk has none.
         partitions: its entries in use; of an MBR the primary ones and the extended one.
-        sector_bytes: the size of the disk's logical sectors, in which the table counts.
+        sector_bytes: the size of the disk's logical sectors, which are the unit of the table.
         tail_bytes: the size of the table's copy at the disk's end.
     """
 
@@ -73,11 +73,11 @@ class Table:
 
     @property
     def has_extended(self) -> bool:
-        """Whether an MBR has an extended partition, whose logical partitions are not read here."""
+        """Whether an MBR has an extended partition. Its logical partitions are not read here."""
         return self.kind == "mbr" and any(each.kind in EXTENDED for each in self.partitions)
 
     def fits(self, size_bytes: int) -> bool:
-        """Whether each partition has a size and lies on a disk of ``size_bytes``."""
+        """Whether each partition has a size, and ends within a disk of ``size_bytes``."""
         return all(
             each.start_bytes > 0 and each.size_bytes > 0 and each.end_bytes <= size_bytes
             for each in self.partitions
@@ -87,7 +87,7 @@ class Table:
 def read_table(read: Read, size_bytes: int, sector_bytes: int = 512) -> Table:
     """Read the partition table of a disk.
 
-    The table is taken as it is: whether its partitions fit on the disk is asked of the result.
+    The partitions may lie beyond the end of the disk: check that with :meth:`Table.fits`.
 
     Args:
         read: gives bytes of the disk: (offset, size).
@@ -163,7 +163,7 @@ def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Table:
                     _guid(kind),
                 )
             )
-    # The disk's end has a copy of the entries and one of the header.
+    # At the end of the disk are copies of the entries and of the header.
     tail_sectors = -(-length // sector_bytes) + 1
     return Table("gpt", tuple(found), sector_bytes, tail_sectors * sector_bytes)
 

@@ -1,11 +1,11 @@
-"""Tell by its bytes what a resource disk is: the platform's fresh one, lightinit's, or a user's.
+"""Decides from a resource disk's bytes whether it is fresh, lightinit's, or a user's.
 
-Only a disk that is certainly fresh may be formatted, so each doubt makes it a user's. The platform
-delivers a disk with one partition that fills it, and on it an NTFS volume labelled "Temporary
-Storage" with a warning in a text file. Disks beyond 2 TiB have a GPT with a reserved partition
-before that. Local NVMe disks come empty.
-(https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs; the rest as cloud-init's
-datasource knows it.)
+Only a disk that is certainly fresh may be formatted, so a doubtful one counts as a user's. The
+platform delivers a disk with one partition that fills it. The partition has an NTFS volume labelled
+"Temporary Storage", with a warning in a text file. Disks beyond 2 TiB have a GPT, with a reserved
+partition first. Local NVMe disks come empty.
+(Sources: https://learn.microsoft.com/azure/virtual-machines/enable-nvme-temp-faqs for NVMe, and
+cloud-init's datasource for the rest.)
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ and nobody can bring it back.
 Keep here only what may be lost, such as caches, swap and scratch files.
 """
 MIB = 1024 * 1024
-# The mark lies between the table and the first partition, in a sector that neither MBR nor GPT
-# uses. It says that lightinit has found the disk fresh and has begun to format it. It is removed
-# after formatting.
+# The mark is between the table and the first partition, in a sector that neither MBR nor GPT uses.
+# It says that lightinit found the disk fresh and began to format it. It is removed after
+# formatting.
 MARK_AT = 32 * 1024
 MARK_BYTES = 512
 MARK = b"lightinit: this disk was found fresh and is being formatted\n".ljust(MARK_BYTES, b"\0")
-FIRST_START_BYTES = 64 * 1024  # a partition that begins earlier leaves no place for the mark
-BEGINNING_BYTES = 1024  # of a partition: zeros if the file system is not finished
+FIRST_START_BYTES = 64 * 1024  # a partition that begins earlier leaves no room for the mark
+BEGINNING_BYTES = 1024  # at a partition's start: zeros until mkfs has finished
 EDGE_BYTES = 4 * MIB
 SAMPLES = 256
 SAMPLE_BYTES = 64 * 1024
 
 
 class DiskState(enum.Enum):
-    """What may be done with a disk."""
+    """Whose a disk is, and so what may be done with it."""
 
     FRESH = "fresh"  # format it
     UNFINISHED = "unfinished"  # format it: lightinit had begun
@@ -59,12 +59,13 @@ class DiskState(enum.Enum):
 
 @dataclass(frozen=True)
 class DiskFinding:
-    """What a disk is.
+    """The result of :func:`assess`.
 
     Attributes:
-        state: what may be done with it.
-        found: what is on it, in words.
-        partition: lightinit's partition, or the one that can be formatted as it is.
+        state: whose the disk is.
+        found: the content of the disk, in words.
+        partition: lightinit's partition, or the partition that can be formatted without a new
+            table.
         table: ``gpt`` or ``mbr``: the partition table that must be made first; "" if the partition
             can stay.
         filesystem: ``ext4`` or ``xfs`` if the disk is lightinit's.
@@ -80,7 +81,7 @@ class DiskFinding:
 
 
 def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> DiskFinding:
-    """Tell what a disk is.
+    """Decide whether a disk is fresh, lightinit's, or a user's.
 
     Args:
         read: gives bytes of the disk: (offset, size). Its errors are passed on.
@@ -119,7 +120,7 @@ def _foreign(found: str) -> DiskFinding:
 
 
 def _begun(found: str, marked: bool) -> DiskFinding:
-    """A disk without a user's data, which lightinit has or has not begun to format."""
+    """A disk without a user's data. ``marked``: lightinit has begun to format it."""
     if marked:
         return DiskFinding(DiskState.UNFINISHED, found, marked=True)
     return DiskFinding(DiskState.FRESH, found)
@@ -146,14 +147,14 @@ def _assess_table(read: Read, table: Table, size_bytes: int, marked: bool) -> Di
     finding = _assess_partition(read, partition, marked)
     if finding.state is DiskState.OURS or finding.state is DiskState.FOREIGN:
         return finding
-    # A GPT, or a partition that leaves no place for the mark, is replaced by a new table.
+    # A GPT, or a partition that leaves no room for the mark, is replaced by a new table.
     if table.kind == "mbr" and partition.start_bytes >= FIRST_START_BYTES:
         return replace(finding, partition=partition, marked=marked)
     return replace(finding, partition=None, marked=marked)
 
 
 def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:
-    """The partition that fills the disk, or in words what is there instead."""
+    """The partition that fills the disk; if there is none, what is there instead, in words."""
     partitions = list(table.partitions)
     if len(partitions) > 1 and partitions[0].kind == RESERVED:
         partitions.pop(0)
@@ -185,7 +186,7 @@ def _assess_partition(read: Read, partition: Partition, marked: bool) -> DiskFin
     if marked and (not found or found == [Signature("XFS", LABEL, True)]):
         beginning = read(partition.start_bytes, BEGINNING_BYTES)
         if found or _is_zero(beginning):
-            return DiskFinding(DiskState.UNFINISHED, "a file system that is not finished")
+            return DiskFinding(DiskState.UNFINISHED, "an unfinished file system")
     if found:
         return _foreign(_kinds(found))
     return _foreign("a partition with unknown content")
@@ -207,7 +208,7 @@ def _assess_ntfs(read: Read, partition: Partition) -> DiskFinding:
 
 
 def _is_platforms(entry: ntfs.NtfsFile) -> bool:
-    """Whether the platform made it, or Windows, which keeps a folder of its own on each volume."""
+    """Whether the platform or Windows made the file. Windows has its own folder on each volume."""
     first, last = entry.path[0].lower(), entry.path[-1].lower()
     if len(entry.path) == 1:
         if entry.is_folder:
@@ -219,7 +220,7 @@ def _is_platforms(entry: ntfs.NtfsFile) -> bool:
 
 
 def _is_blank(read: Read, size_bytes: int, marked: bool) -> bool:
-    """Whether both ends and many places between have zeros only, apart from the mark."""
+    """Whether both ends of the disk and many places between have only zeros, except the mark."""
     head = read(0, EDGE_BYTES)
     if marked:
         head = head[:MARK_AT] + head[MARK_AT + MARK_BYTES :]

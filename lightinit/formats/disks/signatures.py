@@ -1,4 +1,6 @@
-"""Recognise what is on a disk or partition by its signatures; read the labels of ext4 and XFS."""
+"""Finds signatures of file systems and the like on a disk or partition, and the labels of ext4 and
+XFS.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from typing import Callable, List, Tuple
 Read = Callable[[int, int], bytes]
 
 HEAD_BYTES = 256 * 1024
-# What it is, the offset of its magic bytes, and these bytes. A kind that has them at one of several
-# offsets has several rows.
+# The kind, the offset of its magic bytes, and these bytes. If there are several possible offsets,
+# there is a row for each.
 MAGIC: Tuple[Tuple[str, int, bytes], ...] = (
     ("NTFS", 3, b"NTFS    "),
     ("exFAT", 3, b"EXFAT   "),
@@ -55,12 +57,12 @@ MAGIC: Tuple[Tuple[str, int, bytes], ...] = (
 
 @dataclass(frozen=True)
 class Signature:
-    """What was found.
+    """A signature that was found.
 
     Attributes:
         kind: its name, as in ``MAGIC``.
         label: the label of an ext4 or XFS, else "".
-        unfinished: whether it is an XFS whose mkfs did not end.
+        unfinished: whether it is an XFS whose mkfs was interrupted.
     """
 
     kind: str
@@ -69,7 +71,7 @@ class Signature:
 
 
 def find_signatures(read: Read, start_bytes: int, size_bytes: int) -> List[Signature]:
-    """Everything that is recognised on a disk or partition. An empty list does not mean empty.
+    """All known signatures on a disk or partition. Without any, it may still have data.
 
     Args:
         read: gives bytes of the disk: (offset, size).
@@ -81,7 +83,7 @@ def find_signatures(read: Read, start_bytes: int, size_bytes: int) -> List[Signa
     for kind, at, magic in MAGIC:
         if head[at : at + len(magic)] == magic and kind not in [each.kind for each in found]:
             found.append(_describe(kind, head))
-    # Two versions of Linux RAID (0.90 and 1.0) have their magic bytes near the end.
+    # Linux RAID 0.90 and 1.0 have their magic bytes near the end.
     for at in ((size_bytes // 512 - 16) // 8 * 8 * 512, size_bytes // 65536 * 65536 - 65536):
         if at > 0 and read(start_bytes + at, 4) == b"\xfc\x4e\x2b\xa9":
             found.append(Signature("RAID"))

@@ -1,7 +1,7 @@
-"""access.conf: who may log in from where, by pam_access.
+"""Evaluates access.conf, in which pam_access looks up who may log in from where.
 
-Pure. Semantics: access.conf(5). The first line that names the user and the origin counts. Without
-such a line the login is allowed.
+Pure. Semantics: access.conf(5). The first line that matches the user and the origin counts. If no
+line matches, the login is allowed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Visitor:
 
 @dataclass(frozen=True)
 class AccessRules:
-    """How pam_access is told to read its files.
+    """The options of pam_access for reading its files.
 
     Attributes:
         separators: the characters between the fields.
         list_separators: the characters between the entries of a field.
-        plain_groups: whether a plain name may be that of a group.
+        plain_groups: whether a name without parentheses may be a group.
     """
 
     separators: str = ":"
@@ -46,13 +46,13 @@ class AccessRules:
 
 @dataclass(frozen=True)
 class AccessAnswer:
-    """What access.conf says.
+    """The answer of access.conf.
 
     Attributes:
-        allowed: None if no line names the visitor.
+        allowed: whether the login is allowed; None if no line matches.
         line: the line that counts.
-        depends: whether another answer is possible for a login from somewhere else, or by what is
-            not known here, such as netgroups.
+        depends: whether the answer may differ for a login from elsewhere, or because of something
+            that is unknown here, such as netgroups.
     """
 
     allowed: Optional[bool] = None
@@ -61,8 +61,8 @@ class AccessAnswer:
 
 
 def judge_access(text: str, visitor: Visitor, rules: AccessRules = AccessRules()) -> AccessAnswer:
-    """What one access.conf says about a login over the network."""
-    others: Set[bool] = set()  # what lines say that may count for a login from somewhere else
+    """The answer of one access.conf for a login over the network."""
+    others: Set[bool] = set()  # the answers of lines that may count for a login from elsewhere
     for line in text.split("\n"):
         fields = _split_fields(line.rstrip(), rules.separators)
         if fields is None:
@@ -81,7 +81,7 @@ def judge_access(text: str, visitor: Visitor, rules: AccessRules = AccessRules()
 
 
 def _split_fields(line: str, separators: str) -> Optional[List[str]]:
-    """(permission, users, origins); None if the line does not count."""
+    """(permission, users, origins); None if pam_access ignores the line."""
     if not line.strip() or line.startswith("#"):
         return None
     fields = re.split("[%s]+" % re.escape(separators), line.lstrip(separators), maxsplit=2)
@@ -97,7 +97,7 @@ def _tokens(field: str, rules: AccessRules) -> List[str]:
 def _matches(
     field: str, rules: AccessRules, names: Callable[[str], Optional[bool]]
 ) -> Optional[bool]:
-    """Whether a list with its EXCEPT matches; None if that is not known."""
+    """Whether a list with its EXCEPT matches; None if that is unknown."""
     lists: List[List[str]] = [[]]
     for token in _tokens(field, rules):
         if token.upper() == "EXCEPT":

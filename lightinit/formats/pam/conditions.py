@@ -1,4 +1,4 @@
-"""The PAM modules whose arguments alone say whom they let in: pam_succeed_if and pam_listfile.
+"""Evaluates PAM modules whose answer depends on their arguments: pam_succeed_if and pam_listfile.
 
 Pure. Semantics: pam_succeed_if(8), pam_listfile(8).
 """
@@ -29,10 +29,10 @@ _NUMBERS: Dict[str, Callable[[int, int], bool]] = {
 def succeed_if(
     arguments: Sequence[str], values: Dict[str, str], groups: Sequence[str]
 ) -> Optional[bool]:
-    """Whether pam_succeed_if succeeds; None if that is not known.
+    """Whether pam_succeed_if succeeds; None if that is unknown.
 
     Args:
-        arguments: the module's.
+        arguments: the module's arguments.
         values: user, uid, gid, shell, home, service and rhost as text.
         groups: the names of the user's groups.
     """
@@ -64,7 +64,7 @@ def _compare(value: Optional[str], word: str, wanted: str, groups: Sequence[str]
 
 
 def read_listfile(arguments: Sequence[str]) -> Tuple[str, str, bool, bool]:
-    """(item, path, whether those in the list are let in, whether a missing file lets in)."""
+    """(item, path, whether entries of the list may log in, whether a missing file allows it)."""
     values = dict(word.partition("=")[::2] for word in arguments if "=" in word)
     return (
         values.get("item", ""),

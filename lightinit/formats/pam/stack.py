@@ -1,7 +1,7 @@
-"""A service's stack of PAM modules: which of them are asked, and which of them can refuse.
+"""A service's stack of PAM modules: which modules PAM asks, and which of them can refuse.
 
 Pure: the caller passes in a function that reads a service's file. Semantics: pam.conf(5). A hyphen
-before the kind only keeps the log quiet if the module is missing: the stack refuses all the same.
+before the type only suppresses the log message about a missing module; the stack still refuses.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class PamEntry:
     Attributes:
         module: the name of its file, such as ``pam_access.so``.
         arguments: its arguments.
-        counts: whether its refusal makes the whole stack refuse.
-        certain: whether it is asked whatever the modules before it say.
-        path: as the file has it: a name, or the path of a module elsewhere.
+        counts: whether the stack refuses if this module refuses.
+        certain: whether PAM asks it in any case, whatever the modules before it answer.
+        path: as in the file: a name, or the path of a module elsewhere.
     """
 
     module: str
@@ -54,7 +54,7 @@ def read_stack(service: str, kind: str, read: Callable[[str], str]) -> List[PamE
     Args:
         service: such as ``sshd``, or a path that an include names.
         kind: auth, account, password or session.
-        read: gives the text of a service's file, "" if there is none.
+        read: takes a service; returns the text of its file, "" if there is none.
     """
     return _StackReader(kind, read).read_entries(service, 0)
 
@@ -68,10 +68,10 @@ class _StackReader:
         self._lines_left = MAX_LINES
 
     def read_entries(self, service: str, depth: int) -> List[PamEntry]:
-        """The modules of a service whose jumps end with it."""
+        """The modules of a service. Its jumps do not go beyond its end."""
         lines = self._read_lines(service, depth)
         found: List[PamEntry] = []
-        ends = -1  # up to this line, modules may be skipped
+        ends = -1  # PAM may skip the modules up to this line
         for at, line in enumerate(lines):
             certain = at > ends
             found += [replace(each, certain=each.certain and certain) for each in line.inner]
@@ -131,9 +131,7 @@ def _read_line(words: Sequence[str]) -> _Line:
 
 
 def _jumps(line: _Line, whole: int) -> List[int]:
-    """How many of the next modules may be skipped by what a module says: ``whole`` if it may end
-    the stack.
-    """
+    """How many of the next modules PAM may skip; ``whole`` if this one may end the stack."""
     actions = line.actions.values()
     found = [whole for action in actions if action == "done"]
     return found + [int(action) for action in actions if re.match(r"[0-9]{1,3}\Z", action)]

@@ -1,6 +1,6 @@
-"""Merge keys into an authorized_keys file: bytes in, bytes out.
+"""Merges keys into an authorized_keys file: bytes in, bytes out.
 
-Pure: no path and no user is known here. Format: sshd(8), AUTHORIZED_KEYS FILE FORMAT.
+Pure: it knows no path and no user. Format: sshd(8), AUTHORIZED_KEYS FILE FORMAT.
 
 Two keys are the same if they have the same type and blob, whatever their comments and options.
 """
@@ -27,10 +27,10 @@ class Merged:
     """An authorized_keys file with keys merged in.
 
     Attributes:
-        data: the whole new file; the same bytes when nothing was added.
-        added: how many keys are new in it.
-        restricted: for each key that was there already and is restricted by options: the names of
-            the options, cut and made printable, since the user may have written anything.
+        data: the whole new file; the same bytes if nothing was added.
+        added: the number of new keys in it.
+        restricted: for each key that was already there with options: the names of the options, cut
+            and made printable, since the user may have written anything.
     """
 
     data: bytes
@@ -42,11 +42,11 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
     """Add ``keys`` to the file ``existing``.
 
     All old lines stay, byte for byte: other keys, options, comments, blank lines, line ends. A key
-    that is there already is not added again: a second line without its options would undo them.
+    that is already there is not added again: a second line without its options would undo them.
 
     Args:
         existing: the file, b"" if there is none.
-        keys: the keys that must be in it.
+        keys: the keys that the new file must have.
 
     Returns:
         The new file and what changed.
@@ -56,7 +56,7 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
         found = _identify(line)
         if found is not None:
             options, kind, blob = found
-            # A line without options counts, even if there is one with options too.
+            # If the key has a line without options, it is not restricted.
             if there.get((kind, blob)) != b"":
                 there[kind, blob] = options
     end = _line_end(existing)
@@ -77,12 +77,12 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
 
 
 def count_keys(data: bytes) -> int:
-    """How many lines of an authorized_keys file sshd reads as a key."""
+    """The number of lines in an authorized_keys file that sshd reads as a key."""
     return sum(_identify(line) is not None for line in data.split(b"\n"))
 
 
 def list_keys(data: bytes) -> List[Tuple[str, str, bytes]]:
-    """(options, type, blob) of each key in a file: the options as their names, "" for none."""
+    """(options, type, blob) of each key in a file. Options are given by their names; "" if none."""
     found = [_identify(line) for line in data.split(b"\n")]
     return [
         (_show_options(each[0]), each[1].decode("ascii", "replace"), each[2])

@@ -1,7 +1,7 @@
-"""The output of ``sshd -T``: the configuration that is in force for one login.
+"""Reads the output of ``sshd -T``: the configuration that is in force for one login.
 
-Pure. Each line has a keyword in lower case and its value. Some keywords have a line for each entry,
-such as AllowUsers.
+Pure. Each line has a keyword in lower case and its value. Some keywords, such as AllowUsers, have
+one line per entry.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Dict, List, Sequence
 
 
 class Effective:
-    """What sshd says about its configuration.
+    """sshd's configuration for one login.
 
     Args:
-        output: of ``sshd -T``; "" if sshd did not answer. Then there is no keyword at all.
+        output: the output of ``sshd -T``; "" if sshd did not answer. Then there are no keywords.
     """
 
     def __init__(self, output: str) -> None:
@@ -30,7 +30,7 @@ class Effective:
         return keyword.lower() in self._values
 
     def values(self, keyword: str) -> List[str]:
-        """The value of each line of a keyword; none if sshd does not know it."""
+        """The values of all lines of a keyword; an empty list if sshd does not know it."""
         return list(self._values.get(keyword.lower(), ()))
 
     def words(self, keyword: str, default: Sequence[str] = ()) -> List[str]:

@@ -1,4 +1,4 @@
-"""The SSH keys that the platform gives for the admin, read one by one.
+"""Reads the SSH keys that the platform gives for the admin, one by one.
 
 Pure. A key comes in OpenSSH's form, as an x509 certificate, or as the fingerprint of a certificate.
 """
@@ -20,19 +20,19 @@ from lightinit.formats.ssh.public_keys import (
 from lightinit.model import Certificate, SshKey
 
 MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
-MAX_CHARS = 32 * 1024  # of one value: more is no key
+MAX_CHARS = 32 * 1024  # of one value; a key is shorter
 _BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _END = "-----END"
 
 
 @dataclass(frozen=True)
 class GivenKeys:
-    """What one value of the platform holds.
+    """The content of one value of the platform.
 
     Attributes:
         keys: the keys that sshd accepts.
-        certificates: x509 certificates as DER; their public keys are meant.
-        refused: why everything else is refused.
+        certificates: x509 certificates as DER, whose public keys are to be used.
+        refused: for everything else, an error that says why it is refused.
     """
 
     keys: Tuple[PublicKey, ...] = ()
@@ -43,17 +43,17 @@ class GivenKeys:
 def read_given_keys(
     given: Sequence[SshKey], known: Sequence[Certificate], key_line: Callable[[bytes], str]
 ) -> Tuple[List[PublicKey], List[str]]:
-    """Read all keys. One that cannot be used does not keep the others out.
+    """Read all keys. If a key cannot be used, the others are still used.
 
     Args:
-        given: the keys.
-        known: certificates that a fingerprint may mean.
-        key_line: takes an x509 certificate as DER and gives the line of its public key in OpenSSH's
+        given: the keys from the platform.
+        known: the certificates to which a fingerprint may refer.
+        key_line: takes an x509 certificate as DER and returns its public key as a line in OpenSSH's
             form; raises MalformedError.
 
     Returns:
-        The keys that sshd accepts, and warnings: why others are refused, and what an operator
-        should know about those that are accepted.
+        The keys that sshd accepts, and warnings: why keys are refused, and remarks about accepted
+        keys.
     """
     keys: List[PublicKey] = []
     warnings: List[str] = []
@@ -89,8 +89,8 @@ def _read(
 
 
 def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
-    """The PEM of the certificate with a fingerprint, in any case, with or without colons; "" if it
-    is not known.
+    """The PEM of the certificate with this fingerprint; "" if there is none. The fingerprint may be
+    in upper or lower case, with or without colons.
     """
     wanted = re.sub(r"[\s:]", "", fingerprint).upper()
     return next((each.certificate for each in known if wanted and each.thumbprint == wanted), "")
@@ -101,12 +101,12 @@ def _find_certificate(fingerprint: str, known: Sequence[Certificate]) -> str:
 
 
 def read_given(text: str) -> GivenKeys:
-    """Read a value that the platform gives as a public key. It never raises: one bad key must not
-    keep the good ones out.
+    """Read a value that the platform gives as a public key. It never raises an error, so that a bad
+    key does not stop the good ones.
 
     Args:
         text: one or several OpenSSH keys with LF or CRLF; or x509 certificates, as PEM or as bare
-            base64 of DER. Line ends within the base64 of a key are ignored: keys that Azure
+            base64 of DER. Line ends within the base64 of a key are ignored, since keys that Azure
             generates have them.
     """
     keys: List[PublicKey] = []
@@ -144,7 +144,7 @@ def read_given(text: str) -> GivenKeys:
 
 
 def _certificates(text: str) -> Iterator[str]:
-    """What is between the begin and the end of each certificate. The last one may lack its end."""
+    """The base64 between BEGIN and END of each certificate. One without END is skipped."""
     begin = _BEGIN.search(text)
     while begin is not None:
         end = text.find(_END, begin.end())
@@ -163,7 +163,7 @@ def _join_broken(lines: Sequence[str], at: int) -> Tuple[Optional[PublicKey], in
     line after it.
 
     Returns:
-        If there is none: None, and the next line. Each of them is then read by itself.
+        Without such a key: None, and the number of the next line.
     """
     text = lines[at]
     if _begins_key(text):

@@ -1,7 +1,7 @@
-"""SSH host keys: which files have them, and their fingerprints.
+"""SSH host keys: the names of their files, and their fingerprints.
 
-Pure: names and bytes in, text out. The fingerprint is what `ssh-keygen -l` shows, and what ssh asks
-about at the first connection: base64 of the SHA-256 of the key's blob, without padding.
+Pure: names and bytes in, text out. The fingerprint is the one that `ssh-keygen -l` prints and that
+ssh shows at the first connection: base64 of the SHA-256 of the key's blob, without padding.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _MADE = tuple(
 
 
 def is_host_key_file(name: str) -> bool:
-    """Whether a file of this name in /etc/ssh has a host key (private or public) or its
+    """Whether a file of this name in /etc/ssh is a host key (private or public) or its
     certificate.
     """
     return _FILE.match(name) is not None
 
 
 def is_private_key_file(name: str) -> bool:
-    """Whether a file of this name in /etc/ssh has a private host key."""
+    """Whether a file of this name in /etc/ssh is a private host key."""
     return _PRIVATE.match(name) is not None
 
 
 def private_name(name: str) -> str:
-    """The name of the private key that a file (private, public, certificate) belongs to."""
+    """The name of the private key to which a file (private, public, certificate) belongs."""
     return _ENDS.sub("", name)
 
 
 def is_made_anew(name: str) -> bool:
-    """Whether any version of `ssh-keygen -A` makes a private key of this name."""
+    """Whether some version of `ssh-keygen -A` makes a private key of this name."""
     return name in _MADE
 
 
@@ -50,7 +50,7 @@ def fingerprint(public: bytes) -> str:
         public: the content of a .pub file: type, base64, comment.
 
     Raises:
-        MalformedError: it is no public key.
+        MalformedError: it is not a public key.
     """
     words = public.split(None, 2)
     try:

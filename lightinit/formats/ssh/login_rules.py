@@ -1,4 +1,4 @@
-"""What keeps a user out although key and password are right: sshd's lists, and shadow.
+"""Decides whether sshd's lists or shadow refuse a user whose key or password is right.
 
 Pure. Semantics: sshd_config(5), shadow(5), and pam_unix(8) if sshd uses PAM.
 """
@@ -19,11 +19,11 @@ _LISTS = ("DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups")  # in sshd's o
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found.
+    """The answer of a check.
 
     Attributes:
-        shut: what certainly keeps the user out, "" for nothing.
-        doubt: what may keep the user out.
+        shut: why the user certainly cannot log in; "" if no reason is certain.
+        doubt: why the user may not be able to log in; "" if there is no doubt.
     """
 
     shut: str = ""
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def judge_lists(effective: Effective, who: Who) -> Verdict:
-    """Whether sshd's lists let a user in.
+    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let a user log in.
 
     Args:
         effective: the configuration that is in force for the user.
@@ -58,9 +58,9 @@ def _is_named(name: str, entries: Sequence[str], who: Who) -> Optional[bool]:
 
 
 def _names_user(entries: Sequence[str], user: str) -> Optional[bool]:
-    """Whether a list names the user; None if it does so for logins from some hosts only.
+    """Whether a list names the user; None if it does so only for logins from some hosts.
 
-    For sshd, ``!`` is an ordinary letter here.
+    In these lists sshd treats ``!`` as an ordinary character.
     """
     found: Optional[bool] = False
     for entry in entries:
@@ -82,15 +82,15 @@ def _names_group(entries: Sequence[str], groups: Sequence[str]) -> bool:
 def judge_shadow(
     shadow: str, name: str, today: int, pam: Optional[bool], password_is_new: bool = False
 ) -> Verdict:
-    """Whether shadow lets a user in.
+    """Whether shadow lets a user log in.
 
     Args:
-        shadow: the file's text.
-        name: the account's.
-        today: in days since 1970.
-        pam: whether sshd asks PAM; None: not known.
-        password_is_new: whether the account gets another password. Then the present one does not
-            count.
+        shadow: the text of the file.
+        name: the account's name.
+        today: the date, in days since 1970.
+        pam: whether sshd asks PAM; None if that is unknown.
+        password_is_new: whether the account will get another password. Then the current one is
+            ignored.
     """
     expires = _number(shadow, name, 7)
     if expires is not None and today >= expires:
@@ -121,7 +121,7 @@ def _judge_age(
 
 
 def _last_day(changed: int, days: Optional[int], grace: Optional[int]) -> Optional[int]:
-    """The last day on which an expired password can be changed; None if there is none."""
+    """The last day on which an expired password can be changed; None if there is no limit."""
     if not changed or days is None or grace is None:
         return None
     return changed + days + grace

@@ -1,4 +1,5 @@
-"""The words of ``sshd -T`` that decide about a login, besides the lists of users and groups.
+"""Evaluates the keywords of ``sshd -T`` that decide about a login, except the lists of users and
+groups.
 
 Pure. Semantics: sshd_config(5); for the order of the checks: OpenSSH's auth.c and auth2-pubkey.c.
 """
@@ -13,25 +14,25 @@ from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.public_keys import PublicKey, rsa_bits
 from lightinit.formats.ssh.sshd_config import in_pattern_list
 
-# The older name is that of sshd before 8.5.
+# The second name is the one before sshd 8.5.
 ALGORITHMS = (
     ("pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms"),
     ("pubkeyacceptedkeytypes", "PubkeyAcceptedKeyTypes"),
 )
 # The second name is Red Hat's, before sshd 9.1.
 RSA_SIZES = (("requiredrsasize", "RequiredRSASize"), ("rsaminsize", "RSAMinSize"))
-# A key of this type signs with one of these. Every other type has the one of its own name.
+# An RSA key signs with one of these. A key of any other type signs with the algorithm of its name.
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 SHOWN_CHARS = 120
 
 
 @dataclass(frozen=True)
 class Means:
-    """What the admin has for a login.
+    """The keys and the password with which the admin can log in.
 
     Attributes:
         keys: how many of the admin's keys sshd accepts.
-        password: whether the account has a password that the platform wants to be accepted.
+        password: whether the account has a password, and the platform wants password login.
     """
 
     keys: int = 0
@@ -42,8 +43,9 @@ def refuse_key(effective: Effective, key: PublicKey) -> str:
     """Why sshd accepts no login with a key; "" if it does.
 
     Args:
-        effective: the configuration that is in force. Without an answer of sshd it accepts all.
-        key: the key, of whomever.
+        effective: the configuration that is in force. If sshd did not answer, all keys count as
+            accepted.
+        key: the key, of any user.
     """
     algorithms = _algorithms_of(key)
     for word, name in ALGORITHMS:
@@ -59,21 +61,21 @@ def refuse_key(effective: Effective, key: PublicKey) -> str:
 
 
 def doubt_key(effective: Effective, key: PublicKey) -> str:
-    """Why many clients cannot use a key that sshd accepts; "" if they can."""
+    """Why many clients cannot log in with a key that sshd accepts; "" if they can."""
     for word, name in ALGORITHMS:
         accepted = effective.words(word)[:1]
         if accepted and key.kind == "ssh-rsa":
             taken = [each for each in RSA_SIGNATURES if in_pattern_list(each, accepted[0])]
             if taken == ["ssh-rsa"]:
                 return (
-                    "sshd accepts RSA keys with SHA-1 signatures only, and newer clients do not"
-                    " make them (%s)" % name
+                    "sshd accepts RSA keys only with SHA-1 signatures, which newer clients do not"
+                    " make (%s)" % name
                 )
     return ""
 
 
 def refuse_means(effective: Effective, means: Means) -> str:
-    """Why neither the keys nor the password are enough for sshd; "" if they are.
+    """Why sshd accepts neither the keys nor the password as enough for a login; "" if it does.
 
     Each list of AuthenticationMethods names methods that must all succeed. One list is enough.
     """
@@ -108,7 +110,7 @@ def _is_satisfied(steps: str, methods: Sequence[str], means: Means) -> bool:
 
 
 def _closed_words(effective: Effective, means: Means) -> List[str]:
-    """The switches that close what the admin has."""
+    """The settings that switch off a method for which the admin has a key or a password."""
     found = []
     if means.keys and effective.words("pubkeyauthentication", ["yes"]) != ["yes"]:
         found.append("PubkeyAuthentication no in sshd's configuration")
@@ -118,7 +120,7 @@ def _closed_words(effective: Effective, means: Means) -> List[str]:
 
 
 def refuse_root(effective: Effective, means: Means) -> str:
-    """Why sshd does not let root in; "" if it does. PermitRootLogin is about the user id 0."""
+    """Why sshd refuses root; "" if it does not. PermitRootLogin applies to the user id 0."""
     value = (effective.words("permitrootlogin") or ["yes"])[0]
     if value in ("no", "forced-commands-only"):
         return "PermitRootLogin %s in sshd's configuration" % value
@@ -128,7 +130,7 @@ def refuse_root(effective: Effective, means: Means) -> str:
 
 
 def refuse_session(effective: Effective) -> str:
-    """Which word keeps every session out; "" for none."""
+    """The setting that refuses all sessions; "" if there is none."""
     if effective.words("maxsessions") == ["0"]:
         return "MaxSessions 0 in sshd's configuration"
     if effective.words("refuseconnection") == ["yes"]:
@@ -137,7 +139,7 @@ def refuse_session(effective: Effective) -> str:
 
 
 def doubt_session(effective: Effective) -> List[str]:
-    """The words that give the admin something else than a shell."""
+    """The settings that give the admin something other than a normal shell."""
     found = []
     for word, name in (("forcecommand", "ForceCommand"), ("chrootdirectory", "ChrootDirectory")):
         value = " ".join(effective.values(word)[:1])
@@ -152,7 +154,7 @@ def doubt_session(effective: Effective) -> List[str]:
 
 
 def key_commands(effective: Effective) -> List[str]:
-    """What may accept a key that is in no authorized keys file."""
+    """The settings by which sshd may accept a key that is in no authorized_keys file."""
     found = []
     for word, name in (
         ("authorizedkeyscommand", "AuthorizedKeysCommand"),
@@ -173,12 +175,11 @@ def judge_listening(effective: Effective, addresses: Sequence[str]) -> Tuple[str
 
     Args:
         effective: the configuration that is in force.
-        addresses: this host's own addresses, of both families, without those of loopback and
-            without link-local ones; none if they are not known.
+        addresses: this host's addresses, IPv4 and IPv6, without loopback and link-local ones;
+            empty if they are unknown.
 
     Returns:
-        Why nobody can reach it, "" if somebody can; and what an operator should know about its
-        port.
+        Why nobody can reach it, "" if somebody can; and a remark about its port, "" for none.
     """
     listens = [
         _split(each.split()[0]) for each in effective.values("listenaddress") if each.split()
@@ -200,7 +201,7 @@ def _split(text: str) -> Tuple[str, str]:
 
 
 def _is_reached(host: str, addresses: Sequence[str]) -> bool:
-    # sshd opens ``::`` for IPv6 alone.
+    # sshd opens ``::`` for IPv6 only.
     if host == "0.0.0.0":  # noqa: S104 - as sshd prints it
         return any("." in each for each in addresses)
     if host == "::":
@@ -215,7 +216,7 @@ def _is_reached(host: str, addresses: Sequence[str]) -> bool:
 def _algorithms_of(key: PublicKey) -> Sequence[str]:
     if key.kind == "ssh-rsa":
         return RSA_SIGNATURES
-    # A key on a security key may sign as webauthn, too.
+    # A key on a security key may also sign as webauthn.
     if key.kind == "sk-ecdsa-sha2-nistp256@openssh.com":
         return (key.kind, "webauthn-" + key.kind)
     return (key.kind,)

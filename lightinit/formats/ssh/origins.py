@@ -1,7 +1,7 @@
-"""Where logins may come from, as far as sshd's configuration makes a difference.
+"""The origins of logins for which sshd's configuration may differ.
 
-Pure. A Match block names client addresses and hosts, and local addresses and ports. Elsewhere the
-configuration is the same for all logins of a user. Semantics: sshd_config(5), Match.
+Pure. Match blocks name client addresses and hosts, and local addresses and ports. Outside of Match
+blocks the configuration is the same for all logins of a user. Semantics: sshd_config(5), Match.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def list_conditions(
 
     Args:
         text: sshd_config.
-        included: gives (path, text) of the files that an Include pattern names, in order.
+        included: takes an Include pattern; returns (path, text) of its files, in order.
     """
     found: List[Tuple[str, str]] = []
     blocks = dict.fromkeys(block for block, _, _ in walk(text, included) if block)
@@ -34,13 +34,13 @@ def list_conditions(
 
 
 def make_a_difference(conditions: Sequence[Tuple[str, str]]) -> bool:
-    """Whether the configuration may differ with the place that a login comes from."""
+    """Whether the configuration may depend on where a login comes from."""
     return any(name in ORIGINS for name, _ in conditions)
 
 
 def list_addresses(conditions: Sequence[Tuple[str, str]]) -> List[str]:
-    """An address for each network that a condition names, except loopback. Also for a network that
-    a ``!`` leaves out: other lines apply there.
+    """An address for each network that a condition names, except loopback. This includes networks
+    that a ``!`` excludes, since other lines apply there.
     """
     found = []
     for name, patterns in conditions:
@@ -50,7 +50,7 @@ def list_addresses(conditions: Sequence[Tuple[str, str]]) -> List[str]:
 
 
 def find_port(text: str, included: Callable[[str], Sequence[Tuple[str, str]]]) -> int:
-    """The first port that sshd listens on, so far as its configuration says."""
+    """The first port on which sshd listens, according to its configuration."""
     return next(_ports(text, included), DEFAULT_PORT)
 
 
@@ -61,7 +61,7 @@ def _ports(text: str, included: Callable[[str], Sequence[Tuple[str, str]]]) -> I
 
 
 def _inside(pattern: str) -> str:
-    """An address that a pattern names; "" for none that is of use."""
+    """An address that matches a pattern; "" if no useful one does."""
     import ipaddress
 
     if not _ADDRESS.match(pattern) or pattern.strip("*") == "":
@@ -83,7 +83,7 @@ def _inside(pattern: str) -> str:
 
 
 def _fill(pattern: str) -> str:
-    """An address in place of one with wildcards."""
+    """An address that matches a pattern with wildcards."""
     plain = pattern.replace("*", "1").replace("?", "1")
     if "." in pattern and ":" not in pattern and "*" in pattern:
         return ".".join((plain.split(".") + ["1", "1", "1"])[:4])

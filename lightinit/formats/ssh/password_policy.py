@@ -1,7 +1,7 @@
-"""Password login in sshd's configuration: read, and put into it.
+"""Reads and sets password login in sshd's configuration.
 
-Pure. Semantics: sshd_config(5). The first value of a keyword counts. So lightinit's lines go before
-the rest. A value in a Match block that applies counts more.
+Pure. Semantics: sshd_config(5). The first value of a keyword counts, so lightinit's lines come
+before all others. A value in a matching Match block overrides them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Included = Callable[[str], Sequence[Tuple[str, str]]]
 
 PASSWORD = "passwordauthentication"  # noqa: S105 - a keyword
 INTERACTIVE = "kbdinteractiveauthentication"
-# Before OpenSSH 8.7 a switch of its own, which switches INTERACTIVE on. Since then another name for
-# it.
+# Before OpenSSH 8.7 this is a setting of its own, which switches INTERACTIVE on. Since then it is
+# another name for INTERACTIVE.
 CHALLENGE = "challengeresponseauthentication"
 PUBLIC_KEY = "pubkeyauthentication"
 METHODS = "authenticationmethods"
@@ -27,16 +27,16 @@ BEGIN, END = "# BEGIN lightinit\n", "# END lightinit\n"
 
 
 def policy_text(password_login: bool, challenge: bool = True) -> str:
-    """The lines that put a policy into force.
+    """The lines that set a policy.
 
     Args:
         password_login: whether password login is allowed.
-        challenge: whether sshd may know the old name ChallengeResponseAuthentication, maybe as the
-            only one.
+        challenge: whether to add the old name ChallengeResponseAuthentication: some versions of
+            sshd know only that one, newer ones may not know it.
     """
     if password_login:
         return HEAD + "PasswordAuthentication yes\n"
-    # With the other methods PAM asks for the same password.
+    # With these other methods, PAM would ask for the same password.
     text = HEAD + "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
     if challenge:
         text += "ChallengeResponseAuthentication no\n"
@@ -44,12 +44,12 @@ def policy_text(password_login: bool, challenge: bool = True) -> str:
 
 
 def put_block(text: str, policy: str) -> str:
-    """A sshd_config with ``policy`` at its top. It replaces the one that was put there before."""
+    """A sshd_config with ``policy`` in lightinit's block at its top. An older block is replaced."""
     return BEGIN + policy + END + drop_block(text)
 
 
 def drop_block(text: str) -> str:
-    """A sshd_config without the block of :func:`put_block`."""
+    """A sshd_config without lightinit's block, as :func:`put_block` makes it."""
     before, begin, rest = text.partition(BEGIN)
     ours, end, after = rest.partition(END)
     is_whole = begin and end and (not before or before.endswith("\n"))
@@ -59,12 +59,12 @@ def drop_block(text: str) -> str:
 
 
 def drop_in_counts(text: str, drop_in: str, included: Included) -> bool:
-    """Whether the first value for password login would be the one in the file ``drop_in``.
+    """Whether a value for password login in the file ``drop_in`` would be the first one.
 
     Args:
         text: sshd_config.
         drop_in: an absolute path; the file need not exist.
-        included: gives (path, text) of the files that an Include pattern names, in order.
+        included: takes an Include pattern; returns (path, text) of its files, in order.
     """
     for keyword, arguments in split_lines(text):
         if keyword == "match" or keyword in SWITCHES:
@@ -87,7 +87,7 @@ def _has_switch(text: str, included: Included) -> bool:
 def walk(
     text: str, included: Included, block: str = "", depth: int = 0
 ) -> Iterator[Tuple[str, str, List[str]]]:
-    """Each line as (conditions of the Match block that it is in, "" for none; keyword; arguments).
+    """Each line as (conditions of its Match block, "" outside of one; keyword; arguments).
 
     Includes are followed.
     """
@@ -103,7 +103,7 @@ def walk(
 
 
 def contrary_matches(text: str, password_login: bool, included: Included) -> List[str]:
-    """The conditions of the Match blocks with another policy than ``password_login``, each once."""
+    """The conditions of Match blocks whose policy differs from ``password_login``, each once."""
     contrary, switches = ["yes"], SWITCHES
     if password_login:
         contrary, switches = ["no"], (PASSWORD,)
@@ -134,7 +134,7 @@ def in_force(effective: Effective, password_login: bool) -> bool:
 
 
 def keys_in_force(effective: Effective) -> bool:
-    """Whether a key alone opens an account; also True if sshd did not answer."""
+    """Whether a key alone is enough for a login; also True if sshd did not answer."""
     return effective.words(PUBLIC_KEY, ["yes"]) == ["yes"] and any(
         all(_method(step) in ("any", "publickey") for step in steps.split(","))
         for steps in _methods(effective)
@@ -142,7 +142,7 @@ def keys_in_force(effective: Effective) -> bool:
 
 
 def _methods(effective: Effective) -> List[str]:
-    """AuthenticationMethods: lists of methods, each divided by commas. One list is enough."""
+    """AuthenticationMethods: lists of methods, separated by commas. One list is enough."""
     return effective.words(METHODS) or ["any"]
 
 

@@ -1,7 +1,7 @@
-"""Public keys: one line in, a key that sshd accepts out.
+"""Reads public keys: one line in, a key that sshd accepts out.
 
-Pure: no path and no user is known here. Formats: a line is described in sshd(8), AUTHORIZED_KEYS
-FILE FORMAT; a key's blob in RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's PROTOCOL.u2f.
+Pure: it knows no path and no user. Formats: a line is described in sshd(8), AUTHORIZED_KEYS FILE
+FORMAT; a key's blob in RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's PROTOCOL.u2f.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEY_TYPES = (
     b"sk-ssh-ed25519@openssh.com",
     b"sk-ecdsa-sha2-nistp256@openssh.com",
 )
-# An escaped quote is neither the begin nor the end of a string.
+# An escaped quote neither begins nor ends a string.
 _QUOTE = re.compile(rb'\\"|"')
 _SPECIAL = re.compile(rb'\\"|"|[ \t]')
 
@@ -37,9 +37,9 @@ class PublicKey:
 
     Attributes:
         kind: its type, such as ``ssh-ed25519``.
-        blob: the bytes of the base64.
-        line: the whole line, options and comment included, without a line end.
-        notes: what an operator should know about it.
+        blob: the decoded base64.
+        line: the whole line with options and comment, without a line end.
+        notes: remarks for the operator.
     """
 
     kind: str
@@ -81,7 +81,7 @@ def read_key(line: str) -> PublicKey:
 
 
 def split_options(line: bytes) -> Tuple[bytes, bytes]:
-    """(options, rest) of a line, as sshd divides it.
+    """(options, rest) of a line, as sshd splits it.
 
     A line that starts with a key type has no options. Spaces in quotes do not end the options.
     """
@@ -106,7 +106,7 @@ def _options_end(line: bytes) -> int:
 
 
 def drop_quoted(options: bytes) -> bytes:
-    """The options of a line without what is in quotes, as sshd divides it."""
+    """The options of a line without the text in quotes, as sshd splits it."""
     kept, begin, quoted = [], 0, False
     for found in _QUOTE.finditer(options):
         if found.group() != b'"':
@@ -160,7 +160,7 @@ def _refuse_kind(kind: bytes) -> None:
 
 
 def _check_blob(kind: bytes, blob: bytes) -> Tuple[str, ...]:
-    """Check that a blob holds a key of its type. Returns what an operator should know about it."""
+    """Check that a blob is a key of its type. Returns remarks for the operator."""
     fields = _fields(blob)
     name = kind.decode()
     if not fields or fields[0] != kind:
@@ -186,7 +186,7 @@ def _check_blob(kind: bytes, blob: bytes) -> Tuple[str, ...]:
 
 
 def _extra_fields(kind: bytes) -> int:
-    # Keys on security keys end with the name of an application.
+    # Keys on security keys have one more field at the end: the name of an application.
     return int(kind.startswith(b"sk-"))
 
 

@@ -1,7 +1,7 @@
 """sshd_config: the AuthorizedKeysFile of one user, and the HostKey lines.
 
 Pure: the caller passes in a function that reads included files. Semantics: sshd_config(5). The
-first value of a keyword counts. The first one in a Match block that applies counts more.
+first value of a keyword counts. The first value in a matching Match block overrides it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
-MAX_DEPTH = 16  # as sshd has it
+MAX_DEPTH = 16  # sshd's own limit
 KEYS_FILE = "authorizedkeysfile"
 
 
@@ -25,13 +25,13 @@ class Who:
 
 @dataclass
 class Reading:
-    """What was found.
+    """The values of a keyword.
 
     Attributes:
-        plain: the values outside Match blocks, in order.
-        matched: the values in Match blocks that apply, in order.
-        unclear: the conditions of Match blocks with a value, if nobody can know before the login
-            whether they apply.
+        plain: the values outside of Match blocks, in order.
+        matched: the values in matching Match blocks, in order.
+        unclear: the conditions of Match blocks that have a value, and of which only the login can
+            show whether they match.
     """
 
     plain: List[Tuple[str, ...]] = field(default_factory=list)
@@ -50,10 +50,10 @@ def read_keys_files(text: str, who: Who, included: Callable[[str], Sequence[str]
     Args:
         text: sshd_config.
         who: the user who logs in.
-        included: gives the texts of the files that an Include pattern names, in order.
+        included: takes an Include pattern; returns the texts of its files, in order.
 
     Returns:
-        The values; tokens such as ``%u`` are still in them.
+        The values, with tokens such as ``%u``.
     """
     reading = Reading()
     _read(text, who, included, reading, "", True, 0)
@@ -63,12 +63,12 @@ def read_keys_files(text: str, who: Who, included: Callable[[str], Sequence[str]
 def read_host_keys(
     text: str, included: Callable[[str], Sequence[str]], depth: int = 0
 ) -> List[str]:
-    """The files that HostKey lines name, in order, each once; none if sshd uses its own list.
+    """The files that HostKey lines name, in order, each once; empty if sshd uses its default list.
 
     Args:
         text: sshd_config.
         included: as in :func:`read_keys_files`.
-        depth: how many Includes deep ``text`` is.
+        depth: how deeply ``text`` is nested in Includes.
     """
     found: List[str] = []
     for keyword, arguments in split_lines(text):
@@ -84,7 +84,7 @@ def read_host_keys(
 def expand_tokens(path: str, user: str, uid: int, home: str) -> str:
     """A path with its tokens (``%%``, ``%h``, ``%u``, ``%U``) replaced.
 
-    A relative one starts at the home.
+    A relative path starts at the home.
     """
     values = {"%%": "%", "%h": home, "%u": user, "%U": str(uid)}
     expanded = re.sub(r"%.", lambda match: values.get(match.group(), match.group()), path)
@@ -113,9 +113,8 @@ def _read(
     outer: Optional[bool],
     depth: int,
 ) -> None:
-    # ``block`` is the last Match line, and ``applies`` says whether it applies: None if that cannot
-    # be known. An included file inherits both from the place of its Include. Its own Match lines
-    # end with it.
+    # ``block`` is the last Match line. ``applies`` says whether it matches; None: unknown. An
+    # included file inherits both from its Include line. Its own Match lines end with the file.
     applies = outer
     for keyword, arguments in split_lines(text):
         if keyword == "match":
@@ -152,7 +151,7 @@ def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
 
 
 def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
-    """Whether a Match line applies; None if that depends on more than the user and the groups."""
+    """Whether a Match line matches; None if that depends on more than the user and the groups."""
     if [word.lower() for word in conditions] == ["all"]:
         return True
     result: Optional[bool] = True
@@ -169,7 +168,7 @@ def _applies(conditions: Sequence[str], who: Who) -> Optional[bool]:
 
 
 def in_pattern_list(value: str, patterns: str) -> bool:
-    """sshd's pattern lists: divided by commas, with ``!`` before what must not match."""
+    """Whether a value matches one of sshd's pattern lists: separated by commas; ``!`` excludes."""
     hit = False
     for pattern in patterns.split(","):
         if pattern.startswith("!"):
@@ -183,8 +182,8 @@ def in_pattern_list(value: str, patterns: str) -> bool:
 def matches_pattern(value: str, pattern: str) -> bool:
     """Whether one of sshd's patterns matches. Only ``*`` and ``?`` are special.
 
-    The last ``*`` alone is tried again at each place. As a regular expression a pattern with many
-    of them takes exponential time.
+    After a mismatch only the last ``*`` is tried again, at the next place. A regular expression
+    with many ``*`` would take exponential time.
     """
     at = place = 0
     star, resume = -1, 0

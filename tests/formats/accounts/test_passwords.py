@@ -42,7 +42,7 @@ def test_everything_printable_is_allowed(password: str) -> None:
         ("\x1b[2Jsecr3t", "it has a control character"),
         ("secr3t\x7f", "it has a control character"),
         ("secr3t\x85", "it has a control character"),
-        ("secr3t\ud800", "it is no valid text"),
+        ("secr3t\ud800", "it is not valid text"),
         ("secr3t" + "x" * 506, "it is longer than 511 bytes"),
         ("secr3t" + "\u00e4" * 253, "it is longer than 511 bytes"),
     ],

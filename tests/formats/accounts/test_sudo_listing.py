@@ -59,7 +59,7 @@ NOTHING = "\nSudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\t!ALL\n"
             DEFAULTS % ", targetpw" + HEAD + ASKS,
             (
                 "a rule asks for a password: (ALL) ALL",
-                "sudo asks for another password than the user's own: targetpw",
+                "sudo asks for a password that is not the user's own: targetpw",
             ),
         ),
         (DEFAULTS % ", targetpw, !targetpw" + HEAD + ASKS + OURS, ("", "")),
@@ -68,7 +68,7 @@ NOTHING = "\nSudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\t!ALL\n"
             DEFAULTS % ", !rootpw" + SPECIAL + HEAD + ASKS,
             (
                 "a rule asks for a password: (ALL) ALL",
-                "sudo asks for another password than the user's own: rootpw",
+                "sudo asks for a password that is not the user's own: rootpw",
             ),
         ),
         (

@@ -97,14 +97,14 @@ def test_names_of_units(path: str, name: str) -> None:
     [
         ("/mnt/resource", ""),
         ("/processes", ""),
-        ("/", "no plain absolute path"),
-        ("//", "no plain absolute path"),
-        ("mnt", "no plain absolute path"),
-        ("/mnt/", "no plain absolute path"),
-        ("/mnt/../x", "no plain absolute path"),
-        ("/mnt/a\nb", "cannot be printed"),
-        ("/proc/x", "it lies below /proc"),
-        ("/dev", "it lies below /dev"),
+        ("/", "not a plain absolute path"),
+        ("//", "not a plain absolute path"),
+        ("mnt", "not a plain absolute path"),
+        ("/mnt/", "not a plain absolute path"),
+        ("/mnt/../x", "not a plain absolute path"),
+        ("/mnt/a\nb", "not printable"),
+        ("/proc/x", "it is below /proc"),
+        ("/dev", "it is below /dev"),
     ],
 )
 def test_mount_points(place: str, why: str) -> None:
