@@ -1,3 +1,3 @@
-"""The only code that touches the machine. It may read what the kernel or a command says in one
-line; whole file formats belong to ``formats``.
+"""The only code that touches the machine. It may parse single lines of the kernel or of a command;
+file formats belong to ``formats``.
 """

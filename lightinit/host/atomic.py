@@ -1,6 +1,6 @@
 """Atomic changes: a reader sees the old file or the new one, also after a power cut.
 
-It knows no root. All paths are real paths.
+It knows no scratch root. All paths are real paths.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Optional, Sequence
 
 LOG = logging.getLogger("lightinit.atomic")
 LABEL = "security.selinux"
-# There is no old file, it has no label, or the kernel or the file system has no labels.
+# There is no old file, it has no label, or the kernel or the file system does not support labels.
 _NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -30,15 +30,15 @@ def replace_file(
         path: a real path in an existing directory.
         data: the whole content.
         mode: permission bits; the umask does not apply.
-        owner: numeric owner and group; None does not set them.
-        durable: whether the new file must survive a power cut from now on.
+        owner: numeric owner and group; None: do not set them.
+        durable: whether to sync the new file to the disk, so that it survives a power cut.
         label_stays: whether the new file gets the SELinux label of the old one.
 
     Raises:
         OSError: it could not be replaced. The old file is still there.
     """
-    # The name is fixed. lightinit changes files under its lock, so an existing scratch file is left
-    # over from a crash, and the next write of the same file removes it.
+    # The scratch name is fixed. lightinit holds its lock while it changes files, so an existing
+    # scratch file is from a crash. The next write of the same file removes it.
     scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -73,11 +73,11 @@ def replace_file(
 
 
 def keep_label(old: str, new: str) -> None:
-    """Give ``new`` the SELinux label of ``old``, which it is about to replace. A new file has the
-    label of its folder.
+    """Give ``new`` the SELinux label of ``old``, which it is about to replace. Otherwise it has
+    the label of its folder.
 
-    A failure is only logged, since the content matters more. Nobody else may be able to change
-    either file.
+    A failure is only logged, since the content matters more. The caller makes sure that nobody else
+    can change either file.
     """
     try:
         os.setxattr(
@@ -102,7 +102,7 @@ def sync_open_dir(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network and overlay file systems refuse.
+        # Some network and overlay file systems do not support this.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
 

@@ -11,8 +11,8 @@ UNKNOWN = "unknown"
 def read_boot_id(system: System) -> str:
     """The id of this boot, or :data:`UNKNOWN` if it cannot be read.
 
-    A scratch root may have an id of its own, so that tests can restart it. Without one, it has the
-    id of the machine that it is on.
+    A scratch root may have its own id, so that tests can simulate a restart. Without one, the id is
+    that of the running machine.
     """
     text = system.read_text(PATH).strip()
     if not text and not system.live:

@@ -1,5 +1,5 @@
-"""Time, as an object that can be passed in. Durations and deadlines are monotonic, since the wall
-clock may jump at boot.
+"""The clock, as an object that can be passed in. Durations and deadlines use monotonic time, since
+the wall clock may jump at boot.
 """
 
 from __future__ import annotations

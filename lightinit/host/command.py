@@ -1,4 +1,6 @@
-"""Runs commands on this machine: no shell, the C locale, a PATH of our own, and a time limit."""
+"""Runs commands on this machine: without a shell, in the C locale, with our own PATH and a time
+limit.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class Completed:
     """A command that has ended.
 
     Attributes:
-        returncode: its exit status; if a signal ended it, the signal's number with a minus.
-        stdout, stderr: what it printed.
+        returncode: its exit status; if a signal ended it, the negative number of the signal.
+        stdout, stderr: its output.
     """
 
     returncode: int
@@ -38,8 +40,8 @@ class Completed:
 
     @property
     def last_words(self) -> str:
-        """The last line of standard error, or of standard output, for the message of a failure. A
-        long one is cut.
+        """The last line of standard error, else of standard output, for an error message. A long
+        line is cut.
         """
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         if not lines:
@@ -67,8 +69,8 @@ def run_command(
 ) -> Completed:
     """Run a command until its process has ended.
 
-    A hook of the command may leave a daemon behind that has the command's output open. Nobody waits
-    for that. What it prints later is read and dropped, so that it does not die of SIGPIPE.
+    The command may start a daemon that keeps the command's output open. lightinit does not wait for
+    the daemon. Its later output is read and dropped, so that it does not die of SIGPIPE.
 
     Args:
         argv: the command's path and its arguments. Never a secret, since every user can read them.
@@ -136,5 +138,5 @@ def _kill(process: Any) -> None:
     process.kill()
     try:
         process.wait(KILL_S)
-    except subprocess.TimeoutExpired:  # the kernel does not let it die: it is left behind
+    except subprocess.TimeoutExpired:  # it is stuck in the kernel: leave it behind
         LOG.debug("process %d does not end", process.pid)

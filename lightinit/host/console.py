@@ -1,8 +1,8 @@
-"""Writes to a console that perhaps nobody reads: a serial line with flow control, a terminal
-that is stopped, a pipe or the journal's socket whose reader hangs.
+"""Writes to a console that may have no reader: a serial line with flow control, a stopped terminal,
+a pipe or the journal's socket whose reader hangs.
 
-The boot never waits for such a reader: after a short wait, what cannot be written is lost. This
-file knows nothing of what is written.
+The boot never waits long for a reader: after a short wait, lines that cannot be written are
+dropped. This file does not know the content of the lines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from typing import IO, Callable, Optional
 
 PATIENCE_S = 0.5
-# select() says of a pipe that it has room for this many bytes: pipe(7).
+# If select() reports a pipe as writable, it has room for this many bytes: pipe(7).
 SURE_BYTES = 512
 Put = Callable[[bytes], int]
 
@@ -23,12 +23,12 @@ Put = Callable[[bytes], int]
 class Console:
     """A console.
 
-    A write must not block, and the file description is shared with other processes, whose writes
-    must block as before. So a console is opened once more where that is possible; a socket has
-    non-blocking calls of its own.
+    A write must not block. But other processes share the open file description, and their writes
+    must still block. So lightinit opens the console again, if possible. A socket has its own
+    non-blocking calls.
 
     Args:
-        stream: the console as Python knows it.
+        stream: the console as a Python stream.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -42,10 +42,10 @@ class Console:
             self._descriptor = stream.fileno()
             self._put = _opener(self._descriptor)
         except (OSError, ValueError):
-            pass  # a stream in memory, or a closed one
+            pass  # a stream in memory, or a closed stream
 
     def write(self, line: bytes) -> None:
-        """Write one line, with its newline. What does not fit is lost.
+        """Write one line, with its newline. If the reader does not take it in time, it is lost.
 
         Raises:
             OSError, ValueError: the console is closed.
@@ -72,7 +72,7 @@ class Console:
         """Write what can be written. Returns the rest."""
         deadline_s = time.monotonic() + self._patience_s
         while data:
-            # Do not use the stream's buffer: a signal handler may log while a line is written.
+            # Do not use the stream's buffer: a signal handler may log during this write.
             wait_s = max(0.0, deadline_s - time.monotonic())
             if not select.select([], [self._descriptor], [], wait_s)[1]:
                 break
@@ -81,11 +81,11 @@ class Console:
             except BlockingIOError:
                 if time.monotonic() >= deadline_s:
                     break
-                time.sleep(0.01)  # a terminal may have a little room, but not enough
+                time.sleep(0.01)  # a terminal may have some room, but not enough
         return data
 
     def close(self) -> None:
-        """Close what was opened. The stream stays open."""
+        """Close the descriptor that this object opened. The stream stays open."""
         put, self._put = self._put, None
         closer = getattr(put, "close", None)
         if closer is not None:
@@ -93,7 +93,7 @@ class Console:
 
 
 class _Reopened:
-    """Writes to a file description of its own, which does not block."""
+    """Writes to its own file description, which is non-blocking."""
 
     def __init__(self, descriptor: int) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -130,6 +130,6 @@ def _opener(descriptor: int) -> Put:
             return _Socket(descriptor)
         return _Reopened(descriptor)
     except OSError:
-        # It belongs to somebody else, or there is no /proc. A piece this small does not block a
-        # pipe that has room.
+        # The console belongs to another user, or there is no /proc. A pipe that has room does not
+        # block a write of this size.
         return lambda data: os.write(descriptor, data[:SURE_BYTES])

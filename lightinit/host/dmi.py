@@ -14,13 +14,13 @@ LIMIT_BYTES = 4096
 
 @dataclass(frozen=True)
 class Dmi:
-    """What the firmware says about the machine.
+    """The firmware's information about the machine.
 
     Attributes:
         chassis_asset_tag: "" if the firmware leaves it empty; None if it is missing or cannot be
             read.
-        product_uuid: as the kernel shows it; None if it is missing or cannot be read, as by users
-            other than root.
+        product_uuid: in the kernel's form; None if it is missing or cannot be read. Only root can
+            read it.
         sys_vendor: None if it is missing or cannot be read.
         efi: whether UEFI started the machine (a Gen2 VM).
     """
@@ -32,9 +32,7 @@ class Dmi:
 
 
 def read_dmi(system: System) -> Dmi:
-    """The firmware's tables below the system's root. Never fails: values that cannot be read are
-    None.
-    """
+    """Read the firmware's tables below the system's root. Values that cannot be read are None."""
     return Dmi(
         _field(system, "chassis_asset_tag"),
         _field(system, "product_uuid") or None,

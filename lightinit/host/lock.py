@@ -1,4 +1,4 @@
-"""One lightinit at a time: a lock that the kernel releases when its holder dies."""
+"""The lock that allows one lightinit at a time. The kernel releases it when its holder dies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Optional
 from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, LightinitError, RefusedError
 from lightinit.host.system import System
 
-# `lightinit status` holds the lock for a moment to see whether it is free. Do not give up for that.
+# `lightinit status` takes the lock for a moment to see whether it is free, so try for this long.
 TRIES = 10
 TRY_AGAIN_S = 0.03
 
@@ -35,16 +35,16 @@ class Lock:
     def take(self, command: str) -> None:
         """Take the lock, and write our process number and ``command`` into its file.
 
-        A read-only or full file system does not stop us here. The boot then fails when it has to
-        store something, and that failure is reported to the platform.
+        A read-only or full file system is not an error here. The boot will fail later, when it has
+        to store something, and then reports that to the platform.
 
         Raises:
-            RefusedError: another process holds it, or we may not open its file.
+            RefusedError: another process holds the lock, or its file cannot be opened.
         """
         try:
             path = self._system.path(self._name, follow_last=False)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            # Only root may open it. A user who could hold the lock could stop the boot.
+            # Only root may open the file: a user who can hold the lock could stop the boot.
             descriptor = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
             )
@@ -103,8 +103,8 @@ def is_held(system: System, name: str, pid: int = 0) -> bool:
     Args:
         system: the machine.
         name: the lock file as the VM sees it.
-        pid: the process that should hold it. If we may not open the lock file, its existence
-            decides.
+        pid: the process that should hold the lock. If the lock file cannot be opened, the result is
+            whether this process exists.
     """
     try:
         descriptor = os.open(system.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""The log: one stream to the console or the journal, one to a file. It must never stop the boot."""
+"""The log: one stream to the console or the journal, one to a file. It never stops the boot."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LEVELS = {
 
 
 class ConsoleHandler(logging.Handler):
-    """Lines for a person: seconds since the start, the level from warning up, colour only on a
-    terminal. A long line is cut; the log file has all of it.
+    """Lines for people: seconds since the start, and the level if it is warning or above. Colour
+    only on a terminal. A long line is cut; the log file has all of it.
 
     Args:
         stream: the console. If it is the journal, each line begins with its priority.
@@ -78,14 +78,14 @@ class ConsoleHandler(logging.Handler):
             pass
 
     def close(self) -> None:
-        """Close what was opened besides the stream."""
+        """Close the console, but not the stream."""
         self._console.close()
         super().close()
 
 
 class LogFile(logging.Handler):
-    """Lines for later: UTC time, process, level, the part of lightinit. Each is appended in one
-    write.
+    """Lines in the log file: UTC time, process id, level, part of lightinit, message. Each line is
+    appended in one write.
 
     Args:
         descriptor: an open file in append mode.
@@ -113,7 +113,8 @@ class LogFile(logging.Handler):
         if self._is_cut:
             data = b"\n" + data
         try:
-            # A disk that becomes full takes a part. The next line must not continue it.
+            # If the disk becomes full, only a part of the line is written. End that line, so that
+            # the next one begins on a new line.
             self._is_cut = os.write(self._descriptor, data) < len(data)
         except OSError:
             pass
@@ -128,8 +129,8 @@ class LogFile(logging.Handler):
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and without control characters, so that text from outside cannot
-    control a terminal.
+    """``text`` on one line and without control characters. So text from the network cannot control
+    a terminal.
     """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
@@ -150,12 +151,12 @@ def start(
     stream: Optional[IO[str]] = None,
     began_s: Optional[float] = None,
 ) -> None:
-    """Begin to log, and end what an earlier call began.
+    """Start logging, and stop the logging of an earlier call.
 
     Args:
-        system: the machine whose log file it is.
+        system: the machine with the log file.
         level: debug, info, warning or error.
-        file: the log file as the VM sees it, "" for none.
+        file: the log file as the VM sees it; "" for none.
         stream: the console; standard error by default.
         began_s: monotonic seconds that count as zero on the console.
     """
@@ -174,7 +175,7 @@ def start(
 
 
 def stop() -> None:
-    """End logging and close the file."""
+    """Stop logging, and close the file."""
     logger = logging.getLogger("lightinit")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
@@ -183,9 +184,8 @@ def stop() -> None:
 
 
 def _open(system: System, file: str) -> int:
-    """Open the log file. Only a regular file that has no other name is opened, and no link in its
-    place is followed: whoever may write to the log's folder must not choose a file for root to
-    write to.
+    """Open the log file. It must be a regular file with one name, and links are not followed.
+    Otherwise a user who can write to the log's folder could choose the file to which root writes.
     """
     path = system.path(file, follow_last=False)
     os.makedirs(os.path.dirname(path), exist_ok=True)

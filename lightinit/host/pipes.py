@@ -1,7 +1,7 @@
-"""Reads and writes the standard streams of a process, until the process has ended.
+"""Reads and writes the standard streams of a process until the process ends.
 
-A background process that it left behind may have the streams open for much longer. Nobody waits
-for that.
+Background processes that it left behind may keep the streams open much longer. lightinit does not
+wait for them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Dict, Optional
 
 LOG = logging.getLogger("lightinit.pipes")
 
-OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024  # what a command prints beyond it is dropped
+OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024  # further output of a command is dropped
 PIPE_BYTES = 1024 * 1024  # the largest pipe that Linux makes by default
 TICK_S = 0.05
 KILL_S = 5.0
 SHELL = "/bin/sh"
-# Reads the output of the background processes, until none of them has it open. It uses another
-# descriptor, because a shell replaces the input of what it starts in the background.
+# Reads the output of the background processes until none of them has it open. It uses another
+# descriptor, because a shell replaces the standard input of a command in the background.
 READ_ON = "exec 3<&0; cat <&3 3<&- >/dev/null 2>&1 &"
 
 
@@ -29,7 +29,7 @@ class Pipes:
 
     Args:
         process: a subprocess.Popen with three pipes.
-        stdin: what it gets to read.
+        stdin: the data for its standard input.
     """
 
     def __init__(self, process: Any, stdin: bytes) -> None:
@@ -75,7 +75,7 @@ class Pipes:
         """Close the streams.
 
         Args:
-            still_read: whether background processes may go on to print, to a reader that drops it.
+            still_read: whether to leave a reader, so that background processes can still print.
         """
         self._close_input()
         for stream in (self._process.stdout, self._process.stderr):
@@ -103,7 +103,7 @@ class Pipes:
         return len(data)
 
     def _drain(self, descriptor: int) -> None:
-        """Read what is in the pipe now. A background process may print for ever."""
+        """Read the current content of the pipe. A background process may print for ever."""
         left = PIPE_BYTES
         while left > 0 and descriptor in self._open:
             count = self._read(descriptor)
@@ -114,7 +114,7 @@ class Pipes:
             self._left = self._left[os.write(descriptor, self._left[: select.PIPE_BUF]) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:  # it does not want the rest
+        except BrokenPipeError:  # the process has closed its input
             self._left = self._left[:0]
         if not self._left:
             self._close_input()
@@ -126,19 +126,19 @@ class Pipes:
 
 
 def leave_reader(pipe: Any) -> None:
-    """Leave a process that reads ``pipe`` and drops what it reads, until nobody can write to it any
-    more. So background processes that print do not die of SIGPIPE.
+    """Leave a process that reads ``pipe`` and drops the data, until no process has it open for
+    writing. So background processes that print do not die of SIGPIPE.
 
     Args:
-        pipe: the end for reading.
+        pipe: the read end of the pipe.
     """
     import subprocess
 
     watch = select.poll()
     watch.register(pipe, 0)
-    if watch.poll(0):  # no events are asked for: poll reports only that no writer is left
+    if watch.poll(0):  # no events were requested, so poll only reports that no writer is left
         return
-    os.set_blocking(pipe.fileno(), True)  # the reader gets the same open file
+    os.set_blocking(pipe.fileno(), True)  # the reader shares this open file description
     try:
         subprocess.Popen(
             [SHELL, "-c", READ_ON],

@@ -1,6 +1,6 @@
-"""Programs outside the usual folders: in a profile of the system, or where a service names them.
+"""Finds programs outside of the usual folders: in a system profile, or in a service's definition.
 
-Only a program that nobody but root can change counts, since it is going to run as root.
+A program that other users than root can change is ignored, since it would run as root.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 import stat
 from typing import Iterator, Optional
 
-# Where hosts without /usr/bin have the programs of their administrator: NixOS, Guix, Nix, pkgsrc.
+# Profiles with the administrator's programs, on hosts that do not use /usr/bin: NixOS, Guix, Nix,
+# pkgsrc.
 PROFILES = (
     "/run/current-system/sw/bin",
     "/run/current-system/profile/sbin",
@@ -20,10 +21,10 @@ PROFILES = (
     "/usr/pkg/sbin",
     "/usr/pkg/bin",
 )
-# A service's program: the folders, seen from it, that have each of its tools.
+# For a service: the tools that belong to it, and their folders relative to the service's program.
 SERVICES = {"sshd": {"sshd": ".", "ssh-keygen": ". ../bin ../../bin"}}
-# The files in which init systems name the programs of services. NAME stands for the service's name,
-# without a d at its end.
+# The files in which init systems name the programs of services. NAME stands for the service's name
+# without its final d.
 UNITS = (
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -52,10 +53,10 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def find_outside(name: str) -> Optional[str]:
-    """The path of the program ``name``, if it is not in one of the usual folders.
+    """Search for the program ``name`` outside of the usual folders.
 
     Args:
-        name: of the program.
+        name: the program's name.
 
     Returns:
         The path, or None.
@@ -74,7 +75,7 @@ def find_outside(name: str) -> Optional[str]:
 
 
 def is_roots_program(path: str) -> bool:
-    """Whether a path, with its links followed, is a program that only root can change."""
+    """Whether a path, after following links, is a program that only root can change."""
     real = os.path.realpath(path)
     if not (os.path.isfile(real) and os.access(real, os.X_OK)):
         return False
@@ -83,7 +84,7 @@ def is_roots_program(path: str) -> bool:
             status = os.stat(real)
         except OSError:
             return False
-        # /nix/store has the group of its builders, and the sticky bit.
+        # /nix/store belongs to the group of its builders, and has the sticky bit.
         open_to_others = status.st_mode & OTHERS_WRITE and not status.st_mode & stat.S_ISVTX
         if status.st_uid != 0 or open_to_others:
             return False
@@ -93,7 +94,7 @@ def is_roots_program(path: str) -> bool:
 
 
 def _programs_of(service: str) -> Iterator[str]:
-    """The paths that may be the program of a service: the one that runs, then those in files."""
+    """Possible paths of a service's program: the running one, then those that init files name."""
     for path in glob.iglob("/proc/[0-9]*/comm"):
         if _read(path).strip() == service:
             try:
@@ -104,12 +105,12 @@ def _programs_of(service: str) -> Iterator[str]:
     for each in FILES:
         for path in sorted(glob.iglob(each.replace("NAME", service.rstrip("d")))):
             for found in pattern.findall(_read(path)):
-                if not found.startswith("/etc/"):  # such as the init script itself
+                if not found.startswith("/etc/"):  # that would be an init script
                     yield found
 
 
 def _read(path: str) -> str:
-    if not os.path.isfile(path):  # such as a FIFO, which would block
+    if not os.path.isfile(path):  # it may be a FIFO, which would block
         return ""
     try:
         with open(path, encoding="utf-8", errors="replace") as handle:

@@ -1,4 +1,4 @@
-"""Resolves paths below a root as ``chroot`` would, symbolic links included."""
+"""Resolves paths below a root as ``chroot`` does, including symbolic links."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MAX_LINKS = 40
 
 
 def check_path(name: str) -> None:
-    """Refuse a name that no file can have: the host's files may hold anything.
+    """Refuse a name that no file can have. Files of the host may contain such names.
 
     Raises:
-        ProvisioningError: it has a NUL, or characters that cannot be written as bytes.
+        ProvisioningError: the name has a NUL, or characters that cannot be encoded as bytes.
     """
     try:
         usable = b"\0" not in os.fsencode(name)
@@ -29,7 +29,7 @@ def resolve(name: str, follow_last: bool) -> str:
 
     Args:
         name: an absolute path; it need not exist.
-        follow_last: whether to follow a link in the last place too.
+        follow_last: whether to follow the last component, too, if it is a link.
     """
     if follow_last:
         return os.path.realpath(name)

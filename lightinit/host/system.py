@@ -1,11 +1,11 @@
 """The machine: files below a root, commands, ownership. It knows no format and no protocol.
 
-Each path is as the VM sees it, such as ``/etc/hostname``. It is looked up below the root as
-``chroot`` would, symbolic links included. In a scratch root (any root other than ``/``) nothing
-outside that root is changed, and no command is run. Work that makes sense only on the live machine
-is left out there and logged.
+Paths are as the VM sees them, such as ``/etc/hostname``. They are resolved below the root as
+``chroot`` does, including symbolic links. In a scratch root (any root other than ``/``) nothing
+outside of that root is changed, and no command is run. Work that makes sense only on the live
+machine is left out there and logged.
 
-These methods follow symbolic links, so use them only for places that nobody but root can write to.
+These methods follow symbolic links, so use them only where nobody but root can write.
 For files in a user's home use :mod:`lightinit.host.files.in_home`.
 """
 
@@ -26,7 +26,7 @@ from lightinit.host.root_path import check_path, resolve, resolve_below
 
 LOG = logging.getLogger("lightinit.system")
 READ_LIMIT_BYTES = 1024 * 1024
-ROOM_BYTES = 16 * 1024 * 1024  # what a first boot writes is far less
+ROOM_BYTES = 16 * 1024 * 1024  # a first boot writes much less
 HINTS = {
     errno.ENOSPC: "free some space or give the image a larger disk",
     errno.EDQUOT: "free some space or raise the quota",
@@ -47,7 +47,7 @@ class System:
 
     Attributes:
         live: whether the root is this machine's own.
-        skipped: what was left out because the root is not live.
+        skipped: the work that was left out because the root is not live.
         on_command: called with (argv, seconds, exit status) after each command.
     """
 
@@ -77,11 +77,11 @@ class System:
 
         Args:
             name: an absolute path as the VM sees it; it need not exist.
-            follow_last: whether to follow a link in the last place too.
+            follow_last: whether to follow the last component, too, if it is a link.
 
         Raises:
-            ProvisioningError: more than 40 links, so the links form a loop; or no file can have
-                that name.
+            ProvisioningError: there are more than 40 links, so they form a loop; or no file can
+                have that name.
         """
         check_path(name)
         if self.live:
@@ -89,8 +89,8 @@ class System:
         return resolve_below(self.root, name, follow_last)
 
     def exists(self, name: str) -> bool:
-        """Whether there is something at ``name``. A dangling link does not count, nor does a path
-        that no file can have.
+        """Whether ``name`` exists. A dangling link does not count, nor does a name that no file can
+        have.
         """
         try:
             return os.path.exists(self.path(name))
@@ -105,8 +105,8 @@ class System:
             return False
 
     def glob(self, pattern: str) -> List[str]:
-        """The VM's paths that match a shell ``pattern``, sorted. It follows links in the part of
-        the pattern without wildcards.
+        """The VM's paths that match a shell ``pattern``, sorted. Links are followed in the part of
+        the pattern before the first wildcard.
         """
         fixed, rest = pattern, []
         while glob.has_magic(fixed):
@@ -121,7 +121,7 @@ class System:
         return sorted((fixed + found_at[len(base) :]) for found_at in found)
 
     def has_room(self) -> bool:
-        """Whether the file systems of the root and of /tmp have some blocks and files left."""
+        """Whether the file systems of the root and of /tmp have free blocks and inodes."""
         for name in ("/", "/tmp"):  # noqa: S108 - only asked for its size
             try:
                 found = os.statvfs(self.path(name))
@@ -184,23 +184,23 @@ class System:
         durable: bool = True,
         follow_last: bool = True,
     ) -> None:
-        """Replace the whole file ``name``. Its mode and owner are set before it takes its place.
+        """Replace the whole file ``name``. The new file gets its mode and owner before its name.
 
-        A reader sees the old file or the new one, never a part, also after a power cut. On a live
+        A reader sees the old file or the new one, never a part, even after a power cut. On a live
         root the file keeps its SELinux label. Missing parent directories are made (0755).
 
         Args:
             name: the VM's path.
             data: the whole content.
             mode: permission bits; the umask does not apply.
-            uid: numeric owner. Left out and logged if owners cannot be set.
+            uid: numeric owner. If owners cannot be set, this is left out and logged.
             gid: numeric group, likewise.
-            durable: False leaves out the fsync, for files that need not outlive this boot.
-            follow_last: what a link in the last place means: True replaces its target, as an
-                administrator wants it in /etc; False replaces the link, for lightinit's own files.
+            durable: False leaves out the fsync, for files that are needed only in this boot.
+            follow_last: if the file is a link: True replaces its target, as administrators expect
+                in /etc; False replaces the link, for lightinit's own files.
 
         Raises:
-            ProvisioningError: it could not be written. The old file is still there.
+            ProvisioningError: it could not be written. The old file stays.
         """
         path = self.path(name, follow_last)
         owner = None
@@ -229,10 +229,10 @@ class System:
             raise _cannot("directory cannot be made", name, error) from error
 
     def remove(self, name: str) -> bool:
-        """Remove the file or link ``name``, never a directory. Returns whether it was there.
+        """Remove the file or link ``name``, never a directory. Returns whether it existed.
 
         Raises:
-            ProvisioningError: it is there but could not be removed.
+            ProvisioningError: it exists and could not be removed.
         """
         try:
             os.unlink(self.path(name, follow_last=False))
@@ -243,8 +243,8 @@ class System:
             raise _cannot("file cannot be removed", name, error) from error
 
     def remove_tree(self, name: str) -> bool:
-        """Remove ``name`` and everything below it, without following links. Returns whether it was
-        there.
+        """Remove ``name`` and everything below it, without following links. Returns whether it
+        existed.
 
         Raises:
             ProvisioningError: something could not be removed.
@@ -269,7 +269,7 @@ class System:
             over_file: whether a regular file may be replaced too.
 
         Raises:
-            ProvisioningError: it could not be made, or something else is in its place.
+            ProvisioningError: it could not be made, or ``name`` is something other than a link.
         """
         path = self.path(name, follow_last=False)
         scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
@@ -302,11 +302,11 @@ class System:
         return find_tool(name)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
-        """Run a command to its end, without a shell, in the C locale, with a PATH of our own.
+        """Run a command without a shell, in the C locale, with our own PATH. Wait for its end.
 
         Args:
-            argv: the command, as :meth:`tool` returned it, and its arguments. Never a secret, since
-                every user can read them.
+            argv: the command, as :meth:`tool` returned it, and its arguments. They must have no
+                secret, since every user can read them.
             stdin: its standard input, which may be a secret.
             timeout_s: seconds after which it is killed.
 

@@ -1,6 +1,6 @@
-"""Run a command as a user of this host: some tools answer only for the user who asks.
+"""Runs a command as a user of this host: some tools answer only for the user who runs them.
 
-A setuid program works here as in the user's own shell.
+A setuid program works as in the user's own shell.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from lightinit.host.system import System
 
 @dataclass(frozen=True)
 class Identity:
-    """A user as the kernel knows one: numeric ids."""
+    """The numeric ids of a user."""
 
     uid: int
     gid: int
     groups: Tuple[int, ...]
 
     def assume(self) -> None:
-        """Become this user, in the process that is about to start the command."""
+        """Become this user, in the child process before it starts the command."""
         os.setgroups(self.groups)
         os.setgid(self.gid)
         os.setuid(self.uid)
 
 
 def identify(name: str, uid: int, gid: int) -> Identity:
-    """The identity that a login as ``name`` has, with the groups that NSS knows."""
+    """The ids after a login as ``name``, with all groups that NSS knows."""
     return Identity(uid, gid, tuple(os.getgrouplist(name, gid)))
 
 
 def run_as(
     system: System, identity: Identity, argv: Sequence[str], timeout_s: float = 10.0
 ) -> Completed:
-    """Run a command as another user, to its end. It has no input.
+    """Run a command as another user, and wait for its end. It gets no input.
 
     Args:
         system: the machine.

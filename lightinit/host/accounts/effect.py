@@ -1,6 +1,6 @@
-"""Ask sudo and doas what a user may do. They answer for all their rules together, in their order.
+"""Asks sudo and doas what a user may do. Their answers cover all of their rules in order.
 
-The grammar of the rules and of sudo's answer is not known here.
+It does not know the grammar of the rules, nor that of sudo's answer.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ANY_COMMAND = "true"
 
 @dataclass(frozen=True)
 class ToolAnswer:
-    """What a program said.
+    """The output of a program.
 
     Attributes:
-        text: its answer, on standard output.
-        said: its last words, for the case that the text is no answer.
+        text: standard output, which should have the answer.
+        said: the last line of output, for a warning if ``text`` is not an answer.
     """
 
     text: str
@@ -35,7 +35,9 @@ class ToolAnswer:
 
 
 def ask_sudo(system: System, user: str) -> ToolAnswer:
-    """List all rules of sudo for ``user``, as root: no password is asked for, no session opened."""
+    """List all rules of sudo for ``user``. It runs as root, so sudo asks for no password and opens
+    no session.
+    """
     argv = [system.tool("sudo") or "sudo", "-n", "-l", "-l", "-U", user]
     try:
         ended = system.run(argv, timeout_s=LIMIT_S)
@@ -45,8 +47,8 @@ def ask_sudo(system: System, user: str) -> ToolAnswer:
 
 
 def doas_folder_files(system: System) -> List[str]:
-    """The files in doas' folder that it reads, in its order (Alpine's doas.d(5)); none without the
-    folder.
+    """The files in the folder doas.d that doas reads, in its order (Alpine's doas.d(5)); empty if
+    there is no such folder.
     """
     if not has_doas_folder(system):
         return []
@@ -63,16 +65,16 @@ def doas_folder_files(system: System) -> List[str]:
 
 
 def has_doas_folder(system: System) -> bool:
-    """Whether doas' folder exists. A link does not count."""
+    """Whether the folder doas.d exists. A link does not count."""
     path = system.path(DOAS_FOLDER, follow_last=False)
     return os.path.isdir(path) and not os.path.islink(path)
 
 
 def doas_orders(system: System) -> List[Tuple[str, ...]]:
-    """Every order in which a kind of doas may read its files.
+    """The lists of files that the different kinds of doas read, each in order.
 
-    OpenDoas reads doas.conf alone. Alpine's reads the folder after it (since 3.18), or instead of
-    it (before). A host does not say which kind it has.
+    OpenDoas reads only doas.conf. Alpine's doas also reads the folder, after doas.conf (since 3.18)
+    or instead of it (before). lightinit cannot find out which kind the host has.
     """
     folder = tuple(doas_folder_files(system))
     orders: List[Tuple[str, ...]] = [(DOAS_CONF,)]
@@ -82,14 +84,14 @@ def doas_orders(system: System) -> List[Tuple[str, ...]]:
 
 
 def ask_doas(system: System, identity: Identity, files: Sequence[str]) -> ToolAnswer:
-    """Ask doas whether the user may run any command as root, by the rules of some files.
+    """Ask doas whether the rules in some files let the user run any command as root.
 
-    It answers for the user who asks, and reads the rules as that user.
+    doas answers for the user who runs it, and reads the rules as that user.
 
     Args:
         system: the machine.
         identity: the user.
-        files: read as one, in this order.
+        files: the rule files; their texts are joined in this order.
     """
     try:
         text = "\n".join(read_rules(system, path) for path in files)

@@ -1,6 +1,6 @@
-"""The account files (passwd, group, shadow, gshadow): how they are locked, read and replaced.
+"""Locks, reads and replaces the account files (passwd, group, shadow, gshadow).
 
-No format is known here: the caller makes the lines and passes them to :func:`edit_account_file`.
+It knows no format: the caller passes a function to :func:`edit_account_file`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LOCK_LIMIT_S = 15.0  # as in lckpwdf(3)
 LOCK_PAUSE_S = 0.1
 READ_LIMIT_BYTES = 16 * 1024 * 1024  # enough for a hundred thousand accounts
 DAY_S = 86400
-# While a tool changes an account file X, it puts another file beside it, under the lock of lckpwdf:
-# shadow's tools make X.lock, which has their process id; busybox makes X+.
+# While a tool changes an account file X, it holds the lock of lckpwdf and has another file beside
+# X: shadow's tools make X.lock, which has their process id; busybox makes X+.
 LOCKED_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
 # Names as in /proc/PID/comm: at most 15 characters.
 LOCKERS = (
@@ -67,7 +67,7 @@ def lock_accounts(system: System) -> Iterator[None]:
     """Hold the lock of lckpwdf(3), for which useradd, passwd and systemd-sysusers wait.
 
     Raises:
-        ProvisioningError: another program held it for too long, or it cannot be made.
+        ProvisioningError: another program held it for too long, or the lock file cannot be made.
     """
     path = system.path(LOCK)
     try:
@@ -103,14 +103,14 @@ def _wait_for_lock(system: System, descriptor: int) -> None:
 
 
 def clear_stale_locks(system: System) -> List[str]:
-    """Remove the lock files that a power cut inside useradd or adduser has left.
+    """Remove the lock files that useradd or adduser left at a power cut.
 
-    With such a file in place, these tools refuse to work. A lock file has a process id, but on a
-    first boot low ids are used again soon. So a lock counts if that process is one of the tools.
-    This is checked under the lock of lckpwdf, which a working tool holds.
+    While such a file exists, these tools refuse to work. The file has a process id, but after a
+    reboot another process may have the same id. So the lock is valid only if that process is one of
+    these tools. The check holds the lock of lckpwdf, so no tool is changing accounts meanwhile.
 
     Returns:
-        The files that were removed.
+        The removed files.
 
     Raises:
         ProvisioningError: as :func:`lock_accounts`; or a stale file cannot be removed.
@@ -147,7 +147,7 @@ def _is_stale(system: System, name: str) -> bool:
 
 
 def _possible_holders(system: System, name: str) -> List[str]:
-    """The process in the lock file; every process if the file names none."""
+    """The process id in the lock file; all process ids if the file has none."""
     if name.endswith(".lock"):
         pid = system.read_text(name).strip("\0 \n")
         if read_digits(pid) is not None:
@@ -164,8 +164,8 @@ def read_account_file(system: System, name: str) -> str:
     """The text of passwd, shadow, group or gshadow; "" if there is no such file.
 
     Raises:
-        ProvisioningError: the file is there and cannot be read. If it counted as empty, a user id
-            could be given twice.
+        ProvisioningError: the file exists and cannot be read. It must not count as empty, since a
+            user id could then be used twice.
     """
     try:
         return _read(system, name).decode("utf-8", "replace")
@@ -180,14 +180,13 @@ def _read(system: System, name: str) -> bytes:
 def edit_account_file(
     system: System, name: str, edit: Callable[[str], str], new_mode: Optional[int] = None
 ) -> bool:
-    """Replace an account file by what ``edit`` makes of it. The caller holds :func:`lock_accounts`.
+    """Replace the text of an account file. The caller holds :func:`lock_accounts`.
 
     Args:
         system: the machine.
         name: such as ``/etc/passwd``.
-        edit: takes the old text and gives the new one. Bytes that are not UTF-8 come through
-            unchanged.
-        new_mode: the mode of a file that does not exist yet; None: a missing file stays missing.
+        edit: takes the old text and returns the new one. Bytes that are not UTF-8 stay unchanged.
+        new_mode: the mode of a new file. None: a missing file is not made.
 
     Returns:
         Whether the file was written. Its owner and mode stay.

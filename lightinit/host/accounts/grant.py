@@ -1,7 +1,7 @@
-"""Give an account root's rights, by a rule of sudo or doas, whichever this host has.
+"""Gives an account root's rights by a rule for sudo or doas, whichever this host has.
 
-The rule goes where it counts, and the program is asked whether it does. The grammar of the rules
-and of the answers is not known here; the caller passes the edits and the judges in.
+It writes the rule, and asks the program whether the rule is in force. It does not know the grammar
+of the rules and of the answers: the caller passes in functions for both.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
 Edit = Callable[[str], str]
-# Takes an answer, and whether the user can answer a prompt; gives why the user cannot become root,
-# "" if the user can, None if it is no answer.
+# Takes an answer, and whether the user can answer a password prompt. Returns why the user cannot
+# become root; "" if the user can; None if the text is not an answer.
 Judge = Callable[[str, bool], Optional[str]]
 
 
 @dataclass(frozen=True)
 class SudoRules:
-    """The rules of one account for sudo, as edits of the files that get them.
+    """The sudo rules of one account, as functions that edit and check files.
 
     Attributes:
-        own_file: edits of the file in sudoers.d, best first. A sudo that does not know every
-            setting refuses the first ones; the last one is as plain as can be.
-        at_end: as many edits of the main file, which put the rule at its end.
+        own_file: edits of the file in sudoers.d, best first. A sudo that does not know all settings
+            refuses the first ones; the last edit uses no settings.
+        at_end: the same number of edits of the main file, which put the rule at its end.
         is_at_end: whether the main file has such a rule.
         includes: whether the main file includes the folder sudoers.d.
-        add_include: adds that.
-        judge: judges the answer of sudo.
-        asks: whether a prompt for the password is wished.
-        has_password: whether there is a password that answers it.
+        add_include: adds the include to the main file.
+        judge: evaluates sudo's answer.
+        asks: whether sudo is to ask for the password.
+        has_password: whether the account has a password.
     """
 
     own_file: Sequence[Edit]
@@ -65,12 +65,12 @@ class SudoRules:
 
 @dataclass(frozen=True)
 class DoasRules:
-    """The rule of one account for doas.
+    """The doas rule of one account.
 
     Attributes:
         edit: puts the rule at the end of a file.
-        judge: judges the answer of doas.
-        can_answer: whether the user can answer a prompt.
+        judge: evaluates doas' answer.
+        can_answer: whether the user can answer a password prompt.
     """
 
     edit: Edit
@@ -80,11 +80,11 @@ class DoasRules:
 
 @dataclass
 class Granted:
-    """What was done.
+    """The result of :func:`grant`.
 
     Attributes:
-        done: each change, in words.
-        warnings: what an operator should know.
+        done: the changes, in words.
+        warnings: the warnings for the operator.
     """
 
     done: List[str] = field(default_factory=list)
@@ -98,20 +98,20 @@ def grant(
     doas: DoasRules,
     identify: Callable[[], Identity],
 ) -> Granted:
-    """Write the rule for the program that is installed, and ask that program about it.
+    """Write the rule for the installed program, and ask that program whether the user can become
+    root.
 
-    If neither sudo nor doas is installed, the file of one shows which one was, or will be.
+    If neither sudo nor doas is installed, the rule goes into the configuration file that exists.
 
     Args:
         system: the machine.
-        user: the account, for messages.
-        sudo, doas: its rules.
-        identify: gives its ids, as the kernel has them after a login. doas answers only for the
-            user who asks.
+        user: the account's name, for messages.
+        sudo, doas: the rules for each program.
+        identify: returns the account's ids after a login. doas runs with them, since it answers
+            only for the user who runs it.
 
     Raises:
-        ProvisioningError: a file cannot be read or written, or the program finds a fault in the
-            rule.
+        ProvisioningError: a file cannot be read or written, or the program rejects the rule.
     """
     granted = Granted()
     for is_there in (partial(_has_program, system), partial(_has_rules, system)):
@@ -133,8 +133,8 @@ def grant(
 
 
 def _has_program(system: System, tool: str) -> bool:
-    """Whether a program is there. A sudo without a sudoers file, beside doas, is a wrapper of
-    doas.
+    """Whether a program is installed. If doas is installed, a sudo without a sudoers file does not
+    count: it is a wrapper of doas.
     """
     if tool == "sudo" and has_tool(system, "doas"):
         return has_tool(system, tool) and any(system.exists(path) for path in SUDOERS)
@@ -142,7 +142,7 @@ def _has_program(system: System, tool: str) -> bool:
 
 
 def _has_rules(system: System, tool: str) -> bool:
-    """Whether the file of a program's rules exists. It stays when the program is removed."""
+    """Whether a program's rule file exists. The file may be left over from a removed program."""
     return system.exists({"sudo": SUDOERS[0], "doas": DOAS_CONF}[tool])
 
 
@@ -173,7 +173,7 @@ def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -
 
 
 def _put_sudo_rule(system: System, edits: Sequence[Edit]) -> bool:
-    """Write the first rule that visudo accepts; returns whether the file has changed."""
+    """Write the first rule that visudo accepts. Returns whether the file was changed."""
     for edit in edits[:-1]:
         try:
             return edit_own_rules(system, SUDOERS_FILE, SUDO, edit)
@@ -188,7 +188,7 @@ def _add_include(system: System, rules: SudoRules, granted: Granted) -> None:
     except ProvisioningError as error:
         if error.reason.startswith("privilege rules"):
             raise
-        # Such as a link into a read-only store. Whether it is needed, sudo says.
+        # For example, the file is a link into a read-only store. Ask sudo later whether it matters.
         granted.warnings.append(_left(error))
         return
     if written:
@@ -199,9 +199,9 @@ def _add_include(system: System, rules: SudoRules, granted: Granted) -> None:
 
 
 def _put_at_end(system: System, edits: Sequence[Edit], granted: Granted) -> bool:
-    """Apply the first edit that visudo accepts; returns whether the main file has changed.
+    """Apply the first edit that visudo accepts. Returns whether the main file was changed.
 
-    The rule in lightinit's own file is there already. So a failure is a warning.
+    lightinit's own file already has the rule, so a failure is only a warning.
     """
     failure = None
     for edit in edits:
@@ -220,8 +220,8 @@ def _left(error: Optional[ProvisioningError]) -> str:
 def _check_sudo(
     system: System, user: str, rules: SudoRules, has_main: bool, granted: Granted
 ) -> None:
-    """Ask sudo what the user may do. If another rule wins, put the rule at the end of the main
-    file, behind everything that it includes.
+    """Ask sudo what the user may do. If another rule overrides ours, put ours at the end of the
+    main file, after everything that it includes.
     """
     stale = has_main and rules.is_at_end(read_rules(system, SUDOERS[0]))
     answer = effect.ask_sudo(system, user)
@@ -253,9 +253,9 @@ def _grant_doas(
     identify: Callable[[], Identity],
     granted: Granted,
 ) -> str:
-    """Put the rule into each place that may be the last one; returns the place that counts.
+    """Put the rule at the end of each file that doas may read last. Returns the last such file.
 
-    Which files doas reads depends on how it was made, see ``effect.doas_orders``.
+    The kinds of doas read different files, see ``effect.doas_orders``.
     """
     places = [DOAS_CONF]
     written = False

@@ -1,6 +1,6 @@
-"""Homes: made from the skeleton, and given to their users.
+"""Makes homes from the skeleton, and gives them to their users.
 
-No format of an account file is known here.
+It knows no format of an account file.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from lightinit.host.system import System
 def make_home(system: System, home: str, access: Access, skel: str, adopt: bool) -> bool:
     """Make sure that a home exists and belongs to its user.
 
-    A new one is made under a scratch name that only root can enter, and filled from ``skel``. It
-    gets its own name last.
+    A new home is made under a scratch name, where only root can enter it, and filled from ``skel``.
+    It gets its final name last.
 
     Args:
         system: the machine.
         home: its path.
         access: its owner; and its mode, if it is new or adopted.
-        skel: the directory whose content a new home starts with.
-        adopt: whether a home that belongs to root is given to the user: useradd leaves one if it
-            crashes. What is in it stays root's.
+        skel: the directory that is copied into a new home.
+        adopt: whether to give an existing home of root to the user: useradd leaves such a home if
+            it crashes. Files in it stay root's.
 
     Returns:
-        Whether anything had to be done.
+        Whether anything was changed.
 
     Raises:
         ProvisioningError: it cannot be made, is not a directory, or belongs to another user.

@@ -1,6 +1,6 @@
-"""What this host knows about an account besides its account files: by NSS, and by its programs.
+"""Looks up accounts outside of the account files: in NSS, and by the programs of this host.
 
-No format of an account file is known here.
+It knows no format of an account file.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Optional, Tuple
 
 from lightinit.host.system import System
 
-# Where distributions have the homes of people. /home may be a link to one of them.
+# Where distributions have the homes of ordinary users. /home may be a link to one of them.
 HOMES = ("/home", "/var/home", "/usr/home", "/export/home")
 
 
 def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str, str]]:
-    """(uid, gid, home, shell) of an account that NSS knows: from LDAP or systemd-homed, too.
+    """(uid, gid, home, shell) of an account from NSS, which may come from LDAP or systemd-homed.
 
     None if NSS knows no such account, and in a scratch root.
     """
@@ -32,7 +32,7 @@ def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str
 
 
 def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
-    """The names of an account's groups by NSS, as sshd sees them; none in a scratch root."""
+    """The names of an account's groups from NSS, as sshd sees them; empty in a scratch root."""
     if not system.live:
         return ()
     import grp
@@ -47,21 +47,21 @@ def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
 
 
 def list_gids_of(system: System, name: str, gid: int) -> Tuple[int, ...]:
-    """The ids of an account's groups by NSS; in a scratch root the first group alone."""
+    """The ids of an account's groups from NSS; in a scratch root only the primary group."""
     if not system.live:
         return (gid,)
     return tuple(os.getgrouplist(name, gid))
 
 
 def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
-    """Whether ``home`` is a directory of the user ``uid`` among the homes of people. Services have
-    theirs elsewhere, such as in /var/lib, or none.
+    """Whether ``home`` is a directory of the user ``uid`` in a folder for ordinary users' homes.
+    System accounts have their homes elsewhere, such as in /var/lib, or have none.
 
     Args:
         system: the machine.
         homes: the folder in which useradd makes homes.
         home: an absolute path.
-        uid: the user id. The owner is not looked at if owners cannot be set here.
+        uid: the user id. Without root's rights, the owner of the directory is not checked.
     """
     if os.path.dirname(os.path.normpath(home)) not in (os.path.normpath(homes),) + HOMES:
         return False
@@ -75,7 +75,7 @@ def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
 def can_be_shell(system: System, path: str) -> bool:
     """Whether sshd accepts ``path`` as a login shell: an executable file that exists.
 
-    A scratch root that has no shell at all gives no answer. Then it is True.
+    A scratch root without any shell shows nothing; then the result is True.
     """
     for each in (path, "/bin/sh"):
         try:

@@ -1,9 +1,9 @@
-"""An account's password, set with whatever tool the host has.
+"""Sets an account's password with whatever tool the host has.
 
-A tool gets the password on standard input, never as an argument. Some tools print what they refuse.
-So the password is struck out of everything they print before that is passed on.
+A tool gets the password on standard input, never as an argument. Some tools print a password that
+they refuse, so the password is removed from all output before it is passed on.
 
-No format is known here. The caller says whether a password is set, and puts a hash into its file.
+It knows no format. The caller checks whether a password is set, and writes a hash into shadow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.passwords")
 TOOL_LIMIT_S = 60.0
-# The tools cut longer ones silently. Then the whole password would not open the account.
+# The tools silently cut longer passwords. Then the complete password would not be accepted.
 OPENSSL_MAX_BYTES = 256
 OTHERS_MAX_BYTES = 127
 PIECE_CHARS = 4
@@ -31,13 +31,13 @@ STRUCK = "[...]"
 
 @dataclass(frozen=True)
 class PasswordTarget:
-    """The account whose password is set.
+    """The account whose password is to be set.
 
     Attributes:
-        name: a checked login name.
-        is_set: whether the account has a new password by now, as a strong hash.
-        put_hash: puts a hash (a secret too) into the account's line; called under the lock of the
-            account files.
+        name: its login name, which was checked.
+        is_set: returns whether the account now has a new password, as a strong hash.
+        put_hash: writes a hash (which is also a secret) into the account's line. The caller holds
+            the lock of the account files.
     """
 
     name: str
@@ -48,16 +48,16 @@ class PasswordTarget:
 def set_password(system: System, target: PasswordTarget, password: str) -> str:
     """Set ``password`` with the first of the host's tools that succeeds.
 
-    chpasswd without options asks PAM, which may refuse a password that the platform accepted, or
-    may be missing. With a method given, chpasswd does not ask PAM.
+    chpasswd without options asks PAM. PAM may be missing, or refuse a password that the platform
+    accepted. With the option ``-c METHOD`` chpasswd does not ask PAM.
 
     Args:
         system: the live machine.
         target: the account.
-        password: checked: it has no line end and no NUL.
+        password: the password, which was checked: it has no line end and no NUL.
 
     Returns:
-        The tool that set it.
+        The name of the tool that set it.
 
     Raises:
         ProvisioningError: every tool failed, or there is none.
@@ -85,7 +85,7 @@ def set_password(system: System, target: PasswordTarget, password: str) -> str:
 
 
 def strike_out(text: str, password: str) -> str:
-    """``text`` without ``password``, whole or in pieces between spaces and colons."""
+    """``text`` without ``password`` and without its pieces between spaces and colons."""
     pieces = [password, password.strip()]
     pieces += [piece for piece in re.split(r"[\s:]+", password) if len(piece) >= PIECE_CHARS]
     for piece in sorted(pieces, key=len, reverse=True):
@@ -99,7 +99,9 @@ def strike_out(text: str, password: str) -> str:
 
 
 def _why_not_set(target: PasswordTarget, attempt: Callable[[], Completed]) -> str:
-    """Try to set the password; "" if it is set now. What comes back may have the password in it."""
+    """Try to set the password. Returns "" if it is set now, else why not. This text may contain the
+    password.
+    """
     try:
         ended = attempt()
         if not ended.ok:
@@ -114,7 +116,7 @@ def _why_not_set(target: PasswordTarget, attempt: Callable[[], Completed]) -> st
 def _ways(
     system: System, target: PasswordTarget, password: bytes
 ) -> Iterator[Tuple[str, Callable[[], Completed]]]:
-    """(name, attempt) of everything that may set the password, best first."""
+    """(name, attempt) of all ways to set the password, best first."""
 
     def run(*argv: str, stdin: bytes) -> Callable[[], Completed]:
         return lambda: system.run(argv, stdin, TOOL_LIMIT_S)
@@ -122,7 +124,7 @@ def _ways(
     line = target.name.encode("ascii") + b":" + password + b"\n"
     chpasswd = system.tool("chpasswd")
     if chpasswd and find_busybox(system, "chpasswd"):
-        # Its default may be DES, for which only the first eight characters count.
+        # Its default may be DES, which uses only the first eight characters.
         yield "busybox chpasswd", run(chpasswd, "-c", "sha512", stdin=line)
     elif chpasswd:
         yield "chpasswd", run(chpasswd, stdin=line)
@@ -139,7 +141,7 @@ def _ways(
 
 
 def _hashers(system: System) -> Iterator[Tuple[str, List[str], int]]:
-    """(tool, command, most bytes): each command reads a password and prints its hash."""
+    """(tool, command, limit in bytes): each command reads a password and prints its hash."""
     openssl, mkpasswd = system.tool("openssl"), system.tool("mkpasswd")
     if openssl:
         yield "openssl", [openssl, "passwd", "-6", "-stdin"], OPENSSL_MAX_BYTES

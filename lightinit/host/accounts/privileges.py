@@ -1,6 +1,6 @@
-"""The rule files of sudo and doas. The tool that reads a rule checks it before it is put in place.
+"""Reads and replaces the rule files of sudo and doas. visudo or doas checks a file before that.
 
-The grammar of the rules is not known here.
+It does not know the grammar of the rules.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from lightinit.host.system import System
 SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
 SUDOERS_FOLDER = "/etc/sudoers.d"
 # The last rule that matches counts, and files are read in the order of their names. sudo ignores
-# names that have a dot.
+# files whose names have a dot.
 SUDOERS_FILE = SUDOERS_FOLDER + "/zz-lightinit-users"
 DOAS_FOLDER = "/etc/doas.d"
 DOAS_FILE = DOAS_FOLDER + "/zz-lightinit.conf"
 DOAS_CONF = "/etc/doas.conf"
-# Where earlier versions of lightinit put the rules. By the new name: the old one.
+# The names that earlier versions of lightinit used: new name -> old name.
 FORMER_NAMES = {
     SUDOERS_FILE: SUDOERS_FOLDER + "/90-lightinit-users",
     DOAS_FILE: DOAS_FOLDER + "/90-lightinit.conf",
@@ -36,7 +36,7 @@ FORMER_NAMES = {
 
 @dataclass(frozen=True)
 class RuleKind:
-    """How the rule files of one program are checked and protected.
+    """The checker and the mode of one program's rule files.
 
     Attributes:
         checker: the tool that checks a file, and its arguments before the path.
@@ -55,19 +55,19 @@ def read_rules(system: System, path: str) -> str:
     """The text of a rule file; "" if there is none.
 
     Raises:
-        ProvisioningError: the file cannot be read. Then it must not be replaced either.
+        ProvisioningError: the file cannot be read. The caller must not replace it then.
     """
     return read_text_file(system, path, reason="privilege rules cannot be read") or ""
 
 
 def edit_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], str]) -> bool:
-    """Replace a rule file by what ``edit`` makes of it, as :func:`write_checked` does.
+    """Replace the text of a rule file, as :func:`write_checked` does.
 
     Args:
         system: the machine.
         path: the file; it need not exist.
         kind: ``SUDO`` or ``DOAS``.
-        edit: takes the old text and gives the new one.
+        edit: takes the old text and returns the new one.
 
     Returns:
         Whether the file was written.
@@ -87,8 +87,8 @@ def edit_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], 
 
 
 def edit_own_rules(system: System, path: str, kind: RuleKind, edit: Callable[[str], str]) -> bool:
-    """As :func:`edit_rules`, for a file that is lightinit's own. A file that an earlier version
-    wrote under another name becomes this one: its rules stay.
+    """As :func:`edit_rules`, for lightinit's own file. If an earlier version wrote a file under
+    another name, its rules are moved into the new file.
     """
     former = FORMER_NAMES[path]
     left = read_rules(system, former)
@@ -100,19 +100,19 @@ def edit_own_rules(system: System, path: str, kind: RuleKind, edit: Callable[[st
 
 
 def write_checked(system: System, path: str, kind: RuleKind, text: str) -> None:
-    """Replace the file ``path`` by ``text`` if the checker finds no fault in it.
+    """Replace the file ``path`` by ``text`` if the checker accepts the text.
 
-    If the host lacks the checker, nothing is checked.
+    If the checker is not installed, the text is not checked.
 
     Args:
         system: the machine.
-        path: the file. If it exists, it keeps its mode, without the permission for others to write.
+        path: the file. An existing file keeps its mode, without write permission for others.
         kind: ``SUDO`` or ``DOAS``.
         text: the whole content.
 
     Raises:
-        ProvisioningError: the checker found a fault, or the file cannot be written. The old file is
-            still there.
+        ProvisioningError: the checker rejected the text, or the file cannot be written. The old
+            file stays.
     """
     tool = system.tool(kind.checker[0])
     if tool is not None:
@@ -129,7 +129,7 @@ def write_checked(system: System, path: str, kind: RuleKind, text: str) -> None:
 
 
 def _first_words(ended: Completed) -> str:
-    # The first line of visudo says what is wrong. The lines after it show the place.
+    # visudo's first line says what is wrong. The next lines show the place.
     said = ended.stderr.strip() or ended.stdout.strip() or ended.last_words
     return said.splitlines()[0]
 

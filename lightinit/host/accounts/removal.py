@@ -1,6 +1,6 @@
-"""Remove an account with the host's own tool, and its home.
+"""Removes an account with the host's own tool, and removes its home.
 
-No format is known here. The caller decides whether an account is removed.
+It knows no format. The caller decides whether an account is removed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from lightinit.host.accounts.tools import find_busybox
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
-# Done; no such account; done, but a part of its home could not be removed.
+# Exit status: done; no such account; done, but a part of its home could not be removed.
 USERDEL_GONE = (0, 6, 12)
-HOME_TRIES = 3  # its user may be logged in, and may write while it is removed
+HOME_TRIES = 3  # the user may be logged in, and write files while the home is being removed
 
 
 def remove_user(system: System, user: str) -> Optional[str]:
-    """Remove an account, even if somebody is logged in with it. Its home stays.
+    """Remove an account, even if it is logged in. Its home stays.
 
     Args:
         system: the machine.
         user: an account in this host's own files.
 
     Returns:
-        The tool; None if there is none, or in a scratch root. Then the files have to be edited.
+        The tool that removed it. None if there is no tool, or in a scratch root; then the caller
+        edits the account files.
 
     Raises:
         ProvisioningError: the tool failed.
@@ -58,7 +59,7 @@ def _run(system: System, user: str, argv: List[str], gone: Tuple[int, ...]) -> N
 
 
 def why_home_stays(system: System, home: str, uid: int) -> str:
-    """Why a home must not be removed with its account; "" if it may, or if it does not exist.
+    """Why a home must not be removed with its account; "" if it can be, or if it does not exist.
 
     Args:
         system: the machine.

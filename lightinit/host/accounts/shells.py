@@ -1,6 +1,6 @@
 """The login shells that this host lists in /etc/shells.
 
-Some servers let in only users whose shell is one of them: dropbear, and PAM's module pam_shells.
+dropbear and PAM's module pam_shells refuse users with other shells.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 
 SHELLS = "/etc/shells"
-# What getusershell(3) gives without the file, in glibc and in musl.
+# The result of getusershell(3) without the file, in glibc and in musl.
 WITHOUT_FILE = ["/bin/sh", "/bin/csh"]
 
 
 def list_shells(system: System) -> List[str]:
-    """The shells, as getusershell(3) gives them, also if the file cannot be read."""
+    """The shells that getusershell(3) returns; its defaults if the file cannot be read."""
     try:
         text = read_text_file(system, SHELLS)
     except ProvisioningError:
@@ -31,7 +31,7 @@ def list_shells(system: System) -> List[str]:
 
 
 def add_shell(system: System, shell: str) -> None:
-    """Add a shell to the list. The others stay, also those that count without the file.
+    """Add a shell to the file. If there is no file, the new one also gets the default shells.
 
     Raises:
         ProvisioningError: the file cannot be read or written.

@@ -1,7 +1,7 @@
-"""Users and groups, made with whatever tools the host has: useradd, busybox, or none.
+"""Makes users and groups with whatever tools the host has: useradd, busybox, or none.
 
-No format of an account file is known here; :mod:`lightinit.host.accounts.files` reads and writes
-these files.
+It knows no format of an account file; :mod:`lightinit.host.accounts.files` reads and writes these
+files.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class NewUser:
     Attributes:
         name: a checked login name.
         shell: the path of its shell.
-        home: its home; None: the host's own policy chooses.
+        home: its home; None: the host's policy chooses.
         group: an existing group that becomes its primary group; None: a new group of its own.
-        groups: existing groups that it joins, if the tool can do that in one step.
+        groups: existing groups that it joins, if the tool can do that in the same step.
     """
 
     name: str
@@ -43,8 +43,8 @@ class NewUser:
 
 
 def has_tool(system: System, name: str) -> bool:
-    """Whether the host has the command ``name``. A scratch root counts too, although no command is
-    run there.
+    """Whether the host has the command ``name``. This also works in a scratch root, where no
+    command is run.
     """
     if system.live:
         return system.tool(name) is not None
@@ -52,9 +52,9 @@ def has_tool(system: System, name: str) -> bool:
 
 
 def find_busybox(system: System, applet: str) -> Optional[str]:
-    """Where ``applet`` is, if it is busybox's.
+    """The path of ``applet`` if it is busybox's; else None.
 
-    Debian has another adduser, which takes other options.
+    Debian's adduser, for example, is another program with other options.
     """
     path = system.tool(applet)
     if path is None:
@@ -68,14 +68,14 @@ def find_busybox(system: System, applet: str) -> Optional[str]:
 
 
 def add_user(system: System, user: NewUser) -> Optional[str]:
-    """Make an account with the host's own tool, so by the host's own policy.
+    """Make an account with the host's own tool, which applies the host's policy.
 
     Args:
         system: the machine.
         user: the account. It must not exist.
 
     Returns:
-        The tool that made it; None if there is none. Then the files have to be edited.
+        The tool that made it. None if there is no tool; then the caller edits the account files.
 
     Raises:
         ProvisioningError: the tool failed.
@@ -99,11 +99,12 @@ def _run_useradd(system: System, useradd: str, user: NewUser) -> None:
     options += _option("-d", user.home) + _option("-G", ",".join(user.groups))
     ended = system.run([useradd, "-m"] + options + [user.name])
     if ended.returncode in USERADD_BAD_NAME:
-        # Some versions take lower case only. The name has passed our own check.
+        # Some versions accept only lower case. The name has passed our own check.
         options.append("--badname")
         ended = system.run([useradd, "-m"] + options + [user.name])
     if ended.returncode == USERADD_NO_HOME:
-        # Some versions have made the account by then, others have not. make_home makes the home.
+        # Some versions have made the account at this point, others have not. make_home makes the
+        # home.
         LOG.debug("useradd made no home: %s", ended.last_words)
         ended = system.run([useradd, "-M"] + options + [user.name])
         if ended.returncode == USERADD_NAME_IN_USE:
@@ -115,14 +116,14 @@ def _run_useradd(system: System, useradd: str, user: NewUser) -> None:
 
 
 def _run_busybox_adduser(system: System, adduser: str, user: NewUser) -> None:
-    # -D: no password. -H: make_home makes the home; a crash cannot leave that half done.
+    # -D: no password. -H: no home; make_home makes it in a way that survives a crash.
     argv = [adduser, "-D", "-H", "-s", user.shell, "-g", ""]
     argv += _option("-h", user.home) + _option("-G", user.group)
     system.run_checked(argv + [user.name])
 
 
 def _option(name: str, value: Optional[str]) -> List[str]:
-    """An option with its value; nothing without a value."""
+    """An option with its value; empty if there is no value."""
     if not value:
         return []
     return [name, value]

@@ -1,1 +1,1 @@
-"""The files through which Azure's host reads from inside the VM."""
+"""The files in the VM that Azure's host reads."""

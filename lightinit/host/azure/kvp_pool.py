@@ -1,8 +1,8 @@
 """Writes whole records to the file of Hyper-V's key-value pool that the host reads (`.kvp_pool_1`).
 
-Others use the file too: hv_kvp_daemon reads it for the host and locks it with fcntl; agents lock it
-with flock. A lock of one kind does not exclude the other kind, so lightinit takes both. This file
-knows the sizes of a record and of its key, and nothing of its content.
+Other programs use the pool, too: hv_kvp_daemon reads it for the host and locks it with fcntl;
+agents lock it with flock. A lock of one kind does not exclude the other kind, so lightinit takes
+both. This file knows the sizes of a record and of its key, but not the content.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ POOL = FOLDER + "/.kvp_pool_1"
 MARK = "/run/lightinit/kvp"
 LOCK_TIMEOUT_S = 5.0
 LOCK_PAUSE_S = 0.1
-# HV_KVP_EXCHANGE_MAX_RECORDS; for each request of the host, the daemon reads all records
+# HV_KVP_EXCHANGE_MAX_RECORDS. The daemon reads all records for each request of the host.
 MAX_RECORDS = 1024
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 def append(system: System, records: bytes, record_bytes: int) -> None:
-    """Append ``records``, all or none, and sync them to the disk. It gives up after some seconds if
-    others hold a lock.
+    """Append ``records``, all or none, and sync them to the disk. If another program holds a lock,
+    give up after some seconds.
 
-    The records of an earlier boot are removed first, and so is half a record at the end, which a
-    crash leaves.
+    First remove the records of an earlier boot, and an incomplete record that a crash has left at
+    the end.
 
     Args:
         system: the machine.
@@ -48,17 +48,17 @@ def append(system: System, records: bytes, record_bytes: int) -> None:
         record_bytes: the size of one record in bytes.
 
     Raises:
-        ProvisioningError: they could not be written; the file has no part of them.
+        ProvisioningError: the records could not be written; the file has no part of them.
     """
     with _opened(system) as descriptor:
         _append(descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes)
 
 
 def put(system: System, record: bytes, key_bytes: int) -> None:
-    """Write ``record`` in the place of the record with the same key, and remove further ones with
-    that key. Without one, append it. Like :func:`append` otherwise.
+    """Write ``record`` over the record with the same key, and remove further records with that key.
+    If there is none, append it. Otherwise this is like :func:`append`.
 
-    hv_kvp_daemon gives the host the first record of a key: a later one would never be read.
+    hv_kvp_daemon gives the host only the first record of a key.
 
     Args:
         system: the machine.
@@ -66,7 +66,7 @@ def put(system: System, record: bytes, key_bytes: int) -> None:
         key_bytes: the size of its key's field in bytes; the key ends at its first NUL.
 
     Raises:
-        ProvisioningError: it could not be written; what was in the file is still there.
+        ProvisioningError: the record could not be written; the file is unchanged.
     """
     size = len(record)
     with _opened(system) as descriptor:
@@ -87,7 +87,7 @@ def put(system: System, record: bytes, key_bytes: int) -> None:
 
 @contextlib.contextmanager
 def _opened(system: System) -> Iterator[int]:
-    """The pool's file, locked. Errors of the block become ours."""
+    """Open and lock the pool. An OSError in the block becomes a ProvisioningError."""
     folder = system.path(FOLDER)
     try:
         make_parents(folder)
@@ -100,14 +100,14 @@ def _opened(system: System) -> Iterator[int]:
 
 
 def _prepare(system: System, descriptor: int, record_bytes: int) -> int:
-    """Remove what an earlier boot and a crash left. Returns the size of what stays, in bytes."""
+    """Remove old and incomplete records. Returns the size of the remaining file, in bytes."""
     status = os.fstat(descriptor)
     size = status.st_size
     if size and _is_stale(system, status.st_mtime):
-        LOG.debug("%s: the records of an earlier boot are removed", POOL)
+        LOG.debug("%s: removing the records of an earlier boot", POOL)
         size = 0
     if size % record_bytes:
-        LOG.info("%s ends in half a record, which is removed", POOL)
+        LOG.info("%s: removing an incomplete record at its end", POOL)
         size -= size % record_bytes
     if size != status.st_size:
         os.ftruncate(descriptor, size)
@@ -126,14 +126,14 @@ def _append(descriptor: int, size: int, records: bytes, record_bytes: int) -> No
     try:
         _write(descriptor, size, records)
     except BaseException:
-        # Also after a signal: half a record would shift every record that others append.
+        # Do this after a signal, too: an incomplete record would shift all later records.
         os.ftruncate(descriptor, size)
         raise
 
 
 def _replace(descriptor: int, at: int, record: bytes) -> None:
-    """Write ``record`` over the one at ``at``. The file is not replaced: the daemon's lock would
-    stay on the old one.
+    """Write ``record`` over the one at ``at``. The file itself is not replaced, since the daemon
+    would keep its lock on the old file.
     """
     before = os.pread(descriptor, len(record), at)
     try:
@@ -144,8 +144,8 @@ def _replace(descriptor: int, at: int, record: bytes) -> None:
 
 
 def _remove(descriptor: int, places: Sequence[int], end: int, record_bytes: int) -> None:
-    """Remove the records at ``places``. The records behind them move down one by one, each before
-    its old place is written: a crash may leave one twice, and loses none.
+    """Remove the records at ``places``. Later records are copied down one by one, each before its
+    old place is overwritten. So a crash may leave one record twice, but loses none.
     """
     kept = places[0]
     for at in range(places[0], end, record_bytes):
@@ -174,9 +174,9 @@ def _key(record: bytes, key_bytes: int) -> bytes:
 def _is_stale(system: System, changed_s: float) -> bool:
     """Whether the file was last changed before this boot.
 
-    Times are not enough: some machines start in 1970 and set the clock later. So a mark in /run
-    says that lightinit wrote in this boot. A time in the future proves nothing, so it counts as
-    this boot.
+    Times are not enough, since some machines start in 1970 and set the clock later. So a mark in
+    /run says that lightinit has written in this boot. A file with a time in the future counts as
+    written in this boot.
     """
     boot_id = read_boot_id(system)
     if boot_id != UNKNOWN and system.read_text(MARK).strip() == boot_id:
@@ -186,9 +186,7 @@ def _is_stale(system: System, changed_s: float) -> bool:
 
 
 def _boot_time(system: System) -> float:
-    """Return the start of this boot in Unix time, by the present setting of the clock, or 0 if it
-    is unknown.
-    """
+    """Return the start of this boot in Unix time, according to the current clock; 0 if unknown."""
     for line in system.read_text("/proc/stat").splitlines():
         name, _, value = line.partition(" ")
         began_s = read_digits(value.strip())
@@ -215,7 +213,7 @@ def _leave_mark(system: System) -> None:
 
 
 def _check_folders(system: System, folder: str) -> None:
-    """Refuse a directory on the way that others can change: they could replace the file."""
+    """Refuse the path if others can change a directory on it: they could replace the file."""
     weak = find_weak_folder(system, folder, sticky_is_safe=True)
     if weak is None:
         return
@@ -246,8 +244,8 @@ def _locked(system: System, path: str) -> Iterator[int]:
     while True:
         descriptor = _open(system, path)
         try:
-            # The last owner of the lock may have removed or replaced the file. Then the daemon
-            # reads another file than the one that is locked.
+            # The previous owner of the lock may have removed or replaced the file. Then the locked
+            # file is not the one that the daemon reads.
             if _try_locks(descriptor) and _is_still(path, descriptor):
                 yield descriptor
                 return
@@ -265,7 +263,7 @@ def _locked(system: System, path: str) -> Iterator[int]:
 
 def _open(system: System, path: str) -> int:
     try:
-        # Before it is opened, because opening a device may have an effect.
+        # Check before opening, because opening a device may have side effects.
         _check_file(system, os.lstat(path))
         made = False
     except FileNotFoundError:
@@ -274,7 +272,7 @@ def _open(system: System, path: str) -> int:
     try:
         _check_file(system, os.fstat(descriptor))
         if made:
-            os.fchmod(descriptor, 0o644)  # the mode that the daemon gives it; the umask may differ
+            os.fchmod(descriptor, 0o644)  # the daemon uses this mode; our umask may be another
             sync_dir(os.path.dirname(path))
     except BaseException:
         os.close(descriptor)
@@ -283,8 +281,8 @@ def _open(system: System, path: str) -> int:
 
 
 def _try_locks(descriptor: int) -> bool:
-    """Take both locks or neither, so that a program that takes them in the other order cannot wait
-    for ever.
+    """Take both locks or neither. So there is no deadlock with a program that takes them in the
+    other order.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""Azure's Guest Proxy Agent: whether it is ready, where the platform wants it.
+"""Checks whether Azure's Guest Proxy Agent is ready, if the platform wants it.
 
-It signs the requests to IMDS and the WireServer. It is a program of its own, which lightinit
+The agent signs the requests to IMDS and the WireServer. It is a separate program, which lightinit
 neither installs nor starts.
 """
 
@@ -14,7 +14,7 @@ from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.system import System
 
 PROGRAM = "azure-proxy-agent"
-# It ends by itself after the first; the second is for one that hangs.
+# The agent ends by itself after WAIT_S; LIMIT_S is for an agent that hangs.
 WAIT_S, LIMIT_S = 120, 130.0
 
 
@@ -46,7 +46,7 @@ class ProxyAgentCheck(threading.Thread):
                 self._problem = "it is not ready: %s" % error
 
     def problem(self) -> str:
-        """Wait for the answer. Returns what is wrong, "" if nothing is."""
+        """Wait for the answer. Returns the problem; "" if there is none."""
         self.join()
         return self._problem
 

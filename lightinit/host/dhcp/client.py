@@ -1,4 +1,4 @@
-"""What a DHCP client is to lightinit, and one round of renewal, which all clients share."""
+"""The description of a DHCP client, and one round of renewal, which all clients share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lightinit.host.dhcp.processes import Process
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.dhcp")
-LEAST_S = 3.0  # the last command still gets this much if the others have used up the time
+LEAST_S = 3.0  # each command gets at least this much, even if the time is used up
 INDEX = "index"
 
 Kill = Callable[[int, int], None]
@@ -21,8 +21,8 @@ class LeasePlace(NamedTuple):
 
     Attributes:
         pattern: a shell pattern of their paths.
-        interface: how the file's name tells the interface. :data:`INDEX` if the name is the
-            kernel's number of it; else an expression whose group is its name.
+        interface: how the file's name gives the interface. :data:`INDEX` if the file's name is the
+            interface's index; else a regular expression whose group is the interface's name.
     """
 
     pattern: str
@@ -33,18 +33,17 @@ class DhcpClient(NamedTuple):
     """A DHCP client.
 
     Attributes:
-        name: its name in this table and in that of ``formats/dhcp/clients.py``.
-        title: its name for people.
+        name: its name in this table and in the table of ``formats/dhcp/clients.py``.
+        title: its name in messages.
         processes: the names of its processes; the kernel cuts them to 15 characters.
         places: where its lease files are.
-        renew: makes these processes of it send the host name. It tells the :class:`Renewing` what
+        renew: makes the given processes send the host name, and records in :class:`Renewing` what
             it did. It may raise ProvisioningError, MalformedError and OSError.
-        rebind: makes a process of it give up its lease and ask for another one, and returns what it
-            did; "" if the process is not of that kind. It may raise ProvisioningError and OSError.
-            None for a client that does so by itself when its link goes down and comes up.
-        ask: asks the client itself for its leases, which may be more than its files tell. Returns
-            what was asked, for messages, and the answer, b"" if there is none. None for a client
-            whose files tell all.
+        rebind: makes a process give up its lease and request another one. Returns what it did; ""
+            if the process is not this client. It may raise ProvisioningError and OSError. None: the
+            client does this by itself when its link goes down and up.
+        ask: asks the client for its leases. Returns the command, for messages, and its output, b""
+            if there is none. None: the lease files have everything.
     """
 
     name: str
@@ -62,12 +61,12 @@ class Renewing:
     Args:
         system: the machine.
         name: the host name that the clients are to send.
-        deadline_s: when, by the machine's monotonic clock, the round must be over.
+        deadline_s: the end of the round, by the machine's monotonic clock.
         kill: sends a signal to a process.
 
     Attributes:
         told: as in :class:`lightinit.host.dhcp.renew.Renewal`.
-        warnings: likewise.
+        warnings: as there.
     """
 
     def __init__(self, system: System, name: str, deadline_s: float, kill: Kill) -> None:
@@ -80,26 +79,26 @@ class Renewing:
 
     @property
     def left_s(self) -> float:
-        """Seconds that a command may take now."""
+        """The time limit for the next command, in seconds."""
         return max(LEAST_S, self._deadline_s - self.system.clock.monotonic())
 
     def run(self, argv: Sequence[str]) -> Completed:
-        """As ``System.run_checked``, within the time that is left."""
+        """As ``System.run_checked``, with the remaining time as its limit."""
         return self.system.run_checked(argv, timeout_s=self.left_s)
 
     def tell(self, client: str, what: str) -> None:
-        """Note ``what`` the ``client`` did, or why it sends another name or none. ``client``
-        includes the interface.
+        """Record what the client did, or why it sends another name or none. ``client`` includes the
+        interface.
         """
         LOG.debug("host name %s: %s %s", self.name, client, what)
         self.told.append("%s %s" % (client, what))
 
     def warn(self, client: str, what: str) -> None:
-        """Note a problem."""
+        """Record a warning."""
         self.warnings.append("%s %s" % (client, what))
 
     def fail(self, client: str, why: str) -> None:
-        """Note that the server may not have got the name."""
+        """Record that the server may not have received the name."""
         self.warn(
             client,
             "could not be made to send the host name: the DHCP server, and so DNS, may keep the old"

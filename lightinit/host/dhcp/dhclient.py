@@ -22,8 +22,8 @@ from lightinit.host.system import System
 GONE_WITHIN_S = 3.0
 POLL_S = 0.05
 
-# dhclient's security profile of Debian and Ubuntu lets it write here. /run is empty after a power
-# cut.
+# dhclient's AppArmor profile in Debian and Ubuntu allows it to write here. /run is empty after a
+# power cut.
 COPY = "/run/dhclient-lightinit-%d.lease"
 PID_FILE = "/run/dhclient-lightinit-%d.pid"
 LEASES = ("/var/lib/dhcp/dhclient.leases", "/var/lib/dhclient/dhclient.leases")
@@ -65,8 +65,8 @@ Options = Dict[str, Optional[str]]
 def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
     """Run a second dhclient, which sends the new name.
 
-    A running dhclient cannot be asked to renew. At its own next renewal it sends the new name too,
-    since it evaluates ``send host-name = gethostname()`` each time.
+    No command makes a running dhclient renew. At its next renewal it also sends the new name, since
+    it evaluates ``send host-name = gethostname()`` each time.
     """
     for process in processes:
         options, interfaces = _read_arguments(process.argv[1:])
@@ -108,7 +108,7 @@ def _read_arguments(arguments: Sequence[str]) -> Tuple[Options, List[str]]:
 
 
 def _why_silent(renewing: Renewing, options: Options) -> str:
-    """Why the server would not get the present name, "" if it would."""
+    """Why the server would not get the current host name; "" if it would."""
     if "-H" in options or "-F" in options:
         return ""
     path = options.get("-cf") or _first_existing(renewing.system, CONFIGURATIONS)
@@ -161,15 +161,16 @@ def _run(renewing: Renewing, number: int, options: Options, interfaces: List[str
             argv.append(renewing.name)
         elif value is not None:
             argv.append(value)
-    # It reads the lease file and asks for the address in it. Then it writes the file, so it gets a
-    # copy.
+    # The second dhclient reads the lease file and requests the address in it. Then it writes to
+    # that file, so it gets a copy.
     system.write(copy, system.read(leases), durable=False)
     try:
         argv += ["-sf", NO_SCRIPT, "-lf", copy, "-pf", pid_file]
         run_second_client(renewing, argv + interfaces)
     finally:
-        # After its answer it has gone into the background; without an answer it may still ask.
-        # Under systemd its unit has ended both. After any other signal it would run its script.
+        # With an answer it now runs in the background; without one it may still send requests.
+        # Under systemd, the end of its unit has killed it. Only SIGKILL prevents that it runs its
+        # script.
         for process in running_processes(system, {"dhclient"}):
             if copy in process.argv:
                 try:
@@ -187,7 +188,7 @@ def _run(renewing: Renewing, number: int, options: Options, interfaces: List[str
 def rebind(system: System, process: Process, kill: Kill) -> str:
     """End the process without releasing its lease, and start it again with the same arguments.
 
-    No signal makes dhclient ask for a lease. NetworkManager's own dhclient is left alone.
+    No signal makes dhclient request a lease. A dhclient that NetworkManager started is ignored.
     """
     names = [word.rpartition("/")[2] for word in process.argv[:2]]
     if "dhclient" not in names or "-6" in process.argv or "nm-dhcp" in " ".join(process.argv):
@@ -207,13 +208,13 @@ def _is_alive(system: System, process: Process) -> bool:
 
 
 def _start(system: System, argv: List[str]) -> None:
-    """Start dhclient: as a unit of its own if systemd runs, since our sandbox has no raw
+    """Start dhclient. If systemd runs, it gets its own unit, since our sandbox has no raw
     sockets.
     """
     systemd_run = find_systemd_run(system)
     if systemd_run is not None:
-        # Without -d dhclient goes into the background. RemainAfterExit keeps systemd from ending
-        # the unit with it then.
+        # Without -d, dhclient goes into the background. Without RemainAfterExit, systemd would then
+        # end the unit and kill dhclient.
         options = ["--no-block", "--property=RemainAfterExit=yes"]
         description = "dhclient, restarted in another network"
         system.run_checked(unit_command(systemd_run, argv, description, options))

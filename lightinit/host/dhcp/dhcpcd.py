@@ -12,8 +12,8 @@ from lightinit.host.dhcp.processes import Process
 
 ASKED = "was asked to send it to the DHCP server"
 CONFIGURATION = "/etc/dhcpcd.conf"
-# Release 9 and later, and before. The name of the file tells how dhcpcd was started. With another
-# interface or family it would not find its process and start a second one.
+# Release 9 and later, and earlier ones. The name of the file shows how dhcpcd was started. With
+# another interface or family, dhcpcd would not find its process, and would start a second one.
 _PID_FILES = (
     ("/run/dhcpcd/*pid", r"(?:([^/]+?)(-4)?\.)?pid\Z"),
     ("/run/dhcpcd*.pid", r"dhcpcd(?:-([^/]+?)(-4)?)?\.pid\Z"),
@@ -22,7 +22,7 @@ _LEASE_NAME = r"(?:dhcpcd-)?([^/]+)\.lease\Z"
 
 
 def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
-    """Run ``dhcpcd -N``. It tells the process in its pid file to renew with the present name."""
+    """Run ``dhcpcd -N``. It makes the process in its pid file renew with the current host name."""
     system = renewing.system
     alive = {process.pid for process in processes}
     for pattern, expression in _PID_FILES:
@@ -40,7 +40,7 @@ def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
 
 
 def _renew_one(renewing: Renewing, interface: Optional[str], family: Optional[str]) -> bool:
-    """Renew the process of this pid file. Returns whether it was tried."""
+    """Make the process of this pid file renew. Returns whether this was tried."""
     client = "dhcpcd"
     arguments: List[str] = []
     if family:
@@ -63,8 +63,8 @@ def _renew_one(renewing: Renewing, interface: Optional[str], family: Optional[st
 
 
 def _tell_name(renewing: Renewing, client: str) -> None:
-    """Tell which name it sends. Only its configuration counts, not its command line, which it has
-    overwritten.
+    """Record which name dhcpcd sends, according to its configuration. Its command line is unknown,
+    since dhcpcd overwrites it.
     """
     names = re.findall(
         r"^[ \t]*hostname(?:[ \t]+([^\s#]+))?[ \t]*(?:#.*)?$",

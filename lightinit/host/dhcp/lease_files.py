@@ -1,4 +1,4 @@
-"""Finds and reads the lease files of DHCP clients. ``formats/dhcp/`` knows what is in them."""
+"""Finds and reads the lease files of DHCP clients. ``formats/dhcp/`` knows their formats."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class LeaseFile:
     Attributes:
         client: the name of the client that writes such files.
         path: its path as the VM sees it.
-        data: its content, b"" if it cannot be read.
-        written_s: Unix time in seconds of its last change.
-        interface: the interface's name, None if the file's name does not tell it.
-        problem: why it cannot be read, "" if it can.
+        data: its content; b"" if it cannot be read.
+        written_s: Unix time of its last change, in seconds.
+        interface: the interface's name; None if the file's name does not have it.
+        problem: why it cannot be read; "" if it can.
     """
 
     client: str
@@ -44,11 +44,11 @@ def lease_folders() -> List[str]:
 
 
 def lease_files(system: System) -> List[LeaseFile]:
-    """The lease files that are there now, of all clients, each read whole (up to 1 MiB).
+    """The existing lease files of all clients, with their content (up to 1 MiB each).
 
     Returns:
-        The files, the one written last at the end. A file that cannot be read is among them, with
-        its problem.
+        The files, sorted by the time of their last change. They include files that cannot be read,
+        each with its problem.
     """
     names = _InterfaceNames(system)
     found: Dict[str, LeaseFile] = {}
@@ -67,9 +67,9 @@ def lease_files(system: System) -> List[LeaseFile]:
 
 
 def asked_leases(system: System) -> List[LeaseFile]:
-    """What the clients answer that can be asked for their leases, as if it were in files.
+    """The answers of the clients that can be asked for their leases, in the form of lease files.
 
-    This starts processes, so use it only if the files do not tell enough.
+    This starts processes, so use it only if the files do not have enough.
     """
     found: List[LeaseFile] = []
     for client in CLIENTS:
@@ -84,7 +84,8 @@ def _lease_file(
     system: System, client: str, path: str, interface: Optional[str]
 ) -> Optional[LeaseFile]:
     try:
-        # Take the time first. If the file is replaced in between, the next look reads it again.
+        # Read the time first. If the file is replaced before it is read, the next search sees a
+        # newer time and reads the file again.
         written_s = os.stat(system.path(path)).st_mtime
         return LeaseFile(client, path, system.read(path, LIMIT_BYTES), written_s, interface)
     except FileNotFoundError:
@@ -97,14 +98,14 @@ def _lease_file(
 
 
 class _InterfaceNames:
-    """The interfaces' names by the kernel's numbers, looked up only if a file's name needs them."""
+    """The interfaces' names by index. They are looked up only if a file's name has an index."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._by_index: Optional[Dict[int, str]] = None
 
     def find(self, interface: str, base: str) -> Optional[str]:
-        """The interface's name that the name ``base`` of a file tells.
+        """The interface's name that follows from a file's name; None if none does.
 
         Args:
             interface: as in :class:`lightinit.host.dhcp.client.LeasePlace`.
@@ -120,7 +121,7 @@ class _InterfaceNames:
         return self._by_index.get(read_digits(base) or 0)
 
     def _read(self) -> Dict[int, str]:
-        """On the live machine the kernel knows them; in a scratch root /sys below the root does."""
+        """Ask the kernel on the live machine; in a scratch root, read /sys below the root."""
         if self._system.live:
             return dict(socket.if_nameindex())
         names: Dict[int, str] = {}

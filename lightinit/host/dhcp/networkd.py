@@ -13,11 +13,11 @@ LEASES = "/run/systemd/netif/leases"
 
 
 def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
-    """Restart systemd-networkd, which takes the host name only when it configures a link.
+    """Restart systemd-networkd, which reads the host name only when it configures a link.
 
     ``networkctl renew`` would send the old name, and ``networkctl reconfigure`` would remove the
-    address for a moment. Over a restart networkd keeps addresses and routes. Do not wait for the
-    restart, since nothing in this boot depends on DNS.
+    address for a moment. At a restart, networkd keeps addresses and routes. lightinit does not wait
+    for the restart, since nothing in this boot depends on DNS.
     """
     system = renewing.system
     if not system.list_dir(LEASES):
@@ -26,8 +26,8 @@ def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
     if systemctl is None or not systemd.is_running(system):
         renewing.fail(NAME, "there is no systemd to restart it")
         return
-    # Without dependencies: units that are bound to networkd, such as the one that waits for the
-    # network, and the units behind them, need not restart.
+    # Ignore dependencies, so that units which depend on networkd, such as
+    # systemd-networkd-wait-online, are not restarted.
     renewing.run(
         [systemctl, "restart", "--no-block", "--job-mode=ignore-dependencies", NAME + ".service"]
     )

@@ -19,9 +19,10 @@ _METHOD_AND_NAMES = "ipv4.method,ipv4.dhcp-send-hostname,ipv4.dhcp-hostname"
 
 
 def nmcli_leases(system: System) -> bytes:
-    """The output of nmcli about NetworkManager's leases; b"" if it is missing or does not run.
+    """nmcli's output with NetworkManager's leases; b"" if nmcli is missing, or NetworkManager does
+    not run.
 
-    This starts a process, so use it only if the files do not tell enough.
+    This starts a process, so use it only if the files do not have enough.
     """
     nmcli = system.tool("nmcli")
     if nmcli is None:
@@ -45,10 +46,10 @@ def ask(system: System) -> Tuple[str, bytes]:
 
 
 def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
-    """Give each device that DHCP has configured the name to send, without changing its profile.
+    """Set the host name that each device with DHCP sends. The profiles stay unchanged.
 
-    NetworkManager takes the name from the machine when the device connects. ``nmcli device
-    reapply`` alone sends nothing.
+    NetworkManager reads the machine's host name when a device connects. ``nmcli device reapply``
+    alone sends nothing.
     """
     nmcli = renewing.system.tool("nmcli")
     if nmcli is None:

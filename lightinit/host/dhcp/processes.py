@@ -1,4 +1,4 @@
-"""The processes of DHCP clients that run on this machine, as /proc shows them."""
+"""Finds the running processes of DHCP clients in /proc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import AbstractSet, List, NamedTuple, Optional, Tuple
 from lightinit.errors import MalformedError
 from lightinit.host.system import System
 
-# These run as users of their own, and we use nothing of their command lines.
+# These do not run as root. lightinit does not use their command lines.
 UNPRIVILEGED = ("systemd-network", "dhcpcd")
 
 
@@ -28,11 +28,11 @@ class Process(NamedTuple):
 
 
 def running_processes(system: System, comms: AbstractSet[str]) -> List[Process]:
-    """The processes of these names that use this machine's network, by their numbers.
+    """The processes with these names in this machine's network namespace, sorted by pid.
 
-    Processes in another network namespace are left out: they belong to a container. Processes of
-    other users are left out too, since we run commands as root that are made of command lines.
-    Reading the namespace takes a capability; if it cannot be read, it counts as ours.
+    Processes in another network namespace are left out, since they belong to containers. Processes
+    of other users than root are left out, since lightinit runs their command lines as root. Reading
+    the namespace needs a capability; if it cannot be read, it counts as ours.
 
     Args:
         system: the machine.

@@ -1,8 +1,8 @@
-"""Makes DHCP clients ask for another lease after the machine was moved to another network.
+"""Makes DHCP clients request another lease after the machine was moved to another network.
 
-systemd-networkd, NetworkManager and dhcpcd do so by themselves when their link goes down and comes
-up. dhclient and udhcpc do not: until half of their lease is over, they keep an address that is not
-valid in the new network.
+systemd-networkd, NetworkManager and dhcpcd do so by themselves when their link goes down and up.
+dhclient and udhcpc do not: for half of the lease time they keep an address that is not valid in the
+new network.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from lightinit.host.system import System
 
 
 def rebind(system: System, kill: Kill = os.kill) -> List[str]:
-    """Make each such client that runs give up its lease and ask for another one.
+    """Make each running dhclient and udhcpc give up its lease and request another one.
 
     Args:
         system: the machine.
         kill: sends a signal to a process.
 
     Returns:
-        What was done, or why it failed, one sentence each. Never fails, since the caller goes on
-        waiting for the network anyway.
+        For each client, one sentence: what was done, or why it failed. This raises no error, since
+        the caller continues to wait for the network anyway.
     """
     told: List[str] = []
     if not system.live:

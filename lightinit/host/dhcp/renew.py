@@ -1,8 +1,8 @@
-"""Makes the running DHCP clients tell their server the new host name, without losing the address.
+"""Makes the running DHCP clients send the new host name to their servers. The addresses stay.
 
 A DHCP server puts the name that a client sends into DNS. A client that got its lease before the
 name was known has sent the image's name. /proc and /run show which clients run; the name of the
-distribution is not used. docs/protocol.md has what each client needs, found out with the real ones.
+distribution is not used. docs/protocol.md has the command for each client, as tested with it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from lightinit.host.dhcp.processes import running_processes
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.dhcp")
-# Ready waits for the renewal, so this is the limit for all clients together. A server answers
-# within milliseconds, but on the first boot of a small VM nmcli alone may take seconds.
+# The limit for all clients together, since Ready waits for the renewal. A server answers within
+# milliseconds, but on the first boot of a small VM nmcli alone may take seconds.
 LIMIT_S = 20.0
 
 
@@ -30,9 +30,8 @@ class Renewal:
 
     Attributes:
         told: what each client did, such as ``dhclient on eth0 sent it to the DHCP server``, or
-            which name its configuration makes it send instead.
-        warnings: where the server does not get the name, or not for long, although the client sends
-            one.
+            which other name it sends because of its configuration.
+        warnings: the clients whose servers do not get the name, or will get the old one again.
     """
 
     told: Tuple[str, ...] = ()
@@ -44,8 +43,8 @@ def renew_leases(
 ) -> Renewal:
     """Make every running DHCP client send ``name``.
 
-    This never fails, since a VM works also without its name in DNS. A client without a lease is
-    left alone. When it gets one, it sends the name that is set by then.
+    This raises no error, since a VM also works without its name in DNS. A client without a lease is
+    left alone. When it gets one, it sends the new name.
 
     Args:
         system: the machine.

@@ -1,9 +1,9 @@
-"""Runs a second DHCP client beside one that cannot be asked to renew: dhclient, udhcpc.
+"""Runs a second DHCP client beside one that no command makes renew: dhclient, udhcpc.
 
-The second client has the same arguments, so to the server it is the same client. It asks for the
+The second client has the same arguments, so the server takes it for the first one. It requests the
 same address. Its script does nothing, so it cannot remove the address, and the distribution's
 script does not run twice. After the answer it is ended without releasing the lease. The first
-client does not notice.
+client does not notice this.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SENT = "sent it to the DHCP server"
 
 
 def run_second_client(renewing: Renewing, argv: List[str]) -> None:
-    """Run the client to its end, as a unit of its own if systemd runs.
+    """Run the client, and wait for its end. If systemd runs, the client gets its own unit.
 
-    Our own service's sandbox has no raw sockets. At the end of the unit systemd kills what the
-    client has left running.
+    The sandbox of our service has no raw sockets. At the end of the unit, systemd kills processes
+    that the client has left behind.
 
     Raises:
         ProvisioningError: it could not be started, failed, or took too long.
@@ -41,7 +41,7 @@ def run_second_client(renewing: Renewing, argv: List[str]) -> None:
 
 
 def warn_of_fixed_name(renewing: Renewing, client: str, name: str) -> None:
-    """Warn that the first client sends the name of its command line again."""
+    """Warn that the first client will send the name on its command line again."""
     renewing.warn(
         client,
         "was started with the host name %s and sends that again at its next renewal; DNS has the"

@@ -52,8 +52,8 @@ _KEPT = "iOoxCcVPB"
 def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
     """Run a second udhcpc, which sends the new name.
 
-    udhcpc sends the name of its command line as long as it runs, and a restart would drop the
-    address. So the first one sends the old name again at its next renewal.
+    udhcpc always sends the name on its command line, and a restart would remove the address. So the
+    first process sends the old name again at its next renewal.
     """
     for process in processes:
         arguments = _arguments(process)
@@ -77,7 +77,7 @@ def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
 
 
 def rebind(_system: System, process: Process, kill: Kill) -> str:
-    """Make the process give up its lease and ask for another one: udhcpc(8)."""
+    """Make the process give up its lease and request another one: udhcpc(8)."""
     if _arguments(process) is None:
         return ""
     kill(process.pid, signal.SIGUSR2)  # release the lease, and with it the address
@@ -86,7 +86,7 @@ def rebind(_system: System, process: Process, kill: Kill) -> str:
 
 
 def _arguments(process: Process) -> Optional[Sequence[str]]:
-    """The arguments of udhcpc, None if the process is another applet of busybox."""
+    """The arguments of udhcpc; None if the process is another busybox applet."""
     argv = list(process.argv)
     if argv and argv[0].rpartition("/")[2].startswith("busybox"):
         del argv[0]
@@ -122,7 +122,7 @@ def _read_letters(letters: str, todo: List[str]) -> Options:
             break
         found.append((letter, ""))
         if letter == "a":
-            break  # what follows it is its time
+            break  # the next part is its time
     return found
 
 
@@ -133,7 +133,7 @@ def _pop(todo: List[str]) -> str:
 
 
 def _name_of(option: str, value: str) -> str:
-    """The host name that an option makes udhcpc send, "" for any other option."""
+    """The host name that udhcpc sends because of this option; "" for any other option."""
     if option == "x":
         key, _, name = value.partition(":")
         if key != "hostname":
@@ -156,8 +156,8 @@ def _run(renewing: Renewing, options: Options, interface: str) -> None:
             argv.append("-" + option)
             if option in _WITH_VALUE:
                 argv.append(value)
-    # Without -R, which would release the lease, and without -a, which would find that the address
-    # is in use: by us.
+    # Leave out -R, which would release the lease, and -a, which would find that the address is in
+    # use, since this machine has it.
     if system.live:
         for address in interface_addresses().get(interface, ())[:1]:
             argv += ["-r", address]

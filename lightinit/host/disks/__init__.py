@@ -1,1 +1,1 @@
-"""Block devices, partitions that grow, file systems, mounts and swap."""
+"""Block devices, partitions, file systems, mounts and swap."""

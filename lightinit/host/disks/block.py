@@ -1,6 +1,6 @@
-"""Block devices as sysfs shows them. This is the one reader of /sys/class/block.
+"""Reads block devices from sysfs. Only this file reads /sys/class/block.
 
-It knows no partition table and no file system's format.
+It knows no partition tables and no file system formats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
 
-SECTOR_BYTES = 512  # the unit of sysfs, whatever the size of the device's own sectors
+SECTOR_BYTES = 512  # the unit of sysfs; it does not depend on the device's sector size
 BY_NAME = "/sys/class/block"
 BY_NUMBER = "/sys/dev/block"
 BLKPG = 0x1269  # _IO(0x12, 105) of linux/blkpg.h
@@ -32,12 +32,13 @@ class BlockDevice(NamedTuple):
         number: ``major:minor``.
         size_bytes: its size; 0 for a drive without a medium.
         sector_bytes: the size of its logical sectors.
-        partition: its number among the partitions of ``disk``; 0 if it is a disk.
+        partition: its partition number on ``disk``; 0 if it is a disk.
         start_bytes: its offset on ``disk``.
-        disk: the disk that it is a partition of, or None.
-        mapped: what maps it to other devices, such as ``device mapper (LVM)``, or "".
-        read_only: whether the kernel refuses to write to it.
-        virtual: whether it is made of memory, a file or other devices, as zram, loop and dm are.
+        disk: the disk of a partition; None for a disk.
+        mapped: the driver that maps it to other devices, such as ``device mapper (LVM)``; "" if
+            none does.
+        read_only: whether the kernel refuses writes.
+        virtual: whether its data are in memory, a file or other devices, as for zram, loop and dm.
         scsi_type: its SCSI peripheral device type, such as ``0`` for a disk and ``5`` for an
             optical drive; "" if it is no SCSI disk or drive.
         removable: whether its medium is removable.
@@ -83,8 +84,8 @@ def find_by_number(system: System, number: str) -> Optional[BlockDevice]:
 def _read(folder: str) -> Optional[BlockDevice]:
     """The device of a real folder in sysfs.
 
-    Its files are opened directly. To resolve each path again would take longer than all else, and
-    the search for media lists all devices several times a second.
+    Its files are opened directly, without :meth:`System.path`. Resolving each path would take most
+    of the time, and the search for media lists all devices several times a second.
     """
     number = _text(folder + "/dev")
     if not number:
@@ -114,7 +115,7 @@ def _read(folder: str) -> Optional[BlockDevice]:
 
 
 def partitions(system: System, disk: BlockDevice) -> Dict[int, BlockDevice]:
-    """The partitions of a disk by number, as the kernel knows them now."""
+    """The partitions of a disk that the kernel knows now, by number."""
     found = {}
     for path in system.glob("%s/%s/*/partition" % (BY_NAME, disk.name)):
         device = _read(system.path(os.path.dirname(path)))
@@ -124,7 +125,7 @@ def partitions(system: System, disk: BlockDevice) -> Dict[int, BlockDevice]:
 
 
 def holders(system: System, disk: BlockDevice) -> List[str]:
-    """The names of the devices that use a disk or its partitions: LVM, RAID, dm-crypt."""
+    """The names of the devices on top of a disk or its partitions: LVM, RAID, dm-crypt."""
     found = set()
     for device in [disk] + list(partitions(system, disk).values()):
         found.update(system.list_dir("%s/%s/holders" % (BY_NAME, device.name)))
@@ -132,7 +133,7 @@ def holders(system: System, disk: BlockDevice) -> List[str]:
 
 
 def find_btrfs_devices(system: System, mount_point: str) -> List[str]:
-    """The numbers of the devices of the btrfs at ``mount_point``; none if the kernel gives none."""
+    """The numbers of the devices of the btrfs at ``mount_point``; empty if they are unknown."""
     try:
         descriptor = os.open(system.path(mount_point), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -170,7 +171,7 @@ def read_bytes(system: System, device: BlockDevice, offset: int, size: int) -> b
 
 
 def resize_partition(system: System, device: BlockDevice, size_bytes: int) -> None:
-    """Tell the kernel the new size of a partition. It may be mounted (Linux 3.6).
+    """Tell the kernel the new size of a partition, which may be mounted (since Linux 3.6).
 
     Raises:
         ProvisioningError: the kernel refused.
@@ -202,7 +203,7 @@ def resize_partition(system: System, device: BlockDevice, size_bytes: int) -> No
 
 
 def _open(system: System, device: BlockDevice) -> int:
-    """Open the device's node, after a check that the node is this device's."""
+    """Open the device's node, and check that it is this device's node."""
     try:
         descriptor = os.open(system.path(device.node), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -210,7 +211,7 @@ def _open(system: System, device: BlockDevice) -> int:
     status = os.fstat(descriptor)
     if not stat.S_ISBLK(status.st_mode) or number_of(status.st_rdev) != device.number:
         os.close(descriptor)
-        raise _unreadable(device, "its node is another device's")
+        raise _unreadable(device, "its node belongs to another device")
     return descriptor
 
 

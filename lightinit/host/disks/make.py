@@ -1,8 +1,8 @@
-"""Make one partition and a file system on a disk. A power cut after any step is safe.
+"""Makes one partition and a file system on a disk. A power cut after any step does no harm.
 
-Before anything is overwritten, a mark is written to the disk. While it is there, the next run knows
-the disk again and starts over. This file decides nothing: the caller has made sure that no user's
-data are on the disk.
+Before anything is overwritten, a mark is written to the disk. As long as the mark is there, the
+next run recognises the disk and starts again. This file decides nothing: the caller has checked
+that the disk has no user's data.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ TABLES = {
     "mbr": "label: dos\nstart=%d, type=83\n",
     "gpt": "label: gpt\nstart=%d, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n",
 }
-# LABEL and NODE stand for the label and the partition. No tool discards the blocks: that can take
-# minutes.
+# LABEL and NODE stand for the label and the partition. The options prevent that the tools discard
+# all blocks, which can take minutes.
 MKFS = {
     "ext4": ("mkfs.ext4", "-q", "-L", "LABEL", "-E", "nodiscard", "NODE"),
     "xfs": ("mkfs.xfs", "-q", "-K", "-L", "LABEL", "NODE"),
@@ -38,14 +38,14 @@ MKFS = {
 
 @dataclass(frozen=True)
 class FormatPlan:
-    """What is to be made.
+    """The file system and the partition to make.
 
     Attributes:
         filesystem: ``ext4`` or ``xfs``.
-        label: the label of the file system. mkfs writes it last, so a file system that has it is
+        label: the label of the file system. mkfs writes it last, so a file system with the label is
             complete.
-        mark_at, mark: the mark, and its offset in bytes.
-        number, start_bytes: the partition that is there; 0 if there is none.
+        mark_at, mark: the offset of the mark in bytes, and the mark.
+        number, start_bytes: the existing partition; 0 if there is none.
         table: the partition table to make, ``mbr`` or ``gpt``; "" if the partition stays.
     """
 
@@ -59,7 +59,7 @@ class FormatPlan:
 
 
 def missing_tools(system: System, filesystem: str, table: str) -> List[str]:
-    """The names of the tools that are needed and not installed."""
+    """The names of the needed tools that are not installed."""
     needed = [MKFS[filesystem][0]]
     if table:
         needed.append("sfdisk")
@@ -69,21 +69,21 @@ def missing_tools(system: System, filesystem: str, table: str) -> List[str]:
 def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, plan: FormatPlan) -> None:
     """Make the partition, if the plan says so, and the file system.
 
-    The mark stays. The caller removes it after a look at the file system.
+    The mark stays. The caller removes it after checking the file system.
 
     Args:
         system: the machine.
-        disk: which disk.
+        disk: the disk.
         device: the same disk, open for writing.
-        plan: what is to be made.
+        plan: the partition and the file system to make.
 
     Raises:
-        ProvisioningError: a tool failed. The next run starts over.
+        ProvisioningError: a tool failed. The next run starts again.
     """
     device.write(plan.mark_at, plan.mark)
     number = plan.number or 1
     if plan.start_bytes:
-        # Without the old file system no tool asks whether it may be overwritten.
+        # Erase the old file system, so that no tool asks whether to overwrite it.
         device.write(plan.start_bytes, bytes(MIB))
     if plan.table:
         after_mark = plan.mark_at + len(plan.mark)
@@ -105,7 +105,7 @@ def make_filesystem(system: System, disk: BlockDevice, device: OpenDisk, plan: F
 
 
 def settle(system: System) -> None:
-    """Wait until udev has handled its events, for SETTLE_LIMIT_S at most."""
+    """Wait until udev has handled its events, at most SETTLE_LIMIT_S seconds."""
     udevadm = system.tool("udevadm")
     if udevadm is not None and system.exists("/run/udev/control"):
         try:
@@ -139,7 +139,7 @@ def _run(system: System, argv: List[str], stdin: bytes, limit_s: float) -> None:
 
 
 def _wait_for_partition(system: System, disk: BlockDevice, number: int) -> str:
-    """The node of the partition, once the kernel shows it."""
+    """Wait until the kernel shows the partition. Returns its node."""
     deadline_s = system.clock.monotonic() + NODE_LIMIT_S
     while True:
         found = block.partitions(system, disk).get(number)

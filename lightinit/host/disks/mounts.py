@@ -1,7 +1,7 @@
-"""Mount a file system, and hold its top folder open.
+"""Mounts a file system, and holds its top folder open.
 
-The whole machine sees the mount, also if lightinit runs in a mount namespace of its own: on systemd
-a unit mounts it, as /etc/fstab describes it; elsewhere mount(8) does.
+The whole machine sees the mount, even if lightinit runs in its own mount namespace: under systemd
+the unit for the line in /etc/fstab mounts it, elsewhere mount(8).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from lightinit.host.system import System
 
 UNIT_LIMIT_S = 60.0
 RELOAD_LIMIT_S = 60.0
-# Options for the readers of fstab. Not every mount(8) knows them.
+# These options in fstab are for other programs. Some versions of mount(8) do not know them.
 FSTAB_OPTIONS = ("nofail", "auto", "noauto")
 
 
 def reload_units(system: System) -> None:
-    """Have systemd read /etc/fstab again.
+    """Make systemd read /etc/fstab again.
 
     Raises:
         ProvisioningError: systemctl failed.
@@ -33,13 +33,13 @@ def reload_units(system: System) -> None:
 
 
 def mount(system: System, unit: str, node: str, place: str, kind: str, options: str) -> None:
-    """Mount a file system that /etc/fstab has already.
+    """Mount a file system that is already in /etc/fstab.
 
     Args:
         system: the machine.
-        unit: systemd's unit for it.
+        unit: its systemd unit.
         node: the device.
-        place: the mount point, which exists.
+        place: the mount point, which must exist.
         kind: the type of the file system.
         options: as in /etc/fstab.
 
@@ -61,7 +61,7 @@ def mount(system: System, unit: str, node: str, place: str, kind: str, options: 
             disk=node,
             place=place,
             said=ended.last_words,
-            hint="it is left as it is; look at the kernel log, and check it with fsck",
+            hint="it was not changed; look at the kernel log, and check it with fsck",
         )
 
 
@@ -75,9 +75,10 @@ def _for_mount(options: str) -> str:
 
 
 class MountedFolder:
-    """The top folder of a mounted file system, held open, so that a new mount cannot replace it.
+    """The top folder of a mounted file system. It is held open, so that a later mount over it has
+    no effect.
 
-    Users may have the right to write there, so no link is followed. Use it in a ``with`` block.
+    Users may have write permission there, so no link is followed. Use it in a ``with`` block.
 
     Args:
         system: the machine.
@@ -89,7 +90,7 @@ class MountedFolder:
         descriptor: the open folder.
 
     Raises:
-        ProvisioningError: another file system is there.
+        ProvisioningError: another file system is mounted there.
     """
 
     def __init__(self, system: System, place: str, device: str) -> None:
@@ -116,14 +117,14 @@ class MountedFolder:
 
     @property
     def is_safe(self) -> bool:
-        """Whether only root can replace a file of root's in it."""
+        """Whether only root can replace root's files in it."""
         status = os.fstat(self.descriptor)
         others_write = bool(status.st_mode & 0o022)
         is_sticky = bool(status.st_mode & stat.S_ISVTX)
         return status.st_uid == 0 and (is_sticky or not others_write)
 
     def write_once(self, name: str, data: bytes) -> None:
-        """Write a file that everybody may read, unless something of that name exists.
+        """Write a file that everybody may read, unless the name is already in use.
 
         Raises:
             ProvisioningError: it could not be written.

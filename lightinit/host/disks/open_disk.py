@@ -1,4 +1,4 @@
-"""A disk that is open: read and write its bytes. What the bytes mean is not known here."""
+"""An open disk: reads and writes its bytes. It does not interpret them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FLUSH_BUFFERS = 0x1261  # BLKFLSBUF of linux/fs.h
 class OpenDisk:
     """An open disk. Use it in a ``with`` block.
 
-    If it is open for writing, it is locked, so that udev leaves it alone until it is closed
+    A disk that is open for writing is locked, so that udev does not probe it
     (https://systemd.io/BLOCK_DEVICE_LOCKING).
 
     Args:
         system: the machine.
-        disk: which disk.
+        disk: the disk.
         writable: whether to open it for writing.
 
     Attributes:
@@ -71,16 +71,16 @@ class OpenDisk:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # udev holds the lock for a moment while it probes the disk. A lock that stays is
-            # another program's, and is respected.
+            # udev holds the lock for a moment while it probes the disk. If the lock stays, another
+            # program holds it, and lightinit gives up.
             self._system.clock.sleep(LOCK_WAIT_S)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def drop_caches(self) -> None:
         """Flush the kernel's caches of the disk and its partitions.
 
-        The kernel keeps one cache for the disk and one for each partition, so what was written by
-        way of one may not be seen by way of another.
+        The kernel has one cache for the disk and one for each partition, so data that were written
+        through one may not be visible through another.
         """
         if not stat.S_ISBLK(os.fstat(self._descriptor).st_mode):
             return
@@ -131,9 +131,9 @@ class OpenDisk:
 
 
 def is_claimed(system: System, disk: BlockDevice) -> bool:
-    """Whether a file system, swap, RAID, LVM or dm-crypt has the disk or a part of it.
+    """Whether a file system, swap, RAID, LVM or dm-crypt uses the disk or a part of it.
 
-    The kernel itself is asked.
+    The answer comes from the kernel: it refuses an exclusive open.
     """
     try:
         os.close(os.open(system.path(disk.node), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))

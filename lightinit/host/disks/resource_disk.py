@@ -1,4 +1,4 @@
-"""Find Azure's resource disk, or the disk that the settings name."""
+"""Finds Azure's resource disk, or the disk that the settings name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIRECT_NVME = "Microsoft NVMe Direct Disk"
 
 
 def find_resource_disk(system: System) -> Optional[BlockDevice]:
-    """The SCSI or IDE disk that the platform lends this VM, or None if it lends none.
+    """The VM's resource disk (SCSI or IDE), or None if it has none.
 
     Raises:
         ProvisioningError: the VMBus and udev name different disks.
@@ -68,7 +68,7 @@ def _names_on_vmbus(system: System) -> Iterator[str]:
 
 
 def count_direct_nvme(system: System) -> int:
-    """The number of local NVMe disks that the platform lends this VM."""
+    """The number of the VM's local NVMe disks."""
     return sum(
         system.read_text(path).startswith(DIRECT_NVME)
         for path in system.glob(block.BY_NAME + "/nvme*n*/device/model")
@@ -76,10 +76,10 @@ def count_direct_nvme(system: System) -> int:
 
 
 def find_named_disk(system: System, path: str) -> Optional[BlockDevice]:
-    """The whole disk at ``path``, a device node or a link to one; None if nothing is there.
+    """The whole disk at ``path``, a device node or a link to one; None if ``path`` does not exist.
 
     Raises:
-        ProvisioningError: something other than a whole disk is there.
+        ProvisioningError: it is something other than a whole disk.
     """
     try:
         status = os.stat(system.path(path))

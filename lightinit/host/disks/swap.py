@@ -1,4 +1,4 @@
-"""A swap file on a mounted file system: make it, use it, and remove it."""
+"""Makes, activates and removes a swap file on a mounted file system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightinit.host.system import System
 MIB = 1024 * 1024
 NAME = "swapfile"
 SCRATCH = ".swapfile.lightinit-new"
-LEFT_BYTES = 64 * MIB  # stay free beside the swap file
+LEFT_BYTES = 64 * MIB  # this much stays free beside the swap file
 
 
 class SwapFile:
@@ -34,15 +34,15 @@ class SwapFile:
         self._path = "%s/%s" % (folder.place, NAME)
 
     def have(self, size_mb: int, is_active: bool, allocate: bool) -> str:
-        """Have swap of this size.
+        """Make sure that there is swap of this size.
 
         Args:
-            size_mb: its size in MiB; 0 is none.
-            is_active: whether the file is used for swap now.
+            size_mb: its size in MiB; 0: no swap.
+            is_active: whether the swap file is in use now.
             allocate: see :meth:`make`.
 
         Returns:
-            "", or why there is no such swap.
+            "" on success, else why not.
         """
         is_right = size_mb > 0 and self.size_bytes() == size_mb * MIB
         if is_active and is_right:
@@ -50,7 +50,7 @@ class SwapFile:
         if is_active:
             problem = self._switch("stop", "swapoff")
             if problem:
-                return "the present swap could not be stopped: " + problem
+                return "the current swap could not be switched off: " + problem
         if not size_mb:
             self.remove()
             return ""
@@ -63,7 +63,7 @@ class SwapFile:
         return self._switch("start", "swapon")
 
     def _switch(self, verb: str, tool_name: str) -> str:
-        """Start or stop to use the file, which /etc/fstab has. Returns "", or why that failed."""
+        """Switch the swap in /etc/fstab on or off. Returns "" on success, else why it failed."""
         systemctl = self._system.tool("systemctl")
         if systemctl is not None and systemd.is_running(self._system):
             argv = [systemctl, verb, self._unit]
@@ -84,7 +84,7 @@ class SwapFile:
         return ended.last_words
 
     def size_bytes(self) -> Optional[int]:
-        """The size of the swap file; None if there is none, or one that may not be used."""
+        """The size of the swap file; None if there is no usable one."""
         try:
             status = os.stat(NAME, dir_fd=self._folder.descriptor, follow_symlinks=False)
         except OSError:
@@ -100,7 +100,7 @@ class SwapFile:
         return status.st_size
 
     def remove(self) -> None:
-        """Remove the swap file, unless it is somebody else's file."""
+        """Remove the swap file, unless it belongs to another user."""
         if self.size_bytes() is not None:
             os.unlink(NAME, dir_fd=self._folder.descriptor)
 
@@ -109,11 +109,11 @@ class SwapFile:
 
         Args:
             size_mb: its size in MiB.
-            allocate: reserve its blocks instead of writing them. Not every file system can swap to
+            allocate: reserve its blocks instead of writing them. Some file systems cannot swap to
                 such a file.
 
         Returns:
-            "", or why it could not be made.
+            "" on success, else why it could not be made.
         """
         mkswap = self._system.tool("mkswap")
         if mkswap is None:

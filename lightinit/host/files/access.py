@@ -12,7 +12,7 @@ OTHERS_MAY_WRITE = 0o022
 
 @dataclass(frozen=True)
 class Access:
-    """Who may do what with a file.
+    """The mode and the owner of a file.
 
     Attributes:
         mode: permission bits.
@@ -30,5 +30,5 @@ NEW_FILE = Access(0o644)
 
 
 def access_of(status: os.stat_result) -> Access:
-    """The access of a file that is there."""
+    """The mode and the owner of an existing file."""
     return Access(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)

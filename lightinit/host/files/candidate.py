@@ -1,6 +1,6 @@
-"""A new version of a configuration file, put aside so that a tool can check it first.
+"""Writes a new version of a configuration file in another place, so that a tool can check it first.
 
-A faulty file never gets its final name, not even for a moment.
+So a faulty file never has the final name, not even for a moment.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ FOLDER = "/run/lightinit/candidates"
 
 @contextmanager
 def candidate(system: System, path: str, text: str, mode: int) -> Iterator[str]:
-    """Write a candidate for the file ``path``, and remove it at the end.
+    """Write a candidate for the file ``path``, and remove it at the end of the block.
 
     Args:
         system: the machine.
-        path: the final path. The candidate has the same base name in a folder of its own.
+        path: the final path. The candidate has the same base name in another folder.
         text: the whole content.
         mode: the candidate's permission bits.
 
     Yields:
-        Where the candidate is, as the VM sees it.
+        The candidate's path, as the VM sees it.
 
     Raises:
         ProvisioningError: the candidate cannot be written.

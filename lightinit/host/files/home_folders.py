@@ -1,7 +1,7 @@
-"""The directories on the way to a file in a user's home, each held open.
+"""Opens the directories on the path to a file in a user's home, one from the other.
 
-A name may be given to another directory at any moment. So a directory is opened from the one above
-it, without following a link, and what was opened is checked: not what its name says.
+A user can rename directories at any moment. So each directory is opened from the open one above it,
+without following links, and the checks are done on the open directory, not on its name.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.private_files")
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# What is made in the user's own directory is for the user alone. What is made in a directory of
-# root's stays root's, and the user must be able to read it.
+# New files in the user's own directory are for the user only. New files in a directory of root's
+# belong to root, and the user must be able to read them.
 USERS_FOLDER_MODE, ROOTS_FOLDER_MODE = 0o700, 0o755
 USERS_FILE_MODE, ROOTS_FILE_MODE = 0o600, 0o644
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whom a file belongs to."""
+    """The ids of the user to whom a file belongs."""
 
     uid: int
     gid: int
@@ -35,7 +35,7 @@ class Owner:
 
 def check_folder(system: System, descriptor: int, owner: Owner, shown: str) -> None:
     """Check that an open directory belongs to root or the user, and that nobody else can write to
-    it. If others can, and it is the user's, that permission is removed.
+    it. In a directory of the user, write permission for others is removed.
 
     Args:
         system: the machine.
@@ -60,13 +60,13 @@ def check_folder(system: System, descriptor: int, owner: Owner, shown: str) -> N
     if there.uid == 0 != owner.uid:
         raise unsafe(
             shown,
-            "others may write to it, so sshd ignores what is in it",
+            "others may write to it, so sshd ignores the files in it",
             mode="%04o" % there.mode,
             hint="remove that permission: chmod go-w",
         )
     mode = there.mode & ~OTHERS_MAY_WRITE
     LOG.warning(
-        "%s: others could write to it (%04o), so sshd would ignore what is in it: changed to %04o",
+        "%s: others could write to it (%04o), so sshd would ignore its files: changed to %04o",
         shown,
         there.mode,
         mode,
@@ -99,10 +99,10 @@ def enter_folder(system: System, above: int, part: str, owner: Owner, shown: str
 
 
 def _let_in(descriptor: int, owner: Owner, shown: str) -> None:
-    """sshd looks into a directory of root's on the user's behalf, so the user must have access."""
+    """Check that the user can enter a directory of root's: sshd reads it with the user's rights."""
     if os.fstat(descriptor).st_mode & stat.S_IXOTH:
         return
-    # An empty one is what is left if mkdir was done and chown was not, because of a crash.
+    # It is empty if a crash came between mkdir and chown.
     if os.listdir(descriptor):
         raise unsafe(
             shown, "it is root's, and the user may not enter it", hint="give it to the user"
@@ -111,7 +111,7 @@ def _let_in(descriptor: int, owner: Owner, shown: str) -> None:
 
 
 def _make_folder(system: System, above: int, part: str, owner: Owner) -> int:
-    """Make the directory under a scratch name. It gets its own name once owner and mode are set."""
+    """Make the directory under a scratch name. It gets its name after owner and mode are set."""
     access = new_access(system, above, owner, USERS_FOLDER_MODE, ROOTS_FOLDER_MODE)
     scratch = ".%s.lightinit-new" % part
     try:
@@ -121,8 +121,8 @@ def _make_folder(system: System, above: int, part: str, owner: Owner) -> int:
     os.mkdir(scratch, 0o700, dir_fd=above)
     descriptor = os.open(scratch, DIR_FLAGS, dir_fd=above)
     try:
-        # Its name may have been given to another directory in between. Only an empty one of ours is
-        # given away.
+        # Another directory may have this name now. So give it to the user only if it is ours and
+        # empty.
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() or os.listdir(descriptor):
             raise unsafe(part, "it was changed while it was being made")
@@ -138,14 +138,14 @@ def _make_folder(system: System, above: int, part: str, owner: Owner) -> int:
 
 
 def is_roots(system: System, folder: int, owner: Owner) -> bool:
-    """Whether an open directory is root's and not the user's. Then so is what is made in it."""
+    """Whether an open directory belongs to root, not to the user. Then new files in it do, too."""
     return system.can_own and os.fstat(folder).st_uid == 0 and owner.uid != 0
 
 
 def new_access(
     system: System, folder: int, owner: Owner, users_mode: int, roots_mode: int
 ) -> Access:
-    """Mode and owner of what is made in an open directory.
+    """The mode and owner for new files in an open directory.
 
     Args:
         system: the machine.
@@ -160,5 +160,5 @@ def new_access(
 
 
 def unsafe(shown: str, why: str, **details: object) -> ProvisioningError:
-    """The error for something on the way that is not safe."""
+    """The error for a file or directory that is not safe."""
     return ProvisioningError("file in a home is not safe to change", path=shown, why=why, **details)

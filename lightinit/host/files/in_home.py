@@ -1,11 +1,11 @@
-"""A file in a user's home, changed by root although the user may be an enemy.
+"""Changes a file in a user's home as root. It is safe even if the user attacks it.
 
-Whoever owns a directory can put a link, a FIFO or another user's file into it, and can change it at
-any moment. So nothing here is done by path: each directory is held open, and what was opened is
-checked, not what its name says. The new file is made beside the old one. It gets its owner and mode
-before it gets its name, and replaces the old file in one step.
+The owner of a directory can put a link, a FIFO or another user's file into it, and can do so at any
+moment. So nothing here uses a path: each directory is held open, and the checks are done on the
+open file, not on its name. The new file is made beside the old one, gets its owner and mode before
+its name, and replaces the old file in one step.
 
-What is in the file is not known here.
+The content of the file is not interpreted.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def edit_private_file(
     system: System, base: str, parts: Sequence[str], owner: Owner, edit: Callable[[bytes], bytes]
 ) -> bool:
-    """Replace the file ``parts`` below ``base`` by what ``edit`` makes of it.
+    """Replace the content of the file ``parts`` below ``base``.
 
-    Missing directories are made (0700, the user's), and so is a missing file (0600). In a directory
-    of root's they become root's (0755 and 0644), since the user must be able to read them. What
-    exists keeps its owner and mode, without the permission for others to write: with that, sshd
-    would ignore it.
+    Missing directories (0700) and a missing file (0600) are made, and belong to the user. In a
+    directory of root's they belong to root (0755 and 0644), since the user must be able to read
+    them. Existing ones keep their owner and mode, but write permission for others is removed: sshd
+    would ignore such files.
 
     Args:
         system: the machine.
-        base: a directory at a place that only root can change, such as a home; links on the way to
-            it are followed.
-        parts: the names below it; links there are not followed.
-        owner: the user. Nothing here may belong to anybody else, except to root.
-        edit: takes the old content (b"" if there is no file) and gives the new one.
+        base: a directory whose path only root can change, such as a home. Links in this path are
+            followed.
+        parts: the names below ``base``. Links there are not followed.
+        owner: the user. Everything below ``base`` must belong to this user or to root.
+        edit: takes the old content (b"" if there is no file) and returns the new one.
 
     Returns:
         Whether the file was written.
 
     Raises:
-        ProvisioningError: something there is not safe (``why``), or the file cannot be written. The
-            old file is unchanged, and so is whatever a link points to.
+        ProvisioningError: a file or directory is not safe (``why``), or the file cannot be written.
+            The old file is unchanged, and so is the target of a link.
     """
     shown = _check_place(base, parts)
     held: List[int] = []
@@ -78,10 +78,10 @@ def edit_private_file(
 
 
 def read_private_file(system: System, base: str, parts: Sequence[str], owner: Owner) -> bytes:
-    """The content of a file, by the rules of :func:`edit_private_file`; b"" if there is none.
+    """The content of a file, with the checks of :func:`edit_private_file`; b"" if there is none.
 
     Raises:
-        ProvisioningError: as :func:`edit_private_file`.
+        ProvisioningError: as in :func:`edit_private_file`.
     """
     shown = _check_place(base, parts)
     held: List[int] = []
@@ -106,7 +106,7 @@ def read_private_file(system: System, base: str, parts: Sequence[str], owner: Ow
 def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
     """Split a path outside the homes into the part that only root can change, and the rest.
 
-    As for sshd, that part may not be writable for any group.
+    No group may have write permission in the first part; sshd has the same rule.
 
     Returns:
         An existing directory, as the VM sees it, and the names below it, for
@@ -134,8 +134,8 @@ def find_trusted_base(system: System, path: str) -> Tuple[str, Tuple[str, ...]]:
 
 
 def _check_place(base: str, parts: Sequence[str]) -> str:
-    """The whole path, for messages. It must be plain; a relative base would depend on the working
-    directory.
+    """Check that the path is absolute and plain: a relative base would depend on the working
+    directory. Returns the whole path, for messages.
     """
     shown = "/".join([base.rstrip("/")] + list(parts))
     if (
@@ -195,7 +195,8 @@ def _check_file(system: System, status: os.stat_result, owner: Owner, shown: str
             shown, "it belongs to another user", uid=status.st_uid, hint="give it to the user"
         )
     if status.st_uid != owner.uid and status.st_uid == 0 and not status.st_mode & stat.S_IROTH:
-        # The user may have moved a secret of root's here, so that it is copied into his own file.
+        # The user may have moved a secret file of root's here, to get its content copied into a
+        # readable file.
         raise unsafe(
             shown, "it is root's, and the user may not read it", hint="give it to the user"
         )
@@ -223,7 +224,7 @@ def _edit(
 
 
 def _kept_access(status: os.stat_result) -> Access:
-    """Mode and owner of a file, without set-id bits and the permission for others to write."""
+    """Mode and owner of a file, without set-id bits and without write permission for others."""
     return Access(
         stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE & 0o777, status.st_uid, status.st_gid
     )
@@ -240,7 +241,7 @@ def _change_mode(folder: int, name: str, status: os.stat_result, mode: int) -> N
 
 
 def _replace(system: System, folder: int, name: str, data: bytes, access: Access) -> None:
-    # One fixed name: the next run removes what a crash has left.
+    # The scratch name is fixed, so the next run removes a file that a crash has left.
     scratch = ".%s.lightinit-new" % name
     _remove(folder, scratch)
     descriptor = os.open(

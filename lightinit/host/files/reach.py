@@ -1,7 +1,7 @@
-"""Whether a user reaches a file: each directory on the way must let the user in.
+"""Checks whether a user can read a file: the user must be able to enter each directory on its path.
 
-sshd reads a user's keys with that user's rights. With StrictModes it also refuses a file that
-somebody else could have put there.
+sshd reads a user's keys with that user's rights. With StrictModes it also refuses a file that other
+users could have written.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Reader:
 
 @dataclass(frozen=True)
 class Barrier:
-    """What keeps a reader from a file.
+    """A file or directory because of which a user cannot read a file.
 
     Attributes:
         path: as the VM sees it.
         why: what is wrong with it.
-        certain: False if there is an access control list, which may say otherwise.
-        missing: whether nothing is there.
+        certain: False if it has an access control list, which may allow the access.
+        missing: whether it does not exist.
     """
 
     path: str
@@ -54,13 +54,13 @@ class Barrier:
 def find_barrier(
     system: System, path: str, reader: Reader, home: str, strict: bool
 ) -> Optional[Barrier]:
-    """What keeps a user from reading a file; None if nothing does.
+    """The first reason why a user cannot read a file; None if the user can.
 
     Args:
         system: the machine.
         path: the file, as the VM sees it.
         reader: the user.
-        home: the user's home: StrictModes looks no further up.
+        home: the user's home. StrictModes checks no directories above it.
         strict: whether StrictModes is on.
     """
     try:
@@ -79,7 +79,7 @@ def find_barrier(
     except (FileNotFoundError, NotADirectoryError):
         return Barrier(path, "it does not exist", missing=True)
     except (OSError, ProvisioningError) as error:
-        return Barrier(path, "it cannot be looked at: %s" % error, certain=False)
+        return Barrier(path, "its status cannot be read: %s" % error, certain=False)
     return None
 
 
@@ -90,15 +90,15 @@ def open_way(
     is_keys: Callable[[bytes], bool],
     homes: Sequence[str] = (),
 ) -> List[str]:
-    """Let a user enter directories of root's on the way to a keys file, where that is harmless: in
-    which nothing but keys can be read.
+    """Let a user enter root's directories on the path to a file with keys, if this is harmless: the
+    user can then read only public keys there.
 
     Args:
         system: the machine.
         path: the file, as the VM sees it.
         reader: the user.
-        is_keys: whether a file's content is nothing but public keys.
-        homes: directories that stay as they are, whatever is in them now.
+        is_keys: takes a file's content; returns whether it has only public keys.
+        homes: directories that are never changed.
 
     Returns:
         The directories that were changed, with their new modes.
@@ -117,13 +117,13 @@ def open_way(
             os.chmod(folder, mode)
             changed.append("%s (%04o)" % (_shown(system, folder), mode))
     except OSError:
-        pass  # find_barrier says what is left
+        pass  # find_barrier reports the problem
     return changed
 
 
 def _folders_on_the_way(system: System, path: str) -> List[str]:
-    """The real directories that lead to ``path``, from the root down. A link's own way counts, and
-    that of its target.
+    """The real directories on the path to ``path``, from the root down. For a link, these are the
+    directories of the link and of its target.
     """
     base = system.root.rstrip("/")
     parts = [part for part in path.split("/") if part]
@@ -135,7 +135,7 @@ def _folders_on_the_way(system: System, path: str) -> List[str]:
     real = system.path(path)
     below = [part for part in real[len(base) :].split("/") if part]
     found += [base + "/" + "/".join(below[:each]) for each in range(len(below))]
-    if not system.live:  # whoever made a scratch root may have kept it for himself
+    if not system.live:  # the owner of a scratch root may have removed access for others
         found = [each for each in found if each.rstrip("/") != base]
     return list(dict.fromkeys(found))
 
@@ -164,7 +164,7 @@ def _has_acl(real: str) -> bool:
 
 
 def _find_loose(system: System, real: str, reader: Reader, home: str) -> Optional[Barrier]:
-    """The first thing that StrictModes refuses, from the file up to the home or to the root."""
+    """The first path that StrictModes refuses, from the file up to the home or to ``/``."""
     base = system.root.rstrip("/")
     stop = system.path(home or "/")
     at = real
@@ -189,7 +189,7 @@ def _shown(system: System, real: str) -> str:
 
 
 def _holds_only_keys(folder: str, is_keys: Callable[[bytes], bool], depth: int = 0) -> bool:
-    """Whether a user who can enter a directory can read nothing but keys there."""
+    """Whether a user who can enter a directory can read only keys in it."""
     if depth > MAX_DEPTH:
         return False
     with os.scandir(folder) as entries:
@@ -198,7 +198,7 @@ def _holds_only_keys(folder: str, is_keys: Callable[[bytes], bool], depth: int =
                 return False
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                continue  # what it names has its own way
+                continue  # the directories on the path to its target are checked on their own
             if stat.S_ISDIR(status.st_mode):
                 opened = status.st_mode & 0o011
                 if opened and not _holds_only_keys(entry.path, is_keys, depth + 1):

@@ -14,11 +14,11 @@ LOG = logging.getLogger("lightinit.selinux")
 def restore_labels(system: System, paths: Sequence[str]) -> None:
     """Give new files and directories the SELinux labels that the policy has for their paths.
 
-    Without SELinux, or in a scratch root, nothing happens. A failure is logged only.
+    Without SELinux, or in a scratch root, this does nothing. A failure is only logged.
 
     Args:
         system: the machine.
-        paths: files and directories; what is in a directory gets its labels too.
+        paths: files and directories. For a directory this includes everything in it.
     """
     if not system.live or not system.exists("/sys/fs/selinux/enforce"):
         return

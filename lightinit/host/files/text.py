@@ -1,6 +1,6 @@
-"""Files that are read whole and replaced whole. Mode and owner of the old file are kept.
+"""Reads and replaces whole files. The mode and owner of the old file stay.
 
-The contents are not interpreted here. Bytes that are not UTF-8 come through unchanged.
+The content is not interpreted. Bytes that are not UTF-8 stay unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_file(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ProvisioningError: the file cannot be read. Then it must not be replaced either.
+        ProvisioningError: the file cannot be read. The caller must not replace it then.
     """
     try:
         return system.read(path, limit_bytes)
@@ -62,7 +62,7 @@ def read_text_file(
         reason: the reason of the error.
 
     Raises:
-        ProvisioningError: the file cannot be read. Then it must not be replaced either.
+        ProvisioningError: the file cannot be read. The caller must not replace it then.
     """
     try:
         return decode_text(read_file(system, path, limit_bytes, reason))
@@ -80,7 +80,8 @@ def write_text_file(system: System, path: str, text: str, new: Access = NEW_FILE
         new: mode and owner if there is no such file yet.
 
     Raises:
-        ProvisioningError: the file cannot be looked at or written. The old one is still there.
+        ProvisioningError: the status of the old file cannot be read, or the file cannot be written.
+            The old file stays.
     """
     try:
         access = access_of(os.stat(system.path(path)))
@@ -96,12 +97,12 @@ def write_text_file(system: System, path: str, text: str, new: Access = NEW_FILE
 def edit_text_file(
     system: System, path: str, edit: Callable[[str], str], limit_bytes: int = READ_LIMIT_BYTES
 ) -> bool:
-    """Replace a file by what ``edit`` makes of its text. A missing file stays missing.
+    """Replace the text of a file. A missing file is not made.
 
     Args:
         system: the machine.
         path: as the VM sees it.
-        edit: takes the old text and gives the new one.
+        edit: takes the old text and returns the new one.
         limit_bytes: a larger file is an error.
 
     Returns:
@@ -127,5 +128,5 @@ def decode_text(data: bytes) -> str:
 
 
 def encode_text(text: str) -> bytes:
-    """The bytes of a text, as :func:`decode_text` took it."""
+    """The bytes of a text; the reverse of :func:`decode_text`."""
     return text.encode(*_ENCODING)

@@ -1,7 +1,7 @@
-"""Whether only root can change a place in the file system.
+"""Checks whether only root can change a path.
 
-Whoever can write to a directory can put a link into it, and then root reads or writes somewhere
-else. So each directory on the way to a file counts.
+A user who can write to a directory can put a link into it; then root reads or writes another file.
+So each directory on the path to a file is checked.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lightinit.host.system import System
 
 @dataclass(frozen=True)
 class WeakFolder:
-    """A directory that somebody else than root can change.
+    """A directory that other users than root can change.
 
     Attributes:
         path: as the VM sees it.
         uid: its owner.
         mode: its permission bits.
-        foreign: it belongs to another user. Otherwise others may write to it.
+        foreign: True: it belongs to another user. False: others may write to it.
     """
 
     path: str
@@ -34,8 +34,8 @@ class WeakFolder:
 def root_uids(system: System) -> Tuple[int, ...]:
     """The user ids that count as root's.
 
-    A process without root's rights works on a scratch root only. Whatever it makes there belongs to
-    itself.
+    A process without root's rights only works on a scratch root, in which all files are its own. So
+    its own user id counts, too.
     """
     if system.can_own:
         return (0,)
@@ -45,21 +45,22 @@ def root_uids(system: System) -> Tuple[int, ...]:
 def find_weak_folder(
     system: System, real_folder: str, sticky_is_safe: bool = False
 ) -> Optional[WeakFolder]:
-    """The first directory on the way to ``real_folder``, from the root down, that not only root can
-    change.
+    """The first directory on the path to ``real_folder``, from the root down, that other users than
+    root can change.
 
-    A missing directory ends the search: nothing below it exists either.
+    The search ends at a missing directory.
 
     Args:
         system: the machine.
-        real_folder: as :meth:`System.path` gives it, so without links; it is looked at too.
-        sticky_is_safe: whether everybody may write to a directory that has the sticky bit.
+        real_folder: a path without links, as from :meth:`System.path`. It is checked, too.
+        sticky_is_safe: whether write permission for others is safe in a directory with the sticky
+            bit.
 
     Returns:
-        None if only root can change all of them.
+        The directory; None if only root can change all of them.
 
     Raises:
-        OSError: a directory cannot be looked at.
+        OSError: the status of a directory cannot be read.
     """
     base = system.root.rstrip("/")
     parts = [part for part in real_folder[len(base) :].split("/") if part]
@@ -76,7 +77,7 @@ def find_weak_folder(
 
 
 def _others_may_write(system: System, status: os.stat_result, sticky_is_safe: bool) -> bool:
-    # Without root's rights the group of a scratch root is that of whoever runs this.
+    # Without root's rights, the group of a scratch root is that of the user who runs this.
     if status.st_mode & stat.S_IWGRP and status.st_gid != 0 and system.can_own:
         return True
     if sticky_is_safe and status.st_mode & stat.S_ISVTX:

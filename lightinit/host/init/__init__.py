@@ -1,1 +1,1 @@
-"""Init systems, and what lightinit needs of them."""
+"""Init systems: which services they start, and how lightinit uses them."""

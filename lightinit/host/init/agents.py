@@ -1,8 +1,8 @@
 """Finds other agents that would provision this machine at its next boot: cloud-init, walinuxagent,
 azure-init.
 
-An agent counts if its program is there, an init system starts it, and its configuration does not
-switch it off. Only files decide, so the answer holds for a scratch root too. The name of the
+An agent counts if its program exists, an init system starts it, and its configuration does not
+switch it off. All of this is read from files, so it also works in a scratch root. The name of the
 distribution is not used.
 """
 
@@ -34,10 +34,10 @@ class Agent:
     """An agent.
 
     Attributes:
-        name: its name for people.
-        programs: the paths at which its program may be.
-        service: what starts it at boot.
-        is_switched_off: whether its own configuration keeps it from provisioning.
+        name: its name in messages.
+        programs: the possible paths of its program.
+        service: the service that starts it at boot.
+        is_switched_off: returns whether its own configuration switches provisioning off.
     """
 
     name: str
@@ -47,7 +47,8 @@ class Agent:
 
 
 def other_agents(system: System) -> List[str]:
-    """The names of the agents that would provision this machine at its next boot. None is right.
+    """The names of the other agents that would provision this machine at its next boot. The list
+    should be empty.
 
     Args:
         system: the machine, or a scratch root.
@@ -74,7 +75,7 @@ def _is_program(system: System, path: str) -> bool:
 
 
 def _cloud_init_is_off(system: System) -> bool:
-    # The order of cloud-init's own generator: kernel command line, 'enabled', 'disabled'.
+    # cloud-init's own generator checks in this order: kernel command line, 'enabled', 'disabled'.
     said = re.findall(
         r"(?:^|\s)cloud-init=(enabled|disabled)(?=\s|$)", system.read_text("/proc/cmdline")
     )
@@ -105,9 +106,9 @@ def _cloud_target_is_pulled_in(system: System) -> bool:
 def _waagent_is_off(system: System) -> bool:
     """Whether waagent's configuration switches provisioning off.
 
-    ``Provisioning.Agent`` decides. ``disabled`` is off. With ``auto`` and ``waagent`` it
-    provisions. With ``cloud-init`` it waits for cloud-init and then reports to the platform in its
-    place, which counts too. Versions without that key have ``Provisioning.Enabled``.
+    ``Provisioning.Agent`` decides. ``disabled``: off. ``auto`` and ``waagent``: it provisions.
+    ``cloud-init``: it waits for cloud-init and then reports to the platform, so it is not off
+    either. Versions without that key have ``Provisioning.Enabled``.
     """
     found = {}
     for line in system.read_text(WAAGENT_CONF).split("\n"):

@@ -1,4 +1,4 @@
-"""What an init system is to lightinit: it starts services at boot."""
+"""The description of an init system, and of a service that it may start at boot."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from lightinit.host.system import System
 
 
 class Service(NamedTuple):
-    """A service as the init systems know it.
+    """A service.
 
     Attributes:
-        units: its systemd units. Any of them starts it.
+        units: its systemd units. Each of them starts it.
         scripts: its init scripts.
-        is_pulled_in: whether systemd reaches its units at all, if that does not follow from their
-            own links.
+        is_pulled_in: returns whether systemd reaches its units at boot, if the links to the units
+            do not show this.
     """
 
     units: Tuple[str, ...]
@@ -23,14 +23,14 @@ class Service(NamedTuple):
 
 
 class InitSystem(NamedTuple):
-    """An init system. All answers come from files, so they hold for a scratch root too.
+    """An init system. All answers come from files, so this also works for a scratch root.
 
     Attributes:
-        name: its name for people.
-        starts: whether it starts the service at boot.
-        hides_scripts: whether it is installed and leaves out the service's links in /etc/rc?.d,
-            since it has a unit of that name.
-        is_hidden: whether its own links are those in /etc/rc?.d.
+        name: its name in messages.
+        starts: returns whether it starts the service at boot.
+        hides_scripts: returns whether it is installed and ignores the service's links in
+            /etc/rc?.d, because it has a unit of that name.
+        is_hidden: whether it uses the links in /etc/rc?.d, which another init system may ignore.
     """
 
     name: str

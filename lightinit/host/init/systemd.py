@@ -1,4 +1,4 @@
-"""systemd: whether it runs, whether it is installed, and which units it starts. Files decide."""
+"""systemd: does it run, is it installed, which units does it start? Files show all of this."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAMS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
 def is_running(system: System) -> bool:
-    """Whether it is the init system now (sd_booted(3)), and so process 1."""
+    """Whether it is the running init system, process 1 (sd_booted(3))."""
     return system.exists("/run/systemd/system")
 
 
@@ -35,8 +35,8 @@ def has_unit(system: System, unit: str) -> bool:
 
 
 def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS) -> bool:
-    """Whether ``name`` never runs: the first of the ``folders`` that has it has an empty file or a
-    link to /dev/null.
+    """Whether ``name`` is masked: in the first of the ``folders`` that has it, it is an empty file
+    or a link to /dev/null.
     """
     for folder in folders:
         path = system.path("%s/%s" % (folder, name), follow_last=False)
@@ -49,8 +49,8 @@ def is_masked(system: System, name: str, folders: Tuple[str, ...] = UNIT_FOLDERS
 
 
 def is_linked(system: System, unit: str) -> bool:
-    """Whether a unit wants or requires ``unit``, as after `systemctl enable`, and it is not
-    masked.
+    """Whether another unit wants or requires ``unit``, as after `systemctl enable`, and ``unit`` is
+    not masked.
     """
     if is_masked(system, unit):
         return False
@@ -66,18 +66,18 @@ def is_linked(system: System, unit: str) -> bool:
 def extend_start(
     system: System, seconds: float, environment: Mapping[str, str] = os.environ
 ) -> bool:
-    """Tell the service manager that the start of this service may take ``seconds`` more from now:
-    sd_notify(3).
+    """Tell the service manager that the start of this service may take another ``seconds`` from
+    now: sd_notify(3).
 
     Does nothing in a scratch root and under another init system.
 
     Args:
         system: the machine.
-        seconds: how many more.
-        environment: has the address of the service manager.
+        seconds: the additional time.
+        environment: the environment, with the address of the service manager.
 
     Returns:
-        Whether it was told.
+        Whether the message was sent.
     """
     address = environment.get("NOTIFY_SOCKET", "")
     if not system.live or address[:1] not in ("/", "@"):
@@ -107,7 +107,7 @@ def starts(system: System, service: Service) -> bool:
 
 
 def hides_scripts(system: System, service: Service) -> bool:
-    """Whether it leaves out the service's links in /etc/rc?.d, since it has a unit for it."""
+    """Whether it ignores the service's links in /etc/rc?.d, because it has a unit for it."""
     return is_installed(system) and any(has_unit(system, unit) for unit in service.units)
 
 

@@ -22,16 +22,17 @@ def reach(
     environment: Mapping[str, str] = os.environ,
     start: Optional[Callable[[List[str]], None]] = None,
 ) -> bool:
-    """Make systemd reach ``lightinit-STAGE.target`` now. Never fails, and does not wait.
+    """Make systemd reach ``lightinit-STAGE.target`` now. This raises no error and does not wait.
 
-    The target already has a job, since the service wants it. That job waits for the end of the
-    service. A start without dependencies lets it run at once, and then the units that wait for the
-    target.
+    The target already has a start job, since the service wants it. That job waits for the end of
+    the service. A start that ignores dependencies runs it at once. Then the units that wait for the
+    target start, too.
 
     Args:
         system: the machine.
         stage: local, fetch or config. The final target is reached at the end of the service.
-        environment: has INVOCATION_ID if systemd has started us (systemd.exec(5)).
+        environment: the environment. It has INVOCATION_ID if systemd started lightinit
+            (systemd.exec(5)).
         start: starts a command without waiting for it.
 
     Returns:
@@ -50,6 +51,6 @@ def reach(
     try:
         (start or start_command)(argv)
     except OSError as error:
-        LOG.info("lightinit-%s.target is reached only when all is done: %s", stage, error.strerror)
+        LOG.info("lightinit-%s.target is reached only at the end: %s", stage, error.strerror)
         return False
     return True

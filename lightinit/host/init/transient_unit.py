@@ -1,7 +1,7 @@
 """Runs a command as a transient systemd unit: outside of lightinit's own service and its sandbox.
 
 The sandbox has no raw sockets, which DHCP clients need, and it restricts scripts. This file knows
-systemd-run(1) and nothing of the commands.
+systemd-run(1), but not the commands.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def find_systemd_run(system: System) -> Optional[str]:
 def unit_command(
     systemd_run: str, argv: Sequence[str], description: str, options: Sequence[str] = ()
 ) -> List[str]:
-    """The command that runs ``argv`` as a unit, which systemd forgets after its end.
+    """The command that runs ``argv`` as a unit. systemd forgets the unit after its end.
 
     Args:
-        systemd_run: as :func:`find_systemd_run` returns it.
+        systemd_run: the path of systemd-run, from :func:`find_systemd_run`.
         argv: the command and its arguments.
-        description: what the journal and systemctl call the unit.
+        description: the unit's description in the journal and in systemctl.
         options: further options of systemd-run, such as ``--service-type=oneshot``.
     """
     head = [systemd_run, "--quiet", "--collect"]

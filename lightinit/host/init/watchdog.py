@@ -1,8 +1,7 @@
-"""A second process that watches this one, and acts if it takes too long.
+"""A second process that watches the first one, and acts if the first one takes too long.
 
-It is a fork, so it needs neither the first process's interpreter lock nor its cooperation: that may
-be anywhere in C code, or wait in the kernel. While all goes well it only waits on a pipe, and it
-ends with the first process, however that ends.
+It is a fork, so it does not depend on the first process, which may be stuck in C code or in the
+kernel. Normally it only waits on a pipe. It ends when the first process ends in any way.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import Callable, Optional
 from lightinit.host import log
 
 LOG = logging.getLogger("lightinit.watchdog")
-AGAIN_S = 60.0  # after an alarm that nobody heard
-END_S = 5.0  # for the first process to end by itself
+AGAIN_S = 60.0  # the pause after an alarm without effect
+END_S = 5.0  # the time in which the first process may end by itself
 PAUSE, RESUME = "-pause", "-resume"
 
-# Called in the second process, with what the first one did last. Returns whether it was heard, so
-# that the first process is to be ended. While it runs the first process is stopped.
+# Called in the second process, with the last message of the first one. Meanwhile the first process
+# is stopped. Returns whether the alarm was received; then the first process is ended.
 Alarm = Callable[[str], bool]
 
 
@@ -40,7 +39,7 @@ class Watchdog:
 
         Args:
             limit_s: the time after which ``alarm`` is called, in seconds.
-            alarm: acts in place of this process.
+            alarm: the function that acts instead of this process.
         """
         reading, writing = os.pipe()
         watched = os.getpid()
@@ -53,7 +52,7 @@ class Watchdog:
             return
         if self._pid == 0:
             try:
-                log.stop()  # the alarm may begin a log of its own
+                log.stop()  # the alarm may start its own log
                 _close_all_but(reading)
                 _SecondProcess(watched, reading, limit_s, alarm).run()
             finally:
@@ -63,19 +62,19 @@ class Watchdog:
         self._pipe = writing
 
     def tell(self, doing: str) -> None:
-        """Say what this process does from now on."""
+        """Tell the second process what this process does from now on."""
         if self._pipe is not None:
             try:
                 os.write(self._pipe, (doing + "\n").encode("utf-8", "replace"))
             except OSError:
-                pass  # the second process is gone, or asks the platform just now
+                pass  # the second process has ended, or is busy with the alarm
 
     def pause(self) -> None:
-        """From now on this process may take any time."""
+        """Stop the time limit: from now on this process may take any time."""
         self.tell(PAUSE)
 
     def resume(self) -> None:
-        """From now on it has the whole time again."""
+        """Start the time limit again, with its full length."""
         self.tell(RESUME)
 
     def end(self) -> None:
@@ -84,13 +83,13 @@ class Watchdog:
             os.close(self._pipe)
             self._pipe = None
             try:
-                os.waitpid(self._pid, os.WNOHANG)  # it ends soon, if not yet
+                os.waitpid(self._pid, os.WNOHANG)  # it has ended, or ends soon
             except OSError:
                 pass
 
 
 def _close_all_but(kept: int) -> None:
-    """Close what this process has of the first one's files, such as its lock."""
+    """Close the files that were inherited from the first process, such as its lock."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != kept:
             try:
@@ -100,7 +99,7 @@ def _close_all_but(kept: int) -> None:
 
 
 class _SecondProcess:
-    """What the second process does."""
+    """The work of the second process."""
 
     def __init__(self, watched: int, pipe: int, limit_s: float, alarm: Alarm) -> None:
         self._watched = watched
@@ -112,7 +111,7 @@ class _SecondProcess:
         self._due_s: Optional[float] = time.monotonic() + limit_s
 
     def run(self) -> None:
-        """Wait until the first process has ended, or was ended."""
+        """Watch the first process until it has ended, or was killed."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         while True:
@@ -128,11 +127,11 @@ class _SecondProcess:
         return max(0.0, self._due_s - time.monotonic())
 
     def _hears(self, timeout_s: Optional[float]) -> bool:
-        """Whether the first process says something, or has ended."""
+        """Whether the first process has sent a message, or has ended."""
         return bool(select.select([self._pipe], [], [], timeout_s)[0])
 
     def _read(self) -> bool:
-        """Read what the first process says. Returns False if it has ended."""
+        """Read the messages of the first process. Returns False if it has ended."""
         data = os.read(self._pipe, 4096)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -146,12 +145,12 @@ class _SecondProcess:
         return bool(data)
 
     def _act(self) -> bool:
-        """Raise the alarm and end the first process. Returns False if it goes on."""
-        # Stopped, so that it cannot report something else at the same time.
+        """Raise the alarm and kill the first process. Returns False if it continues."""
+        # Stop it, so that it cannot report something else at the same time.
         if not self._kill(signal.SIGSTOP):
             return True
         heard = False
-        if not self._hears(0.0):  # otherwise what it says may change the time
+        if not self._hears(0.0):  # a new message may change the time limit
             try:
                 heard = self._alarm(self._doing)
             except Exception as error:

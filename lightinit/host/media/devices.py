@@ -1,4 +1,4 @@
-"""List the block devices that may hold provisioning media. None of them is opened."""
+"""Lists the block devices that may hold provisioning media, without opening them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
 
 FIRST_DRIVE = "/dev/sr0"
-# Azure's media are a few hundred kilobytes long.
+# Azure's media have a few hundred kilobytes.
 SMALL_BYTES = 256 * 1024 * 1024
 OPTICAL_TYPE = "5"  # SCSI peripheral device type
 MAX_DEVICES = 32
 
 
 class Candidate(NamedTuple):
-    """A place to look at.
+    """A device, image or folder to search.
 
     Attributes:
         path: as the VM sees it.
-        first: whether it is a drive. Drives are looked at before the others, and again and again,
-            since a medium may be inserted later.
-        size: its size as text. A change shows that it holds another medium.
+        first: whether it is an optical drive. Drives are searched before other devices, and
+            repeatedly, since a medium may be inserted later.
+        size: its size as text. If it changes, there is another medium.
     """
 
     path: str
@@ -37,12 +37,12 @@ class Candidate(NamedTuple):
 def candidates(system: System) -> List[Candidate]:
     """The block devices that may hold the media, optical drives first.
 
-    The media are on a drive that the platform attaches. Somebody who may only attach a disk, or
-    write to one, must not be able to make an account. So a disk of data, a partition, and a device
-    that is made of a file, of memory or of other devices (loop, zram, device mapper) do not count.
-    What counts besides the drives is a small whole disk that is removable, or a small virtio disk
-    that the host does not let the VM write to. A /dev/sr0 that sysfs does not list is a drive that
-    was given to a container.
+    The media are on a drive that the platform attaches. A user who can only attach a data disk, or
+    write to one, must not be able to make an account. So these do not count: data disks,
+    partitions, and virtual devices that consist of a file, memory or other devices (loop, zram,
+    device mapper). Besides optical drives, these count: small whole disks that are removable, and
+    small virtio disks that are read-only for the VM. A /dev/sr0 that sysfs does not list is a drive
+    that was passed to a container.
 
     Args:
         system: the machine.

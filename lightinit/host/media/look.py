@@ -1,7 +1,7 @@
-"""One look at one device, in a process of its own, with a time limit.
+"""Searches one device in a separate process, with a time limit.
 
-SIGKILL may not end a process that waits for a device that never answers. Such a process is left
-behind, and nobody waits for it.
+SIGKILL may not end a process that waits for a device that never answers. lightinit leaves such a
+process behind, and does not wait for it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from lightinit.digits import read_digits
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
 HEAD_BYTES = 4096
-# For a killed process to end. One that does not is stuck in the kernel.
+# A killed process gets this long to end. If it does not end, it is stuck in the kernel.
 GONE_WITHIN_S = 0.2
 
 
 class LookResult(NamedTuple):
-    """The result of a look.
+    """The result of searching one device.
 
     Attributes:
-        found: whether the document is there.
+        found: whether the document was found.
         data: the document.
         text: how it was read, or why it was not.
         optical: whether the device is an optical drive.
-        again: whether a later look may find more.
-        harmless: whether the device surely has no such document.
+        again: whether a later search may find the document.
+        harmless: whether the device certainly has no such document.
         hung: whether the device did not answer in time.
     """
 
@@ -45,21 +45,21 @@ class LookResult(NamedTuple):
 
 
 def reader_command() -> List[str]:
-    """The command of the reader. With -I and -S it starts faster: it needs no site-packages."""
+    """The command of the reader. It needs no site-packages; -I and -S make its start faster."""
     return [sys.executable or "/usr/bin/python3", "-I", "-S", "-B", PROGRAM]
 
 
 class Look:
-    """A reader at work.
+    """A running reader process.
 
     Args:
         operation: ``look`` or ``eject``.
         path: a real path.
         names: file names of the document, the best one first.
         limit_bytes: the greatest size of the document.
-        limit_s: seconds of real time after which the device is taken to hang.
+        limit_s: seconds of real time after which the device counts as hung.
         may_mount: whether a block device may be mounted.
-        command: starts another reader than ours; the arguments are added to it.
+        command: the command of another reader than ours; the arguments are added to it.
 
     Raises:
         OSError: it cannot be started.
@@ -83,7 +83,7 @@ class Look:
         self._began_s = time.monotonic()
         self._ends_s = self._began_s + limit_s
         self._taken = b""
-        # In a session of its own, so that the tools that the reader starts are killed with it.
+        # The reader gets its own session, so that the tools that it starts are killed with it.
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -99,8 +99,8 @@ class Look:
         os.set_blocking(self.descriptor, False)
 
     def take(self) -> bool:
-        """Read what it has written. Returns whether :meth:`end` is due: it has ended, or its time
-        is over.
+        """Read the reader's output so far. Returns whether to call :meth:`end`: the reader has
+        ended, or its time is over.
         """
         while len(self._taken) <= self._limit_bytes + HEAD_BYTES:
             try:
@@ -113,7 +113,7 @@ class Look:
         return True
 
     def end(self) -> LookResult:
-        """End it, whatever it does, and return its answer. Does not wait for long."""
+        """End the reader, killing it if necessary, and return its answer. Does not wait long."""
         late = time.monotonic() >= self._ends_s and not self._is_complete()
         gone = self._kill(late)
         if self._is_complete():
@@ -129,19 +129,19 @@ class Look:
 
     @property
     def age_s(self) -> float:
-        """How long it has been running, in seconds."""
+        """How long the reader has been running, in seconds."""
         return time.monotonic() - self._began_s
 
     def abandon(self) -> None:
-        """End it without an answer."""
+        """Kill the reader, and ignore its answer."""
         self._kill(late=True)
 
     def _kill(self, late: bool) -> bool:
-        """Kill the reader and what it started. Returns whether the reader has ended."""
+        """Kill the reader and its child processes. Returns whether the reader has ended."""
         gone = not late and self._gone()  # after its answer it ends by itself
         if not gone:
             try:
-                # Only before it was waited for: later its number may be another process's.
+                # This is safe only before wait(): later its pid may belong to another process.
                 os.killpg(self._process.pid, signal.SIGKILL)
             except OSError:
                 pass
@@ -180,10 +180,10 @@ class Look:
 
 
 def wait_for(looks: Dict[str, Look], timeout_s: float) -> List[str]:
-    """Wait until one of several looks has written something, for ``timeout_s`` at most.
+    """Wait until one of several readers has written something, at most ``timeout_s`` seconds.
 
     Returns:
-        The paths of those whose :meth:`Look.end` is due.
+        The paths for which to call :meth:`Look.end`.
     """
     poll = select.poll()
     for look in looks.values():

@@ -1,29 +1,32 @@
-"""Search one device for a document, or eject its medium. This is a program of its own, and it
-imports nothing of lightinit's.
+"""Searches one device for a document, or ejects its medium. This is a separate program, which
+imports nothing of lightinit.
 
-Run as ``python3 -I -S reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT [NAME...]``, where each
-NAME is a file name of the document. Everything that touches the device happens in this process. A
-device that never answers can only stop this process. Its parent kills it, or leaves it behind if
-the kernel does not let it die.
+Run it as ``python3 -I -S reader.py OPERATION PATH LIMIT_BYTES SECONDS MOUNT [NAME...]``, where each
+NAME is a file name of the document. Only this process touches the device, so a device that never
+answers stops only this process. The parent kills it, or leaves it behind if it is stuck in the
+kernel.
 
-The answer is one line on standard output, with tabs between its fields. After "found" comes the
-document. It takes a pipe, and never a file, since it holds a password.
+The answer is one line on standard output, with tabs between its fields. After a "found" line comes
+the document. It goes through a pipe and never into a file, since it contains a password.
 
     found    BYTES  OPTICAL  HOW
     nothing  AGAIN  OPTICAL  HARMLESS  WHY
     ejected
 
-OPTICAL is 1 for an optical drive. AGAIN is 1 if a later look may find more, as after a medium is
-inserted. HARMLESS is 1 if the device surely has no such document, so that nobody need hear of it.
+OPTICAL is 1 for an optical drive. AGAIN is 1 if a later search may find the document, for example
+after a medium was inserted. HARMLESS is 1 if the device certainly has no such document, so that no
+warning is needed.
 
-The device is mounted with mount(2), by way of ctypes: the options of unshare(1) and mount(8) differ
-too much between util-linux and busybox. The mount ends with this process, since its mount namespace
-has no other process.
+The device is mounted with mount(2), through ctypes, since the options of unshare(1) and mount(8)
+differ too much between util-linux and busybox. The mount ends with this process, since no other
+process is in its mount namespace.
 
-If the kernel cannot mount it, these tools read it. All of them are maintained, and none mounts:
+If the kernel cannot mount the device, one of these tools reads it. All are maintained, and none of
+them mounts:
 
-- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. It is told which of them to read: a medium may have
-  both, as Azure's do, and then the ISO 9660 side may have only a read-me. 7za and 7zr know neither.
+- 7z or 7zz (p7zip, 7-Zip) for UDF and ISO 9660. The command says which of them to read: a medium
+  may have both, as Azure's do, and then the ISO 9660 side may have only a read-me. 7za and 7zr know
+  neither.
 - grub-fstest or grub2-fstest (GRUB) for both. It comes with GRUB's tools, so most images have it.
 - bsdtar (libarchive) for ISO 9660.
 
@@ -41,7 +44,7 @@ import signal
 import stat
 import sys
 
-# As typing.TYPE_CHECKING. To import typing would take longer than all else here.
+# Like typing.TYPE_CHECKING. Importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, NoReturn, Optional, Sequence, Tuple
@@ -54,7 +57,7 @@ POINTS = (
     "/media",
     "/run",
     "/var",
-)  # any directory will do: no other process sees the mount
+)  # any directory works: no other process sees the mount
 # ECMA-167 2/8.3: the volume recognition sequence begins at byte 32768. Each descriptor has 2048
 # bytes, with its name at byte 1.
 SEQUENCE_BYTE, DESCRIPTOR_BYTES, DESCRIPTORS = 32768, 2048, 64
@@ -64,7 +67,7 @@ CLONE_NEWNS = 0x20000
 CDROMEJECT, CDROM_LOCKDOOR, CDROM_GET_CAPABILITY = 0x5309, 0x5329, 0x5331  # linux/cdrom.h
 EJECT_ATTEMPTS, EJECT_PAUSE_S = 20, 0.1
 NOBODY = 65534
-# Azure's media have less than 2 MiB. 7-Zip asks for 200 MiB of addresses.
+# Azure's media have less than 2 MiB. 7-Zip needs 200 MiB of address space.
 COPY_BYTES, PIECE_BYTES = 64 * 1024 * 1024, 1024 * 1024
 TOOL_MEMORY_BYTES, TOOL_CPU_S = 1024 * 1024 * 1024, 20
 NO_MEDIUM = (errno.ENOMEDIUM, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOENT)
@@ -75,8 +78,8 @@ class Nothing(Exception):
 
     Args:
         why: why not.
-        again: whether a later look may find more.
-        harmless: whether the device surely has no such document.
+        again: whether a later search may find the document.
+        harmless: whether the device certainly has no such document.
     """
 
     def __init__(self, why: str, again: bool = False, harmless: bool = False) -> None:
@@ -89,7 +92,7 @@ def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> 
     """Read the document.
 
     Args:
-        path: a block device, an image of one, or a directory that has the document.
+        path: a block device, an image of one, or a directory with the document.
         names: file names of the document, the best one first.
         limit_bytes: the greatest size of the document.
         may_mount: whether a block device may be mounted.
@@ -98,7 +101,7 @@ def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> 
         The document, and how it was read.
 
     Raises:
-        Nothing: it is not there.
+        Nothing: the document was not found.
         OSError: the device cannot be read.
     """
     mode = os.stat(path).st_mode
@@ -136,9 +139,9 @@ def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> 
 
 
 def spellings(name: str) -> Tuple[str, ...]:
-    """A file name as media may have it, best first.
+    """The forms that a file name may have on media, best first.
 
-    ISO 9660 without Rock Ridge and Joliet has upper case, and strictly no hyphens.
+    ISO 9660 without Rock Ridge and Joliet has upper case, and strictly speaking no hyphens.
     """
     plain = name.replace("-", "_")
     return name, name.upper(), plain, plain.upper()
@@ -156,10 +159,10 @@ def file_systems(path: str) -> List[str]:
 
 
 def read_from(folder: str, names: Sequence[str], limit_bytes: int) -> bytes:
-    """The document in a directory, whatever the case of its name.
+    """The document in a directory. The case of its name does not matter.
 
     Raises:
-        Nothing: it is not there, no regular file, or too large.
+        Nothing: it is missing, not a regular file, or too large.
         OSError: it cannot be read.
     """
     there = os.listdir(folder)
@@ -169,7 +172,7 @@ def read_from(folder: str, names: Sequence[str], limit_bytes: int) -> bytes:
         exact = sorted(entry for entry in there if entry in spelled)
         others = sorted(entry for entry in there if entry not in spelled)
         for entry in exact + others:
-            # ISO 9660 may put a version behind the name, as in "NAME;1".
+            # In ISO 9660 a version may follow the name, as in "NAME;1".
             if entry.lower().partition(";")[0] in wanted:
                 path = os.path.join(folder, entry)
                 return checked(read_file(path, name, limit_bytes + 1), name, limit_bytes)
@@ -178,7 +181,7 @@ def read_from(folder: str, names: Sequence[str], limit_bytes: int) -> bytes:
 
 def read_file(path: str, name: str, size: int) -> bytes:
     """At most ``size`` bytes of a regular file."""
-    # A link could lead to a file that is not on the medium. A FIFO would block.
+    # A link could point to a file that is not on the medium. A FIFO would block.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -188,7 +191,7 @@ def read_file(path: str, name: str, size: int) -> bytes:
 
 
 def checked(data: bytes, name: str, limit_bytes: int) -> bytes:
-    """``data``, unless it is too large."""
+    """Return ``data``; raise Nothing if it is too large."""
     if len(data) > limit_bytes:
         raise Nothing("its %s is larger than %d bytes" % (name, limit_bytes))
     return data
@@ -225,7 +228,7 @@ def mount_apart(device: str, point: str, kind: str, flags: int, options: str = "
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     call(libc.unshare(CLONE_NEWNS))
-    # Otherwise other namespaces would see the mount: systemd makes mounts shared.
+    # Without this, other namespaces would see the mount, since systemd makes mounts shared.
     call(libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
     flags |= MS_NOSUID | MS_NODEV | MS_NOEXEC
     call(
@@ -243,7 +246,7 @@ def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int)
     """The document on a device, read by the kernel's file system ``kind``.
 
     Raises:
-        Nothing: the device could be mounted, and has no such file.
+        Nothing: the device was mounted, and has no such file.
         OSError: it cannot be mounted or read.
     """
     import ctypes
@@ -252,28 +255,28 @@ def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int)
     try:
         return read_from(point, names, limit_bytes)
     finally:
-        # The mount would end with this process, but a little later. A drive in use cannot be
-        # ejected.
+        # Unmount now. Otherwise the mount would end a little after this process, and a drive in use
+        # cannot be ejected.
         ctypes.CDLL(None).umount2(os.fsencode(point), 0)
 
 
 class Copy:
-    """A device or an image in memory, which nobody may read.
+    """A copy of a device or image in memory, which the user nobody can read.
 
     Args:
         path: the device or the image.
 
     Attributes:
-        path: the copy, as this process and its children see it; the device itself if it is too
-            large or cannot be copied.
-        uid: who can read it: nobody, or this process's own user.
+        path: the copy's path for this process and its children; the path of the device itself if
+            it is too large or cannot be copied.
+        uid: the user who can read it: nobody, or this process's own user.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.uid = os.geteuid()
         self._descriptor = -1
-        # Python 3.7 cannot make such a file. Not root: there is nothing to give up.
+        # Python 3.7 has no memfd_create. Without root's rights, the copy has no use.
         if self.uid == 0 and hasattr(os, "memfd_create"):
             self._make(path)
 
@@ -291,7 +294,7 @@ class Copy:
                 os.write(self._descriptor, data)
             self.path, self.uid = "/proc/self/fd/%d" % self._descriptor, NOBODY
         except OSError:
-            self.__exit__()  # a bad block, which may not matter
+            self.__exit__()  # it may be a bad block, which need not matter
         finally:
             os.close(source)
 
@@ -310,10 +313,10 @@ def read_by_tools(
     """The document, read by the first tool that finds it. The tools run as the user ``uid``.
 
     Returns:
-        Its name, at most one byte more than ``limit_bytes`` of it, and how it was read.
+        Its name, its first ``limit_bytes`` + 1 bytes, and how it was read.
 
     Raises:
-        Nothing: no tool finds it, or there is no tool.
+        Nothing: no tool found it, or no tool is installed.
     """
     asked = []
     for tool, argv in tools(path, kind):
@@ -360,7 +363,7 @@ def tools(path: str, kind: str) -> List[Tuple[str, List[str]]]:
 def settle(copy: str) -> None:
     """Put a copy of the medium into a file system that only this process and its program see.
 
-    GRUB's tools want the path of a file that can be found again by its name.
+    GRUB's tools need the path of a file that they can open by name.
     """
     point = find_point()
     mount_apart("none", point, "tmpfs", 0, "mode=755")
@@ -375,12 +378,12 @@ def settle(copy: str) -> None:
 
 
 def output_of(argv: Sequence[str], limit_bytes: int, uid: int, wants_file: bool = False) -> bytes:
-    """What a command prints, up to one byte more than ``limit_bytes``; nothing if it fails.
+    """The first ``limit_bytes`` + 1 bytes of a command's output; b"" if it fails.
 
     Args:
         argv: the command.
-        limit_bytes: how much of the output is read.
-        uid: the user that it runs as. Descriptors that can be inherited stay open for it.
+        limit_bytes: the limit of its output.
+        uid: the user as whom it runs. It keeps inheritable descriptors.
         wants_file: whether its first argument, a copy of the medium, must be a file with a name.
     """
     import subprocess
@@ -409,16 +412,16 @@ def output_of(argv: Sequence[str], limit_bytes: int, uid: int, wants_file: bool 
             if process.wait() != 0:
                 return b""
             return data
-    except subprocess.SubprocessError:  # it could not be confined
+    except subprocess.SubprocessError:  # its rights and limits could not be set
         return b""
 
 
 def confine(uid: int, copy: str) -> None:
-    """Give up what a tool does not need, right before it is started.
+    """Drop rights that a tool does not need, and set its limits, right before it starts.
 
     Args:
-        uid: the user that it runs as.
-        copy: what :func:`settle` needs, "" for nothing.
+        uid: the user as whom it runs.
+        copy: the argument of :func:`settle`; "" to leave that out.
     """
     import resource
 
@@ -465,8 +468,8 @@ def eject(path: str) -> None:
 
     if not is_optical(path):
         raise Nothing("not an optical drive")
-    # O_NONBLOCK opens an empty drive, too. The kernel ejects only if no other process has the
-    # drive open.
+    # With O_NONBLOCK an empty drive can be opened, too. The kernel ejects only if no other process
+    # has the drive open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         for attempt in range(EJECT_ATTEMPTS):
@@ -480,22 +483,22 @@ def eject(path: str) -> None:
             except OSError as error:
                 if error.errno != errno.EBUSY or attempt == EJECT_ATTEMPTS - 1:
                     raise
-                time.sleep(EJECT_PAUSE_S)  # udev has it open for a moment after each change
+                time.sleep(EJECT_PAUSE_S)  # udev opens it for a moment after each change
     finally:
         os.close(descriptor)
 
 
 def answer(fields: Sequence[str], data: bytes = b"") -> None:
-    """Write the answer, whole."""
+    """Write the whole answer."""
     line = "\t".join(each.replace("\t", " ").replace("\n", " ") for each in fields) + "\n"
     with open(1, "wb", closefd=False) as output:
         output.write(line.encode("utf-8", "replace") + data)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Do one thing, and answer."""
+    """Run one operation, and answer."""
     operation, path, limit_bytes, limit_s, may_mount = argv[:5]
-    signal.alarm(max(1, int(float(limit_s)) + 2))  # in case the parent is gone and cannot kill it
+    signal.alarm(max(1, int(float(limit_s)) + 2))  # end even if the parent is gone
     optical = False
     try:
         if operation == "eject":

@@ -1,10 +1,10 @@
-"""Find the provisioning media, read the document on them, and eject them. What the document says is
-not known here.
+"""Finds the provisioning media, reads the document on them, and ejects them. It does not interpret
+the document.
 
-The search runs in the background, since media may come late. It cannot hang: a process of its own
-(:mod:`lightinit.host.media.reader`) looks at each device, and is given up if it does not answer. A
-device without the document is no error, since a VM may have no media. The search collects what it
-saw.
+The search runs in the background, since media may come late. It cannot hang: a separate process
+(:mod:`lightinit.host.media.reader`) reads each device, and lightinit gives it up if it does not
+answer. A device without the document is not an error, since a VM may have no media. The search
+records what it found on each device.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ from lightinit.host.system import System
 LOG = logging.getLogger("lightinit.media")
 AUTO = "auto"
 LIMIT_BYTES = 1024 * 1024
-# The kernel may have to load a module, and a busy host takes seconds. What takes longer hangs.
+# The kernel may have to load a module, and a busy host takes seconds. A device that takes longer
+# counts as hung.
 LOOK_LIMIT_S = 30.0
 POLL_S = 0.25
-# Between two looks at a drive that had nothing. Each look is a process, so the pauses grow.
+# The pauses between two searches of a drive. Each search starts a process, so the pauses grow.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
-# For this long disks wait until the optical drives have answered.
+# Disks are searched after the optical drives have answered, or after this time.
 HEAD_START_S = 2.0
 MOST_AT_ONCE = 8
-# A first look that is given up earlier says nothing about its device, which may have just appeared.
+# If the first search of a device is given up earlier, there is no warning: it may be a new device.
 SLOW_S = 1.0
 
 
 @dataclass(frozen=True)
 class Medium:
-    """The document, and where it came from.
+    """The document and its source.
 
     Attributes:
         device: the device, image or directory, as the VM sees it.
         data: the document. A secret.
         how: how it was read, for the log.
-        optical: whether it is in a drive that can eject it.
+        optical: whether it is in an optical drive, which can eject it.
     """
 
     device: str
@@ -55,18 +56,18 @@ class Medium:
 
 @dataclass(frozen=True)
 class _Miss:
-    """Why a device did not give the document, and whether it surely has none."""
+    """Why no document was read from a device, and whether the device certainly has none."""
 
     why: str
     harmless: bool = False
 
 
 class _Place:
-    """A place to look at: what it held at the last look, and when the next look is due."""
+    """A candidate with its state: its size at the last search, and when the next search is due."""
 
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
-        self.due_s: Optional[float] = 0.0  # None: only if it holds another medium
+        self.due_s: Optional[float] = 0.0  # None: only if there is another medium
         self.pause_s = FIRST_PAUSE_S
         self.hung = False
 
@@ -74,22 +75,22 @@ class _Place:
 class MediaSearch:
     """Searches for the media in the background.
 
-    Start it early, ask for its result late, and stop it in any case: it goes on until it has found
-    something. None of its methods raises an error. Each may be called at any time, also if the
-    search was never started.
+    Start it early, ask for its result late, and always stop it: it runs until it has found the
+    document. Its methods raise no errors. Each may be called at any time, even if the search was
+    never started.
 
     Args:
         system: the machine.
         names: file names of the document, such as ``("ovf-env.xml",)``, the best one first.
-        accept: tells whether a document is the right one. It is called in the search's own thread,
-            and must not raise.
-        where: ``auto`` for all devices, and for none in a scratch root; or the path of a block
-            device, of an image of one (which is never mounted), or of a directory that has the
-            document. A path is below the root.
+        accept: takes a document; returns whether it is the right one. It is called in the search's
+            thread, and must not raise an error.
+        where: ``auto`` for all devices (none in a scratch root); or the path of a block device, of
+            an image of one (which is never mounted), or of a directory with the document. A path is
+            below the root.
         limit_bytes: the greatest size of the document.
         look_limit_s: seconds of real time that one device may take to answer.
-        find: lists other places to look at, as the VM sees them.
-        command: starts another reader than ours.
+        find: lists other candidates, as the VM sees them.
+        command: the command of another reader than ours.
     """
 
     def __init__(
@@ -113,12 +114,12 @@ class MediaSearch:
         self._find = find or self._default_places
         self._nowhere = find is None and where == AUTO and not system.live
         self._places: Dict[str, _Place] = {}
-        # Looks by path. Their class is imported only if there is something to look at.
+        # The running readers by path. Their class is imported only if there is a device to search.
         self._looks: Dict[str, Any] = {}
         self._misses: Dict[str, _Miss] = {}
         self._began_s = 0.0
         self._stopping = threading.Event()
-        self._settled = threading.Event()  # nothing is being looked at just now
+        self._settled = threading.Event()  # no device is being searched now
         self._over = threading.Event()  # found, or given up
         self._found: Optional[Medium] = None
         self._thread: Optional[threading.Thread] = None
@@ -128,12 +129,12 @@ class MediaSearch:
 
     @property
     def tried(self) -> List[Tuple[str, str]]:
-        """Each device that was looked at, and why it did not give the document."""
+        """The devices that were searched, each with the reason why no document was read."""
         return [(device, miss.why) for device, miss in self._misses.items()]
 
     @property
     def troubles(self) -> List[Tuple[str, str]]:
-        """Those of :attr:`tried` that may have the document all the same, for a warning."""
+        """The entries of :attr:`tried` for devices that may have the document, for a warning."""
         return [(device, miss.why) for device, miss in self._misses.items() if not miss.harmless]
 
     def start(self) -> None:
@@ -150,11 +151,12 @@ class MediaSearch:
         """Wait for the medium.
 
         Args:
-            wait_s: seconds to wait at most, by the system's clock. A clock that moves only in
-                sleeps stands still while a device is looked at.
+            wait_s: seconds to wait at most, by the system's clock. A test clock that moves only in
+                sleeps stands still while a device is being searched.
 
         Returns:
-            The medium, or None if it was not found. The search goes on, and may be asked again.
+            The medium, or None if it was not found. The search continues, and this may be called
+            again.
         """
         if self._thread is None:
             return None
@@ -170,7 +172,7 @@ class MediaSearch:
             self._system.clock.sleep(min(POLL_S, left_s))
 
     def settle(self, wait_s: float) -> None:
-        """Wait until each device that is there has been looked at, with or without success.
+        """Wait until all present devices have been searched, with or without success.
 
         Args:
             wait_s: seconds of real time to wait at most.
@@ -179,7 +181,7 @@ class MediaSearch:
             self._settled.wait(max(0.0, wait_s))
 
     def stop(self) -> None:
-        """End the search and give up looks that are still running. A second stop does nothing."""
+        """Stop the search, and give up readers that still run. A second stop does nothing."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(2.0)  # it checks the event several times a second
@@ -198,7 +200,7 @@ class MediaSearch:
 
                     for path in media_look.wait_for(self._looks, POLL_S / 2):
                         if self._found is None:
-                            # If several have answered together, the first one counts.
+                            # If several devices have answered together, the first one counts.
                             self._finish(path)
                 else:
                     self._settled.set()
@@ -207,7 +209,7 @@ class MediaSearch:
             for path in list(self._looks):
                 look = self._looks.pop(path)
                 if path not in self._misses and look.age_s >= SLOW_S:
-                    # What the device has is not known, so there must be a warning.
+                    # The content of the device is unknown, so there must be a warning.
                     self._note(path, _Miss("it did not answer within %.1f s" % look.age_s))
                 look.abandon()
             self._settled.set()
@@ -225,7 +227,7 @@ class MediaSearch:
             place = self._places.get(candidate.path)
             if place is None or (place.candidate != candidate and not place.hung):
                 place = self._places[candidate.path] = _Place(candidate)
-            # If there are two documents, the one in a drive counts, whichever device answers first.
+            # If there are two documents, the one in a drive counts, even if it is read later.
             if candidate.first and candidate.path in self._looks:
                 waiting_for_first = waiting_for_first or now_s - self._began_s < HEAD_START_S
             if (
@@ -281,15 +283,15 @@ class MediaSearch:
 
 
 def eject(system: System, medium: Medium, limit_s: float = LOOK_LIMIT_S) -> str:
-    """Eject the medium, since it has a password. A disk or an image stays as it is.
+    """Eject the medium, since it contains a password. This does nothing for a disk or an image.
 
     Args:
         system: the machine.
-        medium: what a search found.
+        medium: the result of a search.
         limit_s: seconds that the drive may take.
 
     Returns:
-        "" if it was ejected, otherwise why not.
+        "" if the medium was ejected, else why not.
     """
     if not medium.optical:
         return "%s is not an optical drive" % medium.device

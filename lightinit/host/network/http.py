@@ -1,8 +1,8 @@
-"""HTTP to the platform over requests: one request, one answer, limited in size and in time.
+"""HTTP to the platform with requests: one request, one answer, with limits of size and time.
 
 The network may be hostile and the environment wrong. So there are no proxies from the environment,
 no netrc, no cookies, no redirects and no compression. This file knows no protocol above HTTP, never
-sends a request again by itself, and logs no body.
+repeats a request, and logs no body.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from lightinit.libraries import load, unusable
 LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
-# An answer may take a minute, but a server that is there accepts the connection at once. The kernel
-# repeats a lost SYN after 1, 3 and 7 s.
+# An answer may take a minute, but a running server accepts the connection at once. The kernel sends
+# a lost SYN again after 1, 3 and 7 s.
 CONNECT_TIMEOUT_S = 10.0
 PLAIN_URL = re.compile(r"http://[^/?#]+/[!-~]*\Z")
 OnRequest = Callable[[str, str, str, float, float, int], None]
@@ -42,13 +42,13 @@ OnRequest = Callable[[str, str, str, float, float, int], None]
 
 @dataclass(frozen=True)
 class Response:
-    """What the server answered.
+    """The server's answer.
 
     Attributes:
-        status: the HTTP status, never 3xx. An interim answer (1xx but 100) has nothing else.
+        status: the HTTP status, never 3xx. An interim answer (1xx except 100) has only a status.
         headers: by lower-case name. If a header came several times, its values are joined by
             commas.
-        body: all of it. The body of an error may lack its end.
+        body: the whole body. The body of an error may be cut off.
         retry_after_s: the seconds that the server asked us to wait; None if it did not ask.
     """
 
@@ -61,7 +61,7 @@ class Response:
 def preload() -> Any:
     """Import requests and return it.
 
-    This takes the longest of all imports, so call it while the boot waits for something.
+    This import takes longer than all others, so call it while the boot waits for something.
 
     Raises:
         LibraryError: it cannot be loaded.
@@ -98,7 +98,7 @@ class HttpTransport:
         connect_timeout_s: seconds for the connecting alone.
 
     Attributes:
-        LIBRARY: what is to blame if sending fails in a way that nobody expects.
+        LIBRARY: the name of the library, for the error if it raises an unexpected exception.
     """
 
     LIBRARY = "requests"
@@ -130,9 +130,9 @@ class HttpTransport:
         """Send one request and read its answer.
 
         ``timeout_s`` limits each read and the whole exchange, ``connect_timeout_s`` the connecting.
-        A socket cannot limit the whole: each byte of a slow header restarts its timeout. So the
-        exchange runs in a thread. When the time is up, its connection is shut down, which ends the
-        thread, and the next request opens a new connection.
+        A socket's timeout cannot limit the whole exchange, since each received byte restarts it. So
+        the exchange runs in a thread. When the time is up, its connection is shut down, which ends
+        the thread, and the next request opens a new connection.
 
         Args:
             method: ``GET`` or ``POST``.
@@ -141,14 +141,13 @@ class HttpTransport:
             body: the request's body.
             timeout_s: seconds for the whole exchange.
             limit_bytes: the greatest length of the answer's body.
-            want_body: False if the caller needs only the status. Then, as with each status from 400
-                up, a body that is too long, cut off or late is no error; the part that came is
-                returned.
+            want_body: False if the caller needs only the status. Then a body that is too long, cut
+                off or late is not an error; the received part is returned. The same holds for each
+                status from 400 up.
 
         Raises:
             TransientError: there was no answer, or only a part of it: refused, reset, unreachable,
-                timed out, cut off. Its ``was_sent`` tells whether the request had been sent by
-                then.
+                timed out, cut off. Its ``was_sent`` says whether the request had been sent.
             MalformedError: the answer is not HTTP, is too large, or compressed.
             RedirectError: it is a redirect.
             LibraryError: requests cannot be loaded, or does not work.
@@ -184,7 +183,7 @@ class HttpTransport:
                 self._adapter = self.new_adapter(self._wire)
         except LightinitError:
             raise
-        except Exception as error:  # another package may bear the name of requests
+        except Exception as error:  # another package may have the name requests
             raise unusable("python library does not work", self.LIBRARY, error) from error
         self._wire.is_sent = False
         return _Exchange(self, self._adapter, self._wire, prepared, self._clock)
@@ -192,7 +191,7 @@ class HttpTransport:
     def prepare(
         self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
     ) -> Any:
-        """The request as the adapter takes it.
+        """The request in the form that the adapter needs.
 
         Raises:
             ProvisioningError: the URL is not usable.
@@ -209,12 +208,12 @@ class HttpTransport:
         return prepared
 
     def new_adapter(self, wire: Wire) -> Any:
-        """What sends a prepared request; it keeps ``wire`` up to date."""
+        """Make the object that sends prepared requests and records them in ``wire``."""
         return new_adapter(preload(), wire)
 
     def abandon(self, adapter: Any) -> None:
-        """Stop using ``adapter``: one of its connections hangs, and the thread that reads from it
-        hangs too.
+        """Stop using ``adapter``: one of its connections hangs, and so does the thread that reads
+        from it.
         """
         if self._adapter is adapter:
             self._adapter = None
@@ -238,11 +237,11 @@ class _Exchange:
 
     @property
     def was_sent(self) -> bool:
-        """Whether the whole request has been sent, so that the server may have it."""
+        """Whether the whole request has been sent, so that the server may have received it."""
         return self._wire.is_sent
 
     def within(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Response:
-        """Run it, for at most ``timeout_s`` seconds."""
+        """Run the exchange, for at most ``timeout_s`` seconds."""
         thread = threading.Thread(
             target=self._run,
             args=(timeout_s, limit_bytes, want_body),
@@ -292,7 +291,8 @@ class _Exchange:
                     target=one_line(headers.get("location", "")),
                 )
             if status < 200:
-                # The real answer follows. Close the connection, or the next request would get it.
+                # The real answer follows. Close the connection: otherwise the next request would
+                # get it.
                 return Response(status, headers)
             retry_after_s = parse_retry_after(headers, self._clock.time())
             if want_body and status < 400:

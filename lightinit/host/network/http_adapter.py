@@ -1,6 +1,6 @@
-"""The adapter of requests, with connections that note their sockets and what they have sent.
+"""The adapter of requests, with connections that record their sockets and what they have sent.
 
-requests and urllib3 are imported late, since they take the longest of all imports.
+requests and urllib3 are imported late, since these imports take the longest.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any, List
 
 
 class Wire:
-    """What the connections of one adapter note.
+    """The records of one adapter's connections.
 
     Attributes:
-        sockets: those of the open connections. A server can keep a thread busy without end, for
+        sockets: the sockets of the open connections. A server can keep a thread busy for ever, for
             example with interim answers; only shutting down the socket ends that thread.
-        is_sent: whether the whole of the latest request was given to the kernel. From then on it
-            may arrive.
+        is_sent: whether the latest request was completely given to the kernel. From then on it may
+            reach the server.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Wire:
 
 
 def new_adapter(requests: Any, wire: Wire) -> Any:
-    """An HTTP adapter of ``requests`` (the package) whose connections keep ``wire`` up to date."""
+    """An HTTP adapter of the package ``requests`` whose connections record in ``wire``."""
     from urllib3.connection import HTTPConnection
     from urllib3.connectionpool import HTTPConnectionPool
 
     class Connection(HTTPConnection):
-        """Notes its socket, and what it has sent."""
+        """Records its socket, and whether the request was sent."""
 
         def connect(self) -> None:
             super().connect()

@@ -1,8 +1,8 @@
-"""Turns what requests and urllib3 raise into an error of our own: a fixed reason instead of three
+"""Turns exceptions of requests and urllib3 into our own errors: a fixed reason instead of three
 nested reprs.
 
-The cause (mostly an errno) is nested differently in each of their releases. So the whole error is
-searched for it.
+The cause (usually an errno) is nested in another way in each of their releases. So all nested
+exceptions are searched.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ERRNO_REASONS = {
 
 
 class RedirectError(MalformedError):
-    """The server says that the path is elsewhere: no redirect is followed, but another path may be
-    asked for.
+    """The server redirects to another path. lightinit does not follow redirects, but may request
+    another path.
     """
 
 
 def foreign_errors(*names: str) -> Tuple[Any, ...]:
-    """The classes of urllib3.exceptions with these names. If urllib3 is not loaded, nobody can
-    raise them, so there are none.
+    """The classes of urllib3.exceptions with these names; empty if urllib3 is not loaded, since
+    nothing can raise them then.
     """
     exceptions = sys.modules.get("urllib3.exceptions")
     found = [getattr(exceptions, name, None) for name in names]
@@ -46,11 +46,11 @@ def foreign_errors(*names: str) -> Tuple[Any, ...]:
 
 
 def raise_plain(error: BaseException, url: str, timeout_s: float) -> None:
-    """Raise our own error for the cause of an error of requests or urllib3. Return if the error is
-    none that these or a socket are expected to raise.
+    """Raise our own error for an exception of requests, urllib3 or a socket. Return if it is some
+    other exception.
 
     Args:
-        error: raised by the adapter or while the body was read.
+        error: the exception, from the adapter or from reading the body.
         url: the URL of the request.
         timeout_s: the time limit, in seconds.
 
@@ -97,7 +97,7 @@ def _timed_out(url: str, timeout_s: float) -> TransientError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all errors inside it, each once, the innermost last."""
+    """The exception and all nested ones, each once, the innermost last."""
     todo = [error]
     seen: List[BaseException] = []
     while todo and len(seen) < MAX_CAUSES:

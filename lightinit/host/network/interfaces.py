@@ -1,7 +1,7 @@
-"""The state of this machine's network: interfaces, addresses, gateways and routes.
+"""Reads the state of this machine's network: interfaces, addresses, gateways and routes.
 
-It only looks at the network and never changes it. ``watch.py`` waits for changes, and
-``host/dhcp/lease_files.py`` finds lease files.
+It never changes the network. ``watch.py`` waits for changes, and ``host/dhcp/lease_files.py`` finds
+lease files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NO_ROUTE = (
     errno.EADDRNOTAVAIL,
     errno.ENETDOWN,
 )
-MAX_DEPTH = 4  # a VLAN on a bond on two NICs has two
+MAX_DEPTH = 4  # levels of interfaces; a VLAN on a bond on two NICs has two
 ROUTE_UP, ROUTE_REJECT = 0x1, 0x200  # linux/route.h
 
 
@@ -38,7 +38,7 @@ class KernelRoute:
         destination: as ``address/prefix length``.
         interface: the interface's name.
         gateway: its address, "" if the destination is on the link.
-        metric: the route with the lowest one is used.
+        metric: the kernel uses the route with the lowest metric.
     """
 
     destination: str
@@ -49,16 +49,16 @@ class KernelRoute:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface. Loopback is one only if it has an address outside 127.0.0.0/8.
+    """A network interface. Loopback is included only if it has an address outside 127.0.0.0/8.
 
     Attributes:
         name: its name.
-        index: the kernel's number of it, 0 if that is not known.
+        index: its index in the kernel; 0 if unknown.
         addresses: its IPv4 addresses.
-        carrier: whether it is up and its link has a carrier; False if that is not known.
-        physical: whether it has a device of its own and belongs to no other interface. False for
-            bridges, tunnels, the ends of containers, and the accelerated twin of a synthetic NIC,
-            which never gets an address.
+        carrier: whether it is up and has a carrier; False if unknown.
+        physical: whether it has its own device and is not part of another interface. False for
+            bridges, tunnels, the veths of containers, and the virtual function of accelerated
+            networking, which never gets an address.
         backed: whether there is a device behind it: its own, or that of an interface below it, as
             for a bond or a VLAN. False for the bridges of containers, dummies and tunnels.
     """
@@ -78,14 +78,15 @@ class Scene:
     Attributes:
         interfaces: by index.
         routes: the kernel's IPv4 routes.
-        default_interface: the interface of the default route, "" if there is none. In a scratch
+        default_interface: the interface of the default route; "" if there is none. In a scratch
             root it comes from the root's routes.
-        platform_source: the local address from which packets to the platform's well-known address
-            would go, "" if there is no route to it.
-        platform_interface: the interface of the route to that address, "" if it is not known. If it
-            has no address of its own that may be used, the kernel takes one of any other interface.
+        platform_source: the local source address of packets to the platform's well-known address;
+            "" if there is no route to it.
+        platform_interface: the interface of the route to that address; "" if unknown. If this
+            interface has no usable address, the kernel uses an address of another interface.
         of_root: whether this is the network of the machine whose files are read. False in a scratch
-            root: the interfaces are this machine's and tell nothing about the root's leases.
+            root: the interfaces are those of the running machine, and do not belong to the root's
+            leases.
     """
 
     interfaces: Tuple[Interface, ...] = ()
@@ -97,7 +98,7 @@ class Scene:
 
 
 def interface_addresses() -> Dict[str, Tuple[str, ...]]:
-    """The IPv4 addresses of each interface of this machine, also of loopback, by its name.
+    """The IPv4 addresses of each interface of this machine, including loopback, by name.
 
     Raises:
         LibraryError: netifaces cannot be loaded.
@@ -118,7 +119,7 @@ def interface_addresses() -> Dict[str, Tuple[str, ...]]:
 
 
 def reachable_addresses() -> Tuple[str, ...]:
-    """This machine's own addresses, IPv4 and IPv6, that others can reach: without loopback and
+    """This machine's addresses, IPv4 and IPv6, that other hosts can reach: without loopback and
     link-local ones.
     """
     import netifaces
@@ -140,7 +141,7 @@ def _stays_here(address: str) -> bool:
 
 
 def gateways() -> List[Tuple[str, str]]:
-    """The default IPv4 gateways of this machine as (address, interface), first the one in use.
+    """The default IPv4 gateways of this machine as (address, interface). The one in use is first.
 
     Raises:
         LibraryError: netifaces cannot be loaded.
@@ -169,7 +170,7 @@ def kernel_routes(system: System) -> List[KernelRoute]:
 
 
 def _route(fields: List[str]) -> Optional[KernelRoute]:
-    """The route of one line, None if it is down or rejects packets."""
+    """The route in one line; None if it is down or rejects packets."""
     flags = int(fields[3], 16)
     prefix = sum(bin(int(part)).count("1") for part in _address(fields[7]).split("."))
     destination = "%s/%d" % (_address(fields[1]), prefix)
@@ -187,7 +188,7 @@ def _address(text: str) -> str:
 
 
 def source_address_to(address: str) -> str:
-    """The local address from which packets to ``address`` would go, "" if there is no route to it.
+    """The local source address of packets to ``address``; "" if there is no route to it.
 
     It connects a UDP socket, which makes the kernel choose the route. No packet is sent.
     """
@@ -207,9 +208,9 @@ def has_route_to(address: str) -> bool:
 
 
 def scene(system: System, platform_address: str) -> Scene:
-    """The network as it is now.
+    """The current state of the network.
 
-    Also in a scratch root the interfaces are this machine's; only the routes are the root's.
+    Even in a scratch root the interfaces are those of this machine; only the routes are the root's.
 
     Args:
         system: the machine.
@@ -236,7 +237,7 @@ def scene(system: System, platform_address: str) -> Scene:
 
 
 def _interface_to(address: str, routes: List[KernelRoute]) -> str:
-    """The interface of the best of the ``routes`` that lead to ``address``, "" if none does."""
+    """The interface of the best of the ``routes`` to ``address``; "" if there is none."""
     number = _number(address)
     found = []
     for route in routes:

@@ -1,8 +1,8 @@
-"""HTTP to the platform over Python's standard library alone: for the report, where requests cannot
-be loaded.
+"""HTTP to the platform with Python's standard library only: for the report, if requests cannot be
+loaded.
 
-The promises are those of :mod:`lightinit.host.network.http`, whose code keeps them: no proxies, no
-redirects, limits of size and time. Only what sends a request is different.
+It uses the code of :mod:`lightinit.host.network.http`, so it makes the same promises: no proxies,
+no redirects, limits of size and time. Only the adapter, which sends a request, is another one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lightinit.host.network.http_adapter import Wire
 
 
 class PlainRequest(NamedTuple):
-    """A request as :class:`PlainAdapter` takes it."""
+    """A request for :class:`PlainAdapter`."""
 
     method: str
     url: str
@@ -26,14 +26,14 @@ class PlainRequest(NamedTuple):
 
 
 class PlainTransport(HttpTransport):
-    """Sends requests, each over a connection of its own. Arguments as for the base."""
+    """Sends requests, each over its own connection. The arguments are those of the base class."""
 
     LIBRARY = "http.client"
 
     def prepare(
         self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]
     ) -> PlainRequest:
-        """The request as the adapter takes it.
+        """The request in the form that the adapter needs.
 
         Raises:
             ProvisioningError: the URL is not usable.
@@ -44,7 +44,7 @@ class PlainTransport(HttpTransport):
         return PlainRequest(method, url, dict(headers, Connection="close"), body)
 
     def new_adapter(self, wire: Wire) -> Any:
-        """What sends a prepared request; it keeps ``wire`` up to date."""
+        """Make the object that sends prepared requests and records them in ``wire``."""
         return PlainAdapter(wire)
 
 
@@ -52,7 +52,7 @@ class PlainAdapter:
     """Sends one request at a time, as the adapter of requests does.
 
     Args:
-        wire: notes the connection's socket, and whether the request was sent.
+        wire: records the connection's socket, and whether the request was sent.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -87,10 +87,10 @@ class PlainAdapter:
 
 
 class PlainAnswer:
-    """An answer of which the head was read.
+    """An answer whose head has been read.
 
     Attributes:
-        raw: itself, because callers look for what requests hides there.
+        raw: the object itself, because the answers of requests have such an attribute.
         status: the HTTP status.
         headers: as http.client gives them.
     """
@@ -103,7 +103,7 @@ class PlainAnswer:
         self.headers = answer.headers
 
     def read(self, size_bytes: int, decode_content: bool) -> bytes:
-        """The next piece of the body; empty at its end. It is never decoded."""
+        """The next piece of the body; b"" at its end. It is never decoded."""
         part: bytes = self._answer.read(size_bytes)
         if not part:
             self.close()

@@ -1,8 +1,8 @@
-"""Waits until a lease or an address may have appeared: for events, with a slow poll besides.
+"""Waits until a lease or an address may have appeared: for events, and by a slow poll.
 
 There are two kinds of event: a change in the directories with leases (inotify), and a change of
 addresses, links or routes (rtnetlink). If neither is available, it polls ten times a second. It
-does not tell what has changed, so the caller looks again.
+does not say what has changed, so the caller checks everything again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lightinit.host.clock import Clock
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.watch")
-# Some changes make no event: a file system without inotify, an event that was lost.
+# Some changes give no event: the file system has no inotify, or an event was lost.
 COARSE_POLL_S = 1.0
 FINE_POLL_S = 0.1  # if there are no events at all
 
@@ -58,13 +58,13 @@ RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40  # rtnetlin
 class Watch:
     """Events on directories and on the machine's addresses, links and routes.
 
-    It is a context manager and holds two descriptors until its end. Nothing is opened before the
-    first :meth:`wait`, which returns at once. So the order look, wait, look, wait misses no event,
-    and a caller that finds everything at the first look needs no watch.
+    It is a context manager and has two descriptors open until its end. It opens nothing before the
+    first :meth:`wait`, which returns at once. So a caller that alternates between a check and a
+    wait misses no event, and if the first check succeeds, no watch is set up.
 
     Args:
-        system: the machine; the directories are below its root. If its clock is not the machine's
-            own, ``sleep`` moves it in steps of the coarse poll instead of waiting for events.
+        system: the machine; the directories are below its root. With a test clock, :meth:`wait`
+            calls its ``sleep`` in steps of the coarse poll instead of waiting for events.
         folders: directories as the VM sees them. A missing one is watched from its creation on.
         netlink: whether to listen for addresses, links and routes.
         inotify: whether to watch the directories.
@@ -89,8 +89,8 @@ class Watch:
 
     @property
     def kinds(self) -> Tuple[str, ...]:
-        """The kinds of event that it waits for after the first wait: inotify, netlink, both or
-        none.
+        """The kinds of event that are available: inotify, netlink, both or none. Known after the
+        first wait.
         """
         sources = (("inotify", self._directories), ("netlink", self._netlink))
         return tuple(name for name, source in sources if source is not None)
@@ -100,7 +100,7 @@ class Watch:
         coarse poll (1 s).
 
         Returns:
-            True after an event, and the first time; False if only time has passed.
+            True after an event, and at the first call; False if the time is over.
         """
         if not self._armed:
             self._arm()
@@ -143,8 +143,8 @@ class Watch:
                 LOG.info("no inotify events: %s", error)
 
     def _drain(self, timeout_s: float) -> bool:
-        """Wait at most ``timeout_s`` for an event, and take all events. Returns whether any of them
-        matters.
+        """Wait at most ``timeout_s`` seconds for an event, and read all events. Returns whether one
+        of them matters.
         """
         poll = select.poll()
         if self._netlink is not None:
@@ -181,7 +181,7 @@ def _empty(listener: socket.socket) -> None:
         except BlockingIOError:
             return
         except OSError as error:
-            # ENOBUFS: more events than the queue holds. These are lost, but there were events.
+            # ENOBUFS: the queue was full and events were lost. So there were events.
             if error.errno != errno.ENOBUFS:
                 raise
 
@@ -192,13 +192,13 @@ class _Directories:
     def __init__(self, system: System, folders: List[str]) -> None:
         import ctypes
 
-        # Python itself has the C library loaded. Looking for it by name would start a compiler or
-        # ldconfig.
+        # None stands for the libraries that Python has loaded, which include the C library. A
+        # search by name would start a compiler or ldconfig.
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
         self._system = system
         self._folders = folders
-        # For each watch, the names that matter in it; "" stands for all names.
+        # For each watch, the names whose events matter; "" stands for all names.
         self._wanted: Dict[int, Set[str]] = {}
         self.descriptor: int = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self.descriptor < 0:
@@ -213,7 +213,7 @@ class _Directories:
         os.close(self.descriptor)
 
     def take(self) -> bool:
-        """Take all events. Returns whether one of them matters, so that the caller looks again."""
+        """Read all events. Returns whether one of them matters, so that the caller checks again."""
         matters = moved = False
         while True:
             try:
@@ -248,15 +248,15 @@ class _Directories:
                 self._wanted.setdefault(watch, set()).add(missing)
             elif self._errno() in (errno.EACCES, errno.ENOSPC, errno.ENOMEM):
                 LOG.info("cannot watch %s: %s", nearest, os.strerror(self._errno()))
-                return  # the coarse poll sees it
+                return  # the coarse poll will notice changes
             if _nearest(path) == (nearest, missing):
                 return
             # A directory was made or removed before the watch began: try again.
 
 
 def _nearest(path: str) -> Tuple[str, str]:
-    """The deepest existing directory on the way to ``path``, and the name missing in it, "" if
-    none is.
+    """The deepest existing directory on the path ``path``, and the missing name in it; "" if
+    nothing is missing.
     """
     missing = ""
     while not os.path.isdir(path) and path != "/":

@@ -26,7 +26,7 @@ LOG = logging.getLogger("lightinit.scripts")
 OUTPUT_LIMIT_BYTES = 1024 * 1024
 LINE_LIMIT_BYTES = 2048
 TICK_S = 0.1
-GRACE_S = 1.0  # how long to read on after the end if a background process has the output open
+GRACE_S = 1.0  # how long to keep reading after the end if a background process has the output open
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
 ENVIRONMENT = {
@@ -46,7 +46,7 @@ class Ended:
     """How a script ended.
 
     Attributes:
-        status: its exit status; 128 and the number of the signal if a signal ended it.
+        status: its exit status; 128 plus the number of the signal if a signal ended it.
         timed_out: whether it was killed at the time limit.
     """
 
@@ -55,10 +55,10 @@ class Ended:
 
 
 class Lines:
-    """Turns pieces of output into printable lines. A long line is cut, and so is long output.
+    """Turns pieces of output into printable lines. Long lines and long output are cut.
 
     Args:
-        tell: a function that gets each line when it is complete.
+        tell: a function that is called with each complete line.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -67,8 +67,8 @@ class Lines:
         self._left_bytes = OUTPUT_LIMIT_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Take a piece. After the limit it is dropped without a look, so that a script with much
-        output is not slowed down.
+        """Take a piece of output. Pieces after the limit are dropped at once, so that a script with
+        much output is not slowed down.
         """
         if self._left_bytes < 0:
             return
@@ -79,7 +79,7 @@ class Lines:
         self._line = (self._line + rest)[: LINE_LIMIT_BYTES + 1]
 
     def end(self) -> None:
-        """End the output. This also gives out a last line without a newline."""
+        """End the output. This also passes on a last line that has no newline."""
         if self._line:
             self._end_line()
 
@@ -136,7 +136,7 @@ class Child:
         return status
 
     def kill(self) -> None:
-        """Kill it, with the whole first process group of its session."""
+        """Kill the script with its process group."""
         self._killed = True
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -160,7 +160,7 @@ def run_script(
     name: str,
     tell: Callable[[str], None],
 ) -> Ended:
-    """Run a script to its end.
+    """Run a script, and wait for its end.
 
     If systemd runs, the script gets its own unit, without the sandbox of lightinit's service.
 
@@ -169,8 +169,8 @@ def run_script(
         argv: the command that runs the script; no secret.
         environment: variables besides those that every script gets; no secret.
         timeout_s: seconds after which it is killed.
-        name: the beginning of the name of its unit: letters, digits and hyphens.
-        tell: a function that gets each line of its standard output and standard error.
+        name: the beginning of its unit's name: letters, digits and hyphens.
+        tell: a function that is called with each line of its standard output and standard error.
 
     Returns:
         How it ended.
@@ -190,7 +190,7 @@ def run_script(
             status = _follow(system, running, lines, system.clock.monotonic() + KILL_S)
     finally:
         if status is None:
-            running.kill()  # an exception, such as that of SIGTERM, ends lightinit
+            running.kill()  # an exception, such as the one for SIGTERM, is ending lightinit
         running.close()
     lines.end()
     if status is None:
@@ -199,7 +199,7 @@ def run_script(
 
 
 def _start(system: System, argv: Sequence[str], environment: Dict[str, str], name: str) -> Any:
-    """Start it as a unit or, if systemd cannot do that, as a child: a Unit or a Child."""
+    """Start the script as a Unit, or as a Child if systemd cannot start it. Returns either."""
     if systemd.is_running(system):
         from lightinit.host.scripts import unit
 

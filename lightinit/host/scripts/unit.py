@@ -23,13 +23,13 @@ KILLED = 137
 START_TIMEOUT_S = 30.0  # the job may have to wait for another job
 STOP_TIMEOUT_S = 10.0
 TICK_S = 0.02
-# The unit runs this: it notes its start, runs the script, and writes the exit status. It is in a
+# The unit runs this: it records its start, runs the script, and writes the exit status. It is in a
 # file, because systemd would expand the dollar signs on a command line.
 #
 # The background process reads the output after lightinit has closed `hold` or has died. Without a
-# reader, SIGPIPE would kill the script's background processes when they print. It ends when nobody
-# has the output open. Both FIFOs are opened before it starts, because opening a FIFO that nobody
-# else has open blocks for ever.
+# reader, SIGPIPE would kill the script's background processes when they print. The reader ends when
+# no process has the output open for writing. Both FIFOs are opened before it starts, because
+# opening a FIFO that no other process has open blocks for ever.
 RUN = """folder=$1
 shift
 exec >"$folder/output" 2>&1 </dev/null 3<"$folder/output" 4<"$folder/hold"
@@ -54,7 +54,7 @@ def start(
         name: the beginning of the unit's name.
 
     Returns:
-        The unit. None: systemd does not start it; the log has the cause, and the caller may start
+        The unit. None: systemd did not start it; the log has the cause, and the caller may start
         the script in another way.
     """
     systemd_run, systemctl = find_systemd_run(system), system.tool("systemctl")
@@ -164,8 +164,8 @@ class Unit:
         """Cancel the start.
 
         Returns:
-            Whether the script has started in the meantime. Then it was killed, and must not run a
-            second time.
+            Whether the script has started meanwhile. Then it was killed, and must not be started
+            again.
         """
         try:
             self._system.run(
@@ -184,7 +184,7 @@ class Unit:
         over = self._process.poll() is not None and not os.path.exists(
             "/proc/%s" % self._read("began").strip()
         )
-        # Read after the check of the process, which may end in between.
+        # Read the files after the check of the process, which may end in between.
         status = read_digits(self._read("status").strip())
         if status is not None:
             return status
@@ -193,7 +193,7 @@ class Unit:
         return None
 
     def kill(self) -> None:
-        """Kill the script and everything that it has started, in any session."""
+        """Kill the script and all processes that it has started, in any session."""
         try:
             self._system.run(
                 [self._systemctl, "kill", "--signal=SIGKILL", self._name + ".service"],

@@ -1,1 +1,1 @@
-"""The SSH server that is there, and its files."""
+"""The installed SSH server, and its files."""

@@ -1,4 +1,4 @@
-"""The files of sshd's configuration. What is in them is not known here."""
+"""Finds and replaces the files of sshd's configuration. It does not interpret them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
 
 CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
-# The first value of a keyword counts, so this name comes before those that images and other agents
-# use.
+# The first value of a keyword counts, so this name sorts before those of images and other agents.
 DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
 
 
@@ -36,10 +35,10 @@ def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, O
     """Replace files, or remove those whose text is None. Owners and modes stay.
 
     Returns:
-        The old texts of the files that changed. Passed to this function, they undo the change.
+        The old texts of the changed files. To undo the change, pass them to this function.
 
     Raises:
-        ProvisioningError: a file cannot be read or written. All files are as they were.
+        ProvisioningError: a file cannot be read or written. All files have their old content.
     """
     before: Dict[str, Optional[str]] = {}
     try:

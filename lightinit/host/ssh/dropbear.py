@@ -1,4 +1,4 @@
-"""dropbear. lightinit does not set it up; it says what is left to do."""
+"""dropbear. lightinit does not configure it, but says what the operator has to do."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Dropbear(SshServer):
         return has_tool(system, "dropbear")
 
     def accepts_shell(self, system: System, shell: str) -> bool:
-        """It accepts what getusershell(3) lists, and nothing else."""
+        """Whether getusershell(3) lists the shell: dropbear accepts no other shell."""
         return shell in list_shells(system)
 
     def password_notes(self, password_login: bool) -> Sequence[str]:
-        """dropbear has no configuration file; options switch password login off."""
+        """How to switch password login off: dropbear has options, and no configuration file."""
         if password_login:
             return ()
         return (
-            "dropbear lets in every account that has a password; to switch that off, start it"
-            " with -s",
+            "dropbear accepts the password of every account that has one; to switch that off, start"
+            " it with -s",
         )
 
     def foreign_host_keys(self, system: System) -> List[str]:
@@ -40,5 +40,5 @@ class Dropbear(SshServer):
         return system.glob(HOST_KEYS)
 
     def host_key_remedy(self) -> str:
-        """dropbear makes its host keys by itself with -R."""
+        """Remove the key: with -R dropbear makes a new one by itself."""
         return "remove it, if dropbear makes its own (dropbear -R)"

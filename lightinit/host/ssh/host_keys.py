@@ -1,10 +1,10 @@
-"""SSH host keys of OpenSSH: ssh-keygen makes them in a scratch folder, then they are moved.
+"""Makes OpenSSH's host keys: ssh-keygen makes them in a scratch folder, then they are moved.
 
-No format is known here. The caller says which names are those of host keys.
+It knows no format. The caller says which file names are those of host keys.
 
-A crash at any point leaves a state in which sshd starts. A private key is always whole, and never
-has the public part of another key beside it: the old public part is removed before, and the new one
-comes after it.
+After a crash at any point sshd can start. A private key is always complete, and the public part
+beside it is never that of another key: the old public part is removed before the private key is
+replaced, and the new one is moved after it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
-# RSA takes long on a small VM, and an old kernel may have to collect entropy first.
+# An RSA key takes long on a small VM, and an old kernel may have to collect entropy first.
 KEYGEN_LIMIT_S = 120.0
 KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
 ROOTS_KEY = Access(0o600)
@@ -46,12 +46,12 @@ def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
 
 
 def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
-    """The host key files that sshd_config names; none if sshd uses its own list.
+    """The host key files that sshd_config names; empty if sshd uses its default list.
 
     Args:
         system: the machine.
-        read: takes the text of sshd_config and a function that gives the texts of the files that an
-            Include pattern names.
+        read: takes the text of sshd_config, and a function from an Include pattern to the texts of
+            its files; returns the host key files.
     """
     path = config_files.find_config(system)
     if path is None:
@@ -66,12 +66,12 @@ def make_keys(
 
     Args:
         system: the live machine.
-        keygen: where ssh-keygen is.
-        keep: names of private keys in /etc/ssh that stay, so that no new ones are made.
-        is_private: whether a name is that of a private host key.
+        keygen: the path of ssh-keygen.
+        keep: names of private keys in /etc/ssh that stay. No new keys are made for them.
+        is_private: takes a file name; returns whether it is that of a private host key.
 
     Returns:
-        The names of the new private keys. They and their public parts have been synced to disk.
+        The names of the new private keys. They and their public parts are synced to the disk.
 
     Raises:
         ProvisioningError: ssh-keygen failed, or the scratch folder cannot be written.
@@ -84,8 +84,8 @@ def make_keys(
         system.link("%s/%s" % (inner, name), system.path("%s/%s" % (FOLDER, name)))
     ended = system.run([keygen, "-A", "-f", system.path(SCRATCH)], timeout_s=KEYGEN_LIMIT_S)
     folder = system.path(inner)
-    # If it cannot make a type (FIPS mode allows few), it goes on with the next one, and its exit
-    # status does not tell.
+    # If ssh-keygen cannot make a type (FIPS mode allows only some), it continues with the next one,
+    # and its exit status does not show this.
     names = [
         name
         for name in system.list_dir(inner)
@@ -107,7 +107,7 @@ def make_keys(
 
 
 def _is_whole(path: str) -> bool:
-    """Whether a private key was made here, with its public part."""
+    """Whether a private key and its public part were made here."""
     return not os.path.islink(path) and os.path.getsize(path) > 0 and os.path.isfile(path + ".pub")
 
 
@@ -116,7 +116,7 @@ def install_keys(system: System, names: Sequence[str], access: Access, old: Sequ
 
     Args:
         system: the live machine.
-        names: as :func:`make_keys` gave them.
+        names: the result of :func:`make_keys`.
         access: mode and owner of the private keys.
         old: names of the files to remove, with public parts and certificates.
 
@@ -158,11 +158,11 @@ def _unlink(path: str) -> None:
 
 
 def private_access(system: System, old: Sequence[str], keys_gid: Optional[int]) -> Access:
-    """Mode and owner of private host keys: 0600 and root's, which every sshd accepts.
+    """Mode and owner of private host keys: normally root and 0600, which every sshd accepts.
 
-    On some hosts the group ``ssh_keys`` may read them, for ssh-keysign: there it has this group
-    instead of root's rights. If the old keys are so, or without old keys ssh-keysign, the new ones
-    are so too.
+    On some hosts the group ``ssh_keys`` may read the keys, since ssh-keysign runs with that group
+    instead of root's rights. If the old keys have this group, or if there are no old keys and
+    ssh-keysign has it, the new keys get this group and 0640.
 
     Args:
         system: the live machine.

@@ -1,6 +1,6 @@
-"""What an SSH server must tell lightinit. Each kind of server is a subclass in a file of its own.
+"""The base class of SSH servers. Each kind of server is a subclass in its own file.
 
-The table of them is in :mod:`lightinit.host.ssh.servers`.
+The table of servers is in :mod:`lightinit.host.ssh.servers`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from lightinit.host.system import System
 
 @dataclass(frozen=True)
 class LoginAttempt:
-    """A login that a server is asked about: all that a ``Match`` block can name.
+    """A login about which a server is asked. It has everything that a ``Match`` block can name.
 
     Attributes:
         user: the account's name.
-        address: the client's. It is the client's host name too.
-        local_address: the address of this host that the client connects to, "" if unknown.
-        local_port: the port that the client connects to.
+        address: the client's address. It is also used as the client's host name.
+        local_address: the address of this host to which the client connects; "" if unknown.
+        local_port: the port to which the client connects.
     """
 
     user: str
@@ -30,11 +30,11 @@ class LoginAttempt:
 
 @dataclass(frozen=True)
 class Printed:
-    """What a server printed about its configuration.
+    """A server's output about its configuration.
 
     Attributes:
         text: the configuration in force; "" if it printed none.
-        said: why it printed none; "" if there is no such server to ask.
+        said: why it printed none; "" if there is no such server.
     """
 
     text: str = ""
@@ -59,7 +59,7 @@ class SshServer:
         return False
 
     def accepts_shell(self, system: System, shell: str) -> bool:
-        """Whether it lets in a user whose login shell is ``shell``, a program that exists."""
+        """Whether it accepts users whose login shell is ``shell``, an existing program."""
         return True
 
     # -- its configuration
@@ -81,7 +81,7 @@ class SshServer:
         return Printed()
 
     def find_fault(self, system: System) -> str:
-        """The fault that it finds in its configuration; "" for none.
+        """The error that the server finds in its configuration; "" for none.
 
         Raises:
             ProvisioningError: it took too long.
@@ -89,21 +89,21 @@ class SshServer:
         return ""
 
     def find_fault_in(self, system: System, text: str) -> str:
-        """As :meth:`find_fault`, for a configuration that is not in its place yet."""
+        """As :meth:`find_fault`, for the text of a new configuration."""
         return ""
 
     def reload(self, system: System) -> str:
         """Make a running server read its configuration and host keys again. Connections stay.
 
         Returns:
-            "" if it was told, or if none runs; else why it was not told.
+            "" on success, or if no server runs; else why it failed.
         """
         return ""
 
     # -- what lightinit does not do for it
 
     def password_notes(self, password_login: bool) -> Sequence[str]:
-        """What an operator should do by hand to get a policy for password login."""
+        """What the operator must do by hand for this policy of password login; one text each."""
         return ()
 
     def foreign_host_keys(self, system: System) -> List[str]:
@@ -111,5 +111,5 @@ class SshServer:
         return []
 
     def host_key_remedy(self) -> str:
-        """How it makes such keys by itself."""
+        """How to make it generate new keys of that kind."""
         return ""

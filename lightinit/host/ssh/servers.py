@@ -1,4 +1,4 @@
-"""The table of SSH servers, and which of them this host has."""
+"""The table of SSH servers, and the search for the one that this host has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.sshd import Sshd
 from lightinit.host.system import System
 
-# If there are several, the first one is the server that is set up.
+# If a host has several, lightinit configures the first one.
 SERVERS: Tuple[SshServer, ...] = (Sshd(), Dropbear())
 
 
@@ -19,7 +19,7 @@ def list_servers(system: System) -> List[SshServer]:
 
 
 def find_server(system: System) -> SshServer:
-    """The server that this host has; without any, one that does nothing."""
+    """The server that this host has; if it has none, an object that does nothing."""
     for server in list_servers(system):
         return server
     return SshServer()

@@ -1,4 +1,4 @@
-"""OpenSSH's sshd. It is asked about its own configuration: what is in force, and what is faulty."""
+"""OpenSSH's sshd. lightinit asks sshd which configuration is in force, and for errors in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0
 MAX_LINES = 3
 PID_MOST = 2**22  # the kernel's limit
-# Where the init system's unit or script takes sshd's options from, and the variable. Of two files
-# with one variable the later counts. A Red Hat of version 8 gives its crypto policy so.
+# The files from which init systems take options for sshd, and the variables. If two files have the
+# same variable, the later one counts. Red Hat 8 sets its crypto policy in this way.
 OPTION_FILES = (
     ("/etc/default/ssh", "SSHD_OPTS"),
     ("/etc/sysconfig/ssh", "SSHD_OPTS"),
@@ -35,9 +35,9 @@ PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 _LACKS_FOLDER = re.compile(
     r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
 )
-# It also prints a line for an option that is deprecated, or is ignored since it is unsupported.
+# sshd also prints a line for a deprecated option, and for an unsupported one, which it ignores.
 _NO_FAULT = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
-# An older sshd does not know each word: laddr and lport are of 6.1, rdomain is of 7.7.
+# An older sshd does not know all words: laddr and lport came with 6.1, rdomain with 7.7.
 _UNKNOWN_WORD = re.compile(r"^Invalid test mode specification (\w+)=", re.MULTILINE)
 _LACKS_KEYS = re.compile(r"^sshd: no hostkeys available -- exiting\.\s*$", re.MULTILINE)
 
@@ -50,7 +50,7 @@ class Sshd(SshServer):
     services = ("ssh", "sshd")
 
     def is_there(self, system: System) -> bool:
-        """Whether sshd or its configuration is there; a scratch root shows no programs."""
+        """Whether sshd or its configuration exists. In a scratch root only files can be found."""
         return system.tool("sshd") is not None or self.find_config(system) is not None
 
     def find_config(self, system: System) -> Optional[str]:
@@ -58,7 +58,7 @@ class Sshd(SshServer):
         return config_files.find_config(system)
 
     def can_be_configured(self, system: System) -> bool:
-        """Whether there are sshd (on a live machine) and its configuration."""
+        """Whether its configuration exists and, on a live machine, sshd."""
         if system.live and system.tool("sshd") is None:
             return False
         return self.find_config(system) is not None
@@ -66,8 +66,8 @@ class Sshd(SshServer):
     def effective(self, system: System, connection: LoginAttempt) -> Printed:
         """The output of ``sshd -T`` for a login. Without host keys it prints nothing.
 
-        If a Match block names what ``-C`` does not say, sshd refuses to answer. So all that it may
-        know is said.
+        If a Match block needs a value that ``-C`` lacks, sshd refuses to answer. So ``-C`` gets all
+        values.
         """
         words = _spec(connection)
         said = ""
@@ -86,18 +86,18 @@ class Sshd(SshServer):
         return Printed(said=said)
 
     def find_fault(self, system: System) -> str:
-        """What ``sshd -t`` finds in sshd's own configuration."""
+        """The errors that ``sshd -t`` finds in sshd's current configuration."""
         return _find_fault(_ask(system, "-t"))
 
     def find_fault_in(self, system: System, text: str) -> str:
-        """What ``sshd -t`` finds in another sshd_config."""
+        """The errors that ``sshd -t`` finds in another sshd_config."""
         if system.tool("sshd") is None:
             return ""
         with candidate(system, "/etc/ssh/sshd_config", text, 0o600) as place:
             return _find_fault(_ask(system, "-t", "-f", system.path(place)))
 
     def reload(self, system: System) -> str:
-        """Send SIGHUP to a running sshd, if it would start with its configuration."""
+        """Send SIGHUP to a running sshd, if its configuration has no errors."""
         pid = _find_pid(system)
         if not pid or system.read_text("/proc/%s/comm" % pid).strip() != "sshd":
             return ""
@@ -108,7 +108,7 @@ class Sshd(SshServer):
             except ProvisioningError as error:
                 return str(error)
             if not ended.ok:
-                # It would end, and not reload.
+                # sshd would exit instead of reloading.
                 return "sshd finds fault with its configuration: %s" % ended.last_words
         try:
             os.kill(int(pid), signal.SIGHUP)
@@ -119,7 +119,7 @@ class Sshd(SshServer):
 
 
 def _service_options(system: System) -> List[str]:
-    """The options with which the init system starts sshd, as far as they are configuration."""
+    """The options with which the init system starts sshd, if they change its configuration."""
     values: Dict[str, str] = {}
     for path, name in OPTION_FILES:
         pattern = r"^[ \t]*(?:export[ \t]+)?%s=(.*)$" % name
@@ -160,15 +160,15 @@ def _ask(system: System, *options: str) -> Optional[Completed]:
     argv = [sshd] + list(options)
     ended = system.run(argv, timeout_s=LIMIT_S)
     lacks = _LACKS_FOLDER.search(ended.stderr)
-    if not ended.ok and lacks:  # sshd's own unit makes it, but that starts after lightinit
+    if not ended.ok and lacks:  # sshd's own unit makes this directory, but starts after lightinit
         system.make_dir(lacks.group(1))
         ended = system.run(argv, timeout_s=LIMIT_S)
     return ended
 
 
 def _find_fault(ended: Optional[Completed]) -> str:
-    # sshd reads its whole configuration before it looks for host keys. So missing keys are no fault
-    # of the configuration.
+    # sshd reads its whole configuration before it looks for host keys. So if it complains about
+    # missing keys, the configuration has no errors.
     if ended is None or ended.ok or _LACKS_KEYS.search(ended.stderr):
         return ""
     lines = [
