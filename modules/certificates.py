@@ -1,6 +1,6 @@
-"""Write the platform's certificates and their keys to files, named by thumbprint.
+"""Writes the platform's certificates and their keys to files, named by thumbprint.
 
-It knows neither where they come from nor which program uses them. Files of earlier certificates
+It does not know where they come from, nor which program uses them. Files of earlier certificates
 stay, because a program may still use them.
 """
 
@@ -36,10 +36,10 @@ THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}\Z")
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing."""
     folder = (settings["folder"] or FOLDER).rstrip("/")
     if not folder or os.path.normpath(folder) != folder:
-        return [("folder", "it is no plain path of a folder; write one such as /etc/ssl/azure")]
+        return [("folder", "it is not a plain path; write one such as /etc/ssl/azure")]
     if system.exists(folder) and not system.is_dir(folder):
         return [("folder", "%s is a file; name a folder" % folder)]
     return []
@@ -73,7 +73,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     keys = kept = 0
     for each in instance.certificates:
         path = "%s/%s" % (folder, each.thumbprint.upper())
-        # The key first: a program that finds the certificate may read its key at once.
+        # Write the key first: a program that finds the certificate may read its key at once.
         if each.key:
             keys += 1
             _write(system, path + ".prv", each.key, 0o600)
@@ -92,7 +92,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     message = "%d certificates and %d keys in %s" % (len(instance.certificates), keys, folder)
     if kept:
         # lightinit forgets the keys when the VM is Ready.
-        message += "; %d keys that are no longer at hand stay unchanged" % kept
+        message += "; %d existing key files stay, since lightinit no longer has the keys" % kept
     return Outcome(message)
 
 

@@ -1,7 +1,6 @@
-"""Keep the custom data and the user data that the platform has for this VM, and execute them if the
-settings say so.
+"""Stores the VM's custom data and user data in files, and executes them if the settings say so.
 
-Only scripts are executed, and each one at most once. The formats of cloud-init are kept, with a
+Only scripts are executed, each at most once. The formats of cloud-init are stored, too, with a
 warning that they have no effect.
 """
 
@@ -38,7 +37,7 @@ class Executed(NamedTuple):
     """The result of executing the data.
 
     Attributes:
-        effects: for the message, by the name of the data.
+        effects: by the name of the data: what to add to the message.
         warnings: one for each script that an earlier run started without success, and for each that
             must not start.
     """
@@ -48,7 +47,7 @@ class Executed(NamedTuple):
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Keep both, then execute what the settings name.
+    """Store both, then execute what the settings name.
 
     Args:
         instance: its ``custom_data`` and ``user_data``.
@@ -56,12 +55,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        What was kept and executed, with a warning for each that could not be decoded, that only
-        cloud-init understands, or that an earlier run started without success.
+        What was stored and executed. There is a warning for data that could not be decoded, that
+        only cloud-init understands, or that an earlier run started without success.
 
     Raises:
-        ProvisioningError: they could not be kept; or one that is to be executed is not a script,
-            cannot be started, has just failed, or has taken too long.
+        ProvisioningError: the data could not be stored; or data that are to be executed are not a
+            script, cannot be started, have failed in this run, or have taken too long.
     """
     given = (("custom data", instance.custom_data), ("user data", instance.user_data))
     found = [keep(system, name, text) for name, text in given]
@@ -95,10 +94,11 @@ def _warnings(kept: Sequence[Kept]) -> List[str]:
 def _execute(
     system: System, instance: Instance, chosen: Sequence[Kept], settings: ModuleSettings
 ) -> Executed:
-    """Execute what has not started yet, one after the other, after all of it was checked.
+    """Check all scripts, then execute those that have not started yet, one after the other.
 
-    If one fails, the next one does not start, neither now nor at a later boot. If lightinit did not
-    see its end, the next one does start: the first one may have restarted the machine on purpose.
+    If a script fails, the next one does not start, neither now nor at a later boot. But if the end
+    of a script was not seen, the next one starts: the first may have restarted the machine on
+    purpose.
     """
     executed = Executed({}, [])
     if not chosen:

@@ -1,15 +1,14 @@
-"""Mix the hypervisor's random bytes into the kernel's random numbers, before the SSH host keys are
-made.
+"""Mixes the hypervisor's random bytes into the kernel's random number generator, before the SSH
+host keys are made.
 
-VMs that are made from one image start with the same seed file, so their first boots have little
-entropy of their own. Hyper-V puts fresh random bytes into the ACPI table OEM0 at each start of a
-VM. Linux 6.9 and later use them and empty the table. For older kernels this module does it, once
-per instance.
+All VMs of one image start with the same seed file, so their first boots have little entropy of
+their own. Hyper-V puts fresh random bytes into the ACPI table OEM0 at each start of a VM. Linux 6.9
+and later use them and empty the table. For older kernels this module uses them, once per instance.
 
-The bytes are written to /dev/urandom, which mixes them in and does not count them as entropy
-(random(4)). So even bytes that somebody knows do no harm. RNDADDENTROPY would count them; it is not
-used, because a setting of the kernel says whether it trusts the hypervisor. The bytes are never
-logged or kept.
+The bytes are written to /dev/urandom, which mixes them in without counting them as entropy
+(random(4)). So they do no harm, even if somebody knows them. RNDADDENTROPY would count them; it is
+not used, because a kernel setting decides whether the hypervisor is trusted. The bytes are never
+logged or stored.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: there are none.
 
     Returns:
-        The number of bytes. No bytes are no fault: the kernel may have used them already.
+        The number of bytes. If there are none, that is not an error: the kernel may have used them.
     """
     try:
         table = system.read(TABLE, TABLE_LIMIT_BYTES)
@@ -59,11 +58,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         LOG.debug("%s: %s", TABLE, getattr(error, "strerror", None) or error)
         return Outcome("no random bytes from the hypervisor", skipped=True)
     if not table[HEADER_BYTES:].strip(b"\0"):
-        return Outcome("the kernel has taken the hypervisor's random bytes already", skipped=True)
+        return Outcome("the kernel has already used the hypervisor's random bytes", skipped=True)
     if not system.live:
         system.skip("random bytes for the kernel")
         return Outcome(
-            "random bytes left alone: the kernel's pool is not this root's", skipped=True
+            "random bytes not used: a scratch root has no kernel of its own", skipped=True
         )
     try:
         reseeded = _mix_in(system.path(POOL), table)
@@ -74,13 +73,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         )
     message = "%d bytes from the hypervisor mixed into the kernel's random numbers" % len(table)
     if not reseeded:
-        message += ", which will use them at their next reseeding"
+        message += ", and will be used at the next reseeding"
     return Outcome(message)
 
 
 def _mix_in(path: str, data: bytes) -> bool:
-    """Write ``data`` to the random device at ``path``. Return whether the generator uses them
-    already.
+    """Write ``data`` to the random device at ``path``. Return whether the generator already uses
+    them.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -88,9 +87,9 @@ def _mix_in(path: str, data: bytes) -> bool:
             raise OSError("it is not a device")  # a plain file would keep the secret bytes
         write_all(descriptor, data)
         try:
-            # The pool holds the bytes until the generator is reseeded, up to a minute later. That
-            # is too late for host keys. Before its first seeding, the kernel refuses to reseed, and
-            # the first seeding then uses the bytes.
+            # The bytes stay in the pool until the generator is reseeded, up to a minute later. That
+            # is too late for host keys, so reseed now. Before its first seeding the kernel refuses
+            # this; the first seeding then uses the bytes.
             fcntl.ioctl(descriptor, RNDRESEEDCRNG)
         except OSError as error:
             LOG.debug("%s: not reseeded: %s", path, error.strerror)

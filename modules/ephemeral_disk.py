@@ -1,9 +1,8 @@
-"""Use the resource disk, which the platform lends the VM: format it if it is fresh, mount it, and
-swap to it if the settings ask for it.
+"""Formats the resource disk if it is fresh, mounts it, and makes swap on it if the settings say so.
 
-The platform gives another such disk whenever it moves the VM, so this runs on every boot. Only a
-disk that is certainly the platform's is ever overwritten; see
-lightinit/formats/disks/resource_disk.py for what that means.
+The VM gets another resource disk whenever the platform moves it to another host, so this module
+runs on every boot. It overwrites only a disk that is certainly fresh, as
+lightinit/formats/disks/resource_disk.py decides.
 """
 
 from __future__ import annotations
@@ -83,9 +82,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         What was done; a warning if there is no swap though the settings ask for it.
 
     Raises:
-        ProvisioningError: the disk, or what is on it, is not certainly the platform's or
-            lightinit's; or it could not be used. Nothing on it has changed then, unless a tool
-            failed while it formatted the disk.
+        ProvisioningError: the disk or its content may be a user's, or the disk could not be used.
+            The disk is unchanged, unless a tool failed while it formatted the disk.
     """
     if not system.live:
         system.skip("resource disk")
@@ -106,8 +104,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             raise _holds_data(
                 disk,
                 finding,
-                "it is left as it is; to erase it, make one partition and on that run"
-                " `mkfs.ext4 -L %s`" % LABEL,
+                "it was not changed; to erase it, make one partition and run"
+                " `mkfs.ext4 -L %s` on it" % LABEL,
             )
         if settings["format"] == "never":
             return Outcome("%s left as it is, as the settings say" % said, skipped=True)
@@ -123,7 +121,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing."""
     found = []
     for key, check in (("mount_point", _checked_place), ("mount_options", _checked_options)):
         try:
@@ -131,9 +129,9 @@ def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, 
         except ProvisioningError as error:
             found.append((key, str(error)))
     if settings["device"] != "auto" and not settings["device"].startswith("/"):
-        found.append(("device", "it is no disk; write auto, or an absolute path"))
+        found.append(("device", "it is not a disk; write auto, or an absolute path"))
     if settings["swap_mb"] > SWAP_MOST_MB:
-        found.append(("swap_mb", "no such disk is that large; it is in MiB"))
+        found.append(("swap_mb", "no resource disk is so large; the unit is MiB"))
     return found
 
 
@@ -168,7 +166,7 @@ def _bad_place(place: str, why: str) -> ProvisioningError:
 
 
 def _find_or_wait(system: System, device: str) -> Optional[BlockDevice]:
-    """The disk. If one is expected and not there, udev gets time to make it known."""
+    """The disk. If a disk is expected and missing, wait for udev."""
     disk = _find(system, device)
     if disk is None and (device != "auto" or fstab.has_ours(_fstab_text(system))):
         make.settle(system)
@@ -238,17 +236,15 @@ def _refuse_used(system: System, disk: BlockDevice) -> None:
             "resource disk is in use",
             disk=disk.node,
             by=", ".join(dict.fromkeys(by)),
-            hint="it is left as it is; if that is intended, take ephemeral_disk out of modules =",
+            hint="it was not changed; if this is intended, remove ephemeral_disk from modules =",
         )
 
 
 def _check_free(system: System, place: str) -> None:
-    """Raise an error unless the mount point is missing or empty, and no other line of fstab has
-    it.
-    """
+    """Raise an error unless the mount point is empty or missing, and in no other line of fstab."""
     others = fstab.other_sources(_fstab_text(system), place)
     if others:
-        raise _bad_place(place, "/etc/fstab has %s there" % ascii(others[0])[1:-1])
+        raise _bad_place(place, "/etc/fstab mounts %s there" % ascii(others[0])[1:-1])
     if any(mount.place == place for mount in _mounts(system)):
         raise _bad_place(place, "something else is mounted there")
     if system.path(place) != place:
@@ -274,7 +270,7 @@ def _holds_data(disk: BlockDevice, finding: DiskFinding, hint: str) -> Provision
 
 def _format(system: System, disk: BlockDevice, filesystem: str) -> DiskFinding:
     with OpenDisk(system, disk, writable=True) as device:
-        # The disk is locked now, so it is checked again: this finding decides.
+        # The disk is locked now. Check it again: this result decides.
         finding = assess(device.read, device.size_bytes, device.sector_bytes)
         _refuse_used(system, disk)
         if finding.state not in (DiskState.FRESH, DiskState.UNFINISHED):
@@ -293,7 +289,7 @@ def _format(system: System, disk: BlockDevice, filesystem: str) -> DiskFinding:
         if made.state is not DiskState.OURS or made.partition is None:
             raise ProvisioningError(
                 "resource disk could not be formatted",
-                said="afterwards it has " + made.found,
+                said="after formatting it has " + made.found,
                 hint="the next boot tries again",
             )
         _finish(device, made.partition)
@@ -317,7 +313,7 @@ def _use(
     swap_mb: int,
     said: str,
 ) -> Outcome:
-    """Mount a disk that is lightinit's, with all that belongs to it."""
+    """Mount a disk of lightinit's, and set up fstab, swap and the warning file."""
     part = _our_partition(system, disk, finding)
     places = [mount.place for mount in _mounts(system) if mount.device == part.number]
     if places and entry.place not in places:
@@ -333,9 +329,9 @@ def _use(
     path = "%s/%s" % (entry.place, swap.NAME)
     lines = [entry]
     if swap_mb:
-        # noauto: with auto, swap.target and the whole boot would wait for a disk that the platform
-        # has replaced since, and that only lightinit can format. nofail does not help: systemd
-        # respects it for mounts, not for swap.
+        # noauto: with auto, swap.target and the whole boot would wait for the disk. But the
+        # platform may have replaced it, and then only lightinit can format it. nofail does not
+        # help: systemd applies it to mounts, not to swap.
         lines.append(fstab.FstabLine(path, "none", "swap", "sw,noauto"))
     _set_fstab(system, lines)
     verb = "was mounted"
@@ -349,7 +345,7 @@ def _use(
         if not places:
             restore_labels(system, [entry.place])
         file = swap.SwapFile(system, folder, fstab.unit_name(path, "swap"))
-        # Older kernels take the allocated blocks of an XFS file for holes.
+        # Older kernels treat the allocated blocks of an XFS file as holes.
         problem = file.have(swap_mb, path in _swaps(), allocate=entry.kind == "ext4")
     message = "%s %s at %s" % (said, verb, entry.place)
     if problem:
@@ -362,7 +358,7 @@ def _use(
 
 
 def _our_partition(system: System, disk: BlockDevice, finding: DiskFinding) -> BlockDevice:
-    """The partition with lightinit's file system. First finish what a power cut interrupted."""
+    """The partition with lightinit's file system. First complete a run that a power cut ended."""
     found = None
     if finding.partition is not None:
         if finding.marked:

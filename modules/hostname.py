@@ -1,9 +1,8 @@
-"""Sets the host name that the platform chose: in its files, live, in /etc/hosts, and at the DHCP
-server.
+"""Sets the host name: in its files, live, in /etc/hosts, and at the DHCP server.
 
-It does not know the platform. The instance has candidates, the best first. A name must not cost a
-VM. If no candidate is valid, the host name stays. If a file cannot be read or written, the others
-and the live name are set all the same. Each is a warning.
+It does not know the platform. The instance has candidates, the best first. A problem with the name
+is only a warning, since a VM must not fail because of its name. If no candidate is valid, the host
+name stays. If a file cannot be read or written, the other files and the live name are still set.
 """
 
 from __future__ import annotations
@@ -55,10 +54,10 @@ SETTINGS: Tuple[Setting, ...] = (
     ),
 )
 
-# Some hosts make these files from a configuration of their own, into places that cannot be written.
+# Some hosts generate these files from their own configuration, in places that are read-only.
 NOT_KEPT = (
-    "after a reboot the host has the name in that file again: change it where the file comes from,"
-    " or set frequency = boot in [module.hostname]"
+    "after a reboot the host has the name in that file again: change the source of that file, or"
+    " set frequency = boot in [module.hostname]"
 )
 
 
@@ -119,8 +118,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         )
     files = _static_files(system)
     changed: List[str] = []
-    # /etc/hosts comes first. Which of its lines has the old name is known only while the old name
-    # is still in the other files.
+    # /etc/hosts comes first: the line to replace has the old name, which is known only while it is
+    # still in the other files.
     if settings["manage_etc_hosts"]:
         try:
             changed += _edit_hosts(system, name, files)
@@ -141,7 +140,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing."""
     if not settings["hostname"]:
         return []
     try:

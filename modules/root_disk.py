@@ -1,8 +1,8 @@
-"""Grow the root partition and its file system (ext2 to ext4, xfs, btrfs) to the end of the disk.
+"""Grows the root partition and its file system (ext2 to ext4, xfs, btrfs) to the end of the disk.
 
-This only ever grows. If anything is not as expected, all stays as it is, and the outcome says why.
-The order: change the table on the disk, tell the kernel, grow the file system. After each step the
-machine can boot, and a second run completes what was cut short.
+It never shrinks anything. If something is not as expected, it changes nothing, and the outcome says
+why. The steps: change the table on the disk, tell the kernel, grow the file system. After each step
+the machine can boot, and a second run does the remaining steps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SETTINGS: Tuple[Setting, ...] = ()
 MOUNTS = "/proc/self/mountinfo"
 GROWPART_SAYS_DONE = "NOCHANGE"  # with status 1: the partition cannot grow any more
 TABLE_LIMIT_S = 120.0
-# Enough for the largest disks. The kernel does the work, so to kill the tool does no harm.
+# Enough for the largest disks. The kernel does the work, so killing the tool does no harm.
 FILE_SYSTEM_LIMIT_S = 300.0
 # By type of file system: the tool, its package, and its arguments. DEVICE and POINT stand for the
 # device and the mount point.
@@ -48,7 +48,7 @@ TOOLS = {
 
 
 class _LeftAlone(Exception):
-    """The disk stays as it is; the text says why."""
+    """The disk was not changed; the text says why."""
 
 
 def apply(
@@ -66,7 +66,7 @@ def apply(
         What was grown, or why nothing was; a warning if there is room that could not be used.
 
     Raises:
-        ProvisioningError: a tool failed. The disk is as it was, or some of the steps are done.
+        ProvisioningError: a tool failed. None or some of the steps were done.
     """
     if not system.live:
         system.skip("the size of the root disk")
@@ -102,7 +102,7 @@ def _find(system: System, mount_point: str) -> Tuple[Mount, BlockDevice]:
     if numbers:
         device = block.find_by_number(system, numbers[0])
     if device is None:
-        raise _LeftAlone("the kernel does not tell which device it is on")
+        raise _LeftAlone("the kernel does not say which device it is on")
     if device.mapped:
         raise _LeftAlone("it is on %s, which is not grown" % device.mapped)
     if device.read_only or (device.disk and device.disk.read_only):
@@ -120,7 +120,7 @@ def _grow_partition(
     """Grow the partition to the end of the disk.
 
     Args:
-        warnings: a warning is added if a tool is missing; then nothing more is to be done.
+        warnings: gets a warning if a tool is missing; the caller then stops.
 
     Returns:
         What was done.
@@ -204,7 +204,7 @@ def _change_table(
 ) -> None:
     growpart, sfdisk = system.tool("growpart"), system.tool("sfdisk")
     full = not system.has_room()
-    # growpart needs room for files of its own, and sfdisk needs none.
+    # growpart needs room for temporary files, sfdisk does not.
     if growpart and not (full and sfdisk):
         argv = [growpart, disk.node, str(device.partition)]
         env = system.tool("env")
@@ -222,8 +222,8 @@ def _change_table(
         script = edit_dump(dump.stdout, ours, end_bytes, table.sector_bytes)
     except MalformedError as error:
         raise _cannot_grow("sfdisk", disk, device, error.details["why"]) from error
-    # The kernel refuses to read the whole table again while the disk is in use. It is told the new
-    # size of this one partition later.
+    # The kernel refuses to read the whole table again while the disk is in use. So it is told only
+    # the new size of this partition, later.
     ended = system.run(
         [sfdisk, "--no-reread", "--force", disk.node], script.encode(), TABLE_LIMIT_S
     )
@@ -252,7 +252,7 @@ def _cannot_grow(tool: str, disk: BlockDevice, device: BlockDevice, said: str) -
 def _grow_file_system(system: System, mount: Mount, device: BlockDevice) -> List[str]:
     """Grow the file system to the size of its device. Returns what was done.
 
-    The tools find out themselves whether there is anything to do.
+    If the file system has the full size, the tools do nothing.
     """
     name, package, arguments = TOOLS[mount.kind]
     tool = system.tool(name)

@@ -1,9 +1,9 @@
-"""Add the admin's SSH keys to the file where sshd looks for them. All that is in it stays.
+"""Adds the admin's SSH keys to the file from which sshd reads them. Existing content stays.
 
-The module fails if there is no way in at all: no key, and no password that opens the account.
-Whether sshd lets the admin in is asked later, by the login check: a doubt must not cost the key.
-The platform gives a path with each key, but that is not used: sshd reads only the files that its
-own configuration names. A key goes into one that is this user's alone.
+The module fails if nobody could log in: there is no key, and no password for the account. Whether
+sshd accepts the login is checked later, by the login check, so that the key is written in any case.
+The platform gives a path with each key. It is not used, since sshd reads only the files that its
+configuration names. The keys go into a file that belongs to this user only.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 def _without_file(
     name: str, shared: Sequence[str], effective: Effective, by_password: bool, warnings: List[str]
 ) -> Outcome:
-    """There is no file that is this user's alone."""
+    """Handle the case that no file belongs to this user only."""
     error = ProvisioningError(
         "sshd is set to read no authorized keys",
         user=name,
@@ -100,8 +100,8 @@ def _without_file(
             user=name,
             path=shared[0],
             hint=(
-                "a key in it would open other accounts, too; let AuthorizedKeysFile in sshd_config"
-                " name a file of each user as well, such as .ssh/authorized_keys"
+                "a key in it would open other accounts, too; add a file of each user to"
+                " AuthorizedKeysFile in sshd_config, such as .ssh/authorized_keys"
             ),
         )
     others = login_words.key_commands(effective)
@@ -109,7 +109,7 @@ def _without_file(
         raise error
     warnings.append(str(error))
     if others:
-        warnings.append("%s decides which keys open %s" % (" and ".join(others), name))
+        warnings.append("%s decides which keys can log in as %s" % (" and ".join(others), name))
     return Outcome("no keys put in place", tuple(warnings))
 
 
@@ -119,7 +119,7 @@ def _put_somewhere(
     """Add the keys to the first file that sshd can read as the user. Return what was done, and
     warnings.
 
-    If it can read none of them, the keys are in place all the same, and the login check judges.
+    If sshd can read none of them, the keys are still written; the login check reports the problem.
     """
     done: List[str] = []
     warnings: List[str] = []
@@ -131,13 +131,13 @@ def _put_somewhere(
         except ProvisioningError as error:
             failure = failure or error
             if _is_in_home(account, entry):
-                break  # somebody may have put it there to mislead us
+                break  # an attacker may have put it there
             continue
         done.append(message)
         warnings += restricted
         path = _shown(base, parts)
         for folder in key_files.open_the_way(system, account, path):
-            LOG.info("sshd reads %s as %s, who may enter now: %s", path, account.name, folder)
+            LOG.info("sshd reads %s as %s, who now may enter: %s", path, account.name, folder)
         if key_files.is_reached(system, account, path):
             break
     if not done and failure is not None:
@@ -148,7 +148,7 @@ def _put_somewhere(
 
 
 def _read_keys(system: System, account: Account, own: Sequence[str]) -> Tuple[bytes, str]:
-    """The content of the first file with keys, and its path."""
+    """The content and the path of the first file that has keys."""
     shown = ""
     for entry in own:
         base, parts = _find_place(system, account, entry)
@@ -179,8 +179,8 @@ def _shown(base: str, parts: Sequence[str]) -> str:
 def _put_in_place(
     system: System, base: str, parts: Sequence[str], account: Account, keys: Sequence[PublicKey]
 ) -> Tuple[str, Tuple[str, ...]]:
-    """Add the keys to the file. Return how many were new, and a warning for each that was there
-    with options.
+    """Add the keys to the file. Return how many were new, and a warning for each key that was
+    already there with options.
     """
     shown = _shown(base, parts)
     merged = authorized_keys.Merged(b"", 0)
@@ -195,7 +195,7 @@ def _put_in_place(
     if written:
         restore_labels(system, [_shown(base, parts[:1])])
     return "%d of %d keys added to %s" % (merged.added, len(keys), shown), tuple(
-        "a key was in %s already, restricted by options, and stays so: %s" % (shown, options)
+        "a key was already in %s, and stays restricted by its options: %s" % (shown, options)
         for options in merged.restricted
     )
 
@@ -228,7 +228,7 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
             hint="give the VM an ssh key, or switch password login on",
         )
     warnings.append(
-        "the platform gives no ssh key; %d in %s still open the account" % (count, shown)
+        "the platform gives no ssh key; %d existing keys in %s can still log in" % (count, shown)
     )
     return Outcome("no keys given", tuple(warnings))
 

@@ -1,8 +1,7 @@
-"""Make SSH host keys for the instance before sshd starts, and log their fingerprints.
+"""Makes SSH host keys for the instance before sshd starts, and logs their fingerprints.
 
-Otherwise all VMs made from one image would have the same keys, and one of them could pose as
-another. The keys are those of `ssh-keygen -A`, made once per instance. The init system starts sshd
-after lightinit.
+Otherwise all VMs of one image would have the same keys, and one VM could pose as another. The keys
+are those of `ssh-keygen -A`, made once per instance. The init system starts sshd after lightinit.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         How many keys were made and kept; a warning for each other key that sshd_config names.
 
     Raises:
-        ProvisioningError: the keys cannot be made or put in place. Then the old keys, or whole new
-            ones, are there. Or sshd is set to use keys that do not exist.
+        ProvisioningError: the keys cannot be made or put in place; /etc/ssh then has old keys or
+            complete new ones. Or sshd_config names only keys that do not exist.
     """
     if not system.live:
         system.skip("SSH host keys")
@@ -107,7 +106,7 @@ def _message(made: Sequence[str], kept: Sequence[str]) -> str:
 
 
 def _leave(private: Sequence[str]) -> Outcome:
-    """Without a program that makes keys. Never without a word if there are keys."""
+    """Handle the case that no program can make keys. Warn if the image has keys."""
     if not private:
         return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
     return Outcome(
@@ -115,17 +114,16 @@ def _leave(private: Sequence[str]) -> Outcome:
         (
             "the SSH host keys are those of the image (%s), so every VM of it may have the same: no"
             " ssh-keygen was found in the usual folders, in the system's profile, or beside the"
-            " sshd that a service names; make new ones with ssh-keygen -A" % ", ".join(private),
+            " sshd that a service names; make new keys with ssh-keygen -A" % ", ".join(private),
         ),
     )
 
 
 def _find_keygen(system: System, server: SshServer, private: Sequence[str]) -> Optional[str]:
-    """The program that makes the server's host keys; None if there is none, and no server that
-    cannot do without.
+    """The program that makes the server's host keys. None if it is missing and not needed.
 
     Args:
-        private: the names of the private keys that are there.
+        private: the names of the existing private keys.
     """
     if not server.keygen:
         return None
@@ -135,7 +133,7 @@ def _find_keygen(system: System, server: SshServer, private: Sequence[str]) -> O
         raise ProvisioningError(
             "ssh-keygen is missing",
             sshd=program,
-            hint="install OpenSSH's client in the image, or take ssh_host_keys out of `modules =`",
+            hint="install OpenSSH's client in the image, or remove ssh_host_keys from `modules =`",
         )
     return keygen
 
@@ -149,8 +147,8 @@ def _has_content(system: System, name: str) -> bool:
 
 
 def _is_used(system: System, name: str, named: Sequence[str]) -> bool:
-    """Whether sshd is set to use this old key. If no new one replaces it, it stays: sshd may have
-    no other.
+    """Whether sshd_config names this old key. If no new key replaces it, it stays, since sshd may
+    have no other.
     """
     return _has_content(system, name) and _is_named(system, name, named)
 
@@ -164,7 +162,7 @@ def _show(system: System, name: str) -> None:
 
 
 def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
-    # If an agent holds the keys, sshd_config may name the public part.
+    # If an ssh-agent has the private keys, sshd_config may name the public part.
     path = system.path("%s/%s" % (host_keys.FOLDER, name))
     return any(
         each.startswith("/") and system.path(each) in (path, path + ".pub") for each in named
@@ -172,9 +170,8 @@ def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
 
 
 def _check_one_is_there(system: System, config: str, named: Sequence[str]) -> None:
-    """sshd does not start if none of the keys that it is set to use exists.
-
-    What a relative path means, only sshd knows.
+    """Check that at least one of the keys that sshd_config names exists: otherwise sshd does not
+    start. A relative path is not checked, since only sshd knows what it means.
     """
     if named and not any(not each.startswith("/") or system.exists(each) for each in named):
         raise ProvisioningError(
@@ -189,7 +186,7 @@ def _check_one_is_there(system: System, config: str, named: Sequence[str]) -> No
 def _check_config(
     system: System, config: str, named: Sequence[str], names: Sequence[str]
 ) -> List[str]:
-    """A warning if sshd is set to use other keys: every VM of the image may have the same."""
+    """A warning if sshd_config names other keys, which may be the same in every VM of the image."""
     ours = {system.path("%s/%s" % (host_keys.FOLDER, name)) for name in names}
     ours |= {each + ".pub" for each in ours}
     others = []

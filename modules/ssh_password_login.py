@@ -1,8 +1,8 @@
-"""Switch password login over SSH on or off, as the platform orders.
+"""Switches password login over SSH on or off, as the platform orders.
 
 The image's configuration stays. lightinit's lines go before it, because sshd uses the first of
-several values. sshd checks the new configuration before it is put in place. If it finds a fault,
-nothing changes.
+several values. sshd checks the new configuration before it is put in place. If sshd rejects it,
+nothing is changed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if settings["policy"] == "keep":
         kept: List[str] = []
         if wished:
-            # Otherwise a VM would be ready that nobody can log in to.
+            # Otherwise a VM would be Ready although nobody can log in.
             _check_force(system, server, instance.admin, wished, kept)
         return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
@@ -102,7 +102,7 @@ def _ask(system: System, server: SshServer, admin: User) -> Effective:
 
 
 def _policies(system: System, server: SshServer, admin: User, wished: bool) -> List[str]:
-    """The lines to put in place. The second ones are for a sshd that does not know the first."""
+    """The lines for the policy. The second version is for a sshd that rejects the first one."""
     if wished:
         return [password_policy.policy_text(True)]
     with_challenge, without = (password_policy.policy_text(False, each) for each in (True, False))
@@ -125,7 +125,7 @@ def _put(
     if not system.live:
         system.skip("sshd's own check of its configuration")
     fault = server.find_fault(system)
-    if fault:  # it was there before, and names the line
+    if fault:  # the image's configuration already had it
         raise _faulty(config, fault)
     policy = _choose(system, server, config, plain, policies)
     path, wanted = _place(system, config, plain, policy)
@@ -159,7 +159,7 @@ def _place(
     if password_policy.drop_in_counts(plain, config_files.DROP_IN, list_included):
         return config_files.DROP_IN, {config_files.DROP_IN: policy, config: plain}
     if config == VENDORS:
-        # The vendor's file is not changed. The administrator's replaces it, and includes it.
+        # Do not change the vendor's file. Make the administrator's file, which includes it.
         plain = "Include %s\n" % VENDORS
     block = password_policy.put_block(plain, policy)
     return MAIN, {MAIN: block, config_files.DROP_IN: None}
@@ -170,7 +170,7 @@ def _faulty(path: str, fault: str) -> ProvisioningError:
         "sshd finds fault with its configuration",
         path=path,
         said=fault,
-        hint="it is unchanged; fix it in the image, with the help of sshd -t",
+        hint="it was not changed; fix it in the image, with the help of sshd -t",
     )
 
 
@@ -181,7 +181,7 @@ def _faulty(path: str, fault: str) -> ProvisioningError:
 def _check_force(
     system: System, server: SshServer, admin: User, wished: bool, warnings: List[str]
 ) -> None:
-    """Check that the policy holds for the admin, and warn of Match blocks with another one."""
+    """Check that the policy is in force for the admin. Warn about Match blocks with another one."""
     text = read_text_file(system, server.find_config(system) or MAIN) or ""
     contrary = [
         "Match " + block

@@ -1,6 +1,6 @@
-"""Sets the time zone of the settings: /etc/localtime, and other files from which hosts read it.
+"""Sets the time zone from the settings: in /etc/localtime, and in other files that hosts read.
 
-It needs neither timedatectl nor a running service. Programs that run already keep their zone.
+It needs neither timedatectl nor a running service. Programs that already run keep their zone.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
 PLAIN_FILE = "/etc/timezone"
 RULE_FILE = "/etc/TZ"
-# Files of shell assignments that init scripts read. A key is set only if the file has it. They are
-# OpenRC's, SUSE's and Red Hat's, and runit's.
+# Files of shell assignments that init scripts read: OpenRC's, SUSE's and Red Hat's, runit's. A key
+# is set only if the file already has it.
 ASSIGNMENTS = (
     ("/etc/conf.d/clock", "TIMEZONE"),
     ("/etc/sysconfig/clock", "ZONE"),
@@ -55,10 +55,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         settings: as in ``SETTINGS``.
 
     Returns:
-        The zone; a warning if /etc/TZ cannot have it.
+        The zone; a warning if it cannot be written to /etc/TZ.
 
     Raises:
-        ProvisioningError: there is no such zone here, or a file could not be read or written.
+        ProvisioningError: the zone is not installed, or a file could not be read or written.
     """
     zone = settings["zone"]
     if not zone:
@@ -84,7 +84,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing."""
     if not settings["zone"]:
         return []
     try:
@@ -104,12 +104,12 @@ def _similar_zone(system: System, zone: str) -> str:
 
 
 def _read_zone(system: System, zone: str) -> bytes:
-    """The compiled zone. Its file must be below the zones' folder, also after links."""
+    """The compiled zone. Its file must be below the zones' folder, even after following links."""
     if not zones.is_zone_name(zone):
         raise ProvisioningError(
             "time zone is not valid",
             zone=ascii(zone[:80]),
-            hint="use a name as it is below " + ZONES,
+            hint="use the path of a file below " + ZONES,
         )
     if not system.is_dir(ZONES):
         raise ProvisioningError(
@@ -121,7 +121,7 @@ def _read_zone(system: System, zone: str) -> bytes:
     path = "%s/%s" % (ZONES, zone)
     data = b""
     try:
-        # On some hosts a name there is a link to /etc/localtime, which would then link to itself.
+        # On some hosts a name there is a link to /etc/localtime, which would become a loop.
         if system.path(path).startswith(system.path(ZONES) + "/"):
             data = system.read(path, ZONE_LIMIT_BYTES)
     except (OSError, MalformedError):
@@ -131,7 +131,7 @@ def _read_zone(system: System, zone: str) -> bytes:
             "time zone is not there",
             zone=zone,
             folder=ZONES,
-            hint="use a zone that is there, or install its package (tzdata, tzdata-legacy)",
+            hint="use an installed zone, or install its package (tzdata, tzdata-legacy)",
         )
     return data
 
@@ -142,16 +142,14 @@ def _link(system: System, zone: str) -> bool:
     wanted = "%s/%s" % (ZONES, zone)
     if os.path.islink(path) and os.path.normpath(os.path.join("/etc", os.readlink(path))) == wanted:
         return False
-    # A regular file there is a copy of a zone, as on hosts whose /usr was a separate file system.
+    # A regular file there is a copy of a zone, as on hosts with /usr on a separate file system.
     system.link(LOCALTIME, ".." + wanted, over_file=True)
     restore_labels(system, [LOCALTIME])
     return True
 
 
 def _edit(system: System, path: str, edit: Callable[[str], str]) -> bool:
-    """Replace the text of the file by what ``edit`` makes of it, if there is such a file. Returns
-    whether it was changed.
-    """
+    """Edit the text of a file, if the file exists. Returns whether it was changed."""
     before = read_text_file(system, path)
     if before is None:
         return False

@@ -1,6 +1,6 @@
-"""Write the files that the settings list, each with its owner and mode.
+"""Writes the files that the settings list, each with its owner and mode.
 
-Only root may be able to change the directory of such a file. Files for users' homes belong into
+Only root may be able to change the directories on a file's path. Files for users' homes belong into
 /etc/skel.
 """
 
@@ -75,9 +75,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed.
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing.
 
-    Owners are not looked up: the module users may make them.
+    Owners are not looked up, since the module users may make them later.
     """
     found = []
     for number, line in enumerate([line for line in settings["files"].split("\n") if line], 1):
@@ -95,7 +95,7 @@ def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, 
 
 
 def _write(system: System, entry: FileEntry, number: int) -> bool:
-    """Make a file match its entry. Returns whether anything had to be done."""
+    """Make a file match its entry. Returns whether it was changed."""
     content = entry.content
     if entry.source:
         content = _read(system, entry.source, number)
@@ -124,8 +124,8 @@ def _wished_access(system: System, entry: FileEntry, number: int) -> Access:
 
 
 def _kept_access(entry: FileEntry, wished: Access, there: Access) -> Access:
-    """The owner and mode of a file that is appended to. They stay as they are unless the entry
-    names them.
+    """The owner and mode of a file to which an entry appends. They stay unless the entry names
+    them.
     """
     if entry.mode is None:
         wished = replace(wished, mode=there.mode)
@@ -141,7 +141,7 @@ def _is_same(system: System, there: Access, wished: Access) -> bool:
 
 
 def _appended(before: bytes, content: bytes) -> bytes:
-    """``before`` with ``content`` at its end, unless it has these lines already.
+    """``before`` with ``content`` at its end, unless it already has these lines.
 
     So a second run adds nothing.
     """
@@ -158,7 +158,7 @@ def _ended(lines: bytes) -> bytes:
 
 
 def _look(system: System, path: str, number: int) -> Optional[os.stat_result]:
-    """The status of the file that is there, None if there is none. Its place must be root's."""
+    """The status of the existing file; None if there is none. Only root may change its path."""
     _check_place(system, path, number)
     try:
         status = os.stat(system.path(path))
@@ -180,7 +180,7 @@ def _check_place(system: System, path: str, number: int) -> None:
         raise _refuse(
             path,
             number,
-            "others than root may change %s" % weak.path,
+            "users other than root may change %s" % weak.path,
             hint="put files for users' homes into /etc/skel",
         )
 
@@ -196,7 +196,7 @@ def _read(system: System, path: str, number: int) -> bytes:
 
 
 def _owner(system: System, entry: FileEntry, number: int) -> Tuple[int, int]:
-    """The numeric owner and group. Without a group, it is the owner's primary one."""
+    """The numeric owner and group. The default group is the owner's primary group."""
     if not entry.owner:
         return 0, 0
     uid, gid = _find_owner(system, entry, number)

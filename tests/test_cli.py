@@ -224,7 +224,7 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
         ("[module.write_files]\nfiles = /etc text=b\n", "entry 1: /etc is a directory"),
         ("[module.ephemeral_disk]\nmount_point = /proc/x\n", "mount_point: "),
         ("[module.ephemeral_disk]\nmount_options = a b\n", "mount_options: mount options cannot"),
-        ("[module.ephemeral_disk]\ndevice = sdb\n", "device: it is no disk"),
+        ("[module.ephemeral_disk]\ndevice = sdb\n", "device: it is not a disk"),
         ("[module.ephemeral_disk]\nswap_mb = 99999999999\n", "swap_mb: no such disk"),
         ("[module.certificates]\nfolder = /etc/../x\n", "folder: it is no plain path"),
         ("[module.certificates]\nfolder = /etc/passwd\n", "folder: /etc/passwd is a file"),

@@ -59,8 +59,8 @@ def test_a_scratch_root_has_no_disk(tmp_path: Any) -> None:
         ("8:0 / / rw - ext4 /dev/root ro", {}, "mounted read-only"),
         ("8:0 / /mnt rw - ext4 /dev/root rw", {}, "nothing is mounted at /"),
         ("", {}, "nothing is mounted at /"),
-        ("8:7 / / rw - ext4 /dev/root rw", {}, "does not tell which device"),
-        ("0:30 / / rw - btrfs /dev/root rw", {}, "does not tell which device"),
+        ("8:7 / / rw - ext4 /dev/root rw", {}, "does not say which device"),
+        ("0:30 / / rw - btrfs /dev/root rw", {}, "does not say which device"),
         (
             "8:0 / / rw - ext4 /dev/root rw",
             {DISK + "/dm/uuid": "CRYPT-LUKS2-1"},

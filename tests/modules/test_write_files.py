@@ -206,7 +206,7 @@ def test_where_others_may_write_nothing_is_written(
     os.chmod(system.root + "/home/app", mode)
     with pytest.raises(ProvisioningError, match="place of a file is not safe") as caught:
         apply(system, entry)
-    assert "others than root may change /home/app" in str(caught.value)
+    assert "users other than root may change /home/app" in str(caught.value)
     assert os.listdir(system.root + "/home/app") == ["secret"] and not system.exists("/etc/x")
 
 

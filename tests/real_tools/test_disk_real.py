@@ -91,7 +91,7 @@ def test_a_fresh_disk_that_is_not_taken_stays_as_it_is() -> None:
         ("not empty", "why=it is not empty"),
         ("mounted", "something else is mounted there"),
         ("link", "a symbolic link"),
-        ("fstab", "/etc/fstab has /dev/sdz1 there"),
+        ("fstab", "/etc/fstab mounts /dev/sdz1 there"),
     ):
         assert said[name][0].startswith("mount point cannot be used (") and why in said[name][0]
     assert said["never"] == ["resource disk DISK left as it is, as the settings say", []]

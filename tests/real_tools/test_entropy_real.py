@@ -28,7 +28,7 @@ def test_the_kernel_takes_the_bytes_and_uses_them_at_once() -> None:
 def test_the_device_gets_the_table_and_no_more() -> None:
     seen = inside("terminal")
     assert seen["given"] == "OEM0".ljust(36, "-") + "ThisIsTheSecret!"
-    assert seen["message"].endswith("which will use them at their next reseeding"), (
+    assert seen["message"].endswith("will be used at the next reseeding"), (
         "a terminal cannot be reseeded"
     )
     assert "ThisIsTheSecret" not in seen["message"] and seen["warnings"] == []
