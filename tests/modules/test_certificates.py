@@ -78,7 +78,9 @@ def test_a_second_run_writes_nothing_and_mends_what_differs(tmp_path: Any) -> No
 def test_a_key_that_is_no_longer_at_hand_stays_and_so_do_others_files(tmp_path: Any) -> None:
     apply(tmp_path, ONE, TWO)
     outcome = apply(tmp_path, Certificate(ONE.thumbprint, ONE.certificate))
-    assert outcome.message.endswith("; 1 existing key files stay, since lightinit no longer has the keys")
+    assert outcome.message.endswith(
+        "; 1 existing key files stay, since lightinit no longer has the keys"
+    )
     assert tree(tmp_path)[ONE.thumbprint + ".prv"] == (ONE.key, 0o600)
     assert TWO.thumbprint + ".crt" in tree(tmp_path)
 

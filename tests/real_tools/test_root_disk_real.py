@@ -194,9 +194,7 @@ def test_a_disk_with_blocks_of_4096_bytes(hidden: Sequence[str]) -> None:
 def test_a_partition_behind_it_leaves_it_as_it_is() -> None:
     seen = inside(GPT + "15: size=8192\n", "xfs", mib=420, new_mib=900)
     for said in seen["said"]:
-        assert (
-            "left as it is: partition 15 follows it; xfs file system fills" in said["message"]
-        )
+        assert "left as it is: partition 15 follows it; xfs file system fills" in said["message"]
         assert not said["warnings"]
     assert seen["after"] == seen["before"]
 
