@@ -25,7 +25,7 @@ help:
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
-	@echo "make test-pythons  the unit tests on the oldest and the newest Python that can be found"
+	@echo "make test-pythons  the tests on the oldest, and the unit tests on the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
 	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PYTHON=/usr/bin/python3, PACKAGE=, INIT=; see packaging/README.md"
 	@echo "make deb           the Debian packages, in build/packages"
@@ -68,7 +68,7 @@ test-pythons: setup
 	@tools/test-pythons
 
 fuzz: setup
-	@$(PYTHON) tools/fuzz.py $(ARGS)
+	@$(VENV_PYTHON) tools/fuzz.py $(ARGS)
 
 test-install:
 	@tools/test-install

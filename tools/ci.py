@@ -56,6 +56,7 @@ PARTS = (
     Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
     Part("test-pythons", 2.0),
+    Part("test-bare", 2.0),
     Part("test-packages", 1.0),
     Part("peers", 1.0),
     Part("test-install", 0.3),
