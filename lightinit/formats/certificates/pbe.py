@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import Dict, NamedTuple, Tuple
 
+from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, der
 from lightinit.formats.certificates.budget import Budget
 
@@ -50,13 +51,25 @@ def decrypt(algorithm: der.DerValue, password: bytes, data: bytes, budget: Budge
         budget: the remaining work for the bundle.
 
     Returns:
-        The plain text.
+        The plain text, which is a SEQUENCE: a key or a list of bags.
 
     Raises:
         MalformedError: the data are damaged, ask for too much work, or the algorithm is unknown.
             RC2 is unknown here.
         ProvisioningError: the cipher is missing.
     """
+    plain = _decrypt(algorithm, password, data, budget)
+    # With a wrong key, the padding is right once in 256 times.
+    try:
+        is_right = der.read(plain, "plain text").tag == der.SEQUENCE
+    except MalformedError:
+        is_right = False
+    if not is_right:
+        raise ciphers.undecipherable()
+    return plain
+
+
+def _decrypt(algorithm: der.DerValue, password: bytes, data: bytes, budget: Budget) -> bytes:
     oid, parameters = algorithm.algorithm("password encryption")
     if parameters is None:
         raise der.damaged("password encryption", "has no parameters")

@@ -83,6 +83,18 @@ def test_both_spellings_of_the_empty_password(desk: Desk, password: bytes) -> No
     )
 
 
+@pytest.mark.parametrize("plain", [b"", b"no key", b"\x30\x05key", b"\x30\x01kk", b"\x04\x01k"])
+def test_what_a_wrong_key_gives_is_no_key_even_if_the_padding_is_right(
+    desk: Desk, plain: bytes
+) -> None:
+    certificates, _ = safes_of(desk.pkcs12("one", *NONE))
+    shrouded = der.encode(der.SEQUENCE, SHROUDED, der.encode(0xA0, encrypt(plain, pbe.EMPTY)))
+    assert attempt(pkcs12.read, join([certificates, make_safe(shrouded)], pbe.EMPTY)) == (
+        "MalformedError",
+        "certificate bundle cannot be decrypted",
+    )
+
+
 @pytest.mark.parametrize("password", [pbe.EMPTY, pbe.ABSENT], ids=["empty", "absent"])
 def test_both_spellings_where_cryptography_itself_must_read(desk: Desk, password: bytes) -> None:
     need_legacy()
