@@ -231,7 +231,7 @@ def test_an_account_with_roots_id(host: Host) -> None:
         ("bob:x:{uid}:{uid}:::/bin/sh", "home of the account cannot be used"),
         ("bob:x:{uid}:{uid}::home/bob:/bin/sh", "home of the account cannot be used"),
         ("bob:x:{uid}:{uid}::/home/bob:/bin/zsh-missing", "shell of the account is missing"),
-        ("bob:x:5:5::/home/bob:/bin/sh", "user name belongs to a system account"),
+        ("bob:x:5:5::/srv/bob:/bin/sh", "user name belongs to a system account"),
         ("bob:x:4:4::/bin:/bin/sync", "user name belongs to an account that cannot log in"),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_shell_that_dropbear_accepts() -> None:
 
 def test_an_account_without_a_password_does_not_age() -> None:
     """R9: dev-sec/ansible-collection-hardening#681."""
-    seen = seen_by("ageing", "useradd", "chage", "chpasswd")
+    seen = seen_by("ageing", "useradd", "chage", "chpasswd", "sudo")
     assert seen["alone"] == ["7", "60", "7", "30", "47481"], "what this test is about"
     never = ["0", "99999", "7", "", ""]
     assert seen["useradd"] == seen["no tools"] == never
