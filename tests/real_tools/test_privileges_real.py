@@ -13,6 +13,7 @@ from tests.real_tools.namespaced.privileges import (
     OTHER_DOAS_RULES,
     OTHER_RULES,
     STRANGE_NAMES,
+    UNWRITABLE,
 )
 
 
@@ -48,6 +49,29 @@ def test_a_rule_that_cannot_win_is_told() -> None:
     warnings, uid = seen["root_sudo"]
     assert "root is not allowed to sudo" in warnings[0] and uid == "0"
     assert seen["faulty"][1] == "this is ((( no rule"
+
+
+def test_rules_that_cannot_be_written_cost_no_vm() -> None:
+    """R1: an image with a read-only sudoers.d, as from a store. The rule goes to the main file; or
+    the image's own rule is enough; or a warning says that the admin may not become root.
+    """
+    seen = seen_by("unwritable", "useradd", "sudo", "visudo", "doas")
+    assert set(seen) == set(UNWRITABLE) | {"doas", "doas: enough"}
+    for name in ("the main file can", "a file", "a dangling link"):
+        warnings, uid = seen[name]
+        assert uid.split("\n")[-1] == "0" and len(warnings) == 1, name
+        assert warnings[0].startswith("/etc/sudoers.d/zz-lightinit-users is left as it is: "), name
+    for name in ("the image's rule is enough", "a store without an include"):
+        warnings, uid = seen[name]
+        assert uid == "0" and len(warnings) == 1, name
+    warnings, said = seen["nothing can"]
+    assert "a password is required" in said and len(warnings) == 3
+    assert warnings[2].startswith("bob may not be able to become root: a rule asks for a password")
+    warnings, said = seen["doas"]
+    assert said != "0" and warnings[0].startswith("/etc/doas.conf is left as it is: ")
+    assert warnings[1].startswith("bob may not be able to become root: doas asks for a password")
+    warnings, said = seen["doas: enough"]
+    assert said == "0" and len(warnings) == 1
 
 
 def test_sudo_asks_for_the_admins_own_password_or_that_is_told() -> None:

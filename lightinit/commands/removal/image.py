@@ -41,23 +41,20 @@ from lightinit.host.system import System
 from lightinit.state import DISABLED
 
 NEUTRAL_NAME = "localhost"
+# Of any shell or program: .bash_history, .mysql_history, .ash_history, .zsh_history.LOCK.
 HISTORIES = (
-    ".bash_history",
-    ".bash_history-*.tmp",
-    ".ash_history",
-    ".sh_history",
-    ".zsh_history",
+    ".*_history",
+    ".*_history[.-]*",
     ".history",
-    ".python_history",
+    ".histfile",
+    ".zhistory",
     ".lesshst",
     ".viminfo",
     ".wget-hsts",
-    ".mysql_history",
-    ".psql_history",
-    ".sqlite_history",
-    ".node_repl_history",
     ".local/share/fish/fish_history",
     ".local/share/nano/search_history",
+    ".local/share/mc/history",
+    ".local/state/*/*history",
     ".ssh/known_hosts",
     ".ssh/known_hosts.old",
 )
@@ -90,7 +87,12 @@ def plan_journal(context: RemovalContext) -> List[Change]:
     for name in system.list_dir(JOURNALS):
         path = "%s/%s" % (JOURNALS, name)
         real = system.path(path, follow_last=False)
-        if re.match(r"[0-9a-f]{32}\Z", name) and os.path.isdir(real) and not os.path.islink(real):
+        # A namespace has a folder of its own, with a dot and its name.
+        if (
+            re.match(r"[0-9a-f]{32}(?:\..+)?\Z", name)
+            and os.path.isdir(real)
+            and not os.path.islink(real)
+        ):
             changes.append(
                 Change("remove " + path, "removed " + path, partial(_remove_journal, system, path))
             )

@@ -20,6 +20,7 @@ from lightinit.commands.removal.changes import (
     is_no_folder,
     matches,
     removals,
+    show_some,
 )
 from lightinit.commands.removal.table import Row
 from lightinit.formats.hostname import read_plain
@@ -219,6 +220,19 @@ def plan_dhcp_names(context: RemovalContext, row: Row) -> List[Change]:
     for path in matches(system, row.paths):
         if says.search(system.read_text(path)):
             context.note("%s stays: it has this VM's host name %s; %s" % (path, name, row.why))
+    return []
+
+
+def plan_other_names(context: RemovalContext, row: Row) -> List[Change]:
+    """Note the other files that have this VM's host name."""
+    system = context.system
+    name = read_plain(system.read_text(PLAIN_FILE)).split(".")[0]
+    if not name or name == "localhost":
+        return []
+    says = re.compile(r"^(?![ \t]*#).*(?<![\w.-])%s(?![\w-])" % re.escape(name), re.MULTILINE)
+    found = [path for path in matches(system, row.paths) if says.search(system.read_text(path))]
+    if found:
+        context.note("%s still has this VM's host name %s: %s" % (show_some(found), name, row.why))
     return []
 
 

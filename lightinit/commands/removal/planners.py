@@ -47,6 +47,7 @@ PLANNERS: Dict[str, Planner] = {
     "host id": identity.plan_host_id,
     "swap": identity.plan_swap,
     "host name": _of_context(image.plan_hostname),
+    "name elsewhere": network.plan_other_names,
     "DNS": network.plan_dns,
     "resource disk": _of_context(image.plan_fstab),
     "marker": _of_context(image.plan_marker),

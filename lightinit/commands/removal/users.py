@@ -52,8 +52,14 @@ MAY_NAME_USERS = (
     "/etc/security/access.d/*.conf",
     "/etc/cron.allow",
     "/etc/at.allow",
+    "/etc/crontab",
     "/etc/cron.d/*",
+    "/etc/aliases",
     "/etc/polkit-1/rules.d/*.rules",
+    "/etc/polkit-1/localauthority/*/*.pkla",
+    "/etc/systemd/system/*getty@*.service.d/*.conf",
+    "/etc/sssd/sssd.conf",
+    "/etc/sssd/conf.d/*.conf",
 )
 
 

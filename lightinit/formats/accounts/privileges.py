@@ -129,8 +129,13 @@ def edit_sudoers_file(
 
 
 def includes_folder(sudoers: str, folder: str) -> bool:
-    """Whether a sudoers file includes ``folder`` (``@includedir`` or the older ``#includedir``)."""
-    pattern = r'^[ \t]*[@#]includedir[ \t]+"?%s/?"?[ \t]*\r?$' % re.escape(folder)
+    """Whether /etc/sudoers includes ``folder`` (``@includedir`` or the older ``#includedir``). A
+    relative path starts at the folder of the file.
+    """
+    pattern = r'^[ \t]*[@#]includedir[ \t]+"?(?:%s|%s)/?"?[ \t]*\r?$' % (
+        re.escape(folder),
+        re.escape(folder.rsplit("/", 1)[-1]),
+    )
     return re.search(pattern, sudoers, re.MULTILINE) is not None
 
 

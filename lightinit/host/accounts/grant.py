@@ -23,6 +23,7 @@ from lightinit.host.accounts.privileges import (
     SUDOERS,
     SUDOERS_FILE,
     SUDOERS_FOLDER,
+    RuleKind,
     edit_own_rules,
     edit_rules,
     read_rules,
@@ -31,7 +32,9 @@ from lightinit.host.accounts.tools import has_tool
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.accounts")
+FAULTY = "privilege rules"  # how the reasons begin that are about what is in a file
 Edit = Callable[[str], str]
+EditFile = Callable[[System, str, RuleKind, Edit], bool]
 # Takes an answer, and whether the user can answer a password prompt. Returns why the user cannot
 # become root; "" if the user can; None if the text is not an answer.
 Judge = Callable[[str, bool], Optional[str]]
@@ -151,16 +154,13 @@ def _has_rules(system: System, tool: str) -> bool:
 
 
 def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -> None:
-    if not system.exists(SUDOERS_FOLDER):
-        system.make_dir(SUDOERS_FOLDER, 0o750)
-    if _put_sudo_rule(system, rules.own_file):
-        granted.done.append("sudo rule")
+    failure = _put_own_file(system, rules, granted)
     main = next((path for path in SUDOERS if system.exists(path)), None)
     if main is None:
         granted.warnings.append(
             "sudo has no sudoers file, so its rule in %s may not be read" % SUDOERS_FILE
         )
-    elif rules.includes(read_rules(system, main)):
+    elif failure is not None or rules.includes(read_rules(system, main)):
         pass
     elif main != SUDOERS[0]:
         granted.warnings.append(
@@ -170,6 +170,29 @@ def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -
         _add_include(system, rules, granted)
     if system.tool("sudo") is not None:
         _check_sudo(system, user, rules, main == SUDOERS[0], granted)
+    if failure is not None and failure.reason.startswith(FAULTY):
+        answer = effect.ask_sudo(system, user)
+        if rules.judge(answer.text, rules.asks) != "":
+            raise failure
+
+
+def _put_own_file(
+    system: System, rules: SudoRules, granted: Granted
+) -> Optional[ProvisioningError]:
+    """Write the rule into the folder. Returns the error if that is not possible.
+
+    The folder may be read-only, or something else in its place. That alone costs no VM: the rule
+    can be in the main file, or the image's own rule may be enough.
+    """
+    try:
+        if not system.exists(SUDOERS_FOLDER):
+            system.make_dir(SUDOERS_FOLDER, 0o750)
+        if _put_sudo_rule(system, rules.own_file):
+            granted.done.append("sudo rule")
+    except ProvisioningError as error:
+        granted.warnings.append(_left(error, SUDOERS_FILE))
+        return error
+    return None
 
 
 def _put_sudo_rule(system: System, edits: Sequence[Edit]) -> bool:
@@ -183,19 +206,27 @@ def _put_sudo_rule(system: System, edits: Sequence[Edit]) -> bool:
 
 
 def _add_include(system: System, rules: SudoRules, granted: Granted) -> None:
-    try:
-        written = edit_rules(system, SUDOERS[0], SUDO, rules.add_include)
-    except ProvisioningError as error:
-        if error.reason.startswith("privilege rules"):
-            raise
-        # For example, the file is a link into a read-only store. Ask sudo later whether it matters.
-        granted.warnings.append(_left(error))
-        return
-    if written:
+    # Whether it matters if the file cannot be written, sudo is asked later.
+    if _edit_if_writable(edit_rules, system, SUDOERS[0], SUDO, rules.add_include, granted):
         granted.warnings.append(
             "%s did not include %s; lightinit added that line" % (SUDOERS[0], SUDOERS_FOLDER)
         )
         granted.done.append("include of %s" % SUDOERS_FOLDER)
+
+
+def _edit_if_writable(
+    edit_file: EditFile, system: System, path: str, kind: RuleKind, edit: Edit, granted: Granted
+) -> bool:
+    """Edit a file with rules. Returns whether it was changed. If it cannot be written, such as a
+    link into a read-only store, there is a warning.
+    """
+    try:
+        return edit_file(system, path, kind, edit)
+    except ProvisioningError as error:
+        if error.reason.startswith(FAULTY):
+            raise
+        granted.warnings.append(_left(error, path))
+    return False
 
 
 def _put_at_end(system: System, edits: Sequence[Edit], granted: Granted) -> bool:
@@ -209,12 +240,12 @@ def _put_at_end(system: System, edits: Sequence[Edit], granted: Granted) -> bool
             return edit_rules(system, SUDOERS[0], SUDO, edit)
         except ProvisioningError as error:
             failure = error
-    granted.warnings.append(_left(failure))
+    granted.warnings.append(_left(failure, SUDOERS[0]))
     return False
 
 
-def _left(error: Optional[ProvisioningError]) -> str:
-    return "%s is left as it is: %s" % (SUDOERS[0], error)
+def _left(error: Optional[ProvisioningError], path: str) -> str:
+    return "%s is left as it is: %s" % (path, error)
 
 
 def _check_sudo(
@@ -260,10 +291,12 @@ def _grant_doas(
     places = [DOAS_CONF]
     written = False
     if effect.has_doas_folder(system):
-        written = edit_own_rules(system, DOAS_FILE, DOAS, rules.edit)
-        places.append(effect.doas_folder_files(system)[-1])
+        edit = (DOAS_FILE, DOAS, rules.edit, granted)
+        written = _edit_if_writable(edit_own_rules, system, *edit)
+        places += effect.doas_folder_files(system)[-1:]
     for place in places:
-        written = edit_rules(system, place, DOAS, rules.edit) or written
+        edit = (place, DOAS, rules.edit, granted)
+        written = _edit_if_writable(edit_rules, system, *edit) or written
     if written:
         granted.done.append("doas rule")
     if system.tool("doas") is not None:

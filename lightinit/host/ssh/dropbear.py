@@ -9,7 +9,12 @@ from lightinit.host.accounts.tools import has_tool
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 
-HOST_KEYS = "/etc/dropbear/*_host_key"
+# Also those with which it lets people in before the disk is decrypted.
+HOST_KEYS = (
+    "/etc/dropbear/*_host_key",
+    "/etc/dropbear/initramfs/*_host_key",
+    "/etc/dropbear-initramfs/*_host_key",
+)
 
 
 class Dropbear(SshServer):
@@ -37,7 +42,7 @@ class Dropbear(SshServer):
 
     def foreign_host_keys(self, system: System) -> List[str]:
         """All of dropbear's host keys."""
-        return system.glob(HOST_KEYS)
+        return [path for pattern in HOST_KEYS for path in system.glob(pattern)]
 
     def host_key_remedy(self) -> str:
         """Remove the key: with -R dropbear makes a new one by itself."""

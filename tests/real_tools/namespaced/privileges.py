@@ -33,6 +33,25 @@ OTHER_RULES: Dict[str, Tuple[str, Dict[str, str]]] = {
     "an included file": (MAIN + INCLUDE + "@include /etc/sudo-more\n", {"../sudo-more": WHEEL}),
     "for another user": (MAIN + INCLUDE, {"zzz": "%wheel ALL=(nobody) ALL\n"}),
     "no include": (MAIN + WHEEL, {}),
+    "a relative include": (MAIN + "@includedir sudoers.d\n" + WHEEL, {}),
+    "by the id of a group": (MAIN + INCLUDE + "%#0 ALL=(ALL) ALL\nALL ALL=(ALL) PASSWD: ALL\n", {}),
+    "by an alias": (MAIN + "User_Alias A = bob\n" + INCLUDE + "A ALL=(ALL) ALL\n", {}),
+    "a list of commands": (MAIN + INCLUDE + "bob ALL=(ALL) /usr/bin/id, /bin/sh\n", {}),
+    "on this host": (MAIN + INCLUDE + "bob %s=(ALL) ALL\n" % os.uname()[1], {}),
+    "until a day": (MAIN + INCLUDE + "bob ALL=(ALL) NOTAFTER=20990101000000Z ALL\n", {}),
+    "no newline": (MAIN + INCLUDE + WHEEL.strip(), {}),
+    "to be continued": (MAIN + INCLUDE + WHEEL.strip() + " \\", {}),
+}
+NOPASSWD = "%wheel ALL=(ALL:ALL) NOPASSWD: ALL\n"
+# Images whose sudoers.d cannot be changed. By name: the main file, whether it can be changed, and
+# what is in the place of the folder.
+UNWRITABLE: Dict[str, Tuple[str, bool, str]] = {
+    "the main file can": (MAIN + INCLUDE + WHEEL, True, "read-only"),
+    "the image's rule is enough": (MAIN + INCLUDE + NOPASSWD, False, "read-only"),
+    "nothing can": (MAIN + INCLUDE + WHEEL, False, "read-only"),
+    "a file": (MAIN + INCLUDE + WHEEL, True, "file"),
+    "a dangling link": (MAIN + INCLUDE + WHEEL, True, "link"),
+    "a store without an include": (MAIN + NOPASSWD, False, "read-only"),
 }
 DOAS_WHEEL = "permit persist :wheel\n"
 # By name: doas.conf, and files of the folder.
@@ -137,6 +156,39 @@ def sudo_that_cannot_be_reached() -> Dict[str, Any]:
     return seen
 
 
+def _read_only(path: str) -> None:
+    must("mount", "--bind", path, path)
+    must("mount", "-o", "remount,bind,ro", path)
+
+
+def unwritable() -> Dict[str, Any]:
+    """[warnings or what went wrong, what sudo runs] for each of ``UNWRITABLE``; and doas."""
+    must("groupadd", "-f", "wheel")
+    seen: Dict[str, Any] = {}
+    for name, (main, can_change, folder) in UNWRITABLE.items():
+        set_rules(main, {})
+        if folder == "read-only":
+            _read_only(SUDOERS_D)
+        else:
+            os.rmdir(SUDOERS_D)
+        if folder == "file":
+            put(SUDOERS_D, "")
+        elif folder == "link":
+            os.symlink("/usr/nowhere/sudoers.d", SUDOERS_D)
+        if not can_change:
+            _read_only("/etc/sudoers")
+        seen[name] = [try_to_apply("bob")[-1], as_user("bob", "sudo -n id -u")]
+        for path in (SUDOERS_D, "/etc/sudoers"):
+            call("umount", path)
+    hide("sudo", "visudo")
+    for name, rule in (("doas", DOAS_WHEEL), ("doas: enough", "permit nopass :wheel\n")):
+        put("/etc/doas.conf", rule, 0o600)
+        _read_only("/etc/doas.conf")
+        seen[name] = [try_to_apply("bob")[-1], as_user("bob", "doas -n id -u")]
+        must("umount", "/etc/doas.conf")
+    return seen
+
+
 def own_password_wins() -> Dict[str, Any]:
     """Behind lightinit's rule sudo is told to ask for root's password."""
     call("sed", "-i", "s/pam_unix.so nullok/& nodelay/", "/etc/pam.d/common-auth")
@@ -228,6 +280,7 @@ def names() -> Dict[str, Any]:
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     sudo_rules,
     sudo_that_cannot_be_reached,
+    unwritable,
     own_password_wins,
     former_names,
     doas_rules,
