@@ -196,6 +196,15 @@ def test_host_keys_elsewhere_are_told(tmp_path: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("folder", ["/etc/dropbear/initramfs", "/etc/dropbear-initramfs"])
+def test_host_keys_of_a_dropbear_in_the_initramfs_are_told(tmp_path: Any, folder: str) -> None:
+    machine = with_keys(tmp_path)
+    machine.put(folder + "/dropbear_ed25519_host_key", "x")
+    told = "the SSH host key %s/dropbear_ed25519_host_key stays: lightinit makes no" % folder
+    assert [each for each in notes(machine) if each.startswith(told)]
+    assert machine.exists(folder + "/dropbear_ed25519_host_key")
+
+
 def test_the_secret_of_credentials_is_told(tmp_path: Any) -> None:
     machine = with_keys(tmp_path)
     machine.put("/var/lib/systemd/credential.secret", "x")

@@ -124,6 +124,41 @@ def test_rules_of_other_agents_go_and_other_rules_are_noted(tmp_path: Any) -> No
     )
 
 
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("/etc/crontab", "0 4 * * * alice /home/alice/job\n"),
+        ("/etc/aliases", "root: alice\n"),
+        (
+            "/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf",
+            "[Service]\nExecStart=-/sbin/agetty --autologin alice %I\n",
+        ),
+        ("/etc/polkit-1/localauthority/50-local.d/a.pkla", "Identity=unix-user:alice\n"),
+        ("/etc/sssd/sssd.conf", "simple_allow_users = bob, alice\n"),
+    ],
+)
+def test_what_else_names_the_account_is_noted(tmp_path: Any, path: str, text: str) -> None:
+    machine = provisioned(tmp_path, "alice")
+    machine.put(path, text)
+    system = System(machine.root)
+    context, planned = generalize.plan(system, True, load_settings(system))
+    assert carry_out(planned, lambda line: None) == []
+    said = [note.text for note in context.notes if note.step == "users"]
+    assert len(said) == 1 and said[0].startswith(path + " still names the account alice: ")
+    assert machine.read(path) == text
+
+
+@pytest.mark.parametrize(
+    "path", ["/var/spool/fcron/alice", "/var/spool/fcron/alice.orig", "/var/spool/incron/alice"]
+)
+def test_jobs_of_other_daemons_go_with_the_account(tmp_path: Any, path: str) -> None:
+    machine = provisioned(tmp_path, "alice")
+    machine.put(path, "x")
+    system = System(machine.root)
+    carry_out(generalize.plan(system, True, load_settings(system))[1], lambda line: None)
+    assert not machine.exists(path)
+
+
 def test_keys_outside_the_home_go(tmp_path: Any) -> None:
     machine = provisioned(tmp_path, "alice")
     machine.put("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u /etc/ssh/all\n")
