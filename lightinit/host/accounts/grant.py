@@ -291,12 +291,10 @@ def _grant_doas(
     places = [DOAS_CONF]
     written = False
     if effect.has_doas_folder(system):
-        edit = (DOAS_FILE, DOAS, rules.edit, granted)
-        written = _edit_if_writable(edit_own_rules, system, *edit)
+        written = _edit_if_writable(edit_own_rules, system, DOAS_FILE, DOAS, rules.edit, granted)
         places += effect.doas_folder_files(system)[-1:]
     for place in places:
-        edit = (place, DOAS, rules.edit, granted)
-        written = _edit_if_writable(edit_rules, system, *edit) or written
+        written |= _edit_if_writable(edit_rules, system, place, DOAS, rules.edit, granted)
     if written:
         granted.done.append("doas rule")
     if system.tool("doas") is not None:
