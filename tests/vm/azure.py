@@ -33,10 +33,14 @@ class Person:
     Args:
         name: of the account.
         folder: where the key goes.
+
+    Attributes:
+        password: what sudo wants of them; "" if nothing.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
+        self.password = ""
         self.key = folder / ("key-" + name)
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.key)],

@@ -235,12 +235,15 @@ class Machine:
         self._command(
             "blockdev-add",
             {
-                "node-name": "more",
+                "node-name": disk.stem,
                 "driver": disk_format(disk),
                 "file": {"driver": "file", "filename": str(disk)},
             },
         )
-        self._command("device_add", {"driver": "virtio-blk-pci", "drive": "more", "id": "more"})
+        self._command(
+            "device_add",
+            {"driver": "virtio-blk-pci", "drive": disk.stem, "id": disk.stem + "-disk"},
+        )
 
     def insert(self, medium: Mapping[str, Any]) -> None:
         """Put a medium into the drive that :func:`tests.vm.qemu.empty_drive` describes.

@@ -7,6 +7,7 @@ Everything that was started ends with the scene; the logs stay in build/vm/logs/
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, List, Mapping, Optional, Sequence, Type
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 import pytest
 
@@ -28,6 +29,14 @@ from tests.vm.image import FOLDER, Image
 from tests.vm.machine import Machine
 from tests.vm.qemu import Hardware
 from tests.vm.recipe import WATCHER
+
+
+def all_or(everything: Sequence[Any], some: Sequence[Any]) -> Sequence[Any]:
+    """The parameters of a test: ``everything`` with LIGHTINIT_VM=all, else ``some``, which stand
+    for the others.
+    """
+    return everything if os.environ.get("LIGHTINIT_VM") == "all" else some
+
 
 # For tests that one image stands for: the cheapest.
 CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
@@ -115,8 +124,8 @@ class Scene:
         return password
 
     def new_disk(self, tree: Path, size: str) -> Path:
-        """A raw ext4 disk with the content of the directory ``tree``."""
-        return disk.make(self._disks / "new.raw", size, tree)
+        """A raw ext4 disk with the content of the directory ``tree``, and its name."""
+        return disk.make(self._disks / (tree.name + ".raw"), size, tree)
 
     def scratch(self, name: str) -> Path:
         """A directory that goes with the scene."""

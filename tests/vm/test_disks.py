@@ -1,5 +1,5 @@
 """A root disk that is larger than its image, the platform's resource disk, and custom data that are
-executed.
+executed. That a boot keeps a resource disk that lightinit has made is in test_power_cut.py.
 
 On the one image where it is cheapest, the networkd one of bookworm.
 """
@@ -8,35 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import Mapping, NamedTuple, Sequence
 
-from tests.lib.scratch import MODULES
-from tests.vm import disk
 from tests.vm.azure import Person
 from tests.vm.facts import Facts, check_ready, journal, provisioned
 from tests.vm.guest import Guest
 from tests.vm.machine import Machine
 from tests.vm.qemu import optical_drive
+from tests.vm.resource_disk import QUESTIONS, SETTINGS, check_lent, lend, plugged_in
 from tests.vm.scene import CHEAP, FIRST, Checks, Scene, Stopwatch
 
 MIB = 1024 * 1024
 ROOM_MIB = 600
-SWAP_MIB = 64
-PLACE = "/mnt/resource"
-README = "DATALOSS_WARNING_README.txt"
-LABEL = "Temporary Storage"
-WINDOWS_WORDS = "All of this will be lost.\n"
-SETTINGS = """[lightinit]
-modules = %s ephemeral_disk
-[module.ephemeral_disk]
-device = /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_temp
-swap_mb = %d
-[module.custom_data]
-execute = custom_data
-""" % (" ".join(MODULES), SWAP_MIB)
 # udev is so late that lightinit has begun when the disk gets its links.
 LATE_LINKS = """ACTION=="add", SUBSYSTEM=="block", KERNEL=="sd[a-z]", \
 PROGRAM="/bin/sh -c 'until [ -e /run/lightinit/status.json ]; do sleep 0.1; done; sleep 3'"
@@ -56,19 +41,6 @@ echo "the custom data speak of $LIGHTINIT_INSTANCE_ID"
 echo "and complain" >&2
 echo ran >>/root/ran
 """
-QUESTIONS = {
-    "root": "df -BM --output=size / | tail -n 1",
-    "mounted": "findmnt -rn --mountpoint %s -o FSTYPE,SOURCE,LABEL" % PLACE,
-    "on disk": "ls %s" % PLACE,
-    "readme": "cat %s/%s" % (PLACE, README),
-    "units": (
-        "systemctl show -p ActiveState,Result --value mnt-resource.mount mnt-resource-swapfile.swap"
-    ),
-    "swaps": "tail -n +2 /proc/swaps",
-    "fstab": "cat /etc/fstab",
-    "ran": "cat /root/ran",
-    "long": "lightinit status --long",
-}
 OUTSIDE = {
     "srv": "findmnt -rn --mountpoint /srv -o FSTYPE && cat /srv/mark",
     "swappiness": "cat /proc/sys/vm/swappiness",
@@ -78,14 +50,6 @@ OUTSIDE = {
     ),
     "folder": "ls -A /run/lightinit/scripts",
 }
-SCSI_DISK = (
-    "-device",
-    "virtio-scsi-pci",
-    "-device",
-    "scsi-hd,drive=temp,serial=temp",
-    "-drive",
-    "if=none,id=temp,format=raw,file=%s",
-)
 
 
 def digest(path: Path) -> str:
@@ -142,7 +106,7 @@ def test_disks_and_custom_data(scene: Scene) -> None:
     )
     small_mib = root.stat().st_size // MIB
     os.truncate(root, root.stat().st_size + ROOM_MIB * MIB)
-    lent = disk.lend(scene.scratch("lent") / "temp.raw", LABEL, {README: WINDOWS_WORDS})
+    lent = lend(scene.scratch("lent") / "temp.raw")
     media = scene.media(
         "--user-name",
         "admin",
@@ -154,10 +118,7 @@ def test_disks_and_custom_data(scene: Scene) -> None:
     machine = scene.machine(
         root,
         FIRST,
-        devices=[
-            *optical_drive(media),
-            *(word % lent if "%s" in word else word for word in SCSI_DISK),
-        ],
+        devices=[*optical_drive(media), *plugged_in(lent)],
     ).start()
     with Checks() as checks:
         vm = Vm(scene, admin, lent, machine, scene.guest(machine, FIRST, admin), checks)
@@ -165,11 +126,8 @@ def test_disks_and_custom_data(scene: Scene) -> None:
         first = check_first_boot(vm, small_mib)
         watch.lap("first boot")
         heard = azure.heard()
-        checks.begin("reboot")
-        check_reboot(vm, first)
-        watch.lap("reboot")
         checks.begin("boot with another fresh disk")
-        check_another_fresh_disk(vm)
+        check_another_fresh_disk(vm, first)
         watch.lap("boot with another fresh disk")
         checks.begin("boot with a user's disk")
         check_users_disk(vm)
@@ -220,36 +178,24 @@ def check_first_boot(vm: Vm, small_mib: int) -> Facts:
     return facts
 
 
-def check_reboot(vm: Vm, before: Facts) -> None:
-    """The resource disk is the same, and so is what is on it."""
-    checks = vm.checks
-    checks.same(
-        vm.guest.ssh("echo mine | sudo -n tee %s/kept" % PLACE).status,
-        0,
-        "writing to the resource disk",
-    )
-    vm.guest.reboot()
-    facts = vm.look()
-    checks.that(facts["boot"].text != before["boot"].text, "this is another boot", facts["boot"])
-    check_lent(checks, facts, kept=True)
-    checks.that(facts["python"].text, "Python ran, for the module that runs at each boot")
-
-
-def check_another_fresh_disk(vm: Vm) -> None:
+def check_another_fresh_disk(vm: Vm, before: Facts) -> None:
     """The platform gives another disk than /etc/fstab speaks of, as after a deallocation."""
+    checks = vm.checks
     vm.guest.power_off()
-    disk.lend(vm.lent, LABEL, {README: WINDOWS_WORDS})
+    lend(vm.lent)
     vm.machine.start()
     facts = vm.look()
-    check_lent(vm.checks, facts)
-    check_not_waited(vm.checks, facts)
+    checks.that(facts["boot"].text != before["boot"].text, "this is another boot", facts["boot"])
+    checks.that(facts["python"].text, "Python ran, for the module that runs at each boot")
+    check_lent(checks, facts)
+    check_not_waited(checks, facts)
 
 
 def check_users_disk(vm: Vm) -> None:
     """The disk has something of somebody's. The VM comes up all the same, and says so."""
     checks = vm.checks
     vm.guest.power_off()
-    disk.lend(vm.lent, LABEL, {README: WINDOWS_WORDS, "thesis.txt": "the work of years\n"})
+    lend(vm.lent, **{"thesis.txt": "the work of years\n"})
     before = digest(vm.lent)
     vm.machine.start()
     facts = vm.look(statuses=(2,))
@@ -295,42 +241,3 @@ def check_not_waited(checks: Checks, facts: Facts) -> None:
         "lightinit begins before systemd gives the old disk up",
         times,
     )
-
-
-def check_lent(checks: Checks, facts: Facts, kept: bool = False) -> None:
-    """The resource disk is mounted on the host and swapped to; custom data have run once.
-
-    Args:
-        checks: where failures are noted.
-        facts: of this boot.
-        kept: whether what an earlier boot has written must be there.
-    """
-    checks.that(
-        re.match("ext4 /dev/sd[a-z]1 lightinit$", facts["mounted"].text),
-        "the resource disk is mounted",
-        facts["mounted"],
-    )
-    wanted = {README, "swapfile", "lost+found"} | ({"kept"} if kept else set())
-    checks.same(set(facts["on disk"].text.split()), wanted, "its files")
-    checks.that(
-        facts["readme"].text and WINDOWS_WORDS not in facts["readme"].text,
-        "the file about the loss is ours",
-        facts["readme"],
-    )
-    swaps = [line.split() for line in facts["swaps"].text.splitlines()]
-    checks.that(
-        [line[0] for line in swaps] == [PLACE + "/swapfile"]
-        and (SWAP_MIB - 1) * 1024 <= int(swaps[0][2]) <= SWAP_MIB * 1024,
-        "the swap file is in use",
-        swaps,
-    )
-    checks.same(
-        facts["units"].text.split(),
-        ["success", "active"] * 2,
-        "the units of the mount and the swap",
-    )
-    ours = [
-        line.split()[1] for line in facts["fstab"].text.splitlines() if line.endswith("# lightinit")
-    ]
-    checks.same(ours, [PLACE, "none"], "our lines in /etc/fstab")
-    checks.same(facts["ran"].text, "ran", "how often the custom data have run")

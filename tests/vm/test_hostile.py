@@ -19,12 +19,13 @@ from tests.vm.azure import Person
 from tests.vm.facts import check_ready, provisioned
 from tests.vm.guest import parse_properties
 from tests.vm.machine import Machine
-from tests.vm.qemu import optical_drive
+from tests.vm.qemu import HANGING_MEDIUM, empty_drive, optical_drive
 from tests.vm.recipe import WATCHER
-from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, all_or
 
-DHCP_AFTER_S = 60.0
-DISK_AFTER_S = 30.0
+DHCP_AFTER_S = 45.0
+# How long the platform must hear nothing while something is waited for.
+SETTLE_S = 10.0
 LEASE_TIMEOUT_S = 20
 # The report to a platform that no network leads to is given up after LAST_REPORT_TIMEOUT_S
 # (datasources/azure/datasource.py); then a boot on an emulated processor has its share.
@@ -65,11 +66,12 @@ def finish(
 
 
 @CHEAP
-def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
+def test_dhcp_answers_late_and_the_media_hang(scene: Scene) -> None:
     admin = begin(scene)
     files: Dict[str, str] = {}
     password = scene.put_password(files)
-    machine = scene.machine(scene.changed(files), FIRST).start()
+    machine = scene.machine(scene.changed(files), FIRST, devices=empty_drive()).start()
+    machine.insert(HANGING_MEDIUM)
     terminal = machine.open_console()
     terminal.log_in(WATCHER, password, BOOT_TIMEOUT_S)
     shown = terminal.run(
@@ -83,7 +85,11 @@ def test_dhcp_answers_only_after_a_minute(scene: Scene) -> None:
     machine.comes_true(lambda: time.monotonic() - machine.started_s > DHCP_AFTER_S, DHCP_AFTER_S)
     assert scene.azure.heard() == []
     scene.azure.serve_dhcp()
-    finish(scene, machine, admin)
+    # With a warning if the kernel showed the drive in time for it to be asked; on a busy host it
+    # may come too late.
+    said = finish(scene, machine, admin, (0, 2))
+    warnings = json.loads(said["result"])["warnings"]
+    assert all("media" in each for each in warnings), warnings
 
 
 @CHEAP
@@ -148,9 +154,16 @@ def test_the_network_never_comes(scene: Scene) -> None:
         checks.same(scene.azure.heard(), [], "what the platform has heard")
 
 
-# Plain QEMU has no chassis asset tag at all; other machines have one of their own.
+# Plain QEMU has no chassis asset tag at all; other machines have one of their own, which is less
+# like Azure, so that it is tested by LIGHTINIT_VM=all alone.
 @CHEAP
-@pytest.mark.parametrize("tag", ["", "0123456789"], ids=["untagged", "tagged"])
+@pytest.mark.parametrize(
+    "tag",
+    all_or(
+        [pytest.param("", id="untagged"), pytest.param("0123456789", id="tagged")],
+        [pytest.param("", id="untagged")],
+    ),
+)
 def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
     begin(scene)
     scene.azure.serve_dhcp()  # with option 245: DMI counts for more
@@ -190,10 +203,13 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
 
 
 @CHEAP
-def test_var_comes_late(scene: Scene) -> None:
-    admin = begin(scene)
-    scene.azure.serve_dhcp()
-    tree = scene.scratch("var")
+def test_disks_come_late(scene: Scene) -> None:
+    """systemd waits for /var. It goes on without the other two (nofail): the one with the state
+    comes late, and lightinit alone waits for it; the other never comes.
+    """
+    admin, azure = begin(scene), scene.azure
+    azure.serve_dhcp()
+    tree = scene.scratch("tree")
     subprocess.run(
         ["debugfs", "-R", "rdump /var %s" % tree, str(scene.image.disk)],
         check=True,
@@ -201,11 +217,14 @@ def test_var_comes_late(scene: Scene) -> None:
         stderr=subprocess.STDOUT,
     )
     var = scene.new_disk(tree / "var", "400M")
+    state = scene.new_disk(scene.scratch("state"), "64M")
     root = scene.changed(
         {
             "/etc/fstab": (
                 disk.read(scene.image.disk, "/etc/fstab")
                 + "/dev/vdb /var ext4 x-systemd.device-timeout=600 0 2\n"
+                "/dev/vdc /var/lib/lightinit ext4 nofail,x-systemd.device-timeout=600 0 2\n"
+                "LABEL=gone /home ext4 nofail,x-systemd.device-timeout=10 0 2\n"
             )
         }
     )
@@ -213,63 +232,40 @@ def test_var_comes_late(scene: Scene) -> None:
     machine.wait_until(
         lambda: "dev-vdb.device" in machine.console(),
         BOOT_TIMEOUT_S,
-        "systemd does not wait for the disk",
+        "systemd does not wait for the disk of /var",
     )
-    machine.comes_true(lambda: time.monotonic() - machine.started_s > DISK_AFTER_S, DISK_AFTER_S)
-    assert scene.azure.heard() == [], "lightinit has not waited for /var"
+    machine.comes_true(azure.heard, SETTLE_S)
+    assert azure.heard() == [], "lightinit has not waited for /var"
     machine.add_disk(var)
-    said = finish(
-        scene,
-        machine,
-        admin,
-        mount="findmnt -n -o SOURCE /var",
-        state="ls /var/lib/lightinit/instance/",
-        below="mount --bind / /mnt; ls -A /mnt/var/lib/lightinit 2>/dev/null; umount /mnt",
-    )
-    assert said["mount"] == "/dev/vdb"
-    assert "provisioned" in said["state"].split()
-    assert said["below"] == "", "state lies on the root disk, below the mount"
-
-
-@CHEAP
-def test_disks_that_need_not_be_there(scene: Scene) -> None:
-    """systemd goes on without either (nofail). One comes late: lightinit alone waits for it. The
-    other never comes.
-    """
-    admin = begin(scene)
-    scene.azure.serve_dhcp()
-    late = scene.new_disk(scene.scratch("late"), "64M")
-    root = scene.changed(
-        {
-            "/etc/fstab": (
-                disk.read(scene.image.disk, "/etc/fstab")
-                + "/dev/vdb /var/lib/lightinit ext4 nofail,x-systemd.device-timeout=600 0 2\n"
-                "LABEL=gone /home ext4 nofail,x-systemd.device-timeout=10 0 2\n"
-            )
-        }
-    )
-    machine = scene.machine(root, FIRST).start()
     machine.wait_until(
         lambda: "login:" in machine.console(), BOOT_TIMEOUT_S, "the console offers no login"
     )
-    machine.comes_true(
-        lambda: time.monotonic() - machine.started_s > 2 * DISK_AFTER_S, 2 * DISK_AFTER_S
-    )
-    assert scene.azure.heard() == [], "lightinit has not waited for the disk of its state"
-    machine.add_disk(late)
+    machine.comes_true(azure.heard, 2 * SETTLE_S)
+    assert azure.heard() == [], "lightinit has not waited for the disk of its state"
+    machine.add_disk(state)
     said = finish(
         scene,
         machine,
         admin,
-        mount="findmnt -n -o SOURCE /var/lib/lightinit",
+        mounts="findmnt -n -o SOURCE /var; findmnt -n -o SOURCE /var/lib/lightinit",
         home="findmnt -n /home || echo none",
         state="ls /var/lib/lightinit/instance/",
+        below="".join(
+            "mount --bind %s /mnt; ls -A /mnt%s 2>/dev/null; umount /mnt; " % pair
+            for pair in (("/", "/var/lib/lightinit"), ("/var", "/lib/lightinit"))
+        ),
     )
-    assert (said["mount"], said["home"]) == ("/dev/vdb", "none")
+    assert (said["mounts"].split(), said["home"]) == (["/dev/vdb", "/dev/vdc"], "none")
     assert "provisioned" in said["state"].split()
+    assert said["below"] == "", "state lies below a mount"
 
 
-@pytest.mark.parametrize("scene", ["bookworm-networkd", "bookworm-ifupdown"], indirect=True)
+# With dhclient only by LIGHTINIT_VM=all; how its leases are judged is in tests/real_clients.
+@pytest.mark.parametrize(
+    "scene",
+    all_or(["bookworm-networkd", "bookworm-ifupdown"], ["bookworm-networkd"]),
+    indirect=True,
+)
 def test_the_clock_jumps(scene: Scene) -> None:
     # dhclient writes its lease's end in wall-clock time: after the jump the lease looks as if it
     # were long over, so that lightinit may go by the well-known addresses and warn.

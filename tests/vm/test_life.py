@@ -1,23 +1,19 @@
-"""A VM's life on every image: first boot, reboot, an image made of it, a VM made of that image, and
-power cuts.
+"""A VM's life on every image: first boot, reboot, an image made of it, a VM made of that image.
+
+By default two images stand for all six: one of each release, and two of the three network stacks.
+The third, ifupdown with dhclient, is in a machine only with LIGHTINIT_VM=all; the real ones are in
+tests/real_clients (leases, names) and tests/packages (installed, enabled).
 """
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
 from tests.vm.facts import check_ready, fingerprints, provisioned, provisioned_now
 from tests.vm.recipe import NAMES
-from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, SECOND, Checks, Scene, Stopwatch
+from tests.vm.scene import FIRST, SECOND, Checks, Scene, Stopwatch, all_or
 
-IMAGES = (
-    NAMES
-    if os.environ.get("LIGHTINIT_VM") == "all"
-    # Two releases first, so that two workers do not wait for each other's images.
-    else ("trixie-networkmanager", "bookworm-networkd", "bookworm-ifupdown")
-)
+IMAGES = all_or(NAMES, ["trixie-networkmanager", "bookworm-networkd"])
 GENERALIZE = (
     "sudo -n sh -c 'lightinit generalize --user --yes; echo status=$?; sync; systemctl --no-block"
     " poweroff'"
@@ -103,38 +99,3 @@ def test_life(scene: Scene) -> None:
             third["homes"].text,
         )
         watch.lap("first boot of the image's VM")
-
-
-# A second Ready may be sent when the power fails between the platform's accepting it and the mark
-# that says so (docs/architecture.md). What is resumed does not hang on the network stack, so one
-# image stands for the others.
-@pytest.mark.parametrize(
-    "scene", NAMES if len(IMAGES) == len(NAMES) else ["bookworm-networkd"], indirect=True
-)
-@pytest.mark.parametrize(
-    ("moment", "most"), [("metadata", 1), ("report", 2)], ids=["metadata", "report"]
-)
-def test_power_cut(scene: Scene, moment: str, most: int) -> None:
-    azure, watch = scene.azure, Stopwatch(scene.folder / "times")
-    admin = scene.person("admin")
-    azure.serve_dhcp()
-    azure.stand_for(FIRST, "web-1", admin)
-    machine = scene.machine(scene.changed({}), FIRST).start()
-    seen = {
-        "metadata": lambda: any(request["server"] == "imds" for request in azure.heard()),
-        "report": azure.posts,
-    }[moment]
-    machine.wait_until(
-        seen, BOOT_TIMEOUT_S, "the platform has not heard the request for the " + moment
-    )
-    machine.cut_off()
-    assert len(azure.posts()) == most - 1, "the power was cut too late"
-    watch.lap("until the power cut")
-
-    machine.start()
-    with Checks() as checks:
-        provisioned(
-            checks, azure, machine, scene.guest(machine, FIRST, admin), FIRST, "web-1", admin
-        )
-        check_ready(checks, azure, most)
-    watch.lap("boot after it")

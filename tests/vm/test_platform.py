@@ -1,5 +1,5 @@
-"""Everything that the platform hands a VM, on a real one: media in a drive, a password,
-certificates, disks, a pool.
+"""What the platform hands a VM without IMDS, on a real one: media in a drive, with a password,
+custom data, and the thumbprint of a certificate, which the WireServer has.
 
 On the one image where it is cheapest, the networkd one of bookworm.
 """
@@ -8,114 +8,54 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
-from tests.vm.facts import check_ready, provisioned
-from tests.vm.qemu import HANGING_MEDIUM, empty_drive, optical_drive
+from tests.vm.azure import Person
+from tests.vm.facts import Facts, check_ready, provisioned
+from tests.vm.qemu import optical_drive
 from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
 
 # Every printable character of ASCII, and others.
 PASSWORD = "".join(map(chr, range(33, 127))) + " pässwörd:日本"
+SECRET = PASSWORD[-12:]
 CUSTOM_DATA = "#!/bin/sh\necho the custom data has run >/root/ran\n"
+SETTINGS = """[azure]
+media_only_s = 5
+certificates = all
+[module.custom_data]
+execute = custom_data
+[lightinit]
+log_level = debug
+"""
 DOWN = {
     "name": "imds-down",
     "description": "Nobody listens at IMDS.",
     "listen_after_s": {"imds": "forever"},
     "expect": {"ready": 1, "outcome": "degraded", "reports": ["Ready"]},
 }
+INSTANCE = "/var/lib/lightinit/instance"
+QUESTIONS = {
+    "ran": "cat /root/ran",
+    "kept": "cat %s/custom-data" % INSTANCE,
+    "how": "lightinit query raw.media.how",
+    "copy": "cat %s/ovf-env.xml" % INSTANCE,
+    "mounted": "findmnt -rn -t udf,iso9660 || true",
+    # The words to look for are read, so that they are no argument of a program.
+    "held": (
+        "cat >/run/words <<'END'\n%s\nEND\n"
+        "grep -rlF -f /run/words /var /run/lightinit /etc /home /root || true" % SECRET
+    ),
+    "log": "journalctl -b --no-pager -o cat | grep -cF -f /run/words || true",
+    "pool": "head -c 20 /var/lib/hyperv/.kvp_pool_1",
+    "files": "stat -c '%%n %%a %%U' %s/certificates/*" % INSTANCE,
+}
 
 
-@CHEAP
-def test_from_media_alone_with_a_password(scene: Scene) -> None:
-    azure, admin = scene.azure, scene.person("admin")
-    azure.serve_dhcp()
-    azure.stand_for(FIRST, "ignored", admin, scenario=scene.file("down.json", json.dumps(DOWN)))
-    media = scene.media(
-        "--user-name",
-        "admin",
-        "--host-name",
-        "web-1",
-        "--password-file",
-        scene.file("password-of-media", PASSWORD),
-        "--custom-data",
-        scene.file("custom", CUSTOM_DATA),
-        "--disable-password-authentication",
-        "no",
-    )
-    disk = scene.changed(
-        {
-            "/etc/lightinit/conf.d/20-test.conf": (
-                "[azure]\nmedia_only_s = 5\n[module.custom_data]\n"
-                "execute = custom_data\n[lightinit]\nlog_level = debug\n"
-            )
-        }
-    )
-    machine = scene.machine(disk, FIRST, devices=optical_drive(media)).start()
-    guest = scene.guest(machine, FIRST, admin)
-    machine.wait_until(
-        lambda: guest.ssh("true", timeout_s=60.0, password=PASSWORD).status == 0,
-        BOOT_TIMEOUT_S,
-        "the password opens no session",
-    )
-
-    def ask(command: str, given: str = "") -> str:
-        said = guest.ssh(
-            "sudo -S -p '' sh -c %s" % quote(command), PASSWORD + "\n" + given, password=PASSWORD
-        )
-        assert said.status == 0, said
-        return said.text
-
-    with Checks() as checks:
-        checks.same(
-            guest.ssh("sudo -n true", password=PASSWORD).status, 1, "sudo without a password"
-        )
-        status = guest.ssh("lightinit status --wait --long", password=PASSWORD)
-        checks.that(
-            status.status == 2 and "using the provisioning media only" in status.text,
-            "done, with a warning",
-            status,
-        )
-        check_ready(checks, azure)
-        checks.that(machine.tray_is_open(), "the media were ejected")
-        checks.same(ask("hostname").strip(), "web-1", "the host name")
-        checks.same(
-            ask("cat /root/ran").strip(), "the custom data has run", "what the custom data has done"
-        )
-        checks.same(
-            ask("cat /var/lib/lightinit/instance/custom-data") + "\n",
-            CUSTOM_DATA,
-            "the custom data as kept",
-        )
-        checks.same(
-            ask("lightinit query raw.media.how").strip(),
-            "mounted as udf",
-            "how the media were read",
-        )
-        copy = ask("cat /var/lib/lightinit/instance/ovf-env.xml")
-        checks.that(
-            "admin" in copy and "UserPassword" in copy and PASSWORD[:20] not in copy,
-            "the copy is redacted",
-            copy,
-        )
-        checks.same(ask("findmnt -rn -t udf,iso9660 || true"), "", "mounted media")
-        # The words to look for are read, since sudo writes what it runs into the journal.
-        secret = PASSWORD[-12:]
-        held = ask(
-            "cat >/run/words; grep -rlF -f /run/words /var /run/lightinit /etc /home /root || true",
-            secret + "\n",
-        )
-        checks.same(held.strip(), "", "files with the password in plain")
-        checks.that(
-            secret not in ask("journalctl -b --no-pager -o cat"), "the journal without the password"
-        )
-        pool = ask("head -c 20 /var/lib/hyperv/.kvp_pool_1")
-        checks.that("PROVISIONING_REPORT" in pool, "the telemetry is there", pool)
-
-
-@CHEAP
-def test_certificates(scene: Scene) -> None:
-    azure, admin = scene.azure, scene.person("admin")
-    folder = scene.folder
-    # The admin's key is that of a certificate, which the media name by its thumbprint alone.
+def make_certificate(folder: Path, admin: Person) -> str:
+    """Let the admin's key be that of a certificate. Returns its thumbprint; bundle.pem has it for
+    the WireServer.
+    """
+    key, certificate = folder / "cert.key", folder / "cert.pem"
     subprocess.run(
         [
             "openssl",
@@ -129,49 +69,71 @@ def test_certificates(scene: Scene) -> None:
             "-days",
             "30",
             "-keyout",
-            str(folder / "cert.key"),
+            str(key),
             "-out",
-            str(folder / "cert.pem"),
+            str(certificate),
         ],
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    thumbprint = (
-        subprocess.run(
-            ["openssl", "x509", "-in", str(folder / "cert.pem"), "-noout", "-fingerprint", "-sha1"],
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-        .stdout.decode()
-        .split("=")[1]
-        .strip()
-        .replace(":", "")
-    )
-    (folder / "bundle.pem").write_text(
-        (folder / "cert.pem").read_text() + (folder / "cert.key").read_text()
-    )
+    (folder / "bundle.pem").write_text(certificate.read_text() + key.read_text())
     admin.key.chmod(0o600)
-    admin.key.write_text((folder / "cert.key").read_text())
+    admin.key.write_text(key.read_text())
     admin.key.with_suffix(".pub").unlink()
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha1"],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout.decode()
+    return said.split("=")[1].strip().replace(":", "")
+
+
+@CHEAP
+def test_from_media_alone_with_a_password_and_a_certificate(scene: Scene) -> None:
+    azure, admin, folder = scene.azure, scene.person("admin"), scene.folder
+    thumbprint = make_certificate(folder, admin)
     azure.serve_dhcp()
     azure.stand_for(
         FIRST,
-        "web-1",
+        "ignored",
         admin,
+        scenario=scene.file("down.json", json.dumps(DOWN)),
         has_keys=False,
         arguments=["--certificates", str(folder / "bundle.pem")],
     )
-    media = scene.media("--user-name", "admin", "--host-name", "web-1", "--fingerprint", thumbprint)
-    disk = scene.changed({"/etc/lightinit/conf.d/20-test.conf": "[azure]\ncertificates = all\n"})
+    media = scene.media(
+        "--user-name",
+        "admin",
+        "--host-name",
+        "web-1",
+        "--password-file",
+        scene.file("password-of-media", PASSWORD),
+        "--custom-data",
+        scene.file("custom", CUSTOM_DATA),
+        "--disable-password-authentication",
+        "no",
+        "--fingerprint",
+        thumbprint,
+    )
+    disk = scene.changed({"/etc/lightinit/conf.d/20-test.conf": SETTINGS})
     machine = scene.machine(disk, FIRST, devices=optical_drive(media)).start()
     guest = scene.guest(machine, FIRST, admin)
-    where = "/var/lib/lightinit/instance/certificates"
-    pair = "%s/%s" % (where, thumbprint)
+    machine.wait_until(
+        lambda: guest.ssh("true", timeout_s=60.0, password=PASSWORD).status == 0,
+        BOOT_TIMEOUT_S,
+        "the password opens no session",
+    )
+    pair = "%s/certificates/%s" % (INSTANCE, thumbprint)
     public = (
         "openssl pkey -in %s.prv -pubout | sha256sum; openssl x509 -in %s.crt -noout -pubkey |"
         " sha256sum" % (pair, pair)
     )
     with Checks() as checks:
+        checks.same(
+            guest.ssh("sudo -n true", password=PASSWORD).status, 1, "sudo without a password"
+        )
+        admin.password = PASSWORD  # sudo takes it
+        # The key that logs in is that of the certificate.
         facts = provisioned(
             checks,
             azure,
@@ -180,43 +142,45 @@ def test_certificates(scene: Scene) -> None:
             FIRST,
             "web-1",
             admin,
-            {"files": "stat -c '%n %a %U' " + where + "/*", "pair": public},
+            dict(QUESTIONS, pair=public),
+            statuses=(2,),
         )
         check_ready(checks, azure)
+        warnings = json.loads(facts["result"].text)["warnings"]
+        checks.that(
+            len(warnings) == 1 and "using the provisioning media only" in warnings[0],
+            "done, with this warning alone",
+            warnings,
+        )
+        checks.that(machine.tray_is_open(), "the media were ejected")
         checks.same(
             facts["files"].text.splitlines(),
             [pair + ".crt 644 root", pair + ".prv 600 root"],
-            "its files",
+            "the certificate's files",
         )
         checks.same(
             len(set(facts["pair"].text.splitlines())), 1, "how many public keys the pair has"
         )
-        checks.that(machine.tray_is_open(), "the media were ejected")
+        check_what_media_gave(checks, facts)
 
 
-@CHEAP
-def test_media_that_hang(scene: Scene) -> None:
-    azure, admin = scene.azure, scene.person("admin")
-    azure.serve_dhcp()
-    azure.stand_for(FIRST, "web-1", admin)
-    machine = scene.machine(scene.changed({}), FIRST, devices=empty_drive()).start()
-    machine.insert(HANGING_MEDIUM)
-    with Checks() as checks:
-        # With a warning if the kernel showed the drive in time for it to be asked; on a busy host
-        # it may come too late.
-        provisioned(
-            checks,
-            azure,
-            machine,
-            scene.guest(machine, FIRST, admin),
-            FIRST,
-            "web-1",
-            admin,
-            statuses=(0, 2),
-        )
-        check_ready(checks, azure)
-
-
-def quote(text: str) -> str:
-    """A word for a shell."""
-    return "'%s'" % text.replace("'", "'\\''")
+def check_what_media_gave(checks: Checks, facts: Facts) -> None:
+    """Custom data ran, the media are put away, and the password is nowhere in plain."""
+    checks.same(facts["ran"].text, "the custom data has run", "what the custom data has done")
+    checks.same(facts["kept"].text + "\n", CUSTOM_DATA, "the custom data as kept")
+    checks.same(facts["how"].text, "mounted as udf", "how the media were read")
+    copy = facts["copy"].text
+    checks.that(
+        "admin" in copy
+        and "UserPassword" in copy
+        and PASSWORD[:20] not in copy
+        and SECRET not in copy,
+        "the copy is redacted",
+        copy,
+    )
+    checks.same(facts["mounted"].text, "", "mounted media")
+    checks.same(facts["held"].text, "", "files with the password in plain")
+    checks.same(facts["log"].text, "0", "how many lines of the journal have the password in plain")
+    checks.that(
+        "PROVISIONING_REPORT" in facts["pool"].text, "the telemetry is there", facts["pool"]
+    )
