@@ -186,12 +186,21 @@ class Guest:
         return answers
 
     def scan_keys(self) -> List[str]:
-        """The fingerprints of the host keys that sshd shows to anybody who asks."""
-        keys = self._azure.machine.run("ssh-keyscan", "-T", "60", self.address)
-        listed = subprocess.run(
-            ["ssh-keygen", "-lf", "-"], input=keys.encode(), stdout=subprocess.PIPE, check=True
-        )
-        return sorted(line.split()[1] for line in listed.stdout.decode().splitlines())
+        """The fingerprints of all host keys that sshd shows to anybody who asks; each costs an
+        emulated processor a connection.
+        """
+        return _fingerprints(self._azure.machine.run("ssh-keyscan", "-T", "60", self.address))
+
+    def known_keys(self) -> List[str]:
+        """The fingerprints of the host keys that logins have seen."""
+        return _fingerprints(self.known_hosts.read_text())
+
+
+def _fingerprints(keys: str) -> List[str]:
+    listed = subprocess.run(
+        ["ssh-keygen", "-lf", "-"], input=keys.encode(), stdout=subprocess.PIPE, check=True
+    )
+    return sorted(line.split()[1] for line in listed.stdout.decode().splitlines())
 
 
 def parse_journal(text: str) -> List[Dict[str, Any]]:
@@ -212,6 +221,12 @@ def parse_journal(text: str) -> List[Dict[str, Any]]:
     return entries
 
 
+def parse_units(text: str) -> Dict[str, Dict[str, str]]:
+    """What ``systemctl show`` printed of several units: name -> property -> value."""
+    blocks = [parse_properties(block) for block in text.split("\n\n")]
+    return {block["Id"]: block for block in blocks}
+
+
 def parse_properties(text: str) -> Dict[str, str]:
-    """What ``systemctl show`` printed, as a dict."""
+    """What ``systemctl show`` printed of one unit."""
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

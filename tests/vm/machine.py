@@ -26,6 +26,7 @@ from tests.vm.initrd import ROOT_IS_MOUNTED
 from tests.vm.qemu import Hardware, command_line, disk_format
 
 END_TIMEOUT_S = 240.0
+LOOK_EVERY_S = 0.1
 # How much of the host's CPU a kernel may use until it has mounted its root (it takes 2 to 6 s), how
 # long it may use none, and a limit of wall time for all that these do not see. A hanging kernel
 # either spins or sleeps; one on a busy host does neither, however slow it is.
@@ -146,7 +147,11 @@ class Machine:
         return self._process is not None and self._process.poll() is None
 
     def wait_until(
-        self, holds: Callable[[], object], timeout_s: float, what: str, every_s: float = 0.02
+        self,
+        holds: Callable[[], object],
+        timeout_s: float,
+        what: str,
+        every_s: float = LOOK_EVERY_S,
     ) -> None:
         """Wait until the function ``holds`` gives something true, as long as the machine is on;
         else fail with ``what``. It is called every ``every_s`` seconds.
@@ -159,7 +164,7 @@ class Machine:
             raise AssertionError("%s within %d s" % (what, timeout_s))
 
     def comes_true(
-        self, holds: Callable[[], object], timeout_s: float, every_s: float = 0.02
+        self, holds: Callable[[], object], timeout_s: float, every_s: float = LOOK_EVERY_S
     ) -> bool:
         """Wait until the function ``holds`` gives something true, as long as the machine is on.
         Returns whether it did. It is called every ``every_s`` seconds.

@@ -85,7 +85,8 @@ def command_line(
     words = {
         "-machine": "pc",
         "-accel": "tcg,thread=multi",
-        "-cpu": "max",
+        # Without "rep movsb": an emulated processor copies byte by byte. It saves a fifth.
+        "-cpu": "max,-erms",
         # One processor: two machines that run side by side leave no CPU of the host idle.
         "-smp": "1",
         "-m": "768",

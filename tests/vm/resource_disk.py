@@ -32,13 +32,12 @@ QUESTIONS = {
     "mounted": "findmnt -rn --mountpoint %s -o FSTYPE,SOURCE,LABEL" % PLACE,
     "on disk": "ls %s" % PLACE,
     "readme": "cat %s/%s" % (PLACE, README),
-    "units": (
+    "disk units": (
         "systemctl show -p ActiveState,Result --value mnt-resource.mount mnt-resource-swapfile.swap"
     ),
     "swaps": "tail -n +2 /proc/swaps",
     "fstab": "cat /etc/fstab",
     "ran": "cat /root/ran",
-    "long": "lightinit status --long",
 }
 SCSI_DISK = (
     "-device",
@@ -91,7 +90,7 @@ def check_lent(checks: Checks, facts: Facts, kept: bool = False) -> None:
         swaps,
     )
     checks.same(
-        facts["units"].text.split(),
+        facts["disk units"].text.split(),
         ["success", "active"] * 2,
         "the units of the mount and the swap",
     )

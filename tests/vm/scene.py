@@ -30,12 +30,14 @@ from tests.vm.machine import Machine
 from tests.vm.qemu import Hardware
 from tests.vm.recipe import WATCHER
 
+ALL = os.environ.get("LIGHTINIT_VM") == "all"
+
 
 def all_or(everything: Sequence[Any], some: Sequence[Any]) -> Sequence[Any]:
     """The parameters of a test: ``everything`` with LIGHTINIT_VM=all, else ``some``, which stand
     for the others.
     """
-    return everything if os.environ.get("LIGHTINIT_VM") == "all" else some
+    return everything if ALL else some
 
 
 # For tests that one image stands for: the cheapest.

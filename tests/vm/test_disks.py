@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Mapping, NamedTuple, Sequence
 
 from tests.vm.azure import Person
-from tests.vm.facts import Facts, check_ready, journal, provisioned
+from tests.vm.facts import TRACE, Facts, check_ready, journal, provisioned
 from tests.vm.guest import Guest
 from tests.vm.machine import Machine
 from tests.vm.qemu import optical_drive
@@ -184,7 +184,7 @@ def check_another_fresh_disk(vm: Vm, before: Facts) -> None:
     vm.guest.power_off()
     lend(vm.lent)
     vm.machine.start()
-    facts = vm.look()
+    facts = vm.look(TRACE)
     checks.that(facts["boot"].text != before["boot"].text, "this is another boot", facts["boot"])
     checks.that(facts["python"].text, "Python ran, for the module that runs at each boot")
     check_lent(checks, facts)
@@ -200,10 +200,10 @@ def check_users_disk(vm: Vm) -> None:
     vm.machine.start()
     facts = vm.look(statuses=(2,))
     checks.that(
-        "resource disk holds data" in facts["long"].text
-        and "NTFS with 1 files" in facts["long"].text,
+        "resource disk holds data" in facts["status"].text
+        and "NTFS with 1 files" in facts["status"].text,
         "the warning says why",
-        facts["long"],
+        facts["status"],
     )
     checks.that(
         any(
@@ -220,7 +220,8 @@ def check_users_disk(vm: Vm) -> None:
     )
     checks.same(facts["ran"].text, "ran", "how often the custom data have run")
     check_not_waited(checks, facts)
-    vm.guest.power_off()
+    vm.guest.ssh("sudo -n sync")
+    vm.machine.cut_off()
     checks.same(digest(vm.lent), before, "the disk's SHA-256")
 
 

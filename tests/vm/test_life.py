@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vm.facts import check_ready, fingerprints, provisioned, provisioned_now
+from tests.vm.facts import (
+    DETAILS,
+    TRACE,
+    check_keys_shown,
+    check_ready,
+    fingerprints,
+    provisioned,
+    provisioned_now,
+)
 from tests.vm.recipe import NAMES
 from tests.vm.scene import FIRST, SECOND, Checks, Scene, Stopwatch, all_or
 
@@ -39,8 +47,9 @@ def test_life(scene: Scene) -> None:
             FIRST,
             "web-1",
             admin,
-            {"verify": "systemd-analyze verify --man=no lightinit.service"},
+            {**DETAILS, "verify": "systemd-analyze verify --man=no lightinit.service"},
         )
+        check_keys_shown(checks, guest, first)
         check_ready(checks, azure)
         provisioned_now(checks, first, machine, azure, FIRST, "web-1", admin)
         checks.same(tuple(first["verify"]), (0, ""), "what systemd-analyze verify says")
@@ -49,7 +58,8 @@ def test_life(scene: Scene) -> None:
         checks.begin("reboot")
         heard = azure.heard()
         guest.reboot()
-        second = provisioned(checks, azure, machine, guest, FIRST, "web-1", admin)
+        second = provisioned(checks, azure, machine, guest, FIRST, "web-1", admin, TRACE)
+        check_keys_shown(checks, guest, second)
         checks.that(second["boot"].text != first["boot"].text, "this is another boot")
         checks.same(azure.heard(), heard, "what the platform has heard")
         checks.same(
@@ -74,8 +84,9 @@ def test_life(scene: Scene) -> None:
         clone = scene.machine(scene.copy(disk, "clone"), SECOND).start()
         guest = scene.guest(clone, SECOND, other)
         third = provisioned(
-            checks, azure, clone, guest, SECOND, "web-2", other, {"homes": "ls /home"}
+            checks, azure, clone, guest, SECOND, "web-2", other, {**DETAILS, "homes": "ls /home"}
         )
+        check_keys_shown(checks, guest, third)
         check_ready(checks, azure)
         provisioned_now(checks, third, clone, azure, SECOND, "web-2", other)
         checks.same(

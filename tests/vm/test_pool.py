@@ -12,8 +12,8 @@ import time
 from typing import Any, Dict
 
 from tests.vm.azure import Person
-from tests.vm.facts import journal, provisioned
-from tests.vm.guest import Guest, parse_properties
+from tests.vm.facts import journal, provisioned, units
+from tests.vm.guest import Guest
 from tests.vm.recipe import WATCHER
 from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, Stopwatch
 
@@ -40,9 +40,7 @@ echo it never ends
 QUESTIONS = {
     "sleepers": "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -ao 'sleep 471[0-9]' || true",
     "folder": "ls -A /run/lightinit/scripts",
-    "units": "systemctl list-units --all --no-legend --plain 'lightinit-custom*'",
-    "long": "lightinit status --long",
-    "result": "cat /var/lib/lightinit/instance/result.json",
+    "script's units": "systemctl list-units --all --no-legend --plain 'lightinit-custom*'",
     "log": "journalctl -b -u lightinit.service -o cat --no-pager",
 }
 
@@ -157,7 +155,7 @@ def test_pool(scene: Scene) -> None:
         checks.that(
             "keeper" not in facts["passwd"].text, "the pool's name is no account's", facts["passwd"]
         )
-        unit = parse_properties(facts["unit"].text)
+        unit = units(facts)["lightinit.service"]
         took_s = (
             int(unit["ExecMainExitTimestampMonotonic"])
             - int(unit["ExecMainStartTimestampMonotonic"])
@@ -180,9 +178,9 @@ def test_pool(scene: Scene) -> None:
 
         checks.begin("custom data that take too long")
         checks.that(
-            "custom data script took too long" in facts["long"].text,
+            "custom data script took too long" in facts["status"].text,
             "the warning says so",
-            facts["long"],
+            facts["status"],
         )
         checks.that(
             "a long tale begins" in said and "it never ends" not in said,
@@ -192,7 +190,7 @@ def test_pool(scene: Scene) -> None:
         checks.that("sandbox" not in said, "the script is not run inside the sandbox", said)
         checks.same(facts["sleepers"].text, "", "what of its processes is left")
         checks.same(
-            (facts["folder"].text, facts["units"].text),
+            (facts["folder"].text, facts["script's units"].text),
             ("", ""),
             "what is left of the script, and its units",
         )

@@ -58,7 +58,7 @@ def test_power_cut(scene: Scene, moment: str, most: int) -> None:
         "report": azure.posts,
     }[moment]
     machine.wait_until(
-        seen, BOOT_TIMEOUT_S, "the platform has not heard the request for the " + moment
+        seen, BOOT_TIMEOUT_S, "the platform has not heard the request for the " + moment, 0.02
     )
     machine.cut_off()
     assert len(azure.posts()) == most - 1, "the power was cut too late"
