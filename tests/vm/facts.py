@@ -66,6 +66,8 @@ QUESTIONS: Mapping[str, str] = {
 }
 Facts = Dict[str, Said]
 DHCP_TIMEOUT_S = 30.0
+# In the warning of a check that was given up after 10 s.
+SLOW = "it said: command took too long"
 
 
 def check_ready(checks: Checks, azure: Azure, most: int = 1) -> None:
@@ -120,8 +122,11 @@ def provisioned(
     facts = guest.ask({**first, **QUESTIONS, **more})
     # Otherwise its second line names a failed unit.
     checks.same(facts["running"].text, "running", "systemctl is-system-running")
+    status = facts["status"].status
+    if status == 2 and not warnings(facts["result"].text):
+        status = 0  # warned only of what a busy host is to blame for
     checks.that(
-        facts["status"].status in statuses and "status: done" in facts["status"].text,
+        status in statuses and "status: done" in facts["status"].text,
         "lightinit status ends with %s and says done" % " or ".join(map(str, statuses)),
         facts["status"],
     )
@@ -235,6 +240,13 @@ def check_order(checks: Checks, facts: Facts) -> None:
         "the local stage's target is reached while lightinit runs",
         "%d us, %d us" % (network, ended),
     )
+
+
+def warnings(result: str) -> List[str]:
+    """The warnings in the text of result.json, without those that a login check took too long: on a
+    busy host it may.
+    """
+    return [each for each in json.loads(result)["warnings"] if SLOW not in each]
 
 
 def units(facts: Facts) -> Dict[str, Dict[str, str]]:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.vm import disk
 from tests.vm.azure import Person
-from tests.vm.facts import DETAILS, check_ready, provisioned
+from tests.vm.facts import DETAILS, check_ready, provisioned, warnings
 from tests.vm.guest import parse_journal, parse_properties, parse_units
 from tests.vm.machine import Machine
 from tests.vm.qemu import HANGING_MEDIUM, empty_drive, optical_drive
@@ -95,8 +95,7 @@ def test_dhcp_is_late_the_media_hang_and_the_clock_jumps(scene: Scene) -> None:
     # may come too late.
     said = finish(scene, machine, admin, (0, 2), **CLOCK_QUESTIONS)
     check_clock(said)
-    warnings = json.loads(said["result"])["warnings"]
-    assert all("media" in each for each in warnings), warnings
+    assert all("media" in each for each in warnings(said["result"])), said["result"]
 
 
 @CHEAP

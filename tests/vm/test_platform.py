@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from tests.vm.azure import Person
-from tests.vm.facts import Facts, check_ready, provisioned
+from tests.vm.facts import Facts, check_ready, provisioned, warnings
 from tests.vm.qemu import optical_drive
 from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
 
@@ -146,11 +146,11 @@ def test_from_media_alone_with_a_password_and_a_certificate(scene: Scene) -> Non
             statuses=(2,),
         )
         check_ready(checks, azure)
-        warnings = json.loads(facts["result"].text)["warnings"]
+        said = warnings(facts["result"].text)
         checks.that(
-            len(warnings) == 1 and "using the provisioning media only" in warnings[0],
+            len(said) == 1 and "using the provisioning media only" in said[0],
             "done, with this warning alone",
-            warnings,
+            said,
         )
         checks.that(machine.tray_is_open(), "the media were ejected")
         checks.same(
