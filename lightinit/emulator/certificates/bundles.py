@@ -152,7 +152,7 @@ class Certificates:
     def _make_data(
         self, cipher: str, der: bytes, facts: CertificateFacts, variants: Sequence[str]
     ) -> bytes:
-        """Return the CMS, with the mistakes that the variants ask for."""
+        """Return the CMS, with the faults of the variants."""
         if "other-recipient" in variants or "other-key" in variants:
             other = to_der(make_pair("LinuxTransport").certificate)
             data = self._encrypt(cipher, other)

@@ -1,4 +1,4 @@
-"""Writes the goal state that the WireServer sends, in its good form and in faulty forms.
+"""Writes the WireServer's goal state, in its good form and in faulty forms.
 
 Knows no HTTP and no scenario file: values in, a body out. Source of the element names and URL
 forms: public traces of the WireServer protocol, version 2012-11-30.

@@ -1,12 +1,11 @@
 """Reads a health report and checks it as the WireServer would.
 
-Knows no HTTP headers and no scenario. The platform's answers to bad reports are not documented.
-This module decides:
+Knows no HTTP headers and no scenario. The platform's answers to bad reports are not documented, so
+they are decided here:
 
 * 410 Gone for an incarnation that is not the current one. Source: agents' logs of the real
   WireServer show "Http resource gone: Incarnation is out of date".
-* 500 for a description whose escaped form is longer than 4096 bytes, each time. The platform does
-  the same.
+* 500 for a description whose escaped form is longer than 4096 bytes, each time, as on the platform.
 * 400 Bad Request for every other mistake, because the same report would be wrong again.
 """
 

@@ -15,7 +15,7 @@ def dress(data: bytes, variants: Sequence[str]) -> Body:
 
     Args:
         data: the document, with LF line ends.
-        variants: ``bom``, ``crlf`` and ``huge`` take effect here; others are ignored.
+        variants: ``bom``, ``crlf`` and ``huge`` are applied; others are ignored.
     """
     if "crlf" in variants:
         data = data.replace(b"\n", b"\r\n")

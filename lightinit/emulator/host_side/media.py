@@ -16,7 +16,7 @@ from typing import List
 
 from lightinit.emulator.errors import EmulatorError
 
-# As blkid shows it on a VM. The number is a build number of the platform.
+# The label that blkid shows on a VM. The number is a build number of the platform.
 LABEL = "rd_rdfe_stable.160202-1748"
 FILE = "ovf-env.xml"
 SECTOR = 2048

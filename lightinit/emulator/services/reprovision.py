@@ -67,8 +67,8 @@ def _run(hook: Callable[[], Any]) -> None:
     except EmulatorError as error:
         sys.stderr.write("lightinit-emulator: %s\n" % error)
     except Exception:
-        # The caller's code runs in our thread. Without this text, nobody would learn why the VM
-        # waits for ever.
+        # The caller's code runs in our thread. Without this text, the user would not know why the
+        # VM waits for ever.
         sys.stderr.write("on_pool_ready failed:\n" + traceback.format_exc())
 
 
