@@ -110,7 +110,7 @@ def test_what_is_there_stays(host: Host) -> None:
     outcome = host.apply(key(1), key(2))
     assert host.get() == there + "\r\n" + key(2) + "\r\n"
     assert outcome.message.startswith("1 of 2 keys added")
-    assert "restricted by options" in outcome.warnings[0] and "from" in outcome.warnings[0]
+    assert "restricted by its options" in outcome.warnings[0] and "from" in outcome.warnings[0]
 
 
 def test_a_second_run_writes_nothing(host: Host) -> None:

@@ -76,7 +76,7 @@ def test_what_is_somebodys_stays_byte_for_byte() -> None:
                 name,
                 answer,
             )
-            assert "it is left as it is" in answer[0]
+            assert "it was not changed" in answer[0]
     assert "found=NTFS with 1 files or folders" in seen["ntfs_with_a_file"][0][0][0]
     assert "found=an empty NTFS that has neither" in seen["ntfs_of_another_label"][0][0][0]
     assert "found=2 partitions" in seen["two_partitions"][0][0][0]

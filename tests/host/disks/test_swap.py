@@ -55,7 +55,7 @@ def test_a_tool_that_fails_or_is_missing(tmp_path: Any) -> None:
     file = swap_file(system)
     assert file.have(1, is_active=False, allocate=True) == "mkswap: mkswap: no"
     assert file.size_bytes() is None and os.listdir(system.path(PLACE)) == []
-    assert "could not be stopped" in file.have(1, is_active=True, allocate=True)
+    assert "could not be switched off" in file.have(1, is_active=True, allocate=True)
     system.tools = ("mkswap",)
     system.ended = Completed(0, "", "")
     assert file.have(1, is_active=False, allocate=True) == "swapon is missing"
