@@ -169,7 +169,7 @@ def test_password_login_without_a_password_fails(host: Host, shadow: str, passwo
 
 def test_password_login_without_a_password_but_with_a_key_in_the_image(host: Host) -> None:
     host.put_keys(key(9) + "\n")
-    assert "1 in %s still open" % KEYS in host.apply(login=True).warnings[0]
+    assert "1 existing keys in %s can still log in" % KEYS in host.apply(login=True).warnings[0]
 
 
 def test_a_password_is_of_no_use_where_the_login_with_it_is_off(host: Host) -> None:
@@ -197,7 +197,7 @@ def test_no_keys_and_no_password_login_fails(host: Host, login: Optional[bool]) 
 def test_no_keys_but_one_in_the_image_is_a_warning(host: Host) -> None:
     host.put_keys(key(9) + "\n")
     outcome = host.apply()
-    assert "1 in %s still open" % KEYS in outcome.warnings[0]
+    assert "1 existing keys in %s can still log in" % KEYS in outcome.warnings[0]
     assert host.get() == key(9) + "\n"
 
 
