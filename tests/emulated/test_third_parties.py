@@ -23,7 +23,6 @@ from tests.lib import unshared
 from tests.lib.scratch import HERE, Machine
 
 LIBRARIES = ("netifaces", "requests", "urllib3", "idna", "certifi")
-NO_BYTECODE = shutil.ignore_patterns("__pycache__")
 LIBRARIES_OF_SOME = (
     "_netifaces",
     "chardet",
@@ -52,7 +51,7 @@ def copy_library(name: str, folder: str) -> None:
     assert spec is not None and spec.origin is not None
     if spec.submodule_search_locations:
         place = list(spec.submodule_search_locations)[0]
-        shutil.copytree(place, folder + "/" + name, ignore=NO_BYTECODE)
+        shutil.copytree(place, folder + "/" + name)
     else:
         shutil.copy(spec.origin, folder)
 
@@ -67,9 +66,9 @@ class Installation:
     def __init__(self, folder: Any) -> None:
         self.folder = str(folder)
         self.code = self.folder + "/lib/lightinit"
-        without = shutil.ignore_patterns("emulator", "modules", "__pycache__")
+        without = shutil.ignore_patterns("emulator", "modules")
         shutil.copytree(HERE + "/lightinit", self.code, ignore=without)
-        shutil.copytree(HERE + "/modules", self.code + "/modules", ignore=NO_BYTECODE)
+        shutil.copytree(HERE + "/modules", self.code + "/modules")
         self.libraries = self.folder + "/libraries"
         os.mkdir(self.libraries)
         for name in LIBRARIES + LIBRARIES_OF_SOME:
@@ -91,6 +90,11 @@ class Installation:
         """Let one of lightinit's own files raise when it is imported."""
         with open("%s/%s" % (self.code, name), "w", encoding="utf-8") as handle:
             handle.write(code + "\n")
+
+    def drop_bytecode(self) -> None:
+        """Leave the sources alone."""
+        for path in glob.glob(self.folder + "/**/__pycache__", recursive=True):
+            shutil.rmtree(path)
 
     def cut_bytecode(self) -> int:
         """Compile everything, then cut all bytecode off, as a full disk does. Returns how many."""
@@ -171,6 +175,7 @@ class Scene:
 def test_nothing_is_broken(tmp_path: Any) -> None:
     with Platform() as platform:
         scene = Scene(tmp_path, platform)
+        scene.installation.drop_bytecode()
         scene.boot(0)
         assert scene.heard() == ["Ready"]
     assert not glob.glob(str(tmp_path) + "/**/*.pyc", recursive=True), "S7: root wrote bytecode"
@@ -308,6 +313,7 @@ def test_a_disk_with_a_few_kilobytes_left(tmp_path: Any) -> None:
     """S7: each start works, also the next one, since none writes bytecode."""
     with Platform() as platform:
         scene = Scene(tmp_path, platform)
+        scene.installation.drop_bytecode()
         os.rename(scene.installation.folder, str(tmp_path / "kept"))
         os.mkdir(scene.installation.folder)
         for _ in range(2):

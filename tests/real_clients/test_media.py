@@ -37,6 +37,8 @@ SSH = (
     "-F",
     "none",
     "-o",
+    "KexAlgorithms=curve25519-sha256",
+    "-o",
     "StrictHostKeyChecking=no",
     "-o",
     "UserKnownHostsFile=/dev/null",

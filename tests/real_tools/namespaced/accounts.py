@@ -482,6 +482,8 @@ def ssh() -> Dict[str, Any]:
                     "ssh",
                     "-F",
                     "none",
+                    "-o",
+                    "KexAlgorithms=curve25519-sha256",
                     "-i",
                     "/run/key",
                     "-o",
