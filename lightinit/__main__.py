@@ -61,7 +61,9 @@ def main():  # type: ignore[no-untyped-def]
         code = 1
         if error.code is None or isinstance(error.code, int):
             code = error.code or 0
-    except Exception as error:
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException as error:  # a panic of a library is no Exception
         code = _report(error, root)
     import os
 

@@ -14,20 +14,21 @@ from lightinit.errors import (
     LibraryError,
     LightinitError,
     OvertakenError,
-    ProvisioningError,
+    RefusedError,
 )
-from lightinit.host import log
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
+from lightinit.host.init.watchdog import Watchdog
+from lightinit.host.lock import Lock
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish
 from lightinit.settings import Settings
-from lightinit.stages import config, fetch, final, local, login_check, revision
+from lightinit.stages import config, fetch, final, in_place, local, login_check, revision
 from lightinit.stages.pending import FREQUENCIES, pending, stage_done
 from lightinit.stages.report import report
-from lightinit.state import DISABLED, State, StatusFile, Timeline, current_instance
+from lightinit.state import DISABLED, LOCK, State, StatusFile, Timeline, current_instance
 
 LOG = logging.getLogger("lightinit.boot")
 
@@ -58,7 +59,8 @@ def make_context(system: System, settings: Settings, timeline: Timeline) -> Cont
         )
 
     system.on_command = on_command
-    return Context(system, settings, timeline, boot_id, status)
+    watchdog = Watchdog(system.clock.monotonic)
+    return Context(system, settings, timeline, boot_id, status, watchdog=watchdog)
 
 
 def boot(context: Context) -> str:
@@ -94,24 +96,47 @@ def provision(context: Context) -> None:
     context.whole = True
     limit_s = context.settings["lightinit"]["watchdog_s"]
     if limit_s:
-        context.watchdog.begin(limit_s, lambda doing: report_overdue(context, doing))
+        context.watchdog.begin(
+            limit_s, lambda doing: _overdue(context, doing), lambda *how: _dead(context, *how)
+        )
     try:
         _run_until_told(context)
     finally:
         context.watchdog.end()
 
 
+def _overdue(context: Context, doing: str) -> bool:
+    heard = in_place.report_overdue(context, doing)
+    if heard:
+        finish(context, ran=True)
+    return heard
+
+
+def _dead(context: Context, doing: str, why: str) -> None:
+    lock = Lock(context.system, LOCK)
+    try:
+        lock.take("report of the watchdog")
+    except RefusedError:
+        return  # somebody has started it again
+    try:
+        if in_place.report_death(context, doing, why):
+            finish(context, ran=True)
+    finally:
+        lock.release()
+
+
 def _run_until_told(context: Context) -> None:
     config.make_room(context)
-    for revisions_left in range(revision.MAX_REVISIONS, -1, -1):
-        _run_stages(context, bool(revisions_left))
+    revisions = revision.Revisions(context)
+    while True:
+        _run_stages(context, revisions)
         if not any(isinstance(step.error, OvertakenError) for step in context.steps):
             return
-        context.watchdog.resume()
-        revision.start_again(context)
+        context.watchdog.go_on()
+        revisions.start_again()
 
 
-def _run_stages(context: Context, may_revise: bool) -> None:
+def _run_stages(context: Context, revisions: revision.Revisions) -> None:
     without = ""
     if not run_stage(context, "local").failed:
         if isinstance(run_stage(context, "fetch").error, LibraryError):
@@ -131,9 +156,7 @@ def _run_stages(context: Context, may_revise: bool) -> None:
         if without:
             open_console(context, without)
     source = local.use_datasource(context)
-    source.check_failure = lambda: None
-    if may_revise:
-        source.check_failure = revision.failure_check(context)
+    source.check_failure = revisions.failure_check()
     run_stage(context, "final")
 
 
@@ -183,48 +206,6 @@ def report_at_last(context: Context) -> None:
     if context.network is None:
         source.connect_blindly()
     context.reported, _ = report(source, failure.told)
-
-
-def report_overdue(context: Context, doing: str) -> bool:
-    """Report, in the process of the watchdog, that this boot takes too long, and save that result.
-
-    Args:
-        context: as it was when the watchdog began.
-        doing: the kind and the name of the step that is running.
-
-    Returns:
-        Whether the platform has accepted the report, or takes none.
-    """
-    wanted = context.settings["lightinit"]
-    log.start(
-        context.system,
-        wanted["log_level"],
-        wanted["log_file"],
-        began_s=context.timeline.began_s,
-    )
-    kind, _, name = doing.partition(" ")
-    if context.platform_known is None and name in ("", "local"):
-        return False  # nothing has shown that this is the platform
-    error = ProvisioningError(
-        "provisioning takes too long",
-        step=name or "local",
-        limit_s="%g" % wanted["watchdog_s"],
-        hint="see what that step waits for; the next boot repeats it",
-    )
-    LOG.error("%s", error)
-    context.steps = [Step(kind or "stage", name or "local", StepResult.FAILED, error=error)]
-    source = local.use_datasource(context)
-    try:
-        if not context.instance_id:
-            context.use_instance(current_instance(context.system) or "")
-        if not local.resume(context):
-            source.connect_blindly()
-        context.reported, _ = report(source, error)
-    except LightinitError as second:
-        LOG.error("not reported: %s", second)
-        return False
-    finish(context, ran=True)
-    return True
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:

@@ -28,6 +28,7 @@ from lightinit.host import log
 from lightinit.host.console import Console
 from lightinit.host.lock import Lock
 from lightinit.host.system import System
+from lightinit.libraries import is_signal
 from lightinit.registry import (
     datasource_schema,
     load_settings,
@@ -164,7 +165,9 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
         return work(context)
     except RefusedError:
         raise
-    except Exception as error:
+    except BaseException as error:  # a panic of a library is no Exception
+        if is_signal(error):
+            raise
         LOG.critical(
             "unexpected error, a bug in lightinit: %s: %s",
             type(error).__name__,
@@ -198,7 +201,7 @@ def _stop(number: int, frame: Any) -> None:
     raise Stopped(128 + number)
 
 
-def _report_bug(context: Any, error: Exception) -> None:
+def _report_bug(context: Any, error: BaseException) -> None:
     from lightinit import boot
     from lightinit.pipeline import Step, StepResult
     from lightinit.result import finish

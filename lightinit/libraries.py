@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
-from lightinit.errors import LibraryError
+from lightinit.errors import LibraryError, LightinitError
 
 LOCAL = "/usr/local/"
+Result = TypeVar("Result")
 
 
 def load(name: str, *needed: str) -> Any:
@@ -31,7 +32,7 @@ def load(name: str, *needed: str) -> Any:
     try:
         module = importlib.import_module(name)
     except BaseException as error:  # a panic of a part in Rust is no Exception
-        if isinstance(error, KeyboardInterrupt) or _is_signal(error):
+        if is_signal(error):
             raise
         if isinstance(error, ModuleNotFoundError) and error.name == library:
             missing = LibraryError(
@@ -50,9 +51,36 @@ def load(name: str, *needed: str) -> Any:
     return module
 
 
-def _is_signal(error: BaseException) -> bool:
+def use(library: str, work: Callable[[], Result]) -> Result:
+    """Let a library work that has been loaded. It may still fail when it is used.
+
+    Args:
+        library: its name.
+        work: what it does. An error of lightinit's own passes.
+
+    Raises:
+        LibraryError: it raised anything.
+    """
+    try:
+        return work()
+    except LightinitError:
+        raise
+    except BaseException as error:
+        if is_signal(error):
+            raise
+        raise unusable("python library does not work", library, error) from error
+
+
+def is_signal(error: BaseException) -> bool:
     """Whether a signal's handler raised it, by a class of its own, and not the library."""
-    return isinstance(error, SystemExit) and type(error) is not SystemExit
+    if isinstance(error, SystemExit):
+        return type(error) is not SystemExit
+    return isinstance(error, KeyboardInterrupt)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether the part of a library that is written in Rust has panicked: this is no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def unusable(reason: str, library: str, error: BaseException) -> LibraryError:

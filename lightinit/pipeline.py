@@ -16,12 +16,15 @@ from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.system import System
+from lightinit.libraries import is_panic
 from lightinit.marks import Marks
 from lightinit.model import Frequency, Instance, Network, Outcome
 from lightinit.settings import Settings
 from lightinit.state import State, StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.pipeline")
+# What a module may raise.
+CAUGHT = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
 class Stopped(SystemExit):
@@ -215,7 +218,9 @@ def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
         outcome = work()
     except (LightinitError, Stopped):
         raise
-    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+    except BaseException as error:
+        if not isinstance(error, CAUGHT) and not is_panic(error):
+            raise
         LOG.debug("module %s raised", name, exc_info=True)
         raise ProvisioningError(
             "module raised an unexpected error",

@@ -10,6 +10,7 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from lightinit.libraries import is_signal
 from lightinit.model import Frequency
 from lightinit.settings import Setting, Settings, files, nearest
 
@@ -48,8 +49,10 @@ def load_module(name: str) -> ModuleType:
                 ),
             ) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         # A module may be anybody's code: it may raise anything on import.
+        if is_signal(error):
+            raise
         raise ProvisioningError(
             "module cannot be imported",
             module=name,

@@ -28,6 +28,7 @@ def run(context: Context) -> Outcome:
     failure = context.first_failure
     if failure is None:
         context.reported, warnings = report(context.datasource, None, context.instance)
+        context.watchdog.end()  # nothing may be reported after Ready
         return Outcome(_message(context.reported), warnings)
     context.reported, warnings = report(context.datasource, failure.told, context.instance)
     context.steps[-1].warnings += warnings  # this step's own: an error has no warnings

@@ -71,6 +71,17 @@ def wait_for_owner(context: Context, source: Datasource) -> None:
         LightinitError: the pool did not accept the report, or the owner's network did not come up.
     """
     context.watchdog.pause()
+    try:
+        _become_owned(context, source)
+    finally:
+        context.watchdog.renew()
+    systemd.extend_start(context.system, EXTENSION_S)  # the whole first boot is still to come
+    _find_owners_network(context, source)
+    source.adopt_owner()
+    context.status.update(waiting_for="")
+
+
+def _become_owned(context: Context, source: Datasource) -> None:
     record = _load(context)
     wait = _Wait(context, source)
     has_owner = any(record) and source.find_owner()
@@ -82,12 +93,7 @@ def wait_for_owner(context: Context, source: Datasource) -> None:
         if not has_owner:
             _wait_without_end(context, source, wait)
     LOG.info("this VM has an owner")
-    context.watchdog.resume()
     _save(context, source, Record(begun=True, reported=True, owner=True))
-    systemd.extend_start(context.system, EXTENSION_S)  # the whole first boot is still to come
-    _find_owners_network(context, source)
-    source.adopt_owner()
-    context.status.update(waiting_for="")
 
 
 def _wait_without_end(context: Context, source: Datasource, wait: _Wait) -> None:

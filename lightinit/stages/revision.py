@@ -19,6 +19,40 @@ LOG = logging.getLogger("lightinit.revision")
 ASK_EVERY_S = 10.0
 # A cause may come and go.
 MAX_REVISIONS = 3
+# What the stages need at least, before the watchdog ends them.
+ROUND_S = 120.0
+
+
+class Revisions:
+    """How often the stages may run again in one boot, and until when.
+
+    Without a limit of time the waits of each round would add up to more than the platform's
+    patience.
+
+    Args:
+        context: the run. Its watchdog has begun.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._left = MAX_REVISIONS
+
+    def failure_check(self) -> Callable[[], None]:
+        """What the datasource calls while it reports the failure of this round."""
+        if not self._left:
+            return lambda: None
+        check = failure_check(self._context)
+
+        def in_time() -> None:
+            if self._context.watchdog.left_s >= ROUND_S:
+                check()
+
+        return in_time
+
+    def start_again(self) -> None:
+        """The failure has gone: begin a new round."""
+        self._left -= 1
+        start_again(self._context)
 
 
 def failure_check(context: Context) -> Callable[[], None]:

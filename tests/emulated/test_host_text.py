@@ -82,3 +82,34 @@ def test_stray_bytes_in_every_file_of_the_host(tmp_path: Any, junk: str) -> None
         for line in JUNK[junk].split(b"\n"):
             assert line in text, "the host's own bytes stay: %s" % place
         assert FILES[place].split("\n")[0].encode() in text
+
+
+FORMS: Dict[str, Any] = {
+    "byte-order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "CR LF": lambda data: data.replace(b"\n", b"\r\n"),
+    "no final newline": lambda data: data.rstrip(b"\n"),
+    "10 MB line": lambda data: b"# " + b"x" * 10000000 + b"\n" + data,
+    "NUL": lambda data: data + b"\0" * 4096,
+    "UTF-16": lambda data: data + "bob:x:2:\n".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_odd_forms_of_whole_files(tmp_path: Any, form: str) -> None:
+    """N4: the files that the account is in."""
+    machine = Machine(tmp_path)
+    for place in ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/hosts", "/etc/hostname"):
+        with open(machine.root + place, "rb+") as handle:
+            data = FORMS[form](handle.read())
+            handle.seek(0)
+            handle.truncate()
+            handle.write(data)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = machine.run("boot")
+        assert (ended.returncode, reported(platform)) == (0, ["Ready"]), ended.stderr
+    with open(machine.root + "/home/alice/.ssh/authorized_keys", encoding="utf-8") as keys:
+        assert KEY in keys.read()
+    for place, start in (("/etc/passwd", b"alice:x:"), ("/etc/shadow", b"alice:*:")):
+        with open(machine.root + place, "rb") as handle:
+            assert b"\n" + start in handle.read(), place

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from lightinit.emulator import Platform
-from tests.emulated.boots import reported, told
+from lightinit.errors import EXIT_LOCKED
+from tests.emulated.boots import documented, reported, told
 from tests.lib.scratch import UUID, Machine
 
 MODULE = """
@@ -69,6 +71,44 @@ def test_a_module_that_hangs(tmp_path: Any, hang: str) -> None:
         assert ended.returncode == 0, ended.stderr
         assert reported(platform) == ["NotReady", "Ready"]
         assert machine.read(marks + "module.users") == done
+        assert told(machine)["exit_code"] == 0
+
+
+CRASHES = {
+    "in C": ("ctypes.string_at(0)", "Segmentation fault"),
+    "in a thread": (
+        "import threading; threading.Thread(target=ctypes.string_at, args=(0,)).start(); "
+        "time.sleep(600)",
+        "Segmentation fault",
+    ),
+    "for another processor": ("os.kill(os.getpid(), signal.SIGILL)", "Illegal instruction"),
+    "by abort": ("os.abort()", "Aborted"),
+}
+
+
+@pytest.mark.parametrize("crash", sorted(CRASHES))
+def test_a_process_that_crashes(tmp_path: Any, crash: str) -> None:
+    """N3: a C extension that was built for another processor or library."""
+    machine = Machine(tmp_path)
+    code, how = CRASHES[crash]
+    env = site(machine, "one", MODULE % code)
+    with Platform() as platform:
+        machine.lead_to(platform, SETTINGS.replace("15", "600"))
+        ended = machine.run("boot", env=dict(env, HANG="1"))
+        assert ended.returncode < 0
+        assert platform.wait_for(lambda it: bool(reported(it)), 60), ended.stderr
+        description = platform.final_reports[-1]["description"]
+        for word in ("reason=boot crashed|", "step=site_package.one", how, "File "):
+            assert word in description
+        documented("boot crashed")
+        ended = machine.run("boot", env=env)
+        for _ in range(300):  # the watchdog still saves the result
+            if ended.returncode != EXIT_LOCKED:
+                break
+            time.sleep(0.1)
+            ended = machine.run("boot", env=env)
+        assert ended.returncode == 0, ended.stderr
+        assert reported(platform) == ["NotReady", "Ready"]
         assert told(machine)["exit_code"] == 0
 
 

@@ -29,7 +29,7 @@ SETTLE_S = 10.0
 LEASE_TIMEOUT_S = 20
 # The report to a platform that no network leads to is given up after LAST_REPORT_TIMEOUT_S
 # (datasources/azure/datasource.py); then a boot on an emulated processor has its share.
-GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 60 + 60
+GIVES_UP_WITHIN_S = LEASE_TIMEOUT_S + 120 + 60
 REASON = "no network before the deadline"
 YEAR_S = 365 * 86400.0
 LONG_AGO = FIRST._replace(rtc="2010-01-01T00:00:00")

@@ -7,6 +7,7 @@ need it, so it is imported only by those.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.datasources.azure import answers
@@ -14,6 +15,7 @@ from lightinit.datasources.azure.wireserver_client import PASSING, WireServerCli
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates.bundle import open_bundle, parse_certificate_file
 from lightinit.formats.certificates.transport_pair import make_transport
+from lightinit.libraries import use
 from lightinit.model import Certificate, GoalState
 
 LOG = logging.getLogger("lightinit.certificates")
@@ -21,6 +23,7 @@ LOG = logging.getLogger("lightinit.certificates")
 CIPHERS = ("AES128_CBC", "DES_EDE3_CBC")
 UNKNOWN_CIPHER = frozenset((400, 406, 415, 500, 501))
 LIMIT_BYTES = 2 * 1024 * 1024
+LIBRARY = "cryptography"
 
 
 def fetch_certificates(
@@ -50,15 +53,16 @@ def fetch_certificates(
     """
     if goal_state.certificates_url is None:
         return ()
-    transport = make_transport(now_s)
+    transport = use(LIBRARY, lambda: make_transport(now_s))
     ciphers: Tuple[str, ...] = CIPHERS
     while True:
         bundle, cipher = _fetch_bundle(client, goal_state, transport.header, ciphers)
         if bundle is None:
             return ()
+        refused: List[MalformedError] = []
+        opener = partial(open_bundle, bundle, transport, refused)
         try:
-            refused: List[MalformedError] = []
-            certificates = open_bundle(bundle, transport, refused)
+            certificates = use(LIBRARY, opener)
         except MalformedError as error:
             ciphers = ciphers[ciphers.index(cipher) + 1 :]
             if not ciphers:

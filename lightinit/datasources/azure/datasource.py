@@ -16,6 +16,7 @@ from lightinit.datasources.azure import instance as azure_instance
 from lightinit.datasources.azure.clients import AUTO, IMDS_SHARE, Clients, make_clients
 from lightinit.datasources.azure.documents import (
     Documents,
+    WholeDocumentQuestion,
     find_missing,
     read_documents,
     read_owners_documents,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from lightinit.host.azure.proxy_agent import ProxyAgentCheck
 
 LOG = logging.getLogger("lightinit.azure")
-LAST_REPORT_TIMEOUT_S = 60.0
+# Both of its requests may take as long as one to the WireServer may.
+LAST_REPORT_TIMEOUT_S = 120.0
 PROBE_S = 2.0
 # A WireServer that is well answers long before. Nothing in the fetch stage needs it.
 GOAL_STATE_GRACE_S = 1.0
@@ -65,6 +67,7 @@ class AzureDatasource(Datasource):
     ADDRESSES = (identity.WIRESERVER, identity.IMDS)
     SERVER = "WireServer"
     LEASE_OPTION = "option 245"
+    TRANSPORT: Type[HttpTransport] = HttpTransport
 
     def __init__(
         self, system: System, options: Mapping[str, Any], on_request: Optional[OnRequest] = None
@@ -73,6 +76,7 @@ class AzureDatasource(Datasource):
         self._media: Optional[MediaReading] = None
         self._late_media: Optional[MediaReading] = None
         self._lacks_data = False
+        self._question: Optional[WholeDocumentQuestion] = None
         self._goal_state: Optional[GoalStateReading] = None
         self._owner = pool.OwnerSearch()
         self._adopted: Optional[OvfEnvironment] = None
@@ -154,7 +158,8 @@ class AzureDatasource(Datasource):
         """Use the WireServer's well-known address, with a short time limit for the report."""
         self._end_progress()
         self._server = identity.WIRESERVER
-        self._client_options = dict(self.options, report_timeout_s=LAST_REPORT_TIMEOUT_S)
+        timeout_s = min(float(self.options["report_timeout_s"]), LAST_REPORT_TIMEOUT_S)
+        self._client_options = dict(self.options, report_timeout_s=timeout_s)
         self._clients = self._make_clients()
 
     def describe(self) -> str:
@@ -164,9 +169,17 @@ class AzureDatasource(Datasource):
             return "WireServer " + self._server
         return "WireServer %s by the settings" % chosen
 
-    def _make_clients(self, transport: Type[HttpTransport] = HttpTransport) -> Clients:
+    def _make_clients(
+        self,
+        transport: Optional[Type[HttpTransport]] = None,
+        options: Optional[Mapping[str, Any]] = None,
+    ) -> Clients:
         return make_clients(
-            self._client_options, self._server, self.system.clock, self.on_request, transport
+            options or self._client_options,
+            self._server,
+            self.system.clock,
+            self.on_request,
+            transport or self.TRANSPORT,
         )
 
     # The data.
@@ -311,14 +324,13 @@ class AzureDatasource(Datasource):
         if azure_instance.suffices(self._late_media.environment()):
             self._media = self._late_media
             return True
-        brief = {"fetch_timeout_s": PROBE_S, "request_timeout_s": PROBE_S / IMDS_SHARE}
-        options = {**self.options, **brief, "complete_timeout_s": 0.0}
-        imds = make_clients(options, self._server, self.system.clock, self.on_request).imds
-        try:
-            fetched = imds.fetch_document(lambda: False, PROBE_S)
-            return not fetched.missing and not fetched.is_last_resort
-        except LightinitError:
-            return False
+        if self._question is None or self._question.is_answered:
+            # One attempt: its deadline is that of a single request.
+            once = {"fetch_timeout_s": IMDS_SHARE * float(self.options["request_timeout_s"])}
+            options = {**self.options, **once, "complete_timeout_s": 0.0}
+            self._question = WholeDocumentQuestion(self._make_clients(options=options).imds)
+            self._question.start()
+        return self._question.wait(PROBE_S)
 
     def _needs_certificates(self, instance: Instance) -> bool:
         which = self.options["certificates"]

@@ -7,19 +7,55 @@ they become one Instance is in :mod:`lightinit.datasources.azure.instance`.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from lightinit.datasources.azure import instance as azure_instance
 from lightinit.datasources.azure import pool
 from lightinit.datasources.azure.imds_client import Fetched, ImdsClient
 from lightinit.datasources.azure.media import MediaReading
-from lightinit.errors import LibraryError, ProvisioningError
+from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure import imds_instance
 from lightinit.formats.azure.ovf import OvfEnvironment
 
 LOG = logging.getLogger("lightinit.azure")
 Document = Dict[str, Any]
 STALE, NO_WAY_IN = "imds still describes the pool", "no account with a way in"
+
+
+class WholeDocumentQuestion(threading.Thread):
+    """Asks IMDS for a whole document, in a thread: the answer may be slow, and meanwhile the report
+    must go on.
+
+    Args:
+        imds: a client that nobody else uses.
+    """
+
+    def __init__(self, imds: ImdsClient) -> None:
+        super().__init__(name="lightinit-imds", daemon=True)
+        self._imds = imds
+        self._is_whole = False
+        self._ended = threading.Event()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it has ended."""
+        return self._ended.is_set()
+
+    def run(self) -> None:
+        """Ask."""
+        try:
+            fetched = self._imds.fetch_document()
+            self._is_whole = not fetched.missing and not fetched.is_last_resort
+        except LightinitError as error:
+            LOG.debug("no whole document yet: %s", error)
+        finally:
+            self._ended.set()
+
+    def wait(self, wait_s: float) -> bool:
+        """Whether the document is whole. Returns False if there is no answer within ``wait_s``."""
+        self._ended.wait(wait_s)
+        return self._is_whole
 
 
 class Documents(NamedTuple):

@@ -1,85 +1,164 @@
 """A second process that watches the first one, and acts if the first one takes too long.
 
 It is a fork, so it does not depend on the first process, which may be stuck in C code or in the
-kernel. Normally it only waits on a pipe. It ends when the first process ends in any way.
+kernel. Normally it only waits on a pipe. It ends when the first process ends. If that crashed in C
+code, or was killed because memory ran out, the second process acts before it ends.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
 import time
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
 from lightinit.host import log
 
 LOG = logging.getLogger("lightinit.watchdog")
 AGAIN_S = 60.0  # the pause after an alarm without effect
 END_S = 5.0  # the time in which the first process may end by itself
-PAUSE, RESUME = "-pause", "-resume"
+PAUSE, GO_ON, RENEW, END = "-pause", "-go on", "-renew", "-end"
+# What Python's faulthandler writes first: "Fatal Python error: Segmentation fault".
+CRASH, CRASH_LINES = "Fatal Python error: ", 200
+OOM = "killed because memory ran out"
+LEFT_TO_THE_FIRST = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 # Called in the second process, with the last message of the first one. Meanwhile the first process
 # is stopped. Returns whether the alarm was received; then the first process is ended.
 Alarm = Callable[[str], bool]
+# Called there with the last message of the first process, and how that process died.
+OnDeath = Callable[[str, str], None]
+
+
+class TimeLimit:
+    """Computes when the watched process is overdue, from its messages. It has no clock.
+
+    Args:
+        limit_s: the whole time, in seconds.
+        now_s: the time at which it begins, in seconds of any clock.
+
+    Attributes:
+        ends_s: when the time is over, whether or not there is a pause.
+        due_s: when the process is overdue; None while it may take any time.
+    """
+
+    def __init__(self, limit_s: float, now_s: float) -> None:
+        self._limit_s = limit_s
+        self.ends_s = now_s + limit_s
+        self.due_s: Optional[float] = self.ends_s
+
+    def hear(self, word: str, now_s: float) -> bool:
+        """Take a message of the process. Returns whether it was about the time limit."""
+        if word == PAUSE:
+            self.due_s = None
+        elif word == GO_ON:
+            self.due_s = self.ends_s
+        elif word == RENEW:
+            self.due_s = self.ends_s = now_s + self._limit_s
+        else:
+            return False
+        return True
+
+    def ask_again_at(self, now_s: float) -> None:
+        """Set when the next alarm is due, after one without effect."""
+        self.due_s = now_s
 
 
 class Watchdog:
     """Watches this process from :meth:`begin` to :meth:`end`. Before and after, the other methods
     do nothing.
+
+    Args:
+        monotonic: gives the seconds for :attr:`left_s`. The second process has a clock of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._time = TimeLimit(math.inf, 0.0)
         self._pipe: Optional[int] = None
         self._pid = 0
+        self._says_crashes = False
 
-    def begin(self, limit_s: float, alarm: Alarm) -> None:
+    def begin(self, limit_s: float, alarm: Alarm, on_death: OnDeath = lambda *_: None) -> None:
         """Start the second process. There must be no other thread yet.
 
         Args:
             limit_s: the time after which ``alarm`` is called, in seconds.
-            alarm: the function that acts instead of this process.
+            alarm: the function that acts instead of this process if it is overdue.
+            on_death: the function that acts instead of this process after it crashed.
         """
+        self._time = TimeLimit(limit_s, self._monotonic())
         reading, writing = os.pipe()
         watched = os.getpid()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_FIRST)
         try:
             self._pid = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             LOG.warning("no watchdog: %s", error.strerror)
             os.close(reading)
             os.close(writing)
             return
         if self._pid == 0:
             try:
+                _ignore_signals()
                 log.stop()  # the alarm may start its own log
                 _close_all_but(reading)
-                _SecondProcess(watched, reading, limit_s, alarm).run()
+                _SecondProcess(watched, reading, limit_s, alarm, on_death).run()
             finally:
                 os._exit(0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(reading)
         os.set_blocking(writing, False)
         self._pipe = writing
+        self._tell_crashes(writing)
+
+    def _tell_crashes(self, pipe: int) -> None:
+        """Let Python write the place of a crash (SIGSEGV, SIGILL, SIGABRT) into the pipe."""
+        import faulthandler
+
+        if not faulthandler.is_enabled():
+            faulthandler.enable(pipe)
+            self._says_crashes = True
 
     def tell(self, doing: str) -> None:
         """Tell the second process what this process does from now on."""
+        self._time.hear(doing, self._monotonic())
         if self._pipe is not None:
             try:
                 os.write(self._pipe, (doing + "\n").encode("utf-8", "replace"))
             except OSError:
                 pass  # the second process has ended, or is busy with the alarm
 
+    @property
+    def left_s(self) -> float:
+        """Seconds until this process is overdue, as if there was no pause."""
+        return self._time.ends_s - self._monotonic()
+
     def pause(self) -> None:
         """Stop the time limit: from now on this process may take any time."""
         self.tell(PAUSE)
 
-    def resume(self) -> None:
+    def go_on(self) -> None:
+        """End a pause. The time limit is the same as without the pause."""
+        self.tell(GO_ON)
+
+    def renew(self) -> None:
         """Start the time limit again, with its full length."""
-        self.tell(RESUME)
+        self.tell(RENEW)
 
     def end(self) -> None:
         """End the second process. The alarm is not called any more."""
         if self._pipe is not None:
+            self.tell(END)
+            if self._says_crashes:
+                import faulthandler
+
+                faulthandler.disable()
+                self._says_crashes = False
             os.close(self._pipe)
             self._pipe = None
             try:
@@ -88,43 +167,81 @@ class Watchdog:
                 pass
 
 
+def _ignore_signals() -> None:
+    """Ignore the signals that end a process. The first process decides what they mean. After it
+    crashed, the init system sends SIGTERM to the rest of the unit; but there is a report to send.
+    """
+    for number in LEFT_TO_THE_FIRST:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_THE_FIRST)
+
+
 def _close_all_but(kept: int) -> None:
     """Close the files that were inherited from the first process, such as its lock."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != kept:
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # no /proc
+        numbers = list(range(256))
+    for number in numbers:
+        if number > 2 and number != kept:
             try:
-                os.close(int(name))
+                os.close(number)
             except OSError:
                 pass  # the folder itself
+
+
+def killed_for_memory(path: str = "/proc/vmstat") -> int:
+    """The number of processes that the kernel has killed because memory ran out (Linux 4.13)."""
+    try:
+        with open(path, encoding="ascii") as handle:
+            found = [line.split()[1] for line in handle if line.startswith("oom_kill ")]
+        return int(found[0])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 class _SecondProcess:
     """The work of the second process."""
 
-    def __init__(self, watched: int, pipe: int, limit_s: float, alarm: Alarm) -> None:
+    def __init__(
+        self, watched: int, pipe: int, limit_s: float, alarm: Alarm, on_death: OnDeath
+    ) -> None:
         self._watched = watched
         self._pipe = pipe
-        self._limit_s = limit_s
+        self._time = TimeLimit(limit_s, time.monotonic())
         self._alarm = alarm
+        self._on_death = on_death
+        self._killed_before = killed_for_memory()
         self._rest = b""
         self._doing = ""
-        self._due_s: Optional[float] = time.monotonic() + limit_s
+        self._is_over = False
+        self._crash: List[str] = []
 
     def run(self) -> None:
         """Watch the first process until it has ended, or was killed."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
         while True:
             if self._hears(self._left_s()):
                 if not self._read():
-                    return
+                    return self._take_over()
             elif self._act():
-                return
+                return None
+
+    def _take_over(self) -> None:
+        """Act after the end of the first process, unless it has ended normally or was killed."""
+        if self._is_over:
+            return
+        why = ""
+        if self._crash:
+            why = _described(self._crash)
+        elif killed_for_memory() > self._killed_before:
+            why = OOM
+        if why:  # otherwise somebody has killed it on purpose
+            self._on_death(self._doing, why)
 
     def _left_s(self) -> Optional[float]:
-        if self._due_s is None:
+        if self._time.due_s is None:
             return None
-        return max(0.0, self._due_s - time.monotonic())
+        return max(0.0, self._time.due_s - time.monotonic())
 
     def _hears(self, timeout_s: Optional[float]) -> bool:
         """Whether the first process has sent a message, or has ended."""
@@ -135,14 +252,16 @@ class _SecondProcess:
         data = os.read(self._pipe, 4096)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            said = line.decode("utf-8", "replace")
-            if said == PAUSE:
-                self._due_s = None
-            elif said == RESUME:
-                self._due_s = time.monotonic() + self._limit_s
-            else:
-                self._doing = said
+            self._take(line.decode("utf-8", "replace"))
         return bool(data)
+
+    def _take(self, said: str) -> None:
+        if self._crash or said.startswith(CRASH):
+            self._crash = (self._crash + [said])[:CRASH_LINES]
+        elif said == END:
+            self._is_over = True
+        elif not self._time.hear(said, time.monotonic()):
+            self._doing = said
 
     def _act(self) -> bool:
         """Raise the alarm and kill the first process. Returns False if it continues."""
@@ -155,7 +274,7 @@ class _SecondProcess:
                 heard = self._alarm(self._doing)
             except Exception as error:
                 LOG.error("the watchdog failed: %s: %s", type(error).__name__, error)
-            self._due_s = time.monotonic() + AGAIN_S
+            self._time.ask_again_at(time.monotonic() + AGAIN_S)
         if heard:
             self._kill(signal.SIGTERM)
         self._kill(signal.SIGCONT)
@@ -179,3 +298,12 @@ class _SecondProcess:
             return True
         except OSError:
             return False
+
+
+def _described(crash: List[str]) -> str:
+    """How the process crashed, and in which function, from what faulthandler wrote."""
+    kind = crash[0][len(CRASH) :]
+    current = [n for n, line in enumerate(crash) if line.startswith("Current thread")]
+    frames = [line.strip() for line in crash[min(current, default=0) :] if '  File "' in line]
+    told = [frame for frame in frames if "<frozen " not in frame]  # importlib's own
+    return ", ".join([kind] + told[:2])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.host.system import System
-from lightinit.libraries import load
+from lightinit.libraries import load, use
 
 DEFAULT = "0.0.0.0/0"
 NO_GATEWAY = "0.0.0.0"  # noqa: S104  (no socket is bound to it)
@@ -101,10 +101,13 @@ def interface_addresses() -> Dict[str, Tuple[str, ...]]:
     """The IPv4 addresses of each interface of this machine, including loopback, by name.
 
     Raises:
-        LibraryError: netifaces cannot be loaded.
+        LibraryError: netifaces cannot be loaded, or does not work.
     """
     netifaces = load("netifaces", "interfaces", "ifaddresses", "AF_INET")
+    return use("netifaces", lambda: _addresses_by(netifaces))
 
+
+def _addresses_by(netifaces: Any) -> Dict[str, Tuple[str, ...]]:
     addresses: Dict[str, Tuple[str, ...]] = {}
     for label in netifaces.interfaces():
         try:
@@ -122,7 +125,7 @@ def reachable_addresses() -> Tuple[str, ...]:
     """This machine's addresses, IPv4 and IPv6, that other hosts can reach: without loopback and
     link-local ones.
     """
-    import netifaces
+    netifaces = load("netifaces", "interfaces", "ifaddresses", "AF_INET", "AF_INET6")
 
     found = []
     for label in netifaces.interfaces():
@@ -144,11 +147,11 @@ def gateways() -> List[Tuple[str, str]]:
     """The default IPv4 gateways of this machine as (address, interface). The one in use is first.
 
     Raises:
-        LibraryError: netifaces cannot be loaded.
+        LibraryError: netifaces cannot be loaded, or does not work.
     """
     netifaces = load("netifaces", "gateways", "AF_INET")
 
-    known: Dict[Any, Any] = dict(netifaces.gateways())
+    known: Dict[Any, Any] = use("netifaces", lambda: dict(netifaces.gateways()))
     found = [tuple(entry[:2]) for entry in known.get(netifaces.AF_INET, [])]
     first = known.get("default", {}).get(netifaces.AF_INET)
     if first:

@@ -11,6 +11,7 @@ from typing import List
 
 import pytest
 
+from lightinit.host.init.watchdog import killed_for_memory
 from tests.lib.scratch import HERE
 
 # The alarm writes what the process did, so that the test sees it.
@@ -91,7 +92,7 @@ def test_a_pause_is_without_end() -> None:
 def test_the_time_begins_again() -> None:
     ended = run(
         "watchdog.end()\nwatchdog.begin(3.0, alarm)\nwatchdog.pause()\ntime.sleep(4.0)\n"
-        "watchdog.tell('module two')\nwatchdog.resume()\ntime.sleep(600)"
+        "watchdog.tell('module two')\nwatchdog.renew()\ntime.sleep(600)"
     )
     assert ended.stdout == "alarm: module two\n"
 
@@ -122,6 +123,36 @@ def test_it_ends_with_the_process_that_it_watches() -> None:
     while processes_of(process.pid):
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+DIES = """
+watchdog.end()
+def died(doing, why):
+    os.write(1, b"died: %%s: %%s\\n" %% (doing.encode(), why.encode()))
+watchdog.begin(600.0, alarm, died)
+watchdog.tell("module three")
+%s
+"""
+
+
+@pytest.mark.parametrize("before", ["", "os.kill(watchdog._pid, signal.SIGTERM)"])
+def test_a_crash_is_heard(before: str) -> None:
+    """Also if the init system ends at once what the process has left."""
+    ended = run(DIES % (before + "\nimport ctypes\nctypes.string_at(0)"))
+    assert ended.returncode == -signal.SIGSEGV
+    assert ended.stdout.startswith("died: module three: Segmentation fault")
+
+
+@pytest.mark.parametrize(
+    "end", ["os.kill(os.getpid(), signal.SIGKILL)", "watchdog.end()\nos.abort()"]
+)
+def test_an_end_that_somebody_wants_is_no_crash(end: str) -> None:
+    assert run(DIES % end).stdout == ""
+
+
+def test_it_needs_no_proc() -> None:
+    assert killed_for_memory("/nonexistent-proc/vmstat") == 0
+    assert killed_for_memory() >= 0
 
 
 def test_it_keeps_no_file_open() -> None:
