@@ -19,8 +19,7 @@ from lightinit.formats.accounts import passwords as given
 from lightinit.formats.accounts import privileges as rules
 from lightinit.formats.accounts.admin_account import check_admin_account, check_user_name
 from lightinit.host.accounts import files, lookup, passwords, tools
-from lightinit.host.accounts.as_user import Identity, identify
-from lightinit.host.accounts.grant import DoasRules, SudoRules, grant
+from lightinit.host.accounts.grant import SudoRules, grant
 from lightinit.host.accounts.homes import make_home
 from lightinit.host.accounts.privileges import SUDOERS_FOLDER
 from lightinit.host.accounts.shells import SHELLS, add_shell, list_shells
@@ -28,6 +27,7 @@ from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
+from lightinit.login import rights
 from lightinit.login.admin import find_account
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
@@ -464,26 +464,19 @@ def _grant(system: System, admin: User, privileges: str, warnings: List[str]) ->
     asks = privileges == "password" or (
         privileges == "auto" and given.login_wished(admin) is True and has_password
     )
-    if asks and not has_password:
-        warnings.append(
-            "privileges = password, but %s has no password and cannot become root: set one" % name
-        )
-    sudo, doas = _rules(system, name, asks, has_password)
-    granted = grant(system, name, sudo, doas, partial(_identify, system, name))
+    doas = partial(rules.edit_doas_conf, user=name, password=asks)
+    granted = grant(system, name, _sudo_rules(system, name, asks), doas)
     warnings += granted.warnings
     return granted.done
 
 
-def _rules(
-    system: System, name: str, asks: bool, has_password: bool
-) -> Tuple[SudoRules, DoasRules]:
+def _sudo_rules(system: System, name: str, asks: bool) -> SudoRules:
     """The rules of the admin ``name``.
 
     Args:
         system: the machine.
         name: the account.
-        asks: whether sudo and doas ask for a password.
-        has_password: whether there is one. Without one a prompt is the end.
+        asks: whether sudo asks for a password.
     """
     known = {line.split(":")[0] for line in _text(system, PASSWD).split("\n")}
     settings: Tuple[Tuple[str, ...], ...] = ((),)
@@ -491,22 +484,13 @@ def _rules(
         settings = rules.OWN_PASSWORD
     own_file = partial(rules.edit_sudoers_file, user=name, password=asks, known_users=known)
     at_end = partial(rules.edit_sudoers_end, user=name, password=asks)
-    sudo = SudoRules(
+    return SudoRules(
         [partial(own_file, own=own) for own in settings],
         [partial(at_end, own=own) for own in settings],
         partial(rules.has_rule, user=name),
         partial(rules.includes_folder, folder=SUDOERS_FOLDER),
         partial(rules.add_include, folder=SUDOERS_FOLDER),
+        partial(rights.ask_sudo, system, name),
         sudo_listing.judge,
         asks,
-        has_password,
     )
-    doas = partial(rules.edit_doas_conf, user=name, password=asks)
-    return sudo, DoasRules(doas, rules.judge_doas, asks or has_password)
-
-
-def _identify(system: System, name: str) -> Identity:
-    account = find_account(system, name)
-    if account is None:
-        raise ProvisioningError("account is missing after it was made", user=name)
-    return identify(name, account.uid, account.gid)

@@ -1,4 +1,4 @@
-"""The login check: can the admin log in from outside, with what the platform gave?
+"""The login check: can the admin log in from outside, with what the platform gave, and become root?
 
 It asks the host's own tools after the config stage, so that Ready is not inferred. Each thing that
 can keep the admin out has a file with one function, ``check(question)``, and a line in the table
@@ -13,7 +13,7 @@ from typing import Callable, Tuple
 from lightinit.login.question import Answer, Question
 
 # In the order in which they are asked; the first certain refusal is reported.
-CHECKS: Tuple[str, ...] = ("sshd", "pam")
+CHECKS: Tuple[str, ...] = ("sshd", "pam", "root")
 
 
 def load_check(name: str) -> Callable[[Question], Answer]:

@@ -39,11 +39,17 @@ def opens_by_password(system: System, admin: User) -> bool:
     """Whether the platform wants password login, and the account has a password."""
     if passwords.login_wished(admin) is not True:
         return False
-    if is_left_out(system, admin):
-        return True
     passwd = files.read_account_file(system, "/etc/passwd")
     if texts.find_account(passwd, admin.name) is None:
         return True  # NSS has the account, so its password cannot be looked at
+    return has_password(system, admin)
+
+
+def has_password(system: System, admin: User) -> bool:
+    """Whether the account is known to have a password, or gets one."""
+    if is_left_out(system, admin):
+        return True
+    passwd = files.read_account_file(system, "/etc/passwd")
     shadow = files.read_account_file(system, "/etc/shadow")
     return texts.is_password_hash(texts.find_password(passwd, shadow, admin.name))
 
@@ -54,7 +60,11 @@ def is_left_out(system: System, admin: User) -> bool:
 
 
 def make_question(
-    system: System, instance: Instance, admin: User, keys_are_ours: bool
+    system: System,
+    instance: Instance,
+    admin: User,
+    keys_are_ours: bool,
+    privileges: str = "none",
 ) -> Optional[Question]:
     """The question for an instance's admin; None if there is no such account.
 
@@ -63,6 +73,7 @@ def make_question(
         instance: its certificates may be named by keys.
         admin: the instance's.
         keys_are_ours: whether the module ssh_authorized_keys is to put the keys in place.
+        privileges: the setting of the module users.
     """
     account = find_account(system, admin.name)
     if account is None:
@@ -77,4 +88,6 @@ def make_question(
         opens_by_password(system, admin),
         is_left_out(system, admin),
         keys_are_ours,
+        privileges,
+        has_password(system, admin),
     )

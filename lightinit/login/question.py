@@ -14,7 +14,7 @@ from lightinit.model import User
 
 @dataclass(frozen=True)
 class Question:
-    """Can this admin log in from outside, with what the platform gave?
+    """Can this admin log in from outside, with what the platform gave, and become root?
 
     Attributes:
         system: the machine, after the config stage.
@@ -25,6 +25,8 @@ class Question:
         password: whether the platform wants password login and the account has a password.
         password_is_new: whether a password is given that a scratch root leaves out.
         keys_are_ours: whether the module ssh_authorized_keys is to put the keys in place.
+        privileges: the setting of the module users; none if the admin need not become root.
+        has_password: whether the account has a password, also if no login by password is wished.
     """
 
     system: System
@@ -35,6 +37,8 @@ class Question:
     password: bool = False
     password_is_new: bool = False
     keys_are_ours: bool = True
+    privileges: str = "none"
+    has_password: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The login check, between the config stage and the report: can the admin log in from outside?
+"""The login check, between the config stage and the report: can the admin log in from outside,
+and become root?
 
 Each check of :mod:`lightinit.login` is a step of its own. What it doubts is a warning. If one says
 that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
@@ -83,7 +84,12 @@ def _find_question(context: Context) -> Union[Question, Outcome]:
     if instance is None or instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
     modules = config.listed(context)
-    question = make_question(context.system, instance, instance.admin, KEYS_MODULE in modules)
+    privileges = "none"
+    if USERS_MODULE in modules:
+        privileges = str(config.settings_of(context, USERS_MODULE).get("privileges", "none"))
+    question = make_question(
+        context.system, instance, instance.admin, KEYS_MODULE in modules, privileges
+    )
     if question is not None:
         return question
     name = instance.admin.name

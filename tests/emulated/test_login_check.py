@@ -42,7 +42,7 @@ def test_nobody_could_log_in_is_not_ready_and_the_next_boot_asks_again(tmp_path:
         assert machine.run("boot").returncode == 0
         assert reported(platform) == ["NotReady", "Ready"]
     names = [step["name"] for step in machine.json(STATE + "/result.json")["steps"]]
-    assert names[-4:] == ["config", "sshd", "pam", "final"]
+    assert names[-5:] == ["config", "sshd", "pam", "root", "final"]
 
 
 @pytest.mark.parametrize("wish, warnings", [("warn", 1), ("no", 0)])
@@ -69,6 +69,22 @@ def test_what_is_doubtful_is_a_warning_that_stays(tmp_path: Any) -> None:
         assert CLOSED in warning and warning.startswith("pam: azureuser may be kept out")
         assert machine.run("module", "hostname", "--force").returncode == 0
         assert machine.json(STATE + "/result.json")["warnings"] == [warning]
+
+
+def test_root_is_asked_about_in_a_boot_that_goes_on(tmp_path: Any) -> None:
+    """R1: the module users is done; what is removed afterwards is told all the same, and once."""
+    machine = closed(tmp_path)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 1
+        os.unlink(machine.root + "/etc/nologin")
+        os.unlink(machine.root + "/usr/bin/sudo")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["NotReady", "Ready"]
+    steps = {each["name"]: each for each in machine.json(STATE + "/result.json")["steps"]}
+    assert "warnings" not in steps["users"]
+    (warning,) = steps["root"]["warnings"]
+    assert warning.startswith("azureuser cannot become root: neither sudo nor doas is installed")
 
 
 def test_a_boot_that_has_failed_already_does_not_ask(tmp_path: Any) -> None:

@@ -15,6 +15,7 @@ from tests.real_tools.namespaced.privileges import (
     STRANGE_NAMES,
     UNWRITABLE,
 )
+from tests.real_tools.namespaced.root_rights import DOAS_CASES, SUDO_CASES
 
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
@@ -36,7 +37,7 @@ def test_a_rule_that_cannot_win_is_told() -> None:
     """R1. Where a prompt can be answered, nothing has to be told."""
     seen = seen_by("sudo_that_cannot_be_reached", "useradd", "sudo", "visudo", "chpasswd")
     warnings, uid = seen["read-only"]
-    assert "a password is required" in uid and len(warnings) == 2
+    assert "a password is required" in uid and len(warnings) == 2, "one of each"
     assert warnings[0].startswith("/etc/sudoers is left as it is: file cannot be written")
     assert warnings[1].startswith(
         "bob may not be able to become root: a rule asks for a password: (ALL"
@@ -110,3 +111,81 @@ def test_names_that_have_a_meaning_in_the_rules() -> None:
         first, sudo, check, asked, asked_check, second, doas = found
         assert (first, asked, second) == ([[]], [[]], [[]]), name
         assert (sudo, check, asked_check, doas) == ("0", "", "", "0"), name
+
+
+# What the check says, for those who do not become root.
+DOUBTS = {
+    "a later rule": "a rule asks for a password: (ALL) ALL",
+    "forbidden": "a rule forbids every command: (ALL) !ALL",
+    "a shell is forbidden": "a rule forbids commands: (ALL) ALL, !/bin/sh",
+    "for some days, alone": "no rule lets the user run every command as root",
+    "in another root": "a rule runs commands with /run as their root: (ALL) ALL",
+    "exempt, but not bob": "a rule asks for a password: (ALL) ALL",
+    "for this host": "a rule asks for a password: (ALL) ALL",
+    "always asks": "a rule asks for a password: (ALL) ALL",
+    "lightinit's rule is gone": "no rule lets the user run every command as root",
+    "not setuid": "is not setuid root: look at ls -lL /usr/bin/",
+    "not root's": "/usr/bin/sudo is not setuid root",
+    "nosuid": "/usr/bin/sudo is on a file system that is mounted nosuid",
+    "for a group": "the user may not execute it: look at ls -lL /usr/bin/sudo",
+    "others may write to it": "no rule lets the user run every command as root",
+    "sudoers of another": "sudo does not say whether bob can become root",
+    "denied": "doas forbids it; look at /etc/doas.conf and /etc/doas.d",
+    "asks": "doas asks for a password",
+}
+DOAS_DOUBTS = {
+    "others may write to it": "doas refuses /etc/doas.conf, which others may write to",
+    "not root's": "doas refuses /etc/doas.conf, which is not root's",
+    "gone": "doas forbids it",
+    "a syntax error": "doas does not say whether bob can become root: doas: syntax error",
+}
+# With one command forbidden, the others can be run. id is not the forbidden one.
+BECOME_ROOT = ("a shell is forbidden",)
+
+
+def test_what_changed_after_the_account_was_made_is_judged() -> None:
+    """R1, after the module users: what an earlier boot did, and later changes. The check says what
+    sudo does.
+    """
+    seen = run_scenario("root_rights.py", "sudo", "useradd", "sudo", "visudo")
+    assert set(seen) == set(SUDO_CASES)
+    for name, (doubts, becomes_root) in seen.items():
+        expected = DOUBTS.get(name)
+        assert becomes_root == (expected is None or name in BECOME_ROOT), name
+        assert len(doubts) == (0 if expected is None else 1) and (expected or "") in "".join(
+            doubts
+        ), (name, doubts)
+
+
+def test_what_changed_for_doas_is_judged() -> None:
+    """R2, after the module users."""
+    seen = run_scenario("root_rights.py", "doas", "useradd", "doas")
+    assert set(seen) == set(DOAS_CASES)
+    for name, (doubts, becomes_root) in seen.items():
+        expected = DOAS_DOUBTS.get(name, DOUBTS.get(name))
+        assert becomes_root == (expected is None), name
+        assert len(doubts) == (0 if expected is None else 1) and (expected or "") in "".join(
+            doubts
+        ), (name, doubts)
+
+
+def test_one_program_is_enough_and_none_is_told_once() -> None:
+    """R1 and R2."""
+    seen = run_scenario("root_rights.py", "both", "useradd", "sudo", "visudo", "doas", "chpasswd")
+    assert seen["users"] == seen["doas is enough"] == seen["no rights wished"] == []
+    assert len(seen["neither is"]) == 1 and "a rule asks for a password" in seen["neither is"][0]
+    assert seen["a password wished"] == [
+        "privileges = password, but bob has no password and cannot become root: set one"
+    ]
+    assert seen["with a password"] == seen["a password wished, and there"] == []
+    warnings, doubts = seen["none is there"]
+    assert warnings == [] and doubts == [
+        "bob cannot become root: neither sudo nor doas is installed; when one is, its rule is in"
+        " /etc/sudoers.d/zz-lightinit-users"
+    ]
+
+
+def test_sudo_is_asked_again_only_if_something_has_changed() -> None:
+    """R1: one answer for the module and the check. An included file counts, too."""
+    seen = run_scenario("root_rights.py", "starts", "useradd", "sudo", "visudo")
+    assert seen == {"once": [1, 0, 0], "changed in between": [2, 1, 0]}

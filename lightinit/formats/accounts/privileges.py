@@ -146,6 +146,12 @@ def add_include(sudoers: str, folder: str) -> str:
     return sudoers + "#includedir %s\n" % folder
 
 
+def list_includes(sudoers: str) -> List[str]:
+    """The files and folders that a sudoers file includes, as it names them."""
+    pattern = r'^[ \t]*[@#]include(?:dir)?[ \t]+(?:"([^"\n]*)"|(\S+))'
+    return [quoted or plain for quoted, plain in re.findall(pattern, sudoers, re.MULTILINE)]
+
+
 # -- doas
 # --------------------------------------------------------------------------------------------------
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 # With one of these settings, sudo asks for a password that is not the user's own.
 FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")
+DATES = ("NotBefore", "NotAfter")
 ROOT_NAMES = ("ALL", "root", "#0")
 _ALLOWED = re.compile(r"^User \S+ may run the following commands on ", re.MULTILINE)
 _NOT_ALLOWED = re.compile(r"^User \S+ is not allowed to run sudo on ", re.MULTILINE)
@@ -30,12 +31,16 @@ class SudoEntry:
         run_as: the users as whom commands may run.
         options: such as ``!authenticate``.
         commands: the allowed commands; with a ``!``, the forbidden ones.
+        dated: whether it applies between certain dates only.
+        root_dir: the directory that commands get as their root, "" for the host's root.
     """
 
     source: str
     run_as: Tuple[str, ...]
     options: Tuple[str, ...]
     commands: Tuple[str, ...]
+    dated: bool = False
+    root_dir: str = ""
 
     def concerns_root(self) -> bool:
         """Whether it may apply to commands that run as root."""
@@ -44,7 +49,11 @@ class SudoEntry:
         return any(name in ROOT_NAMES or name.startswith("%") for name in self.run_as)
 
     def allows_all(self) -> bool:
-        """Whether it allows every command: no later entry of ``commands`` forbids all again."""
+        """Whether it allows every command at any time: no later entry of ``commands`` forbids all
+        again.
+        """
+        if self.dated:
+            return False
         words = [word for word in self.commands if word in ("ALL", "!ALL")]
         return words[-1:] == ["ALL"]
 
@@ -80,6 +89,14 @@ class SudoListing:
                 return not word.startswith("!")
         return by_default
 
+    def value_of(self, name: str) -> str:
+        """The value of a setting, "" if it has none; the last word counts."""
+        for word in reversed(self.settings):
+            key, _, value = word.partition("=")
+            if key.lstrip("!") == name:
+                return value.strip('"')
+        return ""
+
 
 def read_listing(text: str) -> Optional[SudoListing]:
     """Read sudo's output; None if it is not a listing."""
@@ -114,7 +131,7 @@ def _read_settings(text: str) -> List[str]:
 def _read_entries(text: str) -> List[SudoEntry]:
     found = []
     source = ""
-    fields = {"RunAsUsers": "", "Options": ""}
+    fields: Dict[str, str] = {}
     commands: List[str] = []
     lines = text.split("\n") + ["Sudoers entry:"]
     for line in lines:
@@ -122,56 +139,67 @@ def _read_entries(text: str) -> List[SudoEntry]:
         name, colon, value = line.strip().partition(":")
         if start:
             if commands:
-                found.append(
-                    SudoEntry(
-                        source,
-                        _split(fields["RunAsUsers"]),
-                        _split(fields["Options"]),
-                        tuple(commands),
-                    )
-                )
-            source, commands = start.group(1).strip(), []
-            fields = {"RunAsUsers": "", "Options": ""}
+                found.append(_make_entry(source, fields, commands))
+            source, commands, fields = start.group(1).strip(), [], {}
         elif line.startswith("\t"):
             commands.append(line.strip())
-        elif colon and name in fields:
+        elif colon:
             fields[name] = value
     return found
+
+
+def _make_entry(source: str, fields: Dict[str, str], commands: Sequence[str]) -> SudoEntry:
+    return SudoEntry(
+        source,
+        _split(fields.get("RunAsUsers", "")),
+        _split(fields.get("Options", "")),
+        tuple(commands),
+        any(name in fields for name in DATES),
+        fields.get("Chroot", "").strip(),
+    )
 
 
 def _split(text: str) -> Tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def judge(text: str, password: bool) -> Optional[str]:
+def judge(text: str, password: bool, groups: Sequence[str] = ()) -> Optional[str]:
     """:func:`why_not_root` for sudo's output; None if the output is not a listing."""
     listing = read_listing(text)
     if listing is None:
         return None
-    return why_not_root(listing, password)
+    return why_not_root(listing, password, groups)
 
 
-def why_not_root(listing: SudoListing, password: bool) -> str:
+def why_not_root(listing: SudoListing, password: bool, groups: Sequence[str] = ()) -> str:
     """Why a user cannot run every command as root; "" if the user can.
 
     Args:
         listing: the user's rules.
         password: whether the user has a password, which sudo may ask for.
+        groups: the names of the user's groups. One of them may be exempt from passwords.
     """
+    exempt = listing.value_of("exempt_group") in groups
     entries = [entry for entry in listing.entries if entry.concerns_root()]
     for at in range(len(entries) - 1, -1, -1):
         if entries[at].allows_all():
-            return _why_not(listing, entries[at:], password)
+            return _why_not(listing, entries[at:], password, exempt)
         if "!ALL" in entries[at].commands:
             return "a rule forbids every command: %s" % entries[at]
     return "no rule lets the user run every command as root"
 
 
-def _why_not(listing: SudoListing, entries: Sequence[SudoEntry], password: bool) -> str:
+def _why_not(
+    listing: SudoListing, entries: Sequence[SudoEntry], password: bool, exempt: bool
+) -> str:
     """As :func:`why_not_root`, for the last rule that allows every command and those after it."""
     for entry in entries:
         if entry.forbids():
             return "a rule forbids commands: %s" % entry
+        if entry.root_dir:
+            return "a rule runs commands with %s as their root: %s" % (entry.root_dir, entry)
+    if exempt:
+        return ""
     if not password:
         for entry in entries:
             if entry.asks(listing.is_set("authenticate", True)):

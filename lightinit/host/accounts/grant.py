@@ -1,7 +1,8 @@
 """Gives an account root's rights by a rule for sudo or doas, whichever this host has.
 
-It writes the rule, and asks the program whether the rule is in force. It does not know the grammar
-of the rules and of the answers: the caller passes in functions for both.
+It asks sudo whether the rule is in force, and moves the rule if not. Whether the account can become
+root is asked by the login check, after all modules. This file does not know the grammar of the
+rules and of the answers: the caller passes in functions for both.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import effect
-from lightinit.host.accounts.as_user import Identity
 from lightinit.host.accounts.privileges import (
     DOAS,
     DOAS_CONF,
     DOAS_FILE,
-    DOAS_FOLDER,
     SUDO,
     SUDOERS,
     SUDOERS_FILE,
@@ -51,9 +50,9 @@ class SudoRules:
         is_at_end: whether the main file has such a rule.
         includes: whether the main file includes the folder sudoers.d.
         add_include: adds the include to the main file.
+        ask: asks sudo what the account may do.
         judge: evaluates sudo's answer.
         asks: whether sudo is to ask for the password.
-        has_password: whether the account has a password.
     """
 
     own_file: Sequence[Edit]
@@ -61,24 +60,9 @@ class SudoRules:
     is_at_end: Callable[[str], bool]
     includes: Callable[[str], bool]
     add_include: Edit
+    ask: Callable[[], effect.ToolAnswer]
     judge: Judge
     asks: bool
-    has_password: bool
-
-
-@dataclass(frozen=True)
-class DoasRules:
-    """The doas rule of one account.
-
-    Attributes:
-        edit: puts the rule at the end of a file.
-        judge: evaluates doas' answer.
-        can_answer: whether the user can answer a password prompt.
-    """
-
-    edit: Edit
-    judge: Judge
-    can_answer: bool
 
 
 @dataclass
@@ -94,48 +78,32 @@ class Granted:
     warnings: List[str] = field(default_factory=list)
 
 
-def grant(
-    system: System,
-    user: str,
-    sudo: SudoRules,
-    doas: DoasRules,
-    identify: Callable[[], Identity],
-) -> Granted:
-    """Write the rule for the installed program, and ask that program whether the user can become
-    root.
+def grant(system: System, user: str, sudo: SudoRules, doas: Edit) -> Granted:
+    """Write the rule for the installed program.
 
     If neither sudo nor doas is installed, the rule goes into the configuration file that exists.
 
     Args:
         system: the machine.
         user: the account's name, for messages.
-        sudo, doas: the rules for each program.
-        identify: returns the account's ids after a login. doas runs with them, since it answers
-            only for the user who runs it.
+        sudo: its rules for sudo.
+        doas: puts its rule for doas at the end of a file.
 
     Raises:
         ProvisioningError: a file cannot be read or written, or the program rejects the rule.
     """
     granted = Granted()
-    for is_there in (partial(_has_program, system), partial(_has_rules, system)):
+    for is_there in (partial(has_program, system), partial(_has_rules, system)):
         if is_there("sudo"):
             _grant_sudo(system, user, sudo, granted)
-            path = SUDOERS_FILE
-        elif is_there("doas"):
-            path = _grant_doas(system, user, doas, identify, granted)
-        else:
-            continue
-        if not has_tool(system, "sudo") and not has_tool(system, "doas"):
-            granted.warnings.append(
-                "%s cannot become root until sudo or doas is installed; the rule is in %s"
-                % (user, path)
-            )
-        return granted
-    granted.warnings.append("%s cannot become root: neither sudo nor doas is installed" % user)
+            return granted
+        if is_there("doas"):
+            _grant_doas(system, doas, granted)
+            return granted
     return granted
 
 
-def _has_program(system: System, tool: str) -> bool:
+def has_program(system: System, tool: str) -> bool:
     """Whether a program is installed. If doas is installed, a sudo without a sudoers file does not
     count: it is a wrapper of doas.
     """
@@ -169,11 +137,10 @@ def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -
     else:
         _add_include(system, rules, granted)
     if system.tool("sudo") is not None:
-        _check_sudo(system, user, rules, main == SUDOERS[0], granted)
-    if failure is not None and failure.reason.startswith(FAULTY):
-        answer = effect.ask_sudo(system, user)
-        if rules.judge(answer.text, rules.asks) != "":
-            raise failure
+        _see_that_it_wins(system, user, rules, main == SUDOERS[0], granted)
+    is_faulty = failure is not None and failure.reason.startswith(FAULTY)
+    if failure is not None and is_faulty and rules.judge(rules.ask().text, rules.asks) != "":
+        raise failure
 
 
 def _put_own_file(
@@ -248,75 +215,34 @@ def _left(error: Optional[ProvisioningError], path: str) -> str:
     return "%s is left as it is: %s" % (path, error)
 
 
-def _check_sudo(
+def _see_that_it_wins(
     system: System, user: str, rules: SudoRules, has_main: bool, granted: Granted
 ) -> None:
     """Ask sudo what the user may do. If another rule overrides ours, put ours at the end of the
     main file, after everything that it includes.
     """
     stale = has_main and rules.is_at_end(read_rules(system, SUDOERS[0]))
-    answer = effect.ask_sudo(system, user)
-    why = rules.judge(answer.text, rules.asks)
+    why = rules.judge(rules.ask().text, rules.asks)
     if has_main and (stale or why != "") and _put_at_end(system, rules.at_end, granted):
         LOG.info("%s: %s; the rule is now at the end of %s", user, why or "-", SUDOERS[0])
         granted.done.append("sudo rule at the end of %s" % SUDOERS[0])
-        answer = effect.ask_sudo(system, user)
-    why = rules.judge(answer.text, rules.asks or rules.has_password)
-    if why is None:
-        granted.warnings.append(
-            "sudo does not say whether %s can become root: %s; look at sudo -l -U %s"
-            % (user, answer.said, user)
-        )
-    elif why:
-        granted.warnings.append(
-            "%s may not be able to become root: %s; look at sudo -l -U %s" % (user, why, user)
-        )
 
 
 # -- doas
 # --------------------------------------------------------------------------------------------------
 
 
-def _grant_doas(
-    system: System,
-    user: str,
-    rules: DoasRules,
-    identify: Callable[[], Identity],
-    granted: Granted,
-) -> str:
-    """Put the rule at the end of each file that doas may read last. Returns the last such file.
+def _grant_doas(system: System, edit: Edit, granted: Granted) -> None:
+    """Put the rule at the end of each file that doas may read last.
 
     The kinds of doas read different files, see ``effect.doas_orders``.
     """
     places = [DOAS_CONF]
     written = False
     if effect.has_doas_folder(system):
-        written = _edit_if_writable(edit_own_rules, system, DOAS_FILE, DOAS, rules.edit, granted)
+        written = _edit_if_writable(edit_own_rules, system, DOAS_FILE, DOAS, edit, granted)
         places += effect.doas_folder_files(system)[-1:]
     for place in places:
-        written |= _edit_if_writable(edit_rules, system, place, DOAS, rules.edit, granted)
+        written |= _edit_if_writable(edit_rules, system, place, DOAS, edit, granted)
     if written:
         granted.done.append("doas rule")
-    if system.tool("doas") is not None:
-        _check_doas(system, user, rules, identify(), granted)
-    return places[-1]
-
-
-def _check_doas(
-    system: System, user: str, rules: DoasRules, identity: Identity, granted: Granted
-) -> None:
-    look_at = "look at %s and %s" % (DOAS_CONF, DOAS_FOLDER)
-    for order in effect.doas_orders(system):
-        answer = effect.ask_doas(system, identity, order)
-        why = rules.judge(answer.text, rules.can_answer)
-        if why is None:
-            granted.warnings.append(
-                "doas does not say whether %s can become root: %s; %s"
-                % (user, answer.said, look_at)
-            )
-        elif why:
-            granted.warnings.append(
-                "%s may not be able to become root: %s; %s" % (user, why, look_at)
-            )
-        if why != "":
-            return

@@ -32,6 +32,8 @@ EXCEPT = (
     "\nSudoers entry:\n    RunAsUsers: ALL\n    Options: !authenticate\n    Commands:\n\tALL\n"
     "\t!/bin/su\n"
 )
+DATED = OURS.replace("authenticate\n", "authenticate\n    NotAfter: 20200101000000Z\n")
+CHROOT = OURS.replace("authenticate\n", "authenticate\n    Chroot: /srv\n")
 NOTHING = "\nSudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\t!ALL\n"
 
 
@@ -50,6 +52,10 @@ NOTHING = "\nSudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\t!ALL\n"
         (HEAD + OURS + OTHER_USER + NOT_ROOT, ("", "")),
         (HEAD + OURS + EXCEPT, ("a rule forbids commands: (ALL) ALL, !/bin/su",) * 2),
         (HEAD + EXCEPT + OURS, ("", "")),
+        (HEAD + OURS + DATED, ("", "")),
+        (HEAD + DATED, ("no rule lets the user run every command as root",) * 2),
+        (HEAD + OURS + CHROOT, ("a rule runs commands with /srv as their root: (ALL) ALL",) * 2),
+        (HEAD + CHROOT + OURS, ("", "")),
         (HEAD + OURS + NOTHING, ("a rule forbids every command: (ALL) !ALL",) * 2),
         (HEAD + NOTHING + OURS, ("", "")),
         (HEAD + OTHER_USER, ("no rule lets the user run every command as root",) * 2),
@@ -82,6 +88,12 @@ NOTHING = "\nSudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\t!ALL\n"
 )
 def test_the_last_rule_counts(text: str, whys: Tuple[Optional[str], Optional[str]]) -> None:
     assert (judge(text, False), judge(text, True)) == whys
+
+
+def test_a_group_may_be_exempt_from_passwords() -> None:
+    text = DEFAULTS % ", exempt_group=adm" + HEAD + ASKS
+    assert judge(text, False, ("adm", "wheel")) == ""
+    assert judge(text, False, ("wheel",)) == judge(text, False) != ""
 
 
 def test_a_rule_is_read_whole() -> None:

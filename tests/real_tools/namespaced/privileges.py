@@ -13,6 +13,9 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
+from lightinit.login import load_check
+from lightinit.login.admin import make_question
+from lightinit.model import Instance, User
 from lightinit.modules import users
 from tests.real_tools.namespaced.accounts import apply, as_user, call, enter, hide, must
 
@@ -101,12 +104,20 @@ def set_rules(main: str, folder: Dict[str, str]) -> None:
 
 
 def try_to_apply(name: str, **more: Any) -> List[Any]:
-    """[message, warnings], or [what went wrong]."""
+    """[message, warnings] of the module and then of the login check, or [what went wrong]."""
     try:
         outcome = apply(users, name, **more)
     except LightinitError as error:
         return [str(error)]
-    return [outcome.message, list(outcome.warnings)]
+    return [outcome.message, list(outcome.warnings) + ask(name, **more)]
+
+
+def ask(name: str, login: bool = False, privileges: str = "auto", **_: Any) -> List[str]:
+    """What the login check says about becoming root."""
+    admin = User(name, (), login)
+    question = make_question(System("/"), Instance("real", admin=admin), admin, True, privileges)
+    assert question is not None
+    return list(load_check("root")(question).doubts)
 
 
 def everything() -> List[str]:
