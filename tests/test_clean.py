@@ -216,8 +216,8 @@ def test_accounts_that_must_not_go(tmp_path: Any, name: str, said: str) -> None:
 @pytest.mark.parametrize(
     "home, why",
     [
-        ("/", "it is not a directory of its own"),
-        ("/home/../etc", "it is not a directory of its own"),
+        ("/", "it is not the account's own directory"),
+        ("/home/../etc", "it is not the account's own directory"),
         ("/home/git", "it is the home of git too"),
         ("/home/link", "it is a link"),
         pytest.param(

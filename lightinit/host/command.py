@@ -73,10 +73,11 @@ def run_command(
     the daemon. Its later output is read and dropped, so that it does not die of SIGPIPE.
 
     Args:
-        argv: the command's path and its arguments. Never a secret, since every user can read them.
+        argv: the command's path and its arguments. They must have no secret, since every user can
+            read them.
         stdin: its standard input, which may be a secret.
         timeout_s: seconds after which it is killed.
-        before: called in the new process, before the command begins.
+        before: called in the new process, before the command starts.
 
     Raises:
         ProvisioningError: it could not be started, or was killed at the time limit.
@@ -112,7 +113,7 @@ def run_command(
 
 
 def start_command(argv: Sequence[str]) -> None:
-    """Start a command in a session of its own, without input and output. Nobody waits for it.
+    """Start a command in its own session, without input and output. Do not wait for its end.
 
     Args:
         argv: the command's path and its arguments.

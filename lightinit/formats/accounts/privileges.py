@@ -16,7 +16,7 @@ OWN_PASSWORD = (("targetpw", "rootpw", "runaspw"), ("targetpw", "rootpw"), ())
 # Words in lower case that have a meaning of their own in a sudoers file.
 SUDO_WORDS = ("sudoedit", "sha224", "sha256", "sha384", "sha512")
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
-# By whether a password is asked for.
+# The key says whether sudo or doas asks for a password.
 _SUDO_TAGS = {True: "", False: "NOPASSWD:"}
 _DOAS_OPTIONS = {True: "", False: "nopass "}
 _OUR_RULE = re.compile(r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z')

@@ -103,7 +103,7 @@ def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> DiskFinding:
     if table.has_extended:
         finding = _foreign("an MBR with an extended partition")
     elif not table.fits(size_bytes):
-        finding = _foreign("a partition that lies beyond the disk's end")
+        finding = _foreign("a partition beyond the disk's end")
     elif on_disk:
         finding = _foreign(_kinds(on_disk) + " on the disk itself")
     elif not table.kind:

@@ -68,7 +68,7 @@ def why_home_stays(system: System, home: str, uid: int) -> str:
     """
     parts = [part for part in home.split("/") if part not in ("", ".")]
     if not home.startswith("/") or not parts or ".." in parts:
-        return "it is not a directory of its own"
+        return "it is not the account's own directory"
     try:
         status = os.lstat(system.path(home, follow_last=False))
     except OSError:
