@@ -1,7 +1,7 @@
 """Asks the SSH server which configuration is in force for a login.
 
-sshd is slow to start on a small machine. So an answer is kept as long as the files that it depends
-on stay as they are, and all who ask share it.
+sshd starts slowly on a small machine. So an answer is kept while the files on which it depends stay
+unchanged, and all callers share it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from lightinit.host.ssh.server import LoginAttempt, SshServer
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.login")
-# An address that no network has. It stands for the rest of the world.
+# An address that no network has. It stands for a login from outside.
 ANYWHERE = "192.0.2.1"
-# Another one, in case the configuration names the network of the first.
+# Another one, in case the configuration names the network of the first one.
 ANYWHERE_ELSE = "198.51.100.1"
 OTHER_FILES = (
     "/etc/passwd",
@@ -36,11 +36,11 @@ OTHER_FILES = (
 
 
 class Reply(NamedTuple):
-    """What the server said.
+    """The server's answer.
 
     Attributes:
         effective: the configuration in force; empty without an answer.
-        said: why there is no answer; "" if there is no server to ask.
+        said: why there is no answer; "" if there is no server.
     """
 
     effective: Effective
@@ -51,9 +51,9 @@ class Config(NamedTuple):
     """The text of the server's configuration, with what it includes.
 
     Attributes:
-        text: of the main file, "" if there is none.
-        included: (path, text) of the files by the patterns that were asked for.
-        files: all of them.
+        text: the text of the main file; "" if there is none.
+        included: Include pattern -> (path, text) of its files, for the patterns in the files.
+        files: the paths of all files.
     """
 
     text: str
@@ -106,7 +106,7 @@ def ask_about(system: System, server: SshServer, connection: LoginAttempt) -> Re
 
 
 def own_address(system: System) -> str:
-    """The address of this host that others connect to first; "" if it is not known."""
+    """The address of this host to which others connect first; "" if it is unknown."""
     if not system.live:
         return ""
     known = own_addresses()
@@ -120,16 +120,16 @@ def own_address(system: System) -> str:
 
 
 def own_addresses() -> Tuple[str, ...]:
-    """This host's addresses that others can reach; none if they cannot be listed."""
+    """This host's addresses that others can reach; empty if they cannot be listed."""
     try:
         return reachable_addresses()
     except (ImportError, OSError) as error:
-        LOG.info("this host's addresses are not known: %s", error)
+        LOG.info("this host's addresses are unknown: %s", error)
         return ()
 
 
 def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
-    """What changes with anything that the server's answer depends on."""
+    """A value that changes if anything changes on which the server's answer depends."""
     state: List[object] = [server.name]
     for path in read_config(system, server).files + list(OTHER_FILES):
         try:

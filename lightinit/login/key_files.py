@@ -1,4 +1,4 @@
-"""The files in which sshd looks for a user's keys, and which of them are this user's alone."""
+"""The files from which sshd reads a user's keys, and which of them belong to this user only."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class KeyFiles(NamedTuple):
     """The values of AuthorizedKeysFile for one user.
 
     Attributes:
-        entries: as they are there, with tokens; none if sshd reads no such file.
-        warnings: what may make another value apply.
+        entries: the values, with tokens; empty if sshd reads no such file.
+        warnings: the conditions under which another value may apply.
     """
 
     entries: Tuple[str, ...]
@@ -30,7 +30,9 @@ class KeyFiles(NamedTuple):
 def list_entries(
     system: System, server: SshServer, who: sshd_config.Who, effective: Effective
 ) -> KeyFiles:
-    """The files that sshd reads for a user: as sshd says, or as its configuration does."""
+    """The files that sshd reads for a user, according to sshd or, if it gives no answer, to its
+    configuration.
+    """
     warnings: Tuple[str, ...] = ()
     entries = tuple(effective.words(sshd_config.KEYS_FILE))
     if not entries:
@@ -52,11 +54,11 @@ def list_entries(
 def split_shared(
     system: System, server: SshServer, user: str, entries: Sequence[str]
 ) -> Tuple[List[str], List[str]]:
-    """(those that are this user's alone, those that other accounts have too) of the entries.
+    """Split the entries: (those of this user only, those that other accounts share).
 
-    A key in a file of all accounts would open each of them, root's too. An entry is the user's own
-    if its path has the user's name, id or home; or if only a ``Match User`` for this user names it,
-    and sshd reads another file for root.
+    A key in a shared file could log in to all accounts, also to root's. An entry belongs to this
+    user only if its path has the user's name, id or home; or if only a ``Match User`` for this user
+    names it, and sshd reads another file for root.
     """
     own: List[str] = []
     shared: List[str] = []
@@ -96,12 +98,12 @@ def expand(account: Account, entry: str) -> str:
 
 
 def find_reader(system: System, account: Account) -> Reader:
-    """The account as the file system sees it."""
+    """The ids with which sshd reads the account's files."""
     return Reader(account.uid, lookup.list_gids_of(system, account.name, account.gid))
 
 
 def open_the_way(system: System, account: Account, path: str) -> List[str]:
-    """Let the account enter the directories on the way to its keys, where that is harmless."""
+    """Let the account enter the directories on the path to its keys, if this is harmless."""
     passwd = files.read_account_file(system, "/etc/passwd")
     homes = [line.split(":")[5] for line in passwd.split("\n") if line.count(":") >= 6]
     reader = find_reader(system, account)
@@ -109,7 +111,7 @@ def open_the_way(system: System, account: Account, path: str) -> List[str]:
 
 
 def is_reached(system: System, account: Account, path: str) -> bool:
-    """Whether nothing certain keeps sshd from the file, with StrictModes."""
+    """Whether sshd can read the file, with StrictModes. A doubtful case counts as yes."""
     if not system.can_own:
         return True
     barrier = find_barrier(system, path, find_reader(system, account), account.home, True)

@@ -1,6 +1,7 @@
-"""Whether PAM's account stage for sshd lets the admin in: its modules, and shadow.
+"""Checks whether PAM's account stage for sshd allows the admin's login: its modules, and shadow.
 
-The modules are not run: they might hang, and they keep counts. What they read is judged instead.
+The modules are not run, since they might hang, and some count logins. lightinit evaluates the files
+that they read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHADOW_HINT = (
 
 
 def check(question: Question) -> Answer:
-    """Whether PAM's account stage, or what sshd does in its place, lets the admin in."""
+    """Whether PAM's account stage, or sshd's own checks without PAM, allow the admin's login."""
     system = question.system
     server = find_server(system)
     if server.name != "sshd":
@@ -47,12 +48,12 @@ def check(question: Question) -> Answer:
         if verdict.refuses and certain:
             return Answer(verdict.why, verdict.hint)
         if verdict.refuses is not False:
-            doubts.append("%s may be kept out: %s" % (question.who.user, verdict.why))
+            doubts.append("%s may not be able to log in: %s" % (question.who.user, verdict.why))
     return Answer(doubts=tuple(doubts), message="PAM" if uses_pam else "")
 
 
 def _uses_pam(question: Question, effective: Effective) -> Optional[bool]:
-    """Whether sshd asks PAM; None if that is not known."""
+    """Whether sshd asks PAM; None if that is unknown."""
     if effective:
         return effective.words("usepam") == ["yes"]
     config = asking.read_config(question.system, find_server(question.system))

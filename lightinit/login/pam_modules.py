@@ -1,4 +1,4 @@
-"""What the modules of a PAM stack say about the admin, by what they read."""
+"""Evaluates the modules of a PAM stack for the admin, from the files that they read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lightinit.login.question import Question
 
 MODULE_FOLDERS = ("/lib*/security", "/lib/*/security", "/usr/lib*/security", "/usr/lib/*/security")
 ETC_NOLOGIN, RUN_NOLOGIN = "/etc/nologin", "/run/nologin"
-# systemd makes /run/nologin early in each boot, and removes it before logins are due.
+# systemd makes /run/nologin early in each boot, and removes it when logins are allowed.
 SYSTEMD = "/run/systemd/system"
 REMOVER = "/etc/systemd/system/systemd-user-sessions.service"
 BOOTING = "System is booting up"
 # From this version on, systemd leaves /etc/nologin alone at boot (systemd#26981).
 KEEPS_NOLOGIN = 254
 ACCESS_CONF, ACCESS_PARTS = "/etc/security/access.conf", "/etc/security/access.d/*.conf"
-# These refuse no local account that has just been made.
+# These modules do not refuse a new local account.
 HARMLESS = {
     "pam_unix.so",
     "pam_permit.so",
@@ -54,7 +54,7 @@ HARMLESS = {
 
 
 class PamVerdict(NamedTuple):
-    """What one module says: whether it refuses (None: not known), why, and what to do."""
+    """The answer of one module: whether it refuses (None: unknown), why, and what to do."""
 
     refuses: Optional[bool]
     why: str = ""
@@ -65,7 +65,7 @@ PASSES = PamVerdict(False)
 
 
 def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
-    """What a module of the stack says about the admin."""
+    """The answer of one module of the stack for the admin."""
     judge = JUDGES.get(entry.module)
     if judge is not None:
         verdict = judge(question, entry)
@@ -104,12 +104,12 @@ def _judge_nologin(question: Question, entry: PamEntry) -> PamVerdict:
 
 
 def _goes_by_itself(system: System) -> bool:
-    """Whether systemd has made /run/nologin for the time of the boot, and removes it."""
+    """Whether systemd has made /run/nologin for this boot, and will remove it."""
     return _has_remover(system) and BOOTING in system.read_text(RUN_NOLOGIN)
 
 
 def _has_remover(system: System) -> bool:
-    """Whether systemd runs, and its service that ends the time without logins is not masked."""
+    """Whether systemd runs, and its service that removes /run/nologin is not masked."""
     if not system.is_dir(SYSTEMD):
         return False
     try:
@@ -119,10 +119,10 @@ def _has_remover(system: System) -> bool:
 
 
 def judge_etc_nologin(question: Question) -> PamVerdict:
-    """What follows from /etc/nologin. sshd without PAM looks at it by itself."""
+    """The answer that follows from /etc/nologin. Without PAM, sshd itself checks this file."""
     if question.account.uid == 0 or not question.system.exists(ETC_NOLOGIN):
         return PASSES
-    why = "%s exists, so nobody but root is let in" % ETC_NOLOGIN
+    why = "%s exists, so only root can log in" % ETC_NOLOGIN
     if _removes_nologin(question.system):
         return PamVerdict(None, why + " until systemd removes it at the end of the boot")
     return PamVerdict(True, why, "remove that file in the image")
@@ -164,14 +164,14 @@ def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:
             break
         why = "%s refuses it: %s" % (path, found.line)
         if depends:
-            return PamVerdict(None, why + " (other lines let logins from some places in)")
+            return PamVerdict(None, why + " (other lines allow logins from some places)")
         return PamVerdict(True, why, "change that line in the image")
     return PASSES
 
 
 def _judge_deny(question: Question, entry: PamEntry) -> PamVerdict:
     if not entry.certain:
-        return PASSES  # the usual last line: what comes before it ends the stack
+        return PASSES  # the usual last line: a module before it ends the stack
     why = "PAM's account stage for sshd refuses all (pam_deny)"
     return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
 

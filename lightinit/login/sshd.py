@@ -1,8 +1,8 @@
-"""Whether sshd lets the admin in, by the configuration that it says is in force.
+"""Checks whether sshd accepts the admin, according to the configuration that it reports.
 
-It is asked for a login from outside. If its configuration makes a difference between origins, it is
-asked for one from this host's own network, too. If none of them is let in, it is asked for each
-network that the configuration names, before the verdict is that nobody is.
+lightinit asks sshd about a login from outside. If the configuration depends on where a login comes
+from, it also asks about this host's own network. If sshd refuses both, it asks about each network
+that the configuration names, before it concludes that nobody can log in.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lightinit.login import asking, key_files
 from lightinit.login.question import Answer, Question
 
 MAX_ORIGINS = 8
-# Where init systems keep what they start: systemd, OpenRC, System V, runit, dinit.
+# The folders with the services that init systems start: systemd, OpenRC, System V, runit, dinit.
 STARTED_AT = (
     "/etc/systemd/system/*.wants/%s*",
     "/etc/runlevels/*/%s",
@@ -41,14 +41,14 @@ HINTS = {
 
 
 class Refusal(NamedTuple):
-    """Why sshd refuses a login, and the key of the hint; "" if it does not."""
+    """Why sshd refuses a login ("" if it does not), and the key of the hint."""
 
     why: str = ""
     kind: str = "word"
 
 
 class Judged(NamedTuple):
-    """What sshd does with a login from one place."""
+    """sshd's answer for logins from one place."""
 
     place: str
     refusal: Refusal
@@ -56,7 +56,7 @@ class Judged(NamedTuple):
 
 
 def check(question: Question) -> Answer:
-    """Whether sshd lets the admin in from outside."""
+    """Whether sshd accepts the admin's login from outside."""
     system = question.system
     server = find_server(system)
     if server.name != "sshd":
@@ -83,21 +83,21 @@ def _conclude(
     for each in shut:
         doubts.append("sshd refuses logins from %s: %s" % (each.place, each.refusal.why))
     if len(shut) == len(judged) and has_other_server:
-        doubts.append("whether the other SSH server lets %s in was not asked" % question.who.user)
+        doubts.append("whether the other SSH server accepts %s was not asked" % question.who.user)
     for each in judged:
         doubts += each.doubts
     return Answer(doubts=tuple(dict.fromkeys(doubts)), message="sshd")
 
 
 def _without_answer(question: Question, server: SshServer, said: str) -> Answer:
-    """sshd does not say what is in force. If it finds fault with its configuration, it does not
-    start either.
+    """Handle the case that sshd prints no configuration. If it rejects its configuration, it does
+    not start either.
     """
     fault = server.find_fault(question.system)
     if fault and not _has_other_server(question.system):
         why = "sshd does not start with its configuration: %s" % fault
         return Answer(why, HINTS["fault"])
-    doubt = "sshd could not be asked whether it lets %s in; it said: %s; look at sshd -T" % (
+    doubt = "sshd could not be asked whether it accepts %s; it said: %s; look at sshd -T" % (
         question.who.user,
         fault or said,
     )
@@ -111,7 +111,7 @@ def _ask_elsewhere(
     outside: Judged,
     doubts: List[str],
 ) -> List[Judged]:
-    """What sshd does with logins from other places. They are asked for until one is let in."""
+    """sshd's answers for logins from other places, until it accepts one."""
     system, user = question.system, question.account.name
     own = asking.own_address(system)
     places: Dict[str, LoginAttempt] = {}
@@ -128,7 +128,7 @@ def _ask_elsewhere(
                 places[place] = LoginAttempt(user, asking.ANYWHERE, address, port)
         if any(name == "host" for name, _ in conditions):
             doubts.append(
-                "a Match Host block of sshd's configuration may let logins from some hosts in"
+                "a Match Host block of sshd's configuration may allow logins from some hosts"
             )
     found: List[Judged] = []
     for place, connection in places.items():
@@ -145,7 +145,7 @@ def _ask_elsewhere(
 
 
 def _neighbour(address: str) -> str:
-    """Another address in the network of an address."""
+    """Another address in the same network."""
     head, dot, last = address.rpartition(".")
     if not dot:
         return address
@@ -172,7 +172,7 @@ def _judge(
         return Refusal(lists.shut, "list"), ()
     doubts = []
     if lists.doubt:
-        doubts.append("%s may be kept out: %s" % (question.who.user, lists.doubt))
+        doubts.append("%s may not be able to log in: %s" % (question.who.user, lists.doubt))
     why = login_words.refuse_session(effective)
     if why:
         return Refusal(why), ()
@@ -191,22 +191,22 @@ def _judge(
     if why:
         return Refusal(why), ()
     if refusal.why and question.keys:
-        others = "the other keys do"
+        others = "the other keys can"
         if not usable:
-            others = "the password does"
-        doubts.append("an ssh key does not open the account (%s): %s" % (others, refusal.why))
+            others = "the password can"
+        doubts.append("an ssh key cannot log in (%s): %s" % (others, refusal.why))
     return Refusal(), tuple(doubts + login_words.doubt_session(effective))
 
 
 def _has_socket(system: System) -> bool:
-    """Whether systemd listens for sshd: then ListenAddress is not used."""
+    """Whether systemd listens instead of sshd; then ListenAddress has no effect."""
     return bool(system.glob("/etc/systemd/system/sockets.target.wants/ssh*.socket"))
 
 
 def _usable_keys(
     question: Question, server: SshServer, effective: Effective, doubts: List[str]
 ) -> Tuple[int, Refusal]:
-    """How many keys open the account, and why the others do not."""
+    """How many keys can log in, and why the others cannot."""
     there, barrier = _keys_in_files(question, server, effective, doubts)
     if not question.keys and not there:
         return 0, Refusal("no ssh key", "key")
@@ -223,7 +223,7 @@ def _usable_keys(
         else:
             accepted.add((key.kind, key.blob))
             doubts += [each for each in (login_words.doubt_key(effective, key),) if each]
-    if not question.keys:  # those of the image are all there is
+    if not question.keys:  # there are only the keys of the image
         accepted |= there
     if accepted:
         revoked = _find_revoked(question, effective)
@@ -235,12 +235,12 @@ def _usable_keys(
 def _not_there(
     question: Question, effective: Effective, barrier: Refusal, doubts: List[str]
 ) -> Refusal:
-    """What follows if a key is in no file that sshd can read: no refusal if it may still count."""
+    """The answer if a key is in no file that sshd can read. It is no refusal in a doubtful case."""
     others = login_words.key_commands(effective)
     why = barrier.why or "its key is in none of the files that sshd reads (AuthorizedKeysFile)"
     if others or not question.keys_are_ours:
         doubts.append(
-            "%s may be kept out: %s%s"
+            "%s may not be able to log in: %s%s"
             % (question.who.user, why, "".join("; but there is " + each for each in others))
         )
         return Refusal()
@@ -250,7 +250,7 @@ def _not_there(
 def _keys_in_files(
     question: Question, server: SshServer, effective: Effective, doubts: List[str]
 ) -> Tuple[Set[Tuple[str, bytes]], Refusal]:
-    """(type, blob) of each key in the files that sshd reads, and why it cannot read the others."""
+    """(type, blob) of each key in the files that sshd reads, and why it cannot read other files."""
     system, account = question.system, question.account
     strict = effective.words("strictmodes", ["yes"]) == ["yes"]
     reader = key_files.find_reader(system, account)
@@ -279,7 +279,7 @@ def _keys_in_files(
 
 
 def _find_revoked(question: Question, effective: Effective) -> str:
-    """sshd refuses all keys if it cannot read the list of the revoked ones."""
+    """Why sshd refuses all keys: it cannot read the list of revoked keys. "" if it can."""
     path = " ".join(effective.values("revokedkeys")[:1])
     if path in ("", "none") or question.system.exists(path):
         return ""

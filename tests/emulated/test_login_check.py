@@ -12,7 +12,7 @@ from tests.emulated.boots import reported
 from tests.lib.scratch import Machine
 
 STATE = "/var/lib/lightinit/instance"
-CLOSED = "/etc/nologin exists, so nobody but root is let in"
+CLOSED = "/etc/nologin exists, so only root can log in"
 
 
 def closed(tmp_path: Any) -> Machine:
@@ -66,7 +66,7 @@ def test_what_is_doubtful_is_a_warning_that_stays(tmp_path: Any) -> None:
         assert machine.run("boot").returncode == 0
         assert reported(platform) == ["Ready"]
         (warning,) = machine.json(STATE + "/result.json")["warnings"]
-        assert CLOSED in warning and warning.startswith("pam: azureuser may be kept out")
+        assert CLOSED in warning and warning.startswith("pam: azureuser may not be able to log in")
         assert machine.run("module", "hostname", "--force").returncode == 0
         assert machine.json(STATE + "/result.json")["warnings"] == [warning]
 

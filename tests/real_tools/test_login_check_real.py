@@ -42,8 +42,8 @@ SHUT = {
     "local address": "PubkeyAuthentication no",
     "local port": "PubkeyAuthentication no",
     "nowhere": "DenyUsers in sshd's configuration: *",
-    "nologin": "/etc/nologin exists, so nobody but root is let in",
-    "nologin without PAM": "/etc/nologin exists, so nobody but root is let in",
+    "nologin": "/etc/nologin exists, so only root can log in",
+    "nologin without PAM": "/etc/nologin exists, so only root can log in",
     "access": "/etc/security/access.conf refuses it: -:ALL EXCEPT root:ALL",
     "access, local": "/etc/security/access.conf refuses it: -:ALL:ALL",
     "succeed_if": "user ingroup eves",
@@ -59,7 +59,7 @@ DOUBT: Dict[str, Tuple[str, bool, bool]] = {
     "own network, keys": (OUTSIDE + "PubkeyAuthentication no", False, True),
     "outside only": ("from this host's own network: DenyUsers", True, False),
     "a network elsewhere": (OUTSIDE + "DenyUsers", False, False),
-    "access, own network": ("other lines let logins from some places in", False, True),
+    "access, own network": ("other lines allow logins from some places", False, True),
     "nologin of this boot": ("/run/nologin exists", False, False),
 }
 FILES = {

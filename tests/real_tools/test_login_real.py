@@ -267,10 +267,9 @@ SHUT = {
     ),
     "aged for long": "the account's password has expired, and PAM accepts no new one any more",
 }
-AGED = "bob may be kept out: the account's password has expired: the first login demands a new one"
-HANGS = (
-    "bob may be kept out: it depends on where the login comes from: %s in sshd's configuration: %s"
-)
+DOUBT = "bob may not be able to log in: "
+AGED = DOUBT + "the account's password has expired: the first login demands a new one"
+HANGS = DOUBT + "it depends on where the login comes from: %s in sshd's configuration: %s"
 OPEN = {
     "nothing": [],
     "match local": ["sshd refuses logins from outside: AllowUsers in sshd's configuration: eve"],
