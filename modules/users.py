@@ -1,8 +1,8 @@
-"""Make the admin account that the platform names: with its password, its groups and root's rights.
+"""Makes the admin account that the platform names: with its password, its groups and root's rights.
 
-An account that exists already stays as it is. Only what is missing is added, and the platform's
-password replaces another one. Each step first looks at what is there. So the next run completes an
-account that a crash left half made.
+An existing account stays; only missing parts are added, and the platform's password replaces the
+old one. Each step first checks the current state. So after a crash the next run completes the
+account.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     try:
         done += _set_password(system, instance.admin, local)
     except ProvisioningError as error:
-        # An admin with a key can still log in, and needs root's rights to fix this.
+        # An admin with a key can still log in, and needs root's rights to fix the problem.
         failure = error
     if local:
         done += _stop_ageing(system, name, made)
@@ -125,11 +125,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:
-    """What is wrong with the settings: (key, text) of each mistake. Nothing is changed."""
+    """Check the settings. Returns (key, text) for each mistake. Changes nothing."""
     found = []
     shell = settings["shell"]
     if shell and not lookup.can_be_shell(system, shell):
-        text = "%s is no program here; install it in the image, or name another" % ascii(shell)
+        text = "%s is not a program here; install it in the image, or name another" % ascii(shell)
         found.append(("shell", text))
     for group in settings["groups"]:
         if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?\Z", group):
@@ -210,17 +210,17 @@ def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[s
         return system.exists(shell) and not refusing(shell)
 
     if wished and not system.exists(wished):
-        warnings.append("the settings' shell %s does not exist; using another one" % wished)
+        warnings.append("shell %s in the settings does not exist; using another one" % wished)
     elif wished and refusing(wished):
         warnings.append(
-            "the settings' shell %s is not in %s, so %s refuses it; using another one"
+            "shell %s in the settings is not in %s, so %s refuses it; using another one"
             % (wished, SHELLS, refusing(wished)[0])
         )
     return new_account.choose_shell(wished, of_useradd, is_usable, list_shells(system))
 
 
 def _admit_shell(system: System, account: texts.Account, warnings: List[str]) -> List[str]:
-    """Add the account's shell to /etc/shells if the SSH server lets nobody in without that."""
+    """Add the account's shell to /etc/shells if the SSH server requires that."""
     server = find_server(system)
     if server.accepts_shell(system, account.shell):
         return []
@@ -242,8 +242,8 @@ def _admit_shell(system: System, account: texts.Account, warnings: List[str]) ->
 def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
     """Make the account by editing the account files.
 
-    gshadow comes before group, and passwd comes last: the next run looks there first. So a crash in
-    between leaves no account that looks complete and is not.
+    gshadow is written before group, and passwd last, since the next run checks passwd first. So
+    after a crash no account looks complete that is not.
     """
     with files.lock_accounts(system):
         new = new_account.plan_account(
@@ -258,7 +258,7 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
             _put_line(system, GSHADOW, "%s:!::" % name)
             _put_line(system, GROUP, "%s:x:%d:" % (name, new.account.gid), 0o644)
         if _has_shadow(system):
-            # A line that a removed account of this name has left must not bring its password back.
+            # A line of a removed account with this name must not bring its password back.
             _put_shadow_line(system, name)
             line = texts.passwd_line(new.account)
         else:
@@ -332,11 +332,11 @@ def _mark_password(system: System, name: str, path: str, field: Optional[str]) -
 
 
 def _complete_last_change(system: System, name: str, is_ours: bool = False) -> List[str]:
-    """Set the day of the last change to today if shadow demands a new password, although there is
-    none or lightinit has just set it.
+    """Set the day of the last change to today, if shadow demands a new password although there is
+    no password or lightinit has just set it.
 
-    While the clock is still in 1970, adduser and chpasswd of busybox write a 0 as the day of the
-    last change. Then every login ends with that demand.
+    While the clock is in 1970, busybox's adduser and chpasswd write 0 as the day of the last
+    change. Then every login ends with a request for a new password.
     """
     text = _text(system, SHADOW)
     if not texts.must_change_password(text, name):
@@ -352,9 +352,9 @@ def _complete_last_change(system: System, name: str, is_ours: bool = False) -> L
 
 
 def _stop_ageing(system: System, name: str, made: bool) -> List[str]:
-    """See to it that no login demands a new password if there is none: nobody could give it.
+    """Switch ageing off if there is no password: nobody could set a new one at a login.
 
-    login.defs and default/useradd may say that passwords of new accounts age.
+    login.defs and default/useradd may switch ageing on for new accounts.
     """
     if _has_password(system, name):
         return []
@@ -442,7 +442,7 @@ def _put_hash(system: System, name: str, crypted: str) -> None:
 
 
 def _find_lost_password(system: System, admin: User) -> Optional[ProvisioningError]:
-    """An error if the platform gave a password, and it is gone before it was set."""
+    """An error if lightinit removed the platform's password before it was set."""
     if not admin.had_password or _has_password(system, admin.name):
         return None
     return ProvisioningError(

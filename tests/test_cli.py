@@ -212,7 +212,7 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
         ("[module.timezone]\nzone = Europe/Berlim\n", "zone: time zone is not there"),
         ("[module.timezone]\nzone = Europe/Berlim\n", "; did you mean Europe/Berlin?"),
         ("[module.timezone]\nzone = ../etc\n", "zone: time zone is not valid"),
-        ("[module.users]\nshell = /bin/zshh\n", "shell: '/bin/zshh' is no program here"),
+        ("[module.users]\nshell = /bin/zshh\n", "shell: '/bin/zshh' is not a program here"),
         ("[module.users]\ngroups = adm a:b\n", "groups: 'a:b' cannot be a group's name"),
         ("[module.write_files]\nfiles = motd text=x\n", "it does not begin with a plain path"),
         ("[module.write_files]\nfiles = /a mode=9 text=x\n", "its mode is not octal"),

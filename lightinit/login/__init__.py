@@ -1,8 +1,9 @@
-"""The login check: can the admin log in from outside, with what the platform gave, and become root?
+"""The login check: can the admin log in from outside, with the key or password from the platform,
+and become root?
 
-It asks the host's own tools after the config stage, so that Ready is not inferred. Each thing that
-can keep the admin out has a file with one function, ``check(question)``, and a line in the table
-:data:`CHECKS`. A check raises ProvisioningError if it could not ask.
+It asks the host's own tools after the config stage, so that Ready is checked, not assumed. Each
+tool that can refuse the admin has a file with one function, ``check(question)``, and a line in the
+table :data:`CHECKS`. A check raises ProvisioningError if the tool could not be asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Callable, Tuple
 
 from lightinit.login.question import Answer, Question
 
-# In the order in which they are asked; the first certain refusal is reported.
+# They are asked in this order. The first certain refusal is reported.
 CHECKS: Tuple[str, ...] = ("sshd", "pam", "root")
 
 

@@ -1,4 +1,4 @@
-"""The admin's account as the host has it, and what the platform gave for it."""
+"""The admin's account on the host, and the key or password that the platform gave for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightinit.model import Instance, User
 
 
 def find_account(system: System, name: str) -> Optional[texts.Account]:
-    """The account of this name, in this host's files or by NSS; None if there is none."""
+    """The account of this name, from this host's files or from NSS; None if there is none."""
     account = texts.find_account(files.read_account_file(system, "/etc/passwd"), name)
     if account is not None:
         return account
@@ -27,7 +27,7 @@ def find_account(system: System, name: str) -> Optional[texts.Account]:
 
 
 def find_who(system: System, account: texts.Account) -> sshd_config.Who:
-    """The account with its groups, by this host's files and by NSS."""
+    """The account with its groups, from this host's files and from NSS."""
     group = files.read_account_file(system, "/etc/group")
     found = texts.list_group_names(group, account.gid) + texts.list_groups(group, account.name)
     return sshd_config.Who(
@@ -41,7 +41,7 @@ def opens_by_password(system: System, admin: User) -> bool:
         return False
     passwd = files.read_account_file(system, "/etc/passwd")
     if texts.find_account(passwd, admin.name) is None:
-        return True  # NSS has the account, so its password cannot be looked at
+        return True  # the account is in NSS, so its password cannot be checked
     return has_password(system, admin)
 
 
@@ -55,7 +55,9 @@ def has_password(system: System, admin: User) -> bool:
 
 
 def is_left_out(system: System, admin: User) -> bool:
-    """Whether a password is given that the module users leaves out in a scratch root."""
+    """Whether the platform gave a password and this is a scratch root, where the module users does
+    not set it.
+    """
     return not system.live and bool(passwords.given_password(admin))
 
 
@@ -70,10 +72,10 @@ def make_question(
 
     Args:
         system: the machine.
-        instance: its certificates may be named by keys.
-        admin: the instance's.
-        keys_are_ours: whether the module ssh_authorized_keys is to put the keys in place.
-        privileges: the setting of the module users.
+        instance: the instance; a key may be the fingerprint of one of its certificates.
+        admin: the instance's admin.
+        keys_are_ours: whether the module ssh_authorized_keys puts the keys in place.
+        privileges: the setting ``privileges`` of the module users.
     """
     account = find_account(system, admin.name)
     if account is None:

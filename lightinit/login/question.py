@@ -1,4 +1,4 @@
-"""What a check of the login is asked, and what it answers."""
+"""The question that a login check gets, and its answer."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from lightinit.model import User
 
 @dataclass(frozen=True)
 class Question:
-    """Can this admin log in from outside, with what the platform gave, and become root?
+    """Can this admin log in from outside, with the key or password from the platform, and become
+    root?
 
     Attributes:
         system: the machine, after the config stage.
-        admin: what the platform said.
-        account: the admin's account, as the host has it.
+        admin: the admin, from the platform.
+        account: the admin's account on the host.
         who: the account's name and the names of its groups.
-        keys: those of the platform's keys that can be used at all.
+        keys: the usable keys from the platform.
         password: whether the platform wants password login and the account has a password.
-        password_is_new: whether a password is given that a scratch root leaves out.
-        keys_are_ours: whether the module ssh_authorized_keys is to put the keys in place.
-        privileges: the setting of the module users; none if the admin need not become root.
-        has_password: whether the account has a password, also if no login by password is wished.
+        password_is_new: whether there is a password that is not set in a scratch root.
+        keys_are_ours: whether the module ssh_authorized_keys puts the keys in place.
+        privileges: the setting ``privileges`` of the module users; none if the admin need not
+            become root.
+        has_password: whether the account has a password, even if password login is not wanted.
     """
 
     system: System
@@ -43,12 +45,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check found.
+    """The answer of a check.
 
     Attributes:
-        shut: what certainly keeps the admin out, from everywhere; "" for nothing.
+        shut: why the admin certainly cannot log in from anywhere; "" if no reason is certain.
         hint: what to do about it.
-        doubts: what may keep the admin out, or surprise; each says what to look at.
+        doubts: why the admin may not be able to log in, or what may surprise; each says what to
+            look at.
         message: what was asked, in a few words; "" if there was nothing to ask.
     """
 

@@ -1,7 +1,7 @@
-"""Asks sudo what the admin may do, once for all who want to know.
+"""Asks sudo what the admin may do, and keeps the answer.
 
-The module users asks, to put its rule where it wins, and the login check asks after all modules. So
-an answer is kept as long as what it depends on stays as it is.
+Both the module users, which puts its rule where it counts, and the login check need the answer. It
+is kept while the files on which it depends stay unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ANSWERS: "WeakKeyDictionary[System, Dict[object, effect.ToolAnswer]]" = WeakKey
 
 
 def ask_sudo(system: System, user: str) -> effect.ToolAnswer:
-    """What ``sudo -l -l -U USER`` says, as root."""
+    """The answer of ``sudo -l -l -U USER``, which runs as root."""
     kept = _ANSWERS.setdefault(system, {})
     key = (user, _state_of(system))
     if key not in kept:
@@ -38,7 +38,9 @@ def ask_sudo(system: System, user: str) -> effect.ToolAnswer:
 
 
 def _state_of(system: System) -> Tuple[object, ...]:
-    """What changes with anything that sudo's answer depends on. Rules may name this host."""
+    """A value that changes if anything changes on which sudo's answer depends. This includes the
+    host name, since rules may name this host.
+    """
     state: List[object] = [os.uname().nodename]
     for path in _list_rule_files(system) + list(OTHER_FILES):
         try:
@@ -51,7 +53,7 @@ def _state_of(system: System) -> Tuple[object, ...]:
 
 
 def _list_rule_files(system: System) -> List[str]:
-    """The files and folders of rules, with what they include."""
+    """The files and folders of rules, including those that they include."""
     found: List[str] = []
     to_read = list(SUDOERS) + [SUDOERS_FOLDER]
     while to_read and len(found) < MAX_FILES:

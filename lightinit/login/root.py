@@ -1,6 +1,6 @@
-"""Whether the admin becomes root: what sudo and doas say about all their rules together.
+"""Checks whether the admin can become root: sudo and doas answer for all of their rules together.
 
-It never says that nobody gets in: it is a warning only. Both programs answer without a session.
+The answer is never a refusal, only a warning. Both programs answer without a session.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lightinit.host.system import System
 from lightinit.login import key_files, rights
 from lightinit.login.question import Answer, Question
 
-# Where NixOS has the setuid programs.
+# The setuid programs of NixOS.
 WRAPPERS = "/run/wrappers/bin"
-CAPABILITIES = "security.capability"  # in place of the setuid bit
+CAPABILITIES = "security.capability"  # they may replace the setuid bit
 
 
 def check(question: Question) -> Answer:
-    """Whether the admin becomes root, if that is wished."""
+    """Whether the admin can become root, if the settings want that."""
     user = question.account.name
     if question.privileges == "none" or question.account.uid == 0:
         return Answer()
@@ -98,7 +98,7 @@ def _ask_doas(question: Question) -> str:
 
 
 def _find_unsafe(system: System, path: str) -> str:
-    """Why doas refuses a file of rules, whatever is in it; "" if it does not."""
+    """Why doas refuses a rule file because of its owner or mode; "" if it does not."""
     try:
         status = os.stat(system.path(path))
     except OSError:
@@ -111,7 +111,7 @@ def _find_unsafe(system: System, path: str) -> str:
 
 
 def _find_powerless(question: Question, name: str) -> str:
-    """Why a program gives the admin no rights, whatever its rules say; "" if it may."""
+    """Why a program cannot give the admin root's rights, with any rules; "" if it can."""
     why = ""
     reader = key_files.find_reader(question.system, question.account)
     for path in (question.system.tool(name) or name, "%s/%s" % (WRAPPERS, name)):

@@ -19,7 +19,7 @@ def test_a_shell_that_dropbear_accepts() -> None:
     seen = seen_by("dropbear", "useradd", "dropbear", "dropbearkey", "ssh", "ssh-keygen")
     warnings, logged_in = seen.pop("wished")
     assert logged_in and warnings == [
-        "the settings' shell /bin/bash is not in /etc/shells, so dropbear refuses it; using"
+        "shell /bin/bash in the settings is not in /etc/shells, so dropbear refuses it; using"
         " another one"
     ]
     shells = {name: found[1] for name, found in seen.items()}
