@@ -15,12 +15,14 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test check coverage bench fuzz test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test test-long test-all check coverage bench fuzz test-pythons test-install install deb rpm \
     test-packages test-bare peers vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
 	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest, WORKERS=..."
+	@echo "make test-long     many cases of one kind, which make test leaves out: damaged media, scenarios, disks"
+	@echo "make test-all      both"
 	@echo "make check         lint, types and tests: what must pass before a commit"
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
@@ -54,7 +56,13 @@ types: setup
 # Most tests start lightinit as a process: compiled, it starts in half the time.
 test: setup
 	@$(VENV_PYTHON) -m compileall -qq lightinit modules || :
-	env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pytest $(XDIST) $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE LIGHTINIT_TESTS=quick $(VENV_PYTHON) -m pytest $(XDIST) $(ARGS)
+
+test-long: setup
+	@$(VENV_PYTHON) -m compileall -qq lightinit modules || :
+	env -u PYTHONDONTWRITEBYTECODE LIGHTINIT_TESTS=long $(VENV_PYTHON) -m pytest $(XDIST) $(ARGS)
+
+test-all: test test-long
 
 check: lint types test
 

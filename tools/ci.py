@@ -55,6 +55,7 @@ PARTS = (
     # and beside package managers a virtual machine takes three times as long.
     Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
+    Part("test-long", 2.0),
     Part("test-pythons", 2.0),
     Part("test-bare", 2.0),
     Part("test-packages", 1.0),

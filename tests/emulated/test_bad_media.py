@@ -35,6 +35,8 @@ from tests.emulated.boots import (
 from tests.lib.netns import find_tool
 from tests.lib.scratch import FILES, HERE, Machine
 
+pytestmark = pytest.mark.long
+
 INSTANCE = "/var/lib/lightinit/instance"
 POOL = "/var/lib/hyperv/.kvp_pool_1"
 SECRET = "Xy7:nobody |may' see <it>"

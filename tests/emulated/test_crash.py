@@ -24,6 +24,8 @@ from lightinit.settings import files as settings_files
 from lightinit.state import Timeline
 from tests.lib.scratch import Machine
 
+pytestmark = pytest.mark.long
+
 # What says when, how long or by which process: it differs between any two runs.
 VARIES = (
     "/run/lightinit/",

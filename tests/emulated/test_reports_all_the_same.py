@@ -17,6 +17,8 @@ from tests.lib.scratch import HERE, UUID, Machine
 MODULE = """
 from lightinit.model import Frequency, Outcome
 from lightinit.settings import Setting
+
+pytestmark = pytest.mark.long
 %s
 NAME, FREQUENCY, REQUIRED, SETTINGS = "site", Frequency.INSTANCE, True, ()
 

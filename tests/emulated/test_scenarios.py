@@ -16,6 +16,8 @@ from lightinit.emulator.scenario import list_names, load_scenario
 from tests.lib.netns import find_tool
 from tests.lib.scratch import Machine
 
+pytestmark = pytest.mark.long
+
 LOADED: Dict[str, Any] = {name: load_scenario(name) for name in list_names()}
 SCENARIOS: Dict[str, Any] = {
     name: scenario for name, scenario in LOADED.items() if not scenario.needs

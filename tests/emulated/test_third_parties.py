@@ -22,6 +22,8 @@ from lightinit.emulator.documents.ovf import make_ovf
 from tests.lib import unshared
 from tests.lib.scratch import HERE, Machine
 
+pytestmark = pytest.mark.long
+
 LIBRARIES = ("netifaces", "requests", "urllib3", "idna", "certifi")
 LIBRARIES_OF_SOME = (
     "_netifaces",

@@ -15,6 +15,8 @@ from tests.lib.scratch import UUID, Machine
 MODULE = """
 import ctypes, os, re, signal, time
 from lightinit.model import Frequency, Outcome
+
+pytestmark = pytest.mark.long
 NAME, FREQUENCY, REQUIRED, SETTINGS = "site", Frequency.INSTANCE, True, ()
 
 def apply(instance, system, settings):

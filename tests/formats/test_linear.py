@@ -19,6 +19,8 @@ from tests.lib.readers.reader import Reader, repeat
 from tests.lib.readers.table import FILES, READERS
 from tests.lib.scratch import HERE
 
+pytestmark = pytest.mark.long
+
 FILLERS: Tuple[bytes, ...] = (
     b"a",
     b"1",

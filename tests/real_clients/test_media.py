@@ -23,6 +23,8 @@ from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, SPARE_THE_DISK, UUID
 from tests.real_clients.azure_side import ENV, start_emulator
 
+pytestmark = pytest.mark.long
+
 INSTANCE = "/var/lib/lightinit/instance"
 # Every printable character of ASCII, more of Unicode, colons, and spaces at both ends.
 PASSWORD = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "

@@ -14,6 +14,8 @@ import pytest
 from tests.lib.netns import Namespace, need, wait_until
 from tests.real_clients.azure_side import ENV, Azure, start_dhcp
 
+pytestmark = pytest.mark.long
+
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
 )

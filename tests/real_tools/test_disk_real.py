@@ -13,6 +13,8 @@ import pytest
 
 from tests.lib.namespaced import MOUNT, need_loop_devices, run_scenario
 
+pytestmark = pytest.mark.long
+
 TOOLS = (
     "losetup",
     "sfdisk",

@@ -16,6 +16,8 @@ import pytest
 
 from tests.lib.namespaced import need_loop_devices, run_program
 
+pytestmark = pytest.mark.long
+
 BIOS = "21686148-6449-6E6F-744E-656564454649"
 # As Azure's images have it: the root partition is the first by number and the last by place.
 GPT = (
