@@ -71,7 +71,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     effective = ask(system, server, name).effective
     found = key_files.list_entries(system, server, find_who(system, account), effective)
     warnings += found.warnings
-    own, shared = key_files.split_shared(system, server, name, found.entries)
+    own, shared = key_files.split_shared(system, server, account, found.entries)
     if not own:
         return _without_file(name, shared, effective, by_password, warnings)
     if not keys:

@@ -105,7 +105,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if local:
         done += _complete(system, account, made)
     done += _admit_shell(system, account, warnings)
-    done += _join_groups(system, account, settings["groups"], local)
+    done += _join_groups(system, account, settings["groups"], local, warnings)
     failure: Optional[ProvisioningError] = None
     try:
         done += _set_password(system, instance.admin, local)
@@ -207,10 +207,13 @@ def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[s
         return [each.name for each in servers if not each.accepts_shell(system, shell)]
 
     def is_usable(shell: str) -> bool:
-        return system.exists(shell) and not refusing(shell)
+        is_there = system.exists(shell) and lookup.can_be_shell(system, shell)
+        return is_there and not refusing(shell)
 
     if wished and not system.exists(wished):
         warnings.append("shell %s in the settings does not exist; using another one" % wished)
+    elif wished and not lookup.can_be_shell(system, wished):
+        warnings.append("shell %s in the settings is no program; using another one" % wished)
     elif wished and refusing(wished):
         warnings.append(
             "shell %s in the settings is not in %s, so %s refuses it; using another one"
@@ -368,7 +371,11 @@ def _stop_ageing(system: System, name: str, made: bool) -> List[str]:
 
 
 def _join_groups(
-    system: System, account: texts.Account, wished: Tuple[str, ...], local: bool
+    system: System,
+    account: texts.Account,
+    wished: Tuple[str, ...],
+    local: bool,
+    warnings: List[str],
 ) -> List[str]:
     text = _text(system, GROUP)
     member_of = set(texts.list_groups(text, account.name))
@@ -377,14 +384,23 @@ def _join_groups(
         for group in wished
         if group not in member_of and texts.find_group(text, group) not in (None, account.gid)
     ]
-    # usermod knows only the accounts in passwd.
-    if missing and not (local and tools.add_to_groups(system, account.name, missing)):
-        with files.lock_accounts(system):
-            for group in missing:
-                add = partial(texts.add_member, name=group, user=account.name)
-                files.edit_account_file(system, GSHADOW, add)
-                files.edit_account_file(system, GROUP, add)
+    try:
+        # usermod knows only the accounts in passwd.
+        if missing and not (local and tools.add_to_groups(system, account.name, missing)):
+            _edit_groups(system, account.name, missing)
+    except ProvisioningError as error:
+        # If a login depends on a group, the login check says so.
+        warnings.append("%s has not joined %s: %s" % (account.name, ", ".join(missing), error))
+        return []
     return ["group " + group for group in missing]
+
+
+def _edit_groups(system: System, name: str, groups: List[str]) -> None:
+    with files.lock_accounts(system):
+        for group in groups:
+            add = partial(texts.add_member, name=group, user=name)
+            files.edit_account_file(system, GSHADOW, add)
+            files.edit_account_file(system, GROUP, add)
 
 
 # -- the password

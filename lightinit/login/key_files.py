@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from typing import List, NamedTuple, Sequence, Tuple
 
-from lightinit.formats.accounts.passwd import Account
+from lightinit.errors import ProvisioningError
+from lightinit.formats.accounts.passwd import Account, find_account
 from lightinit.formats.ssh import authorized_keys, password_policy, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.accounts import files, lookup
@@ -13,6 +16,9 @@ from lightinit.host.files.reach import Reader, find_barrier, open_way
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 from lightinit.login import asking
+
+# What is left of an entry when its known tokens are taken out.
+_UNKNOWN_TOKEN = re.compile(r"^(?:[^%]|%[%huU])*%(?![%huU])")
 
 
 class KeyFiles(NamedTuple):
@@ -34,9 +40,9 @@ def list_entries(
     configuration.
     """
     warnings: Tuple[str, ...] = ()
-    entries = tuple(effective.words(sshd_config.KEYS_FILE))
+    config = asking.read_config(system, server)
+    entries = _with_blanks(config, tuple(effective.words(sshd_config.KEYS_FILE)))
     if not entries:
-        config = asking.read_config(system, server)
         reading = sshd_config.read_keys_files(
             config.text,
             who,
@@ -48,33 +54,74 @@ def list_entries(
             % (server.find_config(system), block)
             for block in reading.unclear
         )
-    return KeyFiles(tuple(each for each in entries if each.lower() != "none"), warnings)
+    # sshd ends the login when it comes to a token that it does not know.
+    known = list(itertools.takewhile(lambda each: not _UNKNOWN_TOKEN.search(each), entries))
+    if len(known) < len(entries):
+        text = "sshd ends each login that comes to %s: AuthorizedKeysFile has no such token"
+        warnings += (text % entries[len(known)],)
+    return KeyFiles(tuple(each for each in known if each.lower() != "none"), warnings)
+
+
+def _with_blanks(config: asking.Config, words: Tuple[str, ...]) -> Tuple[str, ...]:
+    """The words that sshd prints. It leaves out the quotes around a path that has a blank."""
+    for _, keyword, arguments in password_policy.walk(config.text, config.list_included):
+        if keyword == sshd_config.KEYS_FILE and " ".join(arguments).split() == list(words):
+            return tuple(arguments)
+    return words
 
 
 def split_shared(
-    system: System, server: SshServer, user: str, entries: Sequence[str]
+    system: System, server: SshServer, account: Account, entries: Sequence[str]
 ) -> Tuple[List[str], List[str]]:
     """Split the entries: (those of this user only, those that other accounts share).
 
     A key in a shared file could log in to all accounts, also to root's. An entry belongs to this
-    user only if its path has the user's name, id or home; or if only a ``Match User`` for this user
-    names it, and sshd reads another file for root.
+    user only if its path has the user's name or id; if it is in the user's home, and no other
+    account has that home; or if only a ``Match User`` for this user names it, and sshd reads
+    another file for root.
     """
     own: List[str] = []
     shared: List[str] = []
     for entry in entries:
-        if _names_the_user(entry) or _is_for_one(system, server, user, entry):
+        if _names_the_user(system, account, entry) or _is_for_one(system, server, account, entry):
             own.append(entry)
         else:
             shared.append(entry)
     return own, shared
 
 
-def _names_the_user(entry: str) -> bool:
-    return re.search("%[huU]", entry.replace("%%", "")) is not None or not entry.startswith("/")
+def _names_the_user(system: System, account: Account, entry: str) -> bool:
+    plain = entry.replace("%%", "")
+    if "%h" in plain or not plain.startswith("/"):
+        return _has_own_home(system, account)
+    return re.search("%[uU]", plain) is not None
 
 
-def _is_for_one(system: System, server: SshServer, user: str, entry: str) -> bool:
+def _has_own_home(system: System, account: Account) -> bool:
+    """Whether no other account has this home; or the home is the user's, and so sshd lets others in
+    by none of its files (StrictModes).
+    """
+    real = system.path(account.home)
+    try:
+        if system.can_own and os.stat(real).st_uid == account.uid:
+            return True
+    except OSError:
+        pass
+    for line in files.read_account_file(system, "/etc/passwd").split("\n"):
+        other = find_account(line, line.split(":")[0])
+        if other is not None and other.uid != account.uid and _is_same(system, other.home, real):
+            return False
+    return True
+
+
+def _is_same(system: System, path: str, real: str) -> bool:
+    try:
+        return path.startswith("/") and system.path(path) == real
+    except ProvisioningError:  # its links form a loop
+        return False
+
+
+def _is_for_one(system: System, server: SshServer, account: Account, entry: str) -> bool:
     config = asking.read_config(system, server)
     blocks = [
         block.replace("=", " ").split()
@@ -83,12 +130,16 @@ def _is_for_one(system: System, server: SshServer, user: str, entry: str) -> boo
     ]
     for block in blocks:
         names = [value for word, value in zip(block[::2], block[1::2]) if word.lower() == "user"]
-        if names != [user]:
+        if names != [account.name]:
             return False
     if not blocks:
         return False
-    others = asking.ask(system, server, "root").effective
-    return entry not in others.words(sshd_config.KEYS_FILE)
+    passwd = files.read_account_file(system, "/etc/passwd")
+    root = find_account(passwd, "root") or Account("root", 0, 0, "/root", "/bin/sh")
+    effective = asking.ask(system, server, "root").effective
+    others = effective.words(sshd_config.KEYS_FILE, sshd_config.DEFAULT)
+    real = system.path(expand(account, entry))
+    return real not in [system.path(expand(root, each)) for each in others]
 
 
 def expand(account: Account, entry: str) -> str:

@@ -424,6 +424,83 @@ def test_a_file_of_several_accounts_is_not_written(host: Host, config: str) -> N
     assert "shared file" in host.apply(key(1), login=True).warnings[0]
 
 
+@pytest.mark.parametrize(
+    "config, path",
+    [
+        ('AuthorizedKeysFile "/etc/ssh/my keys/%u"\n', "/etc/ssh/my keys/bob"),
+        ("AuthorizedKeysFile /etc/ssh/%%/%u\n", "/etc/ssh/%/bob"),
+        ("AuthorizedKeysFile /home/%u/.ssh/authorized_keys\n", KEYS),
+        ("AuthorizedKeysFile none .ssh/authorized_keys\n", KEYS),
+        ("AuthorizedKeysFile /root/.ssh/authorized_keys %h/.ssh/authorized_keys\n", KEYS),
+    ],
+)
+def test_tokens_and_quotes_are_sshds(host: Host, config: str, path: str) -> None:
+    """R5, siblings"""
+    host.put("/etc/ssh/sshd_config", config)
+    assert host.apply(key(1)).warnings == ()
+    assert host.get(path) == key(1) + "\n"
+
+
+@pytest.mark.parametrize("entry", ["/etc/ssh/%k/%u", "%C", "/etc/ssh/%%%i", "/etc/ssh/%u%"])
+def test_a_token_that_sshd_does_not_know_ends_the_list(host: Host, entry: str) -> None:
+    """R5, siblings: sshd's percent_expand() ends the process there."""
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile .ssh/authorized_keys %s\n" % entry)
+    outcome = host.apply(key(1))
+    assert host.get() == key(1) + "\n"
+    assert outcome.warnings == (
+        "sshd ends each login that comes to %s: AuthorizedKeysFile has no such token" % entry,
+    )
+    host.put("/etc/ssh/sshd_config", "AuthorizedKeysFile %s .ssh/authorized_keys\n" % entry)
+    host.fails("sshd is set to read no authorized keys", key(2))
+
+
+@pytest.mark.parametrize("home", ["/root", "/root/", "/srv/link", "/home/eve"])
+@pytest.mark.parametrize(
+    "config",
+    ["", "AuthorizedKeysFile %h/.ssh/authorized_keys\n", "AuthorizedKeysFile .ssh/%u keys\n"],
+)
+def test_a_home_of_somebody_else_has_no_file_of_the_user(
+    host: Host, home: str, config: str
+) -> None:
+    """R5, siblings: a key there would open root, too."""
+    for folder in ("/root", "/srv", "/home/eve"):
+        os.makedirs(host.root + folder)
+    os.symlink("../root", host.root + "/srv/link")
+    host.put(
+        "/etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::%s:/bin/sh\neve:x:77:77::/home/eve:/bin/sh\n"
+        % (UID, UID, home),
+    )
+    host.put("/etc/ssh/sshd_config", config)
+    host.fails("authorized keys are read from a shared file only", key(1))
+    assert [os.listdir(host.root + folder) for folder in ("/root", "/home/eve")] == [[], []]
+    host.put("/etc/ssh/sshd_config", config + "AuthorizedKeysFile /etc/ssh/keys/%u\n")
+    if not config:
+        host.apply(key(1))
+        assert host.get("/etc/ssh/keys/bob") == key(1) + "\n"
+
+
+def test_a_match_that_names_roots_own_file(host: Host) -> None:
+    """R5, siblings: sshd reads that file for root without a line about it."""
+    host.put(
+        "/etc/ssh/sshd_config", "Match User bob\nAuthorizedKeysFile /root/.ssh/authorized_keys\n"
+    )
+    host.fails("authorized keys are read from a shared file only", key(1))
+    assert not os.path.exists(host.root + "/root/.ssh")
+
+
+@needs_root
+def test_a_home_that_others_use_too_but_do_not_own(host: Host) -> None:
+    """R5, siblings: sshd lets nobody else in by a file in the user's own directory."""
+    host.put(
+        "/etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nbob:x:%d:%d::/home/bob:/bin/sh\n"
+        "backup:x:77:77::/home/bob:/usr/sbin/nologin\n" % (UID, UID),
+    )
+    host.apply(key(1))
+    assert host.get() == key(1) + "\n"
+
+
 @needs_root
 @pytest.mark.parametrize(
     "mode, inside, after",

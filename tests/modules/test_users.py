@@ -180,7 +180,7 @@ def test_homes_skel_and_ids_are_where_the_host_wants_them(host: Host) -> None:
     host.put("/etc/default/useradd", "HOME=/users\nSKEL=/etc/skel2\nSHELL=/bin/zsh\n")
     host.put("/etc/login.defs", "UID_MIN 5000\nGID_MIN 6000\n")
     host.put("/etc/skel2/.zshrc", "")
-    host.put("/bin/zsh", "")
+    host.put("/bin/zsh", "", 0o755)
     host.apply()
     assert host.get("/etc/passwd").endswith("bob:x:5000:6000::/users/bob:/bin/zsh\n")
     assert os.listdir(host.root + "/users/bob") == [".zshrc"]
@@ -620,3 +620,31 @@ def test_doas_where_there_is_no_sudo(tmp_path: Any, folder: bool) -> None:
         assert host.get("/etc/doas.d/zz-lightinit.conf") == 'permit nopass "bob"\n'
     assert host.get("/etc/doas.conf") == 'permit :wheel\npermit nopass "bob"\n'
     assert host.mode("/etc/doas.conf") == 0o640
+
+
+@pytest.mark.parametrize(
+    "text, mode, said",
+    [("", 0o755, ""), ("", 0o644, "is no program"), (None, 0, "does not exist")],
+)
+def test_a_shell_that_cannot_be_run_is_not_taken(
+    host: Host, text: Any, mode: int, said: str
+) -> None:
+    """R8, siblings"""
+    if text is not None:
+        host.put("/opt/shell", text, mode)
+    warnings = host.apply(shell="/opt/shell").warnings
+    assert [said in each for each in warnings] == ([True] if said else [])
+    taken = host.get("/etc/passwd").rstrip("\n").rsplit(":", 1)[1]
+    assert (taken == "/opt/shell") == (not said)
+
+
+@pytest.mark.parametrize(
+    "shell", ["/bin/true", "/usr/bin/git-shell", "/usr/lib/openssh/sftp-server", "/dev/null"]
+)
+def test_an_account_for_files_alone_is_not_the_admins(host: Host, shell: str) -> None:
+    """R10, siblings: it would get its key, and nobody a shell."""
+    host.put(shell, "", 0o755)
+    host.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nbob:x:1001:1001::/home/bob:%s\n" % shell)
+    with pytest.raises(ProvisioningError) as caught:
+        host.apply()
+    assert caught.value.reason == "user name belongs to an account that cannot log in"

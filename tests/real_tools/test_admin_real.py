@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from tests.lib.namespaced import run_scenario
+from tests.real_tools.namespaced.admin import POLICIES
 
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
@@ -57,10 +58,30 @@ def test_an_account_without_a_password_does_not_age() -> None:
     assert "no changes" not in seen["pwck"] and not seen["pwck"].startswith("exit")
 
 
+def test_whatever_the_policy_a_login_works() -> None:
+    """R9, siblings: odd policies in login.defs and default/useradd, and no chage."""
+    seen = seen_by("policies", "useradd", "su")
+    assert set(seen) == set(POLICIES)
+    for name, (warnings, fields, said) in seen.items():
+        assert (warnings, said) == ([], "in"), name
+        assert fields[0] in ("0", "") and fields[1] in ("99999", "", "-1"), name
+        assert fields[3:] == ["", ""], name
+
+
+def test_groups_that_cannot_be_joined_cost_no_vm() -> None:
+    seen = seen_by("groups", "useradd", "usermod")
+    assert len(seen["fails"]) == 1 and seen["fails"][0].startswith("image has not joined adm, ")
+    assert "cannot lock" in seen["fails"][0]
+    assert seen["then"] == [[], True]
+
+
 def test_an_account_for_people_with_a_low_id_is_taken() -> None:
     """R10: flatcar's core (uid 500), Azure/WALinuxAgent#73. Accounts of services are refused."""
     seen = seen_by("low_ids", "useradd", "ssh-keygen")
-    assert seen.pop("core") == ["500"]
+    assert seen.pop("root") == [], "no key for root"
+    taken = {name: seen.pop(name) for name in ("core", "opc", "linked", "ubuntu")}
+    ids = {"core": "500", "opc": "510", "linked": "511", "ubuntu": "1500"}
+    assert taken == {name: [uid] for name, uid in ids.items()}
     reasons = {name: said[0].split(" (")[0] for name, said in seen.items()}
     system = "failed: user name belongs to a system account"
     assert reasons == {
@@ -68,5 +89,7 @@ def test_an_account_for_people_with_a_low_id_is_taken() -> None:
         "database": system,
         "homeless": system,
         "lodger": system,
+        "true": "failed: user name belongs to an account that cannot log in",
+        "rooms": "failed: authorized keys are read from a shared file only",
         "landlord": system,
     }

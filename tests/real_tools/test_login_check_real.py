@@ -67,10 +67,17 @@ FILES = {
     "roots folder with secrets": "/etc/ssh/keys/bob",
     "a folder above": "/srv/deep/er/bob",
     "roots home": "/root/keys/bob",
+    "a blank": "/etc/ssh/keys/of people/bob",
+    "a percent": "/etc/ssh/keys/%/bob",
+    "the id": "/etc/ssh/keys/1000",
     "for bob only": "/etc/ssh/bobs",
     "for some": "/home/bob/k",
 }
-REFUSED = {"shared only": "authorized keys are read from a shared file only"}
+REFUSED = {
+    "shared only": "authorized keys are read from a shared file only",
+    "a root's file": "authorized keys are read from a shared file only",
+    "an unknown token": "sshd is set to read no authorized keys",
+}
 NAMES = list(CASES)
 PARTS = [NAMES[at : at + 10] for at in range(0, len(NAMES), 10)]
 

@@ -20,7 +20,19 @@ IN_SHADOW = "x"  # in passwd: the password is in shadow
 # Fields of shadow for the ageing of a password or an account. NEVER: MAX_DAYS for 'never'.
 MIN_DAYS, MAX_DAYS, INACTIVE_DAYS, EXPIRY_DAY = 3, 4, 6, 7
 NEVER = ("99999", "", "-1")
-NO_LOGIN_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
+NO_LOGIN_SHELLS = (
+    "nologin",
+    "false",
+    "true",
+    "null",
+    "sync",
+    "halt",
+    "shutdown",
+    "git-shell",
+    "sftp-server",
+    "scponly",
+    "rssh",
+)
 # The hashes of crypt(5): $id$..., extended DES, DES. With anything else no password is accepted.
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 

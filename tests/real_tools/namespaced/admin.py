@@ -10,13 +10,22 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
 from lightinit.modules import ssh_authorized_keys, users
 from tests.lib.ssh_banner import wait_for_banner
-from tests.real_tools.namespaced.accounts import USER_TOOLS, apply, call, enter, hide, must
+from tests.real_tools.namespaced.accounts import (
+    KEY,
+    USER_TOOLS,
+    apply,
+    as_user,
+    call,
+    enter,
+    hide,
+    must,
+)
 
 SHELLS = "/etc/shells"
 PORT = "2223"
@@ -145,6 +154,53 @@ def ageing() -> Dict[str, Any]:
     return seen
 
 
+def _useradd_default(name: str, value: str) -> None:
+    must("sed", "-i", "-e", "/^%s=/d" % name, "/etc/default/useradd")
+    with open("/etc/default/useradd", "a", encoding="utf-8") as handle:
+        handle.write("%s=%s\n" % (name, value))
+
+
+# By name: lines of login.defs, and of default/useradd.
+POLICIES: Dict[str, Tuple[Dict[str, str], Dict[str, str]]] = {
+    "at once": ({"PASS_MAX_DAYS": "0"}, {}),
+    "a day": ({"PASS_MAX_DAYS": "1", "PASS_WARN_AGE": "1"}, {"INACTIVE": "0"}),
+    "never": ({"PASS_MAX_DAYS": "-1"}, {"INACTIVE": "-1"}),
+    "too long": ({"PASS_MAX_DAYS": "100000", "PASS_MIN_DAYS": "400"}, {}),
+    "no number": ({"PASS_MAX_DAYS": "soon"}, {}),
+    "ended": ({}, {"EXPIRE": "2020-01-01"}),
+    "ended long ago": ({}, {"EXPIRE": "1970-01-02", "INACTIVE": "7"}),
+}
+
+
+def policies() -> Dict[str, Any]:
+    """[warnings, the fields of shadow, what a login says] for each policy; without chage."""
+    hide("chage")
+    defs, defaults = System("/").read_text("/etc/login.defs"), "/etc/default/useradd"
+    seen: Dict[str, Any] = {}
+    for number, (what, (lines, more)) in enumerate(POLICIES.items()):
+        kept = [line for line in defs.split("\n") if line.split()[:1] not in [[k] for k in lines]]
+        put("/etc/login.defs", "\n".join(kept + ["%s %s" % item for item in lines.items()]) + "\n")
+        put(defaults, "SHELL=/bin/sh\n")
+        for item in more.items():
+            _useradd_default(*item)
+        name = "bob%d" % number
+        warnings = provision(name, KEY)
+        seen[what] = [warnings, _shadow(name), as_user(name, "echo in")]
+    return seen
+
+
+def groups() -> Dict[str, Any]:
+    """An account of the image, and a usermod that fails."""
+    must("useradd", "-m", "-s", "/bin/sh", "-p", "*", "image")
+    put("/run/usermod", "#!/bin/sh\necho cannot lock >&2\nexit 10\n")
+    os.chmod("/run/usermod", 0o755)
+    must("mount", "--bind", "/run/usermod", "/usr/sbin/usermod")
+    seen: Dict[str, Any] = {"fails": provision("image", KEY)}
+    must("umount", "/usr/sbin/usermod")
+    seen["then"] = [provision("image", KEY), "adm" in call("id", "-nG", "image").split()]
+    return seen
+
+
 # -- accounts of the image
 # --------------------------------------------------------------------------------------------------
 
@@ -160,11 +216,22 @@ def low_ids() -> Dict[str, Any]:
     must(*make, "-u", "503", "-M", "-s", ROOT_SHELL, "homeless")
     must(*make, "-u", "504", "-M", "-d", "/home/core", "-s", ROOT_SHELL, "lodger")
     must(*make, "-u", "505", "-M", "-d", "/home", "-s", ROOT_SHELL, "landlord")
+    must(*make, "-u", "510", "-m", "-s", ROOT_SHELL, "opc")
+    must(*make, "-u", "511", "-m", "-s", ROOT_SHELL, "linked")
+    must("mv", "/home/linked", "/run/linked")
+    os.symlink("/run/linked", "/home/linked")
+    must("useradd", "-u", "1500", "-m", "-s", ROOT_SHELL, "ubuntu")  # "!": never a password
+    must("useradd", "-u", "1501", "-m", "-s", "/usr/bin/true", "true")
+    must("useradd", "-u", "1502", "-M", "-d", "/root", "-s", ROOT_SHELL, "rooms")
+    must("mount", "-t", "tmpfs", "-o", "mode=0700", "lightinit", "/root")
     names = ("core", "nologin", "database", "homeless", "lodger", "landlord")
-    return {name: provision(name, key) + [call("id", "-u", name)] for name in names}
+    names += ("opc", "linked", "ubuntu", "true", "rooms")
+    seen: Dict[str, Any] = {name: provision(name, key) + [call("id", "-u", name)] for name in names}
+    seen["root"] = os.listdir("/root")
+    return seen
 
 
-SCENARIOS: List[Callable[[], Dict[str, Any]]] = [dropbear, ageing, low_ids]
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [dropbear, ageing, policies, groups, low_ids]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

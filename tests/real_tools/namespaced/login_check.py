@@ -92,6 +92,11 @@ CASES: Dict[str, Case] = {
     "shared first": Case("AuthorizedKeysFile /etc/ssh/authorized_keys .ssh/authorized_keys\n"),
     "shared only": Case("AuthorizedKeysFile /etc/ssh/authorized_keys\n"),
     "shared, percent": Case("AuthorizedKeysFile /etc/ssh/%%u .ssh/authorized_keys\n"),
+    "a blank": Case('AuthorizedKeysFile "/etc/ssh/keys/of people/%u"\n'),
+    "an unknown token": Case("AuthorizedKeysFile /etc/ssh/keys/%k/%u .ssh/authorized_keys\n"),
+    "a percent": Case("AuthorizedKeysFile /etc/ssh/keys/%%/%u\n"),
+    "the id": Case("AuthorizedKeysFile /etc/ssh/keys/%U\n"),
+    "a root's file": Case("Match User bob\nAuthorizedKeysFile /root/.ssh/authorized_keys\n"),
     "for bob only": Case("Match User bob\nAuthorizedKeysFile /etc/ssh/bobs\n"),
     "for some": Case("Match User b*,root\nAuthorizedKeysFile /etc/ssh/bobs %h/k\n"),
     # R6: from where
