@@ -22,7 +22,7 @@ from lightinit.formats.ssh.host_keys import (
 from lightinit.host.accounts import files
 from lightinit.host.ssh import host_keys
 from lightinit.host.ssh.server import SshServer
-from lightinit.host.ssh.servers import find_server
+from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
@@ -67,8 +67,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]
     keygen = _find_keygen(system, server, private)
+    others = _find_others(system)
     if keygen is None:
-        return _leave(private)
+        return _leave(private, others)
     kept: List[str] = []
     if settings["keep_existing"]:
         kept = [name for name in private if _has_content(system, name)]
@@ -88,7 +89,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     warnings = _check_config(system, config, named, kept + made)
     if made:
         warnings += _reload(system, server)
-    return Outcome(_message(made, kept + used), tuple(warnings))
+    return Outcome(_message(made, kept + used), tuple(warnings + others))
 
 
 def _reload(system: System, server: SshServer) -> List[str]:
@@ -105,18 +106,31 @@ def _message(made: Sequence[str], kept: Sequence[str]) -> str:
     return message
 
 
-def _leave(private: Sequence[str]) -> Outcome:
+def _leave(private: Sequence[str], others: Sequence[str]) -> Outcome:
     """Handle the case that no program can make keys. Warn if the image has keys."""
     if not private:
-        return Outcome("no OpenSSH server, so no SSH host keys", skipped=True)
+        return Outcome("no OpenSSH server, so no SSH host keys", tuple(others), skipped=True)
     return Outcome(
         "SSH host keys left as they are",
         (
             "the SSH host keys are those of the image (%s), so every VM of it may have the same: no"
             " ssh-keygen was found in the usual folders, in the system's profile, or beside the"
             " sshd that a service names; make new keys with ssh-keygen -A" % ", ".join(private),
-        ),
+        )
+        + tuple(others),
     )
+
+
+def _find_others(system: System) -> List[str]:
+    """A warning for each other SSH server here that has host keys: they are the image's."""
+    return [
+        "the host keys of %s are those of the image (%s), so every VM of it may have the same: %s"
+        % (server.name, ", ".join(paths), server.host_key_remedy())
+        for server, paths in (
+            (each, each.foreign_host_keys(system)) for each in list_servers(system)
+        )
+        if paths
+    ]
 
 
 def _find_keygen(system: System, server: SshServer, private: Sequence[str]) -> Optional[str]:

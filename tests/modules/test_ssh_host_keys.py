@@ -73,6 +73,32 @@ def apply(system: System, keep: bool = False) -> Outcome:
     return ssh_host_keys.apply(Instance("id"), system, {"keep_existing": keep})
 
 
+DROPBEARS = "../dropbear/dropbear_ed25519_host_key"
+
+
+@pytest.mark.parametrize(
+    "tools, files, told",
+    [
+        (("dropbear",), {DROPBEARS: "x"}, True),
+        (("dropbear", "sshd", "ssh-keygen"), {DROPBEARS: "x"}, True),
+        (("dropbear",), {"../dropbear/initramfs/dropbear_rsa_host_key": "x"}, True),
+        (("dropbear",), {}, False),
+        (("sshd", "ssh-keygen"), {DROPBEARS: "x"}, False),
+    ],
+)
+def test_host_keys_of_dropbear_are_told(
+    tmp_path: Any, tools: Any, files: Dict[str, str], told: bool
+) -> None:
+    """N8, siblings: dropbear keeps the keys of the image."""
+    system = StandIn(tmp_path, tools)
+    put(system, files)
+    warnings = apply(system).warnings
+    assert len(warnings) == told
+    for text in warnings:
+        assert text.startswith("the host keys of dropbear are those of the image (/etc/dropbear/")
+        assert "every VM of it may have the same: remove it" in text
+
+
 def test_a_scratch_root_is_left_as_it_is(tmp_path: Any) -> None:
     system = System(str(tmp_path))
     put(system, {"ssh_host_rsa_key": "old"})
