@@ -69,7 +69,7 @@ FILES = {
     "roots home": "/root/keys/bob",
     "a blank": "/etc/ssh/keys/of people/bob",
     "a percent": "/etc/ssh/keys/%/bob",
-    "the id": "/etc/ssh/keys/1000",
+    "the id": "/etc/ssh/keys/1",
     "for bob only": "/etc/ssh/bobs",
     "for some": "/home/bob/k",
 }
