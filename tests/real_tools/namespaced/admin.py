@@ -224,7 +224,7 @@ def low_ids() -> Dict[str, Any]:
     must("useradd", "-u", "1501", "-m", "-s", "/usr/bin/true", "true")
     must("useradd", "-u", "1502", "-M", "-d", "/root", "-s", ROOT_SHELL, "rooms")
     must("mount", "-t", "tmpfs", "-o", "mode=0700", "lightinit", "/root")
-    names = ("core", "nologin", "database", "homeless", "lodger", "landlord")
+    names: Tuple[str, ...] = ("core", "nologin", "database", "homeless", "lodger", "landlord")
     names += ("opc", "linked", "ubuntu", "true", "rooms")
     seen: Dict[str, Any] = {name: provision(name, key) + [call("id", "-u", name)] for name in names}
     seen["root"] = os.listdir("/root")
