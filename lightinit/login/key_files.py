@@ -83,7 +83,11 @@ def split_shared(
     own: List[str] = []
     shared: List[str] = []
     for entry in entries:
-        if _names_the_user(system, account, entry) or _is_for_one(system, server, account, entry):
+        if (
+            _names_the_user(system, account, entry)
+            or _is_in_own_folder(system, server, account, entry)
+            or _is_for_one(system, server, account, entry)
+        ):
             own.append(entry)
         else:
             shared.append(entry)
@@ -95,6 +99,20 @@ def _names_the_user(system: System, account: Account, entry: str) -> bool:
     if "%h" in plain or not plain.startswith("/"):
         return _has_own_home(system, account)
     return re.search("%[uU]", plain) is not None
+
+
+def _is_in_own_folder(system: System, server: SshServer, account: Account, entry: str) -> bool:
+    """Whether a path without tokens is in a home that belongs to the user. Then StrictModes lets no
+    other account in by it.
+    """
+    home = account.home.rstrip("/")
+    if not system.can_own or not expand(account, entry).startswith(home + "/"):
+        return False
+    strict = asking.ask(system, server, account.name).effective.words("strictmodes")
+    try:
+        return strict == ["yes"] and os.stat(system.path(home)).st_uid == account.uid
+    except OSError:
+        return False
 
 
 def _has_own_home(system: System, account: Account) -> bool:

@@ -75,6 +75,7 @@ FILES = {
 }
 REFUSED = {
     "shared only": "authorized keys are read from a shared file only",
+    "a path in the home, not strict": "authorized keys are read from a shared file only",
     "a root's file": "authorized keys are read from a shared file only",
     "an unknown token": "sshd is set to read no authorized keys",
 }

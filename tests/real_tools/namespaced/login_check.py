@@ -94,6 +94,10 @@ CASES: Dict[str, Case] = {
     "shared, percent": Case("AuthorizedKeysFile /etc/ssh/%%u .ssh/authorized_keys\n"),
     "a blank": Case('AuthorizedKeysFile "/etc/ssh/keys/of people/%u"\n'),
     "an unknown token": Case("AuthorizedKeysFile /etc/ssh/keys/%k/%u .ssh/authorized_keys\n"),
+    "a path in the home": Case("AuthorizedKeysFile /home/bob/.ssh/authorized_keys\n"),
+    "a path in the home, not strict": Case(
+        "StrictModes no\nAuthorizedKeysFile /home/bob/.ssh/authorized_keys\n"
+    ),
     "a percent": Case("AuthorizedKeysFile /etc/ssh/keys/%%/%u\n"),
     "the id": Case("AuthorizedKeysFile /etc/ssh/keys/%U\n"),
     "a root's file": Case("Match User bob\nAuthorizedKeysFile /root/.ssh/authorized_keys\n"),
