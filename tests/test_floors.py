@@ -75,7 +75,7 @@ KINDS: Dict[str, Set[str]] = {
     "formats.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
     "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
     "datasources": set(DATASOURCES),
-    "login": {"sshd", "pam", "root"},
+    "login": {"dropbear", "sshd", "pam", "root"},
     "user_data": {"cloud_config", "script", "unsupported", "unknown"},
 }
 

@@ -14,7 +14,7 @@ from typing import Callable, Tuple
 from lightinit.login.question import Answer, Question
 
 # They are asked in this order. The first certain refusal is reported.
-CHECKS: Tuple[str, ...] = ("sshd", "pam", "root")
+CHECKS: Tuple[str, ...] = ("sshd", "pam", "dropbear", "root")
 
 
 def load_check(name: str) -> Callable[[Question], Answer]:

@@ -7,7 +7,7 @@ import re
 from typing import Callable, Dict, NamedTuple, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.pam import access, conditions
+from lightinit.formats.pam import access, conditions, limits
 from lightinit.formats.pam.stack import PamEntry
 from lightinit.host.system import System
 from lightinit.login import asking
@@ -21,6 +21,7 @@ REMOVER = "/etc/systemd/system/systemd-user-sessions.service"
 BOOTING = "System is booting up"
 # From this version on, systemd leaves /etc/nologin alone at boot (systemd#26981).
 KEEPS_NOLOGIN = 254
+LIMITS_CONF, LIMITS_PARTS = "/etc/security/limits.conf", "/etc/security/limits.d/*.conf"
 ACCESS_CONF, ACCESS_PARTS = "/etc/security/access.conf", "/etc/security/access.d/*.conf"
 # These modules do not refuse a new local account.
 HARMLESS = {
@@ -41,6 +42,13 @@ HARMLESS = {
     "pam_warn.so",
     "pam_debug.so",
     "pam_env.so",
+    "pam_faildelay.so",
+    "pam_fprintd.so",
+    "pam_group.so",
+    "pam_gnome_keyring.so",
+    "pam_kwallet5.so",
+    "pam_securetty.so",
+    "pam_sepermit.so",
     "pam_echo.so",
     "pam_motd.so",
     "pam_cap.so",
@@ -65,18 +73,21 @@ PASSES = PamVerdict(False)
 
 
 def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
-    """The answer of one module of the stack for the admin."""
+    """What a module of the stack says about the admin."""
+    if _is_missing(question.system, entry):
+        if not entry.needed:
+            return PASSES
+        why = "PAM's %s stage for sshd asks %s, which does not exist" % (entry.kind, entry.module)
+        return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
+    if not entry.counts:
+        return PASSES
     judge = JUDGES.get(entry.module)
     if judge is not None:
-        verdict = judge(question, entry)
-        if verdict.refuses is None or verdict.refuses:
-            return verdict
-    if _is_missing(question.system, entry):
-        why = "PAM's account stage for sshd asks %s, which does not exist" % entry.module
-        return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
-    if judge is None and entry.module not in HARMLESS:
-        why = "PAM's account stage for sshd asks %s, which lightinit cannot ask" % entry.module
-        return PamVerdict(None, why + "; look at /etc/pam.d/sshd")
+        return judge(question, entry)
+    # Of the session's modules those that refuse are known.
+    if entry.kind != "session" and entry.module not in HARMLESS:
+        why = "PAM's %s stage for sshd asks %s, which lightinit cannot ask"
+        return PamVerdict(None, (why + "; look at /etc/pam.d/sshd") % (entry.kind, entry.module))
     return PASSES
 
 
@@ -171,8 +182,8 @@ def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:
 
 def _judge_deny(question: Question, entry: PamEntry) -> PamVerdict:
     if not entry.certain:
-        return PASSES  # the usual last line: a module before it ends the stack
-    why = "PAM's account stage for sshd refuses all (pam_deny)"
+        return PASSES  # the usual last line: what comes before it ends the stack
+    why = "PAM's %s stage for sshd refuses all (pam_deny)" % entry.kind
     return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
 
 
@@ -186,7 +197,10 @@ def _judge_condition(question: Question, entry: PamEntry) -> PamVerdict:
         "shell": account.shell,
         "service": "sshd",
     }
-    shown = "pam_succeed_if in PAM's account stage for sshd: %s" % " ".join(entry.arguments)
+    shown = "pam_succeed_if in PAM's %s stage for sshd: %s" % (
+        entry.kind,
+        " ".join(entry.arguments),
+    )
     result = conditions.succeed_if(entry.arguments, values, question.who.groups)
     if result is None:
         return PamVerdict(None, shown)
@@ -202,7 +216,7 @@ def _judge_list(question: Question, entry: PamEntry) -> PamVerdict:
         "group": question.who.groups,
         "shell": (question.account.shell,),
     }
-    shown = "pam_listfile in PAM's account stage for sshd: item=%s %s" % (item, path)
+    shown = "pam_listfile in PAM's %s stage for sshd: item=%s %s" % (entry.kind, item, path)
     if item not in names or any(word.startswith("apply=") for word in entry.arguments):
         return PamVerdict(None, shown)
     if not question.system.exists(path):
@@ -230,11 +244,23 @@ def _judge_shells(question: Question, entry: PamEntry) -> PamVerdict:
     return PamVerdict(True, why, "add it to that file in the image")
 
 
+def _judge_limits(question: Question, entry: PamEntry) -> PamVerdict:
+    named = [word[5:] for word in entry.arguments if word.startswith("conf=")]
+    paths = named or [LIMITS_CONF] + question.system.glob(LIMITS_PARTS)
+    texts = [question.system.read_text(path) for path in paths]
+    limit, line = limits.find_login_limit(texts, question.who.user, question.who.groups)
+    if limit != 0 or entry.kind != "session":
+        return PASSES
+    why = "pam_limits allows no login: %s" % line
+    return PamVerdict(True, why, "change that line of limits.conf in the image")
+
+
 JUDGES: Dict[str, Callable[[Question, PamEntry], PamVerdict]] = {
     "pam_nologin.so": _judge_nologin,
     "pam_access.so": _judge_access,
     "pam_deny.so": _judge_deny,
     "pam_succeed_if.so": _judge_condition,
+    "pam_limits.so": _judge_limits,
     "pam_listfile.so": _judge_list,
     "pam_time.so": _judge_time,
     "pam_shells.so": _judge_shells,

@@ -42,7 +42,7 @@ def test_nobody_could_log_in_is_not_ready_and_the_next_boot_asks_again(tmp_path:
         assert machine.run("boot").returncode == 0
         assert reported(platform) == ["NotReady", "Ready"]
     names = [step["name"] for step in machine.json(STATE + "/result.json")["steps"]]
-    assert names[-5:] == ["config", "sshd", "pam", "root", "final"]
+    assert names[-6:] == ["config", "sshd", "pam", "dropbear", "root", "final"]
 
 
 @pytest.mark.parametrize("wish, warnings", [("warn", 1), ("no", 0)])

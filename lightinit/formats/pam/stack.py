@@ -13,6 +13,7 @@ from typing import Callable, Dict, List, Sequence, Tuple
 MAX_DEPTH = 16
 MAX_LINES = 1000  # of a service with all its includes
 _FAILURES = ("auth_err", "perm_denied", "acct_expired", "user_unknown", "default")
+_MISSING = ("module_unknown",)
 _SIMPLE: Dict[str, Dict[str, str]] = {
     "required": {"success": "ok", "default": "bad"},
     "requisite": {"success": "ok", "default": "die"},
@@ -31,6 +32,8 @@ class PamEntry:
         counts: whether the stack refuses if this module refuses.
         certain: whether PAM asks it in any case, whatever the modules before it answer.
         path: as in the file: a name, or the path of a module elsewhere.
+        kind: the stage: auth, account, password or session.
+        needed: whether the stack refuses if this module is not installed.
     """
 
     module: str
@@ -38,6 +41,8 @@ class PamEntry:
     counts: bool = True
     certain: bool = True
     path: str = ""
+    kind: str = "account"
+    needed: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,17 @@ class _StackReader:
             found += [replace(each, certain=each.certain and certain) for each in line.inner]
             if line.module:
                 name = line.module.rpartition("/")[2]
-                found.append(PamEntry(name, line.arguments, _refuses(line), certain, line.module))
+                found.append(
+                    PamEntry(
+                        name,
+                        line.arguments,
+                        _refuses(line, _FAILURES),
+                        certain,
+                        line.module,
+                        self._kind,
+                        _refuses(line, _MISSING),
+                    )
+                )
             ends = max([ends] + [at + each for each in _jumps(line, len(lines))])
         return found
 
@@ -137,6 +152,7 @@ def _jumps(line: _Line, whole: int) -> List[int]:
     return found + [int(action) for action in actions if re.match(r"[0-9]{1,3}\Z", action)]
 
 
-def _refuses(line: _Line) -> bool:
+def _refuses(line: _Line, results: Sequence[str]) -> bool:
+    """Whether one of a module's results makes the stack refuse."""
     default = line.actions.get("default", "bad")
-    return any(line.actions.get(name, default) in ("bad", "die") for name in _FAILURES)
+    return any(line.actions.get(name, default) in ("bad", "die") for name in results)

@@ -91,6 +91,11 @@ def refuse_means(effective: Effective, means: Means) -> str:
     return "AuthenticationMethods %s" % " ".join(lists)[:SHOWN_CHARS]
 
 
+def takes_passwords(effective: Effective) -> bool:
+    """Whether sshd takes a password at all, in either way."""
+    return any(each != "publickey" for each in _open_methods(effective, Means(password=True)))
+
+
 def _open_methods(effective: Effective, means: Means) -> List[str]:
     methods = []
     if means.keys and effective.words("pubkeyauthentication", ["yes"]) == ["yes"]:
@@ -98,8 +103,11 @@ def _open_methods(effective: Effective, means: Means) -> List[str]:
     if means.password:
         if effective.words("passwordauthentication", ["yes"]) == ["yes"]:
             methods.append("password")
+        # Without PAM there is nothing that could prompt.
         interactive = ("kbdinteractiveauthentication", "challengeresponseauthentication")
-        if any(effective.words(word) == ["yes"] for word in interactive):
+        if effective.words("usepam", ["yes"]) == ["yes"] and any(
+            effective.words(word) == ["yes"] for word in interactive
+        ):
             methods.append("keyboard-interactive")
     return methods
 
@@ -127,30 +135,6 @@ def refuse_root(effective: Effective, means: Means) -> str:
     if value != "yes" and not means.keys:
         return "PermitRootLogin %s in sshd's configuration, and there is no key" % value
     return ""
-
-
-def refuse_session(effective: Effective) -> str:
-    """The setting that refuses all sessions; "" if there is none."""
-    if effective.words("maxsessions") == ["0"]:
-        return "MaxSessions 0 in sshd's configuration"
-    if effective.words("refuseconnection") == ["yes"]:
-        return "RefuseConnection yes in sshd's configuration"
-    return ""
-
-
-def doubt_session(effective: Effective) -> List[str]:
-    """The settings that give the admin something other than a normal shell."""
-    found = []
-    for word, name in (("forcecommand", "ForceCommand"), ("chrootdirectory", "ChrootDirectory")):
-        value = " ".join(effective.values(word)[:1])
-        if value not in ("", "none"):
-            found.append(
-                "sshd gives no plain shell: %s %s"
-                % (name, value.encode("ascii", "replace").decode())
-            )
-    if effective.words("permittty") == ["no"]:
-        found.append("sshd gives no terminal: PermitTTY no")
-    return found
 
 
 def key_commands(effective: Effective) -> List[str]:
@@ -193,6 +177,12 @@ def judge_listening(effective: Effective, addresses: Sequence[str]) -> Tuple[str
     if "22" not in reached:
         return "", "sshd listens on port %s, not on 22" % " ".join(dict.fromkeys(reached))
     return "", ""
+
+
+def listens_for(effective: Effective, address: str) -> bool:
+    """Whether sshd listens for connections of an address's family."""
+    hosts = [_split(each.split()[0])[0] for each in effective.values("listenaddress") if each]
+    return not hosts or any((":" in host) == (":" in address) for host in hosts)
 
 
 def _split(text: str) -> Tuple[str, str]:

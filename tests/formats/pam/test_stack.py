@@ -105,3 +105,21 @@ def test_pam_listfile() -> None:
     words = "item=user sense=allow file=/x onerr=succeed".split()
     assert read_listfile(words) == ("user", "/x", True, True)
     assert read_listfile(["item=group"]) == ("group", "", False, False)
+
+
+@pytest.mark.parametrize(
+    "control, counts, needed",
+    [
+        ("required", True, True),
+        ("optional", False, False),
+        ("[success=ok ignore=ignore module_unknown=ignore default=bad]", True, False),
+        ("[success=1 default=ignore]", False, False),
+        ("[success=ok default=ignore module_unknown=die]", False, True),
+    ],
+)
+def test_what_follows_if_a_module_is_not_installed(
+    control: str, counts: bool, needed: bool
+) -> None:
+    """R7"""
+    (entry,) = read_stack("sshd", "session", lambda name: "session %s pam_x.so a\n" % control)
+    assert (entry.kind, entry.counts, entry.needed) == ("session", counts, needed)

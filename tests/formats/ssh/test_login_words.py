@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from lightinit.formats.ssh import login_words, origins
+from lightinit.formats.ssh import login_limits, login_words, origins
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.login_words import Means
 from lightinit.formats.ssh.public_keys import read_key
@@ -104,10 +104,80 @@ def test_where_it_listens(listens: List[str], addresses: List[str], shut: bool, 
 
 def test_what_gives_no_plain_shell_is_a_doubt() -> None:
     effective = Effective("forcecommand internal-sftp\nchrootdirectory none\npermittty no")
-    assert len(login_words.doubt_session(effective)) == 2
-    assert login_words.refuse_session(Effective("maxsessions 0"))
-    assert login_words.refuse_session(Effective("refuseconnection yes"))
-    assert not login_words.refuse_session(Effective("maxsessions 10"))
+    assert len(login_limits.doubt_session(effective)) == 2
+
+
+@pytest.mark.parametrize(
+    "output, part",
+    [
+        ("maxsessions 0", "MaxSessions 0"),
+        ("refuseconnection yes", "RefuseConnection yes"),
+        ("maxauthtries 0", "MaxAuthTries 0"),
+        ("persourcemaxstartups 0", "PerSourceMaxStartups 0"),
+        ("maxsessions 10\nmaxauthtries 1\npersourcemaxstartups none", ""),
+        ("", ""),
+    ],
+)
+def test_what_ends_every_session(output: str, part: str) -> None:
+    found = login_limits.refuse_session(Effective(output))
+    assert (part in found) and bool(part) == bool(found)
+
+
+@pytest.mark.parametrize(
+    "output, parts",
+    [
+        ("ciphers aes128-cbc", ["Ciphers aes128-cbc"]),
+        ("ciphers aes128-cbc,aes256-ctr", []),
+        ("kexalgorithms diffie-hellman-group1-sha1", ["KexAlgorithms"]),
+        ("macs hmac-md5", ["MACs"]),
+        ("macs hmac-md5\nciphers aes256-gcm@openssh.com", []),
+        ("hostkeyalgorithms ssh-rsa,ssh-dss", ["HostKeyAlgorithms"]),
+        ("maxauthtries 1", ["MaxAuthTries 1"]),
+        ("kerberosauthentication yes\nkerberosorlocalpasswd no", ["Kerberos"]),
+        ("kerberosauthentication no\nkerberosorlocalpasswd no", []),
+    ],
+)
+def test_what_many_clients_cannot_do_is_a_doubt(output: str, parts: List[str]) -> None:
+    found = login_limits.doubt_session(Effective(output))
+    assert len(found) == len(parts) and all(part in each for part, each in zip(parts, found))
+
+
+@pytest.mark.parametrize(
+    "algorithms, kinds, shut",
+    [
+        ("rsa-sha2-512", ["ssh-ed25519"], True),
+        ("rsa-sha2-512", ["ssh-ed25519", "ssh-rsa"], False),
+        ("ssh-*", ["ssh-ed25519"], False),
+        ("ecdsa-sha2-nistp256", ["ecdsa-sha2-nistp384"], True),
+        ("rsa-sha2-512", [], False),
+        ("", ["ssh-ed25519"], False),
+    ],
+)
+def test_a_host_key_for_the_algorithms(algorithms: str, kinds: List[str], shut: bool) -> None:
+    effective = Effective("hostkeyalgorithms " + algorithms)
+    assert bool(login_limits.refuse_host_keys(effective, kinds)) == shut
+
+
+def test_which_family_it_listens_for() -> None:
+    both = Effective("listenaddress [::]:22\nlistenaddress 0.0.0.0:22")
+    assert login_words.listens_for(both, "fd00::1") and login_words.listens_for(both, "10.0.0.1")
+    assert not login_words.listens_for(Effective("listenaddress 0.0.0.0:22"), "fd00::1")
+    assert login_words.listens_for(Effective(""), "fd00::1")
+
+
+@pytest.mark.parametrize(
+    "output, takes",
+    [
+        ("passwordauthentication no\nkbdinteractiveauthentication yes\nusepam yes", True),
+        ("passwordauthentication no\nkbdinteractiveauthentication yes\nusepam no", False),
+        ("passwordauthentication yes\nusepam no", True),
+        ("passwordauthentication no\nkbdinteractiveauthentication no\nusepam yes", False),
+    ],
+)
+def test_prompts_need_pam(output: str, takes: bool) -> None:
+    effective = Effective(output)
+    assert login_words.takes_passwords(effective) == takes
+    assert bool(login_words.refuse_means(effective, Means(0, True))) != takes
 
 
 CONFIG = """Port 2222

@@ -37,6 +37,7 @@ from lightinit.formats.disks.partition_table import Partition
 from lightinit.formats.ssh import (
     authorized_keys,
     host_keys,
+    login_limits,
     login_rules,
     login_words,
     origins,
@@ -186,8 +187,11 @@ def _effective(data: bytes) -> None:
     login_words.doubt_key(effective, WHOLE_KEY)
     login_words.refuse_means(effective, login_words.Means(2, True))
     login_words.refuse_root(effective, login_words.Means(2, True))
-    login_words.refuse_session(effective)
-    login_words.doubt_session(effective)
+    login_limits.refuse_session(effective)
+    login_limits.doubt_session(effective)
+    login_limits.refuse_host_keys(effective, ["ssh-rsa"])
+    login_limits.split_root(effective)
+    login_words.listens_for(effective, "fd00::1")
     login_words.key_commands(effective)
     login_words.judge_listening(effective, ["10.0.0.4", "fd00::1"])
     login_rules.judge_lists(effective, WHO)

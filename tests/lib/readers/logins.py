@@ -6,7 +6,8 @@ import json
 
 from lightinit.formats import records
 from lightinit.formats.accounts import sudo_listing
-from lightinit.formats.pam import access, conditions, stack
+from lightinit.formats.pam import access, conditions, limits, stack
+from lightinit.formats.ssh import dropbear_options
 from lightinit.model import User
 from tests.lib.readers.reader import Reader, text
 
@@ -33,6 +34,21 @@ def _stack(data: bytes) -> None:
 def _sudo(data: bytes) -> None:
     for password in (False, True):
         sudo_listing.judge(text(data), password)
+
+
+def _limits(data: bytes) -> None:
+    limits.find_login_limit([text(data)], "bob", ("wheel",))
+
+
+def _dropbear(data: bytes) -> None:
+    given = text(data)
+    variables = dict(
+        dropbear_options.read_environment([given]), **dropbear_options.read_variables(given)
+    )
+    words = dropbear_options.expand(dropbear_options.read_exec_start([given]), variables)
+    options = dropbear_options.read_options(words)
+    dropbear_options.find_unreached(options.ports, ["10.0.0.4"])
+    dropbear_options.read_version(given)
 
 
 def _records(data: bytes) -> None:
@@ -70,6 +86,26 @@ READERS = (
             (b"", b"@include a\n", b""),
         ),
         (STACK,),
+    ),
+    Reader(
+        "pam.limits",
+        _limits,
+        ((b"bob hard maxlogins ", b"\n"), (b"@wheel - ", b" 0\n")),
+        ((b"", b"@wheel hard maxlogins 0\n", b""), (b"bob ", b"a ", b"\n")),
+        (b"* hard maxlogins 0\nbob - maxlogins 4\n",),
+    ),
+    Reader(
+        "ssh.dropbear_options",
+        _dropbear,
+        ((b'DROPBEAR_OPTS="', b'"\n'), (b"ExecStart=/usr/sbin/dropbear ", b"\n")),
+        (
+            (b"ExecStart=a ", b"-p 22 ", b"\n"),
+            (b"ExecStart=a -", b"s", b"\n"),
+            (b"", b"A%d=b\n", b""),
+            (b"ExecStart=a ", b"$A ", b"\nA=b\n"),
+            (b"", b"ExecStart=a\n", b""),
+        ),
+        (b'OPTIONS="-s -p 22"\nExecStart=/usr/sbin/dropbear -F $OPTIONS\n',),
     ),
     Reader(
         "accounts.sudo_listing",
