@@ -11,6 +11,7 @@ import glob
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Any, Dict, List
@@ -219,6 +220,35 @@ def test_netifaces_that_cannot_be_used(tmp_path: Any, damage: str) -> None:
         scene.installation.break_library("netifaces", DAMAGE[damage])
         assert "Traceback" not in scene.boot(1)
         scene.not_ready("reason=python library ", "library=netifaces", "step=local")
+
+
+AT_USE = {
+    "an old kernel": "raise OSError(38, 'Function not implemented')",
+    "panic": "raise type('PanicException', (BaseException,), {})('no _cffi_backend')",
+    "exits": "raise SystemExit(3)",
+    "another C library": "raise ImportError('libc.so.6: version `GLIBC_2.38\\' not found')",
+}
+
+
+@pytest.mark.parametrize("damage", sorted(AT_USE))
+def test_netifaces_that_fails_when_it_is_used(tmp_path: Any, damage: str) -> None:
+    """N3: the import works, and then it does not."""
+    code = "AF_INET = 2\ndef interfaces(*_):\n    %s\nifaddresses = gateways = interfaces\n"
+    with Platform() as platform:
+        scene = Scene(tmp_path, platform)
+        scene.installation.break_library("netifaces", code % AT_USE[damage])
+        assert "Traceback" not in scene.boot(1)
+        scene.not_ready("reason=python library does not work", "library=netifaces")
+
+
+def test_a_library_that_crashes(tmp_path: Any) -> None:
+    """N3: a C extension of what requests needs was built for another machine."""
+    with Platform() as platform:
+        scene = Scene(tmp_path, platform)
+        scene.installation.break_library("idna", "import ctypes\nctypes.string_at(0)")
+        scene.boot(-signal.SIGSEGV)
+        assert platform.wait_for(lambda it: bool(reports(it)), 60)
+        scene.not_ready("reason=boot crashed", "step=", "Segmentation fault")
 
 
 @pytest.mark.parametrize("damage", ["missing", "syntax", "c library", "no memory"])

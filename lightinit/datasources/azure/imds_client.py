@@ -183,7 +183,28 @@ class ImdsClient:
             return self._retry(complete, replace(self._policy, deadline_s=within_s))
         except ProvisioningError as error:
             LOG.warning("using the imds document as it is: %s", error)
-            return kept[-1]
+            return self._fuller(kept[-1], is_stale)
+
+    def _fuller(self, fetched: Fetched, is_stale: Callable[[Dict[str, Any]], bool]) -> Fetched:
+        """The plain document, if less is missing in it than in the extended one."""
+        can_ask = self._has_extended and self._complete_timeout_s > 0
+        if fetched.is_stale or not can_ask or not _worth_waiting_for(fetched):
+            return fetched
+        self._has_extended = False
+        try:
+            plain = self._document(self._request_timeout_s)
+        except LightinitError as error:
+            LOG.info("imds does not give its plain document either: %s", error)
+            return fetched
+        finally:
+            self._has_extended = True
+        if is_stale(plain.document) or len(plain.missing) >= len(fetched.missing):
+            return fetched
+        told = (
+            "the extended document of imds lacks what the plain one has (%s): using the plain one"
+        )
+        told %= ", ".join(fetched.missing)
+        return replace(plain, warnings=plain.warnings + (told,))
 
     def _plain_instead(self, failure: ProvisioningError, once: bool) -> Fetched:
         """The plain document, after IMDS has not given the extended one.

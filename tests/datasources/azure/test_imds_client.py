@@ -283,6 +283,25 @@ def test_a_document_that_stays_incomplete_is_taken_as_it_is() -> None:
     assert 20.0 < sum(clock.sleeps) < 30.0
 
 
+@pytest.mark.parametrize("lacking", [{}, {"compute": {}}, INCOMPLETE, {"extended": None}], ids=str)
+@pytest.mark.parametrize("plain_is_pools", [False, True])
+def test_the_plain_document_may_have_more(lacking: Any, plain_is_pools: bool) -> None:
+    """P1: an answer of 200 to extended=true that lacks almost everything. After a pool the plain
+    document is not believed if it describes the pool.
+    """
+    body = ok(json.dumps(lacking).encode())
+    transport = FakeTransport(lambda sent: body if "extended" in sent.url else WHOLE)
+    fetched = client(transport, ScriptedClock()).fetch_document(
+        is_stale=lambda document: plain_is_pools and document == COMPLETE
+    )
+    if plain_is_pools:
+        assert fetched.document == lacking and fetched.missing
+    else:
+        assert (fetched.document, fetched.missing) == (COMPLETE, ())
+        assert "lacks what the plain one has" in fetched.warnings[-1]
+    assert ["extended" in sent.url for sent in transport.sent].count(False) == 1
+
+
 @pytest.mark.parametrize(
     "later", [status(503), status(403), ok(b"<html>"), TransientError("connection reset")], ids=str
 )
