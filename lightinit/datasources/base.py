@@ -43,6 +43,8 @@ class Datasource:
         check_failure: called while a report of failure is tried: between attempts, and right before
             one is sent. It raises :class:`lightinit.errors.OvertakenError` if the failure has gone;
             the datasource lets that pass.
+        may_use_libraries: whether a report may use libraries that are not Python's own. False if
+            one of them may be what hangs or crashes.
         documents: files for operators, name -> content without secrets; known after :meth:`fetch`.
     """
 
@@ -62,6 +64,7 @@ class Datasource:
         self.options.update(options)
         self.on_request = on_request
         self.check_failure: Callable[[], None] = lambda: None
+        self.may_use_libraries = True
         self.pool_type = ""
         self.documents: Dict[str, bytes] = {}
 

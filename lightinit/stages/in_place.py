@@ -74,6 +74,7 @@ def _report(context: Context, doing: str, error: ProvisioningError) -> bool:
     kind = doing.partition(" ")[0] or "stage"
     context.steps = [Step(kind, _step(doing), StepResult.FAILED, error=error)]
     source = local.use_datasource(context)
+    source.may_use_libraries = False
     try:
         if not context.instance_id:
             context.use_instance(current_instance(context.system) or "")

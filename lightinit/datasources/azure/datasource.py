@@ -358,8 +358,11 @@ class AzureDatasource(Datasource):
             )
         self._end_progress()
         check = self.check_failure
+        wireserver = self.wireserver
+        if not self.may_use_libraries:
+            wireserver = self._plain_wireserver()
         try:
-            self._reports.send(self.wireserver, failure, vm_id, record, check)
+            self._reports.send(wireserver, failure, vm_id, record, check)
         except LibraryError as error:
             LOG.warning("reporting with the standard library alone: %s", error)
             self._reports.send(self._plain_wireserver(), failure, vm_id, record, check)
