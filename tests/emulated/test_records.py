@@ -157,7 +157,8 @@ def test_the_time_line_stays_that_of_the_provisioning(tmp_path: Any) -> None:
         assert result["duration_s"] == took_s
         order = [step["name"] for step in result["steps"]]
         expected = (
-            "local fetch hostname users ssh_authorized_keys site_code.failing config sshd pam final"
+            "local fetch hostname users ssh_authorized_keys site_code.failing config sshd pam"
+            " dropbear root final"
         )
         assert order == expected.split()
 
