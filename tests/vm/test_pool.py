@@ -40,7 +40,7 @@ echo it never ends
 QUESTIONS = {
     "sleepers": "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -ao 'sleep 471[0-9]' || true",
     "folder": "ls -A /run/lightinit/scripts",
-    "script's units": "systemctl list-units --all --no-legend --plain 'lightinit-custom*'",
+    "script units": "systemctl list-units --all --no-legend --plain 'lightinit-custom*'",
     "log": "journalctl -b -u lightinit.service -o cat --no-pager",
 }
 
@@ -190,7 +190,7 @@ def test_pool(scene: Scene) -> None:
         checks.that("sandbox" not in said, "the script is not run inside the sandbox", said)
         checks.same(facts["sleepers"].text, "", "what of its processes is left")
         checks.same(
-            (facts["folder"].text, facts["script's units"].text),
+            (facts["folder"].text, facts["script units"].text),
             ("", ""),
             "what is left of the script, and its units",
         )
