@@ -58,12 +58,12 @@ PARTS = (
     Part("test-long", 2.0),
     Part("test-pythons", 2.0),
     Part("test-bare", 2.0),
-    Part("test-packages", 1.0),
-    Part("peers", 1.0),
+    Part("test-packages", 0.8),
+    Part("peers", 0.8),
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
-    Part("fuzz", 1.0),
+    Part("fuzz", 0.4),
     Part("bench", 1.0, alone=True),
 )
 
