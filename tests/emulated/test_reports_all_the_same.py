@@ -14,11 +14,11 @@ import pytest
 from lightinit.emulator import Platform
 from tests.lib.scratch import HERE, UUID, Machine
 
+pytestmark = pytest.mark.long
+
 MODULE = """
 from lightinit.model import Frequency, Outcome
 from lightinit.settings import Setting
-
-pytestmark = pytest.mark.long
 %s
 NAME, FREQUENCY, REQUIRED, SETTINGS = "site", Frequency.INSTANCE, True, ()
 

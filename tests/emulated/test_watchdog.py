@@ -12,11 +12,11 @@ from lightinit.errors import EXIT_LOCKED
 from tests.emulated.boots import documented, reported, told
 from tests.lib.scratch import UUID, Machine
 
+pytestmark = pytest.mark.long
+
 MODULE = """
 import ctypes, os, re, signal, time
 from lightinit.model import Frequency, Outcome
-
-pytestmark = pytest.mark.long
 NAME, FREQUENCY, REQUIRED, SETTINGS = "site", Frequency.INSTANCE, True, ()
 
 def apply(instance, system, settings):

@@ -26,6 +26,8 @@ from tests.real_clients.client_files import (
     NM_CONFIGURATION,
 )
 
+pytestmark = pytest.mark.long
+
 PRIVATE = [
     "/run",
     "/var/lib/dhcp",
@@ -44,8 +46,6 @@ logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import hostname
-
-pytestmark = pytest.mark.long
 settings = {setting.key: setting.default for setting in hostname.SETTINGS}
 settings.update(json.loads(sys.argv[2]))
 instance = Instance("id", hostnames=(sys.argv[1],))
