@@ -76,6 +76,7 @@ def apply(system: System, keep: bool = False) -> Outcome:
 DROPBEARS = "../dropbear/dropbear_ed25519_host_key"
 
 
+@needs_root
 @pytest.mark.parametrize(
     "tools, files, told",
     [
