@@ -57,13 +57,14 @@ PARTS = (
     Part("test", 2.0),
     Part("test-long", 2.0),
     Part("test-pythons", 2.0),
-    Part("test-bare", 2.0),
-    Part("test-packages", 0.8),
-    Part("peers", 0.8),
+    # These wait for disks and package managers half of the time.
+    Part("test-packages", 0.7),
+    Part("peers", 0.7),
+    Part("test-bare", 0.6),
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
-    Part("fuzz", 0.4),
+    Part("fuzz", 0.6),
     Part("bench", 1.0, alone=True),
 )
 

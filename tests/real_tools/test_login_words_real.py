@@ -137,7 +137,7 @@ def test_each_case_is_told() -> None:
 def test_each_word_of_the_manual_is_in_the_table() -> None:
     """docs/login-check.md says of each word of sshd_config(5) what it can do to a login."""
     if not os.path.exists(MANUAL):
-        pytest.skip("not installed here: the manual of sshd_config")
+        pytest.skip("sshd_config(5) is not on this machine")
     with gzip.open(MANUAL, "rt", encoding="utf-8") as manual:
         words = set(re.findall(r"^\.It Cm ([A-Z][A-Za-z0-9]+)$", manual.read(), re.MULTILINE))
     with open(os.path.join(HERE, "docs", "login-check.md"), encoding="utf-8") as page:
