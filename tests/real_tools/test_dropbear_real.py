@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+import pytest
+
 from tests.lib.namespaced import NETWORK, run_scenario
 from tests.real_tools.namespaced.dropbear import CASES
+
+pytestmark = pytest.mark.long
 
 TOOLS = ("dropbear", "dropbearkey", "ssh", "ssh-keygen", "setsid", "ip", "useradd", "chpasswd")
 

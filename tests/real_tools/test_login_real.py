@@ -24,6 +24,8 @@ from tests.lib.busybox import find_busybox
 from tests.lib.namespaced import NETWORK, run_scenario
 from tests.real_tools.namespaced.login import CONFIGS, PASSWORD, RULES
 
+pytestmark = pytest.mark.long
+
 BUSYBOX = r"""#!/bin/sh
 # Stands in for busybox chpasswd and passwd of 1.35: their options, on the account files.
 applet=${0##*/}

@@ -17,6 +17,8 @@ from tests.lib.namespaced import NETWORK, run_scenario
 from tests.lib.scratch import HERE
 from tests.real_tools.namespaced.login_words import CASES, IPV6
 
+pytestmark = pytest.mark.long
+
 MANUAL = "/usr/share/man/man5/sshd_config.5.gz"
 
 # Sure that nobody gets in: a part of the reason.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+import pytest
+
 from tests.lib.namespaced import run_scenario
 from tests.real_tools.namespaced.privileges import (
     OTHER_DOAS_RULES,
@@ -16,6 +18,8 @@ from tests.real_tools.namespaced.privileges import (
     UNWRITABLE,
 )
 from tests.real_tools.namespaced.root_rights import DOAS_CASES, SUDO_CASES
+
+pytestmark = pytest.mark.long
 
 
 def seen_by(scenario: str, *tools: str) -> Dict[str, Any]:
