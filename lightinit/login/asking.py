@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import ProvisioningError
@@ -130,8 +130,14 @@ def own_addresses() -> Tuple[str, ...]:
 
 def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
     """A value that changes if anything changes on which the server's answer depends."""
-    state: List[object] = [server.name]
-    for path in read_config(system, server).files + list(OTHER_FILES):
+    paths = read_config(system, server).files + list(OTHER_FILES)
+    return (server.name,) + states_of(system, paths)
+
+
+def states_of(system: System, paths: Iterable[str]) -> Tuple[object, ...]:
+    """A value that changes if one of the files changes, or comes or goes."""
+    state: List[object] = []
+    for path in paths:
         try:
             status = os.stat(system.path(path))
         except OSError:

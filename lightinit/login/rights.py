@@ -14,6 +14,7 @@ from lightinit.formats.accounts.privileges import list_includes
 from lightinit.host.accounts import effect
 from lightinit.host.accounts.privileges import SUDOERS, SUDOERS_FOLDER
 from lightinit.host.system import System
+from lightinit.login.asking import states_of
 
 MAX_FILES = 200
 OTHER_FILES = (
@@ -41,15 +42,8 @@ def _state_of(system: System) -> Tuple[object, ...]:
     """A value that changes if anything changes on which sudo's answer depends. This includes the
     host name, since rules may name this host.
     """
-    state: List[object] = [os.uname().nodename]
-    for path in _list_rule_files(system) + list(OTHER_FILES):
-        try:
-            status = os.stat(system.path(path))
-        except OSError:
-            state.append((path, None))
-            continue
-        state.append((path, status.st_ino, status.st_size, status.st_ctime_ns))
-    return tuple(state)
+    paths = _list_rule_files(system) + list(OTHER_FILES)
+    return (os.uname().nodename,) + states_of(system, paths)
 
 
 def _list_rule_files(system: System) -> List[str]:

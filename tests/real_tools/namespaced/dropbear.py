@@ -19,7 +19,7 @@ from lightinit.modules import ssh_authorized_keys, users
 from tests.lib.ssh_banner import wait_for_banner
 from tests.real_tools.namespaced.accounts import apply, call, enter, hide, must
 from tests.real_tools.namespaced.login import PORT, get, log_in, put
-from tests.real_tools.namespaced.login_words import BOTH, KEY, OWN, PASSWORD, SECRET, ask
+from tests.real_tools.namespaced.login_words import BOTH, KEY, OWN, PASSWORD, SECRET, ask, make_bob
 
 UNIT = "/etc/systemd/system/dropbear.service"
 UNIT_TEXT = """[Service]
@@ -80,21 +80,11 @@ KEPT = ("/etc/shells",)
 
 def try_case(case: Case, before: Dict[str, str]) -> Dict[str, Any]:
     call("sh", "-c", "rm -rf /home/bob/.ssh /etc/nologin; chmod 0755 /home/bob")
-    must("usermod", "-p", "*", "-s", "/bin/bash", "bob")
+    must("usermod", "-s", "/bin/bash", "bob")
     for path, text in before.items():
         put(path, text)
     put("/etc/default/dropbear", '# x\nDROPBEAR_EXTRA_ARGS="%s"\n' % case.options)
-    keys: Tuple[SshKey, ...] = ()
-    if case.means != PASSWORD:
-        keys = (SshKey(get("/run/%s.pub" % case.key)),)
-    password = ""
-    if case.means != KEY:
-        password = SECRET
-        must("sh", "-c", "echo 'bob:%s' | chpasswd" % SECRET)
-    admin = User("bob", keys, bool(password), password)
-    ssh_authorized_keys.apply(Instance("real", admin=admin), System("/"), {})
-    if case.shell:
-        must("sh", "-c", case.shell)
+    admin = make_bob(case.means, case.shell, case.key)
     seen: Dict[str, Any] = {"said": ask(admin)}
     process = subprocess.Popen(
         ["/usr/sbin/dropbear", "-EF", "-r", "/run/hostkey", "-p", PORT, *shlex.split(case.options)],

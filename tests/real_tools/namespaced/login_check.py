@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
@@ -182,6 +182,22 @@ CASES: Dict[str, Case] = {
 KEPT = ("/etc/default/ssh", "/etc/pam.d/sshd", "/etc/security/access.conf", CONFIG)
 
 
+def begin() -> None:
+    """Enter the namespaces, with an own address, empty folders and host keys."""
+    enter(int(sys.argv[2]))
+    must("ip", "link", "set", "lo", "up")
+    must("ip", "address", "add", OWN + "/32", "dev", "lo")
+    for folder in ("/srv", "/root"):
+        must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
+    must("ssh-keygen", "-A")
+    call("mkdir", "-p", DROP_INS)
+
+
+def wanted_cases(known: Iterable[str]) -> List[str]:
+    """The names of the cases that the caller wants; by default all."""
+    return sys.argv[3].split("|") if len(sys.argv) > 3 and sys.argv[3] else list(known)
+
+
 def ask(admin: User) -> List[Any]:
     """What the checks say: [why nobody gets in, doubts]."""
     question = make_question(System("/"), Instance("real", admin=admin), admin, True)
@@ -240,8 +256,7 @@ def cases() -> Dict[str, Any]:
             must("ssh-keygen", "-q", "-t", kind, "-b", "2048", "-N", "", "-f", "/run/" + kind)
     apply(users, groups=("adm",))
     before = {path: get(path) for path in KEPT}
-    wanted = sys.argv[3].split("|") if len(sys.argv) > 3 and sys.argv[3] else list(CASES)
-    return {name: try_case(CASES[name], before) for name in wanted}
+    return {name: try_case(CASES[name], before) for name in wanted_cases(CASES)}
 
 
 def unanswered() -> Dict[str, Any]:
@@ -312,11 +327,5 @@ def starts() -> Dict[str, Any]:
 SCENARIOS: List[Callable[[], Dict[str, Any]]] = [cases, unanswered, starts]
 
 if __name__ == "__main__":
-    enter(int(sys.argv[2]))
-    must("ip", "link", "set", "lo", "up")
-    must("ip", "address", "add", OWN + "/32", "dev", "lo")
-    for folder in ("/srv", "/root"):
-        must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
-    must("ssh-keygen", "-A")
-    call("mkdir", "-p", DROP_INS)
+    begin()
     print(json.dumps({each.__name__: each for each in SCENARIOS}[sys.argv[1]]()))

@@ -7,16 +7,14 @@ Prints one JSON document: what it saw.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from lightinit.host.system import System
-from lightinit.login import CHECKS, load_check
-from lightinit.login.admin import make_question
 from lightinit.model import Instance, SshKey, User
 from lightinit.modules import ssh_authorized_keys, users
-from tests.real_tools.namespaced.accounts import call, enter, must
-from tests.real_tools.namespaced.login import CONFIG, DROP_INS, Sshd, apply, get, log_in, put
+from tests.real_tools.namespaced.accounts import call, must
+from tests.real_tools.namespaced.login import CONFIG, Sshd, apply, get, log_in, put
+from tests.real_tools.namespaced.login_check import ask, begin, wanted_cases
 
 OWN, OUTSIDE, NEAR = "10.9.8.7", "192.0.2.1", "10.9.8.1"
 OWN6, OUTSIDE6, NEAR6 = "fd00:9:8::7", "2001:db8::1", "fd00:9:8::6"
@@ -215,15 +213,6 @@ CASES.update(IPV6)
 KEPT = (PAM, LIMITS, ACCESS, CONFIG)
 
 
-def ask(admin: User) -> List[Any]:
-    """What the checks say: [why nobody gets in, doubts]."""
-    question = make_question(System("/"), Instance("real", admin=admin), admin, True)
-    assert question is not None
-    answers = [load_check(name)(question) for name in CHECKS]
-    shut = [answer.shut for answer in answers if answer.shut]
-    return ["".join(shut[:1]), [doubt for answer in answers for doubt in answer.doubts]]
-
-
 def log_in_from(address: str, means: str) -> bool:
     """Whether bob gets in from an address."""
     own, bits = (OWN6, 128) if ":" in address else (OWN, 32)
@@ -239,6 +228,29 @@ def log_in_from(address: str, means: str) -> bool:
         must("ip", "address", "del", "%s/%d" % (address, bits), "dev", "lo")
 
 
+def make_bob(means: str, shell: str, key: str) -> User:
+    """Give bob what the platform gave.
+
+    Args:
+        means: KEY, PASSWORD or BOTH.
+        shell: a command that comes after it; "" for none.
+        key: the name of the key in /run.
+    """
+    keys: Tuple[SshKey, ...] = ()
+    if means != PASSWORD:
+        keys = (SshKey(get("/run/%s.pub" % key)),)
+    must("usermod", "-p", "*", "bob")
+    password = ""
+    if means != KEY:
+        password = SECRET
+        must("sh", "-c", "echo 'bob:%s' | chpasswd" % SECRET)
+    admin = User("bob", keys, bool(password), password)
+    ssh_authorized_keys.apply(Instance("real", admin=admin), System("/"), {})
+    if shell:
+        must("sh", "-c", shell)
+    return admin
+
+
 def try_case(name: str, case: Case, before: Dict[str, str]) -> Dict[str, Any]:
     call(
         "sh", "-c", "rm -rf /home/bob/.ssh /srv/jail /etc/ssh/more /etc/ssh/revoked /etc/pam.d/sub"
@@ -250,18 +262,7 @@ def try_case(name: str, case: Case, before: Dict[str, str]) -> Dict[str, Any]:
         put(PAM, case.pam)
     for path, text in case.files.items():
         put(path, text)
-    keys: Tuple[SshKey, ...] = ()
-    if case.means != PASSWORD:
-        keys = (SshKey(get("/run/key.pub")),)
-    must("usermod", "-p", "*", "bob")
-    password = ""
-    if case.means != KEY:
-        password = SECRET
-        must("sh", "-c", "echo 'bob:%s' | chpasswd" % SECRET)
-    admin = User("bob", keys, bool(password), password)
-    ssh_authorized_keys.apply(Instance("real", admin=admin), System("/"), {})
-    if case.shell:
-        must("sh", "-c", case.shell)
+    admin = make_bob(case.means, case.shell, "key")
     seen: Dict[str, Any] = {"said": ask(admin)}
     try:
         with Sshd():
@@ -285,18 +286,12 @@ def cases() -> Dict[str, Any]:
         must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/" + name)
     apply(users, groups=("adm",))
     before = {path: get(path) for path in KEPT}
-    wanted = sys.argv[3].split("|") if len(sys.argv) > 3 and sys.argv[3] else list(CASES)
+    wanted = wanted_cases(CASES)
     if any(name in IPV6 for name in wanted):
         must("ip", "address", "add", OWN6 + "/128", "dev", "lo")
     return {name: try_case(name, CASES[name], before) for name in wanted}
 
 
 if __name__ == "__main__":
-    enter(int(sys.argv[2]))
-    must("ip", "link", "set", "lo", "up")
-    must("ip", "address", "add", OWN + "/32", "dev", "lo")
-    for folder in ("/srv", "/root"):
-        must("mount", "-t", "tmpfs", "-o", "mode=0755", "lightinit", folder)
-    must("ssh-keygen", "-A")
-    call("mkdir", "-p", DROP_INS)
+    begin()
     print(json.dumps(cases()))
