@@ -14,6 +14,8 @@ from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.dmi import read_dmi
 from lightinit.host.init.agents import other_agents
 from lightinit.host.network import http
+from lightinit.libraries import load
+from lightinit.login import CHECKS
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
@@ -193,3 +195,10 @@ def preload(context: Context) -> None:
             load_module(name)
         except LightinitError:
             pass  # reported when the module is due
+    if context.settings["lightinit"]["login_check"] == "no":
+        return
+    for name in CHECKS:
+        try:
+            load("lightinit.login." + name)
+        except LibraryError:
+            pass  # reported when the check is due
