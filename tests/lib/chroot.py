@@ -41,6 +41,9 @@ STORED = {
     "openrc": "openrc initscripts openssh-server ifupdown",
     "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown",
     "runit": "runit",
+    "s6": "s6 execline",
+    "arch": "makepkg pacman-package-manager fakeroot file libarchive-tools zstd",
+    "nix": "nix-bin",
     "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
 }
 FETCH = """set -e

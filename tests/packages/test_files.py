@@ -22,6 +22,7 @@ EXECUTABLE = {
     "/usr/bin/lightinit-emulator",
     "/usr/lib/lightinit/check",
     "/usr/lib/lightinit/on-install",
+    "/usr/lib/lightinit/start",
     "/usr/lib/lightinit/udhcpc-hook",
 }
 
@@ -277,10 +278,8 @@ def test_the_python_of_the_package(tmp_path: Path) -> None:
         "/usr/bin/lightinit",
         "/usr/bin/lightinit-emulator",
         "/usr/lib/lightinit/on-install",
+        "/usr/lib/lightinit/start",
         "/usr/lib/systemd/system/lightinit.service",
-        "/usr/share/lightinit/init/openrc/lightinit",
-        "/usr/share/lightinit/init/runit/lightinit/run",
-        "/etc/init.d/lightinit",
     } <= set(naming)
 
 
@@ -293,7 +292,7 @@ def test_all_that_start_python_keep_the_machine_from_it() -> None:
                 for line in path.read_text(encoding="utf-8").splitlines():
                     if re.search(r"^(?!#[^!]).*/usr/bin/python3 -", line):
                         found.append((path.name, line))
-    assert len(found) == 7
+    assert len(found) == 5
     for name, line in found:
         words = "".join(re.findall(r" -([A-Z]+)", line))
         assert {"I", "B"} <= set(words), (name, line)
@@ -313,16 +312,24 @@ def test_a_python_that_no_unit_could_start(tmp_path: Path, python: str) -> None:
         ("openrc", "/etc/init.d/lightinit"),
         ("sysvinit", "/etc/init.d/lightinit"),
         ("runit", "/etc/sv/lightinit/run"),
+        ("bsd", "/etc/rc.d/rc.lightinit"),
+        ("s6", "/etc/sv/lightinit/run"),
+        ("s6-rc", "/etc/s6/sv/lightinit/up"),
+        ("dinit", "/etc/dinit.d/lightinit"),
     ],
 )
 def test_other_init_systems(tmp_path: Path, init: str, path: str) -> None:
-    install(tmp_path, "--init", init)
-    assert modes(tmp_path)[path] == 0o755
+    install(tmp_path, "--init", init, "--prefix", "/opt/of/ours")
+    text = (tmp_path / path[1:]).read_text(encoding="utf-8")
+    assert modes(tmp_path)[path] == (0o755 if text.startswith("#!") else 0o644)
+    # One script decides whether there is anything to do, for all of them.
+    assert "/opt/of/ours/lib/lightinit/start" in text and "python" not in text
+    install(tmp_path)
     assert "/usr/lib/systemd/system/lightinit.service" in modes(tmp_path)
 
 
 def test_an_init_system_that_is_not_known(tmp_path: Path) -> None:
-    assert "--init knows openrc, runit, sysvinit" in install(
+    assert "--init knows bsd, dinit, openrc, runit, s6, s6-rc, sysvinit" in install(
         tmp_path / "root", "--init", "upstart", wanted=2
     )
 

@@ -22,6 +22,9 @@ def machine(tmp_path: Path) -> Path:
         [HERE + "/packaging/install", "--destdir", str(root), "--package", "lightinit"], check=True
     )
     (root / "usr/lib/systemd/systemd").touch(mode=0o755)
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "lightinit.service").symlink_to("/usr/lib/systemd/system/lightinit.service")
     return root
 
 
@@ -32,7 +35,6 @@ def add_waagent(root: Path) -> None:
         (root / name).write_text("#\n", encoding="utf-8")
         (root / name).chmod(0o755)
     wants = root / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir(parents=True)
     (wants / "walinuxagent.service").symlink_to("/usr/lib/systemd/system/walinuxagent.service")
 
 
@@ -63,6 +65,33 @@ def test_nobody_else(machine: Path) -> None:
         == "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
     )
     assert not (machine / MARKER).exists()
+
+
+@pytest.mark.parametrize(
+    "program, command",
+    [
+        ("usr/lib/systemd/systemd", "systemctl enable lightinit.service"),
+        ("sbin/openrc-run", "rc-update add lightinit default"),
+        ("usr/bin/runsvdir", "/usr/share/lightinit/init"),
+    ],
+)
+def test_it_says_enabled_only_if_it_is(machine: Path, program: str, command: str) -> None:
+    """A package that enables nothing says so, and what to do."""
+    (machine / "etc/systemd/system/multi-user.target.wants/lightinit.service").unlink()
+    (machine / "usr/lib/systemd/systemd").unlink()
+    (machine / program).parent.mkdir(parents=True, exist_ok=True)
+    (machine / program).touch(mode=0o755)
+    said = run(machine)
+    assert said.startswith("lightinit: installed, but not enabled") and command in said
+    assert not (machine / MARKER).exists()
+
+
+@pytest.mark.parametrize("link", ["etc/rc2.d/S03lightinit", "etc/runlevels/default/lightinit"])
+def test_enabled_without_systemd(machine: Path, link: str) -> None:
+    (machine / "usr/lib/systemd/systemd").unlink()
+    (machine / link).parent.mkdir(parents=True)
+    (machine / link).symlink_to("/etc/init.d/lightinit")
+    assert run(machine).startswith("lightinit: enabled; ")
 
 
 def test_beside_another_agent(machine: Path) -> None:

@@ -22,6 +22,8 @@ from tests.packages.built import Built, need, run, unpack
 ADDED = {
     "deb": {
         "lightinit": {
+            "/etc/init.d",
+            "/etc/init.d/lightinit",
             "/usr/share/doc",
             "/usr/share/doc/lightinit",
             "/usr/share/doc/lightinit/changelog.gz",

@@ -1,4 +1,4 @@
-"""The scripts in init/ under the real OpenRC, sysvinit and runit: they ask the check, run
+"""The scripts in init/ under the real OpenRC, sysvinit, runit and s6: they ask the check, run
 lightinit; sshd comes after.
 """
 
@@ -105,3 +105,32 @@ wait
     assert "nothing to do: switched off" in said and FAILED not in said.split("nothing to do")[1], (
         said
     )
+
+
+@pytest.mark.parametrize("chroot", ["s6"], indirect=True)
+def test_s6(chroot: Chroot) -> None:
+    script = """mkdir -p /run/service
+ln -s /etc/sv/lightinit /run/service/lightinit
+s6-svscan /run/service >/tmp/log 2>&1 &
+for try in $(seq 200); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
+# What the run script of the SSH server begins with.
+for try in $(seq 50); do ! s6-svwait -U -t 20000 /run/service/lightinit || break; sleep 0.1; done
+cat /tmp/log
+s6-svstat /run/service/lightinit
+s6-svscanctl -t /run/service
+wait
+"""
+    said = chroot.shell(script)
+    # It waits, so that s6 does not start it again.
+    assert said.count(FAILED) == 1 and " ready " in said, said
+    chroot.write("/etc/lightinit/disabled", "")
+    said = chroot.shell("rm -r /run/service; " + script)
+    assert "nothing to do: switched off" in said and FAILED not in said, said
+
+
+@pytest.mark.parametrize("chroot", ["s6"], indirect=True)
+def test_s6_rc_runs_a_command_line(chroot: Chroot) -> None:
+    """Debian has no s6-rc; its definition is read by execlineb, as s6-rc-compile does."""
+    definition = HERE + "/init/s6-rc/lightinit/up"
+    chroot.write("/tmp/up", Path(definition).read_text(encoding="utf-8"))
+    assert FAILED in chroot.run("execlineb", "/tmp/up")
