@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from lightinit import __version__
 from lightinit.errors import MalformedError
@@ -23,8 +22,7 @@ from lightinit.model import Frequency, Outcome
 LOG = logging.getLogger("lightinit.marks")
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """The content of a mark: when its step ended (ISO 8601, UTC), how long it took, and its
     outcome.
     """

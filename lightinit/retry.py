@@ -8,8 +8,7 @@ This file knows neither HTTP nor Azure. The class of an error says whether to tr
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, TypeVar
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 
@@ -32,8 +31,7 @@ LAST_ATTEMPT_S = 5.0
 CHECK_EVERY_S = 1.0
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How to try again.
 
     Attributes:

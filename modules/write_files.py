@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from dataclasses import replace
 from typing import List, Optional, Tuple
 
 from lightinit.digits import ID_MOST, read_digits
@@ -128,9 +127,9 @@ def _kept_access(entry: FileEntry, wished: Access, there: Access) -> Access:
     them.
     """
     if entry.mode is None:
-        wished = replace(wished, mode=there.mode)
+        wished = wished._replace(mode=there.mode)
     if not entry.owner:
-        wished = replace(wished, uid=there.uid, gid=there.gid)
+        wished = wished._replace(uid=there.uid, gid=there.gid)
     return wished
 
 

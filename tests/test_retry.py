@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Callable, List
 
 import pytest
@@ -173,12 +172,12 @@ def test_slow_garbled_answers_have_their_number_of_attempts() -> None:
 def test_garbled_answers_in_a_row_are_counted_from_the_first_of_them() -> None:
     errors = [error for _ in range(5) for error in garbled(1) + busy(1)] + garbled(2)
     clock = ScriptedClock()
-    assert retry(failing(*errors), replace(PLAIN, deadline_s=1000.0), clock, middle) == "done"
+    assert retry(failing(*errors), PLAIN._replace(deadline_s=1000.0), clock, middle) == "done"
     assert sum(clock.sleeps) == 95.0
     with pytest.raises(ProvisioningError, match="not xml .*attempts=13"):
         retry(
             failing(*errors, *garbled(1)),
-            replace(PLAIN, deadline_s=1000.0),
+            PLAIN._replace(deadline_s=1000.0),
             ScriptedClock(),
             middle,
         )
@@ -187,7 +186,7 @@ def test_garbled_answers_in_a_row_are_counted_from_the_first_of_them() -> None:
 def test_garbled_answers_can_be_borne_until_the_deadline() -> None:
     clock = ScriptedClock()
     with pytest.raises(ProvisioningError, match="not xml"):
-        retry(failing(*garbled(99)), replace(PLAIN, malformed_s=float("inf")), clock, middle)
+        retry(failing(*garbled(99)), PLAIN._replace(malformed_s=float("inf")), clock, middle)
     assert sum(clock.sleeps) == 95.0
 
 

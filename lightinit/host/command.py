@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.pipes import KILL_S, Pipes
@@ -20,8 +19,7 @@ LAST_WORDS_CHARACTERS = 1000
 ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """A command that has ended.
 
     Attributes:

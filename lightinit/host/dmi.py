@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
@@ -12,8 +11,7 @@ FOLDER = "/sys/class/dmi/id"
 LIMIT_BYTES = 4096
 
 
-@dataclass(frozen=True)
-class Dmi:
+class Dmi(NamedTuple):
     """The firmware's information about the machine.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
 from lightinit.formats.accounts.passwd import Account
 from lightinit.formats.ssh.public_keys import PublicKey
@@ -12,8 +11,7 @@ from lightinit.host.system import System
 from lightinit.model import User
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """Can this admin log in from outside, with the key or password from the platform, and become
     root?
 
@@ -43,8 +41,7 @@ class Question:
     has_password: bool = False
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer of a check.
 
     Attributes:

@@ -7,15 +7,14 @@ files.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Mapping, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Tuple
 
 from lightinit.settings.ini import Problem
 
 ModuleSettings = Dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One key of the settings.
 
     Attributes:

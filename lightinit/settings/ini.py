@@ -11,7 +11,7 @@ default of that one key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Set, Tuple
+from typing import List, NamedTuple, Set, Tuple
 
 _IGNORED = "?"  # the section of keys below a line that is not a section
 
@@ -30,8 +30,7 @@ class Problem:
         return "%s: %s" % (self.file, self.text)
 
 
-@dataclass(frozen=True)
-class IniValue:
+class IniValue(NamedTuple):
     """A ``key = value`` of a file; newlines join the lines of a continued value."""
 
     section: str

@@ -161,7 +161,7 @@ def test_a_clock_that_jumps_by_years_ends_no_lease_of_this_boot(tmp_path: Path) 
     host.lease(lease, "/run/systemd/netif/leases/2", written_s=1000.0)
     assert host.system.clock.time() > 1000.0 + 3600
     assert host.find(timeout_s=5.0).client == "networkd"
-    gone = Host(tmp_path, replace(ONE_NIC, interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
     assert gone.find(timeout_s=5.0).client == ""
 
 
@@ -202,7 +202,7 @@ def test_an_address_on_the_nic_is_better_evidence_than_a_date(
     found = host.find()
     assert (found.server, found.source, found.warnings) == ("10.9.8.7", path, ())
     assert host.clock.passed_s == waited_s
-    gone = Host(tmp_path, replace(ONE_NIC, interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
     assert gone.find().client == ""
 
 
@@ -450,7 +450,7 @@ def test_an_interface_without_a_device_is_not_the_vms_while_the_nic_may_get_its_
     """P6: linuxkit#393 with dhcpcd: no candidate is chosen that meets no criterion."""
     host = Host(tmp_path, scene)
     host.clock.plan = [
-        (12.0, host.scenes.become(replace(ONE_NIC, interfaces=(ETH0, DOCKER0, TUN0)))),
+        (12.0, host.scenes.become(ONE_NIC._replace(interfaces=(ETH0, DOCKER0, TUN0)))),
         (12.0, lambda: host.lease(block("10.0.0.4"))),
     ]
     assert host.find().interface == "eth0"
@@ -493,7 +493,7 @@ def test_only_a_lease_with_option_245_shows_that_this_is_the_platform(
     host = Host(tmp_path, Scene((nic, other), (), "eth1", "10.1.0.4", "eth1"))
     if lease_of_eth1:
         host.lease(block("10.1.0.4", "eth1", option_245=""))
-    both = replace(host.scenes.scene, interfaces=(replace(nic, addresses=("10.0.0.4",)), other))
+    both = host.scenes.scene._replace(interfaces=(replace(nic, addresses=("10.0.0.4",)), other))
     host.clock.plan = [
         (6.0, host.scenes.become(both)),
         (6.0, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Optional, Type
 
 from lightinit.datasources.azure.identity import IMDS, WIRESERVER
@@ -59,7 +58,7 @@ def make_clients(
         transport(clock, on_request, agent),
         clock,
         _endpoint(options, "imds", IMDS),
-        policy=replace(policy, deadline_s=float(options["fetch_timeout_s"])),
+        policy=policy._replace(deadline_s=float(options["fetch_timeout_s"])),
         request_timeout_s=IMDS_SHARE * request_timeout_s,
         complete_timeout_s=float(options["complete_timeout_s"]),
     )
@@ -67,8 +66,8 @@ def make_clients(
         transport(clock, on_request, agent),
         _endpoint(options, "wireserver", server),
         clock,
-        fetch_policy=replace(policy, deadline_s=float(options["goal_state_timeout_s"])),
-        report_policy=replace(policy, deadline_s=float(options["report_timeout_s"])),
+        fetch_policy=policy._replace(deadline_s=float(options["goal_state_timeout_s"])),
+        report_policy=policy._replace(deadline_s=float(options["report_timeout_s"])),
         request_timeout_s=request_timeout_s,
         agent=agent,
         other_endpoint=WIRESERVER if options["wireserver"] == AUTO and server != WIRESERVER else "",

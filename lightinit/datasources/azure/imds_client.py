@@ -7,8 +7,7 @@ knows what the document's fields mean.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from lightinit import retry
 from lightinit.datasources.azure import answers
@@ -38,8 +37,7 @@ PLAIN_SHARE = 0.2
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(NamedTuple):
     """A metadata document.
 
     Attributes:
@@ -148,7 +146,7 @@ class ImdsClient:
             if not self._has_extended or isinstance(failure, LibraryError):
                 raise
             fetched = self._plain_instead(failure, once=can_do_without())
-            return replace(fetched, is_stale=is_stale(fetched.document))
+            return fetched._replace(is_stale=is_stale(fetched.document))
         left_s = self._policy.deadline_s - (self._clock.monotonic() - started_s)
         return self._completed(fetched, left_s, can_do_without, is_stale)
 
@@ -166,7 +164,7 @@ class ImdsClient:
             # The first attempt checks the document that is there already, so that a pause comes
             # before the next request.
             newest = self._document(remaining_s) if kept else fetched
-            kept.append(replace(newest, is_stale=is_stale(newest.document)))
+            kept.append(newest._replace(is_stale=is_stale(newest.document)))
             if kept[-1].is_stale:
                 raise TransientError("imds still describes the pool", hint="")
             lacking = _worth_waiting_for(kept[-1])
@@ -180,7 +178,7 @@ class ImdsClient:
         if is_stale(fetched.document) and not can_do_without():
             within_s = left_s
         try:
-            return self._retry(complete, replace(self._policy, deadline_s=within_s))
+            return self._retry(complete, self._policy._replace(deadline_s=within_s))
         except ProvisioningError as error:
             LOG.warning("using the imds document as it is: %s", error)
             return self._fuller(kept[-1], is_stale)
@@ -204,7 +202,7 @@ class ImdsClient:
             "the extended document of imds lacks what the plain one has (%s): using the plain one"
         )
         told %= ", ".join(fetched.missing)
-        return replace(plain, warnings=plain.warnings + (told,))
+        return plain._replace(warnings=plain.warnings + (told,))
 
     def _plain_instead(self, failure: ProvisioningError, once: bool) -> Fetched:
         """The plain document, after IMDS has not given the extended one.
@@ -225,7 +223,7 @@ class ImdsClient:
                 fetched = self._document(self._request_timeout_s)
             else:
                 deadline_s = PLAIN_SHARE * self._policy.deadline_s
-                fetched = self._retry(self._document, replace(self._policy, deadline_s=deadline_s))
+                fetched = self._retry(self._document, self._policy._replace(deadline_s=deadline_s))
         except LightinitError as error:
             LOG.info("imds does not give its plain document either: %s", error)
             raise failure from None
@@ -233,7 +231,7 @@ class ImdsClient:
             self._has_extended = True
         told = "imds gave no extended document, only the plain one, which may lack keys, user data"
         told += ", tags and the pool that this VM is of: %s" % failure
-        return replace(fetched, warnings=fetched.warnings + (told,), is_last_resort=True)
+        return fetched._replace(warnings=fetched.warnings + (told,), is_last_resort=True)
 
     def fetch_reprovision_data(self, timeout_s: float) -> Optional[bytes]:
         """The ovf-env.xml of a preprovisioned VM's owner; None while there is no owner.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -75,9 +74,8 @@ class WireServerClient:
         self.endpoint = endpoint
         self._clock = clock
         self._fetch_policy = fetch_policy or retry.RetryPolicy()
-        self._report_policy = replace(
-            report_policy or retry.RetryPolicy(), malformed_s=float("inf")
-        )
+        policy = report_policy or retry.RetryPolicy()
+        self._report_policy = policy._replace(malformed_s=float("inf"))
         self._request_timeout_s = request_timeout_s
         self._headers = {"x-ms-version": PROTOCOL_VERSION, "x-ms-agent-name": agent}
         self._random = random

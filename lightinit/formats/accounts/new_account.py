@@ -5,8 +5,7 @@ Pure: the caller reads and writes the account files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Collection, Dict, Optional, Sequence
+from typing import Callable, Collection, Dict, NamedTuple, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.login_defs import UID_MIN, read_number
@@ -19,8 +18,7 @@ SH = "/bin/sh"
 PLAIN_SHELLS = ("bash", "dash", "ash", "ksh", "mksh", "zsh", "sh")
 
 
-@dataclass(frozen=True)
-class NewAccount:
+class NewAccount(NamedTuple):
     """A planned account.
 
     Attributes:

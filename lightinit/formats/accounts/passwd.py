@@ -7,8 +7,7 @@ change, the same text is returned. Formats: passwd(5), group(5), shadow(5), gsha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import List, Optional, Set
+from typing import List, NamedTuple, Optional, Set
 
 from lightinit.digits import ID_MOST, read_digits
 
@@ -37,8 +36,7 @@ NO_LOGIN_SHELLS = (
 _HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """One line of passwd."""
 
     name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 # With one of these settings, sudo asks for a password that is not the user's own.
 FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")
@@ -75,8 +75,7 @@ class SudoEntry:
         return "%s in %s" % (shown, self.source)
 
 
-@dataclass(frozen=True)
-class SudoListing:
+class SudoListing(NamedTuple):
     """The rules and settings of one user, in the order in which sudo reads them."""
 
     entries: Tuple[SudoEntry, ...]

@@ -6,7 +6,7 @@ All offsets and sizes are in bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.disks.partition_table import Partition, Table
@@ -15,8 +15,7 @@ ALIGN_BYTES = 1024 * 1024  # a grown partition ends at a multiple of it, and gro
 MBR_SECTORS_LIMIT = 2**32  # an entry of an MBR has 32 bits for an offset in sectors
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """How far a partition can grow.
 
     Attributes:

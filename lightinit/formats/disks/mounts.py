@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.disks.octal import unescape
@@ -11,8 +10,7 @@ from lightinit.formats.disks.octal import unescape
 DELETED = " (deleted)"
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """A mount.
 
     Attributes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Callable, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
 
@@ -29,8 +28,7 @@ LINUX = 0x83
 RESERVED = "e3c9e316-0b5c-4db8-817d-f92df00215ae"
 
 
-@dataclass(frozen=True)
-class Partition:
+class Partition(NamedTuple):
     """One partition.
 
     Attributes:
@@ -51,8 +49,7 @@ class Partition:
         return self.start_bytes + self.size_bytes
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A partition table.
 
     Attributes:

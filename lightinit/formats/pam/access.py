@@ -7,15 +7,13 @@ line matches, the login is allowed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 SHOWN_CHARS = 120
 _LOCAL_ORIGIN = re.compile(r"(?:tty\w*|pts/\w+|console|:\d*|crond?|atd|su|sudo|none|local)\Z", re.I)
 
 
-@dataclass(frozen=True)
-class Visitor:
+class Visitor(NamedTuple):
     """Who logs in.
 
     Attributes:
@@ -29,8 +27,7 @@ class Visitor:
     address: str
 
 
-@dataclass(frozen=True)
-class AccessRules:
+class AccessRules(NamedTuple):
     """The options of pam_access for reading its files.
 
     Attributes:
@@ -44,8 +41,7 @@ class AccessRules:
     plain_groups: bool = True
 
 
-@dataclass(frozen=True)
-class AccessAnswer:
+class AccessAnswer(NamedTuple):
     """The answer of access.conf.
 
     Attributes:
@@ -60,7 +56,10 @@ class AccessAnswer:
     depends: bool = False
 
 
-def judge_access(text: str, visitor: Visitor, rules: AccessRules = AccessRules()) -> AccessAnswer:
+PLAIN_RULES = AccessRules()
+
+
+def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) -> AccessAnswer:
     """The answer of one access.conf for a login over the network."""
     others: Set[bool] = set()  # the answers of lines that may count for a login from elsewhere
     for line in text.split("\n"):

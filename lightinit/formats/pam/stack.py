@@ -7,8 +7,7 @@ before the type only suppresses the log message about a missing module; the stac
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 MAX_DEPTH = 16
 MAX_LINES = 1000  # of a service with all its includes
@@ -22,8 +21,7 @@ _SIMPLE: Dict[str, Dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class PamEntry:
+class PamEntry(NamedTuple):
     """One module of a stack.
 
     Attributes:
@@ -45,8 +43,7 @@ class PamEntry:
     needed: bool = True
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     actions: Dict[str, str]
     module: str
     arguments: Tuple[str, ...]
@@ -79,7 +76,7 @@ class _StackReader:
         ends = -1  # PAM may skip the modules up to this line
         for at, line in enumerate(lines):
             certain = at > ends
-            found += [replace(each, certain=each.certain and certain) for each in line.inner]
+            found += [each._replace(certain=each.certain and certain) for each in line.inner]
             if line.module:
                 name = line.module.rpartition("/")[2]
                 found.append(

@@ -8,8 +8,7 @@ Two keys are the same if they have the same type and blob, whatever their commen
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.formats.ssh.public_keys import (
     PublicKey,
@@ -22,8 +21,7 @@ from lightinit.formats.ssh.public_keys import (
 SHOWN_OPTIONS_CHARS = 60
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(NamedTuple):
     """An authorized_keys file with keys merged in.
 
     Attributes:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 # Those that take a value: the rest of the word, or the next one.
 WITH_VALUE = "bcdrpPlWKITGAD2"
@@ -18,8 +17,7 @@ _ENVIRONMENT = re.compile(r"^Environment[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 _VERSION = re.compile(r"\bv([0-9]{1,4})\.([0-9]{1,4})")
 
 
-@dataclass(frozen=True)
-class DropbearOptions:
+class DropbearOptions(NamedTuple):
     """The options that decide about a login.
 
     Attributes:

@@ -6,8 +6,7 @@ Pure. A key comes in OpenSSH's form, as an x509 certificate, or as the fingerpri
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.ssh.public_keys import (
@@ -25,8 +24,7 @@ _BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _END = "-----END"
 
 
-@dataclass(frozen=True)
-class GivenKeys:
+class GivenKeys(NamedTuple):
     """The content of one value of the platform.
 
     Attributes:

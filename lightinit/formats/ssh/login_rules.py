@@ -5,8 +5,7 @@ Pure. Semantics: sshd_config(5), shadow(5), and pam_unix(8) if sshd uses PAM.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.formats.accounts.passwd import find_field, is_password_hash
@@ -17,8 +16,7 @@ SHOWN_CHARS = 120
 _LISTS = ("DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups")  # in sshd's order
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer of a check.
 
     Attributes:

@@ -6,8 +6,7 @@ Pure. Semantics: sshd_config(5); for the order of the checks: OpenSSH's auth.c a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.ssh.effective import Effective
@@ -26,8 +25,7 @@ RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 SHOWN_CHARS = 120
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(NamedTuple):
     """The keys and the password with which the admin can log in.
 
     Attributes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 
@@ -31,8 +30,7 @@ _QUOTE = re.compile(rb'\\"|"')
 _SPECIAL = re.compile(rb'\\"|"|[ \t]')
 
 
-@dataclass(frozen=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """One key for an authorized_keys file.
 
     Attributes:

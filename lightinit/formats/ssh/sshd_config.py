@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 MAX_DEPTH = 16  # sshd's own limit
 KEYS_FILE = "authorizedkeysfile"
 
 
-@dataclass(frozen=True)
-class Who:
+class Who(NamedTuple):
     """The user for whom the configuration is read."""
 
     user: str

@@ -6,16 +6,14 @@ A setuid program works as in the user's own shell.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import NamedTuple, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed, run_command
 from lightinit.host.system import System
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """The numeric ids of a user."""
 
     uid: int

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts.as_user import Identity, run_as
@@ -21,8 +20,7 @@ PROBE = "/run/lightinit/doas-probe.conf"
 ANY_COMMAND = "true"
 
 
-@dataclass(frozen=True)
-class ToolAnswer:
+class ToolAnswer(NamedTuple):
     """The output of a program.
 
     Attributes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, NamedTuple, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import effect
@@ -39,8 +39,7 @@ EditFile = Callable[[System, str, RuleKind, Edit], bool]
 Judge = Callable[[str, bool], Optional[str]]
 
 
-@dataclass(frozen=True)
-class SudoRules:
+class SudoRules(NamedTuple):
     """The sudo rules of one account, as functions that edit and check files.
 
     Attributes:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Iterator, List, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
@@ -29,8 +28,7 @@ PIECE_CHARS = 4
 STRUCK = "[...]"
 
 
-@dataclass(frozen=True)
-class PasswordTarget:
+class PasswordTarget(NamedTuple):
     """The account whose password is to be set.
 
     Attributes:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Callable, NamedTuple, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
@@ -34,8 +33,7 @@ FORMER_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class RuleKind:
+class RuleKind(NamedTuple):
     """The checker and the mode of one program's rule files.
 
     Attributes:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
@@ -23,8 +22,7 @@ USERADD_NO_HOME = 12
 BUSYBOX_SAYS = "BusyBox"  # in the help of each of its applets
 
 
-@dataclass(frozen=True)
-class NewUser:
+class NewUser(NamedTuple):
     """A new account.
 
     Attributes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
@@ -17,8 +16,7 @@ from lightinit.host.system import System
 LIMIT_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class LeaseFile:
+class LeaseFile(NamedTuple):
     """A file in which a DHCP client keeps its leases.
 
     Attributes:

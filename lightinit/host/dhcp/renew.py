@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import Kill, Renewing
@@ -24,8 +23,7 @@ LOG = logging.getLogger("lightinit.dhcp")
 LIMIT_S = 20.0
 
 
-@dataclass(frozen=True)
-class Renewal:
+class Renewal(NamedTuple):
     """The results.
 
     Attributes:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Write permission for the group and for all others.
 OTHERS_MAY_WRITE = 0o022
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """The mode and the owner of a file.
 
     Attributes:

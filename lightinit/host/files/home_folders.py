@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.atomic import sync_open_dir
@@ -25,8 +25,7 @@ USERS_FOLDER_MODE, ROOTS_FOLDER_MODE = 0o700, 0o755
 USERS_FILE_MODE, ROOTS_FILE_MODE = 0o600, 0o644
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """The ids of the user to whom a file belongs."""
 
     uid: int

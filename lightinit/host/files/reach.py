@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.files.access import OTHERS_MAY_WRITE
@@ -21,8 +20,7 @@ MAX_DEPTH = 4
 MAX_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Reader:
+class Reader(NamedTuple):
     """Who reads a file.
 
     Attributes:
@@ -34,8 +32,7 @@ class Reader:
     gids: Tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Barrier:
+class Barrier(NamedTuple):
     """A file or directory because of which a user cannot read a file.
 
     Attributes:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from lightinit.host.system import System
 
 
-@dataclass(frozen=True)
-class WeakFolder:
+class WeakFolder(NamedTuple):
     """A directory that other users than root can change.
 
     Attributes:

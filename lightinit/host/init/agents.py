@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
-from typing import Callable, List, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
 from lightinit.host.init import systemd
 from lightinit.host.init.init_system import Service
@@ -29,8 +28,7 @@ CLOUD_TARGET = "cloud-init.target"
 WAAGENT_CONF = "/etc/waagent.conf"
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(NamedTuple):
     """An agent.
 
     Attributes:

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
@@ -54,8 +54,7 @@ class Medium:
     optical: bool = False
 
 
-@dataclass(frozen=True)
-class _Miss:
+class _Miss(NamedTuple):
     """Why no document was read from a device, and whether the device certainly has none."""
 
     why: str

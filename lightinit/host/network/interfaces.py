@@ -10,7 +10,7 @@ import errno
 import socket
 import sys
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from lightinit.host.system import System
 from lightinit.libraries import load, use
@@ -30,8 +30,7 @@ MAX_DEPTH = 4  # levels of interfaces; a VLAN on a bond on two NICs has two
 ROUTE_UP, ROUTE_REJECT = 0x1, 0x200  # linux/route.h
 
 
-@dataclass(frozen=True)
-class KernelRoute:
+class KernelRoute(NamedTuple):
     """An IPv4 route of the kernel.
 
     Attributes:
@@ -71,8 +70,7 @@ class Interface:
     backed: bool = False
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(NamedTuple):
     """The machine's network at one moment.
 
     Attributes:

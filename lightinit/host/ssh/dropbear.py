@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 from lightinit.host.accounts.shells import list_shells
 from lightinit.host.accounts.tools import has_tool
@@ -68,8 +67,7 @@ UNITS = (
 SCRIPTS = ("/etc/init.d/dropbear", "/etc/sv/dropbear/run")
 
 
-@dataclass(frozen=True)
-class OptionTexts:
+class OptionTexts(NamedTuple):
     """What says with which options dropbear is started.
 
     Attributes:

@@ -5,14 +5,12 @@ The table of servers is in :mod:`lightinit.host.ssh.servers`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.host.system import System
 
 
-@dataclass(frozen=True)
-class LoginAttempt:
+class LoginAttempt(NamedTuple):
     """A login about which a server is asked. It has everything that a ``Match`` block can name.
 
     Attributes:
@@ -28,8 +26,7 @@ class LoginAttempt:
     local_port: int = 22
 
 
-@dataclass(frozen=True)
-class Printed:
+class Printed(NamedTuple):
     """A server's output about its configuration.
 
     Attributes:
