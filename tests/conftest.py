@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import compileall
 import os
-from typing import Any, List
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, List, Optional
 
 from tests.lib.scratch import HERE
 from tests.lib.skips import summary
@@ -22,10 +24,24 @@ def pytest_configure(config: Any) -> None:
             compileall.compile_dir(HERE + folder, quiet=2)
 
 
+def _wanted(config: Any) -> str:
+    """What LIGHTINIT_TESTS says, if no files or folders are named."""
+    if [os.path.abspath(each) for each in config.args] != [HERE + "/tests"]:
+        return "all"
+    return os.environ.get("LIGHTINIT_TESTS", "all")
+
+
+def pytest_ignore_collect(collection_path: Path, config: Any) -> Optional[bool]:
+    """Pass over files without the mark: each worker would import them all."""
+    if _wanted(config) != "long" or not fnmatch(collection_path.name, "test_*.py"):
+        return None
+    return "mark.long" not in collection_path.read_text(encoding="utf-8") or None
+
+
 def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
     """Leave out what LIGHTINIT_TESTS says."""
-    wanted = os.environ.get("LIGHTINIT_TESTS", "all")
-    if wanted == "all" or [os.path.abspath(each) for each in config.args] != [HERE + "/tests"]:
+    wanted = _wanted(config)
+    if wanted == "all":
         return
     left_out = [
         item for item in items if (item.get_closest_marker("long") is None) != (wanted == "quick")
