@@ -14,8 +14,8 @@ from lightinit.datasources.base import Datasource
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp.clients import read_leases
 from lightinit.host.dhcp.clients import CLIENTS
-from lightinit.host.dhcp.lease_files import LeaseFile, asked_leases, lease_files
-from lightinit.host.network.interfaces import KernelRoute, Scene
+from lightinit.host.dhcp.lease_files import LeaseFile, asked_leases, lease_files, peeked_leases
+from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease
 
@@ -28,6 +28,8 @@ MARK_PREFIX_MIN = 24
 # Clients that know more than is in one of their files. NetworkManager's lease file has only the
 # address; another file, which may come later, has the options.
 NO_DATE_S = float("-inf")  # no lease has ended by then
+# A client that hangs must not slow down each look.
+SLOW_PEEK_S, SLOW_PEEKS = 0.5, 3
 ASKABLE = {client.name for client in CLIENTS if client.ask is not None}
 
 
@@ -107,6 +109,9 @@ class LeaseSearch:
         self._asked: Set[str] = set()
         self._ended: Set[Tuple[str, str]] = set()  # (source, address)
         self._answers: List[LeaseFile] = []
+        self._peeked: List[LeaseFile] = []
+        self._peeked_at: Tuple[Tuple[str, Tuple[str, ...]], ...] = ()
+        self._slow_peeks = 0
         self.passed_over: Dict[str, str] = {}
 
     def look(self, scene: Scene) -> List[Lease]:
@@ -119,8 +124,10 @@ class LeaseSearch:
         self.passed_over = {}
         self._ended = set()
         newest: Dict[str, Lease] = {}
+        if scene.of_root:
+            self._peek(scene.interfaces)
         # The list is sorted by time: the file that was written last comes last.
-        for file in lease_files(self._system) + self._answers:
+        for file in lease_files(self._system) + self._peeked + self._answers:
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
                 newest[key] = self._newer(newest.get(key), lease)
@@ -131,6 +138,17 @@ class LeaseSearch:
             return order.get(name, len(order)), name
 
         return sorted(newest.values(), key=rank)
+
+    def _peek(self, interfaces: Tuple[Interface, ...]) -> None:
+        """Peek whenever an address has come or gone: no lease counts without its address."""
+        addresses = tuple((one.name, one.addresses) for one in interfaces if one.addresses)
+        if addresses == self._peeked_at or self._slow_peeks >= SLOW_PEEKS:
+            return
+        self._peeked_at = addresses
+        started_s = self._system.clock.monotonic()
+        self._peeked = peeked_leases(self._system)
+        if self._system.clock.monotonic() - started_s > SLOW_PEEK_S:
+            self._slow_peeks += 1
 
     def ask_clients(self, occasion: str) -> List[Lease]:
         """Ask the clients too, then look again. They are asked once on each occasion. The result is

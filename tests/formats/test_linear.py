@@ -160,6 +160,7 @@ NOT_READERS = {
     "dhcp.keyvalue": "by dhcp.clients",
     "dhcp.networkd": "by dhcp.clients",
     "dhcp.networkmanager": "by dhcp.clients",
+    "dhcp.option_bytes": "by dhcp.clients",
     "dhcp.options": "by dhcp.clients",
     "dhcp.udhcpc": "by dhcp.clients",
 }

@@ -52,6 +52,17 @@ CLASSLESS_ROUTES=168.63.129.16/32,10.99.0.1 0.0.0.0/0,10.99.0.1 169.254.169.254/
 CLIENTID=012aebd9692dcd
 OPTION_245=a83f8110
 """
+# The answer of networkd 262 to io.systemd.Network.Describe, without what lightinit does not read.
+NETWORKD_JSON = b"""{"Interfaces":[{"Index":1,"Name":"lo","Type":"loopback","Addresses":[{\
+"Family":2,"Address":[127,0,0,1],"ConfigSource":"foreign"}]},{"Index":2,"Name":"eth7","Type":"ether",\
+"Addresses":[{"Family":2,"AddressString":"10.99.0.92","Address":[10,99,0,92],"PrefixLength":24,\
+"ConfigSource":"DHCPv4"}],"DHCPv4Client":{"Lease":{"LeaseTimestampUSec":46090420112,\
+"Timeout1USec":47890420112,"Hostname":"vm","Message":{"op":2,"htype":1,"yiaddr":"0a63005c",\
+"siaddr":"0a630001","options":[{"tag":1,"data":"ffffff00"},{"tag":3,"data":"0a630001"},\
+{"tag":51,"data":"00000e10"},{"tag":53,"data":"05"},{"tag":54,"data":"0a630001"},\
+{"tag":121,"data":"20a83f81100a630001000a63000120a9fea9"},{"tag":121,"data":"fe0a630001"},\
+{"tag":245,"data":"a83f8110"}]}},"PrivateOptions":[{"Option":245,"PrivateOptionData":"a83f8110"}],\
+"ClientIdentifier":[1,82,183,125,76,78,48]}}],"RoutingPolicyRules":[]}"""
 NM_DEVICE = b"""[device]
 managed=true
 perm-hw-addr-fake=EE:0A:B6:CA:A5:02
@@ -111,6 +122,7 @@ DHCPCD = packet(
 REAL: Dict[str, Tuple[str, bytes]] = {
     "dhclient": ("dhclient", DHCLIENT),
     "networkd": ("networkd", NETWORKD),
+    "networkd-json": ("networkd", NETWORKD_JSON),
     "dhcpcd": ("dhcpcd", DHCPCD),
     "nm-device": ("networkmanager", NM_DEVICE),
     "nm-internal": ("networkmanager", NM_INTERNAL),

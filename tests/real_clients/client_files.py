@@ -1,4 +1,6 @@
-"""Where DHCP clients are, and the configuration files that they read."""
+"""Where DHCP clients are, the configuration files that they read, and programs that find their
+leases or rename their machine.
+"""
 
 from __future__ import annotations
 
@@ -33,4 +35,45 @@ plugins=keyfile
 dhcp=internal
 [device-all]
 managed=1
+"""
+
+
+# The network that the local stage finds, and each lease that it can read; arguments: seconds to
+# wait, seconds of grace.
+FIND = """
+import json, logging, sys, time
+from dataclasses import asdict
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+from lightinit.datasources.azure.datasource import AzureDatasource
+from lightinit.formats.dhcp.clients import read_leases
+from lightinit.host.dhcp.lease_files import lease_files
+from lightinit.host.system import System
+from lightinit.stages.network import find_network
+system = System("/")
+source = AzureDatasource(system, {})
+found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
+leases = [asdict(lease) for file in lease_files(system) for lease in read_leases(
+    file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
+print(json.dumps({"network": asdict(found), "leases": leases}))
+"""
+
+
+# The module hostname by itself; arguments: the new name, settings as JSON. SYSTEMCTL stands in for
+# systemctl beside service_manager.py.
+MODULE = """
+import json, logging, sys
+from dataclasses import asdict
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+from lightinit.host.system import System
+from lightinit.model import Instance
+from lightinit.modules import hostname
+settings = {setting.key: setting.default for setting in hostname.SETTINGS}
+settings.update(json.loads(sys.argv[2]))
+instance = Instance("id", hostnames=(sys.argv[1],))
+print(json.dumps(asdict(hostname.apply(instance, System("/"), settings))))
+"""
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >>/run/systemctl.log
+[ "$*" = "restart --no-block --job-mode=ignore-dependencies systemd-networkd.service" ] || exit 1
+: >/run/manager/restart
 """

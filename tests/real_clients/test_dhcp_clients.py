@@ -19,30 +19,19 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.lib.netns import Namespace, find_tool, need
-from tests.real_clients.client_files import CONNECTION, NETWORK_FILE, NETWORKD, NM_CONFIGURATION
+from tests.real_clients.client_files import (
+    CONNECTION,
+    FIND,
+    NETWORK_FILE,
+    NETWORKD,
+    NM_CONFIGURATION,
+)
 
 TOP = Path(__file__).resolve().parents[2]
 HOOK = TOP / "etc/udhcpc/lightinit-hook"
 OPTION_245 = "245,a8:3f:81:10"
 ROUTES = ["168.63.129.16/32 10.99.0.1", "0.0.0.0/0 10.99.0.1", "169.254.169.254/32 10.99.0.1"]
 OPTION_121 = "121," + ",".join(ROUTES).replace(" ", ",")
-
-FIND = """
-import json, logging, sys, time
-from dataclasses import asdict
-logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-from lightinit.datasources.azure.datasource import AzureDatasource
-from lightinit.formats.dhcp.clients import read_leases
-from lightinit.host.dhcp.lease_files import lease_files
-from lightinit.host.system import System
-from lightinit.stages.network import find_network
-system = System("/")
-source = AzureDatasource(system, {})
-found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
-leases = [asdict(lease) for file in lease_files(system) for lease in read_leases(
-    file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
-print(json.dumps({"network": asdict(found), "leases": leases}))
-"""
 
 
 class Pair:

@@ -21,9 +21,11 @@ from tests.lib.scratch import DMI, SPARE_THE_DISK
 from tests.real_clients.azure_side import ENV, Azure
 from tests.real_clients.client_files import (
     CONNECTION,
+    MODULE,
     NETWORK_FILE,
     NETWORKD,
     NM_CONFIGURATION,
+    SYSTEMCTL,
 )
 
 pytestmark = pytest.mark.long
@@ -39,23 +41,6 @@ PRIVATE = [
     "/var/mail",
     "/var/lib/hyperv",
 ]
-MODULE = """
-import json, logging, sys
-from dataclasses import asdict
-logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-from lightinit.host.system import System
-from lightinit.model import Instance
-from lightinit.modules import hostname
-settings = {setting.key: setting.default for setting in hostname.SETTINGS}
-settings.update(json.loads(sys.argv[2]))
-instance = Instance("id", hostnames=(sys.argv[1],))
-print(json.dumps(asdict(hostname.apply(instance, System("/"), settings))))
-"""
-SYSTEMCTL = """#!/bin/sh
-echo "$@" >>/run/systemctl.log
-[ "$*" = "restart --no-block --job-mode=ignore-dependencies systemd-networkd.service" ] || exit 1
-: >/run/manager/restart
-"""
 
 
 def proc_text(pid: str, name: str) -> str:

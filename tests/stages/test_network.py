@@ -5,6 +5,8 @@ when to give up.
 from __future__ import annotations
 
 import logging
+import socket
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -16,12 +18,14 @@ from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed
+from lightinit.host.dhcp.networkd import SOCKET
 from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease, Network, Route
 from lightinit.stages.leases import choose_lease
 from lightinit.stages.network import find_network
 from tests.lib.planned_clock import PlannedClock, put
+from tests.lib.varlink_service import VarlinkService
 
 ETH0 = Interface("eth0", 2, ("10.0.0.4",), carrier=True, physical=True)
 ETH1 = Interface("eth1", 3, ("10.1.0.4",), carrier=True, physical=True)
@@ -757,3 +761,39 @@ def test_a_lease_is_found_by_event(tmp_path: Path) -> None:
     timer.join()
     assert found.address == "203.0.113.7"
     assert took_s < 0.6  # the coarse poll would come 0.8 s later
+
+
+# -- clients that keep no lease files
+# --------------------------------------------------------------------------------------------------
+
+
+def described(address: str) -> bytes:
+    """What networkd 262 says if eth0 has this lease."""
+    message = (
+        b'{"yiaddr":"%s","options":[{"tag":53,"data":"05"},{"tag":245,"data":"0a090807"}]}'
+        % socket.inet_aton(address).hex().encode("ascii")
+    )
+    return (
+        b'{"parameters":{"Interfaces":[{"Name":"eth0","DHCPv4Client":{"Lease":{"Message":%s}}}]}}'
+        % message
+    )
+
+
+def test_networkd_without_lease_files_is_asked_when_an_address_comes() -> None:
+    with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
+        host = Host(Path(folder), NOTHING)
+        host.clock.plan = [(5.0, host.scenes.become(ONE_NIC))]
+        with VarlinkService(Path(folder + SOCKET), described("10.0.0.4")) as networkd:
+            found = host.find()
+    assert (found.server, found.server_from_lease, found.warnings) == ("10.9.8.7", True, ())
+    assert (found.interface, found.client, found.source) == ("eth0", "networkd", SOCKET)
+    assert host.clock.passed_s <= 6 and len(networkd.asked) == 1
+
+
+def test_networkd_that_has_another_address_is_asked_only_once() -> None:
+    with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
+        host = Host(Path(folder), ONE_NIC)
+        with VarlinkService(Path(folder + SOCKET), described("10.0.0.9")) as networkd:
+            found = host.find()
+    assert not found.server_from_lease and len(networkd.asked) == 1
+    assert "its address 10.0.0.9 is on no interface now" in found.warnings[0]

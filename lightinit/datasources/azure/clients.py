@@ -9,8 +9,9 @@ from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.errors import ProvisioningError
-from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, OnRequest
+from lightinit.host.network.socket_mark import mark_for
+from lightinit.host.system import System
 from lightinit.retry import RetryPolicy
 from lightinit.settings import check_endpoint
 
@@ -31,7 +32,7 @@ class Clients(NamedTuple):
 def make_clients(
     options: Mapping[str, Any],
     server: str,
-    clock: Clock,
+    system: System,
     on_request: Optional[OnRequest],
     transport: Type[HttpTransport] = HttpTransport,
 ) -> Clients:
@@ -41,7 +42,7 @@ def make_clients(
         options: a value for each key of the section [azure].
         server: the WireServer's address, unless the settings name one. If it is not the well-known
             address, that one is tried, too.
-        clock: for pauses and deadlines.
+        system: its clock is for pauses and deadlines, its routes say whether IMDS is locked.
         on_request: called after each request, perhaps from two threads at once.
         transport: what sends the requests.
 
@@ -49,15 +50,17 @@ def make_clients(
         ProvisioningError: an endpoint is not ``host`` or ``host:port``.
     """
     agent = printable_agent(options)
+    clock = system.clock
     first_s = max(MIN_PAUSE_S, float(options["retry_first_s"]))
     policy = RetryPolicy(first_s=first_s, cap_s=CAP_FACTOR * first_s)
     request_timeout_s = float(options["request_timeout_s"])  # of the WireServer, the slower one
     # Each has its own transport: they run in parallel, and a request that hangs must not block the
     # other service.
+    imds_at = _endpoint(options, "imds", IMDS)
     imds = ImdsClient(
-        transport(clock, on_request, agent),
+        transport(clock, on_request, agent, mark=lambda: mark_for(system, imds_at)),
         clock,
-        _endpoint(options, "imds", IMDS),
+        imds_at,
         policy=policy._replace(deadline_s=float(options["fetch_timeout_s"])),
         request_timeout_s=IMDS_SHARE * request_timeout_s,
         complete_timeout_s=float(options["complete_timeout_s"]),

@@ -177,7 +177,7 @@ class AzureDatasource(Datasource):
         return make_clients(
             options or self._client_options,
             self._server,
-            self.system.clock,
+            self.system,
             self.on_request,
             transport or self.TRANSPORT,
         )

@@ -11,10 +11,10 @@ from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp import options
-from lightinit.model import Lease, Route
+from lightinit.formats.dhcp.option_bytes import lease_from_options
+from lightinit.model import Lease
 
 BOOT_REPLY = 2
-MESSAGE_ACK = 5
 YOUR_ADDRESS_AT = 16
 SNAME_AT, FILE_AT, COOKIE_AT, OPTIONS_AT = 44, 108, 236, 240
 MAGIC_COOKIE = b"\x63\x82\x53\x63"
@@ -40,39 +40,8 @@ def read_leases(
     if data[0] != BOOT_REPLY or data[COOKIE_AT:OPTIONS_AT] != MAGIC_COOKIE:
         raise MalformedError("not a dhcp reply", path=source)
     found = _all_options(data, source)
-    if found.get(options.OPTION_MESSAGE_TYPE, bytes([MESSAGE_ACK])) != bytes([MESSAGE_ACK]):
-        raise MalformedError("dhcp packet is no acknowledgement", path=source)
-    address = options.lease_address(socket.inet_ntoa(data[YOUR_ADDRESS_AT : YOUR_ADDRESS_AT + 4]))
-    if address is None:
-        raise MalformedError("lease has no address", path=source)
-    expires_s = _expires_s(found, written_s)
-    if expires_s is not None and expires_s <= now_s:
-        return ()
-    lease = Lease(
-        client="dhcpcd",
-        address=address,
-        interface=interface,
-        source=source,
-        expires_s=expires_s,
-        wireserver=options.wireserver_from_bytes(found.get(options.OPTION_WIRESERVER)),
-        routers=options.addresses_from_bytes(found.get(options.OPTION_ROUTER, b"")),
-        routes=_routes(found),
-    )
-    return (lease,)
-
-
-def _expires_s(found: Dict[int, bytes], written_s: Optional[float]) -> Optional[float]:
-    """When the lease expires, as Unix time. The packet has only the lease time in seconds."""
-    lifetime = found.get(options.OPTION_LEASE_TIME, b"")
-    if len(lifetime) != 4:
-        return None
-    return options.lifetime_end_s(str(int.from_bytes(lifetime, "big")), written_s)
-
-
-def _routes(found: Dict[int, bytes]) -> Tuple[Route, ...]:
-    # Option 249 is the older number of option 121 (RFC 3442). It is used if 121 gives no routes.
-    routes = options.routes_from_bytes(found.get(options.OPTION_CLASSLESS_ROUTES, b""))
-    return routes or options.routes_from_bytes(found.get(options.OPTION_MS_CLASSLESS_ROUTES, b""))
+    address = socket.inet_ntoa(data[YOUR_ADDRESS_AT : YOUR_ADDRESS_AT + 4])
+    return lease_from_options("dhcpcd", address, found, now_s, source, interface, written_s)
 
 
 def _all_options(data: bytes, source: str) -> Dict[int, bytes]:

@@ -23,6 +23,7 @@ OPTION_MESSAGE_TYPE = 53
 OPTION_CLASSLESS_ROUTES = 121
 OPTION_WIRESERVER = 245
 OPTION_MS_CLASSLESS_ROUTES = 249
+ACK = b"\x05"  # the value of OPTION_MESSAGE_TYPE that grants a lease
 FOREVER_S = 0xFFFFFFFF  # RFC 2131, section 3.3: a lease time of all ones never ends
 
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")

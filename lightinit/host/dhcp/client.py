@@ -44,6 +44,8 @@ class DhcpClient(NamedTuple):
             client does this by itself when its link goes down and up.
         ask: asks the client for its leases. Returns the command, for messages, and its output, b""
             if there is none. None: the lease files have everything.
+        peek: as ``ask``, but it starts no process, and is for clients that may have no lease files.
+            It returns b"" without asking if there are files.
     """
 
     name: str
@@ -53,6 +55,7 @@ class DhcpClient(NamedTuple):
     renew: "Callable[[Renewing, Tuple[Process, ...]], None]"
     rebind: Optional[Callable[[System, Process, Kill], str]] = None
     ask: Optional[Callable[[System], Tuple[str, bytes]]] = None
+    peek: Optional[Callable[[System], Tuple[str, bytes]]] = None
 
 
 class Renewing:

@@ -1,15 +1,52 @@
-"""systemd-networkd: where its leases are, and how to make it send the host name."""
+"""systemd-networkd: where its leases are, how to ask it for them, and how to make it send the host
+name.
+"""
 
 from __future__ import annotations
 
-from typing import Tuple
+import json
+from typing import Any, Dict, Tuple
 
 from lightinit.host.dhcp.client import INDEX, DhcpClient, LeasePlace, Renewing
 from lightinit.host.dhcp.processes import Process
 from lightinit.host.init import systemd
+from lightinit.host.network import varlink
+from lightinit.host.system import System
 
 NAME = "systemd-networkd"
 LEASES = "/run/systemd/netif/leases"
+SOCKET = "/run/systemd/netif/io.systemd.Network"
+METHOD = "io.systemd.Network.Describe"
+PEEK_TIMEOUT_S = 1.0
+
+
+def peek(system: System) -> Tuple[str, bytes]:
+    """networkd's leases over varlink, for releases that write no lease files (262); see
+    :class:`DhcpClient`.
+    """
+    if system.list_dir(LEASES):
+        return SOCKET, b""
+    answer = _describe(system)
+    if not answer:
+        return SOCKET, b""
+    return SOCKET, json.dumps(answer).encode("ascii")
+
+
+def _describe(system: System) -> Dict[str, Any]:
+    """networkd's answer; empty if it does not run, does not answer or has no such method (258)."""
+    if not system.exists(SOCKET):
+        return {}
+    return varlink.call(system, SOCKET, METHOD, PEEK_TIMEOUT_S) or {}
+
+
+def _has_lease(system: System) -> bool:
+    if system.list_dir(LEASES):
+        return True
+    links = _describe(system).get("Interfaces")
+    if not isinstance(links, list):
+        return False
+    clients = [link.get("DHCPv4Client") for link in links if isinstance(link, dict)]
+    return any(isinstance(client, dict) and client.get("Lease") for client in clients)
 
 
 def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
@@ -20,7 +57,7 @@ def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
     for the restart, since nothing in this boot depends on DNS.
     """
     system = renewing.system
-    if not system.list_dir(LEASES):
+    if not _has_lease(system):
         return
     systemctl = system.tool("systemctl")
     if systemctl is None or not systemd.is_running(system):
@@ -40,4 +77,5 @@ CLIENT = DhcpClient(
     processes=("systemd-network",),
     places=(LeasePlace(LEASES + "/[0-9]*", INDEX),),
     renew=renew,
+    peek=peek,
 )

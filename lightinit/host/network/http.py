@@ -96,6 +96,8 @@ class HttpTransport:
             bytes.
         agent: the User-Agent header.
         connect_timeout_s: seconds for the connecting alone.
+        mark: returns the mark that sockets need now (see ``socket_mark.py``); None: no mark. It may
+            raise ProvisioningError.
 
     Attributes:
         LIBRARY: the name of the library, for the error if it raises an unexpected exception.
@@ -109,8 +111,10 @@ class HttpTransport:
         on_request: Optional[OnRequest] = None,
         agent: str = "lightinit/" + __version__,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        mark: Optional[Callable[[], Optional[int]]] = None,
     ) -> None:
         self._clock = clock
+        self._mark = mark
         self._on_request = on_request
         self._agent = agent
         self.connect_timeout_s = connect_timeout_s
@@ -151,7 +155,7 @@ class HttpTransport:
             MalformedError: the answer is not HTTP, is too large, or compressed.
             RedirectError: it is a redirect.
             LibraryError: requests cannot be loaded, or does not work.
-            ProvisioningError: the URL is not usable.
+            ProvisioningError: the URL is not usable, or a mark is needed but not permitted.
         """
         started_s = self._clock.monotonic()
         told, size = "interrupted", 0
@@ -186,6 +190,8 @@ class HttpTransport:
         except Exception as error:  # another package may have the name requests
             raise unusable("python library does not work", self.LIBRARY, error) from error
         self._wire.is_sent = False
+        if self._mark is not None:
+            self._wire.mark = self._mark()
         return _Exchange(self, self._adapter, self._wire, prepared, self._clock)
 
     def prepare(

@@ -6,7 +6,9 @@ requests and urllib3 are imported late, since these imports take the longest.
 from __future__ import annotations
 
 import socket
-from typing import Any, List
+from typing import Any, List, Optional
+
+from lightinit.host.network.socket_mark import SO_MARK
 
 
 class Wire:
@@ -17,11 +19,13 @@ class Wire:
             example with interim answers; only shutting down the socket ends that thread.
         is_sent: whether the latest request was completely given to the kernel. From then on it may
             reach the server.
+        mark: the mark of new connections' sockets; None: no mark.
     """
 
     def __init__(self) -> None:
         self.sockets: List[Any] = []
         self.is_sent = False
+        self.mark: Optional[int] = None
 
     def shut_down(self) -> None:
         """Shut down all open connections."""
@@ -41,6 +45,9 @@ def new_adapter(requests: Any, wire: Wire) -> Any:
         """Records its socket, and whether the request was sent."""
 
         def connect(self) -> None:
+            if wire.mark is not None:
+                option = (socket.SOL_SOCKET, SO_MARK, wire.mark)
+                self.socket_options = list(self.socket_options or ()) + [option]
             super().connect()
             wire.sockets[:] = [known for known in wire.sockets if known.fileno() >= 0] + [self.sock]
 

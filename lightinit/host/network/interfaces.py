@@ -183,6 +183,21 @@ def _route(fields: List[str]) -> Optional[KernelRoute]:
     return KernelRoute(destination, fields[0], gateway, int(fields[6]))
 
 
+def is_rejected(system: System, address: str) -> bool:
+    """Whether a route to ``address`` alone, in the main table, rejects packets (``prohibit``,
+    ``unreachable``).
+    """
+    for line in system.read_text("/proc/net/route").splitlines()[1:]:
+        try:
+            fields = line.split()
+            is_host = int(fields[7], 16) == 0xFFFFFFFF
+            if is_host and int(fields[3], 16) & ROUTE_REJECT and _address(fields[1]) == address:
+                return True
+        except (IndexError, ValueError, OverflowError):
+            continue
+    return False
+
+
 def _address(text: str) -> str:
     """An address of /proc/net/route: its four bytes as one number in the machine's byte order."""
     return socket.inet_ntoa(int(text, 16).to_bytes(4, sys.byteorder))

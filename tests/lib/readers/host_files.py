@@ -253,6 +253,14 @@ def _lease_reader(client: str) -> "Reader":
             (b"ADDRESS=10.0.0.1\nROUTES=", b"0 ", b"\n"),
             (b"ADDRESS=10.0.0.1\nROUTES=", b"0:", b"x\n"),
             (b"", b"A%d=1\n", b""),
+            (b'{"DHCPv4Client":{"Lease":1,"PrivateOptions":[', b'{"Option":3},', b"{}]}}"),
+            (
+                b'{"DHCPv4Client":{"Lease":{"Message":{"yiaddr":"0a000001","options":[',
+                b'{"tag":121,"data":"00"},',
+                b"{}]}}}}",
+            ),
+            (b"", b"[", b""),
+            (b'{"Interfaces":[', b'{"DHCPv4Client":{"Lease":{"Message":{}}}},', b"{}]}"),
         ),
         "networkmanager": (
             (b"", b"DHCP4.OPTION[1]: ip_address = 10.0.0.1\n\n", b""),

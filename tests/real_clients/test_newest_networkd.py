@@ -1,0 +1,71 @@
+"""systemd-networkd of Debian's unstable (262 and later), which writes no lease files: its lease is
+found, and the new host name reaches the server.
+
+It runs in a root that has nothing but systemd, with /run of the machine that lightinit sees.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lib.extracted import extracted_root
+from tests.lib.netns import Namespace, need, wait_until
+from tests.real_clients.azure_side import ENV
+from tests.real_clients.client_files import FIND, MODULE, NETWORK_FILE, SYSTEMCTL
+
+pytestmark = pytest.mark.long
+
+SOCKET = "/run/systemd/netif/io.systemd.Network"
+USER_ID = "998"
+ROUTES = "121,168.63.129.16/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
+ENTER = """set -e
+mount --bind /run "$1/run"
+mount --bind /dev "$1/dev"
+mount -t proc none "$1/proc"
+mount --rbind /sys "$1/sys"
+mkdir -p /run/systemd/netif/leases /run/systemd/netif/links /run/manager /run/systemd/system
+chown -R 998:998 /run/systemd/netif
+"""
+
+
+def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
+    need("dnsmasq", "mmdebstrap", "chroot")
+    root = extracted_root("sid", ("systemd",), ("systemd-network:x:%s" % USER_ID,))
+    with Namespace() as server, Namespace(["/run", "/var/lib/lightinit"], "image") as vm:
+        server.connect("vs", vm, "eth7")
+        server.add_address("vs", "10.99.0.1/24")
+        leases = server.serve_dhcp(
+            "vs", "10.99.0.50", "10.99.0.99", tmp_path, ["245,a8:3f:81:10", ROUTES]
+        )
+        vm.run("sh", "-c", ENTER, "sh", root)
+        vm.write("/run/systemd/network/10-eth7.network", NETWORK_FILE)
+        vm.write("/run/systemctl", SYSTEMCTL, 0o755)
+        vm.run("mount", "--bind", "/run/systemctl", "/usr/bin/systemctl")
+        vm.start(
+            sys.executable,
+            str(Path(__file__).with_name("service_manager.py")),
+            "/run/manager",
+            "chroot",
+            root,
+            "/usr/lib/systemd/systemd-networkd",
+            log=tmp_path / "networkd.log",
+            env={"SYSTEMD_LOG_TARGET": "console"},
+        )
+        found = json.loads(vm.run(sys.executable, "-c", FIND, "30", "10", env=ENV))["network"]
+        assert vm.run("ls", "-A", "/run/systemd/netif/leases") == "", "it writes lease files again"
+        assert (found["client"], found["source"]) == ("networkd", SOCKET)
+        assert (found["server"], found["server_from_lease"]) == ("168.63.129.16", True)
+        assert (found["interface"], found["warnings"]) == ("eth7", [])
+
+        assert leases.read_text().split()[3] == "image"
+        outcome = json.loads(vm.run(sys.executable, "-c", MODULE, "web-1", "{}", env=ENV))
+        assert "systemd-networkd restarts, keeping its lease" in outcome["message"]
+        assert outcome["warnings"] == []
+        wait_until(lambda: leases.read_text().split()[3] == "web-1", 20, "the name is not sent")
+        assert leases.read_text().split()[2] == found["address"]
+        said = (tmp_path / "dnsmasq.log").read_text()
+        assert "DHCPRELEASE" not in said and "DHCPDECLINE" not in said and "DHCPNAK" not in said
