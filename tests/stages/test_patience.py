@@ -117,7 +117,7 @@ def transport_of(world: World, tried_s: List[float]) -> Any:
     """A transport class for ``world``; it notes when a report is tried."""
 
     class Transport:
-        def __init__(self, clock: Clock, *_: Any) -> None:
+        def __init__(self, clock: Clock, *_: Any, **_named: Any) -> None:
             self._clock = clock
 
         def request(self, method: str, url: str, *_: Any, timeout_s: float, **__: Any) -> Response:
