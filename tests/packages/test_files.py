@@ -20,6 +20,7 @@ SOURCES = ("lightinit", "modules", "systemd", "init", "etc", "docs/man", "packag
 EXECUTABLE = {
     "/usr/bin/lightinit",
     "/usr/bin/lightinit-emulator",
+    "/usr/lib/lightinit/bytecode",
     "/usr/lib/lightinit/check",
     "/usr/lib/lightinit/on-install",
     "/usr/lib/lightinit/start",
@@ -292,7 +293,7 @@ def test_all_that_start_python_keep_the_machine_from_it() -> None:
                 for line in path.read_text(encoding="utf-8").splitlines():
                     if re.search(r"^(?!#[^!]).*/usr/bin/python3 -", line):
                         found.append((path.name, line))
-    assert len(found) == 5
+    assert len(found) == 6
     for name, line in found:
         words = "".join(re.findall(r" -([A-Z]+)", line))
         assert {"I", "B"} <= set(words), (name, line)
