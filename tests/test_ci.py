@@ -7,7 +7,7 @@ import re
 from typing import Set
 
 from tests.lib.scratch import HERE
-from tools.ci import PARTS, Part, Schedule
+from tools.ci import PARTS, Part, Schedule, may_run_beside
 
 
 def read(name: str) -> str:
@@ -31,6 +31,16 @@ def test_each_part_is_a_target() -> None:
 def test_what_measures_time_runs_alone_and_last() -> None:
     assert [part.name for part in PARTS if part.alone] == ["bench"]
     assert PARTS[-1].alone
+
+
+def test_what_can_wait_runs_beside_all_but_what_measures_time() -> None:
+    assert [part.name for part in PARTS if part.nice] == ["test-pythons"]
+    waits, busy, bench = Part("a", 0.0, nice=10), Part("b", 2.0), Part("c", 1.0, alone=True)
+    assert may_run_beside(waits, [busy], 2.0)
+    assert may_run_beside(busy, [waits], 2.0)
+    assert not may_run_beside(busy, [busy], 2.0)
+    assert not may_run_beside(waits, [bench], 2.0)
+    assert not may_run_beside(bench, [waits], 2.0)
 
 
 def test_the_table_ends_with_the_longest_part() -> None:

@@ -7,6 +7,7 @@ A table at the end lists the seconds. The exit status is 1 if a part failed.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -37,18 +38,22 @@ class Part(NamedTuple):
             nothing else runs.
         after: the part that must have succeeded before.
         alone: whether nothing may run beside it, because it measures time. Such parts come last.
+        nice: its niceness. A part that can wait takes what the others leave.
     """
 
     name: str
     cores: float
     after: str = ""
     alone: bool = False
+    nice: int = 0
 
 
 # They start in this order, as far as the cores allow: first the parts that others wait for, then
 # the longest.
 PARTS = (
     Part("lint", 0.2),
+    # Beside all others: virtual machines and package managers leave a quarter of the cores.
+    Part("test-pythons", 0.0, nice=10),
     Part("deb", 0.5),
     Part("types", 0.7),
     # Each of these has enough workers for two cores. Beside a virtual machine some tests time out,
@@ -56,7 +61,6 @@ PARTS = (
     Part("vm-test", 2.0, after="deb"),
     Part("test", 2.0),
     Part("test-long", 2.0),
-    Part("test-pythons", 2.0),
     # These wait for disks and package managers half of the time.
     Part("test-packages", 0.7),
     Part("peers", 0.7),
@@ -85,7 +89,7 @@ class Running:
         env = dict(os.environ, **({} if part.name == "deb" else {"LIGHTINIT_DEB": "done"}))
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
-                ["make", part.name],
+                ["nice", "-n", str(part.nice), "make", part.name],
                 cwd=HERE,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -93,6 +97,8 @@ class Running:
                 env=env,
                 start_new_session=True,
             )
+        if part.nice:
+            _set_group_niceness(self.process.pid, part.nice)
 
     @property
     def age_s(self) -> float:
@@ -116,6 +122,18 @@ class Running:
                 self.process.wait(END_S)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
+
+
+def _set_group_niceness(pid: int, nice: int) -> None:
+    """Where the kernel shares the processors among sessions (sched(7), autogroup), the niceness of
+    a process counts within its session only. The session has a niceness of its own.
+    """
+    try:
+        with open("/proc/%d/autogroup" % pid, "w", encoding="ascii") as handle:
+            handle.write(str(nice))
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # a kernel without it
+            print("ci: the niceness of session %d stays: %s" % (pid, error), file=sys.stderr)
 
 
 class Schedule:
@@ -173,9 +191,7 @@ class Schedule:
             return False
         if not self._running:
             return not part.alone or all(each.alone for each in self._waiting)
-        busy = sum(each.part.cores for each in self._running)
-        beside = not part.alone and not any(each.part.alone for each in self._running)
-        return beside and busy + part.cores <= self._cores + 0.01
+        return may_run_beside(part, [each.part for each in self._running], self._cores)
 
     def _finish(self, running: Running, outcome: str) -> None:
         name, age_s = running.part.name, running.age_s
@@ -200,6 +216,13 @@ class Schedule:
         cpu_s = sum(row[1][2] for row in rows)
         lines.append("%-16s %8d %8d" % ("whole", self._elapsed_s(), cpu_s))
         return "\n".join(lines + ["longest: %s" % rows[0][0] if rows else "nothing was run"])
+
+
+def may_run_beside(part: Part, running: Sequence[Part], cores: float) -> bool:
+    """Whether a part may start beside those that run on so many cores."""
+    if part.alone or any(each.alone for each in running):
+        return False
+    return sum(each.cores for each in running) + part.cores <= cores + 0.01
 
 
 def show(log: str, whole: bool) -> None:
