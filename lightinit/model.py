@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 
 class Frequency(enum.Enum):
@@ -19,8 +19,7 @@ class Frequency(enum.Enum):
     ONCE = "once"  # once in the life of the disk, image copies included
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A classless route: ``destination`` as ``address/prefix length``, ``gateway`` as an
     address.
     """
@@ -29,8 +28,7 @@ class Route:
     gateway: str
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """One DHCP lease as its client wrote it down.
 
     Attributes:
@@ -184,8 +182,7 @@ class Instance:
     certificates: Tuple[Certificate, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a step that did not fail. A step that fails raises instead.
 
     Attributes:

@@ -7,7 +7,6 @@ nothing of file formats or sockets.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from lightinit.datasources.base import Datasource
@@ -219,7 +218,7 @@ class LeaseSearch:
                     lease.source, "its address %s is on no interface now" % lease.address
                 )
                 return None
-            lease = replace(lease, interface=holders[0])
+            lease = lease._replace(interface=holders[0])
         if self._interface and lease.interface != self._interface:
             self._pass_over(
                 lease.source,
