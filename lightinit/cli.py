@@ -41,6 +41,9 @@ from lightinit.settings.ini import Problem
 from lightinit.state import LOCK
 
 LOG = logging.getLogger("lightinit.cli")
+# glibc's usual size. musl gives a thread 128 KiB, in which a document of many levels or a library's
+# import overflows the stack.
+THREAD_STACK_BYTES = 8 * 1024 * 1024
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -137,6 +140,8 @@ def run_module(system: System, arguments: argparse.Namespace) -> int:
 
 def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     """Run a command that provisions: check permission, take the lock, log, catch every error."""
+    import threading
+
     from lightinit.boot import make_context
     from lightinit.state import Timeline
 
@@ -148,6 +153,7 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
             hint="run as root, or test with --root DIR",
         )
     os.umask(0o022)
+    threading.stack_size(THREAD_STACK_BYTES)
     timeline = Timeline(system.clock)
     lock = Lock(system, LOCK)
     lock.take(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Tuple
 
 from lightinit.errors import MalformedError
@@ -29,8 +28,15 @@ def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
 
     Raises:
         TooLargeError: the content has more than ``limit_bytes``.
-        MalformedError: the data are damaged or cut off, or have more than 1,000 members.
+        MalformedError: the data are damaged or cut off, or have more than 1,000 members; or this
+            Python was built without zlib.
     """
+    try:
+        import zlib
+    except ImportError:
+        raise MalformedError(
+            "gzip data cannot be unpacked", why="this Python has no zlib"
+        ) from None
     content = bytearray()
     at = 0
     for _ in range(MAX_MEMBERS):

@@ -10,6 +10,8 @@ import logging
 import os
 from typing import Optional, Sequence
 
+from lightinit.host.attributes import read_attribute, write_attribute
+
 LOG = logging.getLogger("lightinit.atomic")
 LABEL = "security.selinux"
 # There is no old file, it has no label, or the kernel or the file system does not support labels.
@@ -80,9 +82,7 @@ def keep_label(old: str, new: str) -> None:
     can change either file.
     """
     try:
-        os.setxattr(
-            new, LABEL, os.getxattr(old, LABEL, follow_symlinks=False), follow_symlinks=False
-        )
+        write_attribute(new, LABEL, read_attribute(old, LABEL, follow=False))
     except OSError as error:
         if error.errno not in _NO_LABEL:
             LOG.warning("SELinux label of %s could not be kept: %s", old, error.strerror)

@@ -15,6 +15,7 @@ from lightinit.host.accounts import effect
 from lightinit.host.accounts.as_user import identify
 from lightinit.host.accounts.grant import has_program
 from lightinit.host.accounts.privileges import DOAS_CONF, DOAS_FOLDER, SUDOERS_FILE
+from lightinit.host.attributes import CANNOT_TELL, read_attribute
 from lightinit.host.files.access import OTHERS_MAY_WRITE
 from lightinit.host.files.reach import Reader
 from lightinit.host.system import System
@@ -128,13 +129,20 @@ def _find_powerless(question: Question, name: str) -> str:
 def _judge_program(path: str, reader: Reader) -> str:
     status = os.stat(path)
     is_setuid = status.st_mode & stat.S_ISUID and status.st_uid == 0
-    if not is_setuid and CAPABILITIES not in os.listxattr(path):
+    if not is_setuid and not _may_have_capabilities(path):
         return "%s is not setuid root: look at ls -lL %s" % (path, path)
     if os.statvfs(path).f_flag & os.ST_NOSUID:
         return "%s is on a file system that is mounted nosuid" % path
     if not _may_execute(status, reader):
         return "the user may not execute it: look at ls -lL %s" % path
     return ""
+
+
+def _may_have_capabilities(path: str) -> bool:
+    try:
+        return bool(read_attribute(path, CAPABILITIES))
+    except OSError as error:
+        return error.errno == CANNOT_TELL
 
 
 def _may_execute(status: os.stat_result, reader: Reader) -> bool:

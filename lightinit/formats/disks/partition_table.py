@@ -7,8 +7,8 @@ for its entries.
 
 from __future__ import annotations
 
+import binascii
 import struct
-import zlib
 from typing import Callable, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
@@ -135,7 +135,7 @@ def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Table:
     if (
         signature != b"EFI PART"
         or not GPT_HEADER_BYTES <= size <= sector_bytes
-        or zlib.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc
+        or binascii.crc32(header[:16] + b"\0\0\0\0" + header[20:size]) != crc
     ):
         raise _damaged("a GPT whose header is damaged")
     length = count * entry_bytes
@@ -146,7 +146,7 @@ def _read_gpt(read: Read, size_bytes: int, sector_bytes: int) -> Table:
     ):
         raise _damaged("a GPT whose header is invalid")
     entries = read(at * sector_bytes, length)
-    if zlib.crc32(entries) != entries_crc:
+    if binascii.crc32(entries) != entries_crc:
         raise _damaged("a GPT whose entries are damaged")
     found = []
     for index in range(count):

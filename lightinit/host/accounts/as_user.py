@@ -9,6 +9,7 @@ import os
 from typing import NamedTuple, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.accounts.lookup import list_gids_of
 from lightinit.host.command import Completed, run_command
 from lightinit.host.system import System
 
@@ -29,7 +30,7 @@ class Identity(NamedTuple):
 
 def identify(name: str, uid: int, gid: int) -> Identity:
     """The ids after a login as ``name``, with all groups that NSS knows."""
-    return Identity(uid, gid, tuple(os.getgrouplist(name, gid)))
+    return Identity(uid, gid, list_gids_of(System("/"), name, gid))
 
 
 def run_as(

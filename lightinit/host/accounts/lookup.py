@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.host.system import System
 
 # Where distributions have the homes of ordinary users. /home may be a link to one of them.
@@ -35,10 +36,14 @@ def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
     """The names of an account's groups from NSS, as sshd sees them; empty in a scratch root."""
     if not system.live:
         return ()
-    import grp
-
+    try:
+        import grp
+    except ImportError:
+        named = [(line[2], line[0]) for line in _group_lines(system)]
+        ids = list_gids_of(system, name, gid)
+        return tuple(group for number, group in named if read_digits(number) in ids)
     found = []
-    for each in os.getgrouplist(name, gid):
+    for each in list_gids_of(system, name, gid):
         try:
             found.append(grp.getgrgid(each).gr_name)
         except KeyError:
@@ -50,7 +55,16 @@ def list_gids_of(system: System, name: str, gid: int) -> Tuple[int, ...]:
     """The ids of an account's groups from NSS; in a scratch root only the primary group."""
     if not system.live:
         return (gid,)
-    return tuple(os.getgrouplist(name, gid))
+    if hasattr(os, "getgrouplist"):
+        return tuple(os.getgrouplist(name, gid))
+    found = [line[2] for line in _group_lines(system) if name in line[3].split(",")]
+    return (gid,) + tuple(each for each in map(read_digits, found) if each is not None)
+
+
+def _group_lines(system: System) -> List[List[str]]:
+    """The fields of the lines of /etc/group, for a Python that cannot ask NSS for groups."""
+    lines = [line.split(":") for line in system.read_text("/etc/group").split("\n")]
+    return [fields for fields in lines if len(fields) == 4]
 
 
 def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:

@@ -169,7 +169,7 @@ class SwapFile:
 
 
 def _fill(descriptor: int, size_mb: int, allocate: bool) -> None:
-    if allocate:
+    if allocate and hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(descriptor, 0, size_mb * MIB)
             return

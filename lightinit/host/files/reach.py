@@ -11,6 +11,7 @@ import stat
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.attributes import CANNOT_TELL, read_attribute
 from lightinit.host.files.access import OTHERS_MAY_WRITE
 from lightinit.host.system import System
 
@@ -155,9 +156,9 @@ def _shut(system: System, real: str, status: os.stat_result, why: str) -> Barrie
 
 def _has_acl(real: str) -> bool:
     try:
-        return bool(os.getxattr(real, ACL))
-    except OSError:
-        return False
+        return bool(read_attribute(real, ACL))
+    except OSError as error:
+        return error.errno == CANNOT_TELL
 
 
 def _find_loose(system: System, real: str, reader: Reader, home: str) -> Optional[Barrier]:

@@ -219,8 +219,10 @@ def mount_apart(device: str, point: str, kind: str, flags: int, options: str = "
     Raises:
         OSError: it cannot be mounted.
     """
-    import ctypes
-
+    try:
+        import ctypes
+    except ImportError:
+        raise OSError(errno.ENOSYS, "this Python has no ctypes") from None
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(result: int) -> None:
@@ -249,12 +251,12 @@ def read_mounted(device: str, kind: str, names: Sequence[str], limit_bytes: int)
         Nothing: the device was mounted, and has no such file.
         OSError: it cannot be mounted or read.
     """
-    import ctypes
-
     point = mount(device, kind)
     try:
         return read_from(point, names, limit_bytes)
     finally:
+        import ctypes
+
         # Unmount now. Otherwise the mount would end a little after this process, and a drive in use
         # cannot be ejected.
         ctypes.CDLL(None).umount2(os.fsencode(point), 0)
@@ -423,10 +425,23 @@ def confine(uid: int, copy: str) -> None:
         uid: the user as whom it runs.
         copy: the argument of :func:`settle`; "" to leave that out.
     """
-    import resource
-
     if copy:
         settle(copy)
+    limit_resources()
+    if uid != os.geteuid():
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+
+
+def limit_resources() -> None:
+    """Limit what this process may use. A Python without this module leaves it to the time limit and
+    to the other user.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
     for what, most in (
         (resource.RLIMIT_AS, TOOL_MEMORY_BYTES),
         (resource.RLIMIT_CPU, TOOL_CPU_S),
@@ -434,10 +449,6 @@ def confine(uid: int, copy: str) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))
-    if uid != os.geteuid():
-        os.setgroups([])
-        os.setgid(uid)
-        os.setuid(uid)
 
 
 def is_optical(path: str) -> bool:

@@ -8,6 +8,7 @@ no redirects, limits of size and time. Only the adapter, which sends a request, 
 from __future__ import annotations
 
 import http.client
+import socket
 from typing import Any, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -78,12 +79,24 @@ class PlainAdapter:
         connection = http.client.HTTPConnection(
             str(place.hostname), place.port or 80, timeout=timeout[0]
         )
-        connection.connect()
+        _connect(connection)
         connection.sock.settimeout(timeout[1])
         self._wire.sockets[:] = [connection.sock]
         connection.request(request.method, "/" + target, request.body, dict(request.headers))
         self._wire.is_sent = True
         return PlainAnswer(connection, connection.getresponse())
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    try:
+        connection.connect()
+    except LookupError:
+        # To look up any host, Python needs the codec idna, and that needs the module unicodedata,
+        # which a small build lacks. An address can be connected to without a look-up.
+        plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        plain.settimeout(connection.timeout)
+        connection.sock = plain
+        plain.connect((connection.host, connection.port))
 
 
 class PlainAnswer:
