@@ -190,7 +190,7 @@ def _make(
         if group != name and texts.find_group(group_text, group) is not None
     )
     tool = tools.add_user(system, tools.NewUser(name, shell, group=own_group, groups=groups))
-    if tool is None:
+    if tool is None and find_account(system, name) is None:
         _edit_in(system, name, shell, defaults["HOME"])
     account = find_account(system, name)
     if account is None:

@@ -136,6 +136,9 @@ def _ways(
         if find_busybox(system, "passwd"):
             argv += ["-a", "sha512"]
         yield "passwd", run(*argv, target.name, stdin=2 * (password + b"\n"))
+    if chpasswd and find_busybox(system, "chpasswd"):
+        # Old versions have no -c, and some are built without SHA-2.
+        yield "busybox chpasswd -m", run(chpasswd, "-m", stdin=line)
 
 
 def _hashers(system: System) -> Iterator[Tuple[str, List[str], int]]:

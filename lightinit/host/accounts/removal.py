@@ -28,11 +28,11 @@ def remove_user(system: System, user: str) -> Optional[str]:
         user: an account in this host's own files.
 
     Returns:
-        The tool that removed it. None if there is no tool, or in a scratch root; then the caller
-        edits the account files.
+        The tool that removed it. None if there is no tool, if busybox's could not, or in a scratch
+        root; then the caller edits the account files.
 
     Raises:
-        ProvisioningError: the tool failed.
+        ProvisioningError: userdel failed.
     """
     userdel = system.tool("userdel")
     if userdel is not None:
@@ -40,8 +40,11 @@ def remove_user(system: System, user: str) -> Optional[str]:
         return "userdel"
     deluser = find_busybox(system, "deluser")
     if deluser is not None:
-        _run(system, user, [deluser, user], (0,))
-        return "deluser"
+        files.clear_stale_locks(system)
+        ended = system.run([deluser, user])
+        if ended.ok:
+            return "deluser"
+        LOG.info("busybox deluser did not remove %s: %s", user, ended.last_words)
     return None
 
 

@@ -73,10 +73,11 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
         user: the account. It must not exist.
 
     Returns:
-        The tool that made it. None if there is no tool; then the caller edits the account files.
+        The tool that made it. None if there is no tool, or if busybox's could not: then the caller
+        edits the account files.
 
     Raises:
-        ProvisioningError: the tool failed.
+        ProvisioningError: useradd failed.
     """
     useradd = system.tool("useradd")
     if useradd is not None:
@@ -86,8 +87,8 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
     adduser = find_busybox(system, "adduser")
     if adduser is not None:
         files.clear_stale_locks(system)
-        _run_busybox_adduser(system, adduser, user)
-        return "adduser"
+        if _run_busybox_adduser(system, adduser, user):
+            return "adduser"
     return None
 
 
@@ -113,11 +114,17 @@ def _run_useradd(system: System, useradd: str, user: NewUser) -> None:
         )
 
 
-def _run_busybox_adduser(system: System, adduser: str, user: NewUser) -> None:
+def _run_busybox_adduser(system: System, adduser: str, user: NewUser) -> bool:
+    """Whether it made the account. Its options depend on how it was built, and it refuses names
+    that lightinit and sshd accept.
+    """
     # -D: no password. -H: no home; make_home makes it in a way that survives a crash.
     argv = [adduser, "-D", "-H", "-s", user.shell, "-g", ""]
     argv += _option("-h", user.home) + _option("-G", user.group)
-    system.run_checked(argv + [user.name])
+    ended = system.run(argv + [user.name])
+    if not ended.ok:
+        LOG.info("busybox adduser did not make %s: %s", user.name, ended.last_words)
+    return ended.ok
 
 
 def _option(name: str, value: Optional[str]) -> List[str]:
@@ -131,10 +138,10 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
     """Make ``user`` a member of existing groups with the host's own tool.
 
     Returns:
-        Whether there is such a tool.
+        Whether there is such a tool, and it could. busybox's may have been built without this.
 
     Raises:
-        ProvisioningError: the tool failed.
+        ProvisioningError: usermod failed.
     """
     usermod = system.tool("usermod")
     if usermod is not None:
@@ -144,9 +151,11 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
     addgroup = find_busybox(system, "addgroup")
     if addgroup is not None:
         files.clear_stale_locks(system)
-        for group in groups:
-            system.run_checked([addgroup, user, group])
-        return True
+        ended = [system.run([addgroup, user, group]) for group in groups]
+        failed = [each.last_words for each in ended if not each.ok]
+        if failed:
+            LOG.info("busybox addgroup did not add %s to a group: %s", user, failed[0])
+        return not failed
     return False
 
 

@@ -91,15 +91,19 @@ def test_the_whole_order(tmp_path: Any) -> None:
 
 
 def test_the_whole_order_on_busybox(tmp_path: Any) -> None:
-    host = Host(
-        tmp_path, "chpasswd", "mkpasswd", "passwd", busybox=True, chpasswd=FAILED, mkpasswd=FAILED
-    )
-    assert host.set() == "passwd"
-    assert host.commands == [
-        "/bin/chpasswd -c sha512",
-        "/bin/mkpasswd -s -m sha512",
-        "/bin/passwd -a sha512 bob",
-    ]
+    """The last is for a busybox without -c, or without SHA-2: then it writes a DES hash."""
+    tools = ("chpasswd", "mkpasswd", "passwd")
+    failing = {"mkpasswd": FAILED, "passwd": "bQGkHBXRyc7WE", "chpasswd_m": "$1$salt$hash"}
+    for first in (FAILED, "bQGkHBXRyc7WE"):
+        host = Host(tmp_path, *tools, busybox=True, chpasswd=first, **failing)
+        assert host.set() == "busybox chpasswd -m"
+        assert host.commands == [
+            "/bin/chpasswd -c sha512",
+            "/bin/mkpasswd -s -m sha512",
+            "/bin/passwd -a sha512 bob",
+            "/bin/chpasswd -m",
+        ]
+        assert host.ran[-1][1] == b"bob:secret: word\n"
 
 
 @pytest.mark.parametrize("made", ["bQGkHBXRyc7WE", "*"])
