@@ -1,7 +1,8 @@
 """Makes SSH host keys for the instance before sshd starts, and logs their fingerprints.
 
 Otherwise all VMs of one image would have the same keys, and one VM could pose as another. The keys
-are those of `ssh-keygen -A`, made once per instance. The init system starts sshd after lightinit.
+are those of `ssh-keygen -A` and of dropbearkey, made once per instance. The init system starts sshd
+and dropbear after lightinit.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.accounts import passwd as texts
+from lightinit.formats.ssh import dropbear_keys as dropbear_formats
 from lightinit.formats.ssh import sshd_config
+from lightinit.formats.ssh.dropbear_options import read_started
 from lightinit.formats.ssh.host_keys import (
     fingerprint,
     is_host_key_file,
@@ -20,7 +23,8 @@ from lightinit.formats.ssh.host_keys import (
     private_name,
 )
 from lightinit.host.accounts import files
-from lightinit.host.ssh import host_keys
+from lightinit.host.ssh import dropbear_keys, host_keys
+from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
@@ -33,6 +37,7 @@ NAME = "ssh_host_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
 NEEDS_INSTANCE = False
+DROPBEAR = "dropbear"
 SETTINGS: Tuple[Setting, ...] = (
     Setting(
         "keep_existing",
@@ -63,6 +68,123 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome(
             "SSH host keys left as they are: commands are not run in a scratch root", skipped=True
         )
+    try:
+        dropbears = _renew_dropbears(system, bool(settings["keep_existing"]))
+    except ProvisioningError as error:
+        if find_server(system).name == DROPBEAR:
+            raise
+        dropbears = Outcome("", ("the host keys of dropbear were not made: %s" % error,))
+    return _join(dropbears, _renew_opensshs(system, settings))
+
+
+def _join(dropbears: Outcome, opensshs: Outcome) -> Outcome:
+    warnings = tuple(opensshs.warnings) + tuple(dropbears.warnings)
+    if not dropbears.message:
+        return Outcome(opensshs.message, warnings, skipped=opensshs.skipped)
+    if opensshs.skipped:
+        return Outcome(dropbears.message, warnings)
+    return Outcome("%s; %s" % (opensshs.message, dropbears.message), warnings)
+
+
+# -- dropbear's
+# --------------------------------------------------------------------------------------------------
+
+
+def _renew_dropbears(system: System, keep: bool) -> Outcome:
+    """Replace dropbear's host keys. Its message is "" if there is nothing to do."""
+    if DROPBEAR not in [server.name for server in list_servers(system)]:
+        return Outcome("")
+    texts = read_option_texts(system)
+    plain = texts.units + texts.scripts + texts.files
+    options = read_started(texts.units, texts.scripts, texts.files, texts.uci)
+    places = dropbear_formats.list_places(options, plain)
+    there = dropbear_keys.list_there(system, places)
+    is_started = texts.units or texts.scripts or find_server(system).name == DROPBEAR
+    if not there and not is_started:
+        return Outcome("")  # the program alone is there, for an initramfs
+    keygen = dropbear_keys.find_keygen(system)
+    if not keygen and there and not keep and dropbear_formats.is_on_demand(options, plain):
+        dropbear_keys.remove_keys(system, there)
+        return Outcome("%d host keys of dropbear removed: it makes new ones (-R)" % len(there))
+    if not keygen:
+        return Outcome("", tuple(_say_shared(there)))
+    wished = [(place, dropbear_formats.find_type(place, _head(system, place))) for place in places]
+    kept = [place for place in there if keep]
+    made, failed, warnings = _make_dropbears(
+        system, keygen, [(place, kind) for place, kind in wished if place not in kept]
+    )
+    if not made and not kept:
+        raise ProvisioningError(
+            "ssh host keys could not be made",
+            said="; ".join(failed),
+            hint="run by hand: dropbearkey -t ed25519 -f %s" % places[0],
+        )
+    # dropbear would go on with a key of the image that no new one has replaced.
+    old = [place for place in there if place not in made + kept]
+    dropbear_keys.remove_keys(system, old)
+    for place in kept + made:
+        _show_dropbears(system, keygen, place)
+    if made and dropbear_keys.is_running(system):
+        warnings.append("dropbear uses the old host keys until it is restarted")
+    message = "%d host keys of dropbear made" % len(made)
+    if kept:
+        message += ", %d kept" % len(kept)
+    return Outcome(message, tuple(warnings))
+
+
+def _make_dropbears(
+    system: System, keygen: Sequence[str], wished: Sequence[Tuple[str, str]]
+) -> Tuple[List[str], List[str], List[str]]:
+    """The places of the new keys; why others could not be made; warnings."""
+    made: List[str] = []
+    failed: List[str] = []
+    lost = set()
+    for place, kind in wished:
+        if kind not in dropbear_formats.TYPES:
+            continue
+        folder = place.rpartition("/")[0]
+        if not dropbear_keys.prepare_folder(system, folder):
+            lost.add(folder)
+        why = dropbear_keys.make_key(system, keygen, kind, place)
+        if why:
+            LOG.info("dropbearkey made no %s key: %s", kind, why)
+            failed.append("%s: %s" % (kind, why))
+        else:
+            made.append(place)
+    text = "the host keys of dropbear in %s are lost at a restart: each boot has other ones"
+    return made, failed, [text % folder for folder in sorted(lost)]
+
+
+def _head(system: System, place: str) -> bytes:
+    try:
+        return system.read(place)
+    except (OSError, MalformedError):
+        return b""
+
+
+def _show_dropbears(system: System, keygen: Sequence[str], place: str) -> None:
+    public = dropbear_formats.find_public(dropbear_keys.read_public(system, keygen, place))
+    try:
+        LOG.info("SSH host key %s", fingerprint(public.encode("ascii", "replace")))
+    except MalformedError as error:
+        LOG.info("SSH host key %s: its public part cannot be read: %s", place, error)
+
+
+def _say_shared(there: Sequence[str]) -> List[str]:
+    if not there:
+        return []
+    return [
+        "the host keys of dropbear are those of the image (%s), so every VM of it may have the"
+        " same: install dropbearkey; or remove it, if dropbear makes its own (dropbear -R)"
+        % ", ".join(there)
+    ]
+
+
+# -- OpenSSH's
+# --------------------------------------------------------------------------------------------------
+
+
+def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
     server = find_server(system)
     there = host_keys.list_host_keys(system, is_host_key_file)
     private = [name for name in there if is_private_key_file(name)]

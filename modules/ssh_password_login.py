@@ -14,10 +14,12 @@ from typing import Dict, List, Optional, Tuple
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwords
 from lightinit.formats.ssh import password_policy
+from lightinit.formats.ssh.dropbear_options import read_started
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file
 from lightinit.host.ssh import config_files
+from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
@@ -87,7 +89,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def _cannot_be_configured(system: System, wished: bool) -> Outcome:
-    notes = [note for each in list_servers(system) for note in each.password_notes(wished)]
+    texts = read_option_texts(system)
+    flags = read_started(texts.units, texts.scripts, texts.files, texts.uci).flags
+    notes = [note for each in list_servers(system) for note in each.password_notes(wished, flags)]
     if notes:
         return Outcome("no OpenSSH server", tuple(notes), skipped=True)
     return Outcome("no OpenSSH server, so no password login over SSH", skipped=True)

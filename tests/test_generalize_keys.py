@@ -181,9 +181,9 @@ def test_host_keys_elsewhere_are_told(tmp_path: Any) -> None:
         named % "/etc/keys/a",
         named % web,
         (
-            "the SSH host key /etc/dropbear/dropbear_rsa_host_key stays: lightinit makes no new"
-            " ones for dropbear; every VM made from this image would have the same one: remove it,"
-            " if dropbear makes its own (dropbear -R)"
+            "the host keys of dropbear stay (/etc/dropbear/dropbear_rsa_host_key): dropbearkey is"
+            " not installed, so lightinit would make no new ones; every VM made from this image"
+            " would have the same ones: install it, then run this again"
         ),
     ]
     assert sorted(name for name in os.listdir(machine.root + "/etc/ssh") if "key" in name) == [
@@ -194,6 +194,23 @@ def test_host_keys_elsewhere_are_told(tmp_path: Any) -> None:
         machine.exists(name)
         for name in ("/etc/keys/a", "/etc/keys/b", "/etc/dropbear/dropbear_rsa_host_key")
     )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"/usr/bin/dropbearkey": "x"},
+        {"/etc/init.d/S50dropbear": '#!/bin/sh\nDROPBEAR_ARGS="$DROPBEAR_ARGS -R"\n'},
+    ],
+)
+def test_host_keys_of_dropbear_go_if_new_ones_come(tmp_path: Any, files: Any) -> None:
+    machine = with_keys(tmp_path)
+    place = "/etc/dropbear/dropbear_rsa_host_key"
+    files.update({place: "x", place + ".pub": "x"})
+    for name, text in files.items():
+        machine.put(name, text)
+    assert not [each for each in notes(machine) if "dropbear" in each]
+    assert not machine.exists(place) and not machine.exists(place + ".pub")
 
 
 @pytest.mark.parametrize("folder", ["/etc/dropbear/initramfs", "/etc/dropbear-initramfs"])

@@ -13,13 +13,14 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.ssh import authorized_keys, dropbear_options
 from lightinit.formats.ssh.dropbear_options import DropbearOptions
 from lightinit.host.files.reach import Reader, find_barrier
-from lightinit.host.ssh.dropbear import OPTION_NAMES, PORT_NAME, read_option_texts
+from lightinit.host.ssh.dropbear import UCI_FILE, read_option_texts
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
 from lightinit.login import asking
 from lightinit.login.question import Answer, Question
 
 HINT = "look at dropbear's options, in the image"
+ROOTS_FILE = "/etc/dropbear/authorized_keys"  # OpenWrt's dropbear reads it for root
 SHELL_HINT = "add it to that file in the image"
 
 
@@ -33,7 +34,8 @@ def check(question: Question) -> Answer:
     if not server.accepts_shell(system, shell):
         why = "its shell %s is not in /etc/shells, and dropbear takes no other" % shell
         return Answer(why, SHELL_HINT)
-    options = dropbear_options.read_options(_list_words(system))
+    texts = read_option_texts(system)
+    options = dropbear_options.read_started(texts.units, texts.scripts, texts.files, texts.uci)
     why = _refuse(question, options)
     if why:
         return Answer(why, HINT)
@@ -45,27 +47,6 @@ def check(question: Question) -> Answer:
     if no_key and question.keys:
         doubts.append("an ssh key cannot log in: %s" % no_key)
     return Answer(doubts=tuple(doubts + _note(options)), message="dropbear")
-
-
-def _list_words(system: System) -> List[str]:
-    """The options with which the init system starts dropbear, as far as its files say. A variable
-    counts that its unit or script names.
-    """
-    texts = read_option_texts(system)
-    variables = dropbear_options.read_environment(texts.units)
-    for text in texts.files:
-        variables.update(dropbear_options.read_variables(text))
-    started = dropbear_options.read_exec_start(texts.units)
-    if started:
-        return dropbear_options.expand(started[1:], variables)
-    scripts = "\n".join(texts.scripts)
-    words: List[str] = []
-    if PORT_NAME in scripts and variables.get(PORT_NAME):
-        words += ["-p", variables[PORT_NAME]]
-    for name in OPTION_NAMES:
-        if name in scripts:
-            words += dropbear_options.split_words(variables.get(name, ""))
-    return words
 
 
 def _refuse(question: Question, options: DropbearOptions) -> str:
@@ -132,6 +113,8 @@ def _keys_in_file(
     system, account = question.system, question.account
     folder = re.sub(r"^~(?=/|$)", account.home.rstrip("/"), options.keys_folder)
     path = "%s/authorized_keys" % folder.rstrip("/")
+    if account.uid == 0 and system.exists(UCI_FILE) and system.exists(ROOTS_FILE):
+        path = ROOTS_FILE
     if system.can_own:
         # It has the user's id and first group, and no others.
         reader = Reader(account.uid, (account.gid,))

@@ -171,6 +171,12 @@ def test_no_openssh(host: Host) -> None:
     host.put("/usr/sbin/dropbear", "", 0o755)
     assert "start it with -s" in host.apply().warnings[0]
     assert not host.apply(True).warnings
+    host.put("/etc/init.d/dropbear", ". /etc/default/dropbear\ndropbear $DROPBEAR_ARGS\n", 0o755)
+    host.put("/etc/default/dropbear", "DROPBEAR_ARGS='-s -w'\n")
+    assert not host.apply().warnings
+    assert host.apply(True).warnings == (
+        "dropbear takes no passwords: to allow them, start it without -s",
+    )
 
 
 @pytest.mark.parametrize("kind", ["directory", "large"])

@@ -12,6 +12,8 @@ from typing import List, Tuple
 
 from lightinit.commands.removal.changes import Change, RemovalContext, removals
 from lightinit.commands.removal.image import marker_goes
+from lightinit.formats.ssh.dropbear_keys import DEFAULTS, is_on_demand, list_places
+from lightinit.formats.ssh.dropbear_options import read_started
 from lightinit.formats.ssh.host_keys import (
     is_host_key_file,
     is_made_anew,
@@ -19,8 +21,10 @@ from lightinit.formats.ssh.host_keys import (
     private_name,
 )
 from lightinit.formats.ssh.sshd_config import read_host_keys
+from lightinit.host.accounts.tools import has_tool
 from lightinit.host.init import systemd
-from lightinit.host.ssh import host_keys
+from lightinit.host.ssh import dropbear_keys, host_keys
+from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.servers import SERVERS
 from lightinit.host.system import System
 from lightinit.marks import Marks
@@ -36,9 +40,40 @@ SHARED = "every VM made from this image would have the same"
 def plan_host_keys(context: RemovalContext) -> List[Change]:
     """All SSH host keys, with their public parts and certificates."""
     names = host_keys.list_host_keys(context.system, is_host_key_file)
+    dropbears = [
+        end for place in _list_dropbears(context.system) for end in (place, place + ".pub")
+    ]
     return removals(
-        context.system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
+        context.system,
+        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + [host_keys.SCRATCH],
     )
+
+
+def _list_dropbears(system: System) -> List[str]:
+    """dropbear's host keys: where its scripts ask for them, and in its usual places."""
+    texts = read_option_texts(system)
+    options = read_started(texts.units, texts.scripts, texts.files, texts.uci)
+    places = list_places(options, texts.units + texts.scripts + texts.files) + list(DEFAULTS)
+    return dropbear_keys.list_there(system, list(dict.fromkeys(places)))
+
+
+def _plan_dropbears(context: RemovalContext, why: str, remedy: str) -> List[str]:
+    """Those that lightinit, or dropbear itself, makes again on each VM, with their public parts."""
+    system = context.system
+    there = _list_dropbears(system)
+    if there and not has_tool(system, "dropbearkey") and not has_tool(system, "dropbearmulti"):
+        why, remedy = "dropbearkey is not installed", "install it"
+        texts = read_option_texts(system)
+        options = read_started(texts.units, texts.scripts, texts.files, texts.uci)
+        if is_on_demand(options, texts.units + texts.scripts + texts.files):
+            why = ""
+    if why and there:
+        context.note(
+            "the host keys of dropbear stay (%s): %s, so lightinit would make no new ones; %s ones:"
+            " %s, then run this again" % (", ".join(there), why, SHARED, remedy)
+        )
+        return []
+    return [end for place in there for end in (place, place + ".pub")]
 
 
 def plan_image_keys(context: RemovalContext) -> List[Change]:
@@ -77,8 +112,10 @@ def plan_image_keys(context: RemovalContext) -> List[Change]:
             % (why, SHARED, remedy)
         )
         names = []
+    dropbears = _plan_dropbears(context, why, remedy)
     return removals(
-        system, ["%s/%s" % (host_keys.FOLDER, name) for name in names] + [host_keys.SCRATCH]
+        system,
+        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + [host_keys.SCRATCH],
     )
 
 

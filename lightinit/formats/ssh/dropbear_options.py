@@ -1,6 +1,7 @@
-"""dropbear's options: what they keep out. It has no configuration file.
+"""dropbear's options: what they keep out, and how scripts and units give them. It has no
+configuration file.
 
-Pure. Semantics: dropbear(8).
+Pure. Semantics: dropbear(8); OpenWrt's /etc/config/dropbear as its wiki has it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,20 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 # Those that take a value: the rest of the word, or the next one.
 WITH_VALUE = "bcdrpPlWKITGAD2"
 MAX_CHARS = 4096
+# The variables with options in the scripts and units of Debian, Yocto, Alpine, Buildroot, Fedora
+# and Void; the port comes before.
+OPTION_NAMES = ("DROPBEAR_EXTRA_ARGS", "DROPBEAR_OPTS", "DROPBEAR_ARGS", "OPTIONS", "OPTS")
+PORT_NAME = "DROPBEAR_PORT"
+UCI_OFF = ("0", "no", "off", "false", "disabled")
+UCI_FLAGS = {"passwordauth": "-s", "rootpasswordauth": "-g", "rootlogin": "-w"}
+UCI_VALUES = {"port": "-p", "keyfile": "-r", "rsakeyfile": "-r", "forcecommand": "-c"}
 _EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"^Environment[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+# A script starts dropbear by its name, or by start-stop-daemon, whose own options end at "--".
+_STARTS = re.compile(
+    r"^(?:[^#\n]*[ \t]--|[ \t]*(?:exec[ \t]+)?[\w/.-]*dropbear)[ \t]+(-[^\n]*)$", re.MULTILINE
+)
+_BRACES = re.compile(r"\$\{(\w+)\}")
 _VERSION = re.compile(r"\bv([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -26,6 +39,7 @@ class DropbearOptions(NamedTuple):
         command: -c: what runs in place of a shell, "" for a shell.
         ports: -p: each as it is there, such as ``127.0.0.1:22``.
         keys_folder: -D: the folder of authorized_keys.
+        host_keys: -r: the files of the host keys; without any, dropbear has default places.
     """
 
     flags: str = ""
@@ -33,6 +47,7 @@ class DropbearOptions(NamedTuple):
     command: str = ""
     ports: Tuple[str, ...] = ()
     keys_folder: str = "~/.ssh"
+    host_keys: Tuple[str, ...] = ()
 
 
 def read_options(words: Sequence[str]) -> DropbearOptions:
@@ -61,7 +76,69 @@ def read_options(words: Sequence[str]) -> DropbearOptions:
         values.get("c", [""])[-1],
         tuple(values.get("p", ())),
         values.get("D", ["~/.ssh"])[-1],
+        tuple(dict.fromkeys(values.get("r", ()))),
     )
+
+
+def read_started(
+    units: Sequence[str], scripts: Sequence[str], files: Sequence[str], uci: str = ""
+) -> DropbearOptions:
+    """The options with which the init system starts dropbear, as far as its files say. A variable
+    counts that its unit or script names.
+
+    Args:
+        units: the texts of systemd's unit and its drop-ins, in the order in which they count.
+        scripts: the texts of the other init systems' scripts.
+        files: the texts of the files with variables that both use.
+        uci: the text of OpenWrt's /etc/config/dropbear.
+    """
+    variables = read_environment(units)
+    for text in files:
+        variables.update(read_variables(text))
+    started = read_exec_start(units)
+    if started:
+        return read_options(expand(started[1:], variables))
+    text = "\n".join(scripts)
+    words = _literal_words(text)
+    if PORT_NAME in text and variables.get(PORT_NAME):
+        words += ["-p", variables[PORT_NAME]]
+    for name in OPTION_NAMES:
+        if re.search(r"\b%s\b" % name, text):
+            words += split_words(variables.get(name, ""))
+    return read_options(words + read_uci(uci))
+
+
+def _literal_words(script: str) -> List[str]:
+    """The options that stand in the line of a script that starts dropbear."""
+    found: List[str] = []
+    for line in _STARTS.findall(script.replace("\\\n", " ")):
+        for word in split_words(line.partition(" >")[0].partition(" 2>")[0]):
+            if "$" not in word:
+                found.append(word)
+            elif found and found[-1][:1] == "-" and found[-1][-1] in WITH_VALUE:
+                found.pop()  # the option whose value is not known
+    return found
+
+
+def read_uci(text: str) -> List[str]:
+    """The options that OpenWrt's script makes of the first section ``dropbear`` that is in use."""
+    sections: List[Dict[str, str]] = []
+    for line in text.split("\n"):
+        words = split_words(line)
+        if words[:2] == ["config", "dropbear"]:
+            sections.append({})
+        elif words[:1] == ["option"] and len(words) == 3 and sections:
+            sections[-1][words[1].lower()] = words[2]
+    used = [each for each in sections if each.get("enable", "1").lower() not in UCI_OFF]
+    found: List[str] = []
+    for section in used[:1]:
+        for name, flag in UCI_FLAGS.items():
+            if section.get(name, "1").lower() in UCI_OFF:
+                found.append(flag)
+        for name, option in UCI_VALUES.items():
+            if section.get(name):
+                found += [option, section[name]]
+    return found
 
 
 def read_variables(text: str) -> Dict[str, str]:
@@ -97,13 +174,15 @@ def expand(words: Sequence[str], variables: Mapping[str, str]) -> List[str]:
     found: List[str] = []
     for word in words:
         name = word.strip("${}")
-        if not word.startswith("$"):
-            found.append(word)
-        elif word.startswith("${"):
-            found.append(variables.get(name, ""))
+        if not word.startswith("$") or word.startswith("${"):
+            found.append(_fill_in(word, variables))
         else:
             found += variables.get(name, "").split()
     return found
+
+
+def _fill_in(word: str, variables: Mapping[str, str]) -> str:
+    return _BRACES.sub(lambda match: variables.get(match.group(1), ""), word)
 
 
 def split_words(text: str) -> List[str]:

@@ -1,4 +1,6 @@
-"""dropbear. lightinit does not configure it, but says what the operator has to do."""
+"""dropbear. lightinit makes its host keys (:mod:`lightinit.host.ssh.dropbear_keys`). It does not
+configure it, but says what the operator has to do.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,8 @@ from lightinit.host.accounts.tools import has_tool
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 
-# Also those with which it lets people in before the disk is decrypted.
-HOST_KEYS = (
-    "/etc/dropbear/*_host_key",
+# With these it lets people in before the disk is decrypted. They are in the initramfs, too.
+INITRAMFS_KEYS = (
     "/etc/dropbear/initramfs/*_host_key",
     "/etc/dropbear-initramfs/*_host_key",
 )
@@ -31,9 +32,13 @@ class Dropbear(SshServer):
         """Whether getusershell(3) lists the shell: dropbear accepts no other shell."""
         return shell in list_shells(system)
 
-    def password_notes(self, password_login: bool) -> Sequence[str]:
-        """How to switch password login off: dropbear has options, and no configuration file."""
-        if password_login:
+    def password_notes(self, password_login: bool, flags: str) -> Sequence[str]:
+        """How to switch password login on or off: dropbear has options, and no configuration
+        file.
+        """
+        if password_login and "s" in flags:
+            return ("dropbear takes no passwords: to allow them, start it without -s",)
+        if password_login or "s" in flags:
             return ()
         return (
             "dropbear accepts the password of every account that has one; to switch that off, start"
@@ -41,22 +46,29 @@ class Dropbear(SshServer):
         )
 
     def foreign_host_keys(self, system: System) -> List[str]:
-        """All of dropbear's host keys."""
-        return [path for pattern in HOST_KEYS for path in system.glob(pattern)]
+        """Those in the initramfs."""
+        return [path for pattern in INITRAMFS_KEYS for path in system.glob(pattern)]
 
     def host_key_remedy(self) -> str:
-        """Remove the key: with -R dropbear makes a new one by itself."""
-        return "remove it, if dropbear makes its own (dropbear -R)"
+        """Make another one by hand, and put it into the initramfs."""
+        return "remove it, make another with dropbearkey, and then the initramfs"
 
 
 # -- its options
 # --------------------------------------------------------------------------------------------------
 
-# Where scripts and units get its options from, and the variables; the port comes before.
-OPTION_FILES = ("/etc/default/dropbear", "/etc/conf.d/dropbear", "/etc/sysconfig/dropbear")
-OPTION_NAMES = ("DROPBEAR_EXTRA_ARGS", "DROPBEAR_OPTS", "OPTIONS")
-PORT_NAME = "DROPBEAR_PORT"
+# Where scripts and units get its options from.
+OPTION_FILES = (
+    "/etc/default/dropbear",
+    "/etc/conf.d/dropbear",
+    "/etc/sysconfig/dropbear",
+    "/etc/sv/dropbear/conf",
+)
+UCI_FILE = "/etc/config/dropbear"
 UNITS = (
+    "/usr/lib/systemd/system/dropbear@.service",
+    "/lib/systemd/system/dropbear@.service",
+    "/etc/systemd/system/dropbear@.service",
     "/usr/lib/systemd/system/dropbear.service",
     "/lib/systemd/system/dropbear.service",
     "/etc/systemd/system/dropbear.service",
@@ -64,7 +76,13 @@ UNITS = (
     "/lib/systemd/system/dropbear.service.d/*.conf",
     "/etc/systemd/system/dropbear.service.d/*.conf",
 )
-SCRIPTS = ("/etc/init.d/dropbear", "/etc/sv/dropbear/run")
+SCRIPTS = (
+    "/etc/init.d/dropbear",
+    "/etc/init.d/S??dropbear",
+    "/etc/rc.d/rc.dropbear",
+    "/etc/sv/dropbear/run",
+    "/etc/dropbear/run",
+)
 
 
 class OptionTexts(NamedTuple):
@@ -74,11 +92,13 @@ class OptionTexts(NamedTuple):
         units: systemd's unit and its drop-ins, in the order in which they count.
         scripts: the other init systems' scripts.
         files: the files with the variables that both use.
+        uci: OpenWrt's configuration, from which its script makes the options; "" for none.
     """
 
     units: Tuple[str, ...]
     scripts: Tuple[str, ...]
     files: Tuple[str, ...]
+    uci: str = ""
 
 
 def read_option_texts(system: System) -> OptionTexts:
@@ -90,4 +110,5 @@ def read_option_texts(system: System) -> OptionTexts:
     units = [path for each in UNITS for path in system.glob(each)]
     if system.is_dir("/usr/lib/systemd") and system.is_dir("/lib/systemd"):
         units = [path for path in units if not path.startswith("/lib/")]
-    return OptionTexts(read(units), read(SCRIPTS), read(OPTION_FILES))
+    scripts = [path for each in SCRIPTS for path in system.glob(each)]
+    return OptionTexts(read(units), read(scripts), read(OPTION_FILES), system.read_text(UCI_FILE))

@@ -99,8 +99,13 @@ class SshServer:
 
     # -- what lightinit does not do for it
 
-    def password_notes(self, password_login: bool) -> Sequence[str]:
-        """What the operator must do by hand for this policy of password login; one text each."""
+    def password_notes(self, password_login: bool, flags: str) -> Sequence[str]:
+        """What the operator must do by hand for this policy of password login; one text each.
+
+        Args:
+            password_login: the policy.
+            flags: the letters of the options without a value with which it is started.
+        """
         return ()
 
     def foreign_host_keys(self, system: System) -> List[str]:

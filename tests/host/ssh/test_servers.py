@@ -46,17 +46,20 @@ def test_without_a_server_nothing_is_set_up(tmp_path: Any) -> None:
     assert server.effective(system, LoginAttempt("bob", "192.0.2.1")) == Printed()
     assert server.find_fault(system) == ""
     assert server.reload(system) == server.keygen == ""
-    assert not server.password_notes(False)
+    assert not server.password_notes(False, "")
 
 
 def test_dropbear_says_what_is_left_to_do(tmp_path: Any) -> None:
     put(tmp_path, "/usr/sbin/dropbear", mode=0o755)
     put(tmp_path, "/etc/dropbear/dropbear_rsa_host_key")
+    put(tmp_path, "/etc/dropbear/initramfs/dropbear_rsa_host_key")
     system = System(tmp_path)
     server = find_server(system)
-    assert "-s" in server.password_notes(False)[0] and not server.password_notes(True)
-    assert server.foreign_host_keys(system) == ["/etc/dropbear/dropbear_rsa_host_key"]
-    assert "dropbear -R" in server.host_key_remedy() and not server.keygen
+    assert "with -s" in server.password_notes(False, "")[0]
+    assert "without -s" in server.password_notes(True, "Fs")[0]
+    assert not server.password_notes(True, "g") and not server.password_notes(False, "s")
+    assert server.foreign_host_keys(system) == ["/etc/dropbear/initramfs/dropbear_rsa_host_key"]
+    assert "initramfs" in server.host_key_remedy() and not server.keygen
 
 
 @pytest.mark.parametrize("path", sorted(ORDERED_BEFORE))

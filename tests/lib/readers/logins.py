@@ -7,7 +7,7 @@ import json
 from lightinit.formats import records
 from lightinit.formats.accounts import sudo_listing
 from lightinit.formats.pam import access, conditions, limits, stack
-from lightinit.formats.ssh import dropbear_options
+from lightinit.formats.ssh import dropbear_keys, dropbear_options
 from lightinit.model import User
 from tests.lib.readers.reader import Reader, text
 
@@ -49,6 +49,11 @@ def _dropbear(data: bytes) -> None:
     options = dropbear_options.read_options(words)
     dropbear_options.find_unreached(options.ports, ["10.0.0.4"])
     dropbear_options.read_version(given)
+    options = dropbear_options.read_started([], [given], [given], given)
+    dropbear_keys.list_places(options, [given])
+    dropbear_keys.find_type(given, data)
+    dropbear_keys.is_on_demand(options, [given])
+    dropbear_keys.find_public(given)
 
 
 def _records(data: bytes) -> None:

@@ -1,0 +1,155 @@
+"""Makes dropbear's host keys: dropbearkey makes each beside its place, then it is moved there.
+
+It knows no format. The caller says where the keys are, and of which type.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import List, Sequence
+
+from lightinit.digits import read_digits
+from lightinit.errors import ProvisioningError
+from lightinit.host.atomic import sync_dir
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.ssh.host_keys import KEYGEN_LIMIT_S
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.host_keys")
+SCRATCH_END = ".lightinit-new"
+PID_FILES = ("/run/dropbear.pid", "/var/run/dropbear.pid")
+# What is here is gone after a restart. Buildroot's image has a link into it in place of the folder,
+# and its script puts an empty folder into the place of the link, if it can.
+VOLATILE = ("/run", "/var/run", "/tmp")  # noqa: S108 - nothing is written there
+
+
+def find_keygen(system: System) -> List[str]:
+    """The command that makes keys, without its arguments; empty if there is none."""
+    tool = system.tool("dropbearkey")
+    if tool is not None:
+        return [tool]
+    multi = system.tool("dropbearmulti")
+    if multi is not None:
+        return [multi, "dropbearkey"]
+    return []
+
+
+def list_there(system: System, places: Sequence[str]) -> List[str]:
+    """Those of some files that are there and not empty. A power cut may have left an empty one."""
+    return [place for place in places if _size_of(system, place) > 0]
+
+
+def _size_of(system: System, place: str) -> int:
+    try:
+        return os.path.getsize(system.path(place))
+    except (OSError, ProvisioningError):
+        return 0
+
+
+def prepare_folder(system: System, folder: str) -> bool:
+    """Make the folder of host keys, if it is missing.
+
+    A link to a place that a restart empties is replaced by a folder.
+
+    Returns:
+        Whether the folder's content survives a restart.
+
+    Raises:
+        ProvisioningError: it cannot be made.
+    """
+    link = system.path(folder, follow_last=False)
+    if os.path.islink(link) and _is_volatile(os.readlink(link)):
+        try:
+            os.unlink(link)
+            LOG.info("%s was a link to a place that a restart empties; now it is a folder", folder)
+        except OSError as error:
+            LOG.info("%s stays a link: %s", folder, error.strerror)
+    if not system.is_dir(folder):
+        system.make_dir(folder, 0o755)
+    return not _is_volatile(system.path(folder)[len(system.root.rstrip("/")) :])
+
+
+def _is_volatile(path: str) -> bool:
+    return any(path == place or path.startswith(place + "/") for place in VOLATILE)
+
+
+def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> str:
+    """Make a host key. dropbear finds the old key at its place or the new one, never a part.
+
+    Args:
+        system: the live machine.
+        keygen: as :func:`find_keygen` returned it.
+        kind: such as ``ed25519``.
+        place: the file.
+
+    Returns:
+        "" on success, else why there is no new key: a version may not know this type.
+
+    Raises:
+        ProvisioningError: the program took too long, or the new key cannot be put in place.
+    """
+    scratch = system.path(place) + SCRATCH_END
+    try:
+        for end in ("", ".pub"):
+            _unlink(scratch + end)
+        argv = list(keygen) + ["-t", kind, "-f", scratch]
+        ended = system.run(argv, timeout_s=KEYGEN_LIMIT_S)
+        if not ended.ok or not os.path.exists(scratch) or not os.path.getsize(scratch):
+            _unlink(scratch)
+            return ended.last_words or "it made no key"
+        _move(scratch, system.path(place))
+    except OSError as error:
+        raise ProvisioningError(
+            "ssh host key cannot be put in place", path=place, error=error.strerror
+        ) from error
+    restore_labels(system, [place])
+    return ""
+
+
+def _move(scratch: str, real: str) -> None:
+    """Some versions also write the public part: it must never be that of another key."""
+    _unlink(real + ".pub")
+    os.chmod(scratch, 0o600)
+    with open(scratch, "rb") as handle:
+        os.fsync(handle.fileno())
+    os.replace(scratch, real)
+    if os.path.exists(scratch + ".pub"):
+        os.replace(scratch + ".pub", real + ".pub")
+    sync_dir(os.path.dirname(real))
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def remove_keys(system: System, places: Sequence[str]) -> None:
+    """Remove host keys, with their public parts.
+
+    Raises:
+        ProvisioningError: one cannot be removed.
+    """
+    for place in places:
+        system.remove(place)
+        system.remove(place + ".pub")
+
+
+def read_public(system: System, keygen: Sequence[str], place: str) -> str:
+    """What dropbearkey prints about a key: its public part is in it; "" if it cannot."""
+    try:
+        ended = system.run(list(keygen) + ["-y", "-f", system.path(place)])
+    except ProvisioningError:
+        return ""
+    return ended.stdout if ended.ok else ""
+
+
+def is_running(system: System) -> bool:
+    """Whether a dropbear runs. It keeps the keys that it has read at its start."""
+    for path in PID_FILES:
+        pid = read_digits(system.read_text(path).strip())
+        if pid and system.read_text("/proc/%d/comm" % pid).strip() == "dropbear":
+            return True
+    return False
