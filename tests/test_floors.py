@@ -72,8 +72,8 @@ BESIDE: Dict[str, Set[str]] = {
 # in __init__ unless it is named here, and what is shared.
 TABLES: Dict[str, str] = {"formats.dhcp": "clients", "host.dhcp": "clients", "host.init": "table"}
 KINDS: Dict[str, Set[str]] = {
-    "formats.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
-    "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc"},
+    "formats.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc", "wicked"},
+    "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc", "wicked"},
     "datasources": set(DATASOURCES),
     "login": {"dropbear", "sshd", "pam", "root"},
     "user_data": {"cloud_config", "script", "unsupported", "unknown"},

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
-from lightinit.host.dhcp.clients import known_clients
+from lightinit.host.dhcp.clients import explain_no_lease, known_clients
 from lightinit.host.dhcp.lease_files import lease_folders
 from lightinit.host.network import interfaces as host_network
 from lightinit.host.network.interfaces import Interface, Scene
@@ -21,6 +21,7 @@ from lightinit.stages.leases import LeaseSearch, choose_lease, count_routes
 LOG = logging.getLogger("lightinit.local")
 
 SAY_EVERY_S = 30.0
+EXPLAIN_EVERY_S = 10.0  # this looks at all processes
 NEVER_S = float("inf")  # only the deadline ends the wait
 NO_LEASE_SOURCE = "address and route without a lease"
 # For platforms without a well-known address: only the default route leads to this one (RFC 5737).
@@ -110,6 +111,7 @@ class _Search:
         needs_server: bool = False,
     ) -> None:
         target = (source.ADDRESSES + (ANYWHERE,))[0]
+        self._system = system
         self._clock = system.clock
         self._source = source
         self._grace_s = grace_s
@@ -120,6 +122,8 @@ class _Search:
         self._scene = Scene()
         self._logged_s = system.clock.monotonic()
         self._since_s: Dict[str, float] = {}  # a state that needs grace -> when it began
+        self._explained_s = -EXPLAIN_EVERY_S
+        self._explanation = ""
 
     def step(self) -> Tuple[Optional[Network], float]:
         """Look once.
@@ -146,9 +150,10 @@ class _Search:
             return found, due_s
         if pair is None:
             return None, due_s
+        is_late = self._clock.monotonic() >= due_s
         if self._needs_server or not self._is_sound(pair):
             due_s = NEVER_S
-        return self._without_lease(pair), due_s
+        return self._without_lease(pair, is_late), due_s
 
     def log_waiting(self, now_s: float) -> None:
         """Log from time to time that the wait goes on, so that the boot does not seem to hang."""
@@ -296,11 +301,13 @@ class _Search:
         )
         return is_backed or not waiting
 
-    def _without_lease(self, pair: Tuple[str, str]) -> Network:
-        warning = "no usable lease of %s was found (%s)%s" % (
+    def _without_lease(self, pair: Tuple[str, str], is_late: bool) -> Network:
+        """The network of an (interface, address); ``is_late``: it may be used now."""
+        warning = "no usable lease of %s was found (%s)%s%s" % (
             known_clients(),
             self._passed_over() or "no lease file is there",
             self._fallback(),
+            self._explain() if is_late else "",
         )
         return Network(
             self._well_known(),
@@ -309,6 +316,14 @@ class _Search:
             source=NO_LEASE_SOURCE,
             warnings=(warning,),
         )
+
+    def _explain(self) -> str:
+        """The end of a warning: which DHCP client leaves no lease, and what to do."""
+        now_s = self._clock.monotonic()
+        if self._scene.of_root and now_s - self._explained_s >= EXPLAIN_EVERY_S:
+            self._explained_s = now_s
+            self._explanation = "".join("; " + why for why in explain_no_lease(self._system))
+        return self._explanation
 
     def _well_known(self) -> str:
         return (self._source.ADDRESSES + ("",))[0]

@@ -163,6 +163,7 @@ NOT_READERS = {
     "dhcp.option_bytes": "by dhcp.clients",
     "dhcp.options": "by dhcp.clients",
     "dhcp.udhcpc": "by dhcp.clients",
+    "dhcp.wicked": "by dhcp.clients",
 }
 
 

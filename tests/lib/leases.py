@@ -99,6 +99,56 @@ router=10.99.0.1
 staticroutes=168.63.129.16/32 10.99.0.1 0.0.0.0/0 10.99.0.1 169.254.169.254/32 10.99.0.1
 lease=3600
 """
+# From wicked's source (src/leasefile.c): Debian has no wicked to write it.
+WICKED = b"""<lease>
+  <family>ipv4</family>
+  <type>dhcp</type>
+  <owner>eth7</owner>
+  <uuid>7c576658-66c0-0e00-fc01-000004000000</uuid>
+  <state>granted</state>
+  <acquired>1795403607</acquired>
+  <update>0x0000ffff</update>
+  <ipv4:dhcp>
+    <client-id>01:2a:eb:d9:69:2d:cd</client-id>
+    <server-id>10.99.0.1</server-id>
+    <lease-time>3600</lease-time>
+    <renewal-time>1800</renewal-time>
+    <rebind-time>3150</rebind-time>
+    <hostname>vm</hostname>
+    <address>10.99.0.92</address>
+    <netmask>255.255.255.0</netmask>
+    <broadcast>10.99.0.255</broadcast>
+    <routes>
+      <route>
+        <destination>168.63.129.16/32</destination>
+        <nexthop>
+          <gateway>10.99.0.1</gateway>
+        </nexthop>
+      </route>
+      <route>
+        <nexthop>
+          <gateway>10.99.0.1</gateway>
+        </nexthop>
+      </route>
+      <route>
+        <destination>169.254.169.254/32</destination>
+        <nexthop>
+          <gateway>10.99.0.1</gateway>
+        </nexthop>
+      </route>
+    </routes>
+    <dns>
+      <server>168.63.129.16</server>
+    </dns>
+    <options>
+      <unknown-245>
+        <code>245</code>
+        <data>a8:3f:81:10</data>
+      </unknown-245>
+    </options>
+  </ipv4:dhcp>
+</lease>
+"""
 
 
 def packet(
@@ -128,6 +178,7 @@ REAL: Dict[str, Tuple[str, bytes]] = {
     "nm-internal": ("networkmanager", NM_INTERNAL),
     "nmcli": ("networkmanager", NMCLI),
     "udhcpc": ("udhcpc", UDHCPC),
+    "wicked": ("wicked", WICKED),
 }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Optional, Tuple
 
-from lightinit.formats.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc
+from lightinit.formats.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc, wicked
 from lightinit.model import Lease
 
 Reader = Callable[[bytes, float, str, Optional[str], Optional[float]], Tuple[Lease, ...]]
@@ -26,6 +26,7 @@ READERS: Dict[str, Reader] = {
     "dhclient": dhclient.read_leases,
     "dhcpcd": dhcpcd.read_leases,
     "udhcpc": udhcpc.read_leases,
+    "wicked": wicked.read_leases,
 }
 
 

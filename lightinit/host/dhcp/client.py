@@ -46,6 +46,8 @@ class DhcpClient(NamedTuple):
             if there is none. None: the lease files have everything.
         peek: as ``ask``, but it starts no process, and is for clients that may have no lease files.
             It returns b"" without asking if there are files.
+        explain: says why a process of this client has left no lease; "" if the process is not this
+            client. None: it always leaves one when it has one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class DhcpClient(NamedTuple):
     rebind: Optional[Callable[[System, Process, Kill], str]] = None
     ask: Optional[Callable[[System], Tuple[str, bytes]]] = None
     peek: Optional[Callable[[System], Tuple[str, bytes]]] = None
+    explain: Optional[Callable[[System, Process], str]] = None
 
 
 class Renewing:

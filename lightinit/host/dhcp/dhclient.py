@@ -26,7 +26,12 @@ POLL_S = 0.05
 # power cut.
 COPY = "/run/dhclient-lightinit-%d.lease"
 PID_FILE = "/run/dhclient-lightinit-%d.pid"
-LEASES = ("/var/lib/dhcp/dhclient.leases", "/var/lib/dhclient/dhclient.leases")
+LEASES = (
+    "/var/lib/dhcp/dhclient.leases",
+    "/var/lib/dhclient/dhclient.leases",
+    "/var/state/dhcp/dhclient.leases",
+    "/var/db/dhclient.leases",
+)
 CONFIGURATIONS = ("/etc/dhcp/dhclient.conf", "/etc/dhclient.conf")
 _LEASE_NAME = r"dhclient(?:-[0-9a-f-]{36}-|--?|\.)(.+?)\.leases?\Z"
 _WITH_VALUE = {
@@ -231,6 +236,8 @@ CLIENT = DhcpClient(
         LeasePlace("/var/lib/dhcp/dhclient*.lease*", _LEASE_NAME),
         LeasePlace("/var/lib/dhcp3/dhclient*.lease*", _LEASE_NAME),
         LeasePlace("/var/lib/dhclient/dhclient*.lease*", _LEASE_NAME),
+        LeasePlace("/var/state/dhcp/dhclient*.lease*", _LEASE_NAME),  # Slackware
+        LeasePlace("/var/db/dhclient*.lease*", _LEASE_NAME),  # the default of ISC's source
         LeasePlace("/run/dhclient*.lease*", _LEASE_NAME),
         LeasePlace("/run/dhclient/dhclient*.lease*", _LEASE_NAME),
     ),

@@ -18,6 +18,7 @@ from lightinit.host.network.interfaces import interface_addresses
 from lightinit.host.system import System
 
 Options = List[Tuple[str, str]]
+HOOK = "/usr/lib/lightinit/udhcpc-hook"
 
 # Its short options with a value, and the short form of each long option.
 _WITH_VALUE = "VFipstrTAOxHhcPl"
@@ -83,6 +84,19 @@ def rebind(_system: System, process: Process, kill: Kill) -> str:
     kill(process.pid, signal.SIGUSR2)  # release the lease, and with it the address
     kill(process.pid, signal.SIGUSR1)  # ask for a lease
     return "udhcpc was asked for another lease"
+
+
+def explain(_system: System, process: Process) -> str:
+    """What to do so that this process leaves its lease; see :class:`DhcpClient`."""
+    arguments = _arguments(process)
+    if arguments is None:
+        return ""
+    requested = {value for option, value in _read_options(arguments) if option == "O"}
+    told = "left no lease in /run/lightinit/leases; the first lines of %s say how to install" % HOOK
+    told += " the hook that records it"
+    if not requested & {"245", "0xf5"}:
+        told += ", and it needs -O 245"
+    return told
 
 
 def _arguments(process: Process) -> Optional[Sequence[str]]:
@@ -181,4 +195,5 @@ CLIENT = DhcpClient(
     places=(LeasePlace("/run/lightinit/leases/*.udhcpc", r"([^/]+)\.udhcpc\Z"),),
     renew=renew,
     rebind=rebind,
+    explain=explain,
 )

@@ -60,7 +60,7 @@ def test_each_client_has_lease_files_and_processes_that_are_no_others() -> None:
 
 
 def test_a_message_names_all_clients() -> None:
-    assert known_clients() == "systemd-networkd, NetworkManager, dhclient, dhcpcd or udhcpc"
+    assert known_clients() == "systemd-networkd, NetworkManager, dhclient, dhcpcd, udhcpc or wicked"
 
 
 def test_an_import_of_another_client_is_seen(tmp_path: object) -> None:
