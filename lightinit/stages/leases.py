@@ -97,6 +97,7 @@ class LeaseSearch:
 
     Attributes:
         passed_over: path of a lease file -> why it does not count, from the latest look.
+        clients: interface -> the clients whose leases for it count, from the latest look.
     """
 
     def __init__(self, system: System, source: Datasource, interface: str) -> None:
@@ -112,6 +113,7 @@ class LeaseSearch:
         self._peeked_at: Tuple[Tuple[str, Tuple[str, ...]], ...] = ()
         self._slow_peeks = 0
         self.passed_over: Dict[str, str] = {}
+        self.clients: Dict[str, Set[str]] = {}
 
     def look(self, scene: Scene) -> List[Lease]:
         """The newest lease in force for each interface, in the order of the interfaces' indices.
@@ -121,6 +123,7 @@ class LeaseSearch:
         """
         self._scene = scene
         self.passed_over = {}
+        self.clients = {}
         self._ended = set()
         newest: Dict[str, Lease] = {}
         if scene.of_root:
@@ -130,6 +133,7 @@ class LeaseSearch:
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
                 newest[key] = self._newer(newest.get(key), lease)
+                self.clients.setdefault(key, set()).add(lease.client)
         order = {one.name: position for position, one in enumerate(scene.interfaces)}
 
         def rank(lease: Lease) -> Tuple[int, str]:

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
-from lightinit.host.dhcp.clients import explain_no_lease, known_clients
+from lightinit.host.dhcp.clients import explain_no_lease, known_clients, running_clients
 from lightinit.host.dhcp.lease_files import lease_folders
 from lightinit.host.network import interfaces as host_network
 from lightinit.host.network.interfaces import Interface, Scene
@@ -225,6 +225,7 @@ class _Search:
         warnings: Tuple[str, ...] = ()
         if not named and self._source.LEASE_OPTION:
             warnings = (self._warn_without_option(lease, leases),)
+        warnings += self._warn_of_two_clients(lease.interface or "")
         return Network(
             named or self._well_known(),
             interface=lease.interface or "",
@@ -252,6 +253,18 @@ class _Search:
                     one.interface or "an unknown interface",
                 )
         return text
+
+    def _warn_of_two_clients(self, interface: str) -> Tuple[str, ...]:
+        clients = self._leases.clients.get(interface, set())
+        if len(clients) < 2 or not self._scene.of_root:
+            return ()
+        running = running_clients(self._system, clients)
+        if len(running) < 2:
+            return ()  # the image's, and the one that runs here
+        text = (
+            "%s have a lease for %s each and change its address and routes; leave only one enabled"
+        )
+        return (text % (" and ".join(running), interface),)
 
     def _address(self) -> Optional[Tuple[str, str]]:
         """The (interface, address) for reaching the platform without a lease; None if there is

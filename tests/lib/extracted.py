@@ -16,6 +16,12 @@ from typing import Sequence
 
 from tests.lib.chroot import MIRROR, ROOTS
 
+# Debian's newest programs, for those tests that need one of them: one root for all.
+NEWEST = (
+    "sid",
+    ("systemd", "connman", "dbus", "ifupdown-ng"),
+    ("systemd-network:x:998", "messagebus:x:997"),
+)
 LINKS = ("bin", "sbin", "lib", "lib64")
 # Debian's unstable changes daily, and so do its dependencies.
 OPTIONS = ('--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Languages "none"')

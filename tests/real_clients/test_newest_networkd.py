@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lib.extracted import extracted_root
+from tests.lib.extracted import NEWEST, extracted_root
 from tests.lib.netns import Namespace, need, wait_until
 from tests.real_clients.azure_side import ENV
 from tests.real_clients.client_files import FIND, MODULE, NETWORK_FILE, SYSTEMCTL
@@ -20,7 +20,6 @@ from tests.real_clients.client_files import FIND, MODULE, NETWORK_FILE, SYSTEMCT
 pytestmark = pytest.mark.long
 
 SOCKET = "/run/systemd/netif/io.systemd.Network"
-USER_ID = "998"
 ROUTES = "121,168.63.129.16/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 ENTER = """set -e
 mount --bind /run "$1/run"
@@ -34,7 +33,7 @@ chown -R 998:998 /run/systemd/netif
 
 def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
     need("dnsmasq", "mmdebstrap", "chroot")
-    root = extracted_root("sid", ("systemd",), ("systemd-network:x:%s" % USER_ID,))
+    root = extracted_root(*NEWEST)
     with Namespace() as server, Namespace(["/run", "/var/lib/lightinit"], "image") as vm:
         server.connect("vs", vm, "eth7")
         server.add_address("vs", "10.99.0.1/24")

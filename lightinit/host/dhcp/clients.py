@@ -6,7 +6,8 @@ reader to ``formats/dhcp/`` under the same name.
 
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
+import re
+from typing import AbstractSet, Dict, List, Tuple
 
 from lightinit.host.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc, wicked
 from lightinit.host.dhcp.client import DhcpClient
@@ -23,15 +24,46 @@ CLIENTS: Tuple[DhcpClient, ...] = (
     wicked.CLIENT,
 )
 
-# Clients that keep their leases, and option 245, to themselves; by the names of their processes.
-# Source: their sources (connman's gdhcp, iwd's use of ell) and connmanctl(1).
-SILENT: Dict[str, str] = {"connmand": "connman", "iwd": "iwd"}
+# Clients that keep their leases, and option 245, to themselves: the name of the process; the title;
+# files and an expression in them that says that it does DHCP. Source: the files that connman 1.45
+# writes; iwd.config(5).
+SILENT: Dict[str, Tuple[str, str, str]] = {
+    "connmand": ("connman", "/var/lib/connman/*/settings", r"(?m)^IPv4\.method=dhcp$"),
+    "iwd": ("iwd", "/etc/iwd/main.conf", r"(?mi)^\s*EnableNetworkConfiguration\s*=\s*(true|1)\s*$"),
+}
 
 
 def known_clients() -> str:
     """The titles of all clients, for a message: ``a, b or c``."""
     titles = [client.title for client in CLIENTS]
     return "%s or %s" % (", ".join(titles[:-1]), titles[-1])
+
+
+def silent_clients(system: System) -> List[Tuple[str, int]]:
+    """The running clients that do DHCP and keep their leases to themselves: (title, pid)."""
+    found = []
+    for process in running_processes(system, SILENT.keys()):
+        title, pattern, says = SILENT[process.comm]
+        if any(re.search(says, system.read_text(path)) for path in system.glob(pattern)):
+            found.append((title, process.pid))
+    return found
+
+
+def running_clients(system: System, names: AbstractSet[str]) -> List[str]:
+    """The titles of those of the clients ``names`` that run. A dhclient of NetworkManager's is no
+    client of its own.
+    """
+    titles = []
+    for client in CLIENTS:
+        if client.name in names:
+            found = [
+                process
+                for process in running_processes(system, set(client.processes))
+                if "nm-dhcp" not in " ".join(process.argv)
+                and (client.explain is None or client.explain(system, process))
+            ]
+            titles += [client.title] * bool(found)
+    return titles
 
 
 def explain_no_lease(system: System) -> List[str]:
@@ -41,18 +73,18 @@ def explain_no_lease(system: System) -> List[str]:
     It looks at all processes, so use it only for a warning.
     """
     known = {comm: client for client in CLIENTS for comm in client.processes}
-    told: List[str] = []
-    seen = set()
-    for process in running_processes(system, known.keys() | SILENT.keys()):
-        title, why = SILENT.get(process.comm, ""), "keeps its leases to itself"
-        if not title:
-            client = known[process.comm]
-            title, why = client.title, ""
-            if client.explain is not None:
-                why = client.explain(system, process)
-        if why:
-            told.append("%s (process %d) %s" % (title, process.pid, why))
+    told = [
+        "%s (process %d) keeps its leases to itself" % silent for silent in silent_clients(system)
+    ]
+    seen = {pid for _title, pid in silent_clients(system)}
+    for process in running_processes(system, known.keys()):
         seen.add(process.pid)
+        client = known[process.comm]
+        why = ""
+        if client.explain is not None:
+            why = client.explain(system, process)
+        if why:
+            told.append("%s (process %d) %s" % (client.title, process.pid, why))
     for pid, comm in port_holders(system):
         if pid not in seen:
             told.append(

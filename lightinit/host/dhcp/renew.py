@@ -13,7 +13,7 @@ from typing import NamedTuple, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import Kill, Renewing
-from lightinit.host.dhcp.clients import CLIENTS
+from lightinit.host.dhcp.clients import CLIENTS, silent_clients
 from lightinit.host.dhcp.processes import running_processes
 from lightinit.host.system import System
 
@@ -61,4 +61,6 @@ def renew_leases(
             client.renew(renewing, found)
         except (ProvisioningError, MalformedError, OSError) as error:
             renewing.fail(client.title, str(error))
+    for title, _pid in silent_clients(system):
+        renewing.fail(title, "it has no command that renews its lease")
     return Renewal(tuple(renewing.told), tuple(renewing.warnings))

@@ -19,6 +19,7 @@ from tests.lib.leases import (
     PLATFORM_ROUTES,
     REAL,
     UDHCPC,
+    WICKED,
     dhclient_with,
 )
 
@@ -81,6 +82,7 @@ def test_a_bad_option_245_leaves_the_lease_without_it(value: bytes) -> None:
         ("udhcpc", UDHCPC, b"a83f8110"),
         ("networkmanager", NM_DEVICE, b"a8:3f:81:10"),
         ("networkmanager", NMCLI, b"a8:3f:81:10"),
+        ("wicked", WICKED, b"a8:3f:81:10"),
     ):
         (lease,) = read_leases(client, template.replace(good, value), NOW_S)
         assert (lease.address, lease.wireserver) == ("10.99.0.92", None)
