@@ -20,6 +20,10 @@ from lightinit.host.system import System
 Options = List[Tuple[str, str]]
 HOOK = "/usr/lib/lightinit/udhcpc-hook"
 
+_LEASE = "/run/lightinit/leases/%s.udhcpc"
+# The lease time of a lease that does not expire. Its client never renews it.
+_FOR_EVER = "lease=4294967295"
+
 # Its short options with a value, and the short form of each long option.
 _WITH_VALUE = "VFipstrTAOxHhcPl"
 _LONG = {
@@ -73,7 +77,8 @@ def renew(renewing: Renewing, processes: Tuple[Process, ...]) -> None:
             renewing.fail(client, str(error))
             continue
         renewing.tell(client, SENT)
-        if sent[-1] != renewing.name:
+        lease = renewing.system.read_text(_LEASE % interface)
+        if sent[-1] != renewing.name and _FOR_EVER not in lease.splitlines():
             warn_of_fixed_name(renewing, client, sent[-1])
 
 

@@ -37,6 +37,14 @@ def test_a_second_udhcpc(tmp_path: Any, command: str, expected: str) -> None:
     )
 
 
+def test_a_lease_that_is_never_renewed(tmp_path: Any) -> None:
+    """As Azure's: the old name is sent no more."""
+    machine = Machine(tmp_path)
+    machine.write("/run/lightinit/leases/eth1.udhcpc", b"ip=10.0.0.4\nlease=4294967295\n")
+    machine.process(700, "udhcpc", "udhcpc -i eth1 -x hostname:old")
+    assert machine.renew() == Renewal(("udhcpc on eth1 sent it to the DHCP server",))
+
+
 def test_udhcpc_that_sends_no_name_or_the_right_one(tmp_path: Any) -> None:
     machine = Machine(tmp_path, tools=("busybox",))
     machine.process(700, "udhcpc", "udhcpc -b")
