@@ -35,8 +35,8 @@ help:
 	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
 	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
-	@echo "make vm-test       boots, reboots, clones and cuts off real VMs of two images with the built package (as root; takes some 10 minutes)"
-	@echo "make vm-test-all   the same on all six images, and what it leaves out (takes hours)"
+	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian on two images, and what Alpine and Arch are like (as root; takes some 15 minutes)"
+	@echo "make vm-test-all   the same on six images of Debian and every kind of distribution; ends with a table (takes hours)"
 	@echo "make clean         remove what these have made"
 
 setup:

@@ -20,10 +20,12 @@ from tests.vm.qemu import Hardware
 TAP = "tap0"
 GATEWAY = "10.99.0.1"
 PLATFORM = ("168.63.129.16", "169.254.169.254")
-# As Azure's server: the WireServer's address, and routes to both addresses of the platform.
-OPTIONS = (
-    "245,a8:3f:81:10",
-    "121,0.0.0.0/0,%s,%s" % (GATEWAY, ",".join("%s/32,%s" % (each, GATEWAY) for each in PLATFORM)),
+# Another address for the WireServer, which only option 245 names.
+ELSEWHERE = "10.99.0.2"
+# As Azure's server: routes to both addresses of the platform.
+ROUTES = "121,0.0.0.0/0,%s,%s" % (
+    GATEWAY,
+    ",".join("%s/32,%s" % (each, GATEWAY) for each in PLATFORM),
 )
 
 
@@ -65,17 +67,29 @@ class Azure:
         self._cable = cable
         self._log = folder / "requests.jsonl"
         self._emulator: Optional["subprocess.Popen[bytes]"] = None
+        self._wireserver = PLATFORM[0]
         if cable == TAP:
             machine.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
         machine.add_address(cable, GATEWAY + "/24")
         for address in PLATFORM:
             machine.add_address("lo", address + "/32")
 
-    def serve_dhcp(self, first: str = "10.99.0.50", last: str = "10.99.0.99") -> None:
+    def move_wireserver(self) -> None:
+        """Be the WireServer at an address that only option 245 names, from the next start on: a
+        guest that does not read the option finds none.
+        """
+        self._wireserver = ELSEWHERE
+        self.machine.add_address("lo", ELSEWHERE + "/32")
+
+    def serve_dhcp(
+        self, first: str = "10.99.0.50", last: str = "10.99.0.99", lease_time: str = "1h"
+    ) -> None:
         """Start the DHCP server; one that runs makes room for another, which knows nothing of the
         first one's leases.
         """
-        self.machine.serve_dhcp(self._cable, first, last, self.folder, OPTIONS)
+        server = ":".join("%02x" % int(each) for each in self._wireserver.split("."))
+        options = ("245," + server, ROUTES)
+        self.machine.serve_dhcp(self._cable, first, last, self.folder, options, lease_time)
 
     def stand_for(
         self,
@@ -132,7 +146,7 @@ class Azure:
             "lightinit.emulator",
             "run",
             "--wireserver",
-            PLATFORM[0] + ":80",
+            self._wireserver + ":80",
             "--imds",
             PLATFORM[1] + ":80",
             "--scenario",

@@ -70,21 +70,22 @@ DHCP_TIMEOUT_S = 30.0
 SLOW = "it said: command took too long"
 
 
-def check_ready(checks: Checks, azure: Azure, most: int = 1) -> None:
+def check_ready(checks: Checks, azure: Azure, most: int = 1) -> bool:
     """The platform has accepted Ready, once (or up to ``most`` times), and was told nothing
-    else.
+    else. Returns whether it is so.
     """
     states = [
         (post["status"], "NotReady" if "NotReady" in post["body"] else "Ready")
         for post in azure.posts()
     ]
-    checks.that(
+    once = checks.that(
         1 <= len(azure.accepted("Ready")) <= most,
         "the platform accepts Ready %s"
         % ("exactly once" if most == 1 else "once, at most %d times" % most),
         states,
     )
-    checks.that(all(state == "Ready" for _, state in states), "no report but Ready", states)
+    alone = checks.that(all(state == "Ready" for _, state in states), "no report but Ready", states)
+    return once and alone
 
 
 def provisioned(
@@ -161,9 +162,9 @@ def provisioned_now(
     hardware: Hardware,
     name: str,
     person: Person,
-) -> None:
+) -> bool:
     """Check what holds after the boot that did the work: order, names, what the console has
-    shown.
+    shown. Returns whether the DHCP server has the name.
     """
     shown = machine.console()
     checks.that(
@@ -181,7 +182,9 @@ def provisioned_now(
         "the journal has lines of lightinit's under the name %s" % name,
     )
     machine.comes_true(lambda: azure.leases()[hardware.mac][3] == name, DHCP_TIMEOUT_S)
-    checks.same(azure.leases()[hardware.mac][3], name, "the name in the DHCP server's database")
+    in_dns = checks.same(
+        azure.leases()[hardware.mac][3], name, "the name in the DHCP server's database"
+    )
     # The order, by what others than lightinit have said: useradd in the journal, the kernel,
     # systemd.
     made = _first(
@@ -219,6 +222,7 @@ def provisioned_now(
         (config, report),
     )
     check_order(checks, facts)
+    return in_dns
 
 
 def check_order(checks: Checks, facts: Facts) -> None:

@@ -16,6 +16,13 @@ SSH_TIMEOUT_S = 600.0
 SSH_EVERY_S = 0.5
 
 
+def soon(command: str) -> str:
+    """Words of a shell that run ``command``, which ends the machine, when the connection is not in
+    use any more: some hosts end without closing it.
+    """
+    return "setsid sh -c 'sleep 1; %s' >/dev/null 2>&1 </dev/null &" % command
+
+
 class Said(NamedTuple):
     """What a command in the guest came to.
 
@@ -36,9 +43,18 @@ class Guest:
         machine: what it runs on.
         hardware: by which the DHCP server knows it.
         person: who logs in.
+        become_root: the words before a command that runs as root.
     """
 
-    def __init__(self, azure: Azure, machine: Machine, hardware: Hardware, person: Person) -> None:
+    def __init__(
+        self,
+        azure: Azure,
+        machine: Machine,
+        hardware: Hardware,
+        person: Person,
+        become_root: str = "sudo -n",
+    ) -> None:
+        self.become_root = become_root
         self._azure = azure
         self._machine = machine
         self._hardware = hardware
@@ -144,7 +160,7 @@ class Guest:
 
     def reboot(self) -> None:
         """Let the guest reboot itself, and start the machine again where it ends."""
-        self.ssh("sudo -n reboot")
+        self.ssh('%s sh -c "%s"' % (self.become_root, soon("reboot")))
         self._machine.wait_for_end()
         self._machine.start()
 
@@ -171,7 +187,7 @@ class Guest:
         if password:
             said = self.ssh("sudo -S -p '' sh -s", password + "\n" + script)
         else:
-            said = self.ssh("sudo -n sh -s", script)
+            said = self.ssh(self.become_root + " sh -s", script)
         answers: Dict[str, Said] = {}
         rest = said.text + "\n"
         for name in commands:
@@ -189,14 +205,15 @@ class Guest:
         """The fingerprints of all host keys that sshd shows to anybody who asks; each costs an
         emulated processor a connection.
         """
-        return _fingerprints(self._azure.machine.run("ssh-keyscan", "-T", "60", self.address))
+        return fingerprints_of(self._azure.machine.run("ssh-keyscan", "-T", "60", self.address))
 
     def known_keys(self) -> List[str]:
         """The fingerprints of the host keys that logins have seen."""
-        return _fingerprints(self.known_hosts.read_text())
+        return fingerprints_of(self.known_hosts.read_text())
 
 
-def _fingerprints(keys: str) -> List[str]:
+def fingerprints_of(keys: str) -> List[str]:
+    """The fingerprints of public keys, one a line."""
     listed = subprocess.run(
         ["ssh-keygen", "-lf", "-"], input=keys.encode(), stdout=subprocess.PIPE, check=True
     )

@@ -25,7 +25,8 @@ from tests.lib.scratch import HERE, OTHER_UUID, UUID
 from tests.vm import disk
 from tests.vm.azure import TAP, Azure, Person
 from tests.vm.guest import Guest
-from tests.vm.image import FOLDER, Image
+from tests.vm.image import Image
+from tests.vm.layers import FOLDER
 from tests.vm.machine import Machine
 from tests.vm.qemu import Hardware
 from tests.vm.recipe import WATCHER
@@ -187,9 +188,11 @@ class Scene:
             )
         )
 
-    def guest(self, machine: Machine, hardware: Hardware, person: Person) -> Guest:
+    def guest(
+        self, machine: Machine, hardware: Hardware, person: Person, become_root: str = "sudo -n"
+    ) -> Guest:
         """What runs on ``machine``, as ``person`` reaches it."""
-        return Guest(self.azure, machine, hardware, person)
+        return Guest(self.azure, machine, hardware, person, become_root)
 
 
 class Checks:
@@ -223,14 +226,17 @@ class Checks:
         """Say what the next assertions are about."""
         self._when = when + ": "
 
-    def that(self, holds: object, what: str, got: object = "") -> None:
-        """Note that ``what`` is wanted, and what was seen in its place, unless ``holds``."""
+    def that(self, holds: object, what: str, got: object = "") -> bool:
+        """Note that ``what`` is wanted, and what was seen in its place, unless ``holds``. Returns
+        whether it holds.
+        """
         if not holds:
             self._failed.append("%s%s; got: %s" % (self._when, what, str(got)[:3000]))
+        return bool(holds)
 
-    def same(self, got: object, wanted: object, what: str) -> None:
-        """Note unless ``got`` equals ``wanted``."""
-        self.that(got == wanted, "%s must be %r" % (what, wanted), repr(got))
+    def same(self, got: object, wanted: object, what: str) -> bool:
+        """Note unless ``got`` equals ``wanted``. Returns whether it does."""
+        return self.that(got == wanted, "%s must be %r" % (what, wanted), repr(got))
 
 
 def shadow_with_password(shadow: str, password: str) -> str:

@@ -1,0 +1,19 @@
+"""The kinds of distributions: one file each, listed here."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from tests.vm.kinds import arch, devuan, void
+from tests.vm.kinds.kind import Kind
+
+# `make vm-test` has these; all are in `make vm-test-all`.
+QUICK = ("arch",)
+KINDS: Dict[str, Kind] = {
+    each.name: each
+    for each in (
+        void.KIND,
+        devuan.KIND,
+        arch.KIND,
+    )
+}
