@@ -9,7 +9,12 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
-from lightinit.host.dhcp.clients import explain_no_lease, known_clients, running_clients
+from lightinit.host.dhcp.clients import (
+    explain_no_lease,
+    known_clients,
+    option_hint,
+    running_clients,
+)
 from lightinit.host.dhcp.lease_files import lease_folders
 from lightinit.host.network import interfaces as host_network
 from lightinit.host.network.interfaces import Interface, Scene
@@ -245,6 +250,9 @@ class _Search:
             self._source.LEASE_OPTION,
             self._fallback(),
         )
+        hint = option_hint(lease.client)
+        if hint:
+            text += "; " + hint
         for one in leases:
             other = self._source.server_in(one)
             if other:

@@ -19,8 +19,8 @@ from tests.lib.chroot import MIRROR, ROOTS
 # Debian's newest programs, for those tests that need one of them: one root for all.
 NEWEST = (
     "sid",
-    ("systemd", "connman", "dbus", "ifupdown-ng"),
-    ("systemd-network:x:998", "messagebus:x:997"),
+    ("systemd", "connman", "dbus", "ifupdown-ng", "dhcpcd-base"),
+    ("systemd-network:x:998", "messagebus:x:997", "_dhcpcd:x:996"),
 )
 LINKS = ("bin", "sbin", "lib", "lib64")
 # Debian's unstable changes daily, and so do its dependencies.

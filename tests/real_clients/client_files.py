@@ -52,7 +52,7 @@ from lightinit.stages.network import find_network
 system = System("/")
 source = AzureDatasource(system, {})
 found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
-leases = [asdict(lease) for file in lease_files(system) for lease in read_leases(
+leases = [dict(lease._asdict(), routes=[route._asdict() for route in lease.routes]) for file in lease_files(system) for lease in read_leases(
     file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
 print(json.dumps({"network": asdict(found), "leases": leases}))
 """
@@ -62,7 +62,6 @@ print(json.dumps({"network": asdict(found), "leases": leases}))
 # systemctl beside service_manager.py.
 MODULE = """
 import json, logging, sys
-from dataclasses import asdict
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 from lightinit.host.system import System
 from lightinit.model import Instance
@@ -70,7 +69,7 @@ from lightinit.modules import hostname
 settings = {setting.key: setting.default for setting in hostname.SETTINGS}
 settings.update(json.loads(sys.argv[2]))
 instance = Instance("id", hostnames=(sys.argv[1],))
-print(json.dumps(asdict(hostname.apply(instance, System("/"), settings))))
+print(json.dumps(hostname.apply(instance, System("/"), settings)._asdict()))
 """
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >>/run/systemctl.log

@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 from tests.lib.extracted import NEWEST, extracted_root
-from tests.lib.netns import Namespace, need
+from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import HERE
 from tests.real_clients.azure_side import ENV
 from tests.real_clients.client_files import FIND, MODULE
@@ -199,3 +199,23 @@ def test_a_machine_without_proc_and_sys(machines: Machines, missing: List[str]) 
     network = machines.find()
     found: Tuple[Any, ...] = (network["client"], network["interface"], network["warnings"])
     assert found == ("dhclient", "eth7", []) and network["server_from_lease"] is True
+
+
+def test_dhcpcd_10(machines: Machines) -> None:
+    """The other tests have release 9, that of bookworm."""
+    need("mmdebstrap")
+    vm, root = machines.vm, extracted_root(*NEWEST)
+    vm.run("sh", "-c", ENTER + 'mount --bind /var/lib/dhcpcd "$1/var/lib/dhcpcd"\n', "sh", root)
+    vm.write("/run/dhcpcd-10", '#!/bin/sh\nexec chroot %s /usr/sbin/dhcpcd "$@"\n' % root, 0o755)
+    vm.run("mount", "--bind", "/run/dhcpcd-10", "/usr/sbin/dhcpcd")
+    for path in ("/run/dhcpcd.conf", "/etc/dhcpcd.conf"):  # the latter is what lightinit looks at
+        vm.write(path, "hostname\nnodev\n")
+    machines.start("dhcpcd", "--noarp", "-f", "/run/dhcpcd.conf", "-4", "eth7")
+    machines.wait_for_address()
+    assert vm.run("dhcpcd", "--version").startswith("dhcpcd 10.")
+    network = machines.find()
+    assert (network["client"], network["source"]) == ("dhcpcd", "/var/lib/dhcpcd/eth7.lease")
+    assert network["server_from_lease"] is True and network["warnings"] == []
+    outcome = machines.rename()
+    assert "dhcpcd on eth7 was asked to send it" in outcome["message"], outcome
+    wait_until(lambda: machines.name() == "web-1", 20, "the name is not sent")

@@ -22,7 +22,7 @@ from lightinit.host.dhcp.networkd import SOCKET
 from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease, Network, Route
-from lightinit.stages.leases import choose_lease
+from lightinit.stages.leases import LeaseSearch, choose_lease
 from lightinit.stages.network import find_network
 from tests.lib.planned_clock import PlannedClock, put
 from tests.lib.varlink_service import VarlinkService
@@ -788,6 +788,25 @@ def test_networkd_without_lease_files_is_asked_when_an_address_comes() -> None:
     assert (found.server, found.server_from_lease, found.warnings) == ("10.9.8.7", True, ())
     assert (found.interface, found.client, found.source) == ("eth0", "networkd", SOCKET)
     assert host.clock.passed_s <= 6 and len(networkd.asked) == 1
+
+
+def test_a_hook_without_the_option_is_told_how_to_get_it(tmp_path: Path) -> None:
+    host = Host(tmp_path, ONE_NIC)
+    host.lease("interface=eth0\nip=10.0.0.4\n", "/run/lightinit/leases/eth0.udhcpc")
+    (warning,) = host.find().warnings
+    assert warning.endswith("168.63.129.16 is used; start udhcpc with -O 245")
+
+
+@pytest.mark.long
+def test_a_networkd_that_hangs_costs_three_seconds_at_most() -> None:
+    with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
+        system = System(folder)
+        search = LeaseSearch(system, AzureDatasource(system, {}), "")
+        with VarlinkService(Path(folder + SOCKET), None) as networkd:
+            for number in range(6):  # each time another address has come
+                address = "10.0.0.%d" % number
+                assert search.look(Scene((replace(ETH0, addresses=(address,)),))) == []
+    assert len(networkd.asked) == 3
 
 
 def test_networkd_that_has_another_address_is_asked_only_once() -> None:

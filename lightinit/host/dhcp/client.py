@@ -48,6 +48,7 @@ class DhcpClient(NamedTuple):
             It returns b"" without asking if there are files.
         explain: says why a process of this client has left no lease; "" if the process is not this
             client. None: it always leaves one when it has one.
+        option_hint: what makes the client ask for the platform's option; "" if it needs nothing.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DhcpClient(NamedTuple):
     ask: Optional[Callable[[System], Tuple[str, bytes]]] = None
     peek: Optional[Callable[[System], Tuple[str, bytes]]] = None
     explain: Optional[Callable[[System, Process], str]] = None
+    option_hint: str = ""
 
 
 class Renewing:

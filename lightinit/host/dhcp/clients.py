@@ -12,7 +12,7 @@ from typing import AbstractSet, Dict, List, Tuple
 from lightinit.host.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc, wicked
 from lightinit.host.dhcp.client import DhcpClient
 from lightinit.host.dhcp.processes import running_processes
-from lightinit.host.network.dhcp_port import port_holders
+from lightinit.host.network.dhcp_port import is_port_held, port_holders
 from lightinit.host.system import System
 
 CLIENTS: Tuple[DhcpClient, ...] = (
@@ -37,6 +37,11 @@ def known_clients() -> str:
     """The titles of all clients, for a message: ``a, b or c``."""
     titles = [client.title for client in CLIENTS]
     return "%s or %s" % (", ".join(titles[:-1]), titles[-1])
+
+
+def option_hint(name: str) -> str:
+    """What makes the client ``name`` ask for the platform's option; "" if it needs nothing."""
+    return "".join(client.option_hint for client in CLIENTS if client.name == name)
 
 
 def silent_clients(system: System) -> List[Tuple[str, int]]:
@@ -91,4 +96,9 @@ def explain_no_lease(system: System) -> List[str]:
                 "%s (process %d) holds UDP port 68 or a packet socket, and is no DHCP client that"
                 " lightinit knows" % (comm, pid)
             )
+    if not seen and not told and is_port_held(system):
+        told.append(
+            "a process that is hidden from this one holds UDP port 68: `ss -ulpn 'sport = 68'`"
+            " names it"
+        )
     return told

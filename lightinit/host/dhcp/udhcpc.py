@@ -201,4 +201,5 @@ CLIENT = DhcpClient(
     renew=renew,
     rebind=rebind,
     explain=explain,
+    option_hint="start udhcpc with -O 245",
 )

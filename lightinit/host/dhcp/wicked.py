@@ -74,4 +74,5 @@ CLIENT = DhcpClient(
     processes=("wickedd-dhcp4",),
     places=_PLACES,
     renew=renew,
+    option_hint='put DHCLIENT_REQUEST_OPTION_245="245" into ' + CONFIGURATION,
 )

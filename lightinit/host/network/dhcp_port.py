@@ -27,6 +27,11 @@ def port_holders(system: System) -> List[Tuple[int, str]]:
     return _holders(system, _udp_sockets(system)) or _holders(system, _packet_sockets(system))
 
 
+def is_port_held(system: System) -> bool:
+    """Whether any process holds the port."""
+    return bool(_udp_sockets(system))
+
+
 def _udp_sockets(system: System) -> Set[str]:
     """The inodes of the sockets bound to the port: proc(5)."""
     found = set()

@@ -19,6 +19,17 @@ def test_nobody(tmp_path: Any) -> None:
     assert explain_no_lease(Machine(tmp_path / "without-proc")) == []
 
 
+def test_a_process_that_is_hidden(tmp_path: Any) -> None:
+    """lightinit's own sandbox hides the sockets of processes with more privileges."""
+    machine = Machine(tmp_path)
+    machine.put("/proc/net/udp", "head\n 1: 00000000:0044 0:0 07 0:0 0:0 0 0 0 800 2 0 0\n")
+    machine.process(7, "strange-dhcp", "strange-dhcp eth0")
+    (told,) = explain_no_lease(machine)
+    assert "holds UDP port 68: `ss -ulpn 'sport = 68'` names it" in told
+    machine.process(8, "dhclient", "dhclient eth0")  # this may be it
+    assert explain_no_lease(machine) == []
+
+
 @pytest.mark.parametrize(
     "command, lacks_option",
     [
