@@ -52,7 +52,8 @@ from lightinit.stages.network import find_network
 system = System("/")
 source = AzureDatasource(system, {})
 found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
-leases = [dict(lease._asdict(), routes=[route._asdict() for route in lease.routes]) for file in lease_files(system) for lease in read_leases(
+leases = [dict(lease._asdict(), routes=[route._asdict() for route in lease.routes])
+    for file in lease_files(system) for lease in read_leases(
     file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
 print(json.dumps({"network": asdict(found), "leases": leases}))
 """
