@@ -86,11 +86,22 @@ def test_it_says_enabled_only_if_it_is(machine: Path, program: str, command: str
     assert not (machine / MARKER).exists()
 
 
-@pytest.mark.parametrize("link", ["etc/rc2.d/S03lightinit", "etc/runlevels/default/lightinit"])
-def test_enabled_without_systemd(machine: Path, link: str) -> None:
+@pytest.mark.parametrize(
+    "link, runner",
+    [
+        ("etc/rc2.d/S03lightinit", "lib/init/rc"),
+        ("etc/rc2.d/S03lightinit", "lib/runit/run_sysv_scripts"),
+        ("etc/runlevels/default/lightinit", "sbin/openrc"),
+    ],
+)
+def test_enabled_without_systemd(machine: Path, link: str, runner: str) -> None:
+    """A link is not enough: something must follow it. update-rc.d makes links everywhere."""
     (machine / "usr/lib/systemd/systemd").unlink()
     (machine / link).parent.mkdir(parents=True)
     (machine / link).symlink_to("/etc/init.d/lightinit")
+    assert run(machine).startswith("lightinit: installed, but not enabled")
+    (machine / runner).parent.mkdir(parents=True, exist_ok=True)
+    (machine / runner).touch(mode=0o755)
     assert run(machine).startswith("lightinit: enabled; ")
 
 

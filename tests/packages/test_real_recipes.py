@@ -56,6 +56,7 @@ def test_two_archives_are_equal(archive: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("machine", ["arch"], indirect=True)
 def test_arch(machine: Chroot) -> None:
+    machine.install_stored("build")  # make, of Arch's base-devel
     machine.write(
         "/tmp/pacman.conf",
         "[options]\nArchitecture = auto\nSigLevel = Never\nLocalFileSigLevel = Never\n",
