@@ -4,6 +4,7 @@ tools; an upgrade, a removal and a purge leave what they should.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Iterator, List
 
@@ -71,9 +72,9 @@ def test_openrc(machine: Chroot) -> None:
     machine.shell("mkdir -p /run/openrc && touch /run/openrc/softlevel")
     assert FAILED in machine.shell("rc-service lightinit start || true")
     # As OpenRC understands the LSB header of the script.
-    said = machine.shell("/lib/rc/bin/rc-depend -t ibefore lightinit").split()
-    assert "ssh" in said
-    assert "lightinit" in machine.shell("/lib/rc/bin/rc-depend -t iafter ssh").split()
+    tree = machine.read("/run/openrc/deptree")
+    (number,) = re.findall("depinfo_([0-9]+)_service='ssh'", tree)
+    assert "lightinit" in re.findall("depinfo_%s_iafter_[0-9]+='(.*)'" % number, tree), tree
     machine.run("dpkg", "-P", "lightinit")
     assert not machine.has("/etc/runlevels/default/lightinit") and not machine.has(SCRIPT)
 
