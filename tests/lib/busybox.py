@@ -1,7 +1,7 @@
 """A busybox with adduser, or a script that stands in for it.
 
-It comes from the environment variable LIGHTINIT_BUSYBOX or from the PATH. Where it was built
-without adduser (as Debian's is), a script takes the applet's options, and no others.
+It comes from the environment variable LIGHTINIT_BUSYBOX, from build/busybox or from the PATH. Where
+it was built without adduser (as Debian's is), a script takes the applets' options, and no others.
 """
 
 from __future__ import annotations
@@ -11,15 +11,27 @@ import shutil
 import subprocess
 from typing import Any, Tuple
 
+from tests.lib.scratch import HERE
+
 BUSYBOX = r"""#!/bin/sh
-# Stands in for busybox adduser and addgroup: the options of 1.35, on the account files, without a
-# home (-H).
+# Stands in for busybox adduser, addgroup, chpasswd and deluser: the options of 1.35, on the account
+# files, without a home (-H).
 applet=${0##*/}
 home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
 if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
 if [ "$applet" = addgroup ]; then
     [ $# = 2 ] && grep -q "^$1:" /etc/passwd && grep -q "^$2:" /etc/group || exit 1
     exec sed -i -e "/^$2:/s/[^:]\$/&,/" -e "/^$2:/s/\$/$1/" /etc/group
+fi
+if [ "$applet" = chpasswd ]; then
+    [ "$1 $2" = "-c sha512" ] && [ $# = 2 ] || exit 1
+    IFS= read -r line
+    hash=$(printf %s "${line#*:}" | perl -e 'print crypt(<STDIN>, q($6$salt))')
+    exec sed -i "s|^\(${line%%:*}\):[^:]*:[^:]*|\1:$hash:20000|" /etc/shadow
+fi
+if [ "$applet" = deluser ]; then
+    [ $# = 1 ] && grep -q "^$1:" /etc/passwd || exit 1
+    exec sed -i "/^$1:/d" /etc/passwd /etc/shadow /etc/group
 fi
 while getopts h:g:s:G:DH option; do
     case $option in
@@ -44,8 +56,9 @@ echo "$1:!:0:0:99999:7:::" >>/etc/shadow
 
 def find_busybox(folder: Any) -> Tuple[str, str]:
     """(path, what it is)."""
-    for path in (os.environ.get("LIGHTINIT_BUSYBOX"), shutil.which("busybox")):
-        if path:
+    built = os.path.join(HERE, "build", "busybox")
+    for path in (os.environ.get("LIGHTINIT_BUSYBOX"), built, shutil.which("busybox")):
+        if path and os.path.exists(path):
             listed = subprocess.run(
                 [path, "--list"], stdout=subprocess.PIPE, universal_newlines=True
             ).stdout.split()

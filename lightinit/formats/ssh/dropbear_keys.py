@@ -22,7 +22,8 @@ _HEADS: Dict[bytes, str] = {
     b"ssh-rsa": "rsa",
     b"ssh-dss": "dss",
 }
-_PLACE = re.compile(r"(?<![\w/.@+-])/[\w/.@+-]*host_?key(?![\w.])")
+# Not what follows a variable, as in ${FOLDER}/host_key and "$FOLDER"/host_key.
+_PLACE = re.compile(r"(?<![\w/.@+}-])(?<![\w}][\"'])/[\w/.@+-]*host_?key(?![\w.])")
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _PUBLIC = re.compile(r"^(?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+.*$", re.MULTILINE)
 
@@ -40,7 +41,7 @@ def list_places(options: DropbearOptions, texts: Sequence[str]) -> List[str]:
     named: List[str] = []
     for text in texts:
         plain = _COMMENT.sub("", text).replace(":-", " ").replace(":=", " ")  # ${NAME:-/place}
-        named += _PLACE.findall(plain)
+        named += [place for place in _PLACE.findall(plain) if place.count("/") > 1]
     places = list(options.host_keys) + named
     if not options.host_keys:
         places += DEFAULTS

@@ -24,7 +24,9 @@ _EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"^Environment[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 # A script starts dropbear by its name, or by start-stop-daemon, whose own options end at "--".
 _STARTS = re.compile(
-    r"^(?:[^#\n]*[ \t]--|[ \t]*(?:exec[ \t]+)?[\w/.-]*dropbear)[ \t]+(-[^\n]*)$", re.MULTILINE
+    r"^(?:[^#\n]*[ \t]--|(?:[^#\n]*[;&|)({])?[ \t]*(?:exec[ \t]+)?[\w/.-]*dropbear)[ \t]+"
+    r"(-[^\n]*)$",
+    re.MULTILINE,
 )
 _BRACES = re.compile(r"\$\{(\w+)\}")
 _VERSION = re.compile(r"\bv([0-9]{1,4})\.([0-9]{1,4})")

@@ -6,7 +6,7 @@ from typing import List, Sequence, Tuple
 
 import pytest
 
-from lightinit.formats.ssh import dropbear_options
+from lightinit.formats.ssh import dropbear_keys, dropbear_options
 from lightinit.formats.ssh.dropbear_options import DropbearOptions
 
 DEBIAN = (
@@ -78,3 +78,79 @@ def test_types_of_keys(said: str, kind: str, part: str) -> None:
 )
 def test_where_it_listens(ports: Tuple[str, ...], addresses: List[str], shut: bool) -> None:
     assert bool(dropbear_options.find_unreached(ports, addresses)) == shut
+
+
+VARIABLES = "PORT=22\nDROPBEAR_ARGS='-g'\nUNREAD=-w\n"
+
+
+@pytest.mark.parametrize(
+    "script, options",
+    [
+        ("dropbear $DROPBEAR_ARGS", DropbearOptions("g")),
+        ("exec /usr/sbin/dropbear -F -p $PORT -s $OTHER 2>&1", DropbearOptions("Fs")),
+        (
+            "  start) x=1; dropbear -R -r /k/a $DROPBEAR_ARGS ;;",
+            DropbearOptions("Rg", host_keys=("/k/a",)),
+        ),
+        (
+            "start-stop-daemon -S -p /run/d.pid --exec /usr/sbin/dropbear -- -p 2222 \\\n -w",
+            DropbearOptions("w", ports=("2222",)),
+        ),
+        ("start-stop-daemon -K -x /usr/sbin/dropbear -p /run/d.pid", DropbearOptions()),
+        ("# dropbear -s\necho dropbear -s\ndropbearkey -t rsa -f /k/b", DropbearOptions()),
+    ],
+)
+def test_a_script_with_its_variables(script: str, options: DropbearOptions) -> None:
+    text = "#!/bin/sh\n%s\n" % script
+    assert dropbear_options.read_started([], [text], [VARIABLES]) == options
+
+
+def test_openwrts_configuration() -> None:
+    text = (
+        "config dropbear main\n\toption enable '0'\n\toption PasswordAuth 'off'\n"
+        "config dropbear\n\toption PasswordAuth 'on'\n\toption RootPasswordAuth '0'\n"
+        "\toption Port '2222'\n\toption RootLogin off\n\tlist keyfile /k/z\n"
+        "\toption keyfile /k/a\nconfig other\n"
+    )
+    started = dropbear_options.read_started([], [], [], text)
+    assert started == DropbearOptions("gw", ports=("2222",), host_keys=("/k/a",))
+    assert dropbear_options.read_uci("option Port '1'\n") == []
+
+
+def test_a_unit_that_names_its_key() -> None:
+    """Yocto's, which systemd starts for each connection."""
+    unit = (
+        "[Service]\nEnvironment=DROPBEAR_RSAKEY_DIR=/etc/dropbear\n"
+        "ExecStart=-/usr/sbin/dropbear -i -r ${DROPBEAR_RSAKEY_DIR}/dropbear_rsa_host_key $ARGS\n"
+    )
+    options = dropbear_options.read_started([unit], [], ["ARGS=-s\n"])
+    place = "/etc/dropbear/dropbear_rsa_host_key"
+    assert options == DropbearOptions("is", host_keys=(place,))
+    assert dropbear_keys.list_places(options, [unit]) == [place]
+
+
+@pytest.mark.parametrize(
+    "text, more",
+    [
+        ("KEY=${KEY:-/k/my_host_key}", ["/k/my_host_key"]),
+        ('[ -f "/k/hostkey" ] || dropbearkey -t rsa -f /k/hostkey', ["/k/hostkey"]),
+        ('-r "$A"/k/my_host_key -r $A/k/my_host_key -r /host_key', []),
+        ("# /k/my_host_key\nrm /k/my_host_key.pub x/k_host_key", []),
+    ],
+)
+def test_places_that_a_script_names(text: str, more: List[str]) -> None:
+    found = dropbear_keys.list_places(DropbearOptions(), [text])
+    assert found == more + list(dropbear_keys.DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "path, data, kind",
+    [
+        ("/k/a_rsa_host_key", b"", "rsa"),
+        ("/k/a_rsa_host_key", b"\0\0\0\x13ecdsa-sha2-nistp384", "ecdsa"),
+        ("/rsa/key", b"junk", "ed25519"),
+        ("/k/dropbear_dss_host_key", b"", "dss"),
+    ],
+)
+def test_the_type_of_a_key(path: str, data: bytes, kind: str) -> None:
+    assert dropbear_keys.find_type(path, data) == kind
