@@ -19,7 +19,7 @@ from tests.lib.chroot import MIRROR, ROOTS
 # Debian's newest programs, for those tests that need one of them: one root for all.
 NEWEST = (
     "sid",
-    ("systemd", "connman", "dbus", "ifupdown-ng", "dhcpcd-base"),
+    ("systemd", "systemd-imds", "connman", "dbus", "ifupdown-ng", "dhcpcd-base"),
     ("systemd-network:x:998", "messagebus:x:997", "_dhcpcd:x:996"),
 )
 LINKS = ("bin", "sbin", "lib", "lib64")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.lib.extracted import NEWEST, extracted_root
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.azure_side import ENV
+from tests.real_clients.azure_side import ENV, Azure
 from tests.real_clients.client_files import FIND, MODULE, NETWORK_FILE, SYSTEMCTL
 
 pytestmark = pytest.mark.long
@@ -28,7 +28,16 @@ mount -t proc none "$1/proc"
 mount --rbind /sys "$1/sys"
 mkdir -p /run/systemd/netif/leases /run/systemd/netif/links /run/manager /run/systemd/system
 chown -R 998:998 /run/systemd/netif
+[ -e "$1/etc/machine-id" ] || echo 0123456789abcdef0123456789abcdef >"$1/etc/machine-id"
 """
+# What its hardware database says on Azure, here on the kernel's command line.
+LOCKED = (
+    "systemd.imds.network=locked systemd.imds.vendor=microsoft-azure"
+    " systemd.imds.data_url=http://169.254.169.254/metadata"
+    " systemd.imds.address_ipv4=169.254.169.254"
+)
+BOOT = '"$0" -m lightinit boot 2>&1 || echo "exit status $?"'
+IMDS_NETWORK = "/run/systemd/network/85-imds-early.network"
 
 
 def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
@@ -68,3 +77,29 @@ def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
         assert leases.read_text().split()[2] == found["address"]
         said = (tmp_path / "dnsmasq.log").read_text()
         assert "DHCPRELEASE" not in said and "DHCPDECLINE" not in said and "DHCPNAK" not in said
+
+
+def test_imds_is_locked_by_systemd_itself(azure: Azure, vm: Namespace) -> None:
+    """systemd-imdsd writes the network's file, networkd makes the routes, and lightinit boots."""
+    need("mmdebstrap", "chroot")
+    root = extracted_root(*NEWEST)
+    azure.start()
+    azure.machine.serve_dhcp("vs", "10.99.0.50", "10.99.0.99", azure.folder, ["245,a8:3f:81:10"])
+    vm.run("sh", "-c", ENTER, "sh", root)
+    vm.run("mkdir", "-p", "/run/systemd/network")
+    setup = ("/usr/lib/systemd/systemd-imdsd", "--setup-network")
+    vm.run("chroot", root, *setup, env={"SYSTEMD_PROC_CMDLINE": LOCKED})
+    vm.run("sed", "-i", "/^Kind=/d", IMDS_NETWORK)  # the end of a cable between namespaces has one
+    vm.start(
+        "chroot",
+        root,
+        "/usr/lib/systemd/systemd-networkd",
+        log=azure.folder / "networkd.log",
+        env={"SYSTEMD_LOG_TARGET": "console"},
+    )
+    said = vm.run("unshare", "--uts", "sh", "-c", BOOT, sys.executable, env=ENV)
+    assert "prohibit 169.254.169.254" in vm.run("ip", "route"), said
+    assert "imds is locked" not in said
+    assert "<State>Ready</State>" in azure.posts()[0]["body"], said
+    assert vm.run("cat", "/etc/hostname") == "web-1\n"  # IMDS alone knows it
+    assert "WireServer 168.63.129.16 (%s)" % SOCKET in said
