@@ -22,6 +22,8 @@ NEWEST = (
     ("systemd", "systemd-imds", "connman", "dbus", "ifupdown-ng", "dhcpcd-base"),
     ("systemd-network:x:998", "messagebus:x:997", "_dhcpcd:x:996"),
 )
+# Where the tests mount what the programs share with the machine.
+MOUNT_POINTS = ("proc", "sys", "run", "dev", "var/lib/connman", "var/lib/dhcpcd")
 LINKS = ("bin", "sbin", "lib", "lib64")
 # Debian's unstable changes daily, and so do its dependencies.
 OPTIONS = ('--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Languages "none"')
@@ -64,6 +66,8 @@ def extracted_root(release: str, packages: Sequence[str], users: Sequence[str] =
         for name in LINKS:
             if (root / "usr" / name).exists() and not os.path.lexists(str(root / name)):
                 (root / name).symlink_to("usr/" + name)
+        for name in MOUNT_POINTS:
+            (root / name).mkdir(parents=True, exist_ok=True)
         (root / "etc/passwd").write_text(
             "".join(
                 "%s:%s::/:/bin/sh\n" % (user, user.split(":")[2]) for user in ("root:x:0", *users)
