@@ -8,10 +8,9 @@ in hex.
 from __future__ import annotations
 
 import re
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
-from lightinit.formats import xml
 from lightinit.formats.dhcp import options
 from lightinit.model import Lease, Route
 
@@ -32,6 +31,8 @@ def read_leases(
 
     Arguments, result and errors are those of ``clients.read_leases``.
     """
+    from lightinit.formats import xml  # few machines have such a file
+
     document = xml.parse(_PREFIX.sub(rb"\1ipv4-", data), "lease")
     lease = document.find("ipv4-dhcp")
     if lease is None or document.value("state") not in ("granted", ""):
@@ -60,14 +61,14 @@ def read_leases(
     )
 
 
-def _wireserver(lease: xml.Element) -> Optional[str]:
+def _wireserver(lease: Any) -> Optional[str]:
     found = lease.find("options", "unknown-%d" % options.OPTION_WIRESERVER)
     if found is None:
         return None
     return options.wireserver_from_bytes(options.bytes_from_hex(found.value("data")))
 
 
-def _routes(lease: xml.Element) -> Tuple[Tuple[str, ...], Tuple[Route, ...]]:
+def _routes(lease: Any) -> Tuple[Tuple[str, ...], Tuple[Route, ...]]:
     """The default gateways, and the routes. wicked writes a default route, from whichever option,
     without a destination.
     """

@@ -12,7 +12,6 @@ from typing import AbstractSet, Dict, List, Tuple
 from lightinit.host.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc, wicked
 from lightinit.host.dhcp.client import DhcpClient
 from lightinit.host.dhcp.processes import running_processes
-from lightinit.host.network.dhcp_port import is_port_held, port_holders
 from lightinit.host.system import System
 
 CLIENTS: Tuple[DhcpClient, ...] = (
@@ -77,6 +76,8 @@ def explain_no_lease(system: System) -> List[str]:
 
     It looks at all processes, so use it only for a warning.
     """
+    from lightinit.host.network.dhcp_port import is_port_held, port_holders  # rarely needed
+
     known = {comm: client for client in CLIENTS for comm in client.processes}
     told = [
         "%s (process %d) keeps its leases to itself" % silent for silent in silent_clients(system)

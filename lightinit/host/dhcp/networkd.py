@@ -10,7 +10,6 @@ from typing import Any, Dict, Tuple
 from lightinit.host.dhcp.client import INDEX, DhcpClient, LeasePlace, Renewing
 from lightinit.host.dhcp.processes import Process
 from lightinit.host.init import systemd
-from lightinit.host.network import varlink
 from lightinit.host.system import System
 
 NAME = "systemd-networkd"
@@ -36,6 +35,8 @@ def _describe(system: System) -> Dict[str, Any]:
     """networkd's answer; empty if it does not run, does not answer or has no such method (258)."""
     if not system.exists(SOCKET):
         return {}
+    from lightinit.host.network import varlink  # other releases have lease files
+
     return varlink.call(system, SOCKET, METHOD, PEEK_TIMEOUT_S) or {}
 
 
