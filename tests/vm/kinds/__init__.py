@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.vm.kinds import arch, devuan, void
+from tests.vm.kinds import arch, devuan, slackware, void
 from tests.vm.kinds.kind import Kind
 
 # `make vm-test` has these; all are in `make vm-test-all`.
@@ -14,6 +14,7 @@ KINDS: Dict[str, Kind] = {
     for each in (
         void.KIND,
         devuan.KIND,
+        slackware.KIND,
         arch.KIND,
     )
 }

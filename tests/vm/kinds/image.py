@@ -1,8 +1,8 @@
 """The disk image of a kind: its root, with lightinit in it as a packager installs it there.
 
 Two layers, kept in build/vm/cache: the root, and the image. The root is made of the one of the
-Debian images, or by mmdebstrap. The
-kernel is that of Debian's stable release, whatever the root is.
+Debian images, or by mmdebstrap. The kernel is that of Debian's stable release, whatever the root
+is.
 """
 
 from __future__ import annotations
