@@ -7,9 +7,9 @@ a LightinitError is a bug of lightinit, which the outermost edge of the command 
 
 from __future__ import annotations
 
+import copy
 import enum
 import logging
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.datasources.base import Datasource
@@ -41,7 +41,6 @@ class StepResult(enum.Enum):
     FAILED = "failed"
 
 
-@dataclass
 class Step:
     """The record of one step. The report, ``status`` and ``result.json`` are made from it.
 
@@ -51,14 +50,23 @@ class Step:
         error: why it failed; None unless it did.
     """
 
-    kind: str
-    name: str
-    result: StepResult
-    required: bool = True
-    duration_s: float = 0.0
-    message: str = ""
-    warnings: List[str] = field(default_factory=list)
-    error: Optional[LightinitError] = None
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        result: StepResult,
+        required: bool = True,
+        message: str = "",
+        error: Optional[LightinitError] = None,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.result = result
+        self.required = required
+        self.message = message
+        self.error = error
+        self.duration_s = 0.0
+        self.warnings: List[str] = []
 
     @property
     def failed(self) -> bool:
@@ -93,7 +101,6 @@ class Step:
         return data
 
 
-@dataclass
 class Context:
     """What a stage works on. The local stage fills in the fields after ``steps``.
 
@@ -105,22 +112,40 @@ class Context:
         watchdog: reports if this run takes too long.
     """
 
-    system: System
-    settings: Settings
-    timeline: Timeline
-    boot_id: str
-    status: StatusFile
-    steps: List[Step] = field(default_factory=list)
-    datasource: Optional[Datasource] = None
-    platform_known: Optional[bool] = None
-    instance_id: str = ""
-    state: Optional[State] = None
-    marks: Optional[Marks] = None
-    network: Optional[Network] = None
-    whole: bool = False
-    instance: Optional[Instance] = None
-    reported: str = ""
-    watchdog: Watchdog = field(default_factory=Watchdog)
+    def __init__(
+        self,
+        system: System,
+        settings: Settings,
+        timeline: Timeline,
+        boot_id: str,
+        status: StatusFile,
+        watchdog: Optional[Watchdog] = None,
+    ) -> None:
+        self.system = system
+        self.settings = settings
+        self.timeline = timeline
+        self.boot_id = boot_id
+        self.status = status
+        self.watchdog = watchdog or Watchdog()
+        self.steps: List[Step] = []
+        self.datasource: Optional[Datasource] = None
+        self.platform_known: Optional[bool] = None
+        self.instance_id = ""
+        self.state: Optional[State] = None
+        self.marks: Optional[Marks] = None
+        self.network: Optional[Network] = None
+        self.whole = False
+        self.instance: Optional[Instance] = None
+        self.reported = ""
+
+    def unmarked(self, instance: Optional[Instance] = None) -> Context:
+        """A copy for steps that leave no mark, with another instance if one is given. It has the
+        same list of steps.
+        """
+        other = copy.copy(self)
+        other.marks = None
+        other.instance = instance or self.instance
+        return other
 
     def use_instance(self, instance_id: str) -> None:
         """Use the state and the marks of ``instance_id``."""

@@ -139,7 +139,7 @@ def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
         context.settings["lightinit"]["modules"],
     )
     errors, warnings = describe_steps(steps)
-    warnings += ["settings: %s" % problem for problem in context.settings.problems]
+    warnings += ["settings: %s" % str(problem) for problem in context.settings.problems]
     duration_s = earlier.get("duration_s", 0.0)
     if is_whole(context):
         duration_s = round(clock.monotonic() - context.timeline.began_s, 6)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.instance_id import same_instance
-from lightinit.formats.records import read_list, read_record
+from lightinit.formats.records import read_list, read_record, to_data
 from lightinit.formats.secrets import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
@@ -116,7 +115,7 @@ class State:
         """Write network.json, for operators and for later commands of this boot. The next boot
         finds its own network.
         """
-        data = {NETWORK_KEYS.get(name, name): value for name, value in asdict(network).items()}
+        data = {NETWORK_KEYS.get(name, name): value for name, value in network._asdict().items()}
         self.save("network", data, durable=False)
 
     def load_network(self) -> Optional[Network]:
@@ -145,7 +144,7 @@ class State:
                 read.
         """
         secrets = _secrets_of(instance)
-        everything = asdict(_without_secrets(instance))
+        everything = to_data(_without_secrets(instance))
         everything["secrets_apart"] = bool(secrets)
         public = dict(
             everything,
@@ -220,12 +219,11 @@ def _secrets_of(instance: Instance) -> Dict[str, Any]:
 def _without_secrets(instance: Instance) -> Instance:
     admin = instance.admin
     if admin is not None:
-        admin = replace(admin, password="", had_password=bool(admin.password))
-    return replace(
-        instance,
+        admin = admin._replace(password="", had_password=bool(admin.password))
+    return instance._replace(
         admin=admin,
         certificates=tuple(
-            replace(each, key="", had_key=bool(each.key)) for each in instance.certificates
+            each._replace(key="", had_key=bool(each.key)) for each in instance.certificates
         ),
     )
 
@@ -235,12 +233,11 @@ def _with_secrets(instance: Instance, secrets: Mapping[str, Any]) -> Instance:
     if not isinstance(keys, dict):
         keys = {}
     if admin is not None:
-        admin = replace(admin, password=str(secrets.get("password", "")), had_password=False)
-    return replace(
-        instance,
+        admin = admin._replace(password=str(secrets.get("password", "")), had_password=False)
+    return instance._replace(
         admin=admin,
         certificates=tuple(
-            replace(each, key=str(keys.get(each.thumbprint, "")), had_key=False)
+            each._replace(key=str(keys.get(each.thumbprint, "")), had_key=False)
             for each in instance.certificates
         ),
     )

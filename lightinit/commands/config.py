@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import textwrap
-from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
 from lightinit.commands import terminal
@@ -26,9 +25,8 @@ def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit config``."""
     settings = load_settings(system)
     found = settings.problems + tuple(find_mistakes(system, settings))
-    settings = replace(
-        settings, problems=tuple(sorted(found, key=lambda each: (each.file, each.line)))
-    )
+    problems = tuple(sorted(found, key=lambda each: (each.file, each.line)))
+    settings = Settings(settings.values, settings.origins, problems, settings.fingerprint)
     if arguments.format == "json":
         terminal.show(as_json(settings))
     else:

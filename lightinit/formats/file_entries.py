@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field, replace
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, NamedTuple, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.gunzip import TooLargeError, gunzip
+from lightinit.model import repr_without
 
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
 PLAIN = "a path begins with a slash, ends with a file's name, and has no blanks, . or .. in it"
@@ -29,8 +29,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?\Z")
 
 
-@dataclass(frozen=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One file to write.
 
     Attributes:
@@ -49,7 +48,10 @@ class FileEntry:
     group: str = ""
     append: bool = False
     source: str = ""
-    content: bytes = field(default=b"", repr=False)
+    content: bytes = b""
+
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
 
 
 def parse_entry(line: str, number: int) -> FileEntry:
@@ -94,11 +96,11 @@ def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) ->
         )
     entry = FileEntry(path, _read_mode(mode), owner, group, "append" in words)
     if key != "source":
-        return replace(entry, content=_DECODERS[key](told, value))
+        return entry._replace(content=_DECODERS[key](told, value))
     source = value.strip()
     if not _is_plain(source):
         raise _wrong(told, "its source is not a plain path", PLAIN)
-    return replace(entry, source=source)
+    return entry._replace(source=source)
 
 
 def _read_mode(text: Optional[str]) -> Optional[int]:

@@ -1,4 +1,4 @@
-"""Records: dataclasses that are stored as JSON. When they are read, their types are checked.
+"""Records: NamedTuples that are stored as JSON. When they are read, their types are checked.
 
 Somebody may have edited such a file, or another version of lightinit may have written it. A value
 of the wrong type must not cause an error later, in the middle of a step.
@@ -6,7 +6,6 @@ of the wrong type must not cause an error later, in the middle of a step.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, Callable, Dict, Sequence, Type, TypeVar
 
 Record = TypeVar("Record")
@@ -18,7 +17,7 @@ def read_record(
     """Make a record from parsed JSON.
 
     Args:
-        kind: the dataclass. Fields with a default may be missing.
+        kind: the NamedTuple. Fields with a default may be missing.
         data: the JSON object.
         nested: for each field whose value is another record: the function that reads it.
         needed: fields that must not be missing, although they have a default.
@@ -31,7 +30,7 @@ def read_record(
     lacking = [name for name in needed if name not in data]
     if lacking:
         raise ValueError("field %s is missing" % lacking[0])
-    known = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
+    known = {name: _annotation(value) for name, value in kind.__annotations__.items()}
     values: Dict[str, Any] = {}
     for name, value in data.items():
         if name not in known:
@@ -61,6 +60,20 @@ def read_list(kind: Type[Record]) -> Callable[[Any], Any]:
         return tuple(read_record(kind, each, {}) for each in value)
 
     return read
+
+
+def to_data(value: Any) -> Any:
+    """A record, and each record in it, as a dict for JSON. Other values stay."""
+    if hasattr(value, "_asdict"):
+        return {name: to_data(each) for name, each in value._asdict().items()}
+    if isinstance(value, (list, tuple)):
+        return [to_data(each) for each in value]
+    return value
+
+
+def _annotation(value: Any) -> str:
+    """The text of an annotation. NamedTuple wraps it into a ForwardRef."""
+    return str(getattr(value, "__forward_arg__", value))
 
 
 def _is_text(value: Any) -> bool:

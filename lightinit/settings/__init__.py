@@ -6,7 +6,6 @@ files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Tuple
 
 from lightinit.settings.ini import Problem
@@ -33,11 +32,10 @@ class Setting(NamedTuple):
     choices: Tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
 class Settings:
     """The effective settings.
 
-    Attributes:
+    Args:
         values: by section, then by key.
         origins: by section, then by key: where the value came from, ``file:line`` or ``default``.
         problems: the mistakes; defaults are used instead.
@@ -45,10 +43,17 @@ class Settings:
             :func:`lightinit.settings.files.fingerprint`.
     """
 
-    values: Mapping[str, Mapping[str, Any]]
-    origins: Mapping[str, Mapping[str, str]]
-    problems: Tuple[Problem, ...] = ()
-    fingerprint: str = ""
+    def __init__(
+        self,
+        values: Mapping[str, Mapping[str, Any]],
+        origins: Mapping[str, Mapping[str, str]],
+        problems: Tuple[Problem, ...] = (),
+        fingerprint: str = "",
+    ) -> None:
+        self.values = values
+        self.origins = origins
+        self.problems = problems
+        self.fingerprint = fingerprint
 
     def __getitem__(self, section: str) -> Mapping[str, Any]:
         return self.values[section]

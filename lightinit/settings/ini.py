@@ -10,14 +10,12 @@ default of that one key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import List, NamedTuple, Set, Tuple
 
 _IGNORED = "?"  # the section of keys below a line that is not a section
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A mistake in a settings file: its place, and what to do."""
 
     file: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
@@ -73,7 +72,7 @@ def run_for_login(context: Context, instance: Instance) -> None:
         context: its own instance stays as it is.
         instance: what is known of the instance.
     """
-    unmarked = replace(context, marks=None, instance=instance)
+    unmarked = context.unmarked(instance)
     for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
         run_module(unmarked, name, required=False)
 

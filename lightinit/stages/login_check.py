@@ -7,7 +7,6 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Callable, List, Union
 
 from lightinit.errors import ProvisioningError
@@ -30,7 +29,7 @@ def run(context: Context) -> None:
         return
     from lightinit.login import CHECKS
 
-    unmarked = replace(context, marks=None)
+    unmarked = context.unmarked()
     answers: List[Answer] = []
     for name in CHECKS:
         run_step(

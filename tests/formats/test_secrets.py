@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 
 import pytest
 
 from lightinit.formats import secrets
 from lightinit.formats.azure import imds_instance, ovf_redaction
+from lightinit.formats.records import to_data
 from lightinit.formats.secrets import REDACTED, redact
 from tests.lib.imds_document import DOCUMENT, changed
 
@@ -83,7 +83,7 @@ def test_a_private_key_is_struck_out_whatever_it_is_called() -> None:
     }
     document["compute"]["tagsList"].append({"name": "note", "value": PRIVATE})
     instance = imds_instance.instance_from_document(document, "the-id")
-    shown = redact(dataclasses.asdict(instance))
+    shown = redact(to_data(instance))
     assert "b3BlbnNzaC1rZXk" not in json.dumps(shown)
     assert shown["admin"]["ssh_keys"] == [
         {"text": REDACTED, "path": "/home/azureuser/.ssh/authorized_keys", "fingerprint": ""}
@@ -97,6 +97,6 @@ def test_a_private_key_is_struck_out_whatever_it_is_called() -> None:
 
 def test_a_secret_inside_a_tag_that_is_no_text_is_struck_out() -> None:
     document = changed("compute.tagsList.0.value", {"nested": [{"password": "s3cret"}]})
-    shown = redact(dataclasses.asdict(imds_instance.instance_from_document(document, "the-id")))
+    shown = redact(to_data(imds_instance.instance_from_document(document, "the-id")))
     assert "s3cret" not in json.dumps(shown)
     assert shown["tags"]["owner"] == REDACTED

@@ -42,20 +42,19 @@ managed=1
 # wait, seconds of grace.
 FIND = """
 import json, logging, sys, time
-from dataclasses import asdict
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.formats.dhcp.clients import read_leases
+from lightinit.formats.records import to_data
 from lightinit.host.dhcp.lease_files import lease_files
 from lightinit.host.system import System
 from lightinit.stages.network import find_network
 system = System("/")
 source = AzureDatasource(system, {})
 found = find_network(system, source, float(sys.argv[1]), float(sys.argv[2]))
-leases = [dict(lease._asdict(), routes=[route._asdict() for route in lease.routes])
-    for file in lease_files(system) for lease in read_leases(
+leases = [to_data(lease) for file in lease_files(system) for lease in read_leases(
     file.client, file.data, time.time(), file.path, file.interface, file.written_s)]
-print(json.dumps({"network": asdict(found), "leases": leases}))
+print(json.dumps({"network": to_data(found), "leases": leases}))
 """
 
 
@@ -64,13 +63,14 @@ print(json.dumps({"network": asdict(found), "leases": leases}))
 MODULE = """
 import json, logging, sys
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+from lightinit.formats.records import to_data
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import hostname
 settings = {setting.key: setting.default for setting in hostname.SETTINGS}
 settings.update(json.loads(sys.argv[2]))
 instance = Instance("id", hostnames=(sys.argv[1],))
-print(json.dumps(hostname.apply(instance, System("/"), settings)._asdict()))
+print(json.dumps(to_data(hostname.apply(instance, System("/"), settings))))
 """
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >>/run/systemctl.log

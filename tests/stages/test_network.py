@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -29,7 +28,7 @@ from tests.lib.varlink_service import VarlinkService
 
 ETH0 = Interface("eth0", 2, ("10.0.0.4",), carrier=True, physical=True)
 ETH1 = Interface("eth1", 3, ("10.1.0.4",), carrier=True, physical=True)
-NOTHING = Scene((replace(ETH0, addresses=()),))
+NOTHING = Scene((ETH0._replace(addresses=()),))
 ONE_NIC = Scene((ETH0,), default_interface="eth0", platform_source="10.0.0.4")
 TWO_NICS = Scene((ETH0, ETH1), default_interface="eth0", platform_source="10.0.0.4")
 TO_WIRESERVER = "option unknown-121 20:a8:3f:81:10:a:0:0:1;"
@@ -165,7 +164,7 @@ def test_a_clock_that_jumps_by_years_ends_no_lease_of_this_boot(tmp_path: Path) 
     host.lease(lease, "/run/systemd/netif/leases/2", written_s=1000.0)
     assert host.system.clock.time() > 1000.0 + 3600
     assert host.find(timeout_s=5.0).client == "networkd"
-    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(ETH0._replace(addresses=("10.0.0.9",)),)))
     assert gone.find(timeout_s=5.0).client == ""
 
 
@@ -206,7 +205,7 @@ def test_an_address_on_the_nic_is_better_evidence_than_a_date(
     found = host.find()
     assert (found.server, found.source, found.warnings) == ("10.9.8.7", path, ())
     assert host.clock.passed_s == waited_s
-    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(replace(ETH0, addresses=("10.0.0.9",)),)))
+    gone = Host(tmp_path, ONE_NIC._replace(interfaces=(ETH0._replace(addresses=("10.0.0.9",)),)))
     assert gone.find().client == ""
 
 
@@ -380,12 +379,12 @@ def test_the_grace_begins_anew_when_the_address_goes(tmp_path: Path) -> None:
         NOTHING,
         Scene((ETH0,)),  # no route
         Scene(
-            (replace(ETH0, addresses=("169.254.3.4",)),),
+            (ETH0._replace(addresses=("169.254.3.4",)),),
             default_interface="eth0",
             platform_source="169.254.3.4",
         ),
         Scene(
-            (replace(ETH0, addresses=("127.0.0.2",)),),
+            (ETH0._replace(addresses=("127.0.0.2",)),),
             default_interface="eth0",
             platform_source="127.0.0.2",
         ),
@@ -411,7 +410,7 @@ def test_at_the_deadline_what_was_waiting_for_something_better_is_taken(tmp_path
 
 
 def test_giving_up_says_what_was_seen(tmp_path: Path) -> None:
-    host = Host(tmp_path, Scene((replace(ETH0, addresses=()), replace(ETH1, carrier=False))))
+    host = Host(tmp_path, Scene((ETH0._replace(addresses=()), ETH1._replace(carrier=False))))
     host.lease(block("192.168.7.7"))
     with pytest.raises(ProvisioningError) as caught:
         host.find(timeout_s=0.5)
@@ -425,11 +424,11 @@ def test_giving_up_says_what_was_seen(tmp_path: Path) -> None:
 
 
 DOCKER0 = Interface("docker0", 4, ("172.17.0.1",))
-LINK_LOCAL = replace(ETH0, addresses=("169.254.9.9",))
+LINK_LOCAL = ETH0._replace(addresses=("169.254.9.9",))
 TUN0 = Interface("tun0", 5, ("10.8.0.2",), carrier=True)
 VLAN = Interface("eth0.7", 6, ("10.7.0.4",), carrier=True, backed=True)
-EMPTY = replace(ETH0, addresses=())
-VETH = replace(EMPTY, physical=False)
+EMPTY = ETH0._replace(addresses=())
+VETH = EMPTY._replace(physical=False)
 
 
 @pytest.mark.parametrize(
@@ -438,14 +437,14 @@ VETH = replace(EMPTY, physical=False)
         # The kernel takes docker0's address for want of another one on eth0, the way out.
         Scene((LINK_LOCAL, DOCKER0), (), "eth0", "172.17.0.1", "eth0"),
         Scene((LINK_LOCAL, DOCKER0), (), "eth0", "169.254.9.9", "eth0"),
-        Scene((replace(LINK_LOCAL, physical=False), DOCKER0), (), "eth0", "172.17.0.1", "eth0"),
+        Scene((LINK_LOCAL._replace(physical=False), DOCKER0), (), "eth0", "172.17.0.1", "eth0"),
         # No way out at all, or none over this interface.
         Scene((EMPTY, DOCKER0)),
         Scene((EMPTY, DOCKER0), (), "eth0", "", "eth0"),
         # The way out has no device behind it, and the NIC has no address yet.
         Scene((EMPTY, DOCKER0), (), "docker0", "172.17.0.1", "docker0"),
         Scene((EMPTY, TUN0), (), "tun0", "10.8.0.2", "tun0"),
-        Scene((replace(EMPTY, carrier=False), TUN0), (), "tun0", "10.8.0.2", "tun0"),
+        Scene((EMPTY._replace(carrier=False), TUN0), (), "tun0", "10.8.0.2", "tun0"),
     ],
 )
 def test_an_interface_without_a_device_is_not_the_vms_while_the_nic_may_get_its_lease(
@@ -493,11 +492,11 @@ def test_only_a_lease_with_option_245_shows_that_this_is_the_platform(
     tmp_path: Path, lease_of_eth1: bool, nic: Interface
 ) -> None:
     """P7: without DMI, an address and a default route of another interface come first."""
-    other = replace(ETH1, physical=nic.physical)
+    other = ETH1._replace(physical=nic.physical)
     host = Host(tmp_path, Scene((nic, other), (), "eth1", "10.1.0.4", "eth1"))
     if lease_of_eth1:
         host.lease(block("10.1.0.4", "eth1", option_245=""))
-    both = host.scenes.scene._replace(interfaces=(replace(nic, addresses=("10.0.0.4",)), other))
+    both = host.scenes.scene._replace(interfaces=(nic._replace(addresses=("10.0.0.4",)), other))
     host.clock.plan = [
         (6.0, host.scenes.become(both)),
         (6.0, lambda: host.lease(block("10.0.0.4"), "/var/lib/dhcp/dhclient.eth0.leases")),
@@ -583,7 +582,7 @@ def test_the_nic_whose_lease_leads_to_the_platform_is_primary(tmp_path: Path) ->
 
 def test_a_second_nic_that_is_first_waits_for_the_other(tmp_path: Path) -> None:
     alone = Scene(
-        (replace(ETH0, addresses=()), ETH1), default_interface="eth1", platform_source="10.1.0.4"
+        (ETH0._replace(addresses=()), ETH1), default_interface="eth1", platform_source="10.1.0.4"
     )
     host = Host(tmp_path, alone)
     host.lease(block("10.1.0.4", "eth1"))
@@ -608,7 +607,7 @@ def test_a_second_nic_that_is_first_waits_for_the_other(tmp_path: Path) -> None:
 def test_how_long_a_lone_lease_waits_for_the_other_nic(
     tmp_path: Path, change: Dict[str, Any], waited_s: float
 ) -> None:
-    other = replace(replace(ETH0, addresses=()), **change)
+    other = ETH0._replace(addresses=())._replace(**change)
     host = Host(tmp_path, Scene((other, ETH1), default_interface="eth1"))
     host.lease(block("10.1.0.4", "eth1"))
     assert host.find().interface == "eth1"
@@ -618,7 +617,7 @@ def test_how_long_a_lone_lease_waits_for_the_other_nic(
 @pytest.mark.parametrize("proof", ["lease", "kernel", "settings"])
 def test_a_lease_that_is_proven_primary_does_not_wait(tmp_path: Path, proof: str) -> None:
     routes = (KernelRoute(WIRESERVER + "/32", "eth1"),) if proof == "kernel" else ()
-    host = Host(tmp_path, Scene((replace(ETH0, addresses=()), ETH1), routes, "eth1"))
+    host = Host(tmp_path, Scene((ETH0._replace(addresses=()), ETH1), routes, "eth1"))
     host.lease(block("10.1.0.4", "eth1", extra=TO_WIRESERVER if proof == "lease" else ""))
     assert host.find(interface="eth1" if proof == "settings" else "").interface == "eth1"
     assert host.clock.passed_s == 0
@@ -805,7 +804,7 @@ def test_a_networkd_that_hangs_costs_three_seconds_at_most() -> None:
         with VarlinkService(Path(folder + SOCKET), None) as networkd:
             for number in range(6):  # each time another address has come
                 address = "10.0.0.%d" % number
-                assert search.look(Scene((replace(ETH0, addresses=(address,)),))) == []
+                assert search.look(Scene((ETH0._replace(addresses=(address,)),))) == []
     assert len(networkd.asked) == 3
 
 

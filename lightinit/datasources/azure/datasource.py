@@ -8,7 +8,6 @@ marks and the state's files.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from lightinit.datasources.azure import identity, pool
@@ -223,13 +222,13 @@ class AzureDatasource(Datasource):
         raw = dict(instance.raw, **self._raw_of_media())
         goal_state = self._goal_state_for(reading, instance, warnings)
         if goal_state is not None:
-            raw["goal_state"] = asdict(goal_state)
+            raw["goal_state"] = goal_state._asdict()
         warnings += self._note_server()
         certificates = self._certificates(goal_state, instance, warnings)
         admin = azure_instance.with_keys(instance.admin, certificates)
         if self.options["certificates"] != "all":
             certificates = instance.certificates
-        return replace(instance, raw=raw, admin=admin, certificates=certificates), tuple(warnings)
+        return instance._replace(raw=raw, admin=admin, certificates=certificates), tuple(warnings)
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
         """The instance from the provisioning media alone, without any request.

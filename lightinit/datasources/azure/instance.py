@@ -7,7 +7,6 @@ neither: they are another VM's, or somebody's trick. Pure: documents in, Instanc
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.formats.azure.imds import Document
@@ -69,8 +68,7 @@ def join(
     if admin is not None:
         admin = _join_admin(admin, environment)
     raw: Dict[str, Any] = dict(instance.raw, ovf=shown)
-    return replace(
-        instance,
+    return instance._replace(
         hostnames=_join_names(instance, document, environment),
         admin=admin,
         custom_data=environment.custom_data,
@@ -111,11 +109,10 @@ def with_keys(admin: Optional[User], certificates: Tuple[Certificate, ...]) -> O
     if admin is None:
         return None
     known = {each.thumbprint: each.certificate for each in certificates}
-    return replace(
-        admin,
+    return admin._replace(
         ssh_keys=tuple(
             (
-                replace(key, text=known.get(key.fingerprint, ""))
+                key._replace(text=known.get(key.fingerprint, ""))
                 if not key.text and key.fingerprint
                 else key
             )
@@ -176,7 +173,7 @@ def _join_admin(admin: User, environment: OvfEnvironment) -> User:
     if not any(_is_usable(key) for key in keys):
         keys += environment.ssh_keys
     login = environment.password_login if admin.password_login is None else admin.password_login
-    return replace(admin, ssh_keys=keys, password_login=login, password=environment.password)
+    return admin._replace(ssh_keys=keys, password_login=login, password=environment.password)
 
 
 def _is_usable(key: SshKey) -> bool:

@@ -7,7 +7,6 @@ reprovision data. Its form is that of the provisioning media.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import List, NamedTuple, Optional
 
 from lightinit.datasources.azure.imds_client import ImdsClient
@@ -64,7 +63,7 @@ class OwnerSearch:
             self._log_once(str(error))
             return False
         # Ignore what the document says of a pool: a VM with an owner never waits for another.
-        environment = replace(environment, preprovisioned=False, preprovisioned_type="")
+        environment = environment._replace(preprovisioned=False, preprovisioned_type="")
         self.found = OwnerData(environment, document)
         return True
 

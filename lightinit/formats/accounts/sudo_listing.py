@@ -7,7 +7,6 @@ same form.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 # With one of these settings, sudo asks for a password that is not the user's own.
@@ -22,8 +21,7 @@ _SPECIAL_DEFAULTS = re.compile(r"^ +Defaults[!>@:]\S+ +(.*)$")
 _ENTRY = re.compile(r"^(?:Sudoers entry|LDAP Role):[ \t]*(.*)$")
 
 
-@dataclass(frozen=True)
-class SudoEntry:
+class SudoEntry(NamedTuple):
     """One rule.
 
     Attributes:
@@ -184,7 +182,7 @@ def why_not_root(listing: SudoListing, password: bool, groups: Sequence[str] = (
         if entries[at].allows_all():
             return _why_not(listing, entries[at:], password, exempt)
         if "!ALL" in entries[at].commands:
-            return "a rule forbids every command: %s" % entries[at]
+            return "a rule forbids every command: %s" % str(entries[at])
     return "no rule lets the user run every command as root"
 
 
@@ -194,7 +192,7 @@ def _why_not(
     """As :func:`why_not_root`, for the last rule that allows every command and those after it."""
     for entry in entries:
         if entry.forbids():
-            return "a rule forbids commands: %s" % entry
+            return "a rule forbids commands: %s" % str(entry)
         if entry.root_dir:
             return "a rule runs commands with %s as their root: %s" % (entry.root_dir, entry)
     if exempt:
@@ -202,7 +200,7 @@ def _why_not(
     if not password:
         for entry in entries:
             if entry.asks(listing.is_set("authenticate", True)):
-                return "a rule asks for a password: %s" % entry
+                return "a rule asks for a password: %s" % str(entry)
         return ""
     foreign = [name for name in FOREIGN_PASSWORD if listing.is_set(name, False)]
     if foreign and any(entry.asks(listing.is_set("authenticate", True)) for entry in entries):

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
 from lightinit.formats.accounts.passwords import is_struck_out
-from lightinit.model import SshKey
+from lightinit.model import SshKey, repr_without
 
 OVF_NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
 AZURE_NAMESPACE = "http://schemas.microsoft.com/windowsazure"
@@ -30,8 +29,7 @@ TRUE_WORDS = ("true", "1", "yes", "on")
 FALSE_WORDS = ("false", "0", "no", "off")
 
 
-@dataclass(frozen=True)
-class OvfEnvironment:
+class OvfEnvironment(NamedTuple):
     """The values in the document. A text that is not given is "".
 
     Attributes:
@@ -52,15 +50,18 @@ class OvfEnvironment:
 
     hostname: str = ""
     user_name: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     password_login: Optional[bool] = None
-    custom_data: str = field(default="", repr=False)
+    custom_data: str = ""
     ssh_keys: Tuple[SshKey, ...] = ()
     preprovisioned: bool = False
     preprovisioned_type: str = ""
     provision_guest_agent: Optional[bool] = None
     provision_guest_proxy_agent: Optional[bool] = None
     warnings: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return repr_without(self, "password", "custom_data")
 
 
 def parse(data: bytes, limit_bytes: int = LIMIT_BYTES) -> OvfEnvironment:

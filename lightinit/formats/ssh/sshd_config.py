@@ -7,7 +7,6 @@ first value of a keyword counts. The first value in a matching Match block overr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
@@ -22,7 +21,6 @@ class Who(NamedTuple):
     groups: Tuple[str, ...] = ()
 
 
-@dataclass
 class Reading:
     """The values of a keyword.
 
@@ -33,9 +31,10 @@ class Reading:
             show whether they match.
     """
 
-    plain: List[Tuple[str, ...]] = field(default_factory=list)
-    matched: List[Tuple[str, ...]] = field(default_factory=list)
-    unclear: List[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.plain: List[Tuple[str, ...]] = []
+        self.matched: List[Tuple[str, ...]] = []
+        self.unclear: List[str] = []
 
     @property
     def paths(self) -> Tuple[str, ...]:

@@ -8,7 +8,6 @@ rules and of the answers: the caller passes in functions for both.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable, List, NamedTuple, Optional, Sequence
 
@@ -64,7 +63,6 @@ class SudoRules(NamedTuple):
     asks: bool
 
 
-@dataclass
 class Granted:
     """The result of :func:`grant`.
 
@@ -73,8 +71,9 @@ class Granted:
         warnings: the warnings for the operator.
     """
 
-    done: List[str] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.done: List[str] = []
+        self.warnings: List[str] = []
 
 
 def grant(system: System, user: str, sudo: SudoRules, doas: Edit) -> Granted:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
@@ -20,6 +19,7 @@ from lightinit.host.clock import Clock
 from lightinit.host.media import devices
 from lightinit.host.media.devices import Candidate
 from lightinit.host.system import System
+from lightinit.model import repr_without
 
 LOG = logging.getLogger("lightinit.media")
 AUTO = "auto"
@@ -37,8 +37,7 @@ MOST_AT_ONCE = 8
 SLOW_S = 1.0
 
 
-@dataclass(frozen=True)
-class Medium:
+class Medium(NamedTuple):
     """The document and its source.
 
     Attributes:
@@ -49,9 +48,12 @@ class Medium:
     """
 
     device: str
-    data: bytes = field(repr=False)
+    data: bytes
     how: str = ""
     optical: bool = False
+
+    def __repr__(self) -> str:
+        return repr_without(self, "data")
 
 
 class _Miss(NamedTuple):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, NamedTuple, Optional
 
 from lightinit import __version__
 from lightinit.errors import (
@@ -29,6 +28,7 @@ from lightinit.host.network.http_headers import (
     parse_retry_after,
 )
 from lightinit.libraries import load, unusable
+from lightinit.model import repr_without
 
 LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
@@ -40,8 +40,7 @@ PLAIN_URL = re.compile(r"http://[^/?#]+/[!-~]*\Z")
 OnRequest = Callable[[str, str, str, float, float, int], None]
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """The server's answer.
 
     Attributes:
@@ -53,9 +52,12 @@ class Response:
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
     retry_after_s: Optional[float] = None
+
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
 
 
 def preload() -> Any:

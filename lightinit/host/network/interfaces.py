@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from lightinit.host.system import System
@@ -46,13 +45,12 @@ class KernelRoute(NamedTuple):
     metric: int = 0
 
 
-@dataclass(frozen=True)
-class Interface:
+class Interface(NamedTuple):
     """A network interface. Loopback is included only if it has an address outside 127.0.0.0/8.
 
     Attributes:
         name: its name.
-        index: its index in the kernel; 0 if unknown.
+        number: its index in the kernel; 0 if unknown.
         addresses: its IPv4 addresses.
         carrier: whether it is up and has a carrier; False if unknown.
         physical: whether it has its own device and is not part of another interface. False for
@@ -63,7 +61,7 @@ class Interface:
     """
 
     name: str
-    index: int = 0
+    number: int = 0
     addresses: Tuple[str, ...] = ()
     carrier: bool = False
     physical: bool = False
@@ -240,7 +238,7 @@ def scene(system: System, platform_address: str) -> Scene:
             interfaces.append(
                 Interface(name, indices.get(name, 0), addresses, *_link(system, name))
             )
-    interfaces.sort(key=lambda interface: (interface.index or 1 << 30, interface.name))
+    interfaces.sort(key=lambda interface: (interface.number or 1 << 30, interface.name))
     routes = kernel_routes(system)
     return Scene(
         tuple(interfaces),

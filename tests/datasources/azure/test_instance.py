@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any, Dict, List
 
 import pytest
@@ -50,7 +49,7 @@ MEDIA = OvfEnvironment(
 
 def test_imds_wins_where_both_speak_and_the_password_is_the_medias() -> None:
     warnings: List[str] = []
-    instance = join("id", DOCUMENT, replace(MEDIA, user_name="imds"), warnings)
+    instance = join("id", DOCUMENT, MEDIA._replace(user_name="imds"), warnings)
     assert instance.admin == User("imds", (SshKey(IMDS_KEY),), False, "pass:wörd ")
     assert instance.hostnames == ("of-imds", "of-media", "resource")
     assert instance.custom_data == "Y3VzdG9t" and instance.raw["imds"] == DOCUMENT
@@ -87,12 +86,12 @@ def test_media_that_name_another_admin_give_nothing(said: Any) -> None:
 def test_a_pools_password_and_keys_open_nothing_of_the_owners(pool: Dict[str, Any]) -> None:
     """P2: the media may still be the pool's, with an admin of another name or of the same."""
     warnings: List[str] = []
-    media = replace(MEDIA, **pool)
+    media = MEDIA._replace(**pool)
     assert join("id", DOCUMENT, media, warnings).admin == User("imds", (SshKey(IMDS_KEY),), False)
     assert join("id", with_keys_of_imds(), media, []).admin == User("imds", (), False)
     assert "the provisioning media of the pool name 'media'" in warnings[1]
     owned = dict(DOCUMENT, extended={"compute": {"ppsType": "None"}})
-    same = replace(media, user_name="imds")
+    same = media._replace(user_name="imds")
     instance = join("id", owned, same, warnings)
     assert instance.admin == User("imds", (SshKey(IMDS_KEY),), False)
     assert instance.custom_data == "" and "nothing of the media is used" in warnings[-1]
@@ -103,7 +102,7 @@ def test_a_pools_password_and_keys_open_nothing_of_the_owners(pool: Dict[str, An
 
 @pytest.mark.parametrize("keys", [("ssh-rsa AAAA",), ("ssh-rsa AAAA", "nonsense"), ()])
 def test_the_medias_keys_where_none_of_imds_is_a_key(keys: Any) -> None:
-    named = replace(MEDIA, user_name="imds", ssh_keys=(SshKey(MEDIA_KEY), SshKey("", "p", "AB")))
+    named = MEDIA._replace(user_name="imds", ssh_keys=(SshKey(MEDIA_KEY), SshKey("", "p", "AB")))
     instance = join("id", with_keys_of_imds(*keys), named, [])
     assert instance.admin is not None
     assert instance.admin.ssh_keys == tuple(SshKey(key) for key in keys) + named.ssh_keys
@@ -117,7 +116,7 @@ def test_imds_keys_are_the_medias_accounts_where_imds_names_none() -> None:
     assert join("id", document, MEDIA, []).admin == User(
         "media", (SshKey(IMDS_KEY),), True, "pass:wörd "
     )
-    assert join("id", document, replace(MEDIA, user_name=""), []).admin is None
+    assert join("id", document, MEDIA._replace(user_name=""), []).admin is None
 
 
 def test_an_owner_counts_before_the_pools_admin() -> None:
