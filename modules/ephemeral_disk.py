@@ -8,7 +8,6 @@ lightinit/formats/disks/resource_disk.py decides.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
@@ -283,7 +282,7 @@ def _format(system: System, disk: BlockDevice, filesystem: str) -> DiskFinding:
         plan = make.FormatPlan(filesystem, LABEL, MARK_AT, MARK, table=finding.table)
         if finding.partition is not None:
             old = finding.partition
-            plan = replace(plan, number=old.number, start_bytes=old.start_bytes)
+            plan = plan._replace(number=old.number, start_bytes=old.start_bytes)
         make.make_filesystem(system, disk, device, plan)
         made = assess(device.read, device.size_bytes, device.sector_bytes)
         if made.state is not DiskState.OURS or made.partition is None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.assignments import edit_assignment, read_assignment
@@ -61,8 +60,7 @@ NOT_KEPT = (
 )
 
 
-@dataclass(frozen=True)
-class _NameFile:
+class _NameFile(NamedTuple):
     """A file that holds the static name.
 
     Attributes:

@@ -157,7 +157,7 @@ def test_values_of_wrong_types_are_damage_and_never_an_exception(tmp_path: Any, 
         found: Any = state.load_network() if name == "network" else state.load_instance()
         assert found is None or type(found) is type(before)
         if found is not None:
-            for field, value in vars(found).items():
+            for field, value in found._asdict().items():
                 other = getattr(before, field)
                 assert value is None or other is None or isinstance(value, type(other)), field
         count += 1

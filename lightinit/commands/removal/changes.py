@@ -10,7 +10,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, NamedTuple, Sequence
 
 from lightinit.commands.removal.mounted import remove_unmounted
 from lightinit.errors import LightinitError, ProvisioningError
@@ -22,8 +22,7 @@ from lightinit.settings import Settings
 ROTATED = re.compile(r".*(?:\.\d{1,4}|-\d{8}(?:-\d{1,12})?|\.old)(?:\.(?:gz|xz|bz2|zst|lz4))?\Z")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One thing to do.
 
     Attributes:
@@ -37,8 +36,7 @@ class Change:
     do: Callable[[], Any]
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """What a step does not do, and the operator should know: ``text``, by the step's name."""
 
     step: str
@@ -77,16 +75,14 @@ class RemovalContext:
         return str(self.settings["lightinit"]["log_file"])
 
 
-@dataclass(frozen=True)
-class RemovalStep:
+class RemovalStep(NamedTuple):
     """A named part of the work. ``plan`` finds out what to change, and changes nothing."""
 
     name: str
     plan: Callable[[RemovalContext], List[Change]]
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(NamedTuple):
     """A step with its changes; ``error`` says why they could not be planned."""
 
     step: RemovalStep

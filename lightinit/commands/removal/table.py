@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import configparser
 import os
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from lightinit.commands.removal.changes import (
     Change,
@@ -30,8 +29,7 @@ CODE = "code"
 KEYS = ("what", "fate", "how", "paths", "ops", "also", "why")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One kind of thing. The head of image.ini says what each field means."""
 
     name: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.commands.removal.belongings import PASSWD, list_belongings
 from lightinit.commands.removal.changes import (
@@ -63,8 +62,7 @@ MAY_NAME_USERS = (
 )
 
 
-@dataclass(frozen=True)
-class RuleFile:
+class RuleFile(NamedTuple):
     """A file that may have a rule of lightinit's.
 
     Attributes:

@@ -6,11 +6,11 @@ A pair is used for one bundle, and is never on the disk. The caller passes the t
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightinit.formats.certificates import ciphers
 from lightinit.formats.certificates.x509 import read_fields
+from lightinit.model import repr_without
 
 SUBJECT = "LinuxTransport"
 KEY_BITS = 2048
@@ -19,8 +19,7 @@ YEAR_S = 365 * 86400
 EARLIEST_S, LATEST_S = 946684800, 2524608000
 
 
-@dataclass(frozen=True)
-class TransportPair:
+class TransportPair(NamedTuple):
     """A transport certificate and its key.
 
     Attributes:
@@ -35,7 +34,10 @@ class TransportPair:
     issuer: bytes
     serial: bytes
     key_id: bytes
-    key: Any = field(repr=False)
+    key: Any
+
+    def __repr__(self) -> str:
+        return repr_without(self, "key")
 
     @property
     def header(self) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import List, Sequence
+from typing import List, NamedTuple, Sequence
 
 from lightinit.formats.disks.octal import escape, unescape
 
@@ -17,8 +16,7 @@ MARK = "# lightinit"
 KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 
-@dataclass(frozen=True)
-class FstabLine:
+class FstabLine(NamedTuple):
     """One line of fstab.
 
     Attributes:

@@ -10,7 +10,6 @@ The layout is NTFS 3.1.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lightinit.errors import MalformedError
@@ -29,8 +28,7 @@ VOLUME_NAME, FILE_NAME, DATA, ATTRIBUTE_LIST, END = 0x60, 0x30, 0x80, 0x20, 0xFF
 DOS_NAMESPACE = 2
 
 
-@dataclass(frozen=True)
-class NtfsFile:
+class NtfsFile(NamedTuple):
     """A file or folder.
 
     Attributes:
@@ -44,8 +42,7 @@ class NtfsFile:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(NamedTuple):
     """The content of a volume.
 
     Attributes:

@@ -11,8 +11,7 @@ cloud-init's datasource for the rest.)
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, Union
+from typing import Callable, List, NamedTuple, Optional, Union
 
 from lightinit.errors import MalformedError
 from lightinit.formats.disks import ntfs
@@ -57,8 +56,7 @@ class DiskState(enum.Enum):
     FOREIGN = "foreign"  # leave it
 
 
-@dataclass(frozen=True)
-class DiskFinding:
+class DiskFinding(NamedTuple):
     """The result of :func:`assess`.
 
     Attributes:
@@ -112,7 +110,7 @@ def assess(read: Read, size_bytes: int, sector_bytes: int = 512) -> DiskFinding:
         finding = _assess_table(read, table, size_bytes, marked)
     if finding.state in (DiskState.FOREIGN, DiskState.OURS) or finding.partition is not None:
         return finding
-    return replace(finding, table=_new_table(size_bytes, sector_bytes))
+    return finding._replace(table=_new_table(size_bytes, sector_bytes))
 
 
 def _foreign(found: str) -> DiskFinding:
@@ -149,8 +147,8 @@ def _assess_table(read: Read, table: Table, size_bytes: int, marked: bool) -> Di
         return finding
     # A GPT, or a partition that leaves no room for the mark, is replaced by a new table.
     if table.kind == "mbr" and partition.start_bytes >= FIRST_START_BYTES:
-        return replace(finding, partition=partition, marked=marked)
-    return replace(finding, partition=None, marked=marked)
+        return finding._replace(partition=partition, marked=marked)
+    return finding._replace(partition=None, marked=marked)
 
 
 def _only_partition(table: Table, size_bytes: int) -> Union[Partition, str]:

@@ -5,8 +5,7 @@ XFS.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Callable, List, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
 Read = Callable[[int, int], bytes]
 
@@ -55,8 +54,7 @@ MAGIC: Tuple[Tuple[str, int, bytes], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """A signature that was found.
 
     Attributes:

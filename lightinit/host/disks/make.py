@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import List
+from typing import List, NamedTuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.disks import block
@@ -36,8 +35,7 @@ MKFS = {
 }
 
 
-@dataclass(frozen=True)
-class FormatPlan:
+class FormatPlan(NamedTuple):
     """The file system and the partition to make.
 
     Attributes:

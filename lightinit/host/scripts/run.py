@@ -11,8 +11,7 @@ import logging
 import os
 import select
 import signal
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import TOOL_FOLDERS
@@ -41,8 +40,7 @@ ENVIRONMENT = {
 BEGIN = 'umask 022; exec "$@"'
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a script ended.
 
     Attributes:
