@@ -5,7 +5,7 @@ name.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from lightinit.host.dhcp.client import INDEX, DhcpClient, LeasePlace, Renewing
 from lightinit.host.dhcp.processes import Process
@@ -31,19 +31,19 @@ def peek(system: System) -> Tuple[str, bytes]:
     return SOCKET, json.dumps(answer).encode("ascii")
 
 
-def _describe(system: System) -> Dict[str, Any]:
-    """networkd's answer; empty if it does not run, does not answer or has no such method (258)."""
+def _describe(system: System) -> Optional[Dict[str, Any]]:
+    """networkd's answer; empty if it does not run or has no such method (258); None if it does not
+    answer.
+    """
     if not system.exists(SOCKET):
         return {}
     from lightinit.host.network import varlink  # other releases have lease files
 
-    return varlink.call(system, SOCKET, METHOD, PEEK_TIMEOUT_S) or {}
+    return varlink.call(system, SOCKET, METHOD, PEEK_TIMEOUT_S)
 
 
-def _has_lease(system: System) -> bool:
-    if system.list_dir(LEASES):
-        return True
-    links = _describe(system).get("Interfaces")
+def _has_lease(answer: Dict[str, Any]) -> bool:
+    links = answer.get("Interfaces")
     if not isinstance(links, list):
         return False
     clients = [link.get("DHCPv4Client") for link in links if isinstance(link, dict)]
@@ -58,8 +58,12 @@ def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
     for the restart, since nothing in this boot depends on DNS.
     """
     system = renewing.system
-    if not _has_lease(system):
-        return
+    if not system.list_dir(LEASES):
+        answer = _describe(system)
+        if answer is None:
+            renewing.fail(NAME, "it does not say whether it has a lease")
+        if not answer or not _has_lease(answer):
+            return
     systemctl = system.tool("systemctl")
     if systemctl is None or not systemd.is_running(system):
         renewing.fail(NAME, "there is no systemd to restart it")

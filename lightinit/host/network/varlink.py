@@ -26,8 +26,8 @@ def call(system: System, path: str, method: str, timeout_s: float) -> Optional[D
         timeout_s: seconds for everything.
 
     Returns:
-        The parameters of the answer. None if there is no such service, if it does not know the
-        method or refuses, or if it does not answer in time.
+        The parameters of the answer; empty if it does not know the method, or refuses. None if
+        there is no such service, or if it does not answer in time or not in this form.
     """
     ends_s = system.clock.monotonic() + timeout_s
     question = json.dumps({"method": method, "parameters": {}}).encode("ascii") + b"\0"
@@ -56,8 +56,10 @@ def _parameters(message: bytes) -> Optional[Dict[str, Any]]:
         answer = json.loads(message.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(answer, dict) or answer.get("error"):
+    if not isinstance(answer, dict):
         return None
+    if answer.get("error"):
+        return {}
     parameters = answer.get("parameters")
     if not isinstance(parameters, dict):
         return None

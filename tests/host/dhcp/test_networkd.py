@@ -86,8 +86,6 @@ NO_LEASE: Any = {"Interfaces": [{"Name": "eth7", "DHCPv4Client": {"ClientIdentif
         (b'{"error":"org.varlink.service.MethodNotFound","parameters":{}}', False),
         (b'{"parameters":{"Interfaces":[1,{"DHCPv4Client":2}]}}', False),
         (b'{"parameters":{"Interfaces":{}}}', False),
-        (b"[]", False),
-        (b"no json", False),
     ],
 )
 def test_without_lease_files_it_is_restarted_if_it_says_that_it_has_a_lease(
@@ -100,3 +98,16 @@ def test_without_lease_files_it_is_restarted_if_it_says_that_it_has_a_lease(
         renewal = machine.renew()
     assert bool(machine.ran) is bool(renewal.told) is restarted
     assert renewal.warnings == ()
+
+
+def test_a_networkd_that_does_not_answer_is_a_warning(short_root: Path) -> None:
+    """It may have a lease, so the server may keep the old name."""
+    machine = Machine(short_root)
+    machine.process(700, "systemd-network", "/usr/lib/systemd/systemd-networkd")
+    machine.put("/run/systemd/system/unit")
+    with answers(short_root, b"no json"):
+        assert peek(machine) == (SOCKET, b"")
+        renewal = machine.renew()
+    (warning,) = renewal.warnings
+    assert "it does not say whether it has a lease" in warning
+    assert machine.ran == [] and renewal.told == ()

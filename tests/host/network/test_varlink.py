@@ -20,7 +20,7 @@ METHOD = "io.example.Describe"
         (b'{"parameters":{"a":1}}', {"a": 1}),
         (b'{"parameters":{}}', {}),
         (b'{"parameters":{"a":"%s"}}' % (b"x" * 300000), {"a": "x" * 300000}),
-        (b'{"error":"org.varlink.service.MethodNotFound","parameters":{}}', None),
+        (b'{"error":"org.varlink.service.MethodNotFound","parameters":{"method":"x"}}', {}),
         (b'{"parameters":[]}', None),
         (b"{}", None),
         (b"", None),
