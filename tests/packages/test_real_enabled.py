@@ -71,7 +71,8 @@ def test_openrc(machine: Chroot) -> None:
     assert machine.has("/etc/runlevels/default/lightinit")
     machine.shell("mkdir -p /run/openrc && touch /run/openrc/softlevel")
     assert FAILED in machine.shell("rc-service lightinit start || true")
-    # As OpenRC understands the LSB header of the script.
+    # As OpenRC understands the LSB header of the script: this makes it read all of them.
+    machine.shell("rc-status -a")
     tree = machine.read("/run/openrc/deptree")
     (number,) = re.findall("depinfo_([0-9]+)_service='ssh'", tree)
     assert "lightinit" in re.findall("depinfo_%s_iafter_[0-9]+='(.*)'" % number, tree), tree
