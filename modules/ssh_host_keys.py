@@ -114,11 +114,15 @@ def _renew_dropbears(system: System, keep: bool) -> Outcome:
         system, keygen, [(place, kind) for place, kind in wished if place not in kept]
     )
     if not made and not kept:
-        raise ProvisioningError(
-            "ssh host keys could not be made",
-            said="; ".join(failed),
-            hint="run by hand: dropbearkey -t ed25519 -f %s" % places[0],
-        )
+        if not there and not dropbear_formats.is_on_demand(options, plain):
+            raise ProvisioningError(
+                "ssh host keys could not be made",
+                said="; ".join(failed),
+                hint="run by hand: dropbearkey -t ed25519 -f %s" % places[0],
+            )
+        # People can log in all the same: by the image's keys, or by those of -R.
+        why = "no host keys of dropbear could be made: %s" % "; ".join(failed)
+        return Outcome("", tuple([why] + _say_shared(there)))
     # dropbear would go on with a key of the image that no new one has replaced.
     old = [place for place in there if place not in made + kept]
     dropbear_keys.remove_keys(system, old)
@@ -143,9 +147,13 @@ def _make_dropbears(
         if kind not in dropbear_formats.TYPES:
             continue
         folder = place.rpartition("/")[0]
-        if not dropbear_keys.prepare_folder(system, folder):
+        try:
+            stays = dropbear_keys.prepare_folder(system, folder)
+            why = dropbear_keys.make_key(system, keygen, kind, place)
+        except ProvisioningError as error:  # the file system may be read-only
+            stays, why = True, str(error)
+        if not stays:
             lost.add(folder)
-        why = dropbear_keys.make_key(system, keygen, kind, place)
         if why:
             LOG.info("dropbearkey made no %s key: %s", kind, why)
             failed.append("%s: %s" % (kind, why))
@@ -175,8 +183,8 @@ def _say_shared(there: Sequence[str]) -> List[str]:
         return []
     return [
         "the host keys of dropbear are those of the image (%s), so every VM of it may have the"
-        " same: install dropbearkey; or remove it, if dropbear makes its own (dropbear -R)"
-        % ", ".join(there)
+        " same: have dropbearkey make new ones; or remove them, if dropbear makes its own"
+        " (dropbear -R)" % ", ".join(there)
     ]
 
 

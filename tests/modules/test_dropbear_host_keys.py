@@ -140,10 +140,28 @@ def test_a_type_that_this_version_does_not_know(tmp_path: Any) -> None:
     system.put(USUAL % "ecdsa", "oldx")
     assert apply(system) == Outcome("1 host keys of dropbear made")
     assert list(system.kinds_at("/etc/dropbear")) == ["dropbear_rsa_host_key"]
+
+
+@needs_root
+def test_no_key_can_be_made(tmp_path: Any) -> None:
+    """It costs the VM only if nobody could log in without them."""
+    system = DropbearHost(tmp_path, kinds=())
     with pytest.raises(ProvisioningError, match="ssh host keys could not be made") as caught:
-        apply(DropbearHost(tmp_path, kinds=()))
+        apply(system)
     assert "Unknown key type" in str(caught.value)
+    system.put(USUAL % "rsa", "oldx")
+    first, second = apply(system).warnings
+    assert first.startswith("no host keys of dropbear could be made: ed25519: Unknown key type")
+    assert second.startswith("the host keys of dropbear are those of the image (")
     assert list(system.kinds_at("/etc/dropbear")) == ["dropbear_rsa_host_key"]
+    os.unlink(system.root + USUAL % "rsa")
+    system.put("/etc/init.d/S50dropbear", "#!/bin/sh\ndropbear -R\n")
+    assert len(apply(system).warnings) == 1
+    # A folder that cannot be made, as on a read-only file system.
+    os.rmdir(system.root + "/etc/dropbear")
+    system.put("/etc/dropbear", "a file")
+    (warning,) = apply(DropbearHost(tmp_path)).warnings
+    assert "no host keys of dropbear could be made" in warning
 
 
 @needs_root
