@@ -7,6 +7,8 @@ no schema.
 
 from __future__ import annotations
 
+import codecs
+import re
 from typing import Any, List, Optional
 from xml.parsers import expat
 
@@ -16,6 +18,21 @@ LIMIT_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_ELEMENTS = 20000
 MAX_TEXT = 512
+# XML 1.0, appendix F: a byte-order mark, or the first character of a document without one.
+_STARTS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    ("<".encode("utf-32-le"), "utf-32-le"),
+    ("<".encode("utf-32-be"), "utf-32-be"),
+    ("<".encode("utf-16-le"), "utf-16-le"),
+    ("<".encode("utf-16-be"), "utf-16-be"),
+)
+_DECLARED = re.compile(
+    rb"""<\?xml[^>]{1,60}encoding\s{0,8}=\s{0,8}["']([A-Za-z0-9._-]{1,40})["']"""
+)
+_SINGLE_BYTE = (b"iso-8859-1", b"iso-8859-15", b"windows-1250", b"windows-1252")
 
 
 class OtherDocumentError(MalformedError):
@@ -94,7 +111,8 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
     """Read a whole document.
 
     Args:
-        data: UTF-8, with or without a byte-order mark, with any line ends.
+        data: UTF-8, with or without a byte-order mark, with any line ends; or as :func:`decode`
+            says.
         root: the name that the root element must have. None: any name.
         limit_bytes: the largest size that is accepted.
 
@@ -102,20 +120,14 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
         The root element.
 
     Raises:
-        MalformedError: the document is too large, not UTF-8, not well-formed, or nested too deep;
-            it has a document type, an entity declaration, or too many elements.
+        MalformedError: the document is too large, in no known encoding, not well-formed, or nested
+            too deep; it has a document type, an entity declaration, or too many elements.
         OtherDocumentError: it has another root element.
     """
     if len(data) > limit_bytes:
         raise MalformedError("xml document is too large", bytes=len(data), limit_bytes=limit_bytes)
-    try:
-        # The parser does not decode it: in UTF-16, the search below would miss a DOCTYPE.
-        text = data.decode("utf-8")  # the parser accepts a byte-order mark
-    except UnicodeDecodeError as error:
-        raise MalformedError("xml document is not utf-8", at_byte=error.start) from None
-    # UTF-16 without a byte-order mark is valid UTF-8 with many NULs, and expat takes it for UTF-16.
-    if "\0" in text:
-        raise MalformedError("xml document is not utf-8", at_byte=data.find(b"\0"))
+    # The parser does not decode it: in UTF-16, the search below would miss a DOCTYPE.
+    text = decode(data)
     for banned in ("<!DOCTYPE", "<!ENTITY"):
         if banned in text:
             raise MalformedError("xml document has a document type", found=banned)
@@ -144,6 +156,34 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
             found = outermost.name[:64]
         raise OtherDocumentError("xml document is of another kind", expected=root, found=found)
     return outermost
+
+
+def decode(data: bytes) -> str:
+    """The text of a document. The platform writes UTF-8. Other tools may write UTF-16 or UTF-32, or
+    one of a few single-byte encodings, which the document must declare.
+
+    Raises:
+        MalformedError: it is in no known encoding.
+    """
+    begun = [name for start, name in _STARTS if data.startswith(start)]
+    try:
+        text = data.decode(begun[0]) if begun else _decode_bytes(data)
+    except UnicodeDecodeError as error:
+        raise MalformedError("xml document is not utf-8", at_byte=error.start) from None
+    # UTF-16 would be valid UTF-8 with many NULs.
+    if "\0" in text:
+        raise MalformedError("xml document is not utf-8", at_byte=max(0, data.find(b"\0")))
+    return text
+
+
+def _decode_bytes(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")  # the parser accepts a byte-order mark
+    except UnicodeDecodeError:
+        declared = _DECLARED.match(data)
+        if declared is None or declared.group(1).lower() not in _SINGLE_BYTE:
+            raise
+        return data.decode(declared.group(1).decode("ascii"))
 
 
 class _Builder:

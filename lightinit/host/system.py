@@ -28,7 +28,7 @@ LOG = logging.getLogger("lightinit.system")
 READ_LIMIT_BYTES = 1024 * 1024
 ROOM_BYTES = 16 * 1024 * 1024  # a first boot writes much less
 HINTS = {
-    errno.ENOSPC: "free some space or give the image a larger disk",
+    errno.ENOSPC: "free some space or inodes (df -h, df -i), or give the image a larger disk",
     errno.EDQUOT: "free some space or raise the quota",
     errno.EROFS: (
         "the file system must be writable on first boot; look at /etc/fstab and the kernel log"
@@ -240,6 +240,8 @@ class System:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
+            if not os.path.lexists(self.path(name, follow_last=False)):
+                return False  # on a read-only file system, the kernel may say that first
             raise _cannot("file cannot be removed", name, error) from error
 
     def remove_tree(self, name: str) -> bool:

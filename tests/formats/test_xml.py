@@ -39,7 +39,10 @@ def test_a_byte_order_mark_and_any_line_ends_are_accepted(mark: bytes) -> None:
         (b"<a>", "xml document is not well-formed"),
         (b"<b/>", "xml document is of another kind"),
         (b"<a>\xff</a>", "xml document is not utf-8"),
-        ("<a/>".encode("utf-16-le"), "xml document is not utf-8"),
+        ("<a/>".encode("utf-16-le")[:-1], "xml document is not utf-8"),
+        ("<a>b\0</a>".encode("utf-16"), "xml document is not utf-8"),
+        ("<!DOCTYPE a><a/>".encode("utf-16"), "xml document has a document type"),
+        (b"<?xml version='1.0' encoding='koi8-r'?><a>\xff</a>", "xml document is not utf-8"),
         (b"<!DOCTYPE a><a/>", "xml document has a document type"),
         (b'<a><!ENTITY b "c"></a>', "xml document has a document type"),
         (b"<a>" * 33 + b"</a>" * 33, "xml document is too deep or has too many elements"),
@@ -83,3 +86,12 @@ def test_an_escaped_text_comes_back_from_another_parser() -> None:
 @pytest.mark.parametrize("character", ["\0", "\x1b", "\r", "\ud800", "\ufffe"])
 def test_what_xml_cannot_hold_becomes_a_question_mark(character: str) -> None:
     assert xml.escape("a%sb" % character) == "a?b"
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "iso-8859-1", "windows-1252"],
+)
+def test_other_encodings_are_read(encoding: str) -> None:
+    text = "<?xml version='1.0' encoding='%s'?><a>Gr\xfc\xdfe</a>" % encoding
+    assert xml.parse(text.encode(encoding), "a").text == "Gr\xfc\xdfe"

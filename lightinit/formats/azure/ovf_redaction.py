@@ -1,5 +1,5 @@
-"""A copy of the provisioning document without its secrets. Every other byte is unchanged. It knows
-no device.
+"""A copy of the provisioning document without its secrets, in UTF-8. Every other byte is unchanged.
+It knows no device.
 
 The copy must never hold the password or the custom data. If that is not certain, the result is a
 fixed stub instead of a copy. Namespaces are ignored, so that a prefix cannot hide a secret.
@@ -35,6 +35,7 @@ PROBE = 64
 _TAG_NAME = re.compile(rb"""<[^\s/>]+""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
 _TAG_END = re.compile(rb"""\s*/?>""")
+_ENCODING = re.compile(r"""\A(<\?xml[^>]{1,60}encoding\s{0,8}=\s{0,8}["'])[^"'>]{1,40}""")
 
 
 def redact(data: bytes) -> bytes:
@@ -52,6 +53,7 @@ def redact(data: bytes) -> bytes:
         secret, the result is a fixed document with nothing of ``data``.
     """
     try:
+        data = _to_utf8(data)
         xml.parse(data, None)
         marked = _Marker(data)
         result = marked.result()
@@ -65,6 +67,16 @@ def redact(data: bytes) -> bytes:
     ):
         return STUB
     return result
+
+
+def _to_utf8(data: bytes) -> bytes:
+    """The document in UTF-8. One that is in it already stays as it is."""
+    if len(data) > xml.LIMIT_BYTES:
+        raise MalformedError("xml document is too large", limit_bytes=xml.LIMIT_BYTES)
+    text = xml.decode(data)
+    if text.encode("utf-8") == data:
+        return data
+    return _ENCODING.sub(r"\1utf-8", text, 1).encode("utf-8")
 
 
 def _remains(secret: str, left: _Marker, result: bytes) -> bool:

@@ -29,7 +29,7 @@ from lightinit.host.files.home_folders import (
     unsafe,
 )
 from lightinit.host.files.trusted_place import root_uids
-from lightinit.host.system import System
+from lightinit.host.system import HINTS, System
 
 LIMIT_BYTES = 1024 * 1024
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -288,6 +288,7 @@ def _explain(error: OSError, shown: str) -> ProvisioningError:
         )
     if error.errno == errno.ENOENT:
         return ProvisioningError("home directory is missing", path=shown)
-    return ProvisioningError(
-        "file in a home cannot be written", path=shown, error=error.strerror or str(error)
-    )
+    details = {"path": shown, "error": error.strerror or str(error)}
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        details["hint"] = HINTS[error.errno]
+    return ProvisioningError("file in a home cannot be written", **details)

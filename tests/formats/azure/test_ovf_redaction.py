@@ -84,7 +84,7 @@ def test_what_is_struck_out(inside: str, left: str) -> None:
         b"",
         b"no xml",
         b"<UserPassword>hunter22",
-        WHOLE.encode("utf-16"),
+        WHOLE.encode("utf-16")[:-1],
         b"<a>\xff</a>",
         b"<!DOCTYPE a><a/>",
         b"<a>" * 40 + b"</a>" * 40,
@@ -224,3 +224,11 @@ def test_a_secret_never_comes_through_in_any_form() -> None:
         if not document.hidden:
             assert result == document.data
     assert seen_before > 500 and kept > 1400
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_document_in_another_encoding_becomes_utf_8(encoding: str) -> None:
+    text = with_password("<UserPassword>hunter22</UserPassword>").decode()
+    found = redact(text.replace('encoding="utf-8"', 'encoding="utf-16"').encode(encoding))
+    assert found == redact(text.encode())
+    assert b"REDACTED" in found and b"hunter22" not in found
