@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import Any, Dict, List, NoReturn
 
 from lightinit import __version__
 from lightinit.errors import EXIT_USAGE
@@ -27,7 +27,15 @@ files:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but a wrong command line exits with 64, because 2 is a status."""
+    """argparse, but a wrong command line exits with 64, because 2 is a status.
+
+    Attributes:
+        options_by_command: the options of each command.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.options_by_command: Dict[str, List[str]] = {}
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """argparse lists all choices. This names the nearest one, as for a setting."""
@@ -42,6 +50,18 @@ class Parser(argparse.ArgumentParser):
             hint = "did you mean %s?" % near[0]
         what = self.prog.split()[-1] if action.dest == "name" else action.dest
         raise argparse.ArgumentError(None, "there is no %s %s; %s" % (what, ascii(value), hint))
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does. A misspelt option gets the nearest one."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            import difflib
+
+            text = "there is no such argument here: %s" % " ".join(ascii(each) for each in unknown)
+            known = self.options_by_command.get(getattr(found, "command", None) or "", [])
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1, 0.5)
+            self.error("%s; did you mean %s?" % (text, near[0]) if near else text)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake and how to get help."""
@@ -74,6 +94,8 @@ def make_parser() -> Parser:
     _add_status(commands)
     _add_views(commands)
     _add_removals(commands)
+    for name, each in commands.parsers.items():
+        parser.options_by_command[name] = list(each._option_string_actions)
     return parser
 
 
@@ -82,6 +104,7 @@ class _Commands:
 
     def __init__(self, parser: Parser, root: Parser) -> None:
         self._root = root
+        self.parsers: Dict[str, argparse.ArgumentParser] = {}
         self._commands: Any = parser.add_subparsers(
             dest="command", metavar="COMMAND", parser_class=Parser
         )
@@ -91,6 +114,7 @@ class _Commands:
         parser: argparse.ArgumentParser = self._commands.add_parser(
             name, parents=[self._root], help=text, description=text[0].upper() + text[1:] + "."
         )
+        self.parsers[name] = parser
         return parser
 
 

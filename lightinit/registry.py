@@ -120,4 +120,4 @@ def datasource_schema(name: str) -> Tuple[Setting, ...]:
 
 def load_settings(system: System) -> Settings:
     """Return the settings of a machine, with the keys of all its modules."""
-    return files.load(system, datasource_schema, module_schema)
+    return files.load(system, datasource_schema, module_schema, shipped_modules)

@@ -6,8 +6,16 @@ import logging
 from typing import Any, Dict
 
 from lightinit import boot
-from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, ProvisioningError, RefusedError
+from lightinit.errors import (
+    EXIT_FAILED,
+    EXIT_NOT_RUN,
+    EXIT_OK,
+    EXIT_USAGE,
+    ProvisioningError,
+    RefusedError,
+)
 from lightinit.pipeline import Context, Step, StepResult
+from lightinit.registry import load_module
 from lightinit.result import finish
 from lightinit.stages import config, local
 from lightinit.stages.pending import stage_done
@@ -67,6 +75,11 @@ def module(context: Context, name: str, force: bool) -> int:
     Raises:
         RefusedError: this machine must not be provisioned, or the fetch stage has not run.
     """
+    try:
+        load_module(name)
+    except ProvisioningError as error:
+        if error.reason == "no such module":
+            raise RefusedError(error.reason, EXIT_USAGE, **error.details) from None
     _settle(context, False)
     if not local.use_stored_instance(context, with_secrets=_needs_secrets(context, "config")):
         raise RefusedError(

@@ -231,6 +231,8 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
         ("[network]\ninterface = eth 0\n", "[network] interface: no interface can have"),
         ("[lightinit]\nlog_file = /etc\n", "[lightinit] log_file: it is a directory"),
         ("[lightinit]\nmodules = users users\n", "modules: users is listed more than once"),
+        ("[azure]\nmedia = dvd\n", "[azure] media: it is neither auto nor none nor an"),
+        ("[azure]\nagent = a|b\n", "[azure] agent: write printable ASCII"),
     ],
 )
 def test_config_is_not_0_with_nonsense(tmp_path: Any, text: str, says: str, capsys: Any) -> None:
@@ -275,6 +277,10 @@ def test_config_is_0_with_what_is_right(tmp_path: Any, capsys: Any) -> None:
         (["stage", "fetc"], "there is no stage 'fetc'; did you mean fetch?"),
         (["analyze", "blam"], "there is no view 'blam'; did you mean blame?"),
         (["status", "--format", "jsno"], "there is no format 'jsno'; did you mean json?"),
+        (["clean", "--usre"], "there is no such argument here: '--usre'; did you mean --user?"),
+        (["status", "--fromat=json"], "did you mean --format?"),
+        (["stage", "fetch", "--forec"], "did you mean --force?"),
+        (["boot", "now"], "there is no such argument here: 'now'"),
     ],
 )
 def test_a_misspelt_word_gets_the_nearest_one(argv: List[str], says: str, capsys: Any) -> None:
@@ -294,6 +300,14 @@ def test_a_misspelt_module_is_told_before_all_else(
     assert main(["--root", machine.root, "module", name]) == 64
     error = capsys.readouterr().err
     assert "no such module (module=%s)" % name in error and says in error
+
+
+def test_a_misspelt_module_of_ones_own_is_told_too(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    assert main(["--root", machine.root, "module", "lightinit.modules.usres"]) == 64
+    error = capsys.readouterr().err
+    assert "no such module (module=lightinit.modules.usres)" in error
+    assert not machine.exists("/run/lightinit/status.json")
 
 
 def test_a_second_process_is_refused(tmp_path: Any, capsys: Any) -> None:

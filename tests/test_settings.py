@@ -24,7 +24,7 @@ def load(root: Any, text: str = "", **drop_ins: str) -> Settings:
         system.write(settings_files.MAIN_FILE, text.encode())
     for name, content in drop_ins.items():
         system.write("/etc/lightinit/conf.d/%s.conf" % name, content.encode())
-    return settings_files.load(system, datasource_schema, module_schema)
+    return settings_files.load(system, datasource_schema, module_schema, shipped_modules)
 
 
 def test_without_files_all_is_default(tmp_path: Any) -> None:
@@ -91,6 +91,12 @@ def test_a_value_may_go_on_over_indented_lines(tmp_path: Any) -> None:
         ("[lightinit]\n\nwhat is this\n", 3, "expected key = value"),
         ("[module.users]\nfrequency = never\n", 2, "expected one of: instance, boot, once"),
         ("[network]\ngrace_s = 1\ngrace_s = 2\n", 3, "set twice"),
+        ("[users]\nshell = /bin/sh\n", 2, "did you mean [module.users]?"),
+        ("[module.ephemeral_dsik]\nswap_mb = 1\n", 2, "did you mean [module.ephemeral_disk]?"),
+        ("[lightinit]\nprivileges = none\n", 2, "it is a key of [module.users]"),
+        ("[module.hostname]\nswap_mb = 1\n", 2, "it is a key of [module.ephemeral_disk]"),
+        ("[module.ephemeral_disk]\nswap_mb = big\n", 2, "swap_mb = big: expected a whole number"),
+        ("[module.ephemeral_disk]\nmount_point = mnt\n", 2, "expected an absolute path"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(

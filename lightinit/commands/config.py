@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import textwrap
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_OK, LightinitError
@@ -14,7 +14,7 @@ from lightinit.formats.dhcp.options import interface_from_text
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.registry import load_module, load_settings
-from lightinit.settings import Setting, Settings, render
+from lightinit.settings import Setting, Settings, datasource_section, render
 from lightinit.settings.files import problem_at
 from lightinit.settings.ini import Problem
 
@@ -48,7 +48,8 @@ def find_mistakes(system: System, settings: Settings) -> List[Problem]:
         settings: the effective settings.
     """
     found = []
-    for section, key, text in _mistakes_of_core(system, settings):
+    mistakes = _mistakes_of_core(system, settings) + _mistakes_of_source(system, settings)
+    for section, key, text in mistakes:
         found.append(problem_at(settings.origins[section][key], _told(section, key, text)))
     for name in settings["lightinit"]["modules"]:
         section = "module." + name
@@ -58,11 +59,7 @@ def find_mistakes(system: System, settings: Settings) -> List[Problem]:
             continue  # this is among the problems already
         if check is None:
             continue
-        try:
-            mistakes = list(check(system, dict(settings[section])))
-        except Exception as error:  # a module may be anybody's code
-            mistakes = [("", "its settings cannot be checked: %s" % (str(error)[:200] or error))]
-        for key, text in mistakes:
+        for key, text in _ask(check, system, settings[section]):
             origin = settings.origins[section].get(key, "default")
             found.append(problem_at(origin, _told(section, key, text)))
     return found
@@ -83,6 +80,29 @@ def _mistakes_of_core(system: System, settings: Settings) -> List[Tuple[str, str
         text = "%s is listed more than once; remove all but one" % ", ".join(twice)
         found.append(("lightinit", "modules", text))
     return found
+
+
+def _mistakes_of_source(system: System, settings: Settings) -> List[Tuple[str, str, str]]:
+    from lightinit import datasources
+
+    name = settings["lightinit"]["datasource"]
+    section = datasource_section(name)
+    try:
+        check = datasources.load(name).check_settings
+    except LightinitError:
+        return []  # this is among the problems already
+    return [(section, key, text) for key, text in _ask(check, system, settings[section])]
+
+
+def _ask(
+    check: Callable[[System, Dict[str, Any]], Iterable[Tuple[str, str]]],
+    system: System,
+    values: Mapping[str, Any],
+) -> List[Tuple[str, str]]:
+    try:
+        return list(check(system, dict(values)))
+    except Exception as error:  # it may be anybody's code
+        return [("", "its settings cannot be checked: %s" % (str(error)[:200] or error))]
 
 
 def _told(section: str, key: str, text: str) -> str:

@@ -7,7 +7,7 @@ what its platform has. docs/datasources.md tells how to write one.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
@@ -67,6 +67,13 @@ class Datasource:
         self.may_use_libraries = True
         self.pool_type = ""
         self.documents: Dict[str, bytes] = {}
+
+    @staticmethod
+    def check_settings(system: System, options: Mapping[str, Any]) -> Iterable[Tuple[str, str]]:
+        """The mistakes in this datasource's settings, for ``lightinit config``: (key, what is wrong
+        and what to do). Nothing may be changed.
+        """
+        return ()
 
     # Which platform, which instance.
 

@@ -6,7 +6,7 @@ Does not know which keys exist: modules and datasources declare theirs
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.settings import (
@@ -30,6 +30,7 @@ def load(
     system: Any,
     datasource_schema: Callable[[str], Sequence[Setting]],
     module_schema: Callable[[str], Sequence[Setting]],
+    shipped: Callable[[], Sequence[str]] = list,
 ) -> Settings:
     """Read the settings of a machine. Never fails: mistakes are in ``problems``.
 
@@ -38,6 +39,7 @@ def load(
         datasource_schema: the keys of a datasource, by its name; raises LightinitError for an
             unknown name.
         module_schema: the keys of a module, by its name; raises LightinitError likewise.
+        shipped: the names of the modules that lightinit ships; asked only after a mistake.
     """
     entries: List[IniValue] = []
     problems: List[Problem] = []
@@ -50,7 +52,7 @@ def load(
         files, marks = [], ""
     for file in files:
         _read_file(system, file, entries, problems)
-    return resolve(entries, problems, datasource_schema, module_schema, marks)
+    return resolve(entries, problems, datasource_schema, module_schema, marks, shipped)
 
 
 def resolve(
@@ -59,6 +61,7 @@ def resolve(
     datasource_schema: Callable[[str], Sequence[Setting]],
     module_schema: Callable[[str], Sequence[Setting]],
     mark: str = "",
+    shipped: Callable[[], Sequence[str]] = list,
 ) -> Settings:
     """Return the settings of ``entries``; mistakes are added to ``problems``.
 
@@ -68,6 +71,7 @@ def resolve(
         datasource_schema: as in :func:`load`.
         module_schema: as in :func:`load`.
         mark: the fingerprint of the files, see :func:`fingerprint`.
+        shipped: as in :func:`load`.
     """
     values: Dict[str, Dict[str, Any]] = {}
     origins: Dict[str, Dict[str, str]] = {}
@@ -94,7 +98,7 @@ def resolve(
             problems.append(problem_at(origins["lightinit"]["modules"], str(error)))
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
-    _refuse_unknown(entries, schema, problems, module_schema)
+    _refuse_unknown(entries, schema, problems, module_schema, shipped)
     return Settings(
         values,
         origins,
@@ -171,21 +175,15 @@ def _apply(
             values[entry.key] = convert(by_key[entry.key], entry.value)
             origins[entry.key] = "%s:%d" % (entry.file, entry.line)
         except ValueError as error:
-            problems.append(
-                Problem(
-                    entry.file,
-                    entry.line,
-                    "[%s] %s = %s: %s; using %s"
-                    % (
-                        section,
-                        entry.key,
-                        short(entry.value.replace("\n", " ")),
-                        error,
-                        render(values[entry.key]) or "nothing",
-                    ),
-                )
-            )
+            used = render(values[entry.key]) or "nothing"
+            problems.append(_bad_value(entry, "%s; using %s" % (error, used)))
     return values, origins
+
+
+def _bad_value(entry: IniValue, text: str) -> Problem:
+    value = short(entry.value.replace("\n", " "))
+    text = "[%s] %s = %s: %s" % (entry.section, entry.key, value, text)
+    return Problem(entry.file, entry.line, text)
 
 
 def _refuse_unknown(
@@ -193,43 +191,76 @@ def _refuse_unknown(
     schema: Mapping[str, Sequence[Setting]],
     problems: List[Problem],
     module_schema: Callable[[str], Sequence[Setting]],
+    shipped: Callable[[], Sequence[str]],
 ) -> None:
     told = set()
     for entry in entries:
         known = schema.get(entry.section)
-        if known is None and entry.section.startswith("module."):
-            try:  # settings of a module that is installed but not listed are valid
-                known = module_schema(entry.section[len("module.") :])
-            except LightinitError:
-                known = None
+        is_used = known is not None
+        if known is None:  # settings of a module that is installed but not listed are valid
+            known = _declared(entry.section, module_schema)
         if known is None:
             if (entry.file, entry.section) not in told:
                 told.add((entry.file, entry.section))
-                problems.append(
-                    Problem(
-                        entry.file,
-                        entry.line,
-                        "there is no section [%s]%s"
-                        % (short(entry.section), _hint(entry.section, schema, "[%s]")),
-                    )
+                text = "there is no section [%s]%s" % (
+                    short(entry.section),
+                    _hint_section(entry.section, schema, shipped),
                 )
-        elif entry.key not in [setting.key for setting in known]:
-            problems.append(
-                Problem(
-                    entry.file,
-                    entry.line,
-                    "[%s] has no key %s%s"
-                    % (
-                        entry.section,
-                        short(entry.key),
-                        _hint(entry.key, [setting.key for setting in known], "%s"),
-                    ),
-                )
+                problems.append(Problem(entry.file, entry.line, text))
+            continue
+        by_key = {setting.key: setting for setting in known}
+        if entry.key not in by_key:
+            sections = dict(schema)
+            for name in shipped():
+                section = "module." + name
+                sections.setdefault(section, _declared(section, module_schema) or ())
+            text = "[%s] has no key %s%s" % (
+                entry.section,
+                short(entry.key),
+                _hint_key(entry.key, by_key, sections),
             )
+            problems.append(Problem(entry.file, entry.line, text))
+        elif not is_used:
+            try:
+                convert(by_key[entry.key], entry.value)
+            except ValueError as error:
+                problems.append(_bad_value(entry, str(error)))
 
 
-def _hint(name: str, known: Iterable[str], form: str) -> str:
-    found = nearest(name, known)
+def _declared(
+    section: str, module_schema: Callable[[str], Sequence[Setting]]
+) -> Optional[Sequence[Setting]]:
+    """The keys of a module's section; None if there is no such module."""
+    kind, dot, name = section.partition(".")
+    if not dot or kind != "module":
+        return None
+    try:
+        return module_schema(name)
+    except LightinitError:
+        return None
+
+
+def _hint_section(name: str, schema: Iterable[str], shipped: Callable[[], Sequence[str]]) -> str:
+    known = list(schema)
+    known += ["module." + each for each in shipped() if "module." + each not in known]
+    if "module." + name in known:
+        return _hint("module." + name, "[%s]")
+    return _hint(nearest(name, known), "[%s]")
+
+
+def _hint_key(key: str, known: Iterable[str], sections: Mapping[str, Sequence[Setting]]) -> str:
+    """What may have been meant: the key of that name in another section, or one that is similar."""
+    others = [
+        section
+        for section, declared in sections.items()
+        if key in [setting.key for setting in declared]
+    ]
+    if len(others) == 1:
+        return "; it is a key of [%s]" % others[0]
+    return _hint(nearest(key, known), "%s")
+
+
+def _hint(found: str, form: str) -> str:
     if not found:
         return "; `lightinit config` lists all of them"
     return "; did you mean %s?" % (form % found)

@@ -23,7 +23,7 @@ from lightinit.datasources.azure.documents import (
 from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.datasources.azure.media import COPY, MediaReading
 from lightinit.datasources.azure.reports import GoalStateReading, Reports
-from lightinit.datasources.azure.settings import SETTINGS
+from lightinit.datasources.azure.settings import SETTINGS, check_settings
 from lightinit.datasources.azure.wireserver_client import WireServerClient
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
@@ -61,6 +61,7 @@ class AzureDatasource(Datasource):
     """
 
     SETTINGS = SETTINGS
+    check_settings = staticmethod(check_settings)
     REPORTS = True
     NOT_HERE = identity.NOT_AZURE
     ADDRESSES = (identity.WIRESERVER, identity.IMDS)

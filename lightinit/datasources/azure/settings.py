@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Any, List, Mapping, Tuple
 
 from lightinit import __version__
+from lightinit.host.system import System
 from lightinit.settings import Setting
 
 SETTINGS: Tuple[Setting, ...] = (
@@ -115,3 +116,16 @@ SETTINGS: Tuple[Setting, ...] = (
         " times.",
     ),
 )
+
+
+def check_settings(system: System, options: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """The mistakes that no kind of value excludes: (key, what is wrong and what to do)."""
+    found: List[Tuple[str, str]] = []
+    media, agent = str(options["media"]), str(options["agent"])
+    if media not in ("auto", "none") and not media.startswith("/"):
+        found.append(
+            ("media", "it is neither auto nor none nor an absolute path; write one of them")
+        )
+    if not agent or not agent.isascii() or not agent.isprintable() or "|" in agent:
+        found.append(("agent", "write printable ASCII without |, such as lightinit/1"))
+    return found
