@@ -7,6 +7,7 @@ and dropbear after lightinit.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import List, Optional, Sequence, Tuple
@@ -23,11 +24,12 @@ from lightinit.formats.ssh.host_keys import (
     private_name,
 )
 from lightinit.host.accounts import files
-from lightinit.host.ssh import dropbear_keys, host_keys
+from lightinit.host.ssh import config_files, dropbear_keys, host_keys
 from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
+from lightinit.login import asking
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
 
@@ -46,6 +48,8 @@ SETTINGS: Tuple[Setting, ...] = (
         "Keep the host keys of the image, and make only the types that are missing.",
     ),
 )
+
+NO_SPACE = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -200,18 +204,16 @@ def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
     others = _find_others(system)
     if keygen is None:
         return _leave(private, others)
+    named = _find_named(system, server)
     kept: List[str] = []
     if settings["keep_existing"]:
         kept = [name for name in private if _has_content(system, name)]
-    made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
-    keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
-    access = host_keys.private_access(system, private, keys_gid)
-    named = host_keys.configured_keys(system, sshd_config.read_host_keys)
-    used = [name for name in private if name not in made + kept and _is_used(system, name, named)]
-    old: List[str] = []
-    if not kept:
-        old = [name for name in there if private_name(name) not in used]
-    host_keys.install_keys(system, made, access, old)
+    try:
+        made, used = _renew(system, keygen, there, kept, named)
+    except ProvisioningError as error:
+        if not _does_without(system, server, private, error):
+            raise
+        return _keep_images(private, others, error)
     for name in kept + used + made:
         _show(system, name)
     config = str(server.find_config(system))
@@ -220,6 +222,62 @@ def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
     if made:
         warnings += _reload(system, server)
     return Outcome(_message(made, kept + used), tuple(warnings + others))
+
+
+def _find_named(system: System, server: SshServer) -> List[str]:
+    """The host key files that sshd's configuration names. sshd says it if the text of its
+    configuration cannot be read.
+    """
+    config = server.find_config(system)
+    try:
+        system.read(config or config_files.CONFIGS[0])
+    except FileNotFoundError:
+        pass
+    except (OSError, MalformedError):
+        return asking.ask(system, server, "root").effective.values("hostkey")
+    return host_keys.configured_keys(system, sshd_config.read_host_keys)
+
+
+def _renew(
+    system: System, keygen: str, there: Sequence[str], kept: Sequence[str], named: Sequence[str]
+) -> Tuple[List[str], List[str]]:
+    """Make the keys and put them in place. Returns the new ones, and the old ones that stay because
+    sshd's configuration names them.
+    """
+    private = [name for name in there if is_private_key_file(name)]
+    made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
+    keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
+    access = host_keys.private_access(system, private, keys_gid)
+    new = made + list(kept)
+    used = [name for name in private if name not in new and _is_used(system, name, named)]
+    old: List[str] = []
+    if not kept:
+        old = [name for name in there if private_name(name) not in used]
+    host_keys.install_keys(system, made, access, old)
+    return made, used
+
+
+def _does_without(
+    system: System, server: SshServer, private: Sequence[str], error: ProvisioningError
+) -> bool:
+    """Whether sshd works with the image's keys, and a later boot could do no better. Space that is
+    lacking may be freed, and then the next boot makes the keys.
+    """
+    if not private or any(text in str(error) for text in NO_SPACE):
+        return False
+    return bool(asking.ask(system, server, "root").effective)
+
+
+def _keep_images(
+    private: Sequence[str], others: Sequence[str], error: ProvisioningError
+) -> Outcome:
+    text = (
+        "the SSH host keys are those of the image (%s), so every VM of it may have the same: new"
+        " ones could not be made: %s; make them with ssh-keygen -A"
+    )
+    return Outcome(
+        "SSH host keys left as they are", (text % (", ".join(private), error),) + tuple(others)
+    )
 
 
 def _reload(system: System, server: SshServer) -> List[str]:

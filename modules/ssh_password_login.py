@@ -44,6 +44,8 @@ SETTINGS: Tuple[Setting, ...] = (
 )
 
 MAIN, VENDORS = config_files.CONFIGS
+FAULTY = "sshd finds fault with its configuration"
+_STATES = {True: "on", False: "off"}
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -74,7 +76,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome("the platform does not say whether password login is allowed", skipped=True)
     if not server.can_be_configured(system):
         return _cannot_be_configured(system, wished)
-    path, before = _put(system, server, wished, _policies(system, server, instance.admin, wished))
+    try:
+        policies = _policies(system, server, instance.admin, wished)
+        path, before = _put(system, server, wished, policies)
+    except ProvisioningError as error:
+        if error.reason == FAULTY:
+            raise
+        return _leave(system, server, instance.admin, wished, error)
     warnings: List[str] = []
     if before:
         restore_labels(system, [each for each in before if system.exists(each)])
@@ -82,7 +90,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         if why:
             warnings.append("sshd uses the old policy until it is restarted: %s" % why)
     _check_force(system, server, instance.admin, wished, warnings)
-    state = "on" if wished else "off"
+    state = _STATES[wished]
     if before:
         return Outcome("password login %s: put into %s" % (state, path), tuple(warnings))
     return Outcome("password login %s: was there already, in %s" % (state, path), tuple(warnings))
@@ -95,6 +103,20 @@ def _cannot_be_configured(system: System, wished: bool) -> Outcome:
     if notes:
         return Outcome("no OpenSSH server", tuple(notes), skipped=True)
     return Outcome("no OpenSSH server, so no password login over SSH", skipped=True)
+
+
+def _leave(
+    system: System, server: SshServer, admin: User, wished: bool, error: ProvisioningError
+) -> Outcome:
+    """Handle a configuration that cannot be read or replaced: sshd itself says what is in force."""
+    warnings: List[str] = []
+    _check_force(system, server, admin, wished, warnings)
+    effective = _ask(system, server, admin)
+    if effective and password_policy.in_force(effective, wished) and not warnings:
+        LOG.info("sshd's configuration stays as it is: %s", error)
+        return Outcome("password login %s: sshd has it so already" % _STATES[wished])
+    warnings.insert(0, "sshd's configuration stays as the image has it: %s" % error)
+    return Outcome("password login left as the image has it", tuple(warnings))
 
 
 # -- putting it in place
@@ -171,7 +193,7 @@ def _place(
 
 def _faulty(path: str, fault: str) -> ProvisioningError:
     return ProvisioningError(
-        "sshd finds fault with its configuration",
+        FAULTY,
         path=path,
         said=fault,
         hint="it was not changed; fix it in the image, with the help of sshd -t",
@@ -186,7 +208,7 @@ def _check_force(
     system: System, server: SshServer, admin: User, wished: bool, warnings: List[str]
 ) -> None:
     """Check that the policy is in force for the admin. Warn about Match blocks with another one."""
-    text = read_text_file(system, server.find_config(system) or MAIN) or ""
+    text = system.read_text(server.find_config(system) or MAIN)
     contrary = [
         "Match " + block
         for block in password_policy.contrary_matches(
