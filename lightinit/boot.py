@@ -6,6 +6,7 @@ It keeps one promise: whatever fails, the boot ends with a report to the platfor
 from __future__ import annotations
 
 import logging
+import math
 import os
 from typing import Optional, Sequence
 
@@ -94,11 +95,11 @@ def provision(context: Context) -> None:
     is reported, all run again. If all this takes too long, the watchdog reports that.
     """
     context.whole = True
-    limit_s = context.settings["lightinit"]["watchdog_s"]
-    if limit_s:
-        context.watchdog.begin(
-            limit_s, lambda doing: _overdue(context, doing), lambda *how: _dead(context, *how)
-        )
+    context.watchdog.begin(
+        context.settings["lightinit"]["watchdog_s"] or math.inf,
+        lambda doing: _overdue(context, doing),
+        lambda *how: _dead(context, *how),
+    )
     try:
         _run_until_told(context)
     finally:

@@ -166,7 +166,7 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     )
     context = make_context(system, settings, timeline)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _stop)
+        signal.signal(number, lambda number, _: _stop(context, number))
     try:
         return work(context)
     except RefusedError:
@@ -200,11 +200,9 @@ def _settings_or_defaults(system: System) -> Settings:
         return settings_files.resolve([], [problem], datasource_schema, module_schema)
 
 
-def _stop(number: int, frame: Any) -> None:
-    from lightinit.pipeline import Stopped
-
+def _stop(context: Any, number: int) -> None:
     LOG.error("stopped by signal %d; the next boot resumes here", number)
-    raise Stopped(128 + number)
+    context.stop(number)
 
 
 def _report_bug(context: Any, error: BaseException) -> None:

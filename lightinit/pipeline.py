@@ -110,6 +110,7 @@ class Context:
         network: None until one is found; an empty one if the datasource needs no network.
         whole: whether this run has all stages, so that it ends with a report to the platform.
         watchdog: reports if this run takes too long.
+        stopped_by: the signal that stops this run; 0 for none.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Context:
         self.whole = False
         self.instance: Optional[Instance] = None
         self.reported = ""
+        self.stopped_by = 0
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:
         """A copy for steps that leave no mark, with another instance if one is given. It has the
@@ -146,6 +148,16 @@ class Context:
         other.marks = None
         other.instance = instance or self.instance
         return other
+
+    def stop(self, number: int) -> None:
+        """Stop this run, because of the signal ``number``."""
+        self.stopped_by = number
+        self.check_stopped()
+
+    def check_stopped(self) -> None:
+        """Stop again, if a module or a library has caught what :meth:`stop` raised."""
+        if self.stopped_by:
+            raise Stopped(128 + self.stopped_by)
 
     def use_instance(self, instance_id: str) -> None:
         """Use the state and the marks of ``instance_id``."""
@@ -205,11 +217,13 @@ def run_step(
     started_s = clock.monotonic()
     try:
         outcome = _guarded(name, work) if isolate else work()
+        context.check_stopped()  # it may have done only a part
         step.duration_s = clock.monotonic() - started_s
         step.message, step.warnings = outcome.message, list(outcome.warnings)
         _leave_mark(context, step, key, frequency, outcome)
         step.result = StepResult.SKIPPED if outcome.skipped else StepResult.OK
     except LightinitError as error:
+        context.check_stopped()  # a command that the same signal has ended is no failure
         step.result, step.error = StepResult.FAILED, error
         step.duration_s = clock.monotonic() - started_s
     context.timeline.add(kind, name, started_s, step.duration_s, step.result.value)
@@ -218,6 +232,7 @@ def run_step(
 
 
 def _announce(context: Context, step: Step) -> None:
+    context.check_stopped()
     context.steps.append(step)
     context.watchdog.tell("%s %s" % (step.kind, step.name))
     if step.kind == "stage":

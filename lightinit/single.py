@@ -79,7 +79,7 @@ def module(context: Context, name: str, force: bool) -> int:
         load_module(name)
     except ProvisioningError as error:
         if error.reason == "no such module":
-            raise RefusedError(error.reason, EXIT_USAGE, **error.details) from None
+            raise RefusedError("no such module", EXIT_USAGE, **error.details) from None
     _settle(context, False)
     if not local.use_stored_instance(context, with_secrets=_needs_secrets(context, "config")):
         raise RefusedError(

@@ -26,7 +26,7 @@ from lightinit.host.accounts import lookup
 from lightinit.host.files.home_folders import Owner
 from lightinit.host.files.in_home import edit_private_file, find_trusted_base, read_private_file
 from lightinit.host.files.selinux import restore_labels
-from lightinit.host.ssh.servers import find_server
+from lightinit.host.ssh.servers import find_answering
 from lightinit.host.system import System
 from lightinit.login import key_files
 from lightinit.login.admin import find_account, find_who, opens_by_password
@@ -67,7 +67,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     by_password = opens_by_password(system, admin)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
-    server = find_server(system)
+    server = find_answering(system)
     effective = ask(system, server, name).effective
     found = key_files.list_entries(system, server, find_who(system, account), effective)
     warnings += found.warnings

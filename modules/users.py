@@ -25,7 +25,7 @@ from lightinit.host.accounts.privileges import SUDOERS_FOLDER
 from lightinit.host.accounts.shells import SHELLS, add_shell, list_shells
 from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
-from lightinit.host.ssh.servers import find_server, list_servers
+from lightinit.host.ssh.servers import list_answering, list_servers
 from lightinit.host.system import System
 from lightinit.login import rights
 from lightinit.login.admin import find_account
@@ -223,10 +223,13 @@ def _choose_shell(system: System, wished: str, of_useradd: str, warnings: List[s
 
 
 def _admit_shell(system: System, account: texts.Account, warnings: List[str]) -> List[str]:
-    """Add the account's shell to /etc/shells if the SSH server requires that."""
-    server = find_server(system)
-    if server.accepts_shell(system, account.shell):
+    """Add the account's shell to /etc/shells if an SSH server that answers requires that."""
+    servers = [
+        each for each in list_answering(system) if not each.accepts_shell(system, account.shell)
+    ]
+    if not servers:
         return []
+    server = servers[0]
     try:
         add_shell(system, account.shell)
     except ProvisioningError as error:

@@ -9,12 +9,15 @@ table :data:`CHECKS`. A check raises ProvisioningError if the tool could not be 
 from __future__ import annotations
 
 import importlib
-from typing import Callable, Tuple
+from typing import Callable, Dict, Tuple
 
 from lightinit.login.question import Answer, Question
 
 # They are asked in this order. The first certain refusal is reported.
-CHECKS: Tuple[str, ...] = ("sshd", "pam", "dropbear", "root")
+ROOT = "root"
+# The SSH server that a check is about. The admin needs only one that lets the admin in.
+SERVERS: Dict[str, str] = {"sshd": "sshd", "pam": "sshd", "dropbear": "dropbear"}
+CHECKS: Tuple[str, ...] = ("sshd", "pam", "dropbear", ROOT)
 
 
 def load_check(name: str) -> Callable[[Question], Answer]:

@@ -1,4 +1,4 @@
-"""Whether dropbear lets the admin in, if it is the SSH server of this host.
+"""Whether dropbear lets the admin in, if it answers logins on this host, alone or beside sshd.
 
 It cannot be asked. What it looks at is looked at here: the shell, the options with which the init
 system starts it, and the keys file with the way to it. Its order: svr-auth.c, svr-authpubkey.c.
@@ -14,7 +14,7 @@ from lightinit.formats.ssh import authorized_keys, dropbear_options
 from lightinit.formats.ssh.dropbear_options import DropbearOptions
 from lightinit.host.files.reach import Reader, find_barrier
 from lightinit.host.ssh.dropbear import UCI_FILE, read_option_texts
-from lightinit.host.ssh.servers import find_server
+from lightinit.host.ssh.servers import find_answering
 from lightinit.host.system import System
 from lightinit.login import asking
 from lightinit.login.question import Answer, Question
@@ -27,8 +27,8 @@ SHELL_HINT = "add it to that file in the image"
 def check(question: Question) -> Answer:
     """Whether dropbear lets the admin in from outside."""
     system = question.system
-    server = find_server(system)
-    if server.name != "dropbear":
+    server = find_answering(system, "dropbear")
+    if not server.name:
         return Answer()
     shell = question.account.shell or "/bin/sh"
     if not server.accepts_shell(system, shell):

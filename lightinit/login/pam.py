@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence, Tuple
 
-from lightinit.formats.pam.stack import PamEntry, read_stack
 from lightinit.formats.ssh import login_rules, login_words
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.password_policy import walk
 from lightinit.host.accounts import files
-from lightinit.host.ssh.servers import find_server
-from lightinit.host.system import System
+from lightinit.host.ssh.servers import find_answering
 from lightinit.login import asking
 from lightinit.login.opening_keys import usable_keys
-from lightinit.login.pam_modules import PASSES, PamVerdict, judge_etc_nologin, judge_module
+from lightinit.login.pam_modules import PASSES, PamVerdict, judge_etc_nologin, judge_stage
 from lightinit.login.question import Answer, Question
 
-FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d", "/usr/share/pam.d")
 SHADOW_HINT = (
     "fix the account in the image (chage -l says more), or create the VM again with another admin"
     " user name"
@@ -30,8 +27,8 @@ SHADOW_HINT = (
 def check(question: Question) -> Answer:
     """Whether PAM's account stage, or sshd's own checks without PAM, allow the admin's login."""
     system = question.system
-    server = find_server(system)
-    if server.name != "sshd":
+    server = find_answering(system, "sshd")
+    if not server.name:
         return Answer()
     effective = asking.ask(system, server, question.account.name).effective
     uses_pam = _uses_pam(question, effective)
@@ -39,7 +36,7 @@ def check(question: Question) -> Answer:
     if uses_pam:
         service = (effective.words("pamservicename") or ["sshd"])[0]
         for kind in ("account", "session"):
-            verdicts += _judge_stage(question, service, kind)
+            verdicts += judge_stage(question, service, kind)
     else:
         verdicts.append((uses_pam is False, judge_etc_nologin(question)))
     answer = _conclude(
@@ -55,8 +52,8 @@ def _add_auth(question: Question, effective: Effective, service: str, answer: An
     if not question.password:
         return answer
     unused: List[str] = []
-    usable, _ = usable_keys(question, find_server(question.system), effective, unused)
-    verdicts = _judge_stage(question, service, "auth")
+    usable, _ = usable_keys(question, find_answering(question.system, "sshd"), effective, unused)
+    verdicts = judge_stage(question, service, "auth")
     if login_words.refuse_means(effective, login_words.Means(usable, False)):
         found = _conclude(question, verdicts, "%s may not be able to log in: %s", answer.message)
     else:
@@ -65,12 +62,6 @@ def _add_auth(question: Question, effective: Effective, service: str, answer: An
             question, sure, "%s can log in with a key, but not with the password: %s", ""
         )
     return Answer(found.shut, found.hint, answer.doubts + found.doubts, answer.message)
-
-
-def _judge_stage(question: Question, service: str, kind: str) -> List[Tuple[bool, PamVerdict]]:
-    """(whether it counts for certain, what it says) of each module of a stage."""
-    entries = _read_entries(question.system, service, kind)
-    return [(each.certain, judge_module(question, each)) for each in entries]
 
 
 def _conclude(
@@ -89,23 +80,11 @@ def _uses_pam(question: Question, effective: Effective) -> Optional[bool]:
     """Whether sshd asks PAM; None if that is unknown."""
     if effective:
         return effective.words("usepam") == ["yes"]
-    config = asking.read_config(question.system, find_server(question.system))
+    config = asking.read_config(question.system, find_answering(question.system, "sshd"))
     for _, keyword, arguments in walk(config.text, config.list_included):
         if keyword == "usepam" and arguments:
             return arguments[0].lower() == "yes"
     return None
-
-
-def _read_entries(system: System, service: str, kind: str) -> List[PamEntry]:
-    def read(name: str) -> str:
-        if name.startswith("/"):
-            return system.read_text(name)
-        for folder in FOLDERS:
-            if system.exists("%s/%s" % (folder, name)):
-                return system.read_text("%s/%s" % (folder, name))
-        return ""
-
-    return read_stack(service, kind, read) or read_stack("other", kind, read)
 
 
 def _judge_shadow(question: Question, uses_pam: Optional[bool]) -> PamVerdict:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Callable, Dict, NamedTuple, Optional, Sequence
+from functools import partial
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.pam import access, conditions, limits
-from lightinit.formats.pam.stack import PamEntry
+from lightinit.formats.pam.stack import PamEntry, read_stack
 from lightinit.host.system import System
 from lightinit.login import asking
 from lightinit.login.question import Question
 
+FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d", "/usr/share/pam.d")
 MODULE_FOLDERS = ("/lib*/security", "/lib/*/security", "/usr/lib*/security", "/usr/lib/*/security")
 ETC_NOLOGIN, RUN_NOLOGIN = "/etc/nologin", "/run/nologin"
 # systemd makes /run/nologin early in each boot, and removes it when logins are allowed.
@@ -72,13 +74,45 @@ class PamVerdict(NamedTuple):
 PASSES = PamVerdict(False)
 
 
+def judge_stage(
+    question: Question, service: str, kind: str, is_local: bool = False
+) -> List[Tuple[bool, PamVerdict]]:
+    """(whether it counts for certain, what it says) of each module of a stage.
+
+    Args:
+        question: about whom.
+        service: the program that asks PAM. If it has no file, that of ``other`` counts.
+        kind: auth, account or session.
+        is_local: whether the user is logged in already.
+    """
+    read = partial(_read_service, question.system)
+    entries = read_stack(service, kind, read) or read_stack("other", kind, read)
+    found = [each._replace(service=service, is_local=is_local) for each in entries]
+    return [(each.certain, judge_module(question, each)) for each in found]
+
+
+def find_service(system: System, name: str) -> str:
+    """The file of a service; "" if it has none."""
+    paths = ["%s/%s" % (folder, name) for folder in FOLDERS]
+    return next((path for path in paths if system.exists(path)), "")
+
+
+def _read_service(system: System, name: str) -> str:
+    if name.startswith("/"):
+        return system.read_text(name)
+    path = find_service(system, name)
+    if not path:
+        return ""
+    return system.read_text(path)
+
+
 def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
     """What a module of the stack says about the admin."""
     if _is_missing(question.system, entry):
         if not entry.needed:
             return PASSES
-        why = "PAM's %s stage for sshd asks %s, which does not exist" % (entry.kind, entry.module)
-        return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
+        why = "%s asks %s, which does not exist" % (_stage_of(entry), entry.module)
+        return PamVerdict(True, why, _hint_for(entry))
     if not entry.counts:
         return PASSES
     judge = JUDGES.get(entry.module)
@@ -86,9 +120,17 @@ def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
         return judge(question, entry)
     # Of the session's modules those that refuse are known.
     if entry.kind != "session" and entry.module not in HARMLESS:
-        why = "PAM's %s stage for sshd asks %s, which lightinit cannot ask"
-        return PamVerdict(None, (why + "; look at /etc/pam.d/sshd") % (entry.kind, entry.module))
+        why = "%s asks %s, which lightinit cannot ask; look at /etc/pam.d/%s"
+        return PamVerdict(None, why % (_stage_of(entry), entry.module, entry.service))
     return PASSES
+
+
+def _stage_of(entry: PamEntry) -> str:
+    return "PAM's %s stage for %s" % (entry.kind, entry.service)
+
+
+def _hint_for(entry: PamEntry) -> str:
+    return "correct /etc/pam.d/%s and what it includes, in the image" % entry.service
 
 
 def _is_missing(system: System, entry: PamEntry) -> bool:
@@ -161,7 +203,10 @@ def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:
         options.get("listsep") or ", \t",
         "nodefgroup" not in options,
     )
-    visitor = access.Visitor(question.who.user, question.who.groups, asking.ANYWHERE)
+    address = asking.ANYWHERE
+    if entry.is_local:
+        address = ""
+    visitor = access.Visitor(question.who.user, question.who.groups, address)
     paths = [options.get("accessfile") or ACCESS_CONF]
     if "accessfile" not in options:
         paths += question.system.glob(ACCESS_PARTS)
@@ -183,8 +228,7 @@ def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:
 def _judge_deny(question: Question, entry: PamEntry) -> PamVerdict:
     if not entry.certain:
         return PASSES  # the usual last line: what comes before it ends the stack
-    why = "PAM's %s stage for sshd refuses all (pam_deny)" % entry.kind
-    return PamVerdict(True, why, "correct /etc/pam.d/sshd and what it includes, in the image")
+    return PamVerdict(True, _stage_of(entry) + " refuses all (pam_deny)", _hint_for(entry))
 
 
 def _judge_condition(question: Question, entry: PamEntry) -> PamVerdict:
@@ -195,12 +239,9 @@ def _judge_condition(question: Question, entry: PamEntry) -> PamVerdict:
         "gid": str(account.gid),
         "home": account.home,
         "shell": account.shell,
-        "service": "sshd",
+        "service": entry.service,
     }
-    shown = "pam_succeed_if in PAM's %s stage for sshd: %s" % (
-        entry.kind,
-        " ".join(entry.arguments),
-    )
+    shown = "pam_succeed_if in %s: %s" % (_stage_of(entry), " ".join(entry.arguments))
     result = conditions.succeed_if(entry.arguments, values, question.who.groups)
     if result is None:
         return PamVerdict(None, shown)
@@ -216,7 +257,7 @@ def _judge_list(question: Question, entry: PamEntry) -> PamVerdict:
         "group": question.who.groups,
         "shell": (question.account.shell,),
     }
-    shown = "pam_listfile in PAM's %s stage for sshd: item=%s %s" % (entry.kind, item, path)
+    shown = "pam_listfile in %s: item=%s %s" % (_stage_of(entry), item, path)
     if item not in names or any(word.startswith("apply=") for word in entry.arguments):
         return PamVerdict(None, shown)
     if not question.system.exists(path):

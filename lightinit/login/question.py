@@ -56,3 +56,8 @@ class Answer(NamedTuple):
     hint: str = ""
     doubts: Tuple[str, ...] = ()
     message: str = ""
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether there was anything to ask on this machine."""
+        return bool(self.shut or self.doubts or self.message)

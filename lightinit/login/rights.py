@@ -1,4 +1,4 @@
-"""Asks sudo what the admin may do, and keeps the answer.
+"""Asks sudo what the admin may do, and keeps the answer; and judges what PAM says to sudo and doas.
 
 Both the module users, which puts its rule where it counts, and the login check need the answer. It
 is kept while the files on which it depends stay unchanged.
@@ -7,7 +7,7 @@ is kept while the files on which it depends stay unchanged.
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 from lightinit.formats.accounts.privileges import list_includes
@@ -15,6 +15,8 @@ from lightinit.host.accounts import effect
 from lightinit.host.accounts.privileges import SUDOERS, SUDOERS_FOLDER
 from lightinit.host.system import System
 from lightinit.login.asking import states_of
+from lightinit.login.pam_modules import find_service, judge_stage
+from lightinit.login.question import Question
 
 MAX_FILES = 200
 OTHER_FILES = (
@@ -36,6 +38,20 @@ def ask_sudo(system: System, user: str) -> effect.ToolAnswer:
     if key not in kept:
         kept[key] = effect.ask_sudo(system, user)
     return kept[key]
+
+
+def find_refusal(question: Question, services: Sequence[str]) -> str:
+    """Why PAM's stage account refuses the user, or may do so; "" if it does not. sudo and doas ask
+    it after the password, or if none is asked. A service without a file is not judged: the program
+    may be made without PAM.
+    """
+    for service in services:
+        if not find_service(question.system, service):
+            continue
+        for _, verdict in judge_stage(question, service, "account", is_local=True):
+            if verdict.refuses is not False:
+                return "%s (look at /etc/pam.d/%s)" % (verdict.why, service)
+    return ""
 
 
 def _state_of(system: System) -> Tuple[object, ...]:

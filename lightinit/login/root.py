@@ -64,13 +64,23 @@ def _ask_sudo(question: Question) -> str:
     if why:
         return "%s may not be able to become root: %s" % (user, why)
     answer = rights.ask_sudo(system, user)
-    judged = sudo_listing.judge(answer.text, question.has_password, question.who.groups)
-    if judged is None:
+    listing = sudo_listing.read_listing(answer.text)
+    if listing is None:  # PAM may have refused root, too
+        why = rights.find_refusal(question, sudo_listing.SERVICES)
+        if why:
+            return "%s may not be able to become root: %s" % (user, why)
         text = "sudo does not say whether %s can become root: %s; look at sudo -l -U %s"
         return text % (user, answer.said, user)
+    judged = sudo_listing.why_not_root(listing, question.has_password, question.who.groups)
+    for path in sudo_listing.list_work_dirs(listing):
+        if not system.is_dir(path):
+            judged = judged or "sudo starts commands in %s, which is no directory" % path
     if judged:
         text = "%s may not be able to become root: %s; look at sudo -l -U %s"
         return text % (user, judged, user)
+    why = rights.find_refusal(question, sudo_listing.list_services(listing))
+    if why:
+        return "%s may not be able to become root: %s" % (user, why)
     return ""
 
 
@@ -95,6 +105,9 @@ def _ask_doas(question: Question) -> str:
         if judged:
             text = "%s may not be able to become root: %s; %s"
             return text % (account.name, judged, look_at)
+    why = rights.find_refusal(question, ["doas"])
+    if why:
+        return "%s may not be able to become root: %s" % (account.name, why)
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 from lightinit.formats.ssh import login_limits, login_rules, login_words, origins
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.ssh.server import SshServer
-from lightinit.host.ssh.servers import find_server, list_servers
+from lightinit.host.ssh.servers import find_answering
 from lightinit.host.system import System
 from lightinit.login import asking
 from lightinit.login.opening_keys import Refusal, usable_keys
@@ -21,14 +21,6 @@ from lightinit.login.places import list_places
 from lightinit.login.question import Answer, Question
 from lightinit.login.sshd_files import find_no_host_key, judge_root
 
-# Where init systems keep what they start: systemd, OpenRC, System V, runit, dinit.
-STARTED_AT = (
-    "/etc/systemd/system/*.wants/%s*",
-    "/etc/runlevels/*/%s",
-    "/etc/rc[2-5].d/S[0-9][0-9]%s",
-    "/var/service/%s",
-    "/etc/dinit.d/boot.d/%s",
-)
 HINTS = {
     "fault": "fix sshd's configuration in the image, with the help of sshd -t",
     "list": (
@@ -52,8 +44,8 @@ class Judged(NamedTuple):
 def check(question: Question) -> Answer:
     """Whether sshd accepts the admin's login from outside."""
     system = question.system
-    server = find_server(system)
-    if server.name != "sshd":
+    server = find_answering(system, "sshd")
+    if not server.name:
         return Answer()
     first = asking.ask(system, server, question.account.name)
     if first.said:
@@ -64,20 +56,16 @@ def check(question: Question) -> Answer:
     conditions = origins.list_conditions(config.text, config.list_included)
     if first.effective and origins.make_a_difference(conditions):
         judged += _ask_elsewhere(question, server, conditions, judged[0], doubts)
-    return _conclude(question, judged, doubts, _has_other_server(system))
+    return _conclude(judged, doubts)
 
 
-def _conclude(
-    question: Question, judged: Sequence[Judged], doubts: List[str], has_other_server: bool
-) -> Answer:
+def _conclude(judged: Sequence[Judged], doubts: List[str]) -> Answer:
     shut = [each for each in judged if each.refusal.why]
     why, kind = judged[0].refusal
-    if len(shut) == len(judged) and not doubts and not has_other_server:
+    if len(shut) == len(judged) and not doubts:
         return Answer(why, HINTS[kind])
     for each in shut:
         doubts.append("sshd refuses logins from %s: %s" % (each.place, each.refusal.why))
-    if len(shut) == len(judged) and has_other_server:
-        doubts.append("whether the other SSH server accepts %s was not asked" % question.who.user)
     for each in judged:
         doubts += each.doubts
     return Answer(doubts=tuple(dict.fromkeys(doubts)), message="sshd")
@@ -88,7 +76,7 @@ def _without_answer(question: Question, server: SshServer, said: str) -> Answer:
     not start either.
     """
     fault = server.find_fault(question.system)
-    if fault and not _has_other_server(question.system):
+    if fault:
         why = "sshd does not start with its configuration: %s" % fault
         return Answer(why, HINTS["fault"])
     doubt = "sshd could not be asked whether it accepts %s; it said: %s; look at sshd -T" % (
@@ -126,12 +114,6 @@ def _ask_elsewhere(
         if is_shut and not judged.refusal.why:
             break
     return found
-
-
-def _has_other_server(system: System) -> bool:
-    """Whether the init system starts another SSH server, too."""
-    services = [name for server in list_servers(system)[1:] for name in server.services]
-    return any(system.glob(place % name) for name in services for place in STARTED_AT)
 
 
 # -- one origin

@@ -107,7 +107,8 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "text",
             "yes",
             "Before the report, ask sshd and PAM whether the admin can log in. yes: if nobody can,"
-            " NotReady is reported. warn: if nobody can, that is a warning. no: do not ask.",
+            " NotReady is reported. warn: if nobody can, that is a warning. no: do not ask. Whether"
+            " the admin can become root is asked in any case; the answer is at most a warning.",
             ("yes", "warn", "no"),
         ),
         Setting(
@@ -128,7 +129,8 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "seconds",
             1080.0,
             "Seconds after which a boot that does not end is reported as not ready, and ended. The"
-            " platform waits for 20 minutes or more. 0: never.",
+            " platform waits for 20 minutes or more. 0: no limit. A boot that crashes is reported"
+            " in any case.",
         ),
     ),
     "network": (

@@ -15,11 +15,11 @@ from lightinit.host.dmi import read_dmi
 from lightinit.host.init.agents import other_agents
 from lightinit.host.network import http
 from lightinit.libraries import load
-from lightinit.login import CHECKS
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
 from lightinit.settings import datasource_section
+from lightinit.stages import login_check
 from lightinit.stages.network import find_network, look_for_network
 from lightinit.state import find_instance
 
@@ -195,9 +195,7 @@ def preload(context: Context) -> None:
             load_module(name)
         except LightinitError:
             pass  # reported when the module is due
-    if context.settings["lightinit"]["login_check"] == "no":
-        return
-    for name in CHECKS:
+    for name in login_check.wanted_checks(context):
         try:
             load("lightinit.login." + name)
         except LibraryError:

@@ -7,7 +7,7 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from typing import Callable, List, Union
+from typing import Callable, Dict, Sequence, Union
 
 from lightinit.errors import ProvisioningError
 from lightinit.login.question import Answer, Question
@@ -21,17 +21,15 @@ KEYS_MODULE, USERS_MODULE = "ssh_authorized_keys", "users"
 
 
 def run(context: Context) -> None:
-    """Run the checks, unless the settings switch them off or the boot has failed already. They
-    leave no mark: what they say holds for the report that follows.
+    """Run the checks that the settings leave on, unless the boot has failed already. They leave no
+    mark: what they say holds for the report that follows.
     """
     wish = context.settings["lightinit"]["login_check"]
-    if wish == "no" or context.instance is None or context.first_failure is not None:
+    if context.instance is None or context.first_failure is not None:
         return
-    from lightinit.login import CHECKS
-
     unmarked = context.unmarked()
-    answers: List[Answer] = []
-    for name in CHECKS:
+    answers: Dict[str, Answer] = {}
+    for name in wanted_checks(context):
         run_step(
             unmarked,
             KIND,
@@ -41,19 +39,29 @@ def run(context: Context) -> None:
             required=False,
             isolate=True,
         )
-    shut = [answer for answer in answers if answer.shut]
-    if shut:
+    if any(answer.shut for answer in answers.values()):
         run_step(
             unmarked,
             KIND,
             NAME,
             Frequency.BOOT,
-            lambda: _conclude(context, shut[0]),
+            lambda: _conclude(context, answers),
             required=wish == "yes",
         )
 
 
-def _work_of(context: Context, name: str, answers: List[Answer]) -> Callable[[], Outcome]:
+def wanted_checks(context: Context) -> Sequence[str]:
+    """The names of the checks. ``login_check`` is about logins: whether the admin becomes root is
+    asked in any case, since ``privileges`` asks for that.
+    """
+    from lightinit.login import CHECKS, ROOT
+
+    if context.settings["lightinit"]["login_check"] == "no":
+        return (ROOT,)
+    return CHECKS
+
+
+def _work_of(context: Context, name: str, answers: Dict[str, Answer]) -> Callable[[], Outcome]:
     from lightinit.login import load_check
 
     def work() -> Outcome:
@@ -61,7 +69,7 @@ def _work_of(context: Context, name: str, answers: List[Answer]) -> Callable[[],
         if isinstance(question, Outcome):
             return question
         answer = load_check(name)(question)
-        answers.append(answer)
+        answers[name] = answer
         if answer.shut:
             return Outcome("lets nobody in: %s" % answer.shut, answer.doubts)
         if not answer.message:
@@ -71,9 +79,19 @@ def _work_of(context: Context, name: str, answers: List[Answer]) -> Callable[[],
     return work
 
 
-def _conclude(context: Context, answer: Answer) -> Outcome:
+def _conclude(context: Context, answers: Dict[str, Answer]) -> Outcome:
+    """The verdict after a refusal. If another SSH server lets the admin in, it is a warning."""
+    from lightinit.login import SERVERS
+
+    asked = {SERVERS[name] for name, each in answers.items() if name in SERVERS and each.was_asked}
+    shut = {SERVERS[name]: each for name, each in reversed(list(answers.items())) if each.shut}
+    others = sorted(asked - set(shut))
+    if others:
+        warnings = ["%s lets nobody in: %s; %s" % (at, shut[at].shut, shut[at].hint) for at in shut]
+        return Outcome("%s lets the admin in" % " and ".join(others), tuple(warnings))
     name = getattr(context.instance and context.instance.admin, "name", "")
-    raise ProvisioningError("nobody could log in", user=name, why=answer.shut, hint=answer.hint)
+    first = next(each for each in answers.values() if each.shut)
+    raise ProvisioningError("nobody could log in", user=name, why=first.shut, hint=first.hint)
 
 
 def _find_question(context: Context) -> Union[Question, Outcome]:

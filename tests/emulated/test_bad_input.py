@@ -4,13 +4,22 @@ damaged.
 
 from __future__ import annotations
 
+import itertools
 import os
+import socket
 import subprocess
 from typing import Any, Dict
 
 import pytest
 
+from lightinit import boot
 from lightinit.emulator import Platform
+from lightinit.host.clock import Clock
+from lightinit.host.system import System
+from lightinit.pipeline import StepResult
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
+from lightinit.state import Timeline
 from tests.emulated.boots import reported
 from tests.lib.scratch import UUID, Machine
 
@@ -114,15 +123,75 @@ def test_no_network_is_reported_if_there_is_somebody_after_all(tmp_path: Any) ->
         assert "no network before the deadline" in platform.final_reports[0]["description"]
 
 
-def test_environment_proxies_count_for_nothing(tmp_path: Any) -> None:
+PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
+def in_a_trap(machine: Machine, port: int) -> Dict[str, str]:
+    """An environment that leads elsewhere, with foreign credentials."""
+    machine.put("/home-of-root/.netrc", "default login me password secret\n")
+    os.chmod(machine.root + "/home-of-root/.netrc", 0o600)
+    trap = dict.fromkeys(PROXIES, "http://me:secret@127.0.0.1:%d" % port)
+    trap.update(dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "/none"))
+    home = machine.root + "/home-of-root"
+    return dict(trap, no_proxy="", NO_PROXY="", HOME=home, NETRC=home + "/.netrc")
+
+
+@pytest.mark.parametrize("library", ["requests", "none"])
+def test_environment_proxies_count_for_nothing(tmp_path: Any, library: str) -> None:
+    """Neither for requests, nor for the standard library's report: nobody connects to the proxy,
+    and nobody's credentials are sent.
+    """
     machine = Machine(tmp_path)
-    trap = dict.fromkeys(
-        ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:1"
-    )
-    with Platform() as platform:
+    with socket.socket() as proxy, Platform() as platform:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
         machine.lead_to(platform)
-        assert machine.run("boot", env=trap).returncode == 0
+        trap = in_a_trap(machine, proxy.getsockname()[1])
+        if library == "none":
+            machine.put("/site/requests.py", "raise ImportError('damaged')\n")
+            trap["PYTHONPATH"] = machine.root + "/site"
+        ended = machine.run("boot", env=trap)
+        proxy.settimeout(0.0)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+        assert reported(platform) == [{"requests": "Ready", "none": "NotReady"}[library]]
+        assert bool(ended.returncode) == (library == "none")
+        for request in platform.requests:
+            names = {name.lower() for name in request["headers"]}
+            assert not names & {"authorization", "proxy-authorization", "cookie"}
+
+
+class JumpingClock(Clock):
+    """Its time of day jumps back to 1970, far ahead, and back, each time somebody asks."""
+
+    def __init__(self) -> None:
+        self._times = itertools.cycle([1.7e9, 3.0, 4.0e9, 1.2e9, 2.5e9])
+
+    def time(self) -> float:
+        return next(self._times)
+
+
+def test_a_clock_that_jumps(tmp_path: Any) -> None:
+    """No wait becomes endless or nothing; marks and records stay right; nothing is done twice."""
+    slow = {
+        "name": "busy",
+        "description": "IMDS wants a pause, by a date.",
+        "imds": [{"status": 429, "headers": {"Retry-After": "Thu, 26 Nov 2026 07:00:00 GMT"}}],
+        "health": [{"status": 503}],
+        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
+    }
+    machine = Machine(tmp_path)
+    with Platform(scenario=slow) as platform:
+        machine.lead_to(platform)
+        for expected in (True, False):
+            system = System(machine.root, JumpingClock())
+            settings = settings_files.load(system, datasource_schema, module_schema)
+            context = boot.make_context(system, settings, Timeline(system.clock))
+            assert boot.boot(context) == "done"
+            assert any(step.result is StepResult.OK for step in context.steps) == expected
         assert reported(platform) == ["Ready"]
+    for step in machine.json("/var/lib/lightinit/instance/result.json")["steps"]:
+        assert 0.0 <= step["duration_s"] < 60.0
 
 
 def keys_file(machine: Machine) -> str:
@@ -189,8 +258,15 @@ def test_authorized_keys_without_a_newline_at_its_end(tmp_path: Any) -> None:
     assert key in lines[1]
 
 
-def fill(path: str) -> None:
-    """Write until nothing more fits."""
+def fill(path: str, inodes: bool = False) -> None:
+    """Write until nothing more fits: no byte, or no file."""
+    if inodes:
+        os.mkdir(path)
+        try:
+            for number in itertools.count():
+                os.mkdir("%s/%d" % (path, number))
+        except OSError:
+            return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
         while True:
@@ -200,13 +276,17 @@ def fill(path: str) -> None:
 
 
 @needs_root
-def test_a_full_disk_is_reported_and_mended_by_the_next_boot(tmp_path: Any, mounted: Any) -> None:
-    mounted(str(tmp_path), "size=512k")
+@pytest.mark.parametrize("options", ["size=512k", "size=4m,nr_inodes=300"])
+def test_a_full_disk_is_reported_and_mended_by_the_next_boot(
+    tmp_path: Any, mounted: Any, options: str
+) -> None:
+    """Also one that has blocks and no inodes."""
+    mounted(str(tmp_path), options)
     machine = Machine(tmp_path / "root")
     with Platform(instance=INSTANCE) as platform:
         machine.lead_to(platform)
         before: Dict[str, str] = machine.tree()
-        fill(str(tmp_path) + "/ballast")
+        fill(str(tmp_path) + "/ballast", "inodes" in options)
         ended = machine.run("boot")
         assert ended.returncode == 1
         assert "No space left on device" in ended.stderr and "Traceback" not in ended.stderr
@@ -214,7 +294,7 @@ def test_a_full_disk_is_reported_and_mended_by_the_next_boot(tmp_path: Any, moun
         assert "No space left" in platform.final_reports[0]["description"]
         after = machine.tree()
         assert {name: after[name] for name in before} == before, "what was there is as it was"
-        os.unlink(str(tmp_path) + "/ballast")
+        subprocess.run(["rm", "-r", str(tmp_path) + "/ballast"], check=True)
         assert machine.run("boot").returncode == 0
         assert reported(platform) == ["NotReady", "Ready"]
 

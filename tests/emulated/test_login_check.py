@@ -58,6 +58,52 @@ def test_the_setting_makes_it_a_warning_or_switches_it_off(
     assert len([each for each in found if CLOSED in each]) == warnings
 
 
+def test_without_the_check_root_is_asked_about_all_the_same(tmp_path: Any) -> None:
+    """R1: login_check is about logins; what the admin may do is told whatever it says."""
+    machine = closed(tmp_path)
+    os.unlink(machine.root + "/usr/bin/sudo")
+    with Platform() as platform:
+        machine.lead_to(platform, "[lightinit]\nlogin_check = no\n")
+        assert machine.run("boot").returncode == 0
+        assert reported(platform) == ["Ready"]
+    (warning,) = machine.json("/run/lightinit/status.json")["warnings"]
+    assert "root: azureuser cannot become root: neither sudo nor doas is installed" in warning
+
+
+def start(machine: Machine, name: str) -> None:
+    """Let systemd start a server."""
+    folder = machine.root + "/etc/systemd/system/multi-user.target.wants"
+    os.makedirs(folder, exist_ok=True)
+    os.symlink("/usr/lib/systemd/system/%s.service" % name, "%s/%s.service" % (folder, name))
+
+
+@pytest.mark.parametrize(
+    "started, shells, state, warnings",
+    [
+        (("ssh", "dropbear"), "/bin/sh\n", "Ready", 1),
+        (("dropbear",), "/bin/sh\n", "Ready", 0),
+        (("ssh",), "/bin/sh\n", "NotReady", 0),
+        ((), "/bin/sh\n", "NotReady", 0),
+    ],
+)
+def test_of_two_servers_one_is_enough(
+    tmp_path: Any, started: Any, shells: str, state: str, warnings: int
+) -> None:
+    """R7 and R8: sshd lets nobody in; dropbear, if it is started, does."""
+    machine = closed(tmp_path)
+    machine.put("/usr/sbin/dropbear", "#!/bin/sh\n")
+    os.chmod(machine.root + "/usr/sbin/dropbear", 0o755)
+    machine.put("/etc/shells", shells + "/bin/bash\n")
+    for name in started:
+        start(machine, name)
+    with Platform() as platform:
+        machine.lead_to(platform)
+        machine.run("boot")
+        assert reported(platform) == [state]
+    found = machine.json("/run/lightinit/status.json")["warnings"]
+    assert len([each for each in found if "sshd lets nobody in: " + CLOSED in each]) == warnings
+
+
 def test_what_is_doubtful_is_a_warning_that_stays(tmp_path: Any) -> None:
     machine = closed(tmp_path)
     machine.put("/etc/ssh/sshd_config", "# says nothing of PAM\n")

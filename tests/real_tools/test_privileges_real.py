@@ -136,15 +136,36 @@ DOUBTS = {
     "sudoers of another": "sudo does not say whether bob can become root",
     "denied": "doas forbids it; look at /etc/doas.conf and /etc/doas.d",
     "asks": "doas asks for a password",
+    "in another root, by a setting": "with /run as their root (runchroot)",
+    "in a directory that is gone": "sudo starts commands in /nowhere, which is no directory",
+    "in one that is gone, by a setting": "sudo starts commands in /nowhere, which is no directory",
+    "without exec": "lets no command start another one (noexec)",
+    "without exec, by a rule": "lets no command start another one (noexec): (ALL) ALL",
+    "as nobody by default": "as nobody, not as root (runas_default)",
+    "PAM refuses": "PAM's account stage for sudo refuses all (pam_deny)",
+    "PAM refuses sudo -i": "PAM's account stage for sudo-i refuses all (pam_deny)",
+    "PAM's access": "/etc/security/access.conf refuses it: -:bob:ALL",
+    "PAM's access, from a network": "/etc/security/access.conf refuses it: -:ALL:ALL",
+    "PAM's time": "it depends on the time of the login: look at time.conf",
+    "PAM's group": "pam_succeed_if in PAM's account stage for sudo: user ingroup daemon",
+    "PAM's module is gone": "PAM's account stage for sudo asks pam_gone.so, which does not exist",
 }
 DOAS_DOUBTS = {
     "others may write to it": "doas refuses /etc/doas.conf, which others may write to",
     "not root's": "doas refuses /etc/doas.conf, which is not root's",
     "gone": "doas forbids it",
     "a syntax error": "doas does not say whether bob can become root: doas: syntax error",
+    "for one command": "doas forbids it",
+    "for another user": "doas forbids it",
+    "PAM refuses": "PAM's account stage for doas refuses all (pam_deny)",
 }
-# With one command forbidden, the others can be run. id is not the forbidden one.
-BECOME_ROOT = ("a shell is forbidden",)
+# With one command forbidden, the others can be run. id is not the forbidden one, and starts none.
+BECOME_ROOT = (
+    "a shell is forbidden",
+    "without exec",
+    "without exec, by a rule",
+    "PAM refuses sudo -i",
+)
 
 
 def test_what_changed_after_the_account_was_made_is_judged() -> None:

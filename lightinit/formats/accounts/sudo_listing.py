@@ -12,6 +12,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 # With one of these settings, sudo asks for a password that is not the user's own.
 FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")
 DATES = ("NotBefore", "NotAfter")
+SERVICES = ("sudo", "sudo-i")
+ANY = "*"  # the user may choose the directory
 ROOT_NAMES = ("ALL", "root", "#0")
 _ALLOWED = re.compile(r"^User \S+ may run the following commands on ", re.MULTILINE)
 _NOT_ALLOWED = re.compile(r"^User \S+ is not allowed to run sudo on ", re.MULTILINE)
@@ -31,6 +33,7 @@ class SudoEntry(NamedTuple):
         commands: the allowed commands; with a ``!``, the forbidden ones.
         dated: whether it applies between certain dates only.
         root_dir: the directory that commands get as their root, "" for the host's root.
+        work_dir: the directory in which commands start; "" for that of the user.
     """
 
     source: str
@@ -39,6 +42,7 @@ class SudoEntry(NamedTuple):
     commands: Tuple[str, ...]
     dated: bool = False
     root_dir: str = ""
+    work_dir: str = ""
 
     def concerns_root(self) -> bool:
         """Whether it may apply to commands that run as root."""
@@ -153,6 +157,7 @@ def _make_entry(source: str, fields: Dict[str, str], commands: Sequence[str]) ->
         tuple(commands),
         any(name in fields for name in DATES),
         fields.get("Chroot", "").strip(),
+        fields.get("Cwd", "").strip(),
     )
 
 
@@ -193,8 +198,27 @@ def _why_not(
     for entry in entries:
         if entry.forbids():
             return "a rule forbids commands: %s" % str(entry)
-        if entry.root_dir:
+        if entry.root_dir not in ("", ANY):
             return "a rule runs commands with %s as their root: %s" % (entry.root_dir, entry)
+        if "noexec" in entry.options:
+            return "a rule lets no command start another one (noexec): %s" % str(entry)
+    return _why_not_settings(listing) or _why_not_password(listing, entries, password, exempt)
+
+
+def _why_not_settings(listing: SudoListing) -> str:
+    root_dir, target = listing.value_of("runchroot"), listing.value_of("runas_default")
+    if root_dir not in ("", ANY):
+        return "a setting runs commands with %s as their root (runchroot)" % root_dir
+    if listing.is_set("noexec", False):
+        return "a setting lets no command start another one (noexec)"
+    if target not in ("", *ROOT_NAMES):
+        return "sudo runs commands as %s, not as root (runas_default)" % target
+    return ""
+
+
+def _why_not_password(
+    listing: SudoListing, entries: Sequence[SudoEntry], password: bool, exempt: bool
+) -> str:
     if exempt:
         return ""
     if not password:
@@ -206,3 +230,18 @@ def _why_not(
     if foreign and any(entry.asks(listing.is_set("authenticate", True)) for entry in entries):
         return "sudo asks for a password that is not the user's own: %s" % ", ".join(foreign)
     return ""
+
+
+def list_work_dirs(listing: SudoListing) -> List[str]:
+    """The directories in which sudo starts commands. If one does not exist, sudo runs nothing."""
+    found = [listing.value_of("runcwd")] + [each.work_dir for each in listing.entries[-1:]]
+    return [each for each in found if each.startswith("/")]
+
+
+def list_services(listing: SudoListing) -> List[str]:
+    """The services of PAM whose stage account sudo asks: for ``sudo``, and for ``sudo -i``."""
+    if not listing.is_set("pam_acct_mgmt", True):
+        return []
+    named = (listing.value_of("pam_service"), listing.value_of("pam_login_service"))
+    found = [name or default for name, default in zip(named, SERVICES)]
+    return list(dict.fromkeys(found))

@@ -7,6 +7,7 @@ line matches, the login is allowed.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 SHOWN_CHARS = 120
@@ -19,7 +20,7 @@ class Visitor(NamedTuple):
     Attributes:
         user: the account's name.
         groups: the names of its groups.
-        address: where the login comes from.
+        address: where the login comes from; "" for somebody on a terminal of this host.
     """
 
     user: str
@@ -60,7 +61,7 @@ PLAIN_RULES = AccessRules()
 
 
 def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) -> AccessAnswer:
-    """The answer of one access.conf for a login over the network."""
+    """The answer of one access.conf."""
     others: Set[bool] = set()  # the answers of lines that may count for a login from elsewhere
     for line in text.split("\n"):
         fields = _split_fields(line.rstrip(), rules.separators)
@@ -70,11 +71,13 @@ def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) 
         is_user = _matches(fields[1], rules, lambda token: _names_user(token, visitor, rules))
         if is_user is False:
             continue
-        is_origin = _matches(fields[2], rules, lambda token: _names_origin(token, visitor))
+        names = _names_origin if visitor.address else _names_terminal
+        is_origin = _matches(fields[2], rules, partial(names, visitor=visitor))
         if is_user and is_origin:
             shown = " ".join(line.split())[:SHOWN_CHARS]
             return AccessAnswer(allows, shown, (not allows) in others)
-        if is_origin is not False or is_user is None or _has_remote_origin(fields[2], rules):
+        may_be_elsewhere = bool(visitor.address) and _has_remote_origin(fields[2], rules)
+        if is_origin is not False or is_user is None or may_be_elsewhere:
             others.add(allows)
     return AccessAnswer(depends=False in others)
 
@@ -146,6 +149,15 @@ def _names_origin(token: str, visitor: Visitor) -> Optional[bool]:
     if token.endswith("."):
         return visitor.address.startswith(token)
     return _in_network(token, visitor.address)
+
+
+def _names_terminal(token: str, visitor: Visitor) -> Optional[bool]:
+    """As :func:`_names_origin`, for somebody on a terminal, whose name is unknown."""
+    if token.upper() in ("ALL", "LOCAL"):
+        return True
+    if _LOCAL_ORIGIN.match(token):
+        return None
+    return False
 
 
 def _in_network(token: str, address: str) -> Optional[bool]:

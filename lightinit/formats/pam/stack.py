@@ -13,6 +13,8 @@ MAX_DEPTH = 16
 MAX_LINES = 1000  # of a service with all its includes
 _FAILURES = ("auth_err", "perm_denied", "acct_expired", "user_unknown", "default")
 _MISSING = ("module_unknown",)
+# These succeed for an account of this host. Whether it has expired is judged apart, by shadow.
+_SUCCEEDS = ("pam_unix.so", "pam_permit.so")
 _SIMPLE: Dict[str, Dict[str, str]] = {
     "required": {"success": "ok", "default": "bad"},
     "requisite": {"success": "ok", "default": "die"},
@@ -32,6 +34,8 @@ class PamEntry(NamedTuple):
         path: as in the file: a name, or the path of a module elsewhere.
         kind: the stage: auth, account, password or session.
         needed: whether the stack refuses if this module is not installed.
+        service: the program that asks, such as sshd.
+        is_local: whether somebody who is logged in already asks, such as by sudo.
     """
 
     module: str
@@ -41,6 +45,8 @@ class PamEntry(NamedTuple):
     path: str = ""
     kind: str = "account"
     needed: bool = True
+    service: str = "sshd"
+    is_local: bool = False
 
 
 class _Line(NamedTuple):
@@ -144,7 +150,9 @@ def _read_line(words: Sequence[str]) -> _Line:
 
 def _jumps(line: _Line, whole: int) -> List[int]:
     """How many of the next modules PAM may skip; ``whole`` if this one may end the stack."""
-    actions = line.actions.values()
+    actions = list(line.actions.values())
+    if line.module.rpartition("/")[2] in _SUCCEEDS:
+        actions = [line.actions.get("success", line.actions.get("default", "bad"))]
     found = [whole for action in actions if action == "done"]
     return found + [int(action) for action in actions if re.match(r"[0-9]{1,3}\Z", action)]
 

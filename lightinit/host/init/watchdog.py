@@ -86,7 +86,8 @@ class Watchdog:
         """Start the second process. There must be no other thread yet.
 
         Args:
-            limit_s: the time after which ``alarm`` is called, in seconds.
+            limit_s: the time after which ``alarm`` is called, in seconds; infinite: never. A crash
+                is noticed in any case.
             alarm: the function that acts instead of this process if it is overdue.
             on_death: the function that acts instead of this process after it crashed.
         """
@@ -239,7 +240,7 @@ class _SecondProcess:
             self._on_death(self._doing, why)
 
     def _left_s(self) -> Optional[float]:
-        if self._time.due_s is None:
+        if self._time.due_s is None or self._time.due_s == math.inf:
             return None
         return max(0.0, self._time.due_s - time.monotonic())
 

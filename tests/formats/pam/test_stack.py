@@ -40,7 +40,7 @@ def read(service: str) -> List[Tuple[str, bool, bool]]:
                 ("pam_nologin.so", True, True),
                 ("pam_unix.so", False, True),
                 ("pam_deny.so", True, False),
-                ("pam_permit.so", True, False),
+                ("pam_permit.so", True, True),  # what pam_unix skips is one line
             ],
         ),
         (

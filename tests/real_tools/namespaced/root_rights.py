@@ -40,6 +40,14 @@ def bind(tool: str, command: str) -> str:
     return copy + "%s && mount --bind %s /usr/bin/%s" % (command, tool, tool)
 
 
+def pam(service: str, module: str, name: str = "", text: str = "") -> str:
+    """A command that adds a module to a service's stage account, and writes its file."""
+    add = "echo 'account required %s' >> /etc/pam.d/%s" % (module, service)
+    if not name:
+        return add
+    return add + "; printf -- '%s\\n' > /etc/security/%s.conf" % (text, name)
+
+
 # sudo is asked here, and there is no doas.
 SUDO_CASES: Dict[str, Case] = {
     "as it was": Case(),
@@ -70,6 +78,26 @@ SUDO_CASES: Dict[str, Case] = {
     "others may write to it": Case(shell="chmod 0666 /etc/sudoers.d/zz-*"),
     "sudoers of another": Case(shell="chown daemon /etc/sudoers"),
     "a syntax error": Case("bob ALL = ( ( ALL\n"),
+    "in another root, by a setting": Case("Defaults runchroot=/run\n"),
+    "in a directory that is gone": Case("bob ALL=(ALL) CWD=/nowhere NOPASSWD: ALL\n"),
+    "in one that is gone, by a setting": Case("Defaults runcwd=/nowhere\n"),
+    "in one that is there": Case("Defaults runcwd=/run\n"),
+    "without exec": Case("Defaults noexec\n"),
+    "without exec, by a rule": Case("bob ALL=(ALL) NOEXEC: NOPASSWD: ALL\n"),
+    "as nobody by default": Case("Defaults runas_default=nobody\n"),
+    "PAM refuses": Case(shell=pam("sudo", "pam_deny.so")),
+    "PAM refuses sudo -i": Case(shell=pam("sudo-i", "pam_deny.so")),
+    "PAM is not asked": Case("Defaults !pam_acct_mgmt\n", pam("sudo", "pam_deny.so")),
+    "PAM's access": Case(shell=pam("sudo", "pam_access.so", "access", "-:bob:ALL")),
+    "PAM's access, here": Case(
+        shell=pam("sudo", "pam_access.so", "access", "+:bob root:LOCAL\\n-:ALL:ALL")
+    ),
+    "PAM's access, from a network": Case(
+        shell=pam("sudo", "pam_access.so", "access", "+:bob:10.0.0.0/8\\n-:ALL:ALL")
+    ),
+    "PAM's time": Case(shell=pam("sudo", "pam_time.so", "time", "sudo;*;bob;!Al0000-2400")),
+    "PAM's group": Case(shell=pam("sudo", "pam_succeed_if.so user ingroup daemon")),
+    "PAM's module is gone": Case(shell=pam("sudo", "pam_gone.so")),
 }
 DOAS_CASES: Dict[str, Case] = {
     "as it was": Case(),
@@ -80,13 +108,25 @@ DOAS_CASES: Dict[str, Case] = {
     "gone": Case(shell="rm /etc/doas.conf"),
     "a syntax error": Case(shell="echo permit permit >> /etc/doas.conf"),
     "not setuid": Case(shell=bind("doas", "chmod 0755 doas")),
+    "for one command": Case(shell="echo permit nopass bob cmd true > /etc/doas.conf"),
+    "for another user": Case(shell="echo permit nopass bob as daemon > /etc/doas.conf"),
+    "PAM refuses": Case(shell=pam("doas", "pam_deny.so")),
 }
+KEPT = (
+    "/etc/pam.d/sudo",
+    "/etc/pam.d/sudo-i",
+    "/etc/pam.d/doas",
+    "/etc/security/access.conf",
+    "/etc/security/time.conf",
+)
 
 
 def try_each(cases: Dict[str, Case], tool: str) -> Dict[str, Any]:
     """[doubts, whether bob becomes root] for each case."""
     seen: Dict[str, Any] = {}
+    call("sh", "-c", "mkdir /run/kept; cp --parents %s /run/kept" % " ".join(KEPT))
     for name, case in cases.items():
+        call("cp", "-a", "/run/kept/etc", "/")
         call("rm", "-f", "/etc/doas.conf")
         set_rules(MAIN + INCLUDE, {})
         must("chown", "root", "/etc/sudoers")
