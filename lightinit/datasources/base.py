@@ -161,6 +161,12 @@ class Datasource:
         """
         return None
 
+    def has_late_media(self) -> bool:
+        """Whether media on this machine give by now what the last :meth:`fetch` lacked. It must not
+        wait.
+        """
+        return False
+
     def answers_now(self) -> bool:
         """Whether the platform gives by now what the last :meth:`fetch` lacked. It must take a few
         seconds at most.

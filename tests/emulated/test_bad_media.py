@@ -235,6 +235,38 @@ def test_media_that_come_late(tmp_path: Any) -> None:
         assert reported(platform) == ["Ready"] and "alice" in machine.read("/etc/passwd")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_media_that_come_while_not_ready_is_tried(tmp_path: Any, encoding: str) -> None:
+    """P5: the media are the sibling of the late lease. Their encoding does not matter; no copy has
+    the password.
+    """
+    machine = Machine(tmp_path)
+    busy = dict(DOWN, health=[{"status": 503, "repeat": 4}])
+    ovf = make_ovf("alice", "web-1", ssh_keys=[KEY], password="Pa55wordOfAlice").decode()
+    with Platform(scenario=busy) as platform:
+        lead(
+            machine,
+            platform,
+            "media_wait_s = 0.2\nreport_progress = no\nretry_first_s = 0.5\n"
+            "report_timeout_s = 60\n",
+        )
+        process = machine.start("boot")
+        assert platform.wait_for(
+            lambda the: [one for one in the.requests if "NotReady" in one["body"]], 60
+        )
+        put(machine, ovf.encode(encoding), "/media.new/ovf-env.xml")
+        os.rename(machine.root + "/media.new", machine.root + "/media")
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert "the failure has gone, the boot goes on" in said
+        assert reported(platform) == ["Ready"] and "alice" in machine.read("/etc/passwd")
+    assert not [
+        name
+        for name, text in machine.tree().items()
+        if "Pa55wordOfAlice" in text[:65536] and not name.startswith("/media")
+    ]
+
+
 # -- two sections, what is no base64, what is too large
 # ----------------------------------------------------------------
 

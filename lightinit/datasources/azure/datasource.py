@@ -315,15 +315,21 @@ class AzureDatasource(Datasource):
             warnings.append("no certificates: %s" % error)
             return ()
 
-    def answers_now(self) -> bool:
-        """Whether IMDS gives a whole document by now, or media have come that are enough."""
+    def has_late_media(self) -> bool:
+        """Whether media have come that are enough."""
         if not self._lacks_data:
             return False
         if self._late_media is None:
             self._late_media = MediaReading(self.system, str(self.options["media"]))
-        if azure_instance.suffices(self._late_media.environment()):
-            self._media = self._late_media
-            return True
+        if not azure_instance.suffices(self._late_media.environment()):
+            return False
+        self._media = self._late_media
+        return True
+
+    def answers_now(self) -> bool:
+        """Whether IMDS gives a whole document by now."""
+        if not self._lacks_data:
+            return False
         if self._question is None or self._question.is_answered:
             # One attempt: its deadline is that of a single request.
             once = {"fetch_timeout_s": IMDS_SHARE * float(self.options["request_timeout_s"])}
