@@ -193,7 +193,7 @@ def _place(
 
 def _faulty(path: str, fault: str) -> ProvisioningError:
     return ProvisioningError(
-        FAULTY,
+        "sshd finds fault with its configuration",
         path=path,
         said=fault,
         hint="it was not changed; fix it in the image, with the help of sshd -t",
