@@ -16,7 +16,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 BY_FILE = -n $$(nproc) --dist loadfile
 
 .PHONY: help setup demo lint types test test-long test-all check coverage bench fuzz test-pythons test-install install deb rpm \
-    test-packages test-bare peers vm-test vm-test-all clean
+    test-packages test-bare peers musl vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
@@ -35,7 +35,8 @@ help:
 	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
 	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
-	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian on two images, and what Alpine and Arch are like (as root; takes some 15 minutes)"
+	@echo "make musl          a root in which all programs use musl, for vm-test-all, which makes it itself if need be (as root)"
+	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian on two images, and what Arch is like (as root; takes some 15 minutes)"
 	@echo "make vm-test-all   the same on six images of Debian and every kind of distribution; ends with a table (takes hours)"
 	@echo "make clean         remove what these have made"
 
@@ -99,6 +100,9 @@ test-bare: setup
 
 peers: setup
 	LIGHTINIT_PEERS=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)
+
+musl: setup
+	@tools/build-musl
 
 vm-test: setup deb
 	LIGHTINIT_VM=1 $(VENV_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/vm $(ARGS)

@@ -1,8 +1,8 @@
 """The disk image of a kind: its root, with lightinit in it as a packager installs it there.
 
 Two layers, kept in build/vm/cache: the root, and the image. The root is made of the one of the
-Debian images, or by mmdebstrap. The kernel is that of Debian's stable release, whatever the root
-is.
+Debian images, or by mmdebstrap, or by tools/build-musl. The kernel is that of Debian's stable
+release, whatever the root is.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def build(kind: Kind, package: Path) -> Image:
 
 def _make_root(kind: Kind, cache: Path) -> Path:
     """The tarball of the root without lightinit."""
+    if not kind.release:
+        return Path(run(str(Path(HERE) / "tools/build-musl")).splitlines()[-1])
     if kind.release in RELEASES:
         return _change_base(kind, cache)
     argv = [
@@ -96,6 +98,7 @@ def _change_base(kind: Kind, cache: Path) -> Path:
     made_of = base(kind.release)
     words = [*kind.packages, *(each + "-" for each in kind.without)]
     script = [
+        "export SUDO_FORCE_REMOVE=yes",
         "apt-get -q update",
         "apt-get -q -y --no-install-recommends --purge install " + " ".join(words),
         "apt-get -q clean",

@@ -17,7 +17,7 @@ class Kind:
     Attributes:
         name: short, without a blank or a hyphen.
         stands_for: what it is like, for the table at the end.
-        release: of Debian, that the packages are from.
+        release: of Debian, that the packages are from; "" for the root of tools/build-musl.
         packages: of a release that the Debian images have, too: beside what they have. Of another:
             beside a minimal root.
         without: packages of the Debian images that it has not.
@@ -33,7 +33,7 @@ class Kind:
 
     name: str
     stands_for: str
-    release: str
+    release: str = ""
     packages: Tuple[str, ...] = ()
     without: Tuple[str, ...] = ()
     init: str = ""
