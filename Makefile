@@ -16,7 +16,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 BY_FILE = -n $$(nproc) --dist loadfile
 
 .PHONY: help setup demo lint types test test-long test-all check coverage bench fuzz test-pythons test-install install deb rpm \
-    test-packages test-bare peers musl vm-test vm-test-all clean
+    test-packages test-packages-all test-bare peers musl vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
@@ -32,7 +32,8 @@ help:
 	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PYTHON=/usr/bin/python3, PACKAGE=, INIT=; see packaging/README.md"
 	@echo "make deb           the Debian packages, in build/packages"
 	@echo "make rpm           the RPM packages, in build/packages"
-	@echo "make test-packages builds both and installs them in roots of bookworm and trixie (as root; takes minutes)"
+	@echo "make test-packages builds both and installs them in roots of bookworm (as root; takes minutes)"
+	@echo "make test-packages-all  also in roots of trixie, with the peers, and builds the packages of other distributions"
 	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
 	@echo "make musl          a root in which all programs use musl, for vm-test-all, which makes it itself if need be (as root)"
@@ -94,6 +95,9 @@ rpm:
 
 test-packages: setup
 	LIGHTINIT_PACKAGES=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/packages $(ARGS)
+
+test-packages-all: setup
+	LIGHTINIT_PACKAGES=all LIGHTINIT_PEERS=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/packages tests/peers $(ARGS)
 
 test-bare: setup
 	@tools/test-bare

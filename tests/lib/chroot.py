@@ -20,7 +20,9 @@ from typing import Dict, Iterable, List, Optional, Tuple, Type
 
 from tests.lib.scratch import HERE
 
-RELEASES = ("bookworm", "trixie")
+# LIGHTINIT_PACKAGES=all: also what takes longest (make test-packages-all).
+EVERYTHING = os.environ.get("LIGHTINIT_PACKAGES") == "all"
+RELEASES = ("bookworm", "trixie") if EVERYTHING else ("bookworm",)
 ROOTS = HERE + "/build/roots"
 MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 # What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
@@ -42,10 +44,11 @@ STORED = {
     "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown",
     "runit": "runit",
     "s6": "s6 execline",
-    "arch": "makepkg pacman-package-manager fakeroot file libarchive-tools zstd",
-    "nix": "nix-bin",
     "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
 }
+if EVERYTHING:
+    STORED["arch"] = "makepkg pacman-package-manager fakeroot file libarchive-tools zstd"
+    STORED["nix"] = "nix-bin"
 FETCH = """set -e
 mkdir -p "$1/srv/%(name)s/partial"
 chroot "$1" apt-get -y -q -o APT::Sandbox::User=root \
@@ -78,13 +81,14 @@ def base_root(release: str) -> str:
     """
     argv = ["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(INCLUDED)]
     argv += [
-        "--customize-hook=" + FETCH % {"name": name, "packages": packages}
-        for name, packages in STORED.items()
+        "--customize-hook=" + FETCH % {"name": stored, "packages": packages}
+        for stored, packages in STORED.items()
     ]
     recipe = hashlib.sha256(repr((argv, release, MIRROR)).encode()).hexdigest()
-    folder, mark = os.path.join(ROOTS, release), os.path.join(ROOTS, release + ".recipe")
+    name = release + ("-all" if EVERYTHING else "")
+    folder, mark = os.path.join(ROOTS, name), os.path.join(ROOTS, name + ".recipe")
     os.makedirs(ROOTS, exist_ok=True)
-    with open(os.path.join(ROOTS, release + ".lock"), "w", encoding="ascii") as lock:
+    with open(os.path.join(ROOTS, name + ".lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(mark) and Path(mark).read_text(encoding="ascii") == recipe:
             return folder
