@@ -22,7 +22,7 @@ from tests.vm.recipe import NAMES
 from tests.vm.scene import FIRST, SECOND, Checks, Scene, Stopwatch, all_or
 from tests.vm.table import Row
 
-IMAGES = all_or(NAMES, ["trixie-networkmanager", "bookworm-networkd"])
+IMAGES = all_or(NAMES, ["bookworm-networkd"])
 GENERALIZE = (
     "sudo -n sh -c 'lightinit generalize --user --yes; echo status=$?; sync; systemctl --no-block"
     " poweroff'"
