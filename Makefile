@@ -36,8 +36,8 @@ help:
 	@echo "make test-packages-all  also in roots of trixie, with the peers, and builds the packages of other distributions"
 	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
-	@echo "make musl          a root in which all programs use musl, for vm-test-all, which makes it itself if need be (as root)"
-	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian, and what Arch is like (as root; takes some 10 minutes)"
+	@echo "make musl          a root in which all programs use musl, for vm-test, which makes it itself if need be (as root)"
+	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian, and what Alpine and Arch are like (as root; takes some 10 minutes)"
 	@echo "make vm-test-all   the same on six images of Debian and every kind of distribution; ends with a table (takes hours)"
 	@echo "make clean         remove what these have made"
 
