@@ -39,11 +39,15 @@ def check(question: Question) -> Answer:
     why = _refuse(question, options)
     if why:
         return Answer(why, HINT)
+    said = _ask(system, options.flags)
     doubts: List[str] = []
-    usable, no_key = _usable_keys(question, options, doubts)
+    usable, no_key = _usable_keys(question, options, dropbear_options.read_version(said), doubts)
     why = _refuse_means(question, options, usable, no_key)
     if why:
         return Answer(why, HINT)
+    complaint = dropbear_options.read_complaint(said)
+    if complaint:
+        doubts.append("dropbear does not start with its options: %s" % complaint)
     if no_key and question.keys:
         doubts.append("an ssh key cannot log in: %s" % no_key)
     return Answer(doubts=tuple(doubts + _note(options)), message="dropbear")
@@ -86,13 +90,12 @@ def _note(options: DropbearOptions) -> List[str]:
 
 
 def _usable_keys(
-    question: Question, options: DropbearOptions, doubts: List[str]
+    question: Question, options: DropbearOptions, version: Tuple[int, int], doubts: List[str]
 ) -> Tuple[int, str]:
     """How many keys open the account, and why the others do not."""
     there, why_not = _keys_in_file(question, options, doubts)
     if not question.keys:
         return len(there), why_not
-    version = _find_version(question.system)
     usable = 0
     for key in question.keys:
         why = dropbear_options.refuse_key(key.kind, version)
@@ -135,12 +138,21 @@ def _keys_in_file(
     return {(kind, blob) for _, kind, blob in authorized_keys.list_keys(data)}, ""
 
 
-def _find_version(system: System) -> Tuple[int, int]:
+def _ask(system: System, flags: str) -> str:
+    """What the real dropbear says if it is started with these options and -V: its version, after an
+    option that it does not know if there is one. It starts nothing.
+    """
     tool = system.tool("dropbear")
     if tool is None or not system.live:
-        return 0, 0
+        return ""
+    started = [
+        "-" + letter for letter in dict.fromkeys(flags) if letter.isalnum() and letter != "h"
+    ]
     try:
-        ended = system.run([tool, "-V"])
+        ended = system.run([tool, *started, "-V"])
+        if not ended.ok:  # it has stopped at the option
+            version = system.run([tool, "-V"])
+            return ended.stdout + ended.stderr + version.stdout + version.stderr
     except ProvisioningError:
-        return 0, 0
-    return dropbear_options.read_version(ended.stdout + ended.stderr)
+        return ""
+    return ended.stdout + ended.stderr

@@ -62,4 +62,6 @@ def test_where_dropbear_listens() -> None:
     for name in ("127.0.0.1:22", "a script reads it"):
         assert "no address that others reach: -p 127.0.0.1:22" in seen.pop(name)[0], name
     assert seen.pop("2200") == ["", ["dropbear listens on port 2200, not on 22"]]
+    unknown = "dropbear does not start with its options: Invalid option -y"
+    assert seen.pop("an option that it does not know") == ["", [unknown]]
     assert len(seen) == 3 and all(said == ["", []] for said in seen.values())

@@ -29,6 +29,7 @@ _STARTS = re.compile(
     re.MULTILINE,
 )
 _BRACES = re.compile(r"\$\{(\w+)\}")
+_COMPLAINT = re.compile(r"^Invalid option -\w.*$", re.MULTILINE)
 _VERSION = re.compile(r"\bv([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -203,6 +204,14 @@ def read_version(said: str) -> Tuple[int, int]:
     if match is None:
         return 0, 0
     return int(match.group(1)), int(match.group(2))
+
+
+def read_complaint(said: str) -> str:
+    """Which option dropbear does not know, in its own words; "" if it knows all. That depends on
+    how it was compiled: without password logins it has no ``-s``.
+    """
+    match = _COMPLAINT.search(said)
+    return match.group().strip() if match else ""
 
 
 def refuse_key(kind: str, version: Tuple[int, int]) -> str:

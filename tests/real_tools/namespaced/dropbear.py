@@ -120,6 +120,9 @@ def addresses() -> Dict[str, Any]:
     for port in ("127.0.0.1:22", OWN + ":22", "2200", "[::]:22"):
         put("/etc/default/dropbear", "DROPBEAR_EXTRA_ARGS='-p %s'\n" % port)
         seen[port] = ask(admin)
+    put("/etc/default/dropbear", "DROPBEAR_EXTRA_ARGS='-s -y'\n")
+    seen["an option that it does not know"] = ask(admin)
+    put("/etc/default/dropbear", "DROPBEAR_EXTRA_ARGS='-p [::]:22'\n")
     os.unlink(UNIT)
     seen["nobody reads it"] = ask(admin)
     put("/etc/init.d/dropbear", "#!/bin/sh\n. /etc/default/dropbear\ndropbear $DROPBEAR_OPTS\n")
