@@ -54,9 +54,8 @@ PARTS = (
     Part("lint", 0.2),
     # Beside all others: virtual machines and package managers leave a quarter of the cores.
     Part("test-pythons", 0.0, nice=10),
-    # The root of one of vm-test's machines. vm-test waits for it while it is being built, and
-    # builds it itself if nobody has begun.
-    Part("musl", 0.0, nice=10),
+    # The root of one of vm-test's machines. It compiles while package managers wait for disks.
+    Part("musl", 0.6),
     Part("deb", 0.5),
     Part("types", 0.7),
     # Each of these has enough workers for two cores. Beside a virtual machine some tests time out,
