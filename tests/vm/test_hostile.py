@@ -21,7 +21,7 @@ from tests.vm.guest import parse_journal, parse_properties, parse_units
 from tests.vm.machine import Machine
 from tests.vm.qemu import HANGING_MEDIUM, empty_drive, optical_drive
 from tests.vm.recipe import WATCHER
-from tests.vm.scene import ALL, BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, all_or
+from tests.vm.scene import ALL, BOOT_TIMEOUT_S, CHEAP, FIRST, RARE, Checks, Scene, all_or
 
 DHCP_AFTER_S = 45.0
 # How long the platform must hear nothing while something is waited for.
@@ -208,6 +208,7 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
         checks.same(scene.azure.heard(), [], "what the platform has heard")
 
 
+@RARE
 @CHEAP
 def test_disks_come_late(scene: Scene) -> None:
     """systemd waits for /var. It goes on without the other two (nofail): the one with the state
@@ -306,6 +307,7 @@ def check_clock(said: Mapping[str, str]) -> None:
     assert 0 < json.loads(said["result"])["duration_s"] < BOOT_TIMEOUT_S, said["result"]
 
 
+@RARE
 @CHEAP
 def test_the_disk_is_full(scene: Scene) -> None:
     admin = begin(scene)

@@ -15,7 +15,7 @@ from tests.vm.azure import Person
 from tests.vm.facts import journal, provisioned, units
 from tests.vm.guest import Guest
 from tests.vm.recipe import WATCHER
-from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene, Stopwatch
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, RARE, Checks, Scene, Stopwatch
 
 # systemd's limit for lightinit, which has that long to reach the pool; the owner comes when it is
 # over.
@@ -70,6 +70,7 @@ def scenario(owner: Person) -> Dict[str, Any]:
     }
 
 
+@RARE
 @CHEAP
 def test_pool(scene: Scene) -> None:
     azure, watch = scene.azure, Stopwatch(scene.folder / "times")
