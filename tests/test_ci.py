@@ -33,9 +33,9 @@ def test_what_measures_time_runs_alone_and_last() -> None:
     assert PARTS[-1].alone
 
 
-def test_what_can_wait_runs_beside_all_but_what_measures_time() -> None:
-    assert [part.name for part in PARTS if part.nice] == ["test-pythons"]
-    waits, busy, bench = Part("a", 0.0, nice=10), Part("b", 2.0), Part("c", 1.0, alone=True)
+def test_what_has_few_workers_runs_beside_all_but_what_measures_time() -> None:
+    assert [part.name for part in PARTS if not part.cores] == ["test-pythons"]
+    waits, busy, bench = Part("a", 0.0), Part("b", 2.0), Part("c", 1.0, alone=True)
     assert may_run_beside(waits, [busy], 2.0)
     assert may_run_beside(busy, [waits], 2.0)
     assert not may_run_beside(busy, [busy], 2.0)

@@ -7,7 +7,6 @@ A table at the end lists the seconds. The exit status is 1 if a part failed.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import signal
@@ -38,22 +37,21 @@ class Part(NamedTuple):
             nothing else runs.
         after: the part that must have succeeded before.
         alone: whether nothing may run beside it, because it measures time. Such parts come last.
-        nice: its niceness. A part that can wait takes what the others leave.
     """
 
     name: str
     cores: float
     after: str = ""
     alone: bool = False
-    nice: int = 0
 
 
 # They start in this order, as far as the cores allow: first the parts that others wait for, then
 # the longest.
 PARTS = (
     Part("lint", 0.2),
-    # Beside all others: virtual machines and package managers leave a quarter of the cores.
-    Part("test-pythons", 0.0, nice=10),
+    # Beside all others, with few workers: virtual machines and package managers leave a quarter of
+    # the cores.
+    Part("test-pythons", 0.0),
     # The root of one of vm-test's machines. It compiles while package managers wait for disks.
     Part("musl", 0.6),
     Part("deb", 0.5),
@@ -91,7 +89,7 @@ class Running:
         env = dict(os.environ, **({} if part.name == "deb" else {"LIGHTINIT_DEB": "done"}))
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
-                ["nice", "-n", str(part.nice), "make", part.name],
+                ["make", part.name],
                 cwd=HERE,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -99,8 +97,6 @@ class Running:
                 env=env,
                 start_new_session=True,
             )
-        if part.nice:
-            _set_group_niceness(self.process.pid, part.nice)
 
     @property
     def age_s(self) -> float:
@@ -124,18 +120,6 @@ class Running:
                 self.process.wait(END_S)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
-
-
-def _set_group_niceness(pid: int, nice: int) -> None:
-    """Where the kernel shares the processors among sessions (sched(7), autogroup), the niceness of
-    a process counts within its session only. The session has a niceness of its own.
-    """
-    try:
-        with open("/proc/%d/autogroup" % pid, "w", encoding="ascii") as handle:
-            handle.write(str(nice))
-    except OSError as error:
-        if error.errno != errno.ENOENT:  # a kernel without it
-            print("ci: the niceness of session %d stays: %s" % (pid, error), file=sys.stderr)
 
 
 class Schedule:

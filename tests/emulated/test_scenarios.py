@@ -54,12 +54,33 @@ def test_scenario(tmp_path: Any, name: str) -> None:
         if expected["outcome"] != "error":
             machine.run("boot")
             assert len(platform.requests) == sent, "never again"
+    if expected["outcome"] == "error":
+        boot_on_a_mended_platform(machine)
     after = machine.tree()
     for file in ("/etc/shadow", "/etc/group", "/etc/passwd"):
         lines = after[file].splitlines()
         assert all(
             any(line.startswith(old) for line in lines) for old in before[file].splitlines()
         ), "nothing that was there is lost"
+
+
+def boot_on_a_mended_platform(machine: Machine) -> None:
+    """The next boot goes on where the failed one ended: one Ready, and everything once."""
+    machine.put("/proc/sys/kernel/random/boot_id", "22222222-2222-4222-8222-222222222222\n")
+    with Platform() as mended:
+        machine.lead_to(mended)
+        ended = machine.run("boot")
+        assert ended.returncode == 0, ended.stderr
+        assert [report["state"] for report in mended.final_reports] == ["Ready"]
+        sent = len(mended.requests)
+        machine.run("boot")
+        assert len(mended.requests) == sent, "never again"
+    names = [line.partition(":")[0] for line in machine.read("/etc/passwd").splitlines()]
+    assert len(names) == len(set(names)), names
+    for path in machine.tree():
+        if path.endswith("/authorized_keys"):
+            lines = machine.read(path).splitlines()
+            assert len(lines) == len(set(lines)), path
 
 
 def check(platform: Platform, ended: Any, expected: Any) -> None:

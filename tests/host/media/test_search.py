@@ -181,15 +181,15 @@ def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None
     note = root / "started"
     program = "open(%r, 'a').write('x'); %s" % (str(note), HANGS)
     search = MediaSearch(
-        System(str(root)), NAMES, everything, "/dev/sr0", look_limit_s=0.5, command=reader(program)
+        System(str(root)), NAMES, everything, "/dev/sr0", look_limit_s=2.0, command=reader(program)
     )
     search.start()
     while not search.tried:
         assert search.result(0.01) is None
-    assert search.tried == [("/dev/sr0", "it did not answer within 0.5 s")]
+    assert search.tried == [("/dev/sr0", "it did not answer within 2 s")]
     assert search.result(3.0) is None
     search.stop()
-    assert note.read_text() == "x"
+    assert len(note.read_text()) == 1
 
 
 def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root
         System(str(root)),
         NAMES,
         everything,
-        look_limit_s=0.5,
+        look_limit_s=2.0,
         find=lambda: held,
         command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)),
     )
