@@ -43,7 +43,7 @@ def all_or(everything: Sequence[Any], some: Sequence[Any]) -> Sequence[Any]:
 
 # For tests that one image stands for: the cheapest.
 CHEAP = pytest.mark.parametrize("scene", ["bookworm-networkd"], indirect=True)
-# What `make test-long` shows in namespaces, too.
+# What `make test` and `make test-long` show in namespaces or a scratch root, too.
 RARE = pytest.mark.skipif(not ALL, reason="only in make vm-test-all")
 # Making an RSA key takes an emulated processor up to a minute, so that it is made on this one where
 # no test looks at it; lightinit makes the keys of the other types.

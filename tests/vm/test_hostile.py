@@ -68,6 +68,7 @@ def finish(
     return {name: facts[name].text for name in facts}
 
 
+@RARE
 @CHEAP
 def test_dhcp_is_late_the_media_hang_and_the_clock_jumps(scene: Scene) -> None:
     """Three things that have nothing to do with each other share a boot."""
@@ -98,6 +99,7 @@ def test_dhcp_is_late_the_media_hang_and_the_clock_jumps(scene: Scene) -> None:
     assert all("media" in each for each in warnings(said["result"])), said["result"]
 
 
+@RARE
 @CHEAP
 def test_the_network_never_comes(scene: Scene) -> None:
     begin(scene)
