@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.vm.azure import Person
 from tests.vm.facts import Facts, check_ready, provisioned, warnings
 from tests.vm.qemu import optical_drive
-from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, Checks, Scene
+from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, RARE, Checks, Scene
 
 # Every printable character of ASCII, and others.
 PASSWORD = "".join(map(chr, range(33, 127))) + " pässwörd:日本"
@@ -88,6 +88,7 @@ def make_certificate(folder: Path, admin: Person) -> str:
     return said.split("=")[1].strip().replace(":", "")
 
 
+@RARE
 @CHEAP
 def test_from_media_alone_with_a_password_and_a_certificate(scene: Scene) -> None:
     azure, admin, folder = scene.azure, scene.person("admin"), scene.folder
