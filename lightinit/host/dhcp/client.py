@@ -14,6 +14,8 @@ LEAST_S = 3.0  # each command gets at least this much, even if the time is used 
 INDEX = "index"
 
 Kill = Callable[[int, int], None]
+# Returns the command or socket, for messages, and the answer, b"" if there is none.
+Ask = Callable[[System], Tuple[str, bytes]]
 
 
 class LeasePlace(NamedTuple):
@@ -57,8 +59,8 @@ class DhcpClient(NamedTuple):
     places: Tuple[LeasePlace, ...]
     renew: "Callable[[Renewing, Tuple[Process, ...]], None]"
     rebind: Optional[Callable[[System, Process, Kill], str]] = None
-    ask: Optional[Callable[[System], Tuple[str, bytes]]] = None
-    peek: Optional[Callable[[System], Tuple[str, bytes]]] = None
+    ask: Optional[Ask] = None
+    peek: Optional[Ask] = None
     explain: Optional[Callable[[System, Process], str]] = None
     option_hint: str = ""
 

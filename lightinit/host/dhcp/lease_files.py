@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import socket
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.dhcp.client import INDEX
+from lightinit.host.dhcp.client import INDEX, Ask
 from lightinit.host.dhcp.clients import CLIENTS
 from lightinit.host.system import System
 
@@ -69,13 +69,7 @@ def asked_leases(system: System) -> List[LeaseFile]:
 
     This starts processes, so use it only if the files do not have enough.
     """
-    found: List[LeaseFile] = []
-    for client in CLIENTS:
-        if client.ask is not None:
-            what, answer = client.ask(system)
-            if answer:
-                found.append(LeaseFile(client.name, what, answer, system.clock.time()))
-    return found
+    return _answers(system, [(client.name, client.ask) for client in CLIENTS])
 
 
 def peeked_leases(system: System) -> List[LeaseFile]:
@@ -83,12 +77,17 @@ def peeked_leases(system: System) -> List[LeaseFile]:
 
     This starts no process. A client that does not answer costs a second.
     """
+    return _answers(system, [(client.name, client.peek) for client in CLIENTS])
+
+
+def _answers(system: System, questions: Sequence[Tuple[str, Optional[Ask]]]) -> List[LeaseFile]:
+    """The answers of those clients that have a question, which stands behind their names."""
     found: List[LeaseFile] = []
-    for client in CLIENTS:
-        if client.peek is not None:
-            what, answer = client.peek(system)
+    for client, ask in questions:
+        if ask is not None:
+            what, answer = ask(system)
             if answer:
-                found.append(LeaseFile(client.name, what, answer, system.clock.time()))
+                found.append(LeaseFile(client, what, answer, system.clock.time()))
     return found
 
 
