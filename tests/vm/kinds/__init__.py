@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.vm.kinds import arch, devuan, musl, slackware, void
+from tests.vm.kinds import arch, devuan, musl, openrc, slackware, void
 from tests.vm.kinds.kind import Kind
 
 # `make vm-test` has these; all are in `make vm-test-all`.
@@ -13,6 +13,7 @@ KINDS: Dict[str, Kind] = {
     each.name: each
     for each in (
         musl.KIND,
+        openrc.KIND,
         void.KIND,
         devuan.KIND,
         slackware.KIND,
