@@ -1,5 +1,5 @@
 """Checks at the start of each boot whether there is anything to do. It reads a few small files and
-imports nothing that the interpreter has not loaded itself.
+imports nothing but a checksum that the interpreter has not loaded itself.
 
 There is nothing to do if this version left a stamp when nothing was pending, DMI has the same
 product_uuid as then, and the settings files have not changed since. If anything is unclear, the
@@ -13,8 +13,12 @@ import posix
 from lightinit import __version__
 
 STAMP = "/var/lib/lightinit/instance/provisioned"
-DROP_INS = "/etc/lightinit/conf.d/"
+SETTINGS = "/etc/lightinit/"
+DROP_INS = "conf.d/"
+MAIN_FILE = "lightinit.conf"
 UUID = "/sys/class/dmi/id/product_uuid"
+READ_BYTES = 512 * 1024  # a larger file is no settings file
+ENOENT = 2
 
 
 def root_of(argv):  # type: ignore[no-untyped-def]
@@ -33,28 +37,40 @@ def provisioned(root):  # type: ignore[no-untyped-def]
     None.
     """
     try:
-        stamp = [line.partition("=") for line in _read(root + STAMP).splitlines()]
+        stamp = [line.partition("=") for line in _read(root + STAMP).decode("ascii").splitlines()]
         said = {key: value for key, _, value in stamp}
-        if (
-            said["version"] != __version__
-            or not said["uuid"]
-            or _read(root + UUID).strip() != said["uuid"]
-        ):
+        wanted = said.get("uuid", said["instance"]).encode("ascii")
+        if said["version"] != __version__ or not wanted or _read(root + UUID).strip() != wanted:
             return None
-        for key, _, value in stamp:
-            mark, _, path = value.partition(" ")
-            if key == "file" and _mark(root + path) != mark:
-                return None
-        # The marks have whole seconds: they miss a file that came in the same second as the stamp.
-        known = [value.partition(" ")[2] for key, _, value in stamp if key == "file"]
+        known = [value for key, _, value in stamp if key == "file"]
         drop_ins = [
             DROP_INS + name
-            for name in _list(root + DROP_INS)
+            for name in _list(root + SETTINGS + DROP_INS)
             if name[-5:] == ".conf" and name[0] != "."
         ]
-        return said["instance"] if all(name in known for name in drop_ins) else None
+        for name in [MAIN_FILE] + drop_ins:
+            if _mark(root + SETTINGS + name) + " " + name not in known:
+                return None
+        return said["instance"] if len(known) == len(drop_ins) + 1 else None
     except (OSError, KeyError, ValueError):
         return None
+
+
+def cksum(data):  # type: ignore[no-untyped-def]
+    """The first two words of the output of ``cksum``, for ``data`` (bytes): checksum and size.
+
+    Source: POSIX, "cksum". The polynomial is that of ``binascii.crc32``. But the bits of each byte
+    are in the other order, it begins with 0, and the size is at the end.
+    """
+    from binascii import crc32
+
+    left, size = len(data), []
+    while left:
+        size.append(left & 0xFF)
+        left >>= 8
+    mirrored = bytes(int(format(byte, "08b")[::-1], 2) for byte in range(256))
+    found = crc32((data + bytes(size)).translate(mirrored), 0xFFFFFFFF)
+    return "%d %d" % (int(format(found, "032b")[::-1], 2), len(data))
 
 
 def tell(text):  # type: ignore[no-untyped-def]
@@ -74,7 +90,7 @@ def tell(text):  # type: ignore[no-untyped-def]
 def _read(path):  # type: ignore[no-untyped-def]
     descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK)
     try:
-        return posix.read(descriptor, 65536).decode("ascii")
+        return posix.read(descriptor, READ_BYTES)
     finally:
         posix.close(descriptor)
 
@@ -87,8 +103,13 @@ def _list(path):  # type: ignore[no-untyped-def]
 
 
 def _mark(path):  # type: ignore[no-untyped-def]
+    """The mark of a settings file; see lightinit.settings.Settings."""
     try:
-        found = posix.stat(path)
-        return "%d.%d.%d" % (found.st_ino, found.st_mtime_ns // 1000000000, found.st_size)
-    except OSError:
-        return "-"
+        data = _read(path)
+    except OSError as error:
+        if error.errno == ENOENT:
+            return "-"
+        raise
+    if len(data) == READ_BYTES:
+        raise ValueError("only its beginning is known")
+    return cksum(data)

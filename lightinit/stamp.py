@@ -3,21 +3,25 @@
 ``quick.py`` and the shell script ``init/check`` read it. It is a text of lines ``KEY=VALUE``:
 
 - ``instance``: the instance id, for the log.
-- ``uuid``: DMI's product_uuid. A VM with another one is another instance.
-- ``version``, ``code``: lightinit's version, and the path of the file that contains it.
-- ``file``: mark and name of a settings file; see :func:`lightinit.settings.fingerprint`.
+- ``uuid``: DMI's product_uuid, if it is not written like the instance id. A VM with another one is
+  another instance.
+- ``version``: lightinit's. The script has a copy of its own, which it need not read from a file.
+- ``file``: mark and name of a settings file; see :class:`lightinit.settings.Settings`. The name is
+  relative to /etc/lightinit.
+
+It is short because a shell reads it byte by byte, with a system call for each.
 """
 
 from __future__ import annotations
 
-import os
+from typing import List
 
-import lightinit
 from lightinit import __version__
 from lightinit.formats.instance_id import same_instance
 from lightinit.host.dmi import read_dmi
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
+from lightinit.settings import Settings, files
 from lightinit.stages import config
 from lightinit.stages.pending import pending
 
@@ -48,11 +52,16 @@ def _text(context: Context) -> str:
     uuid = read_dmi(context.system).product_uuid or ""
     if not same_instance(uuid, context.instance_id):
         uuid = ""  # DMI does not identify the instance, so this stamp must never match
-    lines = [
-        "instance=" + context.instance_id,
-        "uuid=" + uuid,
-        "version=" + __version__,
-        "code=" + os.path.abspath(str(lightinit.__file__)),
-    ]
-    lines += ["file=" + line for line in context.settings.fingerprint.splitlines()]
+    lines = ["instance=" + context.instance_id]
+    if uuid != context.instance_id:
+        lines.append("uuid=" + uuid)
+    lines.append("version=" + __version__)
+    lines += file_lines(context.settings)
     return "".join(line + "\n" for line in lines)
+
+
+def file_lines(settings: Settings) -> List[str]:
+    """The stamp's lines about the settings files."""
+    return [
+        "file=" + mark.replace(files.FOLDER + "/", "") for mark in settings.fingerprint.splitlines()
+    ]

@@ -32,7 +32,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "libraries": {"errors"},
     "quick": {""},
     "retry": GROUND,
-    "settings": GROUND | {"settings"},
+    "settings": GROUND | {"settings", "quick"},
     "formats": GROUND | {"formats"},
     "host": GROUND | {"host"},
     "datasources": GROUND | {"retry", "settings", "formats", "host", "datasources"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import Any, Sequence
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lightinit.commands import config
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from lightinit.quick import cksum
 from lightinit.registry import datasource_schema, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, Settings, convert, render
 from lightinit.settings import files as settings_files
@@ -190,9 +192,18 @@ def test_the_fingerprint_sees_every_change(tmp_path: Any) -> None:
         load(tmp_path, "[network]\n\n").fingerprint,
         load(tmp_path, a="[network]\n").fingerprint,
     ]
-    os.unlink(str(tmp_path) + "/etc/lightinit/conf.d/a.conf")
-    marks.append(load(tmp_path).fingerprint)
     assert len(set(marks)) == len(marks)
+    os.unlink(str(tmp_path) + "/etc/lightinit/conf.d/a.conf")
+    assert load(tmp_path, "[network]\n").fingerprint == marks[1]
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 70000])
+def test_the_checksum_is_that_of_cksum(size: int) -> None:
+    data = bytes(range(7, 250)) * (size // 243 + 1)
+    found = subprocess.run(
+        ["cksum"], input=data[:size], stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
+    assert cksum(data[:size]) == found.strip()
 
 
 def shipped_schema() -> Any:

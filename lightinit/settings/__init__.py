@@ -39,8 +39,8 @@ class Settings:
         values: by section, then by key.
         origins: by section, then by key: where the value came from, ``file:line`` or ``default``.
         problems: the mistakes; defaults are used instead.
-        fingerprint: lines that change if a settings file is added, removed or changed; see
-            :func:`lightinit.settings.files.fingerprint`.
+        fingerprint: a line ``MARK NAME`` for each file. The mark is the checksum and the size, as
+            ``cksum`` prints them; ``-`` if the file is missing, ``?`` if it cannot be read.
     """
 
     def __init__(

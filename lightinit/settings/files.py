@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError
+from lightinit.quick import cksum
 from lightinit.settings import (
     CORE,
     Setting,
@@ -24,6 +25,7 @@ FOLDER = "/etc/lightinit"
 MAIN_FILE = FOLDER + "/lightinit.conf"
 DROP_INS = FOLDER + "/conf.d/*.conf"
 LIMIT_BYTES = 256 * 1024
+MISSING, UNKNOWN = "-", "?"  # marks of files without a checksum; with the second, nothing is sure
 
 
 def load(
@@ -46,13 +48,11 @@ def load(
     files = [MAIN_FILE]
     try:
         files += system.glob(DROP_INS)
-        marks = fingerprint(system, [FOLDER, FOLDER + "/conf.d"] + files)
     except (OSError, ValueError, LightinitError) as error:
         problems.append(Problem(FOLDER, 0, "cannot be read: %s; defaults are used" % error))
-        files, marks = [], ""
-    for file in files:
-        _read_file(system, file, entries, problems)
-    return resolve(entries, problems, datasource_schema, module_schema, marks, shipped)
+        files = []
+    marks = [_read_file(system, file, entries, problems) + " " + file for file in files]
+    return resolve(entries, problems, datasource_schema, module_schema, "\n".join(marks), shipped)
 
 
 def resolve(
@@ -70,7 +70,7 @@ def resolve(
         problems: the mistakes in the files' lines.
         datasource_schema: as in :func:`load`.
         module_schema: as in :func:`load`.
-        mark: the fingerprint of the files, see :func:`fingerprint`.
+        mark: the fingerprint of the files, see :class:`lightinit.settings.Settings`.
         shipped: as in :func:`load`.
     """
     values: Dict[str, Dict[str, Any]] = {}
@@ -107,27 +107,6 @@ def resolve(
     )
 
 
-def fingerprint(system: Any, names: Iterable[str]) -> str:
-    """Return a line ``MARK NAME`` for each file; it changes if the file does. One stat per file.
-
-    The mark is ``%i.%Y.%s`` of stat(1): inode, seconds of the last change, bytes. A shell can
-    compare it, even with busybox, whose stat has no fractions of a second. For a missing file, the
-    mark is ``-``.
-    """
-    import os
-
-    lines = []
-    for name in names:
-        try:
-            found = os.stat(system.path(name))
-            lines.append(
-                "%d.%d.%d %s" % (found.st_ino, found.st_mtime_ns // 10**9, found.st_size, name)
-            )
-        except OSError:
-            lines.append("- " + name)
-    return "\n".join(lines)
-
-
 def problem_at(origin: str, text: str) -> Problem:
     """A mistake in a value.
 
@@ -141,25 +120,30 @@ def problem_at(origin: str, text: str) -> Problem:
     return Problem(file, int(line), text)
 
 
-def _read_file(system: Any, file: str, entries: List[IniValue], problems: List[Problem]) -> None:
+def _read_file(system: Any, file: str, entries: List[IniValue], problems: List[Problem]) -> str:
+    """Add what is in ``file``. Returns its mark for the fingerprint."""
     try:
-        text = system.read(file, LIMIT_BYTES).decode("utf-8")
+        data = system.read(file, LIMIT_BYTES)
     except FileNotFoundError:
-        return
+        return MISSING
     except OSError as error:
         problems.append(Problem(file, 0, "cannot be read: %s; defaults are used" % error.strerror))
-        return
+        return UNKNOWN
+    except LightinitError as error:
+        problems.append(Problem(file, 0, "%s; the file is ignored" % error))
+        return UNKNOWN
+    mark: str = cksum(data)
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         problems.append(
             Problem(file, 0, "is not UTF-8 text (byte %d); the file is ignored" % error.start)
         )
-        return
-    except LightinitError as error:
-        problems.append(Problem(file, 0, "%s; the file is ignored" % error))
-        return
+        return mark
     found, wrong = parse(text.lstrip("\ufeff"), file)
     entries.extend(found)
     problems.extend(wrong)
+    return mark
 
 
 def _apply(
