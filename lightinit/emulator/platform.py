@@ -22,7 +22,7 @@ from lightinit.emulator.services.machine import Machine
 from lightinit.emulator.services.reprovision import Ovf, Pool, give_owner
 from lightinit.emulator.services.wireserver import WireServer
 from lightinit.emulator.wire.faults import FOREVER
-from lightinit.emulator.wire.request_log import RequestLog
+from lightinit.emulator.wire.request_log import RequestLog, count_round_trips
 from lightinit.emulator.wire.server import NEVER_S, Server
 
 SETTLE_S = 1.0
@@ -162,6 +162,20 @@ class Platform:
         The keys are those of the log file.
         """
         return self._log.snapshot()
+
+    @property
+    def connections(self) -> List[Dict[str, Any]]:
+        """Copies of the records of all connections, in order: ``server``, ``client``,
+        ``connection`` and ``opened`` as in :attr:`requests`. It has those without requests, too.
+        """
+        return self._log.snapshot_connections()
+
+    @property
+    def round_trips(self) -> List[int]:
+        """How many round trips each of the :attr:`requests` has cost at most, one after the
+        other, counted from the first connection on.
+        """
+        return count_round_trips(self.requests)
 
     @property
     def health_reports(self) -> List[Dict[str, Any]]:

@@ -6,6 +6,7 @@ The services know what a request means, and the sequences which step is next.
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from typing import Callable, List, Mapping, Optional, Tuple, Union
 
@@ -17,6 +18,7 @@ from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, 
 from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.validation import find_detour
 
+HOLD_S = 20.0
 Role = Union[WireServer, Imds, HostPlugin]
 
 
@@ -50,6 +52,7 @@ class Player:
     ) -> None:
         self._sequences = {endpoint: Sequence(steps[endpoint]) for endpoint in ENDPOINTS}
         self._has_extended = bool(steps["extended"])
+        self._asked = {endpoint: threading.Event() for endpoint in ENDPOINTS}
         self._notice = notice
         self._fill = fill
 
@@ -61,7 +64,13 @@ class Player:
         endpoint = role.endpoint_of(request)
         if self._has_extended and endpoint == "imds" and asks_for_extended(request):
             endpoint = "extended"
-        step = self._sequences[endpoint].take() if endpoint else None
+        step = self._sequences[endpoint].take() if endpoint in self._sequences else None
+        if endpoint in self._asked:
+            self._asked[endpoint].set()
+        other = (step or {}).get("waits_for")
+        if other and not self._asked[other].wait(HOLD_S):
+            missing = "no request for %s has come" % other
+            return json_answer(504, {"error": missing}, missing), step
         if step is None:
             return self._answer(role, request, {}), None
         replacement = self._replace(step)

@@ -6,6 +6,7 @@ import email.utils
 import http.client
 import json
 import socket
+import threading
 import time
 from typing import Any
 from xml.etree import ElementTree
@@ -108,6 +109,29 @@ def test_reports_of_progress_have_a_sequence_of_their_own() -> None:
 def test_forever() -> None:
     with play(imds=[{"status": 500, "repeat": "forever"}]) as platform:
         assert {get_instance(platform).status for _ in range(5)} == {500}
+
+
+def test_an_answer_is_held_until_something_else_is_asked() -> None:
+    with play(imds=[{"waits_for": "goalstate"}], goalstate=[{"waits_for": "imds"}]) as platform:
+        threads = [
+            threading.Thread(target=each, args=(platform,))
+            for each in (get_instance, get_goal_state)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [one["status"] for one in platform.requests] == [200, 200]
+        first, second = sorted(platform.requests, key=lambda one: int(one["came"]))
+        assert first["opened"] < first["came"] < second["came"]
+        assert second["came"] < min(first["answered"], second["answered"])
+        assert platform.round_trips == [2, 2]
+        post_report(platform)
+        assert platform.round_trips == [2, 2, 4], "a connection, and the answer"
+        host, port = platform.wireserver.split(":")
+        socket.create_connection((host, int(port))).close()
+        assert platform.wait_for(lambda it: len(it.connections) == 4)
+    assert [one["server"] for one in platform.connections].count("imds") == 1
 
 
 def test_retry_after_as_a_date() -> None:

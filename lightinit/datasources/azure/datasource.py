@@ -126,7 +126,7 @@ class AzureDatasource(Datasource):
         Raises:
             ProvisioningError: IMDS did not answer, or it has no usable vmId.
         """
-        found = normalise_uuid(self.imds.fetch_text("compute/vmId"))
+        found = normalise_uuid(self.imds.fetch_vm_id())
         if found is None:
             raise ProvisioningError(
                 "instance id is unknown", dmi="unreadable", imds="no usable vmId"
@@ -189,11 +189,12 @@ class AzureDatasource(Datasource):
 
         The account needs the metadata, or media that name an account with a password or a key. If
         both are missing, this is an error. Only certificates need the goal state now: without them
-        it is not waited for, and the report asks for it again.
+        it is not waited for. The report uses it if it has come, and else asks for it.
 
         Args:
             instance_id: goes into the instance.
-            announce: whether to report that this VM is at work, once the goal state is known.
+            announce: whether to report that this VM is at work, if it is for longer than
+                ``progress_after_s`` after the goal state.
 
         Returns:
             The instance and the warnings, one sentence each. The instance's ``raw`` has those of
@@ -206,7 +207,10 @@ class AzureDatasource(Datasource):
         self.begin()
         self._lacks_data = False
         self._end_progress()
-        reading = GoalStateReading(self.wireserver, announce and self.options["report_progress"])
+        announce_after_s: Optional[float] = None
+        if announce and self.options["report_progress"]:
+            announce_after_s = float(self.options["progress_after_s"])
+        reading = GoalStateReading(self.wireserver, announce_after_s)
         self._goal_state = reading
         reading.start()
         warnings: List[str] = []

@@ -34,6 +34,8 @@ PASSING = frozenset((404, 408, 410, 429))
 MAX_VERSIONS_TRIED = 5
 # The plain document gets this part of the whole time, after the extended one has failed.
 PLAIN_SHARE = 0.2
+# For the document in which an id is looked for: the id alone may come earlier.
+EARLY_S = 5.0
 Result = TypeVar("Result")
 
 
@@ -94,6 +96,7 @@ class ImdsClient:
         self._random = random
         self._version = API_VERSIONS[0]
         self._has_extended = True  # until it says that it has not
+        self._early: Optional[Fetched] = None
 
     def fetch_document(
         self,
@@ -249,6 +252,26 @@ class ImdsClient:
         answer = self._transport.request("GET", url, {"Metadata": "true"}, timeout_s=timeout_s)
         return answer.body if answer.status == 200 and answer.body else None
 
+    def fetch_vm_id(self) -> str:
+        """The platform's id of this VM.
+
+        The document that the boot needs next has it, so that is asked first, once, and kept for
+        :meth:`fetch_document`. If it does not come, the single value is asked for, which may come
+        earlier.
+
+        Raises:
+            ProvisioningError: as :meth:`fetch_document`.
+        """
+        try:
+            self._early = self._document(min(EARLY_S, self._request_timeout_s))
+            found = str((self._early.document.get("compute") or {}).get("vmId") or "")
+        except LibraryError:
+            raise
+        except LightinitError as error:
+            LOG.info("imds does not give its document yet: %s", error)
+            found = ""
+        return found or self.fetch_text("compute/vmId")
+
     def fetch_text(self, path: str) -> str:
         """A single value as text.
 
@@ -272,6 +295,9 @@ class ImdsClient:
             )
 
     def _document(self, remaining_s: float) -> Fetched:
+        early, self._early = self._early, None
+        if early is not None:
+            return early
         ends_s = self._clock.monotonic() + remaining_s
         if self._has_extended and self._version >= EXTENDED_SINCE:
             try:

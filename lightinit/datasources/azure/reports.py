@@ -142,23 +142,24 @@ def report_provisioning(system: System, record: str) -> None:
 
 
 class GoalStateReading(threading.Thread):
-    """Fetches the goal state in a thread, then reports that this VM is at work.
+    """Fetches the goal state in a thread. If the boot takes longer, it then reports that this VM
+    is at work. Meanwhile the connection stays open for the final report.
 
     Args:
         wireserver: the client. Nobody else may use it before this thread has ended.
-        announce: whether to report.
+        announce_after_s: seconds from the goal state to the report; 0 reports in any case, None
+            never.
 
     Attributes:
         error: why there is no goal state; None if there is one, or if it is still being asked for.
     """
 
-    def __init__(self, wireserver: WireServerClient, announce: bool) -> None:
+    def __init__(self, wireserver: WireServerClient, announce_after_s: Optional[float]) -> None:
         super().__init__(name="lightinit-goal-state", daemon=True)
         self._wireserver = wireserver
-        self._announce = announce
+        self._announce_after_s = announce_after_s
         self._fetched = threading.Event()
-        self._lock = threading.Lock()
-        self._is_over = self._is_reporting = False
+        self._over = threading.Event()
         self._result: Optional[GoalState] = None
         self.error: Optional[LightinitError] = None
 
@@ -172,14 +173,17 @@ class GoalStateReading(threading.Thread):
             return
         finally:
             self._fetched.set()
-        with self._lock:
-            self._is_reporting = self._announce and not self._is_over and self._result is not None
-        if not self._is_reporting or self._result is None:
+        if self._result is None:
             return
+        if self._announce_after_s != 0:
+            self._wireserver.connect_ahead()
+            if self._announce_after_s is None or self._over.wait(self._announce_after_s):
+                return
         try:
             self._wireserver.report_progress(self._result, "provisioning")
         except LightinitError as error:
             LOG.info("the platform was not told that this VM is at work: %s", error)
+        self._wireserver.connect_ahead()
 
     def result_of_fetch(self, wait_s: Optional[float] = None) -> Optional[GoalState]:
         """Wait for the goal state.
@@ -200,15 +204,14 @@ class GoalStateReading(threading.Thread):
         Returns:
             Whether the client is free. If not, a request of this thread is still on its connection.
         """
-        with self._lock:
-            self._is_over = True
+        self._over.set()
         if self._fetched.is_set():
             self.join()
         return self._fetched.is_set()
 
     def _check(self) -> None:
         """Called before each attempt."""
-        if self._is_over:
+        if self._over.is_set():
             raise _NotNeededError
 
 

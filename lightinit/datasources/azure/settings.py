@@ -50,7 +50,13 @@ SETTINGS: Tuple[Setting, ...] = (
         "report_progress",
         "boolean",
         True,
-        "Whether to report once that this VM is at work.",
+        "Whether to report once that this VM is at work, if it is not ready soon.",
+    ),
+    Setting(
+        "progress_after_s",
+        "seconds",
+        1.0,
+        "After how many seconds, from the goal state on, that report is sent.",
     ),
     Setting(
         "telemetry",

@@ -32,6 +32,9 @@ MISPLACED = frozenset((400, 404, 405))
 PATHS = ("/machine", "/machine/")
 MAX_FULL_REPORTS = 2
 MAX_KEPT = 4
+# A report takes the goal state that is at hand if it is at most this old, as WALinuxAgent's does.
+# Beside a boot that takes longer, one more request is nothing.
+FRESH_S = 60.0
 FIRST_TRIAL_S = 5.0
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 Result = TypeVar("Result")
@@ -84,6 +87,7 @@ class WireServerClient:
         self._trial_s = FIRST_TRIAL_S
         self._path = PATHS[0]
         self._path_is_guess = False  # the other path was refused, this one has not worked yet
+        self._at_hand: Optional[Tuple[GoalState, float]] = None  # and when it was asked for
 
     @property
     def replaced(self) -> str:
@@ -245,11 +249,29 @@ class WireServerClient:
             "POST", "health", min(PROGRESS_TIMEOUT_S, self._request_timeout_s), body
         )
         if not 200 <= answer.status < 300:
-            raise TransientError(
-                "wireserver refused the health report",
-                status=answer.status,
-                incarnation=goal_state.incarnation,
-            )
+            self._at_hand = None  # perhaps because it is out of date
+            raise _refused(answer, goal_state)
+
+    def send_report(self, body: bytes, limit_s: float, ends_s: float) -> Response:
+        """Send one report.
+
+        Args:
+            body: the report.
+            limit_s: seconds for the request.
+            ends_s: when to stop waiting at the latest, in monotonic seconds.
+
+        Raises:
+            TransientError, MalformedError: as from the transport.
+        """
+        left_s = min(limit_s, ends_s - self._clock.monotonic())
+        return self._machine_request("POST", "health", left_s, body)
+
+    def connect_ahead(self) -> None:
+        """Open a connection for the next request, if the last one was not kept: while the caller
+        does something else, so that the next request need not wait for it. Failures are left to
+        that request.
+        """
+        self._transport.connect_ahead(min(PROGRESS_TIMEOUT_S, self._request_timeout_s))
 
     def is_ours(self, url: str) -> bool:
         """Whether ``url`` points at this WireServer. Follow no other URL of a goal state."""
@@ -311,9 +333,20 @@ class WireServerClient:
         raise telling
 
     def _goal_state_of_endpoint(self, remaining_s: float, patient: bool) -> GoalState:
+        self._at_hand = None
+        asked_s = self._clock.monotonic()
         answer = self._machine_request("GET", "goalstate", remaining_s)
         self._check(answer, self._path + "?comp=goalstate", patient)
-        return goalstate.parse_goal_state(answer.body)
+        found = goalstate.parse_goal_state(answer.body)
+        self._at_hand = (found, asked_s)
+        return found
+
+    def _take_at_hand(self) -> Optional[GoalState]:
+        """The goal state that was fetched last, once, unless it is old."""
+        at_hand, self._at_hand = self._at_hand, None
+        if at_hand is None or self._clock.monotonic() - at_hand[1] > FRESH_S:
+            return None
+        return at_hand[0]
 
     def _report(
         self,
@@ -323,46 +356,43 @@ class WireServerClient:
         pacer: Optional[retry.CheckedPauses] = None,
         first_limit_s: float = math.inf,
     ) -> bool:
-        """Report. Each attempt fetches the goal state again: after a refusal it has usually just
-        changed. After a throttled report it is kept, so that the next attempt is the report alone:
-        a server that takes one request a second would take the goal state's and refuse the report,
-        for ever.
+        """Report. The first attempt uses the goal state that is at hand, if there is one. If the
+        server refuses it, a new one is fetched and reported with at once: the incarnation has
+        usually just changed. Each further attempt fetches it again. After a throttled report it is
+        kept, so that the next attempt is the report alone: a server that takes one request a second
+        would take the goal state's and refuse the report, for ever.
 
         No refusal is final, neither of the report nor of the goal state: without a report the
         platform restarts the VM, so it costs nothing to retry until the deadline.
         """
         failures = attempts = 0
-        lost = False
         known = _KeptGoalState()
+        at_hand = self._take_at_hand()
+        send = _Sending(self, before, is_enough, first_limit_s)
 
         def attempt(remaining_s: float) -> bool:
-            nonlocal failures, attempts, lost
+            nonlocal failures, attempts, at_hand
             ends_s = self._clock.monotonic() + remaining_s
             attempts += 1
-            if attempts > 1 and is_enough(lost):
+            if attempts > 1 and is_enough(send.lost):
                 return False
-            goal_state = known.take() or self._goal_state(remaining_s, patient=True)
-            body = make_body(goal_state, failures)
-            before()
-            limit_s = min(first_limit_s * 2.0**attempts / 2, ends_s - self._clock.monotonic())
-            try:
-                answer = self._machine_request("POST", "health", limit_s, body)
-            except TransientError as error:
-                lost = lost or error.was_sent
-                if error.was_sent and is_enough(lost):
+            old, at_hand = at_hand, None
+            goal_state = old or known.take() or self._goal_state(remaining_s, patient=True)
+            answer = send(make_body(goal_state, failures), attempts, ends_s)
+            if old and answer is not None and _is_out_of_date(answer):
+                LOG.info("the report is refused (status %d): new goal state", answer.status)
+                if is_enough(send.lost):
                     return False
-                raise
+                goal_state = self._goal_state(ends_s - self._clock.monotonic(), patient=True)
+                answer = send(make_body(goal_state, failures), attempts, ends_s)
+            if answer is None:
+                return False
             if 200 <= answer.status < 300:
                 return True
             failures += answer.status == 500
             if answer.status in answers.THROTTLED:
                 known.keep(goal_state)
-            raise TransientError(
-                "wireserver refused the health report",
-                retry_after_s=answer.retry_after_s,
-                status=answer.status,
-                incarnation=goal_state.incarnation,
-            )
+            raise _refused(answer, goal_state)
 
         return self._retry(attempt, self._report_policy, pacer)
 
@@ -429,6 +459,40 @@ class WireServerClient:
             )
 
 
+class _Sending:
+    """Sends a report; knows whether the answer to one has been lost.
+
+    Args:
+        client: sends the request.
+        before, is_enough, first_limit_s: as for :meth:`WireServerClient.report_ready`.
+    """
+
+    def __init__(
+        self,
+        client: WireServerClient,
+        before: Callable[[], None],
+        is_enough: Callable[[bool], bool],
+        first_limit_s: float,
+    ) -> None:
+        self._client = client
+        self._before = before
+        self._is_enough = is_enough
+        self._first_limit_s = first_limit_s
+        self.lost = False
+
+    def __call__(self, body: bytes, attempts: int, ends_s: float) -> Optional[Response]:
+        """The answer; None if it was lost, and that is enough."""
+        self._before()
+        limit_s = self._first_limit_s * 2.0**attempts / 2
+        try:
+            return self._client.send_report(body, limit_s, ends_s)
+        except TransientError as error:
+            self.lost = self.lost or error.was_sent
+            if error.was_sent and self._is_enough(self.lost):
+                return None
+            raise
+
+
 class _KeptGoalState:
     """The goal state for the next attempt, if the last one was throttled.
 
@@ -452,6 +516,22 @@ class _KeptGoalState:
         self._times += 1
         if self._times <= MAX_KEPT:
             self._goal_state = goal_state
+
+
+def _is_out_of_date(answer: Response) -> bool:
+    """Whether a report may be refused because its goal state is old: no failure of the server's
+    own, which needs a pause.
+    """
+    return 400 <= answer.status < 500 and answer.status not in (408, 429)
+
+
+def _refused(answer: Response, goal_state: GoalState) -> TransientError:
+    return TransientError(
+        "wireserver refused the health report",
+        retry_after_s=answer.retry_after_s,
+        status=answer.status,
+        incarnation=goal_state.incarnation,
+    )
 
 
 def _without_port_80(netloc: str) -> str:

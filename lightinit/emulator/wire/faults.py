@@ -125,6 +125,10 @@ def _settings(value: Any) -> str:
     return _complain_unless(good, "must be an object: dotted path to value")
 
 
+def _endpoint(value: Any) -> str:
+    return _complain_unless(value in ENDPOINTS, "must be one of: " + ", ".join(ENDPOINTS))
+
+
 def _variant(value: Any) -> str:
     names = value
     if isinstance(value, str):
@@ -218,6 +222,13 @@ KEYS: Dict[str, Key] = {
         "sends a body without end; stops after this many MB, for safety",
     ),
     "delay_s": Key(_seconds, "modifier", ENDPOINTS, "waits this many seconds before the answer"),
+    "waits_for": Key(
+        _endpoint,
+        "modifier",
+        ENDPOINTS,
+        "holds the answer until a request for this other endpoint has come; after 20 s without"
+        " one, the answer is 504",
+    ),
     "retry_after_s": Key(_seconds, "modifier", ENDPOINTS, "adds Retry-After in whole seconds"),
     "retry_after_date_s": Key(
         _seconds,

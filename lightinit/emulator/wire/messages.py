@@ -67,6 +67,7 @@ class Request(NamedTuple):
     local_host: str  # the address that the client connected to
     local_port: int
     connection: int  # counts connections of this server, from 1
+    opened: int = 0  # when the connection opened, in the order of all that happened
 
     def parameter(self, name: str) -> str:
         """Return the value of a query parameter, "" when it is absent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lightinit.emulator.wire.faults import FaultStep
 from lightinit.emulator.wire.messages import Request
@@ -19,7 +19,11 @@ def _format_time(time_s: float) -> str:
 
 
 class RequestLog:
-    """Records requests, and notifies ``changed`` after each change.
+    """Records requests and connections, and notifies ``changed`` after each change.
+
+    It counts what happens, over all servers: a connection opens, a request has come, its answer is
+    sent. So ``opened``, ``came`` and ``answered`` of the records say what was before what, without
+    any clock.
 
     Args:
         path: a file; a line is appended for each request. None for no file.
@@ -28,12 +32,38 @@ class RequestLog:
     def __init__(self, path: Optional[str] = None) -> None:
         self.changed = threading.Condition()
         self._records: List[Dict[str, Any]] = []
-        self._open_requests = 0
+        self._connections: List[Dict[str, Any]] = []
+        self._open_requests = self._happened = 0
         # Open until close().
         self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
 
+    def open(self, server: str, client: str, number: int) -> int:
+        """Record a connection. The first 10000 are kept.
+
+        Args:
+            server: as for :meth:`begin`.
+            client: "host:port".
+            number: of this server's connections, from 1.
+
+        Returns:
+            its place in the order of all that happened.
+        """
+        with self.changed:
+            self._happened += 1
+            if len(self._connections) < RECORDS:
+                self._connections.append(
+                    {
+                        "server": server,
+                        "client": client,
+                        "connection": number,
+                        "opened": self._happened,
+                    }
+                )
+            self.changed.notify_all()
+            return self._happened
+
     def begin(
-        self, server: str, request: Request, step: Optional[FaultStep], refusal: str
+        self, server: str, request: Request, step: Optional[FaultStep], refusal: str, came: int
     ) -> Dict[str, Any]:
         """Record a request whose answer is decided but not sent yet. The first 10000 are kept.
 
@@ -42,6 +72,7 @@ class RequestLog:
             request: the request.
             step: its fault step; None for no fault.
             refusal: why it was refused, "" if it was not.
+            came: what :meth:`arrive` returned.
 
         Returns:
             the record, for :meth:`finish`.
@@ -62,6 +93,9 @@ class RequestLog:
             "verdict": _verdict(refusal, step),
             "reason": refusal,
             "duration_s": None,
+            "opened": request.opened,
+            "came": came,
+            "answered": None,
         }
         with self.changed:
             if len(self._records) < RECORDS:
@@ -86,10 +120,22 @@ class RequestLog:
                 self._file.flush()
             self.changed.notify_all()
 
-    def arrive(self) -> None:
-        """Count a request that was read and has no answer yet."""
+    def arrive(self) -> int:
+        """Count a request that was read and has no answer yet. Returns its place in the order of
+        all that happened.
+        """
         with self.changed:
             self._open_requests += 1
+            self._happened += 1
+            return self._happened
+
+    def answer(self, record: Dict[str, Any]) -> None:
+        """Note that the answer to a request is about to be sent: from now on, the client may do
+        what it has waited for.
+        """
+        with self.changed:
+            self._happened += 1
+            record["answered"] = self._happened
 
     def settle(self) -> None:
         """Count a request as over: its answer was sent or failed."""
@@ -111,11 +157,43 @@ class RequestLog:
                 for record in self._records
             ]
 
+    def snapshot_connections(self) -> List[Dict[str, Any]]:
+        """Return copies of the connections' records, in order."""
+        with self.changed:
+            return [dict(record) for record in self._connections]
+
     def close(self) -> None:
         """Close the file; records in memory stay."""
         with self.changed:
             if self._file is not None:
                 self._file.close()
+
+
+def count_round_trips(records: Sequence[Mapping[str, Any]]) -> List[int]:
+    """Return, for each request, how many round trips its answer has cost at most, one after the
+    other.
+
+    To open a connection and to get an answer is one round trip each. What came after an answer
+    counts as having waited for it, so a client that did not wait may be counted too high, never too
+    low.
+
+    Args:
+        records: of requests, from one client.
+    """
+    trips: Dict[int, int] = {}
+
+    def before(event: int) -> int:
+        known = [
+            trips[number]
+            for number, record in enumerate(records)
+            if number in trips and record["answered"] is not None and record["answered"] < event
+        ]
+        return max(known, default=0)
+
+    for number in sorted(range(len(records)), key=lambda each: records[each]["came"]):
+        record = records[number]
+        trips[number] = 1 + max(1 + before(record["opened"]), before(record["came"]))
+    return [trips[number] for number in range(len(records))]
 
 
 def _verdict(refusal: str, step: Any) -> str:

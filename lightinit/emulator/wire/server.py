@@ -144,14 +144,16 @@ class Server:
                 sock.close()
                 continue
             self._count += 1
-            self._run(self._serve, sock, "%s:%d" % client[:2], self._count)
+            where = "%s:%d" % client[:2]
+            opened = self._log.open(self.name, where, self._count)
+            self._run(self._serve, sock, where, self._count, opened)
 
-    def _serve(self, sock: socket.socket, client: str, number: int) -> None:
+    def _serve(self, sock: socket.socket, client: str, number: int, opened: int) -> None:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._latency_s:
                 self._closing.wait(self._latency_s)
-            connection = _Connection(sock, client, number)
+            connection = _Connection(sock, client, number, opened)
             while not self._closing.is_set():
                 try:
                     request = connection.read_request()
@@ -169,24 +171,25 @@ class Server:
 
     def _respond(self, sock: socket.socket, request: Request) -> bool:
         """Answer one request; return whether the connection can be used for another."""
-        self._log.arrive()
+        came = self._log.arrive()
         try:
-            return self._exchange(sock, request)
+            return self._exchange(sock, request, came)
         finally:
             self._log.settle()
 
-    def _exchange(self, sock: socket.socket, request: Request) -> bool:
+    def _exchange(self, sock: socket.socket, request: Request, came: int) -> bool:
         started_s = time.monotonic()
         if self._latency_s:
             self._closing.wait(self._latency_s)
         answer, step = self._play(request)
-        record = self._log.begin(self.name, request, step, answer.refusal)
+        record = self._log.begin(self.name, request, step, answer.refusal, came)
         played = step or {}
         status = status_sent(answer, step)
         is_quick = delivery_of(played) in ("", "reset", "close")
         try:
             if "delay_s" in played:
                 self._closing.wait(played["delay_s"])
+            self._log.answer(record)
             if is_quick:
                 # Record it before sending: a client that has the answer must find it in the log.
                 self._log.finish(record, status, time.monotonic() - started_s)
@@ -203,8 +206,9 @@ class Server:
             "text/plain; charset=utf-8",
             error.reason,
         )
-        self._log.arrive()
-        record = self._log.begin(self.name, connection.describe(), None, error.reason)
+        came = self._log.arrive()
+        record = self._log.begin(self.name, connection.describe(), None, error.reason, came)
+        self._log.answer(record)
         self._log.finish(record, error.status, 0.0)
         try:
             deliver(sock, answer, {}, "GET", False, self._closing)
@@ -215,8 +219,9 @@ class Server:
 class _Connection:
     """Reads requests from one connection."""
 
-    def __init__(self, sock: socket.socket, client: str, number: int) -> None:
+    def __init__(self, sock: socket.socket, client: str, number: int, opened: int) -> None:
         self._sock = sock
+        self._opened = opened
         self._client = client
         self._number = number
         self._buffer = b""
@@ -239,6 +244,7 @@ class _Connection:
             self._local[0],
             self._local[1],
             self._number,
+            self._opened,
         )
 
     def read_request(self) -> Optional[Request]:
@@ -281,6 +287,7 @@ class _Connection:
             self._local[0],
             self._local[1],
             self._number,
+            self._opened,
         )
 
     def _read_more(self) -> bool:

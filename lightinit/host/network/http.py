@@ -7,6 +7,7 @@ repeats a request, and logs no body.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from typing import Any, Callable, Mapping, NamedTuple, Optional
@@ -19,7 +20,7 @@ from lightinit.errors import (
     TransientError,
 )
 from lightinit.host.clock import Clock
-from lightinit.host.network.http_adapter import Wire, new_adapter
+from lightinit.host.network.http_adapter import Wire, connect_again, new_adapter
 from lightinit.host.network.http_errors import RedirectError, foreign_errors, raise_plain
 from lightinit.host.network.http_headers import (
     content_length,
@@ -30,6 +31,7 @@ from lightinit.host.network.http_headers import (
 from lightinit.libraries import load, unusable
 from lightinit.model import repr_without
 
+LOG = logging.getLogger("lightinit.http")
 LIMIT_BYTES = 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -176,6 +178,20 @@ class HttpTransport:
                 self._on_request(
                     method, url, told, started_s, self._clock.monotonic() - started_s, size
                 )
+
+    def connect_ahead(self, timeout_s: float) -> None:
+        """Open a connection to the server of the last request, for the next one, unless one is
+        open. If that fails, the next request tries it again, and tells why.
+
+        Args:
+            timeout_s: seconds for connecting.
+        """
+        if self._adapter is None:
+            return
+        try:
+            connect_again(self._wire, min(timeout_s, self.connect_timeout_s))
+        except Exception as error:  # noqa: BLE001 - of urllib3 and the kernel
+            LOG.debug("no connection ahead of the next request: %s", error)
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Optional[bytes]

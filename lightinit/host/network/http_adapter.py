@@ -20,12 +20,14 @@ class Wire:
         is_sent: whether the latest request was completely given to the kernel. From then on it may
             reach the server.
         mark: the mark of new connections' sockets; None: no mark.
+        pool: urllib3's pool of connections to the server of the last request; None before it.
     """
 
     def __init__(self) -> None:
         self.sockets: List[Any] = []
         self.is_sent = False
         self.mark: Optional[int] = None
+        self.pool: Any = None
 
     def shut_down(self) -> None:
         """Shut down all open connections."""
@@ -61,6 +63,31 @@ def new_adapter(requests: Any, wire: Wire) -> Any:
 
         ConnectionCls = Connection
 
+        def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+            wire.pool = self
+            return super().urlopen(*args, **kwargs)
+
     adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
     return adapter
+
+
+def connect_again(wire: Wire, timeout_s: float) -> None:
+    """Open a connection to the server of the last request, unless its connection is open still.
+
+    Args:
+        wire: of an adapter with no request under way.
+        timeout_s: seconds for connecting.
+
+    Raises:
+        Exception: what urllib3 raises.
+    """
+    if wire.pool is None:
+        return
+    connection = wire.pool._get_conn()  # it closes what the server has closed
+    try:
+        if connection.sock is None:
+            connection.timeout = timeout_s
+            connection.connect()
+    finally:
+        wire.pool._put_conn(connection)

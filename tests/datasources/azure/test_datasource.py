@@ -161,6 +161,8 @@ def test_no_pause_at_all_is_none_that_anybody_gets(platform: Platform, first_s: 
 def test_imds_tells_the_instance_id_where_dmi_does_not(platform: Platform) -> None:
     azure = source(platform)
     platform.replies["GET /metadata/instance/compute/vmId?"] = lambda: (200, UUID.upper().encode())
+    # The document has none: the single value is asked for.
+    platform.replies["GET /metadata/instance?"] = lambda: (200, b'{"compute": {"vmId": ""}}')
     found, warnings = azure.ask_instance_id()
     assert found == UUID and "the vmId of IMDS" in warnings[0]
     azure.report(ProvisioningError("it failed"), None)
@@ -174,8 +176,11 @@ def test_ready(platform: Platform) -> None:
     azure = source(platform, agent="me/2")
     azure.fetch("the-id")
     platform.replies["GET /machine?comp=goalstate"] = lambda: (200, GOAL_STATE % 2)
+    answers = [(410, b""), (200, b"")]
+    platform.replies["POST /machine?comp=health"] = lambda: answers.pop(0)
     azure.report(None, None)
-    (report,) = platform.reports()
+    old, report = platform.reports()
+    assert old.findtext("GoalStateIncarnation") == "1"  # of the fetch stage
     assert report.findtext(".//State") == "Ready"
     assert report.findtext("GoalStateIncarnation") == "2"
     assert platform.sent[-1][1]["x-ms-agent-name"] == "me/2"

@@ -497,3 +497,29 @@ def test_a_single_value() -> None:
 def pool(kind: Any) -> Response:
     """The document with its extended part."""
     return ok(json.dumps(dict(COMPLETE, extended={"compute": {"ppsType": kind}})).encode())
+
+
+WITH_ID: Dict[str, Any] = dict(EXTENDED, compute=dict(COMPLETE["compute"], vmId="the-id"))
+
+
+def test_the_document_that_has_the_id_is_not_asked_for_again() -> None:
+    transport = FakeTransport(ok(json.dumps(WITH_ID).encode()), PART)
+    imds = client(transport, ScriptedClock())
+    assert imds.fetch_vm_id() == "the-id"
+    assert imds.fetch_document().document == WITH_ID and len(transport.sent) == 1
+    imds.fetch_document(lambda: True)
+    assert len(transport.sent) == 2, "the next one is a new one"
+
+
+@pytest.mark.parametrize(
+    "early",
+    [status(500), ok(b"<html>"), TransientError("request timed out"), EXTENDED_WHOLE, status(403)],
+    ids=str,
+)
+def test_where_the_document_does_not_have_the_id_the_value_is_asked_for(early: Any) -> None:
+    """The value may come earlier than the extended document."""
+    transport = FakeTransport(early, ok(b"the-id"), EXTENDED_WHOLE)
+    imds = client(transport, ScriptedClock())
+    assert imds.fetch_vm_id() == "the-id"
+    assert "/compute/vmId?" in transport.sent[1].url and transport.sent[0].timeout_s <= 5.0
+    assert imds.fetch_document().document == EXTENDED

@@ -157,13 +157,20 @@ def test_metadata_that_lack_what_the_media_have_are_not_waited_for(
 def test_it_tells_once_that_it_is_at_work_and_before_the_result(
     platform: Platform, tmp_path: Any
 ) -> None:
-    azure = source(platform, tmp_path)
+    azure = source(platform, tmp_path, progress_after_s=0.0)
     azure.fetch("id", announce=True)
     azure.report(None, None)
     assert states(platform) == [("NotReady", "Provisioning"), ("Ready", "")]
 
 
-@pytest.mark.parametrize("options, announce", [({"report_progress": False}, True), ({}, False)])
+@pytest.mark.parametrize(
+    "options, announce",
+    [
+        ({"report_progress": False, "progress_after_s": 0.0}, True),
+        ({"progress_after_s": 0.0}, False),
+        ({"progress_after_s": 3600.0}, True),  # Ready comes earlier
+    ],
+)
 def test_it_tells_nothing_when_it_should_not(
     platform: Platform, tmp_path: Any, options: Any, announce: bool
 ) -> None:
@@ -177,7 +184,7 @@ def test_a_platform_that_does_not_want_to_hear_of_work_is_not_pressed(
     platform: Platform, tmp_path: Any
 ) -> None:
     platform.replies["POST /machine?comp=health"] = lambda: (500, b"")
-    azure = source(platform, tmp_path)
+    azure = source(platform, tmp_path, progress_after_s=0.0)
     _, warnings = azure.fetch("id", announce=True)
     with pytest.raises(ProvisioningError):
         azure.report(None, None)

@@ -87,12 +87,11 @@ def test_a_missing_role_instance_is_waited_for_until_the_deadline_but_garbage_is
 
 
 def test_with_a_slash_where_it_is_not_found_without() -> None:
-    wireserver, transport, clock = make(status(404), GOAL, GOAL, DONE)
+    wireserver, transport, clock = make(status(404), GOAL, DONE)
     wireserver.fetch_goal_state()
     wireserver.report_ready()
     assert what(transport) == [
         "GET /machine?comp=goalstate",
-        "GET /machine/?comp=goalstate",
         "GET /machine/?comp=goalstate",
         "POST /machine/?comp=health",
     ]
@@ -242,6 +241,60 @@ def test_a_refused_report_is_made_again_against_a_fresh_goal_state(code: int) ->
     )
     assert [sent.method for sent in transport.sent[-2:]] == ["GET", "POST"]
     assert clock.sleeps == [1.0]
+
+
+def test_the_goal_state_at_hand_is_reported_with_once() -> None:
+    wireserver, transport, clock = make(GOAL, DONE, GOAL, DONE)
+    wireserver.fetch_goal_state()
+    assert wireserver.report_ready() and wireserver.report_ready()
+    ask, tell = "GET /machine?comp=goalstate", "POST /machine?comp=health"
+    assert what(transport) == [ask, tell, ask, tell]
+
+
+@pytest.mark.parametrize("old_s, asked_again", [(59.0, False), (61.0, True)])
+def test_a_goal_state_of_long_ago_is_not_reported_with(old_s: float, asked_again: bool) -> None:
+    wireserver, transport, clock = make(GOAL, GOAL if asked_again else DONE, DONE)
+    wireserver.fetch_goal_state()
+    clock.sleep(old_s)
+    wireserver.report_ready()
+    assert [sent.method for sent in transport.sent] == ["GET"] * (1 + asked_again) + ["POST"]
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 409, 410])
+def test_a_goal_state_at_hand_that_is_refused_is_fetched_again_at_once(code: int) -> None:
+    misplaced = code in (400, 404)  # the other form of the path is tried, too
+    wireserver, transport, clock = make(
+        GOAL, *[status(code)] * (1 + misplaced), ok(GOAL_STATE % 2), DONE
+    )
+    wireserver.fetch_goal_state()
+    wireserver.report_ready()
+    assert clock.sleeps == []
+    assert b">2<" in (transport.sent[-1].body or b"")
+    assert len(transport.sent) == 4 + misplaced
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 503])
+def test_a_server_that_is_busy_or_broken_gets_its_pause(code: int) -> None:
+    wireserver, transport, clock = make(GOAL, status(code), GOAL, DONE, DONE)
+    wireserver.fetch_goal_state()
+    wireserver.report_ready()
+    assert clock.sleeps[:1] == [1.0]
+
+
+def test_a_refused_report_of_progress_makes_the_goal_state_worthless() -> None:
+    wireserver, transport, clock = make(GOAL, status(410), ok(GOAL_STATE % 2), DONE)
+    state = wireserver.fetch_goal_state()
+    with pytest.raises(TransientError):
+        wireserver.report_progress(state, "at work")
+    wireserver.report_ready()
+    assert [sent.method for sent in transport.sent] == ["GET", "POST", "GET", "POST"]
+
+
+def test_a_refused_goal_state_at_hand_is_not_replaced_where_there_is_enough() -> None:
+    wireserver, transport, clock = make(GOAL, status(410))
+    wireserver.fetch_goal_state()
+    assert not wireserver.report_ready(is_enough=lambda lost: True)
+    assert len(transport.sent) == 2
 
 
 def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> (
@@ -560,4 +613,4 @@ def test_a_wireserver_whose_answers_take_13_seconds() -> None:
     transport.steps.append(slow)
     assert wireserver.fetch_goal_state().incarnation == "1"
     assert wireserver.report_ready()
-    assert len(transport.sent) == 3 and clock.sleeps == []
+    assert len(transport.sent) == 2 and clock.sleeps == []

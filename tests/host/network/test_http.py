@@ -21,6 +21,7 @@ from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, Response
 from lightinit.host.network.http_errors import RedirectError
 from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
+from tests.lib.netns import wait_until
 
 LIMIT_S = 0.4
 
@@ -71,6 +72,52 @@ def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
     for want_body in (True, False, True):
         assert transport.request("GET", server.url, want_body=want_body).body == b"hello"
     assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_a_connection_is_opened_ahead_of_the_next_request(serve: Callable[..., Server]) -> None:
+    closing = says(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), then_close=True)
+    server = serve(closing)
+    transport = HttpTransport(Clock())
+    transport.connect_ahead(5.0)  # whereto?
+    assert server.connections == 0
+    for number in (1, 2):
+        assert transport.request("GET", server.url).body == b"hello"
+        transport.connect_ahead(5.0)
+        transport.connect_ahead(5.0)  # one is enough
+        wait_until(lambda: server.connections > number, 10, "no connection")  # noqa: B023
+        assert server.connections == number + 1
+
+
+def test_a_connection_that_cannot_be_opened_ahead_is_the_next_requests_trouble() -> None:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    url = "http://127.0.0.1:%d/x" % listener.getsockname()[1]
+
+    def answer_once() -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        connection.recv(65536)
+        connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        connection.close()
+
+    thread = threading.Thread(target=answer_once)
+    thread.start()
+    transport = HttpTransport(Clock())
+    assert transport.request("GET", url).body == b"hello"
+    thread.join()
+    transport.connect_ahead(5.0)
+    with pytest.raises(TransientError, match="connection refused"):
+        transport.request("GET", url)
+
+
+def test_a_kept_connection_is_not_opened_again(serve: Callable[..., Server]) -> None:
+    server = serve(says(OK))
+    transport = HttpTransport(Clock())
+    for _ in range(2):
+        assert transport.request("GET", server.url).body == b"hello"
+        transport.connect_ahead(5.0)
+    assert (server.connections, len(server.requests)) == (1, 2)
 
 
 @pytest.mark.parametrize(
