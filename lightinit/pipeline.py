@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import enum
 import logging
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
@@ -111,6 +111,7 @@ class Context:
         whole: whether this run has all stages, so that it ends with a report to the platform.
         watchdog: reports if this run takes too long.
         stopped_by: the signal that stops this run; 0 for none.
+        lost_places: see :func:`lightinit.stages.config.find_lost`; None before it was asked.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Context:
         self.instance: Optional[Instance] = None
         self.reported = ""
         self.stopped_by = 0
+        self.lost_places: Optional[Tuple[str, ...]] = None
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:
         """A copy for steps that leave no mark, with another instance if one is given. It has the

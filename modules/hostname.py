@@ -36,6 +36,7 @@ LOG = logging.getLogger("lightinit.hostname")
 NAME = "hostname"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
+KEPT_IN = ("/etc",)
 SETTINGS: Tuple[Setting, ...] = (
     Setting("hostname", "text", "", "The host name; empty: the one from the platform."),
     Setting("preserve_hostname", "boolean", False, "Keep the host name of the image."),

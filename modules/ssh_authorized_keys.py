@@ -39,6 +39,7 @@ LOG = logging.getLogger("lightinit.ssh_authorized_keys")
 NAME = "ssh_authorized_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+KEPT_IN = ("/home",)
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = ()
 

@@ -38,6 +38,7 @@ LOG = logging.getLogger("lightinit.ssh_host_keys")
 NAME = "ssh_host_keys"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+KEPT_IN = ("/etc",)
 NEEDS_INSTANCE = False
 DROPBEAR = "dropbear"
 SETTINGS: Tuple[Setting, ...] = (

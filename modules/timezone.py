@@ -21,6 +21,7 @@ from lightinit.settings import ModuleSettings, Setting, nearest
 NAME = "timezone"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = False
+KEPT_IN = ("/etc",)
 NEEDS_INSTANCE = False
 SETTINGS: Tuple[Setting, ...] = (
     Setting(

@@ -37,6 +37,7 @@ LOG = logging.getLogger("lightinit.users")
 NAME = "users"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
+KEPT_IN = ("/etc", "/home")
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = (
     Setting(
@@ -104,6 +105,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     local = texts.find_account(_text(system, PASSWD), name) is not None
     if local:
         done += _complete(system, account, made)
+    else:
+        done += _make_home_elsewhere(system, account)
     done += _admit_shell(system, account, warnings)
     done += _join_groups(system, account, settings["groups"], local, warnings)
     failure: Optional[ProvisioningError] = None
@@ -182,13 +185,14 @@ def _make(
     shell = _choose_shell(system, settings["shell"], defaults["SHELL"], warnings)
     group_text = _text(system, GROUP)
     own_group = None
-    if texts.find_group(group_text, name) is not None:
+    if texts.find_group(group_text, name) is not None or lookup.has_group(system, name):
         own_group = name
     groups = tuple(
         group
         for group in settings["groups"]
         if group != name and texts.find_group(group_text, group) is not None
     )
+    files.check_changeable(system, (PASSWD, SHADOW, GROUP, GSHADOW))
     tool = tools.add_user(system, tools.NewUser(name, shell, group=own_group, groups=groups))
     if tool is None and find_account(system, name) is None:
         _edit_in(system, name, shell, defaults["HOME"])
@@ -259,6 +263,8 @@ def _edit_in(system: System, name: str, shell: str, homes: str) -> None:
             passwd=_text(system, PASSWD),
             group=_text(system, GROUP),
             login_defs=_login_defs(system),
+            has_user=partial(lookup.has_user_id, system),
+            has_group=partial(lookup.has_group_id, system),
         )
         if new.needs_group:
             _put_line(system, GSHADOW, "%s:!::" % name)
@@ -310,6 +316,19 @@ def _complete(system: System, account: texts.Account, made: bool) -> List[str]:
     if made or done:
         restore_labels(system, [account.home])
     return done
+
+
+def _make_home_elsewhere(system: System, account: texts.Account) -> List[str]:
+    """Make the home of an account that only NSS knows, such as one of userdb, unless it is there,
+    or is in a folder that no homes of people are in.
+    """
+    homes = _useradd_defaults(system)["HOME"]
+    access = Access(login_defs.home_mode(_login_defs(system)), account.uid, account.gid)
+    if system.exists(account.home) or not lookup.is_among_homes(homes, account.home):
+        return []
+    make_home(system, account.home, access, _useradd_defaults(system)["SKEL"], adopt=False)
+    restore_labels(system, [account.home])
+    return ["its home"]
 
 
 def _complete_password(system: System, name: str) -> List[str]:

@@ -33,6 +33,10 @@ HINTS = {
     errno.EROFS: (
         "the file system must be writable on first boot; look at /etc/fstab and the kernel log"
     ),
+    errno.EBUSY: (
+        "something is mounted there: a file that is a mount of its own cannot be replaced; mount"
+        " its folder instead"
+    ),
     errno.EACCES: "run as root, or give --root a directory that you may write to",
     errno.EPERM: "run as root, or check whether the file is immutable (lsattr)",
 }
@@ -121,11 +125,15 @@ class System:
         return sorted((fixed + found_at[len(base) :]) for found_at in found)
 
     def has_room(self) -> bool:
-        """Whether the file systems of the root and of /tmp have free blocks and inodes."""
-        for name in ("/", "/tmp"):  # noqa: S108 - only asked for its size
+        """Whether the file systems of the root, /etc, /var/lib and /tmp have free blocks and
+        inodes. Those that are read-only, such as the root of an immutable host, do not count.
+        """
+        for name in ("/", "/etc", "/var/lib", "/tmp"):  # noqa: S108 - only asked for its size
             try:
                 found = os.statvfs(self.path(name))
             except OSError:
+                continue
+            if found.f_flag & os.ST_RDONLY:
                 continue
             no_files = found.f_files > 0 and found.f_ffree == 0  # btrfs does not count them
             if no_files or found.f_bfree * found.f_frsize < ROOM_BYTES:

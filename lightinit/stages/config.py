@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
+from lightinit.host.system import System
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.registry import load_module, module_schema
 
 LOG = logging.getLogger("lightinit.config")
+STATE = "/var/lib/lightinit"
+# What a restart must not empty: accounts, keys, and the names of this host.
+PLACES = ("/etc", "/home")
 
 
 def run_module(
@@ -118,8 +122,55 @@ def settings_of(context: Context, name: str) -> Mapping[str, Any]:
 
 
 def frequency_of(context: Context, name: str) -> Frequency:
-    """How often a module runs."""
-    return Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
+    """How often a module runs: as the settings say; but at each boot if a restart loses its
+    results.
+    """
+    frequency = Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
+    if context.lost_places is None:
+        context.lost_places = find_lost(context.system)
+    if context.lost_places and frequency is Frequency.INSTANCE:
+        try:
+            kept_in = getattr(load_module(name), "KEPT_IN", ())
+        except LightinitError:
+            return frequency  # reported when the module is due
+        if any(place in kept_in for place in context.lost_places):
+            return Frequency.BOOT
+    return frequency
+
+
+def _in_memory(system: System) -> Tuple[str, ...]:
+    if not system.live:
+        return ()
+    from lightinit.formats.disks.mounts import is_in_memory, parse_mounts
+
+    mounts = parse_mounts(system.read_text("/proc/self/mountinfo"))
+    return tuple(each for each in (STATE, *PLACES) if is_in_memory(mounts, system.path(each)))
+
+
+def find_lost(system: System) -> Tuple[str, ...]:
+    """Those of PLACES that a restart empties, as on many read-only images, although it keeps the
+    records that say once per instance what is done. If it keeps nothing, each boot is a first one,
+    and nothing is lost.
+    """
+    lost = _in_memory(system)
+    if STATE in lost:
+        return ()
+    return tuple(each for each in PLACES if each in lost)
+
+
+def describe_lost(system: System) -> List[str]:
+    """The warnings about what a restart empties."""
+    lost = _in_memory(system)
+    if STATE in lost and "/etc" not in lost:
+        return [
+            "%s is in memory: each boot provisions this VM again, and gives it new SSH host keys;"
+            " mount a file system of a disk there" % STATE
+        ]
+    return [
+        "%s is in memory, so a restart empties it: each boot makes anew what lightinit has put"
+        " there, but a password of the platform's is lost; keep it on a disk" % place
+        for place in find_lost(system)
+    ]
 
 
 def listed(context: Context) -> List[str]:
@@ -177,7 +228,7 @@ def run(context: Context) -> Outcome:
     if required:
         raise RepeatedError("required module failed", modules=" ".join(required))
     ran = sum(1 for step in steps if step.result in (StepResult.OK, StepResult.SKIPPED))
-    message = "%d of %d modules ran" % (ran, len(steps))
+    warnings = describe_lost(context.system)
     if failed:
-        return Outcome(message, ("modules failed that are not required: " + " ".join(failed),))
-    return Outcome(message)
+        warnings.append("modules failed that are not required: " + " ".join(failed))
+    return Outcome("%d of %d modules ran" % (ran, len(steps)), tuple(warnings))

@@ -300,6 +300,15 @@ def test_a_full_disk_is_reported_and_mended_by_the_next_boot(
 
 
 @needs_root
+def test_a_full_root_that_is_read_only_lacks_no_room(tmp_path: Any, mounted: Any) -> None:
+    """A squashfs always has no free block."""
+    mounted(str(tmp_path), "size=64k")
+    assert not System(tmp_path).has_room()
+    subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+    assert System(tmp_path).has_room()
+
+
+@needs_root
 def test_a_read_only_root_is_reported(tmp_path: Any, mounted: Any) -> None:
     mounted(str(tmp_path), "size=4m")
     machine = Machine(tmp_path / "root")

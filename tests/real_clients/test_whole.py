@@ -14,27 +14,12 @@ import sys
 import pytest
 
 from tests.lib.netns import Namespace, wait_until
-from tests.real_clients.azure_side import ENV, Azure, start_dhcp
+from tests.real_clients.azure_side import ENV, Azure, boot, start_dhcp
 
 SSHD_CONFIG = (
     "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n"
     "UsePAM %s\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n"
 )
-
-
-def boot(vm: Namespace) -> str:
-    """Boot the live root, in a UTS namespace of its own. Returns the host name that resulted and
-    what was said.
-    """
-    return vm.run(
-        "unshare",
-        "--uts",
-        "sh",
-        "-c",
-        '"$0" -m lightinit boot 2>&1 || echo "exit status $?"; echo "name=$(uname -n)"',
-        sys.executable,
-        env=ENV,
-    )
 
 
 @pytest.mark.parametrize("use_pam", ["yes", "no"])

@@ -6,6 +6,7 @@ copy of /etc.
 
 from __future__ import annotations
 
+import glob
 from typing import Any, Dict
 
 import pytest
@@ -49,3 +50,17 @@ def test_a_program_that_others_can_change_is_not_run_and_that_is_said() -> None:
     seen = inside("others_may_write", "sshd", "ssh-keygen")
     assert not seen["new"]
     assert seen["outcome"][1][0].startswith("the SSH host keys are those of the image")
+
+
+@pytest.mark.skipif(
+    not glob.glob("/usr/lib/*/libnss_systemd.so.2"), reason="not installed here: libnss-systemd"
+)
+def test_accounts_of_userdb_count() -> None:
+    """useradd sees them, lightinit's own editing of passwd did not: two accounts had one id. A
+    group of the admin's name is the primary one, and a missing home is made.
+    """
+    seen = inside("userdb", "useradd")
+    assert seen["taken"] == "keeper"
+    assert (seen["bob"], seen["eve"]) == ("bob", "eve")
+    assert seen["keeper"] == "user keeper was there already; added its home"
+    assert seen["home"] == "keeper:keeper\nkeeper:keeper"

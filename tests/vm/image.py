@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import List, NamedTuple, Sequence, Tuple
 
-from tests.vm.initrd import INIT, make_initrd
+from tests.vm.initrd import INIT, MODULES, make_initrd
 from tests.vm.layers import (
     CHROOT,
     FOLDER,
@@ -87,7 +87,7 @@ def boot_files(release: str) -> Tuple[Path, Path]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ("lock-" + release)).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        key = make_key(_base_argv(), release, MIRROR, INIT)
+        key = make_key(_base_argv(), release, MIRROR, INIT, MODULES)
         made = _image(cache, "boot-" + release, key)
         if not made.kernel.exists() or not made.initrd.exists():
             made_of = _make_base(release, cache)
@@ -122,9 +122,8 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
     wanted = STACKS[stack]
     stack_key = make_key(make_key(_base_argv(), release, MIRROR), wanted)
     stacked = cache / ("stack-%s-%s-%s.tar" % (release, stack, stack_key))
-    key = make_key(
-        stack_key, package.read_bytes(), FILES, MASKED, INSTALL, CHROOT, DISK_SIZE, WATCHER, INIT
-    )
+    parts = (FILES, MASKED, INSTALL, CHROOT, DISK_SIZE, WATCHER, INIT, MODULES)
+    key = make_key(stack_key, package.read_bytes(), *parts)
     image = _image(cache, "%s-%s" % (release, stack), key)
     if image.disk.exists():
         return image

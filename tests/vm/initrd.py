@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
-# The disk's driver and the NIC's; a kernel may have some of it built in.
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "crc32c_generic", "ext4")
+# The disk's driver and the NIC's, and file systems; a kernel may have some of it built in.
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "crc32c_generic", "ext4", "overlay")
 APPLETS = ("sh", "mount", "umount", "insmod", "sleep", "switch_root", "[")
 FOLDERS = ("bin", "dev", "modules", "proc", "root", "sys")
 # By this word on the console a test knows that the kernel is past what may hang.

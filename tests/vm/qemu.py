@@ -126,6 +126,15 @@ def disk_format(disk: Path) -> str:
     return "qcow2" if disk.suffix == ".qcow2" else "raw"
 
 
+def more_disks(disks: Sequence[Path]) -> List[str]:
+    """QEMU's words for further disks: the guest sees the first as /dev/vdb."""
+    argv = []
+    for disk in disks:
+        drive = "if=none,id=%s,format=%s,file=%s" % (disk.stem, disk_format(disk), disk)
+        argv += ["-drive", drive, "-device", "virtio-blk-pci,drive=" + disk.stem]
+    return argv
+
+
 def optical_drive(medium: Path) -> List[str]:
     """QEMU's words for a drive with ``medium`` in it, on the controller that Gen1 VMs have it
     on.

@@ -7,7 +7,8 @@ nowhere. A table at the end of the run shows what each kind could do.
 
 from __future__ import annotations
 
-from typing import Dict
+from pathlib import Path
+from typing import Dict, List
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.vm.guest import Guest, Said, soon
 from tests.vm.kinds import KINDS, QUICK
 from tests.vm.kinds.kind import Kind
 from tests.vm.kinds.look import provisioned_now, public_keys, questions, settled
+from tests.vm.qemu import more_disks
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, SECOND, Checks, Scene, Stopwatch, all_or
 from tests.vm.table import Row
 
@@ -33,6 +35,13 @@ def ask(checks: Checks, row: Row, guest: Guest, kind: Kind) -> Dict[str, Said]:
     return guest.ask({**questions(kind), **NETWORK})
 
 
+def empty_disk(scene: Scene, kind: Kind) -> List[Path]:
+    """The disk that keeps what changes; empty for a kind that has no such disk."""
+    if not kind.state_size:
+        return []
+    return [scene.new_disk(scene.scratch("state"), kind.state_size)]
+
+
 @pytest.mark.parametrize("scene", all_or(list(KINDS), QUICK), indirect=True)
 def test_life_of_a_kind(scene: Scene, row: Row) -> None:
     kind = KINDS[scene.image.name]
@@ -42,7 +51,8 @@ def test_life_of_a_kind(scene: Scene, row: Row) -> None:
     azure.serve_dhcp(lease_time="infinite")  # as Azure's leases
     azure.stand_for(FIRST, "web-1", admin)
     disk = scene.overlay()
-    machine = scene.machine(disk, FIRST).start()
+    state = empty_disk(scene, kind)
+    machine = scene.machine(disk, FIRST, devices=more_disks(state)).start()
     guest = scene.guest(machine, FIRST, admin, kind.become_root)
     with Checks() as checks:
         checks.begin("first boot")
@@ -77,7 +87,8 @@ def test_life_of_a_kind(scene: Scene, row: Row) -> None:
 
         checks.begin("first boot of the image's VM")
         azure.stand_for(SECOND, "web-2", other)
-        clone = scene.machine(scene.copy(disk, "clone"), SECOND).start()
+        copies = [scene.copy(each, "clone-of-" + each.stem) for each in [disk, *state]]
+        clone = scene.machine(copies[0], SECOND, devices=more_disks(copies[1:])).start()
         guest = scene.guest(clone, SECOND, other, kind.become_root)
         third = ask(checks, row, guest, kind)
         settled(checks, third, kind, "web-2", "other")

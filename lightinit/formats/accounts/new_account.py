@@ -30,8 +30,20 @@ class NewAccount(NamedTuple):
     needs_group: bool
 
 
+def nobody_has(number: int) -> bool:
+    """For a caller who knows no ids besides those of the account files."""
+    return False
+
+
 def plan_account(
-    name: str, shell: str, homes: str, passwd: str, group: str, login_defs: Dict[str, str]
+    name: str,
+    shell: str,
+    homes: str,
+    passwd: str,
+    group: str,
+    login_defs: Dict[str, str],
+    has_user: Callable[[int], bool] = nobody_has,
+    has_group: Callable[[int], bool] = nobody_has,
 ) -> NewAccount:
     """Choose the ids and the home of a new account.
 
@@ -43,6 +55,8 @@ def plan_account(
         passwd: the text of passwd.
         group: the text of group.
         login_defs: as :func:`lightinit.formats.accounts.login_defs.read_login_defs` gives it.
+        has_user, has_group: take an id, and return whether somebody has it who is not in these
+            texts, such as an account of LDAP or userdb.
 
     Raises:
         ProvisioningError: no id is free.
@@ -51,6 +65,7 @@ def plan_account(
         used_ids(passwd),
         read_number(login_defs, "UID_MIN", UID_MIN),
         read_number(login_defs, "UID_MAX", ID_MAX),
+        taken=has_user,
     )
     gid = find_group(group, name)
     needs_group = gid is None
@@ -60,25 +75,30 @@ def plan_account(
             read_number(login_defs, "GID_MIN", GID_MIN),
             read_number(login_defs, "GID_MAX", ID_MAX),
             wished=uid,
+            taken=has_group,
         )
     home = "%s/%s" % (homes.rstrip("/"), name)
     return NewAccount(Account(name, uid, gid, home, shell), needs_group)
 
 
-def choose_id(used: Collection[int], low: int, high: int, wished: Optional[int] = None) -> int:
-    """A free id: ``wished`` if it is free; else the highest used id from ``low`` to ``high``, plus
-    one; else any free id in that range.
+def choose_id(
+    used: Collection[int],
+    low: int,
+    high: int,
+    wished: Optional[int] = None,
+    taken: Callable[[int], bool] = nobody_has,
+) -> int:
+    """A free id: ``wished`` if it is free; else the first after the highest used id from ``low`` to
+    ``high``; else any free id in that range. ``taken`` says of other ids whether they are not free.
 
     Raises:
         ProvisioningError: no id is free.
     """
-    if wished is not None and wished not in used and low <= wished <= high:
+    if wished is not None and low <= wished <= high and wished not in used and not taken(wished):
         return wished
     highest = max((number for number in used if low <= number <= high), default=low - 1)
-    if highest < high:
-        return highest + 1
-    for number in range(low, high + 1):
-        if number not in used:
+    for number in [*range(highest + 1, high + 1), *range(low, highest + 1)]:
+        if number not in used and not taken(number):
             return number
     raise ProvisioningError(
         "no free user or group id",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.disks.octal import unescape
 
 DELETED = " (deleted)"
+IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
+UPPER = "upperdir="
+MEMORY_DISKS = ("/dev/ram", "/dev/zram")
 
 
 class Mount(NamedTuple):
@@ -59,6 +62,31 @@ def parse_mounts(text: str) -> List[Mount]:
 def find_mount(text: str, place: str) -> Optional[Mount]:
     """The last mount at ``place``, which hides earlier ones; None if there is none."""
     return next((mount for mount in reversed(parse_mounts(text)) if mount.place == place), None)
+
+
+def find_covering(mounts: Sequence[Mount], path: str) -> Optional[Mount]:
+    """The mount on which a real path is; None if the table does not say."""
+    found = None
+    for mount in mounts:
+        covers = (path + "/").startswith(mount.place.rstrip("/") + "/")
+        # A later mount at the same place hides the earlier one.
+        if covers and (found is None or len(mount.place) >= len(found.place)):
+            found = mount
+    return found
+
+
+def is_in_memory(mounts: Sequence[Mount], path: str) -> bool:
+    """Whether what is written below a real path is gone after a restart. For an overlay, its upper
+    layer counts; if that lies where only the initial RAM disk saw it, the answer is no.
+    """
+    mount = find_covering(mounts, path)
+    if mount is None:
+        return False
+    if mount.kind != "overlay":
+        return mount.kind in IN_MEMORY or mount.source.startswith(MEMORY_DISKS)
+    uppers = [each[len(UPPER) :] for each in mount.super_options if each.startswith(UPPER)]
+    upper = find_covering(mounts, unescape(uppers[0])) if uppers else None
+    return upper is not None and upper.kind in IN_MEMORY
 
 
 def parse_swaps(text: str) -> List[Tuple[str, int]]:

@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
@@ -100,6 +100,41 @@ def _wait_for_lock(system: System, descriptor: int) -> None:
                     hint="see which program changes accounts: fuser %s" % LOCK,
                 ) from error
             system.clock.sleep(LOCK_PAUSE_S)
+
+
+def check_changeable(system: System, names: Sequence[str]) -> None:
+    """Check that account files can be replaced, before a tool changes some of them and then fails
+    without saying why.
+
+    Raises:
+        ProvisioningError: their folder is read-only; or one is a mount of its own, which no tool
+            can replace by a new file.
+    """
+    table = system.read_text("/proc/self/mountinfo")
+    # proc(5): the fifth field is the mount point.
+    places = {line.split(" ")[4] for line in table.split("\n") if line.count(" ") > 4}
+    for name in names:
+        path = system.path(name)
+        why = ""
+        if _is_read_only(os.path.dirname(path)):
+            why = "its folder is on a read-only file system"
+        elif path in places:
+            why = "it is a mount of its own, so no tool can replace it"
+        if why:
+            raise ProvisioningError(
+                "account files cannot be changed",
+                path=name,
+                why=why,
+                hint="make all of /etc writable, such as by an overlay or a bind mount of the"
+                " folder; or have the account in the image",
+            )
+
+
+def _is_read_only(folder: str) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def clear_stale_locks(system: System) -> List[str]:

@@ -32,6 +32,43 @@ def look_up_elsewhere(system: System, name: str) -> Optional[Tuple[int, int, str
     return entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh"
 
 
+def has_user_id(system: System, number: int) -> bool:
+    """Whether NSS knows an account with this user id; False in a scratch root."""
+    if not system.live:
+        return False
+    import pwd
+
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        return False
+    return True
+
+
+def has_group_id(system: System, number: int) -> bool:
+    """Whether NSS knows a group with this id; False in a scratch root, and where Python cannot
+    ask.
+    """
+    return _ask_groups(system, "getgrgid", number)
+
+
+def has_group(system: System, name: str) -> bool:
+    """Whether NSS knows a group of this name; False as for :func:`has_group_id`."""
+    return _ask_groups(system, "getgrnam", name)
+
+
+def _ask_groups(system: System, question: str, about: object) -> bool:
+    if not system.live:
+        return False
+    try:
+        import grp
+
+        getattr(grp, question)(about)
+    except (ImportError, KeyError):
+        return False
+    return True
+
+
 def list_groups_of(system: System, name: str, gid: int) -> Tuple[str, ...]:
     """The names of an account's groups from NSS, as sshd sees them; empty in a scratch root."""
     if not system.live:
@@ -67,6 +104,13 @@ def _group_lines(system: System) -> List[List[str]]:
     return [fields for fields in lines if len(fields) == 4]
 
 
+def is_among_homes(homes: str, home: str) -> bool:
+    """Whether the path ``home`` is in ``homes``, the folder in which useradd makes homes, or in
+    another one of ordinary users' homes.
+    """
+    return os.path.dirname(os.path.normpath(home)) in (os.path.normpath(homes),) + HOMES
+
+
 def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
     """Whether ``home`` is a directory of the user ``uid`` in a folder for ordinary users' homes.
     System accounts have their homes elsewhere, such as in /var/lib, or have none.
@@ -77,7 +121,7 @@ def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
         home: an absolute path.
         uid: the user id. Without root's rights, the owner of the directory is not checked.
     """
-    if os.path.dirname(os.path.normpath(home)) not in (os.path.normpath(homes),) + HOMES:
+    if not is_among_homes(homes, home):
         return False
     try:
         status = os.stat(system.path(home))

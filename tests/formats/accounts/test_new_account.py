@@ -26,6 +26,16 @@ def test_ids(used: List[int], wished: Optional[int], chosen: int) -> None:
     assert new_account.choose_id(used, 1000, 1010, wished) == chosen
 
 
+@pytest.mark.parametrize(
+    "used, wished, chosen",
+    [([], None, 1001), ([1004], None, 1006), ([1010], None, 1001), ([], 1005, 1001)],
+)
+def test_ids_that_only_others_know(used: List[int], wished: Optional[int], chosen: int) -> None:
+    """Accounts of userdb or LDAP."""
+    taken = [1000, 1005]
+    assert new_account.choose_id(used, 1000, 1010, wished, taken.__contains__) == chosen
+
+
 def test_no_id_left() -> None:
     with pytest.raises(ProvisioningError, match="no free user or group id"):
         new_account.choose_id(range(10), 0, 9)

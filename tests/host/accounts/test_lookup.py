@@ -41,6 +41,8 @@ def test_in_a_scratch_root_nss_is_not_asked(tmp_path: Any) -> None:
     system = System(tmp_path)
     assert lookup.look_up_elsewhere(system, "root") is None
     assert lookup.list_groups_of(system, "root", 0) == ()
+    assert not lookup.has_user_id(system, 0) and not lookup.has_group_id(system, 0)
+    assert not lookup.has_group(system, "root")
 
 
 def test_nss_knows_root() -> None:
@@ -48,6 +50,10 @@ def test_nss_knows_root() -> None:
     assert found is not None and found[:2] == (0, 0)
     assert lookup.look_up_elsewhere(System("/"), "no-such-user") is None
     assert "root" in lookup.list_groups_of(System("/"), "root", 0)
+    for has in (lookup.has_user_id, lookup.has_group_id):
+        assert has(System("/"), 0) and not has(System("/"), 2**31 - 17)
+    assert lookup.has_group(System("/"), "root")
+    assert not lookup.has_group(System("/"), "no-such-group")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import sys
 from typing import Any, Callable, Dict, List
@@ -120,6 +121,34 @@ def others_may_write() -> Dict[str, Any]:
     return host_keys()
 
 
+KEEPER = (
+    '{"userName": "keeper", "uid": %d, "gid": %d, "disposition": "regular",'
+    ' "homeDirectory": "/home/keeper", "shell": "/bin/sh"}'
+)
+
+
+def userdb() -> Dict[str, Any]:
+    """Records of userdb have an account with the first free id, and a group of bob's name."""
+    taken = max([999] + [each.pw_uid for each in pwd.getpwall() if 1000 <= each.pw_uid < 60000]) + 1
+    put("/etc/userdb/keeper.user", KEEPER % (taken, taken))
+    put("/etc/userdb/keeper.group", '{"groupName": "keeper", "gid": %d}' % taken)
+    put("/etc/userdb/bob.group", '{"groupName": "bob", "gid": 59123}')
+    for link, name in (("%d.user", "keeper"), ("%d.group", "keeper")):
+        os.symlink(name + link[2:], "/etc/userdb/" + link % taken)
+    os.symlink("bob.group", "/etc/userdb/59123.group")
+    put("/etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\n")
+    seen: Dict[str, Any] = {"taken": call("id", "-un", str(taken))}
+    apply(users, "bob")
+    seen["bob"] = call("id", "-gn", "bob")
+    hide("useradd", "adduser")
+    apply(users, "eve")
+    seen["eve"] = int(call("id", "-u", "eve")) != taken and call("id", "-gn", "eve")
+    outcome = apply(users, "keeper")
+    seen["keeper"] = outcome.message.split(", ")[0]
+    seen["home"] = call("stat", "-c", "%U:%G", "/home/keeper", "/home/keeper/.profile")
+    return seen
+
+
 def host_keys() -> Dict[str, Any]:
     """The module, on a machine that has the image's key."""
     for name in os.listdir("/etc/ssh"):
@@ -145,6 +174,7 @@ SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     runit,
     openrc,
     others_may_write,
+    userdb,
 ]
 
 if __name__ == "__main__":

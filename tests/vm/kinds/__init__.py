@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.vm.kinds import arch, devuan, musl, openrc, slackware, void
+from tests.vm.kinds import arch, devuan, immutable, musl, openrc, slackware, void
 from tests.vm.kinds.kind import Kind
 
 # `make vm-test` has these; all are in `make vm-test-all`.
@@ -18,5 +18,6 @@ KINDS: Dict[str, Kind] = {
         devuan.KIND,
         slackware.KIND,
         arch.KIND,
+        immutable.KIND,
     )
 }

@@ -29,6 +29,8 @@ class Kind:
         keys_folder: where the host keys of its SSH server are.
         dropbear: whether that server is dropbear.
         name_file: where the host name is kept.
+        state_size: of a second disk, empty at first, that keeps what changes; "" for none.
+        facts: command -> what it prints in a guest of this kind after each boot.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Kind:
     keys_folder: str = "/etc/ssh"
     dropbear: bool = False
     name_file: str = "/etc/hostname"
+    state_size: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 # Of Debian's images, what no distribution without systemd has.

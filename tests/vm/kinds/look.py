@@ -54,6 +54,7 @@ def questions(kind: Kind) -> Dict[str, str]:
         "timeline": "cat /var/lib/lightinit/instance/timeline.json",
         "result": "cat /var/lib/lightinit/instance/result.json",
         "status": "lightinit status --long",
+        **{"fact %d" % number: command for number, command in enumerate(kind.facts)},
     }
 
 
@@ -71,6 +72,8 @@ def settled(checks: Checks, answers: Mapping[str, Said], kind: Kind, name: str, 
     checks.that("\n%s:" % admin in answers["passwd"].text, "the account of %s is there" % admin)
     mine = public_keys(answers["keys"].text)
     checks.that(mine, "the SSH server has host keys", answers["keys"])
+    for number, (command, wanted) in enumerate(kind.facts.items()):
+        checks.same(answers["fact %d" % number].text, wanted, "what `%s` prints" % command)
     images = public_keys(answers["image keys"].text)
     checks.that(images, "the image had host keys", answers["image keys"])
     checks.same(sorted(set(mine) & set(images)), [], "host keys that are the image's")
