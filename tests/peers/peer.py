@@ -1,4 +1,4 @@
-"""One of Debian's own agents on a machine of its own, with the emulator at the platform's
+"""Another agent on a machine of its own, with the emulator at the platform's
 addresses.
 
 A peer that fails shows where the emulator is wrong: what it refused is printed with every failure.
@@ -7,10 +7,11 @@ A peer that fails shows where the emulator is wrong: what it refused is printed 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Optional, Type, Union
 
 from lightinit.emulator.certificates.pairs import make_pair, thumbprint
 from lightinit.emulator.documents.ovf import make_ovf
@@ -53,7 +54,7 @@ class Peer:
     """A machine on which an agent is installed and has not run yet. Use it in a ``with`` block.
 
     Args:
-        package: the agent's package, of those in chroot.STORED.
+        agent: its package, of those in chroot.STORED; or a program, which is put into /usr/bin.
         release: of Debian.
         folder: an empty directory.
         scenario: what the emulator plays, by name or file.
@@ -69,9 +70,15 @@ class Peer:
     """
 
     def __init__(
-        self, package: str, release: str, folder: Path, scenario: str, key_from: str, log: str
+        self,
+        agent: Union[str, Path],
+        release: str,
+        folder: Path,
+        scenario: str,
+        key_from: str,
+        log: str,
     ) -> None:
-        self._package, self._release, self._scenario, self._log = package, release, scenario, log
+        self._agent, self._release, self._scenario, self._log = agent, release, scenario, log
         self._folder = folder
         self._key_from = key_from
         self._person = Person(USER, folder)
@@ -100,7 +107,10 @@ class Peer:
             root = self._folder / "root"
             root.mkdir()
             self.guest = stack.enter_context(Guest(self._release, root, platform, media))
-            self.guest.install_stored(self._package)
+            if isinstance(self._agent, Path):
+                shutil.copy(str(self._agent), str(self.guest.path("/usr/bin")))
+            else:
+                self.guest.install_stored(self._agent)
             self.azure = Azure(platform, self._folder, CABLE)
             self.azure.serve_dhcp()
             self.azure.stand_for(HARDWARE, NAME, self._person, self._scenario, more, arguments)
@@ -178,18 +188,19 @@ class Peer:
             == (server, method, target, 200)
         ]
 
-    def check_reports(self, agent: str, progress: int = 0) -> None:
+    def check_reports(self, agent: str, progress: int = 0, name: str = "WALinuxAgent") -> None:
         """See that there is one Ready, that it was accepted, that it is the agent's, and that
         nothing was refused.
 
         Args:
-            agent: how the agent's User-Agent begins.
+            agent: how the agent's User-Agent begins; "" if it sends none.
             progress: how many reports are accepted that only tell of progress.
+            name: what the agent says in x-ms-agent-name. cloud-init says WALinuxAgent, too.
         """
         assert self.refused() == []
         (ready,) = self.azure.accepted("Ready")
-        assert ready["headers"]["user-agent"].startswith(agent), ready["headers"]
-        assert ready["headers"]["x-ms-agent-name"] == "WALinuxAgent"  # what cloud-init says, too
+        assert ready["headers"].get("user-agent", "").startswith(agent), ready["headers"]
+        assert ready["headers"]["x-ms-agent-name"] == name
         accepted = [
             each
             for each in self.azure.heard()
@@ -222,10 +233,10 @@ class Peer:
 
 
 def open_peer(
-    package: str, release: str, folder: Path, scenario: str, key_from: str, log: str
+    agent: Union[str, Path], release: str, folder: Path, scenario: str, key_from: str, log: str
 ) -> Peer:
     """The same as the class, for use in tests: skips them, or in CI fails them, where something is
     missing.
     """
     need(*TOOLS)
-    return Peer(package, release, folder, scenario, key_from, log)
+    return Peer(agent, release, folder, scenario, key_from, log)
