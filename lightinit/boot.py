@@ -21,6 +21,7 @@ from lightinit.host.boot_id import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.lock import Lock
+from lightinit.host.ssh import early
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.pipeline import Context, Step, StepResult, run_step
@@ -95,14 +96,17 @@ def provision(context: Context) -> None:
     is reported, all run again. If all this takes too long, the watchdog reports that.
     """
     context.whole = True
-    context.watchdog.begin(
-        context.settings["lightinit"]["watchdog_s"] or math.inf,
-        lambda doing: _overdue(context, doing),
-        lambda *how: _dead(context, *how),
-    )
     try:
+        config.begin_early(context)
+        context.watchdog.begin(
+            context.settings["lightinit"]["watchdog_s"] or math.inf,
+            lambda doing: _overdue(context, doing),
+            lambda *how: _dead(context, *how),
+            lambda: early.abandon_orphans(context.system),
+        )
         _run_until_told(context)
     finally:
+        early.abandon(context.system)
         context.watchdog.end()
 
 
@@ -140,6 +144,7 @@ def _run_until_told(context: Context) -> None:
 def _run_stages(context: Context, revisions: revision.Revisions) -> None:
     without = ""
     if not run_stage(context, "local").failed:
+        config.begin_early(context)  # if only the network has told which instance this is
         if isinstance(run_stage(context, "fetch").error, LibraryError):
             without = "no requests to the platform"
         if context.instance is not None:

@@ -77,6 +77,17 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     return Outcome(message)
 
 
+def begin(system: System, settings: ModuleSettings) -> None:
+    """Mix the table in before host keys are begun. :func:`apply` does it again, and says so.
+
+    Args:
+        system: the machine.
+        settings: there are none.
+    """
+    if system.live:
+        apply(Instance(""), system, settings)
+
+
 def _mix_in(path: str, data: bytes) -> bool:
     """Write ``data`` to the random device at ``path``. Return whether the generator already uses
     them.

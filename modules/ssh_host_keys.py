@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from typing import List, Optional, Sequence, Tuple
+from functools import partial
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.ssh import dropbear_keys as dropbear_formats
 from lightinit.formats.ssh import sshd_config
@@ -22,6 +23,7 @@ from lightinit.formats.ssh.host_keys import (
     is_host_key_file,
     is_private_key_file,
     private_name,
+    with_comment,
 )
 from lightinit.host.accounts import files
 from lightinit.host.ssh import config_files, dropbear_keys, host_keys
@@ -82,6 +84,24 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     return _join(dropbears, _renew_opensshs(system, settings))
 
 
+def begin(system: System, settings: ModuleSettings) -> None:
+    """Begin to make the keys that :func:`apply` puts in place, while lightinit waits for the
+    network. If that is not possible, :func:`apply` makes them.
+
+    Args:
+        system: the machine.
+        settings: as in ``SETTINGS``.
+    """
+    if not system.live:
+        return
+    keep = bool(settings["keep_existing"])
+    for begin_keys in (_begin_opensshs, _begin_dropbears):
+        try:
+            begin_keys(system, keep)
+        except (LightinitError, OSError) as error:
+            LOG.info("host keys are not begun early: %s", error)
+
+
 def _join(dropbears: Outcome, opensshs: Outcome) -> Outcome:
     warnings = tuple(opensshs.warnings) + tuple(dropbears.warnings)
     if not dropbears.message:
@@ -95,10 +115,30 @@ def _join(dropbears: Outcome, opensshs: Outcome) -> Outcome:
 # --------------------------------------------------------------------------------------------------
 
 
-def _renew_dropbears(system: System, keep: bool) -> Outcome:
-    """Replace dropbear's host keys. Its message is "" if there is nothing to do."""
+class DropbearPlan(NamedTuple):
+    """What is to be done about dropbear's host keys.
+
+    Attributes:
+        keygen: the command that makes keys; empty if there is none.
+        places: the files.
+        there: those that have a key.
+        kept: those whose keys stay.
+        wished: (place, type) of the keys to make.
+        is_on_demand: whether dropbear makes missing keys by itself.
+    """
+
+    keygen: List[str]
+    places: List[str]
+    there: List[str]
+    kept: List[str]
+    wished: List[Tuple[str, str]]
+    is_on_demand: bool
+
+
+def _plan_dropbears(system: System, keep: bool) -> Optional[DropbearPlan]:
+    """None if there is nothing to do."""
     if DROPBEAR not in [server.name for server in list_servers(system)]:
-        return Outcome("")
+        return None
     texts = read_option_texts(system)
     plain = texts.units + texts.scripts + texts.files
     options = read_started(texts.units, texts.scripts, texts.files, texts.uci)
@@ -106,24 +146,44 @@ def _renew_dropbears(system: System, keep: bool) -> Outcome:
     there = dropbear_keys.list_there(system, places)
     is_started = texts.units or texts.scripts or find_server(system).name == DROPBEAR
     if not there and not is_started:
-        return Outcome("")  # the program alone is there, for an initramfs
-    keygen = dropbear_keys.find_keygen(system)
-    if not keygen and there and not keep and dropbear_formats.is_on_demand(options, plain):
+        return None  # the program alone is there, for an initramfs
+    kept = [place for place in there if keep]
+    typed = [(place, dropbear_formats.find_type(place, _head(system, place))) for place in places]
+    return DropbearPlan(
+        dropbear_keys.find_keygen(system),
+        places,
+        there,
+        kept,
+        [(place, kind) for place, kind in typed if place not in kept],
+        dropbear_formats.is_on_demand(options, plain),
+    )
+
+
+def _begin_dropbears(system: System, keep: bool) -> None:
+    plan = _plan_dropbears(system, keep)
+    if plan is not None and plan.keygen:
+        wished = [(place, kind) for place, kind in plan.wished if kind in dropbear_formats.TYPES]
+        dropbear_keys.begin_keys(system, plan.keygen, wished)
+
+
+def _renew_dropbears(system: System, keep: bool) -> Outcome:
+    """Replace dropbear's host keys. Its message is "" if there is nothing to do."""
+    plan = _plan_dropbears(system, keep)
+    if plan is None:
+        return Outcome("")
+    keygen, there, kept = plan.keygen, plan.there, plan.kept
+    if not keygen and there and not keep and plan.is_on_demand:
         dropbear_keys.remove_keys(system, there)
         return Outcome("%d host keys of dropbear removed: it makes new ones (-R)" % len(there))
     if not keygen:
         return Outcome("", tuple(_say_shared(there)))
-    wished = [(place, dropbear_formats.find_type(place, _head(system, place))) for place in places]
-    kept = [place for place in there if keep]
-    made, failed, warnings = _make_dropbears(
-        system, keygen, [(place, kind) for place, kind in wished if place not in kept]
-    )
+    made, failed, warnings = _make_dropbears(system, keygen, plan.wished)
     if not made and not kept:
-        if not there and not dropbear_formats.is_on_demand(options, plain):
+        if not there and not plan.is_on_demand:
             raise ProvisioningError(
                 "ssh host keys could not be made",
                 said="; ".join(failed),
-                hint="run by hand: dropbearkey -t ed25519 -f %s" % places[0],
+                hint="run by hand: dropbearkey -t ed25519 -f %s" % plan.places[0],
             )
         # People can log in all the same: by the image's keys, or by those of -R.
         why = "no host keys of dropbear could be made: %s" % "; ".join(failed)
@@ -197,18 +257,31 @@ def _say_shared(there: Sequence[str]) -> List[str]:
 # --------------------------------------------------------------------------------------------------
 
 
+def _begin_opensshs(system: System, keep: bool) -> None:
+    private = [name for name in _list_there(system) if is_private_key_file(name)]
+    keygen = _find_keygen(system, find_server(system), private)
+    if keygen is not None and system.is_dir(host_keys.FOLDER):
+        host_keys.begin_keys(system, keygen, _list_kept(system, private, keep))
+
+
+def _list_there(system: System) -> List[str]:
+    return host_keys.list_host_keys(system, is_host_key_file)
+
+
+def _list_kept(system: System, private: Sequence[str], keep: bool) -> List[str]:
+    return [name for name in private if keep and _has_content(system, name)]
+
+
 def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
     server = find_server(system)
-    there = host_keys.list_host_keys(system, is_host_key_file)
+    there = _list_there(system)
     private = [name for name in there if is_private_key_file(name)]
     keygen = _find_keygen(system, server, private)
     others = _find_others(system)
     if keygen is None:
         return _leave(private, others)
     named = _find_named(system, server)
-    kept: List[str] = []
-    if settings["keep_existing"]:
-        kept = [name for name in private if _has_content(system, name)]
+    kept = _list_kept(system, private, bool(settings["keep_existing"]))
     try:
         made, used = _renew(system, keygen, there, kept, named)
     except ProvisioningError as error:
@@ -246,15 +319,19 @@ def _renew(
     sshd's configuration names them.
     """
     private = [name for name in there if is_private_key_file(name)]
-    made = host_keys.make_keys(system, keygen, kept, is_private_key_file)
+    comment = "root@%s" % os.uname().nodename  # as ssh-keygen writes it
+    new_keys = host_keys.make_keys(
+        system, keygen, kept, is_private_key_file, partial(with_comment, comment=comment)
+    )
+    made = new_keys.names
     keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
-    new = made + list(kept)
+    new = list(made) + list(kept)
     used = [name for name in private if name not in new and _is_used(system, name, named)]
     old: List[str] = []
     if not kept:
         old = [name for name in there if private_name(name) not in used]
-    host_keys.install_keys(system, made, access, old)
+    host_keys.install_keys(system, new_keys, access, old)
     return made, used
 
 

@@ -59,55 +59,104 @@ def find_tool(name: str) -> Optional[str]:
     return find_outside(name)
 
 
+class Running:
+    """A command that was started. Until :meth:`end` its output is not read, so it must be short.
+
+    Args:
+        argv: the command's path and its arguments. They must have no secret, since every user can
+            read them.
+        stdin: its standard input, which may be a secret.
+        before: called in the new process, before the command starts.
+
+    Attributes:
+        argv: the same.
+        pid: its process.
+
+    Raises:
+        ProvisioningError: it could not be started.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        stdin: bytes = b"",
+        before: Optional[Callable[[], None]] = None,
+    ) -> None:
+        import subprocess
+
+        self.argv = list(argv)
+        try:
+            self._process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                preexec_fn=before,  # noqa: PLW1509 - it only changes the ids
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise ProvisioningError(
+                "command cannot be started", command=argv[0], error=why
+            ) from error
+        self.pid = self._process.pid
+        self._pipes = Pipes(self._process, stdin)
+
+    def end(self, timeout_s: float) -> Completed:
+        """Wait until its process has ended.
+
+        The command may start a daemon that keeps the command's output open. lightinit does not wait
+        for the daemon. Its later output is read and dropped, so that it does not die of SIGPIPE.
+
+        Args:
+            timeout_s: seconds after which it is killed.
+
+        Raises:
+            ProvisioningError: it was killed at the time limit.
+        """
+        status = None
+        try:
+            status = self._pipes.follow(timeout_s)
+        finally:
+            if status is None:
+                _kill(self._process)
+            self._pipes.close(still_read=status is not None)
+        if status is None:
+            raise ProvisioningError(
+                "command took too long", command=self.argv[0], limit_s=timeout_s
+            )
+        return Completed(
+            status,
+            self._pipes.stdout.decode("utf-8", "replace"),
+            self._pipes.stderr.decode("utf-8", "replace"),
+        )
+
+    def kill(self) -> None:
+        """Kill it. Its output is not wanted any more."""
+        _kill(self._process)
+        self._pipes.close(still_read=False)
+
+    def set_priority(self, nice: int) -> None:
+        """Give it another priority, if we may: 0 is the usual one, 19 the lowest."""
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.pid, nice)
+        except OSError as error:
+            LOG.debug("process %d keeps its priority: %s", self.pid, error.strerror)
+
+
 def run_command(
     argv: Sequence[str],
     stdin: bytes,
     timeout_s: float,
     before: Optional[Callable[[], None]] = None,
 ) -> Completed:
-    """Run a command until its process has ended.
-
-    The command may start a daemon that keeps the command's output open. lightinit does not wait for
-    the daemon. Its later output is read and dropped, so that it does not die of SIGPIPE.
-
-    Args:
-        argv: the command's path and its arguments. They must have no secret, since every user can
-            read them.
-        stdin: its standard input, which may be a secret.
-        timeout_s: seconds after which it is killed.
-        before: called in the new process, before the command starts.
+    """Run a command until its process has ended; see :class:`Running`.
 
     Raises:
         ProvisioningError: it could not be started, or was killed at the time limit.
     """
-    import subprocess
-
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-            cwd="/",
-            preexec_fn=before,  # noqa: PLW1509 - it only changes the ids
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ProvisioningError("command cannot be started", command=argv[0], error=why) from error
-    pipes = Pipes(process, stdin)
-    status = None
-    try:
-        status = pipes.follow(timeout_s)
-    finally:
-        if status is None:
-            _kill(process)
-        pipes.close(still_read=status is not None)
-    if status is None:
-        raise ProvisioningError("command took too long", command=argv[0], limit_s=timeout_s)
-    return Completed(
-        status, pipes.stdout.decode("utf-8", "replace"), pipes.stderr.decode("utf-8", "replace")
-    )
+    return Running(argv, stdin, before).end(timeout_s)
 
 
 def start_command(argv: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Callable, List, Optional, Sequence
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.atomic import keep_label, make_parents, replace_file, sync_dir
 from lightinit.host.clock import Clock
-from lightinit.host.command import Completed, find_tool, run_command
+from lightinit.host.command import Completed, Running, find_tool, run_command
 from lightinit.host.root_path import check_path, resolve, resolve_below
 
 LOG = logging.getLogger("lightinit.system")
@@ -330,6 +330,28 @@ class System:
         ended = run_command(argv, stdin, timeout_s)
         if self.on_command is not None:
             self.on_command(argv, self.clock.monotonic() - started_s, ended.returncode)
+        return ended
+
+    def begin(self, argv: Sequence[str]) -> Running:
+        """Start a command as :meth:`run` does, but do not wait. The caller waits or kills it.
+
+        Raises:
+            ProvisioningError: it could not be started, or this is a scratch root.
+        """
+        if not self.live:
+            raise ProvisioningError("commands are not run in a scratch root", command=argv[0])
+        return Running(argv)
+
+    def wait_for(self, running: Running, timeout_s: float) -> Completed:
+        """Wait for a command that :meth:`begin` has started.
+
+        Raises:
+            ProvisioningError: it was killed at the time limit, seconds from now.
+        """
+        started_s = self.clock.monotonic()
+        ended = running.end(timeout_s)
+        if self.on_command is not None:
+            self.on_command(running.argv, self.clock.monotonic() - started_s, ended.returncode)
         return ended
 
     def run_checked(

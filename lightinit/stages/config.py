@@ -6,6 +6,7 @@ import logging
 from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
+from lightinit.host.ssh import early
 from lightinit.host.system import System
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
@@ -16,6 +17,12 @@ LOG = logging.getLogger("lightinit.config")
 STATE = "/var/lib/lightinit"
 # What a restart must not empty: accounts, keys, and the names of this host.
 PLACES = ("/etc", "/home")
+
+# The modules with a function ``begin``.
+EARLY = ("entropy", "ssh_host_keys")
+# They do anything that somebody wants. So does a module that lightinit does not ship. What the
+# settings list after them may depend on it, so it does not begin early.
+FREE = ("write_files", "custom_data")
 
 
 def run_module(
@@ -79,6 +86,25 @@ def run_for_login(context: Context, instance: Instance) -> None:
     unmarked = context.unmarked(instance)
     for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
         run_module(unmarked, name, required=False)
+
+
+def begin_early(context: Context) -> None:
+    """Begin the work of modules that needs no data from the platform and takes long, before the
+    wait for the network. It is begun only if it is certain that the modules will run.
+    """
+    if not context.platform_known or context.marks is None:
+        return
+    if early.is_begun(context.system) or not context.system.has_room():
+        return
+    for name in pending(context):
+        if name in FREE or "." in name:
+            return
+        if name in EARLY:
+            try:
+                module = load_module(name)
+            except LightinitError:
+                return  # reported when the module is due
+            module.begin(context.system, settings_of(context, name))
 
 
 def make_room(context: Context) -> None:

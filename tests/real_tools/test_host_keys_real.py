@@ -18,17 +18,26 @@ def inside(scenario: str) -> Dict[str, Any]:
     return run_scenario("keys.py", scenario, *tools, namespaces=NETWORK)
 
 
-def test_fresh_keys_of_the_types_that_ssh_keygen_makes() -> None:
-    seen = inside("fresh")
+@pytest.mark.parametrize("scenario", ["fresh", "begun"])
+def test_fresh_keys_of_the_types_that_ssh_keygen_makes(scenario: str) -> None:
+    seen = inside(scenario)
     assert seen["message"] == "%d SSH host keys made" % seen["count"] and seen["count"] >= 3
     assert seen["same_files"] and seen["all_new"] and seen["sshd"] == ""
     assert seen["told"] == seen["shown"], "the console shows what ssh asks about"
     assert (seen["modes"], seen["left"], seen["warnings"]) == (["600 root root"], [], [])
+    if scenario == "begun":
+        # One for each type, side by side, and no other one.
+        starts = [each.rpartition("/etc/ssh/")[0] or each for each in seen["starts"]]
+        assert starts == ["-A -f ", "-q -t ecdsa", "-q -t rsa"]
+        assert set(seen["comments"].split()) == {"root@named-later"}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="audit hooks came with Python 3.8")
-def test_a_crash_at_any_point_lets_sshd_start() -> None:
-    seen = inside("crash")
+@pytest.mark.parametrize(
+    "scenario", ["crash", pytest.param("crash_of_begun", marks=pytest.mark.long)]
+)
+def test_a_crash_at_any_point_lets_sshd_start(scenario: str) -> None:
+    seen = inside(scenario)
     assert seen["wrong"] == [] and seen["ended"] == 0 and seen["count"] > 20
     assert seen["left"] == []
 

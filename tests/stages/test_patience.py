@@ -74,7 +74,13 @@ class WorldClock(Clock):
 class Recorded(Watchdog):
     """Says when it would act, without a second process."""
 
-    def begin(self, limit_s: float, alarm: Alarm, on_death: OnDeath = lambda *_: None) -> None:
+    def begin(
+        self,
+        limit_s: float,
+        alarm: Alarm,
+        on_death: OnDeath = lambda *_: None,
+        clean: Callable[[], None] = lambda: None,
+    ) -> None:
         self._time = TimeLimit(limit_s, self._monotonic())
 
     @property

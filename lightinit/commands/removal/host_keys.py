@@ -34,6 +34,8 @@ from lightinit.state import CURRENT, DISABLED
 MODULE = "ssh_host_keys"
 SECTION = "module." + MODULE
 UNIT = "lightinit.service"
+# What a crash has left.
+SCRATCHES = (host_keys.SCRATCH, dropbear_keys.SCRATCH)
 SHARED = "every VM made from this image would have the same"
 
 
@@ -45,7 +47,7 @@ def plan_host_keys(context: RemovalContext) -> List[Change]:
     ]
     return removals(
         context.system,
-        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + [host_keys.SCRATCH],
+        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + list(SCRATCHES),
     )
 
 
@@ -115,7 +117,7 @@ def plan_image_keys(context: RemovalContext) -> List[Change]:
     dropbears = _plan_dropbears(context, why, remedy)
     return removals(
         system,
-        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + [host_keys.SCRATCH],
+        ["%s/%s" % (host_keys.FOLDER, name) for name in names] + dropbears + list(SCRATCHES),
     )
 
 

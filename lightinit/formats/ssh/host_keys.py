@@ -43,6 +43,12 @@ def is_made_anew(name: str) -> bool:
     return name in _MADE
 
 
+def with_comment(public: bytes, comment: str) -> bytes:
+    """The content of a .pub file with another comment."""
+    words = public.split()[:2] + [comment.encode("utf-8", "replace")]
+    return b" ".join(words) + b"\n"
+
+
 def fingerprint(public: bytes) -> str:
     """Type and SHA-256 fingerprint of a public key, such as ``ssh-ed25519 SHA256:...``.
 

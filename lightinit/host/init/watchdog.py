@@ -82,7 +82,13 @@ class Watchdog:
         self._pid = 0
         self._says_crashes = False
 
-    def begin(self, limit_s: float, alarm: Alarm, on_death: OnDeath = lambda *_: None) -> None:
+    def begin(
+        self,
+        limit_s: float,
+        alarm: Alarm,
+        on_death: OnDeath = lambda *_: None,
+        clean: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start the second process. There must be no other thread yet.
 
         Args:
@@ -90,6 +96,7 @@ class Watchdog:
                 is noticed in any case.
             alarm: the function that acts instead of this process if it is overdue.
             on_death: the function that acts instead of this process after it crashed.
+            clean: called in the end, unless this process has ended the watch by :meth:`end`.
         """
         self._time = TimeLimit(limit_s, self._monotonic())
         reading, writing = os.pipe()
@@ -108,7 +115,10 @@ class Watchdog:
                 _ignore_signals()
                 log.stop()  # the alarm may start its own log
                 _close_all_but(reading)
-                _SecondProcess(watched, reading, limit_s, alarm, on_death).run()
+                second = _SecondProcess(watched, reading, limit_s, alarm, on_death)
+                second.run()
+                if not second.is_over:
+                    clean()
             finally:
                 os._exit(0)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -202,7 +212,11 @@ def killed_for_memory(path: str = "/proc/vmstat") -> int:
 
 
 class _SecondProcess:
-    """The work of the second process."""
+    """The work of the second process.
+
+    Attributes:
+        is_over: whether the first process has ended the watch.
+    """
 
     def __init__(
         self, watched: int, pipe: int, limit_s: float, alarm: Alarm, on_death: OnDeath
@@ -215,7 +229,7 @@ class _SecondProcess:
         self._killed_before = killed_for_memory()
         self._rest = b""
         self._doing = ""
-        self._is_over = False
+        self.is_over = False
         self._crash: List[str] = []
 
     def run(self) -> None:
@@ -229,7 +243,7 @@ class _SecondProcess:
 
     def _take_over(self) -> None:
         """Act after the end of the first process, unless it has ended normally or was killed."""
-        if self._is_over:
+        if self.is_over:
             return
         why = ""
         if self._crash:
@@ -260,7 +274,7 @@ class _SecondProcess:
         if self._crash or said.startswith(CRASH):
             self._crash = (self._crash + [said])[:CRASH_LINES]
         elif said == END:
-            self._is_over = True
+            self.is_over = True
         elif not self._time.hear(said, time.monotonic()):
             self._doing = said
 

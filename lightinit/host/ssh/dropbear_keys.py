@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.atomic import sync_dir
 from lightinit.host.files.selinux import restore_labels
+from lightinit.host.ssh import early
 from lightinit.host.ssh.host_keys import KEYGEN_LIMIT_S
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.host_keys")
+SCRATCH = "/etc/.dropbear.lightinit-new"
+SUBJECT = "dropbearkey"
 SCRATCH_END = ".lightinit-new"
 PID_FILES = ("/run/dropbear.pid", "/var/run/dropbear.pid")
 # What is here is gone after a restart. Buildroot's image has a link into it in place of the folder,
@@ -89,6 +92,8 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> st
     Raises:
         ProvisioningError: the program took too long, or the new key cannot be put in place.
     """
+    if _take_begun(system, place):
+        return ""
     scratch = system.path(place) + SCRATCH_END
     try:
         for end in ("", ".pub"):
@@ -105,6 +110,44 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> st
         ) from error
     restore_labels(system, [place])
     return ""
+
+
+def begin_keys(system: System, keygen: Sequence[str], wished: Sequence[Tuple[str, str]]) -> None:
+    """Begin to make keys for :func:`make_key`, one program for each.
+
+    Args:
+        system: the live machine.
+        keygen: as :func:`find_keygen` returned it.
+        wished: the files, each with the type of its key.
+
+    Raises:
+        ProvisioningError: a program cannot be started, or the scratch folder cannot be written.
+    """
+    folder = early.make_first_folder(system, SUBJECT, SCRATCH)
+    for place, kind in wished:
+        argv = list(keygen) + ["-t", kind, "-f", _scratch_of(system, folder, place)]
+        early.begin(system, place, argv)
+
+
+def _scratch_of(system: System, folder: str, place: str) -> str:
+    return system.path("%s/%s" % (folder, place.replace("/", "_")))
+
+
+def _take_begun(system: System, place: str) -> bool:
+    """Put a key in place that was begun early. Returns False if there is none."""
+    why = early.find_failure(system, place, KEYGEN_LIMIT_S)
+    if why is None:
+        return False
+    scratch = _scratch_of(system, early.find_folder(system, SUBJECT), place)
+    try:
+        if not why and os.path.getsize(scratch):
+            _move(scratch, system.path(place))
+            restore_labels(system, [place])
+            return True
+    except OSError as error:  # the places may be on different file systems
+        why = error.strerror
+    LOG.info("%s: begun early, and failed: %s; it is tried again", place, why or "no key")
+    return False
 
 
 def _move(scratch: str, real: str) -> None:

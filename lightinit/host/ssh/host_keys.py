@@ -13,13 +13,14 @@ import logging
 import os
 import stat
 from functools import partial
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.atomic import sync_dir
+from lightinit.host.command import Completed
 from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
-from lightinit.host.ssh import config_files
+from lightinit.host.ssh import config_files, early
 from lightinit.host.system import System
 
 ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
@@ -27,11 +28,28 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = FOLDER + "/.lightinit-new"
+# Below a folder for new keys, the folder for the types that have no program of their own.
+REST = "/rest"
+# The types that are begun each by a program of its own. Another one makes all others.
+ALONE = ("rsa", "ecdsa")
+SUBJECT, OTHERS = "ssh-keygen", "the other SSH host keys"
 # An RSA key takes long on a small VM, and an old kernel may have to collect entropy first.
 KEYGEN_LIMIT_S = 120.0
 KEYSIGN = "/usr/libexec/openssh/ssh-keysign"
 ROOTS_KEY = Access(0o600)
 PUBLIC_KEY = Access(0o644)
+
+
+class NewKeys(NamedTuple):
+    """Host keys that were made, but are not in place.
+
+    Attributes:
+        names: the names of the private keys.
+        folder: the folder of the keys and their public parts, as the VM sees it.
+    """
+
+    names: List[str]
+    folder: str
 
 
 def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
@@ -59,38 +77,72 @@ def configured_keys(system: System, read: ReadHostKeys) -> List[str]:
     return read(system.read_text(path), partial(config_files.read_included, system))
 
 
+def begin_keys(system: System, keygen: str, keep: Sequence[str]) -> None:
+    """Begin to make the keys of :func:`make_keys`, which waits for them: one program for each type.
+
+    Args:
+        system: the live machine.
+        keygen: the path of ssh-keygen.
+        keep: names of private keys in /etc/ssh that stay.
+
+    Raises:
+        ProvisioningError: a program cannot be started, or the scratch folder cannot be written.
+        OSError: likewise.
+    """
+    root = early.make_first_folder(system, SUBJECT, SCRATCH)
+    inner, rest = root + FOLDER, root + REST + FOLDER
+    for folder in (inner, rest):
+        early.make_inner(system, folder)
+    alone = {"ssh_host_%s_key" % kind: kind for kind in ALONE}
+    for name, kind in alone.items():
+        if name not in keep:
+            path = system.path("%s/%s" % (inner, name))
+            early.begin(system, name, [keygen, "-q", "-t", kind, "-N", "", "-f", path])
+    for name in set(alone) | set(keep):
+        # ssh-keygen makes no key where a file is that is not empty.
+        os.symlink(keygen, system.path("%s/%s" % (rest, name), follow_last=False))
+    early.begin(system, OTHERS, [keygen, "-A", "-f", system.path(root + REST)])
+
+
 def make_keys(
-    system: System, keygen: str, keep: Sequence[str], is_private: Callable[[str], bool]
-) -> List[str]:
+    system: System,
+    keygen: str,
+    keep: Sequence[str],
+    is_private: Callable[[str], bool],
+    with_comment: Callable[[bytes], bytes],
+) -> NewKeys:
     """Make a key of each type that `ssh-keygen -A` knows, in the scratch folder.
+
+    Keys that were begun by :func:`begin_keys` are waited for. If one of them was not made,
+    `ssh-keygen -A` makes it now.
 
     Args:
         system: the live machine.
         keygen: the path of ssh-keygen.
         keep: names of private keys in /etc/ssh that stay. No new keys are made for them.
         is_private: takes a file name; returns whether it is that of a private host key.
+        with_comment: takes a public part that was made early, when the host may have had another
+            name; returns it with its comment as of now.
 
     Returns:
-        The names of the new private keys. They and their public parts are synced to the disk.
+        The new keys. They and their public parts are synced to the disk.
 
     Raises:
         ProvisioningError: ssh-keygen failed, or the scratch folder cannot be written.
     """
-    system.remove_tree(SCRATCH)
-    system.make_dir(SCRATCH, 0o700)
-    inner = SCRATCH + FOLDER
-    system.make_dir(inner, 0o700)
+    root, is_complete = _take_begun(system, keep, is_private, with_comment)
+    if not root:
+        root = early.make_folder(system, SCRATCH)
+        early.make_inner(system, root + FOLDER)
     for name in keep:
-        system.link("%s/%s" % (inner, name), system.path("%s/%s" % (FOLDER, name)))
-    ended = system.run([keygen, "-A", "-f", system.path(SCRATCH)], timeout_s=KEYGEN_LIMIT_S)
-    folder = system.path(inner)
+        system.link("%s%s/%s" % (root, FOLDER, name), system.path("%s/%s" % (FOLDER, name)))
+    ended = Completed(0, "", "")
+    if not is_complete:
+        ended = system.run([keygen, "-A", "-f", system.path(root)], timeout_s=KEYGEN_LIMIT_S)
+        LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
     # If ssh-keygen cannot make a type (FIPS mode allows only some), it continues with the next one,
     # and its exit status does not show this.
-    names = [
-        name
-        for name in system.list_dir(inner)
-        if is_private(name) and _is_whole("%s/%s" % (folder, name))
-    ]
+    names = _list_whole(system, root + FOLDER, is_private)
     if not ended.ok or not names and not keep:
         raise ProvisioningError(
             "ssh host keys could not be made",
@@ -98,12 +150,75 @@ def make_keys(
             said=ended.last_words,
             hint="run by hand: ssh-keygen -A",
         )
-    LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
     for name in names:
         for each in (name, name + ".pub"):
-            with open("%s/%s" % (folder, each), "rb") as handle:
+            with open(system.path("%s%s/%s" % (root, FOLDER, each)), "rb") as handle:
                 os.fsync(handle.fileno())
-    return names
+    return NewKeys(names, root + FOLDER)
+
+
+def _take_begun(
+    system: System,
+    keep: Sequence[str],
+    is_private: Callable[[str], bool],
+    with_comment: Callable[[bytes], bytes],
+) -> Tuple[str, bool]:
+    """Wait for the keys that were begun.
+
+    Returns:
+        The scratch folder that has them, "" if there is none; and whether they are all that is
+        needed.
+    """
+    names = ["ssh_host_%s_key" % kind for kind in ALONE] + [OTHERS]
+    failures = {name: early.find_failure(system, name, KEYGEN_LIMIT_S) for name in names}
+    if failures[OTHERS] is None:
+        return "", False
+    failed = [name for name in names if failures[name]]
+    for name in failed:
+        LOG.info("%s: begun early, but: %s; ssh-keygen -A makes it now", name, failures[name])
+    root = early.find_folder(system, SUBJECT)
+    try:
+        return root, _collect(system, root, failed, keep, is_private, with_comment)
+    except OSError as error:
+        LOG.info("the host keys that were begun early cannot be used: %s", error)
+        return "", False
+
+
+def _collect(
+    system: System,
+    root: str,
+    failed: Sequence[str],
+    keep: Sequence[str],
+    is_private: Callable[[str], bool],
+    with_comment: Callable[[bytes], bytes],
+) -> bool:
+    """Bring the keys together, and remove those that are not whole or not wanted."""
+    inner, rest = system.path(root + FOLDER), system.path(root + REST + FOLDER)
+    made_elsewhere = {name for name in os.listdir(rest) if os.path.islink("%s/%s" % (rest, name))}
+    if OTHERS not in failed:
+        for name in set(os.listdir(rest)) - made_elsewhere:
+            os.replace("%s/%s" % (rest, name), "%s/%s" % (inner, name))
+    whole = set(_list_whole(system, root + FOLDER, is_private)) - set(failed) - set(keep)
+    for name in os.listdir(inner):
+        if name not in whole and not (name.endswith(".pub") and name[:-4] in whole):
+            os.unlink("%s/%s" % (inner, name))
+    for name in whole:
+        path = "%s/%s.pub" % (inner, name)
+        with open(path, "rb") as handle:
+            public = handle.read()
+        with open(path, "wb") as handle:
+            handle.write(with_comment(public))
+    return OTHERS not in failed and made_elsewhere <= whole | set(keep)
+
+
+def _list_whole(system: System, folder: str, is_private: Callable[[str], bool]) -> List[str]:
+    """The names of the private keys that were made in a folder, and have their public parts."""
+    real = system.path(folder)
+    return [
+        name
+        for name in system.list_dir(folder)
+        if is_private(name) and _is_whole("%s/%s" % (real, name))
+    ]
 
 
 def _is_whole(path: str) -> bool:
@@ -111,19 +226,19 @@ def _is_whole(path: str) -> bool:
     return not os.path.islink(path) and os.path.getsize(path) > 0 and os.path.isfile(path + ".pub")
 
 
-def install_keys(system: System, names: Sequence[str], access: Access, old: Sequence[str]) -> None:
+def install_keys(system: System, new: NewKeys, access: Access, old: Sequence[str]) -> None:
     """Move new keys from the scratch folder to /etc/ssh, and remove the rest of the old ones.
 
     Args:
         system: the live machine.
-        names: the result of :func:`make_keys`.
+        new: the result of :func:`make_keys`.
         access: mode and owner of the private keys.
         old: names of the files to remove, with public parts and certificates.
 
     Raises:
         ProvisioningError: a file cannot be moved or removed.
     """
-    source, target = system.path(SCRATCH + FOLDER), system.path(FOLDER)
+    source, target, names = system.path(new.folder), system.path(FOLDER), new.names
     place = "%s/%s" % (FOLDER, names[0] if names else "")
     try:
         for name in names:
@@ -132,10 +247,10 @@ def install_keys(system: System, names: Sequence[str], access: Access, old: Sequ
                 _unlink("%s/%s%s" % (target, name, end))
             sync_dir(target)
             for each, wished in ((name, access), (name + ".pub", PUBLIC_KEY)):
-                new = "%s/%s" % (source, each)
-                os.chown(new, wished.uid, wished.gid)
-                os.chmod(new, wished.mode)
-                os.replace(new, "%s/%s" % (target, each))
+                made = "%s/%s" % (source, each)
+                os.chown(made, wished.uid, wished.gid)
+                os.chmod(made, wished.mode)
+                os.replace(made, "%s/%s" % (target, each))
                 sync_dir(target)
         for name in old:
             if name not in names and not (name.endswith(".pub") and name[:-4] in names):

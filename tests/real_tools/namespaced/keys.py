@@ -16,6 +16,8 @@ import sys
 import time
 from typing import Any, Callable, Dict, List
 
+from lightinit.host.system import System
+from lightinit.model import Instance
 from tests.real_tools.namespaced.accounts import apply, call, enter, must
 
 KEYS = "/etc/ssh/ssh_host_*"
@@ -35,13 +37,27 @@ def hook(event, arguments):
         if left[0] < 0:
             os._exit(9)
 sys.addaudithook(hook)
-apply(ssh_host_keys, keep_existing=False)
+%s
+"""
+NOW = "apply(ssh_host_keys, keep_existing=False)"
+# As `lightinit boot` does: begun long before.
+EARLY = """
+import time
+from lightinit.host.ssh import early
+from lightinit.host.system import System
+from lightinit.model import Instance
+system, settings = System("/"), {"keep_existing": False}
+ssh_host_keys.begin(system, settings)
+ssh_host_keys.apply(Instance("real"), system, settings)
+early.abandon(system)
 """
 
 
 SHORT_KEYS = """#!/bin/sh
+[ "$1 $2 $3" != "-q -t rsa" ] || exec /run/real-keygen "$@" -b 1024
 [ "$1 $2" = "-A -f" ] || exec /run/real-keygen "$@"
 for type in rsa ecdsa ed25519; do
+    [ ! -s "$3/etc/ssh/ssh_host_${type}_key" ] || continue
     bits=; [ "$type" != rsa ] || bits="-b 1024"
     /run/real-keygen -q -t "$type" $bits -N "" -f "$3/etc/ssh/ssh_host_${type}_key" || exit 1
 done
@@ -75,6 +91,29 @@ def state() -> Dict[str, Any]:
 
 def fresh() -> Dict[str, Any]:
     """What it makes, against what `ssh-keygen -A` makes."""
+    return compared(lambda: apply(module()))
+
+
+def begun() -> Dict[str, Any]:
+    """The same for keys that are begun early."""
+
+    def begin_and_apply() -> Any:
+        system, settings = System("/"), {"keep_existing": False}
+        starts: List[str] = []
+        system.on_command = lambda argv, duration_s, code: starts.append(" ".join(argv[1:4]))
+        module().begin(system, settings)
+        with open("/proc/sys/kernel/hostname", "w") as handle:
+            handle.write("named-later")
+        outcome = module().apply(Instance("real"), system, settings)
+        seen.update(starts=sorted(starts), comments=call("sh", "-c", "cut -d' ' -f3 %s.pub" % KEYS))
+        return outcome
+
+    seen: Dict[str, Any] = {}
+    seen.update(compared(begin_and_apply))
+    return seen
+
+
+def compared(make: Callable[[], Any]) -> Dict[str, Any]:
     call("sh", "-c", "rm -f %s" % KEYS)
     must("ssh-keygen", "-A")
     before = state()
@@ -84,7 +123,7 @@ def fresh() -> Dict[str, Any]:
     logger = logging.getLogger("lightinit.ssh_host_keys")
     logger.addHandler(lines)
     logger.setLevel(logging.INFO)
-    outcome = apply(module())
+    outcome = make()
     after = state()
     shown = sorted(call("ssh-keygen", "-lf", path).split()[1] for path in glob.glob(KEYS + ".pub"))
     return {
@@ -118,6 +157,15 @@ def crash() -> Dict[str, Any]:
     """Killed before each change in turn; sshd starts on whatever is left, and so does the next
     run.
     """
+    return killed_at_each(NOW)
+
+
+def crash_of_begun() -> Dict[str, Any]:
+    """As crash, with keys that are begun early: their programs go on after the crash."""
+    return killed_at_each(EARLY)
+
+
+def killed_at_each(work: str) -> Dict[str, Any]:
     make_short_keys()
     apply(module())
     wrong: List[str] = []
@@ -125,7 +173,8 @@ def crash() -> Dict[str, Any]:
     count = 0
     while ended == 9 and count < 200:
         ended = subprocess.run(
-            [sys.executable, "-c", CRASH % os.getcwd(), str(count)], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", CRASH % (os.getcwd(), work), str(count)],
+            stdout=subprocess.DEVNULL,
         ).returncode
         said = call("sshd", "-t")
         pairs = [
@@ -224,7 +273,7 @@ def used() -> Dict[str, Any]:
     }
 
 
-SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, crash, reload, used]
+SCENARIOS: List[Callable[[], Dict[str, Any]]] = [fresh, begun, crash, crash_of_begun, reload, used]
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))

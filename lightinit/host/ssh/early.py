@@ -1,0 +1,173 @@
+"""Runs the programs that make SSH host keys before the keys are asked for: side by side, at low
+priority, while lightinit waits for the network.
+
+They write into private folders, which only this run uses: a program that outlives a crash of
+lightinit cannot disturb the next run. Whoever puts the keys in place waits for the programs by
+:func:`find_failure`. The run ends with :func:`abandon`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import logging
+import os
+import signal
+from typing import Dict, List, NamedTuple, Optional
+from weakref import WeakKeyDictionary
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.command import Running
+from lightinit.host.system import System
+
+LOG = logging.getLogger("lightinit.host_keys")
+# Low, so that the rest of the boot comes first, but not idle: the keys are needed soon.
+NICE = 10
+USUAL = 0
+
+
+class EarlyWork(NamedTuple):
+    """What was begun on one machine.
+
+    Attributes:
+        running: the programs, each by the name of what it makes.
+        began_s: when each was started, by the machine's clock.
+        folders: subject -> the private folder, as the VM sees it.
+        scratches: the folders that have those.
+    """
+
+    running: Dict[str, Running]
+    began_s: Dict[str, float]
+    folders: Dict[str, str]
+    scratches: List[str]
+
+
+_BEGUN: "WeakKeyDictionary[System, EarlyWork]" = WeakKeyDictionary()
+
+
+def make_folder(system: System, scratch: str) -> str:
+    """Make a new private folder in ``scratch``, and remove what an earlier run has left there.
+
+    Args:
+        system: the live machine.
+        scratch: a folder of lightinit's own, on the file system of the keys. Only root may look
+            into it.
+
+    Raises:
+        ProvisioningError: it cannot be made.
+    """
+    system.remove_tree(scratch)
+    system.make_dir(scratch, 0o700)
+    folder = "%s/%s" % (scratch, binascii.hexlify(os.urandom(4)).decode("ascii"))
+    make_inner(system, folder)
+    return folder
+
+
+def make_inner(system: System, name: str) -> None:
+    """Make a directory in a private folder. A crash may take it away.
+
+    Raises:
+        ProvisioningError: it cannot be made.
+    """
+    try:
+        os.makedirs(system.path(name), 0o700)
+    except OSError as error:
+        raise ProvisioningError(
+            "directory cannot be made", path=name, error=error.strerror
+        ) from error
+
+
+def make_first_folder(system: System, subject: str, scratch: str) -> str:
+    """As :func:`make_folder`, for what is begun early, such as that of ``ssh-keygen``."""
+    work = _BEGUN.setdefault(system, EarlyWork({}, {}, {}, []))
+    work.scratches.append(scratch)
+    folder = make_folder(system, scratch)
+    work.folders[subject] = folder
+    return folder
+
+
+def find_folder(system: System, subject: str) -> str:
+    """The private folder for a subject; "" if nothing was begun."""
+    work = _BEGUN.get(system)
+    if work is None:
+        return ""
+    return work.folders.get(subject, "")
+
+
+def is_begun(system: System) -> bool:
+    """Whether anything was begun on this machine."""
+    return system in _BEGUN
+
+
+def begin(system: System, name: str, argv: List[str]) -> None:
+    """Start a program that makes the key ``name``.
+
+    Raises:
+        ProvisioningError: it cannot be started.
+    """
+    work = _BEGUN[system]
+    running = system.begin(argv)
+    work.running[name] = running
+    work.began_s[name] = system.clock.monotonic()
+    running.set_priority(NICE)
+
+
+def find_failure(system: System, name: str, limit_s: float) -> Optional[str]:
+    """Wait for the program that makes the key ``name``. From now on it has the usual priority.
+
+    Args:
+        system: the machine.
+        name: as :func:`begin` got it.
+        limit_s: seconds from the program's start after which it is killed.
+
+    Returns:
+        "" if it ended well, else what it said; None if none was begun.
+    """
+    work = _BEGUN.get(system)
+    if work is None or name not in work.running:
+        return None
+    running = work.running.pop(name)
+    running.set_priority(USUAL)
+    left_s = work.began_s[name] + limit_s - system.clock.monotonic()
+    try:
+        ended = system.wait_for(running, max(0.0, left_s))
+    except ProvisioningError:
+        return "it did not end within %g s" % limit_s
+    if ended.ok:
+        return ""
+    return ended.last_words
+
+
+def abandon(system: System) -> None:
+    """Kill the programs that nobody waits for any more, and remove the private folders."""
+    work = _BEGUN.pop(system, None)
+    if work is None:
+        return
+    for name, running in work.running.items():
+        LOG.debug("%s is not needed: process %d is killed", name, running.pid)
+        running.kill()
+    _remove(system, work)
+
+
+def abandon_orphans(system: System) -> None:
+    """As :func:`abandon`, from another process than the one that has started the programs."""
+    work = _BEGUN.get(system)
+    if work is None:
+        return
+    for running in work.running.values():
+        # Meanwhile its number may be that of another process.
+        said = system.read_text("/proc/%d/cmdline" % running.pid).split("\0")
+        if said[-len(running.argv) : -1] != running.argv[1:]:
+            continue
+        try:
+            os.kill(running.pid, signal.SIGKILL)
+        except OSError:
+            pass
+    _remove(system, work)
+
+
+def _remove(system: System, work: EarlyWork) -> None:
+    for scratch in work.scratches:
+        try:
+            system.remove_tree(scratch)
+        except ProvisioningError as error:
+            LOG.debug("the next run removes it: %s", error)

@@ -1,0 +1,126 @@
+"""Host keys are begun with the boot, while the lease is waited for: real boots of a live root, with
+a ssh-keygen that counts how often it is started.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import List
+
+import pytest
+
+from tests.lib.netns import Namespace, wait_until
+from tests.lib.scripts import is_alive
+from tests.real_clients.azure_side import ENV, Azure, start_dhcp
+
+STARTS, HANG = "/run/starts", "/run/hang"
+KEYGEN = """#!/bin/sh
+echo "$1 $2 $3" >>/run/starts
+echo $$ >>/run/pids
+if [ -e /run/hang ]; then while :; do sleep 0.1; done; fi
+exec /run/real-keygen "$@"
+"""
+ONCE_EACH = ["-A -f", "-q -t ecdsa", "-q -t rsa"]
+
+
+def count_starts(vm: Namespace, hang: bool = False) -> None:
+    """From now on ssh-keygen writes down that it was started."""
+    vm.run("cp", "/usr/bin/ssh-keygen", "/run/real-keygen")
+    vm.write("/run/keygen", KEYGEN, 0o755)
+    vm.run("mount", "--bind", "/run/keygen", "/usr/bin/ssh-keygen")
+    vm.write(STARTS, "")
+    if hang:
+        vm.write(HANG, "")
+
+
+def starts(vm: Namespace) -> List[str]:
+    found = [line.split() for line in vm.run("cat", STARTS).splitlines()]
+    # A path differs from run to run.
+    return sorted(" ".join(word for word in words if word[0] != "/") for words in found)
+
+
+def start(azure: Azure, vm: Namespace) -> "subprocess.Popen[bytes]":
+    """Start a boot, and wait until all of its programs have started."""
+    command = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
+    process = vm.start(*command, log=azure.folder / "boot.log", env=ENV)
+    wait_until(lambda: len(starts(vm)) >= 3, 30, "no keys are begun")
+    return process
+
+
+def scratch(vm: Namespace) -> str:
+    return vm.run("sh", "-c", "ls -d /etc/ssh/.light* 2>/dev/null || true")
+
+
+def test_keys_are_begun_before_the_lease_and_once(azure: Azure, vm: Namespace) -> None:
+    azure.start()
+    vm.run(
+        "sh",
+        "-c",
+        "rm -f /etc/ssh/ssh_host_*; ssh-keygen -q -t dsa -N '' -f /etc/ssh/ssh_host_dsa_key",
+    )
+    count_starts(vm)
+    process = start(azure, vm)
+    assert starts(vm) == ONCE_EACH
+    assert not azure.log.exists() or azure.heard() == [], "no request was possible yet"
+    there = vm.run("sh", "-c", "ls /etc/ssh/ssh_host_*").split()
+    assert there == ["/etc/ssh/ssh_host_dsa_key", "/etc/ssh/ssh_host_dsa_key.pub"]
+    start_dhcp(azure, vm)
+    assert process.wait(60) == 0, (azure.folder / "boot.log").read_text()
+    assert [post["status"] for post in azure.posts()] == [200]
+    assert starts(vm) == ONCE_EACH, "nor is any started later"
+    assert len(vm.run("sh", "-c", "ls /etc/ssh/ssh_host_*").split()) == 6
+    assert vm.run("sh", "-c", "mkdir -p /run/sshd; /usr/sbin/sshd -t 2>&1") == ""
+    comments = vm.run("sh", "-c", "cut -d' ' -f3 /etc/ssh/ssh_host_*.pub").split()
+    assert comments == ["root@web-1"] * 3 and scratch(vm) == ""
+    timeline = json.loads(vm.run("cat", "/var/lib/lightinit/instance/timeline.json"))["entries"]
+    told = [entry["name"] for entry in timeline if entry["name"] == "ssh-keygen"]
+    assert told == ["ssh-keygen"] * 3
+
+    # A boot that has to report again, with the keys in place.
+    vm.run("rm", "/var/lib/lightinit/instance/provisioned")
+    vm.run("rm", "/var/lib/lightinit/instance/sem/stage.final")
+    vm.run(sys.executable, "-m", "lightinit", "boot", env=ENV)
+    assert len(azure.posts()) == 2 and starts(vm) == ONCE_EACH
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_boot_that_is_stopped_leaves_nothing(
+    azure: Azure, vm: Namespace, number: signal.Signals
+) -> None:
+    """ssh-keygen hangs, and no lease comes. Neither a program nor a key stays behind."""
+    azure.start()
+    vm.run("sh", "-c", "rm -f /etc/ssh/ssh_host_*; echo old >/etc/ssh/ssh_host_rsa_key")
+    count_starts(vm, hang=True)
+    process = start(azure, vm)
+    assert scratch(vm) != ""
+    process.send_signal(number)
+    process.wait(20)
+
+    def is_clean() -> bool:
+        running = [pid for pid in vm.run("cat", "/run/pids").split() if is_alive(int(pid))]
+        return not running and scratch(vm) == ""
+
+    wait_until(is_clean, 20, "something has stayed behind")
+    assert vm.run("sh", "-c", "cat /etc/ssh/ssh_host_*") == "old\n"
+
+
+@pytest.mark.long
+def test_a_boot_without_a_lease_has_keys_all_the_same(azure: Azure, vm: Namespace) -> None:
+    """NotReady, but somebody of the image can log in, to this VM and to no other."""
+    azure.start()
+    count_starts(vm)
+    vm.write(
+        "/etc/lightinit/conf.d/20-short.conf",
+        "[network]\nlease_timeout_s = 2\n[azure]\nreport_timeout_s = 2\n",
+    )
+    process = start(azure, vm)
+    assert process.wait(60) != 0
+    assert starts(vm) == ONCE_EACH and scratch(vm) == ""
+    assert vm.run("sh", "-c", "mkdir -p /run/sshd; /usr/sbin/sshd -t 2>&1") == ""
+    # The next boot, in which a lease comes: the keys are there.
+    start_dhcp(azure, vm)
+    vm.run(sys.executable, "-m", "lightinit", "boot", env=ENV)
+    assert starts(vm) == ONCE_EACH
