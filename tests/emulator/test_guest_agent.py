@@ -14,6 +14,7 @@ from lightinit.emulator import Platform
 from tests.emulator.wire import REPORT, WIRE, Reply, ask, get_goal_state
 
 CONFIGURATION = "Container/RoleInstanceList/RoleInstance/Configuration/"
+ENDPOINT = "Instances/Instance/InputEndpoints/Endpoint[%d]"
 TELEMETRY = "/machine?comp=telemetrydata"
 EVENTS = (
     b'<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="p"><Event'
@@ -29,7 +30,8 @@ SIGNAL = {
 def make_platform() -> Iterator[Platform]:
     """Run a platform without faults, with a HostGAPlugin."""
     with Platform(
-        instance={"compute": {"name": "vm<1>"}}, host_plugin=("127.0.0.1", 0)
+        instance={"compute": {"name": "vm<1>", "osProfile": {"computerName": "web-1"}}},
+        host_plugin=("127.0.0.1", 0),
     ) as platform:
         yield platform
 
@@ -65,7 +67,11 @@ def check_refused(platform: Platform, reply: Reply, status: int, reason: str) ->
     "name, path, key, value",
     [
         ("HostingEnvironmentConfig", "Incarnation", "instance", "vm<1>"),
-        ("SharedConfig", "Incarnation", "instance", "vm<1>"),
+        ("SharedConfig", "Incarnation", "instance", "_web-1"),
+        ("SharedConfig", "Instances/Instance", "id", "_web-1"),
+        ("SharedConfig", "Instances/Instance", "address", "10.0.0.4"),
+        ("SharedConfig", ENDPOINT % 1, "name", "openInternalEndpoint"),
+        ("SharedConfig", ENDPOINT % 2, "loadBalancedPublicAddress", "203.0.113.17:22"),
         ("ExtensionsConfig", "StatusUploadBlob", "statusBlobType", "BlockBlob"),
     ],
 )

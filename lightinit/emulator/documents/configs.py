@@ -33,13 +33,37 @@ isNonCancellableTopologyChangeEnabled="false">
     <Service name="lightinit" guid="{{00000000-0000-0000-0000-000000000000}}" />
     <ServiceInstance name="lightinit.0" guid="{{{container}}}" />
   </Deployment>
-  <Incarnation number="1" instance="{name}" guid="{{{container}}}" />
-  <Role guid="{{{container}}}" name="{name}" settleTimeSeconds="10" />
+  <Incarnation number="1" instance="{instance}" guid="{{{container}}}" />
+  <Role guid="{{{container}}}" name="{instance}" settleTimeSeconds="10" />
   <LoadBalancerSettings timeoutSeconds="0" waitLoadBalancerProbeCount="8" />
+  <OutputEndpoints>
+    <Endpoint name="{instance}:openInternalEndpoint" type="SFS">
+      <Target instance="{instance}" endpoint="openInternalEndpoint" />
+    </Endpoint>
+  </OutputEndpoints>
   <Instances>
-    <Instance id="{role}" address="10.0.0.4" />
+    <Instance id="{instance}" address="{private}">
+      <FaultDomains randomId="0" updateId="0" updateCount="0" />
+      <InputEndpoints>
+        <Endpoint name="openInternalEndpoint" address="{private}" protocol="any" \
+isPublic="false" enableDirectServerReturn="false" isDirectAddress="false" \
+disableStealthMode="false">
+          <LocalPorts>
+            <LocalPortSelfManaged />
+          </LocalPorts>
+        </Endpoint>{public}
+      </InputEndpoints>
+    </Instance>
   </Instances>
 </SharedConfig>"""
+_PUBLIC = """
+        <Endpoint name="SSH" address="{private}:22" protocol="tcp" isPublic="true" \
+loadBalancedPublicAddress="{public}:22" enableDirectServerReturn="false" \
+isDirectAddress="false" disableStealthMode="false">
+          <LocalPorts>
+            <LocalPortRange from="22" to="22" />
+          </LocalPorts>
+        </Endpoint>"""
 _EXTENSIONS = (
     """<Extensions version="1.0.0.0" goalStateIncarnation="{incarnation}">
   <GuestAgentExtension %s>
@@ -58,12 +82,21 @@ activityId="{container}" correlationId="{container}" />
 
 
 class Names(NamedTuple):
-    """What goes into the documents: the VM's name, ContainerId, InstanceId and incarnation."""
+    """What goes into the documents: the VM's name, ContainerId, InstanceId, incarnation and
+    addresses; ``public`` may be "".
+    """
 
     vm: str
     container_id: str
     role_id: str
     incarnation: str
+    private: str
+    public: str
+
+    @property
+    def instance(self) -> str:
+        """The last part of InstanceId, by which a SharedConfig names its instances."""
+        return self.role_id.partition(".")[2]
 
 
 def _escape(text: str) -> str:
@@ -74,13 +107,18 @@ def _escape(text: str) -> str:
 
 def _fill(template: str) -> Callable[[Names], bytes]:
     def fill(names: Names) -> bytes:
-        container = _escape(names.container_id)
+        container, private = _escape(names.container_id), _escape(names.private)
+        public = ""
+        if names.public:
+            public = _PUBLIC.format(private=private, public=_escape(names.public))
         return (
             _HEAD
             + template.format(
                 incarnation=_escape(names.incarnation),
                 container=container,
-                role=_escape(names.role_id),
+                instance=_escape(names.instance),
+                private=private,
+                public=public,
                 name=_escape(names.vm),
                 blob=_STATUS_BLOB % container,
             )

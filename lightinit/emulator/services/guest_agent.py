@@ -9,7 +9,7 @@ for telemetry that differs from what the platform's own agent sends.
 from __future__ import annotations
 
 import json
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple, Union
 from xml.etree import ElementTree
 
 from lightinit.emulator.documents.configs import CONFIGS, Names
@@ -20,6 +20,7 @@ from lightinit.emulator.wire.messages import Reply, Request, has_xml_type, make_
 XML = "text/xml; charset=utf-8"
 TELEMETRY_BYTES = 65536
 _MACHINE = ("/machine", "/machine/")
+_ADDRESS: Tuple[Union[str, int], ...] = ("network", "interface", 0, "ipv4", "ipAddress", 0)
 
 
 def answer_guest_agent(
@@ -62,11 +63,27 @@ def _need_version(request: Request, versions: Sequence[str]) -> Optional[Reply]:
     return None
 
 
+def _find(node: Any, *words: Union[str, int]) -> Any:
+    """Return the value at a path of a document; None if there is none."""
+    for word in words:
+        try:
+            node = node[word]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
+
+
 def _give_config(request: Request, machine: Machine) -> Reply:
     with machine.lock:
-        compute = machine.document.get("compute")
-        name = str(compute.get("name", "")) if isinstance(compute, dict) else ""
-        names = Names(name, machine.container_id, machine.role_id, str(machine.incarnation))
+        document = machine.document
+        names = Names(
+            str(_find(document, "compute", "name") or ""),
+            machine.container_id,
+            machine.role_id,
+            str(machine.incarnation),
+            str(_find(document, *_ADDRESS, "privateIpAddress") or "10.0.0.4"),
+            str(_find(document, *_ADDRESS, "publicIpAddress") or ""),
+        )
     if request.path != "/machine/%s/%s" % (names.container_id, names.role_id):
         return refuse(400, "the URL is not in this VM's goal state")
     form = CONFIGS.get(request.parameter("type"))

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import threading
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -29,6 +30,14 @@ def _derive_id(vm_id: str, salt: str) -> str:
     return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
 
 
+def _computer_name(compute: Any) -> str:
+    """Return the computer's name, as far as it can be in a URL."""
+    found = compute if isinstance(compute, dict) else {}
+    profile = found.get("osProfile")
+    name = profile.get("computerName") if isinstance(profile, dict) else ""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", str(name or found.get("name") or "vm"))[:64]
+
+
 class Machine:
     """One VM at a time; :meth:`become` changes to another VM.
 
@@ -45,6 +54,7 @@ class Machine:
         """Become another VM, with incarnation 1 and its own ids; earlier reports are kept.
 
         ContainerId and InstanceId are derived from ``compute.vmId``: the same vmId is the same VM.
+        InstanceId ends in the computer's name, as on the platform.
         """
         document = read_data("instance.json")
         for changes in overrides:
@@ -58,7 +68,7 @@ class Machine:
             # Set when a preprovisioned VM gets its owner.
             self.reprovision_data: Optional[bytes] = None
             self.container_id = _derive_id(vm_id, "container")
-            self.role_id = _derive_id(vm_id, "role") + "._lightinit-vm"
+            self.role_id = "%s._%s" % (_derive_id(vm_id, "role"), _computer_name(compute))
 
     def change(self, *overrides: Mapping[str, Any]) -> None:
         """Merge parts into the VM's IMDS document, in order; its ids do not change."""

@@ -25,6 +25,7 @@ from lightinit.emulator.documents.goal_state import (
 )
 from lightinit.emulator.documents.health_report import is_progress, judge_report, parse_report
 from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.services import json_health
 from lightinit.emulator.services.guest_agent import answer_guest_agent
 from lightinit.emulator.services.machine import Machine
 from lightinit.emulator.wire.faults import FaultStep, variants_of
@@ -67,6 +68,10 @@ class WireServer:
             if is_progress(parse_report(request.body)[0]):
                 return "progress"
             return comp
+        if request.path == json_health.PATH:
+            if is_progress(json_health.parse_json_report(request.body)[0]):
+                return "progress"
+            return "health"
         if request.path in _MACHINE and comp == "goalstate":
             return comp
         if (
@@ -101,6 +106,10 @@ class WireServer:
             method, name = "POST", "health"
         if request.method != method:
             return _refuse(405, "%s allows only %s" % (name, method), Allow=method)
+        if request.path == json_health.PATH:
+            with self._machine.lock:
+                self._machine.advance(step.get("advance_incarnation", 0))
+            return json_health.answer_json_report(request, self._machine)
         if endpoint == "versions":
             return make_answer(200, format_versions(self._versions), XML)
         version = request.headers.get("x-ms-version")
