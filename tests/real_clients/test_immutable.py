@@ -105,6 +105,15 @@ CANNOT = {
         "account files cannot be changed",
         "its folder is on a read-only file system",
     ),
+    "links out of a read-only /etc": (
+        [
+            "for each in passwd group shadow gshadow; do",
+            "mv /etc/$each /var/mail; ln -s /var/mail/$each /etc; done",
+            "mount -o remount,bind,ro /etc",
+        ],
+        "account files cannot be changed",
+        "its folder is on a read-only file system",
+    ),
     "passwd alone": (
         ["cp /etc/passwd /var/mail/passwd; mount --bind /var/mail/passwd /etc/passwd"],
         "account files cannot be changed",

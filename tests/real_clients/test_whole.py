@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import List
 
 import pytest
 
@@ -108,6 +109,30 @@ def test_without_any_lease_an_address_and_a_route_will_do(azure: Azure, vm: Name
     )
     assert "exit status 2" in ended
     assert "no usable lease" in ended
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "missing", [["/proc"], ["/sys"], ["/proc", "/sys"]], ids=["proc", "sys", "both"]
+)
+def test_a_boot_where_proc_or_sys_is_missing(
+    azure: Azure, vm: Namespace, missing: List[str]
+) -> None:
+    azure.start()
+    start_dhcp(azure, vm)
+    vm.run("sh", "-c", "until grep -qs fixed-address /var/lib/dhcp/*.leases; do sleep 0.1; done")
+    for folder in missing:
+        vm.run("mount", "-t", "tmpfs", "none", folder)
+    said = boot(vm)
+    assert "name=web-1\n" in said and "Traceback" not in said
+    assert "check  root                 ok" in said
+    assert [post["status"] for post in azure.posts()] == [200]
+    assert "<State>Ready</State>" in azure.posts()[0]["body"]
+    result = json.loads(vm.run("cat", "/var/lib/lightinit/instance/result.json"))
+    beginnings = [each.partition(":")[2].split(":")[0] for each in result["warnings"]]
+    assert beginnings == [" DMI has no product_uuid"] * ("/sys" in missing)
+    boot(vm)
+    assert len(azure.posts()) == 1
 
 
 def test_keys_that_nobody_can_log_in_with_are_not_ready(azure: Azure, vm: Namespace) -> None:

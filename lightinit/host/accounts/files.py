@@ -106,6 +106,10 @@ def check_changeable(system: System, names: Sequence[str]) -> None:
     """Check that account files can be replaced, before a tool changes some of them and then fails
     without saying why.
 
+    Args:
+        system: the machine.
+        names: the files, such as ``/etc/passwd``.
+
     Raises:
         ProvisioningError: their folder is read-only; or one is a mount of its own, which no tool
             can replace by a new file.
@@ -115,8 +119,12 @@ def check_changeable(system: System, names: Sequence[str]) -> None:
     places = {line.split(" ")[4] for line in table.split("\n") if line.count(" ") > 4}
     for name in names:
         path = system.path(name)
+        folders = [os.path.dirname(path)]
+        if system.tool("useradd") is not None:
+            # It makes its lock files beside the link, if there is one. busybox makes none.
+            folders.append(system.path(os.path.dirname(name)))
         why = ""
-        if _is_read_only(os.path.dirname(path)):
+        if any(map(_is_read_only, folders)):
             why = "its folder is on a read-only file system"
         elif path in places:
             why = "it is a mount of its own, so no tool can replace it"

@@ -1,5 +1,5 @@
 """Alpine Linux and Buildroot: every program is linked to musl. busybox is the first process and has
-the tools for accounts; udhcpc, dropbear, doas. tools/build-musl makes the root.
+the tools for accounts and devices (mdev); udhcpc, dropbear, doas. tools/build-musl makes the root.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs -o mode=0755 tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /tmp
+mdev -s && mdev -d
 ip link set lo up
 hostname -F /etc/hostname
 for each in /etc/init.d/S??*; do
@@ -53,6 +54,13 @@ case $1 in
     start) /usr/sbin/dropbear -R $DROPBEAR_ARGS ;;
     stop) kill "$(cat /run/dropbear.pid)" ;;
 esac
+"""
+# As Alpine's, as far as these devices go.
+MDEV = """\
+(null|zero|full|u?random|ptmx|tty) root:root 0666
+console root:tty 0600
+ttyS[0-9]+ root:tty 0660
+vd[a-z]+[0-9]* root:disk 0640
 """
 # udhcpc's script, as distributions have it.
 SCRIPT = """#!/bin/sh
@@ -89,6 +97,7 @@ root:x:0:root
 daemon:x:2:
 adm:x:4:
 tty:x:5:
+disk:x:6:
 wheel:x:10:root
 users:x:100:
 nogroup:x:65533:
@@ -106,6 +115,7 @@ KIND = Kind(
         "/etc/shells": "/bin/sh\n/bin/ash\n",
         "/etc/profile": "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n",
         "/etc/inittab": INITTAB,
+        "/etc/mdev.conf": MDEV,
         "/etc/init.d/rcS": RC_S,
         "/etc/init.d/rcK": RC_K,
         "/etc/init.d/S01syslog": SYSLOG,
@@ -126,4 +136,8 @@ KIND = Kind(
     become_root="doas -n",
     keys_folder="/etc/dropbear",
     dropbear=True,
+    facts={
+        "pidof mdev >/dev/null && ls /run/udev": "ls: /run/udev: No such file or directory",
+        "ls -l /dev/vda | tr -s ' ' | cut -d ' ' -f 1,4": "brw-r----- disk",
+    },
 )
