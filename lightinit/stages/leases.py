@@ -126,10 +126,12 @@ class LeaseSearch:
         self.clients = {}
         self._ended = set()
         newest: Dict[str, Lease] = {}
+        names = None
         if scene.of_root:
+            names = {one.number: one.name for one in scene.interfaces}
             self._peek(scene.interfaces)
         # The list is sorted by time: the file that was written last comes last.
-        for file in lease_files(self._system) + self._peeked + self._answers:
+        for file in lease_files(self._system, names) + self._peeked + self._answers:
             for lease in self._leases_in(file):
                 key = lease.interface or "?" + lease.address
                 newest[key] = self._newer(newest.get(key), lease)

@@ -16,8 +16,7 @@ from lightinit.host.dhcp.clients import (
     running_clients,
 )
 from lightinit.host.dhcp.lease_files import lease_folders
-from lightinit.host.network import interfaces as host_network
-from lightinit.host.network.interfaces import Interface, Scene
+from lightinit.host.network.interfaces import Interface, Scene, Viewer
 from lightinit.host.network.watch import Watch
 from lightinit.host.system import System
 from lightinit.model import Lease, Network
@@ -69,7 +68,7 @@ def find_network(
     """
     search = _Search(system, source, grace_s, interface, look, needs_server)
     deadline_s = system.clock.monotonic() + timeout_s
-    with Watch(system, lease_folders()) as watch:
+    with Watch(system, lease_folders(), picture=search.picture) as watch:
         while True:
             found, due_s = search.step()
             now_s = system.clock.monotonic()
@@ -85,7 +84,8 @@ def find_network(
             until_s = min(deadline_s, now_s + SAY_EVERY_S)
             if found is not None:
                 until_s = min(until_s, due_s)
-            watch.wait(until_s - now_s)
+            if not watch.wait(until_s - now_s):
+                search.picture.doubt()
 
 
 def look_for_network(
@@ -121,7 +121,9 @@ class _Search:
         self._source = source
         self._grace_s = grace_s
         self._interface = interface
-        self._look = look or (lambda: host_network.scene(system, target))
+        viewer = Viewer(system, target)
+        self.picture = viewer.picture
+        self._look = look or viewer.look
         self._needs_server = needs_server
         self._leases = LeaseSearch(system, source, interface)
         self._scene = Scene()
@@ -142,9 +144,11 @@ class _Search:
         if lease is not None and self._leases.lacks_server(lease):
             leases = self._leases.ask_clients("lease without the server") or leases
             lease = self._choose(leases)
-        pair = self._address()
-        due_s = self._due("no lease", lease is None and pair is not None)
-        if lease is None and pair is not None and self._clock.monotonic() >= due_s:
+        pair = None
+        if lease is None:
+            pair = self._address()
+        due_s = self._due("no lease", pair is not None)
+        if pair is not None and self._clock.monotonic() >= due_s:
             leases = self._leases.ask_clients("no lease")
             lease = self._choose(leases)
         if lease is not None:

@@ -41,14 +41,18 @@ def lease_folders() -> List[str]:
     return sorted({os.path.dirname(place.pattern) for one in CLIENTS for place in one.places})
 
 
-def lease_files(system: System) -> List[LeaseFile]:
+def lease_files(system: System, names: Optional[Dict[int, str]] = None) -> List[LeaseFile]:
     """The existing lease files of all clients, with their content (up to 1 MiB each).
+
+    Args:
+        system: the machine.
+        names: the interfaces' names by index, if the caller knows them.
 
     Returns:
         The files, sorted by the time of their last change. They include files that cannot be read,
         each with its problem.
     """
-    names = _InterfaceNames(system)
+    interfaces = _InterfaceNames(system, names)
     found: Dict[str, LeaseFile] = {}
     for client in CLIENTS:
         for place in client.places:
@@ -58,7 +62,9 @@ def lease_files(system: System) -> List[LeaseFile]:
                     continue
                 if place.interface == INDEX and read_digits(base) is None:
                     continue
-                file = _lease_file(system, client.name, path, names.find(place.interface, base))
+                file = _lease_file(
+                    system, client.name, path, interfaces.find(place.interface, base)
+                )
                 if file is not None:
                     found[path] = file
     return sorted(found.values(), key=lambda file: file.written_s)
@@ -111,9 +117,9 @@ def _lease_file(
 class _InterfaceNames:
     """The interfaces' names by index. They are looked up only if a file's name has an index."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, by_index: Optional[Dict[int, str]]) -> None:
         self._system = system
-        self._by_index: Optional[Dict[int, str]] = None
+        self._by_index = by_index
 
     def find(self, interface: str, base: str) -> Optional[str]:
         """The interface's name that follows from a file's name; None if none does.

@@ -7,12 +7,17 @@ lease files.
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import socket
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from lightinit.host.network.rtnetlink import Picture
 from lightinit.host.system import System
 from lightinit.libraries import load, use
+
+LOG = logging.getLogger("lightinit.interfaces")
 
 DEFAULT = "0.0.0.0/0"
 NO_GATEWAY = "0.0.0.0"  # noqa: S104  (no socket is bound to it)
@@ -57,7 +62,8 @@ class Interface(NamedTuple):
             bridges, tunnels, the veths of containers, and the virtual function of accelerated
             networking, which never gets an address.
         backed: whether there is a device behind it: its own, or that of an interface below it, as
-            for a bond or a VLAN. False for the bridges of containers, dummies and tunnels.
+            for a bond or a VLAN. False for the bridges of containers, dummies and tunnels; it may
+            be False without a look if there is no address.
     """
 
     name: str
@@ -221,33 +227,81 @@ def has_route_to(address: str) -> bool:
     return bool(source_address_to(address))
 
 
-def scene(system: System, platform_address: str) -> Scene:
-    """The current state of the network.
+class Viewer:
+    """Looks at the state of the network.
 
     Even in a scratch root the interfaces are those of this machine; only the routes are the root's.
 
     Args:
         system: the machine.
         platform_address: the platform's well-known address.
+
+    Attributes:
+        picture: the kernel's links and addresses, for who listens to its events. It is used on the
+            live machine.
     """
-    indices = {name: index for index, name in socket.if_nameindex()}
-    interfaces = []
-    for name, addresses in interface_addresses().items():
-        # Loopback counts only if it has a real address, as in some containers and namespaces.
-        if name != "lo" or not all(address.startswith("127.") for address in addresses):
-            interfaces.append(
-                Interface(name, indices.get(name, 0), addresses, *_link(system, name))
-            )
-    interfaces.sort(key=lambda interface: (interface.number or 1 << 30, interface.name))
-    routes = kernel_routes(system)
-    return Scene(
-        tuple(interfaces),
-        tuple(routes),
-        _default_interface(system, routes),
-        source_address_to(platform_address),
-        _interface_to(platform_address, routes),
-        system.live,
-    )
+
+    def __init__(self, system: System, platform_address: str) -> None:
+        self._system = system
+        self._platform_address = platform_address
+        self._with_device: Dict[Tuple[int, str], bool] = {}
+        self.picture = Picture()
+
+    def look(self) -> Scene:
+        """The current state of the network.
+
+        Raises:
+            LibraryError: netifaces cannot be loaded, or does not work.
+        """
+        routes = kernel_routes(self._system)
+        return Scene(
+            tuple(self._interfaces()),
+            tuple(routes),
+            _default_interface(self._system, routes),
+            source_address_to(self._platform_address),
+            _interface_to(self._platform_address, routes),
+            self._system.live,
+        )
+
+    def _interfaces(self) -> List[Interface]:
+        if self._system.live:
+            try:
+                self.picture.look()
+            except OSError as error:
+                LOG.info("no answer of rtnetlink: %s", error)
+            else:
+                return self._pictured()
+        indices = {name: index for index, name in socket.if_nameindex()}
+        interfaces = [
+            Interface(name, indices.get(name, 0), addresses, *_link(self._system, name))
+            for name, addresses in interface_addresses().items()
+            if _counts(name, addresses)
+        ]
+        return sorted(interfaces, key=lambda one: (one.number or 1 << 30, one.name))
+
+    def _pictured(self) -> List[Interface]:
+        found = []
+        for index, link in sorted(self.picture.links.items()):
+            addresses = self.picture.addresses_of(index)
+            if _counts(link.name, addresses):
+                has_device = self._has_device(index, link.name)
+                # Only the interface whose address is used is asked what is below it.
+                backed = has_device or (bool(addresses) and _is_backed(self._system, link.name))
+                physical = has_device and not link.enslaved
+                found.append(Interface(link.name, index, addresses, link.carrier, physical, backed))
+        return found
+
+    def _has_device(self, index: int, name: str) -> bool:
+        """Whether it has its own device, which it has from its beginning to its end."""
+        key = index, name
+        if key not in self._with_device:
+            self._with_device[key] = os.path.exists("/sys/class/net/%s/device" % name)
+        return self._with_device[key]
+
+
+def _counts(name: str, addresses: Tuple[str, ...]) -> bool:
+    """Loopback counts only if it has a real address, as in some containers and namespaces."""
+    return name != "lo" or not all(address.startswith("127.") for address in addresses)
 
 
 def _interface_to(address: str, routes: List[KernelRoute]) -> str:

@@ -2,7 +2,8 @@
 
 There are two kinds of event: a change in the directories with leases (inotify), and a change of
 addresses, links or routes (rtnetlink). If neither is available, it polls ten times a second. It
-does not say what has changed, so the caller checks everything again.
+does not say what has changed. The caller checks everything again, or hands in a
+:class:`lightinit.host.network.rtnetlink.Picture`, which hears the events of links and addresses.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import os
 import select
 import socket
 import struct
+import threading
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from lightinit.host.clock import Clock
+from lightinit.host.network.rtnetlink import NETLINK_ROUTE, RECEIVE_BYTES, Picture
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.watch")
@@ -51,7 +54,6 @@ PARENT_MASK = IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYD
 GONE_MASK = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED
 EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows (inotify(7))
 
-NETLINK_ROUTE = 0
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40  # rtnetlink(7)
 
 
@@ -68,16 +70,23 @@ class Watch:
         folders: directories as the VM sees them. A missing one is watched from its creation on.
         netlink: whether to listen for addresses, links and routes.
         inotify: whether to watch the directories.
+        picture: hears the events of links and addresses.
     """
 
     def __init__(
-        self, system: System, folders: Iterable[str], netlink: bool = True, inotify: bool = True
+        self,
+        system: System,
+        folders: Iterable[str],
+        netlink: bool = True,
+        inotify: bool = True,
+        picture: Optional[Picture] = None,
     ) -> None:
         self._system = system
         self._folders = list(folders)
         self._want = (netlink, inotify)
         self._own_clock = type(system.clock) is Clock
         self._armed = False
+        self._picture = picture or Picture()
         self._netlink: Optional[socket.socket] = None
         self._directories: Optional[_Directories] = None
 
@@ -125,7 +134,8 @@ class Watch:
         if self._netlink is not None:
             self._netlink.close()
         if self._directories is not None:
-            self._directories.close()
+            # The kernel may take some 20 ms for that, and a lease has come: nobody waits for it.
+            threading.Thread(target=self._directories.close, daemon=True).start()
         self._netlink = self._directories = None
 
     def _arm(self) -> None:
@@ -134,6 +144,7 @@ class Watch:
         if netlink:
             try:
                 self._netlink = _netlink_socket()
+                self._picture.listen()
             except (OSError, AttributeError) as error:
                 LOG.info("no rtnetlink events: %s", error)
         if inotify:
@@ -156,9 +167,22 @@ class Watch:
             if self._directories is not None and descriptor == self._directories.descriptor:
                 matters = self._directories.take() or matters
             elif self._netlink is not None:
-                _empty(self._netlink)
+                self._hear(self._netlink)
                 matters = True
         return matters
+
+    def _hear(self, listener: socket.socket) -> None:
+        """Read all events of the kernel's."""
+        while True:
+            try:
+                self._picture.hear(listener.recv(RECEIVE_BYTES))
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # ENOBUFS: the queue was full and events were lost. So there were events.
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._picture.doubt()
 
 
 def _netlink_socket() -> socket.socket:
@@ -172,18 +196,6 @@ def _netlink_socket() -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _empty(listener: socket.socket) -> None:
-    while True:
-        try:
-            listener.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            # ENOBUFS: the queue was full and events were lost. So there were events.
-            if error.errno != errno.ENOBUFS:
-                raise
 
 
 class _Directories:

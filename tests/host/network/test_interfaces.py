@@ -24,6 +24,10 @@ ROUTES = (
 )
 
 
+def look(system: System) -> interfaces.Scene:
+    return interfaces.Viewer(system, "168.63.129.16").look()
+
+
 @pytest.mark.skipif(socket.htonl(1) == 1, reason="the sample is from a little-endian machine")
 def test_kernel_routes(tmp_path: Path) -> None:
     put(tmp_path, "/proc/net/route", ROUTES)
@@ -33,12 +37,12 @@ def test_kernel_routes(tmp_path: Path) -> None:
         KernelRoute("10.0.0.0/24", "eth0", "", 100),
         KernelRoute("168.63.129.16/32", "eth0", "10.0.0.1", 100),
     ]
-    assert interfaces.scene(System(str(tmp_path)), "168.63.129.16").default_interface == "eth0"
+    assert look(System(str(tmp_path))).default_interface == "eth0"
 
 
 def test_no_routes_are_no_error(tmp_path: Path) -> None:
     assert interfaces.kernel_routes(System(str(tmp_path))) == []
-    assert interfaces.scene(System(str(tmp_path)), "168.63.129.16").default_interface == ""
+    assert look(System(str(tmp_path))).default_interface == ""
 
 
 def test_addresses_of_this_machine() -> None:
@@ -50,9 +54,7 @@ def test_addresses_of_this_machine() -> None:
 
 
 def test_loopback_is_no_interface_of_the_scene() -> None:
-    names = [
-        interface.name for interface in interfaces.scene(System("/"), "168.63.129.16").interfaces
-    ]
+    names = [interface.name for interface in look(System("/")).interfaces]
     assert sorted(names) == sorted(
         name for name in interfaces.interface_addresses() if name != "lo"
     )
