@@ -8,10 +8,9 @@ must be as if nothing had happened.
 
 from __future__ import annotations
 
-import re
 import signal
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, List, Optional
 
 import pytest
 
@@ -22,19 +21,10 @@ from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
 from lightinit.settings import files as settings_files
 from lightinit.state import Timeline
+from tests.lib.lasting import lasting
 from tests.lib.scratch import Machine
 
 pytestmark = pytest.mark.long
-
-# What says when, how long or by which process: it differs between any two runs.
-VARIES = (
-    "/run/lightinit/",
-    "/var/log/",
-    "/timeline.json",
-    "/result.json",
-    "/sem/",
-    "/var/lib/hyperv/",
-)
 
 
 class PowerCut(BaseException):
@@ -98,22 +88,6 @@ def run(
     except PowerCut:
         pass
     return system
-
-
-def lasting(machine: Machine) -> Dict[str, str]:
-    """The tree without what differs between any two runs; marks by name alone."""
-    tree = machine.tree()
-    found = {name: text for name, text in tree.items() if not any(part in name for part in VARIES)}
-    found.update({name: "" for name in tree if "/sem/" in name})
-    # The stamp has each settings file's inode and time.
-    found.update(
-        {
-            name: re.sub(r"file=\S+", "file=", text)
-            for name, text in found.items()
-            if name.endswith("/provisioned")
-        }
-    )
-    return found
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

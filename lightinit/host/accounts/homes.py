@@ -120,4 +120,6 @@ def _copy_file(source: str, target: str) -> None:
     with open(source, "rb") as reader, open(target, "xb") as writer:
         for block in iter(lambda: reader.read(1 << 16), b""):
             writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())  # a home that has its name is not filled again
         os.fchmod(writer.fileno(), stat.S_IMODE(os.fstat(reader.fileno()).st_mode) & 0o777)

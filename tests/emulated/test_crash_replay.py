@@ -1,0 +1,135 @@
+"""What a power cut may leave on the disk, for each moment of a first boot: strace records the boot,
+each disk is built, and the next boot from it completes.
+
+Other than tests/emulated/test_crash.py, this knows what is durable when: data that nothing has
+synced may be lost although the file has its name.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from lightinit import boot
+from lightinit.emulator import Platform
+from lightinit.host.system import System
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
+from lightinit.state import Timeline
+from tests.lib.cut_disk import CutDisk, Tree, build
+from tests.lib.cuts import Cut, Recorded
+from tests.lib.lasting import is_lasting, lasting
+from tests.lib.scratch import FILES, HERE, Machine
+from tests.lib.system_calls import read_calls, strace
+from tests.lib.unshared import IN_CI
+
+pytestmark = pytest.mark.long
+
+SAMPLE = 100
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+NEXT_BOOT = "22222222-2222-4222-8222-222222222222\n"
+MARK_OF_READY = "/sem/stage.final"
+
+
+def record(machine: Machine, out: Path) -> Recorded:
+    """Boot a scratch machine for the first time, and record it."""
+    if shutil.which("strace") is None:
+        assert not IN_CI
+        pytest.skip("not installed here: strace")
+    before = CutDisk([machine.root])
+    argv = [*strace(str(out)), *machine.argv("boot")]
+    ended = subprocess.run(
+        argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    assert ended.returncode == 0, ended.stdout.decode("utf-8", "replace")
+    recorded = Recorded(lambda: copy.deepcopy(before), read_calls(str(out)))
+    recorded.check_whole([machine.root], lambda path: False)
+    return recorded
+
+
+def boot_here(machine: Machine) -> None:
+    """Boot in this process, which takes less time than a new one."""
+    system = System(machine.root)
+    settings = settings_files.load(system, datasource_schema, module_schema)
+    context = boot.make_context(system, settings, Timeline(system.clock))
+    assert boot.boot(context) in ("done", "degraded done")
+
+
+def check_old_or_new(recorded: Recorded, cut: Cut, root: str) -> None:
+    """A file that was there before has its old content or a new one, never a part."""
+    for name in FILES:
+        path = root + name
+        content = cut.tree[path][4] if path in cut.tree else None
+        assert content in recorded.history[path], (cut.after, name, content)
+
+
+def check_ready_was_true(cut: Cut, expected: Tree) -> None:
+    """Once the platform may have accepted Ready, all that it stands for is on the disk."""
+    for path, there in expected.items():
+        if is_lasting(path) and "/lightinit/" not in path:
+            assert cut.tree.get(path) == there, (cut.after, path)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory, where a sync costs nothing."""
+    place = next(filter(os.path.isdir, ["/dev/shm"]), None)
+    with tempfile.TemporaryDirectory(prefix="lightinit-", dir=place) as folder:
+        yield Path(folder)
+
+
+def count_readies(platform: Platform, since_s: float) -> int:
+    """How many Ready reports came since then, in Unix time. The emulator keeps the last ones."""
+    return sum(
+        1
+        for report in platform.final_reports
+        if report["state"] == "Ready" and report["time_s"] >= since_s
+    )
+
+
+def replay(cut: Cut, first: Machine, root: Path, platform: Platform, expected: Any) -> None:
+    """Boot from the disk that a cut has left, and once more."""
+    build(_without_run(cut.tree, first.root), lambda path: str(root) + path[len(first.root) :])
+    machine = Machine(root, without=list(FILES))
+    is_marked = any(path.endswith(MARK_OF_READY) for path in cut.tree)
+    machine.put(BOOT_ID, NEXT_BOOT)
+    began_s = time.time()
+    boot_here(machine)
+    assert count_readies(platform, began_s) == (0 if is_marked else 1), cut.after
+    machine.put(BOOT_ID, FILES[BOOT_ID])
+    assert lasting(machine) == expected, cut.after
+    began_s = time.time()
+    boot_here(machine)
+    assert not count_readies(platform, began_s), cut.after
+
+
+def test_each_disk_that_a_power_cut_leaves_is_made_good(memory: Path, capsys: Any) -> None:
+    with Platform() as platform:
+        first = Machine(memory / "first")
+        first.lead_to(platform)
+        recorded = record(first, memory / "calls")
+        expected = lasting(first)
+        assert platform.ready_count == 1
+        began_s = time.monotonic()
+        cuts = recorded.sample(SAMPLE)
+        for cut in cuts:
+            check_old_or_new(recorded, cut, first.root)
+            if cut.ready:
+                check_ready_was_true(cut, recorded.end)
+            replay(cut, first, memory / "next", platform, expected)
+            shutil.rmtree(str(memory / "next"))
+    with capsys.disabled():
+        print("\n%d disks in %.0f s" % (len(cuts), time.monotonic() - began_s))
+
+
+def _without_run(tree: Tree, root: str) -> Tree:
+    """/run is empty after a reboot."""
+    return {path: each for path, each in tree.items() if not path.startswith(root + "/run")}
