@@ -32,7 +32,7 @@ LOG = logging.getLogger("lightinit.ssh_password_login")
 NAME = "ssh_password_login"
 FREQUENCY = Frequency.INSTANCE
 REQUIRED = True
-KEPT_IN = ("/etc",)
+KEPT_IN = ("/etc/ssh",)
 OPENS_LOGIN = True
 SETTINGS: Tuple[Setting, ...] = (
     Setting(

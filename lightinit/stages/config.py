@@ -16,7 +16,7 @@ from lightinit.registry import load_module, module_schema
 LOG = logging.getLogger("lightinit.config")
 STATE = "/var/lib/lightinit"
 # What a restart must not empty: accounts, keys, and the names of this host.
-PLACES = ("/etc", "/home")
+PLACES = ("/etc", "/etc/ssh", "/home")
 
 # The modules with a function ``begin``.
 EARLY = ("entropy", "ssh_host_keys")
@@ -196,6 +196,7 @@ def describe_lost(system: System) -> List[str]:
         "%s is in memory, so a restart empties it: each boot makes anew what lightinit has put"
         " there, but a password of the platform's is lost; keep it on a disk" % place
         for place in find_lost(system)
+        if place.rpartition("/")[0] not in lost
     ]
 
 
