@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 from functools import partial
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.accounts import passwd as texts
@@ -189,10 +189,10 @@ def _renew_dropbears(system: System, keep: bool) -> Outcome:
         why = "no host keys of dropbear could be made: %s" % "; ".join(failed)
         return Outcome("", tuple([why] + _say_shared(there)))
     # dropbear would go on with a key of the image that no new one has replaced.
-    old = [place for place in there if place not in made + kept]
+    old = [place for place in there if place not in made and place not in kept]
     dropbear_keys.remove_keys(system, old)
-    for place in kept + made:
-        _show_dropbears(system, keygen, place)
+    for place in kept + list(made):
+        _show_dropbears(system, keygen, place, made.get(place, ""))
     if made and dropbear_keys.is_running(system):
         warnings.append("dropbear uses the old host keys until it is restarted")
     message = "%d host keys of dropbear made" % len(made)
@@ -203,9 +203,11 @@ def _renew_dropbears(system: System, keep: bool) -> Outcome:
 
 def _make_dropbears(
     system: System, keygen: Sequence[str], wished: Sequence[Tuple[str, str]]
-) -> Tuple[List[str], List[str], List[str]]:
-    """The places of the new keys; why others could not be made; warnings."""
-    made: List[str] = []
+) -> Tuple[Dict[str, str], List[str], List[str]]:
+    """The places of the new keys, with what was printed when each was made; why others could not be
+    made; warnings.
+    """
+    made: Dict[str, str] = {}
     failed: List[str] = []
     lost = set()
     for place, kind in wished:
@@ -214,7 +216,8 @@ def _make_dropbears(
         folder = place.rpartition("/")[0]
         try:
             stays = dropbear_keys.prepare_folder(system, folder)
-            why = dropbear_keys.make_key(system, keygen, kind, place)
+            result = dropbear_keys.make_key(system, keygen, kind, place)
+            why, printed = result.failure, result.printed
         except ProvisioningError as error:  # the file system may be read-only
             stays, why = True, str(error)
         if not stays:
@@ -223,7 +226,7 @@ def _make_dropbears(
             LOG.info("dropbearkey made no %s key: %s", kind, why)
             failed.append("%s: %s" % (kind, why))
         else:
-            made.append(place)
+            made[place] = printed
     text = "the host keys of dropbear in %s are lost at a restart: each boot has other ones"
     return made, failed, [text % folder for folder in sorted(lost)]
 
@@ -235,8 +238,11 @@ def _head(system: System, place: str) -> bytes:
         return b""
 
 
-def _show_dropbears(system: System, keygen: Sequence[str], place: str) -> None:
-    public = dropbear_formats.find_public(dropbear_keys.read_public(system, keygen, place))
+def _show_dropbears(system: System, keygen: Sequence[str], place: str, printed: str) -> None:
+    """Log a key. A program that makes one prints its public part; otherwise it is asked."""
+    public = dropbear_formats.find_public(printed)
+    if not public:
+        public = dropbear_formats.find_public(dropbear_keys.read_public(system, keygen, place))
     try:
         LOG.info("SSH host key %s", fingerprint(public.encode("ascii", "replace")))
     except MalformedError as error:

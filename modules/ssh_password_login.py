@@ -23,7 +23,7 @@ from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
-from lightinit.login.asking import ask
+from lightinit.login.asking import ask, find_fault
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.settings import ModuleSettings, Setting
 
@@ -79,7 +79,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return _cannot_be_configured(system, wished)
     try:
         policies = _policies(system, server, instance.admin, wished)
-        path, before = _put(system, server, wished, policies)
+        path, before = _put(system, server, instance.admin, policies)
     except ProvisioningError as error:
         if error.reason == FAULTY:
             raise
@@ -87,7 +87,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     warnings: List[str] = []
     if before:
         restore_labels(system, [each for each in before if system.exists(each)])
-        why = server.reload(system)
+        is_sound = bool(_ask(system, server, instance.admin))
+        why = server.reload(system, is_sound)
         if why:
             warnings.append("sshd uses the old policy until it is restarted: %s" % why)
     _check_force(system, server, instance.admin, wished, warnings)
@@ -140,7 +141,7 @@ def _policies(system: System, server: SshServer, admin: User, wished: bool) -> L
 
 
 def _put(
-    system: System, server: SshServer, wished: bool, policies: List[str]
+    system: System, server: SshServer, admin: User, policies: List[str]
 ) -> Tuple[str, Dict[str, Optional[str]]]:
     """Put the first policy that sshd accepts in place.
 
@@ -151,7 +152,7 @@ def _put(
     plain = password_policy.drop_block(read_text_file(system, config) or "")
     if not system.live:
         system.skip("sshd's own check of its configuration")
-    fault = server.find_fault(system)
+    fault = find_fault(system, server, admin.name)
     if fault:  # the image's configuration already had it
         raise _faulty(config, fault)
     policy = _choose(system, server, config, plain, policies)
@@ -160,7 +161,7 @@ def _put(
     if not before:
         return path, before
     try:
-        fault = server.find_fault(system)
+        fault = find_fault(system, server, admin.name)
         if fault:
             raise _faulty(path, fault)
     except ProvisioningError:

@@ -1,18 +1,18 @@
 """Asks the SSH server which configuration is in force for a login.
 
 sshd starts slowly on a small machine. So an answer is kept while the files on which it depends stay
-unchanged, and all callers share it.
+unchanged, and all callers share it. :func:`ask_once` does so for the other programs that are asked.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.ssh import origins
+from lightinit.formats.ssh import origins, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.network.interfaces import reachable_addresses, source_address_to
 from lightinit.host.ssh import config_files
@@ -24,15 +24,8 @@ LOG = logging.getLogger("lightinit.login")
 ANYWHERE = "192.0.2.1"
 # Another one, in case the configuration names the network of the first one.
 ANYWHERE_ELSE = "198.51.100.1"
-OTHER_FILES = (
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/ssh",
-    "/etc/default/ssh",
-    "/etc/sysconfig/ssh",
-    "/etc/sysconfig/sshd",
-    "/usr/sbin/sshd",
-)
+OTHER_FILES = ("/etc/passwd", "/etc/group", "/etc/ssh")
+Kept = TypeVar("Kept")
 
 
 class Reply(NamedTuple):
@@ -65,7 +58,23 @@ class Config(NamedTuple):
         return self.included.get(pattern, ())
 
 
-_REPLIES: "WeakKeyDictionary[System, Dict[object, Reply]]" = WeakKeyDictionary()
+_ANSWERS: "WeakKeyDictionary[System, Dict[object, object]]" = WeakKeyDictionary()
+
+
+def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept]) -> Kept:
+    """The answer of a program, which is asked only once.
+
+    Args:
+        system: the machine.
+        key: the question, and the state of all on which the answer depends, see
+            :func:`states_of`.
+        ask_now: asks the program.
+    """
+    kept = _ANSWERS.setdefault(system, {})
+    if key not in kept:
+        kept[key] = ask_now()
+    answer: Kept = kept[key]  # type: ignore[assignment]
+    return answer
 
 
 def read_config(system: System, server: SshServer) -> Config:
@@ -94,15 +103,29 @@ def ask(system: System, server: SshServer, user: str, address: str = ANYWHERE) -
 
 def ask_about(system: System, server: SshServer, connection: LoginAttempt) -> Reply:
     """As :func:`ask`, for any connection."""
-    kept = _REPLIES.setdefault(system, {})
-    key = (connection, _state_of(system, server))
-    if key not in kept:
+
+    def ask_now() -> Reply:
         try:
             printed = server.effective(system, connection)
-            kept[key] = Reply(Effective(printed.text), printed.said)
+            return Reply(Effective(printed.text), printed.said)
         except ProvisioningError as error:
-            kept[key] = Reply(Effective(""), str(error))
-    return kept[key]
+            return Reply(Effective(""), str(error))
+
+    return ask_once(system, (connection, _state_of(system, server)), ask_now)
+
+
+def find_fault(system: System, server: SshServer, user: str) -> str:
+    """The error that the server finds in its configuration; "" for none.
+
+    If it says which configuration is in force for a login of ``user``, it has accepted all of it.
+
+    Raises:
+        ProvisioningError: it took too long.
+    """
+    if ask(system, server, user).effective:
+        return ""
+    key = ("fault", _state_of(system, server))
+    return ask_once(system, key, lambda: server.find_fault(system))
 
 
 def own_address(system: System) -> str:
@@ -130,7 +153,13 @@ def own_addresses() -> Tuple[str, ...]:
 
 def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
     """A value that changes if anything changes on which the server's answer depends."""
-    paths = read_config(system, server).files + list(OTHER_FILES)
+    config = read_config(system, server)
+    keys = sshd_config.read_host_keys(
+        config.text, lambda pattern: [text for _, text in config.list_included(pattern)]
+    )
+    keys = [each for each in keys if each.startswith("/")]
+    program = [each for each in (system.tool(server.name or "sshd"),) if each]
+    paths = config.files + list(OTHER_FILES) + list(server.files) + keys + program
     return (server.name,) + states_of(system, paths)
 
 

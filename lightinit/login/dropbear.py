@@ -150,7 +150,7 @@ def _ask(system: System, flags: str) -> str:
     ]
     try:
         ended = system.run([tool, *started, "-V"])
-        if not ended.ok:  # it has stopped at the option
+        if started and not ended.ok:  # it has stopped at the option
             version = system.run([tool, "-V"])
             return ended.stdout + ended.stderr + version.stdout + version.stderr
     except ProvisioningError:

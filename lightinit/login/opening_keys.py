@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import List, NamedTuple, Set, Tuple
 
 from lightinit.errors import MalformedError
@@ -13,6 +14,7 @@ from lightinit.host.files.reach import Barrier, find_barrier
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 from lightinit.login import key_files
+from lightinit.login.asking import ask_once, states_of
 from lightinit.login.question import Question
 
 KRL = b"SSHKRL\n"
@@ -120,7 +122,9 @@ def _find_revoked(question: Question, effective: Effective, key: PublicKey) -> s
     except (OSError, MalformedError):
         return ""
     if data.startswith(KRL):
-        if not _is_in_krl(question.system, path, key):
+        state = states_of(question.system, [path])
+        asked = partial(_is_in_krl, question.system, path, key)
+        if not ask_once(question.system, ("krl", key.kind, key.blob, state), asked):
             return ""
     elif key.blob not in [blob for _, _, blob in authorized_keys.list_keys(data)]:
         return ""

@@ -188,12 +188,17 @@ def _removes_nologin(system: System) -> bool:
     systemctl = system.tool("systemctl")
     if systemctl is None:
         return False
-    try:
-        said = system.run([systemctl, "--version"]).stdout
-    except ProvisioningError:
-        return True
+    key = ("systemd", asking.states_of(system, [systemctl]))
+    said = asking.ask_once(system, key, partial(_ask_version, system, systemctl))
     match = re.match(r"systemd ([0-9]{1,6})", said)
     return match is None or int(match.group(1)) < KEEPS_NOLOGIN
+
+
+def _ask_version(system: System, systemctl: str) -> str:
+    try:
+        return system.run([systemctl, "--version"]).stdout
+    except ProvisioningError:
+        return ""
 
 
 def _judge_access(question: Question, entry: PamEntry) -> PamVerdict:

@@ -7,14 +7,13 @@ is kept while the files on which it depends stay unchanged.
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Sequence, Tuple
-from weakref import WeakKeyDictionary
+from typing import List, Sequence, Tuple
 
 from lightinit.formats.accounts.privileges import list_includes
 from lightinit.host.accounts import effect
 from lightinit.host.accounts.privileges import SUDOERS, SUDOERS_FOLDER
 from lightinit.host.system import System
-from lightinit.login.asking import states_of
+from lightinit.login.asking import ask_once, states_of
 from lightinit.login.pam_modules import find_service, judge_stage
 from lightinit.login.question import Question
 
@@ -28,16 +27,11 @@ OTHER_FILES = (
     "/usr/bin/sudo",
 )
 
-_ANSWERS: "WeakKeyDictionary[System, Dict[object, effect.ToolAnswer]]" = WeakKeyDictionary()
-
 
 def ask_sudo(system: System, user: str) -> effect.ToolAnswer:
     """The answer of ``sudo -l -l -U USER``, which runs as root."""
-    kept = _ANSWERS.setdefault(system, {})
-    key = (user, _state_of(system))
-    if key not in kept:
-        kept[key] = effect.ask_sudo(system, user)
-    return kept[key]
+    key = ("sudo", user, _state_of(system))
+    return ask_once(system, key, lambda: effect.ask_sudo(system, user))
 
 
 def find_refusal(question: Question, services: Sequence[str]) -> str:

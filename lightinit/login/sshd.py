@@ -75,7 +75,7 @@ def _without_answer(question: Question, server: SshServer, said: str) -> Answer:
     """Handle the case that sshd prints no configuration. If it rejects its configuration, it does
     not start either.
     """
-    fault = server.find_fault(question.system)
+    fault = asking.find_fault(question.system, server, question.account.name)
     if fault:
         why = "sshd does not start with its configuration: %s" % fault
         return Answer(why, HINTS["fault"])

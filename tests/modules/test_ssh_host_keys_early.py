@@ -55,6 +55,7 @@ fail) exit 1 ;;
 empty) : >"$4"; exit 0 ;;
 hang) echo $$ >pid; while :; do sleep 0.1; done ;;
 esac
+printf 'Public key portion is:\\nssh-ed25519 %(blob)s root@image\\n'
 printf '\\000\\000\\000\\007ssh-%%s new' $2 >"$4"
 """
 
@@ -266,7 +267,8 @@ def dropbear(folder: Path) -> EarlyHost:
 
 
 @pytest.mark.parametrize("what", ["", "fail", "empty", "hang"])
-def test_dropbears_keys_are_begun_too(tmp_path: Path, what: str) -> None:
+def test_dropbears_keys_are_begun_too(tmp_path: Path, what: str, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
     system = dropbear(tmp_path)
     system.order("rsa", what)
     begin(system)
@@ -280,6 +282,9 @@ def test_dropbears_keys_are_begun_too(tmp_path: Path, what: str) -> None:
     ]
     assert not any("old" in text for text in system.found(folder).values())
     made = [line for line in system.starts if line.startswith("-t")]
-    assert len(made) == (4 if what else 3)
+    assert len(made) == (4 if what else 3) == len(system.starts), (
+        "a program that makes a key prints its public part, which nobody asks for again"
+    )
+    assert "SSH host key ssh-ed25519 SHA256:" in caplog.text
     early.abandon(system)
     assert not os.path.exists(system.root + "/etc/.dropbear.lightinit-new")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.atomic import sync_dir
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh import early
+from lightinit.host.ssh.early import KeygenResult
 from lightinit.host.ssh.host_keys import KEYGEN_LIMIT_S
 from lightinit.host.system import System
 
@@ -77,7 +78,7 @@ def _is_volatile(path: str) -> bool:
     return any(path == place or path.startswith(place + "/") for place in VOLATILE)
 
 
-def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> str:
+def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> KeygenResult:
     """Make a host key. dropbear finds the old key at its place or the new one, never a part.
 
     Args:
@@ -87,13 +88,14 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> st
         place: the file.
 
     Returns:
-        "" on success, else why there is no new key: a version may not know this type.
+        What the program printed, or why there is no new key: a version may not know this type.
 
     Raises:
         ProvisioningError: the program took too long, or the new key cannot be put in place.
     """
-    if _take_begun(system, place):
-        return ""
+    begun = _take_begun(system, place)
+    if begun is not None:
+        return begun
     scratch = system.path(place) + SCRATCH_END
     try:
         for end in ("", ".pub"):
@@ -102,14 +104,14 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> st
         ended = system.run(argv, timeout_s=KEYGEN_LIMIT_S)
         if not ended.ok or not os.path.exists(scratch) or not os.path.getsize(scratch):
             _unlink(scratch)
-            return ended.last_words or "it made no key"
+            return KeygenResult(ended.last_words or "it made no key")
         _move(scratch, system.path(place))
     except OSError as error:
         raise ProvisioningError(
             "ssh host key cannot be put in place", path=place, error=error.strerror
         ) from error
     restore_labels(system, [place])
-    return ""
+    return KeygenResult("", ended.stdout)
 
 
 def begin_keys(system: System, keygen: Sequence[str], wished: Sequence[Tuple[str, str]]) -> None:
@@ -133,21 +135,22 @@ def _scratch_of(system: System, folder: str, place: str) -> str:
     return system.path("%s/%s" % (folder, place.replace("/", "_")))
 
 
-def _take_begun(system: System, place: str) -> bool:
-    """Put a key in place that was begun early. Returns False if there is none."""
-    why = early.find_failure(system, place, KEYGEN_LIMIT_S)
-    if why is None:
-        return False
+def _take_begun(system: System, place: str) -> Optional[KeygenResult]:
+    """Put a key in place that was begun early. None if there is none."""
+    result = early.wait_for(system, place, KEYGEN_LIMIT_S)
+    if result is None:
+        return None
     scratch = _scratch_of(system, early.find_folder(system, SUBJECT), place)
+    why = result.failure
     try:
         if not why and os.path.getsize(scratch):
             _move(scratch, system.path(place))
             restore_labels(system, [place])
-            return True
+            return result
     except OSError as error:  # the places may be on different file systems
-        why = error.strerror
-    LOG.info("%s: begun early, and failed: %s; it is tried again", place, why or "no key")
-    return False
+        why = str(error.strerror)
+    LOG.info("%s: begun early, but: %s; dropbearkey makes it now", place, why or "no key")
+    return None
 
 
 def _move(scratch: str, real: str) -> None:

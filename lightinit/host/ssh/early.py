@@ -3,7 +3,7 @@ priority, while lightinit waits for the network.
 
 They write into private folders, which only this run uses: a program that outlives a crash of
 lightinit cannot disturb the next run. Whoever puts the keys in place waits for the programs by
-:func:`find_failure`. The run ends with :func:`abandon`.
+:func:`wait_for`. The run ends with :func:`abandon`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,18 @@ class EarlyWork(NamedTuple):
     began_s: Dict[str, float]
     folders: Dict[str, str]
     scratches: List[str]
+
+
+class KeygenResult(NamedTuple):
+    """How a program that makes a key has ended.
+
+    Attributes:
+        failure: "" if it ended well, else what it said last.
+        printed: its standard output if it ended well.
+    """
+
+    failure: str
+    printed: str = ""
 
 
 _BEGUN: "WeakKeyDictionary[System, EarlyWork]" = WeakKeyDictionary()
@@ -111,7 +123,7 @@ def begin(system: System, name: str, argv: List[str]) -> None:
     running.set_priority(NICE)
 
 
-def find_failure(system: System, name: str, limit_s: float) -> Optional[str]:
+def wait_for(system: System, name: str, limit_s: float) -> Optional[KeygenResult]:
     """Wait for the program that makes the key ``name``. From now on it has the usual priority.
 
     Args:
@@ -120,7 +132,7 @@ def find_failure(system: System, name: str, limit_s: float) -> Optional[str]:
         limit_s: seconds from the program's start after which it is killed.
 
     Returns:
-        "" if it ended well, else what it said; None if none was begun.
+        How it ended; None if none was begun.
     """
     work = _BEGUN.get(system)
     if work is None or name not in work.running:
@@ -131,10 +143,10 @@ def find_failure(system: System, name: str, limit_s: float) -> Optional[str]:
     try:
         ended = system.wait_for(running, max(0.0, left_s))
     except ProvisioningError:
-        return "it did not end within %g s" % limit_s
+        return KeygenResult("it did not end within %g s" % limit_s)
     if ended.ok:
-        return ""
-    return ended.last_words
+        return KeygenResult("", ended.stdout)
+    return KeygenResult(ended.last_words)
 
 
 def abandon(system: System) -> None:

@@ -170,12 +170,14 @@ def _take_begun(
         needed.
     """
     names = ["ssh_host_%s_key" % kind for kind in ALONE] + [OTHERS]
-    failures = {name: early.find_failure(system, name, KEYGEN_LIMIT_S) for name in names}
-    if failures[OTHERS] is None:
+    found = {name: early.wait_for(system, name, KEYGEN_LIMIT_S) for name in names}
+    if found[OTHERS] is None:
         return "", False
-    failed = [name for name in names if failures[name]]
-    for name in failed:
-        LOG.info("%s: begun early, but: %s; ssh-keygen -A makes it now", name, failures[name])
+    failed = []
+    for name, result in found.items():
+        if result is not None and result.failure:
+            failed.append(name)
+            LOG.info("%s: begun early, but: %s; ssh-keygen -A makes it now", name, result.failure)
     root = early.find_folder(system, SUBJECT)
     try:
         return root, _collect(system, root, failed, keep, is_private, with_comment)

@@ -45,11 +45,13 @@ class SshServer:
         name: its program.
         keygen: the program that makes its host keys; "" if lightinit makes none for it.
         services: the names under which init systems start it. lightinit runs before them.
+        files: those on which its configuration depends, besides its configuration files.
     """
 
     name = ""
     keygen = ""
     services: Tuple[str, ...] = ()
+    files: Tuple[str, ...] = ()
 
     def is_there(self, system: System) -> bool:
         """Whether the host has this server."""
@@ -89,8 +91,12 @@ class SshServer:
         """As :meth:`find_fault`, for the text of a new configuration."""
         return ""
 
-    def reload(self, system: System) -> str:
+    def reload(self, system: System, is_sound: bool = False) -> str:
         """Make a running server read its configuration and host keys again. Connections stay.
+
+        Args:
+            system: the machine.
+            is_sound: whether the server is known to accept them as they are now.
 
         Returns:
             "" on success, or if no server runs; else why it failed.

@@ -18,6 +18,7 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.sshd")
 LIMIT_S = 10.0
+CHUNK_BYTES = 64 * 1024
 MAX_LINES = 3
 PID_MOST = 2**22  # the kernel's limit
 # The files from which init systems take options for sshd, and the variables. If two files have the
@@ -32,6 +33,8 @@ OPTION_FILES = (
 )
 _OPTION = re.compile(r"-[46]|-[op].+")
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
+# Where sshd may want an empty folder. Its own unit or script makes it, but starts after lightinit.
+_RUN_FOLDERS = ("/run/sshd", "/var/run/sshd")
 _LACKS_FOLDER = re.compile(
     r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
 )
@@ -48,6 +51,7 @@ class Sshd(SshServer):
     name = "sshd"
     keygen = "ssh-keygen"
     services = ("ssh", "sshd")
+    files = tuple(path for path, _ in OPTION_FILES)
 
     def is_there(self, system: System) -> bool:
         """Whether sshd or its configuration exists. In a scratch root only files can be found."""
@@ -96,13 +100,13 @@ class Sshd(SshServer):
         with candidate(system, "/etc/ssh/sshd_config", text, 0o600) as place:
             return _find_fault(_ask(system, "-t", "-f", system.path(place)))
 
-    def reload(self, system: System) -> str:
+    def reload(self, system: System, is_sound: bool = False) -> str:
         """Send SIGHUP to a running sshd, if its configuration has no errors."""
         pid = _find_pid(system)
         if not pid or system.read_text("/proc/%s/comm" % pid).strip() != "sshd":
             return ""
         sshd = system.tool("sshd")
-        if sshd is not None:
+        if sshd is not None and not is_sound:
             try:
                 ended = system.run([sshd, "-t"], timeout_s=LIMIT_S)
             except ProvisioningError as error:
@@ -158,12 +162,41 @@ def _ask(system: System, *options: str) -> Optional[Completed]:
     if sshd is None:
         return None
     argv = [sshd] + list(options)
+    _make_run_folder(system, sshd)
     ended = system.run(argv, timeout_s=LIMIT_S)
     lacks = _LACKS_FOLDER.search(ended.stderr)
-    if not ended.ok and lacks:  # sshd's own unit makes this directory, but starts after lightinit
+    if not ended.ok and lacks:
         system.make_dir(lacks.group(1))
         ended = system.run(argv, timeout_s=LIMIT_S)
     return ended
+
+
+def _make_run_folder(system: System, sshd: str) -> None:
+    """Make the folder that this sshd wants, if it is missing: the program has its path."""
+    missing = [path for path in _RUN_FOLDERS if not system.exists(path)]
+    if not missing:
+        return
+    for path in missing:
+        if _has_string(system.path(sshd), path):
+            system.make_dir(path)
+            return
+
+
+def _has_string(program: str, text: str) -> bool:
+    """Whether a program has a constant. A wrapper in another language has none."""
+    wanted = b"\0%s\0" % text.encode()
+    seen = b""
+    try:
+        with open(program, "rb") as handle:
+            while wanted not in seen:
+                data = handle.read(CHUNK_BYTES)
+                if not data:
+                    return False
+                seen = seen[-len(wanted) :] + data
+    except OSError as error:
+        LOG.debug("%s is not read: %s", program, error)
+        return False
+    return True
 
 
 def _find_fault(ended: Optional[Completed]) -> str:

@@ -1,0 +1,105 @@
+"""sshd is asked once, and once more if anything changes on which its answer depends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from lightinit.host.command import Completed
+from lightinit.host.ssh.sshd import Sshd
+from lightinit.login import asking
+from tests.lib.stand_in import StandIn
+
+CONFIG = "Include /etc/ssh/sshd_config.d/*.conf\nHostKey /etc/keys/mine\n"
+SAYS, SAYS_NOTHING = Completed(0, "usepam yes\n", ""), Completed(255, "", "no hostkeys available")
+
+
+def machine(folder: Path, ended: Completed = SAYS) -> StandIn:
+    system = StandIn(folder, ["sshd"], ended)
+    put(system, "/etc/ssh/sshd_config", CONFIG)
+    put(system, "/etc/ssh/sshd_config.d/10.conf", "UsePAM yes\n")
+    put(system, "/run/sshd/.keep", "")
+    put(system, "/var/run/sshd/.keep", "")
+    return system
+
+
+def put(system: Any, name: str, text: str) -> None:
+    path = Path(system.root + name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def options(system: StandIn) -> List[str]:
+    """How sshd was started."""
+    return [run.split()[1] for run in system.runs]
+
+
+def ask_all(system: StandIn) -> None:
+    assert asking.ask(system, Sshd(), "bob").effective.words("usepam") == ["yes"]
+    assert asking.find_fault(system, Sshd(), "bob") == ""
+
+
+def test_one_answer_is_for_all(tmp_path: Path) -> None:
+    system = machine(tmp_path)
+    ask_all(system)
+    ask_all(system)
+    assert options(system) == ["-T"]
+    asking.ask(system, Sshd(), "eve")
+    assert options(system) == ["-T", "-T"], "another question"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/ssh/sshd_config",
+        "/etc/ssh/sshd_config.d/10.conf",
+        "/etc/ssh/sshd_config.d/20.conf",
+        "/etc/ssh/ssh_host_rsa_key",
+        "/etc/keys/mine",
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/default/ssh",
+        "/etc/conf.d/sshd",
+        "/etc/sysconfig/sshd",
+        "/etc/crypto-policies/back-ends/opensshserver.config",
+        "/sbin/sshd",
+    ],
+)
+def test_a_change_makes_the_answer_old(tmp_path: Path, name: str) -> None:
+    system = machine(tmp_path)
+    ask_all(system)
+    put(system, name, "PORT=1\n" + CONFIG)
+    ask_all(system)
+    assert options(system) == ["-T", "-T"]
+
+
+def test_without_an_answer_the_fault_is_asked_for_once(tmp_path: Path) -> None:
+    system = machine(tmp_path, SAYS_NOTHING)
+    for _ in range(2):
+        assert asking.find_fault(system, Sshd(), "bob") == "no hostkeys available"
+    assert options(system) == ["-T", "-t"]
+
+
+@pytest.mark.parametrize(
+    "program, made",
+    [
+        (b"\x7fELF\0/run/sshd\0/run/sshd.pid\0", True),
+        (b"x" * (64 * 1024 - 5) + b"\0/run/sshd\0", True),
+        (b"\x7fELF\0/run/sshd.pid\0/var/empty\0", False),
+        (b"#!/bin/sh\nexec /opt/sshd /run/sshd\n", False),
+    ],
+    ids=["yes", "across two pieces", "another folder", "a wrapper"],
+)
+def test_the_folder_that_sshd_wants_is_made_first(
+    tmp_path: Path, program: bytes, made: bool
+) -> None:
+    """/run/sshd: its own unit, which makes it, starts later. Without it the first -T would fail."""
+    system = StandIn(tmp_path, ["sshd"], SAYS)
+    put(system, "/etc/ssh/sshd_config", CONFIG)
+    put(system, "/sbin/sshd", "")
+    Path(system.root + "/sbin/sshd").write_bytes(program)
+    asking.ask(system, Sshd(), "bob")
+    assert system.is_dir("/run/sshd") == made
+    assert not system.exists("/var/run/sshd")
