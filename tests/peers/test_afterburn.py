@@ -1,5 +1,5 @@
-"""afterburn, the agent of Fedora CoreOS and Flatcar, against the emulator: keys, host name and
-Ready. It makes no accounts.
+"""afterburn, the agent of Fedora CoreOS and Flatcar, against the emulator: attributes, keys, host
+name and Ready. It makes no accounts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tests.peers.peer import NAME, USER, Peer
 from tests.peers.rust import open_built
 
 LOG = "/var/log/afterburn.log"
+ATTRIBUTES = "/run/metadata/afterburn"
 KEYS = ".ssh/authorized_keys.d/afterburn"
 # An image that has the account already, with sshd looking where afterburn writes the keys.
 IMAGE = """set -e
@@ -49,3 +50,14 @@ def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
         boot(peer)
         peer.check_reports("", name="com.coreos.afterburn")
         peer.check_login()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_attributes(release: str, tmp_path: Path) -> None:
+    with open_built("afterburn", release, tmp_path, "good", LOG) as peer:
+        peer.guest.run("ifup", "-a")
+        peer.guest.shell(LEASE)
+        burn(peer, "--attributes=" + ATTRIBUTES)
+        attributes = peer.guest.read(ATTRIBUTES)
+        assert "AFTERBURN_AZURE_IPV4_DYNAMIC=" in attributes, attributes
+        assert peer.refused() == []
