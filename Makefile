@@ -15,7 +15,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test test-long test-all check coverage bench fuzz test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-vm fuzz test-pythons test-install install deb rpm \
     test-packages test-packages-all test-bare peers peers-all crash musl vm-test vm-test-all clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make check         lint, types and tests: what must pass before a commit"
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
+	@echo "make bench-vm      what lightinit adds to the boot of a VM, and what cloud-init adds (as root; takes some 15 minutes)"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
 	@echo "make test-pythons  the tests on the oldest, and the unit tests on the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
@@ -75,6 +76,9 @@ coverage: setup
 
 bench: setup
 	@$(VENV_PYTHON) bench/run.py
+
+bench-vm: setup deb
+	@$(VENV_PYTHON) -m bench.vm
 
 test-pythons: setup
 	@tools/test-pythons

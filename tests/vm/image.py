@@ -28,6 +28,7 @@ from tests.vm.layers import (
     write_files,
 )
 from tests.vm.recipe import (
+    COMPARED,
     FILES,
     GET_BUSYBOX,
     MASKED,
@@ -59,7 +60,11 @@ class Image(NamedTuple):
 
 
 def build(name: str, package: Path) -> Image:
-    """The image ``name`` (one of NAMES) with ``package`` installed, made now unless it is there.
+    """The image ``name`` with ``package`` installed, made now unless it is there.
+
+    Args:
+        name: one of NAMES, or a release and one of COMPARED.
+        package: lightinit's.
 
     Raises:
         AssertionError: a step failed; the message has its last words.
@@ -119,7 +124,7 @@ def _make_base(release: str, cache: Path) -> Path:
 
 
 def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
-    wanted = STACKS[stack]
+    wanted = COMPARED.get(stack) or STACKS[stack]
     stack_key = make_key(make_key(_base_argv(), release, MIRROR), wanted)
     stacked = cache / ("stack-%s-%s-%s.tar" % (release, stack, stack_key))
     parts = (FILES, MASKED, INSTALL, CHROOT, DISK_SIZE, WATCHER, INIT, MODULES)
