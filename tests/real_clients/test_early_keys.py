@@ -23,6 +23,8 @@ echo $$ >>/run/pids
 if [ -e /run/hang ]; then while :; do sleep 0.1; done; fi
 exec /run/real-keygen "$@"
 """
+# With a host name of its own: this machine keeps its own.
+BOOT = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
 ONCE_EACH = ["-A -f", "-q -t ecdsa", "-q -t rsa"]
 
 
@@ -44,8 +46,7 @@ def starts(vm: Namespace) -> List[str]:
 
 def start(azure: Azure, vm: Namespace) -> "subprocess.Popen[bytes]":
     """Start a boot, and wait until all of its programs have started."""
-    command = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
-    process = vm.start(*command, log=azure.folder / "boot.log", env=ENV)
+    process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
     wait_until(lambda: len(starts(vm)) >= 3, 30, "no keys are begun")
     return process
 
@@ -82,7 +83,7 @@ def test_keys_are_begun_before_the_lease_and_once(azure: Azure, vm: Namespace) -
     # A boot that has to report again, with the keys in place.
     vm.run("rm", "/var/lib/lightinit/instance/provisioned")
     vm.run("rm", "/var/lib/lightinit/instance/sem/stage.final")
-    vm.run(sys.executable, "-m", "lightinit", "boot", env=ENV)
+    vm.run(*BOOT, env=ENV)
     assert len(azure.posts()) == 2 and starts(vm) == ONCE_EACH
 
 
@@ -122,5 +123,5 @@ def test_a_boot_without_a_lease_has_keys_all_the_same(azure: Azure, vm: Namespac
     assert vm.run("sh", "-c", "mkdir -p /run/sshd; /usr/sbin/sshd -t 2>&1") == ""
     # The next boot, in which a lease comes: the keys are there.
     start_dhcp(azure, vm)
-    vm.run(sys.executable, "-m", "lightinit", "boot", env=ENV)
+    vm.run(*BOOT, env=ENV)
     assert starts(vm) == ONCE_EACH

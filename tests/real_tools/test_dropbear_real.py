@@ -65,3 +65,11 @@ def test_where_dropbear_listens() -> None:
     unknown = "dropbear does not start with its options: Invalid option -y"
     assert seen.pop("an option that it does not know") == ["", [unknown]]
     assert len(seen) == 3 and all(said == ["", []] for said in seen.values())
+
+
+def test_host_keys_that_are_begun_early() -> None:
+    seen = seen_by("begun_keys")
+    assert seen["said"] == ["3 host keys of dropbear made", []]
+    assert seen["starts"] == ["-t ecdsa", "-t ed25519", "-t rsa"], "no other program is started"
+    assert seen["keys"] == ["ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa"]
+    assert not seen["before"] and seen["left"] == []

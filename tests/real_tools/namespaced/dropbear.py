@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from lightinit.host.system import System
 from lightinit.model import Instance, SshKey, User
@@ -131,6 +131,29 @@ def addresses() -> Dict[str, Any]:
     return seen
 
 
+def begun_keys() -> Dict[str, Any]:
+    """Host keys that are begun early: what is started, and whether the keys are good."""
+    from lightinit.host.ssh import early
+    from lightinit.modules import ssh_host_keys
+
+    call("sh", "-c", "rm -rf /etc/dropbear")
+    system, settings = System("/"), {"keep_existing": False}
+    starts: List[str] = []
+    system.on_command = lambda argv, duration_s, code: starts.append(" ".join(argv[1:3]))
+    ssh_host_keys.begin(system, settings)
+    before = os.path.exists("/etc/dropbear")
+    outcome = ssh_host_keys.apply(Instance("real"), system, settings)
+    early.abandon(system)
+    keys = ["/etc/dropbear/" + name for name in os.listdir("/etc/dropbear")]
+    return {
+        "before": before,
+        "starts": sorted(starts),
+        "said": [outcome.message, list(outcome.warnings)],
+        "keys": sorted(call("dropbearkey", "-y", "-f", key).split()[4] for key in keys),
+        "left": [name for name in os.listdir("/etc") if name.endswith(".lightinit-new")],
+    }
+
+
 if __name__ == "__main__":
     enter(int(sys.argv[2]))
     must("ip", "link", "set", "lo", "up")
@@ -142,4 +165,6 @@ if __name__ == "__main__":
     for name, kind in (("ed25519", "ed25519"), ("rsa", "rsa"), ("other", "ed25519")):
         must("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", "/run/" + name)
     apply(users, "bob", groups=("adm",))
-    print(json.dumps({each.__name__: each for each in (cases, addresses)}[sys.argv[1]]()))
+    print(
+        json.dumps({each.__name__: each for each in (cases, addresses, begun_keys)}[sys.argv[1]]())
+    )
