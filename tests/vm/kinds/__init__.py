@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.vm.kinds import arch, devuan, immutable, musl, openrc, slackware, void
+from tests.vm.kinds import arch, devuan, gentoo, immutable, musl, openrc, slackware, void
 from tests.vm.kinds.kind import Kind
 
 # `make vm-test` has these; all are in `make vm-test-all`.
@@ -16,6 +16,7 @@ KINDS: Dict[str, Kind] = {
         openrc.KIND,
         void.KIND,
         devuan.KIND,
+        gentoo.KIND,
         slackware.KIND,
         arch.KIND,
         immutable.KIND,
