@@ -88,7 +88,9 @@ def test_ssh_host_keys(tmp_path: Any) -> None:
         ".lightinit-new/etc/ssh/ssh_host_rsa_key",
     ]:
         machine.put("/etc/ssh/" + name, "x")
-    assert len(clean(machine, "--ssh-host-keys")) == 10
+    machine.put("/etc/.dropbear.lightinit-new/1234/key", "x")
+    assert len(clean(machine, "--ssh-host-keys")) == 11
+    assert not machine.exists("/etc/.dropbear.lightinit-new")
     assert sorted(os.listdir(machine.root + "/etc/ssh")) == ["moduli", "ssh_config", "sshd_config"]
 
 

@@ -17,8 +17,9 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.dhcp import rebind
 from lightinit.host.init import systemd
 from lightinit.host.network.watch import Watch
+from lightinit.host.ssh import early
 from lightinit.pipeline import Context
-from lightinit.stages import local
+from lightinit.stages import config, local
 from lightinit.stages.network import find_network
 
 LOG = logging.getLogger("lightinit.pool")
@@ -70,12 +71,16 @@ def wait_for_owner(context: Context, source: Datasource) -> None:
     Raises:
         LightinitError: the pool did not accept the report, or the owner's network did not come up.
     """
+    # The platform may save this VM and start it more than once. What was begun here must not be in
+    # each of them, as a host key would be.
+    early.abandon(context.system)
     context.watchdog.pause()
     try:
         _become_owned(context, source)
     finally:
         context.watchdog.renew()
     systemd.extend_start(context.system, EXTENSION_S)  # the whole first boot is still to come
+    config.begin_early(context)
     _find_owners_network(context, source)
     source.adopt_owner()
     context.status.update(waiting_for="")

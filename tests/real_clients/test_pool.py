@@ -16,6 +16,7 @@ from tests.real_clients.azure_side import ENV, Azure, start_dhcp
 
 pytestmark = pytest.mark.long
 
+STATUS = "grep waiting_for /run/lightinit/status.json 2>/dev/null || true"
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuSD3ASAcvjt0ZWrZ+XvLM0YjtvaJ8eijsciRHrITCM owner@example"
 )
@@ -105,8 +106,14 @@ def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:
     # poll, an hour later here.
     flap = "sleep 3; ip link set vs down; sleep 2; ip link set vs up"
     process = start(azure, vm, "Running", flap)
+    wait_until(lambda: "owner" in vm.run("sh", "-c", STATUS), 60, "it does not wait for its owner")
+    scratch = vm.run("sh", "-c", "ls -d /etc/ssh/.lightinit-new 2>/dev/null || true")
+    assert scratch == "", "no host key of the time before the owner may stay"
     said = check(azure, vm, process)
     assert "the network changes: eth0" in said, said
+    timeline = json.loads(vm.run("cat", "/var/lib/lightinit/instance/timeline.json"))["entries"]
+    made = [entry for entry in timeline if entry["name"] == "ssh-keygen"]
+    assert len(made) == 3, "begun anew for the owner, one program for each type"
 
 
 def test_savable_a_nic_that_is_taken_away_and_another_one_attached(
