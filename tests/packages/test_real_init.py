@@ -20,6 +20,17 @@ RELEASE = "bookworm"
 # The chroot has no network, so this is how far a boot gets.
 NO_NETWORK = "[network]\nlease_timeout_s = 0.2\n"
 FAILED = "no network before the deadline"
+SLOW = "[network]\nlease_timeout_s = 600\n"
+TWICE = """rm -f /run/lightinit/status.json
+/etc/init.d/lightinit start >/tmp/first 2>&1 &
+until grep -qs running /run/lightinit/status.json; do sleep 0.1; done
+second=0
+/etc/init.d/lightinit start || second=$?
+echo "second: $second"
+kill "$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' /run/lightinit/status.json)"
+wait
+cat /tmp/first
+"""
 
 
 @pytest.fixture
@@ -64,6 +75,9 @@ def test_openrc(chroot: Chroot) -> None:
     tree = chroot.read("/run/openrc/deptree")
     assert "lightinit" in after(tree, "sshd") + after(tree, "ssh"), tree
     assert "networking" in after(tree, "lightinit")
+    chroot.write("/etc/lightinit/conf.d/10-test.conf", SLOW)
+    said = chroot.shell(TWICE)
+    assert "second: " in said and FAILED not in said, said
     chroot.write("/etc/lightinit/disabled", "")
     said = chroot.run("/etc/init.d/lightinit", "start")
     assert "nothing to do: switched off" in said and FAILED not in said
@@ -77,6 +91,9 @@ def test_sysvinit(chroot: Chroot) -> None:
     assert places["lightinit"] < places["ssh"], links
     assert FAILED in chroot.run("service", "lightinit", "start", wanted=1)
     assert "error" in chroot.run("service", "lightinit", "status", wanted=1)
+    chroot.write("/etc/lightinit/conf.d/10-test.conf", SLOW)
+    said = chroot.shell(TWICE)
+    assert "second: 0" in said and FAILED not in said, said
     chroot.write("/etc/lightinit/disabled", "")
     assert "nothing to do: switched off" in chroot.run("service", "lightinit", "start")
     chroot.run("service", "lightinit", "restart")
