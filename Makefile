@@ -15,7 +15,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-vm fuzz test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-vm bench-fleet fuzz test-pythons test-install install deb rpm \
     test-packages test-packages-all test-bare peers peers-all crash musl vm-test vm-test-all clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
 	@echo "make bench-vm      what lightinit adds to the boot of a VM, and what cloud-init adds (as root; takes some 15 minutes)"
+	@echo "make bench-fleet   200 and 1,000 VMs at once against the emulator: requests, 429s, the last Ready (minutes)"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
 	@echo "make test-pythons  the tests on the oldest, and the unit tests on the newest Python that can be found"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
@@ -73,6 +74,9 @@ check: lint types test
 
 coverage: setup
 	@tools/coverage $(XDIST) $(ARGS)
+
+bench-fleet: setup
+	@$(VENV_PYTHON) bench/fleet.py $(ARGS)
 
 bench: setup
 	@$(VENV_PYTHON) bench/run.py

@@ -40,6 +40,8 @@ class RetryPolicy(NamedTuple):
         cap_s: seconds that a pause never exceeds, unless the other side asked for more.
         jitter: fraction by which a pause is made longer or shorter at random, so that a thousand
             VMs that were started together don't come back together.
+        spread: part of the time that the other side asked for by which a wait is longer at most,
+            at random, so that they don't come back together then; it is never more than ``cap_s``.
         deadline_s: seconds for everything, the first attempt included.
         malformed_s: give up after garbled answers in a row for so many seconds. While a server
             starts, something else may answer in its place for a while. If that goes on for longer,
@@ -52,6 +54,7 @@ class RetryPolicy(NamedTuple):
     factor: float = 2.0
     cap_s: float = 15.0
     jitter: float = 0.25
+    spread: float = 1.0
     deadline_s: float = 300.0
     malformed_s: float = 60.0
     min_malformed: int = 5
@@ -64,6 +67,13 @@ class RetryPolicy(NamedTuple):
                 break
             pause_s *= self.factor
         return min(pause_s, self.cap_s) * (1.0 + self.jitter * (2.0 * dice - 1.0))
+
+    def wait_s(self, pauses_before: int, dice: float, asked_s: float) -> float:
+        """As :meth:`pause_s`, if the other side has asked for ``asked_s`` seconds (0: it has not).
+        It is never shorter than that.
+        """
+        longer_s = min(self.spread * asked_s, self.cap_s) * dice
+        return max(self.pause_s(pauses_before, dice), asked_s + longer_s)
 
     @property
     def last_start_s(self) -> float:
@@ -148,7 +158,7 @@ def retry(
         except MalformedError as error:
             malformed.add(clock.monotonic() - started_s)
             last = error
-        wait_s = max(policy.pause_s(attempts - 1, random()), asked_s)
+        wait_s = policy.wait_s(attempts - 1, random(), asked_s)
         elapsed_s = clock.monotonic() - started_s
         if malformed.is_hopeless(elapsed_s + wait_s) or is_last or elapsed_s >= policy.last_start_s:
             extra = {"attempts": str(attempts), "elapsed_s": "%.1f" % elapsed_s}

@@ -22,6 +22,7 @@ PLAIN = RetryPolicy(
     factor=2.0,
     cap_s=10.0,
     jitter=0.0,
+    spread=0.0,
     deadline_s=100.0,
     malformed_s=20.0,
     min_malformed=3,
@@ -69,6 +70,17 @@ def test_retry_after_is_waited_for_when_longer_than_the_backoff() -> None:
     clock = ScriptedClock()
     retry(failing(*busy(1, retry_after_s=7.0), *busy(1, retry_after_s=0.5)), PLAIN, clock, middle)
     assert clock.sleeps == [7.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "asked_s, dice, wait_s",
+    [(7.0, 0.0, 7.0), (7.0, 0.5, 10.5), (7.0, 1.0, 14.0), (40.0, 1.0, 50.0), (0.0, 1.0, 1.25)],
+)
+def test_many_that_were_asked_to_wait_do_not_come_back_together(
+    asked_s: float, dice: float, wait_s: float
+) -> None:
+    policy = RetryPolicy(first_s=1.0, cap_s=10.0, jitter=0.25)
+    assert policy.wait_s(0, dice, asked_s) == wait_s
 
 
 def test_retry_after_counts_for_one_pause_only() -> None:

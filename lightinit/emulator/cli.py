@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -74,7 +76,15 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise _Interrupted
 
 
+def _allow_many_files() -> None:
+    """Raise the limit of open files: each connection is one."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _run(options: argparse.Namespace) -> int:
+    _allow_many_files()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
     platform: Optional[Platform] = None

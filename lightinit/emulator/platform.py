@@ -23,7 +23,7 @@ from lightinit.emulator.services.reprovision import Ovf, Pool, give_owner
 from lightinit.emulator.services.wireserver import WireServer
 from lightinit.emulator.wire.faults import FOREVER
 from lightinit.emulator.wire.request_log import RequestLog, count_round_trips
-from lightinit.emulator.wire.server import NEVER_S, Server
+from lightinit.emulator.wire.server import CONNECTIONS, NEVER_S, Server
 
 SETTLE_S = 1.0
 Address = Tuple[str, int]
@@ -47,6 +47,7 @@ class Platform:
             without an owner has reported Ready and received the answer.
         host_plugin: host and port of the HostGAPlugin, which guest agents use; None for a host
             without one.
+        most_connections: how many connections each server has at once; the next ones get 503.
 
     Raises:
         ScenarioError: the scenario is not valid.
@@ -63,7 +64,9 @@ class Platform:
         certificates: Optional[Source] = None,
         on_pool_ready: Optional[Callable[[], Any]] = None,
         host_plugin: Optional[Address] = None,
+        most_connections: int = CONNECTIONS,
     ) -> None:
+        self._most_connections = most_connections
         self.scenario = load_scenario(scenario)
         self.machine = Machine(*self._overrides(instance))
         self._certificates = Certificates(certificates, self.scenario.certificate_options)
@@ -88,7 +91,9 @@ class Platform:
             self.scenario.assign_after_s,
             lambda: self.wait_for(lambda it: it.in_flight == 0, SETTLE_S),
         )
-        self._player = Player(self.scenario.steps, self._pool.notice, self._fill)
+        self._player = Player(
+            self.scenario.steps, self._pool.notice, self._fill, self.scenario.rate_limit
+        )
 
     def _overrides(self, instance: Optional[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
         """The parts that are merged into the shipped IMDS document, in order."""
@@ -119,7 +124,13 @@ class Platform:
             ) from error
         try:
             for name, role in self._roles.items():
-                server = Server(name, partial(self._player.play, role), self._log, self._latency_s)
+                server = Server(
+                    name,
+                    partial(self._player.play, role),
+                    self._log,
+                    self._latency_s,
+                    self._most_connections,
+                )
                 self._servers.append(server)
                 role.authority = server.bind(self._addresses[name])
             for server in self._servers:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from typing import Callable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from lightinit.emulator.services.host_plugin import HostPlugin
 from lightinit.emulator.services.imds import Imds, asks_for_extended
 from lightinit.emulator.services.wireserver import WireServer
 from lightinit.emulator.wire.faults import ENDPOINTS, FaultStep, delivery_of, edits_document
 from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
+from lightinit.emulator.wire.rate_limit import RateLimit
 from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.validation import find_detour
 
@@ -42,6 +43,7 @@ class Player:
         steps: endpoint -> its steps, in order.
         notice: called after each answer that a service has made.
         fill: puts the addresses into a step's text.
+        rate_limit: server -> its limit, for those that have one.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Player:
         steps: Mapping[str, List[FaultStep]],
         notice: Callable[[], None],
         fill: Callable[[str], str],
+        rate_limit: Mapping[str, Dict[str, Any]],
     ) -> None:
+        self._limits = {server: RateLimit(limit) for server, limit in rate_limit.items()}
         self._sequences = {endpoint: Sequence(steps[endpoint]) for endpoint in ENDPOINTS}
         self._has_extended = bool(steps["extended"])
         self._asked = {endpoint: threading.Event() for endpoint in ENDPOINTS}
@@ -61,6 +65,9 @@ class Player:
         detour = find_detour(request, role.well_known)
         if detour:
             return json_answer(400, {"error": detour}, detour), None
+        refusal = self._limits[role.name].refuse() if role.name in self._limits else {}
+        if refusal:
+            return self._replace(refusal) or make_answer(429, b"", ""), refusal
         endpoint = role.endpoint_of(request)
         if self._has_extended and endpoint == "imds" and asks_for_extended(request):
             endpoint = "extended"

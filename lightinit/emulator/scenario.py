@@ -16,6 +16,7 @@ from lightinit.emulator.services.machine import read_data
 from lightinit.emulator.services.paths import has_path, list_paths, merge
 from lightinit.emulator.services.reprovision import find_assign_problems
 from lightinit.emulator.wire.faults import ENDPOINTS, FOREVER, KEYS, FaultStep, find_conflicts
+from lightinit.emulator.wire.rate_limit import find_limit_problems
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 FILE_BYTES = 1 << 20
@@ -36,6 +37,7 @@ TOP_KEYS = (
         "preprovisioned",
         "assign",
         "assign_after_s",
+        "rate_limit",
     )
 )
 NEEDS = ("certificates", "preprovisioned")
@@ -62,6 +64,7 @@ class Scenario(NamedTuple):
     preprovisioned: Optional[str]
     assign: Optional[Dict[str, Any]]
     assign_after_s: float
+    rate_limit: Dict[str, Any]
 
 
 def _name_nearest(key: str, known: Iterable[str]) -> str:
@@ -198,6 +201,7 @@ def find_problems(data: Any) -> List[str]:
     if "certificate_options" in data:
         found += find_option_problems(data["certificate_options"])
     found += find_assign_problems(data)
+    found += find_limit_problems(data.get("rate_limit", {}), list(SERVERS))
     document = merge(
         read_data("instance.json"), data.get("instance", {}) if "instance" not in wrong else {}
     )
@@ -233,6 +237,7 @@ def make_scenario(data: Any, where: str) -> Scenario:
         data.get("preprovisioned"),
         data.get("assign"),
         float(data.get("assign_after_s", 0)),
+        data.get("rate_limit", {}),
     )
 
 

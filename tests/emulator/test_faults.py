@@ -15,6 +15,7 @@ import pytest
 
 from lightinit.emulator import Platform
 from lightinit.emulator.wire.faults import KEYS
+from lightinit.emulator.wire.rate_limit import RateLimit
 from lightinit.emulator.wire.sequence import Sequence
 from tests.emulator.wire import (
     GOAL_STATE,
@@ -28,6 +29,7 @@ from tests.emulator.wire import (
     write_details,
     write_report,
 )
+from tests.lib.netns import wait_until
 
 
 def play(**parts: Any) -> Platform:
@@ -240,7 +242,8 @@ def test_throttle_is_about_the_time_between_requests() -> None:
     statuses = []
     for now_s[0] in (0.0, 0.5, 1.2, 2.2, 2.3):
         statuses.append((sequence.take() or {}).get("status", 200))
-    assert statuses == [200, 429, 429, 200, 429]
+    # It recovers while refused requests go on.
+    assert statuses == [200, 429, 200, 200, 429]
 
 
 def test_throttle_on_the_wire() -> None:
@@ -248,6 +251,44 @@ def test_throttle_on_the_wire() -> None:
         assert get_goal_state(platform).status == 200
         reply = get_goal_state(platform)
         assert (reply.status, reply.headers["retry-after"]) == (429, "5")
+
+
+def test_a_rate_limit_recovers_while_refused_requests_go_on() -> None:
+    now_s = [0.0]
+    limit = RateLimit({"per_s": 2, "burst": 3, "retry_after_s": 7}, clock=lambda: now_s[0])
+    taken = []
+    for now_s[0] in [0.0] * 5 + [0.1 * tenth for tenth in range(1, 21)]:
+        taken.append(not limit.refuse())
+    assert taken[:5] == [True] * 3 + [False] * 2
+    assert sum(taken[5:]) == 4, "two a second"
+    assert limit.refuse() == {"status": 429, "retry_after_s": 7}
+    now_s[0] = 100.0
+    assert [bool(limit.refuse()) for _ in range(4)] == [False] * 3 + [True]
+
+
+def test_a_rate_limit_on_the_wire() -> None:
+    limit = {"wireserver": {"per_s": 0.001, "burst": 2, "retry_after_s": 9}}
+    with play(rate_limit=limit, goalstate=[{"status": 500}]) as platform:
+        assert [get_goal_state(platform).status, post_report(platform).status] == [500, 200]
+        reply = get_goal_state(platform)
+        assert (reply.status, reply.headers["retry-after"]) == (429, "9")
+        assert platform.requests[-1]["fault"] == {"status": 429, "retry_after_s": 9}
+        assert get_instance(platform).status == 200, "each server has its own"
+
+
+def test_a_connection_too_many_is_told_so() -> None:
+    with Platform(most_connections=2) as platform:
+        host, port = platform.wireserver.split(":")
+        kept = [socket.create_connection((host, int(port))) for _ in range(2)]
+        assert platform.wait_for(lambda it: len(it.connections) == 2)
+        reply = get_goal_state(platform)
+        assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+        assert reply.body == b"2 connections are open; that is the limit\n"
+        assert platform.requests[-1]["status"] == 503
+        assert get_instance(platform).status == 200
+        for each in kept:
+            each.close()
+        wait_until(lambda: get_goal_state(platform).status == 200, 10, "it stays full")
 
 
 def test_imds_omit_and_set_then_whole() -> None:

@@ -120,6 +120,13 @@ def test_page_describes_every_key() -> None:
         ({"imds": [{"status": 500, "omit": ["compute"]}]}, "kinds answer and edit"),
         ({"imds": [{"body": "a", "body_base64": ""}]}, "keep one"),
         ({"imds": [{"processed": True}]}, "also needs 'status'"),
+        ({"rate_limit": []}, "'rate_limit' must be an object"),
+        ({"rate_limit": {"imsd": {"per_s": 1}}}, "there is no such server"),
+        ({"rate_limit": {"imds": {"burst": 1}}}, "must be an object with 'per_s'"),
+        ({"rate_limit": {"imds": {"per_s": 0}}}, "per_s must be a number of requests, more than"),
+        ({"rate_limit": {"imds": {"per_s": 1, "burst": 0}}}, "burst must be a number"),
+        ({"rate_limit": {"imds": {"per_s": 1, "retry_after_s": "1"}}}, "retry_after_s must be"),
+        ({"rate_limit": {"imds": {"per_s": 1, "rate": 1}}}, "rate must be left out: known are"),
         ({"imds": [{"retry_after_s": 1}]}, "needs 'status' or 'throttle_s'"),
         (
             {"imds": [{"status": 429, "retry_after_s": 1, "retry_after_date_s": 1}]},

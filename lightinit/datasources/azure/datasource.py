@@ -404,7 +404,9 @@ class AzureDatasource(Datasource):
         """
         reading, self._goal_state = self._goal_state, None
         if reading is not None and not reading.finish():
+            busy = self.wireserver
             self._clients = self._make_clients()
+            self.wireserver.heed(busy)
 
     # VMs of a pool.
 

@@ -24,6 +24,7 @@ from lightinit.model import GoalState, Instance
 LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
 NO_POOL = "None"
+PATIENCE_S = 5.0
 
 
 class Reports:
@@ -159,6 +160,8 @@ class GoalStateReading(threading.Thread):
         self._wireserver = wireserver
         self._announce_after_s = announce_after_s
         self._fetched = threading.Event()
+        self._idle = threading.Event()  # no request for the goal state is under way
+        self._asked_s = 0.0
         self._over = threading.Event()
         self._result: Optional[GoalState] = None
         self.error: Optional[LightinitError] = None
@@ -166,13 +169,14 @@ class GoalStateReading(threading.Thread):
     def run(self) -> None:
         """Fetch, then report."""
         try:
-            self._result = self._wireserver.fetch_goal_state(self._check)
+            self._result = self._wireserver.fetch_goal_state(self._check, self._idle.set)
         except LightinitError as error:
             self.error = error
         except _NotNeededError:
             return
         finally:
             self._fetched.set()
+            self._idle.set()
         if self._result is None:
             return
         if self._announce_after_s != 0:
@@ -198,13 +202,15 @@ class GoalStateReading(threading.Thread):
         return self._result
 
     def finish(self) -> bool:
-        """Report nothing from now on. Waits for a report that is under way, but not for a goal
-        state.
+        """Report nothing from now on. Waits for a report that is under way, and for a request for
+        the goal state that was sent less than ``PATIENCE_S`` ago: to a server that is slow, asking
+        twice would be more work.
 
         Returns:
             Whether the client is free. If not, a request of this thread is still on its connection.
         """
         self._over.set()
+        self._idle.wait(max(0.0, self._asked_s + PATIENCE_S - time.monotonic()))
         if self._fetched.is_set():
             self.join()
         return self._fetched.is_set()
@@ -213,6 +219,8 @@ class GoalStateReading(threading.Thread):
         """Called before each attempt."""
         if self._over.is_set():
             raise _NotNeededError
+        self._asked_s = time.monotonic()
+        self._idle.clear()
 
 
 class _NotNeededError(Exception):

@@ -35,6 +35,7 @@ MAX_KEPT = 4
 # A report takes the goal state that is at hand if it is at most this old, as WALinuxAgent's does.
 # Beside a boot that takes longer, one more request is nothing.
 FRESH_S = 60.0
+MAX_QUIET_S = 30.0
 FIRST_TRIAL_S = 5.0
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 Result = TypeVar("Result")
@@ -59,6 +60,8 @@ class WireServerClient:
 
     Attributes:
         endpoint: the endpoint in use.
+        quiet_until_s: the end of the pause after the last request, in monotonic seconds, if the
+            server has throttled that; else 0.
     """
 
     def __init__(
@@ -88,17 +91,21 @@ class WireServerClient:
         self._path = PATHS[0]
         self._path_is_guess = False  # the other path was refused, this one has not worked yet
         self._at_hand: Optional[Tuple[GoalState, float]] = None  # and when it was asked for
+        self.quiet_until_s = 0.0
 
     @property
     def replaced(self) -> str:
         """The endpoint that was named and gave no goal state while the other one did, else ""."""
         return self._named if self.endpoint != self._named and not self._untried else ""
 
-    def fetch_goal_state(self, before: Callable[[], None] = lambda: None) -> GoalState:
+    def fetch_goal_state(
+        self, before: Callable[[], None] = lambda: None, failed: Callable[[], None] = lambda: None
+    ) -> GoalState:
         """The current goal state.
 
         Args:
             before: called before each attempt. What it raises ends the attempts.
+            failed: called after each attempt that has failed, before the pause.
 
         Raises:
             ProvisioningError: there was none before the deadline, or the server refuses
@@ -107,7 +114,11 @@ class WireServerClient:
 
         def attempt(remaining_s: float) -> GoalState:
             before()
-            return self._goal_state(remaining_s)
+            try:
+                return self._goal_state(remaining_s)
+            except LightinitError:
+                failed()
+                raise
 
         return self._retry(attempt, self._fetch_policy)
 
@@ -252,6 +263,12 @@ class WireServerClient:
             self._at_hand = None  # perhaps because it is out of date
             raise _refused(answer, goal_state)
 
+    def heed(self, other: WireServerClient) -> None:
+        """Let the next report wait for the end of the pause of ``other``, a client of the same
+        server that is given up in the midst of it.
+        """
+        self.quiet_until_s = other.quiet_until_s
+
     def send_report(self, body: bytes, limit_s: float, ends_s: float) -> Response:
         """Send one report.
 
@@ -289,14 +306,16 @@ class WireServerClient:
         policy: retry.RetryPolicy,
         pacer: Optional[retry.CheckedPauses] = None,
     ) -> Result:
+        log = answers.log_retry("wireserver")
+
+        def note(error: LightinitError, wait_s: float, attempts: int) -> None:
+            log(error, wait_s, attempts)
+            self.quiet_until_s = 0.0
+            if answers.is_throttled(error):
+                self.quiet_until_s = self._clock.monotonic() + wait_s
+
         with answers.asking("wireserver"):
-            return retry.retry(
-                operation,
-                policy,
-                pacer or self._clock,
-                self._random,
-                answers.log_retry("wireserver"),
-            )
+            return retry.retry(operation, policy, pacer or self._clock, self._random, note)
 
     def _limit_s(self, remaining_s: float) -> float:
         return answers.limit_s(self._request_timeout_s, remaining_s)
@@ -394,6 +413,11 @@ class WireServerClient:
                 known.keep(goal_state)
             raise _refused(answer, goal_state)
 
+        quiet_s = min(MAX_QUIET_S, self.quiet_until_s - self._clock.monotonic())
+        quiet_s = min(quiet_s, self._report_policy.deadline_s / 2)
+        if quiet_s > 0.0:
+            LOG.info("the WireServer is busy; reporting in %.1f s", quiet_s)
+            (pacer or self._clock).sleep(quiet_s)
         return self._retry(attempt, self._report_policy, pacer)
 
     def _machine_request(

@@ -88,9 +88,9 @@ class Machine:
             self.incarnation += steps
 
     def keep_report(self, report: Dict[str, Any]) -> None:
-        """Keep a report that reached the WireServer; only the first 1000 are kept."""
+        """Keep a report that reached the WireServer; only the first 10000 are kept."""
         with self.lock:
-            if len(self._reports) < 1000:
+            if len(self._reports) < 10000:
                 self._reports.append(report)
 
     @property

@@ -191,7 +191,8 @@ KEYS: Dict[str, Key] = {
         _seconds,
         "throttle",
         ENDPOINTS,
-        "429 if the last request to this endpoint was less than this many seconds ago",
+        "429 if the last request to this endpoint that was not throttled was less than this many"
+        " seconds ago",
     ),
     "hang_s": Key(
         _seconds,

@@ -34,18 +34,20 @@ class Sequence:
     def take(self) -> Optional[FaultStep]:
         """Use one turn and return its step; None means the good answer.
 
-        A ``throttle_s`` step is returned with ``status`` 429 if the request before this one,
-        throttled or not, was less than that many seconds ago. Otherwise the result is None.
+        A ``throttle_s`` step is returned with ``status`` 429 if the last request that was not
+        throttled was less than that many seconds ago. Otherwise the result is None.
         """
         with self._lock:
             turn, self._taken = self._taken, self._taken + 1
-            before, self._last_s = self._last_s, self._clock()
+            now_s, before = self._clock(), self._last_s
             step = self._step_at(turn)
-            if step is None or "throttle_s" not in step:
-                return step
-            if before is None or self._last_s - before >= step["throttle_s"]:
+            throttles = step is not None and "throttle_s" in step
+            if step and throttles and before is not None and now_s - before < step["throttle_s"]:
+                return dict(step, status=429)
+            self._last_s = now_s
+            if throttles:
                 return None
-            return dict(step, status=429)
+            return step
 
     def give_back(self) -> None:
         """Undo one :meth:`take`, for a request that gets no document."""

@@ -27,9 +27,14 @@ from lightinit.emulator.wire.request_log import RequestLog
 
 HEAD_BYTES = 16384
 BODY_BYTES = 1 << 20
-CONNECTIONS = 64
+CONNECTIONS = 4096
+# Connections beyond those are answered 503; beyond these, they are closed.
+TURNED_AWAY = 256
+TURNED_AWAY_IDLE_S = 5.0
+BACKLOG = 4096
 IDLE_S = 60.0
 GRACE_S = 0.05
+TEXT = "text/plain; charset=utf-8"
 NEVER_S = float("inf")
 
 Player = Callable[[Request], Tuple[Reply, Optional[FaultStep]]]
@@ -46,10 +51,20 @@ class Server:
             per request, before its answer. So the first request of a connection takes twice this
             time and each later one once, as if the handshake and each exchange took one round
             trip.
+        most_connections: how many connections it serves at once. Further ones get 503 with
+            Retry-After for their first request.
     """
 
-    def __init__(self, name: str, play: Player, log: RequestLog, latency_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        play: Player,
+        log: RequestLog,
+        latency_s: float,
+        most_connections: int = CONNECTIONS,
+    ) -> None:
         self.name = name
+        self._most_connections = most_connections
         self._play = play
         self._log = log
         self._latency_s = latency_s
@@ -58,6 +73,7 @@ class Server:
         self._lock = threading.Lock()
         self._open: Set[socket.socket] = set()
         self._threads: List[threading.Thread] = []
+        self._prune_at = 64
         self._count = 0
 
     def bind(self, address: Tuple[str, int]) -> str:
@@ -83,7 +99,7 @@ class Server:
     def start(self, listen_after_s: float = 0.0) -> None:
         """Listen after a delay in seconds; ``NEVER_S`` refuses connections for ever."""
         if listen_after_s == 0:
-            self._socket.listen(128)
+            self._socket.listen(BACKLOG)
         self._run(self._accept, listen_after_s)
 
     def close(self) -> None:
@@ -114,7 +130,10 @@ class Server:
         thread = threading.Thread(
             target=target, args=args, name="emulator-" + self.name, daemon=True
         )
-        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        if len(self._threads) >= self._prune_at:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            self._prune_at = 64 + 2 * len(self._threads)
+        self._threads.append(thread)
         thread.start()
 
     def _accept(self, listen_after_s: float) -> None:
@@ -125,7 +144,7 @@ class Server:
             if self._closing.wait(timeout_s):
                 return
             try:
-                self._socket.listen(128)
+                self._socket.listen(BACKLOG)
             except OSError:
                 return  # the server was closed
         while not self._closing.is_set():
@@ -137,16 +156,18 @@ class Server:
                 # The client left before the accept, or there are no free descriptors.
                 continue
             with self._lock:
-                full = len(self._open) >= CONNECTIONS
-                if not full:
-                    self._open.add(sock)
-            if full:
-                sock.close()
-                continue
+                before = len(self._open)
+                self._open.add(sock)
             self._count += 1
             where = "%s:%d" % client[:2]
             opened = self._log.open(self.name, where, self._count)
-            self._run(self._serve, sock, where, self._count, opened)
+            serve = self._serve
+            if before >= self._most_connections:
+                serve = self._turn_away
+            if before >= self._most_connections + TURNED_AWAY:
+                self._leave(sock)
+                continue
+            self._run(serve, sock, where, self._count, opened)
 
     def _serve(self, sock: socket.socket, client: str, number: int, opened: int) -> None:
         try:
@@ -165,9 +186,29 @@ class Server:
         except OSError:
             pass  # the client left; the log has its requests
         finally:
-            with self._lock:
-                self._open.discard(sock)
-            sock.close()
+            self._leave(sock)
+
+    def _turn_away(self, sock: socket.socket, client: str, number: int, opened: int) -> None:
+        """Answer one request of a connection that is one too many."""
+        connection = _Connection(sock, client, number, opened, TURNED_AWAY_IDLE_S)
+        reason = "%d connections are open; that is the limit" % self._most_connections
+        try:
+            request = connection.read_request()
+            if request is None:
+                return
+            body = (reason + "\n").encode("utf-8")
+            self._tell(sock, request, make_answer(503, body, TEXT, reason, Retry_After="1"))
+        except BadMessage as error:
+            self._reject(sock, connection, error)
+        except OSError:
+            pass  # the client left
+        finally:
+            self._leave(sock)
+
+    def _leave(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(sock)
+        sock.close()
 
     def _respond(self, sock: socket.socket, request: Request) -> bool:
         """Answer one request; return whether the connection can be used for another."""
@@ -203,15 +244,19 @@ class Server:
         answer = make_answer(
             error.status,
             (error.reason + "\n").encode("utf-8"),
-            "text/plain; charset=utf-8",
+            TEXT,
             error.reason,
         )
+        self._tell(sock, connection.describe(), answer)
+
+    def _tell(self, sock: socket.socket, request: Request, answer: Reply) -> None:
+        """Record and send an answer that nobody else has decided; the connection ends."""
         came = self._log.arrive()
-        record = self._log.begin(self.name, connection.describe(), None, error.reason, came)
+        record = self._log.begin(self.name, request, None, answer.refusal, came)
         self._log.answer(record)
-        self._log.finish(record, error.status, 0.0)
+        self._log.finish(record, answer.status, 0.0)
         try:
-            deliver(sock, answer, {}, "GET", False, self._closing)
+            deliver(sock, answer, {}, request.method, False, self._closing)
         finally:
             self._log.settle()
 
@@ -219,8 +264,11 @@ class Server:
 class _Connection:
     """Reads requests from one connection."""
 
-    def __init__(self, sock: socket.socket, client: str, number: int, opened: int) -> None:
+    def __init__(
+        self, sock: socket.socket, client: str, number: int, opened: int, idle_s: float = IDLE_S
+    ) -> None:
         self._sock = sock
+        self._idle_s = idle_s
         self._opened = opened
         self._client = client
         self._number = number
@@ -254,7 +302,7 @@ class _Connection:
             BadMessage: the bytes are not a valid request.
             OSError: the connection broke, or was idle for 60 s.
         """
-        self._sock.settimeout(IDLE_S)
+        self._sock.settimeout(self._idle_s)
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > HEAD_BYTES:
                 raise BadMessage(431, "the head is longer than %d bytes" % HEAD_BYTES)

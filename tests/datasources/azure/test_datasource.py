@@ -97,6 +97,26 @@ def test_account_and_keys_do_not_wait_for_the_wireserver(platform: Platform) -> 
     let_go.set()
 
 
+def test_a_goal_state_that_is_on_its_way_is_not_asked_for_again(platform: Platform) -> None:
+    """A WireServer that is slow, because a thousand VMs ask it, gets no more to do."""
+    let_go = threading.Event()
+
+    def slow() -> Reply:
+        let_go.wait(60.0)
+        return 200, GOAL_STATE % 1
+
+    platform.replies["GET /machine?comp=goalstate"] = slow
+    azure = source(platform, goal_state_timeout_s=3600.0, request_timeout_s=3600.0)
+    instance, warnings = azure.fetch("the-id", announce=True)
+    assert "goal_state" not in instance.raw and warnings == ()
+    threading.Timer(0.2, let_go.set).start()  # while the report waits
+    azure.report(None, instance)
+    assert [line for line, _, _ in platform.sent if "/machine" in line] == [
+        "GET /machine?comp=goalstate",
+        "POST /machine?comp=health",
+    ]
+
+
 def test_the_thread_that_waits_for_a_goal_state_ends_with_the_report(platform: Platform) -> None:
     """N2: it neither asks on nor reports that the VM is at work after Ready."""
     down = threading.Event()

@@ -297,6 +297,38 @@ def test_a_refused_goal_state_at_hand_is_not_replaced_where_there_is_enough() ->
     assert len(transport.sent) == 2
 
 
+@pytest.mark.parametrize("code, quiet", [(429, True), (503, True), (500, False), (404, False)])
+def test_a_report_does_not_cut_short_the_pause_of_a_throttled_goal_state(
+    code: int, quiet: bool
+) -> None:
+    """The thread that asks for the goal state is given up at the report, in the midst of it."""
+    wireserver, transport, clock = make(status(code))
+    begun: List[float] = []
+
+    def give_up() -> None:
+        begun.append(clock.now_s)
+        if len(begun) == 3:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        wireserver.fetch_goal_state(give_up)
+    other, transport, clock = make(GOAL, DONE)
+    clock.now_s = begun[1] + 0.5
+    other.heed(wireserver)
+    assert other.report_ready()
+    assert clock.sleeps == [begun[2] - begun[1] - 0.5] * quiet
+
+
+def test_a_pause_for_ever_is_not_heeded() -> None:
+    wireserver, transport, clock = make(status(429, 3600.0))
+    with pytest.raises(ProvisioningError):
+        wireserver.fetch_goal_state()
+    wireserver.quiet_until_s = clock.now_s + 3600.0
+    other, transport, clock = make(GOAL, DONE)
+    other.heed(wireserver)
+    assert other.report_ready() and clock.sleeps == [30.0]
+
+
 def test_what_comes_right_before_a_report_comes_when_there_is_a_goal_state_to_report_against() -> (
     None
 ):
@@ -347,7 +379,7 @@ def test_nobody_is_asked_whether_it_is_enough_when_it_goes_well() -> None:
 def test_throttling_is_honoured() -> None:
     wireserver, transport, clock = make(status(429, 9.0), GOAL, status(503, 5.0), DONE)
     wireserver.report_ready()
-    assert clock.sleeps == [9.0, 5.0]
+    assert clock.sleeps == [9.0 + 8.0 / 2, 5.0 + 5.0 / 2]
 
 
 class OneASecond:

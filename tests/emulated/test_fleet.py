@@ -1,0 +1,49 @@
+"""Some VMs at once against one platform: how many requests they need. `make bench-fleet` has
+hundreds. Counts only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import pytest
+
+from lightinit.emulator import Platform
+from tests.lib.fleet import FleetVm, boot_fleet
+
+COUNT = 20
+
+
+def boot(tmp_path: Any, platform: Platform, **options: Any) -> List[FleetVm]:
+    leading: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
+    quiet = {"progress_after_s": 3600.0}
+    vms = boot_fleet(str(tmp_path), COUNT, {**leading, **quiet, **options}, 0.0, 0.0)
+    assert [str(vm.error) for vm in vms if vm.error is not None] == []
+    assert all(vm.ready_s is not None for vm in vms)
+    assert platform.ready_count == COUNT, "each of them once"
+    return vms
+
+
+def test_each_vm_of_a_fleet_needs_three_requests_and_two_connections(tmp_path: Any) -> None:
+    with Platform() as platform:
+        vms = boot(tmp_path, platform)
+        assert {tuple(vm.results) for vm in vms} == {("200", "200", "200")}
+        assert len(platform.requests) == 3 * COUNT
+        assert len(platform.connections) == 2 * COUNT
+
+
+@pytest.mark.long
+def test_a_throttled_fleet_gets_ready_and_refused_requests_do_not_go_on_for_ever(
+    tmp_path: Any,
+) -> None:
+    scenario = {
+        "name": "busy",
+        "description": "The WireServer takes twenty requests a second.",
+        "rate_limit": {"wireserver": {"per_s": 20, "burst": 5, "retry_after_s": 1}},
+    }
+    with Platform(scenario) as platform:
+        boot(tmp_path, platform, retry_first_s=0.2)
+        statuses = [one["status"] for one in platform.requests if one["server"] == "wireserver"]
+        assert statuses.count(200) == 2 * COUNT, "nothing that was taken is asked for again"
+        assert 0 < statuses.count(429) <= 4 * COUNT
+        assert set(statuses) == {200, 429}
