@@ -95,6 +95,7 @@ test-install:
 
 install:
 	@packaging/install --destdir "$(DESTDIR)" --prefix "$(PREFIX)" --python "$(PYTHON)" --package "$(PACKAGE)" --init "$(INIT)"
+	@[ -n "$(DESTDIR)" ] || [ "$(PACKAGE)" = lightinit-emulator ] || "$(PREFIX)/lib/lightinit/bytecode" compile
 
 # LIGHTINIT_DEB: .ci/run has built it for all that need it
 deb:

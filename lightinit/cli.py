@@ -7,12 +7,12 @@ begun, and the exit code is 1.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import logging
 import os
 import signal
 import sys
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, Optional
 
 from lightinit.errors import (
@@ -23,7 +23,6 @@ from lightinit.errors import (
     LightinitError,
     RefusedError,
 )
-from lightinit.grammar import make_parser
 from lightinit.host import log
 from lightinit.host.console import Console
 from lightinit.host.lock import Lock
@@ -55,10 +54,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     Returns:
         The exit code.
     """
-    parser = make_parser()
-    arguments = parser.parse_args(argv)
+    arguments = _parse(sys.argv[1:] if argv is None else argv)
     if not arguments.command:
-        parser.print_help(sys.stderr)
         return EXIT_USAGE
     try:
         if not os.path.isdir(getattr(arguments, "root", "/")):
@@ -80,6 +77,22 @@ def main(argv: Optional[List[str]] = None) -> int:
         return EXIT_OK
 
 
+def _parse(argv: List[str]) -> Any:
+    """The arguments; without a command, the help is printed."""
+    # What init systems start. argparse and its parser would cost more than many a module.
+    if argv == ["boot"]:
+        return SimpleNamespace(command="boot")
+    if len(argv) == 3 and argv[:2] == ["boot", "--root"] and argv[2][:1] != "-":
+        return SimpleNamespace(command="boot", root=argv[2])
+    from lightinit.grammar import make_parser
+
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.command:
+        parser.print_help(sys.stderr)
+    return arguments
+
+
 def _tell(text: str) -> None:
     """Print an error. A boot may not wait for somebody to read it."""
     try:
@@ -88,7 +101,7 @@ def _tell(text: str) -> None:
         pass
 
 
-def _run(system: System, arguments: argparse.Namespace) -> int:
+def _run(system: System, arguments: Any) -> int:
     if arguments.command in PROVISIONING:
         return PROVISIONING[arguments.command](system, arguments)
     # A boot needs no other command, so each is imported only when it is asked for.
@@ -97,7 +110,7 @@ def _run(system: System, arguments: argparse.Namespace) -> int:
     return code
 
 
-def run_boot(system: System, arguments: argparse.Namespace) -> int:
+def run_boot(system: System, arguments: Any) -> int:
     """``lightinit boot``."""
     from lightinit import boot
 
@@ -109,7 +122,7 @@ def run_boot(system: System, arguments: argparse.Namespace) -> int:
     return _provision(system, "boot", work)
 
 
-def run_stage(system: System, arguments: argparse.Namespace) -> int:
+def run_stage(system: System, arguments: Any) -> int:
     """``lightinit stage NAME``."""
     from lightinit import single
 
@@ -120,7 +133,7 @@ def run_stage(system: System, arguments: argparse.Namespace) -> int:
     )
 
 
-def run_module(system: System, arguments: argparse.Namespace) -> int:
+def run_module(system: System, arguments: Any) -> int:
     """``lightinit module NAME``."""
     from lightinit import single
 
@@ -243,7 +256,7 @@ def _report_anew(context: Any, told: LightinitError) -> None:
         LOG.critical("nor by the last resort: %s", error, exc_info=True)
 
 
-PROVISIONING: Dict[str, Callable[[System, argparse.Namespace], int]] = {
+PROVISIONING: Dict[str, Callable[[System, Any], int]] = {
     "boot": run_boot,
     "stage": run_stage,
     "module": run_module,

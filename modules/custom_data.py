@@ -6,12 +6,14 @@ warning that they have no effect.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Sequence, Tuple
 
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.settings import ModuleSettings, Setting
-from lightinit.user_data.kept import Kept, keep
+
+if TYPE_CHECKING:
+    from lightinit.user_data.kept import Kept
 
 NAME = "custom_data"
 FREQUENCY = Frequency.INSTANCE
@@ -63,6 +65,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             script, cannot be started, have failed in this run, or have taken too long.
     """
     given = (("custom data", instance.custom_data), ("user data", instance.user_data))
+    from lightinit.user_data.kept import keep
+
     found = [keep(system, name, text) for name, text in given]
     kept = [each for each in found if each is not None]
     if not kept:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import re
 from typing import Any, List, Optional
-from xml.parsers import expat
 
 from lightinit.errors import MalformedError
 
@@ -24,10 +23,10 @@ _STARTS = (
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
-    ("<".encode("utf-32-le"), "utf-32-le"),
-    ("<".encode("utf-32-be"), "utf-32-be"),
-    ("<".encode("utf-16-le"), "utf-16-le"),
-    ("<".encode("utf-16-be"), "utf-16-be"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
 )
 _DECLARED = re.compile(
     rb"""<\?xml[^>]{1,60}encoding\s{0,8}=\s{0,8}["']([A-Za-z0-9._-]{1,40})["']"""
@@ -131,6 +130,8 @@ def parse(data: bytes, root: Optional[str], limit_bytes: int = LIMIT_BYTES) -> E
     for banned in ("<!DOCTYPE", "<!ENTITY"):
         if banned in text:
             raise MalformedError("xml document has a document type", found=banned)
+    from xml.parsers import expat
+
     builder = _Builder()
     parser = expat.ParserCreate("utf-8", " ")
     parser.buffer_text = True

@@ -25,6 +25,8 @@ from lightinit.state import find_instance
 
 LOG = logging.getLogger("lightinit.local")
 NO_NETWORK_SOURCE = "no network needed"
+# What is imported only in functions, so that nothing waits for it before the network is there.
+LATER = ("http.client", "lightinit.user_data.kept", "xml.parsers.expat")
 
 
 def use_datasource(context: Context) -> Datasource:
@@ -190,13 +192,19 @@ def preload(context: Context) -> None:
         http.preload()
     except LibraryError:
         pass  # reported when a request is due; the network is found all the same
+    preload_own(context)
+
+
+def preload_own(context: Context) -> None:
+    """Import those of lightinit's own files that the later stages need and earlier ones do not."""
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)
         except LightinitError:
             pass  # reported when the module is due
-    for name in login_check.wanted_checks(context):
+    checks = tuple("lightinit.login." + name for name in login_check.wanted_checks(context))
+    for name in LATER + checks:
         try:
-            load("lightinit.login." + name)
+            load(name)
         except LibraryError:
-            pass  # reported when the check is due
+            pass  # reported when it is due

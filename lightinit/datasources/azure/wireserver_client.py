@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
-from urllib.parse import urlsplit
 
 from lightinit import __version__, retry
 from lightinit.datasources.azure import answers
@@ -292,6 +291,8 @@ class WireServerClient:
 
     def is_ours(self, url: str) -> bool:
         """Whether ``url`` points at this WireServer. Follow no other URL of a goal state."""
+        from urllib.parse import urlsplit
+
         try:
             parts = urlsplit(url)
         except ValueError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import Dict, List, Tuple
-from xml.parsers import expat
 
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
@@ -52,6 +51,8 @@ def redact(data: bytes) -> bytes:
         The document without its secrets. If it is not well-formed, or the result still holds a
         secret, the result is a fixed document with nothing of ``data``.
     """
+    from xml.parsers import expat
+
     try:
         data = _to_utf8(data)
         xml.parse(data, None)
@@ -124,6 +125,8 @@ class _Marker:
         self.kept: List[str] = []
         self._data = data
         self._open: List[_Open] = []
+        from xml.parsers import expat
+
         parser = self._parser = expat.ParserCreate("utf-8")
         parser.ordered_attributes = False
         parser.StartElementHandler = self._start

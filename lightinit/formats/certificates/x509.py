@@ -10,7 +10,7 @@ import base64
 from typing import Any, NamedTuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.certificates import ciphers, der
+from lightinit.formats.certificates import der
 
 
 class CertificateFields(NamedTuple):
@@ -77,6 +77,8 @@ def public_key_line(certificate: bytes) -> str:
         MalformedError: it is not a certificate, SSH does not know its type of key, or
             ``cryptography`` is missing.
     """
+    from lightinit.formats.certificates import ciphers
+
     try:
         backend = ciphers.backend()
     except ProvisioningError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 
 from lightinit.errors import MalformedError
@@ -66,5 +65,7 @@ def fingerprint(public: bytes) -> str:
         raise MalformedError("not an ssh public key") from None
     if blob[:4] != len(kind).to_bytes(4, "big") or blob[4 : 4 + len(kind)] != words[0]:
         raise MalformedError("not an ssh public key")
+    import hashlib
+
     digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=")
     return "%s SHA256:%s" % (kind, digest.decode("ascii"))

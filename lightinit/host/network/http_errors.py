@@ -8,7 +8,6 @@ exceptions are searched.
 from __future__ import annotations
 
 import errno
-import http.client
 import os
 import socket
 import sys
@@ -58,6 +57,9 @@ def raise_plain(error: BaseException, url: str, timeout_s: float) -> None:
         TransientError: refused, reset, unreachable, timed out, cut off, or failed in another way.
         MalformedError: the server does not speak HTTP.
     """
+    # It brings ssl and email, which take longer than all that a boot needs before it has a network.
+    import http.client
+
     known = (OSError, http.client.HTTPException, ValueError)
     if not isinstance(error, known + foreign_errors("HTTPError")):
         return
