@@ -28,8 +28,8 @@ def run(context: Context) -> Outcome:
         )
     # Only a run that also sends the final report may report progress: if somebody runs this stage
     # by hand, a VM that is ready must not be reported as at work.
-    # Where the lease was there from the beginning, nothing has waited yet. It ends before the modules
-    # begin: they fork, and a fork must not take a half-done import along.
+    # Where the lease was there from the beginning, nothing has waited yet. It ends before the
+    # modules begin: they fork, and a fork must not take a half-done import along.
     meanwhile = threading.Thread(target=local.preload_own, args=(context,), daemon=True)
     meanwhile.start()
     try:

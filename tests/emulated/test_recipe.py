@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 from typing import Any
 
 from lightinit.emulator import Platform
-from tests.lib.scratch import OTHER_UUID, UUID, Machine
+from tests.lib.scratch import HERE, OTHER_UUID, UUID, Machine
 
 INSTANCE = {
     "compute": {
@@ -141,3 +143,33 @@ def test_a_first_boot_does_without_the_compiler(tmp_path: Any) -> None:
     for name in sorted(each for each in imported if each.startswith("lightinit.")):
         module = importlib.import_module(name)
         assert not {"dataclass", "dataclasses", "inspect", "ast"} & set(vars(module)), name
+
+
+def test_what_needs_a_network_is_imported_while_one_is_waited_for(tmp_path: Any) -> None:
+    """Issue 12: before that, the host keys cannot begin and a lease is not noticed."""
+    machine = Machine(tmp_path, without=["/var/lib/dhcp/dhclient.eth0.leases"])
+    machine.put("/etc/lightinit/conf.d/20-wait.conf", "[network]\nlease_timeout_s = 0.5\n")
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        program = [HERE + "/lightinit/__main__.py", "boot", "--root", machine.root]
+        said = subprocess.run(
+            [sys.executable, "-I", "-S", "-X", "importtime"] + program,
+            stderr=subprocess.PIPE,
+            check=False,
+            universal_newlines=True,
+        ).stderr
+    before, waits, after = said.partition("waiting for a DHCP lease")
+    assert waits, said
+    imported, late = (
+        {line.rpartition("|")[2].strip() for line in text.splitlines() if "|" in line}
+        for text in (before, after)
+    )
+    assert "lightinit.stages.network" in imported
+    needless = {"argparse", "email", "hashlib", "http.client", "shutil", "ssl", "subprocess"}
+    needless |= {"dataclasses", "inspect", "pyexpat", "requests.sessions", "urllib.parse"}
+    needless |= {"lightinit.formats.certificates.ciphers", "lightinit.formats.user_data"}
+    assert needless & imported == set()
+    # What importlib.import_module() was called for is not listed, but all that this imports is.
+    assert {"http.client", "requests.sessions", "pyexpat", "lightinit.formats.user_data"} <= late
+    own = [name for name in imported if name.startswith("lightinit")]
+    assert len(own) <= 205, len(own)
