@@ -15,7 +15,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-vm bench-fleet fuzz test-pythons test-install install deb rpm \
+.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-peers bench-vm bench-fleet fuzz test-pythons test-install install deb rpm \
     test-packages test-packages-all test-bare peers peers-all crash musl vm-test vm-test-all clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make check         lint, types and tests: what must pass before a commit"
 	@echo "make coverage      which lines and branches the tests run: build/coverage.txt, and the total"
 	@echo "make bench         ratios of time, CPU and memory, measured in one run"
+	@echo "make bench-peers   lightinit beside cloud-init, waagent, azure-init and afterburn (as root; some 30 minutes); ARGS=\"--against COMMIT\""
 	@echo "make bench-vm      what lightinit adds to the boot of a VM, and what cloud-init adds (as root; takes some 15 minutes)"
 	@echo "make bench-fleet   200 and 1,000 VMs at once against the emulator: requests, 429s, the last Ready (minutes)"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
@@ -80,6 +81,9 @@ bench-fleet: setup
 
 bench: setup
 	@$(VENV_PYTHON) bench/run.py
+
+bench-peers: setup
+	@$(VENV_PYTHON) -m bench.peers $(ARGS)
 
 bench-vm: setup deb
 	@$(VENV_PYTHON) -m bench.vm

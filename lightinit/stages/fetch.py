@@ -4,15 +4,10 @@ wait for one.
 
 from __future__ import annotations
 
-import threading
-
 from lightinit.errors import ProvisioningError
 from lightinit.formats.secrets import redact
 from lightinit.model import Instance, Outcome
 from lightinit.pipeline import Context
-from lightinit.stages import local
-
-PRELOAD_S = 30.0  # a disk that hangs would stop each import
 
 
 def run(context: Context) -> Outcome:
@@ -28,14 +23,7 @@ def run(context: Context) -> Outcome:
         )
     # Only a run that also sends the final report may report progress: if somebody runs this stage
     # by hand, a VM that is ready must not be reported as at work.
-    # Where the lease was there from the beginning, nothing has waited yet. It ends before the
-    # modules begin: they fork, and a fork must not take a half-done import along.
-    meanwhile = threading.Thread(target=local.preload_own, args=(context,), daemon=True)
-    meanwhile.start()
-    try:
-        instance, warnings = source.fetch(context.instance_id, announce=context.whole)
-    finally:
-        meanwhile.join(PRELOAD_S)
+    instance, warnings = source.fetch(context.instance_id, announce=context.whole)
     if source.pool_type and not context.whole:
         raise ProvisioningError(
             "vm has no owner yet",

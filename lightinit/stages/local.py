@@ -192,11 +192,6 @@ def preload(context: Context) -> None:
         http.preload()
     except LibraryError:
         pass  # reported when a request is due; the network is found all the same
-    preload_own(context)
-
-
-def preload_own(context: Context) -> None:
-    """Import those of lightinit's own files that the later stages need and earlier ones do not."""
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)

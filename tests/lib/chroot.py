@@ -147,7 +147,7 @@ class Chroot:
                 MOUNT + self.KEEP,
                 "sh",
                 str(self._folder),
-                base_root(self.release),
+                self.lower(),
             ],
             stdout=subprocess.PIPE,
         )
@@ -165,6 +165,16 @@ class Chroot:
         self._keeper.kill()
         self._keeper.wait()
         self._keeper.stdout.close()
+
+    def lower(self) -> str:
+        """The directories below the overlay, the upper one first, with colons between them."""
+        return base_root(self.release)
+
+    @property
+    def upper(self) -> Path:
+        """Where the overlay keeps what differs from the root below it, as seen from here."""
+        assert self._keeper is not None
+        return Path("/proc/%d/root%s/upper" % (self._keeper.pid, self._folder))
 
     @property
     def pid(self) -> int:

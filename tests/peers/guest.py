@@ -52,6 +52,8 @@ class Guest(Chroot):
         folder: an empty directory to mount it in.
         platform: where the other end of its cable is, called CABLE; it must be open.
         media: what is in the CD-ROM drive; None for a machine without a drive.
+        prepared: what an earlier one of these has added to the release's root, see ``upper``; then
+            nothing need be installed.
     """
 
     NAMESPACES = ("--mount", "--net", "--uts", "--pid")
@@ -59,11 +61,17 @@ class Guest(Chroot):
     KEEP = "sleep 3600 & wait"
 
     def __init__(
-        self, release: str, folder: Path, platform: Namespace, media: Optional[Media] = None
+        self,
+        release: str,
+        folder: Path,
+        platform: Namespace,
+        media: Optional[Media] = None,
+        prepared: Optional[Path] = None,
     ) -> None:
         super().__init__(release, folder)
         self._platform = platform
         self._media = media
+        self._prepared = prepared
 
     def __enter__(self) -> "Guest":
         super().__enter__()
@@ -73,6 +81,10 @@ class Guest(Chroot):
             self.__exit__(None, None, None)
             raise
         return self
+
+    def lower(self) -> str:
+        below = super().lower()
+        return "%s:%s" % (self._prepared, below) if self._prepared else below
 
     def _set_up(self) -> None:
         subprocess.run(
@@ -96,7 +108,8 @@ class Guest(Chroot):
             check=True,
         )
         self._platform.run("ip", "link", "set", CABLE, "up")
-        self.install_stored("machine")
+        if self._prepared is None:
+            self.install_stored("machine")
         self.run("sh", "-c", DEVICES, "sh", self._media.number if self._media else "")
         self.shell(DMI + "umount /mnt\n")
         for name, text in (

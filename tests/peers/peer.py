@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Type, Union
 
 from lightinit.emulator.certificates.pairs import make_pair, thumbprint
 from lightinit.emulator.documents.ovf import make_ovf
@@ -62,6 +62,8 @@ class Peer:
             all that IMDS says; or ``certificate``, where the CD-ROM names a fingerprint and the
             WireServer has the certificate.
         log: the agent's log.
+        arguments: further ones of the emulator's command.
+        prepared: what has been installed on a machine of the same release; then the agent is there.
 
     Attributes:
         guest: the machine.
@@ -77,8 +79,11 @@ class Peer:
         scenario: str,
         key_from: str,
         log: str,
+        arguments: Sequence[str] = (),
+        prepared: Optional[Path] = None,
     ) -> None:
         self._agent, self._release, self._scenario, self._log = agent, release, scenario, log
+        self._arguments, self._prepared = list(arguments), prepared
         self._folder = folder
         self._key_from = key_from
         self._person = Person(USER, folder)
@@ -88,7 +93,7 @@ class Peer:
 
     def __enter__(self) -> "Peer":
         more: Dict[str, Any] = {"network": NETWORK}
-        arguments = ["--host-plugin", PLATFORM[0] + ":32526"]
+        arguments = ["--host-plugin", PLATFORM[0] + ":32526"] + self._arguments
         names: Dict[str, List[str]] = {"ssh_keys": [self._person.public.strip()]}
         if self._key_from == "certificate":
             names = {"fingerprints": [self._make_certificate()]}
@@ -106,16 +111,22 @@ class Peer:
             platform = stack.enter_context(Namespace())
             root = self._folder / "root"
             root.mkdir()
-            self.guest = stack.enter_context(Guest(self._release, root, platform, media))
-            if isinstance(self._agent, Path):
-                shutil.copy(str(self._agent), str(self.guest.path("/usr/bin")))
-            else:
-                self.guest.install_stored(self._agent)
+            self.guest = stack.enter_context(
+                Guest(self._release, root, platform, media, self._prepared)
+            )
+            if self._prepared is None:
+                self._install()
             self.azure = Azure(platform, self._folder, CABLE)
             self.azure.serve_dhcp()
             self.azure.stand_for(HARDWARE, NAME, self._person, self._scenario, more, arguments)
             self._stack = stack.pop_all()
         return self
+
+    def _install(self) -> None:
+        if isinstance(self._agent, Path):
+            shutil.copy(str(self._agent), str(self.guest.path("/usr/bin")))
+        elif self._agent:
+            self.guest.install_stored(self._agent)
 
     def _make_certificate(self) -> str:
         """Make a certificate, which IMDS has in the place of the admin's key; returns its
