@@ -33,6 +33,7 @@ class Agent(NamedTuple):
     Attributes:
         name: for the table.
         script: what its init system starts in a boot; a shell script.
+        before: a shell script that runs before it, and is not in its time.
         image: a shell script that makes its image, once.
         package: what is installed: one of chroot.STORED, or a program.
         tree: lightinit's sources, if it is one.
@@ -47,6 +48,7 @@ class Agent(NamedTuple):
     name: str
     script: str
     image: str = ""
+    before: str = ""
     package: Union[str, Path] = ""
     tree: Optional[Path] = None
     waits: bool = False
@@ -96,7 +98,7 @@ def others(with_rust: bool) -> List[Agent]:
             CLOUD_INIT,
             "printf 'datasource_list: [Azure]\\nlocale: false\\n' >%s\n" % test_cloud_init.SETTINGS
             + NO_HOST_KEYS,
-            "cloud-init",
+            package="cloud-init",
             asks=True,
             lacks="says Ready before the account and the key are there",
         ),
@@ -104,7 +106,7 @@ def others(with_rust: bool) -> List[Agent]:
             WAAGENT,
             "exec /usr/sbin/waagent -daemon",
             settings + NO_HOST_KEYS,
-            "waagent",
+            package="waagent",
             media=True,
             stays=True,
             lacks="needs the provisioning media",
@@ -123,15 +125,22 @@ def others(with_rust: bool) -> List[Agent]:
             AZURE_INIT,
             "exec azure-init",
             image,
-            azure_init,
+            package=azure_init,
             lacks=NO_KEYS + ", asks nobody whether the admin gets in, wants the image's groups",
         ),
-        Agent(WITH_KEYS, "ssh-keygen -A; exec azure-init", image, azure_init, lacks="as above"),
+        Agent(
+            WITH_KEYS,
+            "ssh-keygen -A; exec azure-init",
+            image,
+            package=azure_init,
+            lacks="as above, but for the host keys",
+        ),
         Agent(
             AFTERBURN_NAME,
             AFTERBURN,
             test_afterburn.IMAGE + NO_HOST_KEYS,
-            programs / "afterburn",
+            before=test_afterburn.LEASE,
+            package=programs / "afterburn",
             keys=test_afterburn.KEYS,
             lacks=NO_KEYS + " and no account, gives no rights",
         ),

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -14,7 +13,6 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from bench.agents import Agent
 from tests.lib.scratch import HERE
 from tests.peers.peer import Peer
-from tests.peers.test_afterburn import LEASE
 
 RELEASE = "bookworm"
 LOG = "/var/log/agent.log"
@@ -82,6 +80,10 @@ class Run(NamedTuple):
     barriers: Optional[int] = None
 
 
+class NotReadyError(Exception):
+    """An agent did not come to its end; the text has the end of its log."""
+
+
 def prepare(agent: Agent, folder: Path, scratch: Path) -> Path:
     """Make the agent's image. Returns what it adds to the release's root."""
     image = folder / re.sub(r"\W+", "-", agent.name)
@@ -103,7 +105,7 @@ def measure(agent: Agent, condition: Condition, image: Path, scratch: Path) -> R
     """Run it once on a new machine.
 
     Raises:
-        SystemExit: it did not say Ready, or put no key in place.
+        NotReadyError: it did not say Ready, or put no key in place.
     """
     arguments = ["--latency-ms", str(condition.latency_ms)]
     key_from = "media" if agent.media else "imds"
@@ -126,8 +128,11 @@ class _Measured:
         self._line(notice)  # it listens
         if not self._agent.waits and not self._agent.asks:
             guest.run("ifup", "-a")
-            guest.shell(LEASE)  # afterburn knows no other client's lease
-        process = self._popen(*PYTHON, RUNNER, self._agent.script + " >%s 2>&1" % LOG, traced=True)
+        if self._agent.before:
+            guest.shell(self._agent.before)
+        process = self._popen(
+            *PYTHON, RUNNER, "exec >%s 2>&1\n%s" % (LOG, self._agent.script), traced=True
+        )
         if self._agent.waits:
             self._await(process, lambda: WAITING in self._said())
             time.sleep(SETTLE_S)
@@ -191,8 +196,7 @@ class _Measured:
         until_s = time.monotonic() + LIMIT_S
         while not condition():
             if time.monotonic() > until_s or (process.poll() is not None and not condition()):
-                print(self._said()[-3000:], self._peer.tell(), file=sys.stderr)
-                raise SystemExit("bench-peers: %s was not Ready" % self._agent.name)
+                raise NotReadyError(self._said()[-3000:] + self._peer.tell())
             time.sleep(POLL_S)
 
     def _count(self, *calls: str) -> int:

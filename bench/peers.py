@@ -20,7 +20,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from bench import agents
 from bench.agents import Agent
-from bench.one_run import Condition, Run, commit_tree, measure, prepare
+from bench.one_run import Condition, NotReadyError, Run, commit_tree, measure, prepare
 from tests.lib.netns import find_tool
 from tests.lib.scratch import HERE
 from tests.peers.peer import TOOLS
@@ -132,7 +132,11 @@ def _measure_all(found: List[Agent]) -> Results:
                 if agent.name in ONLY_NEAR and condition is not NEAR:
                     continue
                 with tempfile.TemporaryDirectory(prefix="bench-peers-") as scratch:
-                    run = measure(agent, condition, images[agent.name], Path(scratch))
+                    try:
+                        run = measure(agent, condition, images[agent.name], Path(scratch))
+                    except NotReadyError as error:
+                        _say("%s: %s was not Ready:\n%s" % (condition.name, agent.name, error))
+                        continue
                 results.setdefault((agent.name, condition.name), []).append(run)
                 _say(
                     "round %d, %s, %s: Ready after %.3f s"
