@@ -18,12 +18,14 @@ from lightinit.errors import (
     RefusedError,
 )
 from lightinit.host.boot_id import read_boot_id
+from lightinit.host.durability import SlowDiskError
+from lightinit.host.files.lock import Lock
 from lightinit.host.init import targets
 from lightinit.host.init.watchdog import Watchdog
-from lightinit.host.lock import Lock
 from lightinit.host.ssh import early
-from lightinit.host.system import System
+from lightinit.host.system import System, cannot_sync
 from lightinit.marks import Marks
+from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish
 from lightinit.settings import Settings
@@ -35,6 +37,7 @@ from lightinit.state import DISABLED, LOCK, State, StatusFile, Timeline, current
 LOG = logging.getLogger("lightinit.boot")
 
 WORK = {"local": local.run, "fetch": fetch.run, "config": config.run, "final": final.run}
+WRITTEN_BY_TOOLS = ("/etc", "/home")  # by useradd, for example
 DISABLING_WORD = "lightinit=disabled"
 
 
@@ -96,6 +99,7 @@ def provision(context: Context) -> None:
     is reported, all run again. If all this takes too long, the watchdog reports that.
     """
     context.whole = True
+    context.system.durability.defer([context.system.path(name) for name in WRITTEN_BY_TOOLS])
     try:
         config.begin_early(context)
         context.watchdog.begin(
@@ -217,7 +221,9 @@ def report_at_last(context: Context) -> None:
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
     """Run one stage. If its mark is there, load what it saved instead."""
     if name == "final" and (force or not stage_done(context, name)):
+        context.system.durability.begin()
         login_check.run(context)
+        _end_barrier(context)
     step = _run_once(context, name, force)
     if step.result is StepResult.ALREADY and not resume(context, name):
         context.steps.remove(step)
@@ -227,6 +233,25 @@ def run_stage(context: Context, name: str, force: bool = False) -> Step:
     elif step.result is StepResult.OK:
         _forget_secrets(context, step)  # after its mark
     return step
+
+
+def _end_barrier(context: Context) -> None:
+    """Wait until the modules' files are durable, which went on beside the login check: Ready stands
+    for them, after a power cut, too.
+    """
+    try:
+        context.system.durability.end()
+    except OSError as error:
+        problem, is_slow = cannot_sync(error), isinstance(error, SlowDiskError)
+
+        def work() -> Outcome:
+            if not is_slow:
+                raise problem
+            return Outcome(
+                "the disk is slow", ("a power cut now would undo this boot: %s" % problem,)
+            )
+
+        run_step(context.unmarked(), "check", "disk", Frequency.BOOT, work)
 
 
 def _run_once(context: Context, name: str, force: bool) -> Step:

@@ -25,7 +25,7 @@ from lightinit.errors import (
 )
 from lightinit.host import log
 from lightinit.host.console import Console
-from lightinit.host.lock import Lock
+from lightinit.host.files.lock import Lock
 from lightinit.host.system import System
 from lightinit.libraries import is_signal
 from lightinit.registry import (

@@ -88,9 +88,22 @@ class Marks:
             return None
 
     def write(
-        self, name: str, frequency: Frequency, duration_s: float, outcome: Outcome, now_s: float
+        self,
+        name: str,
+        frequency: Frequency,
+        duration_s: float,
+        outcome: Outcome,
+        now_s: float,
+        held: bool = True,
     ) -> None:
         """Write the mark of a step that has just succeeded.
+
+        Args:
+            name, frequency: as in :meth:`path`.
+            duration_s: seconds that the step took.
+            outcome: its result.
+            now_s: Unix time.
+            held: whether it stands for files. Then it is on the disk only after these are.
 
         Raises:
             ProvisioningError: it could not be written; the step will run again.
@@ -110,6 +123,7 @@ class Marks:
             (json.dumps(data, indent=1) + "\n").encode("utf-8"),
             durable=frequency is not Frequency.BOOT,
             follow_last=False,
+            held=held and frequency is not Frequency.BOOT,
         )
 
     def forget(self, name: str, frequency: Frequency) -> None:

@@ -247,7 +247,8 @@ def _leave_mark(
     if context.marks is None:  # until the local stage has found the instance
         return
     try:
-        context.marks.write(key, frequency, step.duration_s, outcome, context.system.clock.time())
+        now_s, is_report = context.system.clock.time(), key == "stage.final"
+        context.marks.write(key, frequency, step.duration_s, outcome, now_s, held=not is_report)
     except LightinitError as error:
         if frequency is not Frequency.BOOT:
             raise

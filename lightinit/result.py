@@ -63,6 +63,7 @@ def _save(context: Context, result: Dict[str, Any], is_first: bool) -> None:
         context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
     context.state.save("result", result)
     keep_stamp(context)
+    context.system.make_durable()
 
 
 def _forget_fetch_after_failure(context: Context) -> None:

@@ -45,7 +45,7 @@ def keep_stamp(context: Context) -> None:
         return
     data = _text(context).encode("utf-8", "surrogateescape")
     if context.system.read_text(path) != data.decode("utf-8", "replace"):
-        context.system.write(path, data, follow_last=False)
+        context.system.write(path, data, follow_last=False, held=True)
 
 
 def _text(context: Context) -> str:

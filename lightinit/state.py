@@ -95,7 +95,7 @@ class State:
             ProvisioningError: it could not be written; the old file stays as it was.
         """
         path = "%s/%s.json" % (self.folder, name)
-        self._system.write(path, _dump(data), mode, durable=durable, follow_last=False)
+        self._system.write(path, _dump(data), mode, durable=durable, follow_last=False, waits=True)
 
     def save_document(self, name: str, content: bytes) -> None:
         """Save a document of the platform for operators. Only root can read it: it has no secrets,

@@ -14,7 +14,7 @@ import pytest
 from lightinit import __version__
 from lightinit.cli import PROVISIONING, main
 from lightinit.grammar import make_parser
-from lightinit.host.lock import Lock
+from lightinit.host.files.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import LOCK
 from tests.lib.scratch import HERE, UUID, Machine

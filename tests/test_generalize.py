@@ -18,7 +18,7 @@ from lightinit.commands.removal import image
 from lightinit.commands.removal.changes import RemovalContext
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
-from lightinit.host.lock import Lock
+from lightinit.host.files.lock import Lock
 from lightinit.host.system import System
 from lightinit.registry import load_settings
 from lightinit.state import LOCK

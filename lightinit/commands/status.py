@@ -12,7 +12,7 @@ from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.instance_id import normalise_uuid, same_instance
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.dmi import read_dmi
-from lightinit.host.lock import is_held
+from lightinit.host.files.lock import is_held
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.state import (

@@ -6,16 +6,13 @@ It knows no scratch root. All paths are real paths.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from typing import Optional, Sequence
 
-from lightinit.host.attributes import read_attribute, write_attribute
+from lightinit.host.attributes import keep_label
+from lightinit.host.durability import Durability, Held
 
-LOG = logging.getLogger("lightinit.atomic")
-LABEL = "security.selinux"
-# There is no old file, it has no label, or the kernel or the file system does not support labels.
-_NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def replace_file(
@@ -23,8 +20,10 @@ def replace_file(
     data: bytes,
     mode: int,
     owner: Optional[Sequence[int]],
-    durable: bool,
+    durability: Optional[Durability],
     label_stays: bool = False,
+    waits: bool = False,
+    held: bool = False,
 ) -> None:
     """Replace the whole file at ``path``.
 
@@ -33,8 +32,10 @@ def replace_file(
         data: the whole content.
         mode: permission bits; the umask does not apply.
         owner: numeric owner and group; None: do not set them.
-        durable: whether to sync the new file to the disk, so that it survives a power cut.
+        durability: makes the new file survive a power cut; None: it need not.
         label_stays: whether the new file gets the SELinux label of the old one.
+        waits: whether its data may wait for the next barrier, if changes wait for one.
+        held: whether its name does so.
 
     Raises:
         OSError: it could not be replaced. The old file is still there.
@@ -44,13 +45,8 @@ def replace_file(
     scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    try:
-        os.unlink(scratch)
-    except FileNotFoundError:
-        pass
-    descriptor = os.open(
-        scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-    )
+    _forget(scratch)
+    descriptor = os.open(scratch, NEW_FILE, 0o600)
     try:
         try:
             if owner is not None:
@@ -59,52 +55,26 @@ def replace_file(
             if label_stays:
                 keep_label(path, scratch)
             write_all(descriptor, data)
-            if durable:
-                os.fsync(descriptor)
+            if durability is not None:
+                durability.file(descriptor, path, waits or held)
         finally:
             os.close(descriptor)
+        if held and durability is not None and durability.deferred:
+            durability.held[path] = Held(scratch, data)
+            return
         os.replace(scratch, path)
     except BaseException:
-        try:
-            os.unlink(scratch)
-        except OSError:
-            pass
+        _forget(scratch)
         raise
-    if durable:
-        sync_dir(os.path.dirname(path))
+    if durability is not None:
+        durability.folder(os.path.dirname(path))
 
 
-def keep_label(old: str, new: str) -> None:
-    """Give ``new`` the SELinux label of ``old``, which it is about to replace. Otherwise it has
-    the label of its folder.
-
-    A failure is only logged, since the content matters more. The caller makes sure that nobody else
-    can change either file.
-    """
+def _forget(scratch: str) -> None:
     try:
-        write_attribute(new, LABEL, read_attribute(old, LABEL, follow=False))
-    except OSError as error:
-        if error.errno not in _NO_LABEL:
-            LOG.warning("SELinux label of %s could not be kept: %s", old, error.strerror)
-
-
-def sync_dir(path: str) -> None:
-    """Make the names in the directory ``path`` survive a power cut."""
-    descriptor = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync_open_dir(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_open_dir(descriptor: int) -> None:
-    """As :func:`sync_dir`, for an open directory."""
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network and overlay file systems do not support this.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+        os.unlink(scratch)
+    except OSError:
+        pass  # if it is still there, it cannot be made anew
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -114,7 +84,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, data[written:])
 
 
-def make_parents(path: str) -> None:
+def make_parents(path: str, durability: Optional[Durability] = None) -> None:
     """Make the directory ``path`` and its missing parents, each with mode 0755."""
     missing = []
     while not os.path.isdir(path):
@@ -128,4 +98,5 @@ def make_parents(path: str) -> None:
                 raise
             continue
         os.chmod(folder, 0o755)
-        sync_dir(os.path.dirname(folder))
+        if durability is not None:
+            durability.folder(os.path.dirname(folder))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from typing import Any
 
+LOG = logging.getLogger("lightinit.attributes")
+LABEL = "security.selinux"
+# There is no old file, it has no label, or the kernel or the file system does not support labels.
+_NO_LABEL = (errno.ENOENT, errno.ENODATA, errno.ENOTSUP, errno.ENOSYS)
 CANNOT_TELL = errno.ENOSYS  # the error's number if this Python or kernel cannot look
 LIMIT_BYTES = 65536  # XATTR_SIZE_MAX, include/uapi/linux/limits.h
 
@@ -46,6 +51,20 @@ def write_attribute(path: str, name: str, value: bytes) -> None:
     size = ctypes.c_size_t(len(value))
     if libc.lsetxattr(os.fsencode(path), os.fsencode(name), value, size, 0) < 0:
         raise _error(ctypes, path)
+
+
+def keep_label(old: str, new: str) -> None:
+    """Give ``new`` the SELinux label of ``old``, which it is about to replace. Otherwise it has
+    the label of its folder.
+
+    A failure is only logged, since the content matters more. The caller makes sure that nobody else
+    can change either file.
+    """
+    try:
+        write_attribute(new, LABEL, read_attribute(old, LABEL, follow=False))
+    except OSError as error:
+        if error.errno not in _NO_LABEL:
+            LOG.warning("SELinux label of %s could not be kept: %s", old, error.strerror)
 
 
 def _load() -> Any:

@@ -19,9 +19,11 @@ import stat
 from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.atomic import keep_label, make_parents, replace_file, sync_dir
+from lightinit.host.atomic import make_parents, replace_file
+from lightinit.host.attributes import keep_label
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed, Running, find_tool, run_command
+from lightinit.host.durability import Durability
 from lightinit.host.root_path import check_path, resolve, resolve_below
 
 LOG = logging.getLogger("lightinit.system")
@@ -48,6 +50,7 @@ class System:
     Args:
         root: ``/`` for this machine, any other directory for a scratch root.
         clock: gives the time.
+        durability: makes changes survive a power cut.
 
     Attributes:
         live: whether the root is this machine's own.
@@ -55,10 +58,16 @@ class System:
         on_command: called with (argv, seconds, exit status) after each command.
     """
 
-    def __init__(self, root: str = "/", clock: Optional[Clock] = None) -> None:
+    def __init__(
+        self,
+        root: str = "/",
+        clock: Optional[Clock] = None,
+        durability: Optional[Durability] = None,
+    ) -> None:
         self.root = os.path.realpath(str(root))
         self.live = self.root == "/"
         self.clock = clock or Clock()
+        self.durability = durability or Durability()
         self.skipped: List[str] = []
         self.on_command: Optional[Callable[[Sequence[str], float, int], None]] = None
 
@@ -159,6 +168,9 @@ class System:
             path = self.path(name)
         except ProvisioningError as error:
             raise MalformedError(error.reason, **error.details) from error
+        held = self.durability.held.get(path)
+        if held is not None:
+            return held.data
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb", closefd=True) as handle:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -191,6 +203,8 @@ class System:
         gid: int = 0,
         durable: bool = True,
         follow_last: bool = True,
+        waits: bool = False,
+        held: bool = False,
     ) -> None:
         """Replace the whole file ``name``. The new file gets its mode and owner before its name.
 
@@ -203,9 +217,13 @@ class System:
             mode: permission bits; the umask does not apply.
             uid: numeric owner. If owners cannot be set, this is left out and logged.
             gid: numeric group, likewise.
-            durable: False leaves out the fsync, for files that are needed only in this boot.
+            durable: False leaves out the sync, for files that are needed only in this boot.
             follow_last: if the file is a link: True replaces its target, as administrators expect
                 in /etc; False replaces the link, for lightinit's own files.
+            waits: the file may be empty or cut short after a power cut before the next barrier
+                (:mod:`lightinit.host.durability`), since a damaged one counts as none.
+            held: the file says that work is done. So it gets its name only when the files of that
+                work are durable; :meth:`read` knows it at once.
 
         Raises:
             ProvisioningError: it could not be written. The old file stays.
@@ -214,9 +232,11 @@ class System:
         owner = None
         if self.can_own:
             owner = (uid, gid)
+        durability = self.durability if durable else None
         try:
-            make_parents(os.path.dirname(path))
-            replace_file(path, data, mode, owner, durable, self.live)
+            make_parents(os.path.dirname(path), durability)
+            self.durability.drop(path)
+            replace_file(path, data, mode, owner, durability, self.live, waits, held)
         except OSError as error:
             raise _cannot("file cannot be written", name, error) from error
         if not self.can_own:
@@ -230,11 +250,17 @@ class System:
         """
         path = self.path(name)
         try:
-            make_parents(path)
+            make_parents(path, self._durability_of(name))
             if stat.S_IMODE(os.stat(path).st_mode) != mode:
                 os.chmod(path, mode)
         except OSError as error:
             raise _cannot("directory cannot be made", name, error) from error
+
+    def _durability_of(self, name: str) -> Optional[Durability]:
+        """None for /run, which a restart empties."""
+        if name.startswith("/run/"):
+            return None
+        return self.durability
 
     def remove(self, name: str) -> bool:
         """Remove the file or link ``name``, never a directory. Returns whether it existed.
@@ -243,7 +269,10 @@ class System:
             ProvisioningError: it exists and could not be removed.
         """
         try:
-            os.unlink(self.path(name, follow_last=False))
+            path = self.path(name, follow_last=False)
+            if self.durability.drop(path) and not os.path.lexists(path):
+                return True
+            os.unlink(path)
             return True
         except (FileNotFoundError, NotADirectoryError):
             return False
@@ -284,7 +313,7 @@ class System:
         path = self.path(name, follow_last=False)
         scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
         try:
-            make_parents(os.path.dirname(path))
+            make_parents(os.path.dirname(path), self.durability)
             replaceable = os.path.islink(path) or (over_file and os.path.isfile(path))
             if os.path.lexists(path) and not replaceable:
                 raise FileExistsError(errno.EEXIST, "something other than a link is there", name)
@@ -296,9 +325,24 @@ class System:
             if self.live:
                 keep_label(path, scratch)
             os.replace(scratch, path)
-            sync_dir(os.path.dirname(path))
+            self.durability.folder(os.path.dirname(path))
         except OSError as error:
             raise _cannot("link cannot be made", name, error) from error
+
+    def make_durable(self, near: str = "") -> None:
+        """Wait until all that was written survives a power cut. Before :meth:`Durability.defer` it
+        does already.
+
+        Args:
+            near: an existing path, if only its file system matters now.
+
+        Raises:
+            ProvisioningError: it does not.
+        """
+        try:
+            self.durability.barrier(near and self.path(near))
+        except OSError as error:
+            raise cannot_sync(error) from error
 
     # -- running
     # ----------------------------------------------------------------------------------------------
@@ -371,6 +415,11 @@ class System:
                 said=ended.last_words,
             )
         return ended
+
+
+def cannot_sync(error: OSError) -> ProvisioningError:
+    """The error for what a barrier raised."""
+    return _cannot("files did not reach the disk", error.filename or "", error)
 
 
 def _cannot(reason: str, name: str, error: OSError) -> ProvisioningError:

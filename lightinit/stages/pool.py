@@ -121,6 +121,7 @@ def _load(context: Context) -> Record:
 def _save(context: Context, source: Datasource, record: Record) -> None:
     if context.state is not None:
         context.state.save(RECORD, {"kind": source.pool_type, **record._asdict()})
+        context.system.make_durable()  # before what it says is done
 
 
 def _find_owners_network(context: Context, source: Datasource) -> None:

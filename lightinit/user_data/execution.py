@@ -107,6 +107,7 @@ def execute(system: System, kept: Kept, instance_id: str, left_s: float, limit_s
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time()))
     mark = ScriptMark(began, read_boot_id(system))
     _write_mark(system, kept, mark)
+    system.make_durable()  # or a power cut would let the script run twice
     try:
         ended = run.run_script(
             system,

@@ -280,7 +280,7 @@ def test_the_media_open_the_console(tmp_path: Any) -> None:
     [
         "grammar.py",
         "host/log.py",
-        "host/lock.py",
+        "host/files/lock.py",
         "boot.py",
         "stages/local.py",
         "pipeline.py",

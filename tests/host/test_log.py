@@ -16,7 +16,7 @@ import pytest
 
 from lightinit.errors import RefusedError
 from lightinit.host import log
-from lightinit.host.lock import Lock
+from lightinit.host.files.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import StatusFile
 from tests.lib.scratch import HERE

@@ -7,7 +7,7 @@ import signal
 from typing import Callable
 
 from lightinit.errors import EXIT_NO_PERMISSION, RefusedError
-from lightinit.host.lock import Lock
+from lightinit.host.files.lock import Lock
 from lightinit.host.system import System
 from lightinit.state import LOCK
 

@@ -9,7 +9,6 @@ import os
 import stat
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.atomic import sync_dir
 from lightinit.host.files.access import Access
 from lightinit.host.system import System
 
@@ -86,13 +85,15 @@ def _make_new_home(system: System, home: str, path: str, access: Access, skel: s
         os.mkdir(scratch, 0o700)
         if system.is_dir(skel):
             _copy_tree(system, system.path(skel), scratch, access)
+            # A home that has its name is not filled again.
+            system.make_durable(above)
         os.chmod(scratch, access.mode)
         if system.can_own:
             os.chown(scratch, access.uid, access.gid)
         else:
             system.skip("ownership of files")
         os.rename(scratch, path)
-        sync_dir(os.path.dirname(path))
+        system.durability.folder(os.path.dirname(path))
     except OSError as error:
         raise ProvisioningError(
             "home cannot be made", path=home, error=error.strerror or str(error)
@@ -109,17 +110,17 @@ def _copy_tree(system: System, source: str, target: str, owner: Access) -> None:
             _copy_tree(system, entry.path, new, owner)
             os.chmod(new, stat.S_IMODE(entry.stat().st_mode))
         elif entry.is_file(follow_symlinks=False):
-            _copy_file(entry.path, new)
+            _copy_file(system, entry.path, new)
         else:
             continue
         if system.can_own:
             os.chown(new, owner.uid, owner.gid, follow_symlinks=False)
 
 
-def _copy_file(source: str, target: str) -> None:
+def _copy_file(system: System, source: str, target: str) -> None:
     with open(source, "rb") as reader, open(target, "xb") as writer:
         for block in iter(lambda: reader.read(1 << 16), b""):
             writer.write(block)
         writer.flush()
-        os.fsync(writer.fileno())  # a home that has its name is not filled again
         os.fchmod(writer.fileno(), stat.S_IMODE(os.fstat(reader.fileno()).st_mode) & 0o777)
+        system.durability.file(writer.fileno(), target, waits=True)

@@ -17,7 +17,7 @@ from typing import Iterator, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.host.atomic import make_parents, sync_dir
+from lightinit.host.atomic import make_parents
 from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.files.trusted_place import find_weak_folder, root_uids
 from lightinit.host.system import System
@@ -51,7 +51,9 @@ def append(system: System, records: bytes, record_bytes: int) -> None:
         ProvisioningError: the records could not be written; the file has no part of them.
     """
     with _opened(system) as descriptor:
-        _append(descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes)
+        _append(
+            system, descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes
+        )
 
 
 def put(system: System, record: bytes, key_bytes: int) -> None:
@@ -78,11 +80,11 @@ def put(system: System, record: bytes, key_bytes: int) -> None:
             if _key(os.pread(descriptor, key_bytes, at), key_bytes) == key
         ]
         if not own:
-            _append(descriptor, end, record, size)
+            _append(system, descriptor, end, record, size)
             return
-        _replace(descriptor, own[0], record)
+        _replace(system, descriptor, own[0], record)
         if own[1:]:
-            _remove(descriptor, own[1:], end, size)
+            _remove(system, descriptor, own[1:], end, size)
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ def _opened(system: System) -> Iterator[int]:
     """Open and lock the pool. An OSError in the block becomes a ProvisioningError."""
     folder = system.path(FOLDER)
     try:
-        make_parents(folder)
+        make_parents(folder, system.durability)
         _check_folders(system, folder)
         with _locked(system, folder + "/" + os.path.basename(POOL)) as descriptor:
             yield descriptor
@@ -114,7 +116,7 @@ def _prepare(system: System, descriptor: int, record_bytes: int) -> int:
     return size
 
 
-def _append(descriptor: int, size: int, records: bytes, record_bytes: int) -> None:
+def _append(system: System, descriptor: int, size: int, records: bytes, record_bytes: int) -> None:
     if size + len(records) > MAX_RECORDS * record_bytes:
         raise ProvisioningError(
             "telemetry pool is full",
@@ -124,26 +126,28 @@ def _append(descriptor: int, size: int, records: bytes, record_bytes: int) -> No
             hint="find out which program fills it; a reboot empties it",
         )
     try:
-        _write(descriptor, size, records)
+        _write(system, descriptor, size, records)
     except BaseException:
         # Do this after a signal, too: an incomplete record would shift all later records.
         os.ftruncate(descriptor, size)
         raise
 
 
-def _replace(descriptor: int, at: int, record: bytes) -> None:
+def _replace(system: System, descriptor: int, at: int, record: bytes) -> None:
     """Write ``record`` over the one at ``at``. The file itself is not replaced, since the daemon
     would keep its lock on the old file.
     """
     before = os.pread(descriptor, len(record), at)
     try:
-        _write(descriptor, at, record)
+        _write(system, descriptor, at, record)
     except BaseException:
         os.pwrite(descriptor, before, at)
         raise
 
 
-def _remove(descriptor: int, places: Sequence[int], end: int, record_bytes: int) -> None:
+def _remove(
+    system: System, descriptor: int, places: Sequence[int], end: int, record_bytes: int
+) -> None:
     """Remove the records at ``places``. Later records are copied down one by one, each before its
     old place is overwritten. So a crash may leave one record twice, but loses none.
     """
@@ -153,14 +157,19 @@ def _remove(descriptor: int, places: Sequence[int], end: int, record_bytes: int)
             os.pwrite(descriptor, os.pread(descriptor, record_bytes, at), kept)
             kept += record_bytes
     os.ftruncate(descriptor, kept)
-    os.fsync(descriptor)
+    _sync(system, descriptor)
 
 
-def _write(descriptor: int, at: int, records: bytes) -> None:
+def _write(system: System, descriptor: int, at: int, records: bytes) -> None:
     written = 0
     while written < len(records):
         written += os.pwrite(descriptor, records[written:], at + written)
-    os.fsync(descriptor)  # with delayed allocation, a full disk may be noticed only here
+    _sync(system, descriptor)  # with delayed allocation, a full disk may be noticed only here
+
+
+def _sync(system: System, descriptor: int) -> None:
+    # If this waits for a barrier, it is not worth a failed boot: nobody reads the pool after one.
+    system.durability.file(descriptor, POOL, waits=True, needed=False)
 
 
 def _key(record: bytes, key_bytes: int) -> bytes:
@@ -273,7 +282,7 @@ def _open(system: System, path: str) -> int:
         _check_file(system, os.fstat(descriptor))
         if made:
             os.fchmod(descriptor, 0o644)  # the daemon uses this mode; our umask may be another
-            sync_dir(os.path.dirname(path))
+            system.durability.folder(os.path.dirname(path))
     except BaseException:
         os.close(descriptor)
         raise

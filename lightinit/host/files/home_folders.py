@@ -12,7 +12,6 @@ import stat
 from typing import NamedTuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.atomic import sync_open_dir
 from lightinit.host.files.access import OTHERS_MAY_WRITE, Access, access_of
 from lightinit.host.files.trusted_place import root_uids
 from lightinit.host.system import System
@@ -129,7 +128,7 @@ def _make_folder(system: System, above: int, part: str, owner: Owner) -> int:
             os.fchown(descriptor, access.uid, access.gid)
         os.fchmod(descriptor, access.mode)
         os.rename(scratch, part, src_dir_fd=above, dst_dir_fd=above)
-        sync_open_dir(above)
+        system.durability.open_folder(above, "the folder of %s" % part)
     except BaseException:
         os.close(descriptor)
         raise

@@ -16,7 +16,7 @@ import stat
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.atomic import sync_open_dir, write_all
+from lightinit.host.atomic import write_all
 from lightinit.host.files.access import OTHERS_MAY_WRITE, Access, access_of
 from lightinit.host.files.home_folders import (
     DIR_FLAGS,
@@ -219,7 +219,7 @@ def _edit(
             if access != access_of(status):
                 _change_mode(folder, name, status, access.mode)
             return False
-    _replace(system, folder, name, after, access)
+    _replace(system, folder, name, after, access, shown)
     return True
 
 
@@ -240,7 +240,14 @@ def _change_mode(folder: int, name: str, status: os.stat_result, mode: int) -> N
         os.close(descriptor)
 
 
-def _replace(system: System, folder: int, name: str, data: bytes, access: Access) -> None:
+def _replace(
+    system: System,
+    folder: int,
+    name: str,
+    data: bytes,
+    access: Access,
+    shown: str,
+) -> None:
     # The scratch name is fixed, so the next run removes a file that a crash has left.
     scratch = ".%s.lightinit-new" % name
     _remove(folder, scratch)
@@ -258,14 +265,14 @@ def _replace(system: System, folder: int, name: str, data: bytes, access: Access
                 system.skip("ownership of files")
             os.fchmod(descriptor, access.mode)
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            system.durability.file(descriptor, shown)
         finally:
             os.close(descriptor)
         os.rename(scratch, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         _remove(folder, scratch)
         raise
-    sync_open_dir(folder)
+    system.durability.open_folder(folder, shown)
 
 
 def _remove(folder: int, name: str) -> None:

@@ -11,7 +11,6 @@ from typing import List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
-from lightinit.host.atomic import sync_dir
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh import early
 from lightinit.host.ssh.early import KeygenResult
@@ -105,7 +104,7 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> Ke
         if not ended.ok or not os.path.exists(scratch) or not os.path.getsize(scratch):
             _unlink(scratch)
             return KeygenResult(ended.last_words or "it made no key")
-        _move(scratch, system.path(place))
+        _move(system, scratch, system.path(place))
     except OSError as error:
         raise ProvisioningError(
             "ssh host key cannot be put in place", path=place, error=error.strerror
@@ -144,7 +143,7 @@ def _take_begun(system: System, place: str) -> Optional[KeygenResult]:
     why = result.failure
     try:
         if not why and os.path.getsize(scratch):
-            _move(scratch, system.path(place))
+            _move(system, scratch, system.path(place))
             restore_labels(system, [place])
             return result
     except OSError as error:  # the places may be on different file systems
@@ -153,7 +152,7 @@ def _take_begun(system: System, place: str) -> Optional[KeygenResult]:
     return None
 
 
-def _move(scratch: str, real: str) -> None:
+def _move(system: System, scratch: str, real: str) -> None:
     """Some versions also write the public part: it must never be that of another key."""
     _unlink(real + ".pub")
     os.chmod(scratch, 0o600)
@@ -162,7 +161,7 @@ def _move(scratch: str, real: str) -> None:
     os.replace(scratch, real)
     if os.path.exists(scratch + ".pub"):
         os.replace(scratch + ".pub", real + ".pub")
-    sync_dir(os.path.dirname(real))
+    system.durability.folder(os.path.dirname(real))
 
 
 def _unlink(path: str) -> None:

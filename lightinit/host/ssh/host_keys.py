@@ -16,7 +16,6 @@ from functools import partial
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.atomic import sync_dir
 from lightinit.host.command import Completed
 from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
@@ -152,8 +151,10 @@ def make_keys(
         )
     for name in names:
         for each in (name, name + ".pub"):
-            with open(system.path("%s%s/%s" % (root, FOLDER, each)), "rb") as handle:
-                os.fsync(handle.fileno())
+            path = "%s%s/%s" % (root, FOLDER, each)
+            with open(system.path(path), "rb") as handle:
+                system.durability.file(handle.fileno(), path, waits=True)
+    system.make_durable(FOLDER)  # before they replace the image's
     return NewKeys(names, root + FOLDER)
 
 
@@ -247,18 +248,18 @@ def install_keys(system: System, new: NewKeys, access: Access, old: Sequence[str
             place = "%s/%s" % (FOLDER, name)
             for end in ("-cert.pub", ".pub"):
                 _unlink("%s/%s%s" % (target, name, end))
-            sync_dir(target)
+            system.durability.folder(target)
             for each, wished in ((name, access), (name + ".pub", PUBLIC_KEY)):
                 made = "%s/%s" % (source, each)
                 os.chown(made, wished.uid, wished.gid)
                 os.chmod(made, wished.mode)
                 os.replace(made, "%s/%s" % (target, each))
-                sync_dir(target)
+                system.durability.folder(target)
         for name in old:
             if name not in names and not (name.endswith(".pub") and name[:-4] in names):
                 place = "%s/%s" % (FOLDER, name)
                 _unlink("%s/%s" % (target, name))
-        sync_dir(target)
+        system.durability.folder(target)
     except OSError as error:
         raise ProvisioningError(
             "ssh host key cannot be put in place", path=place, error=error.strerror

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightinit.errors import EXIT_LOCKED, RefusedError
-from lightinit.host.lock import Lock, is_held
+from lightinit.host.files.lock import Lock, is_held
 from lightinit.host.system import System
 from tests.lib.scratch import HERE
 
@@ -36,7 +36,7 @@ def test_only_one_holds_it(tmp_path: Any) -> None:
 def test_the_kernel_lets_go_when_its_holder_dies(tmp_path: Any) -> None:
     system = System(str(tmp_path))
     code = (
-        "import sys, time; sys.path.insert(0, %r)\nfrom lightinit.host.lock import Lock\nfrom"
+        "import sys, time; sys.path.insert(0, %r)\nfrom lightinit.host.files.lock import Lock\nfrom"
         " lightinit.host.system import System\nLock(System(sys.argv[1]), %r).take('x')\nlock ="
         " Lock(System(sys.argv[1] + '/b'), %r); lock.take('x'); print('held', flush=True);"
         " time.sleep(60)" % (HERE, NAME, NAME)

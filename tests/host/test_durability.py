@@ -1,0 +1,281 @@
+"""What waits for a barrier, and barriers on old kernels, faulty, full and slow disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import pytest
+
+from lightinit import boot
+from lightinit.emulator import Platform
+from lightinit.errors import ProvisioningError
+from lightinit.host.durability import Durability, SlowDiskError, sync_file_system
+from lightinit.host.system import System
+from lightinit.registry import datasource_schema, module_schema
+from lightinit.settings import files as settings_files
+from lightinit.state import Timeline
+from tests.lib.scratch import Machine
+
+MARK = "/var/lib/lightinit/sem/module.x"
+RECORD = "/var/lib/lightinit/record.json"
+AT_MOST = 12  # barriers in a first boot
+
+
+class Disk:
+    """Counts barriers, and does what a faulty disk does.
+
+    Args:
+        whole: the error number of each sync of a file system; 0 for none.
+        one: that of each sync of one file.
+        slow: whether a sync of a file system ends only after :meth:`let_go`.
+        all_slow: whether that holds for files, too.
+    """
+
+    def __init__(
+        self, whole: int = 0, one: int = 0, slow: bool = False, all_slow: bool = False
+    ) -> None:
+        self.barriers: List[Tuple[str, str]] = []
+        self._errors = {"whole": whole, "one": one}
+        self._waits = {"whole": slow or all_slow, "one": all_slow}
+        self._gate = threading.Event()
+        self.durability = Durability(self._whole, self._one, slow_s=0.05, limit_s=0.2)
+        if not slow and not all_slow and not whole:
+            self.durability = Durability(self._whole, self._one)
+
+    def _whole(self, descriptor: int) -> None:
+        self._sync("whole", descriptor)
+
+    def _one(self, descriptor: int) -> None:
+        self._sync("one", descriptor)
+
+    def _sync(self, kind: str, descriptor: int) -> None:
+        path = os.readlink("/proc/self/fd/%d" % descriptor)
+        self.barriers.append((kind, path))
+        if self._waits[kind]:
+            self._gate.wait(20)
+        if self._errors[kind] and path.rpartition("/")[2] != "x":
+            raise OSError(self._errors[kind], os.strerror(self._errors[kind]))
+
+    def let_go(self) -> None:
+        """End all syncs."""
+        self._gate.set()
+
+    def system(self, root: Path) -> System:
+        """A machine with this disk, whose changes wait."""
+        made = System(str(root), durability=self.durability)
+        made.make_dir("/var/lib/lightinit/sem")
+        self.durability.defer([])
+        self.barriers.clear()
+        return made
+
+
+def write_all(system: System) -> None:
+    """A file of the host, a record and a mark."""
+    system.write("/etc/hostname", b"web-1\n")
+    system.write(RECORD, b"{}", waits=True)
+    system.write(MARK, b"done", held=True)
+
+
+def test_at_once_unless_deferred(tmp_path: Path) -> None:
+    disk = Disk()
+    system = System(str(tmp_path), durability=disk.durability)
+    system.write("/a", b"1", held=True, waits=True)
+    assert [kind for kind, _ in disk.barriers] == ["one", "one"]
+    assert (tmp_path / "a").read_bytes() == b"1"
+    system.make_durable()
+    assert len(disk.barriers) == 2
+
+
+def test_one_sync_for_all_and_marks_after_it(tmp_path: Path) -> None:
+    disk = Disk()
+    system = disk.system(tmp_path)
+    write_all(system)
+    # The host's own file is whole before it has its name, the rest waits.
+    assert [path for _, path in disk.barriers] == [str(tmp_path / "etc/.hostname.lightinit-new")]
+    assert system.read(MARK) == b"done" and system.exists(RECORD) and not system.exists(MARK)
+    disk.barriers.clear()
+    system.make_durable()
+    assert [kind for kind, _ in disk.barriers] == ["whole"]
+    assert system.exists(MARK) and system.read(MARK) == b"done"
+    system.make_durable()  # the mark's name
+    system.make_durable()
+    assert [kind for kind, _ in disk.barriers] == ["whole", "whole"]
+    assert not [name for name in system.list_dir("/var/lib/lightinit/sem") if "new" in name]
+
+
+def test_a_held_file_can_be_removed_and_replaced(tmp_path: Path) -> None:
+    system = Disk().system(tmp_path)
+    system.write(MARK, b"one", held=True)
+    assert system.remove(MARK) and not system.remove(MARK)
+    system.write(MARK, b"two", held=True)
+    system.write(MARK, b"three")
+    system.make_durable()
+    assert system.read(MARK) == b"three"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EIO], ids=["missing", "fails"])
+def test_without_syncfs_each_file_is_synced(tmp_path: Path, number: int) -> None:
+    """An old kernel; or the error is that of another program's file."""
+    disk = Disk(whole=number)
+    system = disk.system(tmp_path)
+    write_all(system)
+    disk.barriers.clear()
+    system.make_durable()
+    synced = {path.rpartition("/")[2] for kind, path in disk.barriers if kind == "one"}
+    assert synced == {"etc", "record.json", "lightinit", ".module.x.lightinit-new", tmp_path.name}
+    assert system.exists(MARK)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_file_that_did_not_reach_the_disk(tmp_path: Path, number: int) -> None:
+    disk = Disk(whole=number)
+    system = disk.system(tmp_path)
+    write_all(system)
+    disk._errors["one"] = number
+    with pytest.raises(ProvisioningError, match="files did not reach the disk") as caught:
+        system.make_durable()
+    assert os.strerror(number) in str(caught.value) and str(tmp_path) in str(caught.value)
+    assert ("free some space" in str(caught.value)) == (number == errno.ENOSPC)
+    # What it stood for is not certain, so the mark is gone.
+    assert not system.exists(MARK)
+    with pytest.raises(FileNotFoundError):
+        system.read(MARK)
+
+
+def test_slow_syncfs_is_overtaken_by_our_own_files(tmp_path: Path) -> None:
+    """A host with much dirty data: syncfs takes 30 s, our few files do not."""
+    disk = Disk(slow=True)
+    system = disk.system(tmp_path)
+    write_all(system)
+    system.make_durable()
+    assert system.exists(MARK)
+    disk.let_go()
+
+
+def test_a_disk_that_does_not_answer(tmp_path: Path) -> None:
+    """The marks wait further, and the next barrier tries again."""
+    disk = Disk(all_slow=True)
+    system = disk.system(tmp_path)
+    system.write(RECORD, b"{}", waits=True)
+    system.write(MARK, b"done", held=True)
+    with pytest.raises(SlowDiskError, match="not confirmed"):
+        disk.durability.barrier()
+    assert system.read(MARK) == b"done" and not system.exists(MARK)
+    disk.let_go()
+    system.make_durable()
+    assert system.exists(MARK)
+
+
+def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    disk = Disk()
+    system = disk.system(tmp_path)
+    for number in range(200):
+        system.write("/var/lib/lightinit/%d" % number, b"x", waits=True)
+    assert 60 < len(disk.barriers) < 200
+    system.make_durable()
+    assert disk.barriers[-1][0] == "whole"
+
+
+def test_one_sync_for_each_file_system(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")  # noqa: S108
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system here")
+    disk = Disk()
+    disk.durability.defer([str(tmp_path), str(memory), str(tmp_path / "missing")])
+    disk.durability.barrier(str(memory))
+    assert disk.barriers == [("whole", str(memory))]
+    disk.durability.barrier()
+    assert disk.barriers == [("whole", str(memory)), ("whole", str(tmp_path))]
+
+
+def test_the_real_call(tmp_path: Path) -> None:
+    descriptor = os.open(str(tmp_path), os.O_RDONLY)
+    try:
+        sync_file_system(descriptor)
+    except OSError as error:
+        assert error.errno == errno.ENOSYS  # an old kernel
+    finally:
+        os.close(descriptor)
+
+
+# -- whole boots
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with Platform() as made:
+        yield made
+
+
+def boot_on(disk: Disk, root: Path, platform: Platform) -> Dict[str, Any]:
+    """A first boot of a scratch root; its result."""
+    machine = Machine(root)
+    machine.lead_to(platform)
+    system = System(machine.root, durability=disk.durability)
+    context = boot.make_context(
+        system,
+        settings_files.load(system, datasource_schema, module_schema),
+        Timeline(system.clock),
+    )
+    boot.boot(context)
+    return dict(machine.json("/var/lib/lightinit/instance/result.json"))
+
+
+def test_a_first_boot_has_few_barriers(tmp_path: Path, platform: Platform) -> None:
+    disk = Disk()
+    assert boot_on(disk, tmp_path, platform)["status"] == "done"
+    # Here lightinit itself edits the account files, which useradd would do otherwise.
+    own = [path for _, path in disk.barriers if "/etc/.shadow" not in path]
+    own = [path for path in own if "/etc/.passwd" not in path and "/etc/.g" not in path]
+    assert len(own) <= AT_MOST, own
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_boot_whose_files_are_lost_is_not_ready(
+    tmp_path: Path, platform: Platform, number: int
+) -> None:
+    """Its marks are gone, so the next boot does it all."""
+
+    class LosingDisk(Disk):
+        def _sync(self, kind: str, descriptor: int) -> None:
+            path = os.readlink("/proc/self/fd/%d" % descriptor)
+            # A file of the host is synced before it gets its name; that succeeds here.
+            if kind == "one" and "lightinit-new" in path and "/sem/" not in path:
+                return
+            super()._sync(kind, descriptor)
+
+    result = boot_on(LosingDisk(whole=number, one=number), tmp_path, platform)
+    assert result["status"] == "error"
+    assert "files did not reach the disk" in result["errors"][0], result["errors"]
+    (report,) = platform.final_reports
+    assert report["state"] == "NotReady"
+    assert "files did not reach the disk" in report["description"]
+    names = os.listdir(str(tmp_path / "var/lib/lightinit/instance/sem"))
+    assert not [name for name in names if name.startswith("module.")]
+    assert boot_on(Disk(), tmp_path, platform)["status"] == "done"
+    assert platform.ready_count == 1
+
+
+def test_a_boot_on_a_disk_that_does_not_answer_is_ready_with_a_warning(
+    tmp_path: Path, platform: Platform
+) -> None:
+    class StuckAtTheEnd(Disk):
+        """It is stuck once the modules are through."""
+
+        def _sync(self, kind: str, descriptor: int) -> None:
+            self._waits = dict.fromkeys(self._waits, (tmp_path / "home/azureuser/.ssh").exists())
+            if kind == "one" and "lightinit-new" in os.readlink("/proc/self/fd/%d" % descriptor):
+                return
+            super()._sync(kind, descriptor)
+
+    disk = StuckAtTheEnd(all_slow=True)
+    result = boot_on(disk, tmp_path, platform)
+    disk.let_go()
+    assert result["status"] == "degraded done"
+    assert "has not confirmed" in result["warnings"][0]
+    assert platform.ready_count == 1
