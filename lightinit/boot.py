@@ -99,7 +99,8 @@ def provision(context: Context) -> None:
     is reported, all run again. If all this takes too long, the watchdog reports that.
     """
     context.whole = True
-    context.system.durability.defer([context.system.path(name) for name in WRITTEN_BY_TOOLS])
+    system = context.system
+    system.durability.defer([system.path(name) for name in WRITTEN_BY_TOOLS if system.is_dir(name)])
     try:
         config.begin_early(context)
         context.watchdog.begin(

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator
 
 import pytest
 
@@ -102,6 +102,12 @@ def count_readies(platform: Platform, since_s: float) -> int:
     )
 
 
+def on_disk(machine: Machine) -> Dict[str, str]:
+    """What must be the same; without /run, where a boot with nothing to do leaves no mark."""
+    found = lasting(machine)
+    return {name: found[name] for name in found if not name.startswith("/run/")}
+
+
 def replay(cut: Cut, first: Machine, root: Path, platform: Platform, expected: Any) -> None:
     """Boot from the disk that a cut has left, and once more."""
     build(_without_run(cut.tree, first.root), lambda path: str(root) + path[len(first.root) :])
@@ -112,7 +118,7 @@ def replay(cut: Cut, first: Machine, root: Path, platform: Platform, expected: A
     boot_here(machine)
     assert count_readies(platform, began_s) == (0 if is_marked else 1), cut.after
     machine.put(BOOT_ID, FILES[BOOT_ID])
-    assert lasting(machine) == expected, cut.after
+    assert on_disk(machine) == expected, cut.after
     began_s = time.time()
     boot_here(machine)
     assert not count_readies(platform, began_s), cut.after
@@ -123,18 +129,19 @@ def test_each_disk_that_a_power_cut_leaves_is_made_good(memory: Path, capsys: An
         first = Machine(memory / "first")
         first.lead_to(platform)
         recorded = record(first, memory / "calls")
-        expected = lasting(first)
+        expected = on_disk(first)
         assert platform.ready_count == 1
         began_s = time.monotonic()
-        cuts = recorded.sample(SAMPLE)
-        for cut in cuts:
+        done = 0
+        for cut in recorded.sample(SAMPLE):
+            done += 1
             check_old_or_new(recorded, cut, first.root)
             if cut.ready:
                 check_ready_was_true(cut, recorded.end)
             replay(cut, first, memory / "next", platform, expected)
             shutil.rmtree(str(memory / "next"))
     with capsys.disabled():
-        print("\n%d disks in %.0f s" % (len(cuts), time.monotonic() - began_s))
+        print("\n%d disks in %.0f s" % (done, time.monotonic() - began_s))
 
 
 def _without_run(tree: Tree, root: str) -> Tree:

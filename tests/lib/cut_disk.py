@@ -79,13 +79,14 @@ class CutDisk:
 
     Args:
         folders: the directories, as real paths; what is elsewhere is ignored.
+        root: where another mount namespace's root is; "" for this one's.
 
     Attributes:
         barriers: the calls so far that made something durable.
         settled: the number of the last call whose names are on the disk for sure.
     """
 
-    def __init__(self, folders: Sequence[str]) -> None:
+    def __init__(self, folders: Sequence[str], root: str = "") -> None:
         self.folders = [each.rstrip("/") for each in folders]
         self.top = Node("folder", 0o755)
         self.barriers: List[Call] = []
@@ -96,7 +97,7 @@ class CutDisk:
             at = self.top
             for part in folder.strip("/").split("/"):
                 at = at.children.setdefault(part, Node("folder", 0o755))
-            self._load(at, folder)
+            self._load(at, root + folder)
 
     def _load(self, node: Node, path: str) -> None:
         status = os.lstat(path)
@@ -393,9 +394,9 @@ class CutDisk:
         }
 
 
-def read_tree(folders: Sequence[str]) -> Tree:
+def read_tree(folders: Sequence[str], root: str = "") -> Tree:
     """What is in real directories, in the form of :meth:`CutDisk.after_cut`."""
-    return CutDisk(folders).after_cut(whole)
+    return CutDisk(folders, root).after_cut(whole)
 
 
 def build(tree: Tree, moved: Callable[[str], str]) -> None:

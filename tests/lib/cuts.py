@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from random import Random
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set
+from typing import Callable, Dict, Iterator, NamedTuple, Sequence, Set, Tuple
 
 from tests.lib.cut_disk import CutDisk, Tree, drawn, halved, read_tree, unsynced, whole
 from tests.lib.system_calls import Call
@@ -62,49 +62,73 @@ class Recorded:
 
     def _note(self, disk: CutDisk) -> None:
         for path, node in disk.walk():
-            if node.kind == "file":
+            if node.kind == "file" and node.changed in (0, disk.number):
                 self.history.setdefault(path, set()).add(node.data)
 
-    def check_whole(self, folders: Sequence[str], but: Callable[[str], bool]) -> None:
+    def check_whole(
+        self, folders: Sequence[str], but: Callable[[str], bool], root: str = ""
+    ) -> None:
         """Check that the recording is complete: it must lead to what is really on the disk.
 
         Args:
             folders: those of the disk.
             but: takes a path; returns whether it does not count.
+            root: as :class:`CutDisk` gets it.
         """
-        real = read_tree(folders)
+        real = read_tree(folders, root)
         paths = {path for path in set(real) | set(self.end) if not but(path)}
         differing = sorted(path for path in paths if real.get(path) != self.end.get(path))
         assert not differing, [(path, real.get(path), self.end.get(path)) for path in differing[:3]]
 
-    def cuts(self) -> List[Cut]:
-        """The different disks that cuts may leave; all of them, in order."""
-        return list(self._each())
+    def cuts(self) -> Iterator[Cut]:
+        """The different disks that cuts may leave, in order: after each change, with all, none,
+        half and random parts of the data that nothing has synced.
+        """
+        return self._each(lambda at: True)
 
-    def _each(self) -> Iterator[Cut]:
-        random = Random(SEED)
-        disk, seen = self._make_disk(), set()
-        for call in self._calls:
-            if not disk.apply(call):
-                continue
-            ready = disk.number >= self._settled_at_ready
-            choices = [whole, unsynced, halved, drawn(random), drawn(random)]
-            for choice in choices:
-                tree = disk.after_cut(choice)
-                key = hash((ready, tuple(sorted(tree.items()))))
-                if key not in seen:
-                    seen.add(key)
-                    yield Cut(disk.number, _describe(call), tree, ready)
-
-    def sample(self, count: int) -> List[Cut]:
+    def sample(self, count: int) -> Iterator[Cut]:
         """``count`` of the cuts, or all with LIGHTINIT_CRASH=all."""
-        cuts = self.cuts()
-        if EVERYTHING or len(cuts) <= count:
-            return cuts
-        return sorted(Random(SEED).sample(cuts, count), key=lambda cut: cut.number)
+        if EVERYTHING:
+            return self.cuts()
+        total = self._count()
+        chosen = set(Random(SEED).sample(range(total), min(count, total)))
+        return self._each(lambda at: at in chosen)
+
+    def _count(self) -> int:
+        seen = 0
+
+        def note(at: int) -> bool:
+            nonlocal seen
+            seen = at + 1
+            return False
+
+        for _ in self._each(note):
+            pass
+        return seen
+
+    def _each(self, is_wanted: Callable[[int], bool]) -> Iterator[Cut]:
+        random, disk, at = Random(SEED), self._make_disk(), 0
+        for call in self._calls:
+            barriers = len(disk.barriers)
+            if not disk.apply(call) or len(disk.barriers) > barriers:
+                continue  # what a barrier leaves is one of the disks before it
+            ready = disk.number >= self._settled_at_ready
+            seen: Set[Tuple[bytes, ...]] = set()
+            dirty = [node for _, node in disk.walk() if node.is_dirty]
+            for choice in (whole, unsynced, halved, drawn(random), drawn(random)):
+                left = {id(node): choice(node) for node in dirty}
+                if tuple(left.values()) in seen:
+                    continue
+                seen.add(tuple(left.values()))
+                if is_wanted(at):
+                    tree = disk.after_cut(lambda node, left=left: left[id(node)])  # type: ignore
+                    yield Cut(disk.number, _describe(call), tree, ready)
+                at += 1
 
 
 def _describe(call: Call) -> str:
+    if call.name == "openat":
+        return "openat " + call.path(1)
     places = [call.folder(at) for at, each in enumerate(call.arguments) if "<" in each]
     if not places and call.name not in ("sync", "umask"):
         places = [call.path(0)]
