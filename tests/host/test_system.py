@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.atomic import keep_label
+from lightinit.host.attributes import keep_label
 from lightinit.host.system import System
 
 ROOT = os.geteuid() == 0
