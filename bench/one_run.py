@@ -45,6 +45,14 @@ while socket.inet_aton("10.99.0.50")[:3] not in events.recv(65536):
     pass
 print(time.monotonic(), flush=True)
 """
+# A daemon may not heed the first signal so early.
+END = """pid=$(cat /run/waagent.pid)
+kill "$pid"; tries=0
+while kill -0 "$pid" 2>/dev/null; do
+    tries=$((tries + 1)); [ $tries -lt 50 ] || kill -KILL "$pid"
+    sleep 0.1
+done
+"""
 PYTHON = ("/usr/bin/python3", "-I", "-S", "-c")
 
 
@@ -141,8 +149,10 @@ class _Measured:
         self._await(process, lambda: self._seen(times))
         heard = len(self._requests.read_text(encoding="utf-8").splitlines())
         if self._agent.stays:
-            guest.shell("kill $(cat /run/waagent.pid)")
+            guest.shell(END)
         began_s, cpu_s, memory_kib, _status = map(float, self._line(process).split())
+        if self._condition.counted:
+            process.terminate()  # strace would stay with a DHCP client that the agent has started
         process.wait()
         if self._agent.waits:
             began_s = float(self._line(notice))
