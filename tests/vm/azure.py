@@ -186,7 +186,9 @@ class Azure:
         ]
 
     def leases(self) -> Dict[str, List[str]]:
-        """The DHCP server's database: MAC -> time of end, MAC, address, host name, client."""
+        """The DHCP server's database: MAC -> time of end, MAC, address, host name, client. It is
+        empty for a moment whenever the server writes it.
+        """
         database = self.folder / "dnsmasq.leases"
         lines = (
             [line.split() for line in database.read_text().splitlines()]
@@ -194,3 +196,7 @@ class Azure:
             else []
         )
         return {words[1]: words for words in lines if len(words) >= 4}
+
+    def name_of(self, mac: str) -> str:
+        """The host name in that database; "" if there is none, or the server is writing it."""
+        return self.leases().get(mac, [""] * 4)[3]

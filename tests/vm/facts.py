@@ -181,9 +181,9 @@ def provisioned_now(
         ),
         "the journal has lines of lightinit's under the name %s" % name,
     )
-    machine.comes_true(lambda: azure.leases()[hardware.mac][3] == name, DHCP_TIMEOUT_S)
+    machine.comes_true(lambda: azure.name_of(hardware.mac) == name, DHCP_TIMEOUT_S)
     in_dns = checks.same(
-        azure.leases()[hardware.mac][3], name, "the name in the DHCP server's database"
+        azure.name_of(hardware.mac), name, "the name in the DHCP server's database"
     )
     # The order, by what others than lightinit have said: useradd in the journal, the kernel,
     # systemd.

@@ -90,8 +90,9 @@ class Guest:
             timeout_s: seconds.
             password: log in with that instead of the person's key.
         """
-        if self._hardware.mac not in self._azure.leases():
-            # A guest that goes down may give its lease back.
+        lease = self._azure.leases().get(self._hardware.mac)
+        if lease is None:
+            # A guest that goes down may give its lease back; the server may be writing its file.
             return Said(255, "ssh: no address")
         how = ["-i", str(self._person.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
         asked = ""
@@ -129,7 +130,7 @@ class Guest:
             "ControlPath=%s" % self._shared_connection("password" if password else "key"),
             "-F",
             "none",
-            "%s@%s" % (self._person.name, self.address),
+            "%s@%s" % (self._person.name, lease[2]),
             command,
         ]
         try:

@@ -104,8 +104,8 @@ def provisioned_now(
         "the WireServer is that of option 245",
         network,
     )
-    machine.comes_true(lambda: azure.leases()[hardware.mac][3] == name, DHCP_TIMEOUT_S)
-    in_dns = checks.same(azure.leases()[hardware.mac][3], name, "the name in the DHCP server")
+    machine.comes_true(lambda: azure.name_of(hardware.mac) == name, DHCP_TIMEOUT_S)
+    in_dns = checks.same(azure.name_of(hardware.mac), name, "the name in the DHCP server")
     row.note("name in DNS", in_dns)
     entries = json.loads(answers["timeline"].text)["entries"]
     looked = [each["start_s"] + each["duration_s"] for each in entries if each["kind"] == "check"]
