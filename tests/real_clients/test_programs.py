@@ -33,6 +33,7 @@ def test_no_program_is_asked_twice(azure: Azure, vm: Namespace) -> None:
         "strace",
         "-f",
         "-qq",
+        "--seccomp-bpf",
         "-e",
         "trace=execve",
         "-s",
@@ -46,6 +47,7 @@ def test_no_program_is_asked_twice(azure: Azure, vm: Namespace) -> None:
         "lightinit",
         "boot",
         env=ENV,
+        timeout_s=300.0,
     )
     assert [post["status"] for post in azure.posts()] == [200]
     started = programs_of(vm.run("cat", "/run/trace"))[2:]
