@@ -177,7 +177,8 @@ class _Measured:
 
     def _strace(self) -> List[str]:
         """With a filter, so that other system calls are not stopped."""
-        argv = ["strace", "-f", "-q", "--seccomp-bpf", "-o", str(self._trace), "-e"]
+        # -I 2: it ends by a signal, which it would not heed otherwise.
+        argv = ["strace", "-f", "-q", "-I", "2", "--seccomp-bpf", "-o", str(self._trace), "-e"]
         argv.append("trace=" + COUNTED)
         if self._condition.barrier_ms:
             delay_us = self._condition.barrier_ms * 1000
