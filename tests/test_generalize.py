@@ -250,7 +250,8 @@ def test_not_while_provisioning_runs(tmp_path: Any) -> None:
 def test_the_live_machine_is_roots_alone(command: str, tmp_path: Any) -> None:
     nowhere = str(tmp_path / "nowhere")
     code = (
-        "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli\nfrom"
+        "import os, sys; sys.path.insert(0, %r); import lightinit.boot, lightinit.cli,"
+        " lightinit.grammar\nfrom"
         " lightinit.commands import clean, generalize\nlightinit.cli.main(['boot', '--root',"
         " %r])  # imports what only root may be able to read\nos.setgid(65534);"
         " os.setuid(65534); sys.exit(lightinit.cli.main([%r]))" % (HERE, nowhere, command)

@@ -215,7 +215,7 @@ def check_plan_of_an_ordinary_user(machine: Machine) -> None:
     before = machine.tree()
     code = (
         "import os, sys; sys.path.insert(0, %r)\n"
-        "import lightinit.cli, lightinit.registry\n"
+        "import lightinit.cli, lightinit.grammar, lightinit.registry\n"
         "from lightinit.commands import generalize\n"
         "from lightinit.host.system import System\n"
         "generalize.read_table(); lightinit.registry.load_settings(System(%r))\n"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -38,11 +39,13 @@ class Unsynced(NamedTuple):
 
     Attributes:
         descriptor: an open file or folder, which is kept open so that its errors are seen.
+        device: the number of its file system.
         shown: its path, for messages.
         needed: whether a failure fails the barrier.
     """
 
     descriptor: int
+    device: int
     shown: str
     needed: bool
 
@@ -170,7 +173,8 @@ class Durability:
             if len(self._unsynced) >= FULL:
                 return False
             try:
-                self._unsynced[key] = Unsynced(os.dup(descriptor), shown, needed)
+                device = _find_device(status, shown)
+                self._unsynced[key] = Unsynced(os.dup(descriptor), device, shown, needed)
             except OSError:
                 return False
         return True
@@ -217,13 +221,15 @@ class Durability:
         device = os.stat(only).st_dev if only else None
         with self._lock:
             everything, held = self._unsynced, dict(self.held)
-            unsynced = {key: each for key, each in everything.items() if device in (None, key[0])}
+            unsynced = {
+                key: each for key, each in everything.items() if device in (None, each.device)
+            }
             self._unsynced = {key: everything[key] for key in everything if key not in unsynced}
         if only:
             held = {}
         try:
-            for each_device in sorted({key[0] for key in unsynced}):
-                self._sync_all([each for key, each in unsynced.items() if key[0] == each_device])
+            for number in sorted({each.device for each in unsynced.values()}):
+                self._sync_all([each for each in unsynced.values() if each.device == number])
         except SlowDiskError:
             with self._lock:
                 unsynced.update(self._unsynced)
@@ -318,6 +324,18 @@ class _Job(threading.Thread):
         if self._has_begun:
             self.join(limit_s)
         return not self.is_alive()
+
+
+def _find_device(status: os.stat_result, shown: str) -> int:
+    """The number of the file system of an open file. On an overlay a file has another number than
+    its folder, which a sync of that file system makes durable all the same.
+    """
+    if stat.S_ISREG(status.st_mode) and os.path.isabs(shown) and not os.major(status.st_dev):
+        try:
+            return os.stat(os.path.dirname(shown)).st_dev
+        except OSError:
+            pass
+    return status.st_dev
 
 
 def _sync_folder(sync_file: Callable[[int], None], descriptor: int) -> None:
