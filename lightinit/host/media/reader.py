@@ -427,11 +427,11 @@ def confine(uid: int, copy: str) -> None:
     """
     if copy:
         settle(copy)
-    limit_resources()
     if uid != os.geteuid():
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
+    limit_resources()
 
 
 def limit_resources() -> None:
@@ -443,10 +443,11 @@ def limit_resources() -> None:
     except ImportError:
         return
     for what, most in (
-        (resource.RLIMIT_AS, TOOL_MEMORY_BYTES),
         (resource.RLIMIT_CPU, TOOL_CPU_S),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        # The last one: this process may have more already, and then could allocate no more.
+        (resource.RLIMIT_AS, TOOL_MEMORY_BYTES),
     ):
         resource.setrlimit(what, (most, most))
 
