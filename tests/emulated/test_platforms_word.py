@@ -115,6 +115,8 @@ def test_the_pools_key_is_not_the_owners(tmp_path: Any, imds_after_s: Any) -> No
     assert machine.read("/etc/hostname") == "owned-vm\n"
     for name, text in machine.tree().items():
         if not name.startswith(("/var/log", "/var/lib/hyperv")):
+            # The goal state's InstanceId is the platform's own name of this VM, which stays.
+            text = text.replace("._pool-vm", "")
             assert "pool-vm" not in text and "cG9vbA==" not in text, name
 
 
