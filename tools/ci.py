@@ -59,7 +59,8 @@ PARTS = (
     # Each of these has enough workers for two cores. Beside a virtual machine some tests time out,
     # and beside package managers a virtual machine takes three times as long.
     Part("vm-test", 2.0, after="deb"),
-    Part("test", 2.0),
+    # Beside test-bare, which would otherwise leave a core idle.
+    Part("test", 1.4),
     Part("test-long", 2.0),
     # These wait for disks and package managers half of the time.
     Part("test-packages", 0.7),
