@@ -15,6 +15,7 @@ from lightinit.errors import (
     LibraryError,
     LightinitError,
     OvertakenError,
+    ProvisioningError,
     RefusedError,
 )
 from lightinit.host.boot_id import read_boot_id
@@ -101,6 +102,7 @@ def provision(context: Context) -> None:
     context.whole = True
     system = context.system
     system.durability.defer([system.path(name) for name in WRITTEN_BY_TOOLS if system.is_dir(name)])
+    _adopt_marks(context)
     try:
         config.begin_early(context)
         context.watchdog.begin(
@@ -112,24 +114,45 @@ def provision(context: Context) -> None:
         _run_until_told(context)
     finally:
         early.abandon(context.system)
+        _release_marks(context)
         context.watchdog.end()
 
 
+def _adopt_marks(context: Context) -> None:
+    if context.marks is not None:
+        context.marks.adopt()
+
+
+def _release_marks(context: Context) -> None:
+    """What was done counts, also if the rest was not: after an error, or a signal."""
+    if not context.system.durability.held:
+        return
+    try:
+        context.system.make_durable()
+    except ProvisioningError as error:
+        LOG.warning("the next boot repeats what this one has done: %s", error)
+
+
 def _overdue(context: Context, doing: str) -> bool:
+    context.system.durability.take_over()
     heard = in_place.report_overdue(context, doing)
     if heard:
+        _adopt_marks(context)
         finish(context, ran=True)
     return heard
 
 
 def _dead(context: Context, doing: str, why: str) -> None:
+    context.system.durability.take_over()
     lock = Lock(context.system, LOCK)
     try:
         lock.take("report of the watchdog")
     except RefusedError:
         return  # somebody has started it again
     try:
-        if in_place.report_death(context, doing, why):
+        heard = in_place.report_death(context, doing, why)
+        _adopt_marks(context)
+        if heard:
             finish(context, ran=True)
     finally:
         lock.release()
@@ -149,6 +172,7 @@ def _run_until_told(context: Context) -> None:
 def _run_stages(context: Context, revisions: revision.Revisions) -> None:
     without = ""
     if not run_stage(context, "local").failed:
+        _adopt_marks(context)
         config.begin_early(context)  # if only the network has told which instance this is
         if isinstance(run_stage(context, "fetch").error, LibraryError):
             without = "no requests to the platform"

@@ -15,7 +15,8 @@ import time
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from lightinit import __version__
-from lightinit.errors import MalformedError
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.boot_id import UNKNOWN
 from lightinit.host.system import System
 from lightinit.model import Frequency, Outcome
 
@@ -138,3 +139,30 @@ class Marks:
             if found.startswith(name + "+"):
                 self._system.remove("%s/%s" % (folder, found))
         self._system.remove(self.path(name, frequency))
+
+    def adopt(self) -> None:
+        """Let the marks count that a process of this boot held when it was killed. No power cut has
+        happened since, so what they stand for is there; it is made durable first.
+        """
+        if self._boot_id == UNKNOWN:
+            return
+        held = [
+            "%s/%s" % (folder, name)
+            for folder in (self._folders[Frequency.INSTANCE], self._folders[Frequency.ONCE])
+            for name in self._system.list_held(folder)
+        ]
+        mine = [path for path in held if self._is_of_this_boot(path)]
+        if not mine:
+            return
+        try:
+            self._system.adopt(mine)
+            LOG.info("marks of a process that was killed count: %d", len(mine))
+        except ProvisioningError as error:
+            LOG.warning("steps of a process that was killed run again: %s", error)
+
+    def _is_of_this_boot(self, path: str) -> bool:
+        try:
+            data = json.loads(self._system.read_held(path).decode("utf-8"))
+            return bool(data["boot_id"] == self._boot_id)
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError):
+            return False

@@ -12,6 +12,7 @@ from typing import Optional, Sequence
 from lightinit.host.attributes import keep_label
 from lightinit.host.durability import Durability, Held
 
+SCRATCH_END = ".lightinit-new"
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -42,7 +43,7 @@ def replace_file(
     """
     # The scratch name is fixed. lightinit holds its lock while it changes files, so an existing
     # scratch file is from a crash. The next write of the same file removes it.
-    scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
+    scratch = scratch_of(path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     _forget(scratch)
@@ -68,6 +69,11 @@ def replace_file(
         raise
     if durability is not None:
         durability.folder(os.path.dirname(path))
+
+
+def scratch_of(path: str) -> str:
+    """Where the new content of the file ``path`` is, until it gets that name."""
+    return "%s/.%s%s" % (os.path.dirname(path), os.path.basename(path), SCRATCH_END)
 
 
 def _forget(scratch: str) -> None:

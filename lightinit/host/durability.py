@@ -41,13 +41,11 @@ class Unsynced(NamedTuple):
         descriptor: an open file or folder, which is kept open so that its errors are seen.
         device: the number of its file system.
         shown: its path, for messages.
-        needed: whether a failure fails the barrier.
     """
 
     descriptor: int
     device: int
     shown: str
-    needed: bool
 
 
 class Held(NamedTuple):
@@ -131,19 +129,18 @@ class Durability:
     # -- changes
     # ----------------------------------------------------------------------------------------------
 
-    def file(self, descriptor: int, shown: str, waits: bool = False, needed: bool = True) -> None:
+    def file(self, descriptor: int, shown: str, waits: bool = False) -> None:
         """An open file has its data.
 
         Args:
             descriptor: the file.
             shown: its path, for messages.
             waits: whether it may be incomplete after a power cut before the next barrier.
-            needed: False if that barrier is to ignore a failure.
 
         Raises:
             OSError: it could not be synced.
         """
-        if self.deferred and waits and self._note(descriptor, shown, needed):
+        if self.deferred and waits and self._note(descriptor, shown):
             return
         self._sync_file(descriptor)
 
@@ -161,10 +158,10 @@ class Durability:
 
     def open_folder(self, descriptor: int, shown: str) -> None:
         """As :meth:`folder`, for an open directory."""
-        if not self.deferred or not self._note(descriptor, shown, True):
+        if not self.deferred or not self._note(descriptor, shown):
             _sync_folder(self._sync_file, descriptor)
 
-    def _note(self, descriptor: int, shown: str, needed: bool) -> bool:
+    def _note(self, descriptor: int, shown: str) -> bool:
         status = os.fstat(descriptor)
         key = (status.st_dev, status.st_ino)
         with self._lock:
@@ -174,7 +171,7 @@ class Durability:
                 return False
             try:
                 device = _find_device(status, shown)
-                self._unsynced[key] = Unsynced(os.dup(descriptor), device, shown, needed)
+                self._unsynced[key] = Unsynced(os.dup(descriptor), device, shown)
             except OSError:
                 return False
         return True
@@ -254,6 +251,34 @@ class Durability:
         for folder in {os.path.dirname(path) for path in held}:
             self.folder(folder)
 
+    def take_over(self) -> None:
+        """Begin anew in another process, after a fork: what was noted is the first process' own.
+        From now on each change is made durable at once.
+        """
+        self.deferred = False
+        self.held, self._unsynced = {}, {}
+        self._lock, self._job = threading.Lock(), None
+
+    def adopt(self, scratches: Dict[str, str]) -> None:
+        """Give files their names that another process held when it was killed. All that it has
+        written is synced first.
+
+        Args:
+            scratches: real path -> its scratch file.
+
+        Raises:
+            SlowDiskError: the disk took too long; they are still held.
+            OSError: they cannot be renamed.
+        """
+        job = _Job(os.sync)
+        if not job.ended_in(self._limit_s):
+            why = "the disk has not confirmed it in %g s" % self._limit_s
+            raise SlowDiskError(errno.ETIMEDOUT, why, "".join(list(scratches)[:1]))
+        for path, scratch in scratches.items():
+            os.replace(scratch, path)
+        for folder in {os.path.dirname(path) for path in scratches}:
+            self.folder(folder)
+
     def drop(self, path: str) -> bool:
         """Remove what is held for the real path ``path``. Returns whether there was anything."""
         held = self.held.pop(path, None)
@@ -295,8 +320,7 @@ class Durability:
             try:
                 _sync_folder(self._sync_file, each.descriptor)
             except OSError as error:
-                if each.needed:
-                    raise OSError(error.errno, error.strerror, each.shown) from error
+                raise OSError(error.errno, error.strerror, each.shown) from error
 
 
 class _Job(threading.Thread):

@@ -19,7 +19,7 @@ import stat
 from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.atomic import make_parents, replace_file
+from lightinit.host.atomic import SCRATCH_END, make_parents, replace_file, scratch_of
 from lightinit.host.attributes import keep_label
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed, Running, find_tool, run_command
@@ -341,6 +341,36 @@ class System:
         """
         try:
             self.durability.barrier(near and self.path(near))
+        except OSError as error:
+            raise cannot_sync(error) from error
+
+    def list_held(self, folder: str) -> List[str]:
+        """The names of the files in ``folder`` that are held, see :meth:`write`; also those that
+        another process held when it was killed.
+        """
+        return [
+            name[1 : -len(SCRATCH_END)]
+            for name in self.list_dir(folder)
+            if name.startswith(".") and name.endswith(SCRATCH_END)
+        ]
+
+    def read_held(self, name: str) -> bytes:
+        """The content of a file that is held.
+
+        Raises:
+            OSError: there is none, or it cannot be read.
+        """
+        return self.read(scratch_of(name))
+
+    def adopt(self, names: Sequence[str]) -> None:
+        """Make the files durable that a killed process held, and all that it has written.
+
+        Raises:
+            ProvisioningError: they are not.
+        """
+        real = [self.path(name, follow_last=False) for name in names]
+        try:
+            self.durability.adopt({path: scratch_of(path) for path in real})
         except OSError as error:
             raise cannot_sync(error) from error
 

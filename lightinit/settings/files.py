@@ -47,6 +47,7 @@ def load(
     problems: List[Problem] = []
     files = [MAIN_FILE]
     try:
+        system.path(DROP_INS.rpartition("/")[0])  # a loop of links, where glob would find nothing
         files += system.glob(DROP_INS)
     except (OSError, ValueError, LightinitError) as error:
         problems.append(Problem(FOLDER, 0, "cannot be read: %s; defaults are used" % error))

@@ -168,8 +168,8 @@ def _write(system: System, descriptor: int, at: int, records: bytes) -> None:
 
 
 def _sync(system: System, descriptor: int) -> None:
-    # If this waits for a barrier, it is not worth a failed boot: nobody reads the pool after one.
-    system.durability.file(descriptor, POOL, waits=True, needed=False)
+    # The host reads the pool when it hears the report, so this waits for no barrier.
+    system.durability.file(descriptor, POOL)
 
 
 def _key(record: bytes, key_bytes: int) -> bytes:
