@@ -32,6 +32,7 @@ def apply(instance, system, settings):
     return Outcome("done")
 """
 SETTINGS = "[lightinit]\nmodules = users ssh_authorized_keys site_package.one\n"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MARKS = "/var/lib/lightinit/instances/%s/sem/" % UUID
 HANGS: Dict[str, Dict[str, Any]] = {
     "fetch": {"imds": [{"hang_s": 5}]},
@@ -107,6 +108,29 @@ def test_a_signal_in_a_stage(tmp_path: Any, stage: str, number: int) -> None:
         assert machine.read(name) == text or "stage.local" in name
     keys = machine.read("/home/azureuser/.ssh/authorized_keys").split("\n")
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("is_same_boot", [True, False])
+def test_marks_of_a_killed_boot(tmp_path: Any, is_same_boot: bool) -> None:
+    """SIGKILL: what was done counts, unless a power cut may have undone it."""
+    machine = Machine(tmp_path)
+    machine.put("/site/site_package/__init__.py", "")
+    machine.put("/site/site_package/one.py", MODULE)
+    env = {"PYTHONPATH": machine.root + "/site"}
+    with Platform(scenario=scenario("config")) as platform:
+        machine.lead_to(platform, SETTINGS)
+        process = reach("config", machine, platform, env)
+        process.kill()
+        process.communicate(timeout=60)
+        assert not machine.exists(MARKS + "module.users")
+        left = machine.read(MARKS + ".module.users.lightinit-new")
+        if not is_same_boot:
+            machine.put(BOOT_ID, "22222222-2222-4222-8222-222222222222\n")
+        ended = machine.run("boot", env=env)
+        assert ended.returncode == 0, ended.stderr
+        assert reported(platform) == ["Ready"]
+    assert (machine.read(MARKS + "module.users") == left) == is_same_boot
+    assert not [name for name in marks_of(machine) if name.endswith("-new")]
 
 
 def marks_of(machine: Machine) -> List[str]:
