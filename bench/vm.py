@@ -13,6 +13,7 @@ import re
 import statistics
 from typing import Dict, List, NamedTuple, Tuple
 
+from tests.vm.azure import network_of
 from tests.vm.conftest import missing, package
 from tests.vm.image import build
 from tests.vm.scene import BOOT_TIMEOUT_S, FIRST, Scene
@@ -23,18 +24,6 @@ ALONE, OURS, THEIRS = "no agent", "lightinit", "cloud-init"
 END = "BENCH-END"
 # By the kernel's command line, so that the same disk serves with lightinit and without it.
 NO_LIGHTINIT = "systemd.mask=lightinit.service"
-NETWORK = {
-    "interface": [
-        {
-            "macAddress": FIRST.mac.replace(":", "").upper(),
-            "ipv6": {"ipAddress": []},
-            "ipv4": {
-                "ipAddress": [{"privateIpAddress": "10.99.0.50", "publicIpAddress": ""}],
-                "subnet": [{"address": "10.99.0.0", "prefix": "24"}],
-            },
-        }
-    ]
-}
 PROGRAM = """#!/bin/sh
 # What took how long; then off.
 systemctl is-system-running --wait
@@ -95,7 +84,8 @@ class Measured:
         with Scene(image, name) as scene:
             admin = scene.person("admin")
             scene.azure.serve_dhcp()
-            scene.azure.stand_for(FIRST, "web-1", admin, more={"network": NETWORK})
+            network = network_of(FIRST, "10.99.0.50")
+            scene.azure.stand_for(FIRST, "web-1", admin, more={"network": network})
             words = ("systemd.wants=bench.service",) + self.variant.words
             machine = scene.machine(scene.changed(FILES), FIRST, words)
             for boots in (self.first, self.later):

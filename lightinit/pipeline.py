@@ -111,7 +111,7 @@ class Context:
         whole: whether this run has all stages, so that it ends with a report to the platform.
         watchdog: reports if this run takes too long.
         stopped_by: the signal that stops this run; 0 for none.
-        lost_places: see :func:`lightinit.stages.config.find_lost`; None before it was asked.
+        in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Context:
         self.instance: Optional[Instance] = None
         self.reported = ""
         self.stopped_by = 0
-        self.lost_places: Optional[Tuple[str, ...]] = None
+        self.in_memory: Optional[Tuple[str, ...]] = None
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:
         """A copy for steps that leave no mark, with another instance if one is given. It has the

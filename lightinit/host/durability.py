@@ -239,16 +239,16 @@ class Durability:
         finally:
             for each in unsynced.values():
                 os.close(each.descriptor)
-        self._release(held)
+        self._release({path: each.scratch for path, each in held.items()})
 
-    def _release(self, held: Dict[str, Held]) -> None:
-        for path, each in held.items():
+    def _release(self, scratches: Dict[str, str]) -> None:
+        for path, scratch in scratches.items():
             try:
-                os.replace(each.scratch, path)
+                os.replace(scratch, path)
             except FileNotFoundError:
                 pass  # somebody has removed it meanwhile
             self.held.pop(path, None)
-        for folder in {os.path.dirname(path) for path in held}:
+        for folder in {os.path.dirname(path) for path in scratches}:
             self.folder(folder)
 
     def take_over(self) -> None:
@@ -274,10 +274,7 @@ class Durability:
         if not job.ended_in(self._limit_s):
             why = "the disk has not confirmed it in %g s" % self._limit_s
             raise SlowDiskError(errno.ETIMEDOUT, why, "".join(list(scratches)[:1]))
-        for path, scratch in scratches.items():
-            os.replace(scratch, path)
-        for folder in {os.path.dirname(path) for path in scratches}:
-            self.folder(folder)
+        self._release(scratches)
 
     def drop(self, path: str) -> bool:
         """Remove what is held for the real path ``path``. Returns whether there was anything."""

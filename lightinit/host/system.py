@@ -311,7 +311,7 @@ class System:
             ProvisioningError: it could not be made, or ``name`` is something other than a link.
         """
         path = self.path(name, follow_last=False)
-        scratch = "%s/.%s.lightinit-new" % (os.path.dirname(path), os.path.basename(path))
+        scratch = scratch_of(path)
         try:
             make_parents(os.path.dirname(path), self.durability)
             replaceable = os.path.islink(path) or (over_file and os.path.isfile(path))

@@ -152,19 +152,25 @@ def frequency_of(context: Context, name: str) -> Frequency:
     results.
     """
     frequency = Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
-    if context.lost_places is None:
-        context.lost_places = find_lost(context.system)
-    if context.lost_places and frequency is Frequency.INSTANCE:
+    lost = find_lost(find_in_memory(context))
+    if lost and frequency is Frequency.INSTANCE:
         try:
             kept_in = getattr(load_module(name), "KEPT_IN", ())
         except LightinitError:
             return frequency  # reported when the module is due
-        if any(place in kept_in for place in context.lost_places):
+        if any(place in kept_in for place in lost):
             return Frequency.BOOT
     return frequency
 
 
-def _in_memory(system: System) -> Tuple[str, ...]:
+def find_in_memory(context: Context) -> Tuple[str, ...]:
+    """Those of STATE and PLACES that a restart empties. The mounts are read once."""
+    if context.in_memory is None:
+        context.in_memory = _read_in_memory(context.system)
+    return context.in_memory
+
+
+def _read_in_memory(system: System) -> Tuple[str, ...]:
     if not system.live:
         return ()
     from lightinit.formats.disks.mounts import is_in_memory, parse_mounts
@@ -173,21 +179,26 @@ def _in_memory(system: System) -> Tuple[str, ...]:
     return tuple(each for each in (STATE, *PLACES) if is_in_memory(mounts, system.path(each)))
 
 
-def find_lost(system: System) -> Tuple[str, ...]:
+def find_lost(in_memory: Tuple[str, ...]) -> Tuple[str, ...]:
     """Those of PLACES that a restart empties, as on many read-only images, although it keeps the
     records that say once per instance what is done. If it keeps nothing, each boot is a first one,
     and nothing is lost.
+
+    Args:
+        in_memory: the result of :func:`find_in_memory`.
     """
-    lost = _in_memory(system)
-    if STATE in lost:
+    if STATE in in_memory:
         return ()
-    return tuple(each for each in PLACES if each in lost)
+    return in_memory
 
 
-def describe_lost(system: System) -> List[str]:
-    """The warnings about what a restart empties."""
-    lost = _in_memory(system)
-    if STATE in lost and "/etc" not in lost:
+def describe_lost(in_memory: Tuple[str, ...]) -> List[str]:
+    """The warnings about what a restart empties.
+
+    Args:
+        in_memory: the result of :func:`find_in_memory`.
+    """
+    if STATE in in_memory and "/etc" not in in_memory:
         return [
             "%s is in memory: each boot provisions this VM again, and gives it new SSH host keys;"
             " mount a file system of a disk there" % STATE
@@ -195,8 +206,8 @@ def describe_lost(system: System) -> List[str]:
     return [
         "%s is in memory, so a restart empties it: each boot makes anew what lightinit has put"
         " there, but a password of the platform's is lost; keep it on a disk" % place
-        for place in find_lost(system)
-        if place.rpartition("/")[0] not in lost
+        for place in find_lost(in_memory)
+        if place.rpartition("/")[0] not in in_memory
     ]
 
 
@@ -255,7 +266,7 @@ def run(context: Context) -> Outcome:
     if required:
         raise RepeatedError("required module failed", modules=" ".join(required))
     ran = sum(1 for step in steps if step.result in (StepResult.OK, StepResult.SKIPPED))
-    warnings = describe_lost(context.system)
+    warnings = describe_lost(find_in_memory(context))
     if failed:
         warnings.append("modules failed that are not required: " + " ".join(failed))
     return Outcome("%d of %d modules ran" % (ran, len(steps)), tuple(warnings))

@@ -18,25 +18,12 @@ from lightinit.emulator.documents.ovf import make_ovf
 from tests.lib.netns import Namespace, need
 from tests.peers.guest import CABLE, HARDWARE, Guest
 from tests.peers.media import Media
-from tests.vm.azure import PLATFORM, Azure, Person
+from tests.vm.azure import PLATFORM, Azure, Person, network_of
 
 NAME = "web-1"
 USER = "alice"
 ADDRESS = "10.99.0.50"
 TOOLS = ("mmdebstrap", "chroot", "dnsmasq", "ssh", "ssh-keygen", "genisoimage", "losetup")
-# What IMDS says of the NIC, as far as agents configure the network from it.
-NETWORK = {
-    "interface": [
-        {
-            "macAddress": HARDWARE.mac.replace(":", "").upper(),
-            "ipv6": {"ipAddress": []},
-            "ipv4": {
-                "ipAddress": [{"privateIpAddress": ADDRESS, "publicIpAddress": ""}],
-                "subnet": [{"address": "10.99.0.0", "prefix": "24"}],
-            },
-        }
-    ]
-}
 SSH = (
     "-o",
     "StrictHostKeyChecking=no",
@@ -92,7 +79,7 @@ class Peer:
         self._started: List["subprocess.Popen[bytes]"] = []
 
     def __enter__(self) -> "Peer":
-        more: Dict[str, Any] = {"network": NETWORK}
+        more: Dict[str, Any] = {"network": network_of(HARDWARE, ADDRESS)}
         arguments = ["--host-plugin", PLATFORM[0] + ":32526"] + self._arguments
         names: Dict[str, List[str]] = {"ssh_keys": [self._person.public.strip()]}
         if self._key_from == "certificate":

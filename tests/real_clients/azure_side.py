@@ -118,6 +118,10 @@ class Azure:
         ]
 
 
+# With a host name of its own: this machine keeps its own.
+BOOT = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
+
+
 def start_dhcp(azure: Azure, vm: Namespace, *options: str) -> None:
     """A server with option 245 and ``options``, and dhclient, which asks it."""
     azure.machine.serve_dhcp(

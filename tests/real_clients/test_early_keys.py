@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from typing import List
 
 import pytest
 
 from tests.lib.netns import Namespace, wait_until
 from tests.lib.scripts import is_alive
-from tests.real_clients.azure_side import ENV, Azure, start_dhcp
+from tests.real_clients.azure_side import BOOT, ENV, Azure, start_dhcp
 
 STARTS, HANG = "/run/starts", "/run/hang"
 KEYGEN = """#!/bin/sh
@@ -23,8 +22,6 @@ echo $$ >>/run/pids
 if [ -e /run/hang ]; then while :; do sleep 0.1; done; fi
 exec /run/real-keygen "$@"
 """
-# With a host name of its own: this machine keeps its own.
-BOOT = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
 ONCE_EACH = ["-A -f", "-q -t ecdsa", "-q -t rsa"]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.azure_side import ENV, Azure, open_vm, start_dhclient, start_dhcp
+from tests.real_clients.azure_side import BOOT, ENV, Azure, open_vm, start_dhclient, start_dhcp
 
 GRACE_S = 0.5
 SETTINGS = "[network]\ngrace_s = %g\n" % GRACE_S
@@ -102,8 +102,7 @@ def test_option_245_names_an_address_where_nobody_answers(
     start_dhclient(azure, vm)
     vm.write("/etc/lightinit/conf.d/short.conf", "[azure]\nrequest_timeout_s = 2\n")
     log = tmp_path / "boot.log"
-    command = ("unshare", "--uts", sys.executable, "-m", "lightinit", "boot")
-    assert vm.start(*command, log=log, env=ENV).wait(120) == 0, log.read_text()
+    assert vm.start(*BOOT, log=log, env=ENV).wait(120) == 0, log.read_text()
     assert "option 245 of the lease names 10.99.0.7" in log.read_text()
     assert found(vm)["wireserver"] == "10.99.0.7"
     assert [post["status"] for post in azure.posts()] == [200]

@@ -5,14 +5,13 @@ NIC that is taken away.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.azure_side import ENV, Azure, start_dhcp
+from tests.real_clients.azure_side import BOOT, ENV, Azure, start_dhcp
 
 pytestmark = pytest.mark.long
 
@@ -70,12 +69,7 @@ def start(
         )
     vm.write("/etc/lightinit/conf.d/50-test.conf", "[azure]\nreprovision_poll_s = 3600\n")
     return vm.start(
-        "unshare",
-        "--uts",
-        sys.executable,
-        "-m",
-        "lightinit",
-        "boot",
+        *BOOT,
         log=azure.folder / "boot.log",
         env=ENV,
     )

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import collections
 import re
-import sys
 from typing import List, Tuple
 
 from tests.lib.netns import Namespace, need
-from tests.real_clients.azure_side import ENV, Azure, start_dhcp
+from tests.real_clients.azure_side import BOOT, ENV, Azure, start_dhcp
 
 # Another process may have started meanwhile: the result is on a line of its own then.
 EXECVE = re.compile(r'execve\("(/[^"]+)", \[(.*?)\], .*(?:\) = 0| <unfinished \.\.\.>)$')
@@ -42,12 +41,7 @@ def test_no_program_is_asked_twice(azure: Azure, vm: Namespace) -> None:
         "4096",
         "-o",
         "/run/trace",
-        "unshare",
-        "--uts",
-        sys.executable,
-        "-m",
-        "lightinit",
-        "boot",
+        *BOOT,
         env=ENV,
         timeout_s=300.0,
     )

@@ -5,14 +5,13 @@ platform's has its lease first.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
 from tests.lib.netns import Namespace, need, wait_until
-from tests.real_clients.azure_side import ENV, Azure, open_vm
+from tests.real_clients.azure_side import BOOT, ENV, Azure, open_vm
 
 ROUTES = "121,168.63.129.16/32,10.99.0.1,169.254.169.254/32,10.99.0.1,0.0.0.0/0,10.99.0.1"
 
@@ -66,12 +65,7 @@ def test_the_second_nic_has_its_lease_first(
     start_client(vm, "eth1", tmp_path)
     vm.write("/etc/lightinit/conf.d/short.conf", "[azure]\nrequest_timeout_s = 2\n")
     boot = vm.start(
-        "unshare",
-        "--uts",
-        sys.executable,
-        "-m",
-        "lightinit",
-        "boot",
+        *BOOT,
         log=tmp_path / "boot.log",
         env=ENV,
     )

@@ -15,7 +15,7 @@ from typing import List
 import pytest
 
 from tests.lib.netns import Namespace, wait_until
-from tests.real_clients.azure_side import ENV, Azure, boot, start_dhcp
+from tests.real_clients.azure_side import BOOT, ENV, Azure, boot, start_dhcp
 
 SSHD_CONFIG = (
     "Port 22\nHostKey /etc/ssh/test_host_key\nPasswordAuthentication no\nPidFile none\n"
@@ -73,12 +73,7 @@ def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
 def test_the_lease_comes_late(azure: Azure, vm: Namespace) -> None:
     azure.start()
     process = vm.start(
-        "unshare",
-        "--uts",
-        sys.executable,
-        "-m",
-        "lightinit",
-        "boot",
+        *BOOT,
         log=azure.folder / "boot.log",
         env=ENV,
     )

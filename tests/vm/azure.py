@@ -29,6 +29,27 @@ ROUTES = "121,0.0.0.0/0,%s,%s" % (
 )
 
 
+def network_of(hardware: Hardware, address: str) -> Dict[str, Any]:
+    """What IMDS says of a VM's NIC, as far as agents configure the network from it.
+
+    Args:
+        hardware: of the VM.
+        address: its address in the network of GATEWAY.
+    """
+    return {
+        "interface": [
+            {
+                "macAddress": hardware.mac.replace(":", "").upper(),
+                "ipv6": {"ipAddress": []},
+                "ipv4": {
+                    "ipAddress": [{"privateIpAddress": address, "publicIpAddress": ""}],
+                    "subnet": [{"address": "10.99.0.0", "prefix": "24"}],
+                },
+            }
+        ]
+    }
+
+
 class Person:
     """Who logs in: a name and a key pair of their own.
 

@@ -71,3 +71,10 @@ def dropbear_keys(folder: str) -> str:
     return (
         "for key in %s/dropbear_*_host_key; do dropbearkey -y -f $key | grep ^ssh-; done" % folder
     )
+
+
+# A host key that the image has, and that the instance must not keep.
+MAKE_DROPBEAR_KEY = (
+    "dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key",
+    "%s >%s" % (dropbear_keys("/etc/dropbear"), IMAGE_KEYS),
+)

@@ -4,7 +4,7 @@ the tools for accounts and devices (mdev); udhcpc, dropbear, doas. tools/build-m
 
 from __future__ import annotations
 
-from tests.vm.kinds.kind import COMMON_FILES, IMAGE_KEYS, Kind, dropbear_keys
+from tests.vm.kinds.kind import COMMON_FILES, MAKE_DROPBEAR_KEY, Kind
 
 INITTAB = """\
 ::sysinit:/etc/init.d/rcS
@@ -130,8 +130,7 @@ KIND = Kind(
         "chmod 700 /root",
         "printf 'root:*::0:::::\\ndaemon:!::0:::::\\nnobody:!::0:::::\\n' >/etc/shadow",
         "chmod 600 /etc/shadow",
-        "dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key",
-        "%s >%s" % (dropbear_keys("/etc/dropbear"), IMAGE_KEYS),
+        *MAKE_DROPBEAR_KEY,
     ),
     become_root="doas -n",
     keys_folder="/etc/dropbear",

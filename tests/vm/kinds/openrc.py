@@ -4,7 +4,7 @@ musl.py has its C library and its Python.
 
 from __future__ import annotations
 
-from tests.vm.kinds.kind import COMMON_FILES, IMAGE_KEYS, SYSTEMD, Kind, dropbear_keys
+from tests.vm.kinds.kind import COMMON_FILES, MAKE_DROPBEAR_KEY, SYSTEMD, Kind
 
 # As Alpine's.
 INITTAB = """\
@@ -87,8 +87,7 @@ KIND = Kind(
         "for each in localmount hostname networking; do rc-update add $each boot; done",
         "for each in lightinit dropbear; do rc-update add $each default; done",
         "mkdir -p /etc/dropbear",
-        "dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key",
-        "%s >%s" % (dropbear_keys("/etc/dropbear"), IMAGE_KEYS),
+        *MAKE_DROPBEAR_KEY,
     ),
     become_root="doas -n",
     keys_folder="/etc/dropbear",
