@@ -18,6 +18,7 @@ from lightinit.errors import (
     ProvisioningError,
     RefusedError,
 )
+from lightinit.hooks import AFTER_MODULES, FOLDER
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.durability import SlowDiskError
 from lightinit.host.files.lock import Lock
@@ -244,8 +245,13 @@ def report_at_last(context: Context) -> None:
 
 
 def run_stage(context: Context, name: str, force: bool = False) -> Step:
-    """Run one stage. If its mark is there, load what it saved instead."""
-    if name == "final" and (force or not stage_done(context, name)):
+    """Run one stage, and the hooks before and after it. If its mark is there, load what it saved
+    instead.
+    """
+    runs = force or not stage_done(context, name)
+    if runs:
+        _run_hooks(context, "before-" + name)
+    if name == "final" and runs:
         context.system.durability.begin()
         login_check.run(context)
         _end_barrier(context)
@@ -253,11 +259,23 @@ def run_stage(context: Context, name: str, force: bool = False) -> Step:
     if step.result is StepResult.ALREADY and not resume(context, name):
         context.steps.remove(step)
         step = _run_once(context, name, force=True)
+    if not step.failed and runs:
+        if name == "config":
+            _run_hooks(context, *AFTER_MODULES)
+        _run_hooks(context, "after-" + name)
     if not step.failed and name != "final":  # final's target follows the end of the command
         targets.reach(context.system, name)
     elif step.result is StepResult.OK:
         _forget_secrets(context, step)  # after its mark
     return step
+
+
+def _run_hooks(context: Context, *places: str) -> None:
+    for place in places:
+        if context.system.is_dir("%s/%s" % (FOLDER, place)):
+            from lightinit.hooks import run
+
+            run.run(context, place)
 
 
 def _end_barrier(context: Context) -> None:

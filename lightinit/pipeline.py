@@ -191,7 +191,7 @@ def run_step(
 
     Args:
         context: the run that the step belongs to; the step is added to its ``steps``.
-        kind: stage or module.
+        kind: stage, module, check or hook.
         name: which.
         frequency: how often it runs.
         work: does the step's work; raises LightinitError to fail.
@@ -202,7 +202,7 @@ def run_step(
     Returns:
         The step. A failure is in its ``error`` and is not raised.
     """
-    marks, key = context.marks, "%s.%s" % (kind, name)
+    marks, key = context.marks, "%s.%s" % (kind, name.replace("/", "."))
     if force and marks is not None:
         marks.forget(key, frequency)  # so that it has no mark while it runs, nor if it fails
     elif marks is not None:

@@ -14,6 +14,7 @@ from lightinit import __version__
 
 STAMP = "/var/lib/lightinit/instance/provisioned"
 SETTINGS = "/etc/lightinit/"
+EACH_BOOT = "hooks.d/per-boot"  # hooks of each boot: lightinit/hooks/
 DROP_INS = "conf.d/"
 MAIN_FILE = "lightinit.conf"
 UUID = "/sys/class/dmi/id/product_uuid"
@@ -41,6 +42,8 @@ def provisioned(root):  # type: ignore[no-untyped-def]
         said = {key: value for key, _, value in stamp}
         wanted = said.get("uuid", said["instance"]).encode("ascii")
         if said["version"] != __version__ or not wanted or _read(root + UUID).strip() != wanted:
+            return None
+        if _exists(root + SETTINGS + EACH_BOOT):
             return None
         known = [value for key, _, value in stamp if key == "file"]
         drop_ins = [
@@ -93,6 +96,14 @@ def _read(path):  # type: ignore[no-untyped-def]
         return posix.read(descriptor, READ_BYTES)
     finally:
         posix.close(descriptor)
+
+
+def _exists(path):  # type: ignore[no-untyped-def]
+    try:
+        posix.stat(path)
+    except FileNotFoundError:
+        return False
+    return True  # or an error, which the caller takes for unclear
 
 
 def _list(path):  # type: ignore[no-untyped-def]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from lightinit import __version__
 from lightinit.errors import LightinitError
@@ -204,12 +204,26 @@ def merge_steps(
         key = (step["kind"], step["name"])
         if step["result"] != StepResult.ALREADY.value or key not in kept:
             kept[key] = step
-    order = [("stage", "local"), ("stage", "fetch")] + [("module", name) for name in modules]
-    order += [("stage", "config")] + [key for key in kept if key[0] == "check"]
-    order += [("stage", "final")]
+    order = _with_hooks("local", [], kept) + _with_hooks("fetch", [], kept)
+    order += _with_hooks("config", [("module", name) for name in modules], kept)
+    order += _with_hooks("final", [key for key in kept if key[0] == "check"], kept)
     return [kept[key] for key in order if key in kept] + [
         step for step in new if (step["kind"], step["name"]) not in order
     ]
+
+
+def _with_hooks(
+    stage: str, inside: Sequence[Tuple[str, str]], steps: Iterable[Tuple[str, str]]
+) -> List[Tuple[str, str]]:
+    """The keys of a stage, in the order in which its parts run: the hooks before it, what is inside
+    it, its own, and the hooks after it.
+    """
+    hooks = [key for key in steps if key[0] == "hook"]
+    after = [key for key in hooks if key[1].startswith("after-%s/" % stage)]
+    if stage == "config":
+        after = [key for key in hooks if key[1].startswith("per-")] + after
+    before = [key for key in hooks if key[1].startswith("before-%s/" % stage)]
+    return before + list(inside) + [("stage", stage)] + after
 
 
 def is_record(step: Any) -> bool:

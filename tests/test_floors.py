@@ -23,7 +23,7 @@ MIDDLE = GROUND | {
     "marks",
     "state",
 }
-RUN = MIDDLE | {"registry", "pipeline", "stages", "stamp", "result", "boot"}
+RUN = MIDDLE | {"registry", "pipeline", "hooks", "stages", "stamp", "result", "boot"}
 MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
     "digits": set(),
@@ -43,12 +43,13 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "modules": GROUND | {"settings", "formats", "host", "login", "user_data"},
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
-    "stages": MIDDLE | {"login", "registry", "pipeline", "stages"},
+    "hooks": MIDDLE | {"pipeline", "hooks"},
+    "stages": MIDDLE | {"login", "registry", "pipeline", "hooks", "stages"},
     "stamp": MIDDLE | {"pipeline", "stages"},
     "result": MIDDLE | {"pipeline", "stages", "stamp"},
     "boot": RUN - {"boot"},
     "single": RUN,
-    "commands": MIDDLE | {"registry", "pipeline", "stages", "commands"},
+    "commands": MIDDLE | {"registry", "pipeline", "hooks", "stages", "commands"},
     "grammar": GROUND,
     "cli": RUN | {"grammar", "single", "commands"},
     "__main__": {"quick", "cli", "libraries", "stages", "host", ""},

@@ -235,7 +235,7 @@ def test_every_kind_is_explained() -> None:
 
 
 def test_every_file_of_the_state_that_the_page_names_exists_in_the_code() -> None:
-    from lightinit import state
+    from lightinit import hooks, state
 
     page = read("lightinit.8")
     for path in (
@@ -252,6 +252,7 @@ def test_every_file_of_the_state_that_the_page_names_exists_in_the_code() -> Non
                 state.DISABLED,
                 "/etc/lightinit/lightinit.conf",
                 "/etc/lightinit/conf.d",
+                hooks.FOLDER,
             )
         )
 

@@ -135,6 +135,13 @@ def test_a_folder_with_another_inode_is_no_change(machine: Machine) -> None:
     assert nothing_to_do(machine)
 
 
+def test_a_folder_of_hooks_for_each_boot_is_looked_at(machine: Machine) -> None:
+    machine.put("/etc/lightinit/hooks.d/per-instance/10-a", "")
+    assert nothing_to_do(machine)
+    machine.put("/etc/lightinit/hooks.d/per-boot/10-a", "")
+    assert not nothing_to_do(machine)
+
+
 def test_a_file_that_goes_is_seen(machine: Machine) -> None:
     os.unlink(machine.root + "/etc/lightinit/conf.d/b.conf")
     assert not nothing_to_do(machine)

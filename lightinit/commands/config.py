@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_OK, LightinitError
 from lightinit.formats.dhcp.options import interface_from_text
+from lightinit.hooks.find import find_mistakes as find_wrong_hooks
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.registry import load_module, load_settings
@@ -31,9 +32,10 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         terminal.show(as_json(settings))
     else:
         terminal.show(as_text(settings))
-    for problem in settings.problems:
-        sys.stderr.write("lightinit: %s\n" % printable(str(problem)))
-    if settings.problems:
+    mistakes = [str(problem) for problem in settings.problems] + find_wrong_hooks(system)
+    for text in mistakes:
+        sys.stderr.write("lightinit: %s\n" % printable(text))
+    if mistakes:
         return EXIT_FAILED
     return EXIT_OK
 

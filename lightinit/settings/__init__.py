@@ -132,6 +132,12 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             " platform waits for 20 minutes or more. 0: no limit. A boot that crashes is reported"
             " in any case.",
         ),
+        Setting(
+            "hook_timeout_s",
+            "seconds",
+            300.0,
+            "Seconds that a program in /etc/lightinit/hooks.d may take before it is killed.",
+        ),
     ),
     "network": (
         Setting(

@@ -225,12 +225,12 @@ def listed(context: Context) -> List[str]:
         or context.marks.find("stage.final", Frequency.INSTANCE) is None
     ):
         return names
-    known = _recorded(context)
+    known = recorded(context, "module")
     return [name for name in names if name in known or _mark(context, name) is not None]
 
 
-def _recorded(context: Context) -> List[str]:
-    """The modules with a step in result.json."""
+def recorded(context: Context, kind: str) -> List[str]:
+    """The names of the steps of one kind in result.json."""
     if context.state is None:
         return []
     steps = (context.state.load("result") or {}).get("steps")
@@ -239,7 +239,7 @@ def _recorded(context: Context) -> List[str]:
     return [
         str(step.get("name"))
         for step in steps
-        if isinstance(step, dict) and step.get("kind") == "module"
+        if isinstance(step, dict) and step.get("kind") == kind
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
+from lightinit.hooks import FOLDER
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.stages import config
@@ -29,4 +30,16 @@ def pending(context: Context) -> List[str]:
     only serves the others.
     """
     names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
-    return names + ["module " + name for name in config.pending(context)]
+    names += ["module " + name for name in config.pending(context)]
+    return names + ["hook " + name for name in pending_hooks(context)]
+
+
+def pending_hooks(context: Context) -> List[str]:
+    """The hooks that still have to run in this boot; without those before and after a stage, which
+    run with it.
+    """
+    if not context.system.is_dir(FOLDER):
+        return []
+    from lightinit.hooks import run
+
+    return run.pending(context, config.recorded(context, "hook"))
