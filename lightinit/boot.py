@@ -29,7 +29,7 @@ from lightinit.host.system import System, cannot_sync
 from lightinit.marks import Marks
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
-from lightinit.result import finish
+from lightinit.result import finish, save
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, in_place, local, login_check, revision
 from lightinit.stages.pending import FREQUENCIES, pending, stage_done
@@ -93,7 +93,25 @@ def boot(context: Context) -> str:
     else:  # only modules of frequency boot, or modules added later
         local.use_stored_instance(context)
         run_stage(context, "config", force=True)
+    run_after_ready(context)
     return finish(context, ran=True)
+
+
+def run_after_ready(context: Context) -> None:
+    """Run the modules that do not hold up Ready. What was done before is saved first: they may take
+    long, or restart the machine. A failure of theirs is at most a warning.
+
+    Args:
+        context: after its stages. Nothing happens unless Ready was accepted.
+    """
+    names = config.pending_after_ready(context)
+    if not names or not stage_done(context, "final"):
+        return
+    save(context)
+    context.status.update(status="running", stage="final")
+    for name in names:
+        config.run_module(context, name, required=False)
+        _release_marks(context)  # before the next one, which may take long
 
 
 def provision(context: Context) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from lightinit import __version__
 from lightinit.errors import LightinitError
 from lightinit.model import Frequency
 from lightinit.pipeline import Context, StepResult
+from lightinit.settings import MODULE_LISTS
 from lightinit.stages.pending import stage_done
 from lightinit.stamp import keep_stamp
 
@@ -38,11 +39,7 @@ def finish(context: Context, ran: bool) -> str:
         except LightinitError as error:
             LOG.warning("the stamp cannot be written, so the next boot starts Python: %s", error)
         return str(recorded.get("status", "done"))
-    result = make_result(context, recorded or {})
-    try:
-        _save(context, result, is_first=recorded is None)
-    except LightinitError as error:
-        LOG.error("the result cannot be saved: %s", error)
+    result = save(context, recorded)
     context.status.update(
         status=result["status"],
         stage="",
@@ -53,6 +50,23 @@ def finish(context: Context, ran: bool) -> str:
     )
     _log_end(context, result)
     return str(result["status"])
+
+
+def save(context: Context, recorded: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    """Save the result, as far as the run has come. Returns it.
+
+    Args:
+        context: after its stages.
+        recorded: the result of an earlier run; it is read if it is not given.
+    """
+    if recorded is None and context.state is not None:
+        recorded = context.state.load("result")
+    result = make_result(context, recorded or {})
+    try:
+        _save(context, result, is_first=recorded is None)
+    except LightinitError as error:
+        LOG.error("the result cannot be saved: %s", error)
+    return result
 
 
 def _save(context: Context, result: Dict[str, Any], is_first: bool) -> None:
@@ -137,7 +151,7 @@ def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
     steps = merge_steps(
         [step.as_dict() for step in context.steps],
         earlier.get("steps", []),
-        context.settings["lightinit"]["modules"],
+        [context.settings["lightinit"][key] for key in MODULE_LISTS],
     )
     errors, warnings = describe_steps(steps)
     warnings += ["settings: %s" % str(problem) for problem in context.settings.problems]
@@ -183,7 +197,7 @@ def describe_steps(steps: List[Dict[str, Any]]) -> Tuple[List[str], List[str]]:
 
 
 def merge_steps(
-    new: List[Dict[str, Any]], old: Any, modules: Sequence[str]
+    new: List[Dict[str, Any]], old: Any, modules: Sequence[Sequence[str]]
 ) -> List[Dict[str, Any]]:
     """The latest record of each step. A step that was already done keeps the record of the run that
     did it.
@@ -191,7 +205,8 @@ def merge_steps(
     Args:
         new: this run's steps.
         old: an earlier result's steps. In a damaged file it may be anything.
-        modules: the modules in the settings; old records of other modules are dropped.
+        modules: those that the settings list for the config stage, and those for after Ready; old
+            records of other modules are dropped.
     """
     kept: Dict[Any, Dict[str, Any]] = {}
     if isinstance(old, list):
@@ -205,8 +220,9 @@ def merge_steps(
         if step["result"] != StepResult.ALREADY.value or key not in kept:
             kept[key] = step
     order = _with_hooks("local", [], kept) + _with_hooks("fetch", [], kept)
-    order += _with_hooks("config", [("module", name) for name in modules], kept)
-    order += _with_hooks("final", [key for key in kept if key[0] == "check"], kept)
+    of_config, of_final = ([("module", name) for name in names] for names in modules)
+    order += _with_hooks("config", of_config, kept)
+    order += _with_hooks("final", [key for key in kept if key[0] == "check"], kept) + of_final
     return [kept[key] for key in order if key in kept] + [
         step for step in new if (step["kind"], step["name"]) not in order
     ]

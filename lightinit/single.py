@@ -55,12 +55,13 @@ def stage(context: Context, name: str, force: bool) -> int:
     if name == "final" and (force or not stage_done(context, "final")):
         _recall(context)
     if name == "config" and force:
-        for module_name in context.settings["lightinit"]["modules"]:
+        for module_name in config.listed(context):
             _forget(context, module_name)
     step = boot.run_stage(
         context, name, force or (name == "config" and bool(config.pending(context)))
     )
     if name == "final" and step.result is not StepResult.ALREADY:
+        boot.run_after_ready(context)
         finish(context, ran=True)
         return _end(context, step, told=True)
     return _end(context, step)

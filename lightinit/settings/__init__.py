@@ -11,6 +11,8 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Tuple
 from lightinit.settings.ini import Problem
 
 ModuleSettings = Dict[str, Any]
+# The keys of [lightinit] that list modules.
+MODULE_LISTS = ("modules", "final_modules")
 
 
 class Setting(NamedTuple):
@@ -101,6 +103,20 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             ),
             "The modules of the config stage, in order. A name with a dot is that of a"
             " Python module.",
+        ),
+        Setting(
+            "final_modules",
+            "words",
+            (),
+            "More modules, which run after the platform has accepted Ready, in order. The"
+            " platform's patience does not limit them.",
+        ),
+        Setting(
+            "before_ready",
+            "boolean",
+            False,
+            "Whether final_modules run at the end of the config stage instead, so that Ready waits"
+            " for them.",
         ),
         Setting(
             "login_check",

@@ -12,6 +12,7 @@ from lightinit.errors import LightinitError
 from lightinit.quick import cksum
 from lightinit.settings import (
     CORE,
+    MODULE_LISTS,
     Setting,
     Settings,
     convert,
@@ -91,12 +92,14 @@ def resolve(
         chosen["datasource"] = default
     source = chosen["datasource"]
     named = [(datasource_section(source), source, datasource_schema)]
-    named += [("module." + name, name, module_schema) for name in chosen["modules"]]
+    listed_in = {name: key for key in MODULE_LISTS for name in chosen[key]}
+    named += [("module." + name, name, module_schema) for name in listed_in]
     for section, name, declared in named:
         try:
             schema[section] = tuple(declared(name))
         except LightinitError as error:
-            problems.append(problem_at(origins["lightinit"]["modules"], str(error)))
+            key = listed_in.get(name, "modules")
+            problems.append(problem_at(origins["lightinit"][key], str(error)))
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
     _refuse_unknown(entries, schema, problems, module_schema, shipped)

@@ -12,6 +12,7 @@ from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.registry import load_module, module_schema
+from lightinit.settings import MODULE_LISTS, Settings
 
 LOG = logging.getLogger("lightinit.config")
 STATE = "/var/lib/lightinit"
@@ -218,9 +219,29 @@ def listed(context: Context) -> List[str]:
     ready, only those that have run on it count: an upgrade that adds modules must not change a VM
     long after its first boot. A list in a settings file counts as it is.
     """
-    names = list(context.settings["lightinit"]["modules"])
+    core = context.settings["lightinit"]
+    names = _known(context, "modules")
+    if core["before_ready"]:
+        names += _known(context, "final_modules")
+    return names
+
+
+def listed_after_ready(context: Context) -> List[str]:
+    """The modules that run after Ready, in order, as :func:`listed`."""
+    if context.settings["lightinit"]["before_ready"]:
+        return []
+    return _known(context, "final_modules")
+
+
+def every_module(settings: Settings) -> List[str]:
+    """All modules in the settings, in the order in which they run."""
+    return [name for key in MODULE_LISTS for name in settings["lightinit"][key]]
+
+
+def _known(context: Context, key: str) -> List[str]:
+    names = list(context.settings["lightinit"][key])
     if (
-        context.settings.origins["lightinit"]["modules"] != "default"
+        context.settings.origins["lightinit"][key] != "default"
         or context.marks is None
         or context.marks.find("stage.final", Frequency.INSTANCE) is None
     ):
@@ -250,8 +271,13 @@ def _mark(context: Context, name: str) -> Optional[Mark]:
 
 
 def pending(context: Context) -> List[str]:
-    """The modules that still have to run in this boot."""
+    """The modules that still have to run in this boot, before the report."""
     return [name for name in listed(context) if _mark(context, name) is None]
+
+
+def pending_after_ready(context: Context) -> List[str]:
+    """The modules that still have to run in this boot, after Ready."""
+    return [name for name in listed_after_ready(context) if _mark(context, name) is None]
 
 
 def run(context: Context) -> Outcome:

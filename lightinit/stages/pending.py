@@ -30,7 +30,8 @@ def pending(context: Context) -> List[str]:
     only serves the others.
     """
     names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
-    names += ["module " + name for name in config.pending(context)]
+    modules = config.pending(context) + config.pending_after_ready(context)
+    names += ["module " + name for name in modules]
     return names + ["hook " + name for name in pending_hooks(context)]
 
 
