@@ -276,6 +276,19 @@ class Durability:
             raise SlowDiskError(errno.ETIMEDOUT, why, "".join(list(scratches)[:1]))
         self._release(scratches)
 
+    def find_held(self, path: str, resolve: Callable[[str], str]) -> Optional[bytes]:
+        """The content of a file that is held; None if this one is not.
+
+        Args:
+            path: as the VM sees it; folders in it may be links.
+            resolve: takes that path; returns the real one.
+        """
+        end = path[path.rfind("/") :]
+        if not any(each.endswith(end) for each in tuple(self.held)):
+            return None
+        held = self.held.get(resolve(path))
+        return held and held.data
+
     def drop(self, path: str) -> bool:
         """Remove what is held for the real path ``path``. Returns whether there was anything."""
         held = self.held.pop(path, None)

@@ -76,6 +76,8 @@ def find_outside(name: str) -> Optional[str]:
 
 def is_roots_program(path: str) -> bool:
     """Whether a path, after following links, is a program that only root can change."""
+    if not os.access(path, os.X_OK):
+        return False
     real = os.path.realpath(path)
     if not (os.path.isfile(real) and os.access(real, os.X_OK)):
         return False

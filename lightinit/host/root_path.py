@@ -16,6 +16,8 @@ def check_path(name: str) -> None:
     Raises:
         ProvisioningError: the name has a NUL, or characters that cannot be encoded as bytes.
     """
+    if name.isascii() and "\0" not in name:
+        return
     try:
         usable = b"\0" not in os.fsencode(name)
     except ValueError:

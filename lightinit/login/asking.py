@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from typing import Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -47,18 +48,41 @@ class Config(NamedTuple):
         text: the text of the main file; "" if there is none.
         included: Include pattern -> (path, text) of its files, for the patterns in the files.
         files: the paths of all files.
+        conditions: those of its Match blocks, as of :func:`origins.list_conditions`.
+        port: the first one on which the server listens.
+        host_keys: the files that HostKey lines name.
     """
 
     text: str
     included: Dict[str, List[Tuple[str, str]]]
     files: List[str]
+    conditions: Sequence[Tuple[str, str]] = ()
+    port: int = origins.DEFAULT_PORT
+    host_keys: Sequence[str] = ()
 
     def list_included(self, pattern: str) -> Sequence[Tuple[str, str]]:
         """The files that an Include pattern names."""
         return self.included.get(pattern, ())
 
 
+class KeptConfig(NamedTuple):
+    """A configuration that was read, and what shows that it is unchanged.
+
+    Attributes:
+        config: the configuration.
+        paths: its files, and the folders in which Include patterns look for them.
+        state: the state of these, see :func:`states_of`.
+    """
+
+    config: Config
+    paths: List[str]
+    state: Tuple[object, ...]
+
+
 _ANSWERS: "WeakKeyDictionary[System, Dict[object, object]]" = WeakKeyDictionary()
+_CONFIGS: "WeakKeyDictionary[System, Dict[str, KeptConfig]]" = WeakKeyDictionary()
+# A change within the same tick of the kernel's clock may leave no trace in a file's status.
+SETTLED_NS = 50 * 1000 * 1000
 
 
 def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept]) -> Kept:
@@ -78,10 +102,28 @@ def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept
 
 
 def read_config(system: System, server: SshServer) -> Config:
-    """Read the server's configuration with all that it includes."""
+    """The server's configuration with all that it includes. It is read again only if a file, or the
+    list of the files, has changed.
+    """
     path = server.find_config(system)
     if path is None:
         return Config("", {}, [])
+    kept = _CONFIGS.setdefault(system, {})
+    known = kept.get(server.name)
+    if known and known.paths[0] == path and states_of(system, known.paths) == known.state:
+        return known.config
+    kept.pop(server.name, None)
+    began_ns = time.time_ns()
+    config = _read_config(system, path)
+    paths = config.files + [sshd_config.absolute(each) for each in config.included]
+    paths = list(dict.fromkeys(config.files + [os.path.dirname(each) for each in paths]))
+    state = states_of(system, paths)
+    if not any(map(config_files.is_pattern, paths)) and is_settled(state, began_ns):
+        kept[server.name] = KeptConfig(config, paths, state)
+    return config
+
+
+def _read_config(system: System, path: str) -> Config:
     config = Config(system.read_text(path), {}, [path])
 
     def included(pattern: str) -> Sequence[Tuple[str, str]]:
@@ -90,14 +132,19 @@ def read_config(system: System, server: SshServer) -> Config:
             config.files.extend(name for name, _ in config.included[pattern])
         return config.included[pattern]
 
-    origins.list_conditions(config.text, included)
-    return config
+    keys = sshd_config.read_host_keys(
+        config.text, lambda pattern: [text for _, text in included(pattern)]
+    )
+    return config._replace(
+        conditions=origins.list_conditions(config.text, included),
+        port=origins.find_port(config.text, included),
+        host_keys=keys,
+    )
 
 
 def ask(system: System, server: SshServer, user: str, address: str = ANYWHERE) -> Reply:
     """The configuration that is in force for a login of ``user`` from ``address``."""
-    config = read_config(system, server)
-    port = origins.find_port(config.text, config.list_included)
+    port = read_config(system, server).port
     return ask_about(system, server, LoginAttempt(user, address, own_address(system), port))
 
 
@@ -154,10 +201,7 @@ def own_addresses() -> Tuple[str, ...]:
 def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
     """A value that changes if anything changes on which the server's answer depends."""
     config = read_config(system, server)
-    keys = sshd_config.read_host_keys(
-        config.text, lambda pattern: [text for _, text in config.list_included(pattern)]
-    )
-    keys = [each for each in keys if each.startswith("/")]
+    keys = [each for each in config.host_keys if each.startswith("/")]
     program = [each for each in (system.tool(server.name or "sshd"),) if each]
     paths = config.files + list(OTHER_FILES) + list(server.files) + keys + program
     return (server.name,) + states_of(system, paths)
@@ -168,9 +212,20 @@ def states_of(system: System, paths: Iterable[str]) -> Tuple[object, ...]:
     state: List[object] = []
     for path in paths:
         try:
-            status = os.stat(system.path(path))
+            status = system.file_status(path)
         except OSError:
             state.append((path, None))
             continue
         state.append((path, status.st_ino, status.st_size, status.st_ctime_ns))
     return tuple(state)
+
+
+def is_settled(state: Tuple[object, ...], now_ns: int) -> bool:
+    """Whether any further change would show: nothing has changed just now.
+
+    Args:
+        state: as :func:`states_of` returned it.
+        now_ns: the time at which the files were read, since 1970.
+    """
+    times = [each[3] for each in state if isinstance(each, tuple) and len(each) > 3]
+    return all(now_ns - changed_ns > SETTLED_NS for changed_ns in times)

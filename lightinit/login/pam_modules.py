@@ -88,7 +88,8 @@ def judge_stage(
     read = partial(_read_service, question.system)
     entries = read_stack(service, kind, read) or read_stack("other", kind, read)
     found = [each._replace(service=service, is_local=is_local) for each in entries]
-    return [(each.certain, judge_module(question, each)) for each in found]
+    folders = _list_module_folders(question.system)
+    return [(each.certain, judge_module(question, each, folders)) for each in found]
 
 
 def find_service(system: System, name: str) -> str:
@@ -106,9 +107,27 @@ def _read_service(system: System, name: str) -> str:
     return system.read_text(path)
 
 
-def judge_module(question: Question, entry: PamEntry) -> PamVerdict:
-    """What a module of the stack says about the admin."""
-    if _is_missing(question.system, entry):
+def _list_module_folders(system: System) -> Sequence[str]:
+    """The folders in which PAM may look for its modules; none in a scratch root, which need not
+    have them.
+    """
+    if not system.live:
+        return ()
+    patterns: Tuple[str, ...] = MODULE_FOLDERS
+    if system.path("/lib") == system.path("/usr/lib"):
+        patterns = tuple(each for each in MODULE_FOLDERS if not each.startswith("/lib/"))
+    return [found for each in patterns for found in system.glob(each)]
+
+
+def judge_module(question: Question, entry: PamEntry, folders: Sequence[str]) -> PamVerdict:
+    """What a module of the stack says about the admin.
+
+    Args:
+        question: about whom.
+        entry: the module's line.
+        folders: those of PAM's modules; if there are none, no module is known to be missing.
+    """
+    if _is_missing(question.system, entry, folders):
         if not entry.needed:
             return PASSES
         why = "%s asks %s, which does not exist" % (_stage_of(entry), entry.module)
@@ -133,14 +152,14 @@ def _hint_for(entry: PamEntry) -> str:
     return "correct /etc/pam.d/%s and what it includes, in the image" % entry.service
 
 
-def _is_missing(system: System, entry: PamEntry) -> bool:
+def _is_missing(system: System, entry: PamEntry, folders: Sequence[str]) -> bool:
     if not system.live or "$" in entry.path:
         return False
     if entry.path.startswith("/"):
         return not system.exists(entry.path)
-    folders = [found for each in MODULE_FOLDERS for found in system.glob(each)]
-    known = [each for each in folders if system.exists(each + "/pam_unix.so")]
-    return bool(known) and not any(system.exists("%s/%s" % (at, entry.module)) for at in folders)
+    if any(system.exists("%s/%s" % (at, entry.module)) for at in folders):
+        return False
+    return any(system.exists(each + "/pam_unix.so") for each in folders)
 
 
 def _judge_nologin(question: Question, entry: PamEntry) -> PamVerdict:

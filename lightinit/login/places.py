@@ -44,8 +44,7 @@ def list_places(
         conditions: those of the Match blocks.
         is_outside_shut: whether logins from outside are refused. Then each other way in counts.
     """
-    config = asking.read_config(system, server)
-    port = origins.find_port(config.text, config.list_included)
+    port = asking.read_config(system, server).port
     own = asking.own_address(system)
     addresses: Tuple[str, ...] = ()
     if system.live:

@@ -52,8 +52,7 @@ def check(question: Question) -> Answer:
         return _without_answer(question, server, first.said)
     judged = [Judged("outside", *_judge(question, server, first.effective))]
     doubts: List[str] = []
-    config = asking.read_config(system, server)
-    conditions = origins.list_conditions(config.text, config.list_included)
+    conditions = asking.read_config(system, server).conditions
     if first.effective and origins.make_a_difference(conditions):
         judged += _ask_elsewhere(question, server, conditions, judged[0], doubts)
     return _conclude(judged, doubts)

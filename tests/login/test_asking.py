@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, List
 
@@ -9,6 +10,7 @@ import pytest
 
 from lightinit.host.command import Completed
 from lightinit.host.ssh.sshd import Sshd
+from lightinit.host.system import READ_LIMIT_BYTES
 from lightinit.login import asking
 from tests.lib.stand_in import StandIn
 
@@ -103,3 +105,45 @@ def test_the_folder_that_sshd_wants_is_made_first(
     asking.ask(system, Sshd(), "bob")
     assert system.is_dir("/run/sshd") == made
     assert not system.exists("/var/run/sshd")
+
+
+def test_the_configuration_is_read_again_only_after_a_change(tmp_path: Path) -> None:
+    """The login check and the modules ask for it some twenty times in a first boot."""
+    system = Counting(tmp_path, ["sshd"], SAYS)
+    put(system, "/etc/ssh/sshd_config", CONFIG)
+    put(system, "/etc/ssh/sshd_config.d/10.conf", "UsePAM yes\n")
+    assert read_count(system) == 2, "both files"
+    assert read_count(system) == 2, "they were changed just now: a further change might not show"
+    time.sleep(0.1)
+    assert [read_count(system) for _ in range(3)] == [2, 0, 0]
+    put(system, "/etc/ssh/sshd_config.d/20.conf", "Port 2222\n")
+    time.sleep(0.1)
+    assert [read_count(system) for _ in range(2)] == [3, 0]
+    assert asking.read_config(system, Sshd()).port == 2222
+    put(system, "/etc/ssh/sshd_config.d/20.conf", "Port 2223\n")
+    assert asking.read_config(system, Sshd()).port == 2223
+
+
+def test_a_folder_that_is_a_pattern_is_read_each_time(tmp_path: Path) -> None:
+    system = Counting(tmp_path, ["sshd"], SAYS)
+    put(system, "/etc/ssh/sshd_config", "Include /etc/ssh/*/x.conf\n")
+    put(system, "/etc/ssh/a/x.conf", "Port 2222\n")
+    time.sleep(0.1)
+    assert [read_count(system) for _ in range(2)] == [2, 2]
+
+
+class Counting(StandIn):
+    """Counts the files that are read."""
+
+    count = 0
+
+    def read(self, name: str, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
+        self.count += 1
+        return super().read(name, limit_bytes)
+
+
+def read_count(system: Counting) -> int:
+    """How many files are read for the configuration."""
+    system.count = 0
+    asking.read_config(system, Sshd())
+    return system.count

@@ -142,6 +142,8 @@ def _both(one: Optional[bool], other: Optional[bool]) -> Optional[bool]:
 def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
     """(keyword in lower case, arguments) of each line, without quotes and comments."""
     for line in text.split("\n"):
+        if not line.lstrip()[:1].isalnum():  # most lines are comments
+            continue
         match = re.match(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", line)
         if match:
             words = re.findall(r'"([^"]*)"|([^\s"]+)', re.sub(r"(?:^|\s)#.*", "", match.group(2)))

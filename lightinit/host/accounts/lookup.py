@@ -124,7 +124,7 @@ def is_home_of_person(system: System, homes: str, home: str, uid: int) -> bool:
     if not is_among_homes(homes, home):
         return False
     try:
-        status = os.stat(system.path(home))
+        status = system.file_status(home)
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and (status.st_uid == uid or not system.can_own)
@@ -137,7 +137,7 @@ def can_be_shell(system: System, path: str) -> bool:
     """
     for each in (path, "/bin/sh"):
         try:
-            status = os.stat(system.path(each))
+            status = system.file_status(each)
             if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
                 return each == path
         except OSError:

@@ -103,7 +103,7 @@ def _lease_file(
     try:
         # Read the time first. If the file is replaced before it is read, the next search sees a
         # newer time and reads the file again.
-        written_s = os.stat(system.path(path)).st_mtime
+        written_s = system.file_status(path).st_mtime
         return LeaseFile(client, path, system.read(path, LIMIT_BYTES), written_s, interface)
     except FileNotFoundError:
         return None

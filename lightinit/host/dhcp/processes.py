@@ -47,7 +47,7 @@ def running_processes(system: System, comms: AbstractSet[str]) -> List[Process]:
         if comm not in comms or (ours and _namespace(system, entry) not in (ours, None)):
             continue
         try:
-            owner = os.stat(system.path("/proc/" + entry)).st_uid
+            owner = system.file_status("/proc/" + entry).st_uid
         except OSError:
             continue  # it has just ended
         if owner != os.geteuid() and comm not in UNPRIVILEGED:

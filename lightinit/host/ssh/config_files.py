@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from typing import Dict, List, Mapping, Optional, Tuple
 
@@ -17,6 +18,11 @@ DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
 def find_config(system: System) -> Optional[str]:
     """The sshd_config that sshd reads: the administrator's, else the vendor's, else None."""
     return next((path for path in CONFIGS if system.exists(path)), None)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path has wildcards, as that of an Include may have."""
+    return glob.has_magic(path)
 
 
 def list_included(system: System, pattern: str) -> List[Tuple[str, str]]:
