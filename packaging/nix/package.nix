@@ -7,7 +7,7 @@
 }:
 
 let
-  python = python3.withPackages (ps: [ ps.cryptography ps.requests (ps.netifaces or ps.netifaces-plus) ]);
+  python = python3.withPackages (ps: [ ps.cryptography ps.requests ps.pyyaml (ps.netifaces or ps.netifaces-plus) ]);
 in
 stdenvNoCC.mkDerivation {
   pname = "lightinit";

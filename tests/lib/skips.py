@@ -57,6 +57,7 @@ PACKAGES: Dict[str, str] = {
     "udfinfo": "udftools",
     "useradd": "passwd",
     "visudo": "sudo",
+    "yaml": "python3-yaml",
     "xfs_repair": "xfsprogs",
 }
 

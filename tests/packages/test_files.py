@@ -370,11 +370,14 @@ def test_the_families_need_the_same() -> None:
     wanted = {"python3-requests", "python3-netifaces", "python3-cryptography"}
     control = Path(HERE, "packaging/debian/control").read_text(encoding="utf-8")
     agent = control.split("\n\n")[1]
-    assert set(re.findall(r"python3-\w+", agent)) == wanted
+    said = dict(re.findall(r"^(\w+): (.*)", agent, re.M))
+    assert set(re.findall(r"python3-\w+", said["Depends"])) == wanted
+    assert said["Recommends"] == "python3-yaml"
     spec = (
         Path(HERE, "packaging/rpm/lightinit.spec")
         .read_text(encoding="utf-8")
         .partition("%package emulator")
     )
     assert set(re.findall(r"^Requires: +(python3-\w+)", spec[0], re.M)) == wanted
+    assert "python3-yaml" in "".join(re.findall(r"^Recommends: +(.*)", spec[0], re.M))
     assert not re.findall(r"^Requires: +(python3-\w+|lightinit)", spec[2], re.M)

@@ -102,7 +102,7 @@ let
       stdenvNoCC.mkDerivation = attributes: attributes;
       python3.withPackages = choose:
         "/store/" + builtins.concatStringsSep "+"
-          (choose { cryptography = "c"; requests = "r"; netifaces-plus = "plus"; });
+          (choose { cryptography = "c"; requests = "r"; pyyaml = "y"; netifaces-plus = "plus"; });
       src = "source";
       withEmulator = true;
     } // overrides);
@@ -153,7 +153,7 @@ def test_nix(machine: Chroot) -> None:
     there = machine.shell("cd /nix/store/x; find . ! -type d").split()
     assert {path[1:] for path in there} == wanted
     unit = machine.read("/nix/store/x/lib/systemd/system/lightinit.service")
-    assert "ExecStart=/store/c+r+plus/bin/python3 -I -S -B /nix/store/x/lib/lightinit/" in unit
+    assert "ExecStart=/store/c+r+y+plus/bin/python3 -I -S -B /nix/store/x/lib/lightinit/" in unit
 
 
 def test_slackware(archive: Path, tmp_path: Path) -> None:

@@ -47,19 +47,24 @@ RECIPES: Dict[str, Recipe] = {
         "alpine/APKBUILD",
         "pkgver=%s\n",
         "openrc",
-        ("python3", "py3-cryptography", "py3-netifaces", "py3-requests"),
+        ("python3", "py3-cryptography", "py3-netifaces", "py3-requests", "py3-yaml"),
     ),
     "void": Recipe(
         "void/template",
         "version=%s\n",
         "runit",
-        ("python3-cryptography", "python3-netifaces", "python3-requests"),
+        ("python3-cryptography", "python3-netifaces", "python3-requests", "python3-yaml"),
     ),
     "gentoo": Recipe(
         "gentoo/lightinit-%s.ebuild" % __version__,
         "",
         "openrc",
-        ("dev-python/cryptography", "dev-python/netifaces", "dev-python/requests"),
+        (
+            "dev-python/cryptography",
+            "dev-python/netifaces",
+            "dev-python/pyyaml",
+            "dev-python/requests",
+        ),
     ),
     "slackware": Recipe("slackware/lightinit.SlackBuild", "VERSION=${VERSION:-%s}\n", "bsd", ()),
     "nix": Recipe("nix/package.nix", 'version = "%s";\n', "", ()),
@@ -95,7 +100,7 @@ def test_gentoo_and_slackware_need_the_same() -> None:
     assert 'VERSION="%s"\n' % __version__ in info
     assert 'REQUIRES="cryptography netifaces"\n' in info  # requests is Slackware's own
     nix = text("nix/package.nix")
-    for library in ("cryptography", "requests", "netifaces"):
+    for library in ("cryptography", "requests", "netifaces", "pyyaml"):
         assert "ps.%s " % library in nix
 
 
