@@ -7,7 +7,7 @@ neither may have a secret in it. What to do next belongs in the detail ``hint``.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 
 class LightinitError(Exception):
@@ -41,12 +41,15 @@ class TransientError(LightinitError):
 
     Attributes:
         was_sent: whether the whole request had been sent. Then the other side may have acted on it.
+        wait_between_s: seconds between which to wait, at random, instead of the usual pause; None
+            if nobody knows better.
     """
 
     def __init__(self, reason: str, retry_after_s: Optional[float] = None, **details: Any) -> None:
         super().__init__(reason, **details)
         self.retry_after_s = retry_after_s
         self.was_sent = False
+        self.wait_between_s: Optional[Tuple[float, float]] = None
 
 
 class MalformedError(LightinitError):

@@ -8,7 +8,7 @@ This file knows neither HTTP nor Azure. The class of an error says whether to tr
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple, TypeVar
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 
@@ -68,10 +68,19 @@ class RetryPolicy(NamedTuple):
             pause_s *= self.factor
         return min(pause_s, self.cap_s) * (1.0 + self.jitter * (2.0 * dice - 1.0))
 
-    def wait_s(self, pauses_before: int, dice: float, asked_s: float) -> float:
+    def wait_s(
+        self,
+        pauses_before: int,
+        dice: float,
+        asked_s: float,
+        between_s: Optional[Tuple[float, float]] = None,
+    ) -> float:
         """As :meth:`pause_s`, if the other side has asked for ``asked_s`` seconds (0: it has not).
-        It is never shorter than that.
+        It is never shorter than that. If the caller knows better, ``between_s`` counts alone.
         """
+        if between_s is not None:
+            low_s, high_s = between_s
+            return low_s + (high_s - low_s) * dice
         longer_s = min(self.spread * asked_s, self.cap_s) * dice
         return max(self.pause_s(pauses_before, dice), asked_s + longer_s)
 
@@ -148,17 +157,17 @@ def retry(
     attempts, is_last = 0, False
     while True:
         attempts += 1
-        asked_s = 0.0
+        asked_s, between_s = 0.0, None
         try:
             return operation(max(0.0, policy.deadline_s - (clock.monotonic() - started_s)))
         except TransientError as error:
-            asked_s = error.retry_after_s or 0.0
+            asked_s, between_s = error.retry_after_s or 0.0, error.wait_between_s
             malformed.end()
             last: LightinitError = error
         except MalformedError as error:
             malformed.add(clock.monotonic() - started_s)
             last = error
-        wait_s = policy.wait_s(attempts - 1, random(), asked_s)
+        wait_s = policy.wait_s(attempts - 1, random(), asked_s, between_s)
         elapsed_s = clock.monotonic() - started_s
         if malformed.is_hopeless(elapsed_s + wait_s) or is_last or elapsed_s >= policy.last_start_s:
             extra = {"attempts": str(attempts), "elapsed_s": "%.1f" % elapsed_s}

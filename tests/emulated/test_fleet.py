@@ -4,6 +4,8 @@ hundreds. Counts only.
 
 from __future__ import annotations
 
+import socket
+import threading
 from typing import Any, Dict, List
 
 import pytest
@@ -14,13 +16,13 @@ from tests.lib.fleet import FleetVm, boot_fleet
 COUNT = 20
 
 
-def boot(tmp_path: Any, platform: Platform, **options: Any) -> List[FleetVm]:
+def boot(tmp_path: Any, platform: Platform, count: int = COUNT, **options: Any) -> List[FleetVm]:
     leading: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
     quiet = {"progress_after_s": 3600.0}
-    vms = boot_fleet(str(tmp_path), COUNT, {**leading, **quiet, **options}, 0.0, 0.0)
+    vms = boot_fleet(str(tmp_path), count, {**leading, **quiet, **options}, 0.0, 0.0)
     assert [str(vm.error) for vm in vms if vm.error is not None] == []
     assert all(vm.ready_s is not None for vm in vms)
-    assert platform.ready_count == COUNT, "each of them once"
+    assert platform.ready_count == count, "each of them once"
     return vms
 
 
@@ -47,3 +49,31 @@ def test_a_throttled_fleet_gets_ready_and_refused_requests_do_not_go_on_for_ever
         assert statuses.count(200) == 2 * COUNT, "nothing that was taken is asked for again"
         assert 0 < statuses.count(429) <= 4 * COUNT
         assert set(statuses) == {200, 429}
+
+
+def test_a_platform_with_too_many_connections_says_503_and_the_vm_comes_back(
+    tmp_path: Any,
+) -> None:
+    """Both servers are full until each has sent the VM away once."""
+    with Platform(most_connections=3) as platform:
+        kept = [
+            socket.create_connection((host, int(port)))
+            for host, port in (each.split(":") for each in (platform.wireserver, platform.imds))
+            for _ in range(3)
+        ]
+        assert platform.wait_for(lambda it: len(it.connections) == 6)
+
+        def free() -> None:
+            platform.wait_for(
+                lambda it: {one["server"] for one in it.requests} == {"wireserver", "imds"}
+            )
+            for each in kept:
+                each.close()
+
+        freeing = threading.Thread(target=free)
+        freeing.start()
+        boot(tmp_path, platform, count=1)
+        freeing.join()
+        statuses = [(one["server"], one["status"]) for one in platform.requests]
+        assert statuses.count(("imds", 200)) == 1 and statuses.count(("wireserver", 200)) == 2
+        assert {status for _, status in statuses} == {200, 503}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Tuple
 
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.retry import RetryPolicy
 from tests.lib.scratch import ScriptedClock
 from tests.lib.transport import FakeTransport, middle

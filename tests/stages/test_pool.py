@@ -12,7 +12,7 @@ import pytest
 from lightinit import boot
 from lightinit.datasources.azure.identity import WIRESERVER
 from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, OwnerData, OwnerSearch
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError, TransientError
 from lightinit.formats.azure.ovf import OvfEnvironment

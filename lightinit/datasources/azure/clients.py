@@ -7,7 +7,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Type
 
 from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.datasources.azure.imds_client import ImdsClient
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.errors import ProvisioningError
 from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.network.socket_mark import mark_for

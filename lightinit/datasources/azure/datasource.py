@@ -24,7 +24,7 @@ from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.datasources.azure.media import COPY, MediaReading
 from lightinit.datasources.azure.reports import GoalStateReading, Reports
 from lightinit.datasources.azure.settings import SETTINGS, check_settings
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure.ovf import OvfEnvironment

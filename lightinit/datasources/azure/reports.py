@@ -13,7 +13,7 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from lightinit.datasources.azure.clients import printable_agent
 from lightinit.datasources.azure.media import MediaReading
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.errors import LightinitError
 from lightinit.formats.azure import health
 from lightinit.formats.azure import kvp as records

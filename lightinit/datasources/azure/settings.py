@@ -119,7 +119,7 @@ SETTINGS: Tuple[Setting, ...] = (
         "seconds",
         1.0,
         "How long to wait before the second attempt; each further one is twice as long, up to 15"
-        " times.",
+        " times. If the WireServer is busy: up to 30 times.",
     ),
 )
 

@@ -9,7 +9,7 @@ from typing import Any, List, Tuple
 import pytest
 
 from lightinit.datasources.azure.settings import SETTINGS
-from lightinit.datasources.azure.wireserver_client import WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http import Response
 from lightinit.host.network.http_errors import RedirectError
@@ -45,9 +45,7 @@ def test_the_goal_state() -> None:
         status(403),
         status(408),
         status(410),
-        status(429),
         status(500),
-        status(503),
         TransientError("request timed out"),
         MalformedError("answer is a redirect"),
         ok(b"<GoalState>"),
@@ -165,7 +163,7 @@ def test_one_refusal_does_not_move_it_to_a_path_that_never_works() -> None:
 
     wireserver, transport, clock = make(answer)
     wireserver.report_ready()
-    assert clock.sleeps == [1.0]
+    assert clock.sleeps == [1.5]
 
 
 @pytest.mark.parametrize(
@@ -273,12 +271,12 @@ def test_a_goal_state_at_hand_that_is_refused_is_fetched_again_at_once(code: int
     assert len(transport.sent) == 4 + misplaced
 
 
-@pytest.mark.parametrize("code", [408, 429, 500, 503])
-def test_a_server_that_is_busy_or_broken_gets_its_pause(code: int) -> None:
+@pytest.mark.parametrize("code, pause_s", [(408, 1.0), (429, 1.5), (500, 1.0), (503, 1.5)])
+def test_a_server_that_is_busy_or_broken_gets_its_pause(code: int, pause_s: float) -> None:
     wireserver, transport, clock = make(GOAL, status(code), GOAL, DONE, DONE)
     wireserver.fetch_goal_state()
     wireserver.report_ready()
-    assert clock.sleeps[:1] == [1.0]
+    assert clock.sleeps[:1] == [pause_s]
 
 
 def test_a_refused_report_of_progress_makes_the_goal_state_worthless() -> None:
@@ -320,11 +318,19 @@ def test_a_report_does_not_cut_short_the_pause_of_a_throttled_goal_state(
 
 
 def test_a_pause_for_ever_is_not_heeded() -> None:
-    wireserver, transport, clock = make(status(429, 3600.0))
-    with pytest.raises(ProvisioningError):
-        wireserver.fetch_goal_state()
-    wireserver.quiet_until_s = clock.now_s + 3600.0
+    wireserver, transport, clock = make(status(429, 90.0))
+    begun: List[float] = []
+
+    def give_up() -> None:
+        begun.append(clock.now_s)
+        if len(begun) == 2:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        wireserver.fetch_goal_state(give_up)
+    assert begun[1] - begun[0] > 90.0
     other, transport, clock = make(GOAL, DONE)
+    clock.now_s = begun[0] + 1.0
     other.heed(wireserver)
     assert other.report_ready() and clock.sleeps == [30.0]
 
@@ -374,6 +380,17 @@ def test_nobody_is_asked_whether_it_is_enough_when_it_goes_well() -> None:
     wireserver, transport, clock = make(GOAL, DONE)
     assert wireserver.report_ready(is_enough=lambda lost: True) is True
     assert len(transport.sent) == 2
+
+
+def test_a_client_that_heeds_another_waits_as_long_after_its_next_refusal() -> None:
+    wireserver, transport, clock = make(status(429), status(429), GOAL)
+    wireserver.fetch_goal_state()
+    assert clock.sleeps == [10.0, 10.0]
+    other, transport, second_clock = make(GOAL, status(429), DONE)
+    second_clock.now_s = clock.now_s
+    other.heed(wireserver)
+    other.report_ready()
+    assert second_clock.sleeps == [20.0]
 
 
 def test_throttling_is_honoured() -> None:
@@ -430,7 +447,7 @@ def test_a_server_that_takes_one_request_a_second_gets_the_report_alone(busy: in
     wireserver, transport, clock, _ = throttled(busy=busy)
     wireserver.report_not_ready("ProvisioningFailed", "a long story")
     assert [sent.method for sent in transport.sent] == ["GET", "POST", "POST"]
-    assert clock.sleeps == [1.0]
+    assert sum(clock.sleeps) == 1.5
 
 
 def test_such_a_server_that_knows_the_other_path_only() -> None:
