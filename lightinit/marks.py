@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from lightinit import __version__
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.boot_id import UNKNOWN
 from lightinit.host.system import System
-from lightinit.model import Frequency, Outcome
+from lightinit.model import Frequency, NamedTuple, Outcome
 
 LOG = logging.getLogger("lightinit.marks")
 

@@ -111,6 +111,7 @@ class Context:
         whole: whether this run has all stages, so that it ends with a report to the platform.
         watchdog: reports if this run takes too long.
         stopped_by: the signal that stops this run; 0 for none.
+        is_preloaded: whether what the modules need has been imported.
         in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
     """
 
@@ -140,6 +141,7 @@ class Context:
         self.instance: Optional[Instance] = None
         self.reported = ""
         self.stopped_by = 0
+        self.is_preloaded = False
         self.in_memory: Optional[Tuple[str, ...]] = None
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:

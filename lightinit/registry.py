@@ -1,34 +1,51 @@
-"""Finds a module by its name in the settings. A name with a dot is imported as it is."""
+"""Finds a module by its name in the settings, and what it declares. A name with a dot is imported
+as it is.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import os
 from types import ModuleType
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.libraries import is_signal
 from lightinit.model import Frequency
 from lightinit.settings import Setting, Settings, files, nearest
+from lightinit.settings.shipped import SHIPPED, Declaration
 
 FREQUENCIES = tuple(frequency.value for frequency in Frequency)
 
 
 def shipped_modules() -> List[str]:
     """The names of the modules that come with lightinit, sorted."""
-    import lightinit.modules
+    return sorted(SHIPPED)
 
-    folder = os.path.dirname(os.path.abspath(str(lightinit.modules.__file__)))
-    return sorted(
-        name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_"
+
+def find_declaration(name: str) -> Declaration:
+    """What the module ``name`` declares. One that lightinit ships is not imported for it.
+
+    Raises:
+        ProvisioningError: as :func:`load_module`.
+    """
+    if name in SHIPPED:
+        return SHIPPED[name]
+    module = load_module(name)
+    return Declaration(
+        module.NAME,
+        module.FREQUENCY,
+        module.REQUIRED,
+        tuple(getattr(module, "SETTINGS", ())),
+        bool(getattr(module, "NEEDS_INSTANCE", True)),
+        tuple(getattr(module, "KEPT_IN", ())),
+        bool(getattr(module, "OPENS_LOGIN", False)),
+        bool(getattr(module, "MAKES_ROOM", False)),
     )
 
 
-def load_module(name: str) -> ModuleType:
-    """Import the module ``name`` and check that it is one.
+def load_module(name: str) -> Any:
+    """Import the module ``name``, with its work, and check that it is one.
 
     Raises:
         ProvisioningError: there is none, it cannot be imported, or it lacks a part of the contract.
@@ -38,16 +55,7 @@ def load_module(name: str) -> ModuleType:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:
         if error.name and path.startswith(error.name):
-            found = nearest(name, shipped_modules())
-            raise ProvisioningError(
-                "no such module",
-                module=name,
-                hint=(
-                    "did you mean %s?" % found
-                    if found
-                    else "the shipped ones are: " + ", ".join(shipped_modules())
-                ),
-            ) from None
+            raise _unknown(name) from None
         raise ProvisioningError("module cannot be imported", module=name, error=error) from error
     except BaseException as error:
         # A module may be anybody's code: it may raise anything on import.
@@ -59,6 +67,20 @@ def load_module(name: str) -> ModuleType:
             error=type(error).__name__,
             said=str(error)[:200],
         ) from error
+    if name not in SHIPPED:
+        _check_contract(name, module)
+    return module
+
+
+def _unknown(name: str) -> ProvisioningError:
+    found = nearest(name, shipped_modules())
+    hint = "the shipped ones are: " + ", ".join(shipped_modules())
+    if found:
+        hint = "did you mean %s?" % found
+    return ProvisioningError("no such module", module=name, hint=hint)
+
+
+def _check_contract(name: str, module: ModuleType) -> None:
     missing = [
         part for part in ("NAME", "FREQUENCY", "REQUIRED", "apply") if not hasattr(module, part)
     ]
@@ -78,7 +100,6 @@ def load_module(name: str) -> ModuleType:
             wrong="FREQUENCY or SETTINGS",
             hint="FREQUENCY must be a lightinit.model.Frequency, SETTINGS a tuple of Setting",
         )
-    return module
 
 
 def module_schema(name: str) -> Tuple[Setting, ...]:
@@ -87,24 +108,24 @@ def module_schema(name: str) -> Tuple[Setting, ...]:
     Raises:
         ProvisioningError: as :func:`load_module`.
     """
-    module = load_module(name)
+    declared = find_declaration(name)
     shared: Sequence[Setting] = (
         Setting(
             "frequency",
             "text",
-            module.FREQUENCY.value,
+            declared.frequency.value,
             "instance: once per instance. boot: every boot. once: once in the life of the disk.",
             FREQUENCIES,
         ),
         Setting(
             "required",
             "boolean",
-            module.REQUIRED,
+            declared.required,
             "yes: if it fails, NotReady is reported. no: if it fails, the boot ends as done with"
             " warnings.",
         ),
     )
-    return tuple(shared) + tuple(getattr(module, "SETTINGS", ()))
+    return tuple(shared) + declared.settings
 
 
 def datasource_schema(name: str) -> Tuple[Setting, ...]:

@@ -8,9 +8,10 @@ This file knows neither HTTP nor Azure. The class of an error says whether to tr
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, Tuple, TypeVar
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+from lightinit.model import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Protocol

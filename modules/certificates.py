@@ -14,23 +14,12 @@ from typing import List, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.certificates")
 
-NAME = "certificates"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
 FOLDER = "/var/lib/lightinit/instance/certificates"
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "folder",
-        "path",
-        FOLDER,
-        "The folder for {THUMBPRINT}.crt and {THUMBPRINT}.prv; made (0755) if it is missing.",
-    ),
-)
 
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}\Z")
 
@@ -51,7 +40,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``certificates``.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         The numbers of certificates and keys.

@@ -6,33 +6,14 @@ warning that they have no effect.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Sequence
 
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Frequency, Instance, NamedTuple, Outcome
+from lightinit.settings import ModuleSettings
 
 if TYPE_CHECKING:
     from lightinit.user_data.kept import Kept
-
-NAME = "custom_data"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "execute",
-        "text",
-        "none",
-        "Which scripts are executed, once per instance, as root.",
-        ("none", "custom_data", "user_data", "both"),
-    ),
-    Setting(
-        "timeout_s",
-        "seconds",
-        600.0,
-        "Seconds that the scripts may take in all before they are killed.",
-    ),
-)
 
 
 class Executed(NamedTuple):
@@ -54,7 +35,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``custom_data`` and ``user_data``.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         What was stored and executed. There is a warning for data that could not be decoded, that

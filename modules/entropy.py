@@ -17,21 +17,15 @@ import fcntl
 import logging
 import os
 import stat
-from typing import Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.host.atomic import write_all
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.entropy")
 
-NAME = "entropy"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-NEEDS_INSTANCE = False
-SETTINGS: Tuple[Setting, ...] = ()
 
 TABLE = "/sys/firmware/acpi/tables/OEM0"
 # Hyper-V's table has some hundred bytes; the kernel accepts 4096 at most.

@@ -31,40 +31,8 @@ from lightinit.host.disks.open_disk import OpenDisk, is_claimed
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
-
-NAME = "ephemeral_disk"
-FREQUENCY = Frequency.BOOT
-REQUIRED = False
-NEEDS_INSTANCE = False
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "device",
-        "text",
-        "auto",
-        "auto: the SCSI disk that the platform lends the VM. Or the path of a whole disk, "
-        "such as /dev/disk/azure/local/by-index/1 for a local NVMe disk.",
-    ),
-    Setting(
-        "format",
-        "text",
-        "fresh",
-        "fresh: make a file system on a disk that is certainly the platform's, without "
-        "anybody's data. never: only mount what was made before.",
-        ("fresh", "never"),
-    ),
-    Setting("filesystem", "text", "ext4", "The file system that is made.", ("ext4", "xfs")),
-    Setting("mount_point", "path", "/mnt/resource", "Where it is mounted."),
-    Setting(
-        "mount_options",
-        "text",
-        "defaults",
-        "Options for /etc/fstab, joined by commas; nofail is always added.",
-    ),
-    Setting("swap_mb", "integer", 0, "Size of a swap file on it, in MiB; 0: none."),
-)
-
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings
 
 SWAP_MOST_MB = 16 * 1024 * 1024  # 16 TiB
 
@@ -75,7 +43,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: not used.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         What was done; a warning if there is no swap though the settings ask for it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.assignments import edit_assignment, read_assignment
@@ -28,31 +28,11 @@ from lightinit.host.network.hostname_files import (
     PLAIN_FILE,
 )
 from lightinit.host.system import READ_LIMIT_BYTES, System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, NamedTuple, Outcome
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.hostname")
 
-NAME = "hostname"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-KEPT_IN = ("/etc",)
-SETTINGS: Tuple[Setting, ...] = (
-    Setting("hostname", "text", "", "The host name; empty: the one from the platform."),
-    Setting("preserve_hostname", "boolean", False, "Keep the host name of the image."),
-    Setting(
-        "manage_etc_hosts",
-        "boolean",
-        True,
-        "Give the host name an address (127.0.1.1) in /etc/hosts.",
-    ),
-    Setting(
-        "renew_lease",
-        "boolean",
-        True,
-        "Make the DHCP client send the new name to its server, which puts it into DNS.",
-    ),
-)
 
 # Some hosts generate these files from their own configuration, in places that are read-only.
 NOT_KEPT = (
@@ -97,7 +77,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``hostnames`` are tried in order.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         What was done; a warning for each candidate that was refused or shortened, and for each

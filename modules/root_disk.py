@@ -19,17 +19,11 @@ from lightinit.host.command import Completed
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.root_disk")
 
-NAME = "root_disk"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-NEEDS_INSTANCE = False
-MAKES_ROOM = True
-SETTINGS: Tuple[Setting, ...] = ()
 
 MOUNTS = "/proc/self/mountinfo"
 GROWPART_SAYS_DONE = "NOCHANGE"  # with status 1: the partition cannot grow any more

@@ -31,17 +31,10 @@ from lightinit.host.system import System
 from lightinit.login import key_files
 from lightinit.login.admin import find_account, find_who, opens_by_password
 from lightinit.login.asking import ask
-from lightinit.model import Frequency, Instance, Outcome, User
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome, User
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
-
-NAME = "ssh_authorized_keys"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = True
-KEPT_IN = ("/home",)
-OPENS_LOGIN = True
-SETTINGS: Tuple[Setting, ...] = ()
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:

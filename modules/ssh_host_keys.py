@@ -11,13 +11,9 @@ import errno
 import logging
 import os
 from functools import partial
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.formats.accounts import passwd as texts
-from lightinit.formats.ssh import dropbear_keys as dropbear_formats
-from lightinit.formats.ssh import sshd_config
-from lightinit.formats.ssh.dropbear_options import read_started
 from lightinit.formats.ssh.host_keys import (
     fingerprint,
     is_host_key_file,
@@ -25,32 +21,19 @@ from lightinit.formats.ssh.host_keys import (
     private_name,
     with_comment,
 )
-from lightinit.host.accounts import files
-from lightinit.host.ssh import config_files, dropbear_keys, host_keys
-from lightinit.host.ssh.dropbear import read_option_texts
+from lightinit.host.ssh import config_files, host_keys
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
-from lightinit.login import asking
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, NamedTuple, Outcome
+from lightinit.settings import ModuleSettings
+
+# This file is imported before the wait for the network, since that is when keys are begun. So the
+# functions that :func:`begin` does not need import what they need.
 
 LOG = logging.getLogger("lightinit.ssh_host_keys")
 
-NAME = "ssh_host_keys"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = True
-KEPT_IN = ("/etc/ssh",)
-NEEDS_INSTANCE = False
 DROPBEAR = "dropbear"
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "keep_existing",
-        "boolean",
-        False,
-        "Keep the host keys of the image, and make only the types that are missing.",
-    ),
-)
 
 NO_SPACE = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
@@ -61,7 +44,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: not used: every instance gets its own keys.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         How many keys were made and kept; a warning for each other key that sshd_config names.
@@ -90,7 +73,7 @@ def begin(system: System, settings: ModuleSettings) -> None:
 
     Args:
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
     """
     if not system.live:
         return
@@ -139,6 +122,11 @@ def _plan_dropbears(system: System, keep: bool) -> Optional[DropbearPlan]:
     """None if there is nothing to do."""
     if DROPBEAR not in [server.name for server in list_servers(system)]:
         return None
+    from lightinit.formats.ssh import dropbear_keys as dropbear_formats
+    from lightinit.formats.ssh.dropbear_options import read_started
+    from lightinit.host.ssh import dropbear_keys
+    from lightinit.host.ssh.dropbear import read_option_texts
+
     texts = read_option_texts(system)
     plain = texts.units + texts.scripts + texts.files
     options = read_started(texts.units, texts.scripts, texts.files, texts.uci)
@@ -162,8 +150,11 @@ def _plan_dropbears(system: System, keep: bool) -> Optional[DropbearPlan]:
 def _begin_dropbears(system: System, keep: bool) -> None:
     plan = _plan_dropbears(system, keep)
     if plan is not None and plan.keygen:
-        wished = [(place, kind) for place, kind in plan.wished if kind in dropbear_formats.TYPES]
-        dropbear_keys.begin_keys(system, plan.keygen, wished)
+        from lightinit.formats.ssh.dropbear_keys import TYPES
+        from lightinit.host.ssh.dropbear_keys import begin_keys
+
+        wished = [(place, kind) for place, kind in plan.wished if kind in TYPES]
+        begin_keys(system, plan.keygen, wished)
 
 
 def _renew_dropbears(system: System, keep: bool) -> Outcome:
@@ -171,6 +162,8 @@ def _renew_dropbears(system: System, keep: bool) -> Outcome:
     plan = _plan_dropbears(system, keep)
     if plan is None:
         return Outcome("")
+    from lightinit.host.ssh import dropbear_keys
+
     keygen, there, kept = plan.keygen, plan.there, plan.kept
     if not keygen and there and not keep and plan.is_on_demand:
         dropbear_keys.remove_keys(system, there)
@@ -207,11 +200,14 @@ def _make_dropbears(
     """The places of the new keys, with what was printed when each was made; why others could not be
     made; warnings.
     """
+    from lightinit.formats.ssh.dropbear_keys import TYPES
+    from lightinit.host.ssh import dropbear_keys
+
     made: Dict[str, str] = {}
     failed: List[str] = []
     lost = set()
     for place, kind in wished:
-        if kind not in dropbear_formats.TYPES:
+        if kind not in TYPES:
             continue
         folder = place.rpartition("/")[0]
         try:
@@ -240,9 +236,10 @@ def _head(system: System, place: str) -> bytes:
 
 def _show_dropbears(system: System, keygen: Sequence[str], place: str, printed: str) -> None:
     """Log a key. A program that makes one prints its public part; otherwise it is asked."""
-    public = dropbear_formats.find_public(printed)
-    if not public:
-        public = dropbear_formats.find_public(dropbear_keys.read_public(system, keygen, place))
+    from lightinit.formats.ssh.dropbear_keys import find_public
+    from lightinit.host.ssh.dropbear_keys import read_public
+
+    public = find_public(printed) or find_public(read_public(system, keygen, place))
     try:
         LOG.info("SSH host key %s", fingerprint(public.encode("ascii", "replace")))
     except MalformedError as error:
@@ -314,8 +311,12 @@ def _find_named(system: System, server: SshServer) -> List[str]:
     except FileNotFoundError:
         pass
     except (OSError, MalformedError):
-        return asking.ask(system, server, "root").effective.values("hostkey")
-    return host_keys.configured_keys(system, sshd_config.read_host_keys)
+        from lightinit.login.asking import ask
+
+        return ask(system, server, "root").effective.values("hostkey")
+    from lightinit.formats.ssh.sshd_config import read_host_keys
+
+    return host_keys.configured_keys(system, read_host_keys)
 
 
 def _renew(
@@ -324,13 +325,16 @@ def _renew(
     """Make the keys and put them in place. Returns the new ones, and the old ones that stay because
     sshd's configuration names them.
     """
+    from lightinit.formats.accounts.passwd import find_group
+    from lightinit.host.accounts.files import read_account_file
+
     private = [name for name in there if is_private_key_file(name)]
     comment = "root@%s" % os.uname().nodename  # as ssh-keygen writes it
     new_keys = host_keys.make_keys(
         system, keygen, kept, is_private_key_file, partial(with_comment, comment=comment)
     )
     made = new_keys.names
-    keys_gid = texts.find_group(files.read_account_file(system, "/etc/group"), "ssh_keys")
+    keys_gid = find_group(read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
     new = list(made) + list(kept)
     used = [name for name in private if name not in new and _is_used(system, name, named)]
@@ -349,7 +353,9 @@ def _does_without(
     """
     if not private or any(text in str(error) for text in NO_SPACE):
         return False
-    return bool(asking.ask(system, server, "root").effective)
+    from lightinit.login.asking import ask
+
+    return bool(ask(system, server, "root").effective)
 
 
 def _keep_images(

@@ -24,25 +24,11 @@ from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
 from lightinit.login.asking import ask, find_fault
-from lightinit.model import Frequency, Instance, Outcome, User
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome, User
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.ssh_password_login")
 
-NAME = "ssh_password_login"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = True
-KEPT_IN = ("/etc/ssh",)
-OPENS_LOGIN = True
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "policy",
-        "text",
-        "platform",
-        "platform: apply the platform's order. keep: keep the image's configuration.",
-        ("platform", "keep"),
-    ),
-)
 
 MAIN, VENDORS = config_files.CONFIGS
 FAULTY = "sshd finds fault with its configuration"
@@ -55,7 +41,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``admin`` has the policy.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         The file that has the policy; a warning if something in sshd's configuration overrides it.

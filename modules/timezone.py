@@ -15,22 +15,8 @@ from lightinit.formats.assignments import edit_assignment
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting, nearest
-
-NAME = "timezone"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-KEPT_IN = ("/etc",)
-NEEDS_INSTANCE = False
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "zone",
-        "text",
-        "",
-        "The time zone, such as Europe/Berlin; empty: keep the one of the image.",
-    ),
-)
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings, nearest
 
 ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
@@ -53,7 +39,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: not used.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         The zone; a warning if it cannot be written to /etc/TZ.

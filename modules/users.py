@@ -29,50 +29,11 @@ from lightinit.host.ssh.servers import list_answering, list_servers
 from lightinit.host.system import System
 from lightinit.login import rights
 from lightinit.login.admin import find_account
-from lightinit.model import Frequency, Instance, Outcome, User
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome, User
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.users")
 
-NAME = "users"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = True
-KEPT_IN = ("/etc", "/home")
-OPENS_LOGIN = True
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "shell",
-        "path",
-        "",
-        "Login shell of a new account; empty: the host's own choice, /bin/bash or /bin/sh.",
-    ),
-    Setting(
-        "groups",
-        "words",
-        (
-            "adm",
-            "sudo",
-            "wheel",
-            "systemd-journal",
-            "dialout",
-            "cdrom",
-            "floppy",
-            "audio",
-            "video",
-            "dip",
-            "plugdev",
-            "netdev",
-        ),
-        "Groups that the admin joins, those of them that the host has.",
-    ),
-    Setting(
-        "privileges",
-        "text",
-        "auto",
-        "Whether sudo or doas asks for a password; auto: only if password login is on.",
-        ("auto", "nopasswd", "password", "none"),
-    ),
-)
 
 PASSWD, SHADOW, GROUP, GSHADOW = "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"
 
@@ -83,7 +44,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``admin`` has the name, the password, and whether password login is on.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         What was done.

@@ -20,24 +20,11 @@ from lightinit.host.files.access import Access, access_of
 from lightinit.host.files.text import read_file
 from lightinit.host.files.trusted_place import find_weak_folder
 from lightinit.host.system import System
-from lightinit.model import Frequency, Instance, Outcome
-from lightinit.settings import ModuleSettings, Setting
+from lightinit.model import Instance, Outcome
+from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.write_files")
 
-NAME = "write_files"
-FREQUENCY = Frequency.INSTANCE
-REQUIRED = False
-NEEDS_INSTANCE = False
-SETTINGS: Tuple[Setting, ...] = (
-    Setting(
-        "files",
-        "lines",
-        "",
-        "The files, one on each indented line: PATH [mode=0644] [owner=root:root] [append], "
-        "then text=, base64=, gzip= or source= for its content.",
-    ),
-)
 MODE = 0o644
 
 
@@ -47,7 +34,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: not used.
         system: the machine.
-        settings: as in ``SETTINGS``.
+        settings: a value for each of its keys in lightinit/settings/shipped.py.
 
     Returns:
         How many there are, and how many of them had to be written.

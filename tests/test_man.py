@@ -23,8 +23,9 @@ from lightinit import __version__, errors
 from lightinit.datasources.azure import datasource
 from lightinit.emulator.grammar import build_parser
 from lightinit.grammar import EPILOG, make_parser
-from lightinit.registry import load_module, module_schema, shipped_modules
+from lightinit.registry import module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, render
+from lightinit.settings.shipped import SHIPPED
 from tests.lib.scratch import HERE
 
 FOLDER = HERE + "/docs/man"
@@ -224,7 +225,7 @@ def test_the_keys_that_all_modules_share() -> None:
             assert ".Cm %s :" % choice in text
     rows = dict(re.findall(r"^\.It (\w+) Ta (\w+ Ta \w+)$", text, re.MULTILINE))
     assert rows == {
-        name: "%s Ta %s" % (load_module(name).FREQUENCY.value, render(load_module(name).REQUIRED))
+        name: "%s Ta %s" % (SHIPPED[name].frequency.value, render(SHIPPED[name].required))
         for name in shipped_modules()
     }
 

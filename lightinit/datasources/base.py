@@ -7,15 +7,17 @@ what its platform has. docs/datasources.md tells how to write one.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.dmi import Dmi
-from lightinit.host.network.http import OnRequest
 from lightinit.host.system import System
 from lightinit.model import Instance, Lease, Network
 from lightinit.settings import Setting
+
+if TYPE_CHECKING:
+    from lightinit.host.network.http import OnRequest
 
 
 class Datasource:
@@ -37,12 +39,16 @@ class Datasource:
         ADDRESSES: the platform's well-known IPv4 addresses. The interface with routes to them is
             the primary one. The first is the server's address if the lease names none.
         SERVER: the platform's name for the server at that address, for the log.
+        LATER: modules that its methods import only when they need them, and that are imported
+            while the network is waited for.
         LEASE_OPTION: the DHCP option that names the server, for the log; see :meth:`server_in`.
         pool_type: the kind of pool in which this VM waits for an owner, "" for none; known after
             :meth:`fetch`.
         check_failure: called while a report of failure is tried: between attempts, and right before
             one is sent. It raises :class:`lightinit.errors.OvertakenError` if the failure has gone;
             the datasource lets that pass.
+        while_waiting: called while :meth:`fetch` waits for an answer, in its thread: time to import
+            what comes later. No other thread may import meanwhile.
         may_use_libraries: whether a report may use libraries that are not Python's own. False if
             one of them may be what hangs or crashes.
         documents: files for operators, name -> content without secrets; known after :meth:`fetch`.
@@ -54,6 +60,7 @@ class Datasource:
     NOT_HERE = "this machine is not on the datasource's platform"
     ADDRESSES: Tuple[str, ...] = ()
     SERVER = ""
+    LATER: Tuple[str, ...] = ()
     LEASE_OPTION = ""
 
     def __init__(
@@ -64,6 +71,7 @@ class Datasource:
         self.options.update(options)
         self.on_request = on_request
         self.check_failure: Callable[[], None] = lambda: None
+        self.while_waiting: Callable[[], None] = lambda: None
         self.may_use_libraries = True
         self.pool_type = ""
         self.documents: Dict[str, bytes] = {}

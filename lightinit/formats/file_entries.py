@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Callable, Dict, NamedTuple, Optional
+from typing import Callable, Dict, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.gunzip import TooLargeError, gunzip
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
 PLAIN = "a path begins with a slash, ends with a file's name, and has no blanks, . or .. in it"

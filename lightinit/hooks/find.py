@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import List, NamedTuple, Tuple
+from typing import List, Tuple
 
 from lightinit.hooks import FOLDER, PLACES
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.settings import nearest
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.pipes import KILL_S, Pipes
 from lightinit.host.programs import find_outside
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.command")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 FOLDER = "/sys/class/dmi/id"
 LIMIT_BYTES = 4096

@@ -20,7 +20,9 @@ import os
 import stat
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+from lightinit.model import NamedTuple
 
 SLOW_S = 2.0  # then syncfs has much to write that is not ours
 LIMIT_S = 30.0

@@ -9,9 +9,10 @@ table :data:`CHECKS`. A check raises ProvisioningError if the tool could not be 
 from __future__ import annotations
 
 import importlib
-from typing import Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Tuple
 
-from lightinit.login.question import Answer, Question
+if TYPE_CHECKING:
+    from lightinit.login.question import Answer, Question
 
 # They are asked in this order. The first certain refusal is reported.
 ROOT = "root"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import ProvisioningError
@@ -19,6 +19,7 @@ from lightinit.host.network.interfaces import reachable_addresses, source_addres
 from lightinit.host.ssh import config_files
 from lightinit.host.ssh.server import LoginAttempt, SshServer
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.login")
 # An address that no network has. It stands for a login from outside.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.passwd import Account, find_account
@@ -16,6 +16,7 @@ from lightinit.host.files.reach import Reader, find_barrier, open_way
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 from lightinit.login import asking
+from lightinit.model import NamedTuple
 
 # What is left of an entry when its known tokens are taken out.
 _UNKNOWN_TOKEN = re.compile(r"^(?:[^%]|%[%huU])*%(?![%huU])")

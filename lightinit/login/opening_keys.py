@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from typing import List, NamedTuple, Set, Tuple
+from typing import List, Set, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.ssh import authorized_keys, login_words
@@ -16,6 +16,7 @@ from lightinit.host.system import System
 from lightinit.login import key_files
 from lightinit.login.asking import ask_once, states_of
 from lightinit.login.question import Question
+from lightinit.model import NamedTuple
 
 KRL = b"SSHKRL\n"
 PROBE = "/run/lightinit/revoked-probe.pub"

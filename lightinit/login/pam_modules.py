@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.pam import access, conditions, limits
@@ -13,6 +13,7 @@ from lightinit.formats.pam.stack import PamEntry, read_stack
 from lightinit.host.system import System
 from lightinit.login import asking
 from lightinit.login.question import Question
+from lightinit.model import NamedTuple
 
 FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d", "/usr/share/pam.d")
 MODULE_FOLDERS = ("/lib*/security", "/lib/*/security", "/usr/lib*/security", "/usr/lib/*/security")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.formats.ssh import origins
 from lightinit.host.ssh.server import LoginAttempt, SshServer
 from lightinit.host.system import System
 from lightinit.login import asking
+from lightinit.model import NamedTuple
 
 # As asking.ANYWHERE, for IPv6.
 ANYWHERE_BY_IPV6 = "2001:db8::1"

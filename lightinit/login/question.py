@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Tuple
+from typing import Tuple
 
 from lightinit.formats.accounts.passwd import Account
 from lightinit.formats.ssh.public_keys import PublicKey
 from lightinit.formats.ssh.sshd_config import Who
 from lightinit.host.system import System
-from lightinit.model import User
+from lightinit.model import NamedTuple, User
 
 
 class Question(NamedTuple):

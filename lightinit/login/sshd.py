@@ -8,7 +8,7 @@ verdict is that nobody is.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.formats.ssh import login_limits, login_rules, login_words, origins
 from lightinit.formats.ssh.effective import Effective
@@ -20,6 +20,7 @@ from lightinit.login.opening_keys import Refusal, usable_keys
 from lightinit.login.places import list_places
 from lightinit.login.question import Answer, Question
 from lightinit.login.sshd_files import find_no_host_key, judge_root
+from lightinit.model import NamedTuple
 
 HINTS = {
     "fault": "fix sshd's configuration in the image, with the help of sshd -t",

@@ -6,8 +6,9 @@ files.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, Mapping, Tuple
 
+from lightinit.model import NamedTuple
 from lightinit.settings.ini import Problem
 
 ModuleSettings = Dict[str, Any]

@@ -10,7 +10,9 @@ default of that one key.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Set, Tuple
+from typing import List, Set, Tuple
+
+from lightinit.model import NamedTuple
 
 _IGNORED = "?"  # the section of keys below a line that is not a section
 

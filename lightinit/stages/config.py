@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.ssh import early
@@ -11,8 +11,9 @@ from lightinit.host.system import System
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
-from lightinit.registry import load_module, module_schema
+from lightinit.registry import find_declaration, load_module, module_schema
 from lightinit.settings import MODULE_LISTS, Settings
+from lightinit.settings.shipped import Declaration
 
 LOG = logging.getLogger("lightinit.config")
 STATE = "/var/lib/lightinit"
@@ -45,7 +46,7 @@ def run_module(
     def work() -> Outcome:
         module = load_module(name)
         instance = context.instance
-        if instance is None and getattr(module, "NEEDS_INSTANCE", True):
+        if instance is None and find_declaration(name).needs_instance:
             raise ProvisioningError(
                 "module needs the instance's data",
                 module=name,
@@ -72,7 +73,7 @@ def run_independent(context: Context) -> None:
     """
     if context.marks is None:
         return  # without marks they would run again at each such boot
-    for name in _listed_of_kind(context, "NEEDS_INSTANCE", True, False):
+    for name in _listed_of_kind(context, lambda module: not module.needs_instance):
         run_module(context, name, required=False)
 
 
@@ -85,7 +86,7 @@ def run_for_login(context: Context, instance: Instance) -> None:
         instance: what is known of the instance.
     """
     unmarked = context.unmarked(instance)
-    for name in _listed_of_kind(context, "OPENS_LOGIN", False, True):
+    for name in _listed_of_kind(context, lambda module: module.opens_login):
         run_module(unmarked, name, required=False)
 
 
@@ -109,12 +110,12 @@ def begin_early(context: Context) -> None:
 
 
 def make_room(context: Context) -> None:
-    """If the disk is nearly full, run the modules that make room (``MAKES_ROOM``) before anything
+    """If the disk is nearly full, run the modules that make room before anything
     has to be written. A failure here is only a warning.
     """
     if context.system.has_room():
         return
-    for name in _listed_of_kind(context, "MAKES_ROOM", False, True):
+    for name in _listed_of_kind(context, lambda module: module.makes_room):
         LOG.warning("the disk is nearly full: the module %s comes first, to make room", name)
         if not run_module(context, name, required=False).failed:
             continue
@@ -122,17 +123,15 @@ def make_room(context: Context) -> None:
         context.steps.pop()
 
 
-def _listed_of_kind(context: Context, attribute: str, default: bool, wanted: bool) -> List[str]:
-    """The modules in the settings whose ``attribute`` is ``wanted``, in order. A module without the
-    attribute has ``default``.
-    """
+def _listed_of_kind(context: Context, is_wanted: Callable[[Declaration], bool]) -> List[str]:
+    """The modules in the settings that declare what is wanted, in order."""
     found = []
     for name in context.settings["lightinit"]["modules"]:
         try:
-            value = bool(getattr(load_module(name), attribute, default))
+            declared = find_declaration(name)
         except LightinitError:
             continue  # reported when the module is due
-        if value is wanted:
+        if is_wanted(declared):
             found.append(name)
     return found
 
@@ -156,7 +155,7 @@ def frequency_of(context: Context, name: str) -> Frequency:
     lost = find_lost(find_in_memory(context))
     if lost and frequency is Frequency.INSTANCE:
         try:
-            kept_in = getattr(load_module(name), "KEPT_IN", ())
+            kept_in = find_declaration(name).kept_in
         except LightinitError:
             return frequency  # reported when the module is due
         if any(place in kept_in for place in lost):

@@ -8,6 +8,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats.secrets import redact
 from lightinit.model import Instance, Outcome
 from lightinit.pipeline import Context
+from lightinit.stages.local import preload_work
 
 
 def run(context: Context) -> Outcome:
@@ -21,6 +22,7 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError(
             "fetch needs a network", hint="run the local stage first: lightinit stage local"
         )
+    source.while_waiting = lambda: preload_work(context)
     # Only a run that also sends the final report may report progress: if somebody runs this stage
     # by hand, a VM that is ready must not be reported as at work.
     instance, warnings = source.fetch(context.instance_id, announce=context.whole)

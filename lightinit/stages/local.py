@@ -5,28 +5,26 @@ network, it finds out before it waits for one.
 from __future__ import annotations
 
 import logging
-from typing import Callable, List, Tuple
+from typing import Callable, Iterable, List, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
+from lightinit.formats.dhcp.clients import READERS
 from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.dmi import read_dmi
-from lightinit.host.init.agents import other_agents
-from lightinit.host.network import http
 from lightinit.libraries import load
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
 from lightinit.settings import datasource_section
 from lightinit.stages import login_check
-from lightinit.stages.network import find_network, look_for_network
 from lightinit.state import find_instance
 
 LOG = logging.getLogger("lightinit.local")
 NO_NETWORK_SOURCE = "no network needed"
 # What is imported only in functions, so that nothing waits for it before the network is there.
-LATER = ("http.client", "lightinit.user_data.kept", "xml.parsers.expat")
+LATER = ("ctypes", "grp", "http.client", "lightinit.user_data.kept", "pwd", "xml.parsers.expat")
 
 
 def use_datasource(context: Context) -> Datasource:
@@ -74,6 +72,8 @@ def run(context: Context) -> Outcome:
             instance id; or the state cannot be saved.
     """
     source = use_datasource(context)
+    from lightinit.host.init.agents import other_agents
+
     source.begin()
     # Before the wait for the lease: after it, this would delay Ready.
     others = other_agents(context.system)
@@ -122,6 +122,8 @@ def _settle_instance(context: Context, source: Datasource) -> Tuple[str, ...]:
 
 def has_network(context: Context) -> Callable[[], bool]:
     """A function that tells whether the network has come for which :func:`run` has waited."""
+    from lightinit.stages.network import look_for_network
+
     wanted = context.settings["network"]
     return look_for_network(
         context.system, use_datasource(context), wanted["grace_s"], wanted["interface"]
@@ -129,12 +131,15 @@ def has_network(context: Context) -> Callable[[], bool]:
 
 
 def _wait_for_network(context: Context, source: Datasource) -> Network:
+    from lightinit.stages.network import find_network
+
     wanted, clock = context.settings["network"], context.system.clock
     started_s = clock.monotonic()
 
     def while_waiting() -> None:
         LOG.info("waiting for a DHCP lease, at most %g s", wanted["lease_timeout_s"])
         preload(context)
+        LOG.debug("all that comes later is imported")
 
     network = find_network(
         context.system,
@@ -187,18 +192,36 @@ def use_stored_instance(context: Context, with_secrets: bool = False) -> bool:
 
 
 def preload(context: Context) -> None:
-    """Import what the later stages need, during the wait for the lease."""
+    """Import all that the later stages need, during the wait for the lease."""
     try:
+        from lightinit.host.network import http
+
         http.preload()
     except LibraryError:
         pass  # reported when a request is due; the network is found all the same
+    readers = tuple("lightinit.formats.dhcp." + name for name in READERS)
+    _import_all(use_datasource(context).LATER + readers)
+    preload_work(context)
+
+
+def preload_work(context: Context) -> None:
+    """Import what comes after the fetch stage, during the wait for the lease or for the first
+    answer.
+    """
+    if context.is_preloaded:
+        return
+    context.is_preloaded = True
     for name in context.settings["lightinit"]["modules"]:
         try:
             load_module(name)
         except LightinitError:
             pass  # reported when the module is due
-    checks = tuple("lightinit.login." + name for name in login_check.wanted_checks(context))
-    for name in LATER + checks:
+    _import_all(LATER)
+    _import_all("lightinit.login." + name for name in login_check.wanted_checks(context))
+
+
+def _import_all(names: Iterable[str]) -> None:
+    for name in names:
         try:
             load(name)
         except LibraryError:

@@ -7,13 +7,15 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Dict, Sequence, Union
 
 from lightinit.errors import ProvisioningError
-from lightinit.login.question import Answer, Question
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, run_step
 from lightinit.stages import config
+
+if TYPE_CHECKING:
+    from lightinit.login.question import Answer, Question
 
 KIND = "check"
 NAME = "login"

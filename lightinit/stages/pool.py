@@ -10,7 +10,7 @@ asks at intervals.
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
@@ -18,6 +18,7 @@ from lightinit.host.dhcp import rebind
 from lightinit.host.init import systemd
 from lightinit.host.network.watch import Watch
 from lightinit.host.ssh import early
+from lightinit.model import NamedTuple
 from lightinit.pipeline import Context
 from lightinit.stages import config, local
 from lightinit.stages.network import find_network

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.user_data.kept import FOLDER, Kept
 
 LOG = logging.getLogger("lightinit.custom_data")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from lightinit.errors import MalformedError
 from lightinit.formats import user_data as encoding
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.user_data.kind import Kind
 
 LOG = logging.getLogger("lightinit.custom_data")

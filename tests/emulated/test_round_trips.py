@@ -4,10 +4,14 @@ what came after what, not by a clock.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, Dict, List, Tuple
 
+import pytest
+
 from lightinit.emulator import Platform
-from tests.lib.scratch import UUID, Machine
+from tests.lib.scratch import HERE, UUID, Machine
 
 # No report of progress, however slow the machine is that runs the tests.
 QUIET = "[azure]\nprogress_after_s = 3600\n"
@@ -50,6 +54,45 @@ def test_a_first_boot_waits_for_a_connection_imds_and_the_report(tmp_path: Any) 
         assert platform.round_trips == [2, 2, 3]
     (asked_imds,) = [one for one in platform.requests if one["server"] == "imds"]
     assert asked_imds["query"]["extended"] == "true"
+
+
+# Writes each import of lightinit's own, each connection and each program to a file, in order.
+RECORDER = """
+import sys
+record = open(sys.argv[1], "w", buffering=1)
+def hook(event, arguments):
+    if event == "import" and arguments[0].startswith("lightinit."):
+        print("import", arguments[0], file=record)
+    elif event == "socket.connect" and len(arguments[1]) == 2:
+        print("connect", file=record)
+sys.addaudithook(hook)
+sys.argv[1:] = sys.argv[2:]
+sys.path.insert(0, %r)
+from lightinit.__main__ import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="audit events are new in Python 3.8")
+def test_where_the_lease_is_there_the_requests_come_before_the_imports(tmp_path: Any) -> None:
+    """Issue 12: what both requests need is imported before them, and the work of the modules while
+    the answers are awaited.
+    """
+    machine = Machine(tmp_path)
+    record = tmp_path / "record"
+    with Platform(scenario=playing()) as platform:
+        machine.lead_to(platform, QUIET)
+        argv = [sys.executable, "-I", "-S", "-c", RECORDER % HERE, str(record)]
+        ended = subprocess.run(argv + ["boot", "--root", machine.root], stderr=subprocess.PIPE)
+        assert ended.returncode == 0, ended.stderr
+    # Of the two threads, one may be a little later than the first imports.
+    before, _, after = record.read_text().partition("connect\n")
+    early, late = ({line[7:] for line in text.splitlines()} for text in (before, after))
+    assert len(platform.connections) == 2 and "lightinit.host.network.watch" in early
+    # What users, root_disk, timezone and the login check work with.
+    works = {"lightinit.host.accounts.grant", "lightinit.formats.disks.growth"}
+    works |= {"lightinit.formats.timezone", "lightinit.login.pam_modules"}
+    assert works <= late and not works & early
 
 
 def test_a_goal_state_that_is_out_of_date_costs_one_refusal(tmp_path: Any) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from lightinit.host.system import System
 from lightinit.model import Outcome
-from lightinit.modules import custom_data
 from lightinit.settings import convert
+from lightinit.settings.shipped import SHIPPED
 from tests.lib.custom_data import CUSTOM, SECRET, USER, apply, b64, mode, refused
 from tests.lib.stand_in import LiveRoot
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_executed(
 
 
 def test_the_settings_take_only_what_they_name() -> None:
-    execute = custom_data.SETTINGS[0]
+    execute = SHIPPED["custom_data"].settings[0]
     assert convert(execute, "both") == "both"
     with pytest.raises(ValueError, match="expected one of: none, custom_data, user_data, both"):
         convert(execute, "yes")

@@ -14,6 +14,7 @@ from lightinit import registry
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.settings import Setting
+from lightinit.settings.shipped import SHIPPED
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODULES = sorted(
@@ -117,19 +118,22 @@ def reasons(path: str) -> Set[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_table_of_settings_is_the_codes(name: str) -> None:
-    module = importlib.import_module("lightinit.modules." + name)
-    assert rows(section(name), "key ") == [shown(setting) for setting in module.SETTINGS]
+    assert rows(section(name), "key ") == [shown(setting) for setting in SHIPPED[name].settings]
 
 
 def test_the_list_of_modules_is_complete() -> None:
     listed: Dict[str, List[str]] = {
         re.findall(r"\[(\w+)\]", row[0])[0]: row[2:] for row in rows(DOCS, "module ")
     }
-    assert sorted(listed) == MODULES
+    assert sorted(listed) == MODULES == registry.shipped_modules()
     for name, (frequency, required) in listed.items():
+        declared = SHIPPED[name]
+        assert (frequency, required) == (
+            declared.frequency.value,
+            "yes" if declared.required else "no",
+        )
         module = importlib.import_module("lightinit.modules." + name)
-        assert (frequency, required) == (module.FREQUENCY.value, "yes" if module.REQUIRED else "no")
-        assert name == module.NAME and module.__doc__
+        assert module.apply and module.__doc__
 
 
 def test_each_reason_is_told_and_each_told_reason_exists() -> None:

@@ -10,6 +10,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.modules import ephemeral_disk
+from lightinit.settings.shipped import SHIPPED
 from tests.lib.stand_in import StandIn
 
 OURS = "LABEL=lightinit /mnt/resource ext4 defaults,nofail 0 2 # lightinit\n"
@@ -17,7 +18,9 @@ NVME = "/sys/class/block/nvme0n1/device/model"
 
 
 def apply(system: System, **changes: str) -> Outcome:
-    settings: Dict[str, Any] = {each.key: each.default for each in ephemeral_disk.SETTINGS}
+    settings: Dict[str, Any] = {
+        each.key: each.default for each in SHIPPED["ephemeral_disk"].settings
+    }
     settings.update(changes)
     return ephemeral_disk.apply(Instance("id"), system, settings)
 

@@ -13,8 +13,11 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.modules import hostname
+from lightinit.settings.shipped import SHIPPED
 
-DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in hostname.SETTINGS}
+DEFAULTS: Dict[str, Any] = {
+    setting.key: setting.default for setting in SHIPPED["hostname"].settings
+}
 
 
 def put(root: Any, files: Dict[str, str]) -> None:

@@ -13,12 +13,13 @@ from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, User
 from lightinit.modules import users
+from lightinit.settings.shipped import SHIPPED
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
     not ROOT and not os.environ.get("CI"), reason="root is needed: files change owners"
 )
-DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in users.SETTINGS}
+DEFAULTS: Dict[str, Any] = {setting.key: setting.default for setting in SHIPPED["users"].settings}
 UID = 1000 if ROOT else max(os.getuid(), 1000)
 HOST = {
     "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/usr/sbin:/usr/sbin/nologin\n",

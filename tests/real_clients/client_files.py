@@ -67,7 +67,8 @@ from lightinit.formats.records import to_data
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import hostname
-settings = {setting.key: setting.default for setting in hostname.SETTINGS}
+from lightinit.settings.shipped import SHIPPED
+settings = {setting.key: setting.default for setting in SHIPPED["hostname"].settings}
 settings.update(json.loads(sys.argv[2]))
 instance = Instance("id", hostnames=(sys.argv[1],))
 print(json.dumps(to_data(hostname.apply(instance, System("/"), settings))))

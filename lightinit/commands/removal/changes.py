@@ -10,12 +10,13 @@ import re
 import stat
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, List, NamedTuple, Sequence
+from typing import Any, Callable, List, Sequence
 
 from lightinit.commands.removal.mounted import remove_unmounted
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.files.text import edit_text_file, read_text_file
 from lightinit.host.system import READ_LIMIT_BYTES, System
+from lightinit.model import NamedTuple
 from lightinit.settings import Settings
 
 # As logrotate names them, compressed or not.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import configparser
 import os
 from functools import lru_cache
-from typing import Callable, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from lightinit.commands.removal.changes import (
     Change,
@@ -21,6 +21,7 @@ from lightinit.commands.removal.changes import (
     removals,
     show_some,
 )
+from lightinit.model import NamedTuple
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "image.ini")
 REMOVED, NOTED, NOT_OURS = "removed", "noted", "not ours"

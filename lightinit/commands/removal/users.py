@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.commands.removal.belongings import PASSWD, list_belongings
 from lightinit.commands.removal.changes import (
@@ -33,6 +33,7 @@ from lightinit.host.accounts.privileges import (
     RuleKind,
 )
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.state import INSTANCES, State
 
 GROUP = "/etc/group"

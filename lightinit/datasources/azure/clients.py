@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, NamedTuple, Optional, Type
+from typing import Any, Callable, Mapping, Optional, Type
 
 from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.datasources.azure.imds_client import ImdsClient
+from lightinit.datasources.azure.settings import AUTO, read_endpoint
 from lightinit.datasources.azure.wireserver.client import WireServerClient
-from lightinit.errors import ProvisioningError
 from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.network.socket_mark import mark_for
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 from lightinit.retry import RetryPolicy
-from lightinit.settings import check_endpoint
 
-AUTO = "auto"
 MIN_PAUSE_S = 0.05
 CAP_FACTOR = 15.0
 # cloud-init gives a request to IMDS 30 s and one to the WireServer 60 s, as azure-init does.
@@ -35,6 +34,7 @@ def make_clients(
     system: System,
     on_request: Optional[OnRequest],
     transport: Type[HttpTransport] = HttpTransport,
+    while_waiting: Optional[Callable[[], None]] = None,
 ) -> Clients:
     """The clients for IMDS and the WireServer.
 
@@ -45,6 +45,7 @@ def make_clients(
         system: its clock is for pauses and deadlines, its routes say whether IMDS is locked.
         on_request: called after each request, perhaps from two threads at once.
         transport: what sends the requests.
+        while_waiting: called while each request to IMDS is under way.
 
     Raises:
         ProvisioningError: an endpoint is not ``host`` or ``host:port``.
@@ -56,9 +57,11 @@ def make_clients(
     request_timeout_s = float(options["request_timeout_s"])  # of the WireServer, the slower one
     # Each has its own transport: they run in parallel, and a request that hangs must not block the
     # other service.
-    imds_at = _endpoint(options, "imds", IMDS)
+    imds_at = read_endpoint(options, "imds", IMDS)
+    to_imds = transport(clock, on_request, agent, mark=lambda: mark_for(system, imds_at))
+    to_imds.while_waiting = while_waiting
     imds = ImdsClient(
-        transport(clock, on_request, agent, mark=lambda: mark_for(system, imds_at)),
+        to_imds,
         clock,
         imds_at,
         policy=policy._replace(deadline_s=float(options["fetch_timeout_s"])),
@@ -67,7 +70,7 @@ def make_clients(
     )
     wireserver = WireServerClient(
         transport(clock, on_request, agent),
-        _endpoint(options, "wireserver", server),
+        read_endpoint(options, "wireserver", server),
         clock,
         fetch_policy=policy._replace(deadline_s=float(options["goal_state_timeout_s"])),
         report_policy=policy._replace(deadline_s=float(options["report_timeout_s"])),
@@ -83,20 +86,3 @@ def printable_agent(options: Mapping[str, Any]) -> str:
     fail.
     """
     return re.sub(r"[^ -~]", "?", str(options["agent"]))
-
-
-def _endpoint(options: Mapping[str, Any], key: str, automatic: str) -> str:
-    """The endpoint from the option ``key``, checked by the same rule as in the settings."""
-    value = str(options[key])
-    if value == AUTO:
-        value = automatic
-    try:
-        return check_endpoint(value)
-    except ValueError as error:
-        raise ProvisioningError(
-            "endpoint is not usable",
-            key=key,
-            value=value[:100],
-            error=error,
-            hint="give host or host:port",
-        ) from None

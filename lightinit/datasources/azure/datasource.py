@@ -10,36 +10,33 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
-from lightinit.datasources.azure import identity, pool
-from lightinit.datasources.azure import instance as azure_instance
-from lightinit.datasources.azure.clients import AUTO, IMDS_SHARE, Clients, make_clients
-from lightinit.datasources.azure.documents import (
-    Documents,
-    WholeDocumentQuestion,
-    find_missing,
-    read_documents,
-    read_owners_documents,
-)
-from lightinit.datasources.azure.imds_client import ImdsClient
-from lightinit.datasources.azure.media import COPY, MediaReading
-from lightinit.datasources.azure.reports import GoalStateReading, Reports
-from lightinit.datasources.azure.settings import SETTINGS, check_settings
-from lightinit.datasources.azure.wireserver.client import WireServerClient
+from lightinit.datasources.azure import identity
+from lightinit.datasources.azure.settings import AUTO, SETTINGS, check_settings, read_endpoint
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
-from lightinit.formats.azure.ovf import OvfEnvironment
-from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.dmi import Dmi, read_dmi
-from lightinit.host.network.http import HttpTransport, OnRequest
 from lightinit.host.system import System
 from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 
+# What needs a network is imported by the methods that need it: nothing waits for it before the
+# network is there. :data:`LATER` names it, for the time in which the network is waited for.
 if TYPE_CHECKING:
+    from lightinit.datasources.azure.clients import Clients
+    from lightinit.datasources.azure.documents import Documents, WholeDocumentQuestion
+    from lightinit.datasources.azure.imds_client import ImdsClient
+    from lightinit.datasources.azure.media import MediaReading
+    from lightinit.datasources.azure.pool import OwnerSearch
+    from lightinit.datasources.azure.reports import GoalStateReading
+    from lightinit.datasources.azure.wireserver.client import WireServerClient
+    from lightinit.formats.azure.ovf import OvfEnvironment
     from lightinit.host.azure.proxy_agent import ProxyAgentCheck
+    from lightinit.host.network.http import HttpTransport, OnRequest
 
 LOG = logging.getLogger("lightinit.azure")
 # Both of its requests may take as long as one to the WireServer may.
+# What to import while the network is waited for.
+LATER = ("lightinit.datasources.azure.documents", "lightinit.datasources.azure.reports")
 LAST_REPORT_TIMEOUT_S = 120.0
 PROBE_S = 2.0
 # A WireServer that is well answers long before. Nothing in the fetch stage needs it.
@@ -67,7 +64,8 @@ class AzureDatasource(Datasource):
     ADDRESSES = (identity.WIRESERVER, identity.IMDS)
     SERVER = "WireServer"
     LEASE_OPTION = "option 245"
-    TRANSPORT: Type[HttpTransport] = HttpTransport
+    LATER = LATER
+    TRANSPORT: Optional[Type[HttpTransport]] = None  # for tests
 
     def __init__(
         self, system: System, options: Mapping[str, Any], on_request: Optional[OnRequest] = None
@@ -78,17 +76,17 @@ class AzureDatasource(Datasource):
         self._lacks_data = False
         self._question: Optional[WholeDocumentQuestion] = None
         self._goal_state: Optional[GoalStateReading] = None
-        self._owner = pool.OwnerSearch()
+        self._owner_search: Optional[OwnerSearch] = None
         self._adopted: Optional[OvfEnvironment] = None
         self._document_of_pool: Optional[Dict[str, Any]] = None
         self._proxy_agent: Optional[ProxyAgentCheck] = None
         self._came_from = ""
         self._vm_id = ""
         self._noted = ""
-        self._reports = Reports(system, self.options)
         self._server = identity.WIRESERVER
         self._client_options = self.options
-        self._clients = self._make_clients()
+        self._made: Optional[Clients] = None
+        self._check_endpoints()
 
     @property
     def imds(self) -> ImdsClient:
@@ -99,6 +97,20 @@ class AzureDatasource(Datasource):
     def wireserver(self) -> WireServerClient:
         """The client of the WireServer."""
         return self._clients.wireserver
+
+    @property
+    def _clients(self) -> Clients:
+        if self._made is None:
+            self._made = self._make_clients()
+        return self._made
+
+    @property
+    def _owner(self) -> OwnerSearch:
+        if self._owner_search is None:
+            from lightinit.datasources.azure.pool import OwnerSearch
+
+            self._owner_search = OwnerSearch()
+        return self._owner_search
 
     # Which platform, which instance.
 
@@ -141,6 +153,8 @@ class AzureDatasource(Datasource):
     def begin(self) -> None:
         """Start the search for the provisioning media in its own thread."""
         if self._media is None:
+            from lightinit.datasources.azure.media import MediaReading
+
             self._media = MediaReading(self.system, str(self.options["media"]))
 
     def server_in(self, lease: Lease) -> Optional[str]:
@@ -152,7 +166,8 @@ class AzureDatasource(Datasource):
         self._end_progress()
         self._server = network.server
         self._client_options = self.options
-        self._clients = self._make_clients()
+        self._made = None
+        self._check_endpoints()
 
     def connect_blindly(self) -> None:
         """Use the WireServer's well-known address, with a short time limit for the report."""
@@ -160,7 +175,7 @@ class AzureDatasource(Datasource):
         self._server = identity.WIRESERVER
         timeout_s = min(float(self.options["report_timeout_s"]), LAST_REPORT_TIMEOUT_S)
         self._client_options = dict(self.options, report_timeout_s=timeout_s)
-        self._clients = self._make_clients()
+        self._made = None
 
     def describe(self) -> str:
         """Which WireServer is used."""
@@ -169,17 +184,28 @@ class AzureDatasource(Datasource):
             return "WireServer " + self._server
         return "WireServer %s by the settings" % chosen
 
+    def _while_waiting(self) -> None:
+        self.while_waiting()  # the clients are older
+
+    def _check_endpoints(self) -> None:
+        read_endpoint(self.options, "imds", identity.IMDS)
+        read_endpoint(self.options, "wireserver", self._server)
+
     def _make_clients(
         self,
         transport: Optional[Type[HttpTransport]] = None,
         options: Optional[Mapping[str, Any]] = None,
     ) -> Clients:
+        from lightinit.datasources.azure.clients import make_clients
+        from lightinit.host.network.http import HttpTransport
+
         return make_clients(
             options or self._client_options,
             self._server,
             self.system,
             self.on_request,
-            transport or self.TRANSPORT,
+            transport or self.TRANSPORT or HttpTransport,
+            self._while_waiting,
         )
 
     # The data.
@@ -204,15 +230,12 @@ class AzureDatasource(Datasource):
             ProvisioningError: there are neither metadata nor sufficient media; or IMDS still
                 describes the pool, and the owner's document is not sufficient.
         """
+        from lightinit.datasources.azure import instance as azure_instance
+        from lightinit.datasources.azure.documents import find_missing
+
         self.begin()
         self._lacks_data = False
-        self._end_progress()
-        announce_after_s: Optional[float] = None
-        if announce and self.options["report_progress"]:
-            announce_after_s = float(self.options["progress_after_s"])
-        reading = GoalStateReading(self.wireserver, announce_after_s)
-        self._goal_state = reading
-        reading.start()
+        reading = self._begin_goal_state(announce)
         warnings: List[str] = []
         found = self._documents(warnings)
         instance = azure_instance.join(
@@ -235,6 +258,23 @@ class AzureDatasource(Datasource):
             certificates = instance.certificates
         return instance._replace(raw=raw, admin=admin, certificates=certificates), tuple(warnings)
 
+    def _begin_goal_state(self, announce: bool) -> GoalStateReading:
+        from lightinit.datasources.azure.reports import GoalStateReading
+        from lightinit.host.network.http import preload
+
+        try:
+            preload()  # here, since only one thread may import
+        except LibraryError:
+            pass  # each request says so
+        self._end_progress()
+        announce_after_s: Optional[float] = None
+        if announce and self.options["report_progress"]:
+            announce_after_s = float(self.options["progress_after_s"])
+        reading = GoalStateReading(self.wireserver, announce_after_s)
+        self._goal_state = reading
+        reading.start()
+        return reading
+
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
         """The instance from the provisioning media alone, without any request.
 
@@ -244,6 +284,8 @@ class AzureDatasource(Datasource):
         """
         if self._media is None:
             return None
+        from lightinit.datasources.azure import instance as azure_instance
+
         warnings: List[str] = []
         environment = self._media.wait(True, float(self.options["media_wait_s"]), warnings)
         if (
@@ -255,6 +297,8 @@ class AzureDatasource(Datasource):
         return azure_instance.join(instance_id, None, environment, warnings)
 
     def _documents(self, warnings: List[str]) -> Documents:
+        from lightinit.datasources.azure.documents import read_documents, read_owners_documents
+
         if self._adopted is not None:
             # Without a document of the owner there is only IMDS.
             before = self._document_of_pool if self._owner.found is not None else None
@@ -323,9 +367,12 @@ class AzureDatasource(Datasource):
         """Whether media have come that are enough."""
         if not self._lacks_data:
             return False
+        from lightinit.datasources.azure.instance import suffices
+        from lightinit.datasources.azure.media import MediaReading
+
         if self._late_media is None:
             self._late_media = MediaReading(self.system, str(self.options["media"]))
-        if not azure_instance.suffices(self._late_media.environment()):
+        if not suffices(self._late_media.environment()):
             return False
         self._media = self._late_media
         return True
@@ -335,6 +382,9 @@ class AzureDatasource(Datasource):
         if not self._lacks_data:
             return False
         if self._question is None or self._question.is_answered:
+            from lightinit.datasources.azure.clients import IMDS_SHARE
+            from lightinit.datasources.azure.documents import WholeDocumentQuestion
+
             # One attempt: its deadline is that of a single request.
             once = {"fetch_timeout_s": IMDS_SHARE * float(self.options["request_timeout_s"])}
             options = {**self.options, **once, "complete_timeout_s": 0.0}
@@ -343,8 +393,10 @@ class AzureDatasource(Datasource):
         return self._question.wait(PROBE_S)
 
     def _needs_certificates(self, instance: Instance) -> bool:
+        from lightinit.datasources.azure.instance import wanted_fingerprints
+
         which = self.options["certificates"]
-        wanted = azure_instance.wanted_fingerprints(instance)
+        wanted = wanted_fingerprints(instance)
         return which != "none" and (which == "all" or bool(wanted)) and not self.pool_type
 
     # The report.
@@ -357,8 +409,11 @@ class AzureDatasource(Datasource):
         Raises:
             ProvisioningError: the platform did not accept the report.
         """
+        from lightinit.datasources.azure.reports import Reports
+
         vm_id = self._vm_id_for(instance)
-        record, warnings = self._reports.prepare(
+        reports = Reports(self.system, self.options)
+        record, warnings = reports.prepare(
             failure, vm_id, self.pool_type or self._came_from, instance
         )
         if failure is None and self._proxy_agent is not None and self._proxy_agent.problem():
@@ -372,10 +427,10 @@ class AzureDatasource(Datasource):
         if not self.may_use_libraries:
             wireserver = self._plain_wireserver()
         try:
-            self._reports.send(wireserver, failure, vm_id, record, check)
+            reports.send(wireserver, failure, vm_id, record, check)
         except LibraryError as error:
             LOG.warning("reporting with the standard library alone: %s", error)
-            self._reports.send(self._plain_wireserver(), failure, vm_id, record, check)
+            reports.send(self._plain_wireserver(), failure, vm_id, record, check)
         return warnings + self._note_server()
 
     def _note_server(self) -> Tuple[str, ...]:
@@ -405,19 +460,23 @@ class AzureDatasource(Datasource):
         reading, self._goal_state = self._goal_state, None
         if reading is not None and not reading.finish():
             busy = self.wireserver
-            self._clients = self._make_clients()
+            self._made = None
             self.wireserver.heed(busy)
 
     # VMs of a pool.
 
     def report_to_pool(self, before: Callable[[], None], is_enough: Callable[[bool], bool]) -> bool:
         """Report Ready to the pool; see the base."""
+        from lightinit.datasources.azure.pool import FIRST_REPORT_LIMIT_S
+
         self._end_progress()
-        return self.wireserver.report_ready(before, is_enough, pool.FIRST_REPORT_LIMIT_S)
+        return self.wireserver.report_ready(before, is_enough, FIRST_REPORT_LIMIT_S)
 
     def is_taken_at_report(self) -> bool:
         """Whether VMs of this kind of pool lose their NIC, or stop, at the report."""
-        return self.pool_type in pool.TAKEN_AT_REPORT
+        from lightinit.datasources.azure.pool import TAKEN_AT_REPORT
+
+        return self.pool_type in TAKEN_AT_REPORT
 
     def find_owner(self) -> bool:
         """Ask IMDS for the owner's document."""
@@ -431,7 +490,11 @@ class AzureDatasource(Datasource):
         """Use the owner's document instead of the media, which describe the pool. Without such a
         document, use IMDS only.
         """
-        owner = self._owner.found or pool.OwnerData()
+        from lightinit.datasources.azure.media import COPY
+        from lightinit.datasources.azure.pool import OwnerData
+        from lightinit.formats.azure.ovf_redaction import redact
+
+        owner = self._owner.found or OwnerData()
         self._adopted = owner.environment
         self._came_from, self.pool_type = self.pool_type, ""
         self.documents = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from lightinit.datasources.azure import instance as azure_instance
 from lightinit.datasources.azure import pool
@@ -17,6 +17,7 @@ from lightinit.datasources.azure.media import MediaReading
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure import imds_instance
 from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.azure")
 Document = Dict[str, Any]

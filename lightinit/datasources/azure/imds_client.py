@@ -7,7 +7,7 @@ knows what the document's fields mean.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from lightinit import retry
 from lightinit.datasources.azure import answers
@@ -23,6 +23,7 @@ from lightinit.formats.azure import imds as document_format
 from lightinit.formats.azure.imds_instance import OS_PROFILE, is_specialized, missing_parts
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, Response
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.imds")
 API_VERSIONS = ("2023-11-15", "2021-08-01", "2019-06-01")

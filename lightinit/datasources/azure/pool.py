@@ -7,12 +7,13 @@ reprovision data. Its form is that of the provisioning media.
 from __future__ import annotations
 
 import logging
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from lightinit.datasources.azure.imds_client import ImdsClient
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.azure import ovf
 from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.pool")
 KINDS = ("Running", "Savable", "PreprovisionedOSDisk")

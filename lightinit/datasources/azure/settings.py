@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Tuple
 
 from lightinit import __version__
+from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
-from lightinit.settings import Setting
+from lightinit.settings import Setting, check_endpoint
+
+AUTO = "auto"
 
 SETTINGS: Tuple[Setting, ...] = (
     Setting(
@@ -135,3 +138,29 @@ def check_settings(system: System, options: Mapping[str, Any]) -> List[Tuple[str
     if not agent or not agent.isascii() or not agent.isprintable() or "|" in agent:
         found.append(("agent", "write printable ASCII without |, such as lightinit/1"))
     return found
+
+
+def read_endpoint(options: Mapping[str, Any], key: str, automatic: str) -> str:
+    """The endpoint from the option ``key``, checked by the same rule as in the settings.
+
+    Args:
+        options: a value for each key of the section.
+        key: ``imds`` or ``wireserver``.
+        automatic: what ``auto`` means.
+
+    Raises:
+        ProvisioningError: it is not ``host`` or ``host:port``.
+    """
+    value = str(options[key])
+    if value == AUTO:
+        value = automatic
+    try:
+        return check_endpoint(value)
+    except ValueError as error:
+        raise ProvisioningError(
+            "endpoint is not usable",
+            key=key,
+            value=value[:100],
+            error=error,
+            hint="give host or host:port",
+        ) from None

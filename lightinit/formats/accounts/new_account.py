@@ -5,11 +5,12 @@ Pure: the caller reads and writes the account files.
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, NamedTuple, Optional, Sequence
+from typing import Callable, Collection, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.login_defs import UID_MIN, read_number
 from lightinit.formats.accounts.passwd import Account, find_group, used_ids
+from lightinit.model import NamedTuple
 
 GID_MIN = 1000
 ID_MAX = 60000

@@ -7,9 +7,10 @@ change, the same text is returned. Formats: passwd(5), group(5), shadow(5), gsha
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Optional, Set
+from typing import List, Optional, Set
 
 from lightinit.digits import ID_MOST, read_digits
+from lightinit.model import NamedTuple
 
 # No password is accepted. sshd without PAM treats "!" as a locked account, but not "*".
 NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one

@@ -7,7 +7,9 @@ same form.
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from lightinit.model import NamedTuple
 
 # With one of these settings, sudo asks for a password that is not the user's own.
 FOREIGN_PASSWORD = ("targetpw", "rootpw", "runaspw")

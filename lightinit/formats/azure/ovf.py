@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats import xml
 from lightinit.formats.accounts.passwords import is_struck_out
-from lightinit.model import SshKey, repr_without
+from lightinit.model import NamedTuple, SshKey, repr_without
 
 OVF_NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
 AZURE_NAMESPACE = "http://schemas.microsoft.com/windowsazure"

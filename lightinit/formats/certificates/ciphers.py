@@ -6,11 +6,12 @@ If it or its OpenSSL lacks a cipher, the error names the cipher.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from lightinit.errors import LibraryError, MalformedError, ProvisioningError
 from lightinit.formats.certificates import der
 from lightinit.libraries import load
+from lightinit.model import NamedTuple
 
 
 class Cipher(NamedTuple):

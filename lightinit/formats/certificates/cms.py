@@ -6,11 +6,12 @@ It finds the recipient and opens the envelope. It does not know the content.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Tuple
+from typing import Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, der
 from lightinit.formats.certificates.transport_pair import TransportPair
+from lightinit.model import NamedTuple
 
 DATA = "1.2.840.113549.1.7.1"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"

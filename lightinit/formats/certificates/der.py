@@ -7,9 +7,10 @@ element can hide data behind another one. This file does not know the structure 
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.model import NamedTuple
 
 LIMIT_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32

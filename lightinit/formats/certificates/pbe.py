@@ -9,11 +9,12 @@ no bytes at all.
 from __future__ import annotations
 
 import hashlib
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, der
 from lightinit.formats.certificates.budget import Budget
+from lightinit.model import NamedTuple
 
 EMPTY, ABSENT = b"\0\0", b""
 FOR_KEY, FOR_VECTOR, FOR_MAC = 1, 2, 3

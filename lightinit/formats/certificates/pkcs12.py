@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.certificates import ciphers, cms, der, pbe
 from lightinit.formats.certificates.budget import Budget
+from lightinit.model import NamedTuple
 
 ENCRYPTED_DATA = "1.2.840.113549.1.7.6"
 KEY_BAG = "1.2.840.113549.1.12.10.1.1"

@@ -6,11 +6,11 @@ A pair is used for one bundle, and is never on the disk. The caller passes the t
 from __future__ import annotations
 
 import base64
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightinit.formats.certificates import ciphers
 from lightinit.formats.certificates.x509 import read_fields
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 SUBJECT = "LinuxTransport"
 KEY_BITS = 2048

@@ -7,10 +7,11 @@ the import takes longer than all of ``formats/``.
 from __future__ import annotations
 
 import base64
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates import der
+from lightinit.model import NamedTuple
 
 
 class CertificateFields(NamedTuple):

@@ -7,27 +7,27 @@ All readers behave alike. For any bytes, a reader returns leases or raises Malfo
 that was cut off gives missing values, never wrong ones. A lease with a damaged option 245 has no
 ``wireserver`` (``options.py`` gives the reason).
 
-To add a client, write its file here with a function ``read_leases``, add it to :data:`READERS`, and
-do the same in ``host/dhcp/``.
+To add a client, write its file here with a function ``read_leases``, add its name to
+:data:`READERS`, and do the same in ``host/dhcp/``.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Tuple
+import importlib
+from typing import Callable, Optional, Tuple
 
-from lightinit.formats.dhcp import dhclient, dhcpcd, networkd, networkmanager, udhcpc, wicked
 from lightinit.model import Lease
 
 Reader = Callable[[bytes, float, str, Optional[str], Optional[float]], Tuple[Lease, ...]]
 
-READERS: Dict[str, Reader] = {
-    "networkd": networkd.read_leases,
-    "networkmanager": networkmanager.read_leases,
-    "dhclient": dhclient.read_leases,
-    "dhcpcd": dhcpcd.read_leases,
-    "udhcpc": udhcpc.read_leases,
-    "wicked": wicked.read_leases,
-}
+# Each is imported only when there is a file of that client.
+READERS = ("networkd", "networkmanager", "dhclient", "dhcpcd", "udhcpc", "wicked")
+
+
+def load_reader(client: str) -> Reader:
+    """The function that reads the lease files of a client of :data:`READERS`."""
+    reader: Reader = importlib.import_module("lightinit.formats.dhcp." + client).read_leases
+    return reader
 
 
 def read_leases(
@@ -41,7 +41,7 @@ def read_leases(
     """The unexpired leases in a file that ``client`` wrote.
 
     Args:
-        client: a key of :data:`READERS`.
+        client: one of :data:`READERS`.
         data: the file's bytes. For networkmanager also the output of ``nmcli device show``.
         now_s: Unix time in seconds. Leases that expire at or before it are left out. Minus infinity
             leaves none out.
@@ -60,4 +60,4 @@ def read_leases(
     """
     if client not in READERS:
         raise ValueError("no such DHCP client: %s" % client)
-    return READERS[client](data, now_s, source, interface, written_s)
+    return load_reader(client)(data, now_s, source, interface, written_s)

@@ -7,11 +7,11 @@ the file may have been cut off there: ``10.0.0.1`` may have been ``10.0.0.15``.
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.dhcp import options
-from lightinit.model import Lease
+from lightinit.model import Lease, NamedTuple
 
 
 class Keys(NamedTuple):

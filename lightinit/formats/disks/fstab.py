@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import List, NamedTuple, Sequence
+from typing import List, Sequence
 
 from lightinit.formats.disks.octal import escape, unescape
+from lightinit.model import NamedTuple
 
 FILE = "/etc/fstab"
 MARK = "# lightinit"

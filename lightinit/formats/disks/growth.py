@@ -6,10 +6,10 @@ All offsets and sizes are in bytes.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.disks.partition_table import Partition, Table
+from lightinit.model import NamedTuple
 
 ALIGN_BYTES = 1024 * 1024  # a grown partition ends at a multiple of it, and grows by at least it
 MBR_SECTORS_LIMIT = 2**32  # an entry of an MBR has 32 bits for an offset in sectors

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.disks.octal import unescape
+from lightinit.model import NamedTuple
 
 DELETED = " (deleted)"
 IN_MEMORY = ("tmpfs", "ramfs", "rootfs")

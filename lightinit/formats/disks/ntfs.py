@@ -10,9 +10,10 @@ The layout is NTFS 3.1.
 from __future__ import annotations
 
 import struct
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.model import NamedTuple
 
 Read = Callable[[int, int], bytes]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import binascii
 import struct
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.model import NamedTuple
 
 Read = Callable[[int, int], bytes]
 

@@ -11,12 +11,13 @@ cloud-init's datasource for the rest.)
 from __future__ import annotations
 
 import enum
-from typing import Callable, List, NamedTuple, Optional, Union
+from typing import Callable, List, Optional, Union
 
 from lightinit.errors import MalformedError
 from lightinit.formats.disks import ntfs
 from lightinit.formats.disks.partition_table import RESERVED, Partition, Table, read_table
 from lightinit.formats.disks.signatures import Signature, find_signatures
+from lightinit.model import NamedTuple
 
 Read = Callable[[int, int], bytes]
 

@@ -5,7 +5,9 @@ XFS.
 from __future__ import annotations
 
 import struct
-from typing import Callable, List, NamedTuple, Tuple
+from typing import Callable, List, Tuple
+
+from lightinit.model import NamedTuple
 
 Read = Callable[[int, int], bytes]
 

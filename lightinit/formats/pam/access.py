@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, List, Optional, Sequence, Set, Tuple
+
+from lightinit.model import NamedTuple
 
 SHOWN_CHARS = 120
 _LOCAL_ORIGIN = re.compile(r"(?:tty\w*|pts/\w+|console|:\d*|crond?|atd|su|sudo|none|local)\Z", re.I)

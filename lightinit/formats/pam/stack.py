@@ -7,7 +7,9 @@ before the type only suppresses the log message about a missing module; the stac
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
+
+from lightinit.model import NamedTuple
 
 MAX_DEPTH = 16
 MAX_LINES = 1000  # of a service with all its includes

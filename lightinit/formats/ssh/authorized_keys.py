@@ -8,7 +8,7 @@ Two keys are the same if they have the same type and blob, whatever their commen
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.formats.ssh.public_keys import (
     PublicKey,
@@ -17,6 +17,7 @@ from lightinit.formats.ssh.public_keys import (
     looks_like_kind,
     split_options,
 )
+from lightinit.model import NamedTuple
 
 SHOWN_OPTIONS_CHARS = 60
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from lightinit.model import NamedTuple
 
 # Those that take a value: the rest of the word, or the next one.
 WITH_VALUE = "bcdrpPlWKITGAD2"

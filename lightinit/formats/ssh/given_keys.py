@@ -6,7 +6,7 @@ Pure. A key comes in OpenSSH's form, as an x509 certificate, or as the fingerpri
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.ssh.public_keys import (
@@ -16,7 +16,7 @@ from lightinit.formats.ssh.public_keys import (
     read_key,
     split_options,
 )
-from lightinit.model import Certificate, SshKey
+from lightinit.model import Certificate, NamedTuple, SshKey
 
 MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
 MAX_CHARS = 32 * 1024  # of one value; a key is shorter

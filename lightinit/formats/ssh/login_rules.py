@@ -5,12 +5,13 @@ Pure. Semantics: sshd_config(5), shadow(5), and pam_unix(8) if sshd uses PAM.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Optional, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.formats.accounts.passwd import find_field, is_password_hash
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.sshd_config import Who, matches_pattern
+from lightinit.model import NamedTuple
 
 SHOWN_CHARS = 120
 _LISTS = ("DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups")  # in sshd's order

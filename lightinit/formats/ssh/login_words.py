@@ -6,12 +6,13 @@ Pure. Semantics: sshd_config(5); for the order of the checks: OpenSSH's auth.c a
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.public_keys import PublicKey, rsa_bits
 from lightinit.formats.ssh.sshd_config import in_pattern_list
+from lightinit.model import NamedTuple
 
 # The second name is the one before sshd 8.5.
 ALGORITHMS = (

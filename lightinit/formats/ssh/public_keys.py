@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.model import NamedTuple
 
 RSA_MIN_BITS = 1024  # OpenSSH ignores shorter keys
 RSA_ADVISED_BITS = 2048

@@ -7,7 +7,9 @@ first value of a keyword counts. The first value in a matching Match block overr
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+
+from lightinit.model import NamedTuple
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 MAX_DEPTH = 16  # sshd's own limit

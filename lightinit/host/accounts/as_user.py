@@ -6,12 +6,13 @@ A setuid program works as in the user's own shell.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Sequence, Tuple
+from typing import Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts.lookup import list_gids_of
 from lightinit.host.command import Completed, run_command
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 
 class Identity(NamedTuple):

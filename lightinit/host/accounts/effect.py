@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts.as_user import Identity, run_as
 from lightinit.host.accounts.privileges import DOAS_CONF, DOAS_FOLDER, read_rules
 from lightinit.host.files.text import encode_text
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LIMIT_S = 15.0
 PROBE = "/run/lightinit/doas-probe.conf"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import effect
@@ -28,6 +28,7 @@ from lightinit.host.accounts.privileges import (
 )
 from lightinit.host.accounts.tools import has_tool
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.accounts")
 FAULTY = "privilege rules"  # how the reasons begin that are about what is in a file

@@ -11,13 +11,14 @@ from __future__ import annotations
 import logging
 import re
 from functools import partial
-from typing import Callable, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Iterator, List, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
 from lightinit.host.accounts.tools import find_busybox
 from lightinit.host.command import Completed
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.passwords")
 TOOL_LIMIT_S = 60.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
@@ -16,6 +16,7 @@ from lightinit.host.files.candidate import candidate
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import encode_text, read_text_file
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 # The administrator's own file, and the vendor's.
 SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")

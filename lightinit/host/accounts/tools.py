@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts import files
 from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.accounts")
 USERADD_BAD_NAME = (3, 19)  # 'invalid argument' in most versions, 'invalid name' in new ones

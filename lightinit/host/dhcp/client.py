@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.host.command import Completed
 from lightinit.host.dhcp.processes import Process
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.dhcp")
 LEAST_S = 3.0  # each command gets at least this much, even if the time is used up

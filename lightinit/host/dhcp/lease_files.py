@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import socket
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import INDEX, Ask
 from lightinit.host.dhcp.clients import CLIENTS
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LIMIT_BYTES = 1024 * 1024
 

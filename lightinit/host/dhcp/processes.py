@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import AbstractSet, List, NamedTuple, Optional, Tuple
+from typing import AbstractSet, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 # These do not run as root. lightinit does not use their command lines.
 UNPRIVILEGED = ("systemd-network", "dhcpcd")

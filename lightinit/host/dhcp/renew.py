@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import NamedTuple, Tuple
+from typing import Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import Kill, Renewing
 from lightinit.host.dhcp.clients import CLIENTS, silent_clients
 from lightinit.host.dhcp.processes import running_processes
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.dhcp")
 # The limit for all clients together, since Ready waits for the renewal. A server answers within

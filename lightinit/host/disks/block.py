@@ -9,11 +9,12 @@ import fcntl
 import os
 import stat
 import struct
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
 
 from lightinit.digits import read_digits
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 SECTOR_BYTES = 512  # the unit of sysfs; it does not depend on the device's sector size
 BY_NAME = "/sys/class/block"

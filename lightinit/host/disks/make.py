@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, NamedTuple
+from typing import List
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.disks.open_disk import OpenDisk
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.disk_format")
 MIB = 1024 * 1024

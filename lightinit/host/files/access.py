@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+
+from lightinit.model import NamedTuple
 
 # Write permission for the group and for all others.
 OTHERS_MAY_WRITE = 0o022

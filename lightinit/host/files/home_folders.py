@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from typing import NamedTuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.files.access import OTHERS_MAY_WRITE, Access, access_of
 from lightinit.host.files.trusted_place import root_uids
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.private_files")
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.attributes import CANNOT_TELL, read_attribute
 from lightinit.host.files.access import OTHERS_MAY_WRITE
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 ACL = "system.posix_acl_access"
 MAX_ENTRIES = 1000

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 
 class WeakFolder(NamedTuple):

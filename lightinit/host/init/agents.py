@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Callable, List, NamedTuple, Tuple
+from typing import Callable, List, Tuple
 
 from lightinit.host.init import systemd
 from lightinit.host.init.init_system import Service
 from lightinit.host.init.init_systems import is_started
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 GENERATOR_FOLDERS = (
     "/etc/systemd/system-generators",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, Tuple
 
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 
 class Service(NamedTuple):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import List, NamedTuple, Tuple
+from typing import List, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 FIRST_DRIVE = "/dev/sr0"
 # Azure's media have a few hundred kilobytes.

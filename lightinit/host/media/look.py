@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, Dict, List, NamedTuple, Sequence, cast
+from typing import IO, Dict, List, Sequence, cast
 
 from lightinit.digits import read_digits
+from lightinit.model import NamedTuple
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
 HEAD_BYTES = 4096

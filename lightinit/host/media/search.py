@@ -12,14 +12,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.media import devices
 from lightinit.host.media.devices import Candidate
 from lightinit.host.system import System
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 LOG = logging.getLogger("lightinit.media")
 AUTO = "auto"

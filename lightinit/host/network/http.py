@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from typing import Any, Callable, Mapping, NamedTuple, Optional
+import time
+from typing import Any, Callable, Mapping, Optional
 
 from lightinit import __version__
 from lightinit.errors import (
@@ -29,7 +30,7 @@ from lightinit.host.network.http_headers import (
     parse_retry_after,
 )
 from lightinit.libraries import load, unusable
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 LOG = logging.getLogger("lightinit.http")
 LIMIT_BYTES = 1024 * 1024
@@ -105,6 +106,8 @@ class HttpTransport:
 
     Attributes:
         LIBRARY: the name of the library, for the error if it raises an unexpected exception.
+        while_waiting: called while each request is under way, in the thread that has asked for it;
+            None: nothing is.
     """
 
     LIBRARY = "requests"
@@ -124,6 +127,7 @@ class HttpTransport:
         self.connect_timeout_s = connect_timeout_s
         self._adapter: Any = None
         self._wire = Wire()
+        self.while_waiting: Optional[Callable[[], None]] = None
 
     def request(
         self,
@@ -207,6 +211,7 @@ class HttpTransport:
             raise
         except Exception as error:  # another package may have the name requests
             raise unusable("python library does not work", self.LIBRARY, error) from error
+        self._wire.is_begun.clear()
         self._wire.is_sent = False
         if self._mark is not None:
             self._wire.mark = self._mark()
@@ -273,7 +278,11 @@ class _Exchange:
             name="lightinit-request",
         )
         thread.start()
-        thread.join(timeout_s)
+        ends_s = time.monotonic() + timeout_s
+        if self._transport.while_waiting is not None:
+            self._wire.is_begun.wait(timeout_s)
+            self._transport.while_waiting()
+        thread.join(max(0.0, ends_s - time.monotonic()))
         url = str(self._prepared.url)
         if self._answer is not None:
             return self._answer
@@ -295,6 +304,8 @@ class _Exchange:
             self._answer = self._perform(timeout_s, limit_bytes, want_body)
         except BaseException as error:  # within() raises it in its own thread
             self._error = error
+        finally:
+            self._wire.is_begun.set()
 
     def _perform(self, timeout_s: float, limit_bytes: int, want_body: bool) -> Response:
         raw = self._adapter.send(

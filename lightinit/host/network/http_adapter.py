@@ -6,6 +6,7 @@ requests and urllib3 are imported late, since these imports take the longest.
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any, List, Optional
 
 from lightinit.host.network.socket_mark import SO_MARK
@@ -17,6 +18,7 @@ class Wire:
     Attributes:
         sockets: the sockets of the open connections. A server can keep a thread busy for ever, for
             example with interim answers; only shutting down the socket ends that thread.
+        is_begun: set once a connection for the latest request is being opened, or is there.
         is_sent: whether the latest request was completely given to the kernel. From then on it may
             reach the server.
         mark: the mark of new connections' sockets; None: no mark.
@@ -25,6 +27,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.sockets: List[Any] = []
+        self.is_begun = threading.Event()
         self.is_sent = False
         self.mark: Optional[int] = None
         self.pool: Any = None
@@ -50,10 +53,12 @@ def new_adapter(requests: Any, wire: Wire) -> Any:
             if wire.mark is not None:
                 option = (socket.SOL_SOCKET, SO_MARK, wire.mark)
                 self.socket_options = list(self.socket_options or ()) + [option]
+            wire.is_begun.set()
             super().connect()
             wire.sockets[:] = [known for known in wire.sockets if known.fileno() >= 0] + [self.sock]
 
         def send(self, data: Any) -> None:
+            wire.is_begun.set()
             wire.is_sent = False  # head and body are sent one by one; the last one counts
             super().send(data)
             wire.is_sent = True

@@ -11,11 +11,12 @@ import logging
 import os
 import socket
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.host.network.rtnetlink import Picture
 from lightinit.host.system import System
 from lightinit.libraries import load, use
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.interfaces")
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import http.client
 import socket
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.network.http import PLAIN_URL, HttpTransport, check_scheme
 from lightinit.host.network.http_adapter import Wire
+from lightinit.model import NamedTuple
 
 
 class PlainRequest(NamedTuple):

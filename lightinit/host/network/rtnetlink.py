@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Dict, Iterator, List, Tuple
+
+from lightinit.model import NamedTuple
 
 NETLINK_ROUTE = 0
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, sender (netlink(7))

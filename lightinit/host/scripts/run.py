@@ -11,7 +11,7 @@ import logging
 import os
 import select
 import signal
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import TOOL_FOLDERS
@@ -19,6 +19,7 @@ from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.pipes import SHELL, leave_reader
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.scripts")
 

@@ -4,12 +4,13 @@ configure it, but says what the operator has to do.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from lightinit.host.accounts.shells import list_shells
 from lightinit.host.accounts.tools import has_tool
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 # With these it lets people in before the disk is decrypted. They are in the initramfs, too.
 INITRAMFS_KEYS = (

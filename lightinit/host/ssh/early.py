@@ -12,12 +12,13 @@ import binascii
 import logging
 import os
 import signal
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Running
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.host_keys")
 # Low, so that the rest of the boot comes first, but not idle: the keys are needed soon.

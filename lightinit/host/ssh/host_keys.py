@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
@@ -21,6 +21,7 @@ from lightinit.host.files.access import Access
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.ssh import config_files, early
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 

@@ -5,9 +5,10 @@ The table of servers is in :mod:`lightinit.host.ssh.servers`.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 
 class LoginAttempt(NamedTuple):

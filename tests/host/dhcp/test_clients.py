@@ -8,7 +8,7 @@ from typing import List, Set
 
 import pytest
 
-from lightinit.formats.dhcp.clients import READERS
+from lightinit.formats.dhcp.clients import READERS, load_reader
 from lightinit.host.dhcp.clients import CLIENTS, known_clients
 from tests.lib.imports import imports_of
 from tests.lib.scratch import HERE
@@ -39,7 +39,8 @@ def test_both_tables_have_the_same_clients() -> None:
 def test_each_client_has_a_file_which_only_the_table_names(floor: str) -> None:
     assert set(NAMES) <= set(sources(floor))
     named = {name: kinds_imported_by(floor, name) for name in sources(floor)}
-    assert named.pop("clients") == set(NAMES)
+    by_name = floor == "formats"  # when there is a file of the client
+    assert named.pop("clients") == (set() if by_name else set(NAMES))
     assert named == dict.fromkeys(named, set())
 
 
@@ -47,7 +48,7 @@ def test_each_client_has_a_file_which_only_the_table_names(floor: str) -> None:
 def test_each_row_is_of_its_own_file(name: str) -> None:
     reader = importlib.import_module("lightinit.formats.dhcp." + name)
     client = importlib.import_module("lightinit.host.dhcp." + name)
-    assert READERS[name] is reader.read_leases
+    assert load_reader(name) is reader.read_leases
     assert CLIENTS[NAMES.index(name)] is client.CLIENT
 
 

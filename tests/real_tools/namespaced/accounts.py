@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, List
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import hostname, ssh_authorized_keys, ssh_password_login, timezone, users
+from lightinit.settings.shipped import SHIPPED
 
 EMPTY = ("/home", "/run", "/var/mail", "/var/log", "/var/lib/sudo")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
@@ -82,10 +83,20 @@ def hide(*names: str) -> None:
                 must("mount", "--bind", "/dev/null", os.path.join(folder, name))
 
 
+def name_of(module: Any) -> str:
+    """Its name in the settings."""
+    return str(module.__name__.rpartition(".")[2])
+
+
+def defaults_of(module: Any) -> Dict[str, Any]:
+    """The values of its settings if no file sets any."""
+    return {setting.key: setting.default for setting in SHIPPED[name_of(module)].settings}
+
+
 def apply(
     module: Any, user: str = "", login: bool = False, keys: Any = (), **settings: Any
 ) -> Outcome:
-    values = {setting.key: setting.default for setting in module.SETTINGS}
+    values = defaults_of(module)
     values.update(settings)
     admin = User(user, tuple(SshKey(key) for key in keys), login) if user else None
     instance = Instance("real", hostnames=("real-tools.example.org",), admin=admin)

@@ -18,6 +18,7 @@ from lightinit.host.accounts.removal import remove_user
 from lightinit.host.system import System
 from lightinit.model import Instance, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_host_keys, users
+from lightinit.settings.shipped import SHIPPED
 from tests.lib.ssh_banner import wait_for_banner
 from tests.real_tools.namespaced.accounts import call, enter, hide, must
 from tests.real_tools.namespaced.login import PORT, Lines, get, log_in, put
@@ -81,7 +82,7 @@ def provision() -> User:
     """Give bob what the platform gave: a key and a password."""
     must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key")
     admin = User("bob", (SshKey(get("/run/key.pub")),), True, SECRET)
-    values = {setting.key: setting.default for setting in users.SETTINGS}
+    values = {setting.key: setting.default for setting in SHIPPED["users"].settings}
     users.apply(Instance("real", admin=admin), System("/"), values)
     ssh_authorized_keys.apply(Instance("real", admin=admin), System("/"), {})
     return admin

@@ -25,6 +25,7 @@ from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk
+from lightinit.settings.shipped import SHIPPED
 from tests.real_tools.namespaced.accounts import seal
 
 MIB = 1024 * 1024
@@ -218,7 +219,7 @@ class Host(System):
 
 def apply(disk: Optional[Disk], system: Optional[System] = None, **settings: Any) -> List[Any]:
     """Run the module: [message, warnings], or [error]."""
-    values = {setting.key: setting.default for setting in ephemeral_disk.SETTINGS}
+    values = {setting.key: setting.default for setting in SHIPPED["ephemeral_disk"].settings}
     values.update(device=disk.path if disk else "auto")
     values.update(settings)
     try:

@@ -21,7 +21,7 @@ from lightinit.login.admin import make_question
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
 from tests.lib.ssh_banner import wait_for_banner
-from tests.real_tools.namespaced.accounts import as_user, call, enter, hide, must
+from tests.real_tools.namespaced.accounts import as_user, call, defaults_of, enter, hide, must
 
 # Every printable character of ASCII, more of Unicode, colons, and spaces at both ends.
 PASSWORD = " " + "".join(map(chr, range(32, 127))) + "\u00e4\u0416\u6f22\U0001f600::\u00a0 "
@@ -48,7 +48,7 @@ SAID = Lines()
 def apply(
     module: Any, login: Any = True, password: str = "", keys: Tuple[str, ...] = (), **settings: Any
 ) -> Outcome:
-    values = {setting.key: setting.default for setting in module.SETTINGS}
+    values = defaults_of(module)
     values.update(settings)
     admin = User("bob", tuple(SshKey(key) for key in keys), login, password)
     outcome: Outcome = module.apply(Instance("real", admin=admin), System("/"), values)

@@ -16,6 +16,7 @@ from lightinit.login import load_check
 from lightinit.login.admin import make_question
 from lightinit.model import Instance, User
 from lightinit.modules import users
+from lightinit.settings.shipped import SHIPPED
 from tests.real_tools.namespaced.accounts import apply, as_user, call, enter, hide, must
 from tests.real_tools.namespaced.privileges import INCLUDE, MAIN, ask, put, set_rules
 
@@ -183,7 +184,7 @@ def starts() -> Dict[str, Any]:
     for name in ("once", "changed in between"):
         set_rules(MAIN + INCLUDE, {})
         del ran[:]
-        settings = {setting.key: setting.default for setting in users.SETTINGS}
+        settings = {setting.key: setting.default for setting in SHIPPED["users"].settings}
         users.apply(instance, system, settings)
         if name != "once":
             put("/etc/sudo-more", "bob ALL=(ALL) PASSWD: ALL\n")

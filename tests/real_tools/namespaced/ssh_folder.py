@@ -11,7 +11,7 @@ from typing import Any, Dict, NamedTuple
 
 from lightinit.model import SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_host_keys, ssh_password_login, users
-from tests.real_tools.namespaced.accounts import call, must
+from tests.real_tools.namespaced.accounts import call, must, name_of
 from tests.real_tools.namespaced.login import CONFIG, DROP_INS, Sshd, apply, attempt, get, put
 from tests.real_tools.namespaced.login_check import (
     OUTSIDE,
@@ -68,7 +68,7 @@ def try_case(case: Case) -> Dict[str, Any]:
         must("sh", "-c", case.shell)
     key = get("/run/ed25519.pub")
     seen: Dict[str, Any] = {
-        module.NAME: attempt(module, login=case.login, keys=(key,))
+        name_of(module): attempt(module, login=case.login, keys=(key,))
         for module in (ssh_host_keys, ssh_authorized_keys, ssh_password_login)
     }
     seen["said"] = ask(User("bob", (SshKey(key),), case.login))
