@@ -15,8 +15,8 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-peers bench-vm bench-fleet fuzz test-pythons test-install install deb rpm \
-    test-packages test-packages-all test-bare peers peers-all crash musl vm-test vm-test-all clean
+.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-peers bench-vm bench-fleet fuzz test-pythons test-pythons-all test-install install deb rpm \
+    test-packages test-packages-all test-bare test-bare-all peers peers-all crash musl vm-test vm-test-all clean
 
 help:
 	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
@@ -31,13 +31,15 @@ help:
 	@echo "make bench-fleet   200 and 1,000 VMs at once against the emulator: requests, 429s, the last Ready (minutes)"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
 	@echo "make test-pythons  the tests on the oldest, and the unit tests on the newest Python that can be found"
+	@echo "make test-pythons-all  each case of them, on both"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
 	@echo "make install       what other packagers call: DESTDIR=, PREFIX=/usr, PYTHON=/usr/bin/python3, PACKAGE=, INIT=; see packaging/README.md"
 	@echo "make deb           the Debian packages, in build/packages"
 	@echo "make rpm           the RPM packages, in build/packages"
 	@echo "make test-packages builds both and installs them in roots of bookworm (as root; takes minutes)"
 	@echo "make test-packages-all  also in roots of trixie, with the peers, and builds the packages of other distributions"
-	@echo "make test-bare     the tests in a Debian that has nothing else, as root and as an ordinary user (as root)"
+	@echo "make test-bare     one case of each test in a Debian that has nothing else, as root and as an ordinary user (as root)"
+	@echo "make test-bare-all each case"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
 	@echo "make peers-all     also azure-init and afterburn, which cargo builds first (some 10 minutes, once)"
 	@echo "make crash         cuts the power at each moment of a recorded first boot, and boots from each disk that this may leave (needs strace; as root also of a live root)"
@@ -91,6 +93,9 @@ bench-vm: setup deb
 test-pythons: setup
 	@tools/test-pythons
 
+test-pythons-all: setup
+	@tools/test-pythons --all
+
 fuzz: setup
 	@$(VENV_PYTHON) tools/fuzz.py $(ARGS)
 
@@ -116,6 +121,9 @@ test-packages-all: setup
 
 test-bare: setup
 	@tools/test-bare
+
+test-bare-all: setup
+	@tools/test-bare --all
 
 peers: setup
 	LIGHTINIT_PEERS=1 $(VENV_PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)

@@ -2,17 +2,23 @@
 skipped ones lacked.
 
 LIGHTINIT_TESTS=quick leaves out the tests with the mark `long`, LIGHTINIT_TESTS=long all others.
-If files or folders are named, all of them run.
+If files or folders are named, all of them run. LIGHTINIT_CASES=first leaves out all but the first
+case of each test that has cases, also there.
 """
 
 from __future__ import annotations
 
 import compileall
+import fcntl
 import os
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, Generator, List, Optional
 
+import pytest
+
+from tests.lib.cases import first_cases
 from tests.lib.scratch import HERE
 from tests.lib.skips import summary
 
@@ -38,16 +44,33 @@ def pytest_ignore_collect(collection_path: Path, config: Any) -> Optional[bool]:
     return "mark.long" not in collection_path.read_text(encoding="utf-8") or None
 
 
-def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
-    """Leave out what LIGHTINIT_TESTS says."""
-    wanted = _wanted(config)
-    if wanted == "all":
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection(session: Any) -> Generator[None, None, None]:
+    """One worker compiles the tests and writes them down, which takes most of the time that they
+    need to be read. The others wait for it, and do not compile them, too.
+    """
+    if not hasattr(session.config, "workerinput") or sys.dont_write_bytecode:
+        yield
         return
-    left_out = [
-        item for item in items if (item.get_closest_marker("long") is None) != (wanted == "quick")
-    ]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    with open(__file__, "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
+    """Leave out what LIGHTINIT_TESTS and LIGHTINIT_CASES say."""
+    wanted, kept = _wanted(config), list(items)
+    if wanted != "all":
+        is_long = wanted == "long"
+        kept = [item for item in kept if bool(item.get_closest_marker("long")) == is_long]
+    if os.environ.get("LIGHTINIT_CASES") == "first":
+        kept = first_cases(kept)
+    ids = {id(item) for item in kept}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in ids])
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -34,13 +34,23 @@ def test_what_measures_time_runs_alone_and_last() -> None:
 
 
 def test_what_has_few_workers_runs_beside_all_but_what_measures_time() -> None:
-    assert [part.name for part in PARTS if not part.cores] == ["test-pythons"]
+    assert [part.name for part in PARTS if not part.cores] == ["test-pythons", "test-bare"]
     waits, busy, bench = Part("a", 0.0), Part("b", 2.0), Part("c", 1.0, alone=True)
     assert may_run_beside(waits, [busy], 2.0)
     assert may_run_beside(busy, [waits], 2.0)
     assert not may_run_beside(busy, [busy], 2.0)
     assert not may_run_beside(waits, [bench], 2.0)
     assert not may_run_beside(bench, [waits], 2.0)
+
+
+def test_what_has_few_workers_begins_with_the_part_that_leaves_them_cores() -> None:
+    filler, long, other = Part("f", 0.0, beside="l"), Part("l", 2.0), Part("o", 1.0)
+    assert not Schedule([other, long, filler], 2.0).may_start(filler)
+    assert Schedule([other, filler], 2.0).may_start(filler)
+    # It is there, and comes after what it waits for, so that all of them end.
+    names = [part.name for part in PARTS]
+    for part in PARTS:
+        assert not part.beside or names.index(part.beside) < names.index(part.name)
 
 
 def test_the_table_ends_with_the_longest_part() -> None:

@@ -36,40 +36,42 @@ class Part(NamedTuple):
         cores: about how many cores it keeps busy. A part starts only if so many are free, or if
             nothing else runs.
         after: the part that must have succeeded before.
+        beside: the part that leaves some of the cores free for this one, which has few workers. It
+            begins when that one has begun.
         alone: whether nothing may run beside it, because it measures time. Such parts come last.
     """
 
     name: str
     cores: float
     after: str = ""
+    beside: str = ""
     alone: bool = False
 
 
 # They start in this order, as far as the cores allow: first the parts that others wait for, then
-# the longest.
+# the longest. What waits for disks comes first, and tests with many workers last, so that no core
+# idles at the end.
 PARTS = (
     Part("lint", 0.2),
-    # Beside all others, with few workers: virtual machines and package managers leave a quarter of
-    # the cores.
-    Part("test-pythons", 0.0),
-    # The root of one of vm-test's machines. It compiles while package managers wait for disks.
+    # The root of one of vm-test's machines.
     Part("musl", 0.6),
     Part("deb", 0.5),
     Part("types", 0.7),
+    # These wait for disks and package managers half of the time.
+    Part("test-packages", 0.6),
+    Part("peers", 0.6),
     # Each of these has enough workers for two cores. Beside a virtual machine some tests time out,
     # and beside package managers a virtual machine takes three times as long.
     Part("vm-test", 2.0, after="deb"),
-    # Beside test-bare, which would otherwise leave a core idle.
     Part("test", 1.4),
     Part("test-long", 2.0),
-    # These wait for disks and package managers half of the time.
-    Part("test-packages", 0.7),
-    Part("peers", 0.7),
-    Part("test-bare", 0.6),
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
     Part("fuzz", 0.6),
+    # Virtual machines leave a quarter of the cores, and so do the tests that wait for timeouts.
+    Part("test-pythons", 0.0, beside="vm-test"),
+    Part("test-bare", 0.0, beside="test-long"),
     Part("bench", 1.0, alone=True),
 )
 
@@ -168,13 +170,16 @@ class Schedule:
                 self._waiting.remove(part)
                 self.ended[part.name] = (NOT_RUN, 0.0, 0.0)
                 self._say("%s does not run, since %s failed" % (part.name, part.after))
-            elif self._may_start(part, outcome):
+            elif self.may_start(part, outcome):
                 self._waiting.remove(part)
                 self._running.append(Running(part))
                 self._say(part.name + " begins")
 
-    def _may_start(self, part: Part, outcome: str) -> bool:
+    def may_start(self, part: Part, outcome: str = "") -> bool:
+        """Whether a part may start now; outcome: of the part that it comes after."""
         if part.after and outcome != OK:
+            return False
+        if any(each.name == part.beside for each in self._waiting):
             return False
         if not self._running:
             return not part.alone or all(each.alone for each in self._waiting)
