@@ -12,15 +12,13 @@ from typing import Iterator, List
 
 import pytest
 
-from lightinit.boot import make_context
 from lightinit.hooks import AFTER_MODULES, FOLDER, find, run
 from lightinit.host.system import System
 from lightinit.model import Instance, Network, Outcome, User
 from lightinit.pipeline import Context, StepResult, Stopped, run_step
-from lightinit.registry import load_settings
 from lightinit.result import make_result
 from lightinit.stages.pending import FREQUENCIES, pending_hooks
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.stand_in import LiveRoot
 
 BEGUN = "/var/lib/lightinit/sem"
@@ -45,7 +43,7 @@ def heard(root: Path) -> List[str]:
 def make(root: Path, settings: str = "", instance_id: str = "i-1", boot_id: str = "") -> Context:
     system = LiveRoot(root)
     system.write("/etc/lightinit/lightinit.conf", settings.encode())
-    context = make_context(system, load_settings(system), Timeline(system.clock))
+    context = make_context(system)
     context.boot_id = boot_id or context.boot_id
     if instance_id:
         context.use_instance(instance_id)

@@ -17,10 +17,8 @@ from lightinit.emulator import Platform
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.pipeline import StepResult
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
-from lightinit.state import Timeline
 from tests.emulated.boots import reported
+from tests.lib.context import make_context
 from tests.lib.scratch import UUID, Machine
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to mount")
@@ -185,8 +183,7 @@ def test_a_clock_that_jumps(tmp_path: Any) -> None:
         machine.lead_to(platform)
         for expected in (True, False):
             system = System(machine.root, JumpingClock())
-            settings = settings_files.load(system, datasource_schema, module_schema)
-            context = boot.make_context(system, settings, Timeline(system.clock))
+            context = make_context(system)
             assert boot.boot(context) == "done"
             assert any(step.result is StepResult.OK for step in context.steps) == expected
         assert reported(platform) == ["Ready"]

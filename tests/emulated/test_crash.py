@@ -18,9 +18,7 @@ from lightinit import boot
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.lasting import lasting
 from tests.lib.scratch import Machine
 
@@ -78,11 +76,7 @@ def run(
 ) -> FailingSystem:
     """Boot in this process, perhaps with a cut."""
     system = FailingSystem(machine.root, cut_at, after, only)
-    context = boot.make_context(
-        system,
-        settings_files.load(system, datasource_schema, module_schema),
-        Timeline(system.clock),
-    )
+    context = make_context(system)
     try:
         assert boot.boot(context) in ("done", "degraded done")
     except PowerCut:

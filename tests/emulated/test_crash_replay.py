@@ -21,9 +21,7 @@ import pytest
 from lightinit import boot
 from lightinit.emulator import Platform
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.cut_disk import CutDisk, Tree, build
 from tests.lib.cuts import Cut, Recorded
 from tests.lib.lasting import is_lasting, lasting
@@ -62,8 +60,7 @@ def boot_here(machine: Machine) -> None:
         ended = ""
         try:
             system = System(machine.root)
-            settings = settings_files.load(system, datasource_schema, module_schema)
-            context = boot.make_context(system, settings, Timeline(system.clock))
+            context = make_context(system)
             ended = boot.boot(context)
         finally:
             os._exit(0 if ended in ("done", "degraded done") else 1)

@@ -15,9 +15,7 @@ from lightinit.emulator import Platform
 from lightinit.errors import ProvisioningError
 from lightinit.host.durability import Durability, SlowDiskError, sync_file_system
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.scratch import Machine
 
 MARK = "/var/lib/lightinit/sem/module.x"
@@ -217,11 +215,7 @@ def boot_on(disk: Disk, root: Path, platform: Platform) -> Dict[str, Any]:
     machine = Machine(root)
     machine.lead_to(platform)
     system = System(machine.root, durability=disk.durability)
-    context = boot.make_context(
-        system,
-        settings_files.load(system, datasource_schema, module_schema),
-        Timeline(system.clock),
-    )
+    context = make_context(system)
     boot.boot(context)
     return dict(machine.json("/var/lib/lightinit/instance/result.json"))
 

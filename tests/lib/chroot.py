@@ -18,13 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, Iterable, List, Optional, Tuple, Type
 
+from tests.lib.running import MIRROR, run
 from tests.lib.scratch import HERE
 
 # LIGHTINIT_PACKAGES=all: also what takes longest (make test-packages-all).
 EVERYTHING = os.environ.get("LIGHTINIT_PACKAGES") == "all"
 RELEASES = ("bookworm", "trixie") if EVERYTHING else ("bookworm",)
 ROOTS = HERE + "/build/roots"
-MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 # What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
 INCLUDED = (
     "systemd",
@@ -94,17 +94,7 @@ def base_root(release: str) -> str:
             return folder
         for path in (folder, folder + ".new"):
             shutil.rmtree(path, ignore_errors=True)
-        made = subprocess.run(
-            argv + [release, folder + ".new", MIRROR],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        assert made.returncode == 0, "mmdebstrap %s failed:\n%s" % (
-            release,
-            made.stdout.decode("utf-8", "replace"),
-        )
+        run(*argv, release, folder + ".new", MIRROR)
         os.rename(folder + ".new", folder)
         Path(mark).write_text(recipe, encoding="ascii")
     return folder
@@ -241,22 +231,8 @@ class Chroot:
         """Run a command inside to its end; its exit status must be ``wanted``. Returns all that it
         printed.
         """
-        ended = subprocess.run(
-            self.command(*argv),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            timeout=RUN_TIMEOUT_S,
-        )
-        said = ended.stdout.decode("utf-8", "replace")
-        assert ended.returncode == wanted, "%s: status %d\n%s" % (
-            " ".join(argv),
-            ended.returncode,
-            said,
-        )
-        return said
+        command = self.command(*argv)
+        return run(*command, wanted=wanted, env=self.environment(), timeout_s=RUN_TIMEOUT_S)
 
     def shell(self, script: str, wanted: int = 0) -> str:
         """Run a shell script inside, as :meth:`run` does."""

@@ -10,11 +10,11 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Sequence
 
-from tests.lib.chroot import MIRROR, ROOTS
+from tests.lib.chroot import ROOTS
+from tests.lib.running import MIRROR, run
 
 # Debian's newest programs, for those tests that need one of them: one root for all.
 NEWEST = (
@@ -53,15 +53,7 @@ def extracted_root(release: str, packages: Sequence[str], users: Sequence[str] =
         shutil.rmtree(folder + ".new", ignore_errors=True)
         argv = ["mmdebstrap", "--quiet", "--variant=extract", *OPTIONS]
         argv += ["--include=" + ",".join(packages), release, folder + ".new", MIRROR]
-        made = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        said = made.stdout.decode("utf-8", "replace")
-        assert made.returncode == 0, "mmdebstrap %s failed:\n%s" % (release, said)
+        run(*argv)
         root = Path(folder + ".new")
         for name in LINKS:
             if (root / "usr" / name).exists() and not os.path.lexists(str(root / name)):

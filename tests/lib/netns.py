@@ -20,6 +20,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Type
 
 import pytest
 
+from tests.lib.running import run
+
 NUMBERS = itertools.count(1)
 RUN_TIMEOUT_S = 60.0
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -71,7 +73,7 @@ class Namespace:
         self._dhcp: Dict[str, "subprocess.Popen[bytes]"] = {}  # by interface
 
     def __enter__(self) -> "Namespace":
-        _host("ip", "netns", "add", self.name)
+        run("ip", "netns", "add", self.name)
         try:
             if self._private:
                 self._make_private()
@@ -184,7 +186,7 @@ class Namespace:
         """Lay a cable: a veth pair from ``interface`` here to ``other_interface`` there, the far
         end up.
         """
-        _host(
+        run(
             "ip",
             "-n",
             self.name,
@@ -314,11 +316,3 @@ def _environment(extra: Optional[Dict[str, str]]) -> Dict[str, str]:
     environment = {"PATH": TOOL_PATH, "LANG": "C.UTF-8"}
     environment.update(extra or {})
     return environment
-
-
-def _host(*argv: str) -> None:
-    ended = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    assert ended.returncode == 0, "%s: %s" % (
-        " ".join(argv),
-        ended.stdout.decode("utf-8", "replace"),
-    )

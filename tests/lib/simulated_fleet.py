@@ -24,7 +24,7 @@ GRACE_S = 1.0  # the fetch stage waits so long for a goal state that is late
 POLICY = RetryPolicy(deadline_s=300.0)
 
 
-class Timeline(Clock):
+class SharedClock(Clock):
     """A clock for many threads. Who sleeps lets the one run whose time is next."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class GivenUpError(Exception):
 class Until(Clock):
     """A clock whose sleeps end at a time, with an error."""
 
-    def __init__(self, clock: Timeline) -> None:
+    def __init__(self, clock: SharedClock) -> None:
         self._clock = clock
         self.ends_s = float("inf")
 
@@ -127,7 +127,7 @@ def simulate(
         status: its answer to what it refuses.
         seed: another one gives other leases and pauses.
     """
-    clock = Timeline()
+    clock = SharedClock()
     server = BusyServer(RateLimit(limit, clock.monotonic), refuse_first, status)
     leases = random.Random(seed)  # noqa: S311 - the same in each run
     begins = [clock.now_s + leases.random() * within_s for _ in range(vms)]
@@ -145,7 +145,7 @@ def simulate(
     return Outcome(server.requests, server.refused, ready_s, clock.now_s - min(begins))
 
 
-def boot(server: "BusyServer", clock: Timeline, dice: Callable[[], float]) -> None:
+def boot(server: "BusyServer", clock: SharedClock, dice: Callable[[], float]) -> None:
     """What one VM asks of the WireServer."""
     until = Until(clock)
     first = make_client(server, until, dice)

@@ -13,6 +13,7 @@ from typing import List
 import pytest
 
 from tests.lib.netns import find_tool
+from tests.lib.running import run
 from tests.lib.scratch import HERE
 
 OLDER = "0.0.9"
@@ -98,20 +99,6 @@ def older_tree(folder: Path) -> str:
     folder.mkdir()
     subprocess.run(["tar", "-xf", "-", "-C", str(folder)], input=archive.stdout, check=True)
     return str(folder)
-
-
-def run(*argv: str) -> str:
-    """Run a command to its end; its exit status must be 0. Returns all that it printed."""
-    ended = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    said = ended.stdout.decode("utf-8", "replace")
-    assert ended.returncode == 0, "%s: status %d\n%s" % (" ".join(argv), ended.returncode, said)
-    return said
 
 
 def unpack(package: Path, folder: Path) -> Path:

@@ -16,7 +16,8 @@ import pytest
 
 from lightinit import __version__
 from tests.lib.chroot import RELEASES, Chroot
-from tests.packages.built import Built, need, run, unpack
+from tests.lib.running import run
+from tests.packages.built import Built, need, unpack
 
 # What a family adds by its policy. All else is the same.
 ADDED = {

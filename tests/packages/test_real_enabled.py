@@ -12,8 +12,9 @@ import pytest
 
 from lightinit import __version__
 from tests.lib.chroot import Chroot
+from tests.lib.running import run
 from tests.lib.scratch import HERE
-from tests.packages.built import need, run
+from tests.packages.built import need
 
 DEB = "/tmp/lightinit_%s_all.deb" % __version__
 SCRIPT = "/etc/init.d/lightinit"

@@ -13,8 +13,9 @@ import pytest
 
 from lightinit import __version__
 from tests.lib.chroot import Chroot
+from tests.lib.running import run
 from tests.lib.scratch import HERE
-from tests.packages.built import need, run
+from tests.packages.built import need
 
 PACMAN = "pacman --config /tmp/pacman.conf --dbpath /tmp/pacman --noconfirm "
 NIX = "NIX_STATE_DIR=/tmp/nix/state NIX_STORE_DIR=/tmp/nix/store nix-instantiate "

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from lightinit.boot import make_context
 from lightinit.host.ssh import early
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context
-from lightinit.registry import load_settings
 from lightinit.stages import config
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.early_host import EarlyHost, openssh
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files change owners")
@@ -25,7 +23,7 @@ def make(
     system: EarlyHost, settings: str = "", platform: Any = True, known: bool = True
 ) -> Context:
     system.put(CONF, settings)
-    context = make_context(system, load_settings(system), Timeline(system.clock))
+    context = make_context(system)
     context.platform_known = platform
     if known:
         context.use_instance("i-1")

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from lightinit.boot import make_context
 from lightinit.host.system import System
 from lightinit.pipeline import Context
-from lightinit.registry import load_settings
 from lightinit.stages import config
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.scratch import UUID, Machine
 
 
@@ -28,7 +26,7 @@ class FullDisk(System):
 
 def make(root: Any, full: bool) -> Context:
     system = FullDisk(Machine(root).root, full)
-    context = make_context(system, load_settings(system), Timeline(system.clock))
+    context = make_context(system)
     context.use_instance(UUID)
     return context
 

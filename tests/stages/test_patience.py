@@ -21,9 +21,7 @@ from lightinit.host.clock import Clock
 from lightinit.host.init.watchdog import Alarm, OnDeath, TimeLimit, Watchdog
 from lightinit.host.network.http import Response
 from lightinit.host.system import System
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.imds_document import changed
 from tests.lib.scratch import LEASE, Machine
 
@@ -159,8 +157,7 @@ def test_the_platform_hears_something_in_time(tmp_path: Path, name: str) -> None
         world.lease_at_s, lambda: machine.put(lease, LEASE.replace("eth0", "nic-of-nowhere"))
     )
     system = System(machine.root, clock)
-    settings = settings_files.load(system, datasource_schema, module_schema)
-    context = boot.make_context(system, settings, Timeline(clock))
+    context = make_context(system)
 
     class Source(AzureDatasource):
         TRANSPORT = transport_of(world, tried_s)

@@ -9,7 +9,6 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from lightinit import boot
 from lightinit.datasources.azure.identity import WIRESERVER
 from lightinit.datasources.azure.pool import TAKEN_AT_REPORT, OwnerData, OwnerSearch
 from lightinit.datasources.azure.wireserver.client import WireServerClient
@@ -18,10 +17,9 @@ from lightinit.errors import ProvisioningError, TransientError
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.host.system import System
 from lightinit.pipeline import Context
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
 from lightinit.stages import pool
-from lightinit.state import State, Timeline
+from lightinit.state import State
+from tests.lib.context import make_context
 from tests.lib.scratch import UUID, Machine, ScriptedClock
 from tests.lib.transport import GOAL_STATE, FakeTransport, middle, ok, status
 
@@ -93,11 +91,7 @@ class Source(Datasource):
 def make(tmp_path: Any, source: Source) -> Context:
     machine = Machine(tmp_path)
     system = System(machine.root, clock=ScriptedClock())
-    context = boot.make_context(
-        system,
-        settings_files.load(system, datasource_schema, module_schema),
-        Timeline(system.clock),
-    )
+    context = make_context(system)
     context.use_instance(UUID)
     assert isinstance(context.state, State)
     context.state.make_current()

@@ -7,18 +7,15 @@ from typing import Any, List
 
 import pytest
 
-from lightinit.boot import make_context
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.emulator import Platform
 from lightinit.errors import OvertakenError, ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Network
 from lightinit.pipeline import Context, Step, StepResult
-from lightinit.registry import datasource_schema, module_schema
 from lightinit.retry import CheckedPauses
-from lightinit.settings import files as settings_files
 from lightinit.stages.revision import failure_check, start_again
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.planned_clock import PlannedClock
 
 
@@ -37,8 +34,7 @@ class Source(AzureDatasource):
 
 def failed(root: Path, name: str, network: Any) -> Context:
     system = System(str(root), PlannedClock())
-    settings = settings_files.load(system, datasource_schema, module_schema)
-    context = make_context(system, settings, Timeline(system.clock))
+    context = make_context(system)
     context.datasource, context.network = Source(system), network
     error = ProvisioningError("no reason")
     context.steps = [Step("stage", name, StepResult.FAILED, error=error)]

@@ -10,15 +10,12 @@ from typing import Any, List
 
 import pytest
 
-from lightinit import boot
 from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
 from lightinit.modules import custom_data
 from lightinit.pipeline import Context, StepResult, Stopped
-from lightinit.registry import datasource_schema, module_schema
-from lightinit.settings import files as settings_files
 from lightinit.stages.config import run_module
-from lightinit.state import Timeline
+from tests.lib.context import make_context
 from tests.lib.custom_data import FOLDER, apply, b64, refused
 from tests.lib.stand_in import LiveRoot
 
@@ -238,11 +235,7 @@ def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Conte
         "[module.custom_data]\nexecute = custom_data\n" + more
     )
     system = LiveRoot(root)
-    context = boot.make_context(
-        system,
-        settings_files.load(system, datasource_schema, module_schema),
-        Timeline(system.clock),
-    )
+    context = make_context(system)
     context.use_instance(instance_id)
     assert context.state is not None
     context.state.make_current()

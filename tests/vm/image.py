@@ -14,17 +14,16 @@ import shutil
 from pathlib import Path
 from typing import List, NamedTuple, Sequence, Tuple
 
+from tests.lib.running import MIRROR, run
 from tests.vm.initrd import INIT, MODULES, make_initrd
 from tests.vm.layers import (
     CHROOT,
     FOLDER,
     INSTALL,
-    MIRROR,
     MadeWhole,
     Tree,
     install,
     make_key,
-    run,
     write_files,
 )
 from tests.vm.recipe import (

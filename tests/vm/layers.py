@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Mapping, Sequence
 
+from tests.lib.running import run
 from tests.lib.scratch import HERE
 
-MIRROR = os.environ.get("LIGHTINIT_MIRROR", "http://deb.debian.org/debian")
 FOLDER = Path(HERE) / "build" / "vm"
-BUILD_TIMEOUT_S = 1800.0
 # Run as root of the new machine. Nothing is started there: that is what policy-rc.d says.
 INSTALL = """set -e
 cd /
@@ -134,26 +132,3 @@ class Tree:
 def make_key(*parts: object) -> str:
     """A short word that is another one if any part is."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def run(*argv: str) -> str:
-    """Run a program, and return what it said.
-
-    Raises:
-        AssertionError: it failed; the message has its last words.
-    """
-    ended = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        timeout=BUILD_TIMEOUT_S,
-    )
-    said = ended.stdout.decode("utf-8", "replace")
-    assert ended.returncode == 0, "building an image: %s: status %d\n%s" % (
-        " ".join(argv[:8]),
-        ended.returncode,
-        "\n".join(said.splitlines()[-40:]),
-    )
-    return said

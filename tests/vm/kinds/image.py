@@ -11,6 +11,7 @@ import fcntl
 import sys
 from pathlib import Path
 
+from tests.lib.running import MIRROR, run
 from tests.lib.scratch import HERE
 from tests.vm.image import Image, base, boot_files
 from tests.vm.kinds.kind import Kind
@@ -18,12 +19,10 @@ from tests.vm.layers import (
     CHROOT,
     FOLDER,
     INSTALL,
-    MIRROR,
     MadeWhole,
     Tree,
     install,
     make_key,
-    run,
     write_files,
 )
 from tests.vm.recipe import RELEASES, UNNEEDED
