@@ -1,19 +1,30 @@
 """Stores the VM's custom data and user data in files, and executes them if the settings say so.
 
-Only scripts are executed, each at most once. The formats of cloud-init are stored, too, with a
-warning that they have no effect.
+Only scripts are executed, each at most once: those that are the whole document, and those in
+containers such as MIME multiparts. Other formats are stored, too, with a warning that they have no
+effect.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, Sequence
+import logging
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
+from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, NamedTuple, Outcome
 from lightinit.settings import ModuleSettings
 
 if TYPE_CHECKING:
+    from lightinit.user_data.execution import ScriptMark
+    from lightinit.user_data.jobs import Job
     from lightinit.user_data.kept import Kept
+    from lightinit.user_data.parts import Part
+
+LOG = logging.getLogger("lightinit.custom_data")
+
+NO_EFFECT = "%s has a format that only cloud-init understands (%s): it is kept and has no effect"
+NOT_CHOSEN = "%s kept and not executed (%s): `execute` of [module.custom_data] does not name it"
 
 
 class Executed(NamedTuple):
@@ -21,8 +32,8 @@ class Executed(NamedTuple):
 
     Attributes:
         effects: by the name of the data: what to add to the message.
-        warnings: one for each script that an earlier run started without success, and for each that
-            must not start.
+        warnings: one for each script that an earlier run started without success, for each that
+            must not start, and for each part that was left out.
     """
 
     effects: Dict[str, str]
@@ -46,12 +57,12 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             script, cannot be started, have failed in this run, or have taken too long.
     """
     given = (("custom data", instance.custom_data), ("user data", instance.user_data))
+    if not any(text.strip() for _, text in given):
+        return Outcome("no custom data or user data", skipped=True)
     from lightinit.user_data.kept import keep
 
     found = [keep(system, name, text) for name, text in given]
     kept = [each for each in found if each is not None]
-    if not kept:
-        return Outcome("no custom data or user data", skipped=True)
     chosen = [each for each in kept if settings["execute"] in ("both", each.name.replace(" ", "_"))]
     executed = _execute(system, instance, chosen, settings)
     told = []
@@ -60,19 +71,19 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         if each not in chosen and each.problem is None and each.kind.has_effect:
             effect = " (a script, not executed)"
         told.append("%s kept%s" % (each.name, effect))
-    return Outcome(", ".join(told), tuple(_warnings(kept) + executed.warnings))
+    return Outcome(", ".join(told), tuple(_warnings(kept, chosen) + executed.warnings))
 
 
-def _warnings(kept: Sequence[Kept]) -> List[str]:
+def _warnings(kept: Sequence[Kept], chosen: Sequence[Kept]) -> List[str]:
     found = []
     for each in kept:
         if each.problem is not None:
             found.append("%s kept as it came: %s" % (each.name, each.problem))
+        elif each.kind.is_container:
+            if each not in chosen:
+                found.append(NOT_CHOSEN % (each.name, each.format))
         elif each.kind.warns:
-            found.append(
-                "%s has a format that only cloud-init understands (%s): it is kept and has no"
-                " effect" % (each.name, each.format)
-            )
+            found.append(NO_EFFECT % (each.name, each.format))
     return found
 
 
@@ -81,43 +92,145 @@ def _execute(
 ) -> Executed:
     """Check all scripts, then execute those that have not started yet, one after the other.
 
-    If a script fails, the next one does not start, neither now nor at a later boot. But if the end
-    of a script was not seen, the next one starts: the first may have restarted the machine on
-    purpose.
+    If a document that is a script fails, the next document does not start, neither now nor at a
+    later boot. But if the end of a script was not seen, the next one starts: the first may have
+    restarted the machine on purpose. In a document of several parts, all are executed.
     """
     executed = Executed({}, [])
     if not chosen:
         return executed
-    from lightinit.user_data import execution  # by default nothing is executed
+    from lightinit.user_data import jobs  # by default nothing is executed
 
     each_boot = settings.get("frequency") == Frequency.BOOT.value
-    marks = {each.name: execution.find_mark(system, each, each_boot) for each in chosen}
-    to_do = [each for each in chosen if marks[each.name] is None]
-    for each in to_do:
-        execution.check(each)
+    plans: List[Tuple[str, List[jobs.Job]]] = []
+    for each in chosen:
+        jobs.check_decoded(each)
+        parts = _take_apart(system, instance, each, each_boot, executed)
+        plans.append((each.name, jobs.plan(each, parts, each_boot)))
+    run = Run(system, instance.id, settings["timeout_s"], executed)
+    whole = [job for _, planned in plans for job in planned if job.part.is_whole]
+    to_do = [job for job in whole if run.find_mark(job) is None]
+    for job in to_do:
+        job.check()
     if not system.live:
         system.skip("custom data scripts")
         return executed
-    for each in to_do:
-        each.kind.check_machine(each.name, each.data)
-    limit_s = settings["timeout_s"]
-    deadline_s = system.clock.monotonic() + limit_s
-    failed = ""
-    for each in chosen:
-        mark = marks[each.name]
-        if mark is None and failed:
-            executed.warnings.append("%s not executed, because %s failed" % (each.name, failed))
-        elif mark is None:
-            left_s = max(0.0, deadline_s - system.clock.monotonic())
-            execution.execute(system, each, instance.id, left_s, limit_s)
-            executed.effects[each.name] = " and executed"
-        elif mark.outcome == execution.DONE:
-            executed.effects[each.name] = " and executed before"
-        else:
-            executed.warnings.append(
-                "%s script began at %s, %s: not executed again"
-                % (each.name, mark.began, mark.outcome or "did not end")
-            )
-            if mark.outcome:
-                failed = each.name
+    for job in to_do:
+        job.part.handler.check_machine(job.name, job.part.data)
+    jobs.ask_for_each_boot(system, [job for _, planned in plans for job in planned])
+    for name, planned in plans:
+        run.execute(name, planned)
     return executed
+
+
+def _take_apart(
+    system: System, instance: Instance, kept: Kept, each_boot: bool, executed: Executed
+) -> Sequence[Part]:
+    """The parts of a document. What is left out, and what has no effect, is a warning."""
+    from lightinit.host.network.download import Downloader
+    from lightinit.user_data import variables
+    from lightinit.user_data.parts import collect
+
+    collected = collect(
+        system,
+        kept.name,
+        kept.data,
+        Downloader().get,
+        lambda: variables.make(system, instance),
+        refetch=each_boot,
+    )
+    executed.warnings.extend(collected.warnings)
+    for part in collected.parts:
+        if not part.is_whole and part.handler.warns:
+            executed.warnings.append(NO_EFFECT % (part.name, part.kind))
+    return collected.parts
+
+
+class Run:
+    """Executes the jobs of this boot.
+
+    Args:
+        system: the machine.
+        instance_id: of this instance.
+        limit_s: seconds for all scripts.
+        executed: what was done; it is filled in.
+    """
+
+    def __init__(
+        self, system: System, instance_id: str, limit_s: float, executed: Executed
+    ) -> None:
+        from lightinit.user_data import execution
+
+        self._execution = execution
+        self._system = system
+        self._instance_id = instance_id
+        self._limit_s = limit_s
+        self._deadline_s = system.clock.monotonic() + limit_s
+        self._executed = executed
+        self._failed = ""
+
+    def find_mark(self, job: Job) -> Optional[ScriptMark]:
+        """The mark of an earlier execution."""
+        return self._execution.find_mark(self._system, job)
+
+    def execute(self, name: str, planned: Sequence[Job]) -> None:
+        """Execute one document's jobs that have no mark.
+
+        Args:
+            name: the document's name.
+            planned: its jobs.
+
+        Raises:
+            ProvisioningError: the first failure, after all jobs of this document.
+        """
+        warnings, first, failed = self._executed.warnings, None, ""
+        ran, before = 0, 0
+        for job in planned:
+            mark = self.find_mark(job)
+            if mark is None and self._failed:
+                warnings.append("%s not executed, because %s failed" % (job.name, self._failed))
+            elif mark is None:
+                error = self._attempt(job)
+                if error is None:
+                    ran += 1
+                elif first is None:
+                    first = error
+                else:
+                    LOG.warning("%s", error)
+            elif mark.outcome == self._execution.DONE:
+                before += 1
+            else:
+                warnings.append(
+                    "%s script began at %s, %s: not executed again"
+                    % (job.name, mark.began, mark.outcome or "did not end")
+                )
+                failed = failed or (mark.outcome and job.name)
+        if first is not None:
+            for warning in warnings:
+                LOG.warning("%s", warning)
+            raise first
+        self._failed = self._failed or failed
+        self._executed.effects[name] = _describe(planned, ran, before)
+
+    def _attempt(self, job: Job) -> Optional[ProvisioningError]:
+        """Execute a job. Returns its failure."""
+        left_s = max(0.0, self._deadline_s - self._system.clock.monotonic())
+        try:
+            job.check()
+            job.part.handler.check_machine(job.name, job.part.data)
+            self._execution.execute(self._system, job, self._instance_id, left_s, self._limit_s)
+        except ProvisioningError as error:
+            return error
+        return None
+
+
+def _describe(planned: Sequence[Job], ran: int, before: int) -> str:
+    """What to add to the message."""
+    if planned and planned[0].part.is_whole:
+        if ran:
+            return " and executed"
+        return " and executed before" if before else ""
+    if not planned:
+        return ", no script in it"
+    text = ", %d of its %d scripts executed" % (ran, len(planned))
+    return text + (", %d before" % before if before else "")

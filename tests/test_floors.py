@@ -77,7 +77,15 @@ KINDS: Dict[str, Set[str]] = {
     "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc", "wicked"},
     "datasources": set(DATASOURCES),
     "login": {"dropbear", "sshd", "pam", "root"},
-    "user_data": {"cloud_config", "script", "unsupported", "unknown"},
+    "user_data": {
+        "boothook",
+        "cloud_config",
+        "containers",
+        "ignition",
+        "script",
+        "unsupported",
+        "unknown",
+    },
 }
 
 # What does not keep the rules yet: (importer, imported). A pair that is no longer needed fails.

@@ -25,6 +25,8 @@ EARLY = ("entropy", "ssh_host_keys")
 # They do anything that somebody wants. So does a module that lightinit does not ship. What the
 # settings list after them may depend on it, so it does not begin early.
 FREE = ("write_files", "custom_data")
+# Once per instance, unless it has left this mark: a part of its data is for each boot.
+EACH_BOOT_MARKS = {"custom_data": "/sem/module.custom_data+each-boot"}
 
 
 def run_module(
@@ -54,7 +56,7 @@ def run_module(
             )
         return module.apply(instance or Instance(context.instance_id), context.system, section)
 
-    return run_step(
+    step = run_step(
         context,
         "module",
         name,
@@ -64,6 +66,18 @@ def run_module(
         force,
         isolate=True,
     )
+    if name in EACH_BOOT_MARKS and frequency_of(context, name) is not frequency:
+        _mark_this_boot(context, step)
+    return step
+
+
+def _mark_this_boot(context: Context, step: Step) -> None:
+    """Mark a step as done in this boot: it has found out that it is for each boot."""
+    if context.marks is None or step.failed:
+        return
+    outcome = Outcome(step.message, tuple(step.warnings))
+    now_s = context.system.clock.time()
+    context.marks.write("module." + step.name, Frequency.BOOT, step.duration_s, outcome, now_s)
 
 
 def run_independent(context: Context) -> None:
@@ -152,6 +166,8 @@ def frequency_of(context: Context, name: str) -> Frequency:
     results.
     """
     frequency = Frequency(settings_of(context, name).get("frequency", Frequency.INSTANCE.value))
+    if frequency is Frequency.INSTANCE and _is_for_each_boot(context, name):
+        return Frequency.BOOT
     lost = find_lost(find_in_memory(context))
     if lost and frequency is Frequency.INSTANCE:
         try:
@@ -161,6 +177,14 @@ def frequency_of(context: Context, name: str) -> Frequency:
         if any(place in kept_in for place in lost):
             return Frequency.BOOT
     return frequency
+
+
+def _is_for_each_boot(context: Context, name: str) -> bool:
+    """Whether the module has left the mark that it is to run at each boot."""
+    mark = EACH_BOOT_MARKS.get(name)
+    if mark is None or context.state is None:
+        return False
+    return context.system.exists(context.state.folder + mark)
 
 
 def find_in_memory(context: Context) -> Tuple[str, ...]:

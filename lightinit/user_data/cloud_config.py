@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightinit.user_data.kind import Kind, start_of
+from lightinit.user_data.kind import Kind, begins_with
 
 NAME = "#cloud-config"
 
@@ -10,8 +10,9 @@ NAME = "#cloud-config"
 class CloudConfig(Kind):
     """A YAML document for cloud-init."""
 
+    is_text = True
+    types = {"text/cloud-config": NAME}
+
     def recognise(self, data: bytes) -> str:
         """Recognise its first line. Source: cloud-init's documentation, "User data formats"."""
-        if start_of(data).lower().startswith(NAME.encode("ascii")):
-            return NAME
-        return ""
+        return begins_with(data, NAME)

@@ -16,13 +16,10 @@ from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
-from lightinit.user_data.kept import FOLDER, Kept
+from lightinit.user_data.jobs import Job
 
 LOG = logging.getLogger("lightinit.custom_data")
 
-# Beside the marks of the instance. Forgetting the mark of the module also removes the marks whose
-# names begin with its name and a plus sign.
-MARKS = FOLDER + "/sem/module.custom_data+"
 DONE = "done"
 AGAIN = "to execute it again, run: lightinit module custom_data --force"
 
@@ -42,20 +39,19 @@ class ScriptMark(NamedTuple):
     outcome: str = ""
 
 
-def find_mark(system: System, kept: Kept, each_boot: bool) -> Optional[ScriptMark]:
+def find_mark(system: System, job: Job) -> Optional[ScriptMark]:
     """Read the mark of an earlier execution.
 
     A damaged mark counts as a mark: no execution is better than a second one.
 
     Args:
         system: the machine.
-        kept: the data.
-        each_boot: whether a mark of an earlier boot is ignored.
+        job: what is to be executed.
 
     Returns:
-        None if the data may be executed.
+        None if it may be executed.
     """
-    path = _mark_path(kept)
+    path = job.mark
     try:
         data = json.loads(system.read(path).decode("utf-8"))
         mark = ScriptMark(*(str(data[key]) for key in ScriptMark._fields))
@@ -64,77 +60,60 @@ def find_mark(system: System, kept: Kept, each_boot: bool) -> Optional[ScriptMar
     except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError) as error:
         LOG.warning("%s is damaged (%s)", path, error)
         mark = ScriptMark("an unknown time", UNKNOWN)
-    if each_boot and mark.boot_id != read_boot_id(system):
+    if job.each_boot and mark.boot_id != read_boot_id(system):
         return None
     return mark
 
 
-def check(kept: Kept) -> None:
-    """Refuse data that cannot be executed. This does not look at the machine.
-
-    Raises:
-        ProvisioningError: the data could not be decoded, or their kind refuses them.
-    """
-    if kept.problem is not None:
-        raise ProvisioningError(
-            "custom data cannot be decoded",
-            which=kept.name,
-            why=kept.problem,
-            hint="give it as base64; what the platform gave is in %s" % kept.path,
-        )
-    kept.kind.check(kept.name, kept.format, kept.data)
-
-
-def execute(system: System, kept: Kept, instance_id: str, left_s: float, limit_s: float) -> None:
+def execute(system: System, job: Job, instance_id: str, left_s: float, limit_s: float) -> None:
     """Execute data that have no mark. Each line of their output goes to the log.
 
     Args:
         system: the machine; it must be live.
-        kept: the data; :func:`check` and the kind's ``check_machine`` accepted them.
-        instance_id: the value of ``LIGHTINIT_INSTANCE_ID``.
+        job: its ``check`` and the kind's ``check_machine`` accepted it.
+        instance_id: the value of ``LIGHTINIT_INSTANCE_ID`` and ``INSTANCE_ID``.
         left_s: seconds after which the script is killed.
         limit_s: the limit in the settings in seconds, for the error.
 
     Raises:
         ProvisioningError: the script could not be started, failed, or took too long.
     """
-    script = kept.path + "-script"
-    system.write(script, kept.data, 0o700, follow_last=False)
+    system.write(job.script, job.part.data, 0o700, follow_last=False)
 
     def tell(line: str) -> None:
-        LOG.info("%s: %s", kept.name, line)
+        LOG.info("%s: %s", job.name, line)
 
-    command = kept.kind.make_command(system, kept.data, system.path(script))
+    command = job.part.handler.make_command(system, job.part.data, system.path(job.script))
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time()))
     mark = ScriptMark(began, read_boot_id(system))
-    _write_mark(system, kept, mark)
+    _write_mark(system, job, mark)
     system.make_durable()  # or a power cut would let the script run twice
     try:
         ended = run.run_script(
             system,
             command,
-            {"LIGHTINIT_INSTANCE_ID": instance_id},
+            {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id},
             left_s,
-            "lightinit-" + kept.name.replace(" ", "-"),
+            job.unit,
             tell,
         )
     except ProvisioningError:
-        system.remove(_mark_path(kept))  # it has not started
+        system.remove(job.mark)  # it has not started
         raise
     try:
-        _write_mark(system, kept, mark._replace(outcome=_describe(ended, limit_s)))
+        _write_mark(system, job, mark._replace(outcome=_describe(ended, limit_s)))
     except LightinitError as error:
-        LOG.warning("%s: the result of its script cannot be saved: %s", kept.name, error)
-    _raise_failure(kept, ended, limit_s)
+        LOG.warning("%s: the result of its script cannot be saved: %s", job.name, error)
+    _raise_failure(job, ended, limit_s)
 
 
-def _raise_failure(kept: Kept, ended: run.Ended, limit_s: float) -> None:
+def _raise_failure(job: Job, ended: run.Ended, limit_s: float) -> None:
     # The error has none of the output in it: the platform and every user can read the error, and a
     # shell's messages quote the script and its variables. Only root can read the log.
     if ended.timed_out:
         raise ProvisioningError(
             "custom data script took too long",
-            which=kept.name,
+            which=job.name,
             limit_s=limit_s,
             hint="raise timeout_s of [module.custom_data], or let the script start long work in the"
             " background; " + AGAIN,
@@ -142,10 +121,10 @@ def _raise_failure(kept: Kept, ended: run.Ended, limit_s: float) -> None:
     if ended.status != 0:
         raise ProvisioningError(
             "custom data script failed",
-            which=kept.name,
+            which=job.name,
             status=ended.status,
             hint="the log has its output: grep '%s:' /var/log/lightinit.log; %s"
-            % (kept.name, AGAIN),
+            % (job.name, AGAIN),
         )
 
 
@@ -157,9 +136,5 @@ def _describe(ended: run.Ended, limit_s: float) -> str:
     return DONE
 
 
-def _write_mark(system: System, kept: Kept, mark: ScriptMark) -> None:
-    system.write(_mark_path(kept), (json.dumps(mark._asdict(), indent=1) + "\n").encode("utf-8"))
-
-
-def _mark_path(kept: Kept) -> str:
-    return MARKS + kept.path.rpartition("/")[2]
+def _write_mark(system: System, job: Job, mark: ScriptMark) -> None:
+    system.write(job.mark, (json.dumps(mark._asdict(), indent=1) + "\n").encode("utf-8"))

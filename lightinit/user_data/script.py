@@ -9,7 +9,8 @@ from typing import List, Optional
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
-from lightinit.user_data.kind import Kind
+from lightinit.user_data.kind import ONLY_SCRIPTS, Kind, start_of
+from lightinit.user_data.pieces import FREQUENCIES
 
 LOG = logging.getLogger("lightinit.custom_data")
 
@@ -31,23 +32,26 @@ class Script(Kind):
 
     has_effect = True
     warns = False
+    is_executed = True
+    is_text = True
+    types = dict.fromkeys(("text/x-shellscript", *FREQUENCIES), "script")
 
     def recognise(self, data: bytes) -> str:
-        """Recognise a script by its first two bytes, as the kernel does."""
-        if data.startswith(b"#!"):
+        """Recognise a script by its first two bytes, as the kernel does. A byte-order mark and
+        white space before them are removed later.
+        """
+        if start_of(data).startswith(b"#!"):
             return "script"
         return ""
 
     def check(self, which: str, name: str, data: bytes) -> None:
-        """Refuse a script with CR LF: for the kernel, the carriage return is a part of the name of
-        the interpreter.
-        """
-        if data.split(b"\n", 1)[0].endswith(b"\r"):
+        """Refuse what a container calls a script, and is none."""
+        if not data.startswith(b"#!"):
             raise ProvisioningError(
                 "custom data is not a script",
                 which=which,
-                why="its lines end in CR LF",
-                hint="give it with Unix line endings (LF)",
+                why="it does not begin with #!",
+                hint=ONLY_SCRIPTS,
             )
 
     def check_machine(self, which: str, data: bytes) -> None:

@@ -5,33 +5,26 @@ A format that becomes supported gets its own file.
 
 from __future__ import annotations
 
-from lightinit.user_data.kind import Kind, start_of
+from lightinit.user_data.kind import Kind, begins_with
 
-# The beginnings of the formats. Source: cloud-init's documentation, "User data formats". If a name
-# is the beginning of another one, it comes after that one.
-NAMES = (
-    "#cloud-config-archive",
-    "#cloud-config-jsonp",
-    "#cloud-boothook",
-    "#include-once",
-    "#include",
-    "#part-handler",
-    "#upstart-job",
-    "## template: jinja",
-    "## template:jinja",
-)
-MIME = (b"content-type:", b"mime-version:")
+# Source: cloud-init's documentation, "User data formats".
+TYPES = {
+    "text/cloud-config-archive": "#cloud-config-archive",
+    "text/cloud-config-jsonp": "#cloud-config-jsonp",
+    "text/part-handler": "#part-handler",
+    "text/upstart-job": "#upstart-job",
+}
 
 
 class Unsupported(Kind):
-    """A format that only cloud-init understands."""
+    """A format that only cloud-init understands. A part handler is Python that cloud-init
+    imports.
+    """
+
+    is_refused = True
+    types = TYPES
+    hint = "give a script that begins with #!; part handlers and upstart jobs are not run"
 
     def recognise(self, data: bytes) -> str:
         """Recognise the format by its first line, in upper or lower case."""
-        start = start_of(data).lower()
-        for name in NAMES:
-            if start.startswith(name.encode("ascii")):
-                return name
-        if start.startswith(MIME):
-            return "MIME"
-        return ""
+        return begins_with(data, *TYPES.values())

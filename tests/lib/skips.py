@@ -31,6 +31,7 @@ PACKAGES: Dict[str, str] = {
     "grub-fstest": "grub-common",
     "ip": "iproute2",
     "isoinfo": "genisoimage",
+    "jinja2": "python3-jinja2",
     "losetup": "mount",
     "man": "man-db",
     "mkfs.btrfs": "btrfs-progs",

@@ -13,10 +13,10 @@ import pytest
 from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
 from lightinit.modules import custom_data
-from lightinit.pipeline import Context, StepResult, Stopped
+from lightinit.pipeline import StepResult, Stopped
 from lightinit.stages.config import run_module
-from tests.lib.context import make_context
 from tests.lib.custom_data import FOLDER, apply, b64, refused
+from tests.lib.module_context import context_of
 from tests.lib.stand_in import LiveRoot
 
 
@@ -227,20 +227,6 @@ def test_that_is_once_in_each_boot_where_the_module_runs_in_each(tmp_path: Path)
             custom_data.apply(instance, system, each_boot)
         assert len(custom_data.apply(instance, system, each_boot).warnings) == 1
     assert count(tmp_path, "ran") == 2
-
-
-def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Context:
-    (root / "etc/lightinit").mkdir(parents=True, exist_ok=True)
-    (root / "etc/lightinit/lightinit.conf").write_text(
-        "[module.custom_data]\nexecute = custom_data\n" + more
-    )
-    system = LiveRoot(root)
-    context = make_context(system)
-    context.use_instance(instance_id)
-    assert context.state is not None
-    context.state.make_current()
-    context.instance = Instance(instance_id, custom_data=text)
-    return context
 
 
 def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:

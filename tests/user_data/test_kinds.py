@@ -11,6 +11,18 @@ from lightinit import user_data
 from lightinit.errors import ProvisioningError
 from lightinit.user_data.script import Interpreter, read_interpreter
 
+FOR_ALL = {
+    "__init__",
+    "execution",
+    "jobs",
+    "kept",
+    "kind",
+    "parts",
+    "pieces",
+    "render",
+    "variables",
+}
+
 
 @pytest.mark.parametrize(
     "data, kind",
@@ -31,8 +43,14 @@ from lightinit.user_data.script import Interpreter, read_interpreter
         (b"Content-Type: multipart/mixed; boundary=x\n", "MIME"),
         (b"\nMIME-Version: 1.0\n", "MIME"),
         (b"", "other"),
-        (b" #!/bin/sh\n", "other"),
+        (b"\n #!/bin/sh\n", "script"),
+        (b"\xef\xbb\xbf#!/bin/sh\r\n", "script"),
+        (b'{"ignition": {"version": "3.0.0"}}', "Ignition"),
+        (b'{"ignition": {"versi', "Ignition"),
+        (b"From nobody Thu\nTo: x\nMIME-Version: 1.0\n\n", "MIME"),
+        (b"To: x\n\nMIME-Version: 1.0\n", "other"),
         (b"{}", "other"),
+        (b'{"a": "\\"ignition\\""}', "other"),
         (b"\x89PNG\r\n", "other"),
         (b"# cloud config\n", "other"),
     ],
@@ -42,21 +60,34 @@ def test_formats(data: bytes, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data, why",
+    "content_type, data, name",
     [
-        (b"\xef\xbb\xbf#!/bin/sh\n", "a byte-order mark or white space is before its #!"),
-        (b"\n#!/bin/sh\n", "a byte-order mark or white space is before its #!"),
-        (b"echo\n", "it does not begin with #!"),
+        ("text/cloud-config", b"a: 1\n", "#cloud-config"),
+        ("text/plain", b"#!/bin/sh\n", "script"),
+        ("text/x-shellscript", b"#cloud-config\n", "#cloud-config"),
+        ("text/x-shellscript", b"echo\n", "script"),
+        ("text/x-shellscript-per-boot", b"#!/bin/sh\n", "script"),
+        ("text/cloud-boothook", b"#!/bin/sh\n", "#cloud-boothook"),
+        ("text/x-include-once-url", b"http://x\n", "#include-once"),
+        ("text/part-handler", b"", "#part-handler"),
+        ("text/html", b"#!/bin/sh\n", "text/html"),
+        ("application/vnd.coreos.ignition+json", b"", "Ignition"),
     ],
 )
-def test_what_is_no_script_is_refused_with_why(data: bytes, why: str) -> None:
-    kind, name = user_data.find_kind(data)
-    with pytest.raises(ProvisioningError, match="custom data is not a script") as raised:
-        kind.check("custom data", name, data)
-    assert raised.value.details["why"] == why
+def test_a_declared_type_counts(content_type: str, data: bytes, name: str) -> None:
+    """But for text/plain and text/x-shellscript, as in cloud-init: people declare anything so."""
+    assert user_data.find_kind(data, content_type)[1] == name
 
 
-@pytest.mark.parametrize("data", [b"#cloud-config\n", b"#include\n", b"MIME-Version: 1.0\n"])
+@pytest.mark.parametrize("data", [b"echo\n", b""])
+def test_what_is_no_script_is_refused_with_why(data: bytes) -> None:
+    for kind in (user_data.find_kind(data)[0], user_data.find_kind(b"#!")[0]):
+        with pytest.raises(ProvisioningError, match="custom data is not a script") as raised:
+            kind.check("custom data", "script", data)
+        assert raised.value.details["why"] == "it does not begin with #!"
+
+
+@pytest.mark.parametrize("data", [b"#cloud-config\n", b"#part-handler\n", b'{"ignition": {}}'])
 def test_what_only_cloud_init_understands_is_refused_by_its_name(data: bytes) -> None:
     kind, name = user_data.find_kind(data)
     assert not kind.has_effect and kind.warns
@@ -66,11 +97,13 @@ def test_what_only_cloud_init_understands_is_refused_by_its_name(data: bytes) ->
 
 
 def test_each_file_of_a_kind_is_in_the_table() -> None:
-    """A new kind is one file and one line in the table. Two files are for all kinds."""
+    """A new kind is one file and one line in the table. Some files are for all kinds."""
     folder = os.path.dirname(str(user_data.__file__))
-    files = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")}
+    files = set()
+    for below in (folder, os.path.join(folder, "containers")):
+        files |= {name[:-3] for name in os.listdir(below) if name.endswith(".py")}
     listed = {type(kind).__module__.rpartition(".")[2] for kind in user_data.KINDS}
-    assert files - {"__init__", "kind", "kept", "execution"} == listed
+    assert files - FOR_ALL == listed
     assert len(user_data.KINDS) == len(listed)
 
 

@@ -12,6 +12,7 @@ from lightinit.formats.accounts import passwords
 from lightinit.formats.azure import goal_state, health, imds, imds_instance, kvp, ovf, ovf_redaction
 from lightinit.formats.certificates import bundle, der, pkcs12, x509
 from lightinit.formats.ssh import given_keys
+from lightinit.formats.user_parts import include, mime
 from lightinit.model import Certificate, GoalState, SshKey
 from tests.lib.imds_document import DOCUMENT
 from tests.lib.ovf_document import WHOLE
@@ -99,6 +100,19 @@ def x509_line(data: bytes) -> str:
 
 def _gunzip(data: bytes) -> None:
     gunzip.gunzip(data, 16 * 1024 * 1024)
+
+
+MULTIPART = b"Content-Type: multipart/mixed; boundary=x\n\n"
+
+
+def _mime(data: bytes) -> None:
+    mime.is_mime(data)
+    entity = mime.read(data)
+    if entity.content_type.startswith("multipart/"):
+        for part in mime.split(entity, 1000).parts:
+            mime.read(part, is_part=True)
+    else:
+        mime.to_utf8(mime.decode(entity), entity.parameters.get("charset", ""))
 
 
 READERS = (
@@ -207,6 +221,38 @@ READERS = (
             (b"", gzip.compress(b""), b""),
             (gzip.compress(b"") * 900, b"a", b""),
         ),
+    ),
+    Reader(
+        "user_parts.mime",
+        _mime,
+        (
+            (b"", b""),
+            (b"Content-Type: ", b"\n\n"),
+            (b'Content-Type: multipart/mixed; boundary="', b'"\n\n'),
+            (MULTIPART, b"\n--x--\n"),
+            (b"Content-Type: text/plain; charset=", b"\n\na"),
+            (b"Content-Transfer-Encoding: base64\n\n", b""),
+            (b"Content-Transfer-Encoding: quoted-printable\n\n", b""),
+        ),
+        (
+            (MULTIPART, b"--x\n", b""),
+            (MULTIPART, b"--x \n", b"--x--"),
+            (MULTIPART, b"--x ", b""),
+            (MULTIPART, b"\r\n", b"--x\n"),
+            (MULTIPART, b"--x\nContent-Type: a/b; c=d\n\n", b""),
+            (b"", b"a%d: b\n", b"\n"),
+            (b"Content-Type: a/b", b";a=", b"\n\n"),
+            (b"Content-Type: a/b", b';a="', b"\n\n"),
+            (b"Content-Type: a", b"\n b", b"\n\n"),
+            (b"Content-Transfer-Encoding: quoted-printable\n\n", b"=3D=\n", b""),
+            (b"", b" \n", b"a: b"),
+        ),
+    ),
+    Reader(
+        "user_parts.include",
+        lambda data: [include.describe(each.url) for each in include.read(data)],
+        ((b"#include\n", b""), (b"#include http://a", b"")),
+        ((b"#include\n", b"http://a/%d\n", b""), (b"", b"#include-once\n", b"")),
     ),
     Reader("gunzip", _gunzip, ((b"\x1f\x8b\x08\0\0\0\0\0\0\0", b""),)),
     Reader("secrets", lambda data: secrets.redact({text(data): text(data), "a": [text(data)]})),

@@ -1,0 +1,210 @@
+"""Downloads what a user-data document names: https with the host's certificates, and http.
+
+Unlike the platform's HTTP (http.py) it follows redirects, and it needs no library. No proxies, no
+cookies, no compression. All of a download, with its redirects and the look-up of names, takes
+place in a thread, within one limit of time.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any, List, Optional, Tuple
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from lightinit import __version__
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+from lightinit.host.network.http_errors import raise_plain
+
+MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+BUSY = (408, 425, 429, 500, 502, 503, 504)
+CHUNK_BYTES = 64 * 1024
+
+
+class Downloader:
+    """Downloads documents, each over its own connection.
+
+    Args:
+        tls: an ssl.SSLContext. None: the host's certificates.
+    """
+
+    def __init__(self, tls: Any = None) -> None:
+        self._tls = tls
+
+    def get(self, url: str, timeout_s: float, limit_bytes: int) -> bytes:
+        """Download what is at a URL.
+
+        Args:
+            url: an http or https URL. It may have secrets, so no error has all of it.
+            timeout_s: seconds for all.
+            limit_bytes: the greatest size.
+
+        Raises:
+            TransientError: try again: no answer, or one that says that the server is busy.
+            MalformedError: the answer is not HTTP, or too large.
+            ProvisioningError: the server refuses, or must not be trusted; or the URL is unusable.
+        """
+        work = _Download(self._tls, url, timeout_s, limit_bytes)
+        thread = threading.Thread(target=work.run, daemon=True, name="lightinit-download")
+        thread.start()
+        thread.join(timeout_s)
+        if thread.is_alive():
+            work.give_up()
+            raise TransientError("request timed out", url=_shown(url), after_s="%g" % timeout_s)
+        if work.error is None:
+            return work.body
+        if isinstance(work.error, LightinitError):
+            raise work.error
+        if type(work.error).__name__ == "SSLCertVerificationError":
+            raise ProvisioningError(
+                "server's certificate is not trusted",
+                url=_shown(work.url),
+                why=getattr(work.error, "verify_message", ""),
+                hint="is its authority among the host's certificates, and is the clock right?",
+            )
+        raise_plain(work.error, _shown(work.url), timeout_s)
+        raise ProvisioningError(
+            "download failed", url=_shown(work.url), error=type(work.error).__name__
+        ) from work.error
+
+
+class _Download:
+    """One download with its redirects, in a thread."""
+
+    def __init__(self, tls: Any, url: str, timeout_s: float, limit_bytes: int) -> None:
+        self._tls = tls
+        self.url = url
+        self._timeout_s = timeout_s
+        self._limit_bytes = limit_bytes
+        self._sockets: List[Any] = []
+        self._given_up = False
+        self.body = b""
+        self.error: Optional[BaseException] = None
+
+    def run(self) -> None:
+        """Download; keep the body or the error."""
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                target, self.body = self._ask()
+                if not target:
+                    return
+                self.url = self._follow(target)
+            raise ProvisioningError(
+                "download was redirected too often", url=_shown(self.url), limit=MAX_REDIRECTS
+            )
+        except BaseException as error:  # the other thread raises it
+            self.error = error
+
+    def give_up(self) -> None:
+        """Shut the connection down, which ends the thread."""
+        self._given_up = True
+        for each in self._sockets:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _ask(self) -> Tuple[str, bytes]:
+        """Send one request. Returns the target of a redirect, or the body."""
+        import http.client
+
+        place = _check(self.url)
+        host, port = str(place.hostname), place.port
+        if place.scheme == "https":
+            connection: Any = http.client.HTTPSConnection(
+                host, port, timeout=self._timeout_s, context=self._context()
+            )
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+        try:
+            connection.connect()
+            self._sockets[:] = [connection.sock]
+            if self._given_up:
+                self.give_up()
+            path = urlunsplit(("", "", place.path or "/", place.query, ""))
+            connection.request("GET", path, headers={"User-Agent": "lightinit/" + __version__})
+            answer = connection.getresponse()
+            if answer.status in REDIRECTS and answer.headers.get("Location"):
+                return str(answer.headers["Location"]), b""
+            if answer.status != 200:
+                raise self._refused(answer.status)
+            return "", self._read(answer)
+        finally:
+            connection.close()
+
+    def _context(self) -> Any:
+        if self._tls is None:
+            try:
+                import ssl
+            except ImportError:
+                raise ProvisioningError(
+                    "https is not available", why="this Python has no ssl"
+                ) from None
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    def _read(self, answer: Any) -> bytes:
+        pieces: List[bytes] = []
+        size = 0
+        while True:
+            piece: bytes = answer.read(CHUNK_BYTES)
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._limit_bytes:
+                raise MalformedError(
+                    "answer is too large", url=_shown(self.url), limit_bytes=self._limit_bytes
+                )
+        # With a size, read() does not tell that the connection was cut off.
+        if answer.length:
+            raise TransientError("answer was cut off", url=_shown(self.url), bytes=size)
+        return b"".join(pieces)
+
+    def _refused(self, status: int) -> LightinitError:
+        if status in BUSY:
+            return TransientError("download failed", url=_shown(self.url), status=status)
+        return ProvisioningError(
+            "download failed", url=_shown(self.url), status=status, hint="check the URL"
+        )
+
+    def _follow(self, target: str) -> str:
+        try:
+            url = urljoin(self.url, target)
+        except ValueError:
+            raise ProvisioningError("url is not usable", url="the target of a redirect") from None
+        if self.url.lower().startswith("https:") and not url.lower().startswith("https:"):
+            raise ProvisioningError(
+                "download was redirected away from https", url=_shown(self.url), to=_shown(url)
+            )
+        return url
+
+
+def _check(url: str) -> Any:
+    """The parts of a URL.
+
+    Raises:
+        ProvisioningError: it is no http or https URL, or has characters that a URL has not.
+    """
+    try:
+        place = urlsplit(url)
+        usable = place.scheme in ("http", "https") and bool(place.hostname)
+        usable = usable and (place.port is None or place.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not all("!" <= character <= "~" for character in url):
+        raise ProvisioningError(
+            "url is not usable", url=_shown(url), hint="it must begin with http:// or https://"
+        )
+    return place
+
+
+def _shown(url: str) -> str:
+    """A URL for messages: its user, password and query are often secrets."""
+    try:
+        place = urlsplit(url)
+        port = ":%d" % place.port if place.port else ""
+        return "%s://%s%s%s" % (place.scheme, place.hostname or "", port, place.path[:100])
+    except ValueError:
+        return "a damaged URL"

@@ -1,0 +1,1 @@
+"""The kinds of user data that hold other pieces: one file for each."""

@@ -1,0 +1,94 @@
+"""``#include`` and ``#include-once``: what is at their URLs, which may be any kind of user data.
+
+What was fetched is kept for the instance: a later boot needs no network, and executes nothing twice
+because a server has changed it. ``lightinit module custom_data --force`` removes what is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import List
+
+from lightinit.errors import LightinitError, MalformedError, TransientError
+from lightinit.formats.user_parts.include import INCLUDE, ONCE, Included, describe, read
+from lightinit.user_data.kind import Kind, begins_with
+from lightinit.user_data.pieces import LIMIT_BYTES, MAX_INCLUDES, Around, Piece, name_child
+
+LOG = logging.getLogger("lightinit.custom_data")
+# Forgetting the mark of the module also removes these.
+KEPT = "/var/lib/lightinit/instance/sem/module.custom_data+include."
+ONE_LIMIT_S = 20.0
+PAUSE_S = 2.0
+TRIES = 5
+
+
+class Include(Kind):
+    """A list of URLs."""
+
+    is_container = True
+    types = {"text/x-include-once-url": ONCE, "text/x-include-url": INCLUDE}
+
+    def recognise(self, data: bytes) -> str:
+        """Recognise its first line."""
+        return begins_with(data, ONCE, INCLUDE)
+
+    def expand(self, piece: Piece, around: Around) -> List[Piece]:
+        """Return what is at the URLs. One that cannot be fetched is a warning."""
+        found = []
+        data = piece.data
+        if not self.recognise(data):  # a MIME part with this type needs no such line
+            data = self._first_line(piece) + data
+        for index, each in enumerate(read(data.lstrip()), 1):
+            child = name_child(piece, index, describe(each.url))
+            try:
+                found.append(child._replace(data=_get(each, around)))
+            except LightinitError as error:
+                around.warn("%s is left out: %s" % (child.name, error))
+        return found
+
+    def _first_line(self, piece: Piece) -> bytes:
+        return self.types.get(piece.content_type, INCLUDE).encode("ascii") + b"\n"
+
+
+def _get(included: Included, around: Around) -> bytes:
+    """Return what was kept, or fetch it and keep it."""
+    around.budget.includes += 1
+    if around.budget.includes > MAX_INCLUDES:
+        raise MalformedError("user data include too much", limit=MAX_INCLUDES)
+    name = hashlib.sha256(included.url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    try:
+        kept = around.system.read(KEPT + name, LIMIT_BYTES)
+        if included.once or not around.refetch:
+            return kept
+    except (OSError, MalformedError):
+        kept = b""
+    try:
+        data = _fetch(included.url, around)
+    except LightinitError as error:
+        if not kept:
+            raise
+        LOG.warning("%s: using what an earlier boot got: %s", describe(included.url), error)
+        return kept
+    around.system.write(KEPT + name, data, 0o600, follow_last=False)
+    return data
+
+
+def _fetch(url: str, around: Around) -> bytes:
+    """Fetch what is at a URL. What may pass is tried again.
+
+    Raises:
+        LightinitError: why it cannot be fetched.
+    """
+    for tries in range(1, TRIES + 1):
+        left_s = around.budget.left_s
+        if left_s <= 0:
+            raise MalformedError("user data take too long to fetch")
+        try:
+            return around.fetch(url, min(left_s, ONE_LIMIT_S), around.budget.left_bytes)
+        except TransientError as error:
+            if tries == TRIES or around.budget.left_s <= PAUSE_S:
+                raise
+            LOG.info("%s: trying again: %s", describe(url), error.reason)
+            around.system.clock.sleep(PAUSE_S)
+    raise AssertionError("the last try returns or raises")

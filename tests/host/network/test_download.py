@@ -1,0 +1,149 @@
+"""Downloads of #include, from a real server that misbehaves."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import pytest
+
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+from lightinit.host.network.download import Downloader
+from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    servers: List[Server] = []
+
+    def make(*conversations: Conversation) -> Server:
+        servers.append(Server(*conversations))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def moved(target: str, status: int = 302) -> Conversation:
+    head = "HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, target)
+    return says(head.encode(), then_close=True)
+
+
+def fails(url: str, timeout_s: float = 5.0, tls: Any = None) -> LightinitError:
+    with pytest.raises(LightinitError) as raised:
+        Downloader(tls).get(url, timeout_s, 1000)
+    assert "SECRET" not in str(raised.value)
+    return raised.value
+
+
+def test_a_body_and_the_query_that_is_asked_for(serve: Any) -> None:
+    server = serve(says(OK))
+    assert Downloader().get(server.url + "?sig=a%2Fb", 5.0, 5) == b"hello"
+    assert server.requests[0].startswith(b"GET /x?sig=a%2Fb HTTP/1.1\r\n")
+
+
+def test_redirects_are_followed(serve: Any) -> None:
+    last = serve(says(OK))
+    first = serve(moved("/other", 301), moved(last.url, 307))
+    assert Downloader().get(first.url, 5.0, 1000) == b"hello"
+    assert [request.split()[1] for request in first.requests] == [b"/x", b"/other"]
+
+
+def test_redirects_without_end(serve: Any) -> None:
+    server = serve(moved("/x"))
+    assert fails(server.url).reason == "download was redirected too often"
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "http://[", "ftp://x/", "http://a b/"])
+def test_a_redirect_to_what_is_no_web_page(serve: Any, target: str) -> None:
+    assert fails(serve(moved(target)).url).reason == "url is not usable"
+
+
+@pytest.mark.parametrize(
+    "talk, kind, reason",
+    [
+        (
+            says(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
+            ProvisioningError,
+            "download failed",
+        ),
+        (says(b"HTTP/1.1 204 No\r\n\r\n"), ProvisioningError, "download failed"),
+        (says(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), TransientError, "download failed"),
+        (
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", True),
+            TransientError,
+            "cut off",
+        ),
+        (says(b"hello\r\n\r\n", True), MalformedError, "answer is not http"),
+        (floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 999), MalformedError, "answer is too large"),
+        (resets, TransientError, "connection reset"),
+        (hangs, TransientError, "request timed out"),
+        (drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), TransientError, "request timed out"),
+        (drips(b"HTTP/1.1 200 OK\r\nA: ", b"x"), TransientError, "request timed out"),
+        (drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), TransientError, "request timed out"),
+    ],
+)
+def test_what_goes_wrong(serve: Any, talk: Conversation, kind: type, reason: str) -> None:
+    """Its kind says whether trying again may help."""
+    error = fails(serve(talk).url + "?sig=SECRET", 1.0)
+    assert type(error) is kind and reason in error.reason
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/shadow", "/x", "http://", "http://x y/", "https://a:x/", "http://é/", ""]
+)
+def test_urls_that_are_not_usable(url: str) -> None:
+    assert fails(url).reason == "url is not usable"
+
+
+def test_user_and_password_are_not_told() -> None:
+    assert "127.0.0.1:9/p" in str(fails("http://me:SECRET@127.0.0.1:9/p?SECRET#SECRET"))
+
+
+class TlsServer(Server):
+    """The same over TLS."""
+
+    def __init__(self, tls: ssl.SSLContext, *conversations: Conversation) -> None:
+        self._tls = tls
+        super().__init__(*conversations)
+        self.url = self.url.replace("http:", "https:")
+
+    def _talk(self, connection: Any, talk: Conversation) -> None:
+        try:
+            super()._talk(self._tls.wrap_socket(connection, server_side=True), talk)
+        except OSError:  # the client does not trust it
+            connection.close()
+
+
+def make_certificate(tmp_path: Path) -> ssl.SSLContext:
+    if shutil.which("openssl") is None:
+        pytest.skip("not installed here: openssl")
+    certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", key, "-out", certificate]
+    subprocess.run([*request.split(), *names, *files], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    return tls
+
+
+def test_https_is_checked(tmp_path: Path, serve: Any) -> None:
+    tls, plain = make_certificate(tmp_path), serve(says(OK))
+    server = TlsServer(tls, says(OK, then_close=True))
+    leading_away = TlsServer(tls, moved(plain.url))
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate"))
+    try:
+        assert Downloader(trusting).get(server.url, 5.0, 1000) == b"hello"
+        assert fails(server.url).reason == "server's certificate is not trusted"
+        reason = fails(leading_away.url, tls=trusting).reason
+        assert reason == "download was redirected away from https"
+    finally:
+        server.close()
+        leading_away.close()
+    assert not plain.requests

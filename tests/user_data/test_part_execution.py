@@ -1,0 +1,140 @@
+"""Scripts in containers: each is executed at most once, or as often as it says."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from lightinit.errors import ProvisioningError
+from lightinit.model import Instance, Outcome
+from lightinit.modules import custom_data
+from lightinit.pipeline import StepResult
+from lightinit.stages.config import frequency_of, pending, run_module
+from tests.lib.custom_data import CUSTOM, apply, b64
+from tests.lib.mime_document import multipart
+from tests.lib.module_context import context_of
+from tests.lib.stand_in import LiveRoot
+
+
+def script(root: Path, word: str, more: str = "") -> str:
+    return "#!/bin/sh\necho %s >>%s/ran\n%s\n" % (word, root, more)
+
+
+def ran(root: Path) -> List[str]:
+    path = root / "ran"
+    return path.read_text().split() if path.exists() else []
+
+
+def boot(root: Path, boot_id: str, *more: Any, **settings: Any) -> Outcome:
+    system = LiveRoot(root)
+    system.write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
+    return apply(system, *more, execute="both", **settings)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xef\xbb\xbf%s", b"\r\n%s", b"#cloud-boothook\n%s"],
+    ids=["bom", "blank line", "boothook"],
+)
+def test_what_surrounds_a_script_is_removed(tmp_path: Path, data: bytes) -> None:
+    text = script(tmp_path, "x").replace("\n", "\r\n").encode()
+    assert boot(tmp_path, "1", b64(data % text)).message == "custom data kept and executed"
+    assert ran(tmp_path) == ["x"] and (tmp_path / CUSTOM).read_bytes() == data % text
+
+
+def test_the_parts_of_a_multipart_in_order(tmp_path: Path) -> None:
+    data = multipart(
+        "x-shellscript:a " + script(tmp_path, "a"),
+        "cloud-config a: 1",
+        "x-shellscript:b " + script(tmp_path, "b", "exit 3"),
+        "x-shellscript:c " + script(tmp_path, "c", "echo $INSTANCE_ID >>%s/ran" % tmp_path),
+        "cloud-boothook:d " + script(tmp_path, "d"),
+        "x-shellscript:e echo",
+    )
+    text = base64.b64encode(data).decode()
+    with pytest.raises(ProvisioningError) as raised:
+        boot(tmp_path, "1", text)
+    assert raised.value.details["which"] == "custom data, part 3 (b)"
+    assert raised.value.details["status"] == "3"
+    assert ran(tmp_path) == ["d", "a", "b", "c", "the-id"]
+    with pytest.raises(ProvisioningError, match="custom data is not a script"):
+        boot(tmp_path, "1", text)
+    assert ran(tmp_path) == ["d", "a", "b", "c", "the-id"], "each once"
+
+
+def test_a_part_that_is_elsewhere_is_not_executed_again(tmp_path: Path) -> None:
+    """The document has changed, and so have the places. What is new is executed; what is there
+    twice, twice.
+    """
+    a, b = script(tmp_path, "a"), script(tmp_path, "b")
+    first = boot(tmp_path, "1", b64(multipart("x-shellscript " + a)))
+    assert first == Outcome("custom data kept, 1 of its 1 scripts executed")
+    parts = ["x-shellscript:%d %s" % (at, text) for at, text in enumerate((b, a, b))]
+    second = boot(tmp_path, "1", b64(multipart(*parts)))
+    assert second == Outcome("custom data kept, 2 of its 3 scripts executed, 1 before")
+    assert ran(tmp_path) == ["a", "b", "b"]
+
+
+def test_a_failed_part_is_told_and_not_executed_again(tmp_path: Path) -> None:
+    data = b64(multipart("x-shellscript:a " + script(tmp_path, "a", "exit 1")))
+    with pytest.raises(ProvisioningError, match="custom data script failed"):
+        boot(tmp_path, "1", data)
+    found = boot(tmp_path, "2", data, b64(script(tmp_path, "user")))
+    assert re.match(r"custom data, part 1 \(a\) script began at .* failed with", found.warnings[0])
+    assert found.warnings[1:] == ("user data not executed, because custom data, part 1 (a) failed",)
+    assert ran(tmp_path) == ["a"]
+
+
+def test_each_as_often_as_it_says(tmp_path: Path) -> None:
+    data = multipart(
+        "x-shellscript-per-once " + script(tmp_path, "once"),
+        "x-shellscript-per-boot " + script(tmp_path, "boot"),
+        "x-shellscript-per-instance " + script(tmp_path, "instance"),
+        "x-shellscript " + script(tmp_path, "plain"),
+    )
+    done = []
+    for name, boot_id in (("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")):
+        (tmp_path / "proc/sys/kernel/random").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "proc/sys/kernel/random/boot_id").write_text(boot_id + "\n")
+        context = context_of(tmp_path, name, b64(data))
+        assert pending(context)[-1] == "custom_data"
+        assert run_module(context, "custom_data").result is StepResult.OK
+        assert "custom_data" not in pending(context), "it is done for this boot"
+        assert run_module(context, "custom_data").result is StepResult.ALREADY
+        assert frequency_of(context, "custom_data").value == "boot", "so Python starts at each boot"
+        done.append(ran(tmp_path))
+        (tmp_path / "ran").unlink()
+    later = ["boot"]
+    assert done == [
+        ["once", "boot", "instance", "plain"],
+        later,
+        ["boot", "instance", "plain"],
+        later,
+    ]
+    assert run_module(context, "custom_data", force=True).result is StepResult.OK
+    assert ran(tmp_path) == ["boot", "instance", "plain"]
+
+
+def test_when_nothing_is_per_boot_any_more(tmp_path: Path) -> None:
+    system = LiveRoot(tmp_path)
+    mark = tmp_path / "var/lib/lightinit/instance/sem/module.custom_data+each-boot"
+    for kind, there in (("-per-boot", True), ("", False)):
+        data = b64(multipart("x-shellscript%s #!/bin/sh\n" % kind))
+        instance = Instance("the-id", custom_data=data)
+        custom_data.apply(instance, system, {"execute": "both", "timeout_s": 60.0})
+        assert mark.exists() is there
+
+
+def test_a_container_that_is_not_named_is_not_even_expanded(tmp_path: Path) -> None:
+    data = b64(b"#include\nhttp://127.0.0.1:9/x\n")
+    assert apply(LiveRoot(tmp_path), data).warnings == (
+        "custom data kept and not executed (#include): `execute` of [module.custom_data] does not"
+        " name it",
+    )
+    found = apply(LiveRoot(tmp_path), data, execute="both")
+    assert found.message == "custom data kept, no script in it"
+    assert "part 1 (http://127.0.0.1:9/x) is left out: connection refused" in found.warnings[0]
