@@ -29,6 +29,9 @@ class Multipart(Kind):
 
     def recognise(self, data: bytes) -> str:
         """Recognise its head."""
+        head = data[:4096].lower()
+        if b"mime-version:" not in head and b"content-type:" not in head:
+            return ""  # without importing anything
         from lightinit.formats.user_parts import mime
 
         if mime.is_mime(data[:4096].lstrip(b"\xef\xbb\xbf")):
