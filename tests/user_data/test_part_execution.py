@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import Any, List
+from typing import List
 
 import pytest
 
@@ -29,10 +29,10 @@ def ran(root: Path) -> List[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def boot(root: Path, boot_id: str, *more: Any, **settings: Any) -> Outcome:
+def boot(root: Path, boot_id: str, custom: str, user: str = "") -> Outcome:
     system = LiveRoot(root)
     system.write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
-    return apply(system, *more, execute="both", **settings)
+    return apply(system, custom, user, "both")
 
 
 @pytest.mark.parametrize(
