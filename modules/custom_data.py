@@ -17,7 +17,7 @@ from lightinit.settings import ModuleSettings
 
 if TYPE_CHECKING:
     from lightinit.user_data.execution import ScriptMark
-    from lightinit.user_data.jobs import Job
+    from lightinit.user_data.jobs import ScriptJob
     from lightinit.user_data.kept import Kept
     from lightinit.user_data.parts import Part
 
@@ -102,7 +102,7 @@ def _execute(
     from lightinit.user_data import jobs  # by default nothing is executed
 
     each_boot = settings.get("frequency") == Frequency.BOOT.value
-    plans: List[Tuple[str, List[jobs.Job]]] = []
+    plans: List[Tuple[str, List[jobs.ScriptJob]]] = []
     for each in chosen:
         jobs.check_decoded(each)
         parts = _take_apart(system, instance, each, each_boot, executed)
@@ -169,11 +169,11 @@ class Run:
         self._executed = executed
         self._failed = ""
 
-    def find_mark(self, job: Job) -> Optional[ScriptMark]:
+    def find_mark(self, job: ScriptJob) -> Optional[ScriptMark]:
         """The mark of an earlier execution."""
         return self._execution.find_mark(self._system, job)
 
-    def execute(self, name: str, planned: Sequence[Job]) -> None:
+    def execute(self, name: str, planned: Sequence[ScriptJob]) -> None:
         """Execute one document's jobs that have no mark.
 
         Args:
@@ -212,7 +212,7 @@ class Run:
         self._failed = self._failed or failed
         self._executed.effects[name] = _describe(planned, ran, before)
 
-    def _attempt(self, job: Job) -> Optional[ProvisioningError]:
+    def _attempt(self, job: ScriptJob) -> Optional[ProvisioningError]:
         """Execute a job. Returns its failure."""
         left_s = max(0.0, self._deadline_s - self._system.clock.monotonic())
         try:
@@ -224,7 +224,7 @@ class Run:
         return None
 
 
-def _describe(planned: Sequence[Job], ran: int, before: int) -> str:
+def _describe(planned: Sequence[ScriptJob], ran: int, before: int) -> str:
     """What to add to the message."""
     if planned and planned[0].part.is_whole:
         if ran:

@@ -16,7 +16,7 @@ from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
-from lightinit.user_data.jobs import Job
+from lightinit.user_data.jobs import ScriptJob
 
 LOG = logging.getLogger("lightinit.custom_data")
 
@@ -39,7 +39,7 @@ class ScriptMark(NamedTuple):
     outcome: str = ""
 
 
-def find_mark(system: System, job: Job) -> Optional[ScriptMark]:
+def find_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
     """Read the mark of an earlier execution.
 
     A damaged mark counts as a mark: no execution is better than a second one.
@@ -65,7 +65,9 @@ def find_mark(system: System, job: Job) -> Optional[ScriptMark]:
     return mark
 
 
-def execute(system: System, job: Job, instance_id: str, left_s: float, limit_s: float) -> None:
+def execute(
+    system: System, job: ScriptJob, instance_id: str, left_s: float, limit_s: float
+) -> None:
     """Execute data that have no mark. Each line of their output goes to the log.
 
     Args:
@@ -107,7 +109,7 @@ def execute(system: System, job: Job, instance_id: str, left_s: float, limit_s: 
     _raise_failure(job, ended, limit_s)
 
 
-def _raise_failure(job: Job, ended: run.Ended, limit_s: float) -> None:
+def _raise_failure(job: ScriptJob, ended: run.Ended, limit_s: float) -> None:
     # The error has none of the output in it: the platform and every user can read the error, and a
     # shell's messages quote the script and its variables. Only root can read the log.
     if ended.timed_out:
@@ -136,5 +138,5 @@ def _describe(ended: run.Ended, limit_s: float) -> str:
     return DONE
 
 
-def _write_mark(system: System, job: Job, mark: ScriptMark) -> None:
+def _write_mark(system: System, job: ScriptJob, mark: ScriptMark) -> None:
     system.write(job.mark, (json.dumps(mark._asdict(), indent=1) + "\n").encode("utf-8"))

@@ -25,7 +25,7 @@ EACH_BOOT_MARK = MARKS + "each-boot"
 EARLY = "#cloud-boothook"
 
 
-class Job(NamedTuple):
+class ScriptJob(NamedTuple):
     """One script to execute.
 
     Attributes:
@@ -73,9 +73,9 @@ def check_decoded(kept: Kept) -> None:
         )
 
 
-def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[Job]:
+def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[ScriptJob]:
     """The jobs of one document: its boothooks, then its other scripts. A document that is no
-    container is a job in any case; :meth:`Job.check` refuses one that is no script.
+    container is a job in any case; :meth:`ScriptJob.check` refuses one that is no script.
 
     Args:
         kept: the document.
@@ -84,13 +84,15 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[Job]:
     """
     base = kept.path.rpartition("/")[2]
     unit = "lightinit-" + base
-    jobs: List[Job] = []
+    jobs: List[ScriptJob] = []
     seen: Dict[str, int] = {}
     for part in parts:
         again = part.frequency == PER_BOOT
         again = again or (each_boot and part.frequency not in (PER_INSTANCE, PER_ONCE))
         if part.is_whole:
-            jobs.append(Job(kept.name, part, MARKS + base, kept.path + "-script", unit, again))
+            jobs.append(
+                ScriptJob(kept.name, part, MARKS + base, kept.path + "-script", unit, again)
+            )
         elif part.handler.is_executed:
             seen[part.identity] = seen.get(part.identity, 0) + 1
             key = "%s.%d" % (part.identity[:24], seen[part.identity])
@@ -99,11 +101,11 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[Job]:
                 mark = ONCE_MARKS + key
             script = "%s-script.%s" % (kept.path, key)
             number = "%s-%d" % (unit, len(jobs) + 1)
-            jobs.append(Job(kept.name, part, mark, script, number, again))
+            jobs.append(ScriptJob(kept.name, part, mark, script, number, again))
     return sorted(jobs, key=lambda job: job.part.kind != EARLY)
 
 
-def ask_for_each_boot(system: System, jobs: Sequence[Job]) -> None:
+def ask_for_each_boot(system: System, jobs: Sequence[ScriptJob]) -> None:
     """Let the module run at each boot, if a job needs that; or no longer.
 
     Raises:

@@ -19,7 +19,7 @@ from lightinit.host.system import System
 from lightinit.model import NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
-from lightinit.user_data.pieces import MAX_DEPTH, MAX_PARTS, UTF16, Around, Budget, Fetch, Piece
+from lightinit.user_data.pieces import MAX_DEPTH, MAX_PARTS, UTF16, Around, Allowance, Fetch, Piece
 
 # gzip in base64 in gzip, say.
 MAX_WRAPPINGS = 4
@@ -82,7 +82,7 @@ def collect(
     """
     parts: List[Part] = []
     warnings: List[str] = []
-    around = Around(system, fetch, variables, Budget(system), warnings.append, refetch)
+    around = Around(system, fetch, variables, Allowance(system), warnings.append, refetch)
     stack = [Piece(name, data)]
     while stack:
         piece = stack.pop()

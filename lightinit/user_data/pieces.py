@@ -55,7 +55,7 @@ class Piece(NamedTuple):
     depth: int = 0
 
 
-class Budget:
+class Allowance:
     """What one document may cost in all, with all that it includes.
 
     Args:
@@ -106,7 +106,7 @@ class Around(NamedTuple):
     system: System
     fetch: Fetch
     variables: Callable[[], Mapping[str, Any]]
-    budget: Budget
+    budget: Allowance
     warn: Callable[[str], None]
     refetch: bool = False
 
