@@ -19,7 +19,7 @@ from lightinit.host.system import System
 from lightinit.model import NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
-from lightinit.user_data.pieces import MAX_DEPTH, MAX_PARTS, UTF16, Around, Allowance, Fetch, Piece
+from lightinit.user_data.pieces import MAX_DEPTH, MAX_PARTS, UTF16, Allowance, Around, Fetch, Piece
 
 # gzip in base64 in gzip, say.
 MAX_WRAPPINGS = 4
