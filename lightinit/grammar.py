@@ -15,6 +15,7 @@ EPILOG = """exit codes:
   2   status: done, with warnings
   3   status: not run, running, or disabled; query, analyze: nothing recorded yet
   64  the command line is wrong; generalize: no terminal to ask on
+  66  schema: the file cannot be read
   75  another lightinit is running
   77  not permitted: run as root, or use --root with a directory of your own
   130, 143  stopped by a signal; the next boot resumes
@@ -169,7 +170,7 @@ def _add_status(commands: _Commands) -> None:
 
 
 def _add_views(commands: _Commands) -> None:
-    """Add the other commands that only show: ``query``, ``analyze`` and ``config``."""
+    """Add the other commands that only show: ``query``, ``analyze``, ``config``, ``schema``."""
     query = commands.add("query", "show what the platform said about this instance")
     query.add_argument(
         "path",
@@ -195,6 +196,12 @@ def _add_views(commands: _Commands) -> None:
     config.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
+    schema = commands.add(
+        "schema",
+        "check a #cloud-config without running it: each mistake with its line and what to do;"
+        " exit code 1 if something in it would have no effect",
+    )
+    schema.add_argument("file", metavar="FILE", help="the document; - reads standard input")
 
 
 def _add_removals(commands: _Commands) -> None:

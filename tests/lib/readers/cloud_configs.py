@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from lightinit.formats.cloud_config import building, document, mistakes, syntax
+from lightinit.formats.cloud_config import building, document, keys, merge, mistakes, schema, syntax
+from lightinit.formats.cloud_config.readers import (
+    clock,
+    commands,
+    disks,
+    files,
+    host_keys,
+    mounts,
+    names,
+    passwords,
+    section,
+    users,
+)
 from tests.lib.readers.reader import Reader
 
 HEAD = b"#cloud-config\n"
@@ -51,8 +63,48 @@ def read(data: bytes) -> None:
         assert str(each) and each.line and mistakes.show_path(each.path) is not None
 
 
+def check(data: bytes) -> None:
+    found = document.read(data)
+    for each in schema.check(found):
+        assert each.what and each.remedy and str(each)
+    repr([reader(found.values)[0] for _, reader in keys.READERS])
+
+
+def merged(data: bytes) -> None:
+    values = document.read(data).values
+    part = merge.ConfigPart(values, "list(append)+dict(recurse_list)+str(append)")
+    merge.merge_all([part, part, part])
+
+
+# What a reader is given is what another one has read.
+SUBJECTS = (clock, commands, disks, files, host_keys, mounts, names, passwords, users, section)
+CHECKED: Tuple[Tuple[bytes, bytes, bytes], ...] = (
+    (HEAD, b"key%d: v\n", b""),
+    (HEAD + b"users:\n", b"- name: u%d\n  shel: x\n", b""),
+    (HEAD + b"users:\n", b"- name: same\n  groups: [a]\n", b""),
+    (HEAD + b"users: '", b"a,", b"'\n"),
+    (HEAD + b"groups:\n", b"- g%d: [a, a]\n", b""),
+    (HEAD + b"ssh_authorized_keys:\n", b"- ssh-rsa %d\n", b""),
+    (HEAD + b"chpasswd: {list: '", b"a:$6$b$c\n\n", b"'}\n"),
+    (HEAD + b"chpasswd: {users: [", b"{name: a%d, password: b, type: text}, ", b"]}\n"),
+    (HEAD + b"write_files:\n", b"- {path: /a%d, content: b, owner: c}\n", b""),
+    (HEAD + b"write_files: [{path: /a, encoding: b64, content: '", b"aGkK", b"'}]\n"),
+    (HEAD + b"runcmd:\n", b"- [a, 0644, yes]\n", b""),
+    (HEAD + b"mounts:\n", b"- [a%d, /b]\n", b""),
+    (HEAD + b"ntp: {servers: [", b"a,", b"]}\n"),
+    (HEAD + b"disk_setup:\n", b"  /dev/a%d: {layout: [50]}\n", b""),
+    (HEAD + b"fs_setup:\n", b"- {device: a%d}\n", b""),
+    (HEAD + b"merge_how: '", b"list()+", b"'\n"),
+)
+ONE_VALUE: Tuple[Tuple[bytes, bytes], ...] = tuple(
+    (HEAD + key + b": '", b"'\n")
+    for key in (b"hostname", b"timezone", b"merge_how", b"swap", b"password")
+)
+
 READERS = (
+    Reader("cloud_config.schema", check, ONE_VALUE, CHECKED, (WHOLE,), LIMIT_BYTES),
+    Reader("cloud_config.merge", merged, ((HEAD, b""),), CHECKED[:4], (WHOLE,), LIMIT_BYTES),
     Reader("cloud_config.document", read, FRAMES, ITEMS, (WHOLE,), LIMIT_BYTES),
     Reader("cloud_config.archive", document.read_list, ((b"- ", b"\n"),), limit_bytes=LIMIT_BYTES),
 )
-assert syntax.TOLD  # what it explains is read with the document
+assert SUBJECTS and syntax.TOLD  # what it explains is read with the document

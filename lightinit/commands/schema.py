@@ -1,0 +1,85 @@
+"""``lightinit schema FILE``: checks a ``#cloud-config`` without running it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import List, Tuple
+
+from lightinit.commands import terminal
+from lightinit.errors import EXIT_FAILED, EXIT_NO_INPUT, EXIT_OK, MalformedError, RefusedError
+from lightinit.formats import user_data
+from lightinit.formats.cloud_config import document, schema
+from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.host.system import System
+
+# More than a document may have, so that one that is too large is told as such.
+READ_BYTES = 2 * document.LIMIT_BYTES
+FIRST_LINE = "begin the first line with #cloud-config, or it is no cloud-config for the platform"
+
+
+def run(system: System, arguments: argparse.Namespace) -> int:
+    """``lightinit schema``."""
+    name = arguments.file
+    mistakes = check(_read(name))
+    if name == "-":
+        name = "standard input"
+    for each in mistakes:
+        terminal.show("%s:%d: %s" % (name, each.line, each._replace(line=0)))
+    lost = sum(not each.has_effect for each in mistakes)
+    if lost:
+        terminal.show("%s: %d without effect, and all else is valid" % (name, lost))
+        return EXIT_FAILED
+    terminal.show("%s: valid" % name)
+    return EXIT_OK
+
+
+def check(data: bytes) -> Tuple[Mistake, ...]:
+    """All that is wrong with a document, by line.
+
+    Args:
+        data: the file; it may be compressed by gzip.
+
+    Raises:
+        LibraryError: python3-yaml is missing or does not work.
+    """
+    found: List[Mistake] = []
+    try:
+        data = user_data.unpack(data, READ_BYTES)
+        kind = schema.other_kind(data)
+        if kind:
+            what = "it is %s, and no cloud-config; only that is checked" % kind
+            return (Mistake((), what, "see docs/cloud-config.md", 1),)
+        if not schema.is_cloud_config(data):
+            found = [Mistake((), "the first line is not #cloud-config", FIRST_LINE, 1)]
+        return (*found, *schema.check(document.read(data)))
+    except MalformedError as error:
+        return (*found, _as_mistake(error))
+
+
+def _as_mistake(error: MalformedError) -> Mistake:
+    """What nothing of the document can be used for."""
+    facts = dict(error.details)
+    line, hint = int(facts.pop("line", "1")), facts.pop("hint", "correct it")
+    what = ", ".join(
+        [error.reason, *("%s=%s" % item for item in facts.items() if item[0] != "why")]
+    )
+    if "why" in facts:
+        what = "%s: %s" % (what, facts["why"])
+    return Mistake((), what, hint, line)
+
+
+def _read(name: str) -> bytes:
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(READ_BYTES)
+        with open(name, "rb") as file:
+            return file.read(READ_BYTES)
+    except OSError as error:
+        raise RefusedError(
+            "document cannot be read",
+            EXIT_NO_INPUT,
+            file=name,
+            error=(error.strerror or str(error)).lower(),
+            hint="give the path of a #cloud-config",
+        ) from None

@@ -1,0 +1,187 @@
+"""The keys of cloud-init's schema, and what becomes of each here.
+
+The names are those of the JSON schema of cloud-init 22.4.2 (Debian 12), with what later releases
+added since. docs/cloud-config.md is a table of the same, and a test holds it to this one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
+
+from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.readers import (
+    clock,
+    commands,
+    disks,
+    files,
+    host_keys,
+    mounts,
+    names,
+    passwords,
+    users,
+)
+
+WORKS, PARTLY, NOT = "works", "partly", "not"
+Check = Callable[[Mapping[str, Any]], Tuple[Any, List[Mistake]]]
+
+
+class ConfigKey(NamedTuple):
+    """One top-level key.
+
+    Attributes:
+        name: its name.
+        works: ``works``, ``partly`` or ``not``.
+        instead: what to write instead of a deprecated key, or of one that does not work; "" if
+            nothing is known.
+        is_deprecated: whether cloud-init itself calls it deprecated.
+        shape: the types that its value may have, for keys without a reader: any of text, boolean,
+            number, list, mapping; empty allows all.
+    """
+
+    name: str
+    works: str = NOT
+    instead: str = ""
+    is_deprecated: bool = False
+    shape: Tuple[str, ...] = ()
+
+
+# The readers, each with the keys that it checks.
+READERS: Tuple[Tuple[Tuple[str, ...], Check], ...] = (
+    (names.KEYS, names.read_names),
+    (users.KEYS, users.read_accounts),
+    (passwords.KEYS, passwords.read_passwords),
+    (files.KEYS, files.read_files),
+    (clock.KEYS, clock.read_clock),
+    (host_keys.KEYS, host_keys.read_host_keys),
+    (commands.KEYS, commands.read_commands),
+    (disks.KEYS, disks.read_disks),
+    (mounts.KEYS, mounts.read_mounts),
+)
+TEXT, FLAG, LIST, MAPPING = ("text",), ("a boolean",), ("a list",), ("a mapping",)
+PROGRAM = "install and configure it by `packages`, `write_files` and `runcmd`"
+
+_ALL: Tuple[ConfigKey, ...] = (
+    # Names
+    ConfigKey("hostname"),
+    ConfigKey("fqdn"),
+    ConfigKey("prefer_fqdn_over_hostname"),
+    ConfigKey("preserve_hostname"),
+    ConfigKey("manage_etc_hosts"),
+    ConfigKey("create_hostname_file", instead="the host's own file is always written"),
+    # Accounts
+    ConfigKey("users"),
+    ConfigKey("user"),
+    ConfigKey("groups"),
+    ConfigKey("ssh_authorized_keys"),
+    ConfigKey("ssh_import_id", instead="write the keys into `ssh_authorized_keys`"),
+    ConfigKey("disable_root"),
+    ConfigKey("disable_root_opts"),
+    ConfigKey("allow_public_ssh_keys"),
+    ConfigKey("ssh_pwauth"),
+    ConfigKey("chpasswd"),
+    ConfigKey("password"),
+    # SSH host keys
+    ConfigKey("ssh_keys"),
+    ConfigKey("ssh_deletekeys"),
+    ConfigKey("ssh_genkeytypes"),
+    ConfigKey("ssh_quiet_keygen"),
+    ConfigKey("ssh_publish_hostkeys", shape=MAPPING),
+    ConfigKey("ssh", shape=MAPPING),
+    ConfigKey("ssh_key_console_blacklist", shape=LIST),
+    ConfigKey("ssh_fp_console_blacklist", shape=LIST),
+    ConfigKey("no_ssh_fingerprints", shape=FLAG),
+    ConfigKey("authkey_hash", shape=TEXT),
+    # Files and commands
+    ConfigKey("write_files"),
+    ConfigKey("bootcmd"),
+    ConfigKey("runcmd"),
+    # Time and language
+    ConfigKey("timezone"),
+    ConfigKey("ntp"),
+    ConfigKey("locale", shape=("text", "a boolean")),
+    ConfigKey("locale_configfile", shape=TEXT),
+    ConfigKey("keyboard", shape=MAPPING),
+    # Packages
+    ConfigKey("packages", shape=LIST),
+    ConfigKey("package_update", shape=FLAG),
+    ConfigKey("package_upgrade", shape=FLAG),
+    ConfigKey("package_reboot_if_required", shape=FLAG),
+    ConfigKey("apt_update", instead="package_update", is_deprecated=True, shape=FLAG),
+    ConfigKey("apt_upgrade", instead="package_upgrade", is_deprecated=True, shape=FLAG),
+    ConfigKey(
+        "apt_reboot_if_required",
+        instead="package_reboot_if_required",
+        is_deprecated=True,
+        shape=FLAG,
+    ),
+    ConfigKey("apt", shape=MAPPING),
+    ConfigKey("apt_pipelining", shape=("a boolean", "text", "a number")),
+    ConfigKey("apk_repos", shape=MAPPING),
+    ConfigKey("yum_repos", shape=MAPPING),
+    ConfigKey("yum_repo_dir", shape=TEXT),
+    ConfigKey("zypper", shape=MAPPING),
+    ConfigKey("snap", instead=PROGRAM, shape=MAPPING),
+    # Disks
+    ConfigKey("growpart"),
+    ConfigKey("resize_rootfs"),
+    ConfigKey("disk_setup"),
+    ConfigKey("fs_setup"),
+    ConfigKey("device_aliases"),
+    ConfigKey("mounts"),
+    ConfigKey("mount_default_fields"),
+    ConfigKey("swap"),
+    # Network and trust
+    ConfigKey("ca_certs", shape=MAPPING),
+    ConfigKey("ca-certs", instead="ca_certs", is_deprecated=True, shape=MAPPING),
+    ConfigKey("resolv_conf", shape=MAPPING),
+    ConfigKey("manage_resolv_conf", shape=FLAG),
+    ConfigKey("wireguard", instead=PROGRAM, shape=MAPPING),
+    ConfigKey("updates", shape=MAPPING),
+    # The end of a boot, and what is told
+    ConfigKey("power_state", shape=MAPPING),
+    ConfigKey("final_message", shape=TEXT),
+    ConfigKey("phone_home", shape=MAPPING),
+    ConfigKey("output", shape=MAPPING),
+    ConfigKey("rsyslog", shape=MAPPING),
+    ConfigKey("reporting", shape=MAPPING),
+    # How documents are merged
+    ConfigKey("merge_how", WORKS),
+    ConfigKey("merge_type", WORKS),
+    # Other agents and services
+    ConfigKey("ansible", instead=PROGRAM),
+    ConfigKey("chef", instead=PROGRAM),
+    ConfigKey("puppet", instead=PROGRAM),
+    ConfigKey("salt_minion", instead=PROGRAM),
+    ConfigKey("mcollective", instead=PROGRAM),
+    ConfigKey("landscape", instead=PROGRAM),
+    ConfigKey("lxd", instead=PROGRAM),
+    ConfigKey("rh_subscription", instead=PROGRAM),
+    ConfigKey("spacewalk", instead=PROGRAM),
+    ConfigKey("ubuntu_advantage", instead=PROGRAM, is_deprecated=True),
+    ConfigKey("ubuntu_pro", instead=PROGRAM),
+    ConfigKey("autoinstall"),
+    ConfigKey("byobu_by_default", instead=PROGRAM),
+    ConfigKey("drivers", instead=PROGRAM),
+    ConfigKey("fan", instead=PROGRAM),
+    # cloud-init's own
+    ConfigKey("grub_dpkg"),
+    ConfigKey("grub-dpkg", instead="grub_dpkg", is_deprecated=True),
+    ConfigKey("random_seed", shape=MAPPING),
+    ConfigKey("disable_ec2_metadata", shape=FLAG),
+    ConfigKey("migrate", shape=FLAG),
+    ConfigKey("vendor_data", shape=MAPPING),
+    ConfigKey("launch-index"),
+    ConfigKey("cloud_init_modules", shape=LIST),
+    ConfigKey("cloud_config_modules", shape=LIST),
+    ConfigKey("cloud_final_modules", shape=LIST),
+    ConfigKey("system_info", shape=MAPPING),
+    ConfigKey("version"),
+    # Of one computer
+    ConfigKey("disable_piwiz", shape=FLAG),
+    ConfigKey("enable_rpi_connect", shape=FLAG),
+    ConfigKey("rpi_interfaces", shape=MAPPING),
+    ConfigKey("rpi_userconf", shape=MAPPING),
+)
+# Keys that no module takes, but a stage of its own.
+BY_STAGES: FrozenSet[str] = frozenset()
+KEYS: Dict[str, ConfigKey] = {each.name: each for each in _ALL}

@@ -1,0 +1,167 @@
+"""``write_files``: the files to write, each with its content, owner and mode."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from lightinit.errors import MalformedError
+from lightinit.formats.cloud_config.mistakes import Mistake, show_key
+from lightinit.formats.cloud_config.readers.section import Section, written
+from lightinit.formats.gunzip import gunzip
+from lightinit.model import repr_without
+
+KEYS = ("write_files",)
+CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
+MODE = 0o644
+OF_A_FILE = ("path", "content", "owner", "permissions", "encoding", "append", "defer")
+# (is base64, is gzip); gzip without base64 comes from `!!binary`.
+ENCODINGS: Dict[str, Tuple[bool, bool]] = {
+    "": (False, False),
+    "text/plain": (False, False),
+    "b64": (True, False),
+    "base64": (True, False),
+    "gz": (False, True),
+    "gzip": (False, True),
+    "gz+b64": (True, True),
+    "gz+base64": (True, True),
+    "gzip+b64": (True, True),
+    "gzip+base64": (True, True),
+}
+MODE_REMEDY = "write it in quotes, such as '0644'"
+
+
+class GivenFile(NamedTuple):
+    """One file to write. Its content may be a secret.
+
+    Attributes:
+        path: absolute, without . and ..
+        content: the bytes, decoded and unpacked.
+        mode: permission bits.
+        owner: name or number of the user, or "" if nothing is said: root.
+        group: name or number, or "".
+        append: whether the content is added at the end of the file.
+        defer: whether it is written late, after packages and accounts are there.
+    """
+
+    path: str
+    content: bytes = b""
+    mode: int = MODE
+    owner: str = ""
+    group: str = ""
+    append: bool = False
+    defer: bool = False
+
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
+
+
+def read_files(values: Mapping[str, Any]) -> Tuple[Tuple[GivenFile, ...], List[Mistake]]:
+    """Read the files, in order. One whose path or content is wrong is left out.
+
+    Args:
+        values: the keys of a cloud-config.
+    """
+    given = Section(values)
+    files = [_file(each) for each in given.sections("write_files")]
+    return tuple(each for each in files if each is not None), given.mistakes
+
+
+def _file(given: Section) -> Optional[GivenFile]:
+    given.know(OF_A_FILE)
+    path = given.line("path")
+    if not path or path.endswith("/"):
+        given.wrong("path", "it is not the path of a file", "such as /etc/motd")
+        return None
+    if not path.startswith("/"):
+        given.wrong("path", "it is relative; taken from /", "write /%s" % show_key(path), True)
+    path = posixpath.normpath("/" + path.lstrip("/"))
+    content = _content(given)
+    if content is None:
+        return None
+    owner, group = _owner(given)
+    return GivenFile(
+        path, content, _mode(given), owner, group, given.yes("append"), given.yes("defer")
+    )
+
+
+def _owner(given: Section) -> Tuple[str, str]:
+    text = given.line("owner").strip()
+    owner, _, group = text.partition(":")
+    if re.search(r"[\s:/]", owner + group) or (text and not owner and not group):
+        given.wrong("owner", "it is not an owner; root is taken", "such as root:adm or www-data")
+        return "", ""
+    return owner, group
+
+
+def _mode(given: Section) -> int:
+    """The mode. All ways to write it are octal: '0644', 0644, 644, 0o644. A number that YAML made
+    of ``0644`` has how it was written.
+    """
+    value = given.values.get("permissions")
+    if value is None:
+        return MODE
+    text = _mode_text(value)
+    # 420 and 493 are what 0644 and 0755 are in decimal; a tool that writes YAML writes them so.
+    if isinstance(value, int) and written(value) == str(int(value)) and not _is_usual(text):
+        text = "%o" % value if 0 <= value <= 0o7777 else ""
+    if not re.match(r"[0-7]{1,4}\Z", text):
+        given.wrong("permissions", "it is not an octal mode; 0644 is taken", MODE_REMEDY)
+        return MODE
+    mode = int(text, 8)
+    if isinstance(value, int) and not written(value).startswith("0"):
+        given.wrong(
+            "permissions", "it is a number; taken as the mode %04o" % mode, MODE_REMEDY, True
+        )
+    return mode
+
+
+def _mode_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    text = written(value).strip()
+    if text[:2].lower() == "0o":
+        text = text[2:]
+    return text[-4:] if re.match(r"0[0-7]{4}\Z", text) else text
+
+
+def _is_usual(text: str) -> bool:
+    """Whether decimal digits look like a mode that somebody meant to be octal: 644, 600, 755, 1777.
+    The owner may read, and nobody may do more than the owner.
+    """
+    if not re.match(r"[0-7]{3,4}\Z", text):
+        return False
+    owner, group, others = (int(digit) for digit in text[-3:])
+    return bool(owner & 4) and owner | group == owner and group | others == group
+
+
+def _content(given: Section) -> Optional[bytes]:
+    value = given.values.get("content", "")
+    data = value if isinstance(value, bytes) else given.text("content").encode("utf-8")
+    encoding = given.line("encoding").strip().lower()
+    if encoding not in ENCODINGS:
+        given.wrong(
+            "encoding",
+            "it is unknown; the content is taken as text",
+            "write text/plain, b64, gzip or gz+b64",
+        )
+    is_base64, is_gzip = ENCODINGS.get(encoding, (False, False))
+    try:
+        if is_base64:
+            data = base64.b64decode(b"".join(data.split()), validate=True)
+        if is_gzip:
+            data = gunzip(data, CONTENT_LIMIT_BYTES)[0]
+    except (binascii.Error, ValueError):
+        given.wrong("content", "it is not base64", "as `base64 -w0 FILE` prints it")
+        return None
+    except MalformedError as error:
+        given.wrong(
+            "content",
+            "it is not gzip: %s" % error.reason,
+            "as `gzip <FILE | base64 -w0` prints it, with gz+b64",
+        )
+        return None
+    return data

@@ -1,0 +1,333 @@
+"""Accounts: ``users``, ``user``, ``groups``, and the keys of the default user and root."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.readers.passwords import HASH_REMEDY, is_hash
+from lightinit.formats.cloud_config.readers.section import Section, kind_of
+from lightinit.model import repr_without
+
+KEYS = (
+    "users",
+    "user",
+    "groups",
+    "ssh_authorized_keys",
+    "ssh_import_id",
+    "disable_root",
+    "disable_root_opts",
+    "allow_public_ssh_keys",
+)
+DEFAULT = "default"
+OF_A_USER = (
+    "name",
+    "gecos",
+    "homedir",
+    "primary_group",
+    "groups",
+    "shell",
+    "uid",
+    "system",
+    "no_create_home",
+    "no_user_group",
+    "no_log_init",
+    "create_groups",
+    "inactive",
+    "expiredate",
+    "selinux_user",
+    "lock_passwd",
+    "passwd",
+    "hashed_passwd",
+    "plain_text_passwd",
+    "sudo",
+    "doas",
+    "ssh_authorized_keys",
+    "ssh_import_id",
+    "ssh_redirect_user",
+    "snapuser",
+)
+# cloud-init takes any key with - as the one with _.
+OLD_KEYS = {key.replace("_", "-"): key for key in OF_A_USER if "_" in key}
+UNSUPPORTED = {
+    "ssh_import_id": "write the keys into `ssh_authorized_keys`",
+    "snapuser": "make an account with `name`",
+    "selinux_user": "call semanage in `runcmd`",
+}
+
+
+class GivenUser(NamedTuple):
+    """One account of ``users``. A text that is empty was not given.
+
+    Attributes:
+        name: its name; ``default`` stands for the platform's admin.
+        gecos: the comment, such as the full name.
+        homedir: absolute path.
+        primary_group: name or number.
+        groups: further groups.
+        shell: absolute path.
+        uid: number, or None.
+        system: whether it is a system account.
+        no_create_home: whether it gets no home directory.
+        no_user_group: whether it gets no group of its own name.
+        no_log_init: whether lastlog and faillog leave it out.
+        create_groups: whether groups that are missing are made.
+        inactive: days after a password's end until the account is closed, as text.
+        expiredate: YYYY-MM-DD.
+        lock_passwd: whether a login by password is closed.
+        passwd: hash for a new account only.
+        hashed_passwd: hash, also for an existing account.
+        plain_text_passwd: password, also for an existing account.
+        sudo: rules, without the account's name.
+        doas: rules, whole.
+        ssh_authorized_keys: public keys, each one line.
+        ssh_redirect_user: whether the platform's keys only tell to use another name.
+    """
+
+    name: str
+    gecos: str = ""
+    homedir: str = ""
+    primary_group: str = ""
+    groups: Tuple[str, ...] = ()
+    shell: str = ""
+    uid: Optional[int] = None
+    system: bool = False
+    no_create_home: bool = False
+    no_user_group: bool = False
+    no_log_init: bool = False
+    create_groups: bool = True
+    inactive: str = ""
+    expiredate: str = ""
+    lock_passwd: bool = True
+    passwd: str = ""
+    hashed_passwd: str = ""
+    plain_text_passwd: str = ""
+    sudo: Tuple[str, ...] = ()
+    doas: Tuple[str, ...] = ()
+    ssh_authorized_keys: Tuple[str, ...] = ()
+    ssh_redirect_user: bool = False
+
+    def __repr__(self) -> str:
+        return repr_without(self, "passwd", "hashed_passwd", "plain_text_passwd")
+
+
+class GivenGroup(NamedTuple):
+    """One group of ``groups``, with the accounts that become members."""
+
+    name: str
+    members: Tuple[str, ...] = ()
+
+
+class GivenAccounts(NamedTuple):
+    """What a cloud-config says of accounts.
+
+    Attributes:
+        users: the accounts; None if the key is not there: then the admin alone is made. A list
+            without ``default`` leaves out what the admin gets as default user, not the admin.
+        groups: the groups.
+        default_name: the name that ``user`` gives to the default user, or "".
+        ssh_authorized_keys: keys for the default user and, unless ``disable_root``, for root.
+        disable_root: whether root's keys only tell to use another name; None if nothing is said.
+        disable_root_opts: the options before root's keys, or "".
+        allow_public_ssh_keys: whether the platform's keys are used.
+    """
+
+    users: Optional[Tuple[GivenUser, ...]] = None
+    groups: Tuple[GivenGroup, ...] = ()
+    default_name: str = ""
+    ssh_authorized_keys: Tuple[str, ...] = ()
+    disable_root: Optional[bool] = None
+    disable_root_opts: str = ""
+    allow_public_ssh_keys: bool = True
+
+
+def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistake]]:
+    """Read accounts and groups. One without a usable name is left out.
+
+    Args:
+        values: the keys of a cloud-config.
+    """
+    given = Section(values)
+    users = _users(given)
+    default_name = ""
+    user = values.get("user")
+    if isinstance(user, dict):
+        made = _user(Section(user, ("user",), given.mistakes), DEFAULT)
+        default_name = made.name if made.name != DEFAULT else ""
+        users = [*(users or []), made._replace(name=DEFAULT)]
+    elif user is not None:
+        default_name = _name(given, "user")
+    if values.get("ssh_import_id") is not None:
+        given.wrong("ssh_import_id", "it is not supported", UNSUPPORTED["ssh_import_id"])
+    accounts = GivenAccounts(
+        None if users is None else _merged(users),
+        _groups(given),
+        default_name,
+        _keys(given),
+        given.flag("disable_root"),
+        given.line("disable_root_opts"),
+        given.yes("allow_public_ssh_keys", True),
+    )
+    return accounts, given.mistakes
+
+
+def _users(given: Section) -> Optional[List[GivenUser]]:
+    value = given.values.get("users")
+    inner = Section({}, ("users",), given.mistakes)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        given.wrong("users", "it is text; taken as names with commas", "write a list", True)
+        return [GivenUser(name) for name in given.texts("users", comma=True)]
+    if isinstance(value, dict):
+        given.wrong("users", "it is a mapping; taken as a list", "write `- name: NAME`", True)
+        named = [(name, _with_name(name, each)) for name, each in value.items()]
+    elif isinstance(value, list):
+        named = list(enumerate(value))
+    else:
+        given.expected("users", "a list", value, "write `- name: NAME`")
+        return None
+    found: List[GivenUser] = []
+    for at, each in named:
+        if isinstance(each, str):
+            found += [GivenUser(name) for name in Section({"n": each}).texts("n", comma=True)]
+        elif isinstance(each, dict):
+            made = _user(Section(each, ("users", at), given.mistakes), DEFAULT)
+            found += [made] if made.name else []
+        elif each is not None:
+            inner.expected(at, "an account", each, "write `- name: NAME` or `- default`")
+    return found
+
+
+def _with_name(name: str, value: Any) -> Any:
+    """An item of the list that a mapping of accounts stands for; None: no account."""
+    if isinstance(value, dict):
+        return dict(value, name=name)
+    if value is True or str(value).lower() in ("true", "yes", "on", "1"):
+        return name
+    return None
+
+
+def _user(given: Section, default: str) -> GivenUser:
+    given.know(OF_A_USER, OLD_KEYS)
+    values = {OLD_KEYS.get(key, key): value for key, value in given.values.items()}
+    given = Section(values, given.path, given.mistakes)
+    for key, remedy in UNSUPPORTED.items():
+        if values.get(key):
+            given.wrong(key, "it is not supported", remedy)
+    texts: Dict[str, Any] = {key: given.line(key) for key in TEXTS}
+    flags: Dict[str, Any] = {key: given.yes(key) for key in FLAGS}
+    for key in ("passwd", "hashed_passwd"):
+        if texts[key] and not is_hash(texts[key]) and texts[key].strip("!*"):
+            given.wrong(key, "it is no hash; nobody could log in with it", HASH_REMEDY)
+            texts[key] = ""
+    return GivenUser(
+        name=_name(given, "name") if "name" in given else default,
+        groups=_group_names(given),
+        uid=given.number("uid"),
+        create_groups=given.yes("create_groups", True),
+        lock_passwd=given.yes("lock_passwd", True),
+        sudo=_rules(given, "sudo"),
+        doas=_rules(given, "doas"),
+        ssh_authorized_keys=_keys(given),
+        **texts,
+        **flags,
+    )
+
+
+TEXTS = (
+    "gecos",
+    "homedir",
+    "primary_group",
+    "shell",
+    "inactive",
+    "expiredate",
+    "passwd",
+    "hashed_passwd",
+    "plain_text_passwd",
+)
+FLAGS = ("system", "no_create_home", "no_user_group", "no_log_init", "ssh_redirect_user")
+
+
+def _name(given: Section, key: str) -> str:
+    """The name of an account; "" with a mistake if no account can have it."""
+    name = given.line(key).strip()
+    if not name or name.startswith("-") or any(each in name for each in ":/,\t\n #"):
+        given.wrong(key, "no account can have this name", "write letters, digits, - and _")
+        return ""
+    return name
+
+
+def _group_names(given: Section) -> Tuple[str, ...]:
+    value = given.values.get("groups")
+    if isinstance(value, dict):
+        given.wrong("groups", "a mapping is deprecated", "write a list of names", True)
+        names = tuple(value)
+    else:
+        names = given.texts("groups", comma=True)
+    # A text of the list may have commas of its own.
+    return tuple(name.strip() for each in names for name in each.split(",") if name.strip())
+
+
+def _rules(given: Section, key: str) -> Tuple[str, ...]:
+    value = given.values.get(key)
+    if isinstance(value, bool):
+        if value:
+            given.wrong(key, "true is no rule", "write `ALL=(ALL) NOPASSWD:ALL` in quotes")
+        return ()
+    return given.texts(key)
+
+
+def _keys(given: Section) -> Tuple[str, ...]:
+    """Public keys: a list, one text, or a mapping whose values are keys."""
+    key = "ssh_authorized_keys"
+    value = given.values.get(key)
+    if isinstance(value, dict):
+        given = Section({key: list(value.values())}, given.path, given.mistakes)
+    found = given.texts(key)
+    lines = [line.strip() for each in found for line in each.split("\n")]
+    keys = tuple(line for line in lines if line and not line.startswith("#"))
+    if any(line.startswith("-----BEGIN") for line in keys):
+        given.wrong(key, "a private key is there, which must stay secret", "give the public key")
+        return tuple(line for line in keys if " " in line and not line.startswith("-----"))
+    return keys
+
+
+def _groups(given: Section) -> Tuple[GivenGroup, ...]:
+    value = given.values.get("groups")
+    found: Dict[str, List[str]] = {}
+    inner = Section({}, ("groups",), given.mistakes)
+    if isinstance(value, str):
+        items: List[Any] = [name.strip() for name in value.split(",")]
+    elif isinstance(value, dict):
+        items = [value]
+    else:
+        items = [each for _, each in given.items("groups")]
+    for at, each in enumerate(items):
+        if isinstance(each, dict):
+            members = Section(each, ("groups",), given.mistakes)
+            for name in each:
+                found.setdefault(name, []).extend(members.texts(name, comma=True))
+        elif isinstance(each, str) and each.strip():
+            found.setdefault(each.strip(), [])
+        elif each is not None:
+            inner.wrong(
+                at, "it is %s, and must be a group's name" % kind_of(each), "such as `- adm`"
+            )
+    return tuple(GivenGroup(name, tuple(dict.fromkeys(found[name]))) for name in found)
+
+
+def _merged(users: List[GivenUser]) -> Tuple[GivenUser, ...]:
+    """The accounts without repetition: what an earlier entry of a name says goes before."""
+    found: Dict[str, GivenUser] = {}
+    for user in users:
+        earlier = found.get(user.name)
+        if earlier is not None:
+            told = {
+                key: value
+                for key, value in earlier._asdict().items()
+                if value != GivenUser._field_defaults.get(key)
+            }
+            user = user._replace(**told)
+        found[user.name] = user
+    return tuple(found.values())
