@@ -9,6 +9,7 @@ from typing import Tuple
 
 from lightinit.user_data.boothook import Boothook
 from lightinit.user_data.cloud_config import CloudConfig
+from lightinit.user_data.containers.archive import Archive
 from lightinit.user_data.containers.include import Include
 from lightinit.user_data.containers.jinja import Jinja
 from lightinit.user_data.containers.multipart import Multipart
@@ -21,6 +22,7 @@ from lightinit.user_data.unsupported import Unsupported
 # The first kind that recognises the data is used. The last one recognises everything.
 KINDS: Tuple[Kind, ...] = (
     Script(),
+    Archive(),
     Unsupported(),
     CloudConfig(),
     Boothook(),

@@ -96,7 +96,7 @@ def collect(
             piece = piece._replace(data=unwrap(piece.data, around.budget.left_bytes))
             around.budget.take(len(piece.data))
             kind, form = find_kind(piece.data, piece.content_type)
-            if kind.recognises_all and piece.default_type:
+            if kind.recognises_all and piece.default_type and not piece.content_type:
                 kind, form = find_kind(piece.data, piece.default_type)
             if kind.is_container:
                 _check_depth(piece)

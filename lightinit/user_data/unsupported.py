@@ -9,7 +9,6 @@ from lightinit.user_data.kind import Kind, begins_with
 
 # Source: cloud-init's documentation, "User data formats".
 TYPES = {
-    "text/cloud-config-archive": "#cloud-config-archive",
     "text/cloud-config-jsonp": "#cloud-config-jsonp",
     "text/part-handler": "#part-handler",
     "text/upstart-job": "#upstart-job",

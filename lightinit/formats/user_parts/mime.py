@@ -17,7 +17,6 @@ HEAD_LIMIT_BYTES = 64 * 1024
 BOUNDARY_LIMIT = 200  # RFC 2046 allows 70 characters
 FIRST_NAMES = (b"content-type:", b"mime-version:")
 NAME = re.compile(rb"[!-9;-~]+:")
-BLANK_LINES = re.compile(rb"(?:[ \t]*\r?\n)+")
 ENVELOPE = b"From "  # the first line of a message in a mailbox
 # Other names of codecs are refused: some decoders take time that is quadratic, and some are none of
 # text.
@@ -176,9 +175,10 @@ def to_utf8(data: bytes, charset: str) -> bytes:
 def _read_lines(data: bytes, is_part: bool) -> Tuple[List[str], int]:
     """The header lines, continuations joined, and the place where the body begins."""
     at = 0
-    blank = BLANK_LINES.match(data)
-    if blank is not None and not is_part and NAME.match(data, blank.end()):
-        at = blank.end()
+    if not is_part:
+        blank = len(data) - len(data.lstrip())
+        if NAME.match(data, blank) or data.startswith(ENVELOPE, blank):
+            at = blank
     lines: List[List[str]] = []
     begin = at
     while at < len(data):

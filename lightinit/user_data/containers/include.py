@@ -6,16 +6,18 @@ because a server has changed it. ``lightinit module custom_data --force`` remove
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from typing import List
+from typing import TYPE_CHECKING, List
 
 from lightinit.errors import LightinitError, MalformedError, TransientError
-from lightinit.formats.user_parts.include import INCLUDE, ONCE, Included, describe, read
 from lightinit.user_data.kind import Kind, begins_with
 from lightinit.user_data.pieces import LIMIT_BYTES, MAX_INCLUDES, Around, Piece, name_child
 
+if TYPE_CHECKING:
+    from lightinit.formats.user_parts.include import Included
+
 LOG = logging.getLogger("lightinit.custom_data")
+INCLUDE, ONCE = "#include", "#include-once"
 # Forgetting the mark of the module also removes these.
 KEPT = "/var/lib/lightinit/instance/sem/module.custom_data+include."
 ONE_LIMIT_S = 20.0
@@ -35,6 +37,8 @@ class Include(Kind):
 
     def expand(self, piece: Piece, around: Around) -> List[Piece]:
         """Return what is at the URLs. One that cannot be fetched is a warning."""
+        from lightinit.formats.user_parts.include import describe, read
+
         found = []
         data = piece.data
         if not self.recognise(data):  # a MIME part with this type needs no such line
@@ -53,6 +57,10 @@ class Include(Kind):
 
 def _get(included: Included, around: Around) -> bytes:
     """Return what was kept, or fetch it and keep it."""
+    import hashlib
+
+    from lightinit.formats.user_parts.include import describe
+
     around.budget.includes += 1
     if around.budget.includes > MAX_INCLUDES:
         raise MalformedError("user data include too much", limit=MAX_INCLUDES)
@@ -80,6 +88,8 @@ def _fetch(url: str, around: Around) -> bytes:
     Raises:
         LightinitError: why it cannot be fetched.
     """
+    from lightinit.formats.user_parts.include import describe
+
     for tries in range(1, TRIES + 1):
         left_s = around.budget.left_s
         if left_s <= 0:

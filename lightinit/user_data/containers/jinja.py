@@ -7,14 +7,12 @@ metadata".
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
 from typing import Any, List, Mapping
 
 from lightinit.errors import LibraryError, MalformedError, ProvisioningError
-from lightinit.host.command import run_command
 from lightinit.user_data.kind import Kind, begins_with
 from lightinit.user_data.pieces import Around, Piece
 
@@ -38,6 +36,8 @@ class Jinja(Kind):
 
         The identity is the template's own: a new kernel, say, must not execute it again.
         """
+        import hashlib
+
         data = piece.data.lstrip(b"\xef\xbb\xbf").lstrip()
         if self.recognise(data[:32]):
             data = data.partition(b"\n")[2]
@@ -70,6 +70,8 @@ def _render(text: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         MalformedError: the template has a mistake, or asks for too much.
         ProvisioningError: the renderer cannot be run.
     """
+    from lightinit.host.command import run_command
+
     given = {"path": sys.path, "text": text, "variables": variables}
     command = [sys.executable, "-I", "-S", "-B", RENDERER]
     try:

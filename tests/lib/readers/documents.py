@@ -12,7 +12,7 @@ from lightinit.formats.accounts import passwords
 from lightinit.formats.azure import goal_state, health, imds, imds_instance, kvp, ovf, ovf_redaction
 from lightinit.formats.certificates import bundle, der, pkcs12, x509
 from lightinit.formats.ssh import given_keys
-from lightinit.formats.user_parts import include, mime
+from lightinit.formats.user_parts import archive, include, mime
 from lightinit.model import Certificate, GoalState, SshKey
 from tests.lib.imds_document import DOCUMENT
 from tests.lib.ovf_document import WHOLE
@@ -248,6 +248,7 @@ READERS = (
             (b"", b" \n", b"a: b"),
         ),
     ),
+    Reader("user_parts.archive", lambda data: archive.read([text(data), {"content": data}, data])),
     Reader(
         "user_parts.include",
         lambda data: [include.describe(each.url) for each in include.read(data)],
