@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from typing import Optional, Sequence
+from typing import Sequence
 
 from lightinit import __version__
 from lightinit.errors import (
@@ -16,31 +16,27 @@ from lightinit.errors import (
     LightinitError,
     OvertakenError,
     ProvisioningError,
-    RefusedError,
 )
 from lightinit.hooks import AFTER_MODULES, FOLDER
 from lightinit.host.boot_id import read_boot_id
 from lightinit.host.durability import SlowDiskError
-from lightinit.host.files.lock import Lock
 from lightinit.host.init import targets
 from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.ssh import early
 from lightinit.host.system import System, cannot_sync
-from lightinit.marks import Marks
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish, save
 from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, in_place, local, login_check, revision
-from lightinit.stages.pending import FREQUENCIES, pending, stage_done
+from lightinit.stages.pending import FREQUENCIES, pending, provisioned_before, stage_done
 from lightinit.stages.report import report
-from lightinit.state import DISABLED, LOCK, State, StatusFile, Timeline, current_instance
+from lightinit.state import StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.boot")
 
 WORK = {"local": local.run, "fetch": fetch.run, "config": config.run, "final": final.run}
 WRITTEN_BY_TOOLS = ("/etc", "/home")  # by useradd, for example
-DISABLING_WORD = "lightinit=disabled"
 
 
 def make_context(system: System, settings: Settings, timeline: Timeline) -> Context:
@@ -76,7 +72,7 @@ def boot(context: Context) -> str:
     Returns:
         ``done``, ``degraded done`` (with warnings), ``error``, or ``disabled``.
     """
-    why = refusal(context)
+    why = local.refusal(context)
     if why is not None:
         LOG.info("nothing done: %s", why)
         context.status.update(status="disabled", reason=why)
@@ -124,10 +120,11 @@ def provision(context: Context) -> None:
     _adopt_marks(context)
     try:
         config.begin_early(context)
+        deputy = in_place.Deputy(context, lambda: finish(context, ran=True))
         context.watchdog.begin(
             context.settings["lightinit"]["watchdog_s"] or math.inf,
-            lambda doing: _overdue(context, doing),
-            lambda *how: _dead(context, *how),
+            deputy.act_overdue,
+            deputy.act_dead,
             lambda: early.abandon_orphans(context.system),
         )
         _run_until_told(context)
@@ -150,31 +147,6 @@ def _release_marks(context: Context) -> None:
         context.system.make_durable()
     except ProvisioningError as error:
         LOG.warning("the next boot repeats what this one has done: %s", error)
-
-
-def _overdue(context: Context, doing: str) -> bool:
-    context.system.durability.take_over()
-    heard = in_place.report_overdue(context, doing)
-    if heard:
-        _adopt_marks(context)
-        finish(context, ran=True)
-    return heard
-
-
-def _dead(context: Context, doing: str, why: str) -> None:
-    context.system.durability.take_over()
-    lock = Lock(context.system, LOCK)
-    try:
-        lock.take("report of the watchdog")
-    except RefusedError:
-        return  # somebody has started it again
-    try:
-        heard = in_place.report_death(context, doing, why)
-        _adopt_marks(context)
-        if heard:
-            finish(context, ran=True)
-    finally:
-        lock.release()
 
 
 def _run_until_told(context: Context) -> None:
@@ -233,15 +205,6 @@ def open_console(context: Context, without: str) -> None:
         instance.admin.name,
     )
     config.run_for_login(context, instance)
-
-
-def provisioned_before(context: Context) -> bool:
-    """Whether the instance is unknown, but the last known one was provisioned."""
-    recorded = current_instance(context.system)
-    if context.instance_id or recorded is None:
-        return False
-    marks = Marks(context.system, State(context.system, recorded).folder, context.boot_id)
-    return marks.find("stage.final", FREQUENCIES["final"]) is not None
 
 
 def report_at_last(context: Context) -> None:
@@ -340,36 +303,3 @@ def resume(context: Context, name: str) -> bool:
     if name == "config":
         return not config.pending(context)
     return True
-
-
-def disabled_reason(context: Context) -> Optional[str]:
-    """Why lightinit is switched off, or None."""
-    if context.system.exists(DISABLED):
-        return "disabled by %s%s" % (DISABLED, _why_disabled(context.system))
-    if DISABLING_WORD in context.system.read_text("/proc/cmdline").split():
-        return "disabled by %s on the kernel's command line" % DISABLING_WORD
-    if not context.settings["lightinit"]["enabled"]:
-        return "disabled by enabled = no (%s)" % context.settings.origins["lightinit"]["enabled"]
-    return None
-
-
-def _why_disabled(system: System) -> str:
-    """The reason in the file: its first line with text, without the comment sign."""
-    for line in system.read_text(DISABLED).splitlines():
-        said = line.strip("# \t")
-        if said and not said.startswith("made-by:"):
-            return ": " + said
-    return ""
-
-
-def refusal(context: Context) -> Optional[str]:
-    """Why this machine must not be provisioned, or None. Also finds out which instance it is, if
-    that is known without a network.
-    """
-    why = disabled_reason(context)
-    if why is not None:
-        return why
-    local.identify(context)
-    if context.platform_known is False:
-        return local.use_datasource(context).NOT_HERE
-    return None

@@ -102,7 +102,7 @@ def _settle(context: Context, may_be_open: bool) -> None:
     """Find out which instance this is. ``may_be_open``: it may stay unknown, since the stage itself
     finds it out.
     """
-    why = boot.refusal(context)
+    why = local.refusal(context)
     if why is not None:
         raise RefusedError("not to be provisioned", EXIT_NOT_RUN, why=why)
     if not context.instance_id and not may_be_open:

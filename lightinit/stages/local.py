@@ -5,7 +5,7 @@ network, it finds out before it waits for one.
 from __future__ import annotations
 
 import logging
-from typing import Callable, Iterable, List, Tuple
+from typing import Callable, Iterable, List, Optional, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
@@ -13,16 +13,18 @@ from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.dhcp.clients import READERS
 from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.dmi import read_dmi
+from lightinit.host.system import System
 from lightinit.libraries import load
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import load_module
 from lightinit.settings import datasource_section
 from lightinit.stages import login_check
-from lightinit.state import find_instance
+from lightinit.state import DISABLED, find_instance
 
 LOG = logging.getLogger("lightinit.local")
 NO_NETWORK_SOURCE = "no network needed"
+DISABLING_WORD = "lightinit=disabled"
 # What is imported only in functions, so that nothing waits for it before the network is there.
 LATER = ("ctypes", "grp", "http.client", "lightinit.user_data.kept", "pwd", "xml.parsers.expat")
 
@@ -44,6 +46,39 @@ def use_datasource(context: Context) -> Datasource:
 
         context.datasource = datasources.load(name)(context.system, options, on_request)
     return context.datasource
+
+
+def refusal(context: Context) -> Optional[str]:
+    """Why this machine must not be provisioned, or None. Also finds out which instance it is, if
+    that is known without a network.
+    """
+    why = _why_off(context)
+    if why is not None:
+        return why
+    identify(context)
+    if context.platform_known is False:
+        return use_datasource(context).NOT_HERE
+    return None
+
+
+def _why_off(context: Context) -> Optional[str]:
+    """Why lightinit is switched off, or None."""
+    if context.system.exists(DISABLED):
+        return "disabled by %s%s" % (DISABLED, _note_in_file(context.system))
+    if DISABLING_WORD in context.system.read_text("/proc/cmdline").split():
+        return "disabled by %s on the kernel's command line" % DISABLING_WORD
+    if not context.settings["lightinit"]["enabled"]:
+        return "disabled by enabled = no (%s)" % context.settings.origins["lightinit"]["enabled"]
+    return None
+
+
+def _note_in_file(system: System) -> str:
+    """The reason in the file: its first line with text, without the comment sign."""
+    for line in system.read_text(DISABLED).splitlines():
+        said = line.strip("# \t")
+        if said and not said.startswith("made-by:"):
+            return ": " + said
+    return ""
 
 
 def identify(context: Context) -> None:

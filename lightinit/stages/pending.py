@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import List
 
 from lightinit.hooks import FOLDER
+from lightinit.marks import Marks
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.stages import config
+from lightinit.state import State, current_instance
 
 STAGES = ("local", "fetch", "config", "final")
 FREQUENCIES = {
@@ -44,3 +46,12 @@ def pending_hooks(context: Context) -> List[str]:
     from lightinit.hooks import run
 
     return run.pending(context, config.recorded(context, "hook"))
+
+
+def provisioned_before(context: Context) -> bool:
+    """Whether the instance is unknown, but the last known one was provisioned."""
+    recorded = current_instance(context.system)
+    if context.instance_id or recorded is None:
+        return False
+    marks = Marks(context.system, State(context.system, recorded).folder, context.boot_id)
+    return marks.find("stage.final", FREQUENCIES["final"]) is not None
