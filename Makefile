@@ -42,7 +42,7 @@ help:
 	@echo "make test-bare-all each case"
 	@echo "make peers         Debian's own cloud-init and waagent provision against the emulator (as root; takes minutes)"
 	@echo "make peers-all     also azure-init and afterburn, which cargo builds first (some 10 minutes, once)"
-	@echo "make crash         cuts the power at each moment of a recorded first boot, and boots from each disk that this may leave (needs strace; as root also of a live root)"
+	@echo "make crash         cuts the power at each moment of a recorded first boot, and boots from each disk that this may leave (needs strace; as root also of a live root); PIECE=1/4: a fourth of them"
 	@echo "make musl          a root in which all programs use musl, for vm-test, which makes it itself if need be (as root)"
 	@echo "make vm-test       boots, reboots, clones and cuts off real VMs: Debian, and what Alpine and Arch are like (as root; takes some 10 minutes)"
 	@echo "make vm-test-all   the same on six images of Debian and every kind of distribution; ends with a table (takes hours)"
@@ -133,7 +133,7 @@ peers-all: setup
 	LIGHTINIT_PEERS=all $(VENV_PYTHON) -m pytest $(BY_FILE) tests/peers $(ARGS)
 
 crash: setup
-	LIGHTINIT_CRASH=all $(VENV_PYTHON) -m pytest -k "each_disk_that_a_power_cut_leaves" tests/emulated/test_crash_replay.py \
+	LIGHTINIT_CRASH=$(or $(PIECE),all) $(VENV_PYTHON) -m pytest -k "each_disk_that_a_power_cut_leaves" tests/emulated/test_crash_replay.py \
 	    tests/real_tools/test_crash_replay_real.py $(ARGS)
 
 musl: setup

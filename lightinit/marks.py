@@ -124,6 +124,7 @@ class Marks:
             (json.dumps(data, indent=1) + "\n").encode("utf-8"),
             durable=frequency is not Frequency.BOOT,
             follow_last=False,
+            waits=frequency is not Frequency.BOOT,  # a damaged mark counts as none
             held=held and frequency is not Frequency.BOOT,
         )
 

@@ -75,9 +75,11 @@ def _save(context: Context, result: Dict[str, Any], is_first: bool) -> None:
     _forget_fetch_after_failure(context)
     if is_first or is_whole(context):
         context.state.save("timeline", {"entries": context.timeline.entries}, durable=False)
-    context.state.save("result", result)
-    keep_stamp(context)
-    context.system.make_durable()
+    try:
+        context.state.save("result", result)
+        keep_stamp(context)
+    finally:
+        context.system.make_durable()  # the mark of Ready, also if there is no room for the rest
 
 
 def _forget_fetch_after_failure(context: Context) -> None:

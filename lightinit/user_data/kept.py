@@ -64,5 +64,5 @@ def keep(system: System, name: str, text: str) -> Optional[Kept]:
         data = encoding.unpack(data)
     except MalformedError as error:
         problem = error
-    system.write(path, data, 0o600, follow_last=False)
+    system.write(path, data, 0o600, follow_last=False, waits=True)
     return Kept(name, path, data, problem)

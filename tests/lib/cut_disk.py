@@ -17,7 +17,8 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from tests.lib.system_calls import Call
 
-Tree = Dict[str, Tuple[str, int, int, int, bytes]]  # path: kind, mode, owner, group, content
+Entry = Tuple[str, int, int, int, bytes]  # kind, mode, owner, group, content
+Tree = Dict[str, Entry]  # by path
 Choice = Callable[["Node"], bytes]
 
 
@@ -30,6 +31,7 @@ class Node:
         durable: the content that a sync has written.
         children: a directory's entries.
         changed: the number of the last call that changed it.
+        place: the directory that has it, and its name there; the newest ones, if it has several.
     """
 
     def __init__(self, kind: str, mode: int, data: bytes = b"", durable: bytes = b"") -> None:
@@ -41,13 +43,23 @@ class Node:
         self.durable = durable
         self.children: Dict[str, Node] = {}
         self.changed = 0
+        self.place: Optional[Tuple[Node, str]] = None
         self.offset = 0
         self.appends = False
+
+    def put(self, name: str, child: Node) -> None:
+        """Give a node a name in this directory."""
+        self.children[name] = child
+        child.place = (self, name)
 
     @property
     def is_dirty(self) -> bool:
         """Whether a power cut may change its content."""
         return self.kind == "file" and self.data != self.durable
+
+    def entry(self, content: bytes) -> Entry:
+        """What a tree has of it, with this content."""
+        return self.kind, self.mode, self.uid, self.gid, content
 
 
 def whole(node: Node) -> bytes:
@@ -84,6 +96,7 @@ class CutDisk:
     Attributes:
         barriers: the calls so far that made something durable.
         settled: the number of the last call whose names are on the disk for sure.
+        touched: the nodes that the last call changed.
     """
 
     def __init__(self, folders: Sequence[str], root: str = "") -> None:
@@ -92,11 +105,15 @@ class CutDisk:
         self.barriers: List[Call] = []
         self.settled = 0
         self.number = 0
+        self.touched: List[Node] = []
+        self._maybe_dirty: Dict[Node, None] = {}
         self._umasks: Dict[int, int] = {}
         for folder in self.folders:
             at = self.top
             for part in folder.strip("/").split("/"):
-                at = at.children.setdefault(part, Node("folder", 0o755))
+                if part not in at.children:
+                    at.put(part, Node("folder", 0o755))
+                at = at.children[part]
             self._load(at, root + folder)
 
     def _load(self, node: Node, path: str) -> None:
@@ -123,7 +140,7 @@ class CutDisk:
                 status.st_uid,
                 status.st_gid,
             )
-            node.children[entry.name] = child
+            node.put(entry.name, child)
 
     # -- paths
     # ----------------------------------------------------------------------------------------------
@@ -164,11 +181,14 @@ class CutDisk:
         if work is None:
             return False
         self.number += 1
+        self.touched = []
         return bool(work(call))
 
     def _touch(self, *nodes: Node) -> bool:
         for node in nodes:
             node.changed = self.number
+            self._maybe_dirty[node] = None
+        self.touched += nodes
         return bool(nodes)
 
     def _place(self, call: Call, folder: Optional[int], at: int) -> str:
@@ -200,7 +220,7 @@ class CutDisk:
     def _add(self, path: str, node: Node) -> Node:
         found = self._walk(path, False)
         assert found, path
-        found[0].children[found[1]] = node
+        found[0].put(found[1], node)
         self._touch(found[0], node)
         return node
 
@@ -247,8 +267,10 @@ class CutDisk:
         assert source and target, (source, target)
         there, here = self._walk(source, False), self._walk(target, False)
         assert there and here, (source, target)
-        here[0].children[here[1]] = there[0].children.pop(there[1])
-        return self._touch(there[0], here[0], here[0].children[here[1]])
+        moved = there[0].children.pop(there[1])
+        here[0].put(here[1], moved)
+        below = [node for _, node in self._below("", moved)]
+        return self._touch(there[0], here[0], moved, *below)
 
     def _renameat(self, call: Call) -> bool:
         return self._rename(call, (0, 1), (2, 3))
@@ -300,7 +322,7 @@ class CutDisk:
         node = self.find(path) if path else None
         if node is None:
             return False
-        node.mode = int(call.arguments[at + 1], 8)
+        node.mode = stat.S_IMODE(int(call.arguments[at + 1], 8))
         return self._touch(node)
 
     def _fchmodat(self, call: Call) -> bool:
@@ -310,7 +332,7 @@ class CutDisk:
         node = self._open_file(call)
         if node is None:
             return False
-        node.mode = int(call.arguments[1], 8)
+        node.mode = stat.S_IMODE(int(call.arguments[1], 8))
         return self._touch(node)
 
     def _set_owner(self, node: Optional[Node], call: Call, at: int) -> bool:
@@ -359,6 +381,7 @@ class CutDisk:
             if node.kind == "file":
                 node.durable = node.data
         self.settled = self.number
+        self._maybe_dirty.clear()
         return True
 
     # -- looking and building
@@ -370,6 +393,21 @@ class CutDisk:
             node = self.find(folder, False)
             assert node is not None
             yield from self._below(folder, node)
+
+    def path_of(self, node: Node) -> str:
+        """The path of a node; "" if it has none any more."""
+        path = ""
+        while node is not self.top:
+            if node.place is None or node.place[0].children.get(node.place[1]) is not node:
+                return ""
+            node, name = node.place
+            path = "/" + name + path
+        return path
+
+    def list_dirty(self) -> List[Node]:
+        """The files whose content a power cut may change."""
+        self._maybe_dirty = dict.fromkeys(node for node in self._maybe_dirty if node.is_dirty)
+        return [node for node in self._maybe_dirty if self.path_of(node)]
 
     def _below(self, path: str, node: Node) -> Iterator[Tuple[str, Node]]:
         for name, child in node.children.items():
@@ -383,13 +421,7 @@ class CutDisk:
             choice: which data of a file that was not synced are there.
         """
         return {
-            path: (
-                node.kind,
-                node.mode,
-                node.uid,
-                node.gid,
-                choice(node) if node.is_dirty else node.data,
-            )
+            path: node.entry(choice(node) if node.is_dirty else node.data)
             for path, node in self.walk()
         }
 

@@ -11,24 +11,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
+from lightinit.emulator import make_ovf
 from tests.lib.cut_disk import CutDisk, Tree, build, clear
-from tests.lib.cuts import Cut, Recorded
+from tests.lib.cuts import Cut, Event, Kept, Recorded, is_marked_ready
+from tests.lib.lasting import is_lasting
 from tests.lib.netns import Namespace, need
 from tests.lib.scratch import DMI, HERE, SPARE_THE_DISK, UUID
 from tests.lib.system_calls import Call, read_calls, strace
 
 pytestmark = pytest.mark.long
 
-SAMPLE = 6
+SAMPLE = 2  # of each recorded boot
+SCRIPT_RAN = "the script has run"
 AT_MOST = 12  # durable barriers of lightinit's own in a first boot
+TOOLS = ("strace", "ssh-keygen", "useradd", "sudo", "/usr/sbin/sshd")
 ENV = {"PYTHONPATH": HERE}
 DISK = ["/etc", "/home", "/var/lib/lightinit", "/var/lib/dhcp", "/var/mail", "/var/lib/hyperv"]
-LOGIN = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/hosts", "/etc/hostname"]
-LOGIN += ["/etc/sudoers", "/etc/ssh/sshd_config", "/home/alice/.ssh/authorized_keys"]
 LEASE = """lease {
  interface "lo"; fixed-address 10.99.0.4; option routers 10.99.0.1;
  option unknown-245 a8:3f:81:10; expire never;
@@ -39,6 +41,16 @@ ONE_DISK = """set -e
 for folder in %s; do
   mkdir -p "$folder" "/mnt/disk$folder"
   mount --bind "/mnt/disk$folder" "$folder"
+done
+"""
+# Each on a file system of its own.
+FILE_SYSTEMS = """set -e
+for folder in /etc/ssh /home /var/lib/lightinit /var/lib/hyperv /var/lib/dhcp /var/mail; do
+  mkdir -p "$folder" /mnt/copy
+  cp -a "$folder/." /mnt/copy
+  mount -t tmpfs none "$folder"
+  cp -a /mnt/copy/. "$folder"
+  rm -r /mnt/copy
 done
 """
 # The account, its key and rights, sshd's configuration, and each host key with its public part.
@@ -55,6 +67,42 @@ done
 ls -a /etc /etc/ssh /home /home/alice/.ssh | grep lightinit-new && exit 1
 cat /home/alice/.ssh/authorized_keys
 """
+HAS_PASSWORD = "getent shadow alice | cut -d: -f2 | grep -q '^[$]'"
+# /var/log keeps over all boots what this did.
+RAN = "/var/log/ran"
+SCRIPT = b"#!/bin/sh\necho ran >>%s\n" % RAN.encode()
+MEDIA = make_ovf("alice", "web-1", password="Correct-4-horses", custom_data=SCRIPT)
+
+
+class Owner(NamedTuple):
+    """What the owner of a VM wants, and its settings.
+
+    Attributes:
+        media: the document of its media; empty for none.
+        settings: of lightinit.
+        check: a command that succeeds once the VM is provisioned.
+        events: see Recorded.
+        at_most: durable barriers of lightinit's own.
+    """
+
+    media: bytes
+    settings: str
+    check: str
+    events: Dict[str, Event]
+    at_most: int
+
+
+OWNERS = {
+    # A script has syncs of its own, which would make durable what was forgotten before.
+    "key": Owner(b"", "", "true", {}, AT_MOST),
+    "key, password and script": Owner(
+        MEDIA,
+        "[azure]\nmedia = /etc/media\n[module.custom_data]\nexecute = custom_data\n",
+        HAS_PASSWORD,
+        {SCRIPT_RAN: lambda call: call.name == "write" and call.folder(0) == RAN},
+        AT_MOST + 2,
+    ),
+}
 
 
 class Vm:
@@ -63,10 +111,12 @@ class Vm:
     Args:
         machine: the namespaces.
         folder: an empty directory.
+        owner: whose it is.
     """
 
-    def __init__(self, machine: Namespace, folder: Path) -> None:
+    def __init__(self, machine: Namespace, folder: Path, owner: Owner) -> None:
         self.machine = machine
+        self.owner = owner
         self._log = folder / "requests.jsonl"
         key = folder / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -74,13 +124,22 @@ class Vm:
         profile = {
             "computerName": "web-1",
             "adminUsername": "alice",
-            "disablePasswordAuthentication": "true",
+            "disablePasswordAuthentication": "false" if owner.media else "true",
         }
         keys = [{"keyData": self.public, "path": "/home/alice/.ssh/authorized_keys"}]
-        compute = {"name": "vm-1", "vmId": UUID, "osProfile": profile, "publicKeys": keys}
+        compute = {
+            "name": "vm-1",
+            "userData": "",
+            "vmId": UUID,
+            "osProfile": profile,
+            "publicKeys": keys,
+        }
         (folder / "instance.json").write_text(json.dumps({"compute": compute}))
         machine.run("sh", "-c", DMI)
         machine.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
+        machine.write("/etc/lightinit/conf.d/06-owner.conf", owner.settings)
+        if owner.media:
+            machine.write("/etc/media/ovf-env.xml", owner.media.decode())
         machine.write("/var/lib/dhcp/dhclient.lo.leases", LEASE)
         for address in ("168.63.129.16/32", "169.254.169.254/32", "10.99.0.4/24"):
             machine.add_address("lo", address)
@@ -111,6 +170,10 @@ class Vm:
         self._log.write_text("")
         return len(re.findall("<State>Ready</State>", text))
 
+    def count_scripts(self) -> int:
+        """How often the script has run, in all boots."""
+        return len(Path(self.root + RAN).read_text().split()) if self.owner.media else 0
+
     def put(self, tree: Tree) -> None:
         """Make this its disk, as after a restart."""
         for folder in [*DISK, "/run"]:
@@ -118,9 +181,9 @@ class Vm:
         build(tree, lambda path: self.root + path)
 
 
-def own_barriers(calls: List[Call], barriers: List[Call]) -> List[str]:
-    """The barriers of lightinit's own, not of its tools: its threads share what they write."""
-    tools = {"/etc/" + name for name in ("passwd", "shadow", "group", "gshadow", "sub")}
+def own_barriers(barriers: List[Call]) -> List[str]:
+    """The barriers of lightinit's own, not of its tools."""
+    tools = {"/etc/" + name for name in ("passwd", "shadow", "nshadow", "group", "gshadow", "sub")}
     return [
         call.folder(0)
         for call in barriers
@@ -128,19 +191,57 @@ def own_barriers(calls: List[Call], barriers: List[Call]) -> List[str]:
     ]
 
 
-@pytest.fixture
-def vm(tmp_path: Path) -> Any:
-    need("strace", "ssh-keygen", "useradd", "sudo", "/usr/sbin/sshd")
+@pytest.fixture(params=OWNERS.values(), ids=list(OWNERS))
+def vm(tmp_path: Path, request: Any) -> Any:
+    need(*TOOLS)
     with Namespace(["/run", "/var/log"]) as machine:
         machine.run("sh", "-c", ONE_DISK % " ".join(DISK[1:]))
-        yield Vm(machine, tmp_path)
+        yield Vm(machine, tmp_path, request.param)
 
 
-def check_old_or_new(recorded: Recorded, cut: Cut) -> None:
-    """What a login needs is there as it was or as it was to be, never a part of it."""
-    for path in LOGIN:
-        if path in cut.tree:
-            assert cut.tree[path][4] in recorded.history[path], (cut.after, path)
+def is_promised(path: str) -> bool:
+    """Whether Ready and the marks stand for a path."""
+    return is_lasting(path + "/") and "/lightinit/" not in path
+
+
+def is_whole(path: str) -> bool:
+    """Whether a login depends on a file. Other programs copy /etc/skel and make backups without a
+    sync, and the public part of a host key goes before its private part comes.
+    """
+    if path.endswith((".pub", "-")):
+        return False
+    return path.startswith("/etc/") or path.endswith("/authorized_keys")
+
+
+def boot_from(vm: Vm, cut: Cut) -> None:
+    """Boot from the disk that a cut has left, and once more."""
+    tree = cut.tree
+    vm.put(tree)
+    scripts = vm.count_scripts()
+    vm.boot()
+    assert vm.count_readies() == (0 if is_marked_ready(tree) else 1), cut.after
+    assert vm.machine.run("sh", "-c", CAN_LOG_IN) == vm.public, cut.after
+    vm.machine.run("sh", "-c", vm.owner.check)
+    if SCRIPT_RAN in cut.events:
+        assert vm.count_scripts() == scripts, cut.after
+    scripts = vm.count_scripts()
+    vm.boot()
+    assert (vm.count_readies(), vm.count_scripts()) == (0, scripts), cut.after
+
+
+def test_file_systems_of_their_own_have_few_barriers(tmp_path: Path) -> None:
+    """Each has a barrier of its own before Ready."""
+    need(*TOOLS)
+    with Namespace(["/run", "/var/log"]) as machine:
+        machine.run("sh", "-c", FILE_SYSTEMS)
+        vm = Vm(machine, tmp_path, OWNERS["key"])
+        before = CutDisk(DISK, vm.root)
+        vm.boot(*strace(str(tmp_path / "calls")))
+        calls = read_calls(str(tmp_path / "calls"))
+        recorded = Recorded(lambda: copy.deepcopy(before), calls)
+        own = own_barriers(recorded.barriers)
+        assert len(own) <= AT_MOST, own
+        assert vm.count_readies() == 1
 
 
 def test_each_disk_that_a_power_cut_leaves_is_made_good(
@@ -149,21 +250,19 @@ def test_each_disk_that_a_power_cut_leaves_is_made_good(
     before = CutDisk(DISK, vm.root)
     vm.boot(*strace(str(tmp_path / "calls")))
     calls = read_calls(str(tmp_path / "calls"))
-    recorded = Recorded(lambda: copy.deepcopy(before), calls)
+    recorded = Recorded(lambda: copy.deepcopy(before), calls, vm.owner.events)
     recorded.check_whole(DISK, lambda path: path.endswith("dhclient.lo.leases"), vm.root)
-    assert len(own_barriers(calls, recorded.barriers)) <= AT_MOST
+    assert len(own_barriers(recorded.barriers)) <= vm.owner.at_most
     assert vm.count_readies() == 1
     began_s = time.monotonic()
-    done = 0
-    for cut in recorded.sample(SAMPLE):
-        done += 1
-        check_old_or_new(recorded, cut)
-        vm.put(cut.tree)
-        is_marked = any(path.endswith("/sem/stage.final") for path in cut.tree)
-        vm.boot()
-        assert vm.count_readies() == (0 if is_marked else 1), cut.after
-        assert vm.machine.run("sh", "-c", CAN_LOG_IN) == vm.public, cut.after
-        vm.boot()
-        assert vm.count_readies() == 0, cut.after
+    checked = done = 0
+    promised = recorded.list_changed(is_promised)
+    kept = Kept(promised, promised, [path for path in promised if is_whole(path)])
+    for cut in recorded.cuts(SAMPLE):
+        checked += 1
+        recorded.check(cut, kept)
+        if cut.is_sampled:
+            done += 1
+            boot_from(vm, cut)
     with capsys.disabled():
-        print("\n%d disks in %.0f s" % (done, time.monotonic() - began_s))
+        print("\n%d of %d disks in %.0f s" % (done, checked, time.monotonic() - began_s))

@@ -3,6 +3,9 @@
 Other programs use the pool, too: hv_kvp_daemon reads it for the host and locks it with fcntl;
 agents lock it with flock. A lock of one kind does not exclude the other kind, so lightinit takes
 both. This file knows the sizes of a record and of its key, but not the content.
+
+Nothing here is synced to the disk: the host reads the pool while this boot lasts, and the next boot
+removes its records.
 """
 
 from __future__ import annotations
@@ -36,8 +39,7 @@ _BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 def append(system: System, records: bytes, record_bytes: int) -> None:
-    """Append ``records``, all or none, and sync them to the disk. If another program holds a lock,
-    give up after some seconds.
+    """Append ``records``, all or none. If another program holds a lock, give up after some seconds.
 
     First remove the records of an earlier boot, and an incomplete record that a crash has left at
     the end.
@@ -51,9 +53,7 @@ def append(system: System, records: bytes, record_bytes: int) -> None:
         ProvisioningError: the records could not be written; the file has no part of them.
     """
     with _opened(system) as descriptor:
-        _append(
-            system, descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes
-        )
+        _append(descriptor, _prepare(system, descriptor, record_bytes), records, record_bytes)
 
 
 def put(system: System, record: bytes, key_bytes: int) -> None:
@@ -80,11 +80,11 @@ def put(system: System, record: bytes, key_bytes: int) -> None:
             if _key(os.pread(descriptor, key_bytes, at), key_bytes) == key
         ]
         if not own:
-            _append(system, descriptor, end, record, size)
+            _append(descriptor, end, record, size)
             return
-        _replace(system, descriptor, own[0], record)
+        _replace(descriptor, own[0], record)
         if own[1:]:
-            _remove(system, descriptor, own[1:], end, size)
+            _remove(descriptor, own[1:], end, size)
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def _opened(system: System) -> Iterator[int]:
     """Open and lock the pool. An OSError in the block becomes a ProvisioningError."""
     folder = system.path(FOLDER)
     try:
-        make_parents(folder, system.durability)
+        make_parents(folder)
         _check_folders(system, folder)
         with _locked(system, folder + "/" + os.path.basename(POOL)) as descriptor:
             yield descriptor
@@ -116,7 +116,7 @@ def _prepare(system: System, descriptor: int, record_bytes: int) -> int:
     return size
 
 
-def _append(system: System, descriptor: int, size: int, records: bytes, record_bytes: int) -> None:
+def _append(descriptor: int, size: int, records: bytes, record_bytes: int) -> None:
     if size + len(records) > MAX_RECORDS * record_bytes:
         raise ProvisioningError(
             "telemetry pool is full",
@@ -126,28 +126,26 @@ def _append(system: System, descriptor: int, size: int, records: bytes, record_b
             hint="find out which program fills it; a reboot empties it",
         )
     try:
-        _write(system, descriptor, size, records)
+        _write(descriptor, size, records)
     except BaseException:
         # Do this after a signal, too: an incomplete record would shift all later records.
         os.ftruncate(descriptor, size)
         raise
 
 
-def _replace(system: System, descriptor: int, at: int, record: bytes) -> None:
+def _replace(descriptor: int, at: int, record: bytes) -> None:
     """Write ``record`` over the one at ``at``. The file itself is not replaced, since the daemon
     would keep its lock on the old file.
     """
     before = os.pread(descriptor, len(record), at)
     try:
-        _write(system, descriptor, at, record)
+        _write(descriptor, at, record)
     except BaseException:
         os.pwrite(descriptor, before, at)
         raise
 
 
-def _remove(
-    system: System, descriptor: int, places: Sequence[int], end: int, record_bytes: int
-) -> None:
+def _remove(descriptor: int, places: Sequence[int], end: int, record_bytes: int) -> None:
     """Remove the records at ``places``. Later records are copied down one by one, each before its
     old place is overwritten. So a crash may leave one record twice, but loses none.
     """
@@ -157,19 +155,12 @@ def _remove(
             os.pwrite(descriptor, os.pread(descriptor, record_bytes, at), kept)
             kept += record_bytes
     os.ftruncate(descriptor, kept)
-    _sync(system, descriptor)
 
 
-def _write(system: System, descriptor: int, at: int, records: bytes) -> None:
+def _write(descriptor: int, at: int, records: bytes) -> None:
     written = 0
     while written < len(records):
         written += os.pwrite(descriptor, records[written:], at + written)
-    _sync(system, descriptor)  # with delayed allocation, a full disk may be noticed only here
-
-
-def _sync(system: System, descriptor: int) -> None:
-    # The host reads the pool when it hears the report, so this waits for no barrier.
-    system.durability.file(descriptor, POOL)
 
 
 def _key(record: bytes, key_bytes: int) -> bytes:
@@ -282,7 +273,6 @@ def _open(system: System, path: str) -> int:
         _check_file(system, os.fstat(descriptor))
         if made:
             os.fchmod(descriptor, 0o644)  # the daemon uses this mode; our umask may be another
-            system.durability.folder(os.path.dirname(path))
     except BaseException:
         os.close(descriptor)
         raise
