@@ -8,7 +8,7 @@ effect.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
@@ -127,18 +127,19 @@ def _take_apart(
     system: System, instance: Instance, kept: Kept, each_boot: bool, executed: Executed
 ) -> Sequence[Part]:
     """The parts of a document. What is left out, and what has no effect, is a warning."""
-    from lightinit.host.network.download import Downloader
-    from lightinit.user_data import variables
     from lightinit.user_data.parts import collect
 
-    collected = collect(
-        system,
-        kept.name,
-        kept.data,
-        Downloader().get,
-        lambda: variables.make(system, instance),
-        refetch=each_boot,
-    )
+    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+        from lightinit.host.network.download import Downloader
+
+        return Downloader().get(url, timeout_s, limit_bytes)
+
+    def make_variables() -> Mapping[str, Any]:
+        from lightinit.user_data import variables
+
+        return variables.make(system, instance)
+
+    collected = collect(system, kept.name, kept.data, fetch, make_variables, each_boot)
     executed.warnings.extend(collected.warnings)
     for part in collected.parts:
         if not part.is_whole and part.handler.warns:

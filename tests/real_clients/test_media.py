@@ -8,6 +8,7 @@ image on a real block device, which this machine's kernel mounts or 7z reads.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
 from tests.lib.hanging_disk import HangingDisk
+from tests.lib.mime_document import multipart
 from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, SPARE_THE_DISK, UUID
 from tests.real_clients.azure_side import ENV, start_emulator
@@ -559,3 +561,38 @@ def test_custom_data_that_restart_the_machine_or_fail_are_executed_once(
     (told,) = [each for each in vm.status()["warnings"] if "custom data script" in each]
     assert warning in told and told.endswith("not executed again")
     assert [line for line in vm.machine.run("ls", INSTANCE + "/").split() if line == "provisioned"]
+
+
+@pytest.mark.long
+def test_parts_of_custom_data_run_in_order_and_one_that_fails_stops_none(vm: Vm) -> None:
+    """A multipart: a boothook first, then the scripts; a cloud-config and a part handler beside
+    them. The boot with the failure says it, the next one is Ready and executes nothing again.
+    """
+    script = "#!/bin/sh\necho %s >>/home/ran\n"
+    data = multipart(
+        "x-shellscript:one.sh " + (script % "one").replace("\n", "\r\n"),
+        "cloud-config #cloud-config\nhostname: other\n",
+        "x-shellscript-per-once:two.sh " + script % "two" + "exit 3\n",
+        "part-handler:handler.py #part-handler\n",
+        "plain #cloud-boothook\n" + script % "hook",
+        "x-shellscript-per-instance:three.sh " + script % "three",
+    )
+    vm.start_platform(DOWN)
+    vm.machine.write(
+        "/home/media.xml",
+        make_ovf("alice", "web-1", password=PASSWORD, custom_data=gzip.compress(data)).decode(),
+        0o600,
+    )
+    vm.settings("/run/media", "[module.custom_data]\nexecute = custom_data\nrequired = yes\n")
+    for end in (1, 0):
+        vm.machine.run(
+            "sh", "-c", "rm -rf /run/*; mkdir /run/media; cp /home/media.xml /run/media/ovf-env.xml"
+        )
+        status, said = vm.boot()
+        assert status == end, said
+        assert vm.machine.run("cat", "/home/ran").split() == ["hook", "one", "two", "three"]
+    not_ready, ready = vm.reports()
+    assert "custom data, part 3 (two.sh)" in not_ready and "<State>Ready</State>" in ready
+    told = [each for each in vm.status()["warnings"] if "custom data, part" in each]
+    assert len(told) == 3 and "#part-handler" in told[0] and "#cloud-config" in told[1]
+    assert "part 3 (two.sh) script began" in told[2] and "failed with status 3" in told[2]

@@ -15,6 +15,7 @@ from lightinit.modules import custom_data
 from lightinit.pipeline import StepResult
 from lightinit.stages.config import frequency_of, pending, run_module
 from tests.lib.custom_data import CUSTOM, apply, b64
+from tests.lib.http_server import Server, says
 from tests.lib.mime_document import multipart
 from tests.lib.module_context import context_of
 from tests.lib.stand_in import LiveRoot
@@ -138,3 +139,24 @@ def test_a_container_that_is_not_named_is_not_even_expanded(tmp_path: Path) -> N
     found = apply(LiveRoot(tmp_path), data, execute="both")
     assert found.message == "custom data kept, no script in it"
     assert "part 1 (http://127.0.0.1:9/x) is left out: connection refused" in found.warnings[0]
+
+
+def test_scripts_from_a_real_server(tmp_path: Path) -> None:
+    """With a redirect and a page that is not there. What was fetched once is not fetched again."""
+    body = script(tmp_path, "included").encode()
+    answer = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    there = Server(answer)
+    moved = Server(says(b"HTTP/1.1 302 X\r\nLocation: %s\r\n\r\n" % there.url.encode(), True))
+    gone = Server(says(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"))
+    parts = ["x-include-url %s?SECRET\n%s\n" % (moved.url, gone.url)]
+    data = b64(multipart(*parts, "x-shellscript " + script(tmp_path, "last")))
+    first = boot(tmp_path, "1", data)
+    assert first.message == "custom data kept, 2 of its 2 scripts executed"
+    assert len(first.warnings) == 1 and "part 1.2 (%s) is left out" % gone.url in first.warnings[0]
+    assert "status=404" in first.warnings[0] and "SECRET" not in first.warnings[0]
+    second = boot(tmp_path, "2", data)
+    assert second.message == "custom data kept, 0 of its 2 scripts executed, 2 before"
+    assert ran(tmp_path) == ["included", "last"]
+    assert [len(each.requests) for each in (moved, there, gone)] == [1, 1, 2]
+    for server in (there, moved, gone):
+        server.close()

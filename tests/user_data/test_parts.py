@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -15,6 +16,7 @@ from lightinit.host.system import System
 from lightinit.user_data import parts
 from lightinit.user_data.pieces import MAX_INCLUDES, MAX_PARTS
 from tests.lib.mime_document import multipart
+from tests.lib.scratch import HERE
 
 SH = "#!/bin/sh\necho x\n"
 
@@ -122,6 +124,52 @@ def test_a_multipart_of_everything() -> None:
         name % "7" + why % "text/html",
         name % "8" + why % "Ignition",
     ]
+
+
+SETUP = b'#!/bin/sh\necho "a = b"\n\necho --x\nFrom here\n'
+HOOK = b"#!/bin/sh\necho hook\n"
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        (
+            "make-mime",
+            [
+                ("1 (setup.sh)", "script", SETUP, "per-boot"),
+                ("2 (config.yaml)", "#cloud-config", "hostname: web-1\n# ä\n".encode(), ""),
+                ("3 (hook)", "#cloud-boothook", HOOK, "per-boot"),
+            ],
+        ),
+        (
+            "write-mime-multipart",
+            [
+                ("1 (setup.sh)", "script", SETUP.rstrip(b"\n"), ""),
+                ("2.1 (https://example.org/x)", "script", SH.encode(), ""),
+                ("3 (hook)", "#cloud-boothook", HOOK.rstrip(b"\n"), "per-boot"),
+                ("4 (packed.gz)", "script", SETUP, ""),
+            ],
+        ),
+    ],
+)
+def test_what_cloud_inits_tools_make(
+    tmp_path: Path, name: str, expected: List[Any], ending: bytes
+) -> None:
+    with open(os.path.join(HERE, "tests/data/user_data", name), "rb") as handle:
+        data = handle.read().replace(b"\n", ending)
+    server = Server({"https://example.org/x": SH.encode()})
+    found = take(data, server.fetch, str(tmp_path))
+    assert [
+        (part.name.partition(", part ")[2], part.kind, text_of(part), part.frequency)
+        for part in found.parts
+    ] == [(each[0], each[1], each[2].rstrip(b"\n"), each[3]) for each in expected]
+    assert not found.warnings
+
+
+def text_of(part: parts.Part) -> bytes:
+    """Without its first line, if that only says what it is; and without the last line's end."""
+    return part.data.replace(b"#cloud-config\n", b"").rstrip(b"\n")
 
 
 def test_a_document_with_a_head_and_one_part() -> None:

@@ -20,8 +20,8 @@ from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import custom_data
 
-# The module imports it late. By then a code tree below /tmp is hidden.
-from lightinit.user_data import execution  # noqa: F401
+# The module imports them late. By then a code tree below /tmp is hidden.
+from lightinit.user_data import execution, jobs, parts  # noqa: F401
 
 PRIVATE = ("/var/lib", "/run", "/tmp")
 SCRIPT = """#!/bin/sh -e
