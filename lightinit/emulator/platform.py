@@ -25,7 +25,7 @@ from lightinit.emulator.wire.faults import FOREVER
 from lightinit.emulator.wire.request_log import RequestLog, count_round_trips
 from lightinit.emulator.wire.server import CONNECTIONS, NEVER_S, Server
 
-SETTLE_S = 1.0
+SETTLE_S = 10.0
 Address = Tuple[str, int]
 
 
@@ -275,9 +275,9 @@ class Platform:
         give_owner(self.machine, ovf, instance, imds_after_s)
 
     def wait_for(
-        self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 5.0
+        self, predicate: Callable[["Platform"], Any], timeout_s: Optional[float] = 60.0
     ) -> bool:
-        """Wait until a condition holds; it is checked after each recorded or answered request.
+        """Wait until a condition holds; it is checked when a request comes or is answered.
 
         Args:
             predicate: takes this platform.

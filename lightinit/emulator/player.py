@@ -19,7 +19,7 @@ from lightinit.emulator.wire.rate_limit import RateLimit
 from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.validation import find_detour
 
-HOLD_S = 20.0
+HOLD_S = 45.0
 Role = Union[WireServer, Imds, HostPlugin]
 
 

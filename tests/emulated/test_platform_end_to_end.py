@@ -13,7 +13,16 @@ import pytest
 
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
-from tests.emulated.boots import documented, late_health, lead, not_ready, put, ready
+from tests.emulated.boots import (
+    documented,
+    late_health,
+    lead,
+    let_go,
+    not_ready,
+    put,
+    ready,
+    report_is_held,
+)
 from tests.lib.scratch import Machine
 
 INSTANCE = "/var/lib/lightinit/instance"
@@ -24,7 +33,7 @@ NOBODY = {"compute": {"osProfile": {"adminUsername": "root", "computerName": "we
 def fetched_from_a_drive(machine: Machine, platform: Platform) -> None:
     """Walk the first stages; the medium is noted as one in a drive, which a directory is not."""
     put(machine, make_ovf("azureuser", "web-1"))
-    lead(machine, platform, "request_timeout_s = 20\n")
+    lead(machine, platform)
     for stage in ("local", "fetch"):
         assert machine.run("stage", stage).returncode == 0
     data = machine.json(INSTANCE + "/instance.json")
@@ -38,13 +47,12 @@ def test_media_are_ejected_before_the_platform_hears_ready(tmp_path: Any) -> Non
     with Platform(scenario=late_health(["Ready"])) as platform:
         fetched_from_a_drive(machine, platform)
         process = machine.start("boot")
-        assert platform.wait_for(
-            lambda it: [one for one in it.requests if "<State>Ready</State>" in one["body"]], 30
-        )
+        assert platform.wait_for(lambda it: report_is_held(machine, it), 60)
         # The report has come, and is not answered yet.
         assert EJECTS in machine.read("/var/log/lightinit.log")
         assert process.poll() is None
-        process.communicate(timeout=30)
+        let_go(platform)
+        process.communicate(timeout=120)
         assert process.returncode == 0 and platform.ready_count == 1
 
 

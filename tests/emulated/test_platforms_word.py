@@ -11,7 +11,16 @@ import pytest
 
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
-from tests.emulated.boots import documented, lead, not_ready, put, ready, reported, told
+from tests.emulated.boots import (
+    NO_DOCUMENT,
+    documented,
+    lead,
+    not_ready,
+    put,
+    ready,
+    reported,
+    told,
+)
 from tests.lib.scratch import Machine
 
 INSTANCE = "/var/lib/lightinit/instance"
@@ -155,7 +164,7 @@ def test_custom_data_that_are_announced_and_come_late(tmp_path: Any) -> None:
         assert platform.wait_for(lambda it: asked(it, "extended"), 60)
         put(machine, make_ovf("azureuser", custom_data=b"mine"), "/media.new/ovf-env.xml")
         os.rename(machine.root + "/media.new", machine.root + "/media")
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
         assert process.returncode == 0 and reported(platform) == ["Ready"], said
     assert machine.read(INSTANCE + "/custom-data") == "mine"
 
@@ -165,7 +174,7 @@ def test_what_is_announced_and_does_not_come_is_told(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     with Platform(instance=ANNOUNCED) as platform:
         lead(machine, platform)
-        more(machine, "media_wait_s = 0.3")
+        more(machine, "media_wait_s = 6")
         no_media = "provisioning media may be on /media, but: No such file or directory"
         ready(machine, platform, machine.run("boot"), "imds announces custom data", no_media)
     machine = Machine(tmp_path / "other")
@@ -243,5 +252,5 @@ def test_both_are_down(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     down = scenario(imds=[{"status": 500, "repeat": "forever"}])
     with Platform(scenario=down) as platform:
-        lead(machine, platform, media="none")
+        lead(machine, platform, NO_DOCUMENT, media="none")
         not_ready(machine, platform, machine.run("boot"), "imds is not ready", "status=500")

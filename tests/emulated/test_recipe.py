@@ -10,6 +10,7 @@ import typing
 from typing import Any
 
 from lightinit.emulator import Platform
+from tests.emulated.boots import late_health, let_go, report_is_held
 from tests.lib.netns import wait_until
 from tests.lib.scratch import FILES, HERE, OTHER_UUID, UUID, Machine
 
@@ -73,23 +74,16 @@ def test_the_account_is_there_before_ready(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     # The platform takes its time with the answer: while it has Ready and lightinit waits, the disk
     # is looked at.
-    slow = {
-        "name": "slow",
-        "description": "Ready is answered late.",
-        "health": [{"delay_s": 1.0}],
-        "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
-    }
-    with Platform(scenario=slow, instance=INSTANCE) as platform:
+    with Platform(scenario=late_health(["Ready"]), instance=INSTANCE) as platform:
         machine.lead_to(platform)
         process = machine.start("boot")
-        assert platform.wait_for(
-            lambda the: [one for one in the.requests if "<State>Ready" in one["body"]], 20
-        )
+        assert platform.wait_for(lambda it: report_is_held(machine, it), 60)
         assert not machine.exists("/var/lib/lightinit/instance/sem/stage.final")
         assert machine.exists("/home/alice/.ssh/authorized_keys")
         assert machine.read("/etc/hostname") == "web-1\n"
         assert "alice:" in machine.read("/etc/passwd")
-        process.communicate(timeout=20)
+        let_go(platform)
+        process.communicate(timeout=120)
         assert process.returncode == 0
 
 

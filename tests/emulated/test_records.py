@@ -113,7 +113,7 @@ def test_a_single_stage_tells_its_progress(tmp_path: Any) -> None:
             found = json.loads(machine.run("status", "--format", "json").stdout)
         finally:
             hand_out_lease(machine)
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
         assert (found["status"], found["stage"], found["exit_code"]) == ("running", "local", 3)
         assert process.returncode == 0
         assert machine.run("status").stdout == "status: not run\n"
@@ -249,7 +249,7 @@ def test_ctrl_c_ends_waiting_quietly(tmp_path: Any) -> None:
         signal.signal(signal.SIGINT, before)
     assert b"status: not run" in os.read(reader, 1000)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=120) == 130
     os.write(terminal, b"the end")  # or there might be nothing to read
     said = os.read(reader, 100000)
     assert said.endswith(b"the end") and b"Traceback" not in said

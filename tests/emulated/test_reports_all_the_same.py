@@ -194,7 +194,7 @@ def test_a_console_that_nobody_reads(tmp_path: Any) -> None:
             cwd=HERE,
             stderr=writing,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert ended.returncode == 0

@@ -211,13 +211,13 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
         def asked(the: Platform) -> List[Any]:
             return [one for one in the.requests if "reprovisiondata" in one["path"]]
 
-        assert platform.wait_for(lambda the: len(asked(the)) > 1, 20)
+        assert platform.wait_for(lambda the: len(asked(the)) > 1, 60)
         assert "waiting for the VM's owner" in machine.run("status", "--long").stdout
         first.kill()
         first.communicate()
         second = machine.start("boot")
         before = len(asked(platform))
-        assert platform.wait_for(lambda the: len(asked(the)) > before + 1, 20)
+        assert platform.wait_for(lambda the: len(asked(the)) > before + 1, 60)
         profile = {
             "adminUsername": "owner",
             "computerName": "owned-vm",
@@ -227,7 +227,7 @@ def test_a_pool_that_is_left_and_found_again(tmp_path: Any) -> None:
             {"user_name": "owner", "host_name": "owned-vm", "password": "pässword:1 2"},
             {"compute": {"name": "owned-vm", "publicKeys": [], "osProfile": profile}},
         )
-        _, said = second.communicate(timeout=40)
+        _, said = second.communicate(timeout=120)
         assert second.returncode == 0, said
         assert [report["in_pool"] for report in platform.final_reports] == [True, False]
         assert machine.read("/etc/hostname") == "owned-vm\n"

@@ -31,12 +31,15 @@ def apply(instance, system, settings):
             return Outcome("well")
     return Outcome("done")
 """
-SETTINGS = "[lightinit]\nmodules = users ssh_authorized_keys site_package.one\n"
+SETTINGS = (
+    "[lightinit]\nmodules = users ssh_authorized_keys site_package.one\n"
+    "[azure]\nrequest_timeout_s = 600\n"
+)
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MARKS = "/var/lib/lightinit/instances/%s/sem/" % UUID
 HANGS: Dict[str, Dict[str, Any]] = {
-    "fetch": {"imds": [{"hang_s": 5}]},
-    "final": {"health": [{"hang_s": 5}]},
+    "fetch": {"imds": [{"hang_s": 600}]},
+    "final": {"health": [{"hang_s": 600}]},
 }
 
 
@@ -92,7 +95,7 @@ def test_a_signal_in_a_stage(tmp_path: Any, stage: str, number: int) -> None:
         machine.lead_to(platform, SETTINGS)
         process = reach(stage, machine, platform, env)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         assert process.returncode == 128 + number, error
         assert "the next boot resumes" in error
         assert reported(platform) == []
@@ -121,7 +124,7 @@ def test_marks_of_a_killed_boot(tmp_path: Any, is_same_boot: bool) -> None:
         machine.lead_to(platform, SETTINGS)
         process = reach("config", machine, platform, env)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert not machine.exists(MARKS + "module.users")
         left = machine.read(MARKS + ".module.users.lightinit-new")
         if not is_same_boot:

@@ -25,7 +25,7 @@ def run(*arguments: str) -> Tuple[int, str, str]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        timeout=10,
+        timeout=120,
         check=False,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -71,7 +71,7 @@ def test_run_until_a_signal(tmp_path: Any, number: int) -> None:
         assert json.loads(reply.body)["compute"]["name"] == "from-file"
     finally:
         process.send_signal(number)
-        _, errors = process.communicate(timeout=5)
+        _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, b"")
     with open(log, encoding="utf-8") as file:
         assert [json.loads(line)["status"] for line in file] == [200]
@@ -99,7 +99,7 @@ def test_once_ends_after_an_accepted_ready() -> None:
     time.sleep(0.1)
     assert process.poll() is None
     assert ask(first["wireserver"], "POST", target, REPORT, (report % "1").encode()).status == 200
-    process.communicate(timeout=5)
+    process.communicate(timeout=120)
     assert process.returncode == 0
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -45,7 +46,7 @@ def pps_type(platform: Platform) -> Any:
 
 def wait_for_owner(platform: Platform) -> Reply:
     """Poll until there are reprovision data."""
-    for _ in range(200):
+    for _ in range(3000):
         reply = get_data(platform)
         if reply.status == 200:
             return reply
@@ -57,13 +58,14 @@ def wait_for_owner(platform: Platform) -> Reply:
 def test_imds_may_describe_the_pool_for_a_while() -> None:
     late = dict(POOL, assign=dict(OWNER, imds_after_s=0.2))
     with Platform(late) as platform:
+        started_s = time.monotonic()
         assert post_report(platform).status == 200
         assert wait_for_owner(platform).body == make_ovf("owner", "owned")
-        assert pps_type(platform) == "Running"
-        for _ in range(200):
+        for _ in range(3000):
             if pps_type(platform) == "None":
                 break
             platform.wait_for(lambda it: False, 0.02)
+        assert time.monotonic() - started_s >= 0.2
         assert json.loads(get_instance(platform).body)["compute"]["name"] == "owned"
     with Platform(POOL) as platform:
         platform.assign(OWNER["ovf"], OWNER.get("instance"), "forever")
@@ -108,7 +110,7 @@ def test_the_hook_is_called_once_after_the_answer_and_before_the_owner() -> None
         assert get_data(platform).status == 404 and not seen
         for _ in range(2):
             assert post_report(platform).status in (200, 410)
-        assert called.wait(5)
+        assert called.wait(60)
         wait_for_owner(platform)
         assert post_report(platform).status == 200
     assert seen == [(0, None)]
@@ -121,7 +123,7 @@ def test_a_ready_whose_answer_is_lost_counts() -> None:
     ) as platform:
         with pytest.raises(ConnectionError):
             post_report(platform)
-        assert called.wait(5)
+        assert called.wait(60)
 
 
 def test_a_hook_that_fails_says_so_and_the_owner_comes(capfd: Any) -> None:
@@ -233,7 +235,7 @@ def test_the_command_runs_a_command_and_ends_with_the_owners_ready(tmp_path: Pat
             assert reply.status == 200
             while incarnation == "1" and ask(first["imds"], "GET", DATA, METADATA).status == 404:
                 assert process.poll() is None
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

@@ -30,7 +30,7 @@ def ask(
     target: str,
     headers: Optional[Dict[str, str]] = None,
     body: Optional[bytes] = None,
-    timeout_s: float = 30.0,
+    timeout_s: float = 60.0,
 ) -> Reply:
     """Send one request on a connection of its own."""
     host, port = address.split(":")
@@ -44,12 +44,12 @@ def ask(
         connection.close()
 
 
-def get_goal_state(platform: Platform, timeout_s: float = 30.0) -> Reply:
+def get_goal_state(platform: Platform, timeout_s: float = 60.0) -> Reply:
     """Ask properly for the goal state."""
     return ask(platform.wireserver, "GET", GOAL_STATE, WIRE, timeout_s=timeout_s)
 
 
-def get_instance(platform: Platform, target: str = INSTANCE, timeout_s: float = 30.0) -> Reply:
+def get_instance(platform: Platform, target: str = INSTANCE, timeout_s: float = 60.0) -> Reply:
     """Ask properly for an IMDS document."""
     return ask(platform.imds, "GET", target, METADATA, timeout_s=timeout_s)
 
@@ -91,7 +91,7 @@ def post_report(
     return ask(platform.wireserver, "POST", HEALTH, REPORT if headers is None else headers, sent)
 
 
-def exchange_raw(address: str, data: bytes, timeout_s: float = 2.0) -> bytes:
+def exchange_raw(address: str, data: bytes, timeout_s: float = 60.0) -> bytes:
     """Send bytes as they are and read until the server closes."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout_s) as sock:

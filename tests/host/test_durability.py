@@ -40,9 +40,10 @@ class Disk:
         self._errors = {"whole": whole, "one": one}
         self._waits = {"whole": slow or all_slow, "one": all_slow}
         self._gate = threading.Event()
-        self.durability = Durability(self._whole, self._one, slow_s=0.05, limit_s=0.2)
-        if not slow and not all_slow and not whole:
-            self.durability = Durability(self._whole, self._one)
+        # What ends by itself is waited for, however busy the machine is.
+        slow_s = 0.05 if slow or all_slow else 20.0
+        limit_s = 0.2 if all_slow else 60.0
+        self.durability = Durability(self._whole, self._one, slow_s=slow_s, limit_s=limit_s)
 
     def _whole(self, descriptor: int) -> None:
         self._sync("whole", descriptor)
@@ -54,7 +55,7 @@ class Disk:
         path = os.readlink("/proc/self/fd/%d" % descriptor)
         self.barriers.append((kind, path))
         if self._waits[kind]:
-            self._gate.wait(20)
+            self._gate.wait(120)
         if self._errors[kind] and path.rpartition("/")[2] != "x":
             raise OSError(self._errors[kind], os.strerror(self._errors[kind]))
 
@@ -65,7 +66,9 @@ class Disk:
     def system(self, root: Path) -> System:
         """A machine with this disk, whose changes wait."""
         made = System(str(root), durability=self.durability)
+        waits, self._waits = self._waits, dict.fromkeys(self._waits, False)
         made.make_dir("/var/lib/lightinit/sem")
+        self._waits = waits
         self.durability.defer([])
         self.barriers.clear()
         return made

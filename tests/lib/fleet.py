@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Type
 
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.datasources.azure.settings import SETTINGS
@@ -26,6 +26,7 @@ class FleetVm(threading.Thread):
         options: for the section [azure]; must lead to the platform.
         begins_s: when it has its lease, in monotonic seconds.
         modules_s: how long its modules take, in seconds.
+        kind: its datasource.
 
     Attributes:
         ready_s: when the platform had accepted its report, in monotonic seconds.
@@ -34,7 +35,12 @@ class FleetVm(threading.Thread):
     """
 
     def __init__(
-        self, root: str, options: Dict[str, Any], begins_s: float, modules_s: float
+        self,
+        root: str,
+        options: Dict[str, Any],
+        begins_s: float,
+        modules_s: float,
+        kind: Type[AzureDatasource] = AzureDatasource,
     ) -> None:
         super().__init__(daemon=True)
         self._begins_s = begins_s
@@ -44,7 +50,7 @@ class FleetVm(threading.Thread):
         self.results: List[str] = []
         wanted = {setting.key: setting.default for setting in SETTINGS}
         wanted.update(options, media="none", telemetry=False)
-        self._source = AzureDatasource(System(root), wanted, self._on_request)
+        self._source = kind(System(root), wanted, self._on_request)
 
     def run(self) -> None:
         """Boot."""
@@ -69,6 +75,7 @@ def boot_fleet(
     modules_s: float,
     seed: int = 1,
     begins_s: Optional[float] = None,
+    kind: Type[AzureDatasource] = AzureDatasource,
 ) -> List[FleetVm]:
     """Boot ``count`` VMs, and return them when all have ended.
 
@@ -81,13 +88,15 @@ def boot_fleet(
         seed: another one gives other leases.
         begins_s: when the first may get its lease, in monotonic seconds; None: as soon as all are
             made.
+        kind: as for :class:`FleetVm`.
     """
     preload()
     dice = random.Random(seed)  # noqa: S311 - the same leases in each run
     if begins_s is None:
         begins_s = time.monotonic() + 0.5 + count / 1000.0
     vms = [
-        FleetVm(root, options, begins_s + dice.random() * within_s, modules_s) for _ in range(count)
+        FleetVm(root, options, begins_s + dice.random() * within_s, modules_s, kind)
+        for _ in range(count)
     ]
     for vm in vms:
         vm.start()

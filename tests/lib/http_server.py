@@ -6,9 +6,15 @@ import socket
 import struct
 import threading
 import time
-from typing import Callable, List
+from typing import Callable, List, TypeVar
+
+from lightinit.errors import TransientError
 
 Conversation = Callable[[socket.socket], None]
+Result = TypeVar("Result")
+# What answers is waited for; what never answers is given up after LIMIT_S.
+LIMIT_S, PATIENT_S = 0.4, 60.0
+DRIPS_S = 40.0
 
 
 class Server:
@@ -68,6 +74,22 @@ class Server:
         return True
 
 
+def with_time(ask: Callable[[float], Result]) -> Result:
+    """What ``ask`` returns with a time limit in which the server's first words have come: a short
+    one, but for a machine that is busy.
+
+    Args:
+        ask: makes the request anew, with a limit in seconds; a TransientError means that even
+            the beginning has not come.
+    """
+    for limit_s in (LIMIT_S, 4.0):
+        try:
+            return ask(limit_s)
+        except TransientError:
+            continue
+    return ask(20.0)
+
+
 def says(data: bytes, then_close: bool = False) -> Conversation:
     def talk(connection: socket.socket) -> None:
         connection.sendall(data)
@@ -80,7 +102,7 @@ def says(data: bytes, then_close: bool = False) -> Conversation:
 def drips(start: bytes, drop: bytes, every_s: float = 0.05) -> Conversation:
     def talk(connection: socket.socket) -> None:
         connection.sendall(start)
-        for _ in range(200):
+        for _ in range(int(DRIPS_S / every_s)):
             time.sleep(every_s)
             connection.sendall(drop)
 

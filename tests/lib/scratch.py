@@ -60,6 +60,44 @@ SPARE_THE_DISK = "[lightinit]\nmodules = %s\n" % " ".join(
 )
 
 
+# Seconds for a platform that answers well: no machine is so busy that these are reached.
+PATIENT = {
+    "fetch_timeout_s": 120.0,
+    "complete_timeout_s": 60.0,
+    "goal_state_timeout_s": 120.0,
+    "report_timeout_s": 120.0,
+    "request_timeout_s": 60.0,
+}
+# What fails for ever, by the scenario's key, and the deadlines that a boot then reaches. Only these
+# are short, and only then. 1.5 s is enough for a few attempts.
+IMPATIENT = {
+    "imds": {"fetch_timeout_s": 1.5, "complete_timeout_s": 1.0},
+    "extended": {"fetch_timeout_s": 1.5},
+    "goalstate": {"goal_state_timeout_s": 1.5, "report_timeout_s": 1.5},
+    "wireserver": {"goal_state_timeout_s": 1.5, "report_timeout_s": 1.5},
+    "health": {"report_timeout_s": 1.5},
+    "certificates": {"goal_state_timeout_s": 1.5},
+}
+HANGING = {"request_timeout_s": 4.0}
+
+
+def deadlines(platform: Any) -> Dict[str, float]:
+    """The time limits for a boot against an emulator: patient, unless its scenario shows that the
+    boot will wait until one of them.
+    """
+    scenario = platform.scenario
+    found = dict(PATIENT)
+    if scenario.expect.get("outcome") != "done":
+        for key, short in IMPATIENT.items():
+            last = (scenario.steps.get(key) or [{}])[-1]
+            if "forever" in (last.get("repeat"), scenario.listen_after_s.get(key)):
+                found.update(short)
+    steps = [step for steps in scenario.steps.values() for step in steps]
+    if any({"hang_s", "drip_s"} & set(step) for step in steps):
+        found.update(HANGING)
+    return found
+
+
 class ScriptedClock(Clock):
     """A clock that moves only when somebody sleeps, and remembers the sleeps."""
 
@@ -114,19 +152,21 @@ class Machine:
         return os.path.lexists(self.root + name)
 
     def lead_to(self, platform: Any, more: str = "") -> None:
-        """Let the settings lead to ``platform``, with short time limits; ``more``: further
-        settings.
+        """Let the settings lead to ``platform``, with the time limits of :func:`deadlines`;
+        ``more``: further settings. It is not told that the VM is at work, which depends on how long
+        a boot takes.
         """
+        azure = {"wireserver": platform.wireserver, "imds": platform.imds, "retry_first_s": 0.1}
+        azure.update(deadlines(platform), progress_after_s=3600.0)
+        lines = ["%s = %s" % item for item in azure.items()]
         self.put(
             "/etc/lightinit/conf.d/10-test.conf",
-            "[azure]\nwireserver = %s\nimds = %s\nfetch_timeout_s = 6\nreport_timeout_s ="
-            " 6\ngoal_state_timeout_s = 3\ncomplete_timeout_s = 1\nrequest_timeout_s ="
-            " 1.5\nretry_first_s = 0.1\n[network]\nlease_timeout_s = 3\ngrace_s = 0.2\n%s"
-            % (platform.wireserver, platform.imds, more),
+            "[azure]\n%s\n[network]\nlease_timeout_s = 120\ngrace_s = 0.2\n%s"
+            % ("\n".join(lines), more),
         )
 
     def run(
-        self, *arguments: str, timeout_s: float = 60.0, env: Optional[Dict[str, str]] = None
+        self, *arguments: str, timeout_s: float = 300.0, env: Optional[Dict[str, str]] = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run the real command on this root, to its end."""
         return subprocess.run(

@@ -27,7 +27,7 @@ def wait_for_banner(process: "subprocess.Popen[Any]", port: int) -> None:
         if process.poll() is not None:
             sys.exit("the server has ended: %r" % (process.args,))
         try:
-            with socket.create_connection(("127.0.0.1", port), 5.0) as connection:
+            with socket.create_connection(("127.0.0.1", port), 30.0) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:

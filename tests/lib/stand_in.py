@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Sequence
 
+from lightinit.host.clock import Clock
 from lightinit.host.system import Completed, System
 
 
@@ -13,10 +14,11 @@ class LiveRoot(System):
 
     Args:
         root: the directory.
+        clock: None for the true one.
     """
 
-    def __init__(self, root: Any) -> None:
-        super().__init__(str(root))
+    def __init__(self, root: Any, clock: Optional[Clock] = None) -> None:
+        super().__init__(str(root), clock)
         self.live = True
 
     def path(self, name: str, follow_last: bool = True) -> str:

@@ -19,6 +19,7 @@ from lightinit.model import Outcome
 from lightinit.settings import convert
 from lightinit.settings.shipped import SHIPPED
 from tests.lib.custom_data import CUSTOM, SECRET, USER, apply, b64, mode, refused
+from tests.lib.scripts import ReachedClock
 from tests.lib.stand_in import LiveRoot
 
 # -- kept
@@ -193,11 +194,11 @@ def test_a_time_limit(tmp_path: Path) -> None:
 
 def test_the_limit_is_for_both_together(tmp_path: Path) -> None:
     error = refused(
-        LiveRoot(tmp_path),
-        b64("#!/bin/sh\nsleep 1\n"),
-        b64("#!/bin/sh\nsleep 1000\n"),
+        LiveRoot(tmp_path, ReachedClock(tmp_path / "one", tmp_path / "two", step_s=40.0)),
+        b64("#!/bin/sh\n>%s/one\nsleep 0.3\n" % tmp_path),
+        b64("#!/bin/sh\n>%s/two\nsleep 1000\n" % tmp_path),
         "both",
-        timeout_s=2.0,
+        timeout_s=60.0,
     )
     assert (error.reason, error.details["which"]) == (
         "custom data script took too long",

@@ -44,7 +44,7 @@ def start_emulator(machine: Namespace, folder: Path, log: Path, *arguments: str)
         log=folder / "emulator.log",
         env=ENV,
     )
-    wait_until(ready.exists, 20, "the emulator does not start")
+    wait_until(ready.exists, 60, "the emulator does not start")
 
 
 @contextlib.contextmanager

@@ -62,9 +62,11 @@ class Vm:
         self.machine = machine
         self.folder = folder
         self.log = folder / "requests.jsonl"
+        self.media_only_s = 60.0
 
     def start_platform(self, scenario: Dict[str, Any], **compute: Any) -> None:
         """The emulator at the platform's real addresses."""
+        self.media_only_s = 0.5 if scenario == DOWN else 60.0
         (self.folder / "scenario.json").write_text(json.dumps(scenario))
         (self.folder / "instance.json").write_text(
             json.dumps({"compute": dict({"vmId": UUID}, **compute)})
@@ -80,8 +82,8 @@ class Vm:
     def settings(self, media: str, more: str = "") -> None:
         self.machine.write(
             "/etc/lightinit/conf.d/50-test.conf",
-            "[azure]\nmedia = %s\nmedia_only_s = 0.5\nretry_first_s = 0.1\nfetch_timeout_s = 3\n%s"
-            % (media, more),
+            "[azure]\nmedia = %s\nmedia_only_s = %s\nretry_first_s = 0.1\n%s"
+            % (media, self.media_only_s, more),
         )
 
     def boot(self, **how: Any) -> Tuple[int, str]:
@@ -140,7 +142,7 @@ class Vm:
         self.machine.run("mkdir", "-p", "/run/sshd")
         log = self.folder / "sshd.log"
         self.machine.start("/usr/sbin/sshd", "-D", "-e", "-p", "2222", log=log)
-        wait_until(lambda: "Server listening" in log.read_text(), 10, "sshd does not listen")
+        wait_until(lambda: "Server listening" in log.read_text(), 60, "sshd does not listen")
 
     def by_password(self, user: str, password: str, command: str, given: str = "") -> str:
         """What a command says in a session that the password opens; its standard input is

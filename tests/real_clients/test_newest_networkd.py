@@ -73,7 +73,7 @@ def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
         outcome = json.loads(vm.run(sys.executable, "-c", MODULE, "web-1", "{}", env=ENV))
         assert "systemd-networkd restarts, keeping its lease" in outcome["message"]
         assert outcome["warnings"] == []
-        wait_until(lambda: "web-1" in leases.read_text().split(), 20, "the name is not sent")
+        wait_until(lambda: "web-1" in leases.read_text().split(), 60, "the name is not sent")
         assert leases.read_text().split()[2] == found["address"]
         said = (tmp_path / "dnsmasq.log").read_text()
         assert "DHCPRELEASE" not in said and "DHCPDECLINE" not in said and "DHCPNAK" not in said

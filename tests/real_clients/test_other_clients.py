@@ -218,4 +218,4 @@ def test_dhcpcd_10(machines: Machines) -> None:
     assert network["server_from_lease"] is True and network["warnings"] == []
     outcome = machines.rename()
     assert "dhcpcd on eth7 was asked to send it" in outcome["message"], outcome
-    wait_until(lambda: machines.name() == "web-1", 20, "the name is not sent")
+    wait_until(lambda: machines.name() == "web-1", 60, "the name is not sent")

@@ -79,10 +79,10 @@ def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> s
     """It ends with the owner's account, and the platform has heard Ready twice: for the pool, and
     for the owner.
     """
-    assert process.wait(90) == 0, (azure.folder / "boot.log").read_text()
+    assert process.wait(300) == 0, (azure.folder / "boot.log").read_text()
     said = (azure.folder / "boot.log").read_text()
     # A report that is not answered is in the log when it ends.
-    wait_until(lambda: len(azure.posts()) >= 2, 20, said)
+    wait_until(lambda: len(azure.posts()) >= 2, 60, said)
     assert sorted(post["status"] or 0 for post in azure.posts()) == [
         200 if answered else 0,
         200,
@@ -119,7 +119,7 @@ def test_savable_a_nic_that_is_taken_away_and_another_one_attached(
     wait_until(detached.exists, 60, "the platform does not take the NIC away")
     wait_until(
         lambda: "no interface with a carrier" in (azure.folder / "boot.log").read_text(),
-        20,
+        60,
         "lightinit does not see it",
     )
     azure.machine.connect("vs", vm, "eth0")
@@ -155,7 +155,7 @@ def test_savable_a_nic_that_is_taken_away_before_the_report_is_answered(
     wait_until(detached.exists, 60, "the platform does not take the NIC away")
     wait_until(
         lambda: "the answer to the report was lost" in (azure.folder / "boot.log").read_text(),
-        30,
+        60,
         "lightinit goes on reporting",
     )
     azure.machine.connect("vs", vm, "eth0")

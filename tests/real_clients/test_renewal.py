@@ -67,7 +67,7 @@ class Rename:
         self.vm.start(*argv, log=self.log, env=env)
         wait_until(
             lambda: self.address() and self.leases.exists() and self.leases.read_text(),
-            30,
+            60,
             "no lease",
         )
 
@@ -104,7 +104,7 @@ class Rename:
                 self.vm.run("ip", "address", "replace", "10.98.0.1/32", "dev", "lo")
                 or "10.98.0.1" in changes.read_text()
             ),
-            10,
+            60,
             "ip monitor does not see",
         )
         before = self.address()
@@ -160,7 +160,7 @@ IFUPDOWN = [
 def test_dhclient(vm: Rename, argv: List[str]) -> None:
     need("dhclient")
     vm.start(*argv)
-    wait_until(lambda: vm.vm.run("sh", "-c", "cat /var/lib/dhcp/*"), 10, "no lease file")
+    wait_until(lambda: vm.vm.run("sh", "-c", "cat /var/lib/dhcp/*"), 60, "no lease file")
     assert vm.name() == "image"
     before = vm.processes("dhclient")
     assert vm.rename() == {
@@ -245,14 +245,14 @@ def start_networkmanager(vm: Rename, profile: str) -> None:
     vm.vm.run("mkdir", "-p", "/run/dbus", "/run/NetworkManager")
     vm.vm.start("dbus-daemon", "--system", "--nofork", "--nopidfile")
     vm.vm.run(
-        "sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done", timeout_s=10.0
+        "sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done", timeout_s=60.0
     )
     vm.start("NetworkManager", "--debug")
     vm.vm.run(
         "sh",
         "-c",
         "until nmcli -g STATE device | grep -qx connected; do sleep 0.1; done",
-        timeout_s=30.0,
+        timeout_s=60.0,
     )
 
 
@@ -307,7 +307,7 @@ def test_networkd(vm: Rename) -> None:
         "sh",
         "-c",
         'until [ -n "$(ls /run/systemd/netif/leases)" ]; do sleep 0.05; done',
-        timeout_s=10.0,
+        timeout_s=60.0,
     )
     assert vm.name() == "image"
     before = vm.processes("systemd-network")
@@ -330,7 +330,7 @@ def test_networkd_without_systemd_is_a_warning(vm: Rename) -> None:
         "sh",
         "-c",
         'until [ -n "$(ls /run/systemd/netif/leases)" ]; do sleep 0.05; done',
-        timeout_s=10.0,
+        timeout_s=60.0,
     )
     (warning,) = vm.rename()["warnings"]
     assert "until the next boot" in warning

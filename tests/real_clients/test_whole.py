@@ -45,7 +45,7 @@ def test_from_lease_to_login(azure: Azure, vm: Namespace, use_pam: str) -> None:
     address = json.loads(vm.run("cat", "/var/lib/lightinit/instance/network.json"))["address"]
     wait_until(
         lambda: "Server listening" in (azure.folder / "sshd.log").read_text(),
-        10,
+        60,
         "sshd does not listen",
     )
     login = azure.machine.run(
@@ -81,11 +81,11 @@ def test_the_lease_comes_late(azure: Azure, vm: Namespace) -> None:
         lambda: (
             "running" in vm.run("sh", "-c", "cat /run/lightinit/status.json 2>/dev/null || true")
         ),
-        20,
+        60,
         "the boot does not start",
     )
     start_dhcp(azure, vm)
-    assert process.wait(60) == 0, (azure.folder / "boot.log").read_text()
+    assert process.wait(300) == 0, (azure.folder / "boot.log").read_text()
     assert [post["status"] for post in azure.posts()] == [200]
 
 
@@ -165,6 +165,6 @@ def test_a_namespace_with_the_platform_on_its_own_loopback(azure: Azure, vm: Nam
         str(ready),
         env=ENV,
     )
-    wait_until(ready.exists, 20, "the emulator does not start")
+    wait_until(ready.exists, 60, "the emulator does not start")
     assert "exit status" not in boot(vm)
     assert [post["status"] for post in azure.posts()] == [200]

@@ -251,7 +251,7 @@ def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, s
 
 
 def wait_until_gone(device: str) -> bool:
-    for _ in range(300):
+    for _ in range(600):
         if not [state for state in readers_of(device).values() if state != "Z"]:
             return True
         time.sleep(0.1)

@@ -17,6 +17,7 @@ from lightinit.retry import CheckedPauses
 from lightinit.stages.revision import failure_check, start_again
 from tests.lib.context import make_context
 from tests.lib.planned_clock import PlannedClock
+from tests.lib.tiny_platform import OwnClock, PatientDatasource
 
 
 class Source(AzureDatasource):
@@ -80,7 +81,7 @@ def test_azure_answers_when_its_document_is_whole(tmp_path: Path) -> None:
             "media": "none",
             "preprovisioned": "no",
         }
-        source = AzureDatasource(System(str(tmp_path)), options)
+        source = PatientDatasource(System(str(tmp_path), OwnClock()), options)
         assert source.answers_now() is False
         with pytest.raises(ProvisioningError):
             source.fetch("id")

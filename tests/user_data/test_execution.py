@@ -17,6 +17,7 @@ from lightinit.pipeline import StepResult, Stopped
 from lightinit.stages.config import run_module
 from tests.lib.custom_data import FOLDER, apply, b64, refused
 from tests.lib.module_context import context_of
+from tests.lib.scripts import ReachedClock
 from tests.lib.stand_in import LiveRoot
 
 
@@ -39,19 +40,24 @@ def again(outcome: str, which: str = "custom data") -> str:
     "more, reason, outcome",
     [
         ("exit 7", "custom data script failed", "failed with status 7"),
-        ("sleep 1000", "custom data script took too long", "was killed at the limit of 1 s"),
+        (
+            ">@/up; sleep 1000",
+            "custom data script took too long",
+            "was killed at the limit of 60 s",
+        ),
     ],
 )
 def test_a_script_that_failed_is_not_executed_again(
     tmp_path: Path, more: str, reason: str, outcome: str
 ) -> None:
-    system, text = LiveRoot(tmp_path), counting(tmp_path, "ran", more)
-    error = refused(system, text, execute="custom_data", timeout_s=1.0)
+    system = LiveRoot(tmp_path, ReachedClock(tmp_path / "up"))
+    text = counting(tmp_path, "ran", more.replace("@", str(tmp_path)))
+    error = refused(system, text, execute="custom_data")
     assert (
         error.reason == reason and "lightinit module custom_data --force" in error.details["hint"]
     )
     for _ in range(2):
-        found = apply(system, text, execute="custom_data", timeout_s=1.0)
+        found = apply(system, text, execute="custom_data")
         assert found.message == "custom data kept" and not found.skipped
         assert [bool(re.match(again(outcome), each)) for each in found.warnings] == [True], (
             found.warnings

@@ -38,9 +38,6 @@ LOG = logging.getLogger("lightinit.azure")
 # What to import while the network is waited for.
 LATER = ("lightinit.datasources.azure.documents", "lightinit.datasources.azure.reports")
 LAST_REPORT_TIMEOUT_S = 120.0
-PROBE_S = 2.0
-# A WireServer that is well answers long before. Nothing in the fetch stage needs it.
-GOAL_STATE_GRACE_S = 1.0
 
 
 class AzureDatasource(Datasource):
@@ -66,6 +63,10 @@ class AzureDatasource(Datasource):
     LEASE_OPTION = "option 245"
     LATER = LATER
     TRANSPORT: Optional[Type[HttpTransport]] = None  # for tests
+    # How long the goal state is waited for, in the fetch stage, which does not need it, and before
+    # the report. A WireServer that is well answers long before; tests wait longer.
+    GRACE_S, PATIENCE_S = 1.0, 5.0
+    PROBE_S = 2.0
 
     def __init__(
         self, system: System, options: Mapping[str, Any], on_request: Optional[OnRequest] = None
@@ -270,7 +271,7 @@ class AzureDatasource(Datasource):
         announce_after_s: Optional[float] = None
         if announce and self.options["report_progress"]:
             announce_after_s = float(self.options["progress_after_s"])
-        reading = GoalStateReading(self.wireserver, announce_after_s)
+        reading = GoalStateReading(self.wireserver, announce_after_s, self.PATIENCE_S)
         self._goal_state = reading
         reading.start()
         return reading
@@ -331,7 +332,7 @@ class AzureDatasource(Datasource):
         not depend on the WireServer.
         """
         needed = self._needs_certificates(instance)
-        goal_state = reading.result_of_fetch(None if needed else GOAL_STATE_GRACE_S)
+        goal_state = reading.result_of_fetch(None if needed else self.GRACE_S)
         if goal_state is None and reading.error is not None:
             warnings.append("no goal state: %s" % reading.error)
         elif goal_state is None:
@@ -390,7 +391,7 @@ class AzureDatasource(Datasource):
             options = {**self.options, **once, "complete_timeout_s": 0.0}
             self._question = WholeDocumentQuestion(self._make_clients(options=options).imds)
             self._question.start()
-        return self._question.wait(PROBE_S)
+        return self._question.wait(self.PROBE_S)
 
     def _needs_certificates(self, instance: Instance) -> bool:
         from lightinit.datasources.azure.instance import wanted_fingerprints

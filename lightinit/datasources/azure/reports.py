@@ -24,7 +24,6 @@ from lightinit.model import GoalState, Instance
 LOG = logging.getLogger("lightinit.azure")
 FAILED = "ProvisioningFailed"
 NO_POOL = "None"
-PATIENCE_S = 5.0
 
 
 class Reports:
@@ -150,13 +149,20 @@ class GoalStateReading(threading.Thread):
         wireserver: the client. Nobody else may use it before this thread has ended.
         announce_after_s: seconds from the goal state to the report; 0 reports in any case, None
             never.
+        patience_s: seconds for which :meth:`finish` waits for a request.
 
     Attributes:
         error: why there is no goal state; None if there is one, or if it is still being asked for.
     """
 
-    def __init__(self, wireserver: WireServerClient, announce_after_s: Optional[float]) -> None:
+    def __init__(
+        self,
+        wireserver: WireServerClient,
+        announce_after_s: Optional[float],
+        patience_s: float,
+    ) -> None:
         super().__init__(name="lightinit-goal-state", daemon=True)
+        self._patience_s = patience_s
         self._wireserver = wireserver
         self._announce_after_s = announce_after_s
         self._fetched = threading.Event()
@@ -203,14 +209,14 @@ class GoalStateReading(threading.Thread):
 
     def finish(self) -> bool:
         """Report nothing from now on. Waits for a report that is under way, and for a request for
-        the goal state that was sent less than ``PATIENCE_S`` ago: to a server that is slow, asking
+        the goal state that was sent less than ``patience_s`` ago: to a server that is slow, asking
         twice would be more work.
 
         Returns:
             Whether the client is free. If not, a request of this thread is still on its connection.
         """
         self._over.set()
-        self._idle.wait(max(0.0, self._asked_s + PATIENCE_S - time.monotonic()))
+        self._idle.wait(max(0.0, self._asked_s + self._patience_s - time.monotonic()))
         if self._fetched.is_set():
             self.join()
         return self._fetched.is_set()

@@ -227,7 +227,7 @@ KEYS: Dict[str, Key] = {
         _endpoint,
         "modifier",
         ENDPOINTS,
-        "holds the answer until a request for this other endpoint has come; after 20 s without"
+        "holds the answer until a request for this other endpoint has come; after 45 s without"
         " one, the answer is 504",
     ),
     "retry_after_s": Key(_seconds, "modifier", ENDPOINTS, "adds Retry-After in whole seconds"),

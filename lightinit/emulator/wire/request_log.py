@@ -127,6 +127,7 @@ class RequestLog:
         with self.changed:
             self._open_requests += 1
             self._happened += 1
+            self.changed.notify_all()
             return self._happened
 
     def answer(self, record: Dict[str, Any]) -> None:

@@ -7,18 +7,19 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Optional, Type
 
 import pytest
 
 from lightinit.datasources.azure.datasource import SETTINGS, AzureDatasource
 from lightinit.errors import ProvisioningError
 from lightinit.formats.instance_id import swap_byte_order
+from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Instance, Network
 from lightinit.settings import convert
 from tests.lib.scratch import UUID
-from tests.lib.tiny_platform import DOCUMENT, QUICK, Platform, Reply
+from tests.lib.tiny_platform import DOCUMENT, PATIENT, OwnClock, PatientDatasource, Platform, Reply
 from tests.lib.transport import GOAL_STATE
 
 
@@ -29,11 +30,30 @@ def platform(tmp_path: Any) -> Iterator[Platform]:
     made.stop()
 
 
-def source(platform: Platform, on_request: Any = None, **options: Any) -> AzureDatasource:
+def source(
+    platform: Platform,
+    on_request: Any = None,
+    kind: Type[AzureDatasource] = PatientDatasource,
+    clock: Optional[Clock] = None,
+    **options: Any,
+) -> AzureDatasource:
     """A datasource without media, telemetry and pool."""
     apart = {"media": "none", "telemetry": False, "preprovisioned": "no"}
-    wanted = {"wireserver": platform.endpoint, "imds": platform.endpoint, **QUICK, **apart}
-    return AzureDatasource(System(platform.root), {**wanted, **options}, on_request)
+    wanted = {"wireserver": platform.endpoint, "imds": platform.endpoint, **PATIENT, **apart}
+    system = System(platform.root, clock or OwnClock())
+    return kind(system, {**wanted, **options}, on_request)
+
+
+class Hurried(PatientDatasource):
+    """Does without the goal state at once; its report waits for it."""
+
+    GRACE_S = 0.0
+
+
+class Impatient(Hurried):
+    """Its report asks again at once."""
+
+    PATIENCE_S = 0.0
 
 
 def put(root: str, name: str, text: str) -> None:
@@ -57,7 +77,7 @@ def test_fetch(platform: Platform) -> None:
 
 
 def test_imds_and_the_goal_state_are_asked_side_by_side(platform: Platform) -> None:
-    meeting = threading.Barrier(2, timeout=5.0)  # broken unless both requests are there at once
+    meeting = threading.Barrier(2, timeout=60.0)  # broken unless both requests are there at once
     for start in ("GET /machine?comp=goalstate", "GET /metadata/instance?"):
 
         def wait(reply: Callable[[], Reply] = platform.replies[start]) -> Reply:
@@ -87,7 +107,7 @@ def test_account_and_keys_do_not_wait_for_the_wireserver(platform: Platform) -> 
         return 503, b""
 
     platform.replies["GET /machine?comp=goalstate"] = hang
-    azure = source(platform, goal_state_timeout_s=3600.0, request_timeout_s=3600.0)
+    azure = source(platform, kind=Impatient)
     instance, warnings = azure.fetch("the-id", announce=True)
     assert instance.admin is not None and instance.admin.ssh_keys and warnings == ()
     assert not let_go.is_set()
@@ -106,7 +126,7 @@ def test_a_goal_state_that_is_on_its_way_is_not_asked_for_again(platform: Platfo
         return 200, GOAL_STATE % 1
 
     platform.replies["GET /machine?comp=goalstate"] = slow
-    azure = source(platform, goal_state_timeout_s=3600.0, request_timeout_s=3600.0)
+    azure = source(platform, kind=Hurried)
     instance, warnings = azure.fetch("the-id", announce=True)
     assert "goal_state" not in instance.raw and warnings == ()
     threading.Timer(0.2, let_go.set).start()  # while the report waits
@@ -126,9 +146,9 @@ def test_the_thread_that_waits_for_a_goal_state_ends_with_the_report(platform: P
         return 503, b""
 
     platform.replies["GET /machine?comp=goalstate"] = reply
-    azure = source(platform, goal_state_timeout_s=3600.0, retry_first_s=0.2)
+    azure = source(platform, kind=Hurried, clock=Clock(), goal_state_timeout_s=3600.0)
     instance, _ = azure.fetch("the-id", announce=True)
-    assert down.is_set()
+    assert down.wait(60.0)
     platform.replies["GET /machine?comp=goalstate"] = lambda: (200, GOAL_STATE % 1)
     azure.report(None, instance)
     for thread in threading.enumerate():
@@ -174,7 +194,7 @@ def test_what_nobody_needs_may_be_odd(platform: Platform) -> None:
 def test_no_pause_at_all_is_none_that_anybody_gets(platform: Platform, first_s: float) -> None:
     platform.replies["POST /machine?comp=health"] = lambda: (503, b"")
     with pytest.raises(ProvisioningError, match="wireserver refused the health report"):
-        source(platform, retry_first_s=first_s, report_timeout_s=1.0).report(None, None)
+        source(platform, retry_first_s=first_s, report_timeout_s=2.0).report(None, None)
     assert 3 < len(platform.reports()) < 12
 
 

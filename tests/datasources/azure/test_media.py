@@ -8,16 +8,17 @@ import base64
 import json
 import os
 import threading
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 from xml.etree import ElementTree
 
 import pytest
 
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.errors import ProvisioningError
+from lightinit.host.clock import Clock
 from lightinit.host.system import System
 from lightinit.model import Instance, User
-from tests.lib.tiny_platform import DOCUMENT, QUICK, Platform
+from tests.lib.tiny_platform import DOCUMENT, PATIENT, OwnClock, PatientDatasource, Platform
 
 PASSWORD = "pass:wörd <&>"
 OVF = """<?xml version="1.0" encoding="utf-8"?>
@@ -46,20 +47,24 @@ def platform(tmp_path: Any) -> Iterator[Platform]:
 
 
 def source(
-    platform: Platform, tmp_path: Any, text: str = OVF % (CUSTOM, ""), **options: Any
+    platform: Platform,
+    tmp_path: Any,
+    text: str = OVF % (CUSTOM, ""),
+    clock: Optional[Clock] = None,
+    **options: Any,
 ) -> AzureDatasource:
     """A datasource whose media are a directory of the scratch root."""
     os.makedirs(str(tmp_path) + "/media", exist_ok=True)
     with open(str(tmp_path) + "/media/ovf-env.xml", "w", encoding="utf-8") as handle:
         handle.write(text)
-    system = System(str(tmp_path))
+    system = System(str(tmp_path), clock or OwnClock())
     wanted: Dict[str, Any] = {
         "wireserver": platform.endpoint,
         "imds": platform.endpoint,
         "media": "/media",
     }
-    wanted.update(QUICK, **options)
-    made = AzureDatasource(system, wanted)
+    wanted.update(PATIENT, **options)
+    made = PatientDatasource(system, wanted)
     made.begin()
     return made
 
@@ -100,9 +105,7 @@ def test_both_are_joined(platform: Platform, tmp_path: Any) -> None:
 
 def test_the_media_alone_are_enough_when_imds_is_down(platform: Platform, tmp_path: Any) -> None:
     platform.replies["GET /metadata/instance?"] = lambda: (500, b"")
-    instance, warnings = source(platform, tmp_path, media_only_s=0.05, fetch_timeout_s=60.0).fetch(
-        "id"
-    )
+    instance, warnings = source(platform, tmp_path, media_only_s=5.0).fetch("id")
     assert instance.admin == User("media", (), True, PASSWORD)
     assert instance.hostnames == ("of-media",)
     assert [each.partition(":")[0] for each in warnings] == [
@@ -220,7 +223,7 @@ def test_a_pool_is_seen_on_the_media_or_by_imds(
     platform: Platform, tmp_path: Any, said: Any, by_imds: Any, kind: str
 ) -> None:
     extend(platform, **({} if by_imds is None else {"ppsType": by_imds}))
-    where = {"media": "none"} if said is None else {}
+    where: Dict[str, Any] = {"media": "none"} if said is None else {}
     azure = source(platform, tmp_path, OVF % ("", said or ""), **where)
     _, warnings = azure.fetch("id")
     assert azure.pool_type == kind
@@ -243,7 +246,7 @@ def test_custom_data_that_are_announced_are_waited_for(
 ) -> None:
     """P3: canonical/cloud-init#6779."""
     extend(platform, hasCustomData=announced)
-    azure = source(platform, tmp_path, OVF_OF_ME, media="/late", media_wait_s=60.0)
+    azure = source(platform, tmp_path, OVF_OF_ME, Clock(), media="/late")
     threading.Timer(0.5, os.rename, (str(tmp_path / "media"), str(tmp_path / "late"))).start()
     instance, warnings = azure.fetch("id")
     assert (instance.custom_data, warnings) == (CUSTOM, ())
@@ -255,11 +258,12 @@ def test_custom_data_that_are_announced_and_do_not_come_are_told(
     """P3: also if the media are there and have none, or may not be used."""
     extend(platform, hasCustomData=True)
     none = "imds announces custom data, but there are none: "
-    for text, options, why in (
-        (OVF_OF_ME, {"media": "/none", "media_wait_s": 0.3}, "no usable provisioning media"),
+    cases: List[Tuple[str, Dict[str, Any], str]] = [
+        (OVF_OF_ME, {"media": "/none"}, "no usable provisioning media"),
         (OVF_OF_ME, {"media": "none"}, "no usable provisioning media"),
         (OVF_OF_ME.replace(CUSTOM, ""), {}, "the document has none"),
-    ):
+    ]
+    for text, options, why in cases:
         _, warnings = source(platform, tmp_path, text, **options).fetch("id")
         (warning,) = [each for each in warnings if each.startswith("imds")]
         assert warning.startswith(none) and why in warning
@@ -369,7 +373,7 @@ def test_imds_is_waited_for_until_it_shows_the_owner(platform: Platform, tmp_pat
         return 200, json.dumps(document).encode()
 
     platform.replies["GET /metadata/instance?"] = reply
-    azure = source(platform, tmp_path, complete_timeout_s=30.0, fetch_timeout_s=60.0)
+    azure = source(platform, tmp_path)
     instance, warnings = owned(platform, azure, OWNERS)
     assert instance.admin is not None and instance.admin.ssh_keys and warnings == ()
     assert (instance.hostnames, instance.user_data) == (("owned",), "b3duZWQ=")
@@ -380,7 +384,7 @@ def test_an_owner_whom_only_imds_could_let_in_is_no_reason_to_use_the_pools_key(
 ) -> None:
     """P2: nobody could log in, so the VM is not ready."""
     extend(platform, POOLS, ppsType="Running")
-    azure = source(platform, tmp_path, complete_timeout_s=0.05)
+    azure = source(platform, tmp_path)
     with pytest.raises(ProvisioningError, match="imds still describes the pool .*pool=Running"):
         owned(platform, azure, KEYLESS)
 

@@ -273,7 +273,7 @@ def test_a_directory_in_the_files_place(bob: Home) -> None:
 def test_a_fifo_does_not_block(bob: Home) -> None:
     bob.make("home/bob/.ssh", 0o700)
     os.mkfifo(bob.keys)
-    watchdog = threading.Timer(20, lambda: os._exit(9))
+    watchdog = threading.Timer(120, lambda: os._exit(9))
     watchdog.start()
     try:
         bob.refused("FIFO")

@@ -85,13 +85,13 @@ def test_a_process_that_ends_is_left_alone() -> None:
 
 def test_a_pause_is_without_end() -> None:
     """The watchdog reads all that it is told before it looks at the time."""
-    ended = run("watchdog.end()\nwatchdog.begin(5.0, alarm)\nwatchdog.pause()\ntime.sleep(6.0)\n")
+    ended = run("watchdog.end()\nwatchdog.begin(7.0, alarm)\nwatchdog.pause()\ntime.sleep(8.0)\n")
     assert (ended.returncode, ended.stdout) == (0, "end\n")
 
 
 def test_the_time_begins_again() -> None:
     ended = run(
-        "watchdog.end()\nwatchdog.begin(3.0, alarm)\nwatchdog.pause()\ntime.sleep(4.0)\n"
+        "watchdog.end()\nwatchdog.begin(7.0, alarm)\nwatchdog.pause()\ntime.sleep(8.0)\n"
         "watchdog.tell('module two')\nwatchdog.renew()\ntime.sleep(600)"
     )
     assert ended.stdout == "alarm: module two\n"
@@ -100,10 +100,13 @@ def test_the_time_begins_again() -> None:
 def test_an_alarm_that_nobody_hears_changes_nothing() -> None:
     ended = run(
         "watchdog.end()\n"
+        "watched, told = os.getpid(), {signal.SIGUSR1}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, told)\n"
         "def deaf(doing):\n"
         "    os.write(1, b'not heard\\n')\n"
+        "    os.kill(watched, signal.SIGUSR1)\n"
         "    raise OSError(5, 'no network')\n"
-        "watchdog.begin(0.5, deaf)\ntime.sleep(3.0)"
+        "watchdog.begin(0.5, deaf)\nsignal.sigwait(told)\ntime.sleep(0.5)"
     )
     assert (ended.returncode, ended.stdout) == (0, "not heard\nend\n")
 

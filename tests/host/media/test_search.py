@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import List
 
@@ -180,13 +181,21 @@ def test_an_answer_is_whole_or_none(root: Path, program: str, why: str) -> None:
 def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None:
     note = root / "started"
     program = "open(%r, 'a').write('x'); %s" % (str(note), HANGS)
-    search = MediaSearch(
-        System(str(root)), NAMES, everything, "/dev/sr0", look_limit_s=2.0, command=reader(program)
-    )
-    search.start()
-    while not search.tried:
-        assert search.result(0.01) is None
-    assert search.tried == [("/dev/sr0", "it did not answer within 2 s")]
+    for limit_s in (2, 20):  # if the reader did not even start in time
+        search = MediaSearch(
+            System(str(root)),
+            NAMES,
+            everything,
+            "/dev/sr0",
+            look_limit_s=limit_s,
+            command=reader(program),
+        )
+        search.start()
+        while not search.tried:
+            assert search.result(0.01) is None
+        assert search.tried == [("/dev/sr0", "it did not answer within %d s" % limit_s)]
+        if note.exists():
+            break
     assert search.result(3.0) is None
     search.stop()
     assert len(note.read_text()) == 1
@@ -194,18 +203,21 @@ def test_a_device_that_hangs_is_given_up_and_not_tried_again(root: Path) -> None
 
 def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root: Path) -> None:
     note = root / "started"
-    held = [Candidate("/dev/sr0", True, "1")]
-    search = MediaSearch(
-        System(str(root)),
-        NAMES,
-        everything,
-        look_limit_s=2.0,
-        find=lambda: held,
-        command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)),
-    )
-    search.start()
-    while not search.tried:
-        assert search.result(0.01) is None
+    for limit_s in (2, 20):
+        held = [Candidate("/dev/sr0", True, "1")]
+        search = MediaSearch(
+            System(str(root)),
+            NAMES,
+            everything,
+            look_limit_s=limit_s,
+            find=lambda: held,  # noqa: B023
+            command=reader("open(%r, 'a').write('x'); %s" % (str(note), HANGS)),
+        )
+        search.start()
+        while not search.tried:
+            assert search.result(0.01) is None
+        if note.exists():
+            break
     held[0] = Candidate("/dev/sr0", True, "2")
     assert search.result(1.5) is None
     search.stop()
@@ -218,14 +230,20 @@ def test_a_device_that_has_not_answered_when_nobody_waits_any_more_is_told(root:
     assert search.result(media.SLOW_S + 0.5) is None and search.troubles == []
     search.stop()
     ((device, why),) = search.troubles
-    assert device == "/dev/sr0" and re.fullmatch(r"it did not answer within [12]\.\d s", why)
+    assert device == "/dev/sr0" and re.fullmatch(r"it did not answer within \d+\.\d s", why)
 
 
 def test_a_device_that_has_just_come_is_not_told_of(root: Path) -> None:
-    search = MediaSearch(System(str(root)), NAMES, everything, "/dev/sr0", command=reader(HANGS))
-    search.start()
-    assert search.result(0.1) is None
-    search.stop()
+    for _ in range(20):
+        came_s = time.monotonic()
+        search = MediaSearch(
+            System(str(root)), NAMES, everything, "/dev/sr0", command=reader(HANGS)
+        )
+        search.start()
+        assert search.result(0.1) is None
+        search.stop()
+        if time.monotonic() < came_s + media.SLOW_S:  # and this machine was not too busy
+            break
     assert search.troubles == []
 
 

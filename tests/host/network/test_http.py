@@ -20,14 +20,25 @@ from lightinit.errors import LightinitError, MalformedError, ProvisioningError, 
 from lightinit.host.clock import Clock
 from lightinit.host.network.http import HttpTransport, Response
 from lightinit.host.network.http_errors import RedirectError
-from tests.lib.http_server import OK, Conversation, Server, drips, floods, hangs, resets, says
+from tests.lib.http_server import (
+    DRIPS_S,
+    LIMIT_S,
+    OK,
+    PATIENT_S,
+    Conversation,
+    Server,
+    drips,
+    floods,
+    hangs,
+    resets,
+    says,
+    with_time,
+)
 from tests.lib.netns import wait_until
-
-LIMIT_S = 0.4
 
 
 def get(server: Server, **options: Any) -> Response:
-    return HttpTransport(Clock()).request("GET", server.url, **{"timeout_s": 5.0, **options})
+    return HttpTransport(Clock()).request("GET", server.url, **{"timeout_s": PATIENT_S, **options})
 
 
 def test_a_plain_answer(serve: Callable[..., Server]) -> None:
@@ -84,7 +95,7 @@ def test_a_connection_is_opened_ahead_of_the_next_request(serve: Callable[..., S
         assert transport.request("GET", server.url).body == b"hello"
         transport.connect_ahead(5.0)
         transport.connect_ahead(5.0)  # one is enough
-        wait_until(lambda: server.connections > number, 10, "no connection")  # noqa: B023
+        wait_until(lambda: server.connections > number, 60, "no connection")  # noqa: B023
         assert server.connections == number + 1
 
 
@@ -246,8 +257,8 @@ def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation
     started_s = time.monotonic()
     with pytest.raises(TransientError, match="request timed out .*after_s=0.4"):
         transport.request("GET", server.url, timeout_s=LIMIT_S)
-    assert LIMIT_S * 0.9 < time.monotonic() - started_s < LIMIT_S + 1.0
-    assert transport.request("GET", server.url, timeout_s=5.0).body == b"hello"
+    assert LIMIT_S * 0.9 < time.monotonic() - started_s < DRIPS_S
+    assert transport.request("GET", server.url, timeout_s=PATIENT_S).body == b"hello"
 
 
 @pytest.mark.parametrize(
@@ -265,10 +276,7 @@ def test_a_request_that_was_given_up_leaves_no_thread_behind(
     before = set(threading.enumerate())
     with contextlib.suppress(TransientError):
         get(serve(talk), timeout_s=LIMIT_S)
-    ends_s = time.monotonic() + 3.0
-    while time.monotonic() < ends_s and left_behind(before):
-        time.sleep(0.02)
-    assert left_behind(before) == []
+    wait_until(lambda: left_behind(before) == [], 60.0, "a thread is left behind")
 
 
 def left_behind(before: Set[threading.Thread]) -> List[threading.Thread]:
@@ -346,14 +354,14 @@ def test_urls_that_are_refused(url: str) -> None:
 def test_an_errors_status_counts_whatever_its_body_does(
     serve: Callable[..., Server], talk: Conversation, body: Any
 ) -> None:
-    answer = get(serve(talk), timeout_s=LIMIT_S)
+    answer = with_time(lambda limit_s: get(serve(talk), timeout_s=limit_s))
     assert answer.status == 503
     assert body is None or answer.body == body
 
 
 def test_a_status_that_says_all_needs_no_body(serve: Callable[..., Server]) -> None:
     server = serve(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n", b"b"))
-    assert get(server, want_body=False, timeout_s=LIMIT_S).status == 200
+    assert get(server, want_body=False).status == 200
     server = serve(says(b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert get(server).body == b""
 
@@ -378,12 +386,18 @@ def second(talk: Conversation) -> Conversation:
 def test_a_request_whose_answer_is_lost_was_sent(
     serve: Callable[..., Server], talk: Conversation, kept: bool, body: Any
 ) -> None:
-    server, transport = serve(second(talk) if kept else talk), HttpTransport(Clock())
-    if kept:
-        transport.request("GET", server.url)
-    with pytest.raises(TransientError) as caught:
-        transport.request("POST", server.url, {}, body, timeout_s=LIMIT_S)
-    assert caught.value.was_sent and server.connections == 1, caught.value
+
+    def ask(limit_s: float) -> Server:
+        server, transport = serve(second(talk) if kept else talk), HttpTransport(Clock())
+        if kept:
+            transport.request("GET", server.url, timeout_s=PATIENT_S)
+        with pytest.raises(TransientError) as caught:
+            transport.request("POST", server.url, {}, body, timeout_s=limit_s)
+        if not caught.value.was_sent:
+            raise caught.value
+        return server
+
+    assert with_time(ask).connections == 1
 
 
 def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Server]) -> None:
@@ -399,9 +413,14 @@ def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Serve
         with pytest.raises(TransientError) as caught:
             transport.request("POST", url, {}, b"x" * (64 << 20), timeout_s=LIMIT_S)
         assert not caught.value.was_sent, "only a part of it was"
-        with pytest.raises(TransientError) as caught:
-            transport.request("POST", url, {}, b"<Health/>", timeout_s=LIMIT_S)
-        assert caught.value.was_sent
+
+        def ask(limit_s: float) -> None:
+            with pytest.raises(TransientError) as caught:
+                transport.request("POST", url, {}, b"<Health/>", timeout_s=limit_s)
+            if not caught.value.was_sent:
+                raise caught.value
+
+        with_time(ask)
 
 
 def test_random_answers_give_nothing_but_our_errors(serve: Callable[..., Server]) -> None:
@@ -444,7 +463,7 @@ def test_the_time_line(serve: Callable[..., Server]) -> None:
     assert (
         url.endswith("/x")
         and time.monotonic() - 60 < started_s <= time.monotonic()
-        and 0 <= duration_s < 5
+        and 0 <= duration_s < 60
     )
     assert failed[:3] == ("POST", server.url, "connection reset") and failed[5] == 0
 

@@ -18,7 +18,15 @@ from lightinit.host.scripts.run import Ended, Lines
 from lightinit.host.system import System
 from tests.lib.netns import wait_until
 from tests.lib.scratch import HERE
-from tests.lib.scripts import PIPELINE, PRINTS_LATER, Seen, check_prints_later, is_alive, run
+from tests.lib.scripts import (
+    PIPELINE,
+    PRINTS_LATER,
+    ReachedClock,
+    Seen,
+    check_prints_later,
+    is_alive,
+    run,
+)
 
 
 def test_lines_come_while_it_runs(tmp_path: Path) -> None:
@@ -92,16 +100,19 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
 
 def test_at_its_limit_all_of_it_is_killed(tmp_path: Path) -> None:
     text = (
-        "trap '' TERM HUP\n(trap '' TERM; echo $$ >self; exec sleep 1000) &\necho $! >child\necho"
-        " last\nsleep 1000\n"
+        "trap '' TERM HUP\n(trap '' TERM; echo $$ >self; >ready; exec sleep 1000) &\necho $! >child"
+        "\necho last\n>up\nsleep 1000\n"
     )
     text = "cd %s\n" % tmp_path + text
-    ended = run(tmp_path, text, timeout_s=1.0)
+    clock = ReachedClock(tmp_path / "ready", tmp_path / "up", step_s=40.0)
+    ended = run(tmp_path, text, 60.0, system=System(str(tmp_path), clock))
     assert ended == Seen(137, True, ("last",))
     wait_until(
-        lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive"
+        lambda: not is_alive(int((tmp_path / "child").read_text())), 60.0, "its child is alive"
     )
-    assert not is_alive(int((tmp_path / "self").read_text()))
+    wait_until(
+        lambda: not is_alive(int((tmp_path / "self").read_text())), 60.0, "its child is alive"
+    )
 
 
 def test_a_limit_that_is_used_up(tmp_path: Path) -> None:
@@ -213,9 +224,9 @@ def test_a_signal_to_us_ends_the_script_too(tmp_path: Path) -> None:
     assert process.stdout is not None
     pid = int(process.stdout.readline())
     process.terminate()
-    assert process.wait(30) == 9
+    assert process.wait(120) == 9
     process.stdout.close()
-    wait_until(lambda: not is_alive(pid), 5.0, "the script is alive")
+    wait_until(lambda: not is_alive(pid), 60.0, "the script is alive")
 
 
 def test_what_is_in_the_background_may_go_on_printing(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from typing import Any, Dict, List, Optional
 import pytest
 
 from tests.lib.netns import wait_until
-from tests.lib.scripts import PIPELINE, PRINTS_LATER, Seen, check_prints_later, is_alive, run
+from tests.lib.scripts import (
+    PIPELINE,
+    PRINTS_LATER,
+    ReachedClock,
+    Seen,
+    check_prints_later,
+    is_alive,
+    run,
+)
 from tests.lib.stand_in import LiveRoot
 
 
@@ -19,7 +27,7 @@ class Systemd(LiveRoot):
     """A live root in which systemd runs, with the tools that the test gives."""
 
     def __init__(self, root: Any, tools: Dict[str, str]) -> None:
-        super().__init__(root)
+        super().__init__(root, ReachedClock(root / "up"))
         self._tools = tools
 
     def path(self, name: str, follow_last: bool = True) -> str:
@@ -100,16 +108,15 @@ def test_as_a_unit_what_is_in_the_background_may_go_on_printing(
     )
 
 
-@pytest.mark.parametrize("more, timeout_s, status", [("", 60.0, 0), ("sleep 1000", 1.0, 137)])
+@pytest.mark.parametrize("more, status", [("", 0), (">@/up\nsleep 1000", 137)])
 def test_as_a_unit_it_leaves_nothing_running_of_its_own(
-    tmp_path: Path, unit_tools: Dict[str, str], more: str, timeout_s: float, status: int
+    tmp_path: Path, unit_tools: Dict[str, str], more: str, status: int
 ) -> None:
     """Neither after its end, where nothing is in the background, nor after its limit."""
-    assert run_as_unit(tmp_path, unit_tools, "echo last\n" + more, timeout_s) == Seen(
-        status, status != 0, ("last",)
-    )
+    text = "echo last\n" + more.replace("@", str(tmp_path))
+    assert run_as_unit(tmp_path, unit_tools, text) == Seen(status, status != 0, ("last",))
     session = int((tmp_path / "session").read_text())
-    wait_until(lambda: not group_of(session), 5.0, "some of it is alive")
+    wait_until(lambda: not group_of(session), 60.0, "some of it is alive")
 
 
 def group_of(session: int) -> List[str]:
@@ -156,11 +163,13 @@ def test_as_a_unit_a_broken_pipe_is_as_everywhere(
 
 def test_as_a_unit_at_its_limit(tmp_path: Path, unit_tools: Dict[str, str]) -> None:
     ended = run_as_unit(
-        tmp_path, unit_tools, "sleep 1000 &\necho $! >%s/child\necho last\nwait\n" % tmp_path, 1.0
+        tmp_path,
+        unit_tools,
+        "cd %s\nsleep 1000 &\necho $! >child\necho last\n>up\nwait\n" % tmp_path,
     )
     assert ended == Seen(137, True, ("last",))
     wait_until(
-        lambda: not is_alive(int((tmp_path / "child").read_text())), 5.0, "its child is alive"
+        lambda: not is_alive(int((tmp_path / "child").read_text())), 60.0, "its child is alive"
     )
     assert (tmp_path / "said").read_text() == "kill --signal=SIGKILL %s.service\n" % (
         tmp_path / "unit"

@@ -207,7 +207,7 @@ def reload() -> Dict[str, Any]:
     try:
 
         def scan() -> str:
-            for _ in range(100):
+            for _ in range(600):
                 said = call("ssh-keyscan", "-p", "2222", "-t", "ed25519", "127.0.0.1").split()
                 if "ssh-ed25519" in said:
                     return said[said.index("ssh-ed25519") + 1]
@@ -220,7 +220,7 @@ def reload() -> Dict[str, Any]:
 
         first = scan() == wanted()
         outcome = apply(module())
-        for _ in range(50):
+        for _ in range(600):
             if scan() == wanted():
                 break
             time.sleep(0.1)

@@ -448,7 +448,7 @@ def running() -> Dict[str, Any]:
     with Sshd() as sshd:
         seen["before"] = by_password(PASSWORD)
         seen["off"] = attempt(ssh_password_login, login=False)
-        for _ in range(200):  # it takes itself anew
+        for _ in range(1200):  # it takes itself anew
             seen["after"] = by_password(PASSWORD)
             if seen["after"] != "bob" and "refused" not in seen["after"]:
                 break

@@ -37,7 +37,7 @@ def mounts() -> List[str]:
 
 def is_free(device: str) -> bool:
     """Whether nobody has mounted the device, within a while."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
             return True
