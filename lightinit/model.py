@@ -261,6 +261,21 @@ class Instance(NamedTuple):
         return repr_without(self, "user_data", "raw", "custom_data", "certificates")
 
 
+class Rest:
+    """The rest of a module's work, which goes on beside the next modules."""
+
+    def finish(self) -> Outcome:
+        """Wait for its end. Returns the outcome of the whole module.
+
+        Raises:
+            LightinitError: the module has failed.
+        """
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        """Do not wait any more: lightinit was told to stop."""
+
+
 class Outcome(NamedTuple):
     """The result of a step that did not fail. A step that fails raises instead.
 
@@ -268,8 +283,10 @@ class Outcome(NamedTuple):
         message: one short line for the console: what was done, in the past tense.
         warnings: what did not go as asked; the boot then ends as 'done with warnings'.
         skipped: whether there was nothing to do.
+        rest: what of a module's work still goes on; its outcome counts instead of this one.
     """
 
     message: str = ""
     warnings: Tuple[str, ...] = ()
     skipped: bool = False
+    rest: Optional[Rest] = None

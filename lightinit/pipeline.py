@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import enum
 import logging
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.datasources.base import Datasource
@@ -18,7 +19,7 @@ from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.system import System
 from lightinit.libraries import is_panic
 from lightinit.marks import Marks
-from lightinit.model import Frequency, Instance, Network, Outcome
+from lightinit.model import Frequency, Instance, Network, Outcome, Rest
 from lightinit.settings import Settings
 from lightinit.state import State, StatusFile, Timeline
 
@@ -188,6 +189,7 @@ def run_step(
     required: bool = True,
     force: bool = False,
     isolate: bool = False,
+    later: Optional[List[Unfinished]] = None,
 ) -> Step:
     """Run one step unless its mark is there. Write its mark if it succeeds.
 
@@ -200,6 +202,7 @@ def run_step(
         required: whether its failure fails the whole boot.
         force: run it even if its mark is there.
         isolate: catch any exception of ``work``, not only LightinitError.
+        later: gets the step if its work goes on. Otherwise this function waits for that.
 
     Returns:
         The step. A failure is in its ``error`` and is not raised.
@@ -215,24 +218,65 @@ def run_step(
             step.warnings += mark.warnings
             context.steps.append(step)
             return step
-    clock = context.system.clock
     step = Step(kind, name, StepResult.RUNNING, required)
     _announce(context, step)
-    started_s = clock.monotonic()
-    try:
-        outcome = _guarded(name, work) if isolate else work()
-        context.check_stopped()  # it may have done only a part
-        step.duration_s = clock.monotonic() - started_s
-        step.message, step.warnings = outcome.message, list(outcome.warnings)
-        _leave_mark(context, step, key, frequency, outcome)
-        step.result = StepResult.SKIPPED if outcome.skipped else StepResult.OK
-    except LightinitError as error:
-        context.check_stopped()  # a command that the same signal has ended is no failure
-        step.result, step.error = StepResult.FAILED, error
-        step.duration_s = clock.monotonic() - started_s
-    context.timeline.add(kind, name, started_s, step.duration_s, step.result.value)
-    _tell(step)
+    unfinished = Unfinished(context, step, frequency)
+    if unfinished.is_over_after(partial(_guarded, name, work) if isolate else work):
+        return step
+    if later is None:
+        unfinished.finish()
+    else:
+        later.append(unfinished)
     return step
+
+
+class Unfinished:
+    """A step from its begin to its end.
+
+    Args:
+        context: the run that it belongs to.
+        step: the step.
+        frequency: how often it runs.
+    """
+
+    def __init__(self, context: Context, step: Step, frequency: Frequency) -> None:
+        self._context, self._step, self._frequency = context, step, frequency
+        self._started_s = context.system.clock.monotonic()
+        self._rest: Optional[Rest] = None
+
+    def is_over_after(self, work: Callable[[], Outcome]) -> bool:
+        """Do work of the step. Returns whether this was all of it; then the step has ended."""
+        context, step, clock = self._context, self._step, self._context.system.clock
+        try:
+            outcome = work()
+            context.check_stopped()  # it may have done only a part
+            self._rest = outcome.rest
+            if self._rest is not None:
+                return False
+            step.duration_s = clock.monotonic() - self._started_s
+            step.message, step.warnings = outcome.message, list(outcome.warnings)
+            _leave_mark(context, step, "%s.%s" % (step.kind, step.name), self._frequency, outcome)
+            step.result = StepResult.SKIPPED if outcome.skipped else StepResult.OK
+        except LightinitError as error:
+            context.check_stopped()  # a command that the same signal has ended is no failure
+            step.result, step.error = StepResult.FAILED, error
+            step.duration_s = clock.monotonic() - self._started_s
+        result = step.result.value
+        context.timeline.add(step.kind, step.name, self._started_s, step.duration_s, result)
+        _tell(step)
+        return True
+
+    def finish(self) -> None:
+        """Wait for the end of the step."""
+        self._context.watchdog.tell("%s %s" % (self._step.kind, self._step.name))
+        while self._rest is not None:
+            rest, self._rest = self._rest, None
+            self.is_over_after(partial(_guarded, self._step.name, rest.finish))
+
+    def give_up(self) -> None:
+        """Do not wait any more."""
+        if self._rest is not None:
+            self._rest.give_up()
 
 
 def _announce(context: Context, step: Step) -> None:
@@ -281,6 +325,7 @@ def _guarded(name: str, work: Callable[[], Outcome]) -> Outcome:
         str(outcome.message or ""),
         tuple(str(text) for text in outcome.warnings or ()),
         bool(outcome.skipped),
+        outcome.rest,
     )
 
 

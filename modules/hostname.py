@@ -16,7 +16,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.hostname import clean_hostname, edit_plain, read_plain
 from lightinit.formats.hosts_file import edit_hosts
-from lightinit.host.dhcp.renew import Renewal, renew_leases
+from lightinit.host.dhcp.renew import Sending, renew_leases
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.init import systemd
@@ -28,12 +28,13 @@ from lightinit.host.network.hostname_files import (
     PLAIN_FILE,
 )
 from lightinit.host.system import READ_LIMIT_BYTES, System
-from lightinit.model import Instance, NamedTuple, Outcome
+from lightinit.model import Instance, NamedTuple, Outcome, Rest
 from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.hostname")
 
 
+GIVE_UP_S = 1.0
 # Some hosts generate these files from their own configuration, in places that are read-only.
 NOT_KEPT = (
     "after a reboot the host has the name in that file again: change the source of that file, or"
@@ -109,13 +110,28 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             changed += _edit(system, file.path, partial(file.edit, name=name))
         except (ProvisioningError, OSError) as error:
             warnings.append("%s is left as it is: %s; %s" % (file.path, _why(error), NOT_KEPT))
-    renewal = Renewal()
-    if _set_live_name(name, system, warnings) and settings["renew_lease"]:
-        renewal = renew_leases(system, name)
     LOG.debug("changed: %s", ", ".join(changed) or "nothing")
-    return Outcome(
-        "; ".join(("host name is %s" % name,) + renewal.told), tuple(warnings) + renewal.warnings
-    )
+    is_renewed = _set_live_name(name, system, warnings) and bool(settings["renew_lease"])
+    outcome = Outcome("host name is %s" % name, tuple(warnings))
+    if not is_renewed:
+        return outcome
+    sending = Sending(partial(renew_leases, system, name))
+    return outcome._replace(rest=_NameOnItsWay(outcome, sending))
+
+
+class _NameOnItsWay(Rest):
+    """The DHCP clients send the name. The next modules need not wait for that."""
+
+    def __init__(self, outcome: Outcome, sending: Sending) -> None:
+        self._outcome, self._sending = outcome, sending
+
+    def finish(self) -> Outcome:
+        renewal = self._sending.wait()
+        message, warnings = self._outcome.message, tuple(self._outcome.warnings)
+        return Outcome("; ".join((message,) + renewal.told), warnings + renewal.warnings)
+
+    def give_up(self) -> None:
+        self._sending.wait(GIVE_UP_S)  # so that no second client stays behind
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:

@@ -42,7 +42,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """Replace the SSH host keys.
 
     Args:
-        instance: not used: every instance gets its own keys.
+        instance: every instance gets its own keys. If sshd runs already, it is asked about this
+            one's admin.
         system: the machine.
         settings: a value for each of its keys in lightinit/settings/shipped.py.
 
@@ -64,7 +65,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         if find_server(system).name == DROPBEAR:
             raise
         dropbears = Outcome("", ("the host keys of dropbear were not made: %s" % error,))
-    return _join(dropbears, _renew_opensshs(system, settings))
+    name = instance.admin.name if instance.admin is not None else "root"
+    return _join(dropbears, _renew_opensshs(system, settings, name))
 
 
 def begin(system: System, settings: ModuleSettings) -> None:
@@ -275,7 +277,8 @@ def _list_kept(system: System, private: Sequence[str], keep: bool) -> List[str]:
     return [name for name in private if keep and _has_content(system, name)]
 
 
-def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
+def _renew_opensshs(system: System, settings: ModuleSettings, user: str) -> Outcome:
+    """Replace OpenSSH's host keys. What sshd is asked is asked for ``user``, as others will ask."""
     server = find_server(system)
     there = _list_there(system)
     private = [name for name in there if is_private_key_file(name)]
@@ -297,7 +300,7 @@ def _renew_opensshs(system: System, settings: ModuleSettings) -> Outcome:
     _check_one_is_there(system, config, named)
     warnings = _check_config(system, config, named, kept + made)
     if made:
-        warnings += _reload(system, server)
+        warnings += _reload(system, server, user)
     return Outcome(_message(made, kept + used), tuple(warnings + others))
 
 
@@ -370,8 +373,13 @@ def _keep_images(
     )
 
 
-def _reload(system: System, server: SshServer) -> List[str]:
-    why = server.reload(system)
+def _reload(system: System, server: SshServer, user: str) -> List[str]:
+    def is_sound() -> bool:
+        from lightinit.login import asking
+
+        return bool(asking.ask(system, server, user).effective)
+
+    why = server.reload(system, is_sound)
     if why:
         return ["sshd uses the old host keys until it is restarted: %s" % why]
     return []

@@ -23,7 +23,7 @@ from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
-from lightinit.login.asking import ask, find_fault
+from lightinit.login.asking import ask, ask_beside, find_fault, find_fault_in, read_config
 from lightinit.model import Instance, Outcome, User
 from lightinit.settings import ModuleSettings
 
@@ -51,37 +51,51 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """
     if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
-    server = find_server(system)
-    wished = passwords.login_wished(instance.admin)
+    server, admin = find_server(system), instance.admin
+    wished = passwords.login_wished(admin)
     if settings["policy"] == "keep":
         kept: List[str] = []
         if wished:
             # Otherwise a VM would be Ready although nobody can log in.
-            _check_force(system, server, instance.admin, wished, kept)
+            _check_force(system, server, admin, wished, kept)
         return Outcome("password login left as the image has it", tuple(kept), skipped=True)
     if wished is None:
         return Outcome("the platform does not say whether password login is allowed", skipped=True)
     if not server.can_be_configured(system):
         return _cannot_be_configured(system, wished)
     try:
-        policies = _policies(system, server, instance.admin, wished)
-        path, before = _put(system, server, instance.admin, policies)
+        path, before = _put(system, server, admin, wished)
     except ProvisioningError as error:
         if error.reason == FAULTY:
             raise
-        return _leave(system, server, instance.admin, wished, error)
+        return _leave(system, server, admin, wished, error)
     warnings: List[str] = []
     if before:
         restore_labels(system, [each for each in before if system.exists(each)])
-        is_sound = bool(_ask(system, server, instance.admin))
-        why = server.reload(system, is_sound)
+        why = server.reload(system, lambda: bool(_ask(system, server, admin)))
         if why:
             warnings.append("sshd uses the old policy until it is restarted: %s" % why)
-    _check_force(system, server, instance.admin, wished, warnings)
+    _check_force(system, server, admin, wished, warnings)
     state = _STATES[wished]
     if before:
         return Outcome("password login %s: put into %s" % (state, path), tuple(warnings))
     return Outcome("password login %s: was there already, in %s" % (state, path), tuple(warnings))
+
+
+def foresee(instance: Instance, system: System, settings: ModuleSettings) -> None:
+    """Begin to ask sshd what :func:`apply` will ask, beside the modules before it.
+
+    Not if an account may change the answer, since that of the admin may not exist yet.
+    """
+    admin = instance.admin
+    if admin is None or not system.live or settings["policy"] == "keep":
+        return
+    server = find_server(system)
+    wished = passwords.login_wished(admin)
+    if wished is None or not server.can_be_configured(system):
+        return
+    if read_config(system, server).is_for_all:
+        ask_beside(partial(_find_policy, system, server, admin, wished))
 
 
 def _cannot_be_configured(system: System, wished: bool) -> Outcome:
@@ -126,14 +140,16 @@ def _policies(system: System, server: SshServer, admin: User, wished: bool) -> L
     return [with_challenge, without]
 
 
-def _put(
-    system: System, server: SshServer, admin: User, policies: List[str]
-) -> Tuple[str, Dict[str, Optional[str]]]:
-    """Put the first policy that sshd accepts in place.
+def _find_policy(
+    system: System, server: SshServer, admin: User, wished: bool
+) -> Tuple[str, str, str]:
+    """The configuration file, its text without lightinit's block, and the first policy that sshd
+    accepts before it.
 
-    Returns:
-        The file that has it, and the old texts of the files that changed.
+    Raises:
+        ProvisioningError: sshd finds fault, or the file cannot be read.
     """
+    policies = _policies(system, server, admin, wished)
     config = str(server.find_config(system))
     plain = password_policy.drop_block(read_text_file(system, config) or "")
     if not system.live:
@@ -141,7 +157,18 @@ def _put(
     fault = find_fault(system, server, admin.name)
     if fault:  # the image's configuration already had it
         raise _faulty(config, fault)
-    policy = _choose(system, server, config, plain, policies)
+    return config, plain, _choose(system, server, config, plain, policies)
+
+
+def _put(
+    system: System, server: SshServer, admin: User, wished: bool
+) -> Tuple[str, Dict[str, Optional[str]]]:
+    """Put the first policy that sshd accepts in place.
+
+    Returns:
+        The file that has it, and the old texts of the files that changed.
+    """
+    config, plain, policy = _find_policy(system, server, admin, wished)
     path, wanted = _place(system, config, plain, policy)
     before = config_files.put_texts(system, wanted)
     if not before:
@@ -159,7 +186,7 @@ def _put(
 def _choose(system: System, server: SshServer, config: str, plain: str, policies: List[str]) -> str:
     fault = ""
     for policy in policies:
-        fault = server.find_fault_in(system, policy + plain)
+        fault = find_fault_in(system, server, policy + plain)
         if not fault:
             return policy
     raise _faulty(config, fault)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import threading
 import time
 from typing import Callable, Dict, Iterable, List, Sequence, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from lightinit.errors import ProvisioningError
+from lightinit.digits import read_digits
+from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.ssh import origins, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.network.interfaces import reachable_addresses, source_address_to
@@ -26,7 +29,10 @@ LOG = logging.getLogger("lightinit.login")
 ANYWHERE = "192.0.2.1"
 # Another one, in case the configuration names the network of the first one.
 ANYWHERE_ELSE = "198.51.100.1"
-OTHER_FILES = ("/etc/passwd", "/etc/group", "/etc/ssh")
+ACCOUNTS = ("/etc/passwd", "/etc/group")
+FOLDER = "/etc/ssh"
+# useradd gives people's accounts no lower number; login.defs may set a higher one.
+LEAST_UID = 1000
 Kept = TypeVar("Kept")
 
 
@@ -52,6 +58,8 @@ class Config(NamedTuple):
         conditions: those of its Match blocks, as of :func:`origins.list_conditions`.
         port: the first one on which the server listens.
         host_keys: the files that HostKey lines name.
+        is_for_all: whether it certainly is the same for all logins: it has no Match block, and no
+            keyword in quotes, which might be one.
     """
 
     text: str
@@ -60,6 +68,7 @@ class Config(NamedTuple):
     conditions: Sequence[Tuple[str, str]] = ()
     port: int = origins.DEFAULT_PORT
     host_keys: Sequence[str] = ()
+    is_for_all: bool = False
 
     def list_included(self, pattern: str) -> Sequence[Tuple[str, str]]:
         """The files that an Include pattern names."""
@@ -80,14 +89,30 @@ class KeptConfig(NamedTuple):
     state: Tuple[object, ...]
 
 
-_ANSWERS: "WeakKeyDictionary[System, Dict[object, object]]" = WeakKeyDictionary()
+class KeptAnswer:
+    """An answer of a program, or the promise of one that was asked in another thread.
+
+    Attributes:
+        is_there: set when the asking has ended.
+        answers: the answer; empty until then, and after an error.
+    """
+
+    def __init__(self) -> None:
+        self.is_there = threading.Event()
+        self.answers: List[object] = []
+
+
+_ANSWERS: "WeakKeyDictionary[System, Dict[object, KeptAnswer]]" = WeakKeyDictionary()
+_QUOTED = re.compile(r'^\s*"', re.MULTILINE)
+_LOCK = threading.Lock()
 _CONFIGS: "WeakKeyDictionary[System, Dict[str, KeptConfig]]" = WeakKeyDictionary()
 # A change within the same tick of the kernel's clock may leave no trace in a file's status.
 SETTLED_NS = 50 * 1000 * 1000
 
 
 def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept]) -> Kept:
-    """The answer of a program, which is asked only once.
+    """The answer of a program, which is asked only once. If another thread asks it just now, this
+    waits for that answer.
 
     Args:
         system: the machine.
@@ -95,11 +120,44 @@ def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept
             :func:`states_of`.
         ask_now: asks the program.
     """
-    kept = _ANSWERS.setdefault(system, {})
-    if key not in kept:
-        kept[key] = ask_now()
-    answer: Kept = kept[key]  # type: ignore[assignment]
-    return answer
+    while True:
+        with _LOCK:
+            kept = _ANSWERS.setdefault(system, {})
+            known = kept.get(key)
+            if known is None:
+                ours = kept[key] = KeptAnswer()
+        if known is None:
+            break
+        known.is_there.wait()
+        for answer in known.answers:
+            return answer  # type: ignore[return-value]
+    try:
+        ours.answers.append(ask_now())
+    except BaseException:
+        kept.pop(key)
+        raise
+    finally:
+        ours.is_there.set()
+    return ours.answers[0]  # type: ignore[return-value]
+
+
+def ask_beside(work: Callable[[], object]) -> None:
+    """Begin to ask in a thread. Whoever has the same question later waits for its answer.
+
+    Args:
+        work: asks. Its errors are dropped: the same question will show them.
+    """
+
+    def ask_quietly() -> None:
+        try:
+            work()
+        except (LightinitError, OSError) as error:
+            LOG.debug("asked ahead: %s", error)
+
+    try:
+        threading.Thread(target=ask_quietly, daemon=True).start()
+    except RuntimeError:  # no further thread can be started
+        LOG.debug("nothing is asked ahead")
 
 
 def read_config(system: System, server: SshServer) -> Config:
@@ -136,8 +194,11 @@ def _read_config(system: System, path: str) -> Config:
     keys = sshd_config.read_host_keys(
         config.text, lambda pattern: [text for _, text in included(pattern)]
     )
+    conditions = origins.list_conditions(config.text, included)
+    texts = [config.text] + [text for found in config.included.values() for _, text in found]
     return config._replace(
-        conditions=origins.list_conditions(config.text, included),
+        is_for_all=not conditions and not any(map(_QUOTED.search, texts)),
+        conditions=conditions,
         port=origins.find_port(config.text, included),
         host_keys=keys,
     )
@@ -176,6 +237,16 @@ def find_fault(system: System, server: SshServer, user: str) -> str:
     return ask_once(system, key, lambda: server.find_fault(system))
 
 
+def find_fault_in(system: System, server: SshServer, text: str) -> str:
+    """The error that the server finds in another text of its main file; "" for none.
+
+    Raises:
+        ProvisioningError: it took too long, or the text cannot be written.
+    """
+    key = ("fault in", text, _state_of(system, server))
+    return ask_once(system, key, lambda: server.find_fault_in(system, text))
+
+
 def own_address(system: System) -> str:
     """The address of this host to which others connect first; "" if it is unknown."""
     if not system.live:
@@ -200,12 +271,29 @@ def own_addresses() -> Tuple[str, ...]:
 
 
 def _state_of(system: System, server: SshServer) -> Tuple[object, ...]:
-    """A value that changes if anything changes on which the server's answer depends."""
+    """A value that changes if anything changes on which the server's answer depends.
+
+    Accounts count if the configuration has Match blocks. Otherwise only those do that are no
+    person's: sshd does not start without its own.
+    """
     config = read_config(system, server)
     keys = [each for each in config.host_keys if each.startswith("/")]
     program = [each for each in (system.tool(server.name or "sshd"),) if each]
-    paths = config.files + list(OTHER_FILES) + list(server.files) + keys + program
-    return (server.name,) + states_of(system, paths)
+    paths = config.files + [FOLDER] + list(server.files) + keys + program
+    if not config.is_for_all:
+        return (server.name,) + states_of(system, paths + list(ACCOUNTS))
+    return (server.name, _list_others(system)) + states_of(system, paths)
+
+
+def _list_others(system: System) -> Tuple[str, ...]:
+    """The lines of /etc/passwd that are not those of people's accounts."""
+    lines = system.read_text(ACCOUNTS[0]).split("\n")
+    return tuple(line for line in lines if not _is_person(line.split(":")))
+
+
+def _is_person(fields: Sequence[str]) -> bool:
+    number = read_digits(fields[2]) if len(fields) == 7 else None
+    return number is not None and number >= LEAST_UID
 
 
 def states_of(system: System, paths: Iterable[str]) -> Tuple[object, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.ssh import early
 from lightinit.host.system import System
 from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
-from lightinit.pipeline import Context, Step, StepResult, run_step
+from lightinit.pipeline import Context, Step, StepResult, Unfinished, run_step
 from lightinit.registry import find_declaration, load_module, module_schema
 from lightinit.settings import MODULE_LISTS, Settings
 from lightinit.settings.shipped import Declaration
@@ -27,10 +27,18 @@ EARLY = ("entropy", "ssh_host_keys")
 FREE = ("write_files", "custom_data")
 # Once per instance, unless it has left this mark: a part of its data is for each boot.
 EACH_BOOT_MARKS = {"custom_data": "/sem/module.custom_data+each-boot"}
+# The module with a function ``foresee``, which is called once. It asks about sshd, and what these
+# change comes first.
+FORESEES = "ssh_password_login"
+BEFORE_SSHD = ("entropy", "hostname", "ssh_host_keys")
 
 
 def run_module(
-    context: Context, name: str, force: bool = False, required: Optional[bool] = None
+    context: Context,
+    name: str,
+    force: bool = False,
+    required: Optional[bool] = None,
+    later: Optional[List[Unfinished]] = None,
 ) -> Step:
     """Run one module unless its mark is there.
 
@@ -39,6 +47,7 @@ def run_module(
         name: as in ``modules =``.
         force: run it even if its mark is there.
         required: replaces the setting of this name, if given.
+        later: gets the step if its work goes on; see :func:`lightinit.pipeline.run_step`.
     """
     frequency = frequency_of(context, name)
     # This includes the frequency: a module may need to know what "once" means.
@@ -65,6 +74,7 @@ def run_module(
         by_settings if required is None else required,
         force,
         isolate=True,
+        later=later,
     )
     if name in EACH_BOOT_MARKS and frequency_of(context, name) is not frequency:
         _mark_this_boot(context, step)
@@ -113,7 +123,7 @@ def begin_early(context: Context) -> None:
     if early.is_begun(context.system) or not context.system.has_room():
         return
     for name in pending(context):
-        if name in FREE or "." in name:
+        if _is_free(name):
             return
         if name in EARLY:
             try:
@@ -303,13 +313,74 @@ def pending_after_ready(context: Context) -> List[str]:
     return [name for name in listed_after_ready(context) if _mark(context, name) is None]
 
 
+def _is_free(name: str) -> bool:
+    return name in FREE or "." in name
+
+
+def run_all(names: Sequence[str], run_one: Callable[[str, List[Unfinished]], Step]) -> List[Step]:
+    """Run modules. What they leave to go on has ended before one that the operator writes, and in
+    the end.
+
+    Args:
+        names: the modules, in order.
+        run_one: runs one; adds to the list what of it goes on.
+    """
+    later: List[Unfinished] = []
+    try:
+        steps = []
+        for name in names:
+            if _is_free(name):
+                _finish(later)
+            steps.append(run_one(name, later))
+        _finish(later)
+    finally:
+        for unfinished in later:
+            unfinished.give_up()
+    return steps
+
+
+def _finish(later: List[Unfinished]) -> None:
+    while later:
+        later[0].finish()
+        del later[0]
+
+
+def _foresee(context: Context, names: Sequence[str]) -> None:
+    """Let a module begin to ask what it will want to know, if it is to run and nothing between may
+    change the answer.
+
+    Args:
+        context: the run.
+        names: the modules that are still to come, in order.
+    """
+    for name in names:
+        if _is_free(name) or name in BEFORE_SSHD or context.instance is None:
+            return
+        if name == FORESEES and _mark(context, name) is None:
+            try:
+                load_module(name).foresee(
+                    context.instance, context.system, settings_of(context, name)
+                )
+            except LightinitError:
+                return  # reported when the module is due
+
+
 def run(context: Context) -> Outcome:
-    """Run every module. If one fails, the next ones still run.
+    """Run every module. If one fails, the next ones still run. What a module leaves to go on beside
+    the next ones has ended when this returns.
 
     Raises:
         RepeatedError: a required module failed; the module's own step says why.
     """
-    steps = [run_module(context, name) for name in listed(context)]
+    names = listed(context)
+    to_foresee = next((name for name in names if name not in BEFORE_SSHD), "")
+
+    def run_one(name: str, later: List[Unfinished]) -> Step:
+        if name == to_foresee:
+            _foresee(context, names[names.index(name) :])
+        return run_module(context, name, later=later)
+
+    steps = run_all(names, run_one)
     failed = [step.name for step in steps if step.failed]
     required = [step.name for step in steps if step.failed and step.required]
     if required:

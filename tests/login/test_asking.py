@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Sequence
 
 import pytest
 
@@ -61,7 +62,6 @@ def test_one_answer_is_for_all(tmp_path: Path) -> None:
         "/etc/ssh/ssh_host_rsa_key",
         "/etc/keys/mine",
         "/etc/passwd",
-        "/etc/group",
         "/etc/default/ssh",
         "/etc/conf.d/sshd",
         "/etc/sysconfig/sshd",
@@ -75,6 +75,63 @@ def test_a_change_makes_the_answer_old(tmp_path: Path, name: str) -> None:
     put(system, name, "PORT=1\n" + CONFIG)
     ask_all(system)
     assert options(system) == ["-T", "-T"]
+
+
+PERSON, NOBODYS = "eve:x:1001:1001::/home/eve:/bin/sh\n", "sshd:x:110:65534::/run/sshd:/bin/false\n"
+
+
+@pytest.mark.parametrize(
+    "more, name, line, starts",
+    [
+        ("", "/etc/passwd", PERSON, 1),
+        ("", "/etc/passwd", NOBODYS, 2),
+        ("", "/etc/group", "wheel:x:10:eve\n", 1),
+        ("Match User eve\nX11Forwarding no\n", "/etc/passwd", PERSON, 2),
+        ("Match Group wheel\nX11Forwarding no\n", "/etc/group", "wheel:x:10:eve\n", 2),
+        ('"Match" User eve\nX11Forwarding no\n', "/etc/passwd", PERSON, 2),
+    ],
+    ids=["person", "sshd's", "group", "match", "match group", "in quotes"],
+)
+def test_a_new_account_changes_the_answer_only_for_match_blocks(
+    tmp_path: Path, more: str, name: str, line: str, starts: int
+) -> None:
+    """So sshd can be asked about the admin while useradd makes the account."""
+    system = machine(tmp_path)
+    put(system, "/etc/ssh/sshd_config", CONFIG + more)
+    ask_all(system)
+    put(system, name, line)
+    ask_all(system)
+    assert options(system) == ["-T"] * starts
+
+
+class Slow(StandIn):
+    """Its sshd answers when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, ["sshd"], SAYS)
+        self.may_answer, self.is_asked = threading.Event(), threading.Event()
+        self.fails = False
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        self.is_asked.set()
+        assert self.may_answer.wait(60)
+        ended = super().run(argv, stdin, timeout_s)
+        if self.fails:
+            self.fails = False
+            raise OSError("fork")
+        return ended
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_asks_what_is_asked_just_now_waits_for_that_answer(tmp_path: Path, fails: bool) -> None:
+    system = Slow(tmp_path)
+    put(system, "/etc/ssh/sshd_config", CONFIG)
+    system.fails = fails
+    asking.ask_beside(lambda: asking.ask(system, Sshd(), "bob"))
+    assert system.is_asked.wait(60) and system.runs == []
+    threading.Timer(0.1, system.may_answer.set).start()
+    assert asking.ask(system, Sshd(), "bob").effective.words("usepam") == ["yes"]
+    assert options(system) == ["-T"] * (1 + fails), "after an error it is asked again"
 
 
 def test_without_an_answer_the_fault_is_asked_for_once(tmp_path: Path) -> None:

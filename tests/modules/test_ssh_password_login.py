@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from typing import Any, Dict, Optional
 
 import pytest
 
+from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_password_login
+from tests.lib.stand_in import StandIn
 
 MAIN, VENDORS, OURS = (
     "/etc/ssh/sshd_config",
@@ -199,3 +202,32 @@ def test_a_second_file_that_cannot_be_written_undoes_the_first(host: Host) -> No
     (warning,) = host.apply().warnings
     assert warning.startswith("sshd's configuration stays as the image has it: file cannot be")
     assert host.get(MAIN) == "Port 22\n"
+
+
+@pytest.mark.parametrize("config, asked_ahead", [(INCLUDE, 2), ("Match User bob\nPort 2\n", 0)])
+def test_sshd_is_asked_ahead_and_not_again(tmp_path: Any, config: str, asked_ahead: int) -> None:
+    """While useradd makes the account. Then only the new configuration is left to ask about."""
+    system = StandIn(tmp_path, ["sshd"], Completed(0, "passwordauthentication no\n", ""))
+    for name, text in ((MAIN, config), ("/run/sshd/x", ""), ("/var/run/sshd/x", "")):
+        os.makedirs(os.path.dirname(system.path(name)), exist_ok=True)
+        with open(system.path(name), "w", encoding="ascii") as handle:
+            handle.write(text)
+    instance = Instance("id", admin=User("bob", (SshKey("x"),), False))
+    ssh_password_login.foresee(instance, system, {"policy": "platform"})
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.daemon:
+            thread.join(60)
+    assert [run.split()[1] for run in system.runs] == ["-T", "-t"][:asked_ahead]
+    with open(system.path("/etc/passwd"), "w", encoding="ascii") as handle:
+        handle.write("bob:x:1000:1000::/home/bob:/bin/sh\n")
+    ssh_password_login.apply(instance, system, {"policy": "platform"})
+    assert [run.split()[1] for run in system.runs] == ["-T", "-t", "-T"]
+
+
+def test_nothing_is_asked_ahead_that_nobody_wants_to_know(tmp_path: Any) -> None:
+    system = StandIn(tmp_path, ["sshd"])
+    for login, policy in ((None, "platform"), (False, "keep")):
+        instance = Instance("id", admin=User("bob", (), login))
+        ssh_password_login.foresee(instance, system, {"policy": policy})
+    ssh_password_login.foresee(Instance("id"), system, {"policy": "platform"})
+    assert system.runs == []

@@ -71,7 +71,12 @@ from lightinit.settings.shipped import SHIPPED
 settings = {setting.key: setting.default for setting in SHIPPED["hostname"].settings}
 settings.update(json.loads(sys.argv[2]))
 instance = Instance("id", hostnames=(sys.argv[1],))
-print(json.dumps(to_data(hostname.apply(instance, System("/"), settings))))
+outcome = hostname.apply(instance, System("/"), settings)
+if outcome.rest is not None:  # the clients send the name beside the next modules
+    outcome = outcome.rest.finish()
+data = to_data(outcome)
+del data["rest"]
+print(json.dumps(data))
 """
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >>/run/systemctl.log

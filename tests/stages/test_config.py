@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, List, Optional
 
 import pytest
 
 from lightinit.host.system import System
-from lightinit.pipeline import Context
+from lightinit.model import Frequency, Outcome, Rest
+from lightinit.pipeline import Context, Step, StepResult, Stopped, Unfinished, run_step
 from lightinit.stages import config
 from tests.lib.context import make_context
 from tests.lib.scratch import UUID, Machine
@@ -45,3 +46,96 @@ def test_what_is_not_listed_does_not_run(tmp_path: Any) -> None:
     context.settings.values["lightinit"]["modules"] = ("hostname",)  # type: ignore[index]
     config.make_room(context)
     assert context.steps == []
+
+
+class Slowly(Rest):
+    """The rest of a module's work, which may fail."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails, self.is_given_up = fails, False
+
+    def finish(self) -> Outcome:
+        if self.fails:
+            raise ValueError("a bug")
+        return Outcome("all done")
+
+    def give_up(self) -> None:
+        self.is_given_up = True
+
+
+def begin(context: Context, rest: Rest, later: Optional[List[Unfinished]]) -> Step:
+    """A step that leaves something to go on."""
+
+    def work() -> Outcome:
+        return Outcome("begun", rest=rest)
+
+    return run_step(context, "module", "x", Frequency.INSTANCE, work, isolate=True, later=later)
+
+
+def has_mark(context: Context) -> bool:
+    return context.marks is not None and bool(context.marks.find("module.x", Frequency.INSTANCE))
+
+
+def test_a_step_has_its_mark_when_its_rest_has_ended(tmp_path: Any) -> None:
+    context, later = make(tmp_path, False), []  # type: Context, List[Unfinished]
+    step = begin(context, Slowly(), later)
+    assert (step.result, has_mark(context)) == (StepResult.RUNNING, False)
+    later[0].finish()
+    assert (step.result, step.message, has_mark(context)) == (StepResult.OK, "all done", True)
+
+
+def test_a_step_by_itself_waits_for_its_rest(tmp_path: Any) -> None:
+    context = make(tmp_path, False)
+    assert begin(context, Slowly(), None).message == "all done"
+    assert has_mark(context)
+
+
+def test_a_rest_that_fails_is_the_failure_of_its_step(tmp_path: Any) -> None:
+    context, later = make(tmp_path, False), []  # type: Context, List[Unfinished]
+    step = begin(context, Slowly(fails=True), later)
+    later[0].finish()
+    assert step.failed and not has_mark(context)
+    assert "module raised an unexpected error" in str(step.error)
+
+
+@pytest.mark.parametrize(
+    "names, order",
+    [
+        (["hostname", "users", "write_files"], ["hostname", "users", "finished", "write_files"]),
+        (["hostname", "mysite.motd", "users"], ["hostname", "finished", "mysite.motd", "users"]),
+        (["hostname", "users"], ["hostname", "users", "finished"]),
+    ],
+)
+def test_what_the_operator_lists_waits_for_what_goes_on(
+    tmp_path: Any, names: List[str], order: List[str]
+) -> None:
+    """Scripts of custom_data find what the modules before them have done."""
+    context, seen = make(tmp_path, False), []  # type: Context, List[str]
+
+    class Seen(Slowly):
+        def finish(self) -> Outcome:
+            seen.append("finished")
+            return Outcome()
+
+    def run_one(name: str, later: List[Unfinished]) -> Step:
+        def work() -> Outcome:
+            seen.append(name)
+            return Outcome(rest=Seen() if name == "hostname" else None)
+
+        return run_step(context, "module", name, Frequency.INSTANCE, work, later=later)
+
+    config.run_all(names, run_one)
+    assert seen == order
+
+
+def test_what_goes_on_is_given_up_if_the_run_is_stopped(tmp_path: Any) -> None:
+    context, rest = make(tmp_path, False), Slowly()
+
+    def run_one(name: str, later: List[Unfinished]) -> Step:
+        if name == "users":
+            raise Stopped(143)
+        return begin(context, rest, later)
+
+    with pytest.raises(Stopped):
+        config.run_all(["hostname", "users"], run_one)
+    assert rest.is_given_up

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Tuple
+import threading
+from typing import Callable, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.dhcp.client import Kill, Renewing
@@ -35,6 +36,46 @@ class Renewal(NamedTuple):
 
     told: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
+
+
+class Sending(threading.Thread):
+    """A renewal beside other work.
+
+    Args:
+        renew: does it.
+    """
+
+    def __init__(self, renew: Callable[[], Renewal]) -> None:
+        super().__init__(daemon=True)
+        self._renew = renew
+        self._renewal = Renewal()
+        self._error: Optional[BaseException] = None
+        self._has_begun = True
+        try:
+            self.start()
+        except RuntimeError:  # no further thread can be started
+            self._has_begun = False
+
+    def run(self) -> None:
+        """Renew, in the thread."""
+        try:
+            self._renewal = self._renew()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self, limit_s: Optional[float] = None) -> Renewal:
+        """The results; none if it has not ended within ``limit_s`` seconds (None: any time).
+
+        Raises:
+            BaseException: what the function has raised.
+        """
+        if self._has_begun:
+            self.join(limit_s)
+        elif limit_s is None:
+            self.run()
+        if self._error is not None:
+            raise self._error
+        return self._renewal
 
 
 def renew_leases(

@@ -5,7 +5,7 @@ The table of servers is in :mod:`lightinit.host.ssh.servers`.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
@@ -92,12 +92,13 @@ class SshServer:
         """As :meth:`find_fault`, for the text of a new configuration."""
         return ""
 
-    def reload(self, system: System, is_sound: bool = False) -> str:
+    def reload(self, system: System, is_sound: Callable[[], bool] = lambda: False) -> str:
         """Make a running server read its configuration and host keys again. Connections stay.
 
         Args:
             system: the machine.
-            is_sound: whether the server is known to accept them as they are now.
+            is_sound: tells whether the server is known to accept them as they are now. It is called
+                only if a server runs.
 
         Returns:
             "" on success, or if no server runs; else why it failed.

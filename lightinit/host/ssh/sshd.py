@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import signal
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
@@ -100,13 +100,13 @@ class Sshd(SshServer):
         with candidate(system, "/etc/ssh/sshd_config", text, 0o600) as place:
             return _find_fault(_ask(system, "-t", "-f", system.path(place)))
 
-    def reload(self, system: System, is_sound: bool = False) -> str:
+    def reload(self, system: System, is_sound: Callable[[], bool] = lambda: False) -> str:
         """Send SIGHUP to a running sshd, if its configuration has no errors."""
         pid = _find_pid(system)
         if not pid or system.read_text("/proc/%s/comm" % pid).strip() != "sshd":
             return ""
         sshd = system.tool("sshd")
-        if sshd is not None and not is_sound:
+        if sshd is not None and not is_sound():
             try:
                 ended = system.run([sshd, "-t"], timeout_s=LIMIT_S)
             except ProvisioningError as error:
