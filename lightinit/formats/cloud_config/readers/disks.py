@@ -84,7 +84,7 @@ class GivenFileSystem(NamedTuple):
     overwrite: bool = False
     replace_fs: str = ""
     options: Tuple[str, ...] = ()
-    command: Union[str, Tuple[str, ...]] = ""
+    command: Union[str, Tuple[str, ...]] = ()
 
 
 class GivenDisks(NamedTuple):

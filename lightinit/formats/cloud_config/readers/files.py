@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import posixpath
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
@@ -138,6 +137,22 @@ def _is_usual(text: str) -> bool:
     return bool(owner & 4) and owner | group == owner and group | others == group
 
 
+def _from_base64(given: Section, data: bytes) -> bytes:
+    """Decode base64. Other characters are passed over, as cloud-init does, and told."""
+    joined = b"".join(data.split())
+    try:
+        return base64.b64decode(joined, validate=True)
+    except ValueError:
+        decoded = base64.b64decode(joined)
+    given.wrong(
+        "content",
+        "characters that are not base64 are passed over",
+        "as `base64 -w0` prints it",
+        True,
+    )
+    return decoded
+
+
 def _content(given: Section) -> Optional[bytes]:
     value = given.values.get("content", "")
     data = value if isinstance(value, bytes) else given.text("content").encode("utf-8")
@@ -151,10 +166,10 @@ def _content(given: Section) -> Optional[bytes]:
     is_base64, is_gzip = ENCODINGS.get(encoding, (False, False))
     try:
         if is_base64:
-            data = base64.b64decode(b"".join(data.split()), validate=True)
+            data = _from_base64(given, data)
         if is_gzip:
             data = gunzip(data, CONTENT_LIMIT_BYTES)[0]
-    except (binascii.Error, ValueError):
+    except ValueError:
         given.wrong("content", "it is not base64", "as `base64 -w0 FILE` prints it")
         return None
     except MalformedError as error:

@@ -52,7 +52,6 @@ OLD_KEYS = {key.replace("_", "-"): key for key in OF_A_USER if "_" in key}
 UNSUPPORTED = {
     "ssh_import_id": "write the keys into `ssh_authorized_keys`",
     "snapuser": "make an account with `name`",
-    "selinux_user": "call semanage in `runcmd`",
 }
 
 
@@ -74,6 +73,7 @@ class GivenUser(NamedTuple):
         create_groups: whether groups that are missing are made.
         inactive: days after a password's end until the account is closed, as text.
         expiredate: YYYY-MM-DD.
+        selinux_user: the account's name for SELinux.
         lock_passwd: whether a login by password is closed.
         passwd: hash for a new account only.
         hashed_passwd: hash, also for an existing account.
@@ -98,6 +98,7 @@ class GivenUser(NamedTuple):
     create_groups: bool = True
     inactive: str = ""
     expiredate: str = ""
+    selinux_user: str = ""
     lock_passwd: bool = True
     passwd: str = ""
     hashed_passwd: str = ""
@@ -122,8 +123,9 @@ class GivenAccounts(NamedTuple):
     """What a cloud-config says of accounts.
 
     Attributes:
-        users: the accounts; None if the key is not there: then the admin alone is made. A list
-            without ``default`` leaves out what the admin gets as default user, not the admin.
+        users: the accounts; None if neither ``users`` nor ``user`` is there: then the admin alone
+            is made. A list without ``default`` leaves out what the default user gets, and not the
+            admin.
         groups: the groups.
         default_name: the name that ``user`` gives to the default user, or "".
         ssh_authorized_keys: keys for the default user and, unless ``disable_root``, for root.
@@ -157,6 +159,7 @@ def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistak
         users = [*(users or []), made._replace(name=DEFAULT)]
     elif user is not None:
         default_name = _name(given, "user")
+        users = [*(users or []), GivenUser(DEFAULT)]
     if values.get("ssh_import_id") is not None:
         given.wrong("ssh_import_id", "it is not supported", UNSUPPORTED["ssh_import_id"])
     accounts = GivenAccounts(
@@ -242,6 +245,7 @@ TEXTS = (
     "shell",
     "inactive",
     "expiredate",
+    "selinux_user",
     "passwd",
     "hashed_passwd",
     "plain_text_passwd",
