@@ -7,7 +7,7 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Dict, List, Sequence, Union
 
 from lightinit.errors import ProvisioningError
 from lightinit.model import Frequency, Outcome
@@ -31,13 +31,20 @@ def run(context: Context) -> None:
         return
     unmarked = context.unmarked()
     answers: Dict[str, Answer] = {}
+    found: List[Union[Question, Outcome]] = []
+
+    def find_question() -> Union[Question, Outcome]:
+        if not found:  # one for all checks: nothing changes between them
+            found.append(_find_question(context))
+        return found[0]
+
     for name in wanted_checks(context):
         run_step(
             unmarked,
             KIND,
             name,
             Frequency.BOOT,
-            _work_of(context, name, answers),
+            _work_of(find_question, name, answers),
             required=False,
             isolate=True,
         )
@@ -63,11 +70,13 @@ def wanted_checks(context: Context) -> Sequence[str]:
     return CHECKS
 
 
-def _work_of(context: Context, name: str, answers: Dict[str, Answer]) -> Callable[[], Outcome]:
+def _work_of(
+    find_question: Callable[[], Union[Question, Outcome]], name: str, answers: Dict[str, Answer]
+) -> Callable[[], Outcome]:
     from lightinit.login import load_check
 
     def work() -> Outcome:
-        question = _find_question(context)
+        question = find_question()
         if isinstance(question, Outcome):
             return question
         answer = load_check(name)(question)

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, Sequence
@@ -159,6 +162,31 @@ def test_what_nobody_waits_for_is_killed_and_leaves_nothing(tmp_path: Path, aban
         time.sleep(0.01)
     assert not is_alive(pid)
     assert system.found() == {"ssh_host_rsa_key": "old"}
+
+
+@pytest.mark.parametrize("parent, killed", [("sh", True), ("lightinit", False)])
+def test_what_was_begun_after_the_fork_is_found_in_proc(
+    tmp_path: Path, parent: str, killed: bool
+) -> None:
+    """The watchdog's process has no record of it. One of a new run has lightinit as its parent."""
+    system = openssh(tmp_path)
+    folder = system.path(early.SCRATCHES[0])
+    program = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)", folder + "/12/etc/ssh/x"]
+    )
+    try:
+        system.put("/proc/%d/cmdline" % program.pid, "ssh-keygen\0-f\0%s/12/etc/ssh/x\0" % folder)
+        system.put("/proc/%d/stat" % program.pid, "%d (ssh) S 77 1 1 0" % program.pid)
+        system.put("/proc/77/cmdline", "python3\0/usr/lib/%s/__main__.py\0boot\0" % parent)
+        system.put("/proc/88/cmdline", "ssh-keygen\0-f\0/home/alice/key\0")
+        early.abandon_orphans(system)
+        if killed:
+            assert program.wait(60) == -signal.SIGKILL
+        else:
+            assert program.poll() is None
+    finally:
+        program.kill()
+        program.wait()
 
 
 @pytest.mark.parametrize("tools", [(), ("sshd",), ("ssh-keygen",)])

@@ -18,7 +18,7 @@ from lightinit.host.ssh.host_keys import KEYGEN_LIMIT_S
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.host_keys")
-SCRATCH = "/etc/.dropbear.lightinit-new"
+SCRATCH = early.SCRATCHES[1]
 SUBJECT = "dropbearkey"
 SCRATCH_END = ".lightinit-new"
 PID_FILES = ("/run/dropbear.pid", "/var/run/dropbear.pid")

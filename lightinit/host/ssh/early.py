@@ -24,6 +24,8 @@ LOG = logging.getLogger("lightinit.host_keys")
 # Low, so that the rest of the boot comes first, but not idle: the keys are needed soon.
 NICE = 10
 USUAL = 0
+# Where the keys of OpenSSH and of dropbear are made.
+SCRATCHES = ("/etc/ssh/.lightinit-new", "/etc/.dropbear.lightinit-new")
 
 
 class EarlyWork(NamedTuple):
@@ -162,20 +164,44 @@ def abandon(system: System) -> None:
 
 
 def abandon_orphans(system: System) -> None:
-    """As :func:`abandon`, from another process than the one that has started the programs."""
+    """As :func:`abandon`, from another process than the one that has started the programs.
+
+    Those that were started after the fork are found in /proc. The folders of these stay, since a
+    new run may use them already.
+    """
     work = _BEGUN.get(system)
     if work is None:
+        for pid in _find_orphans(system):
+            _kill(pid)
         return
     for running in work.running.values():
         # Meanwhile its number may be that of another process.
         said = system.read_text("/proc/%d/cmdline" % running.pid).split("\0")
         if said[-len(running.argv) : -1] != running.argv[1:]:
             continue
-        try:
-            os.kill(running.pid, signal.SIGKILL)
-        except OSError:
-            pass
+        _kill(running.pid)
     _remove(system, work)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def _find_orphans(system: System) -> List[int]:
+    """The programs that write into one of the folders, and whose parent is no lightinit."""
+    places = tuple(system.path(each) + "/" for each in SCRATCHES)
+    found = []
+    for entry in system.list_dir("/proc"):
+        said = system.read_text("/proc/%s/cmdline" % entry) if entry.isdigit() else ""
+        if not any(word.startswith(places) for word in said.split("\0")):
+            continue
+        fields = system.read_text("/proc/%s/stat" % entry).rpartition(")")[2].split()
+        if "lightinit" not in system.read_text("/proc/%s/cmdline" % "".join(fields[1:2])):
+            found.append(int(entry))
+    return found
 
 
 def _remove(system: System, work: EarlyWork) -> None:

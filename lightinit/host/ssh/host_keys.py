@@ -27,7 +27,7 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
-SCRATCH = FOLDER + "/.lightinit-new"
+SCRATCH = early.SCRATCHES[0]
 # Below a folder for new keys, the folder for the types that have no program of their own.
 REST = "/rest"
 # The types that are begun each by a program of its own. Another one makes all others.
