@@ -113,6 +113,7 @@ class Context:
         watchdog: reports if this run takes too long.
         stopped_by: the signal that stops this run; 0 for none.
         is_preloaded: whether what the modules need has been imported.
+        cloud_config: see :func:`lightinit.stages.config.find_cloud_config`, which sets it.
         in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
     """
 
@@ -143,6 +144,7 @@ class Context:
         self.reported = ""
         self.stopped_by = 0
         self.is_preloaded = False
+        self.cloud_config: Optional[Tuple[Any]] = None
         self.in_memory: Optional[Tuple[str, ...]] = None
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:

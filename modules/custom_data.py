@@ -1,8 +1,9 @@
 """Stores the VM's custom data and user data in files, and executes them if the settings say so.
 
-Only scripts are executed, each at most once: those that are the whole document, and those in
-containers such as MIME multiparts. Other formats are stored, too, with a warning that they have no
-effect.
+Scripts are executed at most once each: those that are the whole document, those in containers such
+as MIME multiparts, and the ``runcmd`` of a cloud-config. The other keys of a cloud-config are
+settings of other modules (``lightinit/cloud_config``). Other formats are stored, too, with a
+warning that they have no effect.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lightinit.user_data.parts import Part
 
 LOG = logging.getLogger("lightinit.custom_data")
+
+CLOUD_CONFIG = ("runcmd",)
 
 NO_EFFECT = "%s has a format that only cloud-init understands (%s): it is kept and has no effect"
 NOT_CHOSEN = "%s kept and not executed (%s): `execute` of [module.custom_data] does not name it"
@@ -68,10 +71,19 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     told = []
     for each in kept:
         effect = executed.effects.get(each.name, "")
-        if each not in chosen and each.problem is None and each.kind.has_effect:
+        if each not in chosen and each.problem is None and each.kind.is_executed:
             effect = " (a script, not executed)"
         told.append("%s kept%s" % (each.name, effect))
+    if "runcmd" in executed.effects:
+        told.append("runcmd" + executed.effects["runcmd"].replace(" and", "", 1))
     return Outcome(", ".join(told), tuple(_warnings(kept, chosen) + executed.warnings))
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """The commands of a cloud-config, as a script."""
+    from lightinit.formats.cloud_config.readers.commands import read_commands
+
+    return {"runcmd": read_commands(values)[0].runcmd}
 
 
 def _warnings(kept: Sequence[Kept], chosen: Sequence[Kept]) -> List[str]:
@@ -79,7 +91,7 @@ def _warnings(kept: Sequence[Kept], chosen: Sequence[Kept]) -> List[str]:
     for each in kept:
         if each.problem is not None:
             found.append("%s kept as it came: %s" % (each.name, each.problem))
-        elif each.kind.is_container:
+        elif each.kind.is_container or each.kind.is_applied:
             if each not in chosen:
                 found.append(NOT_CHOSEN % (each.name, each.format))
         elif each.kind.warns:
@@ -107,6 +119,9 @@ def _execute(
         jobs.check_decoded(each)
         parts = _take_apart(system, instance, each, each_boot, executed)
         plans.append((each.name, jobs.plan(each, parts, each_boot)))
+    commands = jobs.plan_commands(settings.get("runcmd", ""))
+    if commands:
+        plans.append((jobs.RUNCMD, commands))
     run = Run(system, instance.id, settings["timeout_s"], executed)
     whole = [job for _, planned in plans for job in planned if job.part.is_whole]
     to_do = [job for job in whole if run.find_mark(job) is None]
@@ -127,19 +142,9 @@ def _take_apart(
     system: System, instance: Instance, kept: Kept, each_boot: bool, executed: Executed
 ) -> Sequence[Part]:
     """The parts of a document. What is left out, and what has no effect, is a warning."""
-    from lightinit.user_data.parts import collect
+    from lightinit.user_data.parts import take_apart
 
-    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
-        from lightinit.host.network.download import Downloader
-
-        return Downloader().get(url, timeout_s, limit_bytes)
-
-    def make_variables() -> Mapping[str, Any]:
-        from lightinit.user_data import variables
-
-        return variables.make(system, instance)
-
-    collected = collect(system, kept.name, kept.data, fetch, make_variables, each_boot)
+    collected = take_apart(system, instance, kept.name, kept.data, each_boot)
     executed.warnings.extend(collected.warnings)
     for part in collected.parts:
         if not part.is_whole and part.handler.warns:
@@ -227,7 +232,7 @@ class Run:
 
 def _describe(planned: Sequence[ScriptJob], ran: int, before: int) -> str:
     """What to add to the message."""
-    if planned and planned[0].part.is_whole:
+    if planned and (planned[0].part.is_whole or planned[0].which == "runcmd"):
         if ran:
             return " and executed"
         return " and executed before" if before else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.assignments import edit_assignment, read_assignment
@@ -33,6 +33,13 @@ from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.hostname")
 
+CLOUD_CONFIG = (
+    "hostname",
+    "fqdn",
+    "prefer_fqdn_over_hostname",
+    "preserve_hostname",
+    "manage_etc_hosts",
+)
 
 GIVE_UP_S = 1.0
 # Some hosts generate these files from their own configuration, in places that are read-only.
@@ -132,6 +139,21 @@ class _NameOnItsWay(Rest):
 
     def give_up(self) -> None:
         self._sending.wait(GIVE_UP_S)  # so that no second client stays behind
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a cloud-config says of this module's settings."""
+    from lightinit.formats.cloud_config.readers.names import read_names
+
+    names, _ = read_names(values)
+    found: Dict[str, Any] = {}
+    if names.name:
+        found["hostname"] = names.name
+    if "preserve_hostname" in values:
+        found["preserve_hostname"] = names.preserve
+    if names.etc_hosts:
+        found["manage_etc_hosts"] = names.etc_hosts != "no"
+    return found
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwords
@@ -31,10 +31,12 @@ from lightinit.host.system import System
 from lightinit.login import key_files
 from lightinit.login.admin import find_account, find_who, opens_by_password
 from lightinit.login.asking import ask
-from lightinit.model import Instance, Outcome, User
+from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
+
+CLOUD_CONFIG = ("ssh_authorized_keys",)
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -43,7 +45,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``admin`` has the keys.
         system: the machine.
-        settings: none.
+        settings: none of a file's; ``more_keys`` of a cloud-config.
 
     Returns:
         How many keys are new; a warning for each key that was refused.
@@ -57,7 +59,10 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return Outcome("no admin account asked for", skipped=True)
     name = check_user_name(admin.name)
     account = _find(system, name)
-    keys, warnings = read_given_keys(admin.ssh_keys, instance.certificates, x509.public_key_line)
+    given: Sequence[SshKey] = settings.get("more_keys", ())
+    keys, warnings = read_given_keys(
+        (*admin.ssh_keys, *given), instance.certificates, x509.public_key_line
+    )
     by_password = opens_by_password(system, admin)
     if not keys and by_password:
         return Outcome("no keys given, and password login is on", tuple(warnings), skipped=True)
@@ -73,6 +78,14 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         return _go_without(admin, warnings, existing, shown)
     message, more = _put_somewhere(system, account, own, keys)
     return Outcome(message, tuple(warnings + more))
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """The admin's further keys in a cloud-config: ``more_keys``."""
+    from lightinit.formats.cloud_config.readers.users import read_accounts
+
+    keys = read_accounts(values)[0].ssh_authorized_keys
+    return {"more_keys": tuple(SshKey(text) for text in keys)}
 
 
 # -- the file

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats import timezone as zones
@@ -18,6 +18,7 @@ from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.settings import ModuleSettings, nearest
 
+CLOUD_CONFIG = ("timezone",)
 ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
 PLAIN_FILE = "/etc/timezone"
@@ -68,6 +69,16 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not changed:
         message += " already"
     return Outcome(message, tuple(warnings))
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a cloud-config says of this module's settings."""
+    from lightinit.formats.cloud_config.readers.clock import read_clock
+
+    zone = read_clock(values)[0].timezone
+    if not zone:
+        return {}
+    return {"zone": zone}
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:

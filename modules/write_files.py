@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from typing import List, Optional, Tuple
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.digits import ID_MOST, read_digits
 from lightinit.errors import ProvisioningError
@@ -25,6 +26,7 @@ from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.write_files")
 
+CLOUD_CONFIG = ("write_files",)
 MODE = 0o644
 
 
@@ -44,20 +46,41 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             written. The other files are still written.
     """
     lines = [line for line in settings["files"].split("\n") if line]
-    if not lines:
+    given: Sequence[FileEntry] = settings.get("entries", ())
+    if not lines and not given:
         return Outcome("no files are listed", skipped=True)
     changed = 0
     failures: List[ProvisioningError] = []
-    for number, line in enumerate(lines, 1):
+    to_do = [partial(parse_entry, line, number) for number, line in enumerate(lines, 1)]
+    to_do += [partial(_as_it_is, entry) for entry in given]
+    for number, read in enumerate(to_do, 1):
         try:
-            changed += _write(system, parse_entry(line, number), number)
+            changed += _write(system, read(), number)
         except ProvisioningError as error:
             if failures:
                 LOG.warning("entry %d failed too: %s", number, error)
             failures.append(error)
     if failures:
         raise failures[0]
-    return Outcome("%d files, %d of them written" % (len(lines), changed))
+    return Outcome("%d files, %d of them written" % (len(to_do), changed))
+
+
+def _as_it_is(entry: FileEntry) -> FileEntry:
+    return entry
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """The files of a cloud-config: ``entries``, which are written after those of the settings."""
+    from lightinit.formats.cloud_config.readers.files import read_files
+
+    return {
+        "entries": tuple(
+            FileEntry(
+                each.path, each.mode, each.owner, each.group, each.append, content=each.content
+            )
+            for each in read_files(values)[0]
+        )
+    }
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.ssh import early
@@ -15,7 +15,11 @@ from lightinit.registry import find_declaration, load_module, module_schema
 from lightinit.settings import MODULE_LISTS, Settings
 from lightinit.settings.shipped import Declaration
 
+if TYPE_CHECKING:
+    from lightinit.cloud_config.given import GivenConfig
+
 LOG = logging.getLogger("lightinit.config")
+CUSTOM_DATA, BOTH = "custom_data", ("custom data", "user data")
 STATE = "/var/lib/lightinit"
 # What a restart must not empty: accounts, keys, and the names of this host.
 PLACES = ("/etc", "/etc/ssh", "/home")
@@ -54,8 +58,15 @@ def run_module(
     section = dict(settings_of(context, name))
     by_settings = bool(section.pop("required", True))
 
+    given = None
+    if force or _mark(context, name) is None:
+        given = find_cloud_config(context)
+
     def work() -> Outcome:
         module = load_module(name)
+        take = getattr(module, "from_cloud_config", None)
+        if take is not None and given is not None:
+            section.update(take(given.values))
         instance = context.instance
         if instance is None and find_declaration(name).needs_instance:
             raise ProvisioningError(
@@ -88,6 +99,31 @@ def _mark_this_boot(context: Context, step: Step) -> None:
     outcome = Outcome(step.message, tuple(step.warnings))
     now_s = context.system.clock.time()
     context.marks.write("module." + step.name, Frequency.BOOT, step.duration_s, outcome, now_s)
+
+
+def find_cloud_config(context: Context) -> Optional[GivenConfig]:
+    """The cloud-config of the instance, as far as ``execute`` of custom_data wants it; None if
+    there is none. It is read once a run. Its mistakes are the warnings of a step.
+    """
+    if context.cloud_config is None:
+        context.cloud_config = (None,)
+        if context.instance is not None and CUSTOM_DATA in every_module(context.settings):
+            context.cloud_config = (_read_cloud_config(context, context.instance),)
+    return context.cloud_config[0]
+
+
+def _read_cloud_config(context: Context, instance: Instance) -> Optional[GivenConfig]:
+    execute = settings_of(context, CUSTOM_DATA).get("execute", "none")
+    chosen = {"custom_data": ("custom data",), "user_data": ("user data",), "both": BOTH}
+    if execute not in chosen or not (instance.custom_data + instance.user_data).strip():
+        return None
+    from lightinit.cloud_config.given import read_given
+
+    given = read_given(context.system, instance, chosen[execute])
+    if given is not None:
+        outcome = Outcome("cloud-config has %d keys" % len(given.values), given.warnings)
+        run_step(context.unmarked(), "check", "cloud-config", Frequency.BOOT, lambda: outcome)
+    return given
 
 
 def run_independent(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""``#cloud-config``: recognised and kept. It has no effect yet."""
+"""``#cloud-config``: modules apply it, each the keys that it knows (``lightinit/cloud_config``)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ NAME = "#cloud-config"
 
 
 class CloudConfig(Kind):
-    """A YAML document for cloud-init."""
+    """A YAML document."""
 
+    has_effect = True
+    warns = False
+    is_applied = True
     is_text = True
     types = {"text/cloud-config": NAME}
 

@@ -6,11 +6,13 @@ cannot execute again what was executed, wherever it is now.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Dict, List, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
+from lightinit.user_data import find_kind
 from lightinit.user_data.kept import FOLDER, Kept
 from lightinit.user_data.parts import Part
 from lightinit.user_data.pieces import PER_BOOT, PER_INSTANCE, PER_ONCE
@@ -23,6 +25,7 @@ ONCE_MARKS = "/var/lib/lightinit/sem/module.custom_data+"
 # stages/config.py looks for it: the module then runs at each boot.
 EACH_BOOT_MARK = MARKS + "each-boot"
 EARLY = "#cloud-boothook"
+RUNCMD = "runcmd"
 
 
 class ScriptJob(NamedTuple):
@@ -89,6 +92,8 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[ScriptJob]:
     for part in parts:
         again = part.frequency == PER_BOOT
         again = again or (each_boot and part.frequency not in (PER_INSTANCE, PER_ONCE))
+        if part.handler.is_applied:
+            continue
         if part.is_whole:
             jobs.append(
                 ScriptJob(kept.name, part, MARKS + base, kept.path + "-script", unit, again)
@@ -103,6 +108,22 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[ScriptJob]:
             number = "%s-%d" % (unit, len(jobs) + 1)
             jobs.append(ScriptJob(kept.name, part, mark, script, number, again))
     return sorted(jobs, key=lambda job: job.part.kind != EARLY)
+
+
+def plan_commands(text: str) -> List[ScriptJob]:
+    """The job of a cloud-config's ``runcmd``.
+
+    Args:
+        text: the commands as a script, or "".
+    """
+    if not text:
+        return []
+    data = text.encode("utf-8", "surrogateescape")
+    identity = hashlib.sha256(data).hexdigest()
+    handler, form = find_kind(data)
+    part = Part(RUNCMD, form, data, "", PER_INSTANCE, handler, identity, False)
+    mark = "%sruncmd.%s" % (MARKS, identity[:24])
+    return [ScriptJob(RUNCMD, part, mark, FOLDER + "/runcmd-script", "lightinit-runcmd", False)]
 
 
 def ask_for_each_boot(system: System, jobs: Sequence[ScriptJob]) -> None:

@@ -22,6 +22,7 @@ class Kind:
         is_container: whether :meth:`expand` makes other pieces of it.
         recognises_all: whether it is the kind of what no other kind recognises.
         is_refused: whether a part of this kind is left out, with a warning.
+        is_applied: whether modules take their settings from it.
         is_executed: whether :meth:`make_command` executes it.
         is_text: whether a byte-order mark, white space before the first line, and CR LF are
             removed.
@@ -34,6 +35,7 @@ class Kind:
     is_container = False
     recognises_all = False
     is_refused = False
+    is_applied = False
     is_executed = False
     is_text = False
     types: Mapping[str, str] = {}

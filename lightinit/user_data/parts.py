@@ -16,7 +16,7 @@ from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.gunzip import GZIP
 from lightinit.formats.user_data import unpack
 from lightinit.host.system import System
-from lightinit.model import NamedTuple
+from lightinit.model import Instance, NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
 from lightinit.user_data.pieces import MAX_DEPTH, MAX_PARTS, UTF16, Allowance, Around, Fetch, Piece
@@ -106,6 +106,30 @@ def collect(
         except LightinitError as error:
             warnings.append("%s is left out: %s" % (piece.name, error))
     return Collected(tuple(parts), tuple(warnings))
+
+
+def take_apart(
+    system: System, instance: Instance, name: str, data: bytes, refetch: bool = False
+) -> Collected:
+    """Take user data apart, with this machine's network and the instance's variables.
+
+    Args:
+        system: the machine.
+        instance: for the variables of templates.
+        name, data, refetch: as for :func:`collect`.
+    """
+
+    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+        from lightinit.host.network.download import Downloader
+
+        return Downloader().get(url, timeout_s, limit_bytes)
+
+    def make_variables() -> Mapping[str, Any]:
+        from lightinit.user_data import variables
+
+        return variables.make(system, instance)
+
+    return collect(system, name, data, fetch, make_variables, refetch)
 
 
 def _check_depth(piece: Piece) -> None:

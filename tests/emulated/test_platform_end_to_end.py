@@ -110,26 +110,10 @@ def test_cloud_config_is_recognised_and_kept(tmp_path: Any) -> None:
             machine,
             platform,
             machine.run("boot"),
-            "custom data has a format that only cloud-init understands (#cloud-config)",
+            "custom data kept and not executed (#cloud-config)",
         )
     assert machine.read(INSTANCE + "/custom-data") == CLOUD_CONFIG.decode(), "unpacked"
     assert os.stat(machine.root + INSTANCE + "/custom-data").st_mode & 0o777 == 0o600
-
-
-def test_cloud_config_that_is_to_be_executed_is_refused(tmp_path: Any) -> None:
-    machine = Machine(tmp_path)
-    put(machine, make_ovf("azureuser", "web-1", custom_data=CLOUD_CONFIG))
-    with Platform() as platform:
-        lead(machine, platform, "[module.custom_data]\nexecute = custom_data\n")
-        reason = "custom data has a format that is not supported"
-        ready(
-            machine,
-            platform,
-            machine.run("boot"),
-            reason,
-            "modules failed that are not required: custom_data",
-        )
-    documented(reason)
 
 
 BAD_GZIP: Dict[str, bytes] = {

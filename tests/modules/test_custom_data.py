@@ -79,7 +79,7 @@ def test_what_cannot_be_decoded_is_kept_as_it_came(
 @pytest.mark.parametrize(
     "text, name",
     [
-        ("#cloud-config\npassword: hunter2\n", "#cloud-config"),
+        ("#cloud-config-jsonp\npassword: hunter2\n", "#cloud-config-jsonp"),
         ("#part-handler\n", "#part-handler"),
         ('{"ignition": {}}', "Ignition"),
     ],
@@ -212,7 +212,7 @@ def ways() -> List[Any]:
         "custom data is not a script",
     )
     return [
-        (b64("#cloud-config\nusers: [%s]\n" % SECRET), supported, "format", "#cloud-config"),
+        (b64("#part-handler\n%s\n" % SECRET), supported, "format", "#part-handler"),
         (b64("#part-handler\n"), supported, "format", "#part-handler"),
         (b64('{"ignition": {}}'), supported, "format", "Ignition"),
         (b64("echo %s\n" % SECRET), script, "why", "it does not begin with #!"),

@@ -87,7 +87,7 @@ def test_what_is_no_script_is_refused_with_why(data: bytes) -> None:
         assert raised.value.details["why"] == "it does not begin with #!"
 
 
-@pytest.mark.parametrize("data", [b"#cloud-config\n", b"#part-handler\n", b'{"ignition": {}}'])
+@pytest.mark.parametrize("data", [b"#part-handler\n", b'{"ignition": {}}'])
 def test_what_only_cloud_init_understands_is_refused_by_its_name(data: bytes) -> None:
     kind, name = user_data.find_kind(data)
     assert not kind.has_effect and kind.warns

@@ -62,17 +62,17 @@ PROGRAM = "install and configure it by `packages`, `write_files` and `runcmd`"
 
 _ALL: Tuple[ConfigKey, ...] = (
     # Names
-    ConfigKey("hostname"),
-    ConfigKey("fqdn"),
-    ConfigKey("prefer_fqdn_over_hostname"),
-    ConfigKey("preserve_hostname"),
-    ConfigKey("manage_etc_hosts"),
+    ConfigKey("hostname", WORKS),
+    ConfigKey("fqdn", PARTLY),
+    ConfigKey("prefer_fqdn_over_hostname", WORKS),
+    ConfigKey("preserve_hostname", WORKS),
+    ConfigKey("manage_etc_hosts", PARTLY),
     ConfigKey("create_hostname_file", instead="the host's own file is always written"),
     # Accounts
     ConfigKey("users"),
     ConfigKey("user"),
     ConfigKey("groups"),
-    ConfigKey("ssh_authorized_keys"),
+    ConfigKey("ssh_authorized_keys", PARTLY),
     ConfigKey("ssh_import_id", instead="write the keys into `ssh_authorized_keys`"),
     ConfigKey("disable_root"),
     ConfigKey("disable_root_opts"),
@@ -92,11 +92,11 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("no_ssh_fingerprints", shape=FLAG),
     ConfigKey("authkey_hash", shape=TEXT),
     # Files and commands
-    ConfigKey("write_files"),
+    ConfigKey("write_files", PARTLY),
     ConfigKey("bootcmd"),
-    ConfigKey("runcmd"),
+    ConfigKey("runcmd", WORKS),
     # Time and language
-    ConfigKey("timezone"),
+    ConfigKey("timezone", WORKS),
     ConfigKey("ntp"),
     ConfigKey("locale", shape=("text", "a boolean")),
     ConfigKey("locale_configfile", shape=TEXT),
