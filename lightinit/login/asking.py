@@ -107,7 +107,7 @@ _QUOTED = re.compile(r'^\s*"', re.MULTILINE)
 _LOCK = threading.Lock()
 _CONFIGS: "WeakKeyDictionary[System, Dict[str, KeptConfig]]" = WeakKeyDictionary()
 # A change within the same tick of the kernel's clock may leave no trace in a file's status.
-SETTLED_NS = 50 * 1000 * 1000
+SETTLED_NS = 20 * 1000 * 1000  # two ticks of the slowest clock
 
 
 def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept]) -> Kept:
@@ -174,8 +174,8 @@ def read_config(system: System, server: SshServer) -> Config:
     kept.pop(server.name, None)
     began_ns = time.time_ns()
     config = _read_config(system, path)
-    paths = config.files + [sshd_config.absolute(each) for each in config.included]
-    paths = list(dict.fromkeys(config.files + [os.path.dirname(each) for each in paths]))
+    folders = [os.path.dirname(sshd_config.absolute(each)) for each in config.included]
+    paths = list(dict.fromkeys(config.files + folders))
     state = states_of(system, paths)
     if not any(map(config_files.is_pattern, paths)) and is_settled(state, began_ns):
         kept[server.name] = KeptConfig(config, paths, state)
