@@ -144,7 +144,7 @@ class Context:
         self.reported = ""
         self.stopped_by = 0
         self.is_preloaded = False
-        self.cloud_config: Optional[Tuple[Any]] = None
+        self.cloud_config: Optional[Tuple[Instance, Any]] = None
         self.in_memory: Optional[Tuple[str, ...]] = None
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:

@@ -103,13 +103,15 @@ def _mark_this_boot(context: Context, step: Step) -> None:
 
 def find_cloud_config(context: Context) -> Optional[GivenConfig]:
     """The cloud-config of the instance, as far as ``execute`` of custom_data wants it; None if
-    there is none. It is read once a run. Its mistakes are the warnings of a step.
+    there is none. It is read once for what the platform gave. Its mistakes are the warnings of a
+    step.
     """
-    if context.cloud_config is None:
-        context.cloud_config = (None,)
-        if context.instance is not None and CUSTOM_DATA in every_module(context.settings):
-            context.cloud_config = (_read_cloud_config(context, context.instance),)
-    return context.cloud_config[0]
+    instance = context.instance
+    if instance is None or CUSTOM_DATA not in every_module(context.settings):
+        return None
+    if context.cloud_config is None or context.cloud_config[0] is not instance:
+        context.cloud_config = (instance, _read_cloud_config(context, instance))
+    return context.cloud_config[1]
 
 
 def _read_cloud_config(context: Context, instance: Instance) -> Optional[GivenConfig]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import List
 
 from lightinit.pipeline import StepResult
-from lightinit.stages.config import run_module
+from lightinit.stages.config import find_cloud_config, run_module
 from tests.lib.custom_data import b64
 from tests.lib.mime_document import multipart
 from tests.lib.module_context import context_of
@@ -57,3 +57,18 @@ def test_one_that_fails_is_not_run_again(tmp_path: Path) -> None:
     later = run_module(context_of(tmp_path, "i-1", text), "custom_data")
     assert later.result is StepResult.OK and ran(tmp_path) == ["x"]
     assert "runcmd script began at" in later.warnings[0]
+
+
+def test_what_the_platform_gives_later_counts(tmp_path: Path) -> None:
+    """As when the platform answers only to the second attempt of one boot."""
+    context = context_of(tmp_path, "i-1", "")
+    instance, context.instance = context.instance, None
+    assert instance is not None and find_cloud_config(context) is None
+    context.instance = instance
+    assert find_cloud_config(context) is None
+    text = b64("#cloud-config\nhostname: x\n")
+    context.instance = instance._replace(custom_data=text)
+    given = find_cloud_config(context)
+    assert given is not None and given.values == {"hostname": "x"}
+    assert find_cloud_config(context) is given, "it is read once"
+    assert "hostname" not in repr(given), "it may have secrets"
