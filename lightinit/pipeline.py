@@ -42,6 +42,11 @@ class StepResult(enum.Enum):
     FAILED = "failed"
 
 
+def key_of(kind: str, name: str) -> str:
+    """The name of the mark of a step."""
+    return "%s.%s" % (kind, name.replace("/", "."))
+
+
 class Step:
     """The record of one step. The report, ``status`` and ``result.json`` are made from it.
 
@@ -68,6 +73,11 @@ class Step:
         self.error = error
         self.duration_s = 0.0
         self.warnings: List[str] = []
+
+    @property
+    def key(self) -> str:
+        """The name of its mark."""
+        return key_of(self.kind, self.name)
 
     @property
     def failed(self) -> bool:
@@ -209,7 +219,7 @@ def run_step(
     Returns:
         The step. A failure is in its ``error`` and is not raised.
     """
-    marks, key = context.marks, "%s.%s" % (kind, name.replace("/", "."))
+    marks, key = context.marks, key_of(kind, name)
     if force and marks is not None:
         marks.forget(key, frequency)  # so that it has no mark while it runs, nor if it fails
     elif marks is not None:
@@ -257,7 +267,7 @@ class Unfinished:
                 return False
             step.duration_s = clock.monotonic() - self._started_s
             step.message, step.warnings = outcome.message, list(outcome.warnings)
-            _leave_mark(context, step, "%s.%s" % (step.kind, step.name), self._frequency, outcome)
+            _leave_mark(context, step, step.key, self._frequency, outcome)
             step.result = StepResult.SKIPPED if outcome.skipped else StepResult.OK
         except LightinitError as error:
             context.check_stopped()  # a command that the same signal has ended is no failure

@@ -14,7 +14,7 @@ from lightinit.hooks.find import find
 from lightinit.hooks.starts import Starts
 from lightinit.host.system import System
 from lightinit.model import Frequency, Outcome
-from lightinit.pipeline import Context, run_step
+from lightinit.pipeline import Context, key_of, run_step
 
 LOG = logging.getLogger("lightinit.hooks")
 INSTANCE_DATA = "/var/lib/lightinit/instance/instance-public.json"
@@ -37,7 +37,7 @@ def pending(context: Context, names: List[str]) -> List[str]:
         for hook in find(context.system, place).hooks:
             name = "%s/%s" % (place, hook)
             counts = not ready or frequency is Frequency.BOOT or name in names
-            if counts and context.marks.find(_key(name), frequency) is None:
+            if counts and context.marks.find(key_of("hook", name), frequency) is None:
                 found.append(name)
     return found
 
@@ -68,10 +68,6 @@ def _run(context: Context, place: str, name: str) -> None:
     required = place != "after-final" and REQUIRED in re.split(r"[-_.]", name)
     frequency = FREQUENCIES.get(place, Frequency.INSTANCE)
     run_step(context, "hook", "%s/%s" % (place, name), frequency, work, required)
-
-
-def _key(name: str) -> str:
-    return "hook." + name.replace("/", ".")
 
 
 def _execute(context: Context, place: str, name: str) -> Outcome:
