@@ -272,6 +272,32 @@ def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
     assert found.warnings[0].startswith("custom data, part 2 (http://b/2) is left out: ")
 
 
+def test_a_server_that_hangs_leaves_time_for_the_others(tmp_path: Path) -> None:
+    system = System(str(tmp_path), QuickClock())
+    waits: List[float] = []
+
+    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+        if url == "http://good/":
+            return SH.encode()
+        waits.append(timeout_s)
+        system.clock.sleep(timeout_s)
+        raise TransientError("request timed out")
+
+    for urls, reasons in (
+        ("http://hangs/\nhttp://good/\n", ["request timed out"]),
+        (
+            "http://a/\nhttp://b/\nhttp://c/\nhttp://good/\n",
+            ["request timed out"] * 3 + ["user data take too long to fetch"],
+        ),
+    ):
+        del waits[:]
+        data = b"#include\n" + urls.encode()
+        found = parts.collect(system, "user data", data, fetch, dict, refetch=True)
+        told = [warning.partition(" is left out: ")[2] for warning in found.warnings]
+        assert told == reasons and len(found.parts) == (1 if len(reasons) == 1 else 0)
+        assert 20 < sum(waits) < 61 and max(waits) <= 10
+
+
 def test_includes_without_end(tmp_path: Path) -> None:
     server = Server({"http://a/1": b"#include\nhttp://a/1\n"})
     found = take(b"#include\nhttp://a/1\n", server.fetch, str(tmp_path))

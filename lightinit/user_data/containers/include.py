@@ -20,7 +20,8 @@ LOG = logging.getLogger("lightinit.custom_data")
 INCLUDE, ONCE = "#include", "#include-once"
 # Forgetting the mark of the module also removes these.
 KEPT = "/var/lib/lightinit/instance/sem/module.custom_data+include."
-ONE_LIMIT_S = 20.0
+ONE_LIMIT_S = 10.0
+URL_LIMIT_S = 25.0  # for all tries: a server that hangs leaves time for the others
 PAUSE_S = 2.0
 TRIES = 5
 
@@ -90,14 +91,15 @@ def _fetch(url: str, around: Around) -> bytes:
     """
     from lightinit.formats.user_parts.include import describe
 
+    others_s = max(0.0, around.budget.left_s - URL_LIMIT_S)
     for tries in range(1, TRIES + 1):
-        left_s = around.budget.left_s
+        left_s = around.budget.left_s - others_s
         if left_s <= 0:
             raise MalformedError("user data take too long to fetch")
         try:
             return around.fetch(url, min(left_s, ONE_LIMIT_S), around.budget.left_bytes)
         except TransientError as error:
-            if tries == TRIES or around.budget.left_s <= PAUSE_S:
+            if tries == TRIES or around.budget.left_s - others_s <= PAUSE_S:
                 raise
             LOG.info("%s: trying again: %s", describe(url), error.reason)
             around.system.clock.sleep(PAUSE_S)
