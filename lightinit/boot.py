@@ -36,6 +36,11 @@ from lightinit.state import StatusFile, Timeline
 LOG = logging.getLogger("lightinit.boot")
 
 WORK = {"local": local.run, "fetch": fetch.run, "config": config.run, "final": final.run}
+# What is not certain after an error that no file of lightinit's own has.
+FOREIGN = (
+    "the file system of %s reported an error (%s): lightinit's own files are on the disk, but those"
+    " of other programs, such as useradd, may be lost; look at the kernel log (dmesg)"
+)
 WRITTEN_BY_TOOLS = ("/etc", "/home")  # by useradd, for example
 
 
@@ -263,19 +268,24 @@ def _end_barrier(context: Context) -> None:
     """Wait until the modules' files are durable, which went on beside the login check: Ready stands
     for them, after a power cut, too.
     """
+    durability = context.system.durability
+    problem, is_slow = None, False
     try:
-        context.system.durability.end()
+        durability.end()
     except OSError as error:
         problem, is_slow = cannot_sync(error), isinstance(error, SlowDiskError)
+    if problem is None and not durability.foreign:
+        return
 
-        def work() -> Outcome:
-            if not is_slow:
-                raise problem
-            return Outcome(
-                "the disk is slow", ("a power cut now would undo this boot: %s" % problem,)
-            )
+    def work() -> Outcome:
+        if problem is None:
+            error = durability.foreign[0]
+            return Outcome("the disk is faulty", (FOREIGN % (error.filename, error.strerror),))
+        if not is_slow:
+            raise problem
+        return Outcome("the disk is slow", ("a power cut now would undo this boot: %s" % problem,))
 
-        run_step(context.unmarked(), "check", "disk", Frequency.BOOT, work)
+    run_step(context.unmarked(), "check", "disk", Frequency.BOOT, work)
 
 
 def _run_once(context: Context, name: str, force: bool) -> Step:

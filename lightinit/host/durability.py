@@ -95,6 +95,8 @@ class Durability:
     Attributes:
         deferred: whether changes wait for the next barrier.
         held: the files that get their names after the next barrier, by real path.
+        foreign: the errors of syncs of whole file systems whose files of lightinit's own are on the
+            disk. A file that another program has written may be lost.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Durability:
     ) -> None:
         self.deferred = False
         self.held: Dict[str, Held] = {}
+        self.foreign: List[OSError] = []
         self._sync_file_system = sync_file_system
         self._sync_file = sync_file
         self._slow_s = slow_s
@@ -214,8 +217,8 @@ class Durability:
 
         Raises:
             SlowDiskError: the disk took too long. Nothing is lost: the next barrier tries again.
-            OSError: a file did not reach the disk; ``filename`` is its path. The files that were
-                held are removed.
+            OSError: a file did not reach the disk; ``filename`` is its path. All files that are
+                held are removed: what they stand for is not certain.
         """
         device = os.stat(only).st_dev if only else None
         with self._lock:
@@ -235,7 +238,7 @@ class Durability:
                 self._unsynced, unsynced = unsynced, {}
             raise
         except OSError:
-            for path in held:
+            for path in list(self.held):
                 self.drop(path)
             raise
         finally:
@@ -322,6 +325,8 @@ class Durability:
         for each in workers:
             if each.error is not None:
                 raise each.error
+        if whole.error is not None and whole.error.errno != errno.ENOSYS:
+            self.foreign.append(OSError(whole.error.errno, whole.error.strerror, group[0].shown))
 
     def _sync_next(self, queue: List[Unsynced]) -> None:
         while queue:
