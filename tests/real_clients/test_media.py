@@ -598,3 +598,35 @@ def test_parts_of_custom_data_run_in_order_and_one_that_fails_stops_none(vm: Vm)
     told = [each for each in vm.status()["warnings"] if "custom data, part" in each]
     assert len(told) == 3 and "#part-handler" in told[0] and "#cloud-config" in told[1]
     assert "part 3 (two.sh) script began" in told[2] and "failed with status 3" in told[2]
+
+
+@pytest.mark.long
+def test_what_is_per_boot_runs_at_each_boot_without_its_server(vm: Vm) -> None:
+    """An include of a real server. At the next boot the server is gone and nothing is reported."""
+    script = "#!/bin/sh\necho %s >>/home/ran\n"
+    each = multipart("x-shellscript-per-boot " + script % "each", "x-shellscript " + script % "one")
+    vm.start_platform(DOWN)
+    vm.machine.write("/home/www/each", each.decode())
+    log = vm.folder / "http.log"
+    serve = ["-u", "-m", "http.server", "8080", "--bind", "127.0.0.1", "-d", "/home/www"]
+    server = vm.machine.start(sys.executable, *serve, log=log)
+    wait_until(lambda: "Serving HTTP" in log.read_text(), 60, "no web server")
+    data = b"#include-once\nhttp://127.0.0.1:8080/each\n"
+    vm.machine.write(
+        "/run/media/ovf-env.xml",
+        make_ovf("alice", "web-1", password=PASSWORD, custom_data=data).decode(),
+        0o600,
+    )
+    vm.settings("/run/media", "[module.custom_data]\nexecute = custom_data\n")
+    ran = []
+    for boot_id in ("first", "first", "second"):
+        vm.machine.write("/home/boot_id", boot_id + "\n")
+        vm.machine.run("mount", "--bind", "/home/boot_id", "/proc/sys/kernel/random/boot_id")
+        status, said = vm.boot()
+        assert status == 0, said
+        ran.append(vm.machine.run("cat", "/home/ran").split())
+        server.terminate()
+    assert ran == [["each", "one"], ["each", "one"], ["each", "one", "each"]]
+    (report,) = vm.reports()
+    assert "<State>Ready</State>" in report
+    assert "provisioned" not in vm.machine.run("ls", INSTANCE + "/").split()
