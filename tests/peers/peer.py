@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Sequence, Type, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Type, Union
 
 from lightinit.emulator.certificates.pairs import make_pair, thumbprint
 from lightinit.emulator.documents.ovf import make_ovf
@@ -35,6 +35,8 @@ SSH = (
     "LogLevel=ERROR",
 )
 LOG_LINES = 60
+# Of an agent's package and a release of Debian: what its installation adds to the release's root.
+Prepared = Callable[[str, str], Path]
 
 
 class Peer:
@@ -230,11 +232,22 @@ class Peer:
         assert login == USER + "\nroot\n"
 
 
+def need_tools() -> None:
+    """Skip the test, or in CI fail it, where something is missing."""
+    need(*TOOLS)
+
+
 def open_peer(
-    agent: Union[str, Path], release: str, folder: Path, scenario: str, key_from: str, log: str
+    agent: Union[str, Path],
+    release: str,
+    folder: Path,
+    scenario: str,
+    key_from: str,
+    log: str,
+    prepared: Optional[Path] = None,
 ) -> Peer:
     """The same as the class, for use in tests: skips them, or in CI fails them, where something is
     missing.
     """
-    need(*TOOLS)
-    return Peer(agent, release, folder, scenario, key_from, log)
+    need_tools()
+    return Peer(agent, release, folder, scenario, key_from, log, prepared=prepared)

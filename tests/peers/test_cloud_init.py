@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.lib.chroot import RELEASES
-from tests.peers.peer import Peer, open_peer
+from tests.peers.peer import Peer, Prepared, open_peer
 
 AGENT = "Cloud-Init/"
 SETTINGS = "/etc/cloud/cloud.cfg.d/95-peers.cfg"
 LOG = "/var/log/cloud-init.log"
 
 
-def open_cloud_init(release: str, folder: Path, key_from: str, scenario: str = "good") -> Peer:
-    return open_peer("cloud-init", release, folder, scenario, key_from, LOG)
+def open_cloud_init(
+    prepared: Prepared, release: str, folder: Path, key_from: str, scenario: str = "good"
+) -> Peer:
+    installed = prepared("cloud-init", release)
+    return open_peer("cloud-init", release, folder, scenario, key_from, LOG, installed)
 
 
 def boot(peer: Peer) -> None:
@@ -33,8 +36,10 @@ def boot(peer: Peer) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("key_from", ["imds", "certificate"])
-def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> None:
-    with open_cloud_init(release, tmp_path, key_from) as peer:
+def test_one_ready_and_a_login(
+    prepared: Prepared, release: str, key_from: str, tmp_path: Path
+) -> None:
+    with open_cloud_init(prepared, release, tmp_path, key_from) as peer:
         boot(peer)
         peer.check_reports(AGENT)
         peer.check_login()
@@ -51,8 +56,10 @@ def test_one_ready_and_a_login(release: str, key_from: str, tmp_path: Path) -> N
     [(release, "two-500-then-good") for release in RELEASES]
     + [(RELEASES[0], "imds-404-410-then-good"), (RELEASES[0], "goalstate-bom-crlf")],
 )
-def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
-    with open_cloud_init(release, tmp_path, "imds", scenario) as peer:
+def test_it_outlives_faults(
+    prepared: Prepared, release: str, scenario: str, tmp_path: Path
+) -> None:
+    with open_cloud_init(prepared, release, tmp_path, "imds", scenario) as peer:
         boot(peer)
         peer.check_reports(AGENT)
         peer.check_login()

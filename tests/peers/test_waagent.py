@@ -10,7 +10,7 @@ import pytest
 from tests.lib.chroot import RELEASES
 from tests.lib.netns import wait_until
 from tests.peers.guest import HARDWARE
-from tests.peers.peer import NAME, Peer, open_peer
+from tests.peers.peer import NAME, Peer, Prepared, open_peer
 
 AGENT = "WALinuxAgent/"
 LOG = "/var/log/waagent.log"
@@ -21,10 +21,15 @@ SETTINGS = {"Provisioning.Agent": "waagent", "ResourceDisk.Format": "n"}
 
 
 def open_waagent(
-    release: str, folder: Path, key_from: str = "media", scenario: str = "good"
+    prepared: Prepared,
+    release: str,
+    folder: Path,
+    key_from: str = "media",
+    scenario: str = "good",
 ) -> Peer:
     """With the media, without which this agent does not provision."""
-    return open_peer("waagent", release, folder, scenario, key_from, LOG)
+    installed = prepared("waagent", release)
+    return open_peer("waagent", release, folder, scenario, key_from, LOG, installed)
 
 
 def start(peer: Peer) -> "subprocess.Popen[bytes]":
@@ -49,8 +54,8 @@ def statuses(peer: Peer) -> int:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
-    with open_waagent(release, tmp_path, "certificate") as peer:
+def test_one_ready_and_a_login(prepared: Prepared, release: str, tmp_path: Path) -> None:
+    with open_waagent(prepared, release, tmp_path, "certificate") as peer:
         agent = start(peer)
         wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
         wait_until(lambda: statuses(peer), READY_S, "no status")
@@ -77,8 +82,10 @@ def test_one_ready_and_a_login(release: str, tmp_path: Path) -> None:
     [(release, "two-500-then-good") for release in RELEASES]
     + [(RELEASES[0], "goalstate-no-role-instance-then-good"), (RELEASES[0], "goalstate-bom-crlf")],
 )
-def test_it_outlives_faults(release: str, scenario: str, tmp_path: Path) -> None:
-    with open_waagent(release, tmp_path, scenario=scenario) as peer:
+def test_it_outlives_faults(
+    prepared: Prepared, release: str, scenario: str, tmp_path: Path
+) -> None:
+    with open_waagent(prepared, release, tmp_path, scenario=scenario) as peer:
         start(peer)
         wait_until(lambda: peer.azure.accepted("Ready"), READY_S, "no Ready")
         peer.check_reports(AGENT, progress=1)
