@@ -207,13 +207,22 @@ class ValueBuilder:
             if kind == "bool":
                 return self._loader.bool_values[text.lower()]
             if kind == "binary":
-                return base64.b64decode("".join(text.split()).encode("ascii"), validate=True)
+                return self._binary("".join(text.split()).encode("ascii"), line)
             if kind in ("int", "float") and len(text) <= NUMBER_CHARACTERS:
                 return self._number(kind, text, line)
         except (ValueError, KeyError, IndexError):
             pass
         self._mistake(line, "its tag (!...) is unknown, or its value is none of that kind", QUOTE)
         return Dropped
+
+    def _binary(self, text: bytes, line: int) -> bytes:
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            decoded = base64.b64decode(text)
+        what = "characters that are not base64 are passed over"
+        self._mistake(line, what, "as `base64` prints it", has_effect=True)
+        return decoded
 
     def _number(self, kind: str, text: str, line: int) -> Any:
         if ":" in text:

@@ -9,12 +9,15 @@ from lightinit.formats.cloud_config.readers import (
     clock,
     commands,
     disks,
+    ending,
     files,
     host_keys,
     mounts,
     names,
+    packages,
     passwords,
     section,
+    services,
     users,
 )
 from tests.lib.readers.reader import Reader
@@ -77,7 +80,8 @@ def merged(data: bytes) -> None:
 
 
 # What a reader is given is what another one has read.
-SUBJECTS = (clock, commands, disks, files, host_keys, mounts, names, passwords, users, section)
+SUBJECTS = (clock, commands, disks, ending, files, host_keys, mounts, names, packages)
+MORE_SUBJECTS = (passwords, section, services, users)
 CHECKED: Tuple[Tuple[bytes, bytes, bytes], ...] = (
     (HEAD, b"key%d: v\n", b""),
     (HEAD + b"users:\n", b"- name: u%d\n  shel: x\n", b""),
@@ -94,6 +98,10 @@ CHECKED: Tuple[Tuple[bytes, bytes, bytes], ...] = (
     (HEAD + b"ntp: {servers: [", b"a,", b"]}\n"),
     (HEAD + b"disk_setup:\n", b"  /dev/a%d: {layout: [50]}\n", b""),
     (HEAD + b"fs_setup:\n", b"- {device: a%d}\n", b""),
+    (HEAD + b"packages: [", b"a, [b, 1], ", b"]\n"),
+    (HEAD + b"apt: {sources: {", b"a%d: {source: b}, ", b"}}\n"),
+    (HEAD + b"ca_certs: {trusted: ['", b"-----BEGIN CERTIFICATE-----", b"']}\n"),
+    (HEAD + b"rsyslog: {configs: [", b"a, ", b"]}\n"),
     (HEAD + b"merge_how: '", b"list()+", b"'\n"),
 )
 ONE_VALUE: Tuple[Tuple[bytes, bytes], ...] = tuple(
@@ -107,4 +115,4 @@ READERS = (
     Reader("cloud_config.document", read, FRAMES, ITEMS, (WHOLE,), LIMIT_BYTES),
     Reader("cloud_config.archive", document.read_list, ((b"- ", b"\n"),), limit_bytes=LIMIT_BYTES),
 )
-assert SUBJECTS and syntax.TOLD  # what it explains is read with the document
+assert SUBJECTS and MORE_SUBJECTS and syntax.TOLD  # what it explains is read with the document

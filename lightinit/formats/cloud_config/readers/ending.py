@@ -1,0 +1,166 @@
+"""The end of a boot: ``power_state``, ``final_message``, ``phone_home``, ``output``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.readers.section import Section
+
+KEYS = ("power_state", "final_message", "phone_home", "output")
+MODES = ("poweroff", "reboot", "halt")
+POSTED: Tuple[str, ...] = (
+    "pub_key_rsa",
+    "pub_key_ecdsa",
+    "pub_key_ed25519",
+    "instance_id",
+    "hostname",
+    "fqdn",
+)
+STAGES = ("init", "config", "final", "all")
+
+
+class GivenPowerState(NamedTuple):
+    """What happens to the machine after all is done.
+
+    Attributes:
+        mode: poweroff, reboot or halt.
+        delay_minutes: how long shutdown waits.
+        message: for those who are logged in, or "".
+        timeout_s: how long the end of the boot is waited for.
+        condition: True; or a command, whose exit status 0 means yes: a text for the shell, or
+            words. Without one that is False, the key has no effect.
+    """
+
+    mode: str
+    delay_minutes: int = 0
+    message: str = ""
+    timeout_s: float = 30.0
+    condition: Union[bool, str, Tuple[str, ...]] = True
+
+
+class GivenCall(NamedTuple):
+    """Who is told that the boot has ended.
+
+    Attributes:
+        url: http or https.
+        post: the names of the facts that are sent.
+        tries: how often it is tried.
+    """
+
+    url: str
+    post: Tuple[str, ...] = POSTED
+    tries: int = 10
+
+
+class GivenEnding(NamedTuple):
+    """What a cloud-config says of the end.
+
+    Attributes:
+        power_state: or None.
+        final_message: a text with ``$UPTIME``, ``$TIMESTAMP``, ``$VERSION``, ``$DATASOURCE``; or
+            "".
+        phone_home: or None.
+        outputs: (stage or ``all``, where output goes, where errors go): ``>FILE``, ``>>FILE`` or
+            ``| COMMAND``; errors also ``&1``, or "" for as they were.
+    """
+
+    power_state: Optional[GivenPowerState] = None
+    final_message: str = ""
+    phone_home: Optional[GivenCall] = None
+    outputs: Tuple[Tuple[str, str, str], ...] = ()
+
+
+def read_ending(values: Mapping[str, Any]) -> Tuple[GivenEnding, List[Mistake]]:
+    """Read what comes at the end. What is wrong is left out.
+
+    Args:
+        values: the keys of a cloud-config.
+    """
+    given = Section(values)
+    ending = GivenEnding(
+        _power_state(given), given.text("final_message"), _call(given), _outputs(given)
+    )
+    return ending, given.mistakes
+
+
+def _power_state(given: Section) -> Optional[GivenPowerState]:
+    section = given.section("power_state")
+    if section is None:
+        return None
+    section.know(("delay", "mode", "message", "timeout", "condition"))
+    mode = section.line("mode").strip()
+    if mode not in MODES:
+        section.wrong("mode", "it is none, so nothing happens", "one of " + ", ".join(MODES))
+        return None
+    delay = section.line("delay", "now").strip().lstrip("+")
+    if delay != "now" and not re.match(r"[0-9]{1,6}\Z", delay):
+        section.wrong(
+            "delay", "it is no number of minutes, so nothing happens", "now, or such as 5"
+        )
+        return None
+    timeout = section.line("timeout", "30").strip()
+    if not re.match(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z", timeout):
+        section.wrong("timeout", "it is no number of seconds; 30 is taken", "write a number")
+        timeout = "30"
+    condition = section.values.get("condition", True)
+    if isinstance(condition, list):
+        condition = section.texts("condition")
+    elif not isinstance(condition, (str, bool)):
+        section.expected("condition", "a command, true or false", condition)
+        return None
+    minutes = 0 if delay == "now" else int(delay)
+    message = section.text("message")
+    return GivenPowerState(mode, minutes, message, float(timeout), condition)
+
+
+def _call(given: Section) -> Optional[GivenCall]:
+    section = given.section("phone_home")
+    if section is None:
+        return None
+    section.know(("url", "post", "tries"))
+    url = section.line("url").strip()
+    if not re.match(r"https?://[^\s/]+", url):
+        section.wrong("url", "it is not an http or https URL", "such as https://example.org/up")
+        return None
+    post = POSTED
+    if section.values.get("post", "all") != "all":
+        post = tuple(each for each in section.texts("post") if each in POSTED)
+        if len(post) < len(section.texts("post")):
+            section.wrong("post", "a name is unknown", "all, or some of " + ", ".join(POSTED))
+    tries = section.number("tries")
+    if tries is not None and not 1 <= tries <= 100:
+        section.wrong("tries", "it is not from 1 to 100; 10 is taken", "write such a number")
+        tries = None
+    return GivenCall(url, post, tries or 10)
+
+
+def _outputs(given: Section) -> Tuple[Tuple[str, str, str], ...]:
+    section = given.section("output")
+    if section is None:
+        return ()
+    section.know(STAGES)
+    found = []
+    for stage in STAGES:
+        value = section.values.get(stage)
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            inner = Section(value, (*section.path, stage), section.mistakes)
+            inner.know(("output", "error"))
+            targets = [inner.line("output"), inner.line("error")]
+        else:
+            texts = section.texts(stage)
+            # One text is for errors as well.
+            targets = [*texts, "&1"][:2] if isinstance(value, str) else list(texts)
+        targets = [target.strip() for target in targets]
+        if len(targets) != 2 or not all(_is_target(target) for target in targets):
+            section.wrong(stage, "it is not where output can go", "such as '| tee -a /var/log/x'")
+            continue
+        found.append((stage, targets[0], targets[1]))
+    return tuple(found)
+
+
+def _is_target(text: str) -> bool:
+    return text in ("", "&1") or (text[0] in ">|" and bool(text.strip(">| ")))

@@ -1,0 +1,97 @@
+"""What comes at the end of a boot."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import pytest
+
+from lightinit.formats.cloud_config.readers.ending import (
+    POSTED,
+    GivenCall,
+    GivenEnding,
+    GivenPowerState,
+    read_ending,
+)
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ({"mode": "reboot"}, GivenPowerState("reboot")),
+        ({"mode": "poweroff", "delay": "+5"}, GivenPowerState("poweroff", 5)),
+        ({"mode": "halt", "delay": 30, "message": "Bye"}, GivenPowerState("halt", 30, "Bye")),
+        (
+            {"mode": "reboot", "delay": "now", "timeout": 2.5, "condition": "test -e /x"},
+            GivenPowerState("reboot", 0, "", 2.5, "test -e /x"),
+        ),
+        (
+            {"mode": "reboot", "condition": ["test", "-e", "/x"]},
+            GivenPowerState("reboot", condition=("test", "-e", "/x")),
+        ),
+        ({"mode": "reboot", "condition": False}, GivenPowerState("reboot", condition=False)),
+    ],
+)
+def test_power_state(values: Dict[str, Any], expected: GivenPowerState) -> None:
+    assert read_ending({"power_state": values}) == (GivenEnding(expected), [])
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ({"url": "https://e.org/x"}, GivenCall("https://e.org/x", POSTED, 10)),
+        ({"url": "http://e", "post": "all", "tries": 3}, GivenCall("http://e", POSTED, 3)),
+        ({"url": "http://e", "post": ["fqdn"]}, GivenCall("http://e", ("fqdn",))),
+    ],
+)
+def test_phone_home(values: Dict[str, Any], expected: GivenCall) -> None:
+    assert read_ending({"phone_home": values}) == (GivenEnding(phone_home=expected), [])
+
+
+def test_message_and_outputs() -> None:
+    outputs = {
+        "all": "| tee -a /var/log/x",
+        "init": [">/a", "> /b"],
+        "final": {"output": ">> /c", "error": "&1"},
+        "config": {"output": "> /d"},
+    }
+    found, mistakes = read_ending({"final_message": "Up after $UPTIME s", "output": outputs})
+    assert not mistakes and found.final_message == "Up after $UPTIME s"
+    assert found.outputs == (
+        ("init", ">/a", "> /b"),
+        ("config", "> /d", ""),
+        ("final", ">> /c", "&1"),
+        ("all", "| tee -a /var/log/x", "&1"),
+    )
+
+
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        ({"power_state": {"mode": "restart"}}, "power_state.mode: it is none, so nothing happens"),
+        ({"power_state": {}}, "power_state.mode: it is none"),
+        ({"power_state": {"mode": "reboot", "delay": "soon"}}, "delay: it is no number of minutes"),
+        (
+            {"power_state": {"mode": "reboot", "delay": "12:30"}},
+            "delay: it is no number of minutes",
+        ),
+        ({"power_state": {"mode": "reboot", "condition": 5}}, "condition: it is a number"),
+        ({"power_state": "reboot"}, "power_state: it is text, and must be a mapping"),
+        ({"phone_home": {"url": "ftp://x"}}, "phone_home.url: it is not an http or https URL"),
+        ({"phone_home": {}}, "phone_home.url: it is not an http"),
+        ({"output": {"all": "/var/log/x"}}, "output.all: it is not where output can go"),
+        ({"output": {"all": ">"}}, "output.all: it is not where output can go"),
+        ({"output": {"al": "> x"}}, "output.al: the key is unknown here; did you mean `all`?"),
+    ],
+)
+def test_mistakes(values: Dict[str, Any], says: str) -> None:
+    found, mistakes = read_ending(values)
+    assert says in str(mistakes[0]) and found == GivenEnding()
+
+
+def test_what_is_wrong_beside_what_is_right() -> None:
+    found, mistakes = read_ending({"power_state": {"mode": "reboot", "timeout": "x"}})
+    assert found.power_state == GivenPowerState("reboot") and len(mistakes) == 1
+    call = {"url": "http://e", "post": ["fqdn", "uptime"], "tries": 0}
+    found, mistakes = read_ending({"phone_home": call})
+    assert found.phone_home == GivenCall("http://e", ("fqdn",)) and len(mistakes) == 2
