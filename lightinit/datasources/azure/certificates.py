@@ -11,7 +11,8 @@ from functools import partial
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.datasources.azure import answers
-from lightinit.datasources.azure.wireserver.client import PASSING, WireServerClient
+from lightinit.datasources.azure.wireserver.client import WireServerClient
+from lightinit.datasources.azure.wireserver.goal_state_source import PASSING
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.certificates.bundle import open_bundle, parse_certificate_file
 from lightinit.formats.certificates.transport_pair import make_transport

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Callable, Dict, Mapping, Optional, Tuple, TypeVar
+from typing import Callable, Mapping, Optional, Tuple, TypeVar
 
 from lightinit import __version__, retry
 from lightinit.datasources.azure import answers
 from lightinit.datasources.azure.wireserver.channel import Channel
-from lightinit.datasources.azure.wireserver.goal_states import GoalStateAtHand, KeptGoalState
+from lightinit.datasources.azure.wireserver.goal_state_source import GoalStateSource, check
+from lightinit.datasources.azure.wireserver.goal_states import KeptGoalState
 from lightinit.datasources.azure.wireserver.reporting import Reporting, is_accepted, refusal
 from lightinit.datasources.azure.wireserver.throttling import Throttling
-from lightinit.errors import LightinitError, MalformedError, TransientError
+from lightinit.errors import LightinitError, TransientError
 from lightinit.formats.azure import goal_state as goalstate
 from lightinit.formats.azure import health
 from lightinit.host.clock import Clock
@@ -25,12 +26,8 @@ from lightinit.host.network.http import HttpTransport, Response
 from lightinit.model import GoalState
 
 LOG = logging.getLogger("lightinit.clients")
-# The server answers 403 and 409 while the fabric moves the container, and 410 just after the
-# incarnation has changed.
-PASSING = frozenset((403, 404, 408, 409, 410, 429))
 MAX_FULL_REPORTS = 2
 MAX_QUIET_S = 30.0
-FIRST_TRIAL_S = 5.0
 PROGRESS_TIMEOUT_S = 3.0  # the final report waits for it
 Result = TypeVar("Result")
 
@@ -73,10 +70,7 @@ class WireServerClient:
         self._channel = Channel(
             transport, endpoint, clock, request_timeout_s, agent, self._throttling
         )
-        self._named = endpoint
-        self._untried = [endpoint, other_endpoint] if other_endpoint else []
-        self._trial_s = FIRST_TRIAL_S
-        self._at_hand = GoalStateAtHand(clock)
+        self._source = GoalStateSource(self._channel, clock, other_endpoint)
 
     @property
     def endpoint(self) -> str:
@@ -86,7 +80,7 @@ class WireServerClient:
     @property
     def replaced(self) -> str:
         """The endpoint that was named and gave no goal state while the other one did, else ""."""
-        return self._named if self.endpoint != self._named and not self._untried else ""
+        return self._source.replaced
 
     # Fetching.
 
@@ -107,7 +101,7 @@ class WireServerClient:
         def attempt(remaining_s: float) -> GoalState:
             before()
             try:
-                return self._goal_state(remaining_s)
+                return self._source.fetch(remaining_s)
             except LightinitError:
                 failed()
                 raise
@@ -124,7 +118,7 @@ class WireServerClient:
 
         def ask(remaining_s: float) -> Tuple[str, ...]:
             answer = self._channel.get(target, remaining_s)
-            _check(answer, self._channel.url(target))
+            check(answer, self._channel.url(target))
             return goalstate.parse_versions(answer.body)
 
         return self._retry(ask, self._fetch_policy)
@@ -150,7 +144,7 @@ class WireServerClient:
 
         def attempt(remaining_s: float) -> Result:
             ends_s = self._clock.monotonic() + remaining_s
-            current = kept.take() or self._goal_state(remaining_s)
+            current = kept.take() or self._source.fetch(remaining_s)
             try:
                 return ask(current, ends_s)
             except TransientError as error:
@@ -209,7 +203,7 @@ class WireServerClient:
         def body(goal_state: GoalState, failures: int) -> bytes:
             return health.ready(goal_state)
 
-        at_hand = self._at_hand.take()
+        at_hand = self._source.at_hand.take()
         reporting = Reporting(self, self._clock, body, at_hand, before, is_enough, first_limit_s)
         return self._report(reporting, self._clock)
 
@@ -240,7 +234,7 @@ class WireServerClient:
                 goal_state, substatus, short_description if too_much else description
             )
 
-        reporting = Reporting(self, self._clock, body, self._at_hand.take(), before=check)
+        reporting = Reporting(self, self._clock, body, self._source.at_hand.take(), before=check)
         self._report(reporting, retry.CheckedPauses(self._clock, check))
 
     def report_progress(self, goal_state: GoalState, description: str) -> None:
@@ -256,7 +250,7 @@ class WireServerClient:
         body = health.not_ready(goal_state, "Provisioning", description)
         answer = self.send_report(body, PROGRESS_TIMEOUT_S)
         if not is_accepted(answer):
-            self._at_hand.drop()  # perhaps because it is out of date
+            self._source.at_hand.drop()  # perhaps because it is out of date
             raise refusal(answer, goal_state)
 
     def heed(self, other: WireServerClient) -> None:
@@ -283,7 +277,7 @@ class WireServerClient:
         Raises:
             TransientError, MalformedError: there was none.
         """
-        return self._goal_state(remaining_s, patient=True)
+        return self._source.fetch(remaining_s, patient=True)
 
     def send_report(self, body: bytes, remaining_s: float) -> Response:
         """Send one report.
@@ -329,55 +323,3 @@ class WireServerClient:
 
         with answers.asking("wireserver"):
             return retry.retry(attempt, policy, pacer or self._clock, self._random, note)
-
-    def _goal_state(self, remaining_s: float, patient: bool = False) -> GoalState:
-        if self._untried:
-            return self._goal_state_of_any(remaining_s)
-        return self._goal_state_of_endpoint(remaining_s, patient)
-
-    def _goal_state_of_any(self, remaining_s: float) -> GoalState:
-        """The goal state of the first endpoint that gives one. Ask both in each attempt, at first
-        with short time limits: where nobody answers, a request takes all of its time.
-        """
-        ends_s = self._clock.monotonic() + remaining_s
-        errors: Dict[str, LightinitError] = {}
-        for endpoint in self._untried:
-            self._channel.turn_to(endpoint)
-            left_s = min(self._trial_s, ends_s - self._clock.monotonic())
-            try:
-                found = self._goal_state_of_endpoint(left_s, patient=True)
-            except (TransientError, MalformedError) as error:
-                errors[endpoint] = error
-                continue
-            if errors:
-                LOG.warning("%s gives no goal state: %s", self._named, errors[self._named])
-            self._untried = []
-            return found
-        self._trial_s *= 2
-        # An answer says more than none.
-        telling = max(errors.values(), key=lambda one: "status" in one.details)
-        telling.details["also_tried"] = ", ".join(
-            "%s: %s" % (name, one.reason) for name, one in errors.items() if one is not telling
-        )
-        raise telling
-
-    def _goal_state_of_endpoint(self, remaining_s: float, patient: bool) -> GoalState:
-        self._at_hand.drop()
-        asked_s = self._clock.monotonic()
-        answer = self._channel.ask_machine("GET", "goalstate", remaining_s)
-        _check(answer, self._channel.machine_url("goalstate"), patient)
-        found = goalstate.parse_goal_state(answer.body)
-        self._at_hand.put(found, asked_s)
-        return found
-
-
-def _check(answer: Response, url: str, patient: bool = False) -> None:
-    if answer.status != 200:
-        answers.refuse(
-            answer,
-            "wireserver",
-            url,
-            PASSING,
-            "the server refuses this request; check that this is really Azure's WireServer",
-            patient,
-        )
