@@ -5,6 +5,7 @@ Pure: the caller reads and writes the account files.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Callable, Collection, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
@@ -98,7 +99,7 @@ def choose_id(
     if wished is not None and low <= wished <= high and wished not in used and not taken(wished):
         return wished
     highest = max((number for number in used if low <= number <= high), default=low - 1)
-    for number in [*range(highest + 1, high + 1), *range(low, highest + 1)]:
+    for number in chain(range(highest + 1, high + 1), range(low, highest + 1)):
         if number not in used and not taken(number):
             return number
     raise ProvisioningError(

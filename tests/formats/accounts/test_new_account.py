@@ -41,6 +41,11 @@ def test_no_id_left() -> None:
         new_account.choose_id(range(10), 0, 9)
 
 
+def test_the_ids_of_a_great_range_are_not_listed() -> None:
+    """Each id of a list takes memory; UID_MAX may be 4294967294."""
+    assert new_account.choose_id([1000], 1000, 10**12) == 1001
+
+
 PASSWD = "root:x:0:0::/root:/bin/sh\neve:x:1004:1004::/home/eve:/bin/sh\n"
 
 
