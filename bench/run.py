@@ -368,9 +368,13 @@ def print_table(rows: List[List[str]], targets: List[List[Any]], counts: Dict[st
     for row in rows:
         print("%-36s %9s %9s %9s %9s" % tuple(row))
     if counts:
+        boot_mib, requests_mib = counts.pop("peak_kib") / 1024, peak_mib("import requests")
         print(
             "\npeak memory: bare %.1f MiB, import requests %.1f MiB, first boot %.1f MiB"
-            % (peak_mib("pass"), peak_mib("import requests"), counts.pop("peak_kib") / 1024)
+            % (peak_mib("pass"), requests_mib, boot_mib)
+        )
+        targets.append(
+            ["first boot, memory / import requests, memory", boot_mib / requests_mib, 1.25]
         )
         print(
             "a first boot in a scratch root: "

@@ -29,6 +29,8 @@ stdenvNoCC.mkDerivation {
     mkdir -p "$out"
     cp -r "$TMPDIR/root$out/." "$out"
     cp -r "$TMPDIR/root/etc" "$out/etc"
+    # The store gives all files the same date, so bytecode must not name that of its source.
+    python3 -I -m compileall -q --invalidation-mode unchecked-hash "$out/lib"
     runHook postInstall
   '';
 
