@@ -34,8 +34,8 @@ def test_without_files_all_is_default(tmp_path: Any) -> None:
     assert found["lightinit"]["modules"] == (
         "entropy",
         "hostname",
-        "users",
         "ssh_host_keys",
+        "users",
         "ssh_authorized_keys",
         "ssh_password_login",
         "certificates",

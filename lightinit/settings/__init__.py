@@ -92,8 +92,8 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             (
                 "entropy",
                 "hostname",
+                "ssh_host_keys",
                 "users",
-                "ssh_host_keys",  # made meanwhile
                 "ssh_authorized_keys",
                 "ssh_password_login",
                 "certificates",
