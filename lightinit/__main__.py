@@ -44,6 +44,10 @@ def main():  # type: ignore[no-untyped-def]
                 quick.tell("lightinit: instance %s is provisioned: nothing to do\n" % instance)
                 sys.stderr = None
                 return 0
+        import gc
+
+        # An import makes thousands of objects and no cycles. Python would look for some after 700.
+        gc.set_threshold(50000)
         from lightinit import libraries
 
         if sys.flags.no_site:
