@@ -16,7 +16,7 @@ import glob
 import logging
 import os
 import stat
-from typing import Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.host.atomic import SCRATCH_END, make_parents, replace_file, scratch_of
@@ -56,6 +56,7 @@ class System:
         live: whether the root is this machine's own.
         skipped: the work that was left out because the root is not live.
         on_command: called with (argv, seconds, exit status) after each command.
+        remembered: what is expensive to find out and holds for this run, by a key of its finder.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class System:
         self.durability = durability or Durability()
         self.skipped: List[str] = []
         self.on_command: Optional[Callable[[Sequence[str], float, int], None]] = None
+        self.remembered: Dict[Any, Any] = {}
 
     @property
     def can_own(self) -> bool:

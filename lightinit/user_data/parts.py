@@ -111,7 +111,8 @@ def collect(
 def take_apart(
     system: System, instance: Instance, name: str, data: bytes, refetch: bool = False
 ) -> Collected:
-    """Take user data apart, with this machine's network and the instance's variables.
+    """Take user data apart, with this machine's network and the instance's variables. In one run
+    each document is taken apart once: fetching and rendering may take long.
 
     Args:
         system: the machine.
@@ -129,7 +130,11 @@ def take_apart(
 
         return variables.make(system, instance)
 
-    return collect(system, name, data, fetch, make_variables, refetch)
+    key = ("user data", instance.id, name, data, refetch)
+    if key not in system.remembered:
+        system.remembered[key] = collect(system, name, data, fetch, make_variables, refetch)
+    found: Collected = system.remembered[key]
+    return found
 
 
 def _check_depth(piece: Piece) -> None:

@@ -13,6 +13,7 @@ import pytest
 from lightinit.errors import LightinitError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
+from lightinit.model import Instance
 from lightinit.user_data import parts
 from lightinit.user_data.pieces import MAX_INCLUDES, MAX_PARTS
 from tests.lib.mime_document import multipart
@@ -296,6 +297,35 @@ def test_a_server_that_hangs_leaves_time_for_the_others(tmp_path: Path) -> None:
         told = [warning.partition(" is left out: ")[2] for warning in found.warnings]
         assert told == reasons and len(found.parts) == (1 if len(reasons) == 1 else 0)
         assert 20 < sum(waits) < 61 and max(waits) <= 10
+
+
+def test_a_later_boot_tries_once_what_was_missing(tmp_path: Path) -> None:
+    """sshd may wait for that boot. If the server is back, the content is there for good."""
+    limits: List[float] = []
+    answers: List[Any] = [TransientError("no")] * 6 + [SH.encode()]
+
+    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+        limits.append(timeout_s)
+        answer = answers.pop(0)
+        if isinstance(answer, LightinitError):
+            raise answer
+        return bytes(answer)
+
+    asked = []
+    for _ in range(4):
+        found = take(b"#include\nhttp://a/\n", fetch, str(tmp_path))
+        asked.append((len(limits), len(found.parts), len(found.warnings)))
+    assert asked == [(5, 0, 1), (6, 0, 1), (7, 1, 0), (7, 1, 0)] and limits[5:] == [5.0, 5.0]
+    assert len(list((tmp_path / "var/lib/lightinit/instance/sem").iterdir())) == 1
+
+
+def test_a_document_is_taken_apart_once_a_run(tmp_path: Path) -> None:
+    """The modules' settings and the module custom_data ask for the same."""
+    system, data = System(str(tmp_path)), b"#include\nhttp://127.0.0.1:9/x?y\n"
+    first = parts.take_apart(system, Instance("a"), "user data", data)
+    assert parts.take_apart(system, Instance("a"), "user data", data) is first
+    assert parts.take_apart(system, Instance("a"), "custom data", data) is not first
+    assert parts.take_apart(System(str(tmp_path)), Instance("a"), "user data", data) is not first
 
 
 def test_includes_without_end(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ INCLUDE, ONCE = "#include", "#include-once"
 KEPT = "/var/lib/lightinit/instance/sem/module.custom_data+include."
 ONE_LIMIT_S = 10.0
 URL_LIMIT_S = 25.0  # for all tries: a server that hangs leaves time for the others
+# A later boot tries once what could not be fetched: sshd may wait for that boot.
+LATER_LIMIT_S = 5.0
+MISSING = ".missing"
 PAUSE_S = 2.0
 TRIES = 5
 
@@ -72,25 +75,35 @@ def _get(included: Included, around: Around) -> bytes:
             return kept
     except (OSError, MalformedError):
         kept = b""
+    missing = KEPT + name + MISSING
     try:
-        data = _fetch(included.url, around)
+        data = _fetch(included.url, around, around.system.exists(missing))
     except LightinitError as error:
-        if not kept:
-            raise
-        LOG.warning("%s: using what an earlier boot got: %s", describe(included.url), error)
-        return kept
+        if kept:
+            LOG.warning("%s: using what an earlier boot got: %s", describe(included.url), error)
+            return kept
+        around.system.write(missing, b"", 0o600, follow_last=False)
+        raise
     around.system.write(KEPT + name, data, 0o600, follow_last=False)
+    around.system.remove(missing)
     return data
 
 
-def _fetch(url: str, around: Around) -> bytes:
+def _fetch(url: str, around: Around, is_later: bool) -> bytes:
     """Fetch what is at a URL. What may pass is tried again.
+
+    Args:
+        url: the URL.
+        around: what may be used.
+        is_later: whether an earlier attempt to expand the document has failed to get it.
 
     Raises:
         LightinitError: why it cannot be fetched.
     """
     from lightinit.formats.user_parts.include import describe
 
+    if is_later:
+        return around.fetch(url, LATER_LIMIT_S, around.budget.left_bytes)
     others_s = max(0.0, around.budget.left_s - URL_LIMIT_S)
     for tries in range(1, TRIES + 1):
         left_s = around.budget.left_s - others_s
