@@ -98,3 +98,8 @@ def test_so_has_one_that_fails_for_a_while(name: str) -> None:
 def test_only_what_fails_for_ever_has_a_short_deadline(name: str, key: str) -> None:
     found = deadlines(Platform(scenario=name))
     assert {limit for limit in found if found[limit] < 30.0} == set(IMPATIENT[key])
+
+
+def test_an_imds_that_says_too_little_is_waited_for() -> None:
+    found = deadlines(Platform(scenario="imds-incomplete-forever"))
+    assert [limit for limit in found if found[limit] < 30.0] == ["complete_timeout_s"]

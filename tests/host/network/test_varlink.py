@@ -9,6 +9,7 @@ import pytest
 
 from lightinit.host.network import varlink
 from lightinit.host.system import System
+from tests.lib.netns import wait_until
 from tests.lib.varlink_service import VarlinkService
 
 METHOD = "io.example.Describe"
@@ -37,6 +38,7 @@ def test_the_answer(short_root: Path, message: bytes, answer: object) -> None:
 def test_a_service_that_hangs(short_root: Path) -> None:
     with VarlinkService(short_root / "socket", None) as service:
         assert varlink.call(System(str(short_root)), "/socket", METHOD, 0.2) is None
+        wait_until(lambda: service.asked, 60, "it is not asked")
     assert len(service.asked) == 1
 
 
