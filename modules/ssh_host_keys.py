@@ -18,6 +18,7 @@ from lightinit.formats.ssh.host_keys import (
     fingerprint,
     is_host_key_file,
     is_private_key_file,
+    is_public,
     private_name,
     with_comment,
 )
@@ -334,7 +335,10 @@ def _renew(
     private = [name for name in there if is_private_key_file(name)]
     comment = "root@%s" % os.uname().nodename  # as ssh-keygen writes it
     new_keys = host_keys.make_keys(
-        system, keygen, kept, is_private_key_file, partial(with_comment, comment=comment)
+        system,
+        keygen,
+        kept,
+        host_keys.KeyFormat(is_private_key_file, is_public, partial(with_comment, comment=comment)),
     )
     made = new_keys.names
     keys_gid = find_group(read_account_file(system, "/etc/group"), "ssh_keys")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from typing import List
+from typing import Dict, List
 
 import pytest
 
@@ -123,3 +123,130 @@ def test_a_boot_without_a_lease_has_keys_all_the_same(azure: Azure, vm: Namespac
     start_dhcp(azure, vm)
     vm.run(*BOOT, env=ENV)
     assert starts(vm) == ONCE_EACH
+
+
+# A file in /run/orders with the name of a type says what happens when its key is made: always, or
+# once.
+DOES = r"""#!/bin/sh
+echo "$1 $2 $3" >>/run/starts
+order() {
+    what=$(cat "/run/orders/$1" 2>/dev/null)
+    case $what in *-once) rm "/run/orders/$1"; what=${what%%-once} ;; esac
+}
+spoil() {
+    order "$1"
+    case $what in
+    fail) rm -f "$2" "$2.pub"; return 1 ;;
+    killed) echo half >"$2"; echo half >"$2.pub"; kill -9 $$ ;;
+    garbage) echo garbage >"$2"; echo garbage >"$2.pub" ;;
+    slow) sleep 3 ;;
+    esac
+}
+folder=$3/etc/ssh
+if [ "$1" = -A ]; then
+    for type in rsa ecdsa ed25519; do
+        key=$folder/ssh_host_${type}_key
+        [ ! -s "$key" ] || continue
+        rm -f "$key" "$key.pub"
+        # As in FIPS mode: it goes on with the next type.
+        /run/real-keygen -q -t $type -N "" -f "$key" && spoil $type "$key" || echo "no $type" >&2
+    done
+    [ ! -e /run/orders/full ] || exit 1
+else
+    /run/real-keygen "$@" && spoil "$3" "$7"
+fi
+"""
+
+
+def boot_with(azure: Azure, vm: Namespace, orders: Dict[str, str]) -> str:
+    """Boot with a ssh-keygen that does what it is told, on a VM without host keys. Returns the
+    report.
+    """
+    azure.start()
+    start_dhcp(azure, vm)
+    vm.run("sh", "-c", "rm -f /etc/ssh/ssh_host_*")
+    count_starts(vm)
+    vm.write("/run/keygen", DOES, 0o755)
+    for kind, what in orders.items():
+        vm.write("/run/orders/" + kind, what)
+    process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
+    process.wait(120)
+    return str(azure.posts()[-1]["body"])
+
+
+def good_keys(vm: Namespace) -> List[str]:
+    """The types whose private key sshd can read, and whose public part belongs to it. Nothing else
+    is there.
+    """
+    vm.run("sh", "-c", "mkdir -p /run/sshd; /usr/sbin/sshd -t")
+    assert scratch(vm) == ""
+    pairs = (
+        "cd /etc/ssh; for key in ssh_host_*_key; do /run/real-keygen -y -f $key; cat $key.pub; done"
+    )
+    words = [line.split()[:2] for line in vm.run("sh", "-c", pairs).splitlines()]
+    assert words[::2] == words[1::2]
+    return sorted(kind for kind, _ in words[::2])
+
+
+ALL = ["ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "orders, there",
+    [
+        ({"rsa": "killed-once", "ecdsa": "fail-once", "ed25519": "slow"}, ALL),
+        ({"rsa": "garbage-once", "ed25519": "garbage-once"}, ALL),
+        ({"rsa": "fail", "ecdsa": "garbage"}, ["ssh-ed25519"]),
+    ],
+    ids=["once", "wrong output once", "types that cannot be made"],
+)
+def test_keys_that_are_not_made_as_expected(
+    azure: Azure, vm: Namespace, orders: Dict[str, str], there: List[str]
+) -> None:
+    """A program is killed midway, fails, takes long or writes something else; the lease is there
+    before the keys are. Ready comes when sshd can start.
+    """
+    assert "<State>Ready</State>" in boot_with(azure, vm, orders)
+    assert good_keys(vm) == there
+
+
+MISSING = ": >/run/none; mount --bind /run/none /usr/bin/ssh-keygen"
+FULL = """set -e
+cp -a /etc/ssh /run/ssh
+mount -t tmpfs -o size=4m none /etc/ssh
+cp -a /run/ssh/. /etc/ssh
+cat /dev/zero >/etc/ssh/fill 2>/dev/null || true
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "broken, mended, said",
+    [
+        (
+            MISSING,
+            "umount /usr/bin/ssh-keygen",
+            ["reason=ssh-keygen is missing", "install OpenSSH"],
+        ),
+        (FULL, "rm /etc/ssh/fill", ["No space left on device"]),
+    ],
+    ids=["ssh-keygen is missing", "the disk is full"],
+)
+def test_keys_that_cannot_be_made_are_made_by_the_next_boot(
+    azure: Azure, vm: Namespace, broken: str, mended: str, said: List[str]
+) -> None:
+    azure.start()
+    start_dhcp(azure, vm)
+    vm.run("sh", "-c", "cp /usr/bin/ssh-keygen /run/real-keygen; rm -f /etc/ssh/ssh_host_*")
+    vm.run("sh", "-c", broken)
+    process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
+    assert process.wait(120) == 1
+    (report,) = [str(post["body"]) for post in azure.posts()]
+    assert "<State>NotReady</State>" in report
+    for word in said:
+        assert word in report, report
+    vm.run("sh", "-c", mended)
+    vm.run(*BOOT, env=ENV)
+    assert "<State>Ready</State>" in str(azure.posts()[-1]["body"])
+    assert good_keys(vm) == ALL

@@ -42,6 +42,15 @@ def is_made_anew(name: str) -> bool:
     return name in _MADE
 
 
+def is_public(public: bytes) -> bool:
+    """Whether this is the content of a .pub file."""
+    try:
+        fingerprint(public)
+    except MalformedError:
+        return False
+    return True
+
+
 def with_comment(public: bytes, comment: str) -> bytes:
     """The content of a .pub file with another comment."""
     words = public.split()[:2] + [comment.encode("utf-8", "replace")]

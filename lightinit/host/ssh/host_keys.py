@@ -40,6 +40,21 @@ ROOTS_KEY = Access(0o600)
 PUBLIC_KEY = Access(0o644)
 
 
+class KeyFormat(NamedTuple):
+    """What the caller knows of the files of host keys.
+
+    Attributes:
+        is_private: takes a file name; returns whether it is that of a private host key.
+        is_public: takes the content of a .pub file; returns whether it is a public key.
+        with_comment: takes a public part that was made early, when the host may have had another
+            name; returns it with its comment as of now.
+    """
+
+    is_private: Callable[[str], bool]
+    is_public: Callable[[bytes], bool]
+    with_comment: Callable[[bytes], bytes]
+
+
 class NewKeys(NamedTuple):
     """Host keys that were made, but are not in place.
 
@@ -104,13 +119,7 @@ def begin_keys(system: System, keygen: str, keep: Sequence[str]) -> None:
     early.begin(system, OTHERS, [keygen, "-A", "-f", system.path(root + REST)])
 
 
-def make_keys(
-    system: System,
-    keygen: str,
-    keep: Sequence[str],
-    is_private: Callable[[str], bool],
-    with_comment: Callable[[bytes], bytes],
-) -> NewKeys:
+def make_keys(system: System, keygen: str, keep: Sequence[str], form: KeyFormat) -> NewKeys:
     """Make a key of each type that `ssh-keygen -A` knows, in the scratch folder.
 
     Keys that were begun by :func:`begin_keys` are waited for. If one of them was not made,
@@ -120,9 +129,7 @@ def make_keys(
         system: the live machine.
         keygen: the path of ssh-keygen.
         keep: names of private keys in /etc/ssh that stay. No new keys are made for them.
-        is_private: takes a file name; returns whether it is that of a private host key.
-        with_comment: takes a public part that was made early, when the host may have had another
-            name; returns it with its comment as of now.
+        form: tells which files are keys.
 
     Returns:
         The new keys. They and their public parts are synced to the disk.
@@ -130,7 +137,7 @@ def make_keys(
     Raises:
         ProvisioningError: ssh-keygen failed, or the scratch folder cannot be written.
     """
-    root, is_complete = _take_begun(system, keep, is_private, with_comment)
+    root, is_complete = _take_begun(system, keep, form)
     if not root:
         root = early.make_folder(system, SCRATCH)
         early.make_inner(system, root + FOLDER)
@@ -142,7 +149,7 @@ def make_keys(
         LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
     # If ssh-keygen cannot make a type (FIPS mode allows only some), it continues with the next one,
     # and its exit status does not show this.
-    names = _list_whole(system, root + FOLDER, is_private)
+    names = _list_whole(system, root + FOLDER, form)
     if not ended.ok or not names and not keep:
         raise ProvisioningError(
             "ssh host keys could not be made",
@@ -159,12 +166,7 @@ def make_keys(
     return NewKeys(names, root + FOLDER)
 
 
-def _take_begun(
-    system: System,
-    keep: Sequence[str],
-    is_private: Callable[[str], bool],
-    with_comment: Callable[[bytes], bytes],
-) -> Tuple[str, bool]:
+def _take_begun(system: System, keep: Sequence[str], form: KeyFormat) -> Tuple[str, bool]:
     """Wait for the keys that were begun.
 
     Returns:
@@ -182,7 +184,7 @@ def _take_begun(
             LOG.info("%s: begun early, but: %s; ssh-keygen -A makes it now", name, result.failure)
     root = early.find_folder(system, SUBJECT)
     try:
-        return root, _collect(system, root, failed, keep, is_private, with_comment)
+        return root, _collect(system, root, failed, keep, form)
     except OSError as error:
         LOG.info("the host keys that were begun early cannot be used: %s", error)
         return "", False
@@ -193,8 +195,7 @@ def _collect(
     root: str,
     failed: Sequence[str],
     keep: Sequence[str],
-    is_private: Callable[[str], bool],
-    with_comment: Callable[[bytes], bytes],
+    form: KeyFormat,
 ) -> bool:
     """Bring the keys together, and remove those that are not whole or not wanted."""
     inner, rest = system.path(root + FOLDER), system.path(root + REST + FOLDER)
@@ -202,8 +203,12 @@ def _collect(
     if OTHERS not in failed:
         for name in set(os.listdir(rest)) - made_elsewhere:
             os.replace("%s/%s" % (rest, name), "%s/%s" % (inner, name))
-    whole = set(_list_whole(system, root + FOLDER, is_private)) - set(failed) - set(keep)
-    for name in os.listdir(inner):
+    whole = set(_list_whole(system, root + FOLDER, form)) - set(failed) - set(keep)
+    there = os.listdir(inner)
+    spoiled = [each for each in there if form.is_private(each) and each not in whole | set(failed)]
+    if spoiled:
+        LOG.info("%s: begun early, but no key came; ssh-keygen -A makes it now", ", ".join(spoiled))
+    for name in there:
         if name not in whole and not (name.endswith(".pub") and name[:-4] in whole):
             os.unlink("%s/%s" % (inner, name))
     for name in whole:
@@ -211,23 +216,26 @@ def _collect(
         with open(path, "rb") as handle:
             public = handle.read()
         with open(path, "wb") as handle:
-            handle.write(with_comment(public))
-    return OTHERS not in failed and made_elsewhere <= whole | set(keep)
+            handle.write(form.with_comment(public))
+    return OTHERS not in failed and not spoiled and made_elsewhere <= whole | set(keep)
 
 
-def _list_whole(system: System, folder: str, is_private: Callable[[str], bool]) -> List[str]:
+def _list_whole(system: System, folder: str, form: KeyFormat) -> List[str]:
     """The names of the private keys that were made in a folder, and have their public parts."""
     real = system.path(folder)
     return [
         name
         for name in system.list_dir(folder)
-        if is_private(name) and _is_whole("%s/%s" % (real, name))
+        if form.is_private(name) and _is_whole("%s/%s" % (real, name), form)
     ]
 
 
-def _is_whole(path: str) -> bool:
+def _is_whole(path: str, form: KeyFormat) -> bool:
     """Whether a private key and its public part were made here."""
-    return not os.path.islink(path) and os.path.getsize(path) > 0 and os.path.isfile(path + ".pub")
+    if os.path.islink(path) or not os.path.getsize(path) or not os.path.isfile(path + ".pub"):
+        return False
+    with open(path + ".pub", "rb") as handle:
+        return form.is_public(handle.read())
 
 
 def install_keys(system: System, new: NewKeys, access: Access, old: Sequence[str]) -> None:
