@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -204,3 +207,23 @@ def read_count(system: Counting) -> int:
     system.count = 0
     asking.read_config(system, Sshd())
     return system.count
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_running_sshd_costs_no_further_start_if_it_has_answered(
+    tmp_path: Path, answers: bool
+) -> None:
+    """It is reloaded after its host keys were made; who asks later has the same question."""
+    system = machine(tmp_path, SAYS if answers else SAYS_NOTHING)
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        put(system, "/run/sshd.pid", "%d\n" % program.pid)
+        put(system, "/proc/%d/comm" % program.pid, "sshd\n")
+        why = Sshd().reload(system, lambda: bool(asking.ask(system, Sshd(), "bob").effective))
+        if answers:
+            assert program.wait(60) == -signal.SIGHUP
+            asking.ask(system, Sshd(), "bob")
+        assert (why == "", options(system)) == (answers, ["-T"] if answers else ["-T", "-t"])
+    finally:
+        program.kill()
+        program.wait()
