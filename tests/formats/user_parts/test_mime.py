@@ -91,6 +91,19 @@ def test_headers_may_be_folded_and_in_any_case() -> None:
     assert folded.headers["merge-type"] == "list(append) +dict()"
 
 
+def test_what_terraform_makes() -> None:
+    """The provider cloudinit: the head ends its lines in LF, the rest in CR LF, a content in LF."""
+    data = (
+        b'Content-Type: multipart/mixed; boundary="MIMEBOUNDARY"\nMIME-Version: 1.0\r\n\r\n'
+        b'--MIMEBOUNDARY\r\nContent-Disposition: attachment; filename="a.sh"\r\n'
+        b"Content-Transfer-Encoding: 7bit\r\nContent-Type: text/x-shellscript\r\n"
+        b"Mime-Version: 1.0\r\nX-Merge-Type: list(append)\r\n\r\n#!/bin/sh\necho\n\r\n"
+        b"--MIMEBOUNDARY--\r\n"
+    )
+    assert mime.is_mime(data)
+    assert ours(data) == [("text/x-shellscript", "a.sh", b"#!/bin/sh\necho\n")]
+
+
 def test_without_its_last_boundary_it_is_not_whole() -> None:
     found = mime.split(
         mime.read(b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x\n\nb"), 9
