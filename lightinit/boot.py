@@ -173,6 +173,7 @@ def _run_stages(context: Context, revisions: revision.Revisions) -> None:
         if isinstance(run_stage(context, "fetch").error, LibraryError):
             without = "no requests to the platform"
         if context.instance is not None:
+            local.preload_work(context)  # threads of modules must not import beside this one
             run_stage(context, "config", force=bool(config.pending(context)))
     elif context.platform_known is None and context.network is None:
         return  # no sign of a platform that takes a report

@@ -143,6 +143,23 @@ def test_a_first_boot_does_without_the_compiler(tmp_path: Any) -> None:
         assert vars(module).get("NamedTuple") is not typing.NamedTuple, name
 
 
+def test_modules_find_all_imported_in_a_boot_that_goes_on(tmp_path: Any) -> None:
+    """They have threads beside them, and two threads that import can wait for each other for ever.
+    No answer is waited for here, during which the rest is imported otherwise.
+    """
+    machine = Machine(tmp_path)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        for stage in ("local", "fetch"):
+            assert machine.run("stage", stage).returncode == 0
+        ended = machine.run("boot", env={"PYTHONPROFILEIMPORTTIME": "1"})
+        assert ended.returncode == 0, ended.stderr
+    before, ran, after = ended.stderr.partition("] module entropy ")
+    assert ran and "lightinit.host.accounts.grant" in before
+    config = after.partition("] stage  config")[0]
+    assert "] module users " in config and "import time:" not in config
+
+
 def test_what_needs_a_network_is_imported_while_one_is_waited_for(tmp_path: Any) -> None:
     """Issue 12: before that, the host keys cannot begin and a lease is not noticed. After it, each
     import would delay Ready.
