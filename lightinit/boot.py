@@ -18,11 +18,11 @@ from lightinit.errors import (
     ProvisioningError,
 )
 from lightinit.hooks import AFTER_MODULES, FOLDER
-from lightinit.host.boot_id import read_boot_id
-from lightinit.host.durability import SlowDiskError
+from lightinit.host.identity import read_boot_id
 from lightinit.host.init import targets
 from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.ssh import early
+from lightinit.host.syncs import SlowDiskError
 from lightinit.host.system import System, cannot_sync
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step

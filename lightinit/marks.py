@@ -16,7 +16,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from lightinit import __version__
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.boot_id import UNKNOWN
+from lightinit.host.identity import UNKNOWN
 from lightinit.host.system import System
 from lightinit.model import Frequency, NamedTuple, Outcome
 

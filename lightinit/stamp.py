@@ -18,7 +18,7 @@ from typing import List
 
 from lightinit import __version__
 from lightinit.formats.instance_id import same_instance
-from lightinit.host.dmi import read_dmi
+from lightinit.host.identity import read_dmi
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.settings import Settings, files

@@ -10,9 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
 from lightinit.formats.instance_id import normalise_uuid, same_instance
-from lightinit.host.boot_id import read_boot_id
-from lightinit.host.dmi import read_dmi
 from lightinit.host.files.lock import is_held
+from lightinit.host.identity import read_boot_id, read_dmi
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.state import (

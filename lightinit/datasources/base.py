@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Option
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
-from lightinit.host.dmi import Dmi
+from lightinit.host.identity import Dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Lease, Network
 from lightinit.settings import Setting

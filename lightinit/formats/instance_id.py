@@ -1,6 +1,6 @@
 """Checks instance ids, and compares UUIDs in the two byte orders that firmware uses.
 
-Pure: text in, answers out. ``host/dmi.py`` reads the firmware's tables.
+Pure: text in, answers out. ``host/identity.py`` reads the firmware's tables.
 """
 
 from __future__ import annotations

@@ -9,45 +9,28 @@ wait for the next barrier: one syncfs(2) for each file system. Until then
 - a mark, which says that work is done, is *held*: it gets its name only after the barrier. So a
   step whose files may be lost runs again.
 
-If syncfs is missing, fails or takes long (it also writes what other programs have left), the files
-themselves are synced, some at a time.
+It decides what is to be synced when; host/syncs.py does it.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import threading
-import time
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from lightinit.host.syncs import (
+    LIMIT_S,
+    SLOW_S,
+    Job,
+    SlowDiskError,
+    Syncs,
+    Unsynced,
+    sync_file_system,
+)
 from lightinit.model import NamedTuple
 
-SLOW_S = 2.0  # then syncfs has much to write that is not ours
-LIMIT_S = 30.0
-PAUSE_S = 0.02
 FULL = 128  # files that are kept open until the barrier
-WORKERS = 8
-SYNCFS_TELLS = (5, 8)  # Linux before 5.8 hides errors from syncfs
-
-
-class SlowDiskError(OSError):
-    """The disk has not confirmed in time that it has the files."""
-
-
-class Unsynced(NamedTuple):
-    """What a barrier makes durable.
-
-    Attributes:
-        descriptor: an open file or folder, which is kept open so that its errors are seen.
-        device: the number of its file system.
-        shown: its path, for messages.
-    """
-
-    descriptor: int
-    device: int
-    shown: str
 
 
 class Held(NamedTuple):
@@ -62,27 +45,6 @@ class Held(NamedTuple):
     data: bytes
 
 
-def sync_file_system(descriptor: int) -> None:
-    """Make all of the file system durable that has this open file: syncfs(2).
-
-    Raises:
-        OSError: it failed. ENOSYS: the kernel or the C library has no such call, or the kernel
-            would not tell of errors.
-    """
-    release = os.uname().release.split("-")[0].split(".")
-    try:
-        is_new = (int(release[0]), int(release[1])) >= SYNCFS_TELLS
-        import ctypes
-
-        call = ctypes.CDLL(None, use_errno=True).syncfs
-    except (ImportError, AttributeError, ValueError, IndexError, OSError):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-    if not is_new:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if call(descriptor) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
 class Durability:
     """Makes changes durable, each at once until :meth:`defer` is called.
 
@@ -95,8 +57,6 @@ class Durability:
     Attributes:
         deferred: whether changes wait for the next barrier.
         held: the files that get their names after the next barrier, by real path.
-        foreign: the errors of syncs of whole file systems whose files of lightinit's own are on the
-            disk. A file that another program has written may be lost.
     """
 
     def __init__(
@@ -108,14 +68,17 @@ class Durability:
     ) -> None:
         self.deferred = False
         self.held: Dict[str, Held] = {}
-        self.foreign: List[OSError] = []
-        self._sync_file_system = sync_file_system
-        self._sync_file = sync_file
-        self._slow_s = slow_s
-        self._limit_s = limit_s
+        self._syncs = Syncs(sync_file_system, sync_file, slow_s, limit_s)
         self._unsynced: Dict[Tuple[int, int], Unsynced] = {}
         self._lock = threading.Lock()
-        self._job: Optional[_Job] = None
+        self._job: Optional[Job] = None
+
+    @property
+    def foreign(self) -> List[OSError]:
+        """The errors of syncs of whole file systems whose files of lightinit's own are on the disk.
+        A file that another program has written may be lost.
+        """
+        return self._syncs.foreign
 
     def defer(self, folders: Sequence[str]) -> None:
         """From now on changes wait for the next barrier.
@@ -147,7 +110,7 @@ class Durability:
         """
         if self.deferred and waits and self._note(descriptor, shown):
             return
-        self._sync_file(descriptor)
+        self._syncs.sync_one(descriptor)
 
     def folder(self, path: str) -> None:
         """The names in the directory ``path`` have changed.
@@ -164,7 +127,7 @@ class Durability:
     def open_folder(self, descriptor: int, shown: str) -> None:
         """As :meth:`folder`, for an open directory."""
         if not self.deferred or not self._note(descriptor, shown):
-            _sync_folder(self._sync_file, descriptor)
+            self._syncs.sync_folder(descriptor)
 
     def _note(self, descriptor: int, shown: str) -> bool:
         status = os.fstat(descriptor)
@@ -186,7 +149,7 @@ class Durability:
 
     def begin(self) -> None:
         """Begin :meth:`settle` beside other work; :meth:`end` waits for it."""
-        self._job = _Job(self.settle)
+        self._job = Job(self.settle)
 
     def end(self) -> None:
         """Wait for what :meth:`begin` began.
@@ -231,7 +194,7 @@ class Durability:
             held = {}
         try:
             for number in sorted({each.device for each in unsynced.values()}):
-                self._sync_all([each for each in unsynced.values() if each.device == number])
+                self._syncs.sync_all([each for each in unsynced.values() if each.device == number])
         except SlowDiskError:
             with self._lock:
                 unsynced.update(self._unsynced)
@@ -275,10 +238,7 @@ class Durability:
             SlowDiskError: the disk took too long; they are still held.
             OSError: they cannot be renamed.
         """
-        job = _Job(os.sync)
-        if not job.ended_in(self._limit_s):
-            why = "the disk has not confirmed it in %g s" % self._limit_s
-            raise SlowDiskError(errno.ETIMEDOUT, why, "".join(list(scratches)[:1]))
+        self._syncs.sync_everything("".join(list(scratches)[:1]))
         self._release(scratches)
 
     def find_held(self, path: str, resolve: Callable[[str], str]) -> Optional[bytes]:
@@ -305,67 +265,6 @@ class Durability:
             pass
         return True
 
-    def _sync_all(self, group: Sequence[Unsynced]) -> None:
-        """Make files of one file system durable: all of it at once; or one by one, if that fails or
-        takes too long.
-        """
-        whole = _Job(lambda: self._sync_file_system(group[0].descriptor))
-        if whole.ended_in(self._slow_s) and whole.error is None:
-            return
-        queue = list(group)[::-1]
-        workers = [_Job(lambda: self._sync_next(queue)) for _ in range(min(WORKERS, len(queue)))]
-        give_up_s = time.monotonic() + self._limit_s
-        while not all(each.ended_in(PAUSE_S) for each in workers):
-            if whole.ended_in(0.0) and whole.error is None:
-                return
-            if time.monotonic() > give_up_s:
-                queue.clear()
-                why = "the disk has not confirmed it in %g s" % (self._slow_s + self._limit_s)
-                raise SlowDiskError(errno.ETIMEDOUT, why, group[0].shown)
-        for each in workers:
-            if each.error is not None:
-                raise each.error
-        if whole.error is not None and whole.error.errno != errno.ENOSYS:
-            self.foreign.append(OSError(whole.error.errno, whole.error.strerror, group[0].shown))
-
-    def _sync_next(self, queue: List[Unsynced]) -> None:
-        while queue:
-            try:
-                each = queue.pop()
-            except IndexError:
-                return
-            try:
-                _sync_folder(self._sync_file, each.descriptor)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, each.shown) from error
-
-
-class _Job(threading.Thread):
-    """Runs a function in a thread. It does not keep the process from ending."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self.error: Optional[OSError] = None
-        self._work = work
-        try:
-            self.start()
-            self._has_begun = True
-        except RuntimeError:  # no further thread can be started
-            self._has_begun = False
-            self.run()
-
-    def run(self) -> None:
-        try:
-            self._work()
-        except OSError as error:
-            self.error = error
-
-    def ended_in(self, limit_s: Optional[float]) -> bool:
-        """Whether it has ended, or ends within ``limit_s`` seconds (None: any time)."""
-        if self._has_begun:
-            self.join(limit_s)
-        return not self.is_alive()
-
 
 def _find_device(status: os.stat_result, shown: str) -> int:
     """The number of the file system of an open file. On an overlay a file has another number than
@@ -377,12 +276,3 @@ def _find_device(status: os.stat_result, shown: str) -> int:
         except OSError:
             pass
     return status.st_dev
-
-
-def _sync_folder(sync_file: Callable[[int], None], descriptor: int) -> None:
-    try:
-        sync_file(descriptor)
-    except OSError as error:
-        # Some network and overlay file systems do not support this for directories.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise

@@ -12,7 +12,7 @@ from typing import Optional
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.host.dmi import read_dmi
+from lightinit.host.identity import read_dmi
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency

@@ -12,7 +12,7 @@ from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.dhcp.clients import READERS
 from lightinit.formats.instance_id import is_usable_id
-from lightinit.host.dmi import read_dmi
+from lightinit.host.identity import read_dmi
 from lightinit.host.system import System
 from lightinit.libraries import load
 from lightinit.model import Network, Outcome

@@ -12,7 +12,7 @@ import time
 from typing import Optional
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.host.boot_id import UNKNOWN, read_boot_id
+from lightinit.host.identity import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple

@@ -13,7 +13,7 @@ from lightinit.formats.instance_id import (
     same_instance,
     swap_byte_order,
 )
-from lightinit.host.dmi import Dmi, read_dmi
+from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 
 UUID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"

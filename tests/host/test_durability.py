@@ -13,7 +13,8 @@ import pytest
 from lightinit import boot
 from lightinit.emulator import Platform
 from lightinit.errors import ProvisioningError
-from lightinit.host.durability import Durability, SlowDiskError, sync_file_system
+from lightinit.host.durability import Durability
+from lightinit.host.syncs import SlowDiskError, sync_file_system
 from lightinit.host.system import System
 from tests.lib.context import make_context
 from tests.lib.scratch import Machine

@@ -15,7 +15,7 @@ from lightinit.datasources.azure.settings import AUTO, SETTINGS, check_settings,
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
-from lightinit.host.dmi import Dmi, read_dmi
+from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 

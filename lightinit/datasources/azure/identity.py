@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from lightinit.formats.instance_id import normalise_uuid, swap_byte_order
-from lightinit.host.dmi import Dmi
+from lightinit.host.identity import Dmi
 
 VENDOR = "Microsoft Corporation"
 ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # the same on every VM on Azure

@@ -21,8 +21,8 @@ from typing import Iterator, Sequence
 from lightinit.digits import read_digits
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.atomic import make_parents
-from lightinit.host.boot_id import UNKNOWN, read_boot_id
 from lightinit.host.files.trusted_place import find_weak_folder, root_uids
+from lightinit.host.identity import UNKNOWN, read_boot_id
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.kvp")

@@ -7,7 +7,7 @@ from typing import Optional
 import pytest
 
 from lightinit.datasources.azure.identity import is_azure, vm_id
-from lightinit.host.dmi import Dmi
+from lightinit.host.identity import Dmi
 
 UUID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 SWAPPED = "3d2c1b0a-5f4e-7160-8293-a4b5c6d7e8f9"

@@ -1,4 +1,6 @@
-"""Reads the firmware's tables (DMI) below /sys. It does not know what their values mean."""
+"""Reads what tells this machine and this boot from others: the firmware's tables (DMI) below /sys,
+and the kernel's id of this boot. It does not know what the values of DMI mean.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ from lightinit.model import NamedTuple
 
 FOLDER = "/sys/class/dmi/id"
 LIMIT_BYTES = 4096
+# A random UUID that stays the same until the machine restarts.
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+UNKNOWN = "unknown"
 
 
 class Dmi(NamedTuple):
@@ -45,3 +50,15 @@ def _field(system: System, name: str) -> Optional[str]:
         return system.read("%s/%s" % (FOLDER, name), LIMIT_BYTES).decode("utf-8", "replace").strip()
     except (OSError, MalformedError, ProvisioningError):
         return None
+
+
+def read_boot_id(system: System) -> str:
+    """The id of this boot, or :data:`UNKNOWN` if it cannot be read.
+
+    A scratch root may have its own id, so that tests can simulate a restart. Without one, the id is
+    that of the running machine.
+    """
+    text = system.read_text(BOOT_ID).strip()
+    if not text and not system.live:
+        text = System("/").read_text(BOOT_ID).strip()
+    return text or UNKNOWN

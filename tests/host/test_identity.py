@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightinit.host.boot_id import PATH, UNKNOWN, read_boot_id
+from lightinit.host.identity import BOOT_ID, UNKNOWN, read_boot_id
 from lightinit.host.system import System
 
 
@@ -12,7 +12,7 @@ def test_the_boot_id_is_the_roots_own(tmp_path: Any) -> None:
     system = System(str(tmp_path))
     host = read_boot_id(system)
     assert host == read_boot_id(System("/")) != UNKNOWN
-    system.write(PATH, b"abc\n")
+    system.write(BOOT_ID, b"abc\n")
     assert read_boot_id(system) == "abc"
 
 
