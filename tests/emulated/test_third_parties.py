@@ -151,10 +151,6 @@ class Scene:
         self.platform = platform
         self.installation = Installation(folder / "copy")
         self.machine.lead_to(platform)
-        self.machine.put(
-            "/etc/lightinit/conf.d/20-patience.conf",
-            "[azure]\nreport_timeout_s = 60\nfetch_timeout_s = 60\nrequest_timeout_s = 20\n",
-        )
         self.said = ""
 
     def boot(self, code: int) -> str:

@@ -123,8 +123,9 @@ def test_a_parser_that_is_slow(tmp_path: Any) -> None:
     )
     with Platform() as platform:
         machine.lead_to(platform, "")
-        text = machine.read("/etc/lightinit/conf.d/10-test.conf").replace("[azure]", "[slow]")
-        machine.put("/etc/lightinit/conf.d/10-test.conf", text)
+        for name in ("05-limits", "10-test"):
+            path = "/etc/lightinit/conf.d/%s.conf" % name
+            machine.put(path, machine.read(path).replace("[azure]", "[slow]"))
         machine.put("/etc/lightinit/conf.d/50-slow.conf", settings)
         ended = machine.run("boot", env=dict(env, HANG="1"))
         assert reported(platform) == ["NotReady"], ended.stderr
