@@ -15,6 +15,7 @@ import signal
 from typing import Dict, List, Optional
 from weakref import WeakKeyDictionary
 
+from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Running
 from lightinit.host.system import System
@@ -195,12 +196,15 @@ def _find_orphans(system: System) -> List[int]:
     places = tuple(system.path(each) + "/" for each in SCRATCHES)
     found = []
     for entry in system.list_dir("/proc"):
-        said = system.read_text("/proc/%s/cmdline" % entry) if entry.isdigit() else ""
+        pid = read_digits(entry)
+        if pid is None:
+            continue
+        said = system.read_text("/proc/%s/cmdline" % entry)
         if not any(word.startswith(places) for word in said.split("\0")):
             continue
         fields = system.read_text("/proc/%s/stat" % entry).rpartition(")")[2].split()
         if "lightinit" not in system.read_text("/proc/%s/cmdline" % "".join(fields[1:2])):
-            found.append(int(entry))
+            found.append(pid)
     return found
 
 

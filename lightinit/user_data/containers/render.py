@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import resource
 import sys
 from typing import Any, Dict, List
 
@@ -65,10 +64,19 @@ def render(text: str, variables: Dict[str, Any]) -> Dict[str, Any]:
     return {"text": "".join(made), "missing": missing[:20]}
 
 
-def main() -> None:
-    """Answer the question on the standard input."""
+def _limit() -> None:
+    """Limit time and memory, where this Python can: small builds lack the module."""
+    try:
+        import resource
+    except ImportError:
+        return
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def main() -> None:
+    """Answer the question on the standard input."""
+    _limit()
     asked = json.loads(sys.stdin.buffer.read().decode("utf-8"))
     sys.path[:] = asked["path"]
     print(json.dumps(render(asked["text"], asked["variables"])))

@@ -7,11 +7,11 @@ from typing import Any, List, Mapping, NamedTuple, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
+from lightinit.formats.timezone import is_zone_name
 
 KEYS = ("timezone", "ntp")
 CLIENTS = ("auto", "chrony", "ntp", "ntpdate", "openntpd", "ntpd", "systemd-timesyncd", "timesyncd")
 OF_NTP = ("enabled", "servers", "pools", "peers", "allow", "ntp_client", "config")
-_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]+\Z")
 
 
@@ -53,7 +53,7 @@ def read_clock(values: Mapping[str, Any]) -> Tuple[GivenClock, List[Mistake]]:
     """
     given = Section(values)
     zone = given.line("timezone").strip()
-    if zone and not _ZONE.match(zone):
+    if zone and not is_zone_name(zone):
         given.wrong("timezone", "no time zone has this name", "such as Europe/Berlin or UTC")
         zone = ""
     return GivenClock(zone, _ntp(given)), given.mistakes

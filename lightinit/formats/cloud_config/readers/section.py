@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.formats.cloud_config.mistakes import Mistake, Path, show_key
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -122,8 +123,8 @@ class Section:
     def number(self, key: str) -> Optional[int]:
         """A whole number, or a text of decimal digits; None if there is none."""
         value = self.values.get(key)
-        if isinstance(value, str) and value.isdigit() and value.isascii() and len(value) < 20:
-            return int(value)
+        if isinstance(value, str) and read_digits(value) is not None:
+            return read_digits(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return int(value)
         if value is not None:
