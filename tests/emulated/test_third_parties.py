@@ -69,9 +69,10 @@ class Installation:
     def __init__(self, folder: Any) -> None:
         self.folder = str(folder)
         self.code = self.folder + "/lib/lightinit"
-        without = shutil.ignore_patterns("emulator", "modules")
+        # Bytecode that another run is just writing has a name of its own, and goes.
+        without = shutil.ignore_patterns("emulator", "modules", "*.pyc.*")
         shutil.copytree(HERE + "/lightinit", self.code, ignore=without)
-        shutil.copytree(HERE + "/modules", self.code + "/modules")
+        shutil.copytree(HERE + "/modules", self.code + "/modules", ignore=without)
         self.libraries = self.folder + "/libraries"
         os.mkdir(self.libraries)
         for name in LIBRARIES + LIBRARIES_OF_SOME:
