@@ -8,7 +8,7 @@ from tests.vm.kinds import arch, devuan, gentoo, immutable, musl, openrc, slackw
 from tests.vm.kinds.kind import Kind
 
 # `make vm-test` has these; all are in `make vm-test-all`. The first one's root is made while
-# another worker makes that of the Debian release whose kernel both have.
+# another worker makes that of bookworm.
 QUICK = ("arch", "musl")
 KINDS: Dict[str, Kind] = {
     each.name: each
