@@ -213,10 +213,10 @@ def test_sshd_is_asked_ahead_and_not_again(tmp_path: Any, config: str, asked_ahe
         with open(system.path(name), "w", encoding="ascii") as handle:
             handle.write(text)
     instance = Instance("id", admin=User("bob", (SshKey("x"),), False))
+    before = set(threading.enumerate())
     ssh_password_login.foresee(instance, system, {"policy": "platform"})
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
-            thread.join(60)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
     assert [run.split()[1] for run in system.runs] == ["-T", "-t"][:asked_ahead]
     with open(system.path("/etc/passwd"), "w", encoding="ascii") as handle:
         handle.write("bob:x:1000:1000::/home/bob:/bin/sh\n")
