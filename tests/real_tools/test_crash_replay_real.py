@@ -70,6 +70,7 @@ cat /home/alice/.ssh/authorized_keys
 HAS_PASSWORD = "getent shadow alice | cut -d: -f2 | grep -q '^[$]'"
 # /var/log keeps over all boots what this did.
 RAN = "/var/log/ran"
+BOOT_ID = "/var/log/boot_id"
 SCRIPT = b"#!/bin/sh\necho ran >>%s\n" % RAN.encode()
 MEDIA = make_ovf("alice", "web-1", password="Correct-4-horses", custom_data=SCRIPT)
 
@@ -136,6 +137,10 @@ class Vm:
         }
         (folder / "instance.json").write_text(json.dumps({"compute": compute}))
         machine.run("sh", "-c", DMI)
+        self._boots = 0
+        machine.write(BOOT_ID, "")
+        machine.run("mount", "--bind", BOOT_ID, "/proc/sys/kernel/random/boot_id")
+        self._restart()
         machine.write("/etc/lightinit/conf.d/05-test.conf", SPARE_THE_DISK)
         machine.write("/etc/lightinit/conf.d/06-owner.conf", owner.settings)
         if owner.media:
@@ -159,6 +164,14 @@ class Vm:
         pid = self.machine.command("true")[2]
         return "/proc/%s/root" % pid
 
+    def _restart(self) -> None:
+        """The kernel's id of the boot is another one from now on: what a boot has left on its way
+        counts in the same boot, but not after a power cut.
+        """
+        self._boots += 1
+        text = "%08d-2222-4222-8222-222222222222\n" % self._boots
+        Path(self.root + BOOT_ID).write_text(text)  # in place: it is mounted
+
     def boot(self, *before: str) -> None:
         """Boot it, with a command in front."""
         argv = ["unshare", "--uts", *before, sys.executable, "-m", "lightinit", "boot"]
@@ -178,6 +191,7 @@ class Vm:
         """Make this its disk, as after a restart."""
         for folder in [*DISK, "/run"]:
             clear(self.root + folder)
+        self._restart()
         build(tree, lambda path: self.root + path)
 
 
