@@ -122,7 +122,7 @@ def provision(context: Context) -> None:
     context.whole = True
     system = context.system
     system.durability.defer([system.path(name) for name in WRITTEN_BY_TOOLS if system.is_dir(name)])
-    _adopt_marks(context)
+    context.adopt_marks()
     try:
         config.begin_early(context)
         deputy = in_place.Deputy(context, lambda: finish(context, ran=True))
@@ -137,11 +137,6 @@ def provision(context: Context) -> None:
         early.abandon(context.system)
         _release_marks(context)
         context.watchdog.end()
-
-
-def _adopt_marks(context: Context) -> None:
-    if context.marks is not None:
-        context.marks.adopt()
 
 
 def _release_marks(context: Context) -> None:
@@ -168,7 +163,7 @@ def _run_until_told(context: Context) -> None:
 def _run_stages(context: Context, revisions: revision.Revisions) -> None:
     without = ""
     if not run_stage(context, "local").failed:
-        _adopt_marks(context)
+        context.adopt_marks()
         config.begin_early(context)  # if only the network has told which instance this is
         if isinstance(run_stage(context, "fetch").error, LibraryError):
             without = "no requests to the platform"

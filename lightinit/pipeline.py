@@ -182,6 +182,11 @@ class Context:
         self.state = State(self.system, instance_id)
         self.marks = Marks(self.system, self.state.folder, self.boot_id)
 
+    def adopt_marks(self) -> None:
+        """Let the marks count that a process of this boot held when it was killed."""
+        if self.marks is not None:
+            self.marks.adopt()
+
     @property
     def first_failure(self) -> Optional[Step]:
         """The first required step that failed, or None. A module comes before its stage: its

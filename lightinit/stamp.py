@@ -37,7 +37,7 @@ def keep_stamp(context: Context) -> None:
     path = context.state.folder + "/provisioned"
     every_boot = [
         name
-        for name in config.every_module(context.settings)
+        for name in context.settings.all_modules
         if config.frequency_of(context, name) is Frequency.BOOT
     ]
     if every_boot or pending(context):

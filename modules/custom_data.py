@@ -59,14 +59,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         ProvisioningError: the data could not be stored; or data that are to be executed are not a
             script, cannot be started, have failed in this run, or have taken too long.
     """
-    given = (("custom data", instance.custom_data), ("user data", instance.user_data))
-    if not any(text.strip() for _, text in given):
+    if not (instance.custom_data + instance.user_data).strip():
         return Outcome("no custom data or user data", skipped=True)
-    from lightinit.user_data.kept import keep
+    from lightinit.user_data.kept import is_named, keep, list_documents
 
-    found = [keep(system, name, text) for name, text in given]
+    found = [keep(system, name, text) for name, text in list_documents(instance)]
     kept = [each for each in found if each is not None]
-    chosen = [each for each in kept if settings["execute"] in ("both", each.name.replace(" ", "_"))]
+    chosen = [each for each in kept if is_named(settings["execute"], each.name)]
     executed = _execute(system, instance, chosen, settings)
     told = []
     for each in kept:

@@ -4,7 +4,7 @@ knows no settings.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats import user_data as encoding
@@ -14,6 +14,7 @@ from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.schema import check
 from lightinit.host.system import System
 from lightinit.model import Instance, NamedTuple, repr_without
+from lightinit.user_data.kept import is_named, list_documents
 from lightinit.user_data.parts import take_apart
 
 
@@ -32,13 +33,13 @@ class GivenConfig(NamedTuple):
         return repr_without(self, "values")
 
 
-def read_given(system: System, instance: Instance, chosen: Sequence[str]) -> Optional[GivenConfig]:
+def read_given(system: System, instance: Instance, execute: str) -> Optional[GivenConfig]:
     """Read the cloud-configs of an instance.
 
     Args:
         system: the machine.
         instance: its ``custom_data`` and ``user_data``.
-        chosen: which of these count: ``custom data``, ``user data``.
+        execute: the setting of custom_data that says which of these count.
 
     Returns:
         None if there is no cloud-config in them. What cannot be decoded or taken apart is left out;
@@ -48,9 +49,8 @@ def read_given(system: System, instance: Instance, chosen: Sequence[str]) -> Opt
     warnings: List[str] = []
     told: List[Mistake] = []
     found = False
-    given = (("custom data", instance.custom_data), ("user data", instance.user_data))
-    for name, text in given:
-        if name not in chosen or not text.strip():
+    for name, text in list_documents(instance):
+        if not is_named(execute, name) or not text.strip():
             continue
         try:
             data = encoding.unpack(encoding.decode(text))

@@ -15,7 +15,7 @@ from lightinit.hooks.find import find_mistakes as find_wrong_hooks
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.registry import load_module, load_settings
-from lightinit.settings import MODULE_LISTS, Setting, Settings, datasource_section, render
+from lightinit.settings import Setting, Settings, datasource_section, render
 from lightinit.settings.files import problem_at
 from lightinit.settings.ini import Problem
 
@@ -53,7 +53,7 @@ def find_mistakes(system: System, settings: Settings) -> List[Problem]:
     mistakes = _mistakes_of_core(system, settings) + _mistakes_of_source(system, settings)
     for section, key, text in mistakes:
         found.append(problem_at(settings.origins[section][key], _told(section, key, text)))
-    for name in (name for key in MODULE_LISTS for name in settings["lightinit"][key]):
+    for name in settings.all_modules:
         section = "module." + name
         try:
             check = getattr(load_module(name), "check_settings", None)
@@ -76,7 +76,7 @@ def _mistakes_of_core(system: System, settings: Settings) -> List[Tuple[str, str
         )
     if log_file and system.is_dir(log_file):
         found.append(("lightinit", "log_file", "it is a directory; name a file in it"))
-    modules = [name for key in MODULE_LISTS for name in settings["lightinit"][key]]
+    modules = settings.all_modules
     twice = sorted({name for name in modules if modules.count(name) > 1})
     if twice:
         text = "%s is listed more than once; remove all but one" % ", ".join(twice)

@@ -6,7 +6,7 @@ files.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from lightinit.model import NamedTuple
 from lightinit.settings.ini import Problem
@@ -60,6 +60,11 @@ class Settings:
 
     def __getitem__(self, section: str) -> Mapping[str, Any]:
         return self.values[section]
+
+    @property
+    def all_modules(self) -> List[str]:
+        """The modules that are listed, in the order in which they run."""
+        return [name for key in MODULE_LISTS for name in self["lightinit"][key]]
 
 
 CORE: Dict[str, Tuple[Setting, ...]] = {

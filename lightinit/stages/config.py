@@ -12,14 +12,13 @@ from lightinit.marks import Mark
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, Unfinished, run_step
 from lightinit.registry import find_declaration, load_module, module_schema
-from lightinit.settings import MODULE_LISTS, Settings
 from lightinit.settings.shipped import Declaration
 
 if TYPE_CHECKING:
     from lightinit.cloud_config.given import GivenConfig
 
 LOG = logging.getLogger("lightinit.config")
-CUSTOM_DATA, BOTH = "custom_data", ("custom data", "user data")
+CUSTOM_DATA = "custom_data"
 STATE = "/var/lib/lightinit"
 # What a restart must not empty: accounts, keys, and the names of this host.
 PLACES = ("/etc", "/etc/ssh", "/home")
@@ -107,7 +106,7 @@ def find_cloud_config(context: Context) -> Optional[GivenConfig]:
     step.
     """
     instance = context.instance
-    if instance is None or CUSTOM_DATA not in every_module(context.settings):
+    if instance is None or CUSTOM_DATA not in context.settings.all_modules:
         return None
     if context.cloud_config is None or context.cloud_config[0] is not instance:
         context.cloud_config = (instance, _read_cloud_config(context, instance))
@@ -116,12 +115,11 @@ def find_cloud_config(context: Context) -> Optional[GivenConfig]:
 
 def _read_cloud_config(context: Context, instance: Instance) -> Optional[GivenConfig]:
     execute = settings_of(context, CUSTOM_DATA).get("execute", "none")
-    chosen = {"custom_data": ("custom data",), "user_data": ("user data",), "both": BOTH}
-    if execute not in chosen or not (instance.custom_data + instance.user_data).strip():
+    if execute == "none" or not (instance.custom_data + instance.user_data).strip():
         return None
     from lightinit.cloud_config.given import read_given
 
-    given = read_given(context.system, instance, chosen[execute])
+    given = read_given(context.system, instance, execute)
     if given is not None:
         outcome = Outcome("cloud-config has %d keys" % len(given.values), given.warnings)
         run_step(context.unmarked(), "check", "cloud-config", Frequency.BOOT, lambda: outcome)
@@ -302,11 +300,6 @@ def listed_after_ready(context: Context) -> List[str]:
     if context.settings["lightinit"]["before_ready"]:
         return []
     return _known(context, "final_modules")
-
-
-def every_module(settings: Settings) -> List[str]:
-    """All modules in the settings, in the order in which they run."""
-    return [name for key in MODULE_LISTS for name in settings["lightinit"][key]]
 
 
 def _known(context: Context, key: str) -> List[str]:

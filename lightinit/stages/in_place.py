@@ -50,7 +50,7 @@ class Deputy:
         )
         heard = self._report(doing, error)
         if heard:
-            self._adopt_marks()
+            self._context.adopt_marks()
             self._finish()
         return heard
 
@@ -75,15 +75,11 @@ class Deputy:
         )
         try:
             heard = self._report(doing, error)
-            self._adopt_marks()
+            self._context.adopt_marks()
             if heard:
                 self._finish()
         finally:
             lock.release()
-
-    def _adopt_marks(self) -> None:
-        if self._context.marks is not None:
-            self._context.marks.adopt()
 
     def _report(self, doing: str, error: ProvisioningError) -> bool:
         """Whether the platform has accepted the report."""

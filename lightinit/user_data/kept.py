@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats import user_data as encoding
 from lightinit.host.system import System
-from lightinit.model import NamedTuple
+from lightinit.model import Instance, NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
 
@@ -38,6 +38,16 @@ class Kept(NamedTuple):
     def format(self) -> str:
         """The name of their format."""
         return find_kind(self.data)[1]
+
+
+def list_documents(instance: Instance) -> Tuple[Tuple[str, str], ...]:
+    """The name and the text of what the platform may give, in the order in which it counts."""
+    return (("custom data", instance.custom_data), ("user data", instance.user_data))
+
+
+def is_named(execute: str, name: str) -> bool:
+    """Whether the setting ``execute`` of custom_data names the document ``name``."""
+    return execute in ("both", name.replace(" ", "_"))
 
 
 def keep(system: System, name: str, text: str) -> Optional[Kept]:
