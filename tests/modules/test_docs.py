@@ -25,8 +25,9 @@ MODULES = sorted(
 SOURCES = (
     ["modules/%s.py" % name for name in MODULES]
     + [
-        "lightinit/user_data/%s" % name
-        for name in sorted(os.listdir(os.path.join(HERE, "lightinit", "user_data")))
+        "lightinit/%s/%s" % (folder, name)
+        for folder in ("host_keys", "user_data")
+        for name in sorted(os.listdir(os.path.join(HERE, "lightinit", folder)))
         if name.endswith(".py")
     ]
     + [
