@@ -43,6 +43,8 @@ LOG = logging.getLogger("lightinit.cli")
 # glibc's usual size. musl gives a thread 128 KiB, in which a document of many levels or a library's
 # import overflows the stack.
 THREAD_STACK_BYTES = 8 * 1024 * 1024
+# lightinit.host.init.power.KEY, without its import.
+POWER = "power"
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -181,7 +183,12 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _stop(context, number))
     try:
-        return work(context)
+        code = work(context)
+        if POWER in system.remembered:
+            from lightinit.ending.power import run
+
+            run(context)
+        return code
     except RefusedError:
         raise
     except BaseException as error:  # a panic of a library is no Exception
@@ -214,6 +221,8 @@ def _settings_or_defaults(system: System) -> Settings:
 
 
 def _stop(context: Any, number: int) -> None:
+    if context.is_going_down:
+        return
     LOG.error("stopped by signal %d; the next boot resumes here", number)
     context.stop(number)
 

@@ -125,6 +125,8 @@ class Context:
         is_preloaded: whether what the modules need has been imported.
         cloud_config: see :func:`lightinit.stages.config.find_cloud_config`, which sets it.
         in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
+        is_going_down: whether this run restarts the machine or switches it off, see
+            :mod:`lightinit.ending.power`. Then a signal is no reason to stop.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class Context:
         self.is_preloaded = False
         self.cloud_config: Optional[Tuple[Instance, Any]] = None
         self.in_memory: Optional[Tuple[str, ...]] = None
+        self.is_going_down = False
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:
         """A copy for steps that leave no mark, with another instance if one is given. It has the

@@ -51,9 +51,10 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "result": MIDDLE | {"pipeline", "stages", "stamp"},
     "boot": RUN - {"boot"},
     "single": RUN,
+    "ending": RUN - {"boot"} | {"ending"},
     "commands": MIDDLE | {"registry", "pipeline", "hooks", "stages", "commands"},
     "grammar": GROUND,
-    "cli": RUN | {"grammar", "single", "commands"},
+    "cli": RUN | {"grammar", "single", "ending", "commands"},
     "__main__": {"quick", "cli", "libraries", "stages", "host", ""},
     "emulator": {"emulator"},
 }

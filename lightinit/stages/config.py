@@ -334,6 +334,11 @@ def _mark(context: Context, name: str) -> Optional[Mark]:
     return context.marks.find("module." + name, frequency_of(context, name))
 
 
+def has_mark(context: Context, name: str) -> bool:
+    """Whether a module is done, as far as its frequency says."""
+    return _mark(context, name) is not None
+
+
 def pending(context: Context) -> List[str]:
     """The modules that still have to run in this boot, before the report."""
     return [name for name in listed(context) if _mark(context, name) is None]

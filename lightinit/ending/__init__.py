@@ -1,0 +1,1 @@
+"""What comes after all else of a run."""
