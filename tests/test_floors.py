@@ -42,11 +42,14 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "cloud_config": GROUND | {"formats", "host", "user_data", "cloud_config"},
     "login": GROUND | {"formats", "host", "login"},
     "host_keys": GROUND | {"settings", "formats", "host", "login", "host_keys"},
-    "modules": GROUND | {"settings", "formats", "host", "login", "host_keys", "user_data"},
+    "accounts": GROUND | {"formats", "host", "login", "accounts"},
+    "modules": GROUND
+    | {"settings", "formats", "host", "login", "host_keys", "accounts", "user_data"},
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
     "hooks": MIDDLE | {"pipeline", "hooks"},
-    "stages": MIDDLE | {"login", "cloud_config", "registry", "pipeline", "hooks", "stages"},
+    "stages": MIDDLE
+    | {"login", "accounts", "cloud_config", "registry", "pipeline", "hooks", "stages"},
     "stamp": MIDDLE | {"pipeline", "stages"},
     "result": MIDDLE | {"pipeline", "stages", "stamp"},
     "boot": RUN - {"boot"},

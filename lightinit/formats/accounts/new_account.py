@@ -6,7 +6,7 @@ Pure: the caller reads and writes the account files.
 from __future__ import annotations
 
 from itertools import chain
-from typing import Callable, Collection, Dict, Optional, Sequence
+from typing import Callable, Collection, Dict, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.login_defs import UID_MIN, read_number
@@ -15,6 +15,7 @@ from lightinit.model import NamedTuple
 
 GID_MIN = 1000
 ID_MAX = 60000
+SYS_ID_MIN, SYS_ID_MAX = 101, 999  # useradd's, if login.defs does not say
 SH = "/bin/sh"
 # /etc/shells also has restricted shells, and programs such as screen.
 PLAIN_SHELLS = ("bash", "dash", "ash", "ksh", "mksh", "zsh", "sh")
@@ -32,6 +33,25 @@ class NewAccount(NamedTuple):
     needs_group: bool
 
 
+class Wish(NamedTuple):
+    """What is asked for of a new account, besides its name and shell.
+
+    Attributes:
+        home: an absolute path; "" for the usual one.
+        group: the primary group, which exists; "" for one of the account's own name.
+        uid: the user id; used only if it is free. None: any.
+        is_system: whether it is a system account.
+    """
+
+    home: str = ""
+    group: str = ""
+    uid: Optional[int] = None
+    is_system: bool = False
+
+
+NO_WISH = Wish()
+
+
 def nobody_has(number: int) -> bool:
     """For a caller who knows no ids besides those of the account files."""
     return False
@@ -46,6 +66,7 @@ def plan_account(
     login_defs: Dict[str, str],
     has_user: Callable[[int], bool] = nobody_has,
     has_group: Callable[[int], bool] = nobody_has,
+    wish: Wish = NO_WISH,
 ) -> NewAccount:
     """Choose the ids and the home of a new account.
 
@@ -59,28 +80,34 @@ def plan_account(
         login_defs: as :func:`lightinit.formats.accounts.login_defs.read_login_defs` gives it.
         has_user, has_group: take an id, and return whether somebody has it who is not in these
             texts, such as an account of LDAP or userdb.
+        wish: what else is asked for.
 
     Raises:
         ProvisioningError: no id is free.
     """
-    uid = choose_id(
-        used_ids(passwd),
-        read_number(login_defs, "UID_MIN", UID_MIN),
-        read_number(login_defs, "UID_MAX", ID_MAX),
-        taken=has_user,
-    )
-    gid = find_group(group, name)
+    used, used_gids = used_ids(passwd), used_ids(group)
+    uid = wish.uid
+    if uid is None or uid in used or has_user(uid):
+        uid = choose_id(used, *_range("UID", login_defs, wish), taken=has_user)
+    gid = find_group(group, wish.group or name)
     needs_group = gid is None
-    if gid is None:
-        gid = choose_id(
-            used_ids(group),
-            read_number(login_defs, "GID_MIN", GID_MIN),
-            read_number(login_defs, "GID_MAX", ID_MAX),
-            wished=uid,
-            taken=has_group,
-        )
-    home = "%s/%s" % (homes.rstrip("/"), name)
+    if gid is None and wish.uid == uid and uid not in used_gids and not has_group(uid):
+        gid = uid
+    elif gid is None:
+        gid = choose_id(used_gids, *_range("GID", login_defs, wish), uid, has_group)
+    home = wish.home or "%s/%s" % (homes.rstrip("/"), name)
     return NewAccount(Account(name, uid, gid, home, shell), needs_group)
+
+
+def _range(kind: str, login_defs: Dict[str, str], wish: Wish) -> Tuple[int, int]:
+    """The lowest and the highest id for new accounts or groups."""
+    low, high, prefix = {"UID": UID_MIN, "GID": GID_MIN}[kind], ID_MAX, ""
+    if wish.is_system:
+        low, high, prefix = SYS_ID_MIN, SYS_ID_MAX, "SYS_"
+    return (
+        read_number(login_defs, "%s%s_MIN" % (prefix, kind), low),
+        read_number(login_defs, "%s%s_MAX" % (prefix, kind), high),
+    )
 
 
 def choose_id(

@@ -18,7 +18,7 @@ NO_PASSWORD = "*"  # noqa: S105 - the mark for 'no password', not one
 NEVER_SET = ("!", "!!", "!*")
 IN_SHADOW = "x"  # in passwd: the password is in shadow
 # Fields of shadow for the ageing of a password or an account. NEVER: MAX_DAYS for 'never'.
-MIN_DAYS, MAX_DAYS, INACTIVE_DAYS, EXPIRY_DAY = 3, 4, 6, 7
+LAST_CHANGE, MIN_DAYS, MAX_DAYS, INACTIVE_DAYS, EXPIRY_DAY = 2, 3, 4, 6, 7
 NEVER = ("99999", "", "-1")
 NO_LOGIN_SHELLS = (
     "nologin",
@@ -201,18 +201,20 @@ def add_member(group: str, name: str, user: str) -> str:
     return set_field(group, name, 3, ",".join(others + [user]))
 
 
-def passwd_line(account: Account, password: str = IN_SHADOW) -> str:
+def passwd_line(account: Account, password: str = IN_SHADOW, comment: str = "") -> str:
     """The line of passwd for ``account``.
 
     Args:
         account: what goes into the line.
         password: the password field; the default means that shadow has it.
+        comment: the comment field, without colons.
     """
-    return "%s:%s:%d:%d::%s:%s" % (
+    return "%s:%s:%d:%d:%s:%s:%s" % (
         account.name,
         password,
         account.uid,
         account.gid,
+        comment,
         account.home,
         account.shell,
     )

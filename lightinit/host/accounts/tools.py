@@ -32,6 +32,13 @@ class NewUser(NamedTuple):
         home: its home; None: the host's policy chooses.
         group: an existing group that becomes its primary group; None: a new group of its own.
         groups: existing groups that it joins, if the tool can do that in the same step.
+        comment: the comment field, such as the full name.
+        uid: a free user id; None: the host's policy chooses.
+        is_system: whether it is a system account.
+        has_home: whether it gets a home.
+        has_own_group: whether it gets a group of its own name, if ``group`` is None.
+        has_login_records: whether lastlog and faillog are reset for its user id.
+        selinux_user: its name for SELinux; "": the host's policy chooses.
     """
 
     name: str
@@ -39,6 +46,13 @@ class NewUser(NamedTuple):
     home: Optional[str] = None
     group: Optional[str] = None
     groups: Tuple[str, ...] = ()
+    comment: str = ""
+    uid: Optional[int] = None
+    is_system: bool = False
+    has_home: bool = True
+    has_own_group: bool = True
+    has_login_records: bool = True
+    selinux_user: str = ""
 
 
 def has_tool(system: System, name: str) -> bool:
@@ -94,14 +108,13 @@ def add_user(system: System, user: NewUser) -> Optional[str]:
 
 
 def _run_useradd(system: System, useradd: str, user: NewUser) -> None:
-    options = ["-s", user.shell, "-p", "*"]
-    options += _option("-g", user.group) or ["-U"]
-    options += _option("-d", user.home) + _option("-G", ",".join(user.groups))
-    ended = system.run([useradd, "-m"] + options + [user.name])
+    options = _useradd_options(user)
+    home = "-m" if user.has_home else "-M"
+    ended = system.run([useradd, home] + options + [user.name])
     if ended.returncode in USERADD_BAD_NAME:
         # Some versions accept only lower case. The name has passed our own check.
         options.append("--badname")
-        ended = system.run([useradd, "-m"] + options + [user.name])
+        ended = system.run([useradd, home] + options + [user.name])
     if ended.returncode == USERADD_NO_HOME:
         # Some versions have made the account at this point, others have not. make_home makes the
         # home.
@@ -115,12 +128,33 @@ def _run_useradd(system: System, useradd: str, user: NewUser) -> None:
         )
 
 
+def _useradd_options(user: NewUser) -> List[str]:
+    options = ["-s", user.shell, "-p", "*"]
+    if user.group:
+        options += ["-g", user.group]
+    else:
+        options.append("-U" if user.has_own_group else "-N")
+    options += _option("-d", user.home) + _option("-G", ",".join(user.groups))
+    options += _option("-c", user.comment) + _option("-Z", user.selinux_user)
+    if user.uid is not None:
+        options += ["-u", str(user.uid)]
+    if user.is_system:
+        options.append("-r")
+    if not user.has_login_records:
+        options.append("-l")
+    return options
+
+
 def _run_busybox_adduser(system: System, adduser: str, user: NewUser) -> bool:
     """Whether it made the account. Its options depend on how it was built, and it refuses names
     that lightinit and sshd accept.
     """
+    if user.is_system:
+        return False  # its own kind has another group, and ids of another range
     # -D: no password. -H: no home; make_home makes it in a way that survives a crash.
-    argv = [adduser, "-D", "-H", "-s", user.shell, "-g", ""]
+    argv = [adduser, "-D", "-H", "-s", user.shell, "-g", user.comment]
+    if user.uid is not None:
+        argv += ["-u", str(user.uid)]
     argv += _option("-h", user.home) + _option("-G", user.group)
     ended = system.run(argv + [user.name])
     if not ended.ok:
@@ -158,6 +192,30 @@ def add_to_groups(system: System, user: str, groups: Sequence[str]) -> bool:
             LOG.info("busybox addgroup did not add %s to a group: %s", user, failed[0])
         return not failed
     return False
+
+
+def add_group(system: System, name: str) -> bool:
+    """Make a group with the host's own tool.
+
+    Returns:
+        Whether there is such a tool, and it could. busybox's may have been built without this.
+
+    Raises:
+        ProvisioningError: groupadd failed.
+    """
+    groupadd = system.tool("groupadd")
+    if groupadd is not None:
+        files.clear_stale_locks(system)
+        system.run_checked([groupadd, name])
+        return True
+    addgroup = find_busybox(system, "addgroup")
+    if addgroup is None:
+        return False
+    files.clear_stale_locks(system)
+    ended = system.run([addgroup, name])
+    if not ended.ok:
+        LOG.info("busybox addgroup did not make %s: %s", name, ended.last_words)
+    return ended.ok
 
 
 def set_password_mark(system: System, user: str, mark: str) -> bool:

@@ -1,0 +1,1 @@
+"""Makes and completes accounts, for the modules that do so."""
