@@ -18,6 +18,7 @@ from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.pipes import SHELL, leave_reader
+from lightinit.host.scripts.hold import Hold
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
 
@@ -179,32 +180,45 @@ def run_script(
     """
     deadline_s = system.clock.monotonic() + timeout_s
     lines = Lines(tell)
-    running = _start(system, argv, {**ENVIRONMENT, **environment}, name)
-    status = None
+    running: Any = None
+    status: Optional[int] = None
+    hold = Hold()
     try:
+        running = _start(system, argv, {**ENVIRONMENT, **environment}, name, hold)
+        hold.release()  # from here on, the script is killed if a signal raises
         status = _follow(system, running, lines, deadline_s)
         timed_out = status is None
         if status is None:
             running.kill()
             status = _follow(system, running, lines, system.clock.monotonic() + KILL_S)
     finally:
-        if status is None:
-            running.kill()  # an exception, such as the one for SIGTERM, is ending lightinit
-        running.close()
+        if running is not None:
+            if status is None:
+                running.kill()  # an exception, such as the one for SIGTERM, is ending lightinit
+            running.close()
+        hold.release()
     lines.end()
     if status is None:
         status = KILLED
     return Ended(status, timed_out)
 
 
-def _start(system: System, argv: Sequence[str], environment: Dict[str, str], name: str) -> Any:
-    """Start the script as a Unit, or as a Child if systemd cannot start it. Returns either."""
+def _start(
+    system: System, argv: Sequence[str], environment: Dict[str, str], name: str, hold: Hold
+) -> Any:
+    """Start the script as a Unit, or as a Child if systemd cannot start it. Returns either.
+
+    Raises:
+        ProvisioningError: it could not be started, or a signal came before it was.
+    """
     if systemd.is_running(system):
         from lightinit.host.scripts import unit
 
-        running = unit.start(system, argv, environment, name)
+        running = unit.start(system, argv, environment, name, lambda: hold.has_come)
         if running is not None:
             return running
+    if hold.has_come:
+        raise ProvisioningError("command cannot be started", command=SHELL, error="stopped")
     return Child(argv, environment)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.errors import LightinitError
@@ -43,7 +43,11 @@ echo $? >"$folder/status.new" && mv "$folder/status.new" "$folder/status"
 
 
 def start(
-    system: System, argv: Sequence[str], environment: Dict[str, str], name: str
+    system: System,
+    argv: Sequence[str],
+    environment: Dict[str, str],
+    name: str,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Optional["Unit"]:
     """Start a script as a unit.
 
@@ -52,6 +56,7 @@ def start(
         argv: the command that runs the script.
         environment: variables besides those that systemd gives to every unit.
         name: the beginning of the unit's name.
+        is_stopped: whether a signal has come that ends lightinit. Then the start is given up.
 
     Returns:
         The unit. None: systemd did not start it; the log has the cause, and the caller may start
@@ -62,11 +67,13 @@ def start(
     if systemd_run is not None and systemctl is not None:
         unit = Unit(system, systemd_run, systemctl, "%s-%d" % (name, os.getpid()))
         try:
-            why = unit.begin(argv, environment)
+            why = unit.begin(argv, environment, is_stopped)
         except (OSError, LightinitError) as error:
             why = str(error)
         if not why or unit.abandon():
             return unit
+    if is_stopped():
+        return None
     LOG.warning(
         "no unit for the script (%s): it runs inside the sandbox of lightinit's service, which"
         " restricts it",
@@ -92,12 +99,18 @@ class Unit:
         self._process: Any = None
         self.output = self._hold = -1
 
-    def begin(self, argv: Sequence[str], environment: Dict[str, str]) -> str:
+    def begin(
+        self,
+        argv: Sequence[str],
+        environment: Dict[str, str],
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> str:
         """Start the unit and wait until it runs.
 
         Args:
             argv: the command that runs the script.
             environment: variables besides those that systemd gives to every unit.
+            is_stopped: whether to wait no longer.
 
         Returns:
             "" if it runs, otherwise the cause.
@@ -124,6 +137,8 @@ class Unit:
                 if lines:
                     return lines[-1]
                 return "systemd-run ended with status %d" % self._process.returncode
+            if is_stopped():
+                return "a signal has stopped lightinit"
             if clock.monotonic() > give_up_s:
                 return "systemd did not start it within %d seconds" % START_TIMEOUT_S
             clock.sleep(TICK_S)

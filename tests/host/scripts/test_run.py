@@ -229,6 +229,34 @@ def test_a_signal_to_us_ends_the_script_too(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(pid), 60.0, "the script is alive")
 
 
+def test_a_signal_in_the_moment_of_its_start_ends_the_script_too(tmp_path: Path) -> None:
+    """Popen has started it, and nobody knows the process yet. The script has no signal blocked."""
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "from lightinit.host.scripts.run import run_script\n"
+        "from lightinit.host.system import System\n"
+        "def stop(*_): raise SystemExit(9)\nsignal.signal(signal.SIGTERM, stop)\n"
+        "def watch(frame, event, _):\n"
+        "    if event == 'return' and frame.f_code is subprocess.Popen.__init__.__code__:\n"
+        "        sys.setprofile(None)\n"
+        "        print(frame.f_locals['self'].pid, flush=True)\n"
+        "        while not os.path.exists(sys.argv[1] + '/begun'): pass\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.setprofile(watch)\n"
+        "run_script(System(sys.argv[1]), [sys.argv[1] + '/script'], {}, 600.0, 'test', print)\n"
+    )
+    text = "#!/bin/sh\ncd %s\ngrep SigBlk /proc/self/status >new; mv new begun\nsleep 1000\n"
+    text %= tmp_path
+    (tmp_path / "script").write_text(text)
+    (tmp_path / "script").chmod(0o700)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=HERE, stdout=subprocess.PIPE, timeout=120
+    )
+    assert ended.returncode == 9
+    wait_until(lambda: not is_alive(int(ended.stdout)), 60.0, "the script is alive")
+    assert (tmp_path / "begun").read_text().split()[1].strip("0") == ""
+
+
 def test_what_is_in_the_background_may_go_on_printing(tmp_path: Path) -> None:
     check_prints_later(tmp_path, run(tmp_path, PRINTS_LATER.replace("@", str(tmp_path))))
 
