@@ -94,25 +94,38 @@ def boot(context: Context) -> str:
     else:  # only modules of frequency boot, or modules added later
         local.use_stored_instance(context)
         run_stage(context, "config", force=True)
-    run_after_ready(context)
+    if not run_after_ready(context):
+        return "done"
     return finish(context, ran=True)
 
 
-def run_after_ready(context: Context) -> None:
+def run_after_ready(context: Context) -> bool:
     """Run the modules that do not hold up Ready. What was done before is saved first: they may take
     long, or restart the machine. A failure of theirs is at most a warning.
 
     Args:
         context: after its stages. Nothing happens unless Ready was accepted.
+
+    Returns:
+        False if another process runs them, so that this one can end: what the init system has
+        ordered after it, such as sshd, need not wait.
     """
     names = config.pending_after_ready(context)
     if not names or not stage_done(context, "final"):
-        return
+        return True
     save(context)
-    context.status.update(status="running", stage="final")
+    context.status.update(status="running", stage="final", doing="module " + names[0])
+    took_s = context.system.clock.monotonic() - context.timeline.began_s
+    LOG.info("the VM is ready after %.3f s; still to run: %s", took_s, " ".join(names))
+    if not context.split():
+        return False
+    context.system.on_progress = lambda what: context.status.update(doing=what)
+    context.status.update(pid=os.getpid())
     for name in names:
+        context.status.update(doing="module " + name)
         config.run_module(context, name, required=False)
         _release_marks(context)  # before the next one, which may take long
+    return True
 
 
 def provision(context: Context) -> None:

@@ -82,10 +82,10 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _parse(argv: List[str]) -> Any:
     """The arguments; without a command, the help is printed."""
     # What init systems start. argparse and its parser would cost more than many a module.
-    if argv == ["boot"]:
-        return SimpleNamespace(command="boot")
+    if argv in (["boot"], ["boot", "--background"]):
+        return SimpleNamespace(command="boot", background=len(argv) > 1)
     if len(argv) == 3 and argv[:2] == ["boot", "--root"] and argv[2][:1] != "-":
-        return SimpleNamespace(command="boot", root=argv[2])
+        return SimpleNamespace(command="boot", root=argv[2], background=False)
     from lightinit.grammar import make_parser
 
     parser = make_parser()
@@ -116,12 +116,26 @@ def run_boot(system: System, arguments: Any) -> int:
     """``lightinit boot``."""
     from lightinit import boot
 
-    def work(context: Any) -> int:
+    def work(context: Any, lock: Lock) -> int:
+        if arguments.background:
+            context.split = lambda: _split(system, lock)
         if boot.boot(context) == "error":
             return EXIT_FAILED
         return EXIT_OK
 
     return _provision(system, "boot", work)
+
+
+def _split(system: System, lock: Lock) -> bool:
+    """Let this command end, and the rest go on. Returns whether this is the process that does."""
+    from lightinit.host import background
+
+    goes_on = background.split()
+    if goes_on:
+        lock.note("boot, after Ready")
+    else:
+        system.remembered.clear()  # what a module has asked for comes after the rest
+    return goes_on
 
 
 def run_stage(system: System, arguments: Any) -> int:
@@ -131,7 +145,7 @@ def run_stage(system: System, arguments: Any) -> int:
     return _provision(
         system,
         "stage " + arguments.name,
-        lambda context: single.stage(context, arguments.name, arguments.force),
+        lambda context, _: single.stage(context, arguments.name, arguments.force),
     )
 
 
@@ -149,11 +163,11 @@ def run_module(system: System, arguments: Any) -> int:
     return _provision(
         system,
         "module " + arguments.name,
-        lambda context: single.module(context, arguments.name, arguments.force),
+        lambda context, _: single.module(context, arguments.name, arguments.force),
     )
 
 
-def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
+def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -> int:
     """Run a command that provisions: check permission, take the lock, log, catch every error."""
     import threading
 
@@ -183,7 +197,7 @@ def _provision(system: System, command: str, work: Callable[[Any], int]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _stop(context, number))
     try:
-        code = work(context)
+        code = work(context, lock)
         if POWER in system.remembered:
             from lightinit.ending.power import run
 

@@ -121,10 +121,15 @@ class _Commands:
 
 def _add_runs(commands: _Commands) -> None:
     """Add the commands that provision: ``boot``, ``stage`` and ``module``."""
-    commands.add(
+    boot = commands.add(
         "boot",
         "run all stages that are not done: find the network, fetch the instance's data, run the"
         " modules, report to the platform; does nothing if the instance is done",
+    )
+    boot.add_argument(
+        "--background",
+        action="store_true",
+        help="end after the report: what runs after Ready goes on in the background",
     )
     stage = commands.add("stage", "run one stage of a boot, unless it is done")
     stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")

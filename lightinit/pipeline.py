@@ -122,6 +122,8 @@ class Context:
         whole: whether this run has all stages, so that it ends with a report to the platform.
         watchdog: reports if this run takes too long.
         stopped_by: the signal that stops this run; 0 for none.
+        split: lets this process end and another one go on; returns whether this is the one that
+            does.
         is_preloaded: whether what the modules need has been imported.
         cloud_config: see :func:`lightinit.stages.config.find_cloud_config`, which sets it.
         in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
@@ -155,6 +157,7 @@ class Context:
         self.instance: Optional[Instance] = None
         self.reported = ""
         self.stopped_by = 0
+        self.split: Callable[[], bool] = lambda: True
         self.is_preloaded = False
         self.cloud_config: Optional[Tuple[Instance, Any]] = None
         self.in_memory: Optional[Tuple[str, ...]] = None

@@ -24,7 +24,7 @@ ENOENT = 2
 
 def root_of(argv):  # type: ignore[no-untyped-def]
     """The root that ``argv`` (without the program) boots; None for any other command."""
-    if argv == ["boot"]:
+    if argv in (["boot"], ["boot", "--background"]):
         return ""
     if len(argv) == 3 and argv[0] == "boot" and argv[1] == "--root":
         return argv[2].rstrip("/")

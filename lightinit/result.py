@@ -43,6 +43,7 @@ def finish(context: Context, ran: bool) -> str:
     context.status.update(
         status=result["status"],
         stage="",
+        doing="",
         finished=result["finished"],
         errors=result["errors"],
         warnings=result["warnings"],

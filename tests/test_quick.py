@@ -354,6 +354,7 @@ def test_a_container_is_left_alone(fresh: Machine, sign: str) -> None:
     "argv, root",
     [
         (["boot"], ""),
+        (["boot", "--background"], ""),
         (["boot", "--root", "/x/"], "/x"),
         (["--root", "/x", "boot"], "/x"),
         (["boot", "--force"], None),

@@ -43,6 +43,8 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         line = "status: %s" % found["status"]
         if found["stage"]:
             line += ", stage " + found["stage"]
+        if found["doing"]:
+            line += ", " + found["doing"]
         sys.stderr.write(line + "\n")
 
     if arguments.wait:
@@ -61,8 +63,8 @@ def current_status(system: System) -> Dict[str, Any]:
 
     Returns:
         A dict with ``status`` (done, error, running, not run, disabled), ``extended_status`` (also:
-        degraded done), ``exit_code``, ``detail``, ``stage``, ``instance``, ``reported``,
-        ``errors``, ``warnings``, ``finished``.
+        degraded done), ``exit_code``, ``detail``, ``stage``, ``doing``, ``instance``,
+        ``reported``, ``errors``, ``warnings``, ``finished``.
     """
     live = _live(system)
     if _was_interrupted(system, live):
@@ -84,6 +86,7 @@ def current_status(system: System) -> Dict[str, Any]:
         "exit_code": EXIT_CODES[word],
         "detail": detail,
         "stage": str(data.get("stage", "")),
+        "doing": str(data.get("doing", "")),
         "instance": str(data.get("instance", "")),
         "reported": str(data.get("reported", "")),
         "errors": _texts(data.get("errors")),
@@ -104,6 +107,13 @@ def _interrupted(system: System, live: Dict[str, Any]) -> Tuple[str, str, Dict[s
     """Return word, detail and data after an interrupted run."""
     result = _recorded_result(system)
     if result is not None and result.get("boot_id") == live.get("boot_id"):
+        doing = live.get("doing")
+        if doing:
+            detail = (
+                "the VM is ready; lightinit was interrupted in %s; the next boot resumes it, or run"
+                " now: lightinit boot" % doing
+            )
+            return "degraded done", detail, result
         # The run was interrupted after its last step.
         return str(result.get("status", "error")), "", result
     detail = (
@@ -159,8 +169,8 @@ def wait_for_status(
     told = None
     while True:
         found = current_status(system)
-        if progress is not None and told != (found["status"], found["stage"]):
-            told = (found["status"], found["stage"])
+        if progress is not None and told != (found["status"], found["stage"], found["doing"]):
+            told = (found["status"], found["stage"], found["doing"])
             progress(found)
         waited_s = clock.monotonic() - began_s
         limit_s = {"running": timeout_s, "not run": min(timeout_s, start_timeout_s)}.get(
@@ -181,6 +191,7 @@ def as_text(found: Dict[str, Any], long: bool) -> str:
             "status",
             "extended_status",
             "stage",
+            "doing",
             "detail",
             "instance",
             "reported",

@@ -56,6 +56,7 @@ class System:
         live: whether the root is this machine's own.
         skipped: the work that was left out because the root is not live.
         on_command: called with (argv, seconds, exit status) after each command.
+        on_progress: called with what begins now, in what may take long.
         remembered: what is expensive to find out and holds for this run, by a key of its finder.
     """
 
@@ -71,6 +72,7 @@ class System:
         self.durability = durability or Durability()
         self.skipped: List[str] = []
         self.on_command: Optional[Callable[[Sequence[str], float, int], None]] = None
+        self.on_progress: Optional[Callable[[str], None]] = None
         self.remembered: Dict[Any, Any] = {}
 
     @property

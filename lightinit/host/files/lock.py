@@ -71,12 +71,19 @@ class Lock:
                 holder=holder,
                 hint="wait for it with: lightinit status --wait",
             )
+        self._descriptor = descriptor
+        self.note(command)
+
+    def note(self, command: str) -> None:
+        """Write our process number and ``command`` into the file of the lock, if it is held."""
+        if self._descriptor is None:
+            return
         try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, ("pid %d: %s\n" % (os.getpid(), command)).encode("utf-8"))
+            os.ftruncate(self._descriptor, 0)
+            text = "pid %d: %s\n" % (os.getpid(), command)
+            os.pwrite(self._descriptor, text.encode("utf-8"), 0)
         except OSError:
             pass  # the disk is full, but the lock is held
-        self._descriptor = descriptor
 
     def _try(self, descriptor: int) -> bool:
         for _ in range(TRIES):
