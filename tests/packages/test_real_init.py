@@ -151,3 +151,44 @@ def test_s6_rc_runs_a_command_line(chroot: Chroot) -> None:
     definition = HERE + "/init/s6-rc/lightinit/up"
     chroot.write("/tmp/up", Path(definition).read_text(encoding="utf-8"))
     assert FAILED in chroot.run("execlineb", "/tmp/up")
+
+
+# What `lightinit boot --background` does after Ready: the command ends, and a process goes on.
+GOES_ON = """import os, sys, time
+assert sys.argv[1:] == ["boot", "--background"], sys.argv
+sys.path.insert(0, "/usr/lib/lightinit")
+from lightinit.host import background
+if background.split():
+    open("/tmp/began", "w").write(str(os.getpid()))
+    print("after Ready", flush=True)
+    time.sleep(600)
+"""
+STARTS = {
+    "openrc": """mkdir -p /run/openrc
+touch /run/openrc/softlevel
+timeout 100 /etc/init.d/lightinit start""",
+    "sysvinit": "timeout 100 /etc/init.d/lightinit start",
+    "runit": """mkdir /tmp/services; ln -s /etc/sv/lightinit /tmp/services/lightinit
+export SVDIR=/tmp/services
+runsvdir /tmp/services &
+for try in $(seq 500); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
+sv -w 5 check lightinit""",
+    "s6": """mkdir -p /run/service; ln -s /etc/sv/lightinit /run/service/lightinit
+s6-svscan /run/service &
+for try in $(seq 200); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
+s6-svwait -U -t 50000 /run/service/lightinit""",
+}
+
+
+@pytest.mark.parametrize(
+    "chroot, command", [(name, STARTS[name]) for name in STARTS], indirect=["chroot"]
+)
+def test_what_goes_on_after_ready_holds_up_nothing(chroot: Chroot, command: str) -> None:
+    """The init system counts lightinit as started, so it starts sshd, while the rest still runs."""
+    chroot.write("/usr/lib/lightinit/lightinit/__main__.py", GOES_ON)
+    chroot.write("/usr/lib/lightinit/check", "#!/bin/sh\nexit 0\n")
+    chroot.shell(
+        "{ %s\n} >/tmp/said 2>&1\n"
+        "for try in $(seq 100); do [ ! -s /tmp/began ] || break; sleep 0.1; done\n"
+        'kill -0 "$(cat /tmp/began)" && kill "$(cat /tmp/began)"' % command
+    )
