@@ -1,5 +1,5 @@
-"""What runs after Ready holds up nothing: `boot --background`, as init systems run it, ends with the
-report, and another process goes on.
+"""What runs after Ready holds up nothing: `boot --background`, as init systems run it, ends with
+the report, and another process goes on.
 """
 
 from __future__ import annotations
