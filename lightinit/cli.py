@@ -128,7 +128,7 @@ def run_boot(system: System, arguments: Any) -> int:
 
 def _split(system: System, lock: Lock) -> bool:
     """Let this command end, and the rest go on. Returns whether this is the process that does."""
-    from lightinit.host import background
+    from lightinit.host.init import background
 
     goes_on = background.split()
     if goes_on:

@@ -157,7 +157,7 @@ def test_s6_rc_runs_a_command_line(chroot: Chroot) -> None:
 GOES_ON = """import os, sys, time
 assert sys.argv[1:] == ["boot", "--background"], sys.argv
 sys.path.insert(0, "/usr/lib/lightinit")
-from lightinit.host import background
+from lightinit.host.init import background
 if background.split():
     open("/tmp/began", "w").write(str(os.getpid()))
     print("after Ready", flush=True)
