@@ -31,6 +31,7 @@ from lightinit.settings import Settings
 from lightinit.stages import config, fetch, final, in_place, local, login_check, revision
 from lightinit.stages.pending import FREQUENCIES, pending, provisioned_before, stage_done
 from lightinit.stages.report import report
+from lightinit.stages.selection import module_list
 from lightinit.state import StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.boot")
@@ -110,7 +111,7 @@ def run_after_ready(context: Context) -> bool:
         False if another process runs them, so that this one can end: what the init system has
         ordered after it, such as sshd, need not wait.
     """
-    names = config.pending_after_ready(context)
+    names = module_list.pending_after_ready(context)
     if not names or not stage_done(context, "final"):
         return True
     save(context)
@@ -182,7 +183,7 @@ def _run_stages(context: Context, revisions: revision.Revisions) -> None:
             without = "no requests to the platform"
         if context.instance is not None:
             local.preload_work(context)  # threads of modules must not import beside this one
-            run_stage(context, "config", force=bool(config.pending(context)))
+            run_stage(context, "config", force=bool(module_list.pending(context)))
     elif context.platform_known is None and context.network is None:
         return  # no sign of a platform that takes a report
     elif provisioned_before(context):
@@ -318,7 +319,7 @@ def resume(context: Context, name: str) -> bool:
     if name == "local":
         return local.resume(context)
     if name == "fetch":
-        return local.use_stored_instance(context, with_secrets=bool(config.pending(context)))
+        return local.use_stored_instance(context, with_secrets=bool(module_list.pending(context)))
     if name == "config":
-        return not config.pending(context)
+        return not module_list.pending(context)
     return True

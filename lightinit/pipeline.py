@@ -125,8 +125,8 @@ class Context:
         split: lets this process end and another one go on; returns whether this is the one that
             does.
         is_preloaded: whether what the modules need has been imported.
-        cloud_config: see :func:`lightinit.stages.config.find_cloud_config`, which sets it.
-        in_memory: see :func:`lightinit.stages.config.find_in_memory`, which sets it.
+        cloud_config: see :func:`lightinit.stages.selection.given.find_cloud_config`, which sets it.
+        in_memory: see :func:`lightinit.stages.selection.in_memory.find_in_memory`, which sets it.
         is_going_down: whether this run restarts the machine or switches it off, see
             :mod:`lightinit.ending.power`. Then a signal is no reason to stop.
     """

@@ -13,7 +13,8 @@ from lightinit.host.system import System
 from lightinit.libraries import is_signal
 from lightinit.model import Frequency
 from lightinit.settings import Setting, Settings, files, nearest
-from lightinit.settings.shipped import SHIPPED, Declaration
+from lightinit.settings.declaration import Declaration
+from lightinit.settings.shipped import SHIPPED
 
 FREQUENCIES = tuple(frequency.value for frequency in Frequency)
 
@@ -41,6 +42,8 @@ def find_declaration(name: str) -> Declaration:
         tuple(getattr(module, "KEPT_IN", ())),
         bool(getattr(module, "OPENS_LOGIN", False)),
         bool(getattr(module, "MAKES_ROOM", False)),
+        tuple(getattr(module, "CLOUD_CONFIG", ())),
+        bool(getattr(module, "ASKED", False)),
     )
 
 

@@ -19,6 +19,7 @@ from lightinit.registry import load_module
 from lightinit.result import finish
 from lightinit.stages import config, local
 from lightinit.stages.pending import stage_done
+from lightinit.stages.selection import module_list
 from lightinit.stamp import keep_stamp
 from lightinit.state import current_instance
 
@@ -55,10 +56,10 @@ def stage(context: Context, name: str, force: bool) -> int:
     if name == "final" and (force or not stage_done(context, "final")):
         _recall(context)
     if name == "config" and force:
-        for module_name in config.listed(context):
+        for module_name in module_list.listed(context):
             _forget(context, module_name)
     step = boot.run_stage(
-        context, name, force or (name == "config" and bool(config.pending(context)))
+        context, name, force or (name == "config" and bool(module_list.pending(context)))
     )
     if name == "final" and step.result is not StepResult.ALREADY:
         boot.run_after_ready(context)
@@ -120,8 +121,8 @@ def _recall(context: Context) -> None:
     if not stage_done(context, "fetch"):
         missing = ProvisioningError("stage has not run", stage="fetch")
         context.steps.append(Step("stage", "fetch", StepResult.FAILED, error=missing))
-    for name in config.pending(context):
-        required = config.settings_of(context, name).get("required", True)
+    for name in module_list.pending(context):
+        required = module_list.settings_of(context, name).get("required", True)
         context.steps.append(
             Step(
                 "module",
@@ -135,7 +136,7 @@ def _recall(context: Context) -> None:
 
 def _forget(context: Context, name: str) -> None:
     if context.marks is not None:
-        context.marks.forget("module." + name, config.frequency_of(context, name))
+        context.marks.forget("module." + name, module_list.frequency_of(context, name))
 
 
 def _end(context: Context, step: Step, told: bool = False) -> int:

@@ -22,8 +22,8 @@ from lightinit.host.identity import read_dmi
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.settings import Settings, files
-from lightinit.stages import config
 from lightinit.stages.pending import pending
+from lightinit.stages.selection.module_list import frequency_of, listed, listed_after_ready
 
 
 def keep_stamp(context: Context) -> None:
@@ -37,8 +37,8 @@ def keep_stamp(context: Context) -> None:
     path = context.state.folder + "/provisioned"
     every_boot = [
         name
-        for name in context.settings.all_modules
-        if config.frequency_of(context, name) is Frequency.BOOT
+        for name in listed(context) + listed_after_ready(context)
+        if frequency_of(context, name) is Frequency.BOOT
     ]
     if every_boot or pending(context):
         context.system.remove(path)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.custom_data")
 
-CLOUD_CONFIG = ("runcmd",)
 
 NO_EFFECT = "%s has a format that only cloud-init understands (%s): it is kept and has no effect"
 NOT_CHOSEN = "%s kept and not executed (%s): `execute` of [module.custom_data] does not name it"

@@ -33,13 +33,6 @@ from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.hostname")
 
-CLOUD_CONFIG = (
-    "hostname",
-    "fqdn",
-    "prefer_fqdn_over_hostname",
-    "preserve_hostname",
-    "manage_etc_hosts",
-)
 
 GIVE_UP_S = 1.0
 # Some hosts generate these files from their own configuration, in places that are read-only.

@@ -36,8 +36,6 @@ from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
 
-CLOUD_CONFIG = ("ssh_authorized_keys",)
-
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
     """Add the admin's keys to the admin's authorized_keys file.

@@ -18,7 +18,6 @@ from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.settings import ModuleSettings, nearest
 
-CLOUD_CONFIG = ("timezone",)
 ZONES = "/usr/share/zoneinfo"
 LOCALTIME = "/etc/localtime"
 PLAIN_FILE = "/etc/timezone"

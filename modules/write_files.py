@@ -26,7 +26,6 @@ from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.write_files")
 
-CLOUD_CONFIG = ("write_files",)
 MODE = 0o644
 
 

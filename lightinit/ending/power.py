@@ -11,8 +11,8 @@ from lightinit.host.init import power
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, run_step
 from lightinit.result import finish
-from lightinit.stages import config
 from lightinit.stages.pending import stage_done
+from lightinit.stages.selection import in_memory, module_list
 
 LOG = logging.getLogger("lightinit.power")
 NEXT = "do it by hand if it is still wanted"
@@ -48,11 +48,11 @@ def _check(context: Context, wish: power.PowerWish) -> None:
     why = ""
     if not stage_done(context, "final"):
         why = "the VM is not ready"
-    elif not config.has_mark(context, wish.by):
+    elif module_list.find_mark(context, wish.by) is None:
         why = "the module %s has not left its mark" % wish.by
-    elif wish.mode == "reboot" and config.STATE in config.find_in_memory(context):
-        why = "%s is in memory, so each boot would restart the machine" % config.STATE
-    elif wish.mode == "reboot" and config.frequency_of(context, wish.by) is Frequency.BOOT:
+    elif wish.mode == "reboot" and in_memory.STATE in in_memory.find_in_memory(context):
+        why = "%s is in memory, so each boot would restart the machine" % in_memory.STATE
+    elif wish.mode == "reboot" and module_list.frequency_of(context, wish.by) is Frequency.BOOT:
         why = "%s runs at each boot, so each boot would restart the machine" % wish.by
     if why:
         raise ProvisioningError("machine is not switched off", mode=wish.mode, why=why, hint=NEXT)

@@ -7,36 +7,12 @@ the work while it waits for the network. A module of somebody else declares the 
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict
 
-from lightinit.model import Frequency, NamedTuple
+from lightinit.model import Frequency
 from lightinit.settings import Setting
-
-
-class Declaration(NamedTuple):
-    """What is known of a module before it works. The names are those of a module's attributes, in
-    lower case.
-
-    Attributes:
-        name: as in ``modules =``.
-        frequency: how often it runs, unless the settings say otherwise.
-        required: whether its failure fails the boot, unless the settings say otherwise.
-        settings: the keys of its section, besides those that all modules have.
-        needs_instance: whether it needs the platform's data.
-        kept_in: the folders that have its results. If a restart empties one, it runs at each boot.
-        opens_login: whether the admin's login needs it.
-        makes_room: whether it makes room on a disk that is nearly full.
-    """
-
-    name: str
-    frequency: Frequency
-    required: bool
-    settings: Tuple[Setting, ...] = ()
-    needs_instance: bool = True
-    kept_in: Tuple[str, ...] = ()
-    opens_login: bool = False
-    makes_room: bool = False
-
+from lightinit.settings.asked import ASKED
+from lightinit.settings.declaration import Declaration
 
 _DECLARATIONS = (
     Declaration(
@@ -66,6 +42,13 @@ _DECLARATIONS = (
             ),
         ),
         kept_in=("/etc",),
+        cloud_config=(
+            "hostname",
+            "fqdn",
+            "prefer_fqdn_over_hostname",
+            "preserve_hostname",
+            "manage_etc_hosts",
+        ),
     ),
     Declaration(
         "ssh_host_keys",
@@ -129,6 +112,7 @@ _DECLARATIONS = (
         True,
         kept_in=("/home",),
         opens_login=True,
+        cloud_config=("ssh_authorized_keys",),
     ),
     Declaration(
         "ssh_password_login",
@@ -174,6 +158,7 @@ _DECLARATIONS = (
         ),
         needs_instance=False,
         kept_in=("/etc",),
+        cloud_config=("timezone",),
     ),
     Declaration(
         "write_files",
@@ -189,6 +174,7 @@ _DECLARATIONS = (
             ),
         ),
         needs_instance=False,
+        cloud_config=("write_files",),
     ),
     Declaration(
         "root_disk",
@@ -216,6 +202,7 @@ _DECLARATIONS = (
                 "Seconds that the scripts may take in all before they are killed.",
             ),
         ),
+        cloud_config=("runcmd",),
     ),
     Declaration(
         "ephemeral_disk",
@@ -251,4 +238,4 @@ _DECLARATIONS = (
     ),
 )
 
-SHIPPED: Dict[str, Declaration] = {each.name: each for each in _DECLARATIONS}
+SHIPPED: Dict[str, Declaration] = {each.name: each for each in (*_DECLARATIONS, *ASKED)}

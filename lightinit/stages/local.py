@@ -17,7 +17,7 @@ from lightinit.host.system import System
 from lightinit.libraries import load
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
-from lightinit.registry import load_module
+from lightinit.registry import find_declaration, load_module
 from lightinit.settings import datasource_section
 from lightinit.stages import login_check
 from lightinit.state import DISABLED, find_instance
@@ -248,7 +248,8 @@ def preload_work(context: Context) -> None:
     context.is_preloaded = True
     for name in context.settings["lightinit"]["modules"]:
         try:
-            load_module(name)
+            if not find_declaration(name).asked:
+                load_module(name)
         except LightinitError:
             pass  # reported when the module is due
     _import_all(LATER)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Sequence, Union
 from lightinit.errors import ProvisioningError
 from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, run_step
-from lightinit.stages import config
+from lightinit.stages.selection import module_list
 
 if TYPE_CHECKING:
     from lightinit.login.question import Answer, Question
@@ -111,10 +111,10 @@ def _find_question(context: Context) -> Union[Question, Outcome]:
     instance = context.instance
     if instance is None or instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
-    modules = config.listed(context)
+    modules = module_list.listed(context)
     privileges = "none"
     if USERS_MODULE in modules:
-        privileges = str(config.settings_of(context, USERS_MODULE).get("privileges", "none"))
+        privileges = str(module_list.settings_of(context, USERS_MODULE).get("privileges", "none"))
     question = make_question(
         context.system, instance, instance.admin, KEYS_MODULE in modules, privileges
     )

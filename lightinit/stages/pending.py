@@ -8,7 +8,7 @@ from lightinit.hooks import FOLDER
 from lightinit.marks import Marks
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
-from lightinit.stages import config
+from lightinit.stages.selection import module_list
 from lightinit.state import State, current_instance
 
 STAGES = ("local", "fetch", "config", "final")
@@ -32,7 +32,7 @@ def pending(context: Context) -> List[str]:
     only serves the others.
     """
     names = ["stage " + name for name in STAGES[1:] if not stage_done(context, name)]
-    modules = config.pending(context) + config.pending_after_ready(context)
+    modules = module_list.pending(context) + module_list.pending_after_ready(context)
     names += ["module " + name for name in modules]
     return names + ["hook " + name for name in pending_hooks(context)]
 
@@ -45,7 +45,7 @@ def pending_hooks(context: Context) -> List[str]:
         return []
     from lightinit.hooks import run
 
-    return run.pending(context, config.recorded(context, "hook"))
+    return run.pending(context, module_list.recorded(context, "hook"))
 
 
 def provisioned_before(context: Context) -> bool:

@@ -13,7 +13,8 @@ from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
 from lightinit.modules import custom_data
 from lightinit.pipeline import StepResult
-from lightinit.stages.config import frequency_of, pending, run_module
+from lightinit.stages.config import run_module
+from lightinit.stages.selection.module_list import frequency_of, pending
 from tests.lib.custom_data import CUSTOM, apply, b64
 from tests.lib.http_server import Server, says
 from tests.lib.mime_document import multipart

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import List
 
 from lightinit.pipeline import StepResult
-from lightinit.stages.config import find_cloud_config, run_module
+from lightinit.stages.config import run_module
+from lightinit.stages.selection.given import find_cloud_config
 from tests.lib.custom_data import b64
 from tests.lib.mime_document import multipart
 from tests.lib.module_context import context_of

@@ -16,7 +16,7 @@ from lightinit.formats.cloud_config.schema import (
     other_kind,
     supported,
 )
-from lightinit.registry import load_module, shipped_modules
+from lightinit.registry import find_declaration, shipped_modules
 from tests.lib.needs_yaml import needs_yaml
 from tests.lib.scratch import HERE
 
@@ -110,7 +110,7 @@ def test_the_page_has_each_key_and_no_other() -> None:
 def test_a_key_works_if_a_module_takes_it() -> None:
     taken: Dict[str, Any] = {}
     for module in shipped_modules():
-        for key in getattr(load_module(module), "CLOUD_CONFIG", ()):
+        for key in find_declaration(module).cloud_config:
             taken[key] = module
     works = set(supported(dict.fromkeys(keys.KEYS, 1)))
     assert set(taken) - works == set(), "say in keys.py and docs/cloud-config.md that they work"
