@@ -102,7 +102,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     # still in the other files.
     if settings["manage_etc_hosts"]:
         try:
-            changed += _edit_hosts(system, name, files)
+            changed += _edit_hosts(system, name, files, settings.get("fqdn", ""))
         except (ProvisioningError, OSError) as error:
             warnings.append("%s is left as it is: %s" % (HOSTS, error))
     for file in files:
@@ -141,7 +141,7 @@ def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
     names, _ = read_names(values)
     found: Dict[str, Any] = {}
     if names.name:
-        found["hostname"] = names.name
+        found["hostname"], found["fqdn"] = names.name, names.fqdn
     if "preserve_hostname" in values:
         found["preserve_hostname"] = names.preserve
     if names.etc_hosts:
@@ -193,11 +193,11 @@ def _static_files(system: System) -> List[_NameFile]:
     return files
 
 
-def _edit_hosts(system: System, name: str, files: Sequence[_NameFile]) -> List[str]:
+def _edit_hosts(system: System, name: str, files: Sequence[_NameFile], fqdn: str) -> List[str]:
     old_names = [file.find_name(system) for file in files]
     if system.live:
         old_names.append(socket.gethostname())
-    edit = partial(edit_hosts, name=name, old_names=old_names)
+    edit = partial(edit_hosts, name=name, old_names=old_names, fqdn=fqdn)
     return _edit(system, HOSTS, edit, HOSTS_LIMIT_BYTES)
 
 

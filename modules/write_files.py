@@ -27,6 +27,7 @@ from lightinit.settings import ModuleSettings
 LOG = logging.getLogger("lightinit.write_files")
 
 MODE = 0o644
+ROOT = "0"
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -75,11 +76,24 @@ def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
     return {
         "entries": tuple(
             FileEntry(
-                each.path, each.mode, each.owner, each.group, each.append, content=each.content
+                each.path,
+                each.mode,
+                *_named_owner(each.owner, each.group),
+                each.append,
+                content=each.content,
             )
             for each in read_files(values)[0]
         )
     }
+
+
+def _named_owner(owner: str, group: str) -> Tuple[str, str]:
+    """Owner and group of a cloud-config's file. As in cloud-init, the one of them that is not given
+    is root's.
+    """
+    if not owner and not group:
+        return "", ""
+    return owner or ROOT, group or ROOT
 
 
 def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, str]]:

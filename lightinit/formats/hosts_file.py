@@ -15,7 +15,7 @@ MARKER = "# lightinit"
 _EMPTY_HOSTS = ("127.0.0.1\tlocalhost\n", "::1\tlocalhost\n")
 
 
-def edit_hosts(text: str, name: str, old_names: Collection[str]) -> str:
+def edit_hosts(text: str, name: str, old_names: Collection[str], fqdn: str = "") -> str:
     """/etc/hosts in which ``name`` and its short form have an address.
 
     The new name replaces the old one on the line that lightinit wrote before (it has a marker), or
@@ -26,11 +26,14 @@ def edit_hosts(text: str, name: str, old_names: Collection[str]) -> str:
         text: the file, with any line ends.
         name: the new host name, short or with its domain.
         old_names: earlier host names, short or with their domains.
+        fqdn: the name with its domain if ``name`` is another one; it comes first.
 
     Returns:
         The new text; the same text if nothing had to change.
     """
     wanted = _with_short(name)
+    if fqdn:
+        wanted = tuple(dict.fromkeys((fqdn, *wanted)))
     new = {form.lower() for form in wanted}
     old = _short_names(old_names) - new
     lines = split_lines(text) or list(_EMPTY_HOSTS)

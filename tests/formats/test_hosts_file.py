@@ -86,6 +86,20 @@ def test_hosts(before: str, name: str, old: Collection[str], after: str) -> None
     assert edit_hosts(after, name, old) == after, "a second run changes nothing"
 
 
+@pytest.mark.parametrize(
+    "name, fqdn, after",
+    [
+        ("vm1", "vm1.example.org", "127.0.1.1\tvm1.example.org vm1\n"),
+        ("vm1.example.org", "vm1.example.org", "127.0.1.1\tvm1.example.org vm1\n"),
+        ("vm1", "www.example.org", "127.0.1.1\twww.example.org vm1\n"),
+    ],
+)
+def test_a_name_with_its_domain_comes_first(name: str, fqdn: str, after: str) -> None:
+    text = edit_hosts("127.0.0.1\tlocalhost\n127.0.1.1\timage\n", name, ["image"], fqdn)
+    assert text == "127.0.0.1\tlocalhost\n" + after
+    assert edit_hosts(text, name, ["image", name], fqdn) == text, "a second run changes nothing"
+
+
 def test_hosts_follows_a_renamed_machine_without_leaving_lines() -> None:
     text = "127.0.0.1 localhost\n"
     for old, new in (("", "one"), ("one", "two.example.org"), ("two.example.org", "three")):

@@ -262,3 +262,17 @@ def test_one_that_fails_keeps_no_other_from_being_written(tmp_path: Any, caplog:
     assert system.read_text("/etc/b") == system.read_text("/etc/c") == "x\n" and not system.exists(
         "/etc/a"
     )
+
+
+def test_of_owner_and_group_the_one_that_a_cloud_config_leaves_out_is_roots() -> None:
+    """As in cloud-init: ``make peers``, the document 08."""
+    given = ("mail", ":adm", "mail:adm", "", None)
+    files = [{"path": "/a", "content": "", "owner": owner} for owner in given]
+    entries = write_files.from_cloud_config({"write_files": files})["entries"]
+    assert [(each.owner, each.group) for each in entries] == [
+        ("mail", "0"),
+        ("0", "adm"),
+        ("mail", "adm"),
+        ("", ""),
+        ("", ""),
+    ]

@@ -69,7 +69,7 @@ PROGRAM = "install and configure it by `packages`, `write_files` and `runcmd`"
 _ALL: Tuple[ConfigKey, ...] = (
     # Names
     ConfigKey("hostname", WORKS),
-    ConfigKey("fqdn", PARTLY),
+    ConfigKey("fqdn", WORKS),
     ConfigKey("prefer_fqdn_over_hostname", WORKS),
     ConfigKey("preserve_hostname", WORKS),
     ConfigKey("manage_etc_hosts", PARTLY),

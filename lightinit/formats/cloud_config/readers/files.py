@@ -154,8 +154,10 @@ def _from_base64(given: Section, data: bytes) -> bytes:
 
 
 def _content(given: Section) -> Optional[bytes]:
-    value = given.values.get("content", "")
+    value = given.values.get("content")
     data = value if isinstance(value, bytes) else given.text("content").encode("utf-8")
+    if isinstance(value, (bool, list, dict)):
+        return None  # told; an empty file would take the place of what is there
     encoding = given.line("encoding").strip().lower()
     if encoding not in ENCODINGS:
         given.wrong(

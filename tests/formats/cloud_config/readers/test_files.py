@@ -121,7 +121,9 @@ def test_owner_path_and_flags() -> None:
             "contents: the key is unknown here; did you mean `cont",
             1,
         ),
-        ({"path": "/a", "content": ["x"]}, "content: it is a list, and must be text", 1),
+        ({"path": "/a", "content": ["x"]}, "content: it is a list, and must be text", 0),
+        ({"path": "/a", "content": {"x": 1}}, "content: it is a mapping, and must be text", 0),
+        ({"path": "/a", "content": True}, "content: it is a boolean, and must be text", 0),
         ("/etc/motd", "write_files[0]: it is text, and must be a mapping", 0),
     ],
 )

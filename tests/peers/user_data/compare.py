@@ -1,0 +1,105 @@
+"""The differences of two machines, and the table of docs/cloud-config.md that tells of them."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Set
+
+from lightinit.formats.cloud_config.keys import KEYS, NOT
+from tests.lib.scratch import HERE
+from tests.peers.user_data.inside.changes import Change
+from tests.peers.user_data.machines import Result
+
+PAGE = HERE + "/docs/cloud-config.md"
+HEADING = "## Beside cloud-init"
+ONLY = {"cloud_init": "only cloud-init", "lightinit": "only lightinit"}
+PARTS = ("mode", "owner", "content")
+TOP_KEY = re.compile(r"^([a-z_-]+):", re.MULTILINE)
+
+
+class Difference(NamedTuple):
+    """Something that is not the same on both machines.
+
+    Attributes:
+        path: of a file; or of one with the account's or group's name; or the command that was
+            asked.
+        what: ``only cloud-init``, ``only lightinit``, ``mode``, ``owner``, ``content``, ``answer``.
+        told: both sides, for the failure's message.
+    """
+
+    path: str
+    what: str
+    told: str
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        documents: the numbers of the documents in which it occurs; ``all`` in each.
+        path: a pattern.
+        what: as in a difference; several with commas.
+    """
+
+    documents: str
+    path: str
+    what: str
+
+    def is_of(self, document: str) -> bool:
+        """Whether the difference occurs in a document, by its name."""
+        return self.documents == "all" or document[:2] in self.documents.split()
+
+    def tells(self, difference: Difference) -> bool:
+        """Whether it is this row's difference."""
+        wanted = re.split(r", *", self.what)
+        return difference.what in wanted and fnmatch.fnmatchcase(difference.path, self.path)
+
+
+def find_differences(found: Dict[str, Result]) -> List[Difference]:
+    """All that is not the same on the two machines."""
+    theirs, ours = found["cloud_init"], found["lightinit"]
+    differences: List[Difference] = []
+    for path in sorted({*theirs.changes, *ours.changes}):
+        differences += _compare(path, theirs.changes.get(path), ours.changes.get(path))
+    for name in sorted({*theirs.facts, *ours.facts}):
+        sides = theirs.facts.get(name, ""), ours.facts.get(name, "")
+        if sides[0] != sides[1]:
+            lines = [set(each.splitlines()) for each in sides]
+            told = _tell(" ".join(lines[0] - lines[1]), " ".join(lines[1] - lines[0]))
+            differences.append(Difference(name, "answer", told))
+    return differences
+
+
+def _compare(path: str, theirs: "Change | None", ours: "Change | None") -> Iterator[Difference]:
+    if theirs is None or ours is None:
+        agent = "cloud_init" if ours is None else "lightinit"
+        yield Difference(path, ONLY[agent], _tell(theirs, ours))
+        return
+    for part, left, right in zip(PARTS, theirs, ours):
+        if left != right:
+            yield Difference(path, part, _tell(left, right))
+
+
+def _tell(theirs: object, ours: object) -> str:
+    return "\n    cloud-init: %.400r\n    lightinit:  %.400r" % (theirs, ours)
+
+
+def read_rows() -> List[Row]:
+    """The rows of the table."""
+    text = Path(PAGE).read_text(encoding="utf-8")
+    section = text.partition(HEADING + "\n")[2].partition("\n## ")[0]
+    rows = []
+    for line in section.splitlines():
+        cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 4 and not cells[0].startswith(("doc", "-")):
+            rows.append(Row(*cells[:3]))
+    return rows
+
+
+def unsupported(data: bytes) -> Set[str]:
+    """The top-level keys in user data that lightinit does not know yet."""
+    known = {key.name: key for key in KEYS.values()}
+    used = TOP_KEY.findall(data.decode("utf-8", "replace"))
+    return {key for key in used if key in known and known[key].works == NOT}

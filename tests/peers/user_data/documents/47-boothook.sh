@@ -1,0 +1,3 @@
+#cloud-boothook
+#!/bin/sh
+echo "boothook of $INSTANCE_ID" >>/srv/log

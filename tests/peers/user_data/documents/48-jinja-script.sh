@@ -1,0 +1,3 @@
+## template: jinja
+#!/bin/sh
+echo "{{ v1.local_hostname }}" >>/srv/log
