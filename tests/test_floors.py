@@ -44,7 +44,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "host_keys": GROUND | {"settings", "formats", "host", "login", "host_keys"},
     "accounts": GROUND | {"formats", "host", "login", "accounts"},
     "modules": GROUND
-    | {"settings", "formats", "host", "login", "host_keys", "accounts", "user_data"},
+    | {"retry", "settings", "formats", "host", "login", "host_keys", "accounts", "user_data"},
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
     "hooks": MIDDLE | {"pipeline", "hooks"},

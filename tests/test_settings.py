@@ -248,7 +248,7 @@ def test_a_module_of_ones_own_brings_its_keys(tmp_path: Any) -> None:
     system = System(str(tmp_path))
     system.write(
         settings_files.MAIN_FILE,
-        b"[lightinit]\nmodules = site.motd\n[module.site.motd]\ntext = hi\n",
+        b"[lightinit]\nmodules = site.motd\nfinal_modules =\n[module.site.motd]\ntext = hi\n",
     )
     found = settings_files.load(system, datasource_schema, schema)
     assert found["module.site.motd"]["text"] == "hi"

@@ -6,6 +6,29 @@ from __future__ import annotations
 
 from typing import Tuple
 
+from lightinit.model import Frequency
 from lightinit.settings.declaration import Declaration
 
-ASKED: Tuple[Declaration, ...] = ()
+ASKED: Tuple[Declaration, ...] = (
+    Declaration(
+        "phone_home",
+        Frequency.INSTANCE,
+        False,
+        cloud_config=("phone_home",),
+        asked=True,
+    ),
+    Declaration(
+        "final_message",
+        Frequency.INSTANCE,
+        False,
+        cloud_config=("final_message",),
+        asked=True,
+    ),
+    Declaration(
+        "power_state",
+        Frequency.INSTANCE,
+        False,
+        cloud_config=("power_state",),
+        asked=True,
+    ),
+)

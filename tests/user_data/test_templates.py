@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from lightinit.host.scripts import template
 from lightinit.host.system import System
 from lightinit.model import Instance, SshKey, User
 from lightinit.user_data import parts, variables
-from lightinit.user_data.containers import jinja
 
 INSTANCE = Instance(
     "the-id",
@@ -70,7 +70,7 @@ def test_without_jinja2_a_warning_names_the_package(tmp_path: Path) -> None:
     """A stand-in for a machine without it: a Python that finds no libraries."""
     given = {"path": [], "text": "x", "variables": {}}
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", jinja.RENDERER],
+        [sys.executable, "-I", "-S", "-B", template.RENDERER],
         input=json.dumps(given).encode(),
         stdout=subprocess.PIPE,
         check=True,

@@ -143,9 +143,9 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("wireguard", instead=PROGRAM, shape=MAPPING),
     ConfigKey("updates", shape=MAPPING),
     # The end of a boot, and what is told
-    ConfigKey("power_state"),
-    ConfigKey("final_message"),
-    ConfigKey("phone_home"),
+    ConfigKey("power_state", PARTLY),
+    ConfigKey("final_message", PARTLY),
+    ConfigKey("phone_home", PARTLY),
     ConfigKey("output"),
     ConfigKey("rsyslog"),
     ConfigKey("reporting", shape=MAPPING),

@@ -1,7 +1,8 @@
-"""Downloads what a user-data document names: https with the host's certificates, and http.
+"""Downloads what a user-data document names, and posts to it: https with the host's certificates,
+and http.
 
 Unlike the platform's HTTP (http.py) it follows redirects, and it needs no library. No proxies, no
-cookies, no compression. All of a download, with its redirects and the look-up of names, takes
+cookies, no compression. All of an exchange, with its redirects and the look-up of names, takes
 place in a thread, within one limit of time.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any, List, Optional, Tuple
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import Any, Dict, List, Optional, Tuple
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
@@ -18,6 +19,8 @@ from lightinit.host.network.http_errors import raise_plain
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+# After these, a form is posted again; after SEE_OTHER it was taken. RFC 9110, 15.4.
+KEEP_FORM, SEE_OTHER, NOT_FOUND = (307, 308), 303, 404
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 64 * 1024
 
@@ -45,13 +48,34 @@ class Downloader:
             MalformedError: the answer is not HTTP, or too large.
             ProvisioningError: the server refuses, or must not be trusted; or the URL is unusable.
         """
-        work = _Download(self._tls, url, timeout_s, limit_bytes)
+        return self._perform(_Download(self._tls, url, timeout_s, limit_bytes), timeout_s)
+
+    def post(self, url: str, form: bytes, timeout_s: float) -> None:
+        """Post a form, and drop the answer.
+
+        Args:
+            url: an http or https URL. No error has more of it than the host.
+            form: as ``application/x-www-form-urlencoded``.
+            timeout_s: seconds for all.
+
+        Raises:
+            TransientError: try again: no answer, or one that says that the server is busy, or has
+                not all of its pages yet (404).
+            MalformedError: the answer is not HTTP.
+            ProvisioningError: as :meth:`get`; or the server sends us to another place without the
+                form.
+        """
+        self._perform(_Post(self._tls, url, timeout_s, form), timeout_s)
+
+    def _perform(self, work: _Download, timeout_s: float) -> bytes:
         thread = threading.Thread(target=work.run, daemon=True, name="lightinit-download")
         thread.start()
         thread.join(timeout_s)
         if thread.is_alive():
             work.give_up()
-            raise TransientError("request timed out", url=_shown(url), after_s="%g" % timeout_s)
+            raise TransientError(
+                "request timed out", url=work.show(work.url), after_s="%g" % timeout_s
+            )
         if work.error is None:
             return work.body
         if isinstance(work.error, LightinitError):
@@ -59,14 +83,12 @@ class Downloader:
         if type(work.error).__name__ == "SSLCertVerificationError":
             raise ProvisioningError(
                 "server's certificate is not trusted",
-                url=_shown(work.url),
+                url=work.show(work.url),
                 why=getattr(work.error, "verify_message", ""),
                 hint="is its authority among the host's certificates, and is the clock right?",
             )
-        raise_plain(work.error, _shown(work.url), timeout_s)
-        raise ProvisioningError(
-            "download failed", url=_shown(work.url), error=type(work.error).__name__
-        ) from work.error
+        raise_plain(work.error, work.show(work.url), timeout_s)
+        raise work.failed(error=type(work.error).__name__) from work.error
 
 
 class _Download:
@@ -91,7 +113,7 @@ class _Download:
                     return
                 self.url = self._follow(target)
             raise ProvisioningError(
-                "download was redirected too often", url=_shown(self.url), limit=MAX_REDIRECTS
+                "download was redirected too often", url=self.show(self.url), limit=MAX_REDIRECTS
             )
         except BaseException as error:  # the other thread raises it
             self.error = error
@@ -105,11 +127,15 @@ class _Download:
             except OSError:
                 pass
 
+    def show(self, url: str) -> str:
+        """A URL for messages: its user, password and query are often secrets."""
+        return _shown(url)
+
     def _ask(self) -> Tuple[str, bytes]:
         """Send one request. Returns the target of a redirect, or the body."""
         import http.client
 
-        place = _check(self.url)
+        place = self._check(self.url)
         host, port = str(place.hostname), place.port
         if place.scheme == "https":
             connection: Any = http.client.HTTPSConnection(
@@ -123,15 +149,20 @@ class _Download:
             if self._given_up:
                 self.give_up()
             path = urlunsplit(("", "", place.path or "/", place.query, ""))
-            connection.request("GET", path, headers={"User-Agent": "lightinit/" + __version__})
-            answer = connection.getresponse()
-            if answer.status in REDIRECTS and answer.headers.get("Location"):
-                return str(answer.headers["Location"]), b""
-            if answer.status != 200:
-                raise self._refused(answer.status)
-            return "", self._read(answer)
+            self._send(connection, path, {"User-Agent": "lightinit/" + __version__})
+            return self._receive(connection.getresponse())
         finally:
             connection.close()
+
+    def _send(self, connection: Any, path: str, headers: Dict[str, str]) -> None:
+        connection.request("GET", path, headers=headers)
+
+    def _receive(self, answer: Any) -> Tuple[str, bytes]:
+        if answer.status in REDIRECTS and answer.headers.get("Location"):
+            return str(answer.headers["Location"]), b""
+        if answer.status != 200:
+            raise self._refused(answer.status)
+        return "", self._read(answer)
 
     def _context(self) -> Any:
         if self._tls is None:
@@ -155,19 +186,21 @@ class _Download:
             size += len(piece)
             if size > self._limit_bytes:
                 raise MalformedError(
-                    "answer is too large", url=_shown(self.url), limit_bytes=self._limit_bytes
+                    "answer is too large", url=self.show(self.url), limit_bytes=self._limit_bytes
                 )
         # With a size, read() does not tell that the connection was cut off.
         if answer.length:
-            raise TransientError("answer was cut off", url=_shown(self.url), bytes=size)
+            raise TransientError("answer was cut off", url=self.show(self.url), bytes=size)
         return b"".join(pieces)
+
+    def failed(self, **details: Any) -> ProvisioningError:
+        """The error for a failure that is final."""
+        return ProvisioningError("download failed", url=self.show(self.url), **details)
 
     def _refused(self, status: int) -> LightinitError:
         if status in BUSY:
-            return TransientError("download failed", url=_shown(self.url), status=status)
-        return ProvisioningError(
-            "download failed", url=_shown(self.url), status=status, hint="check the URL"
-        )
+            return TransientError("download failed", url=self.show(self.url), status=status)
+        return self.failed(status=status, hint="check the URL")
 
     def _follow(self, target: str) -> str:
         try:
@@ -176,28 +209,84 @@ class _Download:
             raise ProvisioningError("url is not usable", url="the target of a redirect") from None
         if self.url.lower().startswith("https:") and not url.lower().startswith("https:"):
             raise ProvisioningError(
-                "download was redirected away from https", url=_shown(self.url), to=_shown(url)
+                "download was redirected away from https",
+                url=self.show(self.url),
+                to=self.show(url),
             )
         return url
 
+    def _check(self, url: str) -> Any:
+        """The parts of a URL.
 
-def _check(url: str) -> Any:
-    """The parts of a URL.
+        Raises:
+            ProvisioningError: it is no http or https URL, or has characters that a URL has not.
+        """
+        try:
+            place = urlsplit(url)
+            usable = place.scheme in ("http", "https") and bool(place.hostname)
+            usable = usable and (place.port is None or place.port > 0)
+        except ValueError:
+            usable = False
+        if not usable or not all("!" <= character <= "~" for character in url):
+            raise ProvisioningError(
+                "url is not usable",
+                url=self.show(url),
+                hint="it must begin with http:// or https://",
+            )
+        return place
 
-    Raises:
-        ProvisioningError: it is no http or https URL, or has characters that a URL has not.
-    """
-    try:
-        place = urlsplit(url)
-        usable = place.scheme in ("http", "https") and bool(place.hostname)
-        usable = usable and (place.port is None or place.port > 0)
-    except ValueError:
-        usable = False
-    if not usable or not all("!" <= character <= "~" for character in url):
-        raise ProvisioningError(
-            "url is not usable", url=_shown(url), hint="it must begin with http:// or https://"
-        )
-    return place
+
+class _Post(_Download):
+    """One form that is posted."""
+
+    def __init__(self, tls: Any, url: str, timeout_s: float, form: bytes) -> None:
+        super().__init__(tls, url, timeout_s, 0)
+        self._form = form
+
+    def show(self, url: str) -> str:
+        """A URL for messages: its path is often a secret, too."""
+        try:
+            place = urlsplit(url)
+            port = ":%d" % place.port if place.port else ""
+            return "%s://%s%s/..." % (place.scheme, place.hostname or "", port)
+        except ValueError:
+            return "a damaged URL"
+
+    def failed(self, **details: Any) -> ProvisioningError:
+        """The error for a failure that is final."""
+        return ProvisioningError("post failed", url=self.show(self.url), **details)
+
+    def _refused(self, status: int) -> LightinitError:
+        if status in BUSY or status == NOT_FOUND:
+            return TransientError("post failed", url=self.show(self.url), status=status)
+        return self.failed(status=status, hint="check the URL")
+
+    def _send(self, connection: Any, path: str, headers: Dict[str, str]) -> None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        place = urlsplit(self.url)
+        if place.username is not None:
+            import base64
+
+            login = "%s:%s" % (unquote(place.username), unquote(place.password or ""))
+            code = base64.b64encode(login.encode("utf-8")).decode("ascii")
+            headers["Authorization"] = "Basic " + code
+        connection.request("POST", path, self._form, headers)
+
+    def _receive(self, answer: Any) -> Tuple[str, bytes]:
+        target = answer.headers.get("Location")
+        if answer.status in KEEP_FORM and target:
+            return str(target), b""
+        if answer.status in REDIRECTS and answer.status != SEE_OTHER:
+            raise ProvisioningError(
+                "post was redirected without its form",
+                url=self.show(self.url),
+                status=answer.status,
+                to=self.show(str(target or "")),
+                hint="write the new address",
+            )
+        if not 200 <= answer.status < 300 and answer.status != SEE_OTHER:
+            raise self._refused(answer.status)
+        return "", b""
 
 
 def _shown(url: str) -> str:

@@ -147,3 +147,87 @@ def test_https_is_checked(tmp_path: Path, serve: Any) -> None:
         server.close()
         leading_away.close()
     assert not plain.requests
+
+
+# -- posts
+# --------------------------------------------------------------------------------------------------
+
+
+def answers(status: int, headers: str = "") -> Conversation:
+    head = "HTTP/1.1 %d X\r\n%sContent-Length: 0\r\n\r\n" % (status, headers)
+    return says(head.encode(), then_close=True)
+
+
+def post_fails(url: str, timeout_s: float = 5.0, tls: Any = None) -> LightinitError:
+    with pytest.raises(LightinitError) as raised:
+        Downloader(tls).post(url, b"a=b", timeout_s)
+    assert "SECRET" not in str(raised.value)
+    return raised.value
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 303])
+def test_a_form_is_posted(serve: Any, status: int) -> None:
+    server = serve(answers(status, "Location: /elsewhere\r\n"))
+    url = server.url.replace("://", "://me:p%40ss@") + "?token=SECRET"
+    Downloader().post(url, b"a=b+c&d=%0A", 5.0)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /x?token=SECRET HTTP/1.1\r\n")
+    assert b"\r\nContent-Type: application/x-www-form-urlencoded\r\n" in head + b"\r\n"
+    assert b"\r\nAuthorization: Basic bWU6cEBzcw==" in head  # me:p@ss
+    assert (body, len(server.requests)) == (b"a=b+c&d=%0A", 1)
+
+
+def test_a_redirect_that_keeps_the_form_is_followed(serve: Any) -> None:
+    last = serve(answers(200))
+    Downloader().post(serve(moved(last.url, 308)).url, b"a=b", 5.0)
+    assert last.requests[0].endswith(b"\r\n\r\na=b")
+    assert b"Authorization" not in last.requests[0]
+
+
+@pytest.mark.parametrize("status", [301, 302])
+def test_a_redirect_that_loses_the_form_is_told(serve: Any, status: int) -> None:
+    last = serve(answers(200))
+    error = post_fails(serve(moved(last.url + "/SECRET", status)).url)
+    assert error.reason == "post was redirected without its form"
+    assert error.details["to"] == last.url[:-1] + "..."
+    assert not last.requests
+
+
+@pytest.mark.parametrize(
+    "talk, kind, reason",
+    [
+        (answers(404), TransientError, "post failed"),
+        (answers(503), TransientError, "post failed"),
+        (answers(401), ProvisioningError, "post failed"),
+        (answers(405), ProvisioningError, "post failed"),
+        (moved("file:///SECRET", 307), ProvisioningError, "url is not usable"),
+        (says(b"SSH-2.0-x\r\n", True), MalformedError, "not http"),
+        (resets, TransientError, "connection reset"),
+    ],
+)
+def test_a_post_that_fails(serve: Any, talk: Any, kind: Any, reason: str) -> None:
+    error = post_fails(serve(talk).url + "/SECRET")
+    assert isinstance(error, kind) and reason in error.reason
+
+
+def test_a_post_that_hangs_is_given_up(serve: Any) -> None:
+    error = post_fails(serve(hangs).url + "/SECRET", 0.5)
+    assert isinstance(error, TransientError) and error.reason == "request timed out"
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///SECRET", "http://", "http://a b/SECRET", "http://x:SECRET/"]
+)
+def test_what_nobody_can_be_posted_to(url: str) -> None:
+    assert post_fails(url).reason == "url is not usable"
+
+
+def test_a_post_over_https_is_checked(tmp_path: Path) -> None:
+    server = TlsServer(make_certificate(tmp_path), answers(200))
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate"))
+    try:
+        Downloader(trusting).post(server.url, b"a=b", 5.0)
+        assert post_fails(server.url + "/SECRET").reason == "server's certificate is not trusted"
+    finally:
+        server.close()
+    assert len(server.requests) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
@@ -11,6 +12,7 @@ from lightinit.formats.cloud_config.readers.section import Section
 KEYS = ("power_state", "final_message", "phone_home", "output")
 MODES = ("poweroff", "reboot", "halt")
 POSTED: Tuple[str, ...] = (
+    "pub_key_dsa",
     "pub_key_rsa",
     "pub_key_ecdsa",
     "pub_key_ed25519",
@@ -19,6 +21,9 @@ POSTED: Tuple[str, ...] = (
     "fqdn",
 )
 STAGES = ("init", "config", "final", "all")
+TEE_APPENDS = {"-a", "--append", "-ai", "-ia"}
+TEE_OPTIONS = TEE_APPENDS | {"-i", "--ignore-interrupts"}
+TARGETS = "such as '>> /var/log/x', '> /var/log/x' or '| tee -a /var/log/x'"
 
 
 class GivenPowerState(NamedTuple):
@@ -54,6 +59,20 @@ class GivenCall(NamedTuple):
     tries: int = 10
 
 
+class GivenOutput(NamedTuple):
+    """Where the output of the scripts goes, besides the log.
+
+    Attributes:
+        stage: init, config or final; or ``all``, where nothing else is said.
+        paths: the files.
+        append: whether it is added to them.
+    """
+
+    stage: str
+    paths: Tuple[str, ...]
+    append: bool = True
+
+
 class GivenEnding(NamedTuple):
     """What a cloud-config says of the end.
 
@@ -62,14 +81,13 @@ class GivenEnding(NamedTuple):
         final_message: a text with ``$UPTIME``, ``$TIMESTAMP``, ``$VERSION``, ``$DATASOURCE``; or
             "".
         phone_home: or None.
-        outputs: (stage or ``all``, where output goes, where errors go): ``>FILE``, ``>>FILE`` or
-            ``| COMMAND``; errors also ``&1``, or "" for as they were.
+        outputs: where output goes, each stage once.
     """
 
     power_state: Optional[GivenPowerState] = None
     final_message: str = ""
     phone_home: Optional[GivenCall] = None
-    outputs: Tuple[Tuple[str, str, str], ...] = ()
+    outputs: Tuple[GivenOutput, ...] = ()
 
 
 def read_ending(values: Mapping[str, Any]) -> Tuple[GivenEnding, List[Mistake]]:
@@ -136,7 +154,7 @@ def _call(given: Section) -> Optional[GivenCall]:
     return GivenCall(url, post, tries or 10)
 
 
-def _outputs(given: Section) -> Tuple[Tuple[str, str, str], ...]:
+def _outputs(given: Section) -> Tuple[GivenOutput, ...]:
     section = given.section("output")
     if section is None:
         return ()
@@ -149,18 +167,38 @@ def _outputs(given: Section) -> Tuple[Tuple[str, str, str], ...]:
         if isinstance(value, dict):
             inner = Section(value, (*section.path, stage), section.mistakes)
             inner.know(("output", "error"))
-            targets = [inner.line("output"), inner.line("error")]
+            out, errors = inner.line("output"), inner.line("error")
         else:
-            texts = section.texts(stage)
-            # One text is for errors as well.
-            targets = [*texts, "&1"][:2] if isinstance(value, str) else list(texts)
-        targets = [target.strip() for target in targets]
-        if len(targets) != 2 or not all(_is_target(target) for target in targets):
-            section.wrong(stage, "it is not where output can go", "such as '| tee -a /var/log/x'")
+            out, errors = [*section.texts(stage), "", ""][:2]
+        target = _target(out)
+        if target is None:
+            section.wrong(stage, "output cannot go there; it is in the log only", TARGETS)
             continue
-        found.append((stage, targets[0], targets[1]))
+        if errors.strip() not in ("", "&1") and _target(errors) != target:
+            section.wrong(stage, "errors go where the output goes", "leave them out", True)
+        found.append(GivenOutput(stage, *target))
     return tuple(found)
 
 
-def _is_target(text: str) -> bool:
-    return text in ("", "&1") or (text[0] in ">|" and bool(text.strip(">| ")))
+def _target(text: str) -> Optional[Tuple[Tuple[str, ...], bool]]:
+    """The files, and whether they are appended to; None if it is something else. A path alone is
+    appended to.
+    """
+    text = text.strip()
+    sign = next((each for each in (">>", ">", "|") if text.startswith(each)), "")
+    rest = text[len(sign) :].strip()
+    paths, append = [rest], sign != ">"
+    if sign == "|":
+        try:
+            command, *words = shlex.split(rest) or [""]
+        except ValueError:
+            return None
+        options = [word for word in words if word.startswith("-")]
+        if command.rpartition("/")[2] != "tee" or not set(options) <= TEE_OPTIONS:
+            return None
+        append = bool(set(options) & TEE_APPENDS)
+        paths = [word for word in words if word not in options]
+    usable = [path for path in paths if path.startswith("/") and not path.startswith("/dev/")]
+    if not usable or len(usable) < len(paths):
+        return None
+    return tuple(usable), append

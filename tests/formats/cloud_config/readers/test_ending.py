@@ -10,6 +10,7 @@ from lightinit.formats.cloud_config.readers.ending import (
     POSTED,
     GivenCall,
     GivenEnding,
+    GivenOutput,
     GivenPowerState,
     read_ending,
 )
@@ -50,19 +51,53 @@ def test_phone_home(values: Dict[str, Any], expected: GivenCall) -> None:
 
 def test_message_and_outputs() -> None:
     outputs = {
-        "all": "| tee -a /var/log/x",
-        "init": [">/a", "> /b"],
-        "final": {"output": ">> /c", "error": "&1"},
-        "config": {"output": "> /d"},
+        "all": "| tee -a /var/log/x '/b c'",
+        "init": [">/a", "> /a"],
+        "final": {"output": "/c", "error": "&1"},
+        "config": {"output": " | /usr/bin/tee /d"},
     }
     found, mistakes = read_ending({"final_message": "Up after $UPTIME s", "output": outputs})
     assert not mistakes and found.final_message == "Up after $UPTIME s"
     assert found.outputs == (
-        ("init", ">/a", "> /b"),
-        ("config", "> /d", ""),
-        ("final", ">> /c", "&1"),
-        ("all", "| tee -a /var/log/x", "&1"),
+        GivenOutput("init", ("/a",), False),
+        GivenOutput("config", ("/d",), False),
+        GivenOutput("final", ("/c",), True),
+        GivenOutput("all", ("/var/log/x", "/b c"), True),
     )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ">",
+        "",
+        "| logger -t x",
+        "| tee -a",
+        "| tee -p /x",
+        "| tee 'x",
+        "| tee /x | cat",
+        "> x",
+        "> /dev/console",
+        ">> /dev/null",
+        "| tee /x y",
+        [],
+        5,
+        {"output": ""},
+        {"error": "> /x"},
+    ],
+)
+def test_where_output_cannot_go(target: Any) -> None:
+    found, mistakes = read_ending({"output": {"all": target, "final": ">> /x"}})
+    assert found.outputs == (GivenOutput("final", ("/x",)),)
+    assert "output.all: output cannot go there; it is in the log only" in str(mistakes[-1])
+
+
+def test_errors_go_where_the_output_goes() -> None:
+    found, mistakes = read_ending({"output": {"all": ["> /x", "> /y"]}})
+    assert found.outputs == (GivenOutput("all", ("/x",), False),)
+    assert [(each.what, each.has_effect) for each in mistakes] == [
+        ("errors go where the output goes", True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +114,6 @@ def test_message_and_outputs() -> None:
         ({"power_state": "reboot"}, "power_state: it is text, and must be a mapping"),
         ({"phone_home": {"url": "ftp://x"}}, "phone_home.url: it is not an http or https URL"),
         ({"phone_home": {}}, "phone_home.url: it is not an http"),
-        ({"output": {"all": "/var/log/x"}}, "output.all: it is not where output can go"),
-        ({"output": {"all": ">"}}, "output.all: it is not where output can go"),
         ({"output": {"al": "> x"}}, "output.al: the key is unknown here; did you mean `all`?"),
     ],
 )
