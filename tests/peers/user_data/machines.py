@@ -28,6 +28,26 @@ ZONES = "/usr/share/zoneinfo"
 ZONES_WANTED = (ZONES + "/Europe/Berlin", ZONES + "/UTC")
 # What of lightinit's modules has nothing to do with user data.
 LEFT_OUT = ("entropy", "root_disk", "ephemeral_disk")
+# A repository of two packages.
+REPOSITORY = """set -e
+mkdir -p /srv/repo
+cd /tmp
+for name in peers-one peers-two; do
+    mkdir -p $name/DEBIAN $name/usr/bin
+    printf 'Package: %s\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: tests\\n' \\
+        $name >$name/DEBIAN/control
+    echo "Description: $name" >>$name/DEBIAN/control
+    printf '#!/bin/sh\\necho %s\\n' $name >$name/usr/bin/$name
+    chmod 755 $name/usr/bin/$name
+    dpkg-deb -Znone --root-owner-group --build $name /srv/repo/$name.deb >/dev/null
+done
+cd /srv/repo
+for each in *.deb; do
+    dpkg-deb -f $each
+    printf 'Filename: ./%s\\nSize: %s\\nSHA256: %s\\n\\n' \\
+        $each $(stat -c %s $each) $(sha256sum <$each | cut -d' ' -f1)
+done >Packages
+"""
 SITE = "/usr/lib/python3/dist-packages"
 
 
@@ -86,6 +106,8 @@ class Machines(Chroot):
 
     def _start(self) -> None:
         self.run("ip", "link", "set", "lo", "up")
+        self.shell(REPOSITORY)
+        shutil.copytree(str(self.path("/srv/repo")), str(self._more) + "/srv/repo")
         for number, folder in enumerate(self.lower().split(":")):
             below = str(self._folder / "root/mnt/below" / str(number))
             subprocess.run(

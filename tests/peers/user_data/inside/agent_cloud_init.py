@@ -9,6 +9,7 @@ from typing import Any, Callable, List
 
 from tests.peers.user_data.inside.seed import HOSTNAME, INSTANCE_ID, KEY
 
+NAME = "cloud_init"
 SEED = "/var/lib/cloud/seed/nocloud/"
 META_DATA = "instance-id: %s\nlocal-hostname: %s\npublic-keys: ['%s']\n"
 STAGES = (

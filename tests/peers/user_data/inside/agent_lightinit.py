@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from typing import Any, Callable, List
 
+NAME = "lightinit"
 LIMIT = 200000
 USER_DATA = "/run/user-data"
 

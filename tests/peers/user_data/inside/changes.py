@@ -29,7 +29,7 @@ TABLES: Dict[str, Tuple[int, ...]] = {
 PASSWORDS = ("Correct-Horse-1", "Battery-Staple-2", "fallback-Word-3")
 HASHED = {"1": "MD5", "5": "SHA-256", "6": "SHA-512", "y": "yescrypt", "2b": "bcrypt"}
 NONE = ("!", "*", "!*", "!!", "")
-BACKUPS = tuple(path + "-" for path in TABLES)
+BACKUPS = (*(path + "-" for path in TABLES), "/var/lib/dpkg/status-old")
 PASSED_OVER = (
     "/var/lib/cloud",
     "/var/lib/lightinit",
@@ -90,6 +90,8 @@ class Changes:
             return None
         if path.endswith("/authorized_keys"):
             content = "".join(sorted(content.splitlines(True)))
+        if path.startswith("/etc/ssh/ssh_host_") and not self._is_given(content):
+            content = describe_key(content)
         owner = self._users.get(str(status.st_uid), str(status.st_uid))
         group = self._groups.get(str(status.st_gid), str(status.st_gid))
         return ["%o" % status.st_mode, "%s:%s" % (owner, group), content]
@@ -126,6 +128,10 @@ class Changes:
             fields[1] = "free"
         return ":".join(fields)
 
+    def _is_given(self, content: str) -> bool:
+        """Whether a text is in the user data, with any indentation."""
+        return "".join(content.split()) in "".join(self._data.split())
+
     def _number(self, text: str) -> str:
         """A number that the user data give; or that it is free."""
         return text if re.search(r"\b%s\b" % text, self._data) else "free"
@@ -146,6 +152,14 @@ def walk(upper: str) -> Iterator[str]:
         for name in folders + names:
             if here + "/" + name not in BACKUPS:
                 yield here + "/" + name
+
+
+def describe_key(content: str) -> str:
+    """A new host key without what is random."""
+    if "PRIVATE KEY" in content:
+        return "a private key"
+    words = content.split(" ", 2)
+    return " ".join([words[0], "a key"] + words[2:])
 
 
 def describe_hash(field: str, data: str) -> str:

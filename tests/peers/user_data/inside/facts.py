@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import urllib.request
 from typing import Dict
 
 
-def collect() -> Dict[str, str]:
-    """Name -> answer. A name is that of the command that was asked."""
+def collect(agent: str) -> Dict[str, str]:
+    """Name -> answer. A name is that of the command that was asked; ``POST`` is what the agent has
+    sent to the web server.
+    """
     os.makedirs("/run/sshd", exist_ok=True)
     found = {"uname -n": ask("uname", "-n")}
     with open("/etc/passwd", encoding="utf-8") as stream:
@@ -19,6 +22,8 @@ def collect() -> Dict[str, str]:
     for name, _, number, *_ in accounts:
         if 500 <= int(number) < 60000:
             found["sudo -l %s" % name] = rights(ask("sudo", "-n", "-l", "-U", name))
+    with urllib.request.urlopen("http://127.0.0.1:8099/posted/" + agent) as answer:
+        found["POST"] = answer.read().decode("utf-8")
     return found
 
 

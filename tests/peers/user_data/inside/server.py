@@ -119,7 +119,7 @@ def be_machine(agent: Any, data: bytes, answer: int) -> None:
     socket.sethostname("image")
     statuses = [run_stage(stage) for stage in agent.stages(data)]
     wait_for_others()
-    found = {"statuses": statuses, "facts": facts.collect(), "log": agent.read_log()}
+    found = {"statuses": statuses, "facts": facts.collect(agent.NAME), "log": agent.read_log()}
     with os.fdopen(answer, "w", encoding="utf-8") as stream:
         json.dump(found, stream)
 
