@@ -40,11 +40,22 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "state": GROUND | {"settings", "formats", "host"},
     "user_data": GROUND | {"formats", "host", "user_data"},
     "cloud_config": GROUND | {"formats", "host", "user_data", "cloud_config"},
+    "package_sources": GROUND | {"formats", "host", "package_sources"},
     "login": GROUND | {"formats", "host", "login"},
     "host_keys": GROUND | {"settings", "formats", "host", "login", "host_keys"},
     "accounts": GROUND | {"formats", "host", "login", "accounts"},
     "modules": GROUND
-    | {"retry", "settings", "formats", "host", "login", "host_keys", "accounts", "user_data"},
+    | {
+        "retry",
+        "settings",
+        "formats",
+        "host",
+        "login",
+        "package_sources",
+        "host_keys",
+        "accounts",
+        "user_data",
+    },
     "registry": MIDDLE | {"modules"},
     "pipeline": MIDDLE,
     "hooks": MIDDLE | {"pipeline", "hooks"},
@@ -70,6 +81,7 @@ BESIDE: Dict[str, Set[str]] = {
     "host.azure": {"files"},
     "host.dhcp": {"init", "network"},
     "host.disks": {"init"},
+    "host.packages": {"scripts"},
     "host.media": {"disks"},  # block devices are read in one place
     "host.scripts": {"init"},
     "host.ssh": {"accounts", "files"},
@@ -77,10 +89,25 @@ BESIDE: Dict[str, Set[str]] = {
 
 # Folders with one kind in each file, and who may import a kind besides itself: the table, which is
 # in __init__ unless it is named here, and what is shared.
-TABLES: Dict[str, str] = {"formats.dhcp": "clients", "host.dhcp": "clients", "host.init": "table"}
+TABLES: Dict[str, str] = {
+    "formats.dhcp": "clients",
+    "host.dhcp": "clients",
+    "host.init": "table",
+}
 KINDS: Dict[str, Set[str]] = {
     "formats.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc", "wicked"},
     "host.dhcp": {"dhclient", "dhcpcd", "networkd", "networkmanager", "udhcpc", "wicked"},
+    "host.packages.kinds": {
+        "apk",
+        "apt",
+        "dnf",
+        "emerge",
+        "opkg",
+        "pacman",
+        "snap",
+        "xbps",
+        "zypper",
+    },
     "datasources": set(DATASOURCES),
     "login": {"dropbear", "sshd", "pam", "root"},
     "user_data": {

@@ -29,6 +29,8 @@ LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+# For a record, as ``extra``: the console is left out. Long output of programs goes into the file.
+ONLY_FILE = {"only_file": True}
 
 
 class ConsoleHandler(logging.Handler):
@@ -57,6 +59,8 @@ class ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record. A console that is closed or full is not an error."""
+        if getattr(record, "only_file", False):
+            return
         text = record.getMessage()
         left_out = len(text) - CONSOLE_LINE_CHARACTERS
         text = printable(text[:CONSOLE_LINE_CHARACTERS])

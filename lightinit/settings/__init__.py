@@ -113,7 +113,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
         Setting(
             "final_modules",
             "words",
-            ("phone_home", "final_message", "power_state"),
+            ("packages", "phone_home", "final_message", "power_state"),
             "More modules, which run after the platform has accepted Ready, in order. The"
             " platform's patience does not limit them.",
         ),

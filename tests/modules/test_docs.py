@@ -47,6 +47,7 @@ SOURCES = (
             "files/home_folders",
             "files/in_home",
             "files/text",
+            "packages/run",
             "ssh/host_keys",
             "ssh/sshd",
         )

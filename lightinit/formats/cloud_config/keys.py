@@ -23,6 +23,7 @@ from lightinit.formats.cloud_config.readers import (
     services,
     users,
 )
+from lightinit.formats.cloud_config.readers.sources import apt, repositories
 
 WORKS, PARTLY, NOT = "works", "partly", "not"
 Check = Callable[[Mapping[str, Any]], Tuple[Any, List[Mistake]]]
@@ -60,6 +61,8 @@ READERS: Tuple[Tuple[Tuple[str, ...], Check], ...] = (
     (disks.KEYS, disks.read_disks),
     (mounts.KEYS, mounts.read_mounts),
     (packages.KEYS, packages.read_packages),
+    (apt.KEYS, apt.read_apt),
+    (repositories.KEYS, repositories.read_repositories),
     (services.KEYS, services.read_services),
     (ending.KEYS, ending.read_ending),
 )
@@ -108,23 +111,21 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("locale_configfile"),
     ConfigKey("keyboard"),
     # Packages
-    ConfigKey("packages"),
-    ConfigKey("package_update"),
-    ConfigKey("package_upgrade"),
-    ConfigKey("package_reboot_if_required"),
-    ConfigKey("apt_update", instead="package_update", is_deprecated=True),
-    ConfigKey("apt_upgrade", instead="package_upgrade", is_deprecated=True),
+    ConfigKey("packages", WORKS),
+    ConfigKey("package_update", WORKS),
+    ConfigKey("package_upgrade", WORKS),
+    ConfigKey("package_reboot_if_required", WORKS),
+    ConfigKey("apt_update", WORKS, instead="package_update", is_deprecated=True),
+    ConfigKey("apt_upgrade", WORKS, instead="package_upgrade", is_deprecated=True),
     ConfigKey(
-        "apt_reboot_if_required",
-        instead="package_reboot_if_required",
-        is_deprecated=True,
+        "apt_reboot_if_required", WORKS, instead="package_reboot_if_required", is_deprecated=True
     ),
-    ConfigKey("apt"),
-    ConfigKey("apt_pipelining", shape=("a boolean", "text", "a number")),
-    ConfigKey("apk_repos", shape=MAPPING),
-    ConfigKey("yum_repos"),
-    ConfigKey("yum_repo_dir"),
-    ConfigKey("zypper", shape=MAPPING),
+    ConfigKey("apt", PARTLY),
+    ConfigKey("apt_pipelining", WORKS),
+    ConfigKey("apk_repos", WORKS),
+    ConfigKey("yum_repos", WORKS),
+    ConfigKey("yum_repo_dir", WORKS),
+    ConfigKey("zypper", WORKS),
     ConfigKey("snap", instead=PROGRAM, shape=MAPPING),
     # Disks
     ConfigKey("growpart"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.lib.readers import cloud_configs, documents, host_files, logins
+from tests.lib.readers import cloud_configs, documents, host_files, logins, package_files
 from tests.lib.readers.reader import Reader
 
-FILES = (cloud_configs, documents, host_files, logins)
+FILES = (cloud_configs, documents, host_files, logins, package_files)
 READERS: Dict[str, Reader] = {each.name: each for file in FILES for each in file.READERS}

@@ -8,12 +8,24 @@ import pytest
 
 from lightinit.formats.cloud_config.document import read
 from lightinit.formats.cloud_config.readers.packages import (
-    GivenApt,
     GivenPackage,
     GivenPackages,
-    GivenRepository,
-    GivenSource,
     read_packages,
+)
+from lightinit.formats.cloud_config.readers.sources.apt import (
+    KEYSERVER,
+    GivenApt,
+    GivenKey,
+    GivenMirror,
+    GivenSource,
+    read_apt,
+)
+from lightinit.formats.cloud_config.readers.sources.repositories import (
+    GivenApk,
+    GivenRepositories,
+    GivenRepository,
+    GivenZypper,
+    read_repositories,
 )
 from tests.lib.needs_yaml import needs_yaml
 
@@ -54,37 +66,93 @@ def test_flags_and_their_old_names() -> None:
     assert packages().update is None
 
 
+def apt(**values: Any) -> GivenApt:
+    found, mistakes = read_apt(values)
+    assert not mistakes, mistakes
+    return found
+
+
+def repositories(**values: Any) -> GivenRepositories:
+    found, mistakes = read_repositories(values)
+    assert not mistakes, mistakes
+    return found
+
+
 def test_apt() -> None:
     values: Dict[str, Any] = {
         "preserve_sources_list": True,
         "conf": 'APT::Get::Assume-Yes "true";',
         "proxy": "http://old",
         "http_proxy": "http://p:3128",
+        "disable_suites": ["updates"],
+        "debconf_selections": {"b": "b b/q string x", "a": "# why\na a/q boolean true\n"},
+        "primary": [{"arches": ["amd64"], "uri": "http://m/debian", "keyid": "0x DEAD BEEF"}],
+        "security": [{"arches": "default", "search": ["http://a", "http://b/c"]}],
         "sources": {
             "docker": {"source": "deb [signed-by=$KEY_FILE] https://d $RELEASE stable", "key": "K"},
-            "own.list": {"keyid": "AB12", "keyserver": "keys", "filename": "/etc/x/o.list"},
+            "own.list": {"keyid": "ABCD1234", "keyserver": "keys", "filename": "/etc/x/o.list"},
         },
     }
-    assert packages(apt=values).apt == GivenApt(
+    assert apt(apt=values, apt_pipelining=False) == GivenApt(
         True,
         "",
+        (GivenMirror(("amd64",), "http://m/debian", (), GivenKey("", "0xDEADBEEF", KEYSERVER)),),
+        (GivenMirror(("default",), "", ("http://a", "http://b/c")),),
+        ("updates",),
         'APT::Get::Assume-Yes "true";',
         (("http", "http://p:3128"),),
+        0,
+        "# why\na a/q boolean true\nb b/q string x\n",
         (
-            GivenSource("docker", values["sources"]["docker"]["source"], "K", filename="docker"),
-            GivenSource("own.list", keyid="AB12", keyserver="keys", filename="o.list"),
+            GivenSource(
+                "docker", values["sources"]["docker"]["source"], GivenKey("K"), "docker.list"
+            ),
+            GivenSource("own.list", "", GivenKey("", "ABCD1234", "keys"), "/etc/x/o.list"),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "value, depth",
+    [("os", None), ("none", None), ("unchanged", None), (3, 3), ("3", 3), (False, 0)],
+)
+def test_pipelining(value: Any, depth: Any) -> None:
+    assert apt(apt_pipelining=value).pipelining == depth
 
 
 def test_repositories_of_dnf() -> None:
     repository = {"baseurl": "https://r", "enabled": False, "gpgcheck": True, "priority": 5}
-    assert packages(yum_repos={"my repo": repository}).repositories == (
+    found = repositories(yum_repos={"my repo": repository}, yum_repo_dir="/etc/r/")
+    assert found.yum_folder == "/etc/r" and found.yum == (
         GivenRepository(
-            "my_repo",
+            "my-repo",
             (("baseurl", "https://r"), ("enabled", "0"), ("gpgcheck", "1"), ("priority", "5")),
         ),
     )
+
+
+def test_zypper_and_apk() -> None:
+    found = repositories(
+        zypper={
+            "repos": [{"id": "a b", "baseurl": "http://r", "autorefresh": False}],
+            "config": {"reposdir": "/r", "solver.onlyRequires": True, "servicesdir": ""},
+        },
+        apk_repos={
+            "alpine_repo": {"version": "v3.12", "community_enabled": True},
+            "local_repo_base_url": "https://l/alpine",
+        },
+    )
+    assert found.zypper == GivenZypper(
+        (
+            GivenRepository(
+                "a-b", (("baseurl", "http://r"), ("autorefresh", "0"), ("enabled", "1"))
+            ),
+        ),
+        "/r",
+        (("solver.onlyRequires", "1"),),
+    )
+    assert found.apk == GivenApk("v3.12", community=True, local_url="https://l/alpine")
+    assert repositories(apk_repos={"preserve_repositories": True}) == GivenRepositories()
 
 
 @pytest.mark.parametrize(
@@ -98,18 +166,52 @@ def test_repositories_of_dnf() -> None:
         ({"packages": {"apt": ["a"]}}, "packages: it is a mapping, and must be a list"),
         ({"packages": [{"apt": "a"}]}, "packages[0].apt: it is text, and must be a list"),
         ({"package_update": "maybe"}, "package_update: it is text"),
-        ({"apt": {"primary": []}}, "apt.primary: it is not supported"),
-        ({"apt": {"sources": {"a": {}}}}, "apt.sources.a: it has neither a source nor a key"),
-        ({"apt": {"sources": {"a b": {"source": "x"}}}}, "filename: it cannot be a file of apt"),
-        ({"apt": {"source": {}}}, "apt.source: the key is unknown here; did you mean `sources`?"),
-        ({"yum_repos": {"a": {"name": "x"}}}, "yum_repos.a: it has no baseurl"),
     ],
 )
 def test_mistakes(values: Dict[str, Any], says: str) -> None:
     found, mistakes = read_packages(values)
     assert says in str(mistakes[0])
-    assert not found.packages and not found.repositories
-    assert found.apt is None or not found.apt.sources
+    assert not found.packages
+
+
+APT_MISTAKES = [
+    ({"generate_mirrorlists": True}, "apt.generate_mirrorlists: it is not supported"),
+    ({"primary": [{"uri": "http://a"}]}, "apt.primary[0].arches: it is missing"),
+    ({"sources": {"a": {}}}, "apt.sources.a: it has neither a source nor a key"),
+    ({"sources": {"a b": {"source": "x"}}}, "filename: it cannot be a file of apt"),
+    (
+        {"sources": {"a": {"source": "x", "filename": "/etc/../x"}}},
+        "filename: it cannot be a file of apt",
+    ),
+    ({"sources": {"a": {"source": "ppa:a/b"}}}, "a PPA is not supported"),
+    ({"sources": {"a": {"keyid": "--x"}}}, "it is no id of a key"),
+    ({"sources": {"a": {"keyid": "ABCD1234", "keyserver": "-x y"}}}, "it is no name of a server"),
+    ({"source": {}}, "apt.source: the key is unknown here; did you mean `sources`?"),
+    ({"proxy": 'http://a"; X'}, "apt.proxy: it is no URL"),
+    ({"debconf_selections": {"a": "b c"}}, "a line has no answer"),
+    ({"sources_list": "## template:jinja\n"}, "a template is not supported"),
+]
+
+
+@pytest.mark.parametrize("values, says", APT_MISTAKES)
+def test_mistakes_of_apt(values: Dict[str, Any], says: str) -> None:
+    found, mistakes = read_apt({"apt": values})
+    assert says in str(mistakes[0]) and found == GivenApt()
+
+
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        ({"yum_repos": {"a": {"name": "x"}}}, "yum_repos.a: it has no baseurl"),
+        ({"yum_repos": {"a": {"baseurl": "x\n[b]\nbaseurl=y"}}}, "it has several lines"),
+        ({"yum_repo_dir": "etc"}, "yum_repo_dir: it is no absolute path"),
+        ({"zypper": {"repos": [{"id": "a"}]}}, "zypper.repos[0]: it has no id or no baseurl"),
+        ({"apk_repos": {"alpine_repo": {}}}, "apk_repos.alpine_repo.version: it is missing"),
+    ],
+)
+def test_mistakes_of_repositories(values: Dict[str, Any], says: str) -> None:
+    found, mistakes = read_repositories(values)
+    assert says in str(mistakes[0]) and found._replace(zypper=None) == GivenRepositories()
 
 
 def test_one_text_is_one_package() -> None:
