@@ -6,7 +6,7 @@ import re
 from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
-from lightinit.formats.cloud_config.readers.section import Section, written
+from lightinit.formats.cloud_config.readers.section import FALSE, Section, written
 
 KEYS = (
     "locale",
@@ -96,21 +96,35 @@ def read_services(values: Mapping[str, Any]) -> Tuple[GivenServices, List[Mistak
         values: the keys of a cloud-config.
     """
     given = Section(values)
-    locale = ""
-    if values.get("locale") is not False:
-        locale = given.line("locale").strip()
-    if locale and not _LOCALE.match(locale):
-        given.wrong("locale", "no locale has this name", "such as de_DE.UTF-8")
-        locale = ""
+    locale, locale_file = _locale(given)
     services = GivenServices(
         locale,
-        given.line("locale_configfile"),
+        locale_file,
         _keyboard(given),
         _trust(given),
         _resolver(given),
         _syslog(given),
     )
     return services, given.mistakes
+
+
+def _locale(given: Section) -> Tuple[str, str]:
+    locale = ""
+    if given.values.get("locale") is not False:
+        locale = given.line("locale").strip()
+    if locale.lower() in FALSE:
+        locale = ""  # as cloud-init takes it, also as a text
+    if locale and not _LOCALE.match(locale):
+        given.wrong("locale", "no locale has this name", "such as de_DE.UTF-8")
+        locale = ""
+    path = given.line("locale_configfile").strip()
+    if path and not path.startswith("/"):
+        given.wrong("locale_configfile", "it is no absolute path", "such as /etc/default/locale")
+        path = ""
+    if path and not locale:
+        what = "it has no effect without `locale`"
+        given.wrong("locale_configfile", what, "write `locale`, too")
+    return locale, path
 
 
 def _keyboard(given: Section) -> Optional[GivenKeyboard]:
