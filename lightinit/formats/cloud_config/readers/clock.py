@@ -10,9 +10,43 @@ from lightinit.formats.cloud_config.readers.section import Section
 from lightinit.formats.timezone import is_zone_name
 
 KEYS = ("timezone", "ntp")
-CLIENTS = ("auto", "chrony", "ntp", "ntpdate", "openntpd", "ntpd", "systemd-timesyncd", "timesyncd")
+# The names that work, with the client that each one means. The last ones are not cloud-init's.
+CLIENTS = {
+    "auto": "auto",
+    "chrony": "chrony",
+    "ntp": "ntp",
+    "openntpd": "openntpd",
+    "systemd-timesyncd": "systemd-timesyncd",
+    "chronyd": "chrony",
+    "ntpd": "ntp",
+    "ntpsec": "ntp",
+    "ntpd-openntpd": "openntpd",
+    "timesyncd": "systemd-timesyncd",
+    "busybox": "busybox",
+}
 OF_NTP = ("enabled", "servers", "pools", "peers", "allow", "ntp_client", "config")
-_HOST = re.compile(r"[A-Za-z0-9_.:-]+\Z")
+OF_CONFIG = ("confpath", "check_exe", "packages", "service_name", "template")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_.:-]+\Z")
+_NETWORK = re.compile(r"(?!-)[A-Za-z0-9_.:/-]+\Z")
+_WORD = re.compile(r"(?!-)[A-Za-z0-9_.@+-]+\Z")
+
+
+class GivenNtpConfig(NamedTuple):
+    """How a client is configured, as ``config`` says it. "" and nothing: the client's own.
+
+    Attributes:
+        path: its configuration file.
+        program: the program that must be there.
+        packages: what has it.
+        service: the name of its service.
+        template: the text of the file; with ``## template:jinja`` in its first line, a template.
+    """
+
+    path: str = ""
+    program: str = ""
+    packages: Tuple[str, ...] = ()
+    service: str = ""
+    template: str = ""
 
 
 class GivenNtp(NamedTuple):
@@ -23,14 +57,20 @@ class GivenNtp(NamedTuple):
         enabled: whether the time is kept at all.
         servers: names or addresses of single servers.
         pools: names of pools.
-        client: ``auto``, or the program's name.
+        peers: names or addresses of servers that may ask this one in turn.
+        allow: networks that may ask this one.
+        client: ``auto``, or the client's name.
+        config: how it is configured.
     """
 
     is_given: bool = False
     enabled: bool = True
     servers: Tuple[str, ...] = ()
     pools: Tuple[str, ...] = ()
+    peers: Tuple[str, ...] = ()
+    allow: Tuple[str, ...] = ()
     client: str = "auto"
+    config: GivenNtpConfig = GivenNtpConfig()
 
 
 class GivenClock(NamedTuple):
@@ -66,11 +106,9 @@ def _ntp(given: Section) -> GivenNtp:
     if section is None:
         return GivenNtp(given.values["ntp"] is None)
     section.know(OF_NTP)
-    for key in ("peers", "allow", "config"):
-        if section.values.get(key):
-            section.wrong(key, "it is not supported", "write the program's file by `write_files`")
+    config = _config(section)
     client = section.line("ntp_client", "auto").strip()
-    if client not in CLIENTS:
+    if client not in CLIENTS and not (config.path and config.template and _WORD.match(client)):
         section.wrong("ntp_client", "it is unknown; auto is taken", "one of " + ", ".join(CLIENTS))
         client = "auto"
     return GivenNtp(
@@ -78,14 +116,36 @@ def _ntp(given: Section) -> GivenNtp:
         section.yes("enabled", True),
         _hosts(section, "servers"),
         _hosts(section, "pools"),
-        client,
+        _hosts(section, "peers"),
+        _hosts(section, "allow", _NETWORK),
+        CLIENTS.get(client, client),
+        config,
     )
 
 
-def _hosts(section: Section, key: str) -> Tuple[str, ...]:
+def _config(section: Section) -> GivenNtpConfig:
+    config = section.section("config")
+    if config is None:
+        return GivenNtpConfig()
+    config.know(OF_CONFIG)
+    path = config.line("confpath").strip()
+    if path and not path.startswith("/"):
+        config.wrong("confpath", "it is no absolute path", "such as /etc/chrony/chrony.conf")
+        path = ""
+    service = config.line("service_name").strip()
+    if service and not _WORD.match(service):
+        config.wrong("service_name", "no service has this name", "such as chrony")
+        service = ""
+    program = config.line("check_exe").strip()
+    return GivenNtpConfig(
+        path, program, config.texts("packages"), service, config.text("template")
+    )
+
+
+def _hosts(section: Section, key: str, pattern: "re.Pattern[str]" = _HOST) -> Tuple[str, ...]:
     found = []
     for each in section.texts(key):
-        if _HOST.match(each):
+        if pattern.match(each):
             found.append(each)
         else:
             section.wrong(
