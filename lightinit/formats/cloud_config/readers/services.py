@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import FALSE, Section, written
@@ -17,6 +17,29 @@ KEYS = (
     "manage_resolv_conf",
     "resolv_conf",
     "rsyslog",
+    "rsyslog_dir",
+    "rsyslog_filename",
+)
+OF_SYSLOG = (
+    "config_dir",
+    "config_filename",
+    "configs",
+    "remotes",
+    "service_reload_command",
+    "install_rsyslog",
+    "packages",
+    "check_exe",
+)
+# Keys beside the old list, and what to write instead.
+OLD_SYSLOG = {
+    "rsyslog_dir": "below `rsyslog` write `config_dir`",
+    "rsyslog_filename": "below `rsyslog` write `config_filename`",
+}
+# [selector] [@|@@]host[:port] [# comment]
+_REMOTE = re.compile(
+    r"\s*(?:(?P<selector>[^\s#@]\S*)\s+)?(?P<protocol>@{0,2})"
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?"
+    r"\s*(?:#.*)?\Z"
 )
 _LOCALE = re.compile(r"[A-Za-z0-9_.@-]+\Z")
 _WORDS = re.compile(r"[A-Za-z0-9_,:.()+ -]*\Z")
@@ -60,15 +83,17 @@ class GivenSyslog(NamedTuple):
     """What ``rsyslog`` says.
 
     Attributes:
-        files: (name below ``folder``, text).
+        files: (name below ``folder``, text). Texts of one name are parts of one file.
         remotes: (name, where to), such as ``*.* @@10.0.0.1:10514``.
         folder: where the files lie.
+        usual: the file with the remotes.
         command: what makes it read them, or nothing for the init system's own.
     """
 
     files: Tuple[Tuple[str, str], ...] = ()
     remotes: Tuple[Tuple[str, str], ...] = ()
     folder: str = "/etc/rsyslog.d"
+    usual: str = "20-cloud-config.conf"
     command: Tuple[str, ...] = ()
 
 
@@ -184,28 +209,75 @@ def _resolver(given: Section) -> Optional[GivenResolver]:
 
 
 def _syslog(given: Section) -> Optional[GivenSyslog]:
-    section = given.section("rsyslog")
+    section = _syslog_section(given)
     if section is None:
         return None
-    section.know(("config_dir", "config_filename", "configs", "remotes", "service_reload_command"))
-    folder = section.line("config_dir") or "/etc/rsyslog.d"
-    usual = section.line("config_filename") or "20-cloud-config.conf"
+    section.know(OF_SYSLOG)
+    for key in ("install_rsyslog", "packages", "check_exe"):
+        if section.values.get(key):
+            section.wrong(key, "it has no effect", "add rsyslog to the key `packages`")
+    folder = section.line("config_dir").strip() or "/etc/rsyslog.d"
+    usual = section.line("config_filename").strip() or "20-cloud-config.conf"
+    if not folder.startswith("/"):
+        section.wrong("config_dir", "it is no absolute path", "such as /etc/rsyslog.d")
+        folder = "/etc/rsyslog.d"
+    if "/" in usual:
+        section.wrong("config_filename", "it has a path as name", "write the file's name alone")
+        usual = "20-cloud-config.conf"
     files: List[Tuple[str, str]] = []
     inner = Section({}, (*section.path, "configs"), section.mistakes)
     for at, each in section.items("configs"):
         entry = Section(each if isinstance(each, dict) else {"content": each}, (*inner.path, at))
         entry.mistakes = section.mistakes
         entry.know(("filename", "content"))
-        name, text = entry.line("filename") or usual, entry.text("content")
+        name, text = entry.line("filename").strip() or usual, entry.text("content")
         if not text or "/" in name:
             entry.wrong(None, "it has no content, or a path as name", "write `content: TEXT`")
         else:
             files.append((name, text))
-    remotes: List[Tuple[str, str]] = []
-    named = section.section("remotes")
-    if named is not None:
-        remotes = [(key, named.line(key)) for key in named.values]
     command = section.texts("service_reload_command")
     if command == ("auto",):
         command = ()
-    return GivenSyslog(tuple(files), tuple(each for each in remotes if each[1]), folder, command)
+    remotes = _remotes(section)
+    return GivenSyslog(tuple(files), remotes, folder, usual, command)
+
+
+def _syslog_section(given: Section) -> Optional[Section]:
+    """The section. The old form, a list with two keys beside it, is read and told."""
+    value = given.values.get("rsyslog")
+    if not isinstance(value, list):
+        for key in OLD_SYSLOG:
+            if key in given:
+                given.wrong(key, "it has no effect beside a mapping", OLD_SYSLOG[key])
+        return given.section("rsyslog")
+    given.wrong("rsyslog", "the list is deprecated", "write `configs` below `rsyslog`", True)
+    values: Dict[str, Any] = {"configs": value}
+    for key, remedy in OLD_SYSLOG.items():
+        if key in given:
+            given.wrong(key, "the key is deprecated", remedy, True)
+            values[remedy.split("`")[3]] = given.values[key]
+    return Section(values, ("rsyslog",), given.mistakes)
+
+
+def _remotes(section: Section) -> Tuple[Tuple[str, str], ...]:
+    """The remotes as rsyslog has them: ``*.* @@10.0.0.1:10514``."""
+    named = section.section("remotes")
+    found: List[Tuple[str, str]] = []
+    if named is None:
+        return ()
+    for name in named.values:
+        line = named.line(name)
+        if not line.strip():
+            continue
+        match = _REMOTE.match(line)
+        if match is None:
+            named.wrong(name, "no remote has this form", "such as `*.* @@10.0.0.1:10514`")
+            continue
+        address = match["six"] or match["host"]
+        if ":" in address:
+            address = "[%s]" % address
+        target = "%s%s" % (match["protocol"] or "@", address)
+        if match["port"]:
+            target += ":" + match["port"]
+        found.append((name, "%s %s" % (match["selector"] or "*.*", target)))
+    return tuple(found)

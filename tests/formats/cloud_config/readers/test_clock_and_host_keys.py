@@ -6,7 +6,12 @@ from typing import Any, Dict
 
 import pytest
 
-from lightinit.formats.cloud_config.readers.clock import GivenClock, GivenNtp, read_clock
+from lightinit.formats.cloud_config.readers.clock import (
+    GivenClock,
+    GivenNtp,
+    GivenNtpConfig,
+    read_clock,
+)
 from lightinit.formats.cloud_config.readers.host_keys import (
     GivenHostKey,
     GivenHostKeys,
@@ -29,7 +34,33 @@ PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY
         ({"ntp": {"enabled": False}}, GivenClock("", GivenNtp(True, False))),
         (
             {"ntp": {"servers": ["a.example", "10.0.0.1"], "pools": "p", "ntp_client": "chrony"}},
-            GivenClock("", GivenNtp(True, True, ("a.example", "10.0.0.1"), ("p",), "chrony")),
+            GivenClock("", GivenNtp(True, True, ("a.example", "10.0.0.1"), ("p",), client="chrony")),
+        ),
+        (
+            {"ntp": {"ntp_client": "chronyd", "peers": ["fd00::1"], "allow": "10.0.0.0/8"}},
+            GivenClock("", GivenNtp(True, True, (), (), ("fd00::1",), ("10.0.0.0/8",), "chrony")),
+        ),
+        (
+            {
+                "ntp": {
+                    "ntp_client": "mine",
+                    "config": {
+                        "confpath": "/etc/mine",
+                        "check_exe": "mined",
+                        "packages": ["mine"],
+                        "service_name": "mine",
+                        "template": "x",
+                    },
+                }
+            },
+            GivenClock(
+                "",
+                GivenNtp(
+                    True,
+                    client="mine",
+                    config=GivenNtpConfig("/etc/mine", "mined", ("mine",), "mine", "x"),
+                ),
+            ),
         ),
     ],
 )
@@ -48,7 +79,10 @@ def test_clock(values: Dict[str, Any], expected: GivenClock) -> None:
             {"ntp": {"server": ["a"]}},
             "ntp.server: the key is unknown here; did you mean `servers`?",
         ),
-        ({"ntp": {"config": {"confpath": "/a"}}}, "ntp.config: it is not supported"),
+        ({"ntp": {"config": {"confpath": "a"}}}, "ntp.config.confpath: it is no absolute path"),
+        ({"ntp": {"config": {"service_name": "a b"}}}, "ntp.config.service_name: no service has"),
+        ({"ntp": {"config": {"path": "/a"}}}, "ntp.config.path: the key is unknown here"),
+        ({"ntp": {"ntp_client": "mine", "config": {"confpath": "/a"}}}, "ntp.ntp_client: it is"),
         ({"ntp": ["a"]}, "ntp: it is a list, and must be a mapping"),
     ],
 )

@@ -24,7 +24,8 @@ PEM = "-----BEGIN CERTIFICATE-----\nAAAA\nBBBB\n-----END CERTIFICATE-----\n"
         ({}, GivenServices()),
         ({"locale": "de_DE.UTF-8"}, GivenServices("de_DE.UTF-8")),
         ({"locale": False}, GivenServices()),
-        ({"locale_configfile": "/etc/x"}, GivenServices("", "/etc/x")),
+        ({"locale": "no"}, GivenServices()),
+        ({"locale": "C", "locale_configfile": "/etc/x"}, GivenServices("C", "/etc/x")),
         ({"keyboard": {"layout": "de"}}, GivenServices(keyboard=GivenKeyboard("de"))),
         (
             {
@@ -87,6 +88,8 @@ def test_services(values: Dict[str, Any], expected: GivenServices) -> None:
     "values, says",
     [
         ({"locale": "../x"}, "locale: no locale has this name"),
+        ({"locale_configfile": "/etc/x"}, "locale_configfile: it has no effect without `locale`"),
+        ({"locale": "C", "locale_configfile": "x"}, "locale_configfile: it is no absolute path"),
         ({"locale": True}, "locale: it is a boolean, and must be text"),
         ({"keyboard": {"model": "x"}}, "keyboard.layout: no keyboard has this"),
         ({"keyboard": {"layout": "$(x)"}}, "keyboard.layout: no keyboard has this"),
