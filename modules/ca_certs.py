@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import MalformedError
 from lightinit.formats.services import trust
 from lightinit.host.accounts.tools import has_tool
 from lightinit.host.files.selinux import restore_labels

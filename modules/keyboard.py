@@ -35,7 +35,7 @@ SLACKWARE_FILE = "/etc/rc.d/rc.keymap"
 LIMIT_S = 20.0
 
 
-class Place(NamedTuple):
+class KeyboardFile(NamedTuple):
     """A file that names the keyboard.
 
     Attributes:
@@ -125,9 +125,7 @@ def _find_keymap(system: System, keyboard: Keyboard) -> Optional[str]:
     return None
 
 
-def _write(
-    system: System, keyboard: Keyboard, keymap: str, warnings: List[str]
-) -> List[str]:
+def _write(system: System, keyboard: Keyboard, keymap: str, warnings: List[str]) -> List[str]:
     """Write each file that this host uses. One that fails does not keep it out of the others."""
     written: List[str] = []
     failed: List[ProvisioningError] = []
@@ -163,9 +161,7 @@ def _set_alpine(system: System, keyboard: Keyboard, warnings: List[str]) -> List
             write_text_file(system, ALPINE_FILE, set_quoted(text, "KEYMAP", target))
             _start_at_boot(system)
             return [ALPINE_FILE]
-    warnings.append(
-        "the console's keymap %s is not there: add kbd-bkeymaps to `packages`" % layout
-    )
+    warnings.append("the console's keymap %s is not there: add kbd-bkeymaps to `packages`" % layout)
     return []
 
 
@@ -245,17 +241,17 @@ def _exists(path: str) -> Callable[[System], bool]:
     return lambda system: system.exists(path)
 
 
-PLACES: Tuple[Place, ...] = (
-    Place(DEBIAN_FILE, _has_debian_file, _edit_xkb),
-    Place(VCONSOLE, _has_vconsole, _edit_vconsole),
-    Place("/etc/conf.d/keymaps", _exists("/etc/conf.d/keymaps"), _names("keymap")),  # Gentoo
-    Place("/etc/sysconfig/keyboard", _exists("/etc/sysconfig/keyboard"), _names("KEYMAP")),
-    Place(
+PLACES: Tuple[KeyboardFile, ...] = (
+    KeyboardFile(DEBIAN_FILE, _has_debian_file, _edit_xkb),
+    KeyboardFile(VCONSOLE, _has_vconsole, _edit_vconsole),
+    KeyboardFile("/etc/conf.d/keymaps", _exists("/etc/conf.d/keymaps"), _names("keymap")),  # Gentoo
+    KeyboardFile("/etc/sysconfig/keyboard", _exists("/etc/sysconfig/keyboard"), _names("KEYMAP")),
+    KeyboardFile(
         "/etc/rc.conf",  # Void
         lambda system: "KEYMAP=" in system.read_text("/etc/rc.conf"),
         _names("KEYMAP"),
     ),
-    Place(
+    KeyboardFile(
         SLACKWARE_FILE,
         lambda system: system.exists("/etc/rc.d/rc.S") and system.exists("/usr/bin/loadkeys"),
         _edit_rc_keymap,

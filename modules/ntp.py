@@ -7,15 +7,15 @@ edited, so that the clock of the hypervisor, /dev/ptp_hyperv, stays a source of 
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.formats.services import time_servers
 from lightinit.formats.services.time_servers import TimeServers
 from lightinit.host.accounts.tools import has_tool
 from lightinit.host.files.candidate import candidate
 from lightinit.host.files.selinux import restore_labels
-from lightinit.host.files.text import decode_text, read_text_file, write_text_file
+from lightinit.host.files.text import read_text_file, write_text_file
 from lightinit.host.init.init_system import Service
 from lightinit.host.init.init_systems import is_started
 from lightinit.host.init.service_control import restart_service
@@ -274,9 +274,7 @@ def _render(template: str, wanted: TimeServers) -> str:
     return render_template(rest, variables).text.rstrip("\n") + "\n"
 
 
-def _write(
-    system: System, client: Client, path: str, text: str, keep_old: bool = False
-) -> None:
+def _write(system: System, client: Client, path: str, text: str, keep_old: bool = False) -> None:
     """Write the file, once the client has found no fault with it."""
     before = read_text_file(system, path)
     if before == text:

@@ -124,9 +124,7 @@ def _look(system: System) -> Tuple[str, str]:
     return target, system.read_text(PLAIN)
 
 
-def _give(
-    system: System, writer: Writer, wanted: Resolver, warnings: List[str]
-) -> Outcome:
+def _give(system: System, writer: Writer, wanted: Resolver, warnings: List[str]) -> Outcome:
     """Write the file of what writes resolv.conf, and have it read that."""
     if writer.name == "NetworkManager" and not wanted.nameservers:
         # A section without servers would leave the host without any.
@@ -146,9 +144,7 @@ def _give(
     return Outcome("resolver is set in %s" % writer.path, tuple(warnings))
 
 
-def _write_plain(
-    system: System, target: str, wanted: Resolver, warnings: List[str]
-) -> Outcome:
+def _write_plain(system: System, target: str, wanted: Resolver, warnings: List[str]) -> Outcome:
     if target and not system.exists(PLAIN):
         raise ProvisioningError(
             "resolv.conf is a link to nowhere",
@@ -208,8 +204,9 @@ def _run(name: str, *options: str) -> Callable[[System], str]:
 WRITERS: Tuple[Writer, ...] = (
     Writer(
         "systemd-resolved",
-        lambda _system, target, _text: "/systemd/resolve/" in target
-        or target.endswith("/systemd/resolv.conf"),
+        lambda _system, target, _text: (
+            "/systemd/resolve/" in target or target.endswith("/systemd/resolv.conf")
+        ),
         "/etc/systemd/resolved.conf.d/lightinit.conf",
         lambda _text, wanted: resolver.write_resolved(wanted),
         ("sortlist", "options"),
@@ -217,8 +214,9 @@ WRITERS: Tuple[Writer, ...] = (
     ),
     Writer(
         "NetworkManager",
-        lambda _system, target, text: "/NetworkManager/" in target
-        or text.startswith(NETWORKMANAGER_MARK),
+        lambda _system, target, text: (
+            "/NetworkManager/" in target or text.startswith(NETWORKMANAGER_MARK)
+        ),
         "/etc/NetworkManager/conf.d/90-lightinit-dns.conf",
         lambda _text, wanted: resolver.write_networkmanager(wanted),
         ("sortlist",),
@@ -226,8 +224,9 @@ WRITERS: Tuple[Writer, ...] = (
     ),
     Writer(
         "resolvconf",
-        lambda system, target, _text: "/resolvconf/" in target
-        and system.is_dir("/etc/resolvconf/resolv.conf.d"),
+        lambda system, target, _text: (
+            "/resolvconf/" in target and system.is_dir("/etc/resolvconf/resolv.conf.d")
+        ),
         "/etc/resolvconf/resolv.conf.d/head",
         resolver.edit_head,
         (),
@@ -235,8 +234,9 @@ WRITERS: Tuple[Writer, ...] = (
     ),
     Writer(
         "openresolv",
-        lambda system, _target, text: "resolvconf" in text.partition("\n")[0]
-        and system.exists("/etc/resolvconf.conf"),
+        lambda system, _target, text: (
+            "resolvconf" in text.partition("\n")[0] and system.exists("/etc/resolvconf.conf")
+        ),
         "/etc/resolvconf.conf",
         resolver.edit_openresolv,
         (),

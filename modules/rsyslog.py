@@ -85,8 +85,7 @@ def _files(given: Any) -> Dict[str, str]:
 
 
 def _find_fault(system: System, path: str, text: str) -> str:
-    """What rsyslogd says against a file, in the middle of the host's other files; "" if nothing.
-    """
+    """What rsyslogd says against a file, in the middle of the host's other files; "" if nothing."""
     program = system.tool("rsyslogd")
     if program is None:
         return ""

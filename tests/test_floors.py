@@ -76,6 +76,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
 # Inside formats and host a subject folder imports its floor's own files, itself, and these.
 BESIDE: Dict[str, Set[str]] = {
     "formats.azure": {"accounts"},
+    "formats.services": {"certificates"},
     "formats.ssh": {"accounts"},
     "host.accounts": {"files"},
     "host.azure": {"files"},

@@ -103,6 +103,10 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
                 "ssh_password_login",
                 "certificates",
                 "timezone",
+                "locale",
+                "keyboard",
+                "ca_certs",
+                "resolv_conf",
                 "write_files",
                 "root_disk",
                 "custom_data",
@@ -113,7 +117,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
         Setting(
             "final_modules",
             "words",
-            ("packages", "phone_home", "final_message", "power_state"),
+            ("packages", "ntp", "rsyslog", "phone_home", "final_message", "power_state"),
             "More modules, which run after the platform has accepted Ready, in order. The"
             " platform's patience does not limit them.",
         ),

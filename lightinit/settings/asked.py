@@ -10,7 +10,29 @@ from lightinit.model import Frequency
 from lightinit.settings import Setting
 from lightinit.settings.declaration import Declaration
 
+
+def _asked(name: str, *keys: str) -> Declaration:
+    """A module that writes below /etc, needs nothing of the platform, and that nobody's login waits
+    for.
+    """
+    return Declaration(
+        name,
+        Frequency.INSTANCE,
+        False,
+        needs_instance=False,
+        kept_in=("/etc",),
+        cloud_config=keys,
+        asked=True,
+    )
+
+
 ASKED: Tuple[Declaration, ...] = (
+    _asked("locale", "locale", "locale_configfile"),
+    _asked("keyboard", "keyboard"),
+    _asked("ca_certs", "ca_certs", "ca-certs"),
+    _asked("resolv_conf", "resolv_conf", "manage_resolv_conf"),
+    _asked("ntp", "ntp"),
+    _asked("rsyslog", "rsyslog", "rsyslog_dir", "rsyslog_filename"),
     Declaration(
         "packages",
         Frequency.INSTANCE,

@@ -106,10 +106,10 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("runcmd", WORKS),
     # Time and language
     ConfigKey("timezone", WORKS),
-    ConfigKey("ntp"),
-    ConfigKey("locale"),
-    ConfigKey("locale_configfile"),
-    ConfigKey("keyboard"),
+    ConfigKey("ntp", WORKS),
+    ConfigKey("locale", WORKS),
+    ConfigKey("locale_configfile", WORKS),
+    ConfigKey("keyboard", WORKS),
     # Packages
     ConfigKey("packages", WORKS),
     ConfigKey("package_update", WORKS),
@@ -137,10 +137,10 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("mount_default_fields"),
     ConfigKey("swap"),
     # Network and trust
-    ConfigKey("ca_certs"),
-    ConfigKey("ca-certs", instead="ca_certs", is_deprecated=True),
-    ConfigKey("resolv_conf"),
-    ConfigKey("manage_resolv_conf"),
+    ConfigKey("ca_certs", PARTLY),
+    ConfigKey("ca-certs", PARTLY, instead="ca_certs", is_deprecated=True),
+    ConfigKey("resolv_conf", PARTLY),
+    ConfigKey("manage_resolv_conf", WORKS),
     ConfigKey("wireguard", instead=PROGRAM, shape=MAPPING),
     ConfigKey("updates", shape=MAPPING),
     # The end of a boot, and what is told
@@ -148,7 +148,9 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("final_message", PARTLY),
     ConfigKey("phone_home", PARTLY),
     ConfigKey("output"),
-    ConfigKey("rsyslog"),
+    ConfigKey("rsyslog", PARTLY),
+    ConfigKey("rsyslog_dir", WORKS, instead="rsyslog", is_deprecated=True),
+    ConfigKey("rsyslog_filename", WORKS, instead="rsyslog", is_deprecated=True),
     ConfigKey("reporting", shape=MAPPING),
     # How documents are merged
     ConfigKey("merge_how", WORKS),

@@ -80,7 +80,9 @@ def list_keymaps(keyboard: Keyboard, table: str) -> List[str]:
     found = []
     if variant:
         found.append("%s-%s" % (layout, variant))
-        found += [keymap for keymap, row, row_variant in rows if (row, row_variant) == (layout, variant)]
+        found += [
+            keymap for keymap, row, row_variant in rows if (row, row_variant) == (layout, variant)
+        ]
     found.append(layout)
     found += [keymap for keymap, row, row_variant in rows if row == layout and not row_variant]
     found += [keymap for keymap, row, _ in rows if row == layout]

@@ -11,7 +11,9 @@ from lightinit.model import NamedTuple
 
 # glibc has these without any file.
 ALWAYS_THERE = ("c", "posix")
-_LINE = re.compile(r"^[ \t]*(?P<off>#?)[ \t]*(?P<name>[A-Za-z0-9_.@-]+)[ \t]+(?P<set>[A-Z0-9-]+)[ \t]*$")
+_LINE = re.compile(
+    r"^[ \t]*(?P<off>#?)[ \t]*(?P<name>[A-Za-z0-9_.@-]+)[ \t]+(?P<set>[A-Z0-9-]+)[ \t]*$"
+)
 # A shell script that names the locale, as in /etc/profile.d. What a script computes is not touched.
 _EXPORT = re.compile(
     r"^(?P<before>(?:export[ \t]+)?LANG=)(?P<quote>[\"']?)"

@@ -83,7 +83,9 @@ def write_plain(before: str, wanted: Resolver) -> str:
 
 
 def _kept(text: str, *keys: str) -> List[str]:
-    return [line.strip() for line in text.split("\n") if line.split()[:1] and line.split()[0] in keys]
+    return [
+        line.strip() for line in text.split("\n") if line.split()[:1] and line.split()[0] in keys
+    ]
 
 
 def write_resolved(wanted: Resolver) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.init import openrc, systemd, sysvinit
@@ -230,7 +230,9 @@ MANAGERS: Tuple[ServiceManager, ...] = (
         _enable_rc,
     ),
     ServiceManager("runit", _is_process_1("runit"), _find_runit, _restart_runit, _enable_runit),
-    ServiceManager("s6", _is_process_1("s6-svscan", "s6-linux-init"), _find_s6, _restart_s6, _leave),
+    ServiceManager(
+        "s6", _is_process_1("s6-svscan", "s6-linux-init"), _find_s6, _restart_s6, _leave
+    ),
     ServiceManager(
         "dinit",
         _is_process_1("dinit"),

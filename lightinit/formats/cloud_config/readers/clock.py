@@ -137,9 +137,7 @@ def _config(section: Section) -> GivenNtpConfig:
         config.wrong("service_name", "no service has this name", "such as chrony")
         service = ""
     program = config.line("check_exe").strip()
-    return GivenNtpConfig(
-        path, program, config.texts("packages"), service, config.text("template")
-    )
+    return GivenNtpConfig(path, program, config.texts("packages"), service, config.text("template"))
 
 
 def _hosts(section: Section, key: str, pattern: "re.Pattern[str]" = _HOST) -> Tuple[str, ...]:

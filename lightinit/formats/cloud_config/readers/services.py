@@ -149,6 +149,7 @@ def _locale(given: Section) -> Tuple[str, str]:
     if path and not locale:
         what = "it has no effect without `locale`"
         given.wrong("locale_configfile", what, "write `locale`, too")
+        path = ""
     return locale, path
 
 
@@ -246,9 +247,9 @@ def _syslog_section(given: Section) -> Optional[Section]:
     """The section. The old form, a list with two keys beside it, is read and told."""
     value = given.values.get("rsyslog")
     if not isinstance(value, list):
-        for key in OLD_SYSLOG:
+        for key, remedy in OLD_SYSLOG.items():
             if key in given:
-                given.wrong(key, "it has no effect beside a mapping", OLD_SYSLOG[key])
+                given.wrong(key, "it has no effect beside a mapping", remedy)
         return given.section("rsyslog")
     given.wrong("rsyslog", "the list is deprecated", "write `configs` below `rsyslog`", True)
     values: Dict[str, Any] = {"configs": value}

@@ -34,7 +34,9 @@ PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY
         ({"ntp": {"enabled": False}}, GivenClock("", GivenNtp(True, False))),
         (
             {"ntp": {"servers": ["a.example", "10.0.0.1"], "pools": "p", "ntp_client": "chrony"}},
-            GivenClock("", GivenNtp(True, True, ("a.example", "10.0.0.1"), ("p",), client="chrony")),
+            GivenClock(
+                "", GivenNtp(True, True, ("a.example", "10.0.0.1"), ("p",), client="chrony")
+            ),
         ),
         (
             {"ntp": {"ntp_client": "chronyd", "peers": ["fd00::1"], "allow": "10.0.0.0/8"}},
