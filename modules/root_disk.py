@@ -3,15 +3,17 @@
 It never shrinks anything. If something is not as expected, it changes nothing, and the outcome says
 why. The steps: change the table on the disk, tell the kernel, grow the file system. After each step
 the machine can boot, and a second run does the remaining steps.
+
+A cloud-config may leave out either, or name more partitions to grow (`growpart`, `resize_rootfs`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.disks.growth import ALIGN_BYTES, edit_dump, plan_growth
 from lightinit.formats.disks.mounts import Mount, find_mount
 from lightinit.formats.disks.partition_table import Partition, Table, read_table
@@ -19,13 +21,16 @@ from lightinit.host.command import Completed
 from lightinit.host.disks import block
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.system import System
-from lightinit.model import Instance, Outcome
+from lightinit.model import Instance, NamedTuple, Outcome
 from lightinit.settings import ModuleSettings
 
 LOG = logging.getLogger("lightinit.root_disk")
 
 
 MOUNTS = "/proc/self/mountinfo"
+ROOT = "/"
+# An image with this file does not want its partitions to grow (growroot of cloud-utils).
+OFF_MARKER = "/etc/growroot-disabled"
 GROWPART_SAYS_DONE = "NOCHANGE"  # with status 1: the partition cannot grow any more
 TABLE_LIMIT_S = 120.0
 # Enough for the largest disks. The kernel does the work, so killing the tool does no harm.
@@ -45,15 +50,33 @@ class _LeftAlone(Exception):
     """The disk was not changed; the text says why."""
 
 
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """The settings that a cloud-config gives: what grows.
+
+    Args:
+        values: the keys of a cloud-config.
+    """
+    from lightinit.formats.cloud_config.readers.disks import read_disks
+
+    return {"growth": read_disks(values)[0].growth}
+
+
+class _GrowthWish(NamedTuple):
+    """What is to grow: the partitions of ``devices``, and the root file system."""
+
+    devices: Tuple[str, ...]
+    resizes: bool
+
+
 def apply(
-    instance: Instance, system: System, settings: ModuleSettings, mount_point: str = "/"
+    instance: Instance, system: System, settings: ModuleSettings, mount_point: str = ROOT
 ) -> Outcome:
     """Grow the partition and the file system that are mounted at ``mount_point``.
 
     Args:
         instance: not used.
         system: the machine.
-        settings: there are none.
+        settings: none of the files; ``growth`` as :func:`from_cloud_config` gives it.
         mount_point: the mount point of the file system.
 
     Returns:
@@ -65,17 +88,81 @@ def apply(
     if not system.live:
         system.skip("the size of the root disk")
         return Outcome("root disk left as it is: this is a scratch root", skipped=True)
+    wish = _read_wish(system, settings, mount_point)
+    told: List[str] = []
+    warnings: List[str] = []
+    for each in wish.devices:
+        if each != mount_point:
+            told += _grow_other(system, each, warnings)
+    root_warnings: List[str] = []
+    is_skipped = False
     try:
-        mount, device = _find(system, mount_point)
-        warnings: List[str] = []
-        told: List[str] = []
-        if device.disk:
-            told = _grow_partition(system, mount, device, device.disk, warnings)
-        if not warnings:
-            told += _grow_file_system(system, mount, device)
+        told += _grow_root(system, mount_point, wish, root_warnings)
     except _LeftAlone as why:
-        return Outcome("root disk left as it is: %s" % why, skipped=True)
-    return Outcome("; ".join(told) or "nothing was grown", tuple(warnings))
+        told.append("root disk left as it is: %s" % why)
+        is_skipped = wish.devices in ((), (mount_point,))
+    warnings += root_warnings
+    return Outcome("; ".join(told) or "nothing was grown", tuple(warnings), skipped=is_skipped)
+
+
+def _read_wish(system: System, settings: ModuleSettings, mount_point: str) -> _GrowthWish:
+    growth = settings.get("growth")
+    devices: Tuple[str, ...] = (mount_point,)
+    if growth is None:
+        return _GrowthWish(() if system.exists(OFF_MARKER) else devices, True)
+    if growth.grow is not None:
+        devices = growth.devices
+    is_off = system.exists(OFF_MARKER) and not growth.ignores_marker
+    if is_off or growth.grow is False:
+        devices = ()
+    return _GrowthWish(devices, growth.resize is not False)
+
+
+def _grow_root(
+    system: System, mount_point: str, wish: _GrowthWish, warnings: List[str]
+) -> List[str]:
+    """Grow the root partition and its file system. Returns what was done.
+
+    Args:
+        warnings: gets a warning if a tool is missing.
+
+    Raises:
+        _LeftAlone: the disk was not changed.
+    """
+    grows = mount_point in wish.devices
+    if not grows and not wish.resizes:
+        raise _LeftAlone("so it is wished")
+    mount, device = _find(system, mount_point)
+    told: List[str] = []
+    if device.disk and grows:
+        told = _grow_partition(system, mount.kind, device, device.disk, warnings)
+    if not warnings and wish.resizes:
+        told += _grow_file_system(system, mount, device)
+    return told
+
+
+def _grow_other(system: System, name: str, warnings: List[str]) -> List[str]:
+    """Grow a partition besides the root, without its file system, as cloud-init does. What fails is
+    a warning.
+
+    Args:
+        name: its device, or its mount point.
+    """
+    from lightinit.host.disks import named
+
+    try:
+        mount = find_mount(system.read_text(MOUNTS), name)
+        device = None
+        if mount is not None:
+            device = block.find_by_number(system, mount.device)
+        elif name.startswith("/dev/"):
+            device = named.find_by_path(system, name)
+        if device is None or device.disk is None:
+            raise _LeftAlone("it is neither a partition nor the mount point of one")
+        return _grow_partition(system, "", device, device.disk, warnings)
+    except (_LeftAlone, LightinitError) as why:
+        warnings.append("%s is not grown: %s" % (ascii(name)[1:-1], why))
+        return []
 
 
 def _find(system: System, mount_point: str) -> Tuple[Mount, BlockDevice]:
@@ -109,11 +196,12 @@ def _find(system: System, mount_point: str) -> Tuple[Mount, BlockDevice]:
 
 
 def _grow_partition(
-    system: System, mount: Mount, device: BlockDevice, disk: BlockDevice, warnings: List[str]
+    system: System, kind: str, device: BlockDevice, disk: BlockDevice, warnings: List[str]
 ) -> List[str]:
     """Grow the partition to the end of the disk.
 
     Args:
+        kind: the type of the file system that is grown afterwards, or "".
         warnings: gets a warning if a tool is missing; the caller then stops.
 
     Returns:
@@ -130,7 +218,7 @@ def _grow_partition(
         return told + ["partition %s left as it is: %s" % (device.node, growth.why)]
     room_bytes = growth.end_bytes - ours.end_bytes
     if room_bytes >= ALIGN_BYTES:
-        missing = _missing_tools(system, mount)
+        missing = _missing_tools(system, kind)
         if missing:
             warnings.append(
                 "%s could grow by %s, but %s missing: install %s in the image"
@@ -178,12 +266,12 @@ def _read_table(
     raise _LeftAlone("the partition table of %s: %s" % (disk.node, why))
 
 
-def _missing_tools(system: System, mount: Mount) -> Tuple[str, ...]:
+def _missing_tools(system: System, kind: str) -> Tuple[str, ...]:
     """The first tool that is missing, and its package; () if none is missing."""
     if system.tool("growpart") is None and system.tool("sfdisk") is None:
         return "growpart and sfdisk are", "one of them"
-    tool, package, _ = TOOLS[mount.kind]
-    if system.tool(tool) is None:
+    tool, package, _ = TOOLS.get(kind, ("", "", ()))
+    if tool and system.tool(tool) is None:
         return tool + " is", package
     return ()
 

@@ -44,6 +44,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "login": GROUND | {"formats", "host", "login"},
     "host_keys": GROUND | {"settings", "formats", "host", "login", "host_keys"},
     "accounts": GROUND | {"formats", "host", "login", "accounts"},
+    "disks": GROUND | {"formats", "host", "disks"},
     "modules": GROUND
     | {
         "retry",
@@ -54,6 +55,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         "package_sources",
         "host_keys",
         "accounts",
+        "disks",
         "user_data",
     },
     "registry": MIDDLE | {"modules"},
@@ -81,7 +83,7 @@ BESIDE: Dict[str, Set[str]] = {
     "host.accounts": {"files"},
     "host.azure": {"files"},
     "host.dhcp": {"init", "network"},
-    "host.disks": {"init"},
+    "host.disks": {"files", "init"},
     "host.packages": {"scripts"},
     "host.media": {"disks"},  # block devices are read in one place
     "host.scripts": {"init"},

@@ -33,6 +33,7 @@ def test_without_files_all_is_default(tmp_path: Any) -> None:
     found = load(tmp_path)
     assert found["lightinit"]["modules"] == (
         "entropy",
+        "mounts",
         "hostname",
         "ssh_host_keys",
         "users",
@@ -46,6 +47,7 @@ def test_without_files_all_is_default(tmp_path: Any) -> None:
         "resolv_conf",
         "write_files",
         "root_disk",
+        "swap",
         "custom_data",
     )
     assert found["network"]["lease_timeout_s"] == 300.0

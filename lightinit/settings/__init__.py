@@ -96,6 +96,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "words",
             (
                 "entropy",
+                "mounts",
                 "hostname",
                 "ssh_host_keys",
                 "users",
@@ -109,6 +110,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
                 "resolv_conf",
                 "write_files",
                 "root_disk",
+                "swap",
                 "custom_data",
             ),
             "The modules of the config stage, in order. A name with a dot is that of a"

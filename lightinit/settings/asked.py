@@ -34,6 +34,22 @@ ASKED: Tuple[Declaration, ...] = (
     _asked("ntp", "ntp"),
     _asked("rsyslog", "rsyslog", "rsyslog_dir", "rsyslog_filename"),
     Declaration(
+        "mounts",
+        Frequency.INSTANCE,
+        False,
+        kept_in=("/etc",),
+        cloud_config=("mounts", "mount_default_fields"),
+        asked=True,
+    ),
+    Declaration(
+        "swap",
+        Frequency.INSTANCE,
+        False,
+        kept_in=("/etc",),
+        cloud_config=("swap",),
+        asked=True,
+    ),
+    Declaration(
         "packages",
         Frequency.INSTANCE,
         False,

@@ -182,6 +182,7 @@ _DECLARATIONS = (
         False,
         needs_instance=False,
         makes_room=True,
+        cloud_config=("growpart", "resize_rootfs"),
     ),
     Declaration(
         "custom_data",

@@ -40,8 +40,9 @@ class Machine(StandIn):
         self.link("/sys/dev/block/8:0", DISK)
 
 
-def apply(system: System) -> Outcome:
-    return root_disk.apply(Instance("id"), system, {})
+def apply(system: System, **values: Any) -> Outcome:
+    settings = root_disk.from_cloud_config(values) if values else {}
+    return root_disk.apply(Instance("id"), system, settings)
 
 
 def test_a_scratch_root_has_no_disk(tmp_path: Any) -> None:
@@ -128,3 +129,35 @@ def test_a_partition_whose_disk_cannot_be_read_is_told(tmp_path: Any) -> None:
     with pytest.raises(ProvisioningError, match="disk cannot be read"):
         apply(system)
     assert not system.runs and not os.path.exists(system.root + "/dev")
+
+
+def partition(tmp_path: Any) -> Machine:
+    """A machine whose root is on a partition of a disk that cannot be read."""
+    system = Machine(tmp_path)
+    for name, text in (("dev", "8:1"), ("partition", "1"), ("start", "2048"), ("size", "4096")):
+        system.write("%s/sda1/%s" % (DISK, name), text.encode())
+    system.link("/sys/dev/block/8:1", DISK + "/sda1")
+    system.write("/proc/self/mountinfo", b"22 1 8:1 / / rw - ext4 /dev/root rw\n")
+    return system
+
+
+@pytest.mark.parametrize("values", [{"growpart": {"mode": "off"}}, {}, {"growpart": {}}])
+def test_an_image_that_does_not_want_its_partition_grown(tmp_path: Any, values: Any) -> None:
+    """Its marker counts with and without a cloud-config. The file system still fills it."""
+    system = partition(tmp_path)
+    system.write("/etc/growroot-disabled", b"")
+    assert apply(system, **values).message == "ext4 file system fills /dev/sda1"
+    with pytest.raises(ProvisioningError, match="disk cannot be read"):
+        apply(system, growpart={"ignore_growroot_disabled": True})
+
+
+def test_nothing_is_grown_where_so_it_is_wished(tmp_path: Any) -> None:
+    outcome = apply(partition(tmp_path), growpart={"mode": "off"}, resize_rootfs=False)
+    assert outcome == Outcome("root disk left as it is: so it is wished", skipped=True)
+
+
+def test_another_device_that_fails_is_a_warning(tmp_path: Any) -> None:
+    outcome = apply(partition(tmp_path), growpart={"devices": ["/data", "/dev/sdb1"]})
+    assert outcome.message == "ext4 file system fills /dev/sda1"
+    why = " is not grown: it is neither a partition nor the mount point of one"
+    assert outcome.warnings == ("/data" + why, "/dev/sdb1" + why)

@@ -72,6 +72,7 @@ def inside(
     before: Sequence[str] = (),
     block: int = 0,
     mib: int = 0,
+    values: Any = None,
 ) -> Dict[str, Any]:
     """A disk with this table and file system is made larger, and the module run on it, twice."""
     need_loop_devices(*TOOLS)
@@ -85,6 +86,7 @@ def inside(
         "new_mib": new_mib,
         "before": list(before),
         "block": block,
+        "values": values or {},
     }
     image = "root-disk-%s.img" % uuid.uuid4().hex
     seen = dict(run_program("root_disk.py", "run", json.dumps(wish), LIGHTINIT_TEST_IMAGE=image))
@@ -236,3 +238,34 @@ def test_a_disk_that_is_full_to_the_last_block(kind: str, hidden: Sequence[str])
     first, _, after = seen["said"]
     assert "file system grown from" in first["message"] and not first["warnings"]
     assert seen["after"]["fs_mib"] > seen["before"]["fs_mib"] + 250 and after["can_write"]
+
+
+@pytest.mark.parametrize(
+    "values, says, partition, file_system",
+    [
+        ({"growpart": {"mode": "off"}}, "xfs file system fills", False, False),
+        ({"resize_rootfs": False}, "grown from 400.0 MiB to 69", True, False),
+        ({"growpart": {"devices": ["PART"]}}, "xfs file system grown", True, True),
+        ({"growpart": {"devices": ["/data"]}}, "xfs file system fills", False, False),
+        (
+            {"growpart": {"mode": "off"}, "resize_rootfs": False},
+            "root disk left as it is: so it is wished",
+            False,
+            False,
+        ),
+    ],
+)
+def test_what_a_cloud_config_wants_grown(
+    values: Any, says: str, partition: bool, file_system: bool
+) -> None:
+    seen = inside(GPT, "xfs", values=values)
+    assert says in seen["said"][0]["message"]
+    assert (seen["after"]["partition_mib"] > 690) == partition
+    assert (seen["after"]["fs_mib"] > 600) == file_system
+    warnings = seen["said"][0]["warnings"]
+    if "/data" in str(values):
+        assert warnings == [
+            "/data is not grown: it is neither a partition nor the mount point of one"
+        ]
+    else:
+        assert not warnings

@@ -159,8 +159,13 @@ def plan_hostname(context: RemovalContext) -> List[Change]:
 
 
 def plan_fstab(context: RemovalContext) -> List[Change]:
-    """The lines of the resource disk. ephemeral_disk writes new ones on a VM that has one."""
-    drop = partial(fstab.set_entries, entries=())
+    """The lines of the resource disk, and of the mounts that a cloud-config asked for. The next VM
+    gets its own.
+    """
+
+    def drop(text: str) -> str:
+        return fstab.set_entries(fstab.set_entries(text, ()), (), fstab.MOUNTS_MARK)
+
     return line_removals(context.system, "the resource disk", fstab.FILE, drop)
 
 

@@ -1,4 +1,5 @@
-"""Edits /etc/fstab: our lines end in ``# lightinit``, all others stay byte for byte.
+"""Edits /etc/fstab: our lines end in ``# lightinit`` or in a mark that begins so, all others stay
+byte for byte.
 
 It also computes the names of the systemd units for such lines.
 """
@@ -7,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from lightinit.formats.disks.octal import escape, unescape
 from lightinit.model import NamedTuple
 
 FILE = "/etc/fstab"
-MARK = "# lightinit"
+MARK = "# lightinit"  # the resource disk
+MOUNTS_MARK = "# lightinit mounts"
+SWAP_MARK = "# lightinit swap"
+CLOUD_INITS_MARK = "comment=cloudconfig"  # an option in the lines that cloud-init writes
 KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 
@@ -26,6 +30,7 @@ class FstabLine(NamedTuple):
         kind: the type of the file system, or ``swap``.
         options: joined by commas.
         check: the order in which fsck checks it; 0: never.
+        dump: the fifth field.
     """
 
     source: str
@@ -33,33 +38,35 @@ class FstabLine(NamedTuple):
     kind: str
     options: str
     check: int = 0
+    dump: int = 0
 
-    def render(self) -> str:
+    def render(self, mark: str = MARK) -> str:
         """The line, with our mark and without a line end."""
-        return "%s %s %s %s 0 %d %s" % (
+        return "%s %s %s %s %d %d %s" % (
             escape(self.source),
             escape(self.place),
             self.kind,
             self.options,
+            self.dump,
             self.check,
-            MARK,
+            mark,
         )
 
 
-def set_entries(text: str, entries: Sequence[FstabLine]) -> str:
-    """The text of fstab with ``entries`` as our only lines. They replace our old lines; if there
-    are none, they are added at the end.
+def set_entries(text: str, entries: Sequence[FstabLine], mark: str = MARK) -> str:
+    """The text of fstab with ``entries`` as the only lines that have our ``mark``. They replace
+    the old ones; if there are none, they are added at the end.
     """
-    wanted = [entry.render() for entry in entries]
+    wanted = [entry.render(mark) for entry in entries]
     lines = text.split("\n")
-    if [line for line in lines if is_ours(line)] == wanted:
+    if [line for line in lines if is_ours(line, mark)] == wanted:
         return text
     end = len(lines)
     if lines[-1] == "":
         end -= 1
-    at = next((number for number, line in enumerate(lines) if is_ours(line)), end)
-    rest_before = [line for line in lines[:at] if not is_ours(line)]
-    rest_after = [line for line in lines[at:] if not is_ours(line)]
+    at = next((number for number, line in enumerate(lines) if is_ours(line, mark)), end)
+    rest_before = [line for line in lines[:at] if not is_ours(line, mark)]
+    rest_after = [line for line in lines[at:] if not is_ours(line, mark)]
     return "\n".join(rest_before + wanted + (rest_after or [""]))
 
 
@@ -87,9 +94,18 @@ def add_option(options: str, option: str) -> str:
     return "%s,%s" % (options, option)
 
 
-def is_ours(line: str) -> bool:
-    """Whether lightinit wrote the line, and it is not commented out."""
-    return line.rstrip().endswith(MARK) and not line.lstrip().startswith("#")
+def drop_cloud_inits(text: str) -> str:
+    """The text of fstab without the lines that cloud-init wrote, which it replaces, too."""
+    return "\n".join(
+        line
+        for line in text.split("\n")
+        if line.lstrip().startswith("#") or CLOUD_INITS_MARK not in "".join(line.split()[3:4])
+    )
+
+
+def is_ours(line: str, mark: str = MARK) -> bool:
+    """Whether lightinit wrote the line, with this mark, and it is not commented out."""
+    return line.rstrip().endswith(mark) and not line.lstrip().startswith("#")
 
 
 def has_ours(text: str) -> bool:
@@ -97,19 +113,19 @@ def has_ours(text: str) -> bool:
     return any(is_ours(line) for line in text.split("\n"))
 
 
-def other_sources(text: str, place: str) -> List[str]:
-    """The sources that other lines than ours mount at ``place``."""
+def other_lines(text: str, mark: str = MARK) -> List[Tuple[str, str]]:
+    """The source and the place of each line that has not our mark."""
     found = []
     for line in text.split("\n"):
         fields = line.split()
-        if (
-            len(fields) >= 2
-            and not fields[0].startswith("#")
-            and not is_ours(line)
-            and unescape(fields[1]).rstrip("/") == place.rstrip("/")
-        ):
-            found.append(unescape(fields[0]))
+        if len(fields) >= 2 and not fields[0].startswith("#") and not is_ours(line, mark):
+            found.append((unescape(fields[0]), unescape(fields[1])))
     return found
+
+
+def other_sources(text: str, place: str) -> List[str]:
+    """The sources that other lines than the resource disk's mount at ``place``."""
+    return [source for source, there in other_lines(text) if there.rstrip("/") == place.rstrip("/")]
 
 
 def unit_name(path: str, suffix: str) -> str:

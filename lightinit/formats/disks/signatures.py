@@ -54,6 +54,8 @@ MAGIC: Tuple[Tuple[str, int, bytes], ...] = (
     ("GPT", 512, b"EFI PART"),
     ("GPT", 4096, b"EFI PART"),
 )
+# Where the superblock has the UUID of the file system.
+UUID_AT = {"ext4": 1128, "XFS": 32, "Btrfs": 65568}
 
 
 class Signature(NamedTuple):
@@ -88,6 +90,21 @@ def find_signatures(read: Read, start_bytes: int, size_bytes: int) -> List[Signa
         if at > 0 and read(start_bytes + at, 4) == b"\xfc\x4e\x2b\xa9":
             found.append(Signature("RAID"))
     return found
+
+
+def read_uuid(read: Read, start_bytes: int, kind: str) -> str:
+    """The UUID of an ext4, XFS or Btrfs, as blkid prints it; "" for another kind.
+
+    Args:
+        read: gives bytes of the disk: (offset, size).
+        start_bytes: the offset at which the file system begins.
+        kind: as in :class:`Signature`.
+    """
+    at = UUID_AT.get(kind)
+    if at is None:
+        return ""
+    digits = read(start_bytes + at, 16).hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _describe(kind: str, head: bytes) -> Signature:

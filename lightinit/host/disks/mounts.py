@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import List, Optional
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.disks.block import number_of
@@ -18,7 +19,7 @@ from lightinit.host.system import System
 UNIT_LIMIT_S = 60.0
 RELOAD_LIMIT_S = 60.0
 # These options in fstab are for other programs. Some versions of mount(8) do not know them.
-FSTAB_OPTIONS = ("nofail", "auto", "noauto")
+FSTAB_OPTIONS = ("nofail", "auto", "noauto", "_netdev")
 
 
 def reload_units(system: System) -> None:
@@ -50,10 +51,7 @@ def mount(system: System, unit: str, node: str, place: str, kind: str, options: 
     if systemctl is not None and systemd.is_running(system):
         argv = [systemctl, "start", unit]
     else:
-        tool = system.tool("mount")
-        if tool is None:
-            raise tool_is_missing("mount")
-        argv = [tool, "-t", kind, "-o", _for_mount(options), node, place]
+        argv = _mount_command(system, node, place, kind, options)
     ended = system.run(argv, timeout_s=UNIT_LIMIT_S)
     if not ended.ok:
         raise ProvisioningError(
@@ -65,11 +63,91 @@ def mount(system: System, unit: str, node: str, place: str, kind: str, options: 
         )
 
 
+def start_unit(system: System, unit: str, limit_s: float, wait: bool = True) -> Optional[str]:
+    """Have systemd start the unit of a line in /etc/fstab.
+
+    Args:
+        system: the machine.
+        unit: its name.
+        limit_s: seconds until systemctl is killed; systemd itself goes on.
+        wait: whether to wait until it has started.
+
+    Returns:
+        "" on success, else why not; None if systemd is not running.
+    """
+    systemctl = system.tool("systemctl")
+    if systemctl is None or not systemd.is_running(system):
+        return None
+    if wait:
+        return _why_failed(system, [systemctl, "start", unit], limit_s)
+    return _why_failed(system, [systemctl, "start", "--no-block", unit], limit_s)
+
+
+def mount_by_tool(
+    system: System, source: str, place: str, kind: str, options: str, limit_s: float
+) -> str:
+    """Mount without a line in /etc/fstab. Returns "" on success, else why not.
+
+    Under systemd it is systemd that mounts: lightinit has a mount namespace of its own.
+
+    Args:
+        system: the machine.
+        source: a device's node, or another first argument.
+        place: the mount point, which must exist.
+        kind: the type of the file system.
+        options: as in /etc/fstab.
+        limit_s: seconds until it is killed.
+    """
+    try:
+        argv = _mount_command(system, source, place, kind, options)
+    except ProvisioningError:
+        return "mount is missing"
+    if systemd.is_running(system):
+        by_systemd = system.tool("systemd-mount")
+        if by_systemd is None:
+            return "systemd-mount is missing"
+        argv = [by_systemd, "--fsck=no", *argv[1:]]
+    return _why_failed(system, argv, limit_s)
+
+
+def mount_from_fstab(system: System, place: str, limit_s: float) -> str:
+    """Mount what /etc/fstab has for ``place``. Returns "" on success, else why not."""
+    tool = system.tool("mount")
+    if tool is None:
+        return "mount is missing"
+    return _why_failed(system, [tool, place], limit_s)
+
+
+def swap_by_tool(system: System, source: str, limit_s: float) -> str:
+    """Swap to a device by swapon(8). Returns "" on success, else why not."""
+    tool = system.tool("swapon")
+    if tool is None:
+        return "swapon is missing"
+    return _why_failed(system, [tool, source], limit_s)
+
+
+def _why_failed(system: System, argv: List[str], limit_s: float) -> str:
+    try:
+        ended = system.run(argv, timeout_s=limit_s)
+    except ProvisioningError as error:
+        return str(error)
+    if ended.ok:
+        return ""
+    return ended.last_words
+
+
+def _mount_command(system: System, source: str, place: str, kind: str, options: str) -> List[str]:
+    tool = system.tool("mount")
+    if tool is None:
+        raise tool_is_missing("mount")
+    return [tool, "-t", kind, "-o", _for_mount(options), source, place]
+
+
 def _for_mount(options: str) -> str:
     kept = [
         each
         for each in options.split(",")
-        if each not in FSTAB_OPTIONS and not each.startswith("x-")
+        if each not in FSTAB_OPTIONS and not each.startswith(("x-", "comment="))
     ]
     return ",".join(kept) or "defaults"
 

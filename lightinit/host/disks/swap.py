@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
+import struct
 from typing import List, Optional
 
 from lightinit.errors import ProvisioningError
@@ -14,24 +16,40 @@ from lightinit.host.system import System
 
 MIB = 1024 * 1024
 NAME = "swapfile"
-SCRATCH = ".swapfile.lightinit-new"
+SCRATCH = ".%s.lightinit-new"
 LEFT_BYTES = 64 * MIB  # this much stays free beside the swap file
+# linux/fs.h: _IOR('f', 1, long), _IOW('f', 2, long); the kernel reads and writes an int.
+_LONG = struct.calcsize("l") << 16
+GET_FLAGS, SET_FLAGS = 0x80006601 | _LONG, 0x40006602 | _LONG
+NO_COPY_ON_WRITE = 0x00800000
 
 
 class SwapFile:
-    """The swap file in the top folder of a file system.
+    """A swap file in a folder.
 
     Args:
         system: the machine.
-        folder: the top folder.
+        folder: the folder.
         unit: systemd's unit for the swap.
+        name: the file's name.
+        overwrites: whether its blocks are to stay where they are, as btrfs must be told.
     """
 
-    def __init__(self, system: System, folder: MountedFolder, unit: str) -> None:
+    def __init__(
+        self,
+        system: System,
+        folder: MountedFolder,
+        unit: str,
+        name: str = NAME,
+        overwrites: bool = False,
+    ) -> None:
         self._system = system
         self._folder = folder
         self._unit = unit
-        self._path = "%s/%s" % (folder.place, NAME)
+        self._name = name
+        self._scratch = SCRATCH % name
+        self._overwrites = overwrites
+        self._path = "%s/%s" % (folder.place.rstrip("/"), name)
 
     def have(self, size_mb: int, is_active: bool, allocate: bool) -> str:
         """Make sure that there is swap of this size.
@@ -86,7 +104,7 @@ class SwapFile:
     def size_bytes(self) -> Optional[int]:
         """The size of the swap file; None if there is no usable one."""
         try:
-            status = os.stat(NAME, dir_fd=self._folder.descriptor, follow_symlinks=False)
+            status = os.stat(self._name, dir_fd=self._folder.descriptor, follow_symlinks=False)
         except OSError:
             return None
         is_ours = (
@@ -102,7 +120,7 @@ class SwapFile:
     def remove(self) -> None:
         """Remove the swap file, unless it belongs to another user."""
         if self.size_bytes() is not None:
-            os.unlink(NAME, dir_fd=self._folder.descriptor)
+            os.unlink(self._name, dir_fd=self._folder.descriptor)
 
     def make(self, size_mb: int, allocate: bool) -> str:
         """Make the swap file. It gets its name when it is complete.
@@ -118,54 +136,70 @@ class SwapFile:
         mkswap = self._system.tool("mkswap")
         if mkswap is None:
             return "mkswap is missing"
-        place, folder = self._folder.place, self._folder.descriptor
-        try:
-            os.unlink(SCRATCH, dir_fd=folder)
-        except OSError:
-            pass
+        folder = self._folder.descriptor
+        self._remove_scratch()
         self.remove()
         space = os.fstatvfs(folder)
         free_bytes = space.f_bavail * space.f_frsize
         if free_bytes < size_mb * MIB + LEFT_BYTES:
             return "%d MiB are free, which is not enough" % (free_bytes // MIB)
         try:
-            os.stat(NAME, dir_fd=folder, follow_symlinks=False)
+            os.stat(self._name, dir_fd=folder, follow_symlinks=False)
             return "%s is something else" % self._path
         except FileNotFoundError:
             pass
         try:
             self._write_scratch(size_mb, allocate)
-            ended = self._system.run([mkswap, "%s/%s" % (place, SCRATCH)])
+            ended = self._system.run([mkswap, self._scratch_path])
             if not ended.ok:
-                os.unlink(SCRATCH, dir_fd=folder)
+                self._remove_scratch()
                 return "mkswap: " + ended.last_words
             self._label()
-            os.rename(SCRATCH, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(self._scratch, self._name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
         except OSError as error:
+            self._remove_scratch()
             return error.strerror or str(error)
         return ""
 
+    @property
+    def _scratch_path(self) -> str:
+        return "%s/%s" % (self._folder.place.rstrip("/"), self._scratch)
+
     def _write_scratch(self, size_mb: int, allocate: bool) -> None:
         descriptor = os.open(
-            SCRATCH,
+            self._scratch,
             os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
             0o600,
             dir_fd=self._folder.descriptor,
         )
         try:
             os.fchmod(descriptor, 0o600)
+            if self._overwrites:
+                _keep_in_place(descriptor)
             _fill(descriptor, size_mb, allocate)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
+    def _remove_scratch(self) -> None:
+        try:
+            os.unlink(self._scratch, dir_fd=self._folder.descriptor)
+        except OSError:
+            pass
+
     def _label(self) -> None:
         """Give the file the SELinux type of swap files."""
         chcon = self._system.tool("chcon")
         if chcon is not None and self._system.exists("/sys/fs/selinux/enforce"):
-            path = "%s/%s" % (self._folder.place, SCRATCH)
+            path = self._scratch_path
             self._system.run([chcon, "-t", "swapfile_t", path])
+
+
+def _keep_in_place(descriptor: int) -> None:
+    """Switch copy-on-write off for an empty file, as chattr +C does."""
+    old = struct.unpack("i", fcntl.ioctl(descriptor, GET_FLAGS, bytes(4))[:4])[0]
+    fcntl.ioctl(descriptor, SET_FLAGS, struct.pack("i", old | NO_COPY_ON_WRITE))
 
 
 def _fill(descriptor: int, size_mb: int, allocate: bool) -> None:

@@ -174,8 +174,8 @@ def can_write() -> bool:
     return True
 
 
-def apply(hidden: List[str]) -> None:
-    """In the second process: the module, twice."""
+def apply(hidden: List[str], values: Dict[str, Any]) -> None:
+    """In the second process: the module, twice, with these keys of a cloud-config."""
     become_root()
     full = "ROOM" in hidden
     if full:
@@ -188,7 +188,8 @@ def apply(hidden: List[str]) -> None:
     said: List[Any] = []
     for _ in range(2):
         try:
-            outcome = root_disk.apply(Instance("real"), System("/"), {})
+            settings = root_disk.from_cloud_config(values) if values else {}
+            outcome = root_disk.apply(Instance("real"), System("/"), settings)
             said.append(
                 {
                     "message": outcome.message,
@@ -220,6 +221,7 @@ def run(wish: Dict[str, Any]) -> None:
             __file__,
             "apply",
             json.dumps(wish["hidden"]),
+            json.dumps(wish.get("values", {})).replace("PART", disk.root),
         ]
         ended = subprocess.run(
             capabilities() + second,
@@ -260,6 +262,6 @@ def run(wish: Dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "apply":
-        apply(json.loads(sys.argv[2]))
+        apply(json.loads(sys.argv[2]), json.loads(sys.argv[3]))
     else:
         run(json.loads(sys.argv[2]))

@@ -29,12 +29,14 @@ class GivenGrowth(NamedTuple):
         devices: whose partitions, by mount point or device; by default ``/``.
         resize: whether the root file system grows after its partition; None if nothing is said.
         resize_in_background: whether the boot goes on meanwhile (``noblock``).
+        ignores_marker: whether partitions grow although /etc/growroot-disabled is there.
     """
 
     grow: Optional[bool] = None
     devices: Tuple[str, ...] = ("/",)
     resize: Optional[bool] = None
     resize_in_background: bool = False
+    ignores_marker: bool = False
 
 
 class GivenPartition(NamedTuple):
@@ -125,7 +127,7 @@ def read_disks(values: Mapping[str, Any]) -> Tuple[GivenDisks, List[Mistake]]:
 
 
 def _growth(given: Section) -> GivenGrowth:
-    grow, devices = None, GivenGrowth().devices
+    grow, devices, ignores_marker = None, GivenGrowth().devices, False
     section = None
     if given.values.get("growpart") is False:
         given.wrong("growpart", "false is deprecated", "write `growpart: {mode: off}`", True)
@@ -141,9 +143,10 @@ def _growth(given: Section) -> GivenGrowth:
             section.wrong("mode", "it is unknown; auto is taken", "one of " + ", ".join(MODES))
         grow = mode != "off"
         devices = section.texts("devices") or devices
+        ignores_marker = section.yes("ignore_growroot_disabled")
     if given.values.get("resize_rootfs") == "noblock":
-        return GivenGrowth(grow, devices, True, True)
-    return GivenGrowth(grow, devices, given.flag("resize_rootfs"))
+        return GivenGrowth(grow, devices, True, True, ignores_marker)
+    return GivenGrowth(grow, devices, given.flag("resize_rootfs"), ignores_marker=ignores_marker)
 
 
 def _tables(given: Section) -> Tuple[GivenTable, ...]:

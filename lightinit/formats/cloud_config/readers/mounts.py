@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from lightinit.digits import read_digits
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section, kind_of, written
 
@@ -12,6 +13,7 @@ KEYS = ("mounts", "mount_default_fields", "swap")
 # fstab's fields, as cloud-init fills them in without `mount_default_fields`. What waits for the
 # network and for cloud-init itself is left out of the options.
 DEFAULTS: Tuple[Optional[str], ...] = (None, None, "auto", "defaults,nofail", "0", "2")
+NO_POINT = ("none", "swap")  # where the mount point of swap stands
 UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"([0-9]{0,15})(?:\.([0-9]{1,3}))?([BKMGT]?)(?:I?B)?\Z")
 
@@ -78,8 +80,13 @@ def _defaults(given: Section) -> Sequence[Optional[str]]:
     if not isinstance(values, list) or len(values) > len(DEFAULTS):
         given.expected("mount_default_fields", "a list of six fields", values)
         return DEFAULTS
-    fields = [None if each is None else written(each) for each in values]
-    return [*fields, *DEFAULTS[len(fields) :]]
+    fields = list(DEFAULTS)
+    # A device or a mount point is no default. YAML's word is null, and cloud-init's own example has
+    # the text None there.
+    for at, each in enumerate(values):
+        if at >= 2 and each is not None:
+            fields[at] = written(each)
+    return fields
 
 
 def _mount(
@@ -92,14 +99,19 @@ def _mount(
     fields = [None if each is None else written(each) for each in value]
     fields += [None] * (len(defaults) - len(fields))
     filled = [defaults[at] if each is None else each for at, each in enumerate(fields)]
-    device, point = filled[0] or "", filled[1] or ""
-    if not device or any(re.search(r"\s", each or "") for each in filled if each != point):
+    device, point, *rest = [each or "" for each in filled]
+    if not device or any(re.search(r"\s", each) or not each for each in rest):
         inner.wrong(at, "a field is empty, or has blanks", "write each field as one word")
         return None
-    if point not in ("", "none") and not point.startswith("/"):
+    if not all(read_digits(each) is not None for each in rest[2:]):
+        inner.wrong(at, "the last two fields are numbers", "such as `0, 2`")
+        return None
+    if point in NO_POINT and rest[0] == "swap":
+        point = "none"
+    elif point and not point.startswith("/"):
         inner.wrong(at, "the mount point is not an absolute path", "such as /data")
         return None
-    return GivenMount(device, point, *[each or "" for each in filled[2:]])
+    return GivenMount(device, point, *rest)
 
 
 def _swap(given: Section) -> Optional[GivenSwap]:

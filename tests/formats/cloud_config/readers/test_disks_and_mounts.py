@@ -30,6 +30,10 @@ from tests.lib.needs_yaml import needs_yaml
             {"growpart": {"mode": "auto", "devices": ["/", "/dev/sdb1"]}},
             GivenGrowth(True, ("/", "/dev/sdb1")),
         ),
+        (
+            {"growpart": {"ignore_growroot_disabled": True}},
+            GivenGrowth(True, ignores_marker=True),
+        ),
         ({"resize_rootfs": False}, GivenGrowth(None, ("/",), False)),
         ({"resize_rootfs": "noblock"}, GivenGrowth(None, ("/",), True, True)),
     ],
@@ -103,6 +107,8 @@ def test_mistakes_of_disks(values: Dict[str, Any], says: str) -> None:
         (["swap", "none", "swap", "sw"], GivenMount("swap", "none", "swap", "sw")),
         (["ephemeral0", None], GivenMount("ephemeral0", "")),
         (["ephemeral0"], GivenMount("ephemeral0", "")),
+        (["LABEL=my data", "/my data"], GivenMount("LABEL=my data", "/my data")),
+        (["sdb2", "swap", "swap", "sw", 0, 0], GivenMount("sdb2", "none", "swap", "sw", "0", "0")),
     ],
 )
 def test_mounts(line: Any, expected: GivenMount) -> None:
@@ -111,7 +117,7 @@ def test_mounts(line: Any, expected: GivenMount) -> None:
 
 
 def test_default_fields() -> None:
-    values = {"mounts": [["sdb", "/d"]], "mount_default_fields": [None, None, "xfs", "rw"]}
+    values = {"mounts": [["sdb", "/d"]], "mount_default_fields": ["None", None, "xfs", "rw", None]}
     assert read_mounts(values)[0].mounts == (GivenMount("sdb", "/d", "xfs", "rw", "0", "2"),)
 
 
@@ -138,7 +144,10 @@ def test_swap(swap: Any, expected: Any) -> None:
     [
         ({"mounts": ["sdb /data"]}, "mounts[0]: it is text, and must be a list of one to six"),
         ({"mounts": [["sdb", "data"]]}, "mounts[0]: the mount point is not an absolute path"),
-        ({"mounts": [["a b", "/data"]]}, "mounts[0]: a field is empty, or has blanks"),
+        ({"mounts": [["a", "/data", "a b"]]}, "mounts[0]: a field is empty, or has blanks"),
+        ({"mounts": [["a", "/d", "ext4", "a, b"]]}, "mounts[0]: a field is empty, or has blanks"),
+        ({"mounts": [["a", "/d", "ext4", "rw", "no"]]}, "the last two fields are numbers"),
+        ({"mounts": [["a", "none", "ext4"]]}, "the mount point is not an absolute path"),
         ({"mounts": [[None, "/data"]]}, "mounts[0]: a field is empty, or has blanks"),
         ({"mounts": [list("1234567")]}, "mounts[0]: it is a list, and must be"),
         ({"mounts": "x"}, "mounts: it is text, and must be a list"),
