@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import passwords
@@ -41,7 +41,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``admin`` has the policy.
         system: the machine.
-        settings: a value for each of its keys in lightinit/settings/shipped.py.
+        settings: a value for each of its keys in lightinit/settings/shipped.py; and ``logins``, if
+            there is a cloud-config.
 
     Returns:
         The file that has the policy; a warning if something in sshd's configuration overrides it.
@@ -49,11 +50,33 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Raises:
         ProvisioningError: sshd finds fault with its configuration, or nobody could log in.
     """
+    kept_login: Tuple[str, ...] = ()
+    if settings.get("logins") is not None:
+        from lightinit.accounts.given.logins import lay_over
+
+        wish = lay_over(instance, settings["logins"])
+        if wish is not None:
+            instance, kept_login = instance._replace(admin=wish.admin), wish.kept_login
+    outcome = _apply(instance, system, settings["policy"])
+    return outcome._replace(warnings=(*outcome.warnings, *kept_login))
+
+
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a cloud-config says of accounts: ``logins``; and a policy, if it has one."""
+    from lightinit.accounts.given.logins import read_logins
+
+    logins = read_logins(values)
+    if logins is None or logins.passwords.ssh_pwauth is None:
+        return {"logins": logins}
+    return {"logins": logins, "policy": "platform"}
+
+
+def _apply(instance: Instance, system: System, policy: str) -> Outcome:
     if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
     server, admin = find_server(system), instance.admin
     wished = passwords.login_wished(admin)
-    if settings["policy"] == "keep":
+    if policy == "keep":
         kept: List[str] = []
         if wished:
             # Otherwise a VM would be Ready although nobody can log in.

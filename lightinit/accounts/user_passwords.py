@@ -14,6 +14,7 @@ from lightinit.formats.accounts import passwords as given
 from lightinit.host.accounts import files, passwords
 from lightinit.host.system import System
 
+PAM_OF_SSHD = "/etc/pam.d/sshd"
 LOG = logging.getLogger("lightinit.users")
 
 
@@ -58,10 +59,52 @@ def set_hash(system: System, name: str, crypted: str) -> None:
         ProvisioningError: the account is not in the files of this host, or they cannot be changed.
     """
     _check_local(system, name)
+    if not texts.is_password_hash(crypted):
+        crypted = texts.NO_PASSWORD  # sshd without PAM would take ! as a locked account
     if local_files.password_field(system, name) == crypted:
         return
     with files.lock_accounts(system):
         _put_hash(system, name, crypted)
+
+
+def has_any(system: System, name: str) -> bool:
+    """Whether an account has a password, locked or not."""
+    field = local_files.password_field(system, name) or ""
+    return texts.is_password_hash(field.lstrip("!*"))
+
+
+def lock(system: System, name: str) -> bool:
+    """Lock the password of an account, if it has one. Keys still open the account.
+
+    Returns:
+        Whether it is locked now, and there is one.
+
+    Raises:
+        ProvisioningError: the files cannot be changed.
+    """
+    field = local_files.password_field(system, name)
+    if not local_files.is_local(system, name) or not texts.is_password_hash(field):
+        return has_any(system, name)
+    # With this mark, passwd -u can unlock it; but sshd without PAM refuses keys, too.
+    mark = "!"
+    if not system.exists(PAM_OF_SSHD):
+        mark = texts.NO_PASSWORD
+    path = PASSWD
+    if texts.find_field(text_of(system, PASSWD), name, 1) == texts.IN_SHADOW:
+        path = SHADOW
+    edit = partial(texts.set_field, name=name, field=1, value="%s%s" % (mark, field))
+    with files.lock_accounts(system):
+        files.edit_account_file(system, path, edit)
+    return True
+
+
+def expire(system: System, name: str) -> None:
+    """Demand another password at the next login.
+
+    Raises:
+        ProvisioningError: the files cannot be changed.
+    """
+    local_files.put_shadow_fields(system, name, {texts.LAST_CHANGE: "0"})
 
 
 def _check_local(system: System, name: str) -> None:

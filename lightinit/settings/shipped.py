@@ -105,6 +105,7 @@ _DECLARATIONS = (
         ),
         kept_in=("/etc", "/home"),
         opens_login=True,
+        cloud_config=("users", "user", "groups", "chpasswd", "password"),
     ),
     Declaration(
         "ssh_authorized_keys",
@@ -112,7 +113,14 @@ _DECLARATIONS = (
         True,
         kept_in=("/home",),
         opens_login=True,
-        cloud_config=("ssh_authorized_keys",),
+        cloud_config=(
+            "users",
+            "user",
+            "ssh_authorized_keys",
+            "disable_root",
+            "disable_root_opts",
+            "allow_public_ssh_keys",
+        ),
     ),
     Declaration(
         "ssh_password_login",
@@ -129,6 +137,7 @@ _DECLARATIONS = (
         ),
         kept_in=("/etc/ssh",),
         opens_login=True,
+        cloud_config=("ssh_pwauth",),
     ),
     Declaration(
         "certificates",

@@ -7,12 +7,13 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, List, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from lightinit.errors import ProvisioningError
-from lightinit.model import Frequency, Outcome
+from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, run_step
 from lightinit.stages.selection import module_list
+from lightinit.stages.selection.given import find_cloud_config
 
 if TYPE_CHECKING:
     from lightinit.login.question import Answer, Question
@@ -108,12 +109,12 @@ def _conclude(context: Context, answers: Dict[str, Answer]) -> Outcome:
 def _find_question(context: Context) -> Union[Question, Outcome]:
     from lightinit.login.admin import make_question
 
-    instance = context.instance
+    instance, has_rules = _with_cloud_config(context)
     if instance is None or instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
     modules = module_list.listed(context)
     privileges = "none"
-    if USERS_MODULE in modules:
+    if USERS_MODULE in modules and has_rules:
         privileges = str(module_list.settings_of(context, USERS_MODULE).get("privileges", "none"))
     question = make_question(
         context.system, instance, instance.admin, KEYS_MODULE in modules, privileges
@@ -124,3 +125,24 @@ def _find_question(context: Context) -> Union[Question, Outcome]:
     if USERS_MODULE in modules:
         return Outcome("no such account", ("the account %s does not exist" % name,))
     return Outcome("no account %s, and none is to be made" % name, skipped=True)
+
+
+def _with_cloud_config(context: Context) -> Tuple[Optional[Instance], bool]:
+    """The instance with an admin as its cloud-config wants it, and whether the admin is to become
+    root.
+    """
+    instance = context.instance
+    given = find_cloud_config(context)
+    if instance is None or instance.admin is None or given is None:
+        return instance, True
+    from lightinit.accounts.given.logins import find_roles, lay_over, read_logins
+
+    logins = read_logins(given.values)
+    if logins is None:
+        return instance, True
+    wish = lay_over(instance, logins)
+    of_admin = find_roles(logins.accounts, instance.admin.name).admin
+    is_to_be_root = of_admin is None or of_admin.sudo != ()
+    if wish is None:
+        return instance, is_to_be_root
+    return instance._replace(admin=wish.admin), is_to_be_root

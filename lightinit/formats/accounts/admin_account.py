@@ -27,7 +27,9 @@ def check_user_name(name: str) -> str:
     Raises:
         ProvisioningError: the name is not allowed; ``why`` says why.
     """
-    why = _why_not_allowed(name)
+    why = why_not_allowed(name)
+    if name == "root":
+        why = "root cannot be the admin account"
     if why:
         raise ProvisioningError(
             "user name is not allowed", user=ascii(name[:64]), why=why, hint=_OTHER_NAME
@@ -35,13 +37,12 @@ def check_user_name(name: str) -> str:
     return name
 
 
-def _why_not_allowed(name: str) -> str:
+def why_not_allowed(name: str) -> str:
+    """Why an account cannot have a name; "" if it can."""
     if not name:
         return "it is empty"
     if len(name) > NAME_MAX_CHARS:
         return "it is longer than %d characters" % NAME_MAX_CHARS
-    if name == "root":
-        return "root cannot be the admin account"
     if name.isdigit():
         return "it is a number, which would be read as a user id"
     if name[0] in "-.":

@@ -35,7 +35,7 @@ def sudoers_rule(user: str, password: bool) -> str:
             :mod:`lightinit.formats.accounts.admin_account`.
         password: whether sudo asks for the user's password.
     """
-    return _rule(_quote(user), password)
+    return _rule(quote(user), password)
 
 
 def sudoers_defaults(user: str, own: Sequence[str]) -> str:
@@ -45,7 +45,7 @@ def sudoers_defaults(user: str, own: Sequence[str]) -> str:
         user: as in :func:`sudoers_rule`.
         own: the settings that are switched off, one of ``OWN_PASSWORD``.
     """
-    return _defaults(_quote(user), own)
+    return _defaults(quote(user), own)
 
 
 def sudoers_lines(user: str) -> List[str]:
@@ -63,7 +63,8 @@ def _defaults(form: str, own: Sequence[str]) -> str:
     return "Defaults:%s %s" % (form, ", ".join("!" + setting for setting in own))
 
 
-def _quote(user: str) -> str:
+def quote(user: str) -> str:
+    """A user name as sudoers reads it: in quotes if it would be something else without."""
     # Some words without quotes are not user names in sudoers: an alias or a keyword in capitals,
     # ALL for everybody, an address, a digest, sudoedit. In quotes each of them is a user name.
     if _PLAIN_NAME.match(user) and user not in SUDO_WORDS:

@@ -75,6 +75,27 @@ def merge(existing: bytes, keys: Sequence[PublicKey]) -> Merged:
     return Merged(existing + b"".join(added), len(added), tuple(restricted))
 
 
+def restrict(existing: bytes, keys: Sequence[PublicKey], options: bytes) -> Merged:
+    """Put ``keys`` into a file with other options. A line that has one of them goes: sshd would
+    use the first one that it finds.
+
+    Args:
+        existing: the file, b"" if there is none.
+        keys: the keys; their own options do not count.
+        options: what stands before each of them.
+    """
+    lines = [b" ".join((options, split_options(key.line)[1])) for key in keys]
+    there = existing.split(b"\n")
+    if all(line in there for line in lines):
+        return Merged(existing, 0)
+    new = {(key.kind.encode(), key.blob) for key in keys}
+    kept = [line for line in there if (_identify(line) or (b"", b"", b""))[1:] not in new]
+    text = b"\n".join(kept)
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    return Merged(text + b"".join(line + b"\n" for line in dict.fromkeys(lines)), len(lines))
+
+
 def count_keys(data: bytes) -> int:
     """The number of lines in an authorized_keys file that sshd reads as a key."""
     return sum(_identify(line) is not None for line in data.split(b"\n"))

@@ -97,7 +97,7 @@ def grant(system: System, user: str, sudo: SudoRules, doas: Edit) -> Granted:
             _grant_sudo(system, user, sudo, granted)
             return granted
         if is_there("doas"):
-            _grant_doas(system, doas, granted)
+            grant_doas(system, doas, granted)
             return granted
     return granted
 
@@ -134,7 +134,7 @@ def _grant_sudo(system: System, user: str, rules: SudoRules, granted: Granted) -
             "%s does not include %s, so the rule there is not read" % (main, SUDOERS_FOLDER)
         )
     else:
-        _add_include(system, rules, granted)
+        _add_include(system, rules.add_include, granted)
     if system.tool("sudo") is not None:
         _see_that_it_wins(system, user, rules, main == SUDOERS[0], granted)
     is_faulty = failure is not None and failure.reason.startswith(FAULTY)
@@ -171,13 +171,31 @@ def _put_sudo_rule(system: System, edits: Sequence[Edit]) -> bool:
     return edit_own_rules(system, SUDOERS_FILE, SUDO, edits[-1])
 
 
-def _add_include(system: System, rules: SudoRules, granted: Granted) -> None:
+def _add_include(system: System, add_include: Edit, granted: Granted) -> None:
     # Whether it matters if the file cannot be written, sudo is asked later.
-    if _edit_if_writable(edit_rules, system, SUDOERS[0], SUDO, rules.add_include, granted):
+    if _edit_if_writable(edit_rules, system, SUDOERS[0], SUDO, add_include, granted):
         granted.warnings.append(
             "%s did not include %s; lightinit added that line" % (SUDOERS[0], SUDOERS_FOLDER)
         )
         granted.done.append("include of %s" % SUDOERS_FOLDER)
+
+
+def include_folder(
+    system: System, includes: Callable[[str], bool], add_include: Edit, granted: Granted
+) -> None:
+    """Make sure that sudo reads the folder sudoers.d, if there is a sudoers file.
+
+    Args:
+        system: the machine.
+        includes: whether the main file includes the folder.
+        add_include: adds that.
+        granted: gets what was done, and warnings.
+
+    Raises:
+        ProvisioningError: the main file cannot be read, or is faulty.
+    """
+    if system.exists(SUDOERS[0]) and not includes(read_rules(system, SUDOERS[0])):
+        _add_include(system, add_include, granted)
 
 
 def _edit_if_writable(
@@ -231,7 +249,7 @@ def _see_that_it_wins(
 # --------------------------------------------------------------------------------------------------
 
 
-def _grant_doas(system: System, edit: Edit, granted: Granted) -> None:
+def grant_doas(system: System, edit: Edit, granted: Granted) -> None:
     """Put the rule at the end of each file that doas may read last.
 
     The kinds of doas read different files, see ``effect.doas_orders``.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from lightinit.digits import ID_MOST
+from lightinit.formats.accounts import account_options as options
+from lightinit.formats.accounts.account_options import is_group_name
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.passwords import HASH_REMEDY, is_hash
 from lightinit.formats.cloud_config.readers.section import Section, kind_of
@@ -20,6 +23,7 @@ KEYS = (
     "allow_public_ssh_keys",
 )
 DEFAULT = "default"
+GROUP_REMEDY = "write letters, digits, - and _, at most 32"
 OF_A_USER = (
     "name",
     "gecos",
@@ -74,11 +78,11 @@ class GivenUser(NamedTuple):
         inactive: days after a password's end until the account is closed, as text.
         expiredate: YYYY-MM-DD.
         selinux_user: the account's name for SELinux.
-        lock_passwd: whether a login by password is closed.
-        passwd: hash for a new account only.
+        lock_passwd: whether a login by password is closed; None counts as True, but nobody said it.
+        passwd: hash for an account that has no password.
         hashed_passwd: hash, also for an existing account.
         plain_text_passwd: password, also for an existing account.
-        sudo: rules, without the account's name.
+        sudo: rules, without the account's name; empty: none are wanted. None: nothing is said.
         doas: rules, whole.
         ssh_authorized_keys: public keys, each one line.
         ssh_redirect_user: whether the platform's keys only tell to use another name.
@@ -99,11 +103,11 @@ class GivenUser(NamedTuple):
     inactive: str = ""
     expiredate: str = ""
     selinux_user: str = ""
-    lock_passwd: bool = True
+    lock_passwd: Optional[bool] = None
     passwd: str = ""
     hashed_passwd: str = ""
     plain_text_passwd: str = ""
-    sudo: Tuple[str, ...] = ()
+    sudo: Optional[Tuple[str, ...]] = None
     doas: Tuple[str, ...] = ()
     ssh_authorized_keys: Tuple[str, ...] = ()
     ssh_redirect_user: bool = False
@@ -181,7 +185,8 @@ def _users(given: Section) -> Optional[List[GivenUser]]:
         return None
     if isinstance(value, str):
         given.wrong("users", "it is text; taken as names with commas", "write a list", True)
-        return [GivenUser(name) for name in given.texts("users", comma=True)]
+        names = given.texts("users", comma=True)
+        return [GivenUser(name) for name in names if _is_name(given, "users", name)]
     if isinstance(value, dict):
         given.wrong("users", "it is a mapping; taken as a list", "write `- name: NAME`", True)
         named = [(name, _with_name(name, each)) for name, each in value.items()]
@@ -192,8 +197,9 @@ def _users(given: Section) -> Optional[List[GivenUser]]:
         return None
     found: List[GivenUser] = []
     for at, each in named:
-        if isinstance(each, str):
-            found += [GivenUser(name) for name in Section({"n": each}).texts("n", comma=True)]
+        if isinstance(each, (str, list)):
+            names = Section({at: each}, ("users",), given.mistakes).texts(at, comma=True)
+            found += [GivenUser(name) for name in names if _is_name(inner, at, name)]
         elif isinstance(each, dict):
             made = _user(Section(each, ("users", at), given.mistakes), DEFAULT)
             found += [made] if made.name else []
@@ -224,20 +230,39 @@ def _user(given: Section, default: str) -> GivenUser:
         if texts[key] and not is_hash(texts[key]) and texts[key].strip("!*"):
             given.wrong(key, "it is no hash; nobody could log in with it", HASH_REMEDY)
             texts[key] = ""
+    for key, (can_be, what, remedy) in CHECKS.items():
+        if texts[key] and not can_be(texts[key]):
+            given.wrong(key, what, remedy)
+            texts[key] = ""
+    if flags["ssh_redirect_user"] and (values.get("ssh_authorized_keys") or flags["system"]):
+        given.wrong("ssh_redirect_user", "keys or `system` are beside it", "take one of them out")
+        flags["ssh_redirect_user"] = False
+    uid = given.number("uid")
+    if uid is not None and not 0 <= uid <= ID_MOST:
+        given.wrong("uid", "no account can have this id", "write a number from 1000 to 60000")
+        uid = None
     return GivenUser(
         name=_name(given, "name") if "name" in given else default,
         groups=_group_names(given),
-        uid=given.number("uid"),
+        uid=uid,
         create_groups=given.yes("create_groups", True),
-        lock_passwd=given.yes("lock_passwd", True),
+        lock_passwd=given.flag("lock_passwd"),
         sudo=_rules(given, "sudo"),
-        doas=_rules(given, "doas"),
+        doas=_rules(given, "doas") or (),
         ssh_authorized_keys=_keys(given),
         **texts,
         **flags,
     )
 
 
+CHECKS: Dict[str, Tuple[Callable[[str], bool], str, str]] = {
+    "gecos": (options.is_comment, "a colon or a control character is in it", "take it out"),
+    "homedir": (options.is_path, "it is no absolute path of a folder", "such as /home/ada"),
+    "shell": (options.is_path, "it is no absolute path", "such as /bin/bash"),
+    "expiredate": (options.is_date, "it is no date", "write YYYY-MM-DD"),
+    "inactive": (options.is_days, "it is no number of days", "write a number"),
+    "primary_group": (is_group_name, "no group can have this name", GROUP_REMEDY),
+}
 TEXTS = (
     "gecos",
     "homedir",
@@ -256,10 +281,15 @@ FLAGS = ("system", "no_create_home", "no_user_group", "no_log_init", "ssh_redire
 def _name(given: Section, key: str) -> str:
     """The name of an account; "" with a mistake if no account can have it."""
     name = given.line(key).strip()
+    return name if _is_name(given, key, name) else ""
+
+
+def _is_name(given: Section, key: Any, name: str) -> bool:
+    """Whether an account can have a name. If not, that is a mistake."""
     if not name or name.startswith("-") or any(each in name for each in ":/,\t\n #"):
         given.wrong(key, "no account can have this name", "write letters, digits, - and _")
-        return ""
-    return name
+        return False
+    return True
 
 
 def _group_names(given: Section) -> Tuple[str, ...]:
@@ -270,16 +300,24 @@ def _group_names(given: Section) -> Tuple[str, ...]:
     else:
         names = given.texts("groups", comma=True)
     # A text of the list may have commas of its own.
-    return tuple(name.strip() for each in names for name in each.split(",") if name.strip())
+    names = tuple(name.strip() for each in names for name in each.split(",") if name.strip())
+    if not all(map(is_group_name, names)):
+        given.wrong("groups", "no group can have one of these names", GROUP_REMEDY)
+    return tuple(name for name in names if is_group_name(name))
 
 
-def _rules(given: Section, key: str) -> Tuple[str, ...]:
-    value = given.values.get(key)
+def _rules(given: Section, key: str) -> Optional[Tuple[str, ...]]:
+    """The rules, each one line; None if nothing is said."""
+    if key not in given:
+        return None
+    value = given.values[key]
     if isinstance(value, bool):
         if value:
             given.wrong(key, "true is no rule", "write `ALL=(ALL) NOPASSWD:ALL` in quotes")
+            return None
         return ()
-    return given.texts(key)
+    lines = [line.strip() for text in given.texts(key) for line in text.splitlines()]
+    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def _keys(given: Section) -> Tuple[str, ...]:
@@ -318,7 +356,13 @@ def _groups(given: Section) -> Tuple[GivenGroup, ...]:
             inner.wrong(
                 at, "it is %s, and must be a group's name" % kind_of(each), "such as `- adm`"
             )
-    return tuple(GivenGroup(name, tuple(dict.fromkeys(found[name]))) for name in found)
+    if not all(map(is_group_name, found)):
+        given.wrong("groups", "no group can have one of these names", GROUP_REMEDY)
+    return tuple(
+        GivenGroup(name, tuple(dict.fromkeys(members)))
+        for name, members in found.items()
+        if is_group_name(name)
+    )
 
 
 def _merged(users: List[GivenUser]) -> Tuple[GivenUser, ...]:

@@ -1,0 +1,1 @@
+"""The accounts that a cloud-config wants besides the platform's admin."""
