@@ -68,6 +68,7 @@ def make_context(system: System, settings: Settings, timeline: Timeline) -> Cont
         )
 
     system.on_command = on_command
+    system.on_progress = lambda what: status.update(doing=what)
     watchdog = Watchdog(system.clock.monotonic)
     return Context(system, settings, timeline, boot_id, status, watchdog=watchdog)
 
@@ -120,7 +121,6 @@ def run_after_ready(context: Context) -> bool:
     LOG.info("the VM is ready after %.3f s; still to run: %s", took_s, " ".join(names))
     if not context.split():
         return False
-    context.system.on_progress = lambda what: context.status.update(doing=what)
     context.status.update(pid=os.getpid())
     for name in names:
         context.status.update(doing="module " + name)

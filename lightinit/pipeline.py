@@ -125,7 +125,8 @@ class Context:
         split: lets this process end and another one go on; returns whether this is the one that
             does.
         is_preloaded: whether what the modules need has been imported.
-        cloud_config: see :func:`lightinit.stages.selection.given.find_cloud_config`, which sets it.
+        cloud_config, asked: see :func:`lightinit.stages.selection.given.find_cloud_config`, which
+            sets them.
         in_memory: see :func:`lightinit.stages.selection.in_memory.find_in_memory`, which sets it.
         is_going_down: whether this run restarts the machine or switches it off, see
             :mod:`lightinit.ending.power`. Then a signal is no reason to stop.
@@ -160,6 +161,7 @@ class Context:
         self.split: Callable[[], bool] = lambda: True
         self.is_preloaded = False
         self.cloud_config: Optional[Tuple[Instance, Any]] = None
+        self.asked: List[str] = []
         self.in_memory: Optional[Tuple[str, ...]] = None
         self.is_going_down = False
 
@@ -307,7 +309,7 @@ def _announce(context: Context, step: Step) -> None:
     context.steps.append(step)
     context.watchdog.tell("%s %s" % (step.kind, step.name))
     if step.kind == "stage":
-        context.status.update(stage=step.name)
+        context.status.update(stage=step.name, doing="")
 
 
 def _leave_mark(

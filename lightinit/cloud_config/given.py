@@ -4,18 +4,16 @@ knows no settings.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from lightinit.errors import LightinitError, MalformedError
-from lightinit.formats import user_data as encoding
-from lightinit.formats.cloud_config.document import read
-from lightinit.formats.cloud_config.merge import ConfigPart, merge_all
-from lightinit.formats.cloud_config.mistakes import Mistake
-from lightinit.formats.cloud_config.schema import check
+from lightinit.errors import LightinitError
 from lightinit.host.system import System
 from lightinit.model import Instance, NamedTuple, repr_without
-from lightinit.user_data.kept import is_named, list_documents
-from lightinit.user_data.parts import take_apart
+from lightinit.user_data.kept import decode, list_documents
+from lightinit.user_data.parts import Part, take_apart
+
+if TYPE_CHECKING:
+    from lightinit.formats.cloud_config.mistakes import Mistake
 
 
 class GivenConfig(NamedTuple):
@@ -33,45 +31,57 @@ class GivenConfig(NamedTuple):
         return repr_without(self, "values")
 
 
-def read_given(system: System, instance: Instance, execute: str) -> Optional[GivenConfig]:
+def read_given(
+    system: System, instance: Instance, documents: Sequence[str]
+) -> Optional[GivenConfig]:
     """Read the cloud-configs of an instance.
 
     Args:
         system: the machine.
         instance: its ``custom_data`` and ``user_data``.
-        execute: the setting of custom_data that says which of these count.
+        documents: ``custom data``, ``user data``: those that take effect.
 
     Returns:
         None if there is no cloud-config in them. What cannot be decoded or taken apart is left out;
         the module custom_data tells of it.
     """
+    parts = [each for each in _list_parts(system, instance, documents) if each.handler.is_applied]
+    if not parts:
+        return None
+    from lightinit.formats.cloud_config.document import read
+    from lightinit.formats.cloud_config.merge import ConfigPart, merge_all
+    from lightinit.formats.cloud_config.schema import check
+
     configs: List[ConfigPart] = []
     warnings: List[str] = []
     told: List[Mistake] = []
-    found = False
-    for name, text in list_documents(instance):
-        if not is_named(execute, name) or not text.strip():
-            continue
+    for part in parts:
         try:
-            data = encoding.unpack(encoding.decode(text))
-        except MalformedError:
+            document = read(part.data)
+        except LightinitError as error:
+            warnings.append("%s has no effect: %s" % (part.name, error))
             continue
-        for part in take_apart(system, instance, name, data).parts:
-            if not part.handler.is_applied:
-                continue
-            found = True
-            try:
-                document = read(part.data)
-            except LightinitError as error:
-                warnings.append("%s has no effect: %s" % (part.name, error))
-                continue
-            mistakes = check(document)
-            told += mistakes
-            warnings += ["%s: %s" % (part.name, each) for each in mistakes]
-            configs.append(ConfigPart(document.values, part.merge))
-    if not found:
-        return None
+        mistakes = check(document)
+        told += mistakes
+        warnings += ["%s: %s" % (part.name, each) for each in mistakes]
+        configs.append(ConfigPart(document.values, part.merge))
     merged = merge_all(configs)
     seen = {(each.path, each.what) for each in told}
     warnings += [str(each) for each in merged.mistakes if (each.path, each.what) not in seen]
     return GivenConfig(dict(merged.values), tuple(warnings))
+
+
+def has_scripts(system: System, instance: Instance, documents: Sequence[str]) -> bool:
+    """Whether a part of the user data is a script.
+
+    Args:
+        system, instance, documents: as for :func:`read_given`.
+    """
+    return any(part.handler.is_executed for part in _list_parts(system, instance, documents))
+
+
+def _list_parts(system: System, instance: Instance, documents: Sequence[str]) -> Iterator[Part]:
+    for name, text in list_documents(instance):
+        kept = decode(name, text)
+        if name in documents and kept is not None and kept.problem is None:
+            yield from take_apart(system, instance, name, kept.data).parts

@@ -159,6 +159,8 @@ def default_file(schema: Dict[str, Tuple[str, Sequence[Setting]]]) -> str:
             "",
         ]
         for setting in settings:
+            if setting.replaced_by:
+                continue
             text = setting.help
             if setting.choices and setting.choices[0] + ":" not in text:
                 text += " One of: %s." % ", ".join(setting.choices)

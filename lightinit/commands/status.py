@@ -108,7 +108,7 @@ def _interrupted(system: System, live: Dict[str, Any]) -> Tuple[str, str, Dict[s
     result = _recorded_result(system)
     if result is not None and result.get("boot_id") == live.get("boot_id"):
         doing = live.get("doing")
-        if doing:
+        if doing and live.get("stage") == "final":
             detail = (
                 "the VM is ready; lightinit was interrupted in %s; the next boot resumes it, or run"
                 " now: lightinit boot" % doing

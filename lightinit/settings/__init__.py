@@ -26,6 +26,8 @@ class Setting(NamedTuple):
             (str, tuple of str, str with newlines, bool, int, float, str, str).
         help: its meaning in one sentence; becomes the comment in etc/lightinit.conf.
         choices: for text, the allowed values; empty means any.
+        replaced_by: for a key of earlier versions: what to write instead. It still counts, and a
+            file that has it gets a warning.
     """
 
     key: str
@@ -33,6 +35,7 @@ class Setting(NamedTuple):
     default: Any
     help: str
     choices: Tuple[str, ...] = ()
+    replaced_by: str = ""
 
 
 class Settings:
@@ -119,7 +122,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
         Setting(
             "final_modules",
             "words",
-            ("packages", "ntp", "rsyslog", "phone_home", "final_message", "power_state"),
+            ("packages", "ntp", "rsyslog", "scripts", "phone_home", "final_message", "power_state"),
             "More modules, which run after the platform has accepted Ready, in order. The"
             " platform's patience does not limit them.",
         ),
@@ -129,6 +132,14 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             False,
             "Whether final_modules run at the end of the config stage instead, so that Ready waits"
             " for them.",
+        ),
+        Setting(
+            "user_data",
+            "text",
+            "run",
+            "What becomes of custom data and user data. run: scripts and #cloud-config take effect."
+            " keep: they are only stored in files. none: not even that.",
+            ("run", "keep", "none"),
         ),
         Setting(
             "login_check",

@@ -1,5 +1,5 @@
 """The modules that run only where a cloud-config asks for them, in the order in which they run.
-What they declare is as in ``shipped.py``.
+What they declare is as in ``shipped.py``. ``scripts`` is asked for by a script in user data, too.
 """
 
 from __future__ import annotations
@@ -76,6 +76,21 @@ ASKED: Tuple[Declaration, ...] = (
             "zypper",
             "apk_repos",
         ),
+        asked=True,
+    ),
+    Declaration(
+        "scripts",
+        Frequency.INSTANCE,
+        False,
+        settings=(
+            Setting(
+                "timeout_s",
+                "seconds",
+                0.0,
+                "Seconds that the scripts may take in all before they are killed; 0: no limit.",
+            ),
+        ),
+        cloud_config=("runcmd",),
         asked=True,
     ),
     Declaration(

@@ -162,6 +162,9 @@ def _apply(
         try:
             values[entry.key] = convert(by_key[entry.key], entry.value)
             origins[entry.key] = "%s:%d" % (entry.file, entry.line)
+            if by_key[entry.key].replaced_by:
+                text = "it still counts, and is replaced by " + by_key[entry.key].replaced_by
+                problems.append(_bad_value(entry, text))
         except ValueError as error:
             used = render(values[entry.key]) or "nothing"
             problems.append(_bad_value(entry, "%s; using %s" % (error, used)))

@@ -201,18 +201,12 @@ _DECLARATIONS = (
             Setting(
                 "execute",
                 "text",
-                "none",
-                "Which scripts are executed, once per instance, as root.",
+                "",
+                "Replaced by `user_data` of [lightinit]; it still counts.",
                 ("none", "custom_data", "user_data", "both"),
-            ),
-            Setting(
-                "timeout_s",
-                "seconds",
-                600.0,
-                "Seconds that the scripts may take in all before they are killed.",
+                replaced_by="`user_data` of [lightinit]: run, keep or none",
             ),
         ),
-        cloud_config=("runcmd",),
     ),
     Declaration(
         "ephemeral_disk",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Callable, List, Optional, Sequence
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
@@ -11,7 +12,7 @@ from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, Unfinished, run_step
 from lightinit.registry import find_declaration, load_module
 from lightinit.settings.declaration import Declaration
-from lightinit.stages.selection.given import find_cloud_config
+from lightinit.stages.selection.given import choose_documents, find_cloud_config
 from lightinit.stages.selection.in_memory import describe_lost, find_in_memory
 from lightinit.stages.selection.module_list import (
     EACH_BOOT_MARKS,
@@ -27,7 +28,9 @@ LOG = logging.getLogger("lightinit.config")
 EARLY = ("entropy", "ssh_host_keys")
 # They do anything that somebody wants. So does a module that lightinit does not ship. What the
 # settings list after them may depend on it, so it does not begin early.
-FREE = ("write_files", "custom_data")
+FREE = ("write_files", "scripts")
+# They are told which documents take effect.
+OF_USER_DATA = ("custom_data", "scripts")
 # The module with a function ``foresee``, which is called once. It asks about sshd, and what these
 # change comes first.
 FORESEES = "ssh_password_login"
@@ -58,6 +61,8 @@ def run_module(
     given = None
     if force or find_mark(context, name) is None:
         given = find_cloud_config(context)
+    if name in OF_USER_DATA:
+        section.update(documents=choose_documents(context), patience_s=_find_patience(context))
 
     def work() -> Outcome:
         module = load_module(name)
@@ -87,6 +92,13 @@ def run_module(
     if name in EACH_BOOT_MARKS and frequency_of(context, name) is not frequency:
         _mark_this_boot(context, step)
     return step
+
+
+def _find_patience(context: Context) -> float:
+    """Seconds until this boot is reported as not ready; infinite after Ready."""
+    if context.marks is None or context.marks.find("stage.final", Frequency.INSTANCE) is not None:
+        return math.inf
+    return context.watchdog.left_s
 
 
 def _mark_this_boot(context: Context, step: Step) -> None:

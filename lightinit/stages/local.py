@@ -246,7 +246,11 @@ def preload_work(context: Context) -> None:
     if context.is_preloaded:
         return
     context.is_preloaded = True
-    for name in context.settings["lightinit"]["modules"]:
+    core = context.settings["lightinit"]
+    names = core["modules"]
+    if core["before_ready"]:
+        names += core["final_modules"]
+    for name in names:
         try:
             if not find_declaration(name).asked:
                 load_module(name)

@@ -45,25 +45,15 @@ def list_documents(instance: Instance) -> Tuple[Tuple[str, str], ...]:
     return (("custom data", instance.custom_data), ("user data", instance.user_data))
 
 
-def is_named(execute: str, name: str) -> bool:
-    """Whether the setting ``execute`` of custom_data names the document ``name``."""
-    return execute in ("both", name.replace(" ", "_"))
-
-
-def keep(system: System, name: str, text: str) -> Optional[Kept]:
-    """Decode and unpack the platform's data, and write them to a file. Data that cannot be decoded
-    or unpacked are written as they are.
+def decode(name: str, text: str) -> Optional[Kept]:
+    """Decode and unpack the platform's data.
 
     Args:
-        system: the machine.
         name: ``custom data`` or ``user data``.
         text: base64 from the platform.
 
     Returns:
-        None if the platform gives nothing. Then an existing file stays.
-
-    Raises:
-        ProvisioningError: the file could not be written.
+        None if the platform gives nothing. What cannot be decoded or unpacked stays as it is.
     """
     if not text.strip():
         return None
@@ -74,5 +64,23 @@ def keep(system: System, name: str, text: str) -> Optional[Kept]:
         data = encoding.unpack(data)
     except MalformedError as error:
         problem = error
-    system.write(path, data, 0o600, follow_last=False, waits=True)
     return Kept(name, path, data, problem)
+
+
+def keep(system: System, name: str, text: str) -> Optional[Kept]:
+    """Write the platform's data to a file, as :func:`decode` gives them.
+
+    Args:
+        system: the machine.
+        name, text: as for :func:`decode`.
+
+    Returns:
+        None if the platform gives nothing. Then an existing file stays.
+
+    Raises:
+        ProvisioningError: the file could not be written.
+    """
+    kept = decode(name, text)
+    if kept is not None:
+        system.write(kept.path, kept.data, 0o600, follow_last=False, waits=True)
+    return kept

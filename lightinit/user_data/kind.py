@@ -10,7 +10,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.user_data.pieces import Around, Piece
 
-ONLY_SCRIPTS = "give a script that begins with #!, or change `execute` so that it leaves this out"
+ONLY_SCRIPTS = "give a script that begins with #!"
 
 
 class Kind:

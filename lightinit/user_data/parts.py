@@ -38,6 +38,7 @@ class Part(NamedTuple):
         handler: the kind that checks and executes it.
         identity: the hash of what the owner wrote, for its mark.
         is_whole: whether it is the whole document, and no part of a container.
+        filename: the name that its owner gave it, or "".
     """
 
     name: str
@@ -48,6 +49,7 @@ class Part(NamedTuple):
     handler: Kind
     identity: str
     is_whole: bool
+    filename: str = ""
 
 
 class Collected(NamedTuple):
@@ -213,6 +215,7 @@ def _make_part(piece: Piece, kind: Kind, form: str) -> Part:
         kind,
         piece.identity or hashlib.sha256(piece.data).hexdigest(),
         not piece.depth,
+        piece.filename,
     )
 
 

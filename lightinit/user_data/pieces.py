@@ -39,6 +39,7 @@ class Piece(NamedTuple):
         frequency: how often a script is executed; "" if nothing says so.
         told_as: the format that made a script of it, if another one did; or "".
         identity: names the content that the owner wrote, where ``data`` are made of it; or "".
+        filename: the name that its owner gave it, or "".
         number: its place among its container's pieces, such as ``3`` or ``3.1``; "" at the top.
         depth: how many containers are around it.
     """
@@ -51,6 +52,7 @@ class Piece(NamedTuple):
     frequency: str = ""
     told_as: str = ""
     identity: str = ""
+    filename: str = ""
     number: str = ""
     depth: int = 0
 
@@ -132,4 +134,4 @@ def name_child(piece: Piece, index: int, label: str) -> Piece:
     name = "%s, part %s" % (piece.name.partition(", part ")[0], number)
     if label:
         name += " (%s)" % "".join(c if c.isprintable() else "?" for c in label[:60])
-    return Piece(name, b"", number=number, depth=piece.depth + 1)
+    return Piece(name, b"", filename=label, number=number, depth=piece.depth + 1)

@@ -361,24 +361,6 @@ def test_custom_data_that_are_no_base64_are_kept_and_cost_no_vm(
     assert PLAIN not in machine.run("query").stdout
 
 
-def test_custom_data_that_are_no_base64_and_that_somebody_needs(tmp_path: Any) -> None:
-    machine = Machine(tmp_path)
-    put(machine, with_plain_custom_data(user_name="azureuser"))
-    with Platform() as platform:
-        lead(machine, platform, "[module.custom_data]\nexecute = custom_data\nrequired = yes\n")
-        ended = machine.run("boot")
-        not_ready(
-            machine,
-            platform,
-            ended,
-            "custom data cannot be decoded",
-            "which=custom data",
-            "why=not base64",
-        )
-        without_secret(machine, platform, ended, PLAIN, but=["instance.json", "custom-data"])
-    assert machine.exists("/home/azureuser/.ssh/authorized_keys"), "all else is done"
-
-
 def boot_and_measure(machine: Machine) -> Any:
     """Boot; the process as it ended, and how much memory it or what it started had at most, in
     bytes.

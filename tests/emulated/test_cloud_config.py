@@ -35,14 +35,14 @@ snap: {commands: []}
 )
 
 
-def boot(machine: Machine, platform: Platform, data: str, execute: str = "custom_data") -> Any:
+def boot(machine: Machine, platform: Platform, data: str, more: str = "") -> Any:
     machine.put(
         "/media/ovf-env.xml", make_ovf("azureuser", "web-1", custom_data=data.encode()).decode()
     )
     machine.lead_to(
         platform,
-        "[azure]\nmedia = /media\nmedia_only_s = 0.2\n[module.custom_data]\nexecute = %s\n"
-        "[module.write_files]\nfiles = /etc/first text=zero\n" % execute,
+        "[azure]\nmedia = /media\nmedia_only_s = 0.2\n%s"
+        "[module.write_files]\nfiles = /etc/first text=zero\n" % more,
     )
     zone = "/usr/share/zoneinfo/Europe/Berlin"
     machine.put(zone, "")
@@ -79,13 +79,13 @@ def test_each_module_takes_what_it_knows(tmp_path: Path) -> None:
 def test_what_is_not_to_be_executed_has_no_effect(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     with Platform() as platform:
-        result = boot(machine, platform, DOCUMENT, "none")
+        result = boot(machine, platform, DOCUMENT, "[lightinit]\nuser_data = keep\n")
     assert (
         machine.read("/etc/hostname") == "lightinit-vm\n" and machine.read("/etc/first") == "zero\n"
     )
     assert result["warnings"] == [
-        "custom_data: custom data kept and not executed (#cloud-config): `execute` of"
-        " [module.custom_data] does not name it"
+        "custom_data: custom data kept and not run (#cloud-config): the settings say so"
+        " (`user_data` of [lightinit])"
     ]
 
 

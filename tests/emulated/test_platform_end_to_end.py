@@ -157,11 +157,11 @@ def test_modules_that_settings_order(tmp_path: Any) -> None:
     assert os.stat(machine.root + "/etc/app/key").st_mode & 0o777 == 0o600
 
 
-def test_what_could_destroy_or_execute_is_off_by_default(tmp_path: Any) -> None:
+def test_what_could_destroy_is_off_by_default_and_user_data_run(tmp_path: Any) -> None:
     lines: List[str] = Machine(tmp_path).run("config").stdout.splitlines()
     (modules,) = [line.split() for line in lines if line.startswith("modules = ")]
     assert "ephemeral_disk" not in modules and "custom_data" in modules
-    assert "execute = none" in [line.partition("#")[0].strip() for line in lines]
+    assert "user_data = run" in [line.partition("#")[0].strip() for line in lines]
 
 
 @pytest.mark.parametrize("busy", [429, 503])

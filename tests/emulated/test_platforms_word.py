@@ -207,7 +207,7 @@ def test_media_that_name_another_admin_give_neither_password_nor_custom_data(
     machine = Machine(tmp_path)
     put(machine, make_ovf("mallory", "evil", "of-mallory", b"#!/bin/sh\n", [POOLS_KEY]))
     with Platform() as platform:
-        lead(machine, platform, "[module.custom_data]\nexecute = custom_data\n")
+        lead(machine, platform)
         ready(machine, platform, machine.run("boot"), "imds names the admin 'azureuser'")
     account = [line for line in machine.read("/etc/shadow").splitlines() if "azureuser" in line]
     assert account[0].split(":")[1] in ("*", "!")

@@ -1,4 +1,4 @@
-"""The module custom_data on a stand-in for a live machine."""
+"""The modules custom_data and scripts on a stand-in for a live machine."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from lightinit.cloud_config.choice import EXECUTE
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
-from lightinit.modules import custom_data
+from lightinit.modules import custom_data, scripts
 
 FOLDER = "var/lib/lightinit/instance/"
 CUSTOM, USER = FOLDER + "custom-data", FOLDER + "user-data"
@@ -26,8 +27,15 @@ def b64(data: Any) -> str:
 def apply(
     system: System, custom: str = "", user: str = "", execute: str = "none", timeout_s: float = 60.0
 ) -> Outcome:
+    """Keep the data, and execute what ``execute`` names. Returns what both modules say."""
     instance = Instance("the-id", custom_data=custom, user_data=user)
-    return custom_data.apply(instance, system, {"execute": execute, "timeout_s": timeout_s})
+    settings = {"documents": EXECUTE[execute], "timeout_s": timeout_s}
+    kept = custom_data.apply(instance, system, settings)
+    ran = scripts.apply(instance, system, settings)
+    if ran.skipped:
+        return kept
+    message = "%s; %s" % (kept.message, ran.message)
+    return Outcome(message, kept.warnings + ran.warnings)
 
 
 def refused(system: System, *arguments: Any, **more: Any) -> ProvisioningError:

@@ -20,9 +20,7 @@ def context_of(root: Path, instance_id: str, text: str, more: str = "") -> Conte
         more: more lines of the module's section.
     """
     (root / "etc/lightinit").mkdir(parents=True, exist_ok=True)
-    (root / "etc/lightinit/lightinit.conf").write_text(
-        "[module.custom_data]\nexecute = custom_data\n" + more
-    )
+    (root / "etc/lightinit/lightinit.conf").write_text("[module.scripts]\n" + more)
     context = make_context(LiveRoot(root))
     context.use_instance(instance_id)
     assert context.state is not None

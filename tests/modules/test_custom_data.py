@@ -1,5 +1,5 @@
-"""The module custom_data: what is kept in a scratch root, and what is executed on a stand-in for a
-live machine.
+"""The modules custom_data and scripts: what is kept in a scratch root, and what is executed on a
+stand-in for a live machine.
 
 Scripts run for real here, but none changes anything; tests/real_tools has them on the real paths.
 """
@@ -10,7 +10,7 @@ import gzip
 import logging
 import os
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_decoded_is_kept_as_it_came(
 def test_what_only_cloud_init_understands_is_kept_and_told(
     tmp_path: Path, text: str, name: str
 ) -> None:
-    outcome = apply(System(str(tmp_path)), user=b64(text))
+    outcome = apply(System(str(tmp_path)), user=b64(text), execute="both")
     assert outcome.warnings == (
         "user data has a format that only cloud-init understands (%s): it is kept and has no effect"
         % name,
@@ -111,7 +111,7 @@ def test_data_that_are_gone_stay_kept(tmp_path: Path) -> None:
 def test_a_scratch_root_executes_nothing(tmp_path: Path) -> None:
     system = System(str(tmp_path))
     outcome = apply(system, b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), execute="both")
-    assert outcome == Outcome("custom data kept") and system.skipped[-1] == "custom data scripts"
+    assert outcome == Outcome("custom data kept") and system.skipped[-1] == "scripts of user data"
     assert not (tmp_path / "ran").exists()
 
 
@@ -129,7 +129,8 @@ def test_what_the_settings_ask_for_is_executed(tmp_path: Path, execute: str, ran
     outcome = apply(LiveRoot(tmp_path), b64(script % ("custom", tmp_path)), b64(packed), execute)
     seen = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
     assert seen == ran
-    assert outcome.message.count("kept and executed") == len(ran.split())
+    told = outcome.message.partition("; ")[2]
+    assert told.count("executed") == len(ran.split())
     assert mode(tmp_path / CUSTOM) == 0o600
     if "custom" in ran:
         assert mode(tmp_path / (CUSTOM + "-script")) == 0o700
@@ -142,8 +143,8 @@ def test_its_output_is_in_the_log_and_it_knows_its_instance(tmp_path: Path, capl
             b64("#! /bin/sh\necho id $LIGHTINIT_INSTANCE_ID\necho bad >&2\n"),
             execute="both",
         )
-    assert [
-        record.getMessage() for record in caplog.records if record.name == "lightinit.custom_data"
+    assert [record.getMessage() for record in caplog.records if record.name == "lightinit.scripts"][
+        1:-1
     ] == ["custom data: id the-id", "custom data: bad"]
 
 
@@ -206,49 +207,49 @@ def test_the_limit_is_for_both_together(tmp_path: Path) -> None:
     )
 
 
-def ways() -> List[Any]:
-    supported, script = (
-        "custom data has a format that is not supported",
-        "custom data is not a script",
-    )
-    return [
-        (b64("#part-handler\n%s\n" % SECRET), supported, "format", "#part-handler"),
-        (b64("#part-handler\n"), supported, "format", "#part-handler"),
-        (b64('{"ignition": {}}'), supported, "format", "Ignition"),
-        (b64("echo %s\n" % SECRET), script, "why", "it does not begin with #!"),
-        ("#!/bin/sh\necho %s\n" % SECRET, "custom data cannot be decoded", "which", "user data"),
-        (
-            b64("#!/nowhere/%s -e\n" % "shell"),
-            "interpreter of the custom data is missing",
-            "interpreter",
-            "/nowhere/shell",
-        ),
-        (b64("#!\n"), "interpreter of the custom data is missing", "interpreter", ""),
-        (
-            b64("#!/etc/passwd\n"),
-            "interpreter of the custom data is missing",
-            "interpreter",
-            "/etc/passwd",
-        ),
-    ]
-
-
-@pytest.mark.parametrize("text, reason, key, value", ways())
-def test_what_cannot_be_executed(
-    tmp_path: Path, text: str, reason: str, key: str, value: str
-) -> None:
+@pytest.mark.parametrize(
+    "text, path",
+    [
+        (b64("#!/nowhere/%s -e\n" % "shell"), "/nowhere/shell"),
+        (b64("#!\n"), ""),
+        (b64("#!/etc/passwd\n"), "/etc/passwd"),
+    ],
+)
+def test_what_cannot_be_executed(tmp_path: Path, text: str, path: str) -> None:
     """It is kept all the same. The other one, which is a script, does not run either when this one
     is known not to.
     """
     error = refused(LiveRoot(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), text, "both")
-    assert (error.reason, error.details[key]) == (reason, value) and SECRET not in str(error)
+    assert error.reason == "interpreter of the custom data is missing"
+    assert error.details["interpreter"] == path
     assert (tmp_path / USER).exists()
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    "text, warns",
+    [
+        (b64("#part-handler\n%s\n" % SECRET), True),
+        (b64('{"ignition": {}}'), True),
+        (b64("echo %s\n" % SECRET), False),
+        (b64(b"\x7fELF\x00" * 1000), False),
+        ("#!/bin/sh\necho %s\n" % SECRET, True),
+    ],
+    ids=["part handler", "Ignition", "text", "binary", "not base64"],
+)
+def test_what_is_no_script_does_not_stop_the_other_document(
+    tmp_path: Path, text: str, warns: bool
+) -> None:
+    """By default all is run, so data that a program of the image reads are no failure."""
+    outcome = apply(LiveRoot(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), text, "both")
+    assert outcome.message == "custom data kept, user data kept; custom data executed"
+    assert (tmp_path / "ran").exists() and (tmp_path / USER).exists()
+    assert len(outcome.warnings) == warns and SECRET not in str(outcome)
+
+
 def test_the_settings_take_only_what_they_name() -> None:
     execute = SHIPPED["custom_data"].settings[0]
-    assert convert(execute, "both") == "both"
+    assert execute.replaced_by and convert(execute, "both") == "both"
     with pytest.raises(ValueError, match="expected one of: none, custom_data, user_data, both"):
         convert(execute, "yes")
 

@@ -495,21 +495,21 @@ echo ran as $(id -un) >>/home/ran
 """
 
 
-@pytest.mark.parametrize("execute", ["none", "custom_data"])
-def test_custom_data_are_executed_only_if_asked_for_and_once(vm: Vm, execute: str) -> None:
+@pytest.mark.parametrize("user_data", ["keep", "run"])
+def test_custom_data_are_executed_once_unless_they_are_only_kept(vm: Vm, user_data: str) -> None:
     vm.start_platform(DOWN)
     vm.machine.write(
         "/run/media/ovf-env.xml",
         make_ovf("alice", "web-1", password=PASSWORD, custom_data=SCRIPT).decode(),
         0o600,
     )
-    vm.settings("/run/media", "[module.custom_data]\nexecute = %s\n" % execute)
+    vm.settings("/run/media", "[lightinit]\nuser_data = %s\n" % user_data)
     for _ in range(2):
         status, said = vm.boot()
         assert status == 0, said
     (report,) = vm.reports()
     assert "<State>Ready</State>" in report
-    expected = "ran as root\n" if execute == "custom_data" else ""
+    expected = "ran as root\n" if user_data == "run" else ""
     assert vm.machine.run("sh", "-c", "cat /home/ran 2>/dev/null || true") == expected
     assert (
         "custom data: said by the script" in vm.machine.run("cat", "/var/log/lightinit.log")
@@ -549,7 +549,8 @@ def test_custom_data_that_restart_the_machine_or_fail_are_executed_once(
         0o600,
     )
     vm.settings(
-        "/run/media", "[module.custom_data]\nexecute = custom_data\nrequired = %s\n" % required
+        "/run/media",
+        "[lightinit]\nbefore_ready = yes\n[module.scripts]\nrequired = %s\n" % required,
     )
     for end in ends:
         vm.machine.run(
@@ -586,14 +587,14 @@ def test_parts_of_custom_data_run_in_order_and_one_that_fails_stops_none(vm: Vm)
         make_ovf("alice", "web-1", password=PASSWORD, custom_data=gzip.compress(data)).decode(),
         0o600,
     )
-    vm.settings("/run/media", "[module.custom_data]\nexecute = custom_data\nrequired = yes\n")
+    vm.settings("/run/media", "[lightinit]\nbefore_ready = yes\n[module.scripts]\nrequired = yes\n")
     for end in (1, 0):
         vm.machine.run(
             "sh", "-c", "rm -rf /run/*; mkdir /run/media; cp /home/media.xml /run/media/ovf-env.xml"
         )
         status, said = vm.boot()
         assert status == end, said
-        assert vm.machine.run("cat", "/home/ran").split() == ["hook", "one", "two", "three"]
+        assert vm.machine.run("cat", "/home/ran").split() == ["hook", "two", "three", "one"]
     not_ready, ready = vm.reports()
     assert "custom data, part 3 (two.sh)" in not_ready and "<State>Ready</State>" in ready
     told = [each for each in vm.status()["warnings"] if "custom data, part" in each]
@@ -618,7 +619,7 @@ def test_what_is_per_boot_runs_at_each_boot_without_its_server(vm: Vm) -> None:
         make_ovf("alice", "web-1", password=PASSWORD, custom_data=data).decode(),
         0o600,
     )
-    vm.settings("/run/media", "[module.custom_data]\nexecute = custom_data\n")
+    vm.settings("/run/media")
     ran = []
     for boot_id in ("first", "first", "second"):
         vm.machine.write("/home/boot_id", boot_id + "\n")

@@ -98,7 +98,7 @@ OWNERS = {
     "key": Owner(b"", "", "true", {}, AT_MOST),
     "key, password and script": Owner(
         MEDIA,
-        "[azure]\nmedia = /etc/media\n[module.custom_data]\nexecute = custom_data\n",
+        "[azure]\nmedia = /etc/media\n",
         HAS_PASSWORD,
         {SCRIPT_RAN: lambda call: call.name == "write" and call.folder(0) == RAN},
         AT_MOST + 2,

@@ -42,8 +42,8 @@ def is_begun(context: Context) -> bool:
     "modules, begun",
     [
         ("entropy hostname ssh_host_keys users", True),
-        ("users ssh_host_keys custom_data", True),
-        ("custom_data ssh_host_keys", False),
+        ("users ssh_host_keys write_files", True),
+        ("write_files ssh_host_keys", False),
         ("write_files ssh_host_keys", False),
         ("mysite.motd ssh_host_keys", False),
         ("hostname users", False),

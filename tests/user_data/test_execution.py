@@ -1,4 +1,4 @@
-"""A script is executed at most once, whatever ends it. The module custom_data executes it here."""
+"""A script is executed at most once, whatever ends it. The module scripts executes it here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, List
 
 import pytest
 
+from lightinit.cloud_config.choice import BOTH
 from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
-from lightinit.modules import custom_data
+from lightinit.modules import scripts
 from lightinit.pipeline import StepResult, Stopped
 from lightinit.stages.config import run_module
 from tests.lib.custom_data import FOLDER, apply, b64, refused
@@ -53,12 +54,10 @@ def test_a_script_that_failed_is_not_executed_again(
     system = LiveRoot(tmp_path, ReachedClock(tmp_path / "up"))
     text = counting(tmp_path, "ran", more.replace("@", str(tmp_path)))
     error = refused(system, text, execute="custom_data")
-    assert (
-        error.reason == reason and "lightinit module custom_data --force" in error.details["hint"]
-    )
+    assert error.reason == reason and "lightinit module scripts --force" in error.details["hint"]
     for _ in range(2):
         found = apply(system, text, execute="custom_data")
-        assert found.message == "custom data kept" and not found.skipped
+        assert found.message == "custom data kept; custom data not executed"
         assert [bool(re.match(again(outcome), each)) for each in found.warnings] == [True], (
             found.warnings
         )
@@ -68,8 +67,10 @@ def test_a_script_that_failed_is_not_executed_again(
 def test_one_that_has_succeeded_is_not_executed_again_either(tmp_path: Path) -> None:
     """As when the power is cut after its end, before the module's own mark is written."""
     system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
-    assert apply(system, text, execute="both") == Outcome("custom data kept and executed")
-    assert apply(system, text, execute="both") == Outcome("custom data kept and executed before")
+    assert apply(system, text, execute="both") == Outcome("custom data kept; custom data executed")
+    assert apply(system, text, execute="both") == Outcome(
+        "custom data kept; custom data executed before"
+    )
     assert count(tmp_path, "ran") == 1
 
 
@@ -92,7 +93,10 @@ def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> 
         found = apply(system, first, second, "both")
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert found.message == "custom data kept, user data kept and executed"
+    assert (
+        found.message
+        == "custom data kept, user data kept; custom data not executed, user data executed"
+    )
     assert len(found.warnings) == 1 and re.match(again("did not end"), found.warnings[0])
     assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 1)
 
@@ -105,7 +109,10 @@ def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) 
     )
     assert refused(system, first, second, execute="both").details["which"] == "custom data"
     found = apply(system, first, second, "both")
-    assert found.message == "custom data kept, user data kept" and len(found.warnings) == 2
+    assert (
+        found.message.endswith("; custom data not executed, user data not executed")
+        and len(found.warnings) == 2
+    )
     assert found.warnings[1] == "user data not executed, because custom data failed"
     assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 0)
 
@@ -118,7 +125,7 @@ def test_when_the_second_has_failed_neither_is_executed_again(tmp_path: Path) ->
     )
     assert refused(system, first, second, execute="both").details["which"] == "user data"
     found = apply(system, first, second, "both")
-    assert found.message == "custom data kept and executed before, user data kept"
+    assert found.message.endswith("; custom data executed before, user data not executed")
     assert len(found.warnings) == 1 and re.match(
         again("failed with status 3", "user data"), found.warnings[0]
     )
@@ -129,7 +136,7 @@ def test_when_the_second_has_failed_neither_is_executed_again(tmp_path: Path) ->
 def test_a_damaged_mark_says_that_it_has_begun(tmp_path: Path, content: str) -> None:
     system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
     (tmp_path / FOLDER / "sem").mkdir(parents=True)
-    (tmp_path / FOLDER / "sem/module.custom_data+custom-data").write_text(content)
+    (tmp_path / FOLDER / "sem/module.scripts+custom-data").write_text(content)
     found = apply(system, text, execute="both")
     assert found.warnings == (
         "custom data script began at an unknown time, did not end: not executed again",
@@ -151,12 +158,12 @@ def test_one_that_could_not_be_started_has_not_begun(tmp_path: Path) -> None:
     """The kernel takes no variable of this length."""
     system, text = LiveRoot(tmp_path), counting(tmp_path, "ran")
     with pytest.raises(ProvisioningError, match="command cannot be started"):
-        custom_data.apply(
-            Instance("x" * 200000, custom_data=text), system, {"execute": "both", "timeout_s": 60.0}
+        scripts.apply(
+            Instance("x" * 200000, custom_data=text), system, {"documents": BOTH, "timeout_s": 60.0}
         )
     assert not os.listdir(str(tmp_path / FOLDER / "sem"))
     assert (
-        apply(system, text, execute="both").message == "custom data kept and executed"
+        apply(system, text, execute="both").message == "custom data kept; custom data executed"
         and count(tmp_path, "ran") == 1
     )
 
@@ -172,7 +179,7 @@ def test_how_it_ended_counts_even_if_it_cannot_be_kept(
     else:
         assert (
             apply(LiveRoot(tmp_path), text, execute="both").message
-            == "custom data kept and executed"
+            == "custom data kept; custom data executed"
         )
     assert (
         "custom data: the result of its script cannot be saved: file cannot be written"
@@ -216,7 +223,7 @@ def test_whenever_the_power_is_cut_it_is_executed_at_most_once(tmp_path: Path, a
         apply(LiveRoot(root), counting(tmp_path, "ran"), execute="both")
         assert count(tmp_path, "ran") <= 1, name
         lost += [name] if not count(tmp_path, "ran") else []
-    mark = "/" + FOLDER + "sem/module.custom_data+custom-data"
+    mark = "/" + FOLDER + "sem/module.scripts+custom-data"
     assert whole.changes.count(mark) == 2, "when it begins and when it has ended"
     assert lost == ([mark] if after else [])
 
@@ -226,30 +233,30 @@ def test_that_is_once_in_each_boot_where_the_module_runs_in_each(tmp_path: Path)
         LiveRoot(tmp_path),
         Instance("the-id", custom_data=counting(tmp_path, "ran", "exit 1")),
     )
-    each_boot = {"execute": "both", "timeout_s": 60.0, "frequency": "boot"}
+    each_boot = {"documents": BOTH, "timeout_s": 60.0, "frequency": "boot"}
     for boot_id in ("one", "two"):
         system.write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
         with pytest.raises(ProvisioningError):
-            custom_data.apply(instance, system, each_boot)
-        assert len(custom_data.apply(instance, system, each_boot).warnings) == 1
+            scripts.apply(instance, system, each_boot)
+        assert len(scripts.apply(instance, system, each_boot).warnings) == 1
     assert count(tmp_path, "ran") == 2
 
 
 def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:
     """The module is done at the next one. By force, and on a new instance, it is executed again."""
     text = counting(tmp_path, "ran", "exit 7")
-    steps = [run_module(context_of(tmp_path, "a", text), "custom_data") for _ in range(3)]
+    steps = [run_module(context_of(tmp_path, "a", text), "scripts") for _ in range(3)]
     assert [step.result.value for step in steps] == ["failed", "ok", "already"] and count(
         tmp_path, "ran"
     ) == 1
     assert all(re.match(again("failed with status 7"), step.warnings[0]) for step in steps[1:])
     assert (
-        run_module(context_of(tmp_path, "a", text), "custom_data", force=True).result
+        run_module(context_of(tmp_path, "a", text), "scripts", force=True).result
         is StepResult.FAILED
     )
     assert count(tmp_path, "ran") == 2
-    assert run_module(context_of(tmp_path, "a", text), "custom_data").result is StepResult.OK
-    assert run_module(context_of(tmp_path, "b", text), "custom_data").result is StepResult.FAILED
+    assert run_module(context_of(tmp_path, "a", text), "scripts").result is StepResult.OK
+    assert run_module(context_of(tmp_path, "b", text), "scripts").result is StepResult.FAILED
     assert count(tmp_path, "ran") == 3
 
 
@@ -257,7 +264,7 @@ def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:
     text = counting(tmp_path, "ran", "exit 7")
     for boot_id in ("one", "two"):
         LiveRoot(tmp_path).write("/proc/sys/kernel/random/boot_id", boot_id.encode() + b"\n")
-        step = run_module(context_of(tmp_path, "a", text, "frequency = boot\n"), "custom_data")
+        step = run_module(context_of(tmp_path, "a", text, "frequency = boot\n"), "scripts")
         assert step.result is StepResult.FAILED and count(tmp_path, "ran") == (
             1 if boot_id == "one" else 2
         )

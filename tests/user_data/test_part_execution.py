@@ -9,12 +9,13 @@ from typing import List
 
 import pytest
 
+from lightinit.cloud_config.choice import BOTH
 from lightinit.errors import ProvisioningError
 from lightinit.model import Instance, Outcome
-from lightinit.modules import custom_data
+from lightinit.modules import scripts
 from lightinit.pipeline import StepResult
 from lightinit.stages.config import run_module
-from lightinit.stages.selection.module_list import frequency_of, pending
+from lightinit.stages.selection.module_list import frequency_of, pending_after_ready
 from tests.lib.custom_data import CUSTOM, apply, b64
 from tests.lib.http_server import Server, says
 from tests.lib.mime_document import multipart
@@ -44,7 +45,7 @@ def boot(root: Path, boot_id: str, custom: str, user: str = "") -> Outcome:
 )
 def test_what_surrounds_a_script_is_removed(tmp_path: Path, data: bytes) -> None:
     text = script(tmp_path, "x").replace("\n", "\r\n").encode()
-    assert boot(tmp_path, "1", b64(data % text)).message == "custom data kept and executed"
+    assert boot(tmp_path, "1", b64(data % text)).message == "custom data kept; custom data executed"
     assert ran(tmp_path) == ["x"] and (tmp_path / CUSTOM).read_bytes() == data % text
 
 
@@ -74,10 +75,12 @@ def test_a_part_that_is_elsewhere_is_not_executed_again(tmp_path: Path) -> None:
     """
     a, b = script(tmp_path, "a"), script(tmp_path, "b")
     first = boot(tmp_path, "1", b64(multipart("x-shellscript " + a)))
-    assert first == Outcome("custom data kept, 1 of its 1 scripts executed")
+    assert first == Outcome("custom data kept; 1 of 1 scripts of the custom data executed")
     parts = ["x-shellscript:%d %s" % (at, text) for at, text in enumerate((b, a, b))]
     second = boot(tmp_path, "1", b64(multipart(*parts)))
-    assert second == Outcome("custom data kept, 2 of its 3 scripts executed, 1 before")
+    assert second == Outcome(
+        "custom data kept; 2 of 3 scripts of the custom data executed, 1 before"
+    )
     assert ran(tmp_path) == ["a", "b", "b"]
 
 
@@ -103,11 +106,11 @@ def test_each_as_often_as_it_says(tmp_path: Path) -> None:
         (tmp_path / "proc/sys/kernel/random").mkdir(parents=True, exist_ok=True)
         (tmp_path / "proc/sys/kernel/random/boot_id").write_text(boot_id + "\n")
         context = context_of(tmp_path, name, b64(data))
-        assert pending(context)[-1] == "custom_data"
-        assert run_module(context, "custom_data").result is StepResult.OK
-        assert "custom_data" not in pending(context), "it is done for this boot"
-        assert run_module(context, "custom_data").result is StepResult.ALREADY
-        assert frequency_of(context, "custom_data").value == "boot", "so Python starts at each boot"
+        assert pending_after_ready(context) == ["scripts"]
+        assert run_module(context, "scripts").result is StepResult.OK
+        assert "scripts" not in pending_after_ready(context), "it is done for this boot"
+        assert run_module(context, "scripts").result is StepResult.ALREADY
+        assert frequency_of(context, "scripts").value == "boot", "so Python starts at each boot"
         done.append(ran(tmp_path))
         (tmp_path / "ran").unlink()
     later = ["boot"]
@@ -117,28 +120,27 @@ def test_each_as_often_as_it_says(tmp_path: Path) -> None:
         ["boot", "instance", "plain"],
         later,
     ]
-    assert run_module(context, "custom_data", force=True).result is StepResult.OK
+    assert run_module(context, "scripts", force=True).result is StepResult.OK
     assert ran(tmp_path) == ["boot", "instance", "plain"]
 
 
 def test_when_nothing_is_per_boot_any_more(tmp_path: Path) -> None:
     system = LiveRoot(tmp_path)
-    mark = tmp_path / "var/lib/lightinit/instance/sem/module.custom_data+each-boot"
+    mark = tmp_path / "var/lib/lightinit/instance/sem/module.scripts+each-boot"
     for kind, there in (("-per-boot", True), ("", False)):
         data = b64(multipart("x-shellscript%s #!/bin/sh\n" % kind))
         instance = Instance("the-id", custom_data=data)
-        custom_data.apply(instance, system, {"execute": "both", "timeout_s": 60.0})
+        scripts.apply(instance, system, {"documents": BOTH, "timeout_s": 60.0})
         assert mark.exists() is there
 
 
 def test_a_container_that_is_not_named_is_not_even_expanded(tmp_path: Path) -> None:
     data = b64(b"#include\nhttp://127.0.0.1:9/x\n")
     assert apply(LiveRoot(tmp_path), data).warnings == (
-        "custom data kept and not executed (#include): `execute` of [module.custom_data] does not"
-        " name it",
+        "custom data kept and not run (#include): the settings say so (`user_data` of [lightinit])",
     )
     found = apply(LiveRoot(tmp_path), data, execute="both")
-    assert found.message == "custom data kept, no script in it"
+    assert found.message == "custom data kept"
     assert "part 1 (http://127.0.0.1:9/x) is left out: connection refused" in found.warnings[0]
 
 
@@ -152,11 +154,13 @@ def test_scripts_from_a_real_server(tmp_path: Path) -> None:
     parts = ["x-include-url %s?SECRET\n%s\n" % (moved.url, gone.url)]
     data = b64(multipart(*parts, "x-shellscript " + script(tmp_path, "last")))
     first = boot(tmp_path, "1", data)
-    assert first.message == "custom data kept, 2 of its 2 scripts executed"
+    assert first.message == "custom data kept; 2 of 2 scripts of the custom data executed"
     assert len(first.warnings) == 1 and "part 1.2 (%s) is left out" % gone.url in first.warnings[0]
     assert "status=404" in first.warnings[0] and "SECRET" not in first.warnings[0]
     second = boot(tmp_path, "2", data)
-    assert second.message == "custom data kept, 0 of its 2 scripts executed, 2 before"
+    assert (
+        second.message == "custom data kept; 0 of 2 scripts of the custom data executed, 2 before"
+    )
     assert ran(tmp_path) == ["included", "last"]
     assert [len(each.requests) for each in (moved, there, gone)] == [1, 1, 2]
     for server in (there, moved, gone):

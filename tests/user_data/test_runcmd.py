@@ -1,4 +1,4 @@
-"""The ``runcmd`` of cloud-configs: one script, after all others, once per instance."""
+"""The ``runcmd`` of cloud-configs: one script, among the last ones, once per instance."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_it_runs_after_the_scripts_and_once(tmp_path: Path) -> None:
         "x-shellscript #!/bin/sh\necho script >>%s/ran\n" % tmp_path,
     )
     context = context_of(tmp_path, "i-1", base64.b64encode(data).decode())
-    step = run_module(context, "custom_data")
-    assert step.message == "custom data kept, 1 of its 1 scripts executed, runcmd executed"
+    step = run_module(context, "scripts")
+    assert step.message == "2 of 2 scripts of the custom data executed"
     assert ran(tmp_path) == ["script", "a b", "c"] and step.warnings == []
     # By hand, with the mark of the module taken away as well: forced means once more.
     again = context_of(tmp_path, "i-1", base64.b64encode(data).decode())
-    assert run_module(again, "custom_data").result is StepResult.ALREADY
-    assert run_module(again, "custom_data", force=True).result is StepResult.OK
+    assert run_module(again, "scripts").result is StepResult.ALREADY
+    assert run_module(again, "scripts", force=True).result is StepResult.OK
     assert ran(tmp_path) == ["script", "a b", "c"] * 2
 
 
@@ -46,16 +46,16 @@ def test_several_documents_are_merged_as_they_say(tmp_path: Path) -> None:
         "cloud-config merge_how: 'list(append)+dict(recurse_list)'\n" + line % "second",
     )
     context = context_of(tmp_path, "i-1", base64.b64encode(data).decode())
-    assert run_module(context, "custom_data").result is StepResult.OK
+    assert run_module(context, "scripts").result is StepResult.OK
     assert ran(tmp_path) == ["first", "second"]
 
 
 def test_one_that_fails_is_not_run_again(tmp_path: Path) -> None:
     text = b64("#cloud-config\nruncmd: ['echo x >>%s/ran', 'exit 5']\n" % tmp_path)
-    step = run_module(context_of(tmp_path, "i-1", text), "custom_data")
+    step = run_module(context_of(tmp_path, "i-1", text), "scripts")
     assert step.error is not None and step.error.reason == "custom data script failed"
     assert step.error.details["which"] == "runcmd" and step.error.details["status"] == "5"
-    later = run_module(context_of(tmp_path, "i-1", text), "custom_data")
+    later = run_module(context_of(tmp_path, "i-1", text), "scripts")
     assert later.result is StepResult.OK and ran(tmp_path) == ["x"]
     assert "runcmd script began at" in later.warnings[0]
 

@@ -24,8 +24,6 @@ modules = %s ephemeral_disk custom_data
 [module.ephemeral_disk]
 device = /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_temp
 swap_mb = %d
-[module.custom_data]
-execute = custom_data
 """ % (" ".join(name for name in MODULES if name != "custom_data"), SWAP_MIB)
 QUESTIONS = {
     "root": "df -BM --output=size / | tail -n 1",

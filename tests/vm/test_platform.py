@@ -22,8 +22,6 @@ CUSTOM_DATA = "#!/bin/sh\necho the custom data has run >/root/ran\n"
 SETTINGS = """[azure]
 media_only_s = 5
 certificates = all
-[module.custom_data]
-execute = custom_data
 [lightinit]
 log_level = debug
 """

@@ -24,8 +24,7 @@ OWNER_AFTER_S = 50.0
 OWNERS_NETWORK = ("10.99.0.150", "10.99.0.199")
 SETTINGS = """[azure]
 reprovision_poll_s = 3600
-[module.custom_data]
-execute = custom_data
+[module.scripts]
 timeout_s = 3
 """
 # None of these ends by itself, and not all are of one session.

@@ -159,6 +159,7 @@ def run_script(
     timeout_s: float,
     name: str,
     tell: Callable[[str], None],
+    on_wait: Callable[[float], None] = lambda _: None,
 ) -> Ended:
     """Run a script, and wait for its end.
 
@@ -168,9 +169,10 @@ def run_script(
         system: the machine; it must be live.
         argv: the command that runs the script; no secret.
         environment: variables besides those that every script gets; no secret.
-        timeout_s: seconds after which it is killed.
+        timeout_s: seconds after which it is killed; infinite for none.
         name: the beginning of its unit's name: letters, digits and hyphens.
         tell: a function that is called with each line of its standard output and standard error.
+        on_wait: called all the time while it runs, with the seconds since its start.
 
     Returns:
         How it ended.
@@ -186,7 +188,7 @@ def run_script(
     try:
         running = _start(system, argv, {**ENVIRONMENT, **environment}, name, hold)
         hold.release()  # from here on, the script is killed if a signal raises
-        status = _follow(system, running, lines, deadline_s)
+        status = _follow(system, running, lines, deadline_s, on_wait)
         timed_out = status is None
         if status is None:
             running.kill()
@@ -222,9 +224,16 @@ def _start(
     return Child(argv, environment)
 
 
-def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Optional[int]:
+def _follow(
+    system: System,
+    running: Any,
+    lines: Lines,
+    deadline_s: float,
+    on_wait: Callable[[float], None] = lambda _: None,
+) -> Optional[int]:
     """Read the output until the script has ended. Return its status, or None at the deadline."""
     clock = system.clock
+    began_s = clock.monotonic()
     open_still, ended_s = True, None
     while True:
         if open_still and select.select([running.output], [], [], TICK_S)[0]:
@@ -245,3 +254,4 @@ def _follow(system: System, running: Any, lines: Lines, deadline_s: float) -> Op
                 return status
         elif now_s >= deadline_s:
             return None
+        on_wait(now_s - began_s)

@@ -1,9 +1,9 @@
-"""The cloud-config of the instance, and which modules it asks for."""
+"""The cloud-config of the instance, and which modules its user data ask for."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.model import Frequency, Instance, Outcome
@@ -16,32 +16,49 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.config")
 CUSTOM_DATA = "custom_data"
+SCRIPTS = "scripts"
 ASKED = "asked"
 
 
+def choose_documents(context: Context) -> Tuple[str, ...]:
+    """Which of ``custom data`` and ``user data`` take effect, by the settings. None do if the
+    settings do not list the module that keeps them, or if there are none.
+    """
+    instance = context.instance
+    if instance is None or CUSTOM_DATA not in context.settings.all_modules:
+        return ()
+    if not (instance.custom_data + instance.user_data).strip():
+        return ()
+    from lightinit.cloud_config.choice import choose
+
+    section = context.settings.values.get("module." + CUSTOM_DATA, {})
+    return choose(context.settings["lightinit"]["user_data"], section.get("execute", ""))
+
+
 def find_cloud_config(context: Context) -> Optional[GivenConfig]:
-    """The cloud-config of the instance, as far as ``execute`` of custom_data wants it; None if
+    """The cloud-config of the instance, as far as the settings want it to take effect; None if
     there is none. It is read once for what the platform gave. Its mistakes are the warnings of a
     step.
     """
     instance = context.instance
-    if instance is None or CUSTOM_DATA not in context.settings.all_modules:
+    if instance is None:
         return None
     if context.cloud_config is None or context.cloud_config[0] is not instance:
-        given = _read_cloud_config(context, instance)
+        documents = choose_documents(context)
+        given = _read_cloud_config(context, instance, documents)
         context.cloud_config = (instance, given)
-        _keep_asked(context, _list_asked(context, given))
+        context.asked = _keep_asked(context, _list_asked(context, instance, documents, given))
     return context.cloud_config[1]
 
 
-def _read_cloud_config(context: Context, instance: Instance) -> Optional[GivenConfig]:
-    section = context.settings.values.get("module." + CUSTOM_DATA, {})
-    execute = section.get("execute", "none")
-    if execute == "none" or not (instance.custom_data + instance.user_data).strip():
+def _read_cloud_config(
+    context: Context, instance: Instance, documents: Tuple[str, ...]
+) -> Optional[GivenConfig]:
+    if not documents:
         return None
     from lightinit.cloud_config.given import read_given
 
-    given = read_given(context.system, instance, execute)
+    given = read_given(context.system, instance, documents)
     if given is not None:
         outcome = Outcome("cloud-config has %d keys" % len(given.values), given.warnings)
         run_step(context.unmarked(), "check", "cloud-config", Frequency.BOOT, lambda: outcome)
@@ -49,38 +66,60 @@ def _read_cloud_config(context: Context, instance: Instance) -> Optional[GivenCo
 
 
 def find_asked(context: Context) -> Sequence[str]:
-    """The modules that run only because the cloud-config of the instance asks for them. While the
+    """The modules that run only because the user data of the instance ask for them. While the
     instance's data are not loaded, what an earlier run has found counts.
     """
     if context.instance is not None:
-        return _list_asked(context, find_cloud_config(context))
+        find_cloud_config(context)
+        return context.asked
     if context.state is None:
         return ()
     return _load_asked(context.state)
 
 
-def _list_asked(context: Context, given: Optional[GivenConfig]) -> List[str]:
-    if given is None:
+def _list_asked(
+    context: Context,
+    instance: Instance,
+    documents: Tuple[str, ...],
+    given: Optional[GivenConfig],
+) -> List[str]:
+    if not documents:
         return []
+    from lightinit.cloud_config.given import has_scripts
+
+    values = given.values if given is not None else {}
     found = []
     for name in context.settings.all_modules:
         try:
             declared = find_declaration(name)
         except LightinitError:
             continue  # reported when the module is due
-        if declared.asked and any(key in given.values for key in declared.cloud_config):
+        if not declared.asked:
+            continue
+        if any(key in values for key in declared.cloud_config) or (
+            name == SCRIPTS and has_scripts(context.system, instance, documents)
+        ):
             found.append(name)
     return found
 
 
-def _keep_asked(context: Context, names: List[str]) -> None:
-    """Keep the names for boots that do not load the instance's data."""
-    if context.marks is None or context.state is None or names == _load_asked(context.state):
-        return
-    try:
-        context.state.save(ASKED, {"modules": names})
-    except LightinitError as error:
-        LOG.warning("later boots do not know what the cloud-config asks for: %s", error)
+def _keep_asked(context: Context, names: List[str]) -> List[str]:
+    """Keep the names for boots that do not load the instance's data. Returns those that count.
+
+    On an instance that is ready, only what was asked for before counts: an upgrade that takes more
+    keys must not change a VM long after its first boot.
+    """
+    if context.marks is None or context.state is None:
+        return names
+    earlier = _load_asked(context.state)
+    if context.marks.find("stage.final", Frequency.INSTANCE) is not None:
+        return [name for name in names if name in earlier]
+    if names != earlier:
+        try:
+            context.state.save(ASKED, {"modules": names})
+        except LightinitError as error:
+            LOG.warning("later boots do not know what the user data ask for: %s", error)
+    return names
 
 
 def _load_asked(state: State) -> List[str]:

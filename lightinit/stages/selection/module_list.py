@@ -13,7 +13,7 @@ from lightinit.stages.selection.given import find_asked
 from lightinit.stages.selection.in_memory import find_in_memory, find_lost
 
 # Once per instance, unless it has left this mark: a part of its data is for each boot.
-EACH_BOOT_MARKS = {"custom_data": "/sem/module.custom_data+each-boot"}
+EACH_BOOT_MARKS = {"scripts": "/sem/module.scripts+each-boot"}
 
 
 def settings_of(context: Context, name: str) -> Mapping[str, Any]:
@@ -56,10 +56,11 @@ def _is_for_each_boot(context: Context, name: str) -> bool:
 def listed(context: Context) -> List[str]:
     """The modules that count for this instance, in order.
 
-    These are the modules in the settings, without those that only a cloud-config asks for and that
-    this instance's does not. If the settings have the default list and the instance is
-    ready, only those that have run on it count: an upgrade that adds modules must not change a VM
-    long after its first boot. A list in a settings file counts as it is.
+    These are the modules in the settings, without those that only user data ask for and that this
+    instance's do not. If the settings have the default list and the instance is ready, only those
+    that have run on it count, and those that were asked for before it was: an upgrade that adds
+    modules must not change a VM long after its first boot. A list in a settings file counts as it
+    is.
     """
     core = context.settings["lightinit"]
     names = _known(context, "modules")
@@ -84,16 +85,24 @@ def _known(context: Context, key: str) -> List[str]:
     ):
         return names
     known = recorded(context, "module")
-    return [name for name in names if name in known or find_mark(context, name) is not None]
+    return [
+        name
+        for name in names
+        if name in known or _is_asked(name) or find_mark(context, name) is not None
+    ]
 
 
 def _is_wanted(context: Context, name: str) -> bool:
-    """Whether a module counts: unless it runs only where a cloud-config asks for it."""
+    """Whether a module counts: unless it runs only where user data ask for it."""
+    return not _is_asked(name) or name in find_asked(context)
+
+
+def _is_asked(name: str) -> bool:
+    """Whether a module runs only where user data ask for it."""
     try:
-        asked = find_declaration(name).asked
+        return find_declaration(name).asked
     except LightinitError:
-        return True  # reported when the module is due
-    return not asked or name in find_asked(context)
+        return False  # reported when the module is due
 
 
 def recorded(context: Context, kind: str) -> List[str]:

@@ -48,7 +48,7 @@ class Include(Kind):
         if not self.recognise(data):  # a MIME part with this type needs no such line
             data = self._first_line(piece) + data
         for index, each in enumerate(read(data.lstrip()), 1):
-            child = name_child(piece, index, describe(each.url))
+            child = name_child(piece, index, describe(each.url))._replace(filename="")
             try:
                 found.append(child._replace(data=_get(each, around)))
             except LightinitError as error:

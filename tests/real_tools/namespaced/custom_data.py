@@ -15,13 +15,15 @@ import subprocess
 import sys
 from typing import Any, Dict, List
 
+from lightinit.cloud_config.choice import BOTH
 from lightinit.datasources.azure.reports import report_provisioning
 from lightinit.host.system import System
 from lightinit.model import Instance
-from lightinit.modules import custom_data
+from lightinit.modules import custom_data, scripts
 
 # The module imports them late. By then a code tree below /tmp is hidden.
-from lightinit.user_data import execution, jobs, parts  # noqa: F401
+from lightinit.user_data import parts  # noqa: F401
+from lightinit.user_data.scripts import runs  # noqa: F401
 
 PRIVATE = ("/var/lib", "/run", "/tmp")
 SCRIPT = """#!/bin/sh -e
@@ -67,12 +69,12 @@ def main(options: str) -> Dict[str, Any]:
     os.makedirs("/var/lib/lightinit/instances/real")
     os.symlink("instances/real", "/var/lib/lightinit/instance")
     listener = Listener()
-    logging.getLogger("lightinit.custom_data").addHandler(listener)
-    logging.getLogger("lightinit.custom_data").setLevel(logging.INFO)
+    logging.getLogger("lightinit.scripts").addHandler(listener)
+    logging.getLogger("lightinit.scripts").setLevel(logging.INFO)
     instance = Instance("real", custom_data=base64.b64encode(SCRIPT.encode()).decode())
-    outcome = custom_data.apply(
-        instance, System("/"), {"execute": "custom_data", "timeout_s": 60.0}
-    )
+    settings = {"documents": BOTH, "timeout_s": 60.0}
+    custom_data.apply(instance, System("/"), settings)
+    outcome = scripts.apply(instance, System("/"), settings)
     report_provisioning(System("/"), "result=success")
     report_provisioning(System("/"), "result=success|again")
     pool = os.stat("/var/lib/hyperv/.kvp_pool_1")

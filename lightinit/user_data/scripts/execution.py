@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import Optional
+from typing import Callable, Optional
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.host.identity import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
-from lightinit.user_data.jobs import ScriptJob
+from lightinit.user_data.scripts.jobs import ScriptJob
 
-LOG = logging.getLogger("lightinit.custom_data")
+LOG = logging.getLogger("lightinit.scripts")
 
 DONE = "done"
-AGAIN = "to execute it again, run: lightinit module custom_data --force"
+AGAIN = "to execute it again, run: lightinit module scripts --force"
 
 
 class ScriptMark(NamedTuple):
@@ -66,9 +66,15 @@ def find_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
 
 
 def execute(
-    system: System, job: ScriptJob, instance_id: str, left_s: float, limit_s: float
+    system: System,
+    job: ScriptJob,
+    instance_id: str,
+    left_s: float,
+    limit_s: float,
+    on_wait: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Execute data that have no mark. Each line of their output goes to the log.
+    """Execute data that have no mark. Each line of their output goes to the log, as do the begin
+    and the end.
 
     Args:
         system: the machine; it must be live.
@@ -76,6 +82,7 @@ def execute(
         instance_id: the value of ``LIGHTINIT_INSTANCE_ID`` and ``INSTANCE_ID``.
         left_s: seconds after which the script is killed.
         limit_s: the limit in the settings in seconds, for the error.
+        on_wait: called all the time with the seconds that the script has taken.
 
     Raises:
         ProvisioningError: the script could not be started, failed, or took too long.
@@ -90,6 +97,10 @@ def execute(
     mark = ScriptMark(began, read_boot_id(system))
     _write_mark(system, job, mark)
     system.make_durable()  # or a power cut would let the script run twice
+    LOG.info("%s: begins", job.name)
+    if system.on_progress is not None:
+        system.on_progress("script " + job.name)
+    began_s = system.clock.monotonic()
     try:
         ended = run.run_script(
             system,
@@ -98,10 +109,13 @@ def execute(
             left_s,
             job.unit,
             tell,
+            on_wait,
         )
     except ProvisioningError:
         system.remove(job.mark)  # it has not started
         raise
+    took_s = system.clock.monotonic() - began_s
+    LOG.info("%s: ended after %.1f s: %s", job.name, took_s, _describe(ended, limit_s))
     try:
         _write_mark(system, job, mark._replace(outcome=_describe(ended, limit_s)))
     except LightinitError as error:
@@ -117,7 +131,7 @@ def _raise_failure(job: ScriptJob, ended: run.Ended, limit_s: float) -> None:
             "custom data script took too long",
             which=job.name,
             limit_s=limit_s,
-            hint="raise timeout_s of [module.custom_data], or let the script start long work in the"
+            hint="raise timeout_s of [module.scripts], or let the script start long work in the"
             " background; " + AGAIN,
         )
     if ended.status != 0:

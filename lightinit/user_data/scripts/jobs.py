@@ -1,0 +1,146 @@
+"""What of user data is to be executed, in which order, and where the mark of each is.
+
+It executes nothing. The mark of a part is named by its content: so a document that has changed
+cannot execute again what was executed, wherever it is now.
+
+The order is cloud-init's: boothooks, then parts that are per-once, per-boot and per-instance, then
+the other scripts; each of these by the names of their files. ``runcmd`` is one of the last, a file
+of that name. Source: cloud-init's documentation, "Module reference" (the modules scripts_per_once,
+scripts_per_boot, scripts_per_instance, scripts_user and runcmd), and cloud-init 22.4.2, which sorts
+the names of the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from typing import Dict, List, Sequence, Tuple
+
+from lightinit.host.system import System
+from lightinit.model import NamedTuple
+from lightinit.user_data import find_kind
+from lightinit.user_data.kept import FOLDER, Kept
+from lightinit.user_data.parts import Part
+from lightinit.user_data.pieces import PER_BOOT, PER_INSTANCE, PER_ONCE
+
+# Beside the marks of the instance. Forgetting the mark of the module also removes the marks whose
+# names begin with its name and a plus sign.
+MARKS = FOLDER + "/sem/module.scripts+"
+# In the life of the disk, whatever the instance.
+ONCE_MARKS = "/var/lib/lightinit/sem/module.scripts+"
+# stages/modules/module_list.py looks for it: the module then runs at each boot.
+EACH_BOOT_MARK = MARKS + "each-boot"
+EARLY = "#cloud-boothook"
+RUNCMD = "runcmd"
+ORDER = (EARLY, PER_ONCE, PER_BOOT, PER_INSTANCE, "")
+# What cloud-init leaves of a file's name.
+FILE_CHARACTERS = "_-.()" + string.digits + string.ascii_letters
+PART = "part-%03d"
+
+
+class ScriptJob(NamedTuple):
+    """One script to execute.
+
+    Attributes:
+        which: ``custom data``, ``user data`` or ``runcmd``.
+        part: the script.
+        mark: the path of its mark.
+        script: the path of the file that is executed.
+        unit: the beginning of its unit's name.
+        each_boot: whether a mark of an earlier boot is ignored.
+        place: what it is sorted by.
+    """
+
+    which: str
+    part: Part
+    mark: str
+    script: str
+    unit: str
+    each_boot: bool
+    place: Tuple[int, str] = (0, "")
+
+    @property
+    def name(self) -> str:
+        """The name for messages."""
+        return self.part.name
+
+    def check(self) -> None:
+        """Refuse what cannot be executed. This does not look at the machine.
+
+        Raises:
+            ProvisioningError: why.
+        """
+        self.part.handler.check(self.name, self.part.kind, self.part.data)
+
+
+def plan(kept: Kept, parts: Sequence[Part], each_boot: bool, commands: str = "") -> List[ScriptJob]:
+    """The jobs of one document, in the order in which they run.
+
+    Args:
+        kept: the document.
+        parts: its parts.
+        each_boot: whether what says nothing else is executed at each boot.
+        commands: the ``runcmd`` of a cloud-config as a script, or "".
+    """
+    base = kept.path.rpartition("/")[2]
+    unit = "lightinit-" + base
+    jobs: List[ScriptJob] = []
+    seen: Dict[str, int] = {}
+    for number, part in enumerate(parts, 1):
+        again = part.frequency == PER_BOOT
+        again = again or (each_boot and part.frequency not in (PER_INSTANCE, PER_ONCE))
+        if not part.handler.is_executed:
+            continue
+        place = _place(part, number)
+        if part.is_whole:
+            mark, script = MARKS + base, kept.path + "-script"
+            jobs.append(ScriptJob(kept.name, part, mark, script, unit, again, place))
+            continue
+        seen[part.identity] = seen.get(part.identity, 0) + 1
+        key = "%s.%d" % (part.identity[:24], seen[part.identity])
+        mark = "%s%s.%s" % (MARKS, base, key)
+        if part.frequency == PER_ONCE:
+            mark = ONCE_MARKS + key
+        script = "%s-script.%s" % (kept.path, key)
+        name = "%s-%d" % (unit, len(jobs) + 1)
+        jobs.append(ScriptJob(kept.name, part, mark, script, name, again, place))
+    if commands:
+        jobs.append(_plan_commands(commands))
+    return sorted(jobs, key=lambda job: job.place)
+
+
+def _place(part: Part, number: int) -> Tuple[int, str]:
+    """What a part is sorted by: when it runs, and the name of its file."""
+    when = part.frequency
+    if part.kind == EARLY:
+        when = EARLY
+    name = "".join(c for c in part.filename.replace("/", "_") if c in FILE_CHARACTERS)
+    return ORDER.index(when), name or PART % number
+
+
+def _plan_commands(text: str) -> ScriptJob:
+    data = text.encode("utf-8", "surrogateescape")
+    identity = hashlib.sha256(data).hexdigest()
+    handler, form = find_kind(data)
+    part = Part(RUNCMD, form, data, "", PER_INSTANCE, handler, identity, False, RUNCMD)
+    return ScriptJob(
+        RUNCMD,
+        part,
+        "%sruncmd.%s" % (MARKS, identity[:24]),
+        FOLDER + "/runcmd-script",
+        "lightinit-runcmd",
+        False,
+        (ORDER.index(""), RUNCMD),
+    )
+
+
+def ask_for_each_boot(system: System, jobs: Sequence[ScriptJob]) -> None:
+    """Let the module run at each boot, if a job needs that; or no longer.
+
+    Raises:
+        ProvisioningError: that cannot be written.
+    """
+    if any(job.part.frequency == PER_BOOT for job in jobs):
+        system.write(EACH_BOOT_MARK, b"a part of the custom data or user data is per-boot\n")
+    elif system.exists(EACH_BOOT_MARK):
+        system.remove(EACH_BOOT_MARK)

@@ -1,0 +1,237 @@
+"""Runs the scripts of an instance's user data, one after the other, and says how they went.
+
+It does not know whether the platform has accepted Ready yet.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.system import System
+from lightinit.model import Frequency, Instance, NamedTuple, Outcome, repr_without
+from lightinit.user_data.kept import Kept, decode, list_documents
+from lightinit.user_data.parts import Part, take_apart
+from lightinit.user_data.scripts import execution, jobs
+from lightinit.user_data.scripts.jobs import ScriptJob
+
+LOG = logging.getLogger("lightinit.scripts")
+STILL_S = 300.0  # a first line about a script that still runs; each next one after twice the time
+CLOSE_S = 300.0
+CLOSE = (
+    "%s: still runs after %d s; in %d s this boot is reported as not ready (watchdog_s), since the"
+    " platform waits for 20 to 40 minutes only; leave before_ready out, and scripts may take any"
+    " time"
+)
+
+
+class RunSettings(NamedTuple):
+    """How scripts are run.
+
+    Attributes:
+        documents: ``custom data`` and ``user data``, as far as they take effect.
+        timeout_s: seconds for all scripts; 0 for no limit.
+        each_boot: whether what says nothing else is executed at each boot.
+        runcmd: the commands of the cloud-config as a script, or "". They may be a secret.
+        patience_s: seconds after which the boot is reported as not ready; infinite after Ready.
+    """
+
+    documents: Tuple[str, ...]
+    timeout_s: float = 0.0
+    each_boot: bool = False
+    runcmd: str = ""
+    patience_s: float = math.inf
+
+    def __repr__(self) -> str:
+        return repr_without(self, "runcmd")
+
+
+def read_settings(settings: Mapping[str, Any]) -> RunSettings:
+    """Read the settings of the module scripts."""
+    return RunSettings(
+        tuple(settings["documents"]),
+        settings["timeout_s"],
+        settings.get("frequency") == Frequency.BOOT.value,
+        settings.get("runcmd", ""),
+        settings.get("patience_s", math.inf),
+    )
+
+
+def plan_all(
+    system: System, instance: Instance, settings: RunSettings
+) -> List[Tuple[str, List[ScriptJob]]]:
+    """The jobs of each document that has some.
+
+    ``runcmd`` is with the last document that has a cloud-config.
+    """
+    found: List[Tuple[Kept, Sequence[Part]]] = []
+    for name, text in list_documents(instance):
+        if name not in settings.documents:
+            continue
+        kept = decode(name, text)
+        if kept is not None and kept.problem is None:
+            taken = take_apart(system, instance, name, kept.data, settings.each_boot)
+            found.append((kept, taken.parts))
+    configs = [at for at, each in enumerate(found) if any(p.handler.is_applied for p in each[1])]
+    plans = []
+    for at, (kept, parts) in enumerate(found):
+        commands = settings.runcmd if configs[-1:] == [at] else ""
+        planned = jobs.plan(kept, parts, settings.each_boot, commands)
+        if planned:
+            plans.append((kept.name, planned))
+    return plans
+
+
+def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Outcome:
+    """Check all scripts, then execute those that have not started yet, one after the other.
+
+    If a document that is a script fails, the next document does not start, neither now nor at a
+    later boot. But if the end of a script was not seen, the next one starts: the first may have
+    restarted the machine on purpose. In a document of several parts, all are executed.
+
+    Args:
+        instance: its ``custom_data`` and ``user_data``.
+        system: the machine.
+        settings: how.
+
+    Returns:
+        What was executed. There is a warning for each script that an earlier run started without
+        success, and for each that must not start.
+
+    Raises:
+        ProvisioningError: a script cannot be started, has failed in this run, or has taken too
+            long.
+    """
+    plans = plan_all(system, instance, settings)
+    if not plans:
+        return Outcome("no script", skipped=True)
+    run = Run(system, instance.id, settings)
+    whole = [job for _, planned in plans for job in planned if job.part.is_whole]
+    to_do = [job for job in whole if run.find_mark(job) is None]
+    for job in to_do:
+        job.check()
+    if not system.live:
+        system.skip("scripts of user data")
+        return Outcome("scripts are not executed in a scratch root", skipped=True)
+    for job in to_do:
+        job.part.handler.check_machine(job.name, job.part.data)
+    jobs.ask_for_each_boot(system, [job for _, planned in plans for job in planned])
+    told = [run.execute(name, planned) for name, planned in plans]
+    return Outcome(", ".join(told), tuple(run.warnings))
+
+
+class Run:
+    """Executes the jobs of this boot.
+
+    Args:
+        system: the machine.
+        instance_id: of this instance.
+        settings: how.
+
+    Attributes:
+        warnings: one for each script that an earlier run started without success, and for each that
+            must not start.
+    """
+
+    def __init__(self, system: System, instance_id: str, settings: RunSettings) -> None:
+        self._system = system
+        self._instance_id = instance_id
+        self._limit_s = settings.timeout_s or math.inf
+        self._began_s = system.clock.monotonic()
+        self._patience_s = settings.patience_s
+        self._failed = ""
+        self.warnings: List[str] = []
+
+    def find_mark(self, job: ScriptJob) -> Optional[execution.ScriptMark]:
+        """The mark of an earlier execution."""
+        return execution.find_mark(self._system, job)
+
+    def execute(self, name: str, planned: Sequence[ScriptJob]) -> str:
+        """Execute one document's jobs that have no mark. Returns what was done.
+
+        Args:
+            name: the document's name.
+            planned: its jobs.
+
+        Raises:
+            ProvisioningError: the first failure, after all jobs of this document.
+        """
+        first: Optional[ProvisioningError] = None
+        failed, ran, before = "", 0, 0
+        for job in planned:
+            mark = self.find_mark(job)
+            if mark is None and self._failed:
+                text = "%s not executed, because %s failed" % (job.name, self._failed)
+                self.warnings.append(text)
+            elif mark is None:
+                error = self._attempt(job)
+                if error is None:
+                    ran += 1
+                elif first is None:
+                    first = error
+                else:
+                    LOG.warning("%s", error)
+            elif mark.outcome == execution.DONE:
+                before += 1
+            else:
+                self.warnings.append(
+                    "%s script began at %s, %s: not executed again"
+                    % (job.name, mark.began, mark.outcome or "did not end")
+                )
+                failed = failed or (mark.outcome and job.name)
+        if first is not None:
+            for warning in self.warnings:
+                LOG.warning("%s", warning)
+            raise first
+        self._failed = self._failed or failed
+        if planned[0].part.is_whole:
+            if ran:
+                return name + " executed"
+            return name + (" executed before" if before else " not executed")
+        text = "%d of %d scripts of the %s executed" % (ran, len(planned), name)
+        return text + (", %d before" % before if before else "")
+
+    def _attempt(self, job: ScriptJob) -> Optional[ProvisioningError]:
+        """Execute a job. Returns its failure."""
+        took_s = self._system.clock.monotonic() - self._began_s
+        left_s = max(0.0, self._limit_s - took_s)
+        waiting = Waiting(job.name, self._patience_s - took_s)
+        try:
+            job.check()
+            job.part.handler.check_machine(job.name, job.part.data)
+            execution.execute(
+                self._system, job, self._instance_id, left_s, self._limit_s, waiting.tell
+            )
+        except ProvisioningError as error:
+            return error
+        return None
+
+
+class Waiting:
+    """Tells of a script that takes long.
+
+    Args:
+        name: of the script.
+        patience_s: seconds from now after which the boot is reported as not ready.
+    """
+
+    def __init__(self, name: str, patience_s: float) -> None:
+        self._name, self._patience_s = name, patience_s
+        self._next_s = STILL_S
+        self._is_warned = False
+
+    def tell(self, took_s: float) -> None:
+        """Tell of it if it is time.
+
+        Args:
+            took_s: seconds that the script has run.
+        """
+        left_s = self._patience_s - took_s
+        if left_s <= CLOSE_S and not self._is_warned:
+            self._is_warned = True
+            LOG.warning(CLOSE, self._name, took_s, left_s)
+        if took_s >= self._next_s:
+            LOG.info("%s: still runs after %d minutes", self._name, self._next_s // 60)
+            self._next_s *= 2
