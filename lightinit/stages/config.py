@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.ssh import early
@@ -29,7 +29,6 @@ EARLY = ("entropy", "ssh_host_keys")
 # They do anything that somebody wants. So does a module that lightinit does not ship. What the
 # settings list after them may depend on it, so it does not begin early.
 FREE = ("write_files", "scripts")
-# They are told which documents take effect.
 OF_USER_DATA = ("custom_data", "scripts")
 # The module with a function ``foresee``, which is called once. It asks about sshd, and what these
 # change comes first.
@@ -54,15 +53,12 @@ def run_module(
         later: gets the step if its work goes on; see :func:`lightinit.pipeline.run_step`.
     """
     frequency = frequency_of(context, name)
-    # This includes the frequency: a module may need to know what "once" means.
-    section = dict(settings_of(context, name))
+    section = _settings_for(context, name)
     by_settings = bool(section.pop("required", True))
 
     given = None
     if force or find_mark(context, name) is None:
         given = find_cloud_config(context)
-    if name in OF_USER_DATA:
-        section.update(documents=choose_documents(context), patience_s=_find_patience(context))
 
     def work() -> Outcome:
         module = load_module(name)
@@ -92,6 +88,16 @@ def run_module(
     if name in EACH_BOOT_MARKS and frequency_of(context, name) is not frequency:
         _mark_this_boot(context, step)
     return step
+
+
+def _settings_for(context: Context, name: str) -> Dict[str, Any]:
+    """What a module gets. This includes the frequency: a module may need to know what "once" means.
+    The modules of user data are told which documents take effect, and until when.
+    """
+    section = dict(settings_of(context, name))
+    if name in OF_USER_DATA:
+        section.update(documents=choose_documents(context), patience_s=_find_patience(context))
+    return section
 
 
 def _find_patience(context: Context) -> float:

@@ -97,10 +97,7 @@ def execute(
     mark = ScriptMark(began, read_boot_id(system))
     _write_mark(system, job, mark)
     system.make_durable()  # or a power cut would let the script run twice
-    LOG.info("%s: begins", job.name)
-    if system.on_progress is not None:
-        system.on_progress("script " + job.name)
-    began_s = system.clock.monotonic()
+    began_s = _tell_begin(system, job)
     try:
         ended = run.run_script(
             system,
@@ -121,6 +118,14 @@ def execute(
     except LightinitError as error:
         LOG.warning("%s: the result of its script cannot be saved: %s", job.name, error)
     _raise_failure(job, ended, limit_s)
+
+
+def _tell_begin(system: System, job: ScriptJob) -> float:
+    """Say that it begins. Returns the time, in seconds of the monotonic clock."""
+    LOG.info("%s: begins", job.name)
+    if system.on_progress is not None:
+        system.on_progress("script " + job.name)
+    return system.clock.monotonic()
 
 
 def _raise_failure(job: ScriptJob, ended: run.Ended, limit_s: float) -> None:
