@@ -38,8 +38,8 @@ class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        documents: the numbers of the documents in which it occurs; ``all`` in each.
-        path: a pattern.
+        documents: the numbers of the documents in which it occurs; ``all``, or ``all but`` numbers.
+        path: a pattern; several with commas.
         what: as in a difference; several with commas.
     """
 
@@ -49,12 +49,21 @@ class Row(NamedTuple):
 
     def is_of(self, document: str) -> bool:
         """Whether the difference occurs in a document, by its name."""
-        return self.documents == "all" or document[:2] in self.documents.split()
+        every, _, but = self.documents.partition("all")
+        if every == self.documents:
+            return document[:2] in self.documents.split()
+        return document[:2] not in but.split()
+
+    def numbers(self) -> Set[str]:
+        """The numbers of documents that it names."""
+        return set(re.findall(r"[0-9]+", self.documents))
 
     def tells(self, difference: Difference) -> bool:
         """Whether it is this row's difference."""
-        wanted = re.split(r", *", self.what)
-        return difference.what in wanted and fnmatch.fnmatchcase(difference.path, self.path)
+        if difference.what not in re.split(r", *", self.what):
+            return False
+        patterns = re.split(r", *", self.path)
+        return any(fnmatch.fnmatchcase(difference.path, each) for each in patterns)
 
 
 def find_differences(found: Dict[str, Result]) -> List[Difference]:

@@ -39,8 +39,9 @@ PASSED_OVER = (
     "/mnt",
     "/root/.cache",
     "/tmp",
-    # Asked of sudo: the rules may be in any file.
+    # Asked of sudo and sshd: what they do may be in any file.
     "/etc/sudoers.d",
+    "/etc/ssh/sshd_config.d",
 )
 
 
