@@ -19,6 +19,7 @@ from lightinit.formats.cloud_config.readers.sources.apt import (
     GivenSource,
 )
 from lightinit.formats.packages import apt_sources
+from lightinit.host.command import Completed
 from lightinit.host.network.download import Downloader
 from lightinit.host.system import System
 from lightinit.package_sources.keys import read_key
@@ -273,10 +274,10 @@ class AptFiles:
             if ended.ok:
                 return
             if not path:
-                self.warnings.append("%s: %s" % (what, ended.last_words))
+                self.warnings.append("%s: %s" % (what, _said(ended)))
                 return
             self._put_back(path)
-            self.warnings.append("%s is not changed, since %s: %s" % (path, what, ended.last_words))
+            self.warnings.append("%s is not changed, since %s: %s" % (path, what, _said(ended)))
 
     def _put_back(self, path: str) -> None:
         before = self._before[path]
@@ -287,3 +288,9 @@ class AptFiles:
                 self._system.write(path, before)
         except LightinitError as error:
             self.warnings.append(str(error))
+
+
+def _said(ended: Completed) -> str:
+    """The first error that apt told; it says which file and line it is about."""
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("E: ")]
+    return "".join(lines[:1]) or ended.last_words

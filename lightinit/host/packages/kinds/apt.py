@@ -39,7 +39,7 @@ MANAGER = Manager(
         "UCF_FORCE_CONFFOLD": "1",
     },
     repair=("dpkg", "--force-confdef", "--force-confold", "--configure", "-a"),
-    busy=r"Could not get lock|Unable to (acquire|lock)|is another process using it|is locked by",
+    busy=r"Could not get lock|Unable to (acquire|lock)|using it\?|locked by another process",
     telling=r"^(dpkg: error|E: (?!Sub-process))",
     installed=("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}\n"),
     installed_prints="installed",
