@@ -8,6 +8,7 @@ and dropbear after lightinit.
 from __future__ import annotations
 
 import logging
+from typing import Any, Dict, Mapping
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.ssh.servers import find_server, list_servers
@@ -24,6 +25,23 @@ LOG = logging.getLogger("lightinit.ssh_host_keys")
 DROPBEAR = "dropbear"
 
 
+def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a cloud-config says of host keys, as settings.
+
+    Args:
+        values: its keys.
+    """
+    from lightinit.formats.cloud_config.readers.host_keys import KEYS, read_host_keys
+
+    if not any(key in values for key in KEYS):
+        return {}
+    given, _ = read_host_keys(values)
+    found: Dict[str, Any] = {"given": given}
+    if given.delete is not None:
+        found["keep_existing"] = not given.delete
+    return found
+
+
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
     """Replace the SSH host keys.
 
@@ -31,28 +49,39 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         instance: every instance gets its own keys. If sshd runs already, it is asked about this
             one's admin.
         system: the machine.
-        settings: a value for each of its keys in lightinit/settings/shipped.py.
+        settings: a value for each of its keys in lightinit/settings/shipped.py, and "given": what
+            a cloud-config says of host keys.
 
     Returns:
-        How many keys were made and kept; a warning for each other key that sshd_config names.
+        How many keys were made, given and kept; a warning for each other key that sshd_config
+        names, and for each given one that cannot be used.
 
     Raises:
         ProvisioningError: the keys cannot be made or put in place; /etc/ssh then has old keys or
             complete new ones. Or sshd_config names only keys that do not exist.
     """
+    name = instance.admin.name if instance.admin is not None else "root"
     if not system.live:
         system.skip("SSH host keys")
-        return Outcome(
-            "SSH host keys left as they are: commands are not run in a scratch root", skipped=True
-        )
+        return _apply_in_scratch_root(system, settings, name)
     try:
-        dropbears = _renew_dropbears(system, bool(settings["keep_existing"]))
+        dropbears = _renew_dropbears(system, settings)
     except ProvisioningError as error:
         if find_server(system).name == DROPBEAR:
             raise
         dropbears = Outcome("", ("the host keys of dropbear were not made: %s" % error,))
-    name = instance.admin.name if instance.admin is not None else "root"
     return _join(dropbears, openssh.renew(system, settings, name))
+
+
+def _apply_in_scratch_root(system: System, settings: ModuleSettings, user: str) -> Outcome:
+    given = settings.get("given")
+    if given is not None and find_server(system).name == openssh.SSHD:
+        from lightinit.host_keys.scratch_root import place
+
+        return place(system, given, user)
+    return Outcome(
+        "SSH host keys left as they are: commands are not run in a scratch root", skipped=True
+    )
 
 
 def begin(system: System, settings: ModuleSettings) -> None:
@@ -93,9 +122,9 @@ def _begin_dropbears(system: System, keep: bool) -> None:
         dropbear.begin(system, keep)
 
 
-def _renew_dropbears(system: System, keep: bool) -> Outcome:
+def _renew_dropbears(system: System, settings: ModuleSettings) -> Outcome:
     if not _has_dropbear(system):
         return Outcome("")
     from lightinit.host_keys import dropbear
 
-    return dropbear.renew(system, keep)
+    return dropbear.renew(system, bool(settings["keep_existing"]), settings.get("given"))

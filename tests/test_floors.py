@@ -79,7 +79,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
 BESIDE: Dict[str, Set[str]] = {
     "formats.azure": {"accounts"},
     "formats.services": {"certificates"},
-    "formats.cloud_config": {"accounts"},
+    "formats.cloud_config": {"accounts", "ssh"},
     "formats.ssh": {"accounts"},
     "host.accounts": {"files"},
     "host.azure": {"files"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.ssh import dropbear_keys as dropbear_formats
@@ -15,6 +15,9 @@ from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
 from lightinit.model import NamedTuple, Outcome
+
+if TYPE_CHECKING:
+    from lightinit.formats.cloud_config.readers.host_keys import GivenHostKeys
 
 LOG = logging.getLogger("lightinit.ssh_host_keys")
 DROPBEAR = "dropbear"
@@ -28,16 +31,22 @@ class DropbearPlan(NamedTuple):
         places: the files.
         there: those that have a key.
         kept: those whose keys stay.
+        typed: (place, type) of all files.
         wished: (place, type) of the keys to make.
         is_on_demand: whether dropbear makes missing keys by itself.
+        given: the files with a cloud-config's keys.
+        warnings: what the operator should know.
     """
 
     keygen: List[str]
     places: List[str]
     there: List[str]
     kept: List[str]
+    typed: List[Tuple[str, str]]
     wished: List[Tuple[str, str]]
     is_on_demand: bool
+    given: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 def _plan(system: System, keep: bool) -> Optional[DropbearPlan]:
@@ -57,6 +66,7 @@ def _plan(system: System, keep: bool) -> Optional[DropbearPlan]:
         places,
         there,
         kept,
+        typed,
         [(place, kind) for place, kind in typed if place not in kept],
         dropbear_formats.is_on_demand(options, plain),
     )
@@ -78,12 +88,13 @@ def begin(system: System, keep: bool) -> None:
         dropbear_keys.begin_keys(system, plan.keygen, wished)
 
 
-def renew(system: System, keep: bool) -> Outcome:
+def renew(system: System, keep: bool, given: Optional[GivenHostKeys] = None) -> Outcome:
     """Replace dropbear's host keys.
 
     Args:
         system: the live machine. It has dropbear.
         keep: whether the image's keys stay.
+        given: what a cloud-config says of host keys; None without one.
 
     Returns:
         How many keys were made and kept, and warnings. The message is "" if there is nothing to do.
@@ -94,14 +105,20 @@ def renew(system: System, keep: bool) -> Outcome:
     plan = _plan(system, keep)
     if plan is None:
         return Outcome("")
+    if given is not None:
+        from lightinit.host_keys.given_to_dropbear import take
+
+        plan = take(system, plan, given)
     keygen, there, kept = plan.keygen, plan.there, plan.kept
-    if not keygen and there and not keep and plan.is_on_demand:
-        dropbear_keys.remove_keys(system, there)
-        return Outcome("%d host keys of dropbear removed: it makes new ones (-R)" % len(there))
-    if not keygen:
-        return Outcome("", tuple(_say_shared(there)))
+    if not keygen and not plan.given:
+        if there and not keep and plan.is_on_demand:
+            dropbear_keys.remove_keys(system, there)
+            text = "%d host keys of dropbear removed: it makes new ones (-R)" % len(there)
+            return Outcome(text, tuple(plan.warnings))
+        return Outcome("", (*plan.warnings, *_say_shared(there)))
     made, failed, warnings = _make(system, keygen, plan.wished)
-    if not made and not kept:
+    warnings = [*plan.warnings, *warnings]
+    if not made and not kept and not plan.given:
         if not there and not plan.is_on_demand:
             raise ProvisioningError(
                 "ssh host keys could not be made",
@@ -110,18 +127,26 @@ def renew(system: System, keep: bool) -> Outcome:
             )
         # People can log in all the same: by the image's keys, or by those of -R.
         why = "no host keys of dropbear could be made: %s" % "; ".join(failed)
-        return Outcome("", tuple([why] + _say_shared(there)))
+        return Outcome("", (*plan.warnings, why, *_say_shared(there)))
     # dropbear would go on with a key of the image that no new one has replaced.
-    old = [place for place in there if place not in made and place not in kept]
-    dropbear_keys.remove_keys(system, old)
-    for place in kept + list(made):
-        _show(system, keygen, place, made.get(place, ""))
-    if made and dropbear_keys.is_running(system):
+    stay = [*kept, *plan.given, *made]
+    dropbear_keys.remove_keys(system, [place for place in there if place not in stay])
+    for place in stay:
+        _show(system, keygen, place, made.get(place, ""), given)
+    if (made or plan.given) and dropbear_keys.is_running(system):
         warnings.append("dropbear uses the old host keys until it is restarted")
-    message = "%d host keys of dropbear made" % len(made)
-    if kept:
-        message += ", %d kept" % len(kept)
-    return Outcome(message, tuple(warnings))
+    return Outcome(_message(plan, len(made)), tuple(warnings))
+
+
+def _message(plan: DropbearPlan, made: int) -> str:
+    message = "%d host keys of dropbear made" % made
+    if plan.given:
+        message = "%d host keys of the cloud-config put in place for dropbear" % len(plan.given)
+        if made:
+            message += ", %d made" % made
+    if plan.kept:
+        message += ", %d kept" % len(plan.kept)
+    return message
 
 
 def _make(
@@ -134,7 +159,7 @@ def _make(
     failed: List[str] = []
     lost = set()
     for place, kind in wished:
-        if kind not in TYPES:
+        if kind not in TYPES or not keygen:
             continue
         folder = place.rpartition("/")[0]
         try:
@@ -161,13 +186,22 @@ def _head(system: System, place: str) -> bytes:
         return b""
 
 
-def _show(system: System, keygen: Sequence[str], place: str, printed: str) -> None:
+def _show(
+    system: System,
+    keygen: Sequence[str],
+    place: str,
+    printed: str,
+    given: Optional[GivenHostKeys],
+) -> None:
     """Log a key. A program that makes one prints its public part; otherwise it is asked."""
     public = find_public(printed) or find_public(dropbear_keys.read_public(system, keygen, place))
     try:
-        LOG.info("SSH host key %s", fingerprint(public.encode("ascii", "replace")))
+        shown = fingerprint(public.encode("ascii", "replace"))
     except MalformedError as error:
         LOG.info("SSH host key %s: its public part cannot be read: %s", place, error)
+        return
+    if given is None or given.shows(shown.split()[0]):
+        LOG.info("SSH host key %s", shown)
 
 
 def _say_shared(there: Sequence[str]) -> List[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import partial
-from typing import List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.ssh.host_keys import (
@@ -20,13 +20,39 @@ from lightinit.host.ssh import config_files, host_keys
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
-from lightinit.model import Outcome
+from lightinit.model import NamedTuple, Outcome
 from lightinit.settings import ModuleSettings
+
+if TYPE_CHECKING:
+    from lightinit.formats.cloud_config.readers.host_keys import GivenHostKeys
 
 # This file is imported before the wait for the network, since that is when keys are begun. So the
 # functions that :func:`begin` does not need import what they need.
 
 LOG = logging.getLogger("lightinit.ssh_host_keys")
+SSHD = "sshd"
+
+
+class HostKeys(NamedTuple):
+    """The host keys of OpenSSH in /etc/ssh, by the names of their files.
+
+    Attributes:
+        keygen: the path of ssh-keygen.
+        there: the image's, with public parts and certificates.
+        kept: the private keys of the image that stay.
+        named: the files that sshd's configuration names.
+        made: the new private keys, the given ones among them.
+        given: those of a cloud-config.
+        warnings: what the operator should know of them.
+    """
+
+    keygen: str
+    there: Sequence[str]
+    kept: Sequence[str]
+    named: Sequence[str]
+    made: Sequence[str] = ()
+    given: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 def begin(system: System, keep: bool) -> None:
@@ -63,7 +89,7 @@ def renew(system: System, settings: ModuleSettings, user: str) -> Outcome:
         user: the account that sshd is asked about, as others will ask.
 
     Returns:
-        How many keys were made and kept, and warnings.
+        How many keys were made, given and kept, and warnings.
 
     Raises:
         ProvisioningError: as the module's ``apply``.
@@ -79,20 +105,27 @@ def renew(system: System, settings: ModuleSettings, user: str) -> Outcome:
         return leave_images(private, others)
     named = _find_named(system, server)
     kept = _list_kept(system, private, bool(settings["keep_existing"]))
+    given = settings.get("given")
     try:
-        made, used = _replace(system, keygen, there, kept, named)
+        keys = _replace(system, server, HostKeys(keygen, there, kept, named), given)
     except ProvisioningError as error:
         if not does_without(system, server, private, error):
             raise
         return keep_images(private, others, error)
-    for name in kept + used + made:
-        _show(system, name)
+    for name in [*keys.kept, *keys.made]:
+        _show(system, name, given)
     config = str(server.find_config(system))
     _check_one_is_there(system, config, named)
-    warnings = _check_config(system, config, named, kept + made)
-    if made:
+    warnings = list(keys.warnings)
+    if given is None or given.types is None:
+        warnings += _check_config(system, config, named, kept + list(keys.made))
+    if given is not None and given.keys:
+        from lightinit.host_keys.certificates import serve
+
+        warnings += serve(system, server, user, given.keys)
+    if keys.made:
         warnings += _reload(system, server, user)
-    return Outcome(_message(made, kept + used), tuple(warnings + others))
+    return Outcome(_message(keys), tuple(warnings + others))
 
 
 def _find_named(system: System, server: SshServer) -> List[str]:
@@ -114,32 +147,33 @@ def _find_named(system: System, server: SshServer) -> List[str]:
 
 
 def _replace(
-    system: System, keygen: str, there: Sequence[str], kept: Sequence[str], named: Sequence[str]
-) -> Tuple[List[str], List[str]]:
-    """Make the keys and put them in place. Returns the new ones, and the old ones that stay because
-    sshd's configuration names them.
-    """
+    system: System, server: SshServer, keys: HostKeys, given: Optional[GivenHostKeys]
+) -> HostKeys:
+    """Make the keys and put them in place. Returns what has become of them."""
     from lightinit.formats.accounts.passwd import find_group
     from lightinit.host.accounts.files import read_account_file
 
+    there, named = keys.there, keys.named
     private = [name for name in there if is_private_key_file(name)]
     comment = "root@%s" % os.uname().nodename  # as ssh-keygen writes it
-    new_keys = host_keys.make_keys(
-        system,
-        keygen,
-        kept,
-        host_keys.KeyFormat(is_private_key_file, is_public, partial(with_comment, comment=comment)),
+    form = host_keys.KeyFormat(
+        is_private_key_file, is_public, partial(with_comment, comment=comment)
     )
-    made = new_keys.names
     keys_gid = find_group(read_account_file(system, "/etc/group"), "ssh_keys")
     access = host_keys.private_access(system, private, keys_gid)
-    new = list(made) + list(kept)
-    used = [name for name in private if name not in new and _is_used(system, name, named)]
+    if given is not None:
+        from lightinit.host_keys.given import replace
+
+        return replace(system, server, keys, given, form, access)
+    new_keys = host_keys.make_keys(system, keys.keygen, keys.kept, form)
+    made = new_keys.names
+    new = list(made) + list(keys.kept)
+    used = [name for name in private if name not in new and is_used(system, name, named)]
     old: List[str] = []
-    if not kept:
+    if not keys.kept:
         old = [name for name in there if private_name(name) not in used]
     host_keys.install_keys(system, new_keys, access, old)
-    return made, used
+    return keys._replace(made=made, kept=list(keys.kept) + used)
 
 
 def _reload(system: System, server: SshServer, user: str) -> List[str]:
@@ -154,10 +188,15 @@ def _reload(system: System, server: SshServer, user: str) -> List[str]:
     return []
 
 
-def _message(made: Sequence[str], kept: Sequence[str]) -> str:
-    message = "%d SSH host keys made" % len(made)
-    if kept:
-        message += ", %d kept" % len(kept)
+def _message(keys: HostKeys) -> str:
+    made = len(keys.made) - len(keys.given)
+    message = "%d SSH host keys made" % made
+    if keys.given:
+        message = "%d SSH host keys of the cloud-config put in place" % len(keys.given)
+        if made:
+            message += ", %d made" % made
+    if keys.kept:
+        message += ", %d kept" % len(keys.kept)
     return message
 
 
@@ -188,22 +227,26 @@ def _has_content(system: System, name: str) -> bool:
         return False
 
 
-def _is_used(system: System, name: str, named: Sequence[str]) -> bool:
+def is_used(system: System, name: str, named: Sequence[str]) -> bool:
     """Whether sshd_config names this old key. If no new key replaces it, it stays, since sshd may
     have no other.
     """
-    return _has_content(system, name) and _is_named(system, name, named)
+    return _has_content(system, name) and is_named(system, name, named)
 
 
-def _show(system: System, name: str) -> None:
+def _show(system: System, name: str, given: Optional[GivenHostKeys]) -> None:
     path = "%s/%s.pub" % (host_keys.FOLDER, name)
     try:
-        LOG.info("SSH host key %s", fingerprint(system.read(path)))
+        shown = fingerprint(system.read(path))
     except (OSError, MalformedError) as error:
         LOG.info("SSH host key %s: its public part cannot be read: %s", path, error)
+        return
+    if given is None or given.shows(shown.split()[0]):
+        LOG.info("SSH host key %s", shown)
 
 
-def _is_named(system: System, name: str, named: Sequence[str]) -> bool:
+def is_named(system: System, name: str, named: Sequence[str]) -> bool:
+    """Whether a private key is among the files that sshd's configuration names."""
     # If an ssh-agent has the private keys, sshd_config may name the public part.
     path = system.path("%s/%s" % (host_keys.FOLDER, name))
     return any(

@@ -64,6 +64,16 @@ _DECLARATIONS = (
         ),
         needs_instance=False,
         kept_in=("/etc/ssh",),
+        cloud_config=(
+            "ssh_keys",
+            "ssh_deletekeys",
+            "ssh_genkeytypes",
+            "ssh_quiet_keygen",
+            "ssh",
+            "ssh_key_console_blacklist",
+            "ssh_fp_console_blacklist",
+            "no_ssh_fingerprints",
+        ),
     ),
     Declaration(
         "users",

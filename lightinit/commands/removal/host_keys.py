@@ -35,7 +35,7 @@ MODULE = "ssh_host_keys"
 SECTION = "module." + MODULE
 UNIT = "lightinit.service"
 # What a crash has left.
-SCRATCHES = (host_keys.SCRATCH, dropbear_keys.SCRATCH)
+SCRATCHES = (host_keys.SCRATCH, host_keys.GIVEN, dropbear_keys.SCRATCH, dropbear_keys.GIVEN)
 SHARED = "every VM made from this image would have the same"
 
 

@@ -25,6 +25,7 @@ from lightinit.formats import hostname as names
 from lightinit.formats import hosts_file
 from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.disks import fstab
+from lightinit.formats.ssh import sshd_config
 from lightinit.formats.ssh.password_policy import drop_block
 from lightinit.host.files.text import edit_text_file, read_text_file
 from lightinit.host.init import systemd
@@ -74,10 +75,14 @@ def plan_history(context: RemovalContext) -> List[Change]:
 
 def plan_login_policy(context: RemovalContext) -> List[Change]:
     """The policy for password login that the platform ordered for this machine."""
-    removed = file_removals(context.system, (config_files.DROP_IN,))
+    removed = file_removals(context.system, (config_files.DROP_IN, config_files.CERTIFICATES))
     return removed + line_removals(
-        context.system, "lightinit's lines", config_files.CONFIGS[0], drop_block
+        context.system, "lightinit's lines", config_files.CONFIGS[0], _drop_blocks
     )
+
+
+def _drop_blocks(text: str) -> str:
+    return sshd_config.drop_block(drop_block(text), sshd_config.CERTIFICATES)
 
 
 def plan_journal(context: RemovalContext) -> List[Change]:

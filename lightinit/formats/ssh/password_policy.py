@@ -6,11 +6,11 @@ before all others. A value in a matching Match block overrides them.
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Callable, Iterator, List, Sequence, Tuple
 
+from lightinit.formats.ssh import sshd_config
 from lightinit.formats.ssh.effective import Effective
-from lightinit.formats.ssh.sshd_config import MAX_DEPTH, absolute, split_lines
+from lightinit.formats.ssh.sshd_config import MAX_DEPTH, names_file, split_lines
 
 Included = Callable[[str], Sequence[Tuple[str, str]]]
 
@@ -23,7 +23,7 @@ PUBLIC_KEY = "pubkeyauthentication"
 METHODS = "authenticationmethods"
 SWITCHES: Tuple[str, ...] = (PASSWORD, INTERACTIVE, CHALLENGE, "skeyauthentication")
 HEAD = "# Made by lightinit: password login as the platform orders it. The first value counts.\n"
-BEGIN, END = "# BEGIN lightinit\n", "# END lightinit\n"
+BLOCK = "lightinit"
 
 
 def policy_text(password_login: bool, challenge: bool = True) -> str:
@@ -45,17 +45,12 @@ def policy_text(password_login: bool, challenge: bool = True) -> str:
 
 def put_block(text: str, policy: str) -> str:
     """A sshd_config with ``policy`` in lightinit's block at its top. An older block is replaced."""
-    return BEGIN + policy + END + drop_block(text)
+    return sshd_config.put_block(text, BLOCK, policy)
 
 
 def drop_block(text: str) -> str:
     """A sshd_config without lightinit's block, as :func:`put_block` makes it."""
-    before, begin, rest = text.partition(BEGIN)
-    ours, end, after = rest.partition(END)
-    is_whole = begin and end and (not before or before.endswith("\n"))
-    if not is_whole:
-        return text
-    return before + after
+    return sshd_config.drop_block(text, BLOCK)
 
 
 def drop_in_counts(text: str, drop_in: str, included: Included) -> bool:
@@ -71,7 +66,7 @@ def drop_in_counts(text: str, drop_in: str, included: Included) -> bool:
             return False
         if keyword == "include":
             for pattern in arguments:
-                named = _names(pattern, drop_in)
+                named = names_file(pattern, drop_in)
                 earlier = [body for path, body in included(pattern) if path < drop_in or not named]
                 if any(_has_switch(body, included) for body in earlier):
                     return False
@@ -149,11 +144,3 @@ def _methods(effective: Effective) -> List[str]:
 def _method(step: str) -> str:
     # A submethod may follow, such as keyboard-interactive:pam.
     return step.split(":")[0]
-
-
-def _names(pattern: str, path: str) -> bool:
-    """Whether the pattern of an Include matches ``path``. A wildcard does not match a slash."""
-    one, other = absolute(pattern).split("/"), path.split("/")
-    return len(one) == len(other) and all(
-        fnmatch.fnmatchcase(part, match) for match, part in zip(one, other)
-    )

@@ -1,4 +1,4 @@
-"""sshd_config: the AuthorizedKeysFile of one user, and the HostKey lines.
+"""sshd_config: the AuthorizedKeysFile of one user, the HostKey lines, and lightinit's own blocks.
 
 Pure: the caller passes in a function that reads included files. Semantics: sshd_config(5). The
 first value of a keyword counts. The first value in a matching Match block overrides it.
@@ -6,6 +6,7 @@ first value of a keyword counts. The first value in a matching Match block overr
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
@@ -14,6 +15,8 @@ from lightinit.model import NamedTuple
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 MAX_DEPTH = 16  # sshd's own limit
 KEYS_FILE = "authorizedkeysfile"
+# The name of the block with the certificates of host keys.
+CERTIFICATES = "lightinit host certificates"
 
 
 class Who(NamedTuple):
@@ -98,6 +101,39 @@ def absolute(pattern: str) -> str:
     if pattern.startswith("/"):
         return pattern
     return "/etc/ssh/" + pattern
+
+
+def names_file(pattern: str, path: str) -> bool:
+    """Whether the pattern of an Include matches ``path``. A wildcard does not match a slash."""
+    one, other = absolute(pattern).split("/"), path.split("/")
+    return len(one) == len(other) and all(
+        fnmatch.fnmatchcase(part, match) for match, part in zip(one, other)
+    )
+
+
+def includes(text: str, path: str) -> bool:
+    """Whether a sshd_config includes a file of this path, before any Match block."""
+    for keyword, arguments in split_lines(text):
+        if keyword == "match":
+            return False
+        if keyword == "include" and any(names_file(pattern, path) for pattern in arguments):
+            return True
+    return False
+
+
+def put_block(text: str, name: str, lines: str) -> str:
+    """A sshd_config with ``lines`` at its top, in a block of this name in place of an older one."""
+    return "# BEGIN %s\n%s# END %s\n%s" % (name, lines, name, drop_block(text, name))
+
+
+def drop_block(text: str, name: str) -> str:
+    """A sshd_config without the block of this name, as :func:`put_block` makes it."""
+    before, begin, rest = text.partition("# BEGIN %s\n" % name)
+    ours, end, after = rest.partition("# END %s\n" % name)
+    is_whole = begin and end and (not before or before.endswith("\n"))
+    if not is_whole:
+        return text
+    return before + after
 
 
 # -- inner

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
@@ -19,7 +19,10 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.host_keys")
 SCRATCH = early.SCRATCHES[1]
+# Where a key of a cloud-config is converted.
+GIVEN = "/etc/.dropbear.lightinit-given"
 SUBJECT = "dropbearkey"
+SAID_CHARACTERS = 200
 SCRATCH_END = ".lightinit-new"
 PID_FILES = ("/run/dropbear.pid", "/var/run/dropbear.pid")
 # What is here is gone after a restart. Buildroot's image has a link into it in place of the folder,
@@ -111,6 +114,74 @@ def make_key(system: System, keygen: Sequence[str], kind: str, place: str) -> Ke
         ) from error
     restore_labels(system, [place])
     return KeygenResult("", ended.stdout)
+
+
+def find_converter(system: System) -> List[str]:
+    """The command that converts keys of OpenSSH, without its arguments; empty if there is none."""
+    tool = system.tool("dropbearconvert")
+    if tool is not None:
+        return [tool]
+    multi = system.tool("dropbearmulti")
+    if multi is not None:
+        return [multi, "dropbearconvert"]
+    return []
+
+
+def convert_key(
+    system: System,
+    converter: Sequence[str],
+    private: bytes,
+    place: str,
+    find_fault: Callable[[str], str],
+) -> str:
+    """Put a private key of OpenSSH at a place of dropbear, in dropbear's format. dropbear finds the
+    old key there or the new one, never a part.
+
+    Args:
+        system: the live machine.
+        converter: as :func:`find_converter` returned it.
+        private: the key.
+        place: the file. Its folder exists.
+        find_fault: takes the path of the converted key, as the VM sees it; returns why it cannot be
+            used, "" if it can.
+
+    Returns:
+        Why there is no new key; "" if it is in place.
+
+    Raises:
+        ProvisioningError: the program took too long, or the new key cannot be put in place.
+    """
+    early.give_up(system, place)
+    source = GIVEN + "/key"
+    scratch = system.path(place) + SCRATCH_END
+    try:
+        system.make_dir(GIVEN, 0o700)
+        system.write(source, private, 0o600, durable=False)
+        for end in ("", ".pub"):
+            _unlink(scratch + end)
+        argv = [*converter, "openssh", "dropbear", system.path(source), scratch]
+        ended = system.run(argv, timeout_s=KEYGEN_LIMIT_S)
+        if not ended.ok or not os.path.exists(scratch) or not os.path.getsize(scratch):
+            _unlink(scratch)
+            return _shorten(ended.stderr.replace(system.path(source), "it"))
+        fault = find_fault(place + SCRATCH_END)
+        if fault:
+            _unlink(scratch)
+            return fault
+        _move(system, scratch, system.path(place))
+    except OSError as error:
+        raise ProvisioningError(
+            "ssh host key cannot be put in place", path=place, error=error.strerror
+        ) from error
+    finally:
+        system.remove_tree(GIVEN)
+    restore_labels(system, [place])
+    return ""
+
+
+def _shorten(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return "; ".join(lines[:2])[:SAID_CHARACTERS] or "it made no key"
 
 
 def begin_keys(system: System, keygen: Sequence[str], wished: Sequence[Tuple[str, str]]) -> None:

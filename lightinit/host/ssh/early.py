@@ -153,6 +153,15 @@ def wait_for(system: System, name: str, limit_s: float) -> Optional[KeygenResult
     return KeygenResult(ended.last_words)
 
 
+def give_up(system: System, name: str) -> None:
+    """Kill the program that makes the key ``name``, if it was begun: the key is not wanted."""
+    work = _BEGUN.get(system)
+    if work is not None and name in work.running:
+        running = work.running.pop(name)
+        LOG.debug("%s is not wanted: process %d is killed", name, running.pid)
+        running.kill()
+
+
 def abandon(system: System) -> None:
     """Kill the programs that nobody waits for any more, and remove the private folders."""
     work = _BEGUN.pop(system, None)

@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
@@ -28,6 +28,8 @@ ReadHostKeys = Callable[[str, Callable[[str], Sequence[str]]], List[str]]
 LOG = logging.getLogger("lightinit.host_keys")
 FOLDER = "/etc/ssh"
 SCRATCH = early.SCRATCHES[0]
+# Where the keys of a cloud-config are checked.
+GIVEN = "/etc/ssh/.lightinit-given"
 # Below a folder for new keys, the folder for the types that have no program of their own.
 REST = "/rest"
 # The types that are begun each by a program of its own. Another one makes all others.
@@ -119,7 +121,13 @@ def begin_keys(system: System, keygen: str, keep: Sequence[str]) -> None:
     early.begin(system, OTHERS, [keygen, "-A", "-f", system.path(root + REST)])
 
 
-def make_keys(system: System, keygen: str, keep: Sequence[str], form: KeyFormat) -> NewKeys:
+def make_keys(
+    system: System,
+    keygen: str,
+    keep: Sequence[str],
+    form: KeyFormat,
+    unwanted: Sequence[str] = (),
+) -> NewKeys:
     """Make a key of each type that `ssh-keygen -A` knows, in the scratch folder.
 
     Keys that were begun by :func:`begin_keys` are waited for. If one of them was not made,
@@ -130,6 +138,7 @@ def make_keys(system: System, keygen: str, keep: Sequence[str], form: KeyFormat)
         keygen: the path of ssh-keygen.
         keep: names of private keys in /etc/ssh that stay. No new keys are made for them.
         form: tells which files are keys.
+        unwanted: names of private keys that are not made.
 
     Returns:
         The new keys. They and their public parts are synced to the disk.
@@ -137,16 +146,15 @@ def make_keys(system: System, keygen: str, keep: Sequence[str], form: KeyFormat)
     Raises:
         ProvisioningError: ssh-keygen failed, or the scratch folder cannot be written.
     """
-    root, is_complete = _take_begun(system, keep, form)
+    root, is_complete = _take_begun(system, keep, form, unwanted)
     if not root:
         root = early.make_folder(system, SCRATCH)
         early.make_inner(system, root + FOLDER)
+    ended = Completed(0, "", "")
     for name in keep:
         system.link("%s%s/%s" % (root, FOLDER, name), system.path("%s/%s" % (FOLDER, name)))
-    ended = Completed(0, "", "")
     if not is_complete:
-        ended = system.run([keygen, "-A", "-f", system.path(root)], timeout_s=KEYGEN_LIMIT_S)
-        LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
+        ended = _make_missing(system, keygen, root, set(unwanted) - set(keep))
     # If ssh-keygen cannot make a type (FIPS mode allows only some), it continues with the next one,
     # and its exit status does not show this.
     names = _list_whole(system, root + FOLDER, form)
@@ -166,13 +174,37 @@ def make_keys(system: System, keygen: str, keep: Sequence[str], form: KeyFormat)
     return NewKeys(names, root + FOLDER)
 
 
-def _take_begun(system: System, keep: Sequence[str], form: KeyFormat) -> Tuple[str, bool]:
+def _make_missing(system: System, keygen: str, root: str, unwanted: Set[str]) -> Completed:
+    """Have `ssh-keygen -A` make the keys that are not there, but for those that are not wanted: it
+    makes none where a file is that is not empty.
+    """
+    blocked = ["%s%s/%s" % (root, FOLDER, name) for name in sorted(unwanted)]
+    for path in blocked:
+        system.link(path, keygen)
+    ended = system.run([keygen, "-A", "-f", system.path(root)], timeout_s=KEYGEN_LIMIT_S)
+    LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
+    for path in blocked:
+        system.remove(path)
+    return ended
+
+
+def give_up_begun(system: System) -> None:
+    """Kill the programs that :func:`begin_keys` has started: no key of theirs is wanted."""
+    for name in ["ssh_host_%s_key" % kind for kind in ALONE] + [OTHERS]:
+        early.give_up(system, name)
+
+
+def _take_begun(
+    system: System, keep: Sequence[str], form: KeyFormat, unwanted: Sequence[str]
+) -> Tuple[str, bool]:
     """Wait for the keys that were begun.
 
     Returns:
         The scratch folder that has them, "" if there is none; and whether they are all that is
         needed.
     """
+    for name in unwanted:
+        early.give_up(system, name)
     names = ["ssh_host_%s_key" % kind for kind in ALONE] + [OTHERS]
     found = {name: early.wait_for(system, name, KEYGEN_LIMIT_S) for name in names}
     if found[OTHERS] is None:
@@ -184,7 +216,7 @@ def _take_begun(system: System, keep: Sequence[str], form: KeyFormat) -> Tuple[s
             LOG.info("%s: begun early, but: %s; ssh-keygen -A makes it now", name, result.failure)
     root = early.find_folder(system, SUBJECT)
     try:
-        return root, _collect(system, root, failed, keep, form)
+        return root, _collect(system, root, failed, keep, form, unwanted)
     except OSError as error:
         LOG.info("the host keys that were begun early cannot be used: %s", error)
         return "", False
@@ -196,6 +228,7 @@ def _collect(
     failed: Sequence[str],
     keep: Sequence[str],
     form: KeyFormat,
+    unwanted: Sequence[str],
 ) -> bool:
     """Bring the keys together, and remove those that are not whole or not wanted."""
     inner, rest = system.path(root + FOLDER), system.path(root + REST + FOLDER)
@@ -203,6 +236,9 @@ def _collect(
     if OTHERS not in failed:
         for name in set(os.listdir(rest)) - made_elsewhere:
             os.replace("%s/%s" % (rest, name), "%s/%s" % (inner, name))
+    for name in os.listdir(inner):
+        if name in unwanted or name.endswith(".pub") and name[:-4] in unwanted:
+            os.unlink("%s/%s" % (inner, name))
     whole = set(_list_whole(system, root + FOLDER, form)) - set(failed) - set(keep)
     there = os.listdir(inner)
     spoiled = [each for each in there if form.is_private(each) and each not in whole | set(failed)]
@@ -217,7 +253,9 @@ def _collect(
             public = handle.read()
         with open(path, "wb") as handle:
             handle.write(form.with_comment(public))
-    return OTHERS not in failed and not spoiled and made_elsewhere <= whole | set(keep)
+    return (
+        OTHERS not in failed and not spoiled and made_elsewhere <= whole | set(keep) | set(unwanted)
+    )
 
 
 def _list_whole(system: System, folder: str, form: KeyFormat) -> List[str]:
@@ -258,14 +296,21 @@ def install_keys(system: System, new: NewKeys, access: Access, old: Sequence[str
             for end in ("-cert.pub", ".pub"):
                 _unlink("%s/%s%s" % (target, name, end))
             system.durability.folder(target)
-            for each, wished in ((name, access), (name + ".pub", PUBLIC_KEY)):
+            certificate = name + "-cert.pub"
+            for each, wished in (
+                (name, access),
+                (name + ".pub", PUBLIC_KEY),
+                (certificate, PUBLIC_KEY),
+            ):
                 made = "%s/%s" % (source, each)
+                if each == certificate and not os.path.exists(made):
+                    continue
                 os.chown(made, wished.uid, wished.gid)
                 os.chmod(made, wished.mode)
                 os.replace(made, "%s/%s" % (target, each))
                 system.durability.folder(target)
         for name in old:
-            if name not in names and not (name.endswith(".pub") and name[:-4] in names):
+            if not any(name in (each, each + ".pub", each + "-cert.pub") for each in names):
                 place = "%s/%s" % (FOLDER, name)
                 _unlink("%s/%s" % (target, name))
         system.durability.folder(target)

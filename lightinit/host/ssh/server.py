@@ -5,7 +5,7 @@ The table of servers is in :mod:`lightinit.host.ssh.servers`.
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
@@ -91,6 +91,14 @@ class SshServer:
     def find_fault_in(self, system: System, text: str) -> str:
         """As :meth:`find_fault`, for the text of a new configuration."""
         return ""
+
+    def list_refused(self, system: System, keys: Sequence[str]) -> Dict[str, str]:
+        """Those of some private host keys that the server cannot use, each with the reason.
+
+        Raises:
+            ProvisioningError: it took too long.
+        """
+        return {}
 
     def reload(self, system: System, is_sound: Callable[[], bool] = lambda: False) -> str:
         """Make a running server read its configuration and host keys again. Connections stay.

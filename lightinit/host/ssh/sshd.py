@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import signal
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence
 
 from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
@@ -99,6 +99,22 @@ class Sshd(SshServer):
             return ""
         with candidate(system, "/etc/ssh/sshd_config", text, 0o600) as place:
             return _find_fault(_ask(system, "-t", "-f", system.path(place)))
+
+    def list_refused(self, system: System, keys: Sequence[str]) -> Dict[str, str]:
+        """Those of some private host keys that ``sshd -t`` cannot load, each with the reason: its
+        version may not know the type, and its configuration may demand longer keys.
+        """
+        real = {system.path(key): key for key in keys}
+        options = [word for path in real for word in ("-h", path)]
+        ended = _ask(system, "-t", *options)
+        refused: Dict[str, str] = {}
+        if ended is not None:
+            for line in ended.stderr.splitlines():
+                for path, key in real.items():
+                    before, found, after = line.partition(path)
+                    if found:
+                        refused.setdefault(key, after.strip('": ') or before.strip('": '))
+        return refused
 
     def reload(self, system: System, is_sound: Callable[[], bool] = lambda: False) -> str:
         """Send SIGHUP to a running sshd, if its configuration has no errors."""

@@ -157,16 +157,23 @@ def crash() -> Dict[str, Any]:
     """Killed before each change in turn; sshd starts on whatever is left, and so does the next
     run.
     """
+    make_short_keys()
     return killed_at_each(NOW)
 
 
 def crash_of_begun() -> Dict[str, Any]:
     """As crash, with keys that are begun early: their programs go on after the crash."""
+    make_short_keys()
     return killed_at_each(EARLY)
 
 
-def killed_at_each(work: str) -> Dict[str, Any]:
-    make_short_keys()
+def run_once_more() -> str:
+    return str(apply(module()).message)
+
+
+def killed_at_each(
+    work: str, end: Callable[[], Any] = run_once_more, step: int = 1
+) -> Dict[str, Any]:
     apply(module())
     wrong: List[str] = []
     ended = 9
@@ -183,17 +190,22 @@ def killed_at_each(work: str) -> Dict[str, Any]:
             if os.path.exists(path + ".pub")
             and call("ssh-keygen", "-yf", path).split()[1] != call("cat", path + ".pub").split()[1]
         ]
-        if said or pairs or not glob.glob("/etc/ssh/ssh_host_*_key"):
+        if said or pairs or is_open() or not glob.glob("/etc/ssh/ssh_host_*_key"):
             wrong.append("%d: %s %s" % (count, said, pairs))
-        count += 1
-    outcome = apply(module())
+        count += step
+    after = end()
     return {
         "wrong": wrong,
         "ended": ended,
         "count": count,
-        "after": outcome.message,
+        "after": after,
         "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")],
     }
+
+
+def is_open() -> bool:
+    """Whether anybody but root could read a private key."""
+    return call("find", "/etc/ssh", "-name", "*_key", "-perm", "/0077", "-type", "f") != ""
 
 
 def reload() -> Dict[str, Any]:

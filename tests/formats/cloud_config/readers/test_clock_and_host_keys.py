@@ -1,4 +1,4 @@
-"""``timezone``, ``ntp`` and SSH host keys."""
+"""``timezone`` and ``ntp``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from lightinit.formats.cloud_config.readers.clock import (
     GivenNtpConfig,
     read_clock,
 )
-from lightinit.formats.cloud_config.readers.host_keys import (
-    GivenHostKey,
-    GivenHostKeys,
-    read_host_keys,
-)
-
-PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY-----\n"
 
 
 @pytest.mark.parametrize(
@@ -92,34 +85,3 @@ def test_mistakes_of_the_clock(values: Dict[str, Any], says: str) -> None:
     found, mistakes = read_clock(values)
     assert says in str(mistakes[0])
     assert not found.timezone and not set(found.ntp.servers) - {"c"}
-
-
-def test_host_keys() -> None:
-    values = {
-        "ssh_keys": {"rsa_private": PRIVATE, "rsa_public": "ssh-rsa A\n", "rsa_certificate": "c"},
-        "ssh_deletekeys": False,
-        "ssh_genkeytypes": ["rsa", "ed25519"],
-    }
-    found, mistakes = read_host_keys(values)
-    assert not mistakes
-    assert found == GivenHostKeys(
-        (GivenHostKey("rsa", PRIVATE, "ssh-rsa A", "c"),), False, ("rsa", "ed25519")
-    )
-    assert "PRIVATE" not in repr(found)
-    assert read_host_keys({}) == (GivenHostKeys(), [])
-
-
-@pytest.mark.parametrize(
-    "values, says",
-    [
-        ({"ssh_keys": {"rsa_public": "ssh-rsa A"}}, "rsa_private: there is no private key"),
-        ({"ssh_keys": {"rsa_private": "AA"}}, "rsa_private: there is no private key"),
-        ({"ssh_keys": {"dsa_private": PRIVATE}}, "dsa_private: OpenSSH has no DSA keys any more"),
-        ({"ssh_keys": {"rsa_privat": PRIVATE}}, "did you mean `rsa_private`?"),
-        ({"ssh_keys": [PRIVATE]}, "ssh_keys: it is a list"),
-        ({"ssh_genkeytypes": ["dsa"]}, "ssh_genkeytypes: a type is unknown"),
-    ],
-)
-def test_mistakes_of_host_keys(values: Dict[str, Any], says: str) -> None:
-    found, mistakes = read_host_keys(values)
-    assert says in "".join(str(each) for each in mistakes) and found == GivenHostKeys()
