@@ -71,13 +71,26 @@ def read_given(
     return GivenConfig(dict(merged.values), tuple(warnings))
 
 
-def has_scripts(system: System, instance: Instance, documents: Sequence[str]) -> bool:
-    """Whether a part of the user data is a script.
+def find_script_modules(
+    system: System, instance: Instance, documents: Sequence[str]
+) -> Tuple[str, ...]:
+    """The modules that the scripts in user data need: ``bootcmd`` for a boothook, ``scripts`` for
+    all others.
 
     Args:
         system, instance, documents: as for :func:`read_given`.
     """
-    return any(part.handler.is_executed for part in _list_parts(system, instance, documents))
+    scripts = [
+        each for each in _list_parts(system, instance, documents) if each.handler.is_executed
+    ]
+    if not scripts:
+        return ()
+    from lightinit.user_data.scripts.jobs import BOOTCMD, EARLY
+
+    found = set()
+    for each in scripts:
+        found.add(BOOTCMD if each.kind == EARLY else "scripts")
+    return tuple(sorted(found))
 
 
 def _list_parts(system: System, instance: Instance, documents: Sequence[str]) -> Iterator[Part]:

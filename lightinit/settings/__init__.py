@@ -99,6 +99,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "words",
             (
                 "entropy",
+                "bootcmd",
                 "mounts",
                 "hostname",
                 "ssh_host_keys",

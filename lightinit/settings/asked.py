@@ -1,5 +1,6 @@
 """The modules that run only where a cloud-config asks for them, in the order in which they run.
-What they declare is as in ``shipped.py``. ``scripts`` is asked for by a script in user data, too.
+What they declare is as in ``shipped.py``. A script in user data, too, asks for ``scripts``, and a
+boothook for ``bootcmd``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,22 @@ def _asked(name: str, *keys: str) -> Declaration:
 
 
 ASKED: Tuple[Declaration, ...] = (
+    Declaration(
+        "bootcmd",
+        Frequency.BOOT,
+        False,
+        settings=(
+            Setting(
+                "timeout_s",
+                "seconds",
+                300.0,
+                "Seconds that they may take in all before they are killed: sshd and the report"
+                " wait for them. 0: no limit.",
+            ),
+        ),
+        cloud_config=("bootcmd",),
+        asked=True,
+    ),
     _asked("locale", "locale", "locale_configfile"),
     _asked("keyboard", "keyboard"),
     _asked("ca_certs", "ca_certs", "ca-certs"),

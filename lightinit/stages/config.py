@@ -28,8 +28,8 @@ LOG = logging.getLogger("lightinit.config")
 EARLY = ("entropy", "ssh_host_keys")
 # They do anything that somebody wants. So does a module that lightinit does not ship. What the
 # settings list after them may depend on it, so it does not begin early.
-FREE = ("write_files", "scripts")
-OF_USER_DATA = ("custom_data", "scripts")
+FREE = ("bootcmd", "write_files", "scripts")
+OF_USER_DATA = ("bootcmd", "custom_data", "scripts")
 # The module with a function ``foresee``, which is called once. It asks about sshd, and what these
 # change comes first.
 FORESEES = "ssh_password_login"

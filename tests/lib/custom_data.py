@@ -13,7 +13,7 @@ from lightinit.cloud_config.choice import EXECUTE
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
-from lightinit.modules import custom_data, scripts
+from lightinit.modules import bootcmd, custom_data, scripts
 
 FOLDER = "var/lib/lightinit/instance/"
 CUSTOM, USER = FOLDER + "custom-data", FOLDER + "user-data"
@@ -30,12 +30,15 @@ def apply(
     """Keep the data, and execute what ``execute`` names. Returns what both modules say."""
     instance = Instance("the-id", custom_data=custom, user_data=user)
     settings = {"documents": EXECUTE[execute], "timeout_s": timeout_s}
-    kept = custom_data.apply(instance, system, settings)
-    ran = scripts.apply(instance, system, settings)
-    if ran.skipped:
-        return kept
-    message = "%s; %s" % (kept.message, ran.message)
-    return Outcome(message, kept.warnings + ran.warnings)
+    outcomes = [
+        module.apply(instance, system, settings) for module in (custom_data, bootcmd, scripts)
+    ]
+    told = outcomes[:1] + [each for each in outcomes[1:] if not each.skipped]
+    return Outcome(
+        "; ".join(each.message for each in told),
+        tuple(warning for each in told for warning in each.warnings),
+        told[0].skipped,
+    )
 
 
 def refused(system: System, *arguments: Any, **more: Any) -> ProvisioningError:

@@ -110,7 +110,7 @@ _ALL: Tuple[ConfigKey, ...] = (
     ),
     # Files and commands
     ConfigKey("write_files", PARTLY),
-    ConfigKey("bootcmd"),
+    ConfigKey("bootcmd", WORKS),
     ConfigKey("runcmd", WORKS),
     # Time and language
     ConfigKey("timezone", WORKS),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.config")
 CUSTOM_DATA = "custom_data"
-SCRIPTS = "scripts"
 ASKED = "asked"
 
 
@@ -85,9 +84,10 @@ def _list_asked(
 ) -> List[str]:
     if not documents:
         return []
-    from lightinit.cloud_config.given import has_scripts
+    from lightinit.cloud_config.given import find_script_modules
 
     values = given.values if given is not None else {}
+    of_scripts = find_script_modules(context.system, instance, documents)
     found = []
     for name in context.settings.all_modules:
         try:
@@ -96,9 +96,7 @@ def _list_asked(
             continue  # reported when the module is due
         if not declared.asked:
             continue
-        if any(key in values for key in declared.cloud_config) or (
-            name == SCRIPTS and has_scripts(context.system, instance, documents)
-        ):
+        if name in of_scripts or any(key in values for key in declared.cloud_config):
             found.append(name)
     return found
 

@@ -3,9 +3,9 @@
 It executes nothing. The mark of a part is named by its content: so a document that has changed
 cannot execute again what was executed, wherever it is now.
 
-The order is cloud-init's: boothooks, then parts that are per-once, per-boot and per-instance, then
-the other scripts; each of these by the names of their files. ``runcmd`` is one of the last, a file
-of that name. Source: cloud-init's documentation, "Module reference" (the modules scripts_per_once,
+The order is cloud-init's: early in each boot boothooks and ``bootcmd``; late, parts that are
+per-once, per-boot and per-instance, then the other scripts; each of these by the names of their
+files. ``runcmd`` is one of the last, a file of that name. Source: cloud-init's documentation, "Module reference" (the modules scripts_per_once,
 scripts_per_boot, scripts_per_instance, scripts_user and runcmd), and cloud-init 22.4.2, which sorts
 the names of the files.
 """
@@ -26,12 +26,13 @@ from lightinit.user_data.pieces import PER_BOOT, PER_INSTANCE, PER_ONCE
 # Beside the marks of the instance. Forgetting the mark of the module also removes the marks whose
 # names begin with its name and a plus sign.
 MARKS = FOLDER + "/sem/module.scripts+"
+EARLY_MARKS = FOLDER + "/sem/module.bootcmd+"
 # In the life of the disk, whatever the instance.
 ONCE_MARKS = "/var/lib/lightinit/sem/module.scripts+"
 # stages/modules/module_list.py looks for it: the module then runs at each boot.
 EACH_BOOT_MARK = MARKS + "each-boot"
 EARLY = "#cloud-boothook"
-RUNCMD = "runcmd"
+RUNCMD, BOOTCMD = "runcmd", "bootcmd"
 ORDER = (EARLY, PER_ONCE, PER_BOOT, PER_INSTANCE, "")
 # What cloud-init leaves of a file's name.
 FILE_CHARACTERS = "_-.()" + string.digits + string.ascii_letters
@@ -74,7 +75,7 @@ class ScriptJob(NamedTuple):
 
 
 def plan(kept: Kept, parts: Sequence[Part], each_boot: bool, commands: str = "") -> List[ScriptJob]:
-    """The jobs of one document, in the order in which they run.
+    """The jobs of one document, in the order in which they run; without its boothooks.
 
     Args:
         kept: the document.
@@ -82,6 +83,28 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool, commands: str = "")
         each_boot: whether what says nothing else is executed at each boot.
         commands: the ``runcmd`` of a cloud-config as a script, or "".
     """
+    jobs = [each for each in _plan_parts(kept, parts, each_boot) if each.part.kind != EARLY]
+    if commands:
+        jobs.append(_plan_commands(RUNCMD, commands))
+    return sorted(jobs, key=lambda job: job.place)
+
+
+def plan_early(kept: Kept, parts: Sequence[Part], commands: str = "") -> List[ScriptJob]:
+    """What of one document runs early in each boot: its boothooks, then ``bootcmd``.
+
+    Args:
+        kept: the document.
+        parts: its parts.
+        commands: the ``bootcmd`` of a cloud-config as a script, or "".
+    """
+    jobs = [each for each in _plan_parts(kept, parts, False) if each.part.kind == EARLY]
+    jobs = [each._replace(mark=each.mark.replace(MARKS, EARLY_MARKS)) for each in jobs]
+    if commands:
+        jobs.append(_plan_commands(BOOTCMD, commands))
+    return jobs
+
+
+def _plan_parts(kept: Kept, parts: Sequence[Part], each_boot: bool) -> List[ScriptJob]:
     base = kept.path.rpartition("/")[2]
     unit = "lightinit-" + base
     jobs: List[ScriptJob] = []
@@ -104,9 +127,7 @@ def plan(kept: Kept, parts: Sequence[Part], each_boot: bool, commands: str = "")
         script = "%s-script.%s" % (kept.path, key)
         name = "%s-%d" % (unit, len(jobs) + 1)
         jobs.append(ScriptJob(kept.name, part, mark, script, name, again, place))
-    if commands:
-        jobs.append(_plan_commands(commands))
-    return sorted(jobs, key=lambda job: job.place)
+    return jobs
 
 
 def _place(part: Part, number: int) -> Tuple[int, str]:
@@ -118,19 +139,23 @@ def _place(part: Part, number: int) -> Tuple[int, str]:
     return ORDER.index(when), name or PART % number
 
 
-def _plan_commands(text: str) -> ScriptJob:
+def _plan_commands(name: str, text: str) -> ScriptJob:
+    """The job of a list of commands: ``runcmd`` or ``bootcmd``."""
     data = text.encode("utf-8", "surrogateescape")
     identity = hashlib.sha256(data).hexdigest()
     handler, form = find_kind(data)
-    part = Part(RUNCMD, form, data, "", PER_INSTANCE, handler, identity, False, RUNCMD)
+    is_early = name == BOOTCMD
+    frequency = PER_BOOT if is_early else PER_INSTANCE
+    part = Part(name, form, data, "", frequency, handler, identity, False, name)
+    marks = EARLY_MARKS if is_early else MARKS
     return ScriptJob(
-        RUNCMD,
+        name,
         part,
-        "%sruncmd.%s" % (MARKS, identity[:24]),
-        FOLDER + "/runcmd-script",
-        "lightinit-runcmd",
-        False,
-        (ORDER.index(""), RUNCMD),
+        "%s%s.%s" % (marks, name, identity[:24]),
+        "%s/%s-script" % (FOLDER, name),
+        "lightinit-" + name,
+        is_early,
+        (ORDER.index(""), name),
     )
 
 

@@ -35,6 +35,7 @@ class RunSettings(NamedTuple):
         timeout_s: seconds for all scripts; 0 for no limit.
         each_boot: whether what says nothing else is executed at each boot.
         runcmd: the commands of the cloud-config as a script, or "". They may be a secret.
+        bootcmd: the commands for each boot as a script, or "". They may be a secret, too.
         patience_s: seconds after which the boot is reported as not ready; infinite after Ready.
     """
 
@@ -42,29 +43,38 @@ class RunSettings(NamedTuple):
     timeout_s: float = 0.0
     each_boot: bool = False
     runcmd: str = ""
+    bootcmd: str = ""
     patience_s: float = math.inf
 
     def __repr__(self) -> str:
-        return repr_without(self, "runcmd")
+        return repr_without(self, "runcmd", "bootcmd")
 
 
 def read_settings(settings: Mapping[str, Any]) -> RunSettings:
-    """Read the settings of the module scripts."""
+    """Read the settings of the modules scripts and bootcmd."""
     return RunSettings(
         tuple(settings["documents"]),
         settings["timeout_s"],
         settings.get("frequency") == Frequency.BOOT.value,
         settings.get("runcmd", ""),
+        settings.get("bootcmd", ""),
         settings.get("patience_s", math.inf),
     )
 
 
+Plans = List[Tuple[str, List[ScriptJob]]]
+
+
 def plan_all(
-    system: System, instance: Instance, settings: RunSettings
-) -> List[Tuple[str, List[ScriptJob]]]:
+    system: System, instance: Instance, settings: RunSettings, is_early: bool = False
+) -> Plans:
     """The jobs of each document that has some.
 
-    ``runcmd`` is with the last document that has a cloud-config.
+    ``runcmd`` and ``bootcmd`` are with the last document that has a cloud-config.
+
+    Args:
+        system, instance, settings: as for :func:`run_scripts`.
+        is_early: whether what runs early in each boot is wanted, or all else.
     """
     found: List[Tuple[Kept, Sequence[Part]]] = []
     for name, text in list_documents(instance):
@@ -77,11 +87,38 @@ def plan_all(
     configs = [at for at, each in enumerate(found) if any(p.handler.is_applied for p in each[1])]
     plans = []
     for at, (kept, parts) in enumerate(found):
-        commands = settings.runcmd if configs[-1:] == [at] else ""
-        planned = jobs.plan(kept, parts, settings.each_boot, commands)
+        is_last = configs[-1:] == [at]
+        if is_early:
+            planned = jobs.plan_early(kept, parts, settings.bootcmd if is_last else "")
+        else:
+            commands = settings.runcmd if is_last else ""
+            planned = jobs.plan(kept, parts, settings.each_boot, commands)
         if planned:
             plans.append((kept.name, planned))
     return plans
+
+
+def run_early(instance: Instance, system: System, settings: RunSettings) -> Outcome:
+    """Execute what runs early in each boot: boothooks and ``bootcmd``, each once in this boot.
+
+    Args:
+        instance, system, settings: as for :func:`run_scripts`.
+
+    Raises:
+        ProvisioningError: the first failure, after all of one document.
+    """
+    plans = plan_all(system, instance, settings, is_early=True)
+    if not plans:
+        return Outcome("nothing to run early", skipped=True)
+    if not system.live:
+        system.skip("scripts of user data")
+        return Outcome("scripts are not executed in a scratch root", skipped=True)
+    return _execute(Run(system, instance.id, settings), plans)
+
+
+def _execute(run: Run, plans: Plans) -> Outcome:
+    told = [run.execute(name, planned) for name, planned in plans]
+    return Outcome(", ".join(told), tuple(run.warnings))
 
 
 def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Outcome:
@@ -118,8 +155,7 @@ def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Ou
     for job in to_do:
         job.part.handler.check_machine(job.name, job.part.data)
     jobs.ask_for_each_boot(system, [job for _, planned in plans for job in planned])
-    told = [run.execute(name, planned) for name, planned in plans]
-    return Outcome(", ".join(told), tuple(run.warnings))
+    return _execute(run, plans)
 
 
 class Run:
