@@ -33,6 +33,7 @@ def test_without_files_all_is_default(tmp_path: Any) -> None:
     found = load(tmp_path)
     assert found["lightinit"]["modules"] == (
         "entropy",
+        "bootcmd",
         "mounts",
         "hostname",
         "ssh_host_keys",

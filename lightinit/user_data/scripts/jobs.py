@@ -5,9 +5,9 @@ cannot execute again what was executed, wherever it is now.
 
 The order is cloud-init's: early in each boot boothooks and ``bootcmd``; late, parts that are
 per-once, per-boot and per-instance, then the other scripts; each of these by the names of their
-files. ``runcmd`` is one of the last, a file of that name. Source: cloud-init's documentation, "Module reference" (the modules scripts_per_once,
-scripts_per_boot, scripts_per_instance, scripts_user and runcmd), and cloud-init 22.4.2, which sorts
-the names of the files.
+files. ``runcmd`` is one of the last, a file of that name. Source: cloud-init's documentation,
+"Module reference" (the modules scripts_per_once, scripts_per_boot, scripts_per_instance,
+scripts_user and runcmd), and cloud-init 22.4.2, which sorts the names of the files.
 """
 
 from __future__ import annotations
