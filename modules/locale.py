@@ -246,11 +246,19 @@ def _set(system: System, path: str, locale: str) -> None:
     before = read_text_file(system, path) or ""
     if not path.endswith(".sh"):
         key = KEYS.get(path, "LANG")
-        after = edit_assignment(before, key, locale, add=True)
+        after = edit_assignment(before, key, locale, add=False)
+        if read_assignment(before, key) is None:
+            after = _with_line(before, "%s=%s\n" % (key, locale))
     elif locales.sets_language(before):
         after = locales.edit_script(before, locale)
     else:
-        after = before + "export LANG=%s\n" % locale
+        after = _with_line(before, "export LANG=%s\n" % locale)
     if after != before:
         write_text_file(system, path, after)
         restore_labels(system, [path])
+
+
+def _with_line(text: str, line: str) -> str:
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text + line

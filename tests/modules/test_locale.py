@@ -36,10 +36,10 @@ def apply(system: System, name: str, file: str = "") -> Outcome:
 @pytest.mark.parametrize(
     "name, before, after",
     [
-        ("/etc/default/locale", "#  made\n", '#  made\nLANG="de_DE.UTF-8"\n'),
+        ("/etc/default/locale", "#  made", "#  made\nLANG=de_DE.UTF-8\n"),
         ("/etc/default/locale", "LANG=C.UTF-8\nLANGUAGE=\n", "LANG=de_DE.UTF-8\nLANGUAGE=\n"),
         ("/etc/locale.conf", "LC_TIME=C\nLANG='C'\n", "LC_TIME=C\nLANG='de_DE.UTF-8'\n"),
-        ("/etc/env.d/02locale", "", 'LANG="de_DE.UTF-8"\n'),
+        ("/etc/env.d/02locale", "", "LANG=de_DE.UTF-8\n"),
         ("/etc/sysconfig/language", 'RC_LANG="C"\n', 'RC_LANG="de_DE.UTF-8"\n'),
         ("/etc/profile.d/locale.sh", ALPINE, ALPINE.replace("C.UTF-8", "de_DE.UTF-8")),
         ("/etc/profile.d/20locale.sh", ALPINE, ALPINE.replace("C.UTF-8", "de_DE.UTF-8")),
@@ -78,7 +78,7 @@ def test_without_a_file_the_hosts_own_is_made(tmp_path: Any, there: str, made: s
 def test_a_file_that_is_named_is_the_only_one(tmp_path: Any) -> None:
     system = host(tmp_path, {"/etc/locale.conf": "LANG=C\n"})
     apply(system, "de_DE.UTF-8", "/opt/site/locale")
-    assert system.read_text("/opt/site/locale") == 'LANG="de_DE.UTF-8"\n'
+    assert system.read_text("/opt/site/locale") == "LANG=de_DE.UTF-8\n"
     assert system.read_text("/etc/locale.conf") == "LANG=C\n"
 
 
@@ -125,7 +125,7 @@ def test_one_whose_package_is_missing_is_written_and_told(tmp_path: Any) -> None
     system = host(tmp_path, {"/etc/locale.conf": ""})
     outcome = apply(system, "fr_FR.UTF-8")
     assert "glibc-langpack" in outcome.warnings[0] and not system.exists("/etc/locale.gen")
-    assert system.read_text("/etc/locale.conf") == 'LANG="fr_FR.UTF-8"\n'
+    assert system.read_text("/etc/locale.conf") == "LANG=fr_FR.UTF-8\n"
 
 
 def test_where_dpkg_is_its_package_will_make_it(tmp_path: Any) -> None:
