@@ -108,10 +108,9 @@ def _enable_unit(system: System, name: str) -> None:
 
 
 def _restart_rc(system: System, name: str, start: bool) -> None:
-    is_started = os.path.lexists("/run/openrc/started/" + name)
-    if is_started:
+    if system.exists("/run/openrc/started/" + name):
         _run(system, "rc-service", "--nodeps", name, "restart")
-    elif start and not os.path.lexists("/run/openrc/rc.starting"):
+    elif start and not system.exists("/run/openrc/rc.starting"):
         # Otherwise OpenRC is still on its way to it.
         _run(system, "rc-service", "--nodeps", name, "start")
 
@@ -194,11 +193,12 @@ def _find_script(system: System, names: Sequence[str]) -> str:
 
 
 def _restart_script(system: System, path: str, start: bool) -> None:
-    if not os.access(path, os.X_OK):  # so Slackware switches a service off
+    real = system.path(path)
+    if not os.access(real, os.X_OK):  # so Slackware switches a service off
         if not start:
             return
-        os.chmod(path, 0o755)
-    system.run_checked([path, "restart"], timeout_s=LIMIT_S)
+        os.chmod(real, 0o755)
+    system.run_checked([real, "restart"], timeout_s=LIMIT_S)
 
 
 def _enable_script(system: System, path: str) -> None:
