@@ -87,7 +87,7 @@ BESIDE: Dict[str, Set[str]] = {
     "host.disks": {"files", "init"},
     "host.packages": {"scripts"},
     "host.media": {"disks"},  # block devices are read in one place
-    "host.scripts": {"init"},
+    "host.scripts": {"files", "init"},
     "host.ssh": {"accounts", "files"},
 }
 

@@ -107,7 +107,7 @@ ASKED: Tuple[Declaration, ...] = (
                 "Seconds that the scripts may take in all before they are killed; 0: no limit.",
             ),
         ),
-        cloud_config=("runcmd",),
+        cloud_config=("runcmd", "output"),
         asked=True,
     ),
     Declaration(

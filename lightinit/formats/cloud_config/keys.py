@@ -67,6 +67,10 @@ READERS: Tuple[Tuple[Tuple[str, ...], Check], ...] = (
     (ending.KEYS, ending.read_ending),
 )
 TEXT, FLAG, LIST, MAPPING = ("text",), ("a boolean",), ("a list",), ("a mapping",)
+MODULES = "leave it out: `modules` and `final_modules` of lightinit.conf list them, in the image"
+BOOT_LOADER = "leave it out, or configure the boot loader by `runcmd`"
+OWN = "leave it out: it is about cloud-init's own files"
+PI = "leave it out: it is for a Raspberry Pi"
 PROGRAM = "install and configure it by `packages`, `write_files` and `runcmd`"
 
 _ALL: Tuple[ConfigKey, ...] = (
@@ -150,16 +154,24 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("resolv_conf", PARTLY),
     ConfigKey("manage_resolv_conf", WORKS),
     ConfigKey("wireguard", instead=PROGRAM, shape=MAPPING),
-    ConfigKey("updates", shape=MAPPING),
+    ConfigKey(
+        "updates",
+        instead="leave it out: the network is its own program's matter at each boot",
+        shape=MAPPING,
+    ),
     # The end of a boot, and what is told
     ConfigKey("power_state", PARTLY),
     ConfigKey("final_message", PARTLY),
     ConfigKey("phone_home", PARTLY),
-    ConfigKey("output"),
+    ConfigKey("output", PARTLY),
     ConfigKey("rsyslog", PARTLY),
     ConfigKey("rsyslog_dir", WORKS, instead="rsyslog", is_deprecated=True),
     ConfigKey("rsyslog_filename", WORKS, instead="rsyslog", is_deprecated=True),
-    ConfigKey("reporting", shape=MAPPING),
+    ConfigKey(
+        "reporting",
+        instead="write `phone_home`; `lightinit status --wait` tells how far it is",
+        shape=MAPPING,
+    ),
     # How documents are merged
     ConfigKey("merge_how", WORKS),
     ConfigKey("merge_type", WORKS),
@@ -175,28 +187,36 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("spacewalk", instead=PROGRAM),
     ConfigKey("ubuntu_advantage", instead=PROGRAM, is_deprecated=True),
     ConfigKey("ubuntu_pro", instead=PROGRAM),
-    ConfigKey("autoinstall"),
+    ConfigKey("autoinstall", instead="leave it out: it is for Ubuntu's installer"),
     ConfigKey("byobu_by_default", instead=PROGRAM),
     ConfigKey("drivers", instead=PROGRAM),
     ConfigKey("fan", instead=PROGRAM),
     # cloud-init's own
-    ConfigKey("grub_dpkg"),
-    ConfigKey("grub-dpkg", instead="grub_dpkg", is_deprecated=True),
-    ConfigKey("random_seed", shape=MAPPING),
-    ConfigKey("disable_ec2_metadata", shape=FLAG),
-    ConfigKey("migrate", shape=FLAG),
-    ConfigKey("vendor_data", shape=MAPPING),
-    ConfigKey("launch-index"),
-    ConfigKey("cloud_init_modules", shape=LIST),
-    ConfigKey("cloud_config_modules", shape=LIST),
-    ConfigKey("cloud_final_modules", shape=LIST),
-    ConfigKey("system_info", shape=MAPPING),
-    ConfigKey("version"),
+    ConfigKey("grub_dpkg", instead=BOOT_LOADER),
+    ConfigKey("grub-dpkg", instead=BOOT_LOADER, is_deprecated=True),
+    ConfigKey(
+        "random_seed",
+        instead="leave it out: the kernel gets the hypervisor's random bytes",
+        shape=MAPPING,
+    ),
+    ConfigKey(
+        "disable_ec2_metadata", instead="leave it out: it is for another platform", shape=FLAG
+    ),
+    ConfigKey("migrate", instead=OWN, shape=FLAG),
+    ConfigKey("vendor_data", instead="leave it out: Azure has none", shape=MAPPING),
+    ConfigKey("launch-index", instead="leave it out: it is for another platform"),
+    ConfigKey("cloud_init_modules", instead=MODULES, shape=LIST),
+    ConfigKey("cloud_config_modules", instead=MODULES, shape=LIST),
+    ConfigKey("cloud_final_modules", instead=MODULES, shape=LIST),
+    ConfigKey(
+        "system_info", instead="write `users`, `apt` and what else it stands for", shape=MAPPING
+    ),
+    ConfigKey("version", instead="leave it out"),
     # Of one computer
-    ConfigKey("disable_piwiz", shape=FLAG),
-    ConfigKey("enable_rpi_connect", shape=FLAG),
-    ConfigKey("rpi_interfaces", shape=MAPPING),
-    ConfigKey("rpi_userconf", shape=MAPPING),
+    ConfigKey("disable_piwiz", instead=PI, shape=FLAG),
+    ConfigKey("enable_rpi_connect", instead=PI, shape=FLAG),
+    ConfigKey("rpi_interfaces", instead=PI, shape=MAPPING),
+    ConfigKey("rpi_userconf", instead=PI, shape=MAPPING),
 )
 # Keys that no module takes, but a stage of its own.
 BY_STAGES: FrozenSet[str] = frozenset()

@@ -59,10 +59,13 @@ class Lines:
 
     Args:
         tell: a function that is called with each complete line.
+        copy: called with each piece of output as it is; what is cut is there, too.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(
+        self, tell: Callable[[str], None], copy: Callable[[bytes], None] = lambda _: None
+    ) -> None:
+        self._tell, self._copy = tell, copy
         self._line = b""
         self._left_bytes = OUTPUT_LIMIT_BYTES
 
@@ -70,6 +73,7 @@ class Lines:
         """Take a piece of output. Pieces after the limit are dropped at once, so that a script with
         much output is not slowed down.
         """
+        self._copy(data)
         if self._left_bytes < 0:
             return
         *whole, rest = data.split(b"\n")
@@ -160,6 +164,7 @@ def run_script(
     name: str,
     tell: Callable[[str], None],
     on_wait: Callable[[float], None] = lambda _: None,
+    copy: Callable[[bytes], None] = lambda _: None,
 ) -> Ended:
     """Run a script, and wait for its end.
 
@@ -173,6 +178,7 @@ def run_script(
         name: the beginning of its unit's name: letters, digits and hyphens.
         tell: a function that is called with each line of its standard output and standard error.
         on_wait: called all the time while it runs, with the seconds since its start.
+        copy: called with each piece of its output.
 
     Returns:
         How it ended.
@@ -181,7 +187,7 @@ def run_script(
         ProvisioningError: it could not be started.
     """
     deadline_s = system.clock.monotonic() + timeout_s
-    lines = Lines(tell)
+    lines = Lines(tell, copy)
     running: Any = None
     status: Optional[int] = None
     hold = Hold()

@@ -72,6 +72,7 @@ def execute(
     left_s: float,
     limit_s: float,
     on_wait: Callable[[float], None] = lambda _: None,
+    copy: Callable[[bytes], None] = lambda _: None,
 ) -> None:
     """Execute data that have no mark. Each line of their output goes to the log, as do the begin
     and the end.
@@ -83,15 +84,12 @@ def execute(
         left_s: seconds after which the script is killed.
         limit_s: the limit in the settings in seconds, for the error.
         on_wait: called all the time with the seconds that the script has taken.
+        copy: called with each piece of their output.
 
     Raises:
         ProvisioningError: the script could not be started, failed, or took too long.
     """
     system.write(job.script, job.part.data, 0o700, follow_last=False)
-
-    def tell(line: str) -> None:
-        LOG.info("%s: %s", job.name, line)
-
     command = job.part.handler.make_command(system, job.part.data, system.path(job.script))
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time()))
     mark = ScriptMark(began, read_boot_id(system))
@@ -105,8 +103,9 @@ def execute(
             {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id},
             left_s,
             job.unit,
-            tell,
+            lambda line: LOG.info("%s: %s", job.name, line),
             on_wait,
+            copy,
         )
     except ProvisioningError:
         system.remove(job.mark)  # it has not started

@@ -10,6 +10,7 @@ import math
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.scripts.output import OutputFiles
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, NamedTuple, Outcome, repr_without
 from lightinit.user_data.kept import Kept, decode, list_documents
@@ -37,6 +38,8 @@ class RunSettings(NamedTuple):
         runcmd: the commands of the cloud-config as a script, or "". They may be a secret.
         bootcmd: the commands for each boot as a script, or "". They may be a secret, too.
         patience_s: seconds after which the boot is reported as not ready; infinite after Ready.
+        output: the files that get the output, besides the log.
+        appends: whether what is in them stays.
     """
 
     documents: Tuple[str, ...]
@@ -45,6 +48,8 @@ class RunSettings(NamedTuple):
     runcmd: str = ""
     bootcmd: str = ""
     patience_s: float = math.inf
+    output: Tuple[str, ...] = ()
+    appends: bool = True
 
     def __repr__(self) -> str:
         return repr_without(self, "runcmd", "bootcmd")
@@ -59,6 +64,8 @@ def read_settings(settings: Mapping[str, Any]) -> RunSettings:
         settings.get("runcmd", ""),
         settings.get("bootcmd", ""),
         settings.get("patience_s", math.inf),
+        tuple(settings.get("output", ())),
+        settings.get("appends", True),
     )
 
 
@@ -177,6 +184,7 @@ class Run:
         self._limit_s = settings.timeout_s or math.inf
         self._began_s = system.clock.monotonic()
         self._patience_s = settings.patience_s
+        self._settings = settings
         self._failed = ""
         self.warnings: List[str] = []
 
@@ -234,14 +242,24 @@ class Run:
         took_s = self._system.clock.monotonic() - self._began_s
         left_s = max(0.0, self._limit_s - took_s)
         waiting = Waiting(job.name, self._patience_s - took_s)
+        files = OutputFiles(self._system, self._settings.output, self._settings.appends)
         try:
             job.check()
             job.part.handler.check_machine(job.name, job.part.data)
             execution.execute(
-                self._system, job, self._instance_id, left_s, self._limit_s, waiting.tell
+                self._system,
+                job,
+                self._instance_id,
+                left_s,
+                self._limit_s,
+                waiting.tell,
+                files.write,
             )
         except ProvisioningError as error:
             return error
+        finally:
+            files.close()
+            self.warnings += [each for each in files.warnings if each not in self.warnings]
         return None
 
 

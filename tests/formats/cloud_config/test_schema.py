@@ -117,6 +117,17 @@ def test_a_key_works_if_a_module_takes_it() -> None:
     assert works - set(taken) <= set(merge.KEYS) | keys.BY_STAGES
 
 
+def test_a_key_that_will_not_work_says_what_to_do_instead() -> None:
+    """Issue 13: "never silence", and no dead end either."""
+    read_by = {key for names, _ in keys.READERS for key in names}
+    silent = [
+        name
+        for name, key in keys.KEYS.items()
+        if key.works == keys.NOT and not key.instead and name not in read_by
+    ]
+    assert silent == []
+
+
 def test_each_key_of_a_reader_is_in_the_table() -> None:
     read_keys = {key for each, _ in keys.READERS for key in each}
     assert read_keys <= set(keys.KEYS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
@@ -103,6 +103,17 @@ def read_ending(values: Mapping[str, Any]) -> Tuple[GivenEnding, List[Mistake]]:
     return ending, given.mistakes
 
 
+def find_output(outputs: Sequence[GivenOutput], stage: str) -> GivenOutput:
+    """Where the output of a stage goes; without files if that is not said.
+
+    Args:
+        outputs: as in :class:`GivenEnding`.
+        stage: init, config or final.
+    """
+    found = {each.stage: each for each in outputs}
+    return found.get(stage) or found.get("all") or GivenOutput(stage, ())
+
+
 def _power_state(given: Section) -> Optional[GivenPowerState]:
     section = given.section("power_state")
     if section is None:
@@ -174,6 +185,8 @@ def _outputs(given: Section) -> Tuple[GivenOutput, ...]:
         if target is None:
             section.wrong(stage, "output cannot go there; it is in the log only", TARGETS)
             continue
+        if stage in ("init", "config"):
+            section.wrong(stage, "only the output of `final` is copied", "write `all` or `final`")
         if errors.strip() not in ("", "&1") and _target(errors) != target:
             section.wrong(stage, "errors go where the output goes", "leave them out", True)
         found.append(GivenOutput(stage, *target))

@@ -12,6 +12,7 @@ from lightinit.formats.cloud_config.readers.ending import (
     GivenEnding,
     GivenOutput,
     GivenPowerState,
+    find_output,
     read_ending,
 )
 
@@ -52,12 +53,13 @@ def test_phone_home(values: Dict[str, Any], expected: GivenCall) -> None:
 def test_message_and_outputs() -> None:
     outputs = {
         "all": "| tee -a /var/log/x '/b c'",
-        "init": [">/a", "> /a"],
+        "init": [">/a", "> /a"],  # no script runs in these two
         "final": {"output": "/c", "error": "&1"},
         "config": {"output": " | /usr/bin/tee /d"},
     }
     found, mistakes = read_ending({"final_message": "Up after $UPTIME s", "output": outputs})
-    assert not mistakes and found.final_message == "Up after $UPTIME s"
+    assert {each.what for each in mistakes} == {"only the output of `final` is copied"}
+    assert len(mistakes) == 2 and found.final_message == "Up after $UPTIME s"
     assert found.outputs == (
         GivenOutput("init", ("/a",), False),
         GivenOutput("config", ("/d",), False),
@@ -128,3 +130,10 @@ def test_what_is_wrong_beside_what_is_right() -> None:
     call = {"url": "http://e", "post": ["fqdn", "uptime"], "tries": 0}
     found, mistakes = read_ending({"phone_home": call})
     assert found.phone_home == GivenCall("http://e", ("fqdn",)) and len(mistakes) == 2
+
+
+def test_the_stage_comes_before_all() -> None:
+    outputs = read_ending({"output": {"all": ">> /a", "final": "> /f"}})[0].outputs
+    assert find_output(outputs, "final") == GivenOutput("final", ("/f",), False)
+    assert find_output(outputs, "init").paths == ("/a",)
+    assert find_output((), "final").paths == ()
