@@ -71,7 +71,7 @@ def _as_it_is(entry: FileEntry) -> FileEntry:
 
 def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
     """The files of a cloud-config: ``entries``, which are written after those of the settings."""
-    from lightinit.formats.cloud_config.readers.files import read_files
+    from lightinit.formats.cloud_config.readers.files import join_appended, read_files
 
     return {
         "entries": tuple(
@@ -81,8 +81,9 @@ def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
                 *_named_owner(each.owner, each.group),
                 each.append,
                 content=each.content,
+                as_it_is=True,
             )
-            for each in read_files(values)[0]
+            for each in join_appended(read_files(values)[0])
         )
     }
 
@@ -130,7 +131,7 @@ def _write(system: System, entry: FileEntry, number: int) -> bool:
         there = access_of(status)
         if entry.append:
             access = _kept_access(entry, access, there)
-            content = _appended(before, content)
+            content = _appended(before, content, entry.as_it_is)
         if content == before and _is_same(system, there, access):
             return False
     system.write(entry.path, content, access.mode, access.uid, access.gid)
@@ -162,11 +163,14 @@ def _is_same(system: System, there: Access, wished: Access) -> bool:
     return there == wished
 
 
-def _appended(before: bytes, content: bytes) -> bytes:
-    """``before`` with ``content`` at its end, unless it already has these lines.
+def _appended(before: bytes, content: bytes, as_it_is: bool = False) -> bytes:
+    """``before`` with ``content`` at its end, unless it already has these lines; or, as it is,
+    unless it ends with it.
 
     So a second run adds nothing.
     """
+    if as_it_is:
+        return before if before.endswith(content) else before + content
     if not content or b"\n" + _ended(content) in b"\n" + _ended(before):
         return before
     return _ended(before) + content

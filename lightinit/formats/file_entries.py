@@ -37,9 +37,11 @@ class FileEntry(NamedTuple):
         mode: permission bits; None if the entry has none.
         owner: name or number; "" if the entry has none.
         group: name or number; "" if the entry has none.
-        append: whether the content is added at the end of the file.
+        append: whether the content is added at the end of the file, as whole lines, unless these
+            are there already.
         source: the file on this machine with the content; "" if ``content`` has it.
         content: the bytes to write. They may be a secret.
+        as_it_is: whether ``append`` adds the content byte for byte, unless the file ends with it.
     """
 
     path: str
@@ -49,6 +51,7 @@ class FileEntry(NamedTuple):
     append: bool = False
     source: str = ""
     content: bytes = b""
+    as_it_is: bool = False
 
     def __repr__(self) -> str:
         return repr_without(self, "content")

@@ -60,7 +60,7 @@ def test_each_module_takes_what_it_knows(tmp_path: Path) -> None:
     assert machine.read("/etc/hostname") == "of-config\n"
     assert os.readlink(machine.root + "/etc/localtime").endswith("/Europe/Berlin")
     # After the image's own list, which wrote it first.
-    assert machine.read("/etc/first") == "one\ntwo"
+    assert machine.read("/etc/first") == "onetwo"
     assert os.stat(machine.root + "/etc/first").st_mode & 0o777 == 0o644, (
         "as cloud-init: each entry sets it"
     )

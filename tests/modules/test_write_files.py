@@ -276,3 +276,20 @@ def test_of_owner_and_group_the_one_that_a_cloud_config_leaves_out_is_roots() ->
         ("", ""),
         ("", ""),
     ]
+
+
+def test_what_a_cloud_config_appends_is_added_byte_for_byte_and_once(tmp_path: Any) -> None:
+    """As in cloud-init: ``make peers``, the document 09. Lines that are there count, too."""
+    files = [
+        {"path": "/etc/image", "content": "}\n", "append": True},
+        {"path": "/etc/new", "content": "a"},
+        {"path": "/etc/new", "content": "b", "append": True},
+        {"path": "/etc/image", "content": "}\n", "append": True},
+    ]
+    system = host(tmp_path)
+    (tmp_path / "etc/image").write_text("a {\n}\nb {{")
+    for _ in range(2):
+        settings = dict(write_files.from_cloud_config({"write_files": files}), files="")
+        write_files.apply(Instance("id"), system, settings)
+        assert (tmp_path / "etc/image").read_text() == "a {\n}\nb {{}\n}\n"
+        assert (tmp_path / "etc/new").read_text() == "ab"

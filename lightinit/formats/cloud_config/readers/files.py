@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake, show_key
@@ -67,6 +67,26 @@ def read_files(values: Mapping[str, Any]) -> Tuple[Tuple[GivenFile, ...], List[M
     given = Section(values)
     files = [_file(each) for each in given.sections("write_files")]
     return tuple(each for each in files if each is not None), given.mistakes
+
+
+def join_appended(files: Sequence[GivenFile]) -> Tuple[GivenFile, ...]:
+    """The files, with what is appended to a file joined to the entry before it of the same path:
+    all of it is written at once, and a second run can tell whether it is there.
+    """
+    joined: List[GivenFile] = []
+    places: Dict[Tuple[str, bool], int] = {}
+    for each in files:
+        place = places.get((each.path, each.defer))
+        if not each.append or place is None:
+            places[each.path, each.defer] = len(joined)
+            joined.append(each)
+            continue
+        before = joined[place]
+        after = before._replace(content=before.content + each.content, mode=each.mode)
+        if each.owner or each.group:
+            after = after._replace(owner=each.owner, group=each.group)
+        joined[place] = after
+    return tuple(joined)
 
 
 def _file(given: Section) -> Optional[GivenFile]:
