@@ -291,7 +291,7 @@ def test_a_misspelt_word_gets_the_nearest_one(argv: List[str], says: str, capsys
 
 
 @pytest.mark.parametrize(
-    "name, says", [("usres", "did you mean users?"), ("qqqq", "the shipped ones are: certif")]
+    "name, says", [("usres", "did you mean users?"), ("qqqq", "the shipped ones are: bootcmd")]
 )
 def test_a_misspelt_module_is_told_before_all_else(
     tmp_path: Any, name: str, says: str, capsys: Any

@@ -105,12 +105,12 @@ def test_cloud_config_is_recognised_and_kept(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     put(machine, make_ovf("azureuser", "web-1", custom_data=gzip.compress(CLOUD_CONFIG)))
     with Platform() as platform:
-        lead(machine, platform)
+        lead(machine, platform, "[lightinit]\nuser_data = keep")
         ready(
             machine,
             platform,
             machine.run("boot"),
-            "custom data kept and not executed (#cloud-config)",
+            "custom data kept and not run (#cloud-config)",
         )
     assert machine.read(INSTANCE + "/custom-data") == CLOUD_CONFIG.decode(), "unpacked"
     assert os.stat(machine.root + INSTANCE + "/custom-data").st_mode & 0o777 == 0o600

@@ -20,6 +20,7 @@ INSTANCE = {
         "name": "web-1",
         "vmId": UUID,
         "osProfile": {"computerName": "web-1", "adminUsername": "alice"},
+        "userData": "",
     }
 }
 

@@ -21,7 +21,7 @@ def apply(system: System, **given: Any) -> Outcome:
 
 def test_it_is_asked_for(tmp_path: Any) -> None:
     system = LiveRoot(tmp_path)
-    outcome = apply(system, mode="reboot", delay="+5", message="bye", timeout=2)
+    outcome = apply(system, mode="reboot", delay="+5", message="bye", timeout=30)
     assert outcome == Outcome("reboot in 5 minutes, when all else has ended")
     assert find_wish(system) == PowerWish("reboot", "power_state", "of the cloud-config", 5, "bye")
     assert apply(system, mode="poweroff").message == "poweroff now, when all else has ended"

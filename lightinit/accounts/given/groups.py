@@ -9,6 +9,7 @@ from typing import List, Sequence
 from lightinit.accounts import local_files
 from lightinit.accounts.completion import join_groups
 from lightinit.accounts.local_files import GROUP, GSHADOW, text_of
+from lightinit.digits import read_digits
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts import login_defs, new_account
 from lightinit.formats.accounts import passwd as texts
@@ -23,7 +24,7 @@ LOG = logging.getLogger("lightinit.users")
 def has_group(system: System, name: str) -> bool:
     """Whether the host knows a group, by its name or number."""
     text = text_of(system, GROUP)
-    if name.isdigit() and int(name) in texts.used_ids(text):
+    if read_digits(name) in texts.used_ids(text):
         return True
     return texts.find_group(text, name) is not None or lookup.has_group(system, name)
 
@@ -43,7 +44,7 @@ def make_groups(system: System, names: Sequence[str], warnings: List[str]) -> Li
     for name in dict.fromkeys(names):
         if has_group(system, name):
             continue
-        if name.isdigit():
+        if read_digits(name) is not None:
             warnings.append("there is no group with the number %s, so it has no members" % name)
             continue
         try:

@@ -13,11 +13,11 @@ from lightinit.formats.accounts.privileges import doas_rule, quote
 HEADER = "# Written by lightinit: the rules of accounts of a cloud-config.\n"
 # HOSTS=(USERS) TAGS COMMANDS, as far as it is certain without visudo that sudo accepts it.
 _WORD = r"(?:ALL|[A-Za-z0-9_%][A-Za-z0-9_.-]*)"
-_WORDS = r"%s(?:\s*,\s*%s)*" % (_WORD, _WORD)
-_TAGS = r"(?:(?:NOPASSWD|PASSWD|SETENV|NOSETENV|NOEXEC|EXEC)\s*:\s*)*"
-_COMMAND = r"(?:ALL|/[A-Za-z0-9_./*-]+(?: [A-Za-z0-9_./*@-]+)*)"
+_WORDS = r"%s(?:\s*,\s*%s){0,64}" % (_WORD, _WORD)
+_TAGS = r"(?:(?:NOPASSWD|PASSWD|SETENV|NOSETENV|NOEXEC|EXEC)\s*:\s*){0,16}"
+_COMMAND = r"(?:ALL|/[A-Za-z0-9_./*-]+(?: [A-Za-z0-9_./*@-]+){0,64})"
 _PLAIN = re.compile(
-    r"%s\s*=\s*(?:\((?:%s)?(?:\s*:\s*%s)?\)\s*)?%s%s(?:\s*,\s*%s%s)*"
+    r"%s\s*=\s*(?:\((?:%s)?(?:\s*:\s*%s)?\)\s*)?%s%s(?:\s*,\s*%s%s){0,64}"
     % (_WORDS, _WORDS, _WORDS, _TAGS, _COMMAND, _TAGS, _COMMAND)
 )
 _ALL = re.compile(r"ALL\s*=\s*\(ALL(?:\s*:\s*ALL)?\)\s*(NOPASSWD\s*:\s*)?ALL")

@@ -173,7 +173,7 @@ def part_path(path: str, number: int) -> str:
     """
     if path.startswith("/dev/disk/"):
         return "%s-part%d" % (path, number)
-    if path[-1:].isdigit():
+    if path.endswith(tuple("0123456789")):
         return "%sp%d" % (path, number)
     return "%s%d" % (path, number)
 

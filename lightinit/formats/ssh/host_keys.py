@@ -18,10 +18,7 @@ from lightinit.model import NamedTuple
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
 _PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
 _ENDS = re.compile(r"(?:-cert)?(?:\.pub)?\Z")
-_ARMOUR = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----\n((?:[^-\n][^\n]*\n|\n)+)"
-    r"-----END ([A-Z0-9 ]*)PRIVATE KEY-----\n\Z"
-)
+_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----\Z")
 _TYPES_IN_ARMOUR = {"RSA ": "rsa", "EC ": "ecdsa", "DSA ": "dsa"}
 _MAGIC = b"openssh-key-v1\0"
 # How many fields the public part of each type has, after the type itself.
@@ -108,10 +105,13 @@ def read_private(text: str) -> PrivateKeyForm:
     Raises:
         MalformedError: it is cut, or no private key.
     """
-    match = _ARMOUR.match(text)
-    if match is None or match.group(1) != match.group(3):
+    first, *lines = text.split("\n")
+    match = _BEGIN.match(first)
+    if match is None or lines[-2:] != ["-----END %sPRIVATE KEY-----" % match.group(1), ""]:
         raise MalformedError("ssh private key is damaged")
-    armour, body = match.group(1), match.group(2)
+    if len(lines) < 3 or any(line.startswith("-") for line in lines[:-2]):
+        raise MalformedError("ssh private key is damaged")
+    armour, body = match.group(1), "\n".join(lines[:-2])
     if armour == "OPENSSH ":
         return _read_openssh(body)
     is_encrypted = armour == "ENCRYPTED " or "4,ENCRYPTED" in body
