@@ -7,6 +7,7 @@ edited, so that the clock of the hypervisor, /dev/ptp_hyperv, stays a source of 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
@@ -16,6 +17,7 @@ from lightinit.host.accounts.tools import has_tool
 from lightinit.host.files.candidate import candidate
 from lightinit.host.files.selinux import restore_labels
 from lightinit.host.files.text import read_text_file, write_text_file
+from lightinit.host.init import systemd
 from lightinit.host.init.init_system import Service
 from lightinit.host.init.init_systems import is_started
 from lightinit.host.init.service_control import restart_service
@@ -124,11 +126,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     wanted = TimeServers(given.servers, given.pools, given.peers, given.allow)
     warnings: List[str] = []
     path = given.config.path or _find_file(system, client)
+    where = ""
     if given.config.template:
         text = _render(given.config.template, wanted)
         _write(system, client, path, text, keep_old=True)
+        where = " (%s)" % path
     elif not wanted.is_empty:
-        path = _edit(system, client, path, wanted)
+        where = " (%s)" % _edit(system, client, path, wanted)
         _note_unsupported(client, wanted, warnings)
     services = client.services
     if given.config.service:
@@ -137,7 +141,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if failed:
         warnings.append(failed)
     names = ", ".join((*wanted.servers, *wanted.pools, *wanted.peers)) or "its own servers"
-    return Outcome("%s asks %s (%s)" % (client.name, names, path), tuple(warnings))
+    return Outcome("%s asks %s%s" % (client.name, names, where), tuple(warnings))
 
 
 def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
@@ -229,8 +233,11 @@ def _lacking(given: Any, client: Optional[Client]) -> str:
 
 
 def _find_file(system: System, client: Client) -> str:
-    """Its file; if there is none, the one in a folder of the client's own, if that is there."""
-    found = [path for path in client.files if system.exists(path)]
+    """Its file: the one that its unit names; else the first that is there; else the one in a folder
+    of the client's own, if that is there.
+    """
+    found = _named_by_unit(system, client)
+    found += [path for path in client.files if system.exists(path)]
     folders = [os.path.dirname(path) for path in client.files]
     found += [
         path
@@ -238,6 +245,20 @@ def _find_file(system: System, client: Client) -> str:
         if folder != "/etc" and system.is_dir(folder)
     ]
     return next(iter(found), client.files[-1])
+
+
+def _named_by_unit(system: System, client: Client) -> List[str]:
+    """The file after ``-f`` in the unit, as on NixOS."""
+    for name in client.services:
+        for folder in systemd.UNIT_FOLDERS:
+            text = system.read_text("%s/%s.service" % (folder, name))
+            command = re.search(r"(?m)^ExecStart=(.*)$", text)
+            if command is None or not client.check:
+                continue
+            found = re.search(r"[ \t]-f[ \t]*(/[^ \t]+)", command.group(1))
+            if found is not None:
+                return [found.group(1)]
+    return []
 
 
 def _edit(system: System, client: Client, path: str, wanted: TimeServers) -> str:

@@ -62,8 +62,16 @@ def test_networks_alone_leave_the_servers(tmp_path: Any) -> None:
 @pytest.mark.parametrize("given", [None, {}, {"enabled": True}, {"ntp_client": "chrony"}])
 def test_without_servers_the_client_keeps_its_own(tmp_path: Any, given: Any) -> None:
     system = host(tmp_path, {"/usr/sbin/chronyd": "", "/etc/chrony.conf": CHRONY})
-    assert apply(system, given).message == "chrony asks its own servers (/etc/chrony.conf)"
+    assert apply(system, given).message == "chrony asks its own servers"
     assert system.read_text("/etc/chrony.conf") == CHRONY
+
+
+def test_the_file_that_the_unit_names_counts(tmp_path: Any) -> None:
+    unit = "[Service]\nExecStart=!/nix/chronyd -n -m -f /nix/store/x-chrony.conf $OPTIONS\n"
+    files = {"/usr/sbin/chronyd": "", "/etc/systemd/system/chronyd.service": unit}
+    system = host(tmp_path, dict(files, **{"/nix/store/x-chrony.conf": CHRONY}))
+    assert apply(system, GIVEN).message.endswith("(/nix/store/x-chrony.conf)")
+    assert not system.exists("/etc/chrony.conf")
 
 
 @pytest.mark.parametrize("clock", [False, True])

@@ -9,8 +9,8 @@ from typing import Iterable, List, Optional
 
 from lightinit.model import NamedTuple
 
-# glibc has these without any file.
-ALWAYS_THERE = ("c", "posix")
+# glibc has these without any file, the last one from 2.35 on.
+ALWAYS_THERE = ("c", "posix", "c.utf8")
 _LINE = re.compile(
     r"^[ \t]*(?P<off>#?)[ \t]*(?P<name>[A-Za-z0-9_.@-]+)[ \t]+(?P<set>[A-Z0-9-]+)[ \t]*$"
 )

@@ -135,7 +135,14 @@ def edit_dhcpcd(text: str) -> str:
     """dhcpcd.conf(5), so that dhcpcd leaves resolv.conf alone. Its options before the first
     ``interface`` or ``ssid`` are for all interfaces.
     """
-    line = "nohook resolv.conf  # lightinit\n"
+    line = "# lightinit: resolv.conf is as the cloud-config says.\nnohook resolv.conf\n"
     if re.search(r"(?m)^[ \t]*nohook[ \t].*resolv\.conf", text):
         return text
     return line + text
+
+
+def write_dhclient_hook(_text: str) -> str:
+    """A hook of dhclient-script(8), which sources it: so the function that writes resolv.conf does
+    nothing.
+    """
+    return HEAD + "make_resolv_conf() {\n    :\n}\n"
