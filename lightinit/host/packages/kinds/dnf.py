@@ -13,8 +13,8 @@ MANAGER = Manager(
     install=("-y", "install"),
     busy=r"[Ww]aiting for process|lock on |is locked by",
     telling=(
-        r"^(Error|Unable to find|No match for|Failed to|Problem|Curl error|No package )"
-        r"|scriptlet failed"
+        r"^(Error|Unable to find|No match for|Problem|Curl error|No package )|scriptlet failed"
+        r"|^Failed to (?!set locale)"
     ),
     installed=("rpm", "-q", "--whatprovides"),
     needs_reboot=(
