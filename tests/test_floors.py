@@ -45,6 +45,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "host_keys": GROUND | {"settings", "formats", "host", "login", "host_keys"},
     "accounts": GROUND | {"formats", "host", "login", "accounts"},
     "disks": GROUND | {"formats", "host", "disks"},
+    "files": GROUND | {"formats", "host", "files"},
     "modules": GROUND
     | {
         "retry",
@@ -56,6 +57,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         "host_keys",
         "accounts",
         "disks",
+        "files",
         "user_data",
     },
     "registry": MIDDLE | {"modules"},

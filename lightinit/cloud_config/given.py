@@ -4,7 +4,7 @@ knows no settings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
@@ -91,6 +91,15 @@ def find_script_modules(
     for each in scripts:
         found.add(BOOTCMD if each.kind == EARLY else "scripts")
     return tuple(sorted(found))
+
+
+def has_deferred(values: Mapping[str, Any]) -> bool:
+    """Whether a file of a cloud-config is to be written late."""
+    if not values.get("write_files"):
+        return False
+    from lightinit.formats.cloud_config.readers.files import read_files
+
+    return any(each.defer for each in read_files(values)[0])
 
 
 def _list_parts(system: System, instance: Instance, documents: Sequence[str]) -> Iterator[Part]:

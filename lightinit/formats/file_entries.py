@@ -42,6 +42,7 @@ class FileEntry(NamedTuple):
         source: the file on this machine with the content; "" if ``content`` has it.
         content: the bytes to write. They may be a secret.
         as_it_is: whether ``append`` adds the content byte for byte, unless the file ends with it.
+        in_home: whether it may be in a user's home, or in a directory such as /tmp.
     """
 
     path: str
@@ -52,6 +53,7 @@ class FileEntry(NamedTuple):
     source: str = ""
     content: bytes = b""
     as_it_is: bool = False
+    in_home: bool = False
 
     def __repr__(self) -> str:
         return repr_without(self, "content")

@@ -123,7 +123,16 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
         Setting(
             "final_modules",
             "words",
-            ("packages", "ntp", "rsyslog", "scripts", "phone_home", "final_message", "power_state"),
+            (
+                "packages",
+                "ntp",
+                "rsyslog",
+                "write_files_deferred",
+                "scripts",
+                "phone_home",
+                "final_message",
+                "power_state",
+            ),
             "More modules, which run after the platform has accepted Ready, in order. The"
             " platform's patience does not limit them.",
         ),

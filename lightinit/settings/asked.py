@@ -96,6 +96,13 @@ ASKED: Tuple[Declaration, ...] = (
         asked=True,
     ),
     Declaration(
+        "write_files_deferred",
+        Frequency.INSTANCE,
+        False,
+        cloud_config=("write_files",),
+        asked=True,
+    ),
+    Declaration(
         "scripts",
         Frequency.INSTANCE,
         False,

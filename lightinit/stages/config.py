@@ -28,7 +28,7 @@ LOG = logging.getLogger("lightinit.config")
 EARLY = ("entropy", "ssh_host_keys")
 # They do anything that somebody wants. So does a module that lightinit does not ship. What the
 # settings list after them may depend on it, so it does not begin early.
-FREE = ("bootcmd", "write_files", "scripts")
+FREE = ("bootcmd", "write_files", "write_files_deferred", "scripts")
 OF_USER_DATA = ("bootcmd", "custom_data", "scripts")
 # The module with a function ``foresee``, which is called once. It asks about sshd, and what these
 # change comes first.

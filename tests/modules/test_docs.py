@@ -26,7 +26,14 @@ SOURCES = (
     ["modules/%s.py" % name for name in MODULES]
     + [
         "lightinit/%s/%s" % (folder, name)
-        for folder in ("accounts", "accounts/given", "host_keys", "user_data", "user_data/scripts")
+        for folder in (
+            "accounts",
+            "accounts/given",
+            "files",
+            "host_keys",
+            "user_data",
+            "user_data/scripts",
+        )
         for name in sorted(os.listdir(os.path.join(HERE, "lightinit", folder)))
         if name.endswith(".py")
     ]

@@ -14,7 +14,7 @@ import pytest
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
-from lightinit.modules import write_files
+from lightinit.modules import write_files, write_files_deferred
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(
@@ -293,3 +293,68 @@ def test_what_a_cloud_config_appends_is_added_byte_for_byte_and_once(tmp_path: A
         write_files.apply(Instance("id"), system, settings)
         assert (tmp_path / "etc/image").read_text() == "a {\n}\nb {{}\n}\n"
         assert (tmp_path / "etc/new").read_text() == "ab"
+
+
+def given(system: System, deferred: bool, *files: Any) -> Outcome:
+    """Write files of a cloud-config."""
+    module: Any = write_files_deferred if deferred else write_files
+    values = module.from_cloud_config({"write_files": list(files)})
+    outcome: Outcome = module.apply(Instance("id"), system, {"files": "", **values})
+    return outcome
+
+
+def test_what_is_deferred_is_written_late(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    files = [{"path": "/a", "content": "a"}, {"path": "/b", "content": "b", "defer": True}]
+    assert given(system, False, *files).message == "1 files, 1 of them written"
+    assert system.exists("/a") and not system.exists("/b")
+    assert given(system, True, *files).message == "1 files, 1 of them written"
+    assert system.read_text("/b") == "b"
+    assert given(system, True, files[0]).skipped
+
+
+@needs_root
+def test_a_cloud_config_may_put_a_file_into_a_home(tmp_path: Any) -> None:
+    """With the folders on its way, which the user must be able to use."""
+    system = host(tmp_path)
+    system.make_dir("/home/app")
+    os.chown(system.root + "/home/app", 1500, 1600)
+    path = "/home/app/.config/tool/settings"
+    mine = {"path": path, "content": "a = 1\n", "owner": "app:app", "permissions": "0600"}
+    for message in ("1 files, 1 of them written", "1 files, 0 of them written"):
+        assert given(system, False, mine).message == message
+    assert facts(system, path) == (0o600, 1500, 1600) and system.read_text(path) == "a = 1\n"
+    assert facts(system, "/home/app/.config/tool")[1:] == (1500, 1600)
+    assert (
+        given(system, False, dict(mine, content="b\n", append=True)).message[-12:] == "them written"
+    )
+    assert system.read_text(path) == "a = 1\nb\n"
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["/home/app/link/x", "/home/app/passwd"])
+def test_no_link_is_followed_in_a_home(tmp_path: Any, name: str) -> None:
+    system = host(tmp_path)
+    system.make_dir("/home/app")
+    os.symlink("../../etc", system.root + "/home/app/link")
+    os.symlink("/etc/passwd", system.root + "/home/app/passwd")
+    os.chown(system.root + "/home/app", 1500, 1600)
+    with pytest.raises(ProvisioningError, match="safe"):
+        given(system, False, {"path": name, "content": "evil"})
+    assert (
+        not system.exists("/etc/x") and system.read_text("/etc/passwd") == ACCOUNTS["/etc/passwd"]
+    )
+
+
+@needs_root
+def test_a_cloud_config_may_put_a_file_into_tmp(tmp_path: Any) -> None:
+    """Scripts of runcmd are there often. A link that somebody has put there is not followed."""
+    system = host(tmp_path)
+    system.make_dir("/tmp", 0o1777)
+    os.chmod(system.root + "/tmp", 0o1777)
+    assert given(system, False, {"path": "/tmp/a.sh", "content": "#!/bin/sh\n"}).message
+    assert system.read_text("/tmp/a.sh") == "#!/bin/sh\n"
+    os.symlink("/etc/passwd", system.root + "/tmp/link")
+    with pytest.raises(ProvisioningError, match="it is not a regular file"):
+        given(system, False, {"path": "/tmp/link", "content": "evil"})
+    assert system.read_text("/etc/passwd") == ACCOUNTS["/etc/passwd"]

@@ -113,7 +113,7 @@ _ALL: Tuple[ConfigKey, ...] = (
         shape=TEXT,
     ),
     # Files and commands
-    ConfigKey("write_files", PARTLY),
+    ConfigKey("write_files", WORKS),
     ConfigKey("bootcmd", WORKS),
     ConfigKey("runcmd", WORKS),
     # Time and language

@@ -36,7 +36,12 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def edit_private_file(
-    system: System, base: str, parts: Sequence[str], owner: Owner, edit: Callable[[bytes], bytes]
+    system: System,
+    base: str,
+    parts: Sequence[str],
+    owner: Owner,
+    edit: Callable[[bytes], bytes],
+    access: Optional[Access] = None,
 ) -> bool:
     """Replace the content of the file ``parts`` below ``base``.
 
@@ -52,6 +57,7 @@ def edit_private_file(
         parts: the names below ``base``. Links there are not followed.
         owner: the user. Everything below ``base`` must belong to this user or to root.
         edit: takes the old content (b"" if there is no file) and returns the new one.
+        access: the mode and owner that the file gets in any case.
 
     Returns:
         Whether the file was written.
@@ -69,7 +75,7 @@ def edit_private_file(
             for at, part in enumerate(parts[:-1]):
                 folder = "/".join([base.rstrip("/")] + list(parts[: at + 1]))
                 held.append(enter_folder(system, held[-1], part, owner, folder))
-            return _edit(system, held[-1], parts[-1], owner, edit, shown)
+            return _edit(system, held[-1], parts[-1], owner, edit, shown, access)
         except OSError as error:
             raise _explain(error, shown) from error
     finally:
@@ -203,9 +209,22 @@ def _check_file(system: System, status: os.stat_result, owner: Owner, shown: str
 
 
 def _edit(
-    system: System, folder: int, name: str, owner: Owner, edit: Callable[[bytes], bytes], shown: str
+    system: System,
+    folder: int,
+    name: str,
+    owner: Owner,
+    edit: Callable[[bytes], bytes],
+    shown: str,
+    wished: Optional[Access] = None,
 ) -> bool:
     found = _read(system, folder, name, owner, shown)
+    if wished is not None:
+        before = b"" if found is None else found[0]
+        after = edit(before)
+        if found is None or after != before or access_of(found[1]) != wished:
+            _replace(system, folder, name, after, wished, shown)
+            return True
+        return False
     if found is None:
         after = edit(b"")
         if not after:

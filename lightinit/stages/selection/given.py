@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.config")
 CUSTOM_DATA = "custom_data"
+DEFERRED = "write_files_deferred"
 ASKED = "asked"
 
 
@@ -84,7 +85,7 @@ def _list_asked(
 ) -> List[str]:
     if not documents:
         return []
-    from lightinit.cloud_config.given import find_script_modules
+    from lightinit.cloud_config.given import find_script_modules, has_deferred
 
     values = given.values if given is not None else {}
     of_scripts = find_script_modules(context.system, instance, documents)
@@ -94,7 +95,7 @@ def _list_asked(
             declared = find_declaration(name)
         except LightinitError:
             continue  # reported when the module is due
-        if not declared.asked:
+        if not declared.asked or (name == DEFERRED and not has_deferred(values)):
             continue
         if name in of_scripts or any(key in values for key in declared.cloud_config):
             found.append(name)
