@@ -12,6 +12,7 @@ from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, Step, StepResult, Unfinished, run_step
 from lightinit.registry import find_declaration, load_module
 from lightinit.settings.declaration import Declaration
+from lightinit.stages.selection import missed
 from lightinit.stages.selection.given import choose_documents, find_cloud_config
 from lightinit.stages.selection.in_memory import describe_lost, find_in_memory
 from lightinit.stages.selection.module_list import (
@@ -57,7 +58,8 @@ def run_module(
     by_settings = bool(section.pop("required", True))
 
     given = None
-    if force or find_mark(context, name) is None:
+    is_late = not force and missed.has_missed(context, name)
+    if force or is_late or find_mark(context, name) is None:
         given = find_cloud_config(context)
 
     def work() -> Outcome:
@@ -81,12 +83,13 @@ def run_module(
         frequency,
         work,
         by_settings if required is None else required,
-        force,
+        force or is_late,
         isolate=True,
         later=later,
     )
-    if name in EACH_BOOT_MARKS and frequency_of(context, name) is not frequency:
-        _mark_this_boot(context, step)
+    if is_late and not step.failed:
+        missed.forget(context, name)
+    _mark_this_boot(context, step, frequency)
     return step
 
 
@@ -107,8 +110,10 @@ def _find_patience(context: Context) -> float:
     return context.watchdog.left_s
 
 
-def _mark_this_boot(context: Context, step: Step) -> None:
-    """Mark a step as done in this boot: it has found out that it is for each boot."""
+def _mark_this_boot(context: Context, step: Step, frequency: Frequency) -> None:
+    """Mark a step as done in this boot, if it has found out that it is for each boot."""
+    if step.name not in EACH_BOOT_MARKS or frequency_of(context, step.name) is frequency:
+        return
     if context.marks is None or step.failed:
         return
     outcome = Outcome(step.message, tuple(step.warnings))
@@ -123,8 +128,10 @@ def run_independent(context: Context) -> None:
     """
     if context.marks is None:
         return  # without marks they would run again at each such boot
-    for name in _listed_of_kind(context, lambda module: not module.needs_instance):
+    names = _listed_of_kind(context, lambda module: not module.needs_instance)
+    for name in names:
         run_module(context, name, required=False)
+    missed.note(context, names)
 
 
 def run_for_login(context: Context, instance: Instance) -> None:

@@ -25,13 +25,16 @@ from tests.lib.scratch import HERE
 EVERYTHING = os.environ.get("LIGHTINIT_PACKAGES") == "all"
 RELEASES = ("bookworm", "trixie") if EVERYTHING else ("bookworm",)
 ROOTS = HERE + "/build/roots"
-# What lightinit depends on, systemd to be enabled in, and rpm for the packages of the other family.
+# What lightinit depends on or recommends, systemd to be enabled in, and rpm for the packages of the
+# other family.
 INCLUDED = (
     "systemd",
     "python3",
     "python3-requests",
     "python3-netifaces",
     "python3-cryptography",
+    "python3-yaml",
+    "python3-jinja2",
     "rpm",
 )
 # Packages that lie in /srv/NAME of a base root with all that they need: other agents, what builds

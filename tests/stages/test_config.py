@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, List, Optional
 
 import pytest
 
 from lightinit.host.system import System
-from lightinit.model import Frequency, Outcome, Rest
+from lightinit.model import Frequency, Instance, Outcome, Rest
 from lightinit.pipeline import Context, Step, StepResult, Stopped, Unfinished, run_step
 from lightinit.stages import config
 from lightinit.stages.selection import module_list
+from tests.lib import ssh_keys
 from tests.lib.context import make_context
+from tests.lib.needs_yaml import needs_yaml
 from tests.lib.scratch import UUID, Machine
 
 
@@ -140,3 +143,29 @@ def test_what_goes_on_is_given_up_if_the_run_is_stopped(tmp_path: Any) -> None:
     with pytest.raises(Stopped):
         config.run_all(["hostname", "users"], run_one)
     assert rest.is_given_up
+
+
+@needs_yaml
+def test_a_module_that_ran_without_data_sees_them_later(tmp_path: Any) -> None:
+    """SSH host keys are made even if the platform says nothing. If its data come in a later boot,
+    those of the cloud-config take their place, once.
+    """
+    machine = Machine(tmp_path)
+    machine.put("/etc/ssh/sshd_config", "UsePAM no\n")
+    context = make_context(System(machine.root))
+    context.use_instance(UUID)
+    config.run_independent(context)
+    assert "ssh_host_keys" not in module_list.pending(context)
+
+    private = ssh_keys.private(ssh_keys.ED)
+    keys = "".join("    %s\n" % line for line in private.splitlines())
+    data = "#cloud-config\nssh_keys:\n  ed25519_private: |\n" + keys
+    for user_data, wanted in (("#cloud-config\nhostname: x\n", False), (data, True)):
+        for wanted_now in (wanted, False):
+            later = make_context(System(machine.root))
+            later.use_instance(UUID)
+            later.instance = Instance(UUID, user_data=base64.b64encode(user_data.encode()).decode())
+            step = config.run_module(later, "ssh_host_keys")
+            assert (step.result is StepResult.OK) == wanted_now, step
+    assert machine.read("/etc/ssh/ssh_host_ed25519_key") == private
+    assert machine.read("/etc/ssh/ssh_host_ed25519_key.pub").startswith(ssh_keys.ED)

@@ -22,6 +22,8 @@ PACKAGES = (
     "python3-requests",
     "python3-netifaces",
     "python3-cryptography",
+    "python3-yaml",
+    "python3-jinja2",
 )
 # Our own initial RAM disk (initrd.py) takes the place of the one that the kernel's package makes.
 NO_INITRAMFS = (

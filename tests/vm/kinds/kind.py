@@ -52,8 +52,14 @@ class Kind:
 
 # Of Debian's images, what no distribution without systemd has.
 SYSTEMD = ("systemd-sysv", "systemd", "libpam-systemd", "libnss-systemd", "udev", "dbus")
-# The Python that lightinit needs, by its names in Debian.
-PYTHON = ("python3", "python3-requests", "python3-netifaces", "python3-cryptography")
+# The Python that lightinit needs, and what its packages recommend, by the names in Debian.
+PYTHON = (
+    "python3",
+    "python3-requests",
+    "python3-netifaces",
+    "python3-cryptography",
+    "python3-yaml",
+)
 # What shows that a VM has other host keys than its image.
 IMAGE_KEYS = "/etc/image-keys"
 KEEP_IMAGE_KEYS = "cat /etc/ssh/ssh_host_*_key.pub >%s" % IMAGE_KEYS
