@@ -181,7 +181,8 @@ def _add_views(commands: _Commands) -> None:
         "path",
         nargs="?",
         default="",
-        help="a dotted path such as admin.name or raw.imds.compute.vmSize; without it: all data",
+        help="a dotted path such as admin.name or raw.imds.compute.vmSize; without it: all data;"
+        " userdata: the parts of user data, and how each ended",
     )
     query.add_argument("--all", action="store_true", help="all data, as without a path")
     query.add_argument(

@@ -70,7 +70,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "boot": RUN - {"boot"},
     "single": RUN,
     "ending": RUN - {"boot"} | {"ending"},
-    "commands": MIDDLE | {"registry", "pipeline", "hooks", "stages", "commands"},
+    "commands": MIDDLE
+    | {"user_data", "cloud_config", "registry", "pipeline", "hooks", "stages", "commands"},
     "grammar": GROUND,
     "cli": RUN | {"grammar", "single", "ending", "commands"},
     "__main__": {"quick", "cli", "libraries", "stages", "host", ""},

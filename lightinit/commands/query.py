@@ -15,9 +15,15 @@ from lightinit.host.system import System
 from lightinit.settings import nearest
 from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
 
+USER_DATA = "userdata"
+
 
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit query``."""
+    if arguments.path == USER_DATA:
+        from lightinit.commands import parts
+
+        return parts.run(system)
     text = render(look_up(load(system, arguments.secrets), arguments.path))
     if sys.stdout.isatty():
         # The platform's data must not send control sequences to a terminal. Programs get them

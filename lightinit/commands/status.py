@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.commands import terminal
-from lightinit.errors import EXIT_FAILED, EXIT_NOT_RUN, EXIT_OK, EXIT_WARNINGS
+from lightinit.errors import (
+    EXIT_FAILED,
+    EXIT_NOT_RUN,
+    EXIT_OK,
+    EXIT_WARNINGS,
+    LightinitError,
+)
 from lightinit.formats.instance_id import normalise_uuid, same_instance
 from lightinit.host.files.lock import is_held
 from lightinit.host.identity import read_boot_id, read_dmi
@@ -51,11 +58,25 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         found = wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
     else:
         found = current_status(system)
+    if arguments.long or arguments.format == "json":
+        found["user_data"] = _look_at_parts(system)
     if arguments.format == "json":
         terminal.show(as_json(found))
     else:
         terminal.show(as_text(found, arguments.long))
     return int(found["exit_code"])
+
+
+def _look_at_parts(system: System) -> Optional[List[Dict[str, Any]]]:
+    """The user data and their parts; None if only root can tell."""
+    if system.live and os.geteuid() != 0:
+        return None
+    from lightinit.commands import parts
+
+    try:
+        return parts.look(system)
+    except LightinitError:
+        return None
 
 
 def current_status(system: System) -> Dict[str, Any]:
@@ -205,6 +226,10 @@ def as_text(found: Dict[str, Any], long: bool) -> str:
             continue
         lines.append("%s:" % key)
         lines += ["  - %s" % text for text in found[key]]
+    if found.get("user_data"):
+        from lightinit.commands import parts
+
+        lines += parts.as_lines(found["user_data"])
     return "\n".join(printable(line) for line in lines)
 
 

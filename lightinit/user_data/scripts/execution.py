@@ -40,9 +40,7 @@ class ScriptMark(NamedTuple):
 
 
 def find_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
-    """Read the mark of an earlier execution.
-
-    A damaged mark counts as a mark: no execution is better than a second one.
+    """The mark of an earlier execution that counts.
 
     Args:
         system: the machine.
@@ -51,18 +49,29 @@ def find_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
     Returns:
         None if it may be executed.
     """
-    path = job.mark
+    mark = read_mark(system, job.mark)
+    if mark is not None and job.each_boot and mark.boot_id != read_boot_id(system):
+        return None
+    return mark
+
+
+def read_mark(system: System, path: str) -> Optional[ScriptMark]:
+    """Read the mark of an earlier execution; None if there is none.
+
+    A damaged mark counts as a mark: no execution is better than a second one.
+
+    Args:
+        system: the machine.
+        path: of the mark.
+    """
     try:
         data = json.loads(system.read(path).decode("utf-8"))
-        mark = ScriptMark(*(str(data[key]) for key in ScriptMark._fields))
+        return ScriptMark(*(str(data[key]) for key in ScriptMark._fields))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError, KeyError, TypeError, MalformedError) as error:
         LOG.warning("%s is damaged (%s)", path, error)
-        mark = ScriptMark("an unknown time", UNKNOWN)
-    if job.each_boot and mark.boot_id != read_boot_id(system):
-        return None
-    return mark
+        return ScriptMark("an unknown time", UNKNOWN)
 
 
 def execute(
