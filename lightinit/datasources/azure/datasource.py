@@ -11,7 +11,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from lightinit.datasources.azure import identity
-from lightinit.datasources.azure.settings import AUTO, SETTINGS, check_settings, read_endpoint
+from lightinit.datasources.azure.connection import AzureConnection
+from lightinit.datasources.azure.settings import SETTINGS, check_settings
 from lightinit.datasources.base import Datasource
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
@@ -22,8 +23,7 @@ from lightinit.model import Certificate, GoalState, Instance, Lease, Network
 # What needs a network is imported by the methods that need it: nothing waits for it before the
 # network is there. :data:`LATER` names it, for the time in which the network is waited for.
 if TYPE_CHECKING:
-    from lightinit.datasources.azure.clients import Clients
-    from lightinit.datasources.azure.documents import Documents, WholeDocumentQuestion
+    from lightinit.datasources.azure.documents import Documents, LateData
     from lightinit.datasources.azure.imds_client import ImdsClient
     from lightinit.datasources.azure.media import MediaReading
     from lightinit.datasources.azure.pool import OwnerSearch
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from lightinit.host.network.http import HttpTransport, OnRequest
 
 LOG = logging.getLogger("lightinit.azure")
-# Both of its requests may take as long as one to the WireServer may.
 # What to import while the network is waited for.
 LATER = ("lightinit.datasources.azure.documents", "lightinit.datasources.azure.reports")
-LAST_REPORT_TIMEOUT_S = 120.0
 
 
 class AzureDatasource(Datasource):
@@ -73,9 +71,8 @@ class AzureDatasource(Datasource):
     ) -> None:
         super().__init__(system, options, on_request)
         self._media: Optional[MediaReading] = None
-        self._late_media: Optional[MediaReading] = None
+        self._late: Optional[LateData] = None
         self._lacks_data = False
-        self._question: Optional[WholeDocumentQuestion] = None
         self._goal_state: Optional[GoalStateReading] = None
         self._owner_search: Optional[OwnerSearch] = None
         self._adopted: Optional[OvfEnvironment] = None
@@ -83,27 +80,19 @@ class AzureDatasource(Datasource):
         self._proxy_agent: Optional[ProxyAgentCheck] = None
         self._came_from = ""
         self._vm_id = ""
-        self._noted = ""
-        self._server = identity.WIRESERVER
-        self._client_options = self.options
-        self._made: Optional[Clients] = None
-        self._check_endpoints()
+        self._connection = AzureConnection(
+            system, self.options, on_request, self._while_waiting, self.TRANSPORT
+        )
 
     @property
     def imds(self) -> ImdsClient:
         """The client of IMDS."""
-        return self._clients.imds
+        return self._connection.imds
 
     @property
     def wireserver(self) -> WireServerClient:
         """The client of the WireServer."""
-        return self._clients.wireserver
-
-    @property
-    def _clients(self) -> Clients:
-        if self._made is None:
-            self._made = self._make_clients()
-        return self._made
+        return self._connection.wireserver
 
     @property
     def _owner(self) -> OwnerSearch:
@@ -165,49 +154,19 @@ class AzureDatasource(Datasource):
     def connect(self, network: Network) -> None:
         """Use the WireServer that the network names, unless the settings name one."""
         self._end_progress()
-        self._server = network.server
-        self._client_options = self.options
-        self._made = None
-        self._check_endpoints()
+        self._connection.use(network.server)
 
     def connect_blindly(self) -> None:
         """Use the WireServer's well-known address, with a short time limit for the report."""
         self._end_progress()
-        self._server = identity.WIRESERVER
-        timeout_s = min(float(self.options["report_timeout_s"]), LAST_REPORT_TIMEOUT_S)
-        self._client_options = dict(self.options, report_timeout_s=timeout_s)
-        self._made = None
+        self._connection.use_blindly()
 
     def describe(self) -> str:
         """Which WireServer is used."""
-        chosen = str(self.options["wireserver"])
-        if chosen == AUTO:
-            return "WireServer " + self._server
-        return "WireServer %s by the settings" % chosen
+        return self._connection.describe()
 
     def _while_waiting(self) -> None:
         self.while_waiting()  # the clients are older
-
-    def _check_endpoints(self) -> None:
-        read_endpoint(self.options, "imds", identity.IMDS)
-        read_endpoint(self.options, "wireserver", self._server)
-
-    def _make_clients(
-        self,
-        transport: Optional[Type[HttpTransport]] = None,
-        options: Optional[Mapping[str, Any]] = None,
-    ) -> Clients:
-        from lightinit.datasources.azure.clients import make_clients
-        from lightinit.host.network.http import HttpTransport
-
-        return make_clients(
-            options or self._client_options,
-            self._server,
-            self.system,
-            self.on_request,
-            transport or self.TRANSPORT or HttpTransport,
-            self._while_waiting,
-        )
 
     # The data.
 
@@ -252,7 +211,7 @@ class AzureDatasource(Datasource):
         goal_state = self._goal_state_for(reading, instance, warnings)
         if goal_state is not None:
             raw["goal_state"] = goal_state._asdict()
-        warnings += self._note_server()
+        warnings += self._connection.note_server()
         certificates = self._certificates(goal_state, instance, warnings)
         admin = azure_instance.with_keys(instance.admin, certificates)
         if self.options["certificates"] != "all":
@@ -298,7 +257,11 @@ class AzureDatasource(Datasource):
         return azure_instance.join(instance_id, None, environment, warnings)
 
     def _documents(self, warnings: List[str]) -> Documents:
-        from lightinit.datasources.azure.documents import read_documents, read_owners_documents
+        from lightinit.datasources.azure.documents import (
+            LateData,
+            read_documents,
+            read_owners_documents,
+        )
 
         if self._adopted is not None:
             # Without a document of the owner there is only IMDS.
@@ -310,6 +273,7 @@ class AzureDatasource(Datasource):
             raise
         except ProvisioningError:
             self._lacks_data = True
+            self._late = self._late or LateData(self._connection)
             raise
         self.documents = self._media.documents if self._media is not None else {}
         self.pool_type, self._document_of_pool = found.pool_type, found.document
@@ -366,32 +330,16 @@ class AzureDatasource(Datasource):
 
     def has_late_media(self) -> bool:
         """Whether media have come that are enough."""
-        if not self._lacks_data:
+        if self._late is None or not self._lacks_data or not self._late.has_media():
             return False
-        from lightinit.datasources.azure.instance import suffices
-        from lightinit.datasources.azure.media import MediaReading
-
-        if self._late_media is None:
-            self._late_media = MediaReading(self.system, str(self.options["media"]))
-        if not suffices(self._late_media.environment()):
-            return False
-        self._media = self._late_media
+        self._media = self._late.media
         return True
 
     def answers_now(self) -> bool:
         """Whether IMDS gives a whole document by now."""
-        if not self._lacks_data:
+        if self._late is None or not self._lacks_data:
             return False
-        if self._question is None or self._question.is_answered:
-            from lightinit.datasources.azure.clients import IMDS_SHARE
-            from lightinit.datasources.azure.documents import WholeDocumentQuestion
-
-            # One attempt: its deadline is that of a single request.
-            once = {"fetch_timeout_s": IMDS_SHARE * float(self.options["request_timeout_s"])}
-            options = {**self.options, **once, "complete_timeout_s": 0.0}
-            self._question = WholeDocumentQuestion(self._make_clients(options=options).imds)
-            self._question.start()
-        return self._question.wait(self.PROBE_S)
+        return self._late.answers(self.PROBE_S)
 
     def _needs_certificates(self, instance: Instance) -> bool:
         from lightinit.datasources.azure.instance import wanted_fingerprints
@@ -426,29 +374,13 @@ class AzureDatasource(Datasource):
         check = self.check_failure
         wireserver = self.wireserver
         if not self.may_use_libraries:
-            wireserver = self._plain_wireserver()
+            wireserver = self._connection.make_plain_wireserver()
         try:
             reports.send(wireserver, failure, vm_id, record, check)
         except LibraryError as error:
             LOG.warning("reporting with the standard library alone: %s", error)
-            reports.send(self._plain_wireserver(), failure, vm_id, record, check)
-        return warnings + self._note_server()
-
-    def _note_server(self) -> Tuple[str, ...]:
-        """A warning, once, if another WireServer answers than the one that the lease names."""
-        replaced = self.wireserver.replaced
-        if not replaced or replaced == self._noted:
-            return ()
-        self._noted = replaced
-        return (
-            "option 245 of the lease names %s, which is no WireServer or does not answer;"
-            " %s does and is used" % (replaced, self.wireserver.endpoint),
-        )
-
-    def _plain_wireserver(self) -> WireServerClient:
-        from lightinit.host.network.plain_http import PlainTransport  # few boots need it
-
-        return self._make_clients(PlainTransport).wireserver
+            reports.send(self._connection.make_plain_wireserver(), failure, vm_id, record, check)
+        return warnings + self._connection.note_server()
 
     def _vm_id_for(self, instance: Optional[Instance]) -> str:
         said = instance.vm_id if instance is not None else ""
@@ -460,9 +392,7 @@ class AzureDatasource(Datasource):
         """
         reading, self._goal_state = self._goal_state, None
         if reading is not None and not reading.finish():
-            busy = self.wireserver
-            self._made = None
-            self.wireserver.heed(busy)
+            self._connection.leave()
 
     # VMs of a pool.
 

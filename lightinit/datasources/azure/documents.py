@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from lightinit.datasources.azure import instance as azure_instance
 from lightinit.datasources.azure import pool
+from lightinit.datasources.azure.clients import IMDS_SHARE
 from lightinit.datasources.azure.imds_client import Fetched, ImdsClient
 from lightinit.datasources.azure.media import MediaReading
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure import imds_instance
 from lightinit.formats.azure.ovf import OvfEnvironment
 from lightinit.model import NamedTuple
+
+if TYPE_CHECKING:
+    from lightinit.datasources.azure.connection import AzureConnection
 
 LOG = logging.getLogger("lightinit.azure")
 Document = Dict[str, Any]
@@ -212,3 +216,42 @@ def _tell_what_is_incomplete(
         )
         return
     warnings.append("imds document is incomplete: no " + ", no ".join(fetched.missing))
+
+
+class LateData:
+    """Looks for the data of a VM that had none when it asked: they may come later.
+
+    Args:
+        connection: the way to IMDS.
+
+    Attributes:
+        media: the media that have come; None before :meth:`has_media`.
+    """
+
+    def __init__(self, connection: AzureConnection) -> None:
+        self._connection = connection
+        self._question: Optional[WholeDocumentQuestion] = None
+        self.media: Optional[MediaReading] = None
+
+    def has_media(self) -> bool:
+        """Whether media have come that are enough."""
+        if self.media is None:
+            connection = self._connection
+            self.media = MediaReading(connection.system, str(connection.options["media"]))
+        return azure_instance.suffices(self.media.environment())
+
+    def answers(self, limit_s: float) -> bool:
+        """Whether IMDS gives a whole document by now.
+
+        Args:
+            limit_s: seconds to wait for its answer.
+        """
+        if self._question is None or self._question.is_answered:
+            options = self._connection.options
+            # One attempt: its deadline is that of a single request.
+            once = {"fetch_timeout_s": IMDS_SHARE * float(options["request_timeout_s"])}
+            options = {**options, **once, "complete_timeout_s": 0.0}
+            clients = self._connection.make_clients(options=options)
+            self._question = WholeDocumentQuestion(clients.imds)
+            self._question.start()
+        return self._question.wait(limit_s)
