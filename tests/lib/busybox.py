@@ -19,6 +19,11 @@ BUSYBOX = r"""#!/bin/sh
 applet=${0##*/}
 home= gecos='Linux User,,,' shell=/bin/sh group= disabled= homeless=
 if [ "$1" = --help ]; then echo "BusyBox v0 stand-in. Usage: $applet"; exit 0; fi
+if [ "$applet" = addgroup ] && [ $# = 1 ]; then
+    grep -q "^$1:" /etc/group && exit 1
+    gid=4500; while grep -q "^[^:]*:[^:]*:$gid:" /etc/group; do gid=$((gid + 1)); done
+    echo "$1:x:$gid:" >>/etc/group; exit
+fi
 if [ "$applet" = addgroup ]; then
     [ $# = 2 ] && grep -q "^$1:" /etc/passwd && grep -q "^$2:" /etc/group || exit 1
     exec sed -i -e "/^$2:/s/[^:]\$/&,/" -e "/^$2:/s/\$/$1/" /etc/group
@@ -33,9 +38,11 @@ if [ "$applet" = deluser ]; then
     [ $# = 1 ] && grep -q "^$1:" /etc/passwd || exit 1
     exec sed -i "/^$1:/d" /etc/passwd /etc/shadow /etc/group
 fi
-while getopts h:g:s:G:DH option; do
+uid=4001; while grep -q "^[^:]*:[^:]*:$uid:" /etc/passwd; do uid=$((uid + 1)); done
+while getopts h:g:s:G:u:DH option; do
     case $option in
         h) home=$OPTARG;; g) gecos=$OPTARG;; s) shell=$OPTARG;; G) group=$OPTARG;;
+        u) uid=$OPTARG;;
         D) disabled=1;; H) homeless=1;;
         *) exit 1;;
     esac
@@ -46,9 +53,9 @@ if [ -e /etc/passwd+ ]; then
     echo "adduser: can't create '/etc/passwd+': File exists" >&2; exit 1
 fi
 if grep -q "^$1:" /etc/passwd; then echo "adduser: user '$1' in use" >&2; exit 1; fi
-if [ -z "$group" ]; then echo "$1:x:4001:" >>/etc/group; gid=4001
+if [ -z "$group" ]; then echo "$1:x:$uid:" >>/etc/group; gid=$uid
 else gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group); [ -n "$gid" ] || exit 1; fi
-echo "$1:x:4001:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
+echo "$1:x:$uid:$gid:$gecos:${home:-/home/$1}:$shell" >>/etc/passwd
 # As with a clock that starts in 1970.
 echo "$1:!:0:0:99999:7:::" >>/etc/shadow
 """

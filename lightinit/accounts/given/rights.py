@@ -16,7 +16,7 @@ from lightinit.formats.accounts import privileges as rules
 from lightinit.formats.accounts.given_rules import Rule
 from lightinit.formats.cloud_config.readers.users import GivenUser
 from lightinit.host.accounts.grant import Granted, grant_doas, has_program, include_folder
-from lightinit.host.accounts.privileges import SUDO, SUDOERS_FOLDER, edit_rules
+from lightinit.host.accounts.privileges import SUDO, SUDOERS_FOLDER, check_rules, edit_rules
 from lightinit.host.system import System
 
 # Before the file of the admin: the last rule that matches counts.
@@ -75,6 +75,8 @@ def _put_sudo_rules(system: System, wanted: Sequence[Rule], warnings: List[str])
         if not system.exists(SUDOERS_FOLDER):
             system.make_dir(SUDOERS_FOLDER, 0o750)
         kept = _keep_what_passes(system, usable, warnings)
+        if not kept:
+            return []
         granted = Granted()
         include_folder(
             system,
@@ -92,21 +94,25 @@ def _put_sudo_rules(system: System, wanted: Sequence[Rule], warnings: List[str])
 def _keep_what_passes(
     system: System, wanted: Sequence[Rule], warnings: List[str]
 ) -> Sequence[Rule]:
+    """Write the rules that visudo accepts. The file is written once, and not if nothing changes."""
+
+    def check(some: Sequence[Rule]) -> str:
+        text = given_rules.edit_rules_file("", some, ())
+        return _why_not(partial(check_rules, system, FILE, SUDO, text))
+
+    kept = list(wanted)
+    if check(wanted):
+        kept = []
+        for user, rule in wanted:
+            why = check([(user, rule)])
+            if why:
+                warnings.append(_left_out(user, "sudo", why))
+            else:
+                kept.append((user, rule))
     known = {line.split(":")[0] for line in text_of(system, PASSWD).split("\n")}
-
-    def put(some: Sequence[Rule]) -> None:
-        edit = partial(given_rules.edit_rules_file, rules=some, known_users=known)
+    if kept:
+        edit = partial(given_rules.edit_rules_file, rules=kept, known_users=known)
         edit_rules(system, FILE, SUDO, edit)
-
-    if not _why_not(partial(put, wanted)):
-        return wanted
-    kept: List[Rule] = []
-    for user, rule in wanted:
-        why = _why_not(partial(put, [*kept, (user, rule)]))
-        if why:
-            warnings.append(_left_out(user, "sudo", why))
-        else:
-            kept.append((user, rule))
     return kept
 
 

@@ -113,18 +113,34 @@ def write_checked(system: System, path: str, kind: RuleKind, text: str) -> None:
         ProvisioningError: the checker rejected the text, or the file cannot be written. The old
             file stays.
     """
-    tool = system.tool(kind.checker[0])
-    if tool is not None:
-        with candidate(system, path, text, kind.mode) as place:
-            ended = system.run([tool] + list(kind.checker[1:]) + [system.path(place)])
-        if not ended.ok:
-            raise ProvisioningError(
-                "privilege rules were found faulty",
-                path=path,
-                checker=kind.checker[0],
-                said=_first_words(ended),
-            )
+    check_rules(system, path, kind, text)
     system.write(path, encode_text(text), _mode_for(system, path, kind))
+
+
+def check_rules(system: System, path: str, kind: RuleKind, text: str) -> None:
+    """Have the checker check a text, if it is installed.
+
+    Args:
+        system: the machine.
+        path: the file that the text is for.
+        kind: ``SUDO`` or ``DOAS``.
+        text: the whole content.
+
+    Raises:
+        ProvisioningError: the checker rejected it.
+    """
+    tool = system.tool(kind.checker[0])
+    if tool is None:
+        return
+    with candidate(system, path, text, kind.mode) as place:
+        ended = system.run([tool] + list(kind.checker[1:]) + [system.path(place)])
+    if not ended.ok:
+        raise ProvisioningError(
+            "privilege rules were found faulty",
+            path=path,
+            checker=kind.checker[0],
+            said=_first_words(ended),
+        )
 
 
 def _first_words(ended: Completed) -> str:
