@@ -8,11 +8,15 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
+from lightinit.commands.removal.changes import RemovalContext
+from lightinit.commands.removal.users import plan_users, provisioned_users
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
+from lightinit.registry import load_settings
 from lightinit.settings.shipped import SHIPPED
+from lightinit.state import INSTANCES
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
 OTHER_KEY = (
@@ -179,6 +183,18 @@ def test_a_default_user_of_another_name_is_made_beside_the_admin(host: Host) -> 
     assert host.take(values, ssh_authorized_keys).warnings == ()
     assert host.get("/home/azureuser/.ssh/authorized_keys").split("\n") == [KEY, ""]
     assert host.get("/home/ada/.ssh/authorized_keys").split("\n") == [KEY, OTHER_KEY, ""]
+
+
+def test_generalize_removes_what_was_made_and_no_more(host: Host) -> None:
+    host.take({"users": ["default", {"name": "ada", "sudo": "ALL=(ALL) ALL"}, "old"]})
+    place = host.root + "/var/lib/lightinit/instance"
+    os.makedirs(host.root + INSTANCES)
+    os.rename(place, host.root + INSTANCES + "/one")
+    system = System(host.root)
+    assert provisioned_users(system) == ["ada"]
+    (change,) = plan_users(RemovalContext(system, load_settings(system)))
+    change.do()
+    assert not host.fields("ada") and host.fields("old") and not os.path.exists(host.root + RULES)
 
 
 # -- bad input: a word, and the rest is done

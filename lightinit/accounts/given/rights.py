@@ -16,11 +16,14 @@ from lightinit.formats.accounts import privileges as rules
 from lightinit.formats.accounts.given_rules import Rule
 from lightinit.formats.cloud_config.readers.users import GivenUser
 from lightinit.host.accounts.grant import Granted, grant_doas, has_program, include_folder
-from lightinit.host.accounts.privileges import SUDO, SUDOERS_FOLDER, check_rules, edit_rules
+from lightinit.host.accounts.privileges import (
+    GIVEN_FILE,
+    SUDO,
+    SUDOERS_FOLDER,
+    check_rules,
+    edit_rules,
+)
 from lightinit.host.system import System
-
-# Before the file of the admin: the last rule that matches counts.
-FILE = SUDOERS_FOLDER + "/zz-lightinit-cloud-config"
 
 
 def grant_given(system: System, users: Sequence[GivenUser], warnings: List[str]) -> List[str]:
@@ -70,7 +73,7 @@ def _put_sudo_rules(system: System, wanted: Sequence[Rule], warnings: List[str])
     if not usable:
         return []
     if not has_program(system, "sudo"):
-        warnings.append("sudo is not installed; when it is, it reads the rules in %s" % FILE)
+        warnings.append("sudo is not installed; when it is, it reads the rules in %s" % GIVEN_FILE)
     try:
         if not system.exists(SUDOERS_FOLDER):
             system.make_dir(SUDOERS_FOLDER, 0o750)
@@ -98,7 +101,7 @@ def _keep_what_passes(
 
     def check(some: Sequence[Rule]) -> str:
         text = given_rules.edit_rules_file("", some, ())
-        return _why_not(partial(check_rules, system, FILE, SUDO, text))
+        return _why_not(partial(check_rules, system, GIVEN_FILE, SUDO, text))
 
     kept = list(wanted)
     if check(wanted):
@@ -112,7 +115,7 @@ def _keep_what_passes(
     known = {line.split(":")[0] for line in text_of(system, PASSWD).split("\n")}
     if kept:
         edit = partial(given_rules.edit_rules_file, rules=kept, known_users=known)
-        edit_rules(system, FILE, SUDO, edit)
+        edit_rules(system, GIVEN_FILE, SUDO, edit)
     return kept
 
 

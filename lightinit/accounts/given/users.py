@@ -14,6 +14,7 @@ from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts.admin_account import why_not_allowed
 from lightinit.formats.cloud_config.readers.users import GivenUser
 from lightinit.host.accounts import lookup
+from lightinit.host.accounts import made as made_accounts
 from lightinit.host.accounts.tools import NewUser
 from lightinit.host.system import System
 from lightinit.login.admin import find_account
@@ -48,6 +49,7 @@ def provide(
         why = why_not_allowed(name)
         if why:
             raise ProvisioningError("user name is not allowed", user=ascii(name[:64]), why=why)
+        made_accounts.record(system, name)
         account = _make(system, user, warnings)
         done.append("made user %s" % name)
     else:

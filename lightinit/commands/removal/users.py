@@ -21,11 +21,13 @@ from lightinit.formats.accounts.login_defs import read_uid_min
 from lightinit.formats.accounts.passwd import Account, find_account
 from lightinit.host.accounts import files, privileges, removal
 from lightinit.host.accounts.effect import doas_folder_files
+from lightinit.host.accounts.made import list_made
 from lightinit.host.accounts.privileges import (
     DOAS,
     DOAS_CONF,
     DOAS_FILE,
     FORMER_NAMES,
+    GIVEN_FILE,
     SUDO,
     SUDOERS,
     SUDOERS_FILE,
@@ -88,18 +90,22 @@ def rule_files(system: System) -> List[RuleFile]:
     sudo = (SUDOERS[0], SUDOERS_FILE, FORMER_NAMES[SUDOERS_FILE])
     doas = [DOAS_CONF, DOAS_FILE, FORMER_NAMES[DOAS_FILE]] + doas_folder_files(system)
     found = [RuleFile(path, SUDO, texts.drop_sudoers_rule) for path in sudo]
+    found.append(RuleFile(GIVEN_FILE, SUDO, texts.drop_rules_of_user))
     found += [RuleFile(path, DOAS, texts.drop_doas_rule) for path in dict.fromkeys(doas)]
     others = ["%s/%s" % (SUDOERS_FOLDER, name) for name in OTHER_AGENTS]
     return found + [RuleFile(path, SUDO, texts.drop_rules_of_user) for path in others]
 
 
 def provisioned_users(system: System) -> List[str]:
-    """The admin of each recorded instance, in order, each once. The names are not checked yet."""
+    """The admin of each recorded instance, and the accounts of its cloud-config that were made, in
+    order, each once. The names are not checked yet.
+    """
     found = []
     for recorded in system.list_dir(INSTANCES):
         instance = State(system, recorded).load_instance()
         if instance is not None and instance.admin is not None and instance.admin.name:
             found.append(instance.admin.name)
+        found += list_made(system, "%s/%s" % (INSTANCES, recorded))
     return list(dict.fromkeys(found))
 
 

@@ -24,6 +24,8 @@ SUDOERS_FOLDER = "/etc/sudoers.d"
 # The last rule that matches counts, and files are read in the order of their names. sudo ignores
 # files whose names have a dot.
 SUDOERS_FILE = SUDOERS_FOLDER + "/zz-lightinit-users"
+# The rules of a cloud-config; before the file of the admin, so that its rule counts.
+GIVEN_FILE = SUDOERS_FOLDER + "/zz-lightinit-cloud-config"
 DOAS_FOLDER = "/etc/doas.d"
 DOAS_FILE = DOAS_FOLDER + "/zz-lightinit.conf"
 DOAS_CONF = "/etc/doas.conf"

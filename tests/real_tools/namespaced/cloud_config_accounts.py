@@ -13,7 +13,7 @@ from typing import Any, Dict, List
 
 from lightinit.accounts.given.logins import lay_over, read_logins
 from lightinit.accounts.given.passwords import RANDOM_FILE
-from lightinit.accounts.given.rights import FILE
+from lightinit.host.accounts.privileges import GIVEN_FILE
 from lightinit.host.system import System
 from lightinit.login import CHECKS, load_check
 from lightinit.login.admin import make_question
@@ -24,7 +24,7 @@ from tests.real_tools.namespaced.login import CONFIG, DROP_INS, Sshd, get, log_i
 
 TEXT = "Given-in-the-Document-1"
 BUSYBOX_LACKS = "useradd usermod groupadd gpasswd adduser addgroup".split()
-FILES = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", FILE)
+FILES = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", GIVEN_FILE)
 
 
 def document(key: str) -> Dict[str, Any]:
@@ -102,7 +102,7 @@ def facts() -> Dict[str, Any]:
         },
         "pwck": call("pwck", "-rq"),
         "grpck": call("grpck", "-r"),
-        "rules": get(FILE).split("\n")[1:],
+        "rules": get(GIVEN_FILE).split("\n")[1:],
         "visudo": call("visudo", "-cq"),
     }
 
