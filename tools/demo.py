@@ -6,6 +6,8 @@ outside the scratch directory is changed.
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import json
 import os
 import subprocess
@@ -29,6 +31,19 @@ LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"
 FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
 SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
 THIRD_UUID = "0b7d4c1e-52aa-4f0e-8f3b-6c1d9e2f7a55"
+# Its user data. The time zones of the scratch root are made up.
+CLOUD_CONFIG = """#cloud-config
+hostname: shop-1
+timezone: Europe/Berlin
+write_files:
+- path: /etc/motd
+  content: |
+    Welcome to the shop.
+runcmd:
+- [touch, /srv/opened]
+- echo the shop is open
+"""
+ZONE = "/usr/share/zoneinfo/Europe/Berlin"
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
 )
@@ -42,13 +57,17 @@ def main() -> int:
             if name != LEASE_FILE:
                 put(root, name, text)
         put(root, "/sys/class/dmi/id/product_uuid", FIRST_UUID + "\n")
-        first = start_platform(root, FIRST_UUID, "web-1", "alice")
+        put(
+            root, ZONE, "TZif2" + "\0" * 39 + "TZif2" + "\0" * 39 + "\nCET-1CEST,M3.5.0,M10.5.0/3\n"
+        )
+        first = start_platform(root, FIRST_UUID, "web-1", "alice", find_user_data())
         title("First boot: four stages. The DHCP lease appears half a second after the start")
         timer = threading.Timer(0.5, put, (root, LEASE_FILE, LEASE))
         timer.start()
         failed = lightinit(root, "boot")
         show_platform(first)
         show_tree(root)
+        show_cloud_config(root)
         title("Where the time went (lightinit analyze blame)")
         lightinit(root, "analyze", "blame")
         title("Second boot: nothing to do, nothing sent")
@@ -101,7 +120,25 @@ def give_up_root() -> None:
         print("(started as root, continuing as nobody)")
 
 
-def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
+def find_user_data() -> str:
+    """The user data of the first VM: nothing if python3-yaml is missing, which reads them."""
+    if importlib.util.find_spec("yaml") is None:
+        print("(without user data: PyYAML is not installed)")
+        return ""
+    print("=== The user data of the first VM\n" + CLOUD_CONFIG)
+    return CLOUD_CONFIG
+
+
+def show_cloud_config(root: str) -> None:
+    """Print what has become of the user data."""
+    title("What the user data have become: the host name above, a time zone, a file, a script")
+    if os.path.islink(root + "/etc/localtime"):
+        print("-- /etc/localtime -> %s" % os.readlink(root + "/etc/localtime"))
+    for name in ("/etc/motd", "/var/lib/lightinit/instance/runcmd-script"):
+        show_file(root, name)
+
+
+def start_platform(root: str, uuid: str, name: str, admin: str, user_data: str = "") -> Platform:
     """Start an emulator on loopback and write settings with its addresses."""
     instance: Dict[str, Any] = {
         "compute": {
@@ -113,6 +150,7 @@ def start_platform(root: str, uuid: str, name: str, admin: str) -> Platform:
                 "disablePasswordAuthentication": "true",
             },
             "publicKeys": [{"keyData": KEY, "path": "/home/%s/.ssh/authorized_keys" % admin}],
+            "userData": base64.b64encode(user_data.encode("utf-8")).decode("ascii"),
         }
     }
     platform = Platform(instance=instance)

@@ -111,7 +111,9 @@ def test_data_that_are_gone_stay_kept(tmp_path: Path) -> None:
 def test_a_scratch_root_executes_nothing(tmp_path: Path) -> None:
     system = System(str(tmp_path))
     outcome = apply(system, b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path), execute="both")
-    assert outcome == Outcome("custom data kept") and system.skipped[-1] == "scripts of user data"
+    told = "custom data kept; written and not executed: /%s-script" % CUSTOM
+    assert outcome == Outcome(told) and system.skipped[0] == "scripts of user data"
+    assert mode(tmp_path / (CUSTOM + "-script")) == 0o700
     assert not (tmp_path / "ran").exists()
 
 

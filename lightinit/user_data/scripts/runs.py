@@ -118,9 +118,17 @@ def run_early(instance: Instance, system: System, settings: RunSettings) -> Outc
     if not plans:
         return Outcome("nothing to run early", skipped=True)
     if not system.live:
-        system.skip("scripts of user data")
-        return Outcome("scripts are not executed in a scratch root", skipped=True)
+        return _only_write(system, plans)
     return _execute(Run(system, instance.id, settings), plans)
+
+
+def _only_write(system: System, plans: Plans) -> Outcome:
+    """What becomes of scripts in a scratch root: their files are there."""
+    system.skip("scripts of user data")
+    planned = [job for _, each in plans for job in each]
+    for job in planned:
+        system.write(job.script, job.part.data, 0o700, follow_last=False)
+    return Outcome("written and not executed: %s" % ", ".join(job.script for job in planned))
 
 
 def _execute(run: Run, plans: Plans) -> Outcome:
@@ -157,8 +165,7 @@ def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Ou
     for job in to_do:
         job.check()
     if not system.live:
-        system.skip("scripts of user data")
-        return Outcome("scripts are not executed in a scratch root", skipped=True)
+        return _only_write(system, plans)
     for job in to_do:
         job.part.handler.check_machine(job.name, job.part.data)
     jobs.ask_for_each_boot(system, [job for _, planned in plans for job in planned])
