@@ -58,9 +58,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """
     given: GivenPackages = settings.get("given", GivenPackages())
     warnings = _write_sources(system, settings)
-    has_sources = warnings is not None
-    if not (given.packages or given.update or given.upgrade or has_sources):
-        return Outcome("no packages are asked for", skipped=True)
+    if not (given.packages or given.update or given.upgrade or _has_lists(settings)):
+        message = "no packages are asked for"
+        if warnings is not None:
+            message += "; the configuration of their manager is written"
+        return Outcome(message, tuple(warnings or ()), skipped=warnings is None)
     if not system.live:
         system.skip("packages")
         return Outcome("packages are left out", tuple(warnings or ()))
@@ -87,6 +89,14 @@ def _write_sources(system: System, settings: ModuleSettings) -> Optional[List[st
     return warnings
 
 
+def _has_lists(settings: ModuleSettings) -> bool:
+    """Whether there are sources whose lists must be fetched."""
+    apt: GivenApt = settings.get("apt", GivenApt())
+    others = settings.get("repositories", GivenRepositories()) != GivenRepositories()
+    lists = (apt.sources_list, apt.primary, apt.security, apt.disabled, apt.sources)
+    return others or any(lists)
+
+
 class Work:
     """The work of the package managers.
 
@@ -108,12 +118,7 @@ class Work:
         done: List[str] = []
         run = self._begin("")
         if run is None:
-            self.warnings.append(
-                "no package manager is here, so nothing is installed; known are: %s"
-                % ", ".join(NAMES)
-            )
-            return "no package manager is here"
-        run.mend()
+            return self._do_without(given)
         problem = install.update(run)
         if problem:
             self.warnings.append("package lists cannot be fetched: %s" % problem)
@@ -126,7 +131,18 @@ class Work:
         done += self._install(run, given, problem)
         return ", ".join(done) or "package lists fetched with %s" % run.name
 
-    def _install(self, own: ManagerRun, given: GivenPackages, problem: str) -> List[str]:
+    def _do_without(self, given: GivenPackages) -> str:
+        """Install what is for a manager that has no packages of the host's."""
+        rest = tuple(each for each in given.packages if each.manager)
+        if len(rest) < len(given.packages) or not rest:
+            self.warnings.append(
+                "no package manager is here, so nothing is installed; known are: %s"
+                % ", ".join(NAMES)
+            )
+        done = self._install(None, given._replace(packages=rest), "")
+        return ", ".join(done) or "no package manager is here"
+
+    def _install(self, own: Optional[ManagerRun], given: GivenPackages, problem: str) -> List[str]:
         """Install what is for each manager.
 
         Raises:
@@ -139,12 +155,11 @@ class Work:
             wanted = [Package(*each[:2]) for each in given.packages if each.manager == name]
             wanted = list(dict.fromkeys(wanted))
             run = own
-            if name and name != own.manager.name and name not in own.manager.programs:
-                other = self._begin(name)
-                if other is None:
-                    self.warnings.append("%s is not here: %s" % (name, _list(wanted)))
-                    continue
-                run = other
+            if own is None or name not in ("", own.manager.name, *own.manager.programs):
+                run = self._begin(name)
+            if run is None:
+                self.warnings.append("%s is not here: %s" % (name, _list(wanted)))
+                continue
             missing = install.install(run, wanted)
             failed.update(missing)
             count += len(wanted)
@@ -154,7 +169,7 @@ class Work:
         if problem and count and len(failed) == count:
             raise ProvisioningError(
                 "packages cannot be installed",
-                manager=own.name,
+                manager="" if own is None else own.name,
                 why=problem,
                 packages=_list(list(failed)),
                 hint="the next boot tries again; or run: lightinit module packages --force",
@@ -176,13 +191,16 @@ class Work:
                 % (run.name, _list(pinned))
             )
 
-    def _begin(self, name: str) -> Any:
+    def _begin(self, name: str) -> Optional[ManagerRun]:
+        """The manager of a name, or the host's own; None if it is not there."""
         manager = find_manager(self._system, name)
         program = None if manager is None else find_program(self._system, manager)
         if manager is None or program is None:
             return None
         left_s = max(1.0, self._deadline_s - self._system.clock.monotonic())
-        return ManagerRun(self._system, manager, program, left_s)
+        run = ManagerRun(self._system, manager, program, left_s)
+        run.mend()
+        return run
 
 
 def _list(packages: Sequence[Package]) -> str:

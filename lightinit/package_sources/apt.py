@@ -21,6 +21,7 @@ from lightinit.formats.cloud_config.readers.sources.apt import (
 from lightinit.formats.packages import apt_sources
 from lightinit.host.command import Completed
 from lightinit.host.network.download import Downloader
+from lightinit.host.packages.run import without_secrets
 from lightinit.host.system import System
 from lightinit.package_sources.keys import read_key
 
@@ -64,6 +65,7 @@ class AptFiles:
         self._release = apt_sources.read_release(host)
         self._own = "%s%s.sources" % (LISTS, read_assignment(host, "ID") or "debian")
         self._known: Dict[str, str] = {}
+        self._mirrors: Dict[Tuple[str, bool], str] = {}
 
     def write(self, given: GivenApt) -> None:
         """Write all that is given. Each part that cannot be written is a warning.
@@ -129,7 +131,12 @@ class AptFiles:
         self._known = {"RELEASE": self._release, "codename": self._release}
         for name, uri in (("MIRROR", first), ("PRIMARY", first), ("SECURITY", second)):
             self._known[name] = self._known[name.lower()] = uri
-        self._mirrors = (primary, security)
+        olds = (("".join(now[:1]), False), ("".join(now_security[:1]), True))
+        self._mirrors = {
+            (old.rstrip("/"), kind): new
+            for (old, kind), new in zip(olds, (primary, security))
+            if old and new
+        }
 
     def _list_own(self) -> List[Tuple[str, str]]:
         return [
@@ -171,11 +178,11 @@ class AptFiles:
         if given.sources_list:
             text = self._fill("sources_list", given.sources_list)
             self._replace_own(apt_sources.disable_suites(text, suites))
-        elif suites or any(self._mirrors):
+        elif suites or self._mirrors:
             for path in (LIST, self._own):
                 before = self._system.read_text(path)
                 if before:
-                    text = apt_sources.set_mirrors(before, *self._mirrors)
+                    text = apt_sources.set_mirrors(before, self._mirrors)
                     self._put(path, apt_sources.disable_suites(text, suites))
 
     def _replace_own(self, text: str) -> None:
@@ -293,4 +300,4 @@ class AptFiles:
 def _said(ended: Completed) -> str:
     """The first error that apt told; it says which file and line it is about."""
     lines = [line for line in ended.stderr.splitlines() if line.startswith("E: ")]
-    return "".join(lines[:1]) or ended.last_words
+    return without_secrets("".join(lines[:1]) or ended.last_words)

@@ -188,7 +188,38 @@ def test_a_manager_that_is_named_and_not_there(tmp_path: Path) -> None:
     assert outcome.warnings == ("snap is not here: lxd", "dnf is not here: vim")
     host.put("snap", "", "/var/lib/snapd/state.json")
     assert apply(host, packages=[{"snap": ["a", ["b", "latest/edge"]]}]).warnings == ()
-    assert words(host, "snap") == ["install a", "install b --channel=latest/edge"]
+    assert words(host, "snap") == [
+        "wait system seed.loaded",
+        "install a",
+        "install b --channel=latest/edge",
+    ]
+
+
+def test_a_manager_that_is_named_is_enough(tmp_path: Path) -> None:
+    host = PackageHost(tmp_path)
+    host.put("snap", "", "/var/lib/snapd/state.json")
+    outcome = apply(host, packages=[{"snap": ["a"]}])
+    assert outcome == Outcome("1 of 1 packages installed with snap")
+    (warning,) = apply(host, packages=["b", {"snap": ["a"]}]).warnings
+    assert warning.startswith("no package manager is here")
+
+
+def test_configuration_alone_fetches_no_lists(tmp_path: Path) -> None:
+    host = debian(tmp_path)
+    host.write("/etc/apt/sources.list", b"")
+    outcome = apply(host, apt={"conf": 'A "b";'}, apt_pipelining=False)
+    assert outcome.message.endswith("the configuration of their manager is written")
+    assert words(host) == ["indextargets"]
+    source = {"source": "deb http://a b c"}
+    assert apply(host, apt={"sources": {"a": source}}).message == (
+        "package lists fetched with apt-get"
+    )
+
+
+def test_no_password_of_a_url_is_told(tmp_path: Path) -> None:
+    host = debian(tmp_path, 'case "$*" in *install*) exit 1;; esac\n')
+    (warning,) = apply(host, packages=["https://u:geheim@h/x.deb"]).warnings
+    assert warning == "package https://***@h/x.deb is not installed: status 1"
 
 
 def test_a_scratch_root_gets_no_packages(tmp_path: Path) -> None:

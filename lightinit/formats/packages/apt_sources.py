@@ -114,20 +114,24 @@ def list_sources(text: str) -> List[Tuple[str, str]]:
     return [(each.uri, each.suite) for each in found if each is not None]
 
 
-def set_mirrors(text: str, primary: str, security: str) -> str:
-    """A list with other mirrors; "" leaves those that are there. A paragraph has one kind of
-    suites.
+def set_mirrors(text: str, mirrors: Mapping[Tuple[str, bool], str]) -> str:
+    """A list with other mirrors. In a paragraph, the first URI and the first suite decide.
+
+    Args:
+        text: the list.
+        mirrors: the old URI, without a slash at its end, and whether it is for security updates ->
+            the new URI. What is not named stays, such as the repositories of others.
     """
 
-    def of(suite: str, uri: str) -> str:
-        return (security if is_security(suite) else primary) or uri
+    def of(uri: str, suite: str) -> str:
+        return mirrors.get((uri.rstrip("/"), is_security(suite)), "")
 
     if is_deb822(text):
 
         def change(paragraph: List[str]) -> List[str]:
-            suites = _words(paragraph, "suites")
-            uri = of((suites or [""])[0], "")
-            return _set_field(paragraph, "uris", uri) if uri else paragraph
+            uris, suites = _words(paragraph, "uris"), _words(paragraph, "suites")
+            new = of("".join(uris[:1]), "".join(suites[:1]))
+            return _set_field(paragraph, "uris", new) if new else paragraph
 
         return _each_paragraph(text, change)
 
@@ -135,7 +139,7 @@ def set_mirrors(text: str, primary: str, security: str) -> str:
         source = read_line(line)
         if source is None:
             return line
-        return source._replace(uri=of(source.suite, source.uri)).text
+        return source._replace(uri=of(source.uri, source.suite) or source.uri).text
 
     return _each_line(text, with_mirror)
 

@@ -93,7 +93,10 @@ def _fingerprint(body: bytes) -> str:
     if version != b"\x04":
         raise MalformedError("not an OpenPGP key", why="its version is too old or too new")
     mark = b"\x99" + len(body).to_bytes(2, "big")
-    return hashlib.sha1(mark + body).hexdigest().upper()  # noqa: S324 - the format says so
+    try:
+        return hashlib.sha1(mark + body).hexdigest().upper()  # noqa: S324 - the format says so
+    except ValueError:
+        raise MalformedError("not an OpenPGP key", why="this host forbids SHA-1") from None
 
 
 def _packets(data: bytes) -> Iterator[Tuple[int, bytes, bytes]]:

@@ -10,7 +10,7 @@ import logging
 from typing import Dict, List, Sequence
 
 from lightinit.host.packages.manager import Manager
-from lightinit.host.packages.run import ManagerRun, Ran
+from lightinit.host.packages.run import ManagerRun, Ran, without_secrets
 from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.packages")
@@ -27,9 +27,10 @@ class Package(NamedTuple):
         return manager.write(self.name, self.version)
 
     def __str__(self) -> str:
+        name = without_secrets(self.name)
         if self.version:
-            return "%s (%s)" % (self.name, self.version)
-        return self.name
+            return "%s (%s)" % (name, self.version)
+        return name
 
 
 def update(run: ManagerRun) -> str:

@@ -30,7 +30,8 @@ class Manager(NamedTuple):
         environment: variables that keep it from asking.
         before: mends what an interrupted run has left, without the manager. Returns what it did, or
             "".
-        repair: the whole command that mends what an interrupted run has left; () for none.
+        repair: the whole command that mends what an interrupted run has left, or waits until the
+            manager can work; () for none.
         busy: a pattern of what it prints if another process has its lock.
         telling: a pattern of the lines that say why it failed.
         installed: the whole command that ends with 0 if a package, its last argument, is there; ()

@@ -64,6 +64,7 @@ class ManagerRun:
         self.name = program.rpartition("/")[2]
         self.limit_s = limit_s
         self._program = program
+        self._calls = 0
         self._deadline_s = system.clock.monotonic() + limit_s
         self._lock_until_s = system.clock.monotonic() + LOCK_LIMIT_S
 
@@ -159,20 +160,28 @@ class ManagerRun:
         lines: List[str] = []
 
         def tell(line: str) -> None:
-            line = _SECRET.sub(r"\1***@", line)
+            line = without_secrets(line)
             LOG.info("%s: %s", self.name, line, extra=ONLY_FILE)
             lines.append(line)
             del lines[:-LINES]
 
         environment: Mapping[str, str] = {"LC_ALL": "C", **self.manager.environment}
-        LOG.info("%s", " ".join(argv), extra=ONLY_FILE)
+        LOG.info("%s", without_secrets(" ".join(argv)), extra=ONLY_FILE)
+        # The unit of the call before may not be forgotten yet.
+        self._calls += 1
+        name = "%s-%s-%d" % (UNIT, self.name, self._calls)
         try:
-            ended = run_script(self.system, argv, dict(environment), self.left_s, UNIT, tell)
+            ended = run_script(self.system, argv, dict(environment), self.left_s, name, tell)
         except ProvisioningError as error:
             raise ProvisioningError(
                 "package manager cannot be started", manager=self.name, why=error
             ) from error
         return Ran(ended.status, tuple(lines), ended.timed_out)
+
+
+def without_secrets(text: str) -> str:
+    """A text without the users and passwords that are in URLs."""
+    return _SECRET.sub(r"\1***@", text)
 
 
 def _has(pattern: str, line: str) -> bool:

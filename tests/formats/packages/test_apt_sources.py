@@ -27,25 +27,30 @@ Components: main
 """
 
 
+OLD = "http://deb.debian.org/debian"
+OLD_SECURITY = "http://security.debian.org/debian-security"
+OTHER = "deb https://download.example.org/linux/debian bookworm stable\n"
+
+
 def test_mirrors_of_lines() -> None:
-    text = apt_sources.set_mirrors(LINES, "http://m/d", "http://s/d")
-    assert text == LINES.replace("http://deb.debian.org/debian", "http://m/d").replace(
-        "http://security.debian.org/debian-security", "http://s/d"
-    )
-    assert apt_sources.set_mirrors(LINES, "", "") == LINES
+    new = {(OLD, False): "http://m/d", (OLD_SECURITY, True): "http://s/d"}
+    lines = (LINES + OTHER).replace(OLD + " ", OLD + "/ ")
+    assert apt_sources.set_mirrors(lines, new) == (LINES + OTHER).replace(
+        OLD + " ", "http://m/d "
+    ).replace(OLD_SECURITY, "http://s/d")
+    assert apt_sources.set_mirrors(LINES, {}) == LINES
 
 
 def test_mirrors_of_paragraphs() -> None:
-    text = apt_sources.set_mirrors(PARAGRAPHS, "http://m/d", "http://s/d")
+    new = {(OLD, False): "http://m/d", (OLD + "-security", True): "http://s/d"}
+    text = apt_sources.set_mirrors(PARAGRAPHS, new)
     assert apt_sources.list_sources(text) == [
         ("http://m/d", "bookworm"),
         ("http://m/d", "bookworm-updates"),
         ("http://s/d", "bookworm-security"),
     ]
-    assert text.replace("http://m/d", "http://deb.debian.org/debian") == PARAGRAPHS.replace(
-        "http://deb.debian.org/debian-security", "http://s/d"
-    )
-    assert apt_sources.set_mirrors(PARAGRAPHS, "", "") == PARAGRAPHS
+    assert text.replace("http://m/d", OLD).replace("http://s/d", OLD + "-security") == PARAGRAPHS
+    assert apt_sources.set_mirrors(PARAGRAPHS, {}) == PARAGRAPHS
 
 
 def test_suites_are_disabled() -> None:

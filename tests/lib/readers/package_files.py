@@ -14,7 +14,7 @@ def lists(data: bytes) -> None:
     given = text(data)
     apt_sources.find_wrong_line(given)
     apt_sources.list_sources(given)
-    apt_sources.set_mirrors(given, "http://m", "http://s")
+    apt_sources.set_mirrors(given, {("http://a", False): "http://m"})
     apt_sources.disable_suites(given, ["a"])
     apt_sources.substitute(given, {"RELEASE": "a"})
     apt_sources.read_release(given)

@@ -11,6 +11,8 @@ MANAGER = Manager(
     install=("install",),
     pinned="%s --channel=%s",
     telling=r"^error",
+    # On a first boot, snapd first puts in place what the image has brought.
+    repair=("snap", "wait", "system", "seed.loaded"),
     installed=("snap", "list"),
     one_by_one=True,
 )
