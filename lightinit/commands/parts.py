@@ -64,12 +64,12 @@ def look(system: System) -> Optional[List[Dict[str, Any]]]:
     documents = choose(settings["lightinit"]["user_data"], section.get("execute", ""))
     found = overview.as_data(overview.view(system, instance, documents))
     steps = _read_steps(system)
-    runcmd = overview.find_runcmd(system)
+    commands = overview.describe_commands(system)
     for document in found:
         for part in document["parts"]:
-            part["keys"] = {key: _ended(key, settings, steps) for key in part["keys"]}
-            if runcmd is not None and "runcmd" in part["keys"]:
-                part["keys"]["runcmd"] = overview.describe_mark(runcmd)
+            part["keys"] = {
+                key: commands.get(key) or _ended(key, settings, steps) for key in part["keys"]
+            }
     return found
 
 

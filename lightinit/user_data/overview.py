@@ -94,7 +94,7 @@ def _view(system: System, instance: Instance, kept: Kept, has_effect: bool) -> D
         return variables.make(system, instance)
 
     taken = collect(system, kept.name, kept.data, _fetch_nothing, make_variables)
-    planned = jobs.plan(kept, taken.parts, False)
+    planned = jobs.plan(kept, taken.parts, False) + jobs.plan_early(kept, taken.parts)
     marks = {job.part.name: execution.read_mark(system, job.mark) for job in planned}
     parts = [_view_part(part, marks, has_effect) for part in taken.parts]
     return DocumentView(kept.name, kept.format, len(kept.data), tuple(parts), taken.warnings)
@@ -128,13 +128,15 @@ def describe_mark(mark: Any) -> str:
     return "%s, began at %s" % (mark.outcome or "did not end", mark.began)
 
 
-def find_runcmd(system: System) -> Any:
-    """The ScriptMark of the ``runcmd`` of a cloud-config; None if it was not executed."""
-    folder, name = jobs.MARKS.rsplit("/", 1)
-    for found in sorted(system.list_dir(folder)):
-        if found.startswith(name + jobs.RUNCMD + "."):
-            return execution.read_mark(system, "%s/%s" % (folder, found))
-    return None
+def describe_commands(system: System) -> Dict[str, str]:
+    """How the ``runcmd`` and the ``bootcmd`` of a cloud-config ended, as far as they have begun."""
+    told = {}
+    for key, marks in ((jobs.RUNCMD, jobs.MARKS), (jobs.BOOTCMD, jobs.EARLY_MARKS)):
+        folder, name = marks.rsplit("/", 1)
+        for found in sorted(system.list_dir(folder)):
+            if found.startswith("%s%s." % (name, key)):
+                told[key] = describe_mark(execution.read_mark(system, "%s/%s" % (folder, found)))
+    return told
 
 
 def _fetch_nothing(url: str, timeout_s: float, limit_bytes: int) -> bytes:

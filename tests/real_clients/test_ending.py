@@ -41,11 +41,6 @@ server = http.server.HTTPServer(("10.99.0.1", 8080), Answers)
 print("listening", flush=True)
 server.serve_forever()
 """
-SETTINGS = """[lightinit]
-final_modules = phone_home final_message power_state
-[module.custom_data]
-execute = user_data
-"""
 CONFIG = """#cloud-config
 power_state: {mode: reboot, delay: 1, message: Bye, condition: test -d /home/alice}
 final_message: "up $UPTIME, \\e[2J$DATASOURCE"
@@ -83,7 +78,6 @@ def test_a_boot_ends_as_its_cloud_config_says(azure: Azure, vm: Namespace, disk:
     start_dhcp(azure, vm)
     azure.machine.start(sys.executable, "-c", SERVER, str(heard), log=log)
     wait_until(lambda: "listening" in log.read_text(), 60, "no server")
-    vm.write("/etc/lightinit/conf.d/50-test.conf", SETTINGS)
     vm.run(*BOOT, "--background", env=ENV)
     wait_until(lambda: is_over(vm), 60, "it does not end")
     said = vm.run("cat", "/var/log/lightinit.log")

@@ -38,3 +38,10 @@ def test_what_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
     message, warnings = run(tmp_path, ">> /nowhere/out")
     assert message == "2 of 2 scripts of the custom data executed"
     assert warnings == ["output is not copied to /nowhere/out: its folder is not there"]
+
+
+def test_what_runs_early_has_its_own(tmp_path: Path) -> None:
+    text = "#cloud-config\noutput: {init: '> /early', all: '> /late'}\nbootcmd: [echo early]\n"
+    context = context_of(tmp_path, "i-1", base64.b64encode(text.encode()).decode())
+    assert run_module(context, "bootcmd").warnings == []
+    assert (tmp_path / "early").read_text() == "early\n" and not (tmp_path / "late").exists()

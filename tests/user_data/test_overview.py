@@ -12,7 +12,7 @@ import pytest
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance
-from lightinit.modules import scripts
+from lightinit.modules import bootcmd, scripts
 from lightinit.user_data import overview
 from lightinit.user_data.overview import DocumentView, PartView
 from tests.lib.mime_document import multipart
@@ -26,7 +26,7 @@ CONFIG = (
 DATA = multipart(
     "cloud-config:a.yaml " + CONFIG,
     "x-shellscript:b.sh #!/bin/sh\nexit 3 # SECRET\n",
-    "x-shellscript:c.sh #!/bin/sh\ntrue\n",
+    "cloud-boothook:c.sh #cloud-boothook\n#!/bin/sh\ntrue\n",
     "x-include-url #include\nhttp://127.0.0.1:9/x?SECRET\n",
     "cloud-config:d.yaml : :\n- SECRET\n",
     'plain:e {"ignition": {"version": "3.4.0"}, "x": "SECRET"}\n',
@@ -49,8 +49,9 @@ def files_of(root: Path) -> Dict[str, bytes]:
 def test_each_part_is_told_and_no_content(tmp_path: Path) -> None:
     system = LiveRoot(tmp_path)
     text = base64.b64encode(DATA).decode()
-    settings = {"documents": BOTH, "timeout_s": 0.0}
-    # The third one is executed all the same.
+    settings = {"documents": BOTH, "timeout_s": 0.0, "bootcmd": "#!/bin/sh\nexit 1\n"}
+    with pytest.raises(ProvisioningError, match="custom data script failed"):
+        bootcmd.apply(Instance("the-id", custom_data=text), system, settings)
     with pytest.raises(ProvisioningError, match="custom data script failed"):
         scripts.apply(Instance("the-id", custom_data=text), system, settings)
     before = files_of(tmp_path)
@@ -67,6 +68,8 @@ def test_each_part_is_told_and_no_content(tmp_path: Path) -> None:
     fetched, ignition = found.warnings
     assert "download was not kept" in fetched and "not supported" in ignition
     assert "SECRET" not in repr(found)
+    (commands,) = overview.describe_commands(system).items()
+    assert commands[0] == "bootcmd" and commands[1].startswith("failed with status 1, began at 2")
 
 
 def test_what_the_settings_leave_aside(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def list_commands(system: System, wish: PowerWish) -> List[List[str]]:
     shutdown = system.tool("shutdown")
     if shutdown is not None:
         when = "+%d" % wish.delay_minutes if wish.delay_minutes else "now"
-        message = wish.message[:MESSAGE_CHARACTERS].replace("\0", "")
+        message = _printable(wish.message[:MESSAGE_CHARACTERS])
         # After the hyphens nothing of the message counts as an option.
         argv = [shutdown, *SHUTDOWN[wish.mode], "--", when]
         found.append(argv + [message] * bool(message))
@@ -119,6 +119,11 @@ def list_commands(system: System, wish: PowerWish) -> List[List[str]]:
             argv = ["/bin/sh", "-c", 'sleep "$0" && exec "$@"', str(seconds), *argv]
         found.append(argv)
     return found
+
+
+def _printable(text: str) -> str:
+    """A text that steers no terminal: it is shown to all who are logged in."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 def _list_for_systemd(system: System, mode: str, seconds: int) -> List[List[str]]:

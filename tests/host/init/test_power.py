@@ -48,8 +48,8 @@ def machine(root: Path, tools: Sequence[str]) -> StandIn:
         (SYSTEMD[1:2], PowerWish("poweroff", "x", delay_minutes=5), []),
         (
             ("shutdown", "halt"),
-            PowerWish("halt", "x", delay_minutes=5, message="-c\0 bye"),
-            ["/sbin/shutdown -h -H -- +5 -c bye", WAITS],
+            PowerWish("halt", "x", delay_minutes=5, message="-c\0\x1b[2Jbye\n"),
+            ["/sbin/shutdown -h -H -- +5 -c  [2Jbye", WAITS],
         ),
         (BUSYBOX, PowerWish("poweroff", "x", message="bye"), ["/sbin/poweroff"]),
         (BUSYBOX, PowerWish("halt", "x", delay_minutes=5), [WAITS]),

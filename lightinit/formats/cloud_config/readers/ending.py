@@ -7,7 +7,7 @@ import shlex
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
-from lightinit.formats.cloud_config.readers.section import Section
+from lightinit.formats.cloud_config.readers.section import Section, written
 
 KEYS = ("power_state", "final_message", "phone_home", "output")
 MODES = ("poweroff", "reboot", "halt")
@@ -134,14 +134,18 @@ def _power_state(given: Section) -> Optional[GivenPowerState]:
         section.wrong("timeout", "it is no number of seconds; 30 is taken", "write a number")
         timeout = "30"
     condition = section.values.get("condition", True)
-    if isinstance(condition, list):
-        condition = section.texts("condition")
-    elif not isinstance(condition, (str, bool)):
+    if isinstance(condition, list) and condition and all(map(_is_word, condition)):
+        condition = tuple(written(each) for each in condition)
+    if not isinstance(condition, (str, bool, tuple)):
         section.expected("condition", "a command, true or false", condition)
         return None
     minutes = 0 if delay == "now" else int(delay)
     message = section.text("message")
     return GivenPowerState(mode, minutes, message, float(timeout), condition)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _call(given: Section) -> Optional[GivenCall]:
@@ -185,8 +189,8 @@ def _outputs(given: Section) -> Tuple[GivenOutput, ...]:
         if target is None:
             section.wrong(stage, "output cannot go there; it is in the log only", TARGETS)
             continue
-        if stage in ("init", "config"):
-            section.wrong(stage, "only the output of `final` is copied", "write `all` or `final`")
+        if stage == "config":
+            section.wrong(stage, "nothing is printed there", "write `all`, `init` or `final`")
         if errors.strip() not in ("", "&1") and _target(errors) != target:
             section.wrong(stage, "errors go where the output goes", "leave them out", True)
         found.append(GivenOutput(stage, *target))

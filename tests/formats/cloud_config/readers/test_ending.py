@@ -28,8 +28,8 @@ from lightinit.formats.cloud_config.readers.ending import (
             GivenPowerState("reboot", 0, "", 2.5, "test -e /x"),
         ),
         (
-            {"mode": "reboot", "condition": ["test", "-e", "/x"]},
-            GivenPowerState("reboot", condition=("test", "-e", "/x")),
+            {"mode": "reboot", "condition": ["test", "", "=", 5]},
+            GivenPowerState("reboot", condition=("test", "", "=", "5")),
         ),
         ({"mode": "reboot", "condition": False}, GivenPowerState("reboot", condition=False)),
     ],
@@ -53,13 +53,13 @@ def test_phone_home(values: Dict[str, Any], expected: GivenCall) -> None:
 def test_message_and_outputs() -> None:
     outputs = {
         "all": "| tee -a /var/log/x '/b c'",
-        "init": [">/a", "> /a"],  # no script runs in these two
+        "init": [">/a", "> /a"],
         "final": {"output": "/c", "error": "&1"},
-        "config": {"output": " | /usr/bin/tee /d"},
+        "config": {"output": " | /usr/bin/tee /d"},  # no script runs in it
     }
     found, mistakes = read_ending({"final_message": "Up after $UPTIME s", "output": outputs})
-    assert {each.what for each in mistakes} == {"only the output of `final` is copied"}
-    assert len(mistakes) == 2 and found.final_message == "Up after $UPTIME s"
+    assert [each.what for each in mistakes] == ["nothing is printed there"]
+    assert found.final_message == "Up after $UPTIME s"
     assert found.outputs == (
         GivenOutput("init", ("/a",), False),
         GivenOutput("config", ("/d",), False),
@@ -113,6 +113,8 @@ def test_errors_go_where_the_output_goes() -> None:
             "delay: it is no number of minutes",
         ),
         ({"power_state": {"mode": "reboot", "condition": 5}}, "condition: it is a number"),
+        ({"power_state": {"mode": "reboot", "condition": []}}, "condition: it is a list"),
+        ({"power_state": {"mode": "reboot", "condition": [[]]}}, "condition: it is a list"),
         ({"power_state": "reboot"}, "power_state: it is text, and must be a mapping"),
         ({"phone_home": {"url": "ftp://x"}}, "phone_home.url: it is not an http or https URL"),
         ({"phone_home": {}}, "phone_home.url: it is not an http"),
