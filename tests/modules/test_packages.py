@@ -325,6 +325,16 @@ esac
     assert "--sync --yes --update xbps" in words(host, "xbps-install")
 
 
+def test_one_that_is_there_already_in_its_version(tmp_path: Path) -> None:
+    """xbps-install then ends with EEXIST, rpm and pacman tell the version in their ways."""
+    host = PackageHost(tmp_path)
+    script = 'case "$*" in *git*) exit 17;; esac\n'
+    host.put("xbps-install", script, "/var/db/xbps/pkgdb-0.38.plist")
+    host.put("xbps-query", "echo $3-2.30_1\n")
+    outcome = apply(host, packages=["git", ["git", "2.30_1"], ["git", "2.31_1"]])
+    assert outcome.warnings == ("package git (2.31_1) is not installed: status 17",)
+
+
 def test_a_stale_lock_of_pacman_is_removed_and_a_held_one_stays(tmp_path: Path) -> None:
     host = PackageHost(tmp_path)
     lock = "/var/lib/pacman/db.lck"

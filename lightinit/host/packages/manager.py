@@ -36,8 +36,8 @@ class Manager(NamedTuple):
         telling: a pattern of the lines that say why it failed.
         installed: the whole command that ends with 0 if a package, its last argument, is there; ()
             for none.
-        installed_prints: the first word that this command prints then, before the version; "" for
-            anything.
+        installed_prints: the first word that this command prints then; "" for anything. It prints
+            the version as a word, or after the name and a hyphen.
         outdated: an exit status which says that the manager itself must be renewed first, and the
             arguments that do so; None for none.
         needs_reboot: whole commands that tell whether the machine must be restarted. The first that

@@ -120,7 +120,8 @@ class ManagerRun:
         wanted, words = self.manager.installed_prints, ended.stdout.split()
         if not ended.ok or (wanted and words[:1] != [wanted]):
             return False
-        return not version or bool(wanted and words[1:2] == [version])
+        whole = "%s-%s" % (name, version)
+        return not version or any(word == version or word.startswith(whole) for word in words)
 
     def explain(self, ran: Ran) -> str:
         """The manager's own words for a failure, in a line."""

@@ -15,5 +15,5 @@ MANAGER = Manager(
     repair=("apk", "--wait", "60", "--no-progress", "fix"),
     busy=r"Unable to lock database",
     telling=r"^ERROR|no such package|^  \S.*:$",
-    installed=("apk", "info", "--installed"),
+    installed=("apk", "info", "-e"),
 )

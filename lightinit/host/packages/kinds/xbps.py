@@ -1,5 +1,5 @@
 """xbps-install: xbps-install(1). Void asks that xbps itself is renewed before all else; until then
-it ends with EBUSY.
+it ends with EBUSY. For a package that is there already it may end with EEXIST.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANAGER = Manager(
     install=("--sync", "--yes"),
     repair=("xbps-reconfigure", "--all"),
     busy=r"[Ff]ailed to lock|Resource temporarily unavailable",
-    telling=r"ERROR|not found|broken|MISSING|unresolv|[Ff]ailed",
-    installed=("xbps-query",),
+    telling=r"ERROR|not found|Unable to locate|must be updated|broken|MISSING|unresolv|[Ff]ailed",
+    installed=("xbps-query", "--property", "pkgver"),
     outdated=(errno.EBUSY, ("--sync", "--yes", "--update", "xbps")),
 )
