@@ -58,7 +58,7 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         found = wait_for_status(system, arguments.timeout, arguments.start_timeout, progress)
     else:
         found = current_status(system)
-    if arguments.long or arguments.format == "json":
+    if arguments.long:
         found["user_data"] = _look_at_parts(system)
     if arguments.format == "json":
         terminal.show(as_json(found))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
 from tests.lib.mime_document import multipart
@@ -38,10 +40,12 @@ def test_parts_kinds_and_how_each_ended(tmp_path: Path) -> None:
         "  part 2 (b.sh): script, 22 bytes: not executed",
     ]
     assert asked.stdout in machine.run("status", "--long").stdout
-    found = json.loads(machine.run("status", "--format", "json").stdout)["user_data"]
+    found = json.loads(machine.run("status", "--long", "--format", "json").stdout)
+    found = found["user_data"]
     assert found[0]["parts"][0]["keys"]["timezone"] == "failed (timezone)"
 
 
+@pytest.mark.long
 def test_without_user_data_there_is_nothing_to_tell(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     assert machine.run("query", "userdata").returncode == 3

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http_errors import raise_plain
+from lightinit.host.network.http_headers import parse_retry_after
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -256,11 +258,6 @@ class _Post(_Download):
         """The error for a failure that is final."""
         return ProvisioningError("post failed", url=self.show(self.url), **details)
 
-    def _refused(self, status: int) -> LightinitError:
-        if status in BUSY or status == NOT_FOUND:
-            return TransientError("post failed", url=self.show(self.url), status=status)
-        return self.failed(status=status, hint="check the URL")
-
     def _send(self, connection: Any, path: str, headers: Dict[str, str]) -> None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         place = urlsplit(self.url)
@@ -284,8 +281,16 @@ class _Post(_Download):
                 to=self.show(str(target or "")),
                 hint="write the new address",
             )
+        if answer.status in BUSY or answer.status == NOT_FOUND:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            raise TransientError(
+                "post failed",
+                retry_after_s=parse_retry_after(headers, time.time()),
+                url=self.show(self.url),
+                status=answer.status,
+            )
         if not 200 <= answer.status < 300 and answer.status != SEE_OTHER:
-            raise self._refused(answer.status)
+            raise self.failed(status=answer.status, hint="check the URL")
         return "", b""
 
 

@@ -210,6 +210,11 @@ def test_a_post_that_fails(serve: Any, talk: Any, kind: Any, reason: str) -> Non
     assert isinstance(error, kind) and reason in error.reason
 
 
+def test_a_busy_server_says_when_to_try_again(serve: Any) -> None:
+    error = post_fails(serve(answers(503, "Retry-After: 7\r\n")).url)
+    assert isinstance(error, TransientError) and error.retry_after_s == 7.0
+
+
 def test_a_post_that_hangs_is_given_up(serve: Any) -> None:
     error = post_fails(serve(hangs).url + "/SECRET", 0.5)
     assert isinstance(error, TransientError) and error.reason == "request timed out"
