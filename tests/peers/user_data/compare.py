@@ -16,6 +16,7 @@ PAGE = HERE + "/docs/cloud-config.md"
 HEADING = "## Beside cloud-init"
 ONLY = {"cloud_init": "only cloud-init", "lightinit": "only lightinit"}
 PARTS = ("mode", "owner", "content")
+PASSWD = ("name", "password", "number", "group", "comment", "home", "shell")
 TOP_KEY = re.compile(r"^([a-z_-]+):", re.MULTILINE)
 
 
@@ -25,7 +26,7 @@ class Difference(NamedTuple):
     Attributes:
         path: of a file; or of one with the account's or group's name; or the command that was
             asked.
-        what: ``only cloud-init``, ``only lightinit``, ``mode``, ``owner``, ``content``, ``answer``.
+        what: ``only cloud-init``, ``only lightinit``, ``answer``, one of PARTS or of PASSWD.
         told: both sides, for the failure's message.
     """
 
@@ -86,7 +87,10 @@ def _compare(path: str, theirs: "Change | None", ours: "Change | None") -> Itera
         agent = "cloud_init" if ours is None else "lightinit"
         yield Difference(path, ONLY[agent], _tell(theirs, ours))
         return
-    for part, left, right in zip(PARTS, theirs, ours):
+    sides = zip(PARTS, theirs, ours)
+    if path.startswith("/etc/passwd "):
+        sides = zip(PASSWD, theirs[2].split(":"), ours[2].split(":"))
+    for part, left, right in sides:
         if left != right:
             yield Difference(path, part, _tell(left, right))
 
