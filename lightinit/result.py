@@ -154,7 +154,7 @@ def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
     steps = merge_steps(
         [step.as_dict() for step in context.steps],
         earlier.get("steps", []),
-        [context.settings["lightinit"][key] for key in MODULE_LISTS],
+        _list_modules(context),
     )
     errors, warnings = describe_steps(steps)
     warnings += ["settings: %s" % str(problem) for problem in context.settings.problems]
@@ -174,6 +174,15 @@ def make_result(context: Context, earlier: Dict[str, Any]) -> Dict[str, Any]:
         "steps": steps,
         "left_out": list(context.system.skipped),
     }
+
+
+def _list_modules(context: Context) -> List[Sequence[str]]:
+    """The modules of the config stage, and those that run after Ready."""
+    core = context.settings["lightinit"]
+    of_config, of_final = (core[key] for key in MODULE_LISTS)
+    if core["before_ready"]:
+        return [of_config + of_final, ()]
+    return [of_config, of_final]
 
 
 def _status(context: Context, warnings: Sequence[str]) -> str:

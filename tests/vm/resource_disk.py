@@ -26,6 +26,8 @@ device = /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_temp
 swap_mb = %d
 """ % (" ".join(name for name in MODULES if name != "custom_data"), SWAP_MIB)
 QUESTIONS = {
+    # Scripts run after Ready, in the background.
+    "ran": "lightinit status --wait >/dev/null 2>&1; cat /root/ran",
     "root": "df -BM --output=size / | tail -n 1",
     "mounted": "findmnt -rn --mountpoint %s -o FSTYPE,SOURCE,LABEL" % PLACE,
     "on disk": "ls %s" % PLACE,
@@ -35,7 +37,6 @@ QUESTIONS = {
     ),
     "swaps": "tail -n +2 /proc/swaps",
     "fstab": "cat /etc/fstab",
-    "ran": "cat /root/ran",
 }
 SCSI_DISK = (
     "-device",

@@ -33,7 +33,8 @@ DOWN = {
 }
 INSTANCE = "/var/lib/lightinit/instance"
 QUESTIONS = {
-    "ran": "cat /root/ran",
+    # Scripts run after Ready, in the background.
+    "ran": "lightinit status --wait >/dev/null 2>&1; cat /root/ran",
     "kept": "cat %s/custom-data" % INSTANCE,
     "how": "lightinit query raw.media.how",
     "copy": "cat %s/ovf-env.xml" % INSTANCE,

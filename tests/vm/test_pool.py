@@ -24,6 +24,8 @@ OWNER_AFTER_S = 50.0
 OWNERS_NETWORK = ("10.99.0.150", "10.99.0.199")
 SETTINGS = """[azure]
 reprovision_poll_s = 3600
+[lightinit]
+before_ready = yes
 [module.scripts]
 timeout_s = 3
 """
