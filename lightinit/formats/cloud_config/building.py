@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake, Path
+from lightinit.model import NamedTuple
 
 # Aliases count as what they stand for.
 NODES = 50000

@@ -8,11 +8,12 @@ as ``12:30`` and a date stay text, which is what people mean.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, Tuple
 
 from lightinit import libraries
 from lightinit.errors import LibraryError, MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake, Path
+from lightinit.model import NamedTuple
 
 LIMIT_BYTES = 1024 * 1024
 PACKAGE = "python3-yaml"

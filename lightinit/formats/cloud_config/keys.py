@@ -6,7 +6,7 @@ added since. docs/cloud-config.md is a table of the same, and a test holds it to
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers import (
@@ -24,6 +24,7 @@ from lightinit.formats.cloud_config.readers import (
     users,
 )
 from lightinit.formats.cloud_config.readers.sources import apt, repositories
+from lightinit.model import NamedTuple
 
 WORKS, PARTLY, NOT = "works", "partly", "not"
 Check = Callable[[Mapping[str, Any]], Tuple[Any, List[Mistake]]]

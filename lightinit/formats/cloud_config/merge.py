@@ -9,9 +9,10 @@ or a list of mappings with ``name`` and ``settings``.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.model import NamedTuple
 
 DEFAULT = "dict(replace)+list()+str()"
 KEYS = ("merge_how", "merge_type")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Tuple, Union
+
+from lightinit.model import NamedTuple
 
 Path = Tuple[Union[str, int], ...]
 

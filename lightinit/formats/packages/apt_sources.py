@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.formats.assignments import read_assignment
+from lightinit.model import NamedTuple
 
 _LINE = re.compile(
     r"(?P<before>\s*(?P<type>deb|deb-src)\s+(?:\[[^\]\n]*\]\s*)?)(?P<uri>[^\s\[\]]+)(?P<gap>\s+)"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Mapping, NamedTuple, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
 from lightinit.formats.timezone import is_zone_name
+from lightinit.model import NamedTuple
 
 KEYS = ("timezone", "ntp")
 # The names that work, with the client that each one means. The last ones are not cloud-init's.

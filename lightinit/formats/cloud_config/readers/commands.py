@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section, kind_of, written
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("bootcmd", "runcmd")
 HEAD = "#!/bin/sh\n"

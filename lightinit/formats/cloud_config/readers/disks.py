@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
+from lightinit.model import NamedTuple
 
 KEYS = ("growpart", "resize_rootfs", "disk_setup", "fs_setup", "device_aliases")
 MODES = ("auto", "growpart", "gpart", "off")

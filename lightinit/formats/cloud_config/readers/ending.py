@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section, written
+from lightinit.model import NamedTuple
 
 KEYS = ("power_state", "final_message", "phone_home", "output")
 MODES = ("poweroff", "reboot", "halt")

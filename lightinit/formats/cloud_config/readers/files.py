@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake, show_key
 from lightinit.formats.cloud_config.readers.section import Section, written
 from lightinit.formats.gunzip import gunzip
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("write_files",)
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024

@@ -7,7 +7,7 @@ ssh-keygen or sshd can tell is found at the boot. No message has a part of a pri
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake
@@ -19,7 +19,7 @@ from lightinit.formats.ssh.host_keys import (
     read_private,
     type_of,
 )
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = (
     "ssh_keys",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section, kind_of, written
+from lightinit.model import NamedTuple
 
 KEYS = ("mounts", "mount_default_fields", "swap")
 # fstab's fields, as cloud-init fills them in without `mount_default_fields`. What waits for the

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
 from lightinit.formats.hostname import clean_hostname
+from lightinit.model import NamedTuple
 
 KEYS = (
     "hostname",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("ssh_pwauth", "chpasswd", "password")
 TEXT, HASH, RANDOM = "text", "hash", "RANDOM"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.digits import ID_MOST
 from lightinit.formats.accounts import account_options as options
@@ -10,7 +10,7 @@ from lightinit.formats.accounts.account_options import is_group_name
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.passwords import HASH_REMEDY, is_hash
 from lightinit.formats.cloud_config.readers.section import Section, kind_of
-from lightinit.model import repr_without
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = (
     "users",
