@@ -8,7 +8,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section, written
-from lightinit.model import NamedTuple
+from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("power_state", "final_message", "phone_home", "output")
 MODES = ("poweroff", "reboot", "halt")
@@ -50,7 +50,7 @@ class GivenCall(NamedTuple):
     """Who is told that the boot has ended.
 
     Attributes:
-        url: http or https.
+        url: http or https. It may have a secret.
         post: the names of the facts that are sent.
         tries: how often it is tried.
     """
@@ -58,6 +58,9 @@ class GivenCall(NamedTuple):
     url: str
     post: Tuple[str, ...] = POSTED
     tries: int = 10
+
+    def __repr__(self) -> str:
+        return repr_without(self, "url")
 
 
 class GivenOutput(NamedTuple):

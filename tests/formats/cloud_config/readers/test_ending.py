@@ -48,6 +48,7 @@ def test_power_state(values: Dict[str, Any], expected: GivenPowerState) -> None:
 )
 def test_phone_home(values: Dict[str, Any], expected: GivenCall) -> None:
     assert read_ending({"phone_home": values}) == (GivenEnding(phone_home=expected), [])
+    assert "http" not in repr(expected)
 
 
 def test_message_and_outputs() -> None:
