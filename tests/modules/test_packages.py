@@ -313,6 +313,15 @@ def test_the_table_has_each_manager() -> None:
     assert [each.name for each in NAMED] == ["snap"]
 
 
+def test_zypper_tells_by_its_status_that_a_restart_is_required(tmp_path: Path) -> None:
+    host = PackageHost(tmp_path)
+    script = 'case "$*" in *update|*needs-rebooting) exit 102;; esac\n'
+    host.put("zypper", script, "/etc/zypp/repos.d/oss.repo")
+    outcome = apply(host, package_upgrade=True, package_reboot_if_required=True)
+    assert outcome == Outcome("packages upgraded with zypper")
+    assert power.find_wish(host) is not None
+
+
 def test_xbps_is_renewed_first(tmp_path: Path) -> None:
     host = PackageHost(tmp_path)
     script = """case "$*" in

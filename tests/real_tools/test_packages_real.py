@@ -58,6 +58,11 @@ def test_a_script_that_hangs_is_killed_and_completed_later() -> None:
     assert seen["again"]["warnings"] == [] and seen["state"] == "installed 1.0"
 
 
+def test_a_signal_ends_the_manager_and_the_next_run_does_the_rest() -> None:
+    seen = inside("stopped", "pgrep")
+    assert seen == {"seen": 143, "left": "", "again": DONE, "state": "installed 1.0"}
+
+
 def test_a_full_disk_costs_only_what_has_no_room() -> None:
     seen = inside("full")
     (warning,) = seen["seen"]["warnings"]

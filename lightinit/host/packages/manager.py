@@ -45,6 +45,7 @@ class Manager(NamedTuple):
         reboot_prints: a pattern of what they print then; "": the status alone says so.
         reboot_status: their exit status then.
         one_by_one: whether it takes one package at a time.
+        done_statuses: exit statuses besides 0 after which all is done.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Manager(NamedTuple):
     reboot_prints: str = ""
     reboot_status: int = 1
     one_by_one: bool = False
+    done_statuses: Tuple[int, ...] = ()
 
     def write(self, name: str, version: str) -> Tuple[str, ...]:
         """The words of a package on the command line.

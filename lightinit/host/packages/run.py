@@ -177,7 +177,10 @@ class ManagerRun:
             raise ProvisioningError(
                 "package manager cannot be started", manager=self.name, why=error
             ) from error
-        return Ran(ended.status, tuple(lines), ended.timed_out)
+        status = ended.status
+        if status in self.manager.done_statuses:
+            status = 0
+        return Ran(status, tuple(lines), ended.timed_out)
 
 
 def without_secrets(text: str) -> str:

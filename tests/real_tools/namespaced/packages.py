@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any, Callable, Dict, List
 
 from lightinit.errors import LightinitError
@@ -212,6 +214,32 @@ def hangs() -> Dict[str, Any]:
     return {"first": first, "hung": hung, "left": left, "again": again, "state": state("li-hangs")}
 
 
+def stopped() -> Dict[str, Any]:
+    """lightinit gets the signal of a machine that goes down, while a script runs."""
+    script = "#!/bin/sh\ntest -e /srv/go || { : >/srv/runs; exec sleep 3600; }\n"
+    make("li-stopped", postinst=script)
+    index()
+
+    def stop(_number: int, _frame: Any) -> None:
+        raise SystemExit(143)
+
+    def send() -> None:
+        while not os.path.exists("/srv/runs"):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=send, daemon=True).start()
+    try:
+        seen: Any = apply(apt=own(), packages=["li-stopped"])
+    except SystemExit as error:
+        seen = error.code
+    left = must("sh", "-c", "pgrep -f '^sleep 3600' || true").strip()
+    System("/").write("/srv/go", b"")
+    again = apply(packages=["li-stopped"])
+    return {"seen": seen, "left": left, "again": again, "state": state("li-stopped")}
+
+
 def full() -> Dict[str, Any]:
     """The disk has no room for one of two."""
     make("li-big", size=BIG_BYTES)
@@ -282,6 +310,7 @@ SCENARIOS: List[Callable[[], Dict[str, Any]]] = [
     interrupted,
     locked,
     hangs,
+    stopped,
     full,
     offline,
     refused,

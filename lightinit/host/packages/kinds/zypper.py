@@ -18,4 +18,6 @@ MANAGER = Manager(
     installed=("rpm", "-q", "--whatprovides"),
     needs_reboot=(("zypper", "needs-rebooting"),),
     reboot_status=102,
+    # It says that the machine, or zypper itself, should be restarted.
+    done_statuses=(102, 103),
 )
