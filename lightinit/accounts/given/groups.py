@@ -45,7 +45,7 @@ def make_groups(system: System, names: Sequence[str], warnings: List[str]) -> Li
         if has_group(system, name):
             continue
         if read_digits(name) is not None:
-            warnings.append("there is no group with the number %s, so it has no members" % name)
+            warnings.append("there is no group with the number %s; write a name" % name)
             continue
         try:
             _make_group(system, name)

@@ -19,7 +19,8 @@ from lightinit.host.system import System
 from lightinit.login.admin import find_account
 from lightinit.model import User
 
-RANDOM_FILE = "/var/lib/lightinit/instance/random-passwords"
+# In memory, so that they are in no image of the disk.
+RANDOM_FILE = "/run/lightinit/random-passwords"
 RANDOM_CHARS = 20
 # Without those that look alike.
 LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -83,8 +84,8 @@ def set_passwords(
     _expire(system, done, expire, random, admin, warnings)
     if random:
         warnings.append(
-            "random passwords of %s are in %s, which only root can read: note them, then remove"
-            " the file" % (", ".join(random), RANDOM_FILE)
+            "random passwords of %s are in %s until the next restart; only root can read them"
+            % (", ".join(random), RANDOM_FILE)
         )
     return done
 

@@ -6,7 +6,7 @@ from typing import Optional
 
 import pytest
 
-from lightinit.formats.ssh.authorized_keys import count_keys, merge
+from lightinit.formats.ssh.authorized_keys import count_keys, merge, restrict
 from lightinit.formats.ssh.public_keys import read_key
 from tests.lib.ssh_keys import ED, ED_2, SK_ED, blob
 
@@ -115,3 +115,11 @@ def test_keys_are_counted(data: bytes, count: int) -> None:
 def test_the_helper_makes_what_ssh_keygen_makes() -> None:
     known: Optional[str] = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
     assert read_key("ssh-ed25519 %s" % known).blob[:19] == blob(b"ssh-ed25519") + b"\0\0\0\x20"
+
+
+def test_a_key_with_other_options_takes_the_place_of_all_its_lines() -> None:
+    existing = FOREIGN + ("%s mine\nno-pty %s again\n" % (ED, ED)).encode()
+    found = restrict(existing, [read_key('command="x" %s given' % ED)], b'command="say no"')
+    assert found.data == FOREIGN + b'command="say no" %s given\n' % ED.encode()
+    assert restrict(found.data, [read_key(ED + " given")], b'command="say no"').data == found.data
+    assert restrict(b"", [read_key(ED)], b"no-pty").data == b"no-pty " + ED.encode() + b"\n"

@@ -76,10 +76,25 @@ def test_groups_of_a_user(groups: Any) -> None:
     assert found is not None and found[0].groups == ("adm", "sudo")
 
 
-@pytest.mark.parametrize("sudo, rules", [(None, ()), (False, ()), ("A", ("A",)), (["A"], ("A",))])
+@pytest.mark.parametrize(
+    "sudo, rules",
+    [
+        (None, ()),
+        (False, ()),
+        ("A", ("A",)),
+        (["A"], ("A",)),
+        ("A\n# no rule\n\n B\n", ("A", "B")),
+    ],
+)
 def test_sudo(sudo: Any, rules: Any) -> None:
     found = accounts(users=[{"name": "a", "sudo": sudo}]).users
     assert found is not None and found[0].sudo == rules
+
+
+def test_what_is_not_said_differs_from_none() -> None:
+    found = accounts(users=["a", {"name": "b"}]).users
+    assert found is not None
+    assert [(each.sudo, each.lock_passwd) for each in found] == [(None, None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,7 @@ def test_groups(groups: Any, expected: List[GivenGroup]) -> None:
         ("ada, bob", ["ada", "bob"]),
         ({"ada": True, "bob": False, "eve": {"shell": "/bin/sh"}}, ["ada", "eve"]),
         (["ada,bob", {"gecos": "x"}], ["ada", "bob", "default"]),
+        ([["ada", "bob"]], ["ada", "bob"]),
         ([{"name": "ada", "shell": "/a"}, {"name": "ada", "shell": "/b"}], ["ada"]),
     ],
 )
@@ -154,6 +170,21 @@ def test_old_names_of_options_work_and_are_told() -> None:
         ({"name": "a", "snapuser": "x@y"}, "snapuser: it is not supported", 1),
         ({"name": "a", "groups": {"adm": None}}, "groups: a mapping is deprecated", 1),
         ({"name": "a", "home": "/a"}, "home: the key is unknown here", 1),
+        ({"name": "a", "gecos": "a:b"}, "gecos: a colon or a control character is in it", 1),
+        ({"name": "a", "homedir": "srv/a"}, "homedir: it is no absolute path of a folder", 1),
+        ({"name": "a", "homedir": "/"}, "homedir: it is no absolute path of a folder", 1),
+        ({"name": "a", "shell": "bash"}, "shell: it is no absolute path", 1),
+        ({"name": "a", "expiredate": "soon"}, "expiredate: it is no date", 1),
+        ({"name": "a", "inactive": "soon"}, "inactive: it is no number of days", 1),
+        ({"name": "a", "primary_group": "a b"}, "primary_group: no group can have this name", 1),
+        ({"name": "a", "groups": ["a b", "adm"]}, "groups: no group can have one of these", 1),
+        ({"name": "a", "uid": -5}, "uid: no account can have this id", 1),
+        (
+            {"name": "a", "ssh_redirect_user": True, "ssh_authorized_keys": ["ssh-rsa A"]},
+            "ssh_redirect_user: keys or `system` are beside it",
+            1,
+        ),
+        ("a b", "users[0]: no account can have this name", 0),
         (5, "users[0]: it is a number, and must be an account", 0),
     ],
 )
@@ -170,4 +201,5 @@ def test_mistakes_beside_users() -> None:
     assert "users: it is a number" in told(users=5)[0]
     assert "ssh_import_id: it is not supported" in told(ssh_import_id=["gh:x"])[0]
     assert "groups[0]: it is a number" in told(groups=[5])[0]
+    assert "groups: no group can have one of these names" in told(groups=["a b", "adm"])[0]
     assert "no account can have this name" in told(user="a b")[0]
