@@ -1,0 +1,75 @@
+"""The order of scripts, and what is told of one that takes long."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, List
+
+from lightinit.host.system import System
+from lightinit.user_data.kept import FOLDER, Kept
+from lightinit.user_data.parts import collect
+from lightinit.user_data.scripts import jobs
+from lightinit.user_data.scripts.jobs import ScriptJob
+from lightinit.user_data.scripts.runs import Waiting
+from tests.lib.mime_document import multipart
+
+RUNCMD = "#!/bin/sh\necho runcmd\n"
+
+
+def plan(root: Any, is_early: bool, *parts: str) -> List[ScriptJob]:
+    data = multipart(*parts)
+    found = collect(System(str(root)), "custom data", data, lambda *_: b"", dict).parts
+    kept = Kept("custom data", FOLDER + "/custom-data", data)
+    if is_early:
+        return jobs.plan_early(kept, found, RUNCMD)
+    return jobs.plan(kept, found, False, RUNCMD)
+
+
+PARTS = (
+    "x-shellscript:setup.sh #!/bin/sh\n",
+    "cloud-boothook:z.sh #!/bin/sh\n",
+    "x-shellscript #!/bin/sh\n: 3\n",
+    "x-shellscript-per-instance:b.sh #!/bin/sh\n",
+    "x-shellscript:../a!b.sh #!/bin/sh\n: 5\n",
+    "x-shellscript-per-boot:y.sh #!/bin/sh\n",
+    "x-shellscript-per-once:x.sh #!/bin/sh\n",
+    "x-shellscript-per-instance:a.sh #!/bin/sh\n: 8\n",
+)
+
+
+def test_scripts_run_in_the_order_of_cloud_init(tmp_path: Any) -> None:
+    """Read off cloud-init 22.4.2: scripts-per-once, -per-boot, -per-instance and -user, each the
+    sorted names of a folder; without a name a part is `part-003`; runcmd is a file of that name.
+    """
+    names = [job.place[1] for job in plan(tmp_path, False, *PARTS)]
+    user = [".._ab.sh", "part-003", "runcmd", "setup.sh"]
+    assert names == ["x.sh", "y.sh", "a.sh", "b.sh", *user]
+
+
+def test_boothooks_and_bootcmd_are_early(tmp_path: Any) -> None:
+    early = plan(tmp_path, True, *PARTS)
+    assert [job.part.kind for job in early] == ["#cloud-boothook", "script"]
+    assert all(job.each_boot and "module.bootcmd+" in job.mark for job in early)
+
+
+def test_one_that_takes_long_is_told_with_its_end_near_too(caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    waiting = Waiting("runcmd", 1080.0)
+    for took_s in range(0, 1081, 10):
+        waiting.tell(float(took_s))
+    told = [(each.levelname, each.getMessage()[:40]) for each in caplog.records]
+    assert told == [
+        ("INFO", "runcmd: still runs after 5 minutes"),
+        ("INFO", "runcmd: still runs after 10 minutes"),
+        ("WARNING", "runcmd: still runs after 780 s; in 300 s"),
+    ]
+    assert "20 to 40 minutes" in caplog.text and "before_ready" in caplog.text
+
+
+def test_after_ready_nobody_is_impatient(caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    waiting = Waiting("runcmd", math.inf)
+    for took_s in range(0, 4 * 3600, 60):
+        waiting.tell(float(took_s))
+    assert [each.levelname for each in caplog.records] == ["INFO"] * 6
