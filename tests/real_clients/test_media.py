@@ -531,17 +531,19 @@ exit 7
 
 
 @pytest.mark.parametrize(
-    "script, required, ends, warning",
+    "script, before, required, ends, warning",
     [
-        (RESTARTS, "yes", [143, 0, 0], "did not end"),
-        (FAILS, "yes", [1, 0, 0], "failed with status 7"),
-        (FAILS, "no", [0, 0, 0], "failed with status 7"),
+        (RESTARTS, "yes", "yes", [143, 0, 0], "did not end"),
+        (RESTARTS, "no", "yes", [143, 0, 0], "did not end"),
+        (FAILS, "yes", "yes", [1, 0, 0], "failed with status 7"),
+        (FAILS, "yes", "no", [0, 0, 0], "failed with status 7"),
+        (FAILS, "no", "yes", [0, 0, 0], "failed with status 7"),
     ],
 )
 def test_custom_data_that_restart_the_machine_or_fail_are_executed_once(
-    vm: Vm, script: bytes, required: str, ends: List[int], warning: str
+    vm: Vm, script: bytes, before: str, required: str, ends: List[int], warning: str
 ) -> None:
-    """The next boot resumes, and goes on to Ready."""
+    """The next boot resumes, and goes on to Ready, unless that was before the script."""
     vm.start_platform(DOWN)
     vm.machine.write(
         "/home/media.xml",
@@ -550,7 +552,7 @@ def test_custom_data_that_restart_the_machine_or_fail_are_executed_once(
     )
     vm.settings(
         "/run/media",
-        "[lightinit]\nbefore_ready = yes\n[module.scripts]\nrequired = %s\n" % required,
+        "[lightinit]\nbefore_ready = %s\n[module.scripts]\nrequired = %s\n" % (before, required),
     )
     for end in ends:
         vm.machine.run(
