@@ -11,17 +11,7 @@ from lightinit import user_data
 from lightinit.errors import ProvisioningError
 from lightinit.user_data.script import Interpreter, read_interpreter
 
-FOR_ALL = {
-    "__init__",
-    "execution",
-    "jobs",
-    "kept",
-    "kind",
-    "parts",
-    "pieces",
-    "render",
-    "variables",
-}
+FOR_ALL = {"__init__", "kept", "kind", "overview", "parts", "pieces", "variables"}
 
 
 @pytest.mark.parametrize(
