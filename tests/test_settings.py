@@ -34,6 +34,7 @@ def test_without_files_all_is_default(tmp_path: Any) -> None:
     assert found["lightinit"]["modules"] == (
         "entropy",
         "bootcmd",
+        "disk_setup",
         "mounts",
         "hostname",
         "ssh_host_keys",

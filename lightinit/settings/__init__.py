@@ -100,6 +100,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             (
                 "entropy",
                 "bootcmd",
+                "disk_setup",
                 "mounts",
                 "hostname",
                 "ssh_host_keys",

@@ -51,6 +51,13 @@ ASKED: Tuple[Declaration, ...] = (
     _asked("ntp", "ntp"),
     _asked("rsyslog", "rsyslog", "rsyslog_dir", "rsyslog_filename"),
     Declaration(
+        "disk_setup",
+        Frequency.INSTANCE,
+        False,
+        cloud_config=("disk_setup", "fs_setup", "device_aliases"),
+        asked=True,
+    ),
+    Declaration(
         "mounts",
         Frequency.INSTANCE,
         False,

@@ -13,7 +13,17 @@ from tests.lib.namespaced import MOUNT, need_loop_devices, run_scenario
 
 pytestmark = pytest.mark.long
 
-TOOLS = ("losetup", "sfdisk", "partx", "blkid", "findmnt", "findfs", "busybox", "mkswap")
+TOOLS = (
+    "losetup",
+    "sfdisk",
+    "partx",
+    "blkid",
+    "findmnt",
+    "findfs",
+    "busybox",
+    "mkswap",
+    "blockdev",
+)
 MKFS = ("mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
 WAIT = "nofail,x-systemd.device-timeout=30s"
 MARK = "# lightinit mounts"
@@ -79,3 +89,80 @@ def test_a_swap_file_on_each_file_system() -> None:
         assert "which is not enough" in error and "more" not in str(names)
     # An instance has one swap file; what failed has changed nothing.
     assert seen["fstab"] == ["/mnt/btrfs/deep/swap none swap sw,nofail 0 0 # lightinit swap"]
+
+
+def test_an_empty_disk_is_prepared_once() -> None:
+    seen = inside("prepared")
+    assert seen["first"] == [
+        "DISK0 has 2 partitions now; ext4 made on DISK0p1; swap made on DISK0p2; xfs made on DISK1",
+        [],
+    ]
+    assert seen["table"] == [
+        "label: gpt",
+        "1 199 0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+        "200 199 0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
+    ]
+    assert seen["probes"] == [
+        ["LABEL=data", "TYPE=ext4"],
+        ["LABEL=s", "TYPE=swap"],
+        ["LABEL=raw", "TYPE=xfs"],
+    ]
+    assert seen["mounted"] == ["1 of 1 mounts are done", []]
+    assert seen["second"][0].count("already") == 4 and "file" in seen["kept"]
+    assert "it is in use: mounted at /mnt/part" in seen["mounted, overwrite"][1][0]
+    assert seen["same"], "not even with overwrite"
+
+
+def test_what_may_be_data_stays_byte_for_byte() -> None:
+    seen = inside("data_stay")
+    assert len(seen) == 42
+    for name, (said, same) in seen.items():
+        assert same, "%s was changed" % name
+        # A disk that has what is wished, or nothing to remove, is no mistake.
+        fits = name in ("part table", "whole remove", "raw remove", "lvm remove")
+        assert len(said[1]) == int(not fits), (name, said)
+        assert fits or "it was not changed" in said[1][0], name
+    assert "it has data of an unknown kind" in seen["bios one"][0][1][0]
+    assert "it has XFS" in seen["part replace"][0][1][0]
+
+
+def test_with_overwrite_nothing_old_appears() -> None:
+    for name, (made, again, probes, gone, last) in inside("overwritten").items():
+        assert made == ["DISK0 has 2 partitions now", []], name
+        assert again == ["DISK0 has its partitions already; ext4 made on DISK0p1", []], name
+        assert probes == [["TYPE=ext4"], []], name
+        assert gone == ["partitions of DISK0 removed", []] and not last, name
+
+
+def test_what_cannot_be_made_is_told_and_a_command_is_run() -> None:
+    seen = inside("commands")
+    for name, why in {
+        "label": "the label has 18 bytes, and a label of xfs at most 12",
+        "tool": "mkfs.reiserfs is missing",
+        "name": "`filesystem` is not the name of one",
+        "gone": "there is no such disk",
+        "number": "it has no partition 7",
+        "fails": "/bin/sh failed, said=no such thing",
+        "options": "mkfs.ext4 failed",
+        "five": "an mbr has at most four partitions",
+        "type": "the type of partition 1 is unknown",
+        "partition": "it is a partition; name the whole disk",
+    }.items():
+        message, [warning] = seen[name]
+        assert message == "no disk was changed" and why in warning, name
+    assert seen["untouched"]
+    assert seen["text made"] == ["LABEL=a", "TYPE=ext4"]
+    assert seen["words made"] == ["LABEL=two\\ words", "TYPE=ext4"]
+
+
+def test_the_resource_disk_as_azures_users_prepare_it() -> None:
+    """Fresh from the platform it takes no overwrite; with a file of somebody's it stays."""
+    need_loop_devices("mkfs.ntfs", "ntfs-3g")
+    seen = inside("resource")
+    (alone, made, mounted), kind, _ = seen["fresh"]
+    assert "it has the platform's NTFS" in alone[1][0]
+    assert made == ["DISK0 has 1 partitions now; ext4 made on DISK0p1", []]
+    assert mounted == ["1 of 1 mounts are done", []] and kind == ["ext4"]
+    (_, made, mounted), kind, same = seen["used"]
+    assert same and not kind and len(made[1]) == 2
+    assert "NTFS with 1 files or folders that are not the platform's" in made[1][0]

@@ -143,9 +143,9 @@ _ALL: Tuple[ConfigKey, ...] = (
     # Disks
     ConfigKey("growpart", PARTLY),
     ConfigKey("resize_rootfs", PARTLY),
-    ConfigKey("disk_setup"),
-    ConfigKey("fs_setup"),
-    ConfigKey("device_aliases"),
+    ConfigKey("disk_setup", PARTLY),
+    ConfigKey("fs_setup", PARTLY),
+    ConfigKey("device_aliases", WORKS),
     ConfigKey("mounts", WORKS),
     ConfigKey("mount_default_fields", WORKS),
     ConfigKey("swap", WORKS),

@@ -45,6 +45,7 @@ FIRST_START_BYTES = 64 * 1024  # a partition that begins earlier leaves no room 
 BEGINNING_BYTES = 1024  # at a partition's start: zeros until mkfs has finished
 EDGE_BYTES = 4 * MIB
 SAMPLES = 256
+READ_WHOLE_BYTES = 256 * MIB
 SAMPLE_BYTES = 64 * 1024
 
 
@@ -228,6 +229,16 @@ def _is_blank(read: Read, size_bytes: int, marked: bool) -> bool:
     step = (size_bytes - SAMPLE_BYTES) // SAMPLES
     places = [number * step for number in range(1, SAMPLES) if number * step >= EDGE_BYTES]
     return all(_is_zero(read(at, SAMPLE_BYTES)) for at in places)
+
+
+def is_blank(read: Read, size_bytes: int) -> bool:
+    """Whether a device has only zeros. Of a large one its ends and many places between tell."""
+    if size_bytes > READ_WHOLE_BYTES:
+        return _is_blank(read, size_bytes, False)
+    return all(
+        _is_zero(read(at, min(EDGE_BYTES, size_bytes - at)))
+        for at in range(0, size_bytes, EDGE_BYTES)
+    )
 
 
 def _is_zero(data: bytes) -> bool:

@@ -20,6 +20,7 @@ SECTOR_BYTES = 512  # the unit of sysfs; it does not depend on the device's sect
 BY_NAME = "/sys/class/block"
 BY_NUMBER = "/sys/dev/block"
 BLKPG = 0x1269  # _IO(0x12, 105) of linux/blkpg.h
+BLKPG_DELETE_PARTITION = 2
 BLKPG_RESIZE_PARTITION = 3
 BTRFS_IOC_FS_INFO = 0x8400941F  # _IOR(0x94, 31, 1024 bytes) of linux/btrfs.h
 BTRFS_INFO_BYTES = 1024
@@ -177,6 +178,30 @@ def resize_partition(system: System, device: BlockDevice, size_bytes: int) -> No
     Raises:
         ProvisioningError: the kernel refused.
     """
+    try:
+        _tell_partition(system, device, BLKPG_RESIZE_PARTITION, size_bytes)
+    except OSError as error:
+        raise ProvisioningError(
+            "kernel does not take the partition's new size",
+            device=device.node,
+            error=error.strerror or str(error),
+            hint="restart the machine, so that the kernel reads the table again",
+        ) from error
+
+
+def forget_partition(system: System, device: BlockDevice) -> None:
+    """Tell the kernel that a partition is gone. It must not be in use.
+
+    Raises:
+        ProvisioningError: the kernel refused.
+    """
+    try:
+        _tell_partition(system, device, BLKPG_DELETE_PARTITION, 0)
+    except OSError as error:
+        raise _unreadable(device, error.strerror or str(error)) from error
+
+
+def _tell_partition(system: System, device: BlockDevice, what: int, size_bytes: int) -> None:
     from array import array
 
     # linux/blkpg.h: struct blkpg_partition, and struct blkpg_ioctl_arg, which points to it.
@@ -190,15 +215,8 @@ def resize_partition(system: System, device: BlockDevice, size_bytes: int) -> No
         fcntl.ioctl(
             descriptor,
             BLKPG,
-            struct.pack("@iiiP", BLKPG_RESIZE_PARTITION, 0, length * partition.itemsize, address),
+            struct.pack("@iiiP", what, 0, length * partition.itemsize, address),
         )
-    except OSError as error:
-        raise ProvisioningError(
-            "kernel does not take the partition's new size",
-            device=device.node,
-            error=error.strerror or str(error),
-            hint="restart the machine, so that the kernel reads the table again",
-        ) from error
     finally:
         os.close(descriptor)
 

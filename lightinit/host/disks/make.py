@@ -122,6 +122,23 @@ def tool_is_missing(tool: str) -> ProvisioningError:
     )
 
 
+def wait_for_partitions(system: System, disk: BlockDevice, count: int) -> bool:
+    """Wait until the kernel shows so many partitions of a disk, and udev has their names. Returns
+    whether it does.
+    """
+    deadline_s = system.clock.monotonic() + NODE_LIMIT_S
+    while True:
+        found = block.partitions(system, disk)
+        if len(found) == count and all(
+            os.path.exists(system.path(each.node)) for each in found.values()
+        ):
+            settle(system)
+            return True
+        if system.clock.monotonic() > deadline_s:
+            return False
+        system.clock.sleep(0.1)
+
+
 def _run(system: System, argv: List[str], stdin: bytes, limit_s: float) -> None:
     tool = system.tool(argv[0])
     if tool is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from lightinit.digits import read_digits
 from lightinit.host.disks import block, resource_disk
@@ -70,6 +70,18 @@ def find_azure_disk(
     if kind == "resource":
         return resource_disk.find_resource_disk(system)
     return find_data_disk(system, lun, bus)
+
+
+def find_disks_below(system: System, device: BlockDevice) -> List[BlockDevice]:
+    """The disks on which a device is: its own, or those below LVM, RAID and dm-crypt."""
+    if not device.mapped:
+        return [device.disk or device]
+    found: List[BlockDevice] = []
+    for name in system.list_dir("%s/%s/slaves" % (block.BY_NAME, device.name)):
+        below = block.find_by_name(system, name)
+        if below is not None:
+            found += find_disks_below(system, below)
+    return found
 
 
 def find_os_disk(system: System) -> Optional[BlockDevice]:

@@ -27,6 +27,7 @@ class OpenDisk:
         system: the machine.
         disk: the disk.
         writable: whether to open it for writing.
+        wished: whether it is a disk that a cloud-config wants prepared; the errors say so.
 
     Attributes:
         size_bytes: its size.
@@ -36,8 +37,15 @@ class OpenDisk:
         ProvisioningError: it cannot be opened.
     """
 
-    def __init__(self, system: System, disk: BlockDevice, writable: bool = False) -> None:
+    def __init__(
+        self,
+        system: System,
+        disk: BlockDevice,
+        writable: bool = False,
+        wished: bool = False,
+    ) -> None:
         self._system = system
+        self._wished = wished
         self._disk = disk
         self.sector_bytes = disk.sector_bytes
         flags = os.O_RDONLY | os.O_CLOEXEC
@@ -122,12 +130,14 @@ class OpenDisk:
             raise self._cannot("be written", error) from error
 
     def _cannot(self, what: str, error: OSError) -> ProvisioningError:
-        return ProvisioningError(
-            "resource disk cannot be used",
-            disk=self._disk.node,
-            why="it cannot " + what,
-            error=error.strerror or str(error),
-        )
+        details = {
+            "disk": self._disk.node,
+            "why": "it cannot " + what,
+            "error": error.strerror or str(error),
+        }
+        if self._wished:
+            return ProvisioningError("disk cannot be prepared", **details)
+        return ProvisioningError("resource disk cannot be used", **details)
 
 
 def is_claimed(system: System, disk: BlockDevice) -> bool:
