@@ -111,6 +111,7 @@ KINDS: Dict[str, Set[str]] = {
         "emerge",
         "opkg",
         "pacman",
+        "slackpkg",
         "snap",
         "xbps",
         "zypper",

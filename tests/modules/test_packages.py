@@ -13,7 +13,7 @@ import pytest
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.init import power
-from lightinit.host.packages.kinds import MANAGERS, NAMED, apt, find_manager
+from lightinit.host.packages.kinds import MANAGERS, NAMED, apt, find_manager, slackpkg
 from lightinit.host.packages.run import LOCK_PAUSE_S
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
@@ -219,7 +219,7 @@ def test_configuration_alone_fetches_no_lists(tmp_path: Path) -> None:
 def test_no_password_of_a_url_is_told(tmp_path: Path) -> None:
     host = debian(tmp_path, 'case "$*" in *install*) exit 1;; esac\n')
     (warning,) = apply(host, packages=["https://u:geheim@h/x.deb"]).warnings
-    assert warning == "package https://***@h/x.deb is not installed: status 1"
+    assert warning == "package https://***@h/x.deb is not installed: apt-get ended with status 1"
 
 
 def test_a_scratch_root_gets_no_packages(tmp_path: Path) -> None:
@@ -293,6 +293,15 @@ OTHERS = [
         ],
     ),
     ("opkg", "opkg", "/var/lib/opkg/status", ["configure", "update", "install a b"]),
+    (
+        "slackpkg",
+        "slackpkg",
+        "/var/log/packages/a-1-noarch-1",
+        [
+            "-dialog=off -batch=on -default_answer=y -postinst=off update",
+            "-dialog=off -batch=on -default_answer=y -postinst=off install a b",
+        ],
+    ),
 ]
 
 
@@ -305,7 +314,7 @@ def test_each_manager(tmp_path: Path, name: str, program: str, sign: str, calls:
     assert found is not None and found.name == name
     outcome = apply(host, packages=["a", ["b", "1.0"]])
     assert words(host, program) == calls
-    assert bool(outcome.warnings) == (name == "opkg")
+    assert bool(outcome.warnings) == (name in ("opkg", "slackpkg"))
 
 
 def test_the_table_has_each_manager() -> None:
@@ -320,6 +329,22 @@ def test_zypper_tells_by_its_status_that_a_restart_is_required(tmp_path: Path) -
     outcome = apply(host, package_upgrade=True, package_reboot_if_required=True)
     assert outcome == Outcome("packages upgraded with zypper")
     assert power.find_wish(host) is not None
+
+
+def test_slackpkg_does_not_say_what_it_has_not_found(tmp_path: Path) -> None:
+    """The script that looks is run by the true shell, on another folder."""
+    host = PackageHost(tmp_path)
+    host.put("slackpkg", "echo No packages match the pattern for install.\n", "/var/log/packages/x")
+    folder = host.path("/var/log/packages")
+    script = slackpkg.INSTALLED.replace("/var/log/packages", folder)
+    host.put("sh", "/bin/sh -c '%s' \"$3\"\n" % script.replace("'", "'\\''"))
+    host.write("/var/log/packages/git-2.30-x86_64-1", b"")
+    host.write("/var/log/packages/vim-gvim-9.0-x86_64-1", b"")
+    outcome = apply(host, packages=["git", "vim", "vim-gvim", "nosuch"])
+    assert outcome.warnings == tuple(
+        "package %s is not installed: No packages match the pattern for install." % name
+        for name in ("vim", "nosuch")
+    )
 
 
 def test_xbps_is_renewed_first(tmp_path: Path) -> None:
@@ -341,7 +366,9 @@ def test_one_that_is_there_already_in_its_version(tmp_path: Path) -> None:
     host.put("xbps-install", script, "/var/db/xbps/pkgdb-0.38.plist")
     host.put("xbps-query", "echo $3-2.30_1\n")
     outcome = apply(host, packages=["git", ["git", "2.30_1"], ["git", "2.31_1"]])
-    assert outcome.warnings == ("package git (2.31_1) is not installed: status 17",)
+    assert outcome.warnings == (
+        "package git (2.31_1) is not installed: xbps-install ended with status 17",
+    )
 
 
 def test_a_stale_lock_of_pacman_is_removed_and_a_held_one_stays(tmp_path: Path) -> None:

@@ -68,8 +68,10 @@ def install(run: ManagerRun, packages: Sequence[Package]) -> Dict[Package, str]:
     failed: Dict[Package, str] = {}
     if not run.manager.one_by_one:
         ran = _install(run, packages)
-        if ran.ok:
+        if ran.ok and not run.manager.is_asked_after:
             return {}
+        if ran.ok:
+            return _missing(run, packages, run.explain(ran))
         if len(packages) == 1 or ran.timed_out or ran.is_busy:
             return _missing(run, packages, _describe(run, ran))
         LOG.info("packages: not all could be installed at once: trying one by one")

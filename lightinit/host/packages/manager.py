@@ -46,6 +46,8 @@ class Manager(NamedTuple):
         reboot_status: their exit status then.
         one_by_one: whether it takes one package at a time.
         done_statuses: exit statuses besides 0 after which all is done.
+        is_asked_after: whether its status 0 does not say that all is installed, so that
+            ``installed`` is asked.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Manager(NamedTuple):
     reboot_status: int = 1
     one_by_one: bool = False
     done_statuses: Tuple[int, ...] = ()
+    is_asked_after: bool = False
 
     def write(self, name: str, version: str) -> Tuple[str, ...]:
         """The words of a package on the command line.

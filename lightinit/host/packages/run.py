@@ -129,7 +129,7 @@ class ManagerRun:
             return "%s took too long, and was killed" % self.name
         kept = list(ran.lines)
         telling = [at for at, line in enumerate(kept) if _has(self.manager.telling, line)]
-        words = "status %d" % ran.status
+        words = "%s ended with status %d" % (self.name, ran.status)
         for line in kept:
             words = line.strip() or words
         if telling:

@@ -14,6 +14,7 @@ from lightinit.host.packages.kinds import (
     emerge,
     opkg,
     pacman,
+    slackpkg,
     snap,
     xbps,
     zypper,
@@ -32,6 +33,7 @@ MANAGERS: Tuple[Manager, ...] = (
     pacman.MANAGER,
     emerge.MANAGER,
     opkg.MANAGER,
+    slackpkg.MANAGER,
 )
 # Those that only what names them is given to.
 NAMED: Tuple[Manager, ...] = (snap.MANAGER,)
