@@ -22,10 +22,12 @@ users:
   sudo: ALL=(ALL) NOPASSWD:ALL
   lock_passwd: false
   hashed_passwd: not-a-hash
+  plain_text_passwd: Secret-of-Ada
   ssh_authorized_keys: ['%s']
 - name: root
   ssh_authorized_keys: ['%s']
 - name: "-x"
+chpasswd: {users: [{name: ada, password: Secret-of-Ada, type: text}], list: ["x:Secret-of-Ada"]}
 """ % (KEY, KEY)
 
 
@@ -41,7 +43,9 @@ def test_accounts_are_made_once_and_the_admin_in_any_case(tmp_path: Path) -> Non
             platform,
             ended,
             "line 8, users[0].hashed_passwd: it is no hash",
-            "line 12, users[2].name: no account can have this name",
+            "line 13, users[2].name: no account can have this name",
+            "chpasswd.list: the key is deprecated",
+            "there is no account x for a password",
             "`users` has no `default`; azureuser is made all the same",
             "the user id 0 is in use, so ada gets another one",
         )
@@ -53,6 +57,8 @@ def test_accounts_are_made_once_and_the_admin_in_any_case(tmp_path: Path) -> Non
         assert KEY not in machine.read("/home/azureuser/.ssh/authorized_keys")
         rules = machine.read("/etc/sudoers.d/zz-lightinit-cloud-config")
         assert rules.endswith("\nada ALL=(ALL) NOPASSWD:ALL\n")
+        for name in ("log/lightinit.log", "lib/lightinit/instance/result.json"):
+            assert "Secret-of-Ada" not in machine.read("/var/" + name) + ended.stderr
         # Who removes an account has it removed.
         gone = passwd.replace(passwd.splitlines(True)[-1], "")
         machine.put("/etc/passwd", gone)

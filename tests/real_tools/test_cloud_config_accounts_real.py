@@ -82,3 +82,21 @@ def test_busybox(tmp_path: Any) -> None:
     seen = run_scenario("cloud_config_accounts.py", "busybox", *TOOLS, box=box, namespaces=NETWORK)
     check(seen)
     assert seen["sudo"] == "0", kind
+
+
+def test_doas() -> None:
+    tools = ("doas", "useradd", "ssh-keygen", "sshd", "ip")
+    seen = run_scenario("cloud_config_accounts.py", "doas", *tools, namespaces=NETWORK)
+    assert seen["conf"] == [
+        'permit nopass "bob"',
+        "permit nopass eve cmd id",
+        'permit nopass "ada"',
+        "",
+    ]
+    for name in ("bob", "ada", "eve"):
+        assert seen["%s: id -u" % name] == "0", name
+    assert seen["eve: ls /"].startswith("exit 1") and seen["doubts"] == []
+    told = [each.split(":")[0] for each in seen["warnings"]]
+    assert (
+        told == ["a rule of ada for sudo is left out"] + ["a rule of eve for doas is left out"] * 3
+    )

@@ -38,7 +38,7 @@ def grant_given(system: System, users: Sequence[GivenUser], warnings: List[str])
         The names of the accounts of which a rule for sudo is in force, or its counterpart for doas.
     """
     for_sudo = [(user.name, rule) for user in users for rule in user.sudo or ()]
-    for_doas = [rule for user in users for rule in user.doas]
+    for_doas = [(user.name, rule) for user in users for rule in user.doas]
     kept: Sequence[Rule] = []
     if for_sudo and has_program(system, "doas") and not has_program(system, "sudo"):
         for user, rule in for_sudo:
@@ -46,7 +46,7 @@ def grant_given(system: System, users: Sequence[GivenUser], warnings: List[str])
             if line is None:
                 warnings.append(_left_out(user, "sudo", "only doas is installed, write `doas`"))
             else:
-                for_doas.append(line)
+                for_doas.append((user, line))
                 kept = [*kept, (user, line)]
     elif for_sudo:
         kept = _put_sudo_rules(system, for_sudo, warnings)
@@ -127,15 +127,17 @@ def _why_not(put: Callable[[], object]) -> str:
     return ""
 
 
-def _put_doas_rules(system: System, wanted: Sequence[str], warnings: List[str]) -> None:
+def _put_doas_rules(system: System, wanted: Sequence[Rule], warnings: List[str]) -> None:
     if not has_program(system, "doas"):
         warnings.append("rules for doas are left out: it is not installed; write `sudo`")
         return
-    for rule in wanted:
+    for user, rule in wanted:
         why = given_rules.why_not_one_line(rule)
+        if not why and not given_rules.is_doas_rule_of(user, rule):
+            why = "it is not `permit` or `deny` with this account's name"
         granted = Granted()
         edit = partial(given_rules.add_doas_rules, lines=[rule])
         why = why or _why_not(partial(grant_doas, system, edit, granted))
         warnings += granted.warnings
         if why:
-            warnings.append("a rule for doas is left out: %s" % why)
+            warnings.append(_left_out(user, "doas", why))

@@ -21,6 +21,8 @@ _PLAIN = re.compile(
     % (_WORDS, _WORDS, _WORDS, _TAGS, _COMMAND, _TAGS, _COMMAND)
 )
 _ALL = re.compile(r"ALL\s*=\s*\(ALL(?:\s*:\s*ALL)?\)\s*(NOPASSWD\s*:\s*)?ALL")
+_DOAS_OPTIONS = ("nopass", "nolog", "persist", "keepenv", "setenv")
+_SETENV = re.compile(r"setenv\s*\{[^{}]*\}")
 _OF_USER = re.compile(r'(?:"([^"]+)"|(\S+))[ \t]')
 
 Rule = Tuple[str, str]
@@ -38,6 +40,16 @@ def why_not_one_line(rule: str) -> str:
     if not rule.isprintable():
         return "a control character is in it"
     return ""
+
+
+def is_doas_rule_of(user: str, rule: str) -> bool:
+    """Whether a rule for doas is one of this account. doas takes almost any word as a name, so
+    that it would accept many a mistake.
+    """
+    action, *words = _SETENV.sub("setenv", rule).split() or [""]
+    while words and words[0] in _DOAS_OPTIONS:
+        del words[0]
+    return action in ("permit", "deny") and words[:1] in ([user], ['"%s"' % user])
 
 
 def edit_rules_file(text: str, rules: Sequence[Rule], known_users: Collection[str]) -> str:

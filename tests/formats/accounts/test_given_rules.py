@@ -62,6 +62,24 @@ def test_the_counterpart_for_doas(rule: str, line: Optional[str]) -> None:
     assert given_rules.as_doas_rule("ada", rule) == line
 
 
+@pytest.mark.parametrize(
+    "rule, is_hers",
+    [
+        ("permit ada", True),
+        ('permit nopass "ada" as root cmd id', True),
+        ("deny nolog persist keepenv setenv { A B=c } ada cmd reboot", True),
+        ("permit", False),
+        ("permit eve", False),
+        ("permit :wheel", False),
+        ("permit adabella", False),
+        ("permit nopass", False),
+        ("allow ada", False),
+    ],
+)
+def test_whose_rule_it_is(rule: str, is_hers: bool) -> None:
+    assert given_rules.is_doas_rule_of("ada", rule) is is_hers
+
+
 def test_doas_rules_are_added_once() -> None:
     once = given_rules.add_doas_rules("permit a", ["permit b", "permit a", "permit b"])
     assert once == "permit a\npermit b\n"

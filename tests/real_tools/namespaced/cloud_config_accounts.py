@@ -178,7 +178,35 @@ def busybox() -> Dict[str, Any]:
     return seen
 
 
-SCENARIOS = {"useradd": useradd, "busybox": busybox}
+def doas() -> Dict[str, Any]:
+    hide("sudo", "visudo")
+    os.unlink("/etc/sudoers")
+    key = prepare()
+    listed = [
+        "default",
+        {"name": "ada", "sudo": ["ALL=(ALL) NOPASSWD:ALL", "ALL=(root) /bin/ls"]},
+        {
+            "name": "eve",
+            "doas": [
+                "permit nopass eve cmd id",
+                "permit (((",
+                "no rule",
+                "permit eve nonsense here",
+            ],
+        },
+    ]
+    said = run({"users": listed}, key)
+    seen = {
+        "warnings": said["users"][1],
+        "doubts": said["doubts"],
+        "conf": get("/etc/doas.conf").split("\n"),
+    }
+    for name, command in (("bob", "id -u"), ("ada", "id -u"), ("eve", "id -u"), ("eve", "ls /")):
+        seen["%s: %s" % (name, command)] = as_user(name, "doas -n " + command)
+    return seen
+
+
+SCENARIOS = {"useradd": useradd, "busybox": busybox, "doas": doas}
 
 if __name__ == "__main__":
     enter(int(sys.argv[2]))
