@@ -119,10 +119,10 @@ def renew(system: System, settings: ModuleSettings, user: str) -> Outcome:
     warnings = list(keys.warnings)
     if given is None or given.types is None:
         warnings += _check_config(system, config, named, kept + list(keys.made))
-    if given is not None and given.keys:
-        from lightinit.host_keys.certificates import serve
+    if given is not None or system.exists(config_files.HOST_KEYS):
+        from lightinit.host_keys.serving import serve
 
-        warnings += serve(system, server, user, given.keys)
+        warnings += serve(system, server, user, given, [*keys.kept, *keys.made])
     if keys.made:
         warnings += _reload(system, server, user)
     return Outcome(_message(keys), tuple(warnings + others))

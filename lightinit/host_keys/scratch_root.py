@@ -9,7 +9,7 @@ from lightinit.host.ssh import host_keys
 from lightinit.host.ssh.host_keys import FOLDER
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
-from lightinit.host_keys.certificates import serve
+from lightinit.host_keys.serving import serve
 from lightinit.host_keys.taken import name_of, names_of, own_comment, write_certificate
 from lightinit.model import Outcome
 
@@ -61,5 +61,5 @@ def place(system: System, given: GivenHostKeys, user: str) -> Outcome:
         for name in host_keys.list_host_keys(system, formats.is_host_key_file):
             if formats.private_name(name) not in wanted:
                 system.remove("%s/%s" % (FOLDER, name))
-    warnings += serve(system, find_server(system), user, given.keys)
+    warnings += serve(system, find_server(system), user, given, [])
     return Outcome("%d SSH host keys of the cloud-config put in place" % len(done), tuple(warnings))

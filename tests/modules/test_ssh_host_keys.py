@@ -381,3 +381,15 @@ def test_a_process_id_that_is_no_longer_sshds_is_let_alone(tmp_path: Any) -> Non
     )
     apply(system)  # a SIGHUP would end this process
     assert "/usr/bin/sshd -t" not in system.runs
+
+
+@needs_root
+def test_what_an_earlier_cloud_config_ordered_goes(tmp_path: Any) -> None:
+    """The image's first instance had one; without it, sshd has its default keys again."""
+    system = StandIn(tmp_path)
+    config = "Include /etc/ssh/sshd_config.d/*.conf\n"
+    drop_in = "sshd_config.d/01-lightinit-host-keys.conf"
+    put(system, {"sshd_config": config, drop_in: "HostKey /etc/ssh/ssh_host_rsa_key\n"})
+    assert apply(system) == Outcome("2 SSH host keys made", ())
+    assert not system.exists("/etc/ssh/" + drop_in)
+    assert system.read_text("/etc/ssh/sshd_config") == config

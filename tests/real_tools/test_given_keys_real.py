@@ -67,6 +67,8 @@ WHOSE = {
     "no type is left": OWN_KEYS,
     "not deleted": {"ecdsa": "image", "ed25519": "ed25519", "rsa": "image"},
     "not deleted, one made": {"ecdsa": "image", "ed25519": "image", "rsa": "image"},
+    "a script makes missing ones": {"ed25519": "own"},
+    "without that script": {"ed25519": "own"},
     "sshd wants another": {"ed25519": "own", "rsa": "own"},
     "sshd wants another, given": {"ed25519": "ed25519", "rsa": "own"},
     "not shown": OWN_KEYS,
@@ -87,6 +89,9 @@ def test_which_types_the_host_has() -> None:
     for name in ("all given", "all given, begun", "PEM", "not deleted"):
         assert seen[name]["made"] == 0, name
     assert "ssh_host_rsa_key" in seen["sshd wants another"]["warnings"][0]
+    lines = seen.pop("a script makes missing ones")["lines"].split("\n")[1:]
+    assert lines == ["HostKey /etc/ssh/ssh_host_ed25519_key"], "sshd uses no other"
+    assert not [name for name, found in seen.items() if found["lines"]]
     assert seen["not shown"]["shown"] == []
     assert seen["some not shown"]["shown"] == ["ssh-ed25519"]
     assert seen["a broken one, begun"]["mistakes"] == []

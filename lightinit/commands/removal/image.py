@@ -75,14 +75,14 @@ def plan_history(context: RemovalContext) -> List[Change]:
 
 def plan_login_policy(context: RemovalContext) -> List[Change]:
     """The policy for password login that the platform ordered for this machine."""
-    removed = file_removals(context.system, (config_files.DROP_IN, config_files.CERTIFICATES))
+    removed = file_removals(context.system, (config_files.DROP_IN, config_files.HOST_KEYS))
     return removed + line_removals(
         context.system, "lightinit's lines", config_files.CONFIGS[0], _drop_blocks
     )
 
 
 def _drop_blocks(text: str) -> str:
-    return sshd_config.drop_block(drop_block(text), sshd_config.CERTIFICATES)
+    return sshd_config.drop_block(drop_block(text), sshd_config.HOST_KEYS)
 
 
 def plan_journal(context: RemovalContext) -> List[Change]:

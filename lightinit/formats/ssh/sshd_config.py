@@ -15,8 +15,8 @@ from lightinit.model import NamedTuple
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 MAX_DEPTH = 16  # sshd's own limit
 KEYS_FILE = "authorizedkeysfile"
-# The name of the block with the certificates of host keys.
-CERTIFICATES = "lightinit host certificates"
+# The name of the block about host keys.
+HOST_KEYS = "lightinit host keys"
 
 
 class Who(NamedTuple):

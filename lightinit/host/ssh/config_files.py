@@ -13,7 +13,7 @@ from lightinit.host.system import System
 CONFIGS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 # The first value of a keyword counts, so this name sorts before those of images and other agents.
 DROP_IN = "/etc/ssh/sshd_config.d/00-lightinit.conf"
-CERTIFICATES = "/etc/ssh/sshd_config.d/01-lightinit-host-certificates.conf"
+HOST_KEYS = "/etc/ssh/sshd_config.d/01-lightinit-host-keys.conf"
 
 
 def find_config(system: System) -> Optional[str]:

@@ -90,6 +90,7 @@ def apply(keys: Dict[str, Any], begin: bool = False, **settings: Any) -> Dict[st
         "whose": whose(),
         "modes": modes(),
         "sshd": call("/usr/sbin/sshd", "-t"),
+        "lines": call("sh", "-c", "cat /etc/ssh/sshd_config.d/01-* 2>/dev/null || :"),
         "left": [name for name in os.listdir("/etc/ssh") if name.startswith(".")],
         "made": sum("ssh-keygen -A" in each or "ssh-keygen -q" in each for each in starts),
         "shown": [line.split()[3] for line in lines.lines if line.startswith("SSH host key ssh-")],
@@ -157,6 +158,11 @@ def damage(key: str) -> str:
     return "\n".join(lines)
 
 
+def without_script() -> Dict[str, Any]:
+    os.unlink("/etc/init.d/sshd")
+    return apply({"ssh_genkeytypes": ["ed25519"]})
+
+
 def types() -> Dict[str, Any]:
     """Which types are there in the end."""
     every = {"rsa_private": text("rsa"), "ecdsa_private": text("ecdsa"), PRIVATE: text("ed25519")}
@@ -181,6 +187,11 @@ def types() -> Dict[str, Any]:
         "no type is left": apply({"ssh_genkeytypes": ["dsa"]}),
         "not deleted": apply({"ssh_deletekeys": False, "ssh_keys": {PRIVATE: text("ed25519")}}),
         "not deleted, one made": apply({"ssh_deletekeys": False, "ssh_genkeytypes": ["rsa"]}),
+        "a script makes missing ones": apply(
+            {"ssh_genkeytypes": ["ed25519"]},
+            files={"/etc/init.d/sshd": "#!/sbin/openrc-run\nssh-keygen -A\n"},
+        ),
+        "without that script": without_script(),
         "sshd wants another": apply({"ssh_genkeytypes": ["ed25519"]}, files=hostkey),
         "sshd wants another, given": apply({"ssh_keys": {PRIVATE: text("ed25519")}}, files=hostkey),
         "not shown": apply({"ssh": {"emit_keys_to_console": False}}),
