@@ -90,7 +90,9 @@ def _find_fault(system: System, keygen: Sequence[str], scratch: str, public: str
         return ""
     found = find_public(dropbear_keys.read_public(system, keygen, scratch))
     try:
-        if key_blob(found.encode("ascii", "replace")) == key_blob(public.encode()):
+        if key_blob(found.encode("ascii", "replace")) == key_blob(
+            public.encode("utf-8", "replace")
+        ):
             return ""
     except MalformedError:
         return "dropbearkey cannot read it"

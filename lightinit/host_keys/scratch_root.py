@@ -36,7 +36,7 @@ def place(system: System, given: GivenHostKeys, user: str) -> Outcome:
         if not key.private:
             continue
         blob = formats.read_private(key.private).blob
-        public = key.public.encode() + b"\n"
+        public = key.public.encode("utf-8", "replace") + b"\n"
         if not key.public and blob:
             public = formats.public_line(blob, own_comment())
         if not public.strip():

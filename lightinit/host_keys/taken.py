@@ -109,7 +109,9 @@ def write_certificate(
     if fault:
         warnings.append("ssh_keys.%s_certificate: %s" % (key.type, fault))
     else:
-        system.write(path + "-cert.pub", key.certificate.encode() + b"\n", waits=True)
+        system.write(
+            path + "-cert.pub", key.certificate.encode("utf-8", "replace") + b"\n", waits=True
+        )
 
 
 def _find_public(system: System, keygen: str, path: str, given: str) -> Tuple[bytes, str]:
@@ -121,12 +123,12 @@ def _find_public(system: System, keygen: str, path: str, given: str) -> Tuple[by
     derived = ended.stdout.encode()
     try:
         blob = formats.key_blob(derived)
-        if given and formats.key_blob(given.encode()) != blob:
+        if given and formats.key_blob(given.encode("utf-8", "replace")) != blob:
             return b"", "it does not fit the public key beside it"
     except MalformedError:
         return b"", "ssh-keygen finds no public key in it"
     if given:
-        return given.encode() + b"\n", ""
+        return given.encode("utf-8", "replace") + b"\n", ""
     if len(derived.split()) > 2:
         return derived, ""
     return formats.with_comment(derived, own_comment()), ""

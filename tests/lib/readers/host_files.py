@@ -445,6 +445,20 @@ READERS = tuple(
     ),
     Reader("ssh.host_keys", host_keys.fingerprint, ((b"ssh-rsa ", b""),)),
     Reader(
+        "ssh.host_keys.private",
+        lambda data: host_keys.read_private(text(data)),
+        (
+            (b"-----BEGIN RSA PRIVATE KEY-----\n", b"\n-----END RSA PRIVATE KEY-----\n"),
+            (b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA", b"\n-----END"),
+        ),
+        ((b"-----BEGIN RSA PRIVATE KEY-----\n", b"AA\n", b"-----END RSA PRIVATE KEY-----\n"),),
+    ),
+    Reader(
+        "ssh.host_keys.certificate",
+        lambda data: host_keys.read_certificate(text(data)),
+        ((b"ssh-ed25519-cert-v01@openssh.com ", b""),),
+    ),
+    Reader(
         "ssh.host_keys.names",
         lambda data: (
             host_keys.is_host_key_file(text(data)),

@@ -176,7 +176,7 @@ def _read_public(section: Section, kind: str, public: str) -> bytes:
     if not public:
         return b""
     try:
-        blob = key_blob(public.encode())
+        blob = key_blob(public.encode("utf-8", "replace"))
     except MalformedError:
         section.wrong(
             name,

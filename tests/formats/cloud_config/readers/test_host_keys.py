@@ -132,3 +132,11 @@ def test_a_list_of_types_with_commas() -> None:
     """As another tool may write it."""
     found, mistakes = read_host_keys({"ssh_genkeytypes": "ed25519, rsa, ed25519"})
     assert found.types == ("ed25519", "rsa") and mistakes == []
+
+
+def test_characters_that_no_file_can_have() -> None:
+    """YAML gives half of a surrogate pair for ``"\\ud800"``."""
+    keys = {"ed25519_private": PRIVATE, "ed25519_public": ssh_keys.ED + " \ud800"}
+    keys.update(ed25519_certificate=CERTIFICATE + " \ud800", rsa_private="\ud800")
+    found, mistakes = read_host_keys({"ssh_keys": keys})
+    assert [key.type for key in found.keys] == ["ed25519"] and len(mistakes) == 1
