@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
+from lightinit.digits import read_digits
 from lightinit.disks import devices, safety
 from lightinit.errors import ProvisioningError
 from lightinit.formats.disks import mkfs
@@ -12,6 +13,7 @@ from lightinit.host.disks import block, make, resource_disk
 from lightinit.host.disks.block import BlockDevice
 from lightinit.host.disks.open_disk import OpenDisk
 from lightinit.host.system import System
+from lightinit.model import NamedTuple
 
 FORMAT_LIMIT_S = 300.0
 SHELL = "/bin/sh"
@@ -95,8 +97,9 @@ def _choose(system: System, device: BlockDevice, wish: WishedFileSystem) -> _Tar
     if wish.partition == NONE:
         return _named(system, device, wish)
     parts = block.partitions(system, device) if not device.partition else {}
-    if wish.partition.isdigit() and not device.partition:
-        part = parts.get(int(wish.partition))
+    number = read_digits(wish.partition)
+    if number is not None and not device.partition:
+        part = parts.get(number)
         if part is None:
             raise safety.leave_alone(device, "it has no partition %s" % wish.partition)
         return _named(system, part, wish)
