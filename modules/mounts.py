@@ -177,7 +177,7 @@ def _prepare(
     why_later, source = "", name.text
     if device is not None:
         source, why_later = _look_at(system, wish, name, device)
-    elif system.live and name.part is not None:
+    elif name.part is not None:
         source = device_names.part_path(name.text, name.part)
     is_missing = system.live and devices.is_missing(name, device)
     if is_missing:

@@ -186,7 +186,7 @@ def _layout(section: Section, layout: Any) -> Optional[Tuple[GivenPartition, ...
         size, kind = each, ""
         if isinstance(each, list) and len(each) == 2:
             size, kind = each[0], str(getattr(each[1], "written", each[1]))
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= 100:
+        if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size <= 100:
             section.wrong("layout", "a size is not a percentage", "write numbers from 1 to 100")
             return None
         found.append(GivenPartition(int(size), kind))

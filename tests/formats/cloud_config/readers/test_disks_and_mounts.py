@@ -47,6 +47,7 @@ def test_growth(values: Dict[str, Any], expected: GivenGrowth) -> None:
     [
         (True, GivenTable("/dev/sdc", "gpt", (GivenPartition(100),), False, True)),
         (False, GivenTable("/dev/sdc", "gpt", (), False, True)),
+        ([33.3], GivenTable("/dev/sdc", "gpt", (GivenPartition(33),), False, True)),
         ("remove", GivenTable("/dev/sdc", "gpt", (), True, True)),
         (
             [25, [75, 82]],
