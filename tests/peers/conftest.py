@@ -4,11 +4,11 @@ test` passes them over. Those that must be built first need LIGHTINIT_PEERS=all:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, Tuple
 
 import pytest
 
@@ -23,22 +23,34 @@ elif WANTED != "all":
     collect_ignore = ["test_azure_init.py", "test_afterburn.py"]
 
 
+def install(agent: str, release: str, folder: Path) -> None:
+    """Put into ``folder/added`` what an agent's installation adds to a release's root."""
+    shutil.rmtree(str(folder), ignore_errors=True)
+    (folder / "root").mkdir(parents=True)
+    with Namespace() as platform, Guest(release, folder / "root", platform) as guest:
+        guest.install_stored(agent)
+        subprocess.run(["cp", "-a", str(guest.upper), str(folder / "new")], check=True)
+    # Each machine makes its own devices.
+    shutil.rmtree(str(folder / "new/dev"))
+    (folder / "new").rename(folder / "added")
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Installs an agent on a release once for all tests: what that adds to the release's root."""
-    made: Dict[Tuple[str, str], Path] = {}
+    """Installs an agent on a release once for all tests, of all workers: what that adds to the
+    release's root.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
 
     def prepare(agent: str, release: str) -> Path:
         need_tools()
-        if (agent, release) not in made:
-            folder = tmp_path_factory.mktemp("%s-%s" % (agent, release))
-            (folder / "root").mkdir()
-            with Namespace() as platform, Guest(release, folder / "root", platform) as guest:
-                guest.install_stored(agent)
-                subprocess.run(["cp", "-a", str(guest.upper), str(folder / "added")], check=True)
-            # Each machine makes its own devices.
-            shutil.rmtree(str(folder / "added/dev"))
-            made[agent, release] = folder / "added"
-        return made[agent, release]
+        folder = shared / ("%s-%s" % (agent, release))
+        with open(str(folder) + ".lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "added").exists():
+                install(agent, release, folder)
+        return folder / "added"
 
     return prepare

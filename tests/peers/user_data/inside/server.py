@@ -27,7 +27,7 @@ PLACE = "/mnt/machine"
 ROOT, UPPER = PLACE + "/root", PLACE + "/upper"
 LOG = "/var/log/peers.log"
 STAGE_S = 120.0
-LEFT_BEHIND_S = 10.0
+LEFT_BEHIND_S = 60.0
 
 
 def call(result: int) -> None:
