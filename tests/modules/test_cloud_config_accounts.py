@@ -11,6 +11,7 @@ import pytest
 from lightinit.commands.removal.changes import RemovalContext
 from lightinit.commands.removal.users import plan_users, provisioned_users
 from lightinit.errors import ProvisioningError
+from lightinit.formats.cloud_config.readers.users import OF_A_USER
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome, SshKey, User
 from lightinit.modules import ssh_authorized_keys, ssh_password_login, users
@@ -379,3 +380,36 @@ def test_login_with_a_password(host: Host, pwauth: Any, admin: User, answer: str
     told = host.warnings(ssh_password_login, ssh_pwauth=pwauth)
     assert "PasswordAuthentication %s" % answer in host.get("/etc/ssh/sshd_config")
     assert bool(told) == (pwauth is False and not admin.ssh_keys)
+
+
+NASTY: List[Any] = ["", "\ud800", "a:b", "x" * 3000, "/../", "-", 10**30, -1, True, [["x"]]]
+NASTY += [{"a": 1}, "$6$a$b:0:0::::", "$6$salt$\ud800xxxxxxx", "\u00fc"]
+
+
+@pytest.mark.long
+def test_no_value_of_any_option_costs_the_admin(host: Host) -> None:
+    """Whatever a reader lets through, the module does not raise, and the files stay whole."""
+    listed: List[Any] = ["default", *NASTY]
+    for number, key in enumerate(OF_A_USER):
+        for at in range(3):
+            value = NASTY[(3 * number + at) % len(NASTY)]
+            user = {"name": "u%d-%d" % (number, at), "no_create_home": True, key: value}
+            listed.append(user)
+        listed.append({"name": "default", key: NASTY[number % len(NASTY)]})
+    values: Dict[str, Any] = {
+        "users": listed,
+        "groups": [*NASTY, {"crew": NASTY}],
+        "chpasswd": {"list": NASTY, "users": [{"name": each, "password": each} for each in NASTY]},
+        "password": "\ud800",
+        "ssh_authorized_keys": NASTY,
+        "disable_root": False,
+        "disable_root_opts": "\ud800",
+    }
+    for module in (users, ssh_authorized_keys, ssh_password_login):
+        host.take(values, module)
+    for name, count in (("passwd", 7), ("group", 4), ("shadow", 9), ("gshadow", 4)):
+        lines = host.get("/etc/" + name).splitlines()
+        assert {len(line.split(":")) for line in lines} == {count}, name
+        assert len({line.split(":")[0] for line in lines}) == len(lines), name
+    assert len(host.get("/etc/passwd").splitlines()) > 70
+    assert KEY in host.get("/home/azureuser/.ssh/authorized_keys")

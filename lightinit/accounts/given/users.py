@@ -42,13 +42,13 @@ def provide(
         ProvisioningError: there is no such account now.
     """
     name = user.name
+    why = why_not_allowed(name)
+    if why:
+        raise ProvisioningError("user name is not allowed", user=ascii(name[:64]), why=why)
     account = find_account(system, name)
     made = account is None
     done = []
     if account is None:
-        why = why_not_allowed(name)
-        if why:
-            raise ProvisioningError("user name is not allowed", user=ascii(name[:64]), why=why)
         made_accounts.record(system, name)
         account = _make(system, user, warnings)
         done.append("made user %s" % name)

@@ -11,6 +11,7 @@ from typing import Optional
 from lightinit.digits import read_digits
 
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
+_SELINUX_USER = re.compile("[A-Za-z0-9_.]{1,64}")
 
 
 def is_group_name(name: str) -> bool:
@@ -36,7 +37,12 @@ def is_date(text: str) -> bool:
 
 def is_days(text: str) -> bool:
     """Whether a text is a number of days, or -1 for never."""
-    return text == "-1" or read_digits(text) is not None
+    return text == "-1" or (len(text) <= 6 and read_digits(text) is not None)
+
+
+def is_selinux_user(text: str) -> bool:
+    """Whether a text can be a user's name in SELinux."""
+    return _SELINUX_USER.fullmatch(text) is not None
 
 
 def read_day(text: str) -> Optional[int]:

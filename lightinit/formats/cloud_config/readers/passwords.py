@@ -13,6 +13,7 @@ KEYS = ("ssh_pwauth", "chpasswd", "password")
 TEXT, HASH, RANDOM = "text", "hash", "RANDOM"
 # $id$salt$hash, as cloud-init tells hashes in the old form by; yescrypt (y, gy, 7) besides.
 _HASH = re.compile(r"\$(?:1|2[abxy]|5|6|7|y|gy|sha1)\$[^$]*\$?[^$]*")
+_FIELD = re.compile("[!-9;-~]{1,1000}")
 HASH_REMEDY = "write a hash as `openssl passwd -6` prints it"
 REMEDY = "write `users: [{name: NAME, password: HASH}]`"
 
@@ -76,8 +77,10 @@ def read_passwords(values: Mapping[str, Any]) -> Tuple[GivenPasswords, List[Mist
 
 
 def is_hash(text: str) -> bool:
-    """Whether a text is a password's hash, as crypt(5) writes it."""
-    return bool(_HASH.match(text)) and len(text) > 10
+    """Whether a text is a password's hash, as crypt(5) writes it: without the colon, which ends a
+    field of shadow.
+    """
+    return bool(_HASH.match(text)) and len(text) > 10 and _FIELD.fullmatch(text) is not None
 
 
 def _pwauth(given: Section) -> Optional[bool]:
@@ -95,7 +98,7 @@ def _of_users(section: Section) -> List[GivenPassword]:
         password = each.line("password")
         if kind not in (TEXT, HASH, RANDOM):
             each.wrong("type", "it is neither text, hash nor RANDOM", "write one of these")
-        elif not name or ":" in name:
+        elif not name or ":" in name or not name.isprintable():
             each.wrong("name", "no account can have this name", "write the account's name")
         elif kind == RANDOM:
             found.append(GivenPassword(name, RANDOM))
@@ -129,7 +132,7 @@ def _listed(section: Section) -> List[GivenPassword]:
         name, colon, password = line.strip().partition(":")
         if not line.strip():
             continue
-        if not colon or not name or not password:
+        if not colon or not name.isprintable() or not name or not password:
             section.wrong(key, "a line is not NAME:PASSWORD", REMEDY)
         elif password in ("R", RANDOM):
             found.append(GivenPassword(name, RANDOM))

@@ -261,6 +261,7 @@ CHECKS: Dict[str, Tuple[Callable[[str], bool], str, str]] = {
     "shell": (options.is_path, "it is no absolute path", "such as /bin/bash"),
     "expiredate": (options.is_date, "it is no date", "write YYYY-MM-DD"),
     "inactive": (options.is_days, "it is no number of days", "write a number"),
+    "selinux_user": (options.is_selinux_user, "SELinux has no such user", "such as staff_u"),
     "primary_group": (is_group_name, "no group can have this name", GROUP_REMEDY),
 }
 TEXTS = (
@@ -286,7 +287,8 @@ def _name(given: Section, key: str) -> str:
 
 def _is_name(given: Section, key: Any, name: str) -> bool:
     """Whether an account can have a name. If not, that is a mistake."""
-    if not name or name.startswith("-") or any(each in name for each in ":/,\t\n #"):
+    is_word = name.isprintable() and not any(each in name for each in ":/, #")
+    if not name or name.startswith("-") or not is_word:
         given.wrong(key, "no account can have this name", "write letters, digits, - and _")
         return False
     return True
@@ -349,7 +351,10 @@ def _groups(given: Section) -> Tuple[GivenGroup, ...]:
         if isinstance(each, dict):
             members = Section(each, ("groups",), given.mistakes)
             for name in each:
-                found.setdefault(name, []).extend(members.texts(name, comma=True))
+                names = [each.strip() for each in members.texts(name, comma=True)]
+                found.setdefault(name, []).extend(
+                    each for each in names if _is_name(members, name, each)
+                )
         elif isinstance(each, str) and each.strip():
             found.setdefault(each.strip(), [])
         elif each is not None:

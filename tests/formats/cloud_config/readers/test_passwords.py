@@ -75,6 +75,9 @@ def test_the_old_list(lines: Any) -> None:
         ("$2b$10$saltandhash", True),
         ("secret", False),
         ("$ecret$", False),
+        ("$6$salt$hash:0:0:", False),
+        ("$6$salt$ha sh-and-more", False),
+        ("$6$salt$\ud800-and-more", False),
         ("", False),
     ],
 )
