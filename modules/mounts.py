@@ -315,6 +315,8 @@ def _mount(system: System, prepared: _Prepared, lasting: bool, left_s: float) ->
     if lasting:
         unit = fstab.unit_name(entry.place, "mount")
         said = mounts.start_unit(system, unit, limit_s, wait=not name.is_network)
+        if said == "" and not name.is_network:
+            restore_labels(system, [entry.place], with_content=False)
         if said is not None:
             return said
     if name.is_network and lasting:
@@ -322,7 +324,7 @@ def _mount(system: System, prepared: _Prepared, lasting: bool, left_s: float) ->
         return mounts.mount_from_fstab(system, entry.place, min(limit_s, NETWORK_LIMIT_S))
     said = mounts.mount_by_tool(system, source, entry.place, entry.kind, entry.options, limit_s)
     if not said:
-        restore_labels(system, [entry.place])
+        restore_labels(system, [entry.place], with_content=False)
     return said
 
 

@@ -248,3 +248,13 @@ def test_findmnts_complaints_are_told(tmp_path: Any) -> None:
     text = "/elsewhere\n   [E] not ours\n/data\n   [W] fine\n   [E] bad option\n"
     system = StandIn(tmp_path, ("mount", "findmnt"), Completed(0, text, ""))
     assert apply(system, ["tmpfs", "/data", "tmpfs"]).warnings == ("/etc/fstab: /data: bad option",)
+
+
+def test_a_new_file_system_gets_its_label_and_what_is_in_it_keeps_its_own(tmp_path: Any) -> None:
+    for tools in (("mount", "restorecon"), ("systemctl", "restorecon")):
+        system = StandIn(tmp_path / tools[0], tools)
+        system.write("/sys/fs/selinux/enforce", b"1")
+        if tools[0] == "systemctl":
+            system.make_dir("/run/systemd/system")
+        apply(system, ["tmpfs", "/data", "tmpfs"])
+        assert system.runs[-1] == "/sbin/restorecon /data"
