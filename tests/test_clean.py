@@ -333,6 +333,7 @@ def test_the_places_are_those_that_the_modules_write_to(tmp_path: Any) -> None:
         "/etc/sudoers",
         privileges.SUDOERS_FILE,
         "/etc/sudoers.d/90-lightinit-users",
+        "/etc/sudoers.d/zz-lightinit-cloud-config",
         privileges.DOAS_CONF,
         privileges.DOAS_FILE,
         "/etc/doas.d/90-lightinit.conf",
