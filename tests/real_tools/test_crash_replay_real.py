@@ -101,7 +101,7 @@ OWNERS = {
         "[azure]\nmedia = /etc/media\n",
         HAS_PASSWORD,
         {SCRIPT_RAN: lambda call: call.name == "write" and call.folder(0) == RAN},
-        AT_MOST + 2,
+        AT_MOST + 3,  # after Ready: the script, what says that it begins, and how it ended
     ),
 }
 
