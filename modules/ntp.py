@@ -300,9 +300,9 @@ def _write(system: System, client: Client, path: str, text: str, keep_old: bool 
     before = read_text_file(system, path)
     if before == text:
         return
+    _check(system, client, path, text)
     if before is not None and keep_old and not system.exists(path + ".dist"):
         write_text_file(system, path + ".dist", before)
-    _check(system, client, path, text)
     write_text_file(system, path, text)
     restore_labels(system, [path])
 

@@ -48,6 +48,13 @@ STORED = {
     "runit": "runit",
     "s6": "s6 execline",
     "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
+    "locales": "locales",
+    "console-setup": "console-setup",
+    "ca-certificates": "ca-certificates",
+    "chrony": "chrony",
+    "ntpsec": "ntpsec",
+    "openntpd": "openntpd",
+    "rsyslog": "rsyslog",
 }
 if EVERYTHING:
     STORED["arch"] = "makepkg pacman-package-manager fakeroot file libarchive-tools zstd"
