@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -65,11 +65,13 @@ class Host:
     def members(self, group: str) -> List[str]:
         return [each for each in self.fields(group, "group")[3].split(",") if each]
 
-    def take(self, values: Dict[str, Any], module: Any = users) -> Outcome:
+    def take(
+        self, values: Dict[str, Any], module: Any = users, system: Optional[System] = None
+    ) -> Outcome:
         found = SHIPPED[OF_MODULES[module]].settings
         settings = {setting.key: setting.default for setting in found}
         settings.update(module.from_cloud_config(values))
-        self.system = System(self.root)
+        self.system = system or System(self.root)
         return module.apply(Instance("id", admin=self.admin), self.system, settings)
 
     def warnings(self, module: Any = users, **values: Any) -> Tuple[str, ...]:
@@ -196,6 +198,49 @@ def test_generalize_removes_what_was_made_and_no_more(host: Host) -> None:
     (change,) = plan_users(RemovalContext(system, load_settings(system)))
     change.do()
     assert not host.fields("ada") and host.fields("old") and not os.path.exists(host.root + RULES)
+
+
+class PowerCut(Exception):
+    """Stands for the moment at which the power goes."""
+
+
+class DyingSystem(System):
+    """A machine whose power goes before the write with the given number."""
+
+    def __init__(self, root: str, writes_left: int) -> None:
+        super().__init__(root)
+        self.writes_left = writes_left
+
+    def write(self, *arguments: Any, **named: Any) -> None:
+        if not self.writes_left:
+            raise PowerCut
+        self.writes_left -= 1
+        super().write(*arguments, **named)
+
+
+@pytest.mark.long
+def test_after_a_power_cut_the_next_run_does_the_rest(tmp_path: Path) -> None:
+    user = {"name": "ada", "passwd": HASH, "groups": ["adm", "fresh"], "sudo": "ALL=(ALL) ALL"}
+    user.update(expiredate="2032-09-01", inactive="5")
+    values: Dict[str, Any] = {"users": ["default", user], "groups": {"crew": ["ada"]}}
+    paths = (*HOST, RULES, OF_ADMIN, "/home/ada", "/home/azureuser")
+    whole = Host(tmp_path / "whole")
+    whole.take(values)
+    for writes in range(100):
+        host = Host(tmp_path / str(writes))
+        try:
+            host.take(values, users, DyingSystem(host.root, writes))
+        except PowerCut:
+            host.take(values)
+        else:
+            break
+        for path in paths:
+            if os.path.isdir(whole.root + path):
+                assert os.listdir(host.root + path) == os.listdir(whole.root + path)
+            else:
+                lines = [sorted(each.get(path).split("\n")) for each in (host, whole)]
+                assert lines[0] == lines[1], (writes, path)
+    assert 15 < writes < 100
 
 
 # -- bad input: a word, and the rest is done

@@ -61,8 +61,10 @@ def provide(
     wished = tuple(dict.fromkeys(tuple(user.groups) + tuple(further)))
     joined = completion.join_groups(system, name, account.gid, wished, warnings)
     _set_passwords(system, user, account, warnings)
-    if local_files.is_local(system, name) and made:
-        completion.stop_ageing(system, name, made)
+    # A run that was cut off may have made it, and no more.
+    is_ours = made or name in made_accounts.list_made(system, made_accounts.INSTANCE)
+    if local_files.is_local(system, name) and is_ours:
+        completion.stop_ageing(system, name, True)
         set_end(system, user)
     if not made and joined:
         done.append("%s: %s" % (name, ", ".join(joined)))
