@@ -85,6 +85,7 @@ TIMEOUT, NETWORK = "x-systemd.device-timeout=", "defaults,nofail,_netdev"
         (["sdc", "/var/lib/lightinit/x"], "the system needs what is there"),
         (["sdc", "/dev/x"], "it is below /dev"),
         (["sdc", "/data/\x07"], "not printable"),
+        (["sdc", "/d" * 2000], "it has more than 200 bytes"),
         (["sdc", "/data", "ext4", "rw,#"], "characters that fstab cannot have"),
         (["sdc\x07", "/data"], "characters that fstab cannot have"),
         (["swap", "none", "swap", "sw"], "no device has this name on this platform"),

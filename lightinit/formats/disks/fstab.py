@@ -18,6 +18,7 @@ MARK = "# lightinit"  # the resource disk
 MOUNTS_MARK = "# lightinit mounts"
 SWAP_MARK = "# lightinit swap"
 CLOUD_INITS_MARK = "comment=cloudconfig"  # an option in the lines that cloud-init writes
+PLACE_LIMIT_BYTES = 200  # the name of a unit of systemd has at most 255
 KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 
 
@@ -74,6 +75,8 @@ def why_not_mount_point(place: str) -> str:
     """Why ``place`` cannot be a mount point; "" if it can. Only the name is checked."""
     if not place.startswith("/") or os.path.normpath(place) != place or place in ("/", "//"):
         return "it is not a plain absolute path"
+    if len(place.encode("utf-8", "surrogateescape")) > PLACE_LIMIT_BYTES:
+        return "it has more than %d bytes" % PLACE_LIMIT_BYTES
     if not place.isprintable():
         return "it has characters that are not printable"
     for folder in KERNELS_OWN:
