@@ -77,6 +77,7 @@ WHOSE = {
 }
 
 
+@pytest.mark.long
 def test_which_types_the_host_has() -> None:
     seen = inside("types")
     assert {name: found["whose"] for name, found in seen.items()} == WHOSE
@@ -97,6 +98,7 @@ def test_which_types_the_host_has() -> None:
     assert seen["a broken one, begun"]["mistakes"] == []
 
 
+@pytest.mark.long
 def test_certificates() -> None:
     seen = inside("certificates")
     shown = "hostcertificate /etc/ssh/ssh_host_%s_key-cert.pub"
