@@ -101,6 +101,29 @@ def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> 
     assert (count(tmp_path, "first"), count(tmp_path, "second")) == (1, 1)
 
 
+class StoppedAtTheStart(LiveRoot):
+    """A signal comes when a script is about to start."""
+
+    def exists(self, name: str) -> bool:
+        if name == "/run/systemd/system":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().exists(name)
+
+
+def test_one_that_a_signal_kept_from_starting_has_not_begun(tmp_path: Path) -> None:
+    """The machine goes down just then: the next boot executes it."""
+    text = counting(tmp_path, "ran")
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stopped):
+            apply(StoppedAtTheStart(tmp_path), text, execute="both")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert count(tmp_path, "ran") == 0 and not os.listdir(str(tmp_path / FOLDER / "sem"))
+    apply(LiveRoot(tmp_path), text, execute="both")
+    assert count(tmp_path, "ran") == 1
+
+
 def test_when_the_first_has_failed_the_second_is_never_executed(tmp_path: Path) -> None:
     system, first, second = (
         LiveRoot(tmp_path),

@@ -165,6 +165,7 @@ def run_script(
     tell: Callable[[str], None],
     on_wait: Callable[[float], None] = lambda _: None,
     copy: Callable[[bytes], None] = lambda _: None,
+    undo: Callable[[], object] = lambda: None,
 ) -> Ended:
     """Run a script, and wait for its end.
 
@@ -179,6 +180,7 @@ def run_script(
         tell: a function that is called with each line of its standard output and standard error.
         on_wait: called all the time while it runs, with the seconds since its start.
         copy: called with each piece of its output.
+        undo: called if it has not started, before a signal that has come may end lightinit.
 
     Returns:
         How it ended.
@@ -192,7 +194,11 @@ def run_script(
     status: Optional[int] = None
     hold = Hold()
     try:
-        running = _start(system, argv, {**ENVIRONMENT, **environment}, name, hold)
+        try:
+            running = _start(system, argv, {**ENVIRONMENT, **environment}, name, hold)
+        except BaseException:
+            undo()
+            raise
         hold.release()  # from here on, the script is killed if a signal raises
         status = _follow(system, running, lines, deadline_s, on_wait)
         timed_out = status is None

@@ -105,20 +105,17 @@ def execute(
     _write_mark(system, job, mark)
     system.make_durable()  # or a power cut would let the script run twice
     began_s = _tell_begin(system, job)
-    try:
-        ended = run.run_script(
-            system,
-            command,
-            {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id},
-            left_s,
-            job.unit,
-            lambda line: LOG.info("%s: %s", job.name, line),
-            on_wait,
-            copy,
-        )
-    except ProvisioningError:
-        system.remove(job.mark)  # it has not started
-        raise
+    ended = run.run_script(
+        system,
+        command,
+        {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id},
+        left_s,
+        job.unit,
+        lambda line: LOG.info("%s: %s", job.name, line),
+        on_wait,
+        copy,
+        undo=lambda: system.remove(job.mark),
+    )
     took_s = system.clock.monotonic() - began_s
     LOG.info("%s: ended after %.1f s: %s", job.name, took_s, _describe(ended, limit_s))
     try:
