@@ -194,11 +194,7 @@ def run_script(
     status: Optional[int] = None
     hold = Hold()
     try:
-        try:
-            running = _start(system, argv, {**ENVIRONMENT, **environment}, name, hold)
-        except BaseException:
-            undo()
-            raise
+        running = _start_or(undo, system, argv, {**ENVIRONMENT, **environment}, name, hold)
         hold.release()  # from here on, the script is killed if a signal raises
         status = _follow(system, running, lines, deadline_s, on_wait)
         timed_out = status is None
@@ -215,6 +211,15 @@ def run_script(
     if status is None:
         status = KILLED
     return Ended(status, timed_out)
+
+
+def _start_or(undo: Callable[[], object], *arguments: Any) -> Any:
+    """Start the script as :func:`_start` does, or undo."""
+    try:
+        return _start(*arguments)
+    except BaseException:
+        undo()
+        raise
 
 
 def _start(
