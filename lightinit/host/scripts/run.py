@@ -208,9 +208,7 @@ def run_script(
             running.close()
         hold.release()
     lines.end()
-    if status is None:
-        status = KILLED
-    return Ended(status, timed_out)
+    return Ended(KILLED if status is None else status, timed_out)
 
 
 def _start_or(undo: Callable[[], object], *arguments: Any) -> Any:
