@@ -5,10 +5,17 @@ Each test runs tests/real_tools/namespaced/cloud_mounts.py in a mount namespace 
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import Any, Dict
 
 import pytest
 
+from lightinit.formats.disks.device_names import swap_unit
+from lightinit.formats.disks.fstab import unit_name
+from lightinit.host.system import System
+from lightinit.model import Instance
+from lightinit.modules import mounts
 from tests.lib.namespaced import MOUNT, need_loop_devices, run_scenario
 
 pytestmark = pytest.mark.long
@@ -27,6 +34,7 @@ TOOLS = (
 MKFS = ("mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
 WAIT = "nofail,x-systemd.device-timeout=30s"
 MARK = "# lightinit mounts"
+GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
 
 
 def inside(scenario: str) -> Dict[str, Any]:
@@ -166,3 +174,36 @@ def test_the_resource_disk_as_azures_users_prepare_it() -> None:
     (_, made, mounted), kind, same = seen["used"]
     assert same and not kind and len(made[1]) == 2
     assert "NTFS with 1 files or folders that are not the platform's" in made[1][0]
+
+
+@pytest.mark.skipif(not os.access(GENERATOR, os.X_OK), reason="systemd's generator is needed")
+def test_systemds_own_generator_requires_no_line_of_ours(tmp_path: Any) -> None:
+    """What a boot requires holds it up. It only wants our units, whose names we know."""
+    system = System(str(tmp_path))
+    system.write("/usr/lib/systemd/systemd", b"")
+    system.write("/etc/fstab", b"")
+    lines = [
+        ["/dev/disk/azure/scsi1/lun0", "/data", "auto", "defaults"],
+        ["UUID=1-2", "/my data", "xfs", "noatime"],
+        ["nas:/x", "/net/share-1", "nfs", "ro"],
+        ["tmpfs", "/scratch", "tmpfs", "size=1M"],
+    ]
+    mounts.apply(Instance("real"), system, mounts.from_cloud_config({"mounts": lines}))
+    folders = [str(tmp_path / name) for name in ("normal", "early", "late")]
+    for folder in folders:
+        os.mkdir(folder)
+    environment = dict(os.environ, SYSTEMD_FSTAB=str(tmp_path / "etc/fstab"))
+    subprocess.run([GENERATOR, *folders], env=environment, check=True, stderr=subprocess.DEVNULL)
+    made = {name for _, folders, files in os.walk(str(tmp_path)) for name in folders + files}
+    assert not [name for name in made if name.endswith(".target.requires")]
+    wanted = set()
+    for target in ("local-fs", "remote-fs"):
+        wanted |= set(os.listdir(str(tmp_path / "normal" / (target + ".target.wants"))))
+    assert {unit_name(line[1], "mount") for line in lines} <= wanted
+
+
+def test_the_names_of_units_of_swap() -> None:
+    """As `systemd-escape --path --suffix=swap` prints them for udev's links."""
+    assert swap_unit("UUID=a-b") == "dev-disk-by\\x2duuid-a\\x2db.swap"
+    assert swap_unit("LABEL=a b") == "dev-disk-by\\x2dlabel-a\\x5cx20b.swap"
+    assert swap_unit("/dev/sdc2") == "dev-sdc2.swap"

@@ -182,6 +182,8 @@ def swap_unit(source: str) -> str:
     """The name of the systemd unit that swaps to the source of a line in fstab."""
     tag, equals, value = source.partition("=")
     if equals and source.startswith(TAGS):
+        # udev's links have such escapes, too.
+        value = re.sub("[^0-9A-Za-z#+.:=@_-]", lambda found: "\\x%02x" % ord(found.group()), value)
         source = "/dev/disk/by-%s/%s" % (tag.lower(), value)
     return unit_name(source, "swap")
 
