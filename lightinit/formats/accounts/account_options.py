@@ -10,6 +10,7 @@ from typing import Optional
 
 from lightinit.digits import read_digits
 
+MOST_CHARS = 20  # of a date
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
 _SELINUX_USER = re.compile("[A-Za-z0-9_.]{1,64}")
 
@@ -51,6 +52,8 @@ def read_day(text: str) -> Optional[int]:
     """
     from datetime import date
 
+    if len(text) > MOST_CHARS:
+        return None
     try:
         year, month, day = [int(part) for part in text.strip().split("-")]
         number = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()

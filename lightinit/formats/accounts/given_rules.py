@@ -47,9 +47,8 @@ def is_doas_rule_of(user: str, rule: str) -> bool:
     that it would accept many a mistake.
     """
     action, *words = _SETENV.sub("setenv", rule).split() or [""]
-    while words and words[0] in _DOAS_OPTIONS:
-        del words[0]
-    return action in ("permit", "deny") and words[:1] in ([user], ['"%s"' % user])
+    name = next((word for word in words if word not in _DOAS_OPTIONS), "")
+    return action in ("permit", "deny") and name in (user, '"%s"' % user)
 
 
 def edit_rules_file(text: str, rules: Sequence[Rule], known_users: Collection[str]) -> str:
@@ -81,7 +80,7 @@ def as_doas_rule(user: str, rule: str) -> Optional[str]:
 
 def add_doas_rules(text: str, lines: Sequence[str]) -> str:
     """A doas.conf that has the lines, those that are new at its end."""
-    there = text.split("\n")
+    there = set(text.split("\n"))
     new = [line for line in dict.fromkeys(lines) if line not in there]
     if not new:
         return text

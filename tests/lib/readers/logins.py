@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from lightinit.formats import records
-from lightinit.formats.accounts import sudo_listing
+from lightinit.formats.accounts import account_options, given_rules, sudo_listing
 from lightinit.formats.pam import access, conditions, limits, stack
 from lightinit.formats.ssh import dropbear_keys, dropbear_options
 from lightinit.model import User
@@ -63,7 +63,32 @@ def _records(data: bytes) -> None:
         pass  # what its callers expect
 
 
+def _given_rules(data: bytes) -> None:
+    given = text(data)
+    given_rules.is_plain(given)
+    given_rules.is_doas_rule_of("bob", given)
+    given_rules.as_doas_rule("bob", given)
+    given_rules.edit_rules_file(given, [("bob", "ALL=(ALL) ALL")], {"eve"})
+    given_rules.add_doas_rules(given, given.split("\n"))
+
+
+def _account_options(data: bytes) -> None:
+    given = text(data)
+    account_options.is_group_name(given)
+    account_options.is_path(given)
+    account_options.is_days(given)
+    account_options.is_selinux_user(given)
+    account_options.read_day(given)
+
+
 READERS = (
+    Reader(
+        "accounts.given_rules",
+        _given_rules,
+        ((b"", b""), (b"ALL=(", b") ALL"), (b"ALL=", b"ALL"), (b"permit setenv {", b"} bob")),
+        ((b"", b"eve A%d\n", b""), (b"permit ", b"setenv { A } ", b"bob")),
+    ),
+    Reader("accounts.account_options", _account_options, ((b"", b""), (b"/a", b"/b"))),
     Reader(
         "pam.access",
         lambda data: access.judge_access(text(data), VISITOR),
