@@ -12,7 +12,8 @@ from lightinit.formats.accounts.privileges import doas_rule, quote
 
 HEADER = "# Written by lightinit: the rules of accounts of a cloud-config.\n"
 # HOSTS=(USERS) TAGS COMMANDS, as far as it is certain without visudo that sudo accepts it.
-_WORD = r"(?:ALL|[A-Za-z0-9_%][A-Za-z0-9_.-]*)"
+# Each part can be read in one way only: with two, a rule of n words would have 2 ** n.
+_WORD = r"[A-Za-z0-9_%][A-Za-z0-9_.-]*"
 _WORDS = r"%s(?:\s*,\s*%s){0,64}" % (_WORD, _WORD)
 _TAGS = r"(?:(?:NOPASSWD|PASSWD|SETENV|NOSETENV|NOEXEC|EXEC)\s*:\s*){0,16}"
 _COMMAND = r"(?:ALL|/[A-Za-z0-9_./*-]+(?: [A-Za-z0-9_./*@-]+){0,64})"

@@ -103,7 +103,7 @@ def read_device_name(name: str, kind: str, options: str, aliases: Mapping[str, s
         aliases: name -> path.
     """
     name = aliases.get(name, name)
-    if kind in NETWORK or name.startswith("//") or re.match(r"[^/=]+:.*\Z", name):
+    if kind in NETWORK or name.startswith("//") or re.match(r"[^/=][^/=:]*:.*\Z", name):
         return DeviceName(name, is_path=False, is_network=True)
     words = options.split(",")
     if name.startswith(TAGS):

@@ -12,7 +12,7 @@ from lightinit.model import NamedTuple
 # glibc has these without any file, the last one from 2.35 on.
 ALWAYS_THERE = ("c", "posix", "c.utf8")
 _LINE = re.compile(
-    r"^[ \t]*(?P<off>#?)[ \t]*(?P<name>[A-Za-z0-9_.@-]+)[ \t]+(?P<set>[A-Z0-9-]+)[ \t]*$"
+    r"^[ \t]*(?:(?P<off>#)[ \t]*)?(?P<name>[A-Za-z0-9_.@-]+)[ \t]+(?P<set>[A-Z0-9-]+)[ \t]*$"
 )
 # A shell script that names the locale, as in /etc/profile.d. What a script computes is not touched.
 _EXPORT = re.compile(

@@ -14,7 +14,8 @@ from lightinit.model import NamedTuple
 HEAD = "# Made by lightinit, as the cloud-config says.\n"
 BEGIN, END = "# lightinit: name servers", "# lightinit: end"
 MAX_SERVERS = 3  # MAXNS of glibc and musl: more are not asked
-_OURS = re.compile(r"(?ms)^%s\n.*?^%s\n" % (BEGIN, END))
+# From the last line that begins one: a line without its end takes nothing else away.
+_OURS = re.compile(r"(?m)^%s\n(?:(?!%s$|%s$).*\n)*%s\n" % (BEGIN, BEGIN, END, END))
 
 
 class Resolver(NamedTuple):

@@ -13,7 +13,8 @@ from lightinit.model import NamedTuple
 
 BEGIN, END = "# lightinit: time servers", "# lightinit: end"
 REPLACED = "# replaced by lightinit: "
-_OURS = re.compile(r"(?ms)^%s\n.*?^%s\n" % (BEGIN, END))
+# From the last line that begins one: a line without its end takes nothing else away.
+_OURS = re.compile(r"(?m)^%s\n(?:(?!%s$|%s$).*\n)*%s\n" % (BEGIN, BEGIN, END, END))
 # ntpd names the clocks of the machine by these addresses.
 LOCAL_CLOCK = "127.127."
 
@@ -58,7 +59,7 @@ def edit_ntp(text: str, wanted: TimeServers) -> str:
     lines = ["server %s iburst" % each for each in wanted.servers]
     lines += ["pool %s iburst" % each for each in wanted.pools]
     lines += ["peer %s" % each for each in wanted.peers]
-    pattern = r"[ \t]*(?:server|pool|peer)[ \t]+(?!%s)" % re.escape(LOCAL_CLOCK)
+    pattern = r"[ \t]*(?:server|pool|peer)[ \t]+(?![ \t]|%s)" % re.escape(LOCAL_CLOCK)
     return _edit(text, wanted, lines, pattern)
 
 
@@ -84,11 +85,25 @@ def edit_options(text: str, wanted: TimeServers) -> str:
     added = ["-p %s" % each for each in (*wanted.servers, *wanted.pools, *wanted.peers)]
 
     def replace(match: "re.Match[str]") -> str:
-        kept = re.sub(r"(?:^|(?<= ))-p[ =]*[^ ]+", "", match["options"]).split()
-        return '%s"%s"' % (match["key"], " ".join([*kept, *added]))
+        options = match["quoted"] or match["plain"] or ""
+        return '%s"%s"' % (match["key"], " ".join([*_without_peers(options), *added]))
 
-    pattern = r"(?m)^(?P<key>NTPD_OPTS=)(?P<quote>[\"']?)(?P<options>[^\"'\n]*)(?P=quote)[ \t]*$"
+    # Without quotes, the blanks at the end are among the options.
+    pattern = r"(?m)^(?P<key>NTPD_OPTS=)(?:(?P<quote>[\"'])%s(?P=quote)[ \t]*|%s)$" % (
+        r"(?P<quoted>[^\"'\n]*)",
+        r"(?P<plain>[^\"'\n]*)",
+    )
     return re.sub(pattern, replace, text)
+
+
+def _without_peers(options: str) -> List[str]:
+    """The words of options that are not ``-p NAME``, in one word or two."""
+    kept, before = [], ""
+    for word in options.split():
+        if not word.startswith("-p") and before not in ("-p", "-p="):
+            kept.append(word)
+        before = word
+    return kept
 
 
 def write_timesyncd(_text: str, wanted: TimeServers) -> str:

@@ -5,7 +5,7 @@ template. Pure.
 from __future__ import annotations
 
 import re
-from typing import List, Mapping, Tuple
+from typing import Dict, Mapping, Tuple
 
 PLACEHOLDER = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
@@ -20,14 +20,13 @@ def fill_in(text: str, values: Mapping[str, str]) -> Tuple[str, Tuple[str, ...]]
     Returns:
         The text, and the names in it that have no value, which stay as they are.
     """
-    unknown: List[str] = []
+    unknown: Dict[str, None] = {}  # in their order
 
     def replace(match: "re.Match[str]") -> str:
         name = match.group(1) or match.group(2)
         if name in values:
             return values[name]
-        if name not in unknown:
-            unknown.append(name)
+        unknown[name] = None
         return match.group(0)
 
     return PLACEHOLDER.sub(replace, text), tuple(unknown)

@@ -12,7 +12,7 @@ from lightinit.formats.accounts import passwords
 from lightinit.formats.azure import goal_state, health, imds, imds_instance, kvp, ovf, ovf_redaction
 from lightinit.formats.certificates import bundle, der, pkcs12, x509
 from lightinit.formats.ssh import given_keys
-from lightinit.formats.user_parts import archive, include, mime
+from lightinit.formats.user_parts import archive, include, mime, placeholders
 from lightinit.model import Certificate, GoalState, SshKey
 from tests.lib.imds_document import DOCUMENT
 from tests.lib.ovf_document import WHOLE
@@ -254,6 +254,13 @@ READERS = (
         lambda data: [include.describe(each.url) for each in include.read(data)],
         ((b"#include\n", b""), (b"#include http://a", b"")),
         ((b"#include\n", b"http://a/%d\n", b""), (b"", b"#include-once\n", b"")),
+    ),
+    Reader(
+        "user_parts.placeholders",
+        lambda data: placeholders.fill_in(text(data), {"a": "$b"}),
+        ((b"", b""), (b"${", b"}"), (b"$", b"")),
+        ((b"", b"$a%d ", b""), (b"", b"${a%d}", b""), (b"", b"${", b""), (b"", b"$a", b"")),
+        (b"up $UPTIME at ${timestamp}, $unknown\n",),
     ),
     Reader("gunzip", _gunzip, ((b"\x1f\x8b\x08\0\0\0\0\0\0\0", b""),)),
     Reader("secrets", lambda data: secrets.redact({text(data): text(data), "a": [text(data)]})),

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tests.lib.readers import cloud_configs, documents, host_files, logins, package_files
+from tests.lib.readers import (
+    cloud_configs,
+    documents,
+    given_words,
+    host_files,
+    logins,
+    package_files,
+    service_files,
+)
 from tests.lib.readers.reader import Reader
 
-FILES = (cloud_configs, documents, host_files, logins, package_files)
+FILES = (
+    cloud_configs,
+    documents,
+    given_words,
+    host_files,
+    logins,
+    package_files,
+    service_files,
+)
 READERS: Dict[str, Reader] = {each.name: each for file in FILES for each in file.READERS}
