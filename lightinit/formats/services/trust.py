@@ -73,7 +73,12 @@ def _notes(der: bytes, now_s: float) -> List[str]:
         certificate = x509.load_der_x509_certificate(der, backend)
         ends_s = _ends_s(certificate)
         is_authority = _is_authority(x509, certificate)
-    except ValueError:
+    except (
+        ValueError,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ):
         raise MalformedError("certificate is damaged", why="cryptography cannot read it") from None
     notes = []
     if ends_s < now_s:
