@@ -46,8 +46,10 @@ class Attempts(NamedTuple):
 
 
 def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
-    """Whom a cloud-config wants called: ``call``, a GivenCall or None."""
-    return {"call": read_ending(values)[0].phone_home}
+    """Whom a cloud-config wants called: ``call``, a GivenCall or None; ``fqdn``, or ""."""
+    from lightinit.formats.cloud_config.readers.names import read_names
+
+    return {"call": read_ending(values)[0].phone_home, "fqdn": read_names(values)[0].fqdn}
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -56,7 +58,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its id and names.
         system: the machine.
-        settings: ``call``, or nothing.
+        settings: ``call`` and ``fqdn``, or nothing.
 
     Returns:
         Whether it was taken.
@@ -67,7 +69,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not system.live:
         system.skip("phone_home")
         return Outcome("left out", skipped=True)
-    facts = _facts(instance, system)
+    facts = _facts(instance, system, settings.get("fqdn", ""))
     form = {name: facts.get(name) or UNKNOWN for name in call.post}
     lacking = [name for name, value in form.items() if value == UNKNOWN]
     warnings: List[str] = []
@@ -126,8 +128,10 @@ def post_often(
     return retry(attempt, POLICY, clock, random, on_retry)
 
 
-def _facts(instance: Instance, system: System) -> Dict[str, str]:
+def _facts(instance: Instance, system: System, given: str) -> Dict[str, str]:
     hostname, fqdn = _names(instance, system)
+    if given.startswith(hostname + "."):
+        fqdn = given  # of the cloud-config, wherever the host keeps it
     facts = {"instance_id": instance.id, "hostname": hostname, "fqdn": fqdn}
     facts.update({name: system.read_text(path) for name, path in KEYS.items()})
     return facts

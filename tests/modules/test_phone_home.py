@@ -61,6 +61,18 @@ def test_all_is_posted(tmp_path: Any, serve: Any) -> None:
     assert outcome == Outcome("taken at attempt 1")
 
 
+def test_the_document_knows_its_domain(tmp_path: Any, serve: Any) -> None:
+    """/etc/hosts has it only if lightinit may write there."""
+    for fqdn, posted in (
+        ("web-1.example.net", "web-1.example.net"),
+        ("other.example.net", "web-1"),
+    ):
+        system, server = LiveRoot(tmp_path), serve(TAKEN)
+        values = {"phone_home": {"url": server.url, "post": ["fqdn"]}, "fqdn": fqdn}
+        phone_home.apply(INSTANCE, system, phone_home.from_cloud_config(values))
+        assert form_of(server) == {"fqdn": [posted]}
+
+
 def test_only_what_is_named_is_posted(tmp_path: Any, serve: Any) -> None:
     server = serve(TAKEN)
     outcome = call(LiveRoot(tmp_path), url=server.url, post=["fqdn", "instance_id", "secrets"])
