@@ -2,7 +2,7 @@
 
 Only root may be able to change the directories on the path of a file that the settings list. A file
 of a cloud-config may be in a user's home, too, where no link is followed, and right in a directory
-such as /tmp.
+such as /tmp. It replaces none of the files that have the host's accounts: nobody could log in.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.write_files")
 MODE = 0o644
+ACCOUNT_FILES = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")
 
 
 def write_entry(system: System, entry: FileEntry, number: int) -> bool:
@@ -47,6 +48,14 @@ def write_entry(system: System, entry: FileEntry, number: int) -> bool:
     if entry.source:
         content = _read(system, entry.source, number)
     status = _look(system, entry, number)
+    has_accounts = entry.in_home and _has_accounts(system, entry.path)
+    if has_accounts and (status is None or not entry.append):
+        raise _refuse(
+            entry.path,
+            number,
+            "the accounts of this host are in it",
+            hint="let `users`, `groups` and `chpasswd` change them, or append to it",
+        )
     before = b""
     if status is not None:
         before = _read(system, entry.path, number, entry.in_home)
@@ -56,6 +65,8 @@ def write_entry(system: System, entry: FileEntry, number: int) -> bool:
         if entry.append:
             access = _kept_access(entry, access, there)
             content = _appended(before, content, entry.as_it_is)
+        if has_accounts:
+            access = there
         if content == before and _is_same(system, there, access):
             return False
     in_public = entry.in_home and _is_public(system, entry.path)
@@ -64,6 +75,11 @@ def write_entry(system: System, entry: FileEntry, number: int) -> bool:
     )
     LOG.debug("written: %s", entry.path)
     return True
+
+
+def _has_accounts(system: System, path: str) -> bool:
+    """Whether a path leads to one of the files that have the accounts, by a link, too."""
+    return system.path(path) in {system.path(each) for each in ACCOUNT_FILES}
 
 
 def _wished_access(system: System, entry: FileEntry, number: int) -> Access:

@@ -358,3 +358,31 @@ def test_a_cloud_config_may_put_a_file_into_tmp(tmp_path: Any) -> None:
     with pytest.raises(ProvisioningError, match="it is not a regular file"):
         given(system, False, {"path": "/tmp/link", "content": "evil"})
     assert system.read_text("/etc/passwd") == ACCOUNTS["/etc/passwd"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"])
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_cloud_config_does_not_replace_the_accounts(
+    tmp_path: Any, name: str, deferred: bool
+) -> None:
+    """Nor by a link. Without them nobody could log in; the other files are written."""
+    system = host(tmp_path)
+    system.write(name, b"root:x:\n", 0o600)
+    os.symlink("../" + name, system.root + "/etc/link")
+    for path in (name, "/etc/../" + name, "/etc/link"):
+        mine = {"path": path, "content": "x", "permissions": "0644", "defer": deferred}
+        with pytest.raises(ProvisioningError, match="accounts of this host are in it"):
+            given(system, deferred, mine, {"path": "/srv/a", "content": path, "defer": deferred})
+        assert system.read_text(name) == "root:x:\n" and system.read_text("/srv/a") == path
+    mine = {"path": name, "content": "app:x:\n", "append": True, "defer": deferred}
+    assert given(system, deferred, mine).message == "1 files, 1 of them written"
+    assert system.read_text(name) == "root:x:\napp:x:\n"
+    assert facts(system, name)[0] == 0o600, "its hashes stay secret"
+
+
+def test_a_cloud_config_makes_no_file_of_accounts(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    for append in (False, True):
+        with pytest.raises(ProvisioningError, match="accounts of this host are in it"):
+            given(system, False, {"path": "/etc/shadow", "content": "x", "append": append})
+    assert not system.exists("/etc/shadow")
