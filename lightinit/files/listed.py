@@ -26,7 +26,7 @@ def write_listed(system: System, to_do: Sequence[Callable[[], FileEntry]]) -> Ou
         How many there are, and how many of them had to be written.
 
     Raises:
-        ProvisioningError: the first one that failed. The other files are still written.
+        ProvisioningError: the first one that failed, with how many others did. All that can be are written.
     """
     changed = 0
     failures: List[ProvisioningError] = []
@@ -38,6 +38,10 @@ def write_listed(system: System, to_do: Sequence[Callable[[], FileEntry]]) -> Ou
                 LOG.warning("entry %d failed too: %s", number, error)
             failures.append(error)
     if failures:
+        if len(failures) > 1:
+            failures[0].details["more"] = "entries that failed too, see the log: %d" % (
+                len(failures) - 1
+            )
         raise failures[0]
     return Outcome("%d files, %d of them written" % (len(to_do), changed))
 

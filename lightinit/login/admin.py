@@ -1,18 +1,23 @@
-"""The admin's account on the host, and the key or password that the platform gave for it."""
+"""The admin's account on the host, and the key or password that the platform gave for it; and
+who else could log in.
+"""
 
 from __future__ import annotations
 
 from typing import Optional
 
+from lightinit.errors import MalformedError
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.accounts import passwords
 from lightinit.formats.certificates import x509
-from lightinit.formats.ssh import sshd_config
+from lightinit.formats.ssh import authorized_keys, sshd_config
 from lightinit.formats.ssh.given_keys import read_given_keys
 from lightinit.host.accounts import files, lookup
 from lightinit.host.system import System
 from lightinit.login.question import Question
 from lightinit.model import Instance, User
+
+LIMIT_BYTES = 256 * 1024  # of a file of keys
 
 
 def find_account(system: System, name: str) -> Optional[texts.Account]:
@@ -93,3 +98,31 @@ def make_question(
         privileges,
         has_password(system, admin),
     )
+
+
+def find_other(system: System) -> Optional[str]:
+    """The name of an account that has a shell, and a password or a key in its usual file; None if
+    no account of this host's files has that.
+
+    Args:
+        system: the machine.
+    """
+    passwd = files.read_account_file(system, "/etc/passwd")
+    shadow = files.read_account_file(system, "/etc/shadow")
+    for account in texts.list_accounts(passwd):
+        if not account.can_log_in:
+            continue
+        field = texts.find_password(passwd, shadow, account.name)
+        if texts.is_password_hash(field) or _has_key(system, account.home):
+            return account.name
+    return None
+
+
+def _has_key(system: System, home: str) -> bool:
+    if not home.startswith("/"):
+        return False
+    try:
+        data = system.read(home.rstrip("/") + "/.ssh/authorized_keys", LIMIT_BYTES)
+    except (OSError, MalformedError):
+        return False
+    return bool(authorized_keys.list_keys(data))

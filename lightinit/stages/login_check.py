@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KIND = "check"
 NAME = "login"
 KEYS_MODULE, USERS_MODULE = "ssh_authorized_keys", "users"
+MISSING = Outcome("there is no such account")
 
 
 def run(context: Context) -> None:
@@ -48,6 +49,15 @@ def run(context: Context) -> None:
             _work_of(find_question, name, answers),
             required=False,
             isolate=True,
+        )
+    if MISSING in found and wish != "no":
+        run_step(
+            unmarked,
+            KIND,
+            NAME,
+            Frequency.BOOT,
+            lambda: _conclude_missing(context),
+            required=wish == "yes",
         )
     if any(answer.shut for answer in answers.values()):
         run_step(
@@ -123,8 +133,27 @@ def _find_question(context: Context) -> Union[Question, Outcome]:
         return question
     name = instance.admin.name
     if USERS_MODULE in modules:
-        return Outcome("no such account", ("the account %s does not exist" % name,))
+        return MISSING
     return Outcome("no account %s, and none is to be made" % name, skipped=True)
+
+
+def _conclude_missing(context: Context) -> Outcome:
+    """The verdict where the admin's account is not there: something has removed it since it was
+    made. If somebody else could log in, it is a warning.
+    """
+    from lightinit.login.admin import find_other
+
+    name = getattr(context.instance and context.instance.admin, "name", "")
+    other = find_other(context.system)
+    if other is not None:
+        return Outcome("%s could log in" % other, ("the account %s does not exist" % name,))
+    raise ProvisioningError(
+        "nobody could log in",
+        user=name,
+        why="there is no such account, and no other one has a key or a password",
+        hint="look for what removes it: bootcmd, hooks, a module of the image, or scripts with"
+        " before_ready",
+    )
 
 
 def _with_cloud_config(context: Context) -> Tuple[Optional[Instance], bool]:

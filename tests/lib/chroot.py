@@ -50,7 +50,6 @@ STORED = {
     "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
     "locales": "locales",
     "console-setup": "console-setup",
-    "ca-certificates": "ca-certificates",
     "chrony": "chrony",
     "ntpsec": "ntpsec",
     "openntpd": "openntpd",

@@ -258,6 +258,7 @@ def test_one_that_fails_keeps_no_other_from_being_written(tmp_path: Any, caplog:
         "entry of a file is not valid",
         "1 (/etc/a)",
     )
+    assert caught.value.details["more"] == "entries that failed too, see the log: 1"
     assert "entry 3 failed too" in caplog.text and "secret" not in caplog.text + str(caught.value)
     assert system.read_text("/etc/b") == system.read_text("/etc/c") == "x\n" and not system.exists(
         "/etc/a"

@@ -101,7 +101,6 @@ def test_a_keyboard_is_prepared_for_the_console(debian: Debian) -> None:
 
 
 def test_an_authority_is_trusted(debian: Debian) -> None:
-    debian.install_stored("ca-certificates")
     broken = ONE.replace("MII", "MIJ", 1)
     message, warnings = debian.apply("ca_certs", {"ca_certs": {"trusted": [broken, ONE]}})
     assert message == "1 authorities added in /usr/local/share/ca-certificates"

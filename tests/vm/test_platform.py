@@ -18,7 +18,17 @@ from tests.vm.scene import BOOT_TIMEOUT_S, CHEAP, FIRST, RARE, Checks, Scene
 # Every printable character of ASCII, and others.
 PASSWORD = "".join(map(chr, range(33, 127))) + " pässwörd:日本"
 SECRET = PASSWORD[-12:]
-CUSTOM_DATA = "#!/bin/sh\necho the custom data has run >/root/ran\n"
+# It ends only when systemd has started all that comes after lightinit.
+CUSTOM_DATA = """#!/bin/sh
+left=240
+until systemctl -q is-active multi-user.target; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || exit 1
+    sleep 1
+done
+lightinit status >/root/during
+echo the custom data has run >/root/ran
+"""
 SETTINGS = """[azure]
 media_only_s = 5
 certificates = all
@@ -35,6 +45,7 @@ INSTANCE = "/var/lib/lightinit/instance"
 QUESTIONS = {
     # Scripts run after Ready, in the background.
     "ran": "lightinit status --wait >/dev/null 2>&1; cat /root/ran",
+    "during": "cat /root/during",
     "kept": "cat %s/custom-data" % INSTANCE,
     "how": "lightinit query raw.media.how",
     "copy": "cat %s/ovf-env.xml" % INSTANCE,
@@ -167,6 +178,7 @@ def test_from_media_alone_with_a_password_and_a_certificate(scene: Scene) -> Non
 def check_what_media_gave(checks: Checks, facts: Facts) -> None:
     """Custom data ran, the media are put away, and the password is nowhere in plain."""
     checks.same(facts["ran"].text, "the custom data has run", "what the custom data has done")
+    checks.same(facts["during"].text, "status: running", "the state that the custom data saw")
     checks.same(facts["kept"].text + "\n", CUSTOM_DATA, "the custom data as kept")
     checks.same(facts["how"].text, "mounted as udf", "how the media were read")
     copy = facts["copy"].text

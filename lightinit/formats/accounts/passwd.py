@@ -7,7 +7,7 @@ change, the same text is returned. Formats: passwd(5), group(5), shadow(5), gsha
 from __future__ import annotations
 
 import re
-from typing import List, Optional, Set
+from typing import Iterator, List, Optional, Set
 
 from lightinit.digits import ID_MOST, read_digits
 from lightinit.model import NamedTuple
@@ -72,13 +72,29 @@ def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:
 def find_account(passwd: str, name: str) -> Optional[Account]:
     """The account ``name`` in a passwd file; None if there is none, or if its line is damaged."""
     for line in passwd.split("\n"):
-        fields = line.split(":")
-        if fields[0] != name or len(fields) < 7 or "\0" in line:
-            continue
-        uid, gid = read_digits(fields[2], ID_MOST), read_digits(fields[3], ID_MOST)
-        if uid is not None and gid is not None:
-            return Account(name, uid, gid, fields[5], fields[6].strip() or "/bin/sh")
+        if line.split(":")[0] == name:
+            account = _read_account(line)
+            if account is not None:
+                return account
     return None
+
+
+def list_accounts(passwd: str) -> Iterator[Account]:
+    """The accounts of a passwd file, in order; damaged lines are left out."""
+    for line in passwd.split("\n"):
+        account = _read_account(line)
+        if account is not None and account.name:
+            yield account
+
+
+def _read_account(line: str) -> Optional[Account]:
+    fields = line.split(":")
+    if len(fields) < 7 or "\0" in line:
+        return None
+    uid, gid = read_digits(fields[2], ID_MOST), read_digits(fields[3], ID_MOST)
+    if uid is None or gid is None:
+        return None
+    return Account(fields[0], uid, gid, fields[5], fields[6].strip() or "/bin/sh")
 
 
 def find_group(group: str, name: str) -> Optional[int]:
