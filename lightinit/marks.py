@@ -21,6 +21,12 @@ from lightinit.host.system import System
 from lightinit.model import Frequency, NamedTuple, Outcome
 
 LOG = logging.getLogger("lightinit.marks")
+# What marks that a step has written itself began with in earlier versions.
+EARLIER = {
+    "module.scripts": tuple(
+        "module.custom_data+" + name for name in ("custom-data", "user-data", "runcmd.")
+    )
+}
 
 
 class Mark(NamedTuple):
@@ -133,11 +139,11 @@ class Marks:
         has written.
 
         Those are in the instance's folder. Their names begin with the name of the step's mark and a
-        plus sign.
+        plus sign, or as ``EARLIER`` says.
         """
         folder = self._folders[Frequency.INSTANCE]
         for found in self._system.list_dir(folder):
-            if found.startswith(name + "+"):
+            if found.startswith((name + "+", *EARLIER.get(name, ()))):
                 self._system.remove("%s/%s" % (folder, found))
         self._system.remove(self.path(name, frequency))
 

@@ -26,7 +26,8 @@ def write_listed(system: System, to_do: Sequence[Callable[[], FileEntry]]) -> Ou
         How many there are, and how many of them had to be written.
 
     Raises:
-        ProvisioningError: the first one that failed, with how many others did. All that can be are written.
+        ProvisioningError: the first one that failed, with how many others did. The other files are
+            still written.
     """
     changed = 0
     failures: List[ProvisioningError] = []

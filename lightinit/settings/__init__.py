@@ -28,6 +28,8 @@ class Setting(NamedTuple):
         choices: for text, the allowed values; empty means any.
         replaced_by: for a key of earlier versions: what to write instead. It still counts, and a
             file that has it gets a warning.
+        if_wrong: the value if a file sets one that cannot be read, where the default would do more
+            than somebody who sets the key may want. None: the value before counts.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Setting(NamedTuple):
     help: str
     choices: Tuple[str, ...] = ()
     replaced_by: str = ""
+    if_wrong: Any = None
 
 
 class Settings:
@@ -151,6 +154,7 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "What becomes of custom data and user data. run: scripts and #cloud-config take effect."
             " keep: they are only stored in files. none: not even that.",
             ("run", "keep", "none"),
+            if_wrong="keep",
         ),
         Setting(
             "login_check",

@@ -166,6 +166,9 @@ def _apply(
                 text = "it still counts, and is replaced by " + by_key[entry.key].replaced_by
                 problems.append(_bad_value(entry, text))
         except ValueError as error:
+            if by_key[entry.key].if_wrong is not None:
+                values[entry.key] = by_key[entry.key].if_wrong
+                origins[entry.key] = "%s:%d" % (entry.file, entry.line)
             used = render(values[entry.key]) or "nothing"
             problems.append(_bad_value(entry, "%s; using %s" % (error, used)))
     return values, origins

@@ -215,6 +215,7 @@ _DECLARATIONS = (
                 "Replaced by `user_data` of [lightinit]; it still counts.",
                 ("none", "custom_data", "user_data", "both"),
                 replaced_by="`user_data` of [lightinit]: run, keep or none",
+                if_wrong="none",
             ),
         ),
     ),

@@ -95,7 +95,7 @@ def _view(system: System, instance: Instance, kept: Kept, has_effect: bool) -> D
 
     taken = collect(system, kept.name, kept.data, _fetch_nothing, make_variables)
     planned = jobs.plan(kept, taken.parts, False) + jobs.plan_early(kept, taken.parts)
-    marks = {job.part.name: execution.read_mark(system, job.mark) for job in planned}
+    marks = {job.part.name: execution.read_job_mark(system, job) for job in planned}
     parts = [_view_part(part, marks, has_effect) for part in taken.parts]
     return DocumentView(kept.name, kept.format, len(kept.data), tuple(parts), taken.warnings)
 

@@ -74,6 +74,26 @@ def test_an_image_with_the_old_key_still_boots(tmp_path: Path, execute: str, eff
     assert told.endswith("[module.custom_data] execute = %s: %s" % (execute, REPLACED))
 
 
+@needs_yaml
+@pytest.mark.parametrize(
+    "settings, using",
+    [
+        ("[lightinit]\nuser_data = no\n", "keep"),
+        ("[lightinit]\nuser_data = run\nuser_data = KEEP\n", "keep"),
+        ("[module.custom_data]\nexecute = no\n", "none"),
+    ],
+)
+def test_a_value_that_cannot_be_read_runs_nothing(
+    tmp_path: Path, settings: str, using: str
+) -> None:
+    """Who sets the key may want that nothing runs; what has run cannot be taken back."""
+    machine = Machine(tmp_path)
+    result = boot(machine, settings)
+    assert machine.read("/etc/hostname") != "given\n" and "scripts" not in modules(result)
+    assert any(each.endswith("; using " + using) for each in result["warnings"])
+    assert any(each.startswith("custom_data: custom data kept") for each in result["warnings"])
+
+
 @pytest.mark.parametrize("data", [b'{"app": 1}\n', b"\x7fELF\x00\x01" * 5000, b"#!"], ids=len)
 def test_data_for_a_program_of_the_image_are_no_matter(tmp_path: Path, data: bytes) -> None:
     """They are kept, and the boot is as without them; only `#!` alone is a script, and none runs

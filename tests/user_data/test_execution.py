@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -281,6 +282,30 @@ def test_a_failure_is_the_first_boots_alone(tmp_path: Path) -> None:
     assert run_module(context_of(tmp_path, "a", text), "scripts").result is StepResult.OK
     assert run_module(context_of(tmp_path, "b", text), "scripts").result is StepResult.FAILED
     assert count(tmp_path, "ran") == 3
+
+
+@pytest.mark.parametrize("outcome", ["", "done", "failed with status 7"])
+def test_a_mark_of_an_earlier_version_counts(tmp_path: Path, outcome: str) -> None:
+    """There the module custom_data executed scripts. One of them may have upgraded lightinit, and
+    restarted the machine before Ready.
+    """
+    text = counting(tmp_path, "ran")
+    run_module(context_of(tmp_path, "a", text), "scripts")
+    marks = tmp_path / "var/lib/lightinit/instances/a/sem"
+    (own,) = marks.glob("module.scripts+*")
+    mark = dict(json.loads(own.read_text()), outcome=outcome)
+    own.unlink()
+    (marks / "module.scripts").unlink()
+    own = marks / own.name.replace("scripts", "custom_data")
+    own.write_text(json.dumps(mark))
+    kept = marks / "module.custom_data+include.x"
+    kept.write_text("what an include got")
+    step = run_module(context_of(tmp_path, "a", text), "scripts")
+    assert step.result is StepResult.OK and count(tmp_path, "ran") == 1
+    assert len(step.warnings) == (outcome != "done")
+    step = run_module(context_of(tmp_path, "a", text), "scripts", force=True)
+    assert step.result is StepResult.OK and count(tmp_path, "ran") == 2
+    assert not own.exists() and kept.exists()
 
 
 def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:

@@ -49,9 +49,24 @@ def find_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
     Returns:
         None if it may be executed.
     """
-    mark = read_mark(system, job.mark)
+    mark = read_job_mark(system, job)
     if mark is not None and job.each_boot and mark.boot_id != read_boot_id(system):
         return None
+    return mark
+
+
+def read_job_mark(system: System, job: ScriptJob) -> Optional[ScriptMark]:
+    """Read the mark of a job, whichever version has left it; None if there is none.
+
+    The script itself may have upgraded lightinit and restarted the machine.
+
+    Args:
+        system: the machine.
+        job: what is to be executed.
+    """
+    mark = read_mark(system, job.mark)
+    if mark is None:
+        mark = read_mark(system, job.earlier_mark)
     return mark
 
 

@@ -31,6 +31,8 @@ EARLY_MARKS = FOLDER + "/sem/module.bootcmd+"
 ONCE_MARKS = "/var/lib/lightinit/sem/module.scripts+"
 # stages/modules/module_list.py looks for it: the module then runs at each boot.
 EACH_BOOT_MARK = MARKS + "each-boot"
+# The marks of earlier versions, in which the module custom_data executed scripts.
+EARLIER_MODULE = "module.custom_data+"
 EARLY = "#cloud-boothook"
 RUNCMD, BOOTCMD = "runcmd", "bootcmd"
 ORDER = (EARLY, PER_ONCE, PER_BOOT, PER_INSTANCE, "")
@@ -64,6 +66,12 @@ class ScriptJob(NamedTuple):
     def name(self) -> str:
         """The name for messages."""
         return self.part.name
+
+    @property
+    def earlier_mark(self) -> str:
+        """The path of the mark that earlier versions have left."""
+        folder, _, name = self.mark.rpartition("/")
+        return "%s/%s%s" % (folder, EARLIER_MODULE, name.partition("+")[2])
 
     def check(self) -> None:
         """Refuse what cannot be executed. This does not look at the machine.
