@@ -164,6 +164,7 @@ NOT_READERS = {
     "dhcp.options": "by dhcp.clients",
     "dhcp.udhcpc": "by dhcp.clients",
     "dhcp.wicked": "by dhcp.clients",
+    "services.blocks": "in services.time_servers",
 }
 
 

@@ -8,14 +8,13 @@ import ipaddress
 import re
 from typing import Iterable, List, Tuple
 
+from lightinit.formats.services.blocks import remove_blocks
 from lightinit.formats.services.keyboards import set_quoted
 from lightinit.model import NamedTuple
 
 HEAD = "# Made by lightinit, as the cloud-config says.\n"
 BEGIN, END = "# lightinit: name servers", "# lightinit: end"
 MAX_SERVERS = 3  # MAXNS of glibc and musl: more are not asked
-# From the last line that begins one: a line without its end takes nothing else away.
-_OURS = re.compile(r"(?m)^%s\n(?:(?!%s$|%s$).*\n)*%s\n" % (BEGIN, BEGIN, END, END))
 
 
 class Resolver(NamedTuple):
@@ -126,7 +125,7 @@ def edit_openresolv(text: str, wanted: Resolver) -> str:
 def edit_head(text: str, wanted: Resolver) -> str:
     """The file ``head`` of Debian's resolvconf, which comes before the servers of the leases."""
     body = write_plain("", wanted)[len(HEAD) :]
-    text = _OURS.sub("", text)
+    text = remove_blocks(text, BEGIN, END)
     if text and not text.endswith("\n"):
         text += "\n"
     return "%s%s\n%s%s\n" % (text, BEGIN, body, END)

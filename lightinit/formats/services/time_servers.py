@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from typing import Callable, List, Tuple
 
+from lightinit.formats.services.blocks import remove_blocks
 from lightinit.model import NamedTuple
 
 BEGIN, END = "# lightinit: time servers", "# lightinit: end"
 REPLACED = "# replaced by lightinit: "
-# From the last line that begins one: a line without its end takes nothing else away.
-_OURS = re.compile(r"(?m)^%s\n(?:(?!%s$|%s$).*\n)*%s\n" % (BEGIN, BEGIN, END, END))
 # ntpd names the clocks of the machine by these addresses.
 LOCAL_CLOCK = "127.127."
 
@@ -119,7 +118,7 @@ Edit = Callable[[str, TimeServers], str]
 def _edit(text: str, wanted: TimeServers, lines: List[str], replaced: str) -> str:
     if wanted.is_empty:
         return text
-    text = _OURS.sub("", text)
+    text = remove_blocks(text, BEGIN, END)
     if wanted.names_sources:
         text = re.sub(r"(?mi)^(?=%s)" % replaced, REPLACED, text)
     if text and not text.endswith("\n"):
