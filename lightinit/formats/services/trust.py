@@ -71,6 +71,8 @@ def _notes(der: bytes, now_s: float) -> List[str]:
         return []
     try:
         certificate = x509.load_der_x509_certificate(der, backend)
+        # Old versions of cryptography read it only when they are asked.
+        str(certificate.version)
         ends_s = _ends_s(certificate)
         is_authority = _is_authority(x509, certificate)
     except (
