@@ -7,14 +7,15 @@ Only root may be able to change the directories on a file's path. Files for user
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.files.listed import as_it_is, read_entries, write_listed
-from lightinit.formats.file_entries import FileEntry, parse_entry
 from lightinit.host.system import System
 from lightinit.model import Instance, Outcome
 from lightinit.settings import ModuleSettings
+
+if TYPE_CHECKING:
+    from lightinit.formats.file_entries import FileEntry
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -36,6 +37,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     given: Sequence[FileEntry] = settings.get("entries", ())
     if not lines and not given:
         return Outcome("no files are listed", skipped=True)
+    from lightinit.files.listed import as_it_is, write_listed
+    from lightinit.formats.file_entries import parse_entry
+
     to_do = [partial(parse_entry, line, number) for number, line in enumerate(lines, 1)]
     return write_listed(system, to_do + [partial(as_it_is, entry) for entry in given])
 
@@ -44,6 +48,8 @@ def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
     """The files of a cloud-config: ``entries``, which are written after those of the settings. The
     module write_files_deferred writes those with ``defer``.
     """
+    from lightinit.files.listed import read_entries
+
     return {"entries": read_entries(values, deferred=False)}
 
 
@@ -52,6 +58,8 @@ def check_settings(system: System, settings: ModuleSettings) -> List[Tuple[str, 
 
     Owners are not looked up, since the module users may make them later.
     """
+    from lightinit.formats.file_entries import parse_entry
+
     found = []
     for number, line in enumerate([line for line in settings["files"].split("\n") if line], 1):
         try:

@@ -202,24 +202,32 @@ class MountedFolder:
         return status.st_uid == 0 and (is_sticky or not others_write)
 
     def write_once(self, name: str, data: bytes) -> None:
-        """Write a file that everybody may read, unless the name is already in use.
+        """Write a file that everybody may read, unless the name is already in use. An empty file
+        counts as none: a power cut leaves that.
+
+        Args:
+            name: its name, without a folder.
+            data: its content.
 
         Raises:
             ProvisioningError: it could not be written.
         """
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(
-                name,
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-                0o644,
-                dir_fd=self.descriptor,
+                name, flags | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=self.descriptor
             )
         except FileExistsError:
-            return
+            try:
+                descriptor = os.open(name, flags, dir_fd=self.descriptor)
+            except OSError:
+                return  # a link, or a folder
         except OSError as error:
             raise self._cannot(error) from error
         with open(descriptor, "wb") as handle:
-            handle.write(data)
+            status = os.fstat(handle.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size == 0 and status.st_nlink == 1:
+                handle.write(data)
 
     def _cannot(self, error: OSError) -> ProvisioningError:
         return ProvisioningError(

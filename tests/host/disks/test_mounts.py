@@ -80,6 +80,19 @@ def test_a_file_is_written_once_and_for_all_to_read(tmp_path: Any) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) & 0o444 == 0o444
 
 
+def test_a_file_that_a_power_cut_left_empty_is_written_again(tmp_path: Any) -> None:
+    system = StandIn(tmp_path)
+    with opened(system) as folder:
+        for name in ("cut", "elsewhere"):
+            open(system.path("/mnt/x/" + name), "wb").close()
+        os.symlink("elsewhere", system.path("/mnt/x/link"))
+        os.mkfifo(system.path("/mnt/x/fifo"))
+        os.mkdir(system.path("/mnt/x/folder"))
+        for name in ("cut", "link", "fifo", "folder"):
+            folder.write_once(name, b"text")
+    assert system.read("/mnt/x/cut") == b"text" and system.read("/mnt/x/elsewhere") == b""
+
+
 @pytest.mark.parametrize("mode, safe", [(0o755, True), (0o775, False), (0o777, False)])
 def test_a_folder_is_safe_if_only_root_can_replace_files(
     tmp_path: Any, mode: int, safe: bool
