@@ -111,6 +111,24 @@ class State:
         """Read ``name``.json; None if it is missing or damaged. A damaged file is logged."""
         return read_json(self._system, "%s/%s.json" % (self.folder, name), INSTANCE_LIMIT_BYTES)
 
+    def load_names(self, name: str) -> List[str]:
+        """The names that :meth:`save_names` has kept in ``name``.json; none if it is missing or
+        damaged.
+        """
+        names = (self.load(name) or {}).get("modules")
+        if not isinstance(names, list):
+            return []
+        return [str(each) for each in names]
+
+    def save_names(self, name: str, modules: List[str]) -> None:
+        """Keep the names of modules in ``name``.json, unless it has them.
+
+        Raises:
+            ProvisioningError: as :meth:`save`.
+        """
+        if modules != self.load_names(name):
+            self.save(name, {"modules": modules})
+
     def save_network(self, network: Network) -> None:
         """Write network.json, for operators and for later commands of this boot. The next boot
         finds its own network.

@@ -31,12 +31,6 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
     """The commands of a cloud-config, as a script; and the files that get the output."""
-    from lightinit.formats.cloud_config.readers.commands import read_commands
-    from lightinit.formats.cloud_config.readers.ending import find_output, read_ending
+    from lightinit.user_data.scripts.runs import read_commands_of
 
-    output = find_output(read_ending(values)[0].outputs, "init")
-    return {
-        "bootcmd": read_commands(values)[0].bootcmd,
-        "output": output.paths,
-        "appends": output.append,
-    }
+    return read_commands_of(values, "bootcmd", "init")

@@ -30,7 +30,7 @@ from lightinit.settings import ModuleSettings
 LOG = logging.getLogger("lightinit.ssh_password_login")
 
 
-MAIN, VENDORS = config_files.CONFIGS
+MAIN = config_files.CONFIGS[0]
 FAULTY = "sshd finds fault with its configuration"
 _STATES = {True: "on", False: "off"}
 
@@ -179,7 +179,7 @@ def _find_policy(
         system.skip("sshd's own check of its configuration")
     fault = find_fault(system, server, admin.name)
     if fault:  # the image's configuration already had it
-        raise _faulty(config, fault)
+        raise config_files.faulty(config, fault)
     return config, plain, _choose(system, server, config, plain, policies)
 
 
@@ -193,17 +193,9 @@ def _put(
     """
     config, plain, policy = _find_policy(system, server, admin, wished)
     path, wanted = _place(system, config, plain, policy)
-    before = config_files.put_texts(system, wanted)
-    if not before:
-        return path, before
-    try:
-        fault = find_fault(system, server, admin.name)
-        if fault:
-            raise _faulty(path, fault)
-    except ProvisioningError:
-        config_files.put_texts(system, before)
-        raise
-    return path, before
+    return path, config_files.put_checked(
+        system, wanted, path, lambda: find_fault(system, server, admin.name)
+    )
 
 
 def _choose(system: System, server: SshServer, config: str, plain: str, policies: List[str]) -> str:
@@ -212,7 +204,7 @@ def _choose(system: System, server: SshServer, config: str, plain: str, policies
         fault = find_fault_in(system, server, policy + plain)
         if not fault:
             return policy
-    raise _faulty(config, fault)
+    raise config_files.faulty(config, fault)
 
 
 def _place(
@@ -222,20 +214,8 @@ def _place(
     list_included = partial(config_files.list_included, system)
     if password_policy.drop_in_counts(plain, config_files.DROP_IN, list_included):
         return config_files.DROP_IN, {config_files.DROP_IN: policy, config: plain}
-    if config == VENDORS:
-        # Do not change the vendor's file. Make the administrator's file, which includes it.
-        plain = "Include %s\n" % VENDORS
-    block = password_policy.put_block(plain, policy)
+    block = password_policy.put_block(config_files.main_text(config, plain), policy)
     return MAIN, {MAIN: block, config_files.DROP_IN: None}
-
-
-def _faulty(path: str, fault: str) -> ProvisioningError:
-    return ProvisioningError(
-        "sshd finds fault with its configuration",
-        path=path,
-        said=fault,
-        hint="it was not changed; fix it in the image, with the help of sshd -t",
-    )
 
 
 # -- whether it is in force

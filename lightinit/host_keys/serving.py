@@ -23,7 +23,7 @@ from lightinit.login.asking import find_fault
 if TYPE_CHECKING:
     from lightinit.formats.cloud_config.readers.host_keys import GivenHostKeys
 
-MAIN, VENDORS = config_files.CONFIGS
+MAIN = config_files.CONFIGS[0]
 DROP_IN = config_files.HOST_KEYS
 HEAD = "# Made by lightinit: the host keys that the cloud-config wants.\n"
 # What starts before sshd, or starts it, and makes the keys that are missing: Alpine and Gentoo
@@ -93,18 +93,12 @@ def _put(
         return
     fault = find_fault(system, server, user)
     if fault:  # the image's configuration already had it
-        raise _faulty(config, fault)
-    before = config_files.put_texts(system, wanted)
-    if not before:
-        return
-    try:
-        fault = find_fault(system, server, user)
-        if fault:
-            raise _faulty(config, fault)
-    except ProvisioningError:
-        config_files.put_texts(system, before)
-        raise
-    restore_labels(system, [each for each in before if system.exists(each)])
+        raise config_files.faulty(config, fault)
+    before = config_files.put_checked(
+        system, wanted, config, lambda: find_fault(system, server, user)
+    )
+    if before:
+        restore_labels(system, [each for each in before if system.exists(each)])
 
 
 def _is_so(system: System, wanted: Dict[str, Optional[str]]) -> bool:
@@ -140,16 +134,5 @@ def _place(
     text = HEAD + "".join(lines)
     if sshd_config.includes(plain, DROP_IN):
         return {DROP_IN: text, config: plain}
-    if config == VENDORS:
-        # Do not change the vendor's file. Make the administrator's file, which includes it.
-        plain = "Include %s\n" % VENDORS
+    plain = config_files.main_text(config, plain)
     return {MAIN: sshd_config.put_block(plain, sshd_config.HOST_KEYS, text), DROP_IN: None}
-
-
-def _faulty(path: str, fault: str) -> ProvisioningError:
-    return ProvisioningError(
-        "sshd finds fault with its configuration",
-        path=path,
-        said=fault,
-        hint="it was not changed; fix it in the image, with the help of sshd -t",
-    )

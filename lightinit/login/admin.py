@@ -110,7 +110,7 @@ def find_other(system: System) -> Optional[str]:
     passwd = files.read_account_file(system, "/etc/passwd")
     shadow = files.read_account_file(system, "/etc/shadow")
     for account in texts.list_accounts(passwd):
-        if not account.can_log_in:
+        if not account.name or not account.can_log_in:
             continue
         field = texts.find_password(passwd, shadow, account.name)
         if texts.is_password_hash(field) or _has_key(system, account.home):

@@ -8,7 +8,7 @@ import re
 from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.formats.accounts.passwd import Account, find_account
+from lightinit.formats.accounts.passwd import Account, find_account, list_accounts
 from lightinit.formats.ssh import authorized_keys, password_policy, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.accounts import files, lookup
@@ -126,11 +126,10 @@ def _has_own_home(system: System, account: Account) -> bool:
             return True
     except OSError:
         pass
-    for line in files.read_account_file(system, "/etc/passwd").split("\n"):
-        other = find_account(line, line.split(":")[0])
-        if other is not None and other.uid != account.uid and _is_same(system, other.home, real):
-            return False
-    return True
+    others = list_accounts(files.read_account_file(system, "/etc/passwd"))
+    return not any(
+        other.uid != account.uid and _is_same(system, other.home, real) for other in others
+    )
 
 
 def _is_same(system: System, path: str, real: str) -> bool:

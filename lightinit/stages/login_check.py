@@ -50,24 +50,13 @@ def run(context: Context) -> None:
             required=False,
             isolate=True,
         )
-    if MISSING in found and wish != "no":
-        run_step(
-            unmarked,
-            KIND,
-            NAME,
-            Frequency.BOOT,
-            lambda: _conclude_missing(context),
-            required=wish == "yes",
-        )
-    if any(answer.shut for answer in answers.values()):
-        run_step(
-            unmarked,
-            KIND,
-            NAME,
-            Frequency.BOOT,
-            lambda: _conclude(context, answers),
-            required=wish == "yes",
-        )
+    is_missing = MISSING in found and wish != "no"
+    if is_missing or any(answer.shut for answer in answers.values()):
+
+        def conclude() -> Outcome:
+            return _conclude_missing(context) if is_missing else _conclude(context, answers)
+
+        run_step(unmarked, KIND, NAME, Frequency.BOOT, conclude, required=wish == "yes")
 
 
 def wanted_checks(context: Context) -> Sequence[str]:

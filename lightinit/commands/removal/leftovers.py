@@ -25,6 +25,7 @@ from lightinit.formats.accounts.passwd import (
     find_account,
     find_field,
     is_password_hash,
+    list_accounts,
 )
 from lightinit.host.system import System
 
@@ -152,16 +153,15 @@ def plan_accounts(context: RemovalContext, row: Row) -> List[Change]:
     passwd, shadow = system.read_text("/etc/passwd"), system.read_text("/etc/shadow")
     uid_min = read_uid_min(system.read_text("/etc/login.defs"))
     known = provisioned_users(system)
-    for line in passwd.split("\n"):
-        name = line.split(":")[0]
-        account = find_account(line, name)
-        if account is None or account.uid < uid_min or name in known:
+    for account in list_accounts(passwd):
+        if account.uid < uid_min or account.name in known:
             continue
         has = _belongings(system, account)
-        if is_password_hash(find_field(shadow, name, 1)):
+        if is_password_hash(find_field(shadow, account.name, 1)):
             has.insert(0, "a password")
         if has:
-            context.note("the account %s stays, with %s: %s" % (name, " and ".join(has), row.why))
+            said = (account.name, " and ".join(has), row.why)
+            context.note("the account %s stays, with %s: %s" % said)
     return []
 
 

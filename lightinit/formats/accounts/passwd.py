@@ -83,7 +83,7 @@ def list_accounts(passwd: str) -> Iterator[Account]:
     """The accounts of a passwd file, in order; damaged lines are left out."""
     for line in passwd.split("\n"):
         account = _read_account(line)
-        if account is not None and account.name:
+        if account is not None:
             yield account
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.files.text import read_text_file, write_text_file
@@ -66,3 +66,56 @@ def put_texts(system: System, texts: Mapping[str, Optional[str]]) -> Dict[str, O
                 write_text_file(system, path, there)
         raise
     return before
+
+
+def put_checked(
+    system: System,
+    texts: Mapping[str, Optional[str]],
+    path: str,
+    find_fault: Callable[[], str],
+) -> Dict[str, Optional[str]]:
+    """As :func:`put_texts`; then ask sshd. If it finds fault, all is undone.
+
+    Args:
+        system: the machine.
+        texts: as for :func:`put_texts`.
+        path: the file that an error names.
+        find_fault: what sshd says of its configuration, or "".
+
+    Raises:
+        ProvisioningError: a file cannot be read or written, or sshd finds fault.
+    """
+    before = put_texts(system, texts)
+    if not before:
+        return before
+    try:
+        fault = find_fault()
+        if fault:
+            raise faulty(path, fault)
+    except ProvisioningError:
+        put_texts(system, before)
+        raise
+    return before
+
+
+def main_text(config: str, plain: str) -> str:
+    """What the administrator's sshd_config is to have besides lightinit's block: its own text; or,
+    if only the vendor's file is there, an Include of that, which is not changed.
+
+    Args:
+        config: the file that sshd reads.
+        plain: its text, without the block.
+    """
+    if config == CONFIGS[1]:
+        return "Include %s\n" % config
+    return plain
+
+
+def faulty(path: str, fault: str) -> ProvisioningError:
+    """The error for a configuration with which sshd finds fault."""
+    return ProvisioningError(
+        "sshd finds fault with its configuration",
+        path=path,
+        said=fault,
+        hint="it was not changed; fix it in the image, with the help of sshd -t",
+    )

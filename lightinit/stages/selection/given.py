@@ -9,7 +9,6 @@ from lightinit.errors import LightinitError
 from lightinit.model import Frequency, Instance, Outcome
 from lightinit.pipeline import Context, run_step
 from lightinit.registry import find_declaration
-from lightinit.state import State
 
 if TYPE_CHECKING:
     from lightinit.cloud_config.given import GivenConfig
@@ -74,7 +73,7 @@ def find_asked(context: Context) -> Sequence[str]:
         return context.asked
     if context.state is None:
         return ()
-    return _load_asked(context.state)
+    return context.state.load_names(ASKED)
 
 
 def _list_asked(
@@ -110,19 +109,11 @@ def _keep_asked(context: Context, names: List[str]) -> List[str]:
     """
     if context.marks is None or context.state is None:
         return names
-    earlier = _load_asked(context.state)
     if context.marks.find("stage.final", Frequency.INSTANCE) is not None:
+        earlier = context.state.load_names(ASKED)
         return [name for name in names if name in earlier]
-    if names != earlier:
-        try:
-            context.state.save(ASKED, {"modules": names})
-        except LightinitError as error:
-            LOG.warning("later boots do not know what the user data ask for: %s", error)
+    try:
+        context.state.save_names(ASKED, names)
+    except LightinitError as error:
+        LOG.warning("later boots do not know what the user data ask for: %s", error)
     return names
-
-
-def _load_asked(state: State) -> List[str]:
-    names = (state.load(ASKED) or {}).get("modules")
-    if not isinstance(names, list):
-        return []
-    return [str(name) for name in names]

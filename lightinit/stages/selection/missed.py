@@ -62,19 +62,15 @@ def _takes_keys(name: str) -> bool:
 
 
 def _load(context: Context) -> List[str]:
-    found = None
-    if context.state is not None:
-        found = (context.state.load(RECORD) or {}).get("modules")
-    if not isinstance(found, list):
+    if context.state is None:
         return []
-    return [str(each) for each in found]
+    return context.state.load_names(RECORD)
 
 
 def _save(context: Context, names: Sequence[str]) -> None:
-    names = list(dict.fromkeys(names))
-    if context.state is None or names == _load(context):
+    if context.state is None:
         return
     try:
-        context.state.save(RECORD, {"modules": names})
+        context.state.save_names(RECORD, list(dict.fromkeys(names)))
     except LightinitError as error:
         LOG.warning("later boots do not know which modules have run without data: %s", error)

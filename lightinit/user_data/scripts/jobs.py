@@ -29,7 +29,7 @@ MARKS = FOLDER + "/sem/module.scripts+"
 EARLY_MARKS = FOLDER + "/sem/module.bootcmd+"
 # In the life of the disk, whatever the instance.
 ONCE_MARKS = "/var/lib/lightinit/sem/module.scripts+"
-# stages/modules/module_list.py looks for it: the module then runs at each boot.
+# stages/selection/module_list.py looks for it: the module then runs at each boot.
 EACH_BOOT_MARK = MARKS + "each-boot"
 # The marks of earlier versions, in which the module custom_data executed scripts.
 EARLIER_MODULE = "module.custom_data+"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.scripts.output import OutputFiles
@@ -67,6 +67,23 @@ def read_settings(settings: Mapping[str, Any]) -> RunSettings:
         tuple(settings.get("output", ())),
         settings.get("appends", True),
     )
+
+
+def read_commands_of(values: Mapping[str, Any], key: str, stage: str) -> Dict[str, Any]:
+    """The settings that a cloud-config has for scripts and bootcmd: its commands as a script, and
+    the files that get the output.
+
+    Args:
+        values: the keys of the cloud-config.
+        key: ``runcmd`` or ``bootcmd``.
+        stage: the stage of ``output``, in cloud-init's words.
+    """
+    from lightinit.formats.cloud_config.readers.commands import read_commands
+    from lightinit.formats.cloud_config.readers.ending import find_output, read_ending
+
+    output = find_output(read_ending(values)[0].outputs, stage)
+    commands = getattr(read_commands(values)[0], key)
+    return {key: commands, "output": output.paths, "appends": output.append}
 
 
 Plans = List[Tuple[str, List[ScriptJob]]]
