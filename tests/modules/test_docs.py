@@ -57,6 +57,7 @@ SOURCES = (
             "packages/run",
             "ssh/host_keys",
             "ssh/sshd",
+            "ssh/config_files",
         )
     ]
     + [
