@@ -211,6 +211,21 @@ class User(NamedTuple):
         return repr_without(self, "password")
 
 
+class InjectedFile(NamedTuple):
+    """A file that the platform puts into the VM.
+
+    Attributes:
+        path: where, as given, not yet validated.
+        content: its content in base64. A secret.
+    """
+
+    path: str
+    content: str = ""
+
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
+
+
 class GoalState(NamedTuple):
     """The WireServer's goal state, as far as lightinit uses it. Ids are opaque text."""
 
@@ -233,11 +248,16 @@ class Instance(NamedTuple):
         vm_id, location, vm_size, resource_group, subscription_id, scale_set, zone: as the platform
             says, or "".
         tags: the VM's tags.
-        user_data: IMDS userData, still base64, or "". A secret.
-        raw: the sources' own documents by source name, for ``query``. May hold secrets.
-        custom_data: the provisioning media's CustomData as it is there, usually base64, or "". A
-            secret.
+        user_data: the owner's user data in base64, or "". A secret.
+        raw: the sources' own documents by source name, for ``query``; that of a platform with one
+            document of metadata is ``meta_data``. May hold secrets.
+        custom_data: Azure's CustomData as it is on the provisioning media, usually base64, or "".
+            A secret.
         certificates: those that the settings ask for.
+        public_keys: keys that the platform gives to whoever is the admin, if it names none.
+        vendor_data: user data of the platform's operator in base64, or "". A secret.
+        subplatform: where the data came from, such as ``seed-dir (/var/lib/cloud/seed/nocloud)``.
+        files: what the platform puts into the VM.
     """
 
     id: str
@@ -256,9 +276,15 @@ class Instance(NamedTuple):
     raw: Dict[str, Any] = {}
     custom_data: str = ""
     certificates: Tuple[Certificate, ...] = ()
+    public_keys: Tuple[SshKey, ...] = ()
+    vendor_data: str = ""
+    subplatform: str = ""
+    files: Tuple[InjectedFile, ...] = ()
 
     def __repr__(self) -> str:
-        return repr_without(self, "user_data", "raw", "custom_data", "certificates")
+        return repr_without(
+            self, "user_data", "raw", "custom_data", "certificates", "vendor_data", "files"
+        )
 
 
 class Rest:

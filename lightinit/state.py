@@ -16,7 +16,15 @@ from lightinit.formats.records import read_list, read_record, to_data
 from lightinit.formats.secrets import REDACTED
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
-from lightinit.model import NETWORK_KEYS, Certificate, Instance, Network, SshKey, User
+from lightinit.model import (
+    NETWORK_KEYS,
+    Certificate,
+    InjectedFile,
+    Instance,
+    Network,
+    SshKey,
+    User,
+)
 
 LOG = logging.getLogger("lightinit.state")
 
@@ -168,6 +176,8 @@ class State:
             everything,
             user_data=REDACTED if instance.user_data else "",
             custom_data=REDACTED if instance.custom_data else "",
+            vendor_data=REDACTED if instance.vendor_data else "",
+            files=[dict(each, content=REDACTED) for each in everything["files"]],
         )
         self.save("instance-public", redact(public))
         if secrets:
@@ -196,7 +206,12 @@ class State:
             instance = read_record(
                 Instance,
                 data,
-                {"admin": _read_admin, "certificates": read_list(Certificate)},
+                {
+                    "admin": _read_admin,
+                    "certificates": read_list(Certificate),
+                    "public_keys": read_list(SshKey),
+                    "files": read_list(InjectedFile),
+                },
                 ["admin", "hostnames"],
             )
         except ValueError as error:

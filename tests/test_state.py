@@ -11,7 +11,7 @@ import pytest
 from lightinit.formats.instance_id import swap_byte_order
 from lightinit.formats.secrets import redact
 from lightinit.host.system import System
-from lightinit.model import Certificate, Instance, Network, SshKey, User
+from lightinit.model import Certificate, InjectedFile, Instance, Network, SshKey, User
 from lightinit.state import SECRETS, State, current_instance, find_instance
 from tests.lib.scratch import OTHER_UUID, UUID
 
@@ -30,6 +30,10 @@ INSTANCE = Instance(
     {"a": "b"},
     "c2VjcmV0",
     {"imds": {"compute": {"userData": "c2VjcmV0"}}},
+    public_keys=(SshKey("ssh-rsa BBBB"),),
+    vendor_data="c2VjcmV0",
+    subplatform="seed-dir (/seed)",
+    files=(InjectedFile("/etc/motd", "c2VjcmV0"),),
 )
 
 
@@ -52,7 +56,8 @@ def test_secrets_are_roots_alone(tmp_path: Any) -> None:
     assert stat.S_IMODE(os.stat(folder + "/instance.json").st_mode) == 0o600
     assert stat.S_IMODE(os.stat(folder + "/instance-public.json").st_mode) == 0o644
     with open(folder + "/instance-public.json", encoding="utf-8") as handle:
-        assert "c2VjcmV0" not in handle.read()
+        told = handle.read()
+    assert "c2VjcmV0" not in told and "/etc/motd" in told
 
 
 WITH_SECRETS = Instance(

@@ -13,11 +13,26 @@ from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
-from lightinit.model import Instance, Lease, Network
+from lightinit.model import Instance, Lease, NamedTuple, Network
 from lightinit.settings import Setting
 
 if TYPE_CHECKING:
     from lightinit.host.network.http import OnRequest
+
+
+class Anchor(NamedTuple):
+    """Something on a machine whose content names the instance.
+
+    Attributes:
+        kind: ``file`` or ``volume``.
+        name: the file's path, or the volume's label.
+    """
+
+    kind: str
+    name: str
+
+
+BY_DMI = (Anchor("file", "/sys/class/dmi/id/product_uuid"),)
 
 
 class Datasource:
@@ -105,9 +120,17 @@ class Datasource:
         """The instance id, "" if it is unknown without a network.
 
         A new id makes everything run again. It may have letters, digits, ``-``, ``_`` and ``.``.
-        The default is DMI's product_uuid.
+        It must be cheap, and must not raise: later boots call it, too. If it gives "", but all
+        :meth:`anchors` are as they were, the id of then counts. The default is DMI's product_uuid.
         """
         return normalise_uuid(dmi.product_uuid) or ""
+
+    def anchors(self) -> Tuple[Anchor, ...]:
+        """What on this machine names the instance. While all of it is as it was, later boots need
+        not ask for the instance id again. Called after :meth:`fetch`, or in a later boot after
+        :meth:`instance_id`; the default is DMI's product_uuid.
+        """
+        return BY_DMI
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """Ask the platform for the instance id. Called after :meth:`connect` if :meth:`instance_id`

@@ -27,21 +27,38 @@ class Dmi(NamedTuple):
             read it.
         sys_vendor: None if it is missing or cannot be read.
         efi: whether UEFI started the machine (a Gen2 VM).
+        product_name, product_serial, board_asset_tag: None if missing or unreadable. Only root can
+            read the serial number.
     """
 
     chassis_asset_tag: Optional[str] = None
     product_uuid: Optional[str] = None
     sys_vendor: Optional[str] = None
     efi: bool = False
+    product_name: Optional[str] = None
+    product_serial: Optional[str] = None
+    board_asset_tag: Optional[str] = None
 
 
-def read_dmi(system: System) -> Dmi:
-    """Read the firmware's tables below the system's root. Values that cannot be read are None."""
-    return Dmi(
+def read_dmi(system: System, whole: bool = False) -> Dmi:
+    """Read the firmware's tables below the system's root. Values that cannot be read are None.
+
+    Args:
+        system: the machine.
+        whole: whether to read the fields after ``efi``, too.
+    """
+    found = Dmi(
         _field(system, "chassis_asset_tag"),
         _field(system, "product_uuid") or None,
         _field(system, "sys_vendor"),
         system.is_dir("/sys/firmware/efi"),
+    )
+    if not whole:
+        return found
+    return found._replace(
+        product_name=_field(system, "product_name"),
+        product_serial=_field(system, "product_serial"),
+        board_asset_tag=_field(system, "board_asset_tag"),
     )
 
 

@@ -39,7 +39,9 @@ def run(context: Context) -> Outcome:
         # Not announced again: the pool has just accepted Ready.
         instance, warnings = source.fetch(context.instance_id, announce=False)
     if context.settings["lightinit"]["user_data"] == "none":
-        instance = instance._replace(custom_data="", user_data="")  # no file gets them
+        instance = instance._replace(  # no file gets them
+            custom_data="", user_data="", vendor_data=""
+        )
     context.state.save_instance(instance, redact)
     for name, content in source.documents.items():
         context.state.save_document(name, content)

@@ -1,0 +1,62 @@
+"""What a machine shows of its platform without a network, and what a datasource makes of it.
+
+Each datasource has a file ``sign.py`` with a function ``find_sign``. It must be cheap: it is asked
+at the boot of every machine, also of one that is on no platform. It must not raise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+from lightinit.host.identity import Dmi, read_dmi
+from lightinit.host.system import System
+from lightinit.model import NamedTuple
+
+
+class Sign(NamedTuple):
+    """Whether a machine is on a datasource's platform.
+
+    Attributes:
+        found: None if only the network, or time, can tell.
+        why: what was found or is missing, in a phrase without a full stop.
+    """
+
+    found: Optional[bool]
+    why: str
+
+
+class Evidence:
+    """What a machine shows. Each thing is read once, when it is asked for.
+
+    Args:
+        system: the machine.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._dmi: Optional[Dmi] = None
+        self._words: Optional[Tuple[str, ...]] = None
+        self._volumes: Optional[List[Any]] = None
+
+    @property
+    def dmi(self) -> Dmi:
+        """The firmware's tables."""
+        if self._dmi is None:
+            self._dmi = read_dmi(self.system, whole=True)
+        return self._dmi
+
+    @property
+    def words(self) -> Tuple[str, ...]:
+        """The words of the kernel's command line."""
+        if self._words is None:
+            self._words = tuple(self.system.read_text("/proc/cmdline").split())
+        return self._words
+
+    def find_volumes(self, labels: Sequence[str]) -> List[Any]:
+        """The volumes with one of these labels, whatever its case: optical drives first. Each is a
+        :class:`lightinit.host.media.volumes.Volume`.
+        """
+        if self._volumes is None:
+            self._volumes = []
+        wanted = {label.lower() for label in labels}
+        return [volume for volume in self._volumes if volume.label.lower() in wanted]
