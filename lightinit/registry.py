@@ -44,6 +44,7 @@ def find_declaration(name: str) -> Declaration:
         bool(getattr(module, "MAKES_ROOM", False)),
         tuple(getattr(module, "CLOUD_CONFIG", ())),
         bool(getattr(module, "ASKED", False)),
+        str(getattr(module, "ASKED_FIELD", "")),
     )
 
 

@@ -93,13 +93,20 @@ def find_script_modules(
     return tuple(sorted(found))
 
 
-def has_deferred(values: Mapping[str, Any]) -> bool:
-    """Whether a file of a cloud-config is to be written late."""
-    if not values.get("write_files"):
-        return False
-    from lightinit.formats.cloud_config.readers.files import read_files
+def asks_for(values: Mapping[str, Any], keys: Sequence[str], field: str = "") -> bool:
+    """Whether a cloud-config has something for a module.
 
-    return any(each.defer for each in read_files(values)[0])
+    Args:
+        values: its keys.
+        keys, field: what the module declares as ``cloud_config`` and ``asked_field``.
+    """
+    keys = [key for key in keys if key in values]
+    if not keys or not field:
+        return bool(keys)
+    from lightinit.formats.cloud_config.readers.section import Section
+
+    given = Section(values)
+    return any(each.yes(field) for key in keys for each in given.sections(key))
 
 
 def _list_parts(system: System, instance: Instance, documents: Sequence[str]) -> Iterator[Part]:

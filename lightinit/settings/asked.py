@@ -108,6 +108,7 @@ ASKED: Tuple[Declaration, ...] = (
         False,
         cloud_config=("write_files",),
         asked=True,
+        asked_field="defer",
     ),
     Declaration(
         "scripts",

@@ -23,6 +23,8 @@ class Declaration(NamedTuple):
         makes_room: whether it makes room on a disk that is nearly full.
         cloud_config: the keys of a cloud-config that it takes, by ``from_cloud_config``.
         asked: whether it runs only where the instance's cloud-config has one of these.
+        asked_field: these keys ask for it only with an entry in whose mapping this field is true;
+            "": whatever their value is.
     """
 
     name: str
@@ -35,3 +37,4 @@ class Declaration(NamedTuple):
     makes_room: bool = False
     cloud_config: Tuple[str, ...] = ()
     asked: bool = False
+    asked_field: str = ""

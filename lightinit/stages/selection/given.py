@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.config")
 CUSTOM_DATA = "custom_data"
-DEFERRED = "write_files_deferred"
 ASKED = "asked"
 
 
@@ -84,7 +83,7 @@ def _list_asked(
 ) -> List[str]:
     if not documents:
         return []
-    from lightinit.cloud_config.given import find_script_modules, has_deferred
+    from lightinit.cloud_config.given import asks_for, find_script_modules
 
     values = given.values if given is not None else {}
     of_scripts = find_script_modules(context.system, instance, documents)
@@ -94,9 +93,9 @@ def _list_asked(
             declared = find_declaration(name)
         except LightinitError:
             continue  # reported when the module is due
-        if not declared.asked or (name == DEFERRED and not has_deferred(values)):
-            continue
-        if name in of_scripts or any(key in values for key in declared.cloud_config):
+        if declared.asked and (
+            name in of_scripts or asks_for(values, declared.cloud_config, declared.asked_field)
+        ):
             found.append(name)
     return found
 

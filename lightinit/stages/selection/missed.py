@@ -46,7 +46,11 @@ def has_missed(context: Context, name: str) -> bool:
     if find_mark(context, name) is None or name not in _load(context):
         return False
     given = find_cloud_config(context)
-    return given is not None and any(key in given.values for key in declared.cloud_config)
+    if given is None:
+        return False
+    from lightinit.cloud_config.given import asks_for
+
+    return asks_for(given.values, declared.cloud_config, declared.asked_field)
 
 
 def forget(context: Context, name: str) -> None:
