@@ -81,6 +81,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
 # Inside formats and host a subject folder imports its floor's own files, itself, and these.
 BESIDE: Dict[str, Set[str]] = {
     "formats.azure": {"accounts"},
+    "formats.nocloud": {"cloud_config"},
     "formats.services": {"certificates"},
     "formats.cloud_config": {"accounts", "ssh"},
     "formats.ssh": {"accounts"},

@@ -13,7 +13,10 @@ from lightinit.errors import ProvisioningError
 from lightinit.settings import nearest
 
 # Each name is that of the datasource's module or folder, and of its section in the settings.
-DATASOURCES: Dict[str, str] = {"azure": "lightinit.datasources.azure.datasource:AzureDatasource"}
+DATASOURCES: Dict[str, str] = {
+    "azure": "lightinit.datasources.azure.datasource:AzureDatasource",
+    "nocloud": "lightinit.datasources.nocloud.datasource:NoCloudDatasource",
+}
 
 
 def load(name: str) -> Type[Datasource]:

@@ -131,7 +131,7 @@ class _Download:
 
     def show(self, url: str) -> str:
         """A URL for messages: its user, password and query are often secrets."""
-        return _shown(url)
+        return show_url(url)
 
     def _ask(self) -> Tuple[str, bytes]:
         """Send one request. Returns the target of a redirect, or the body."""
@@ -294,7 +294,7 @@ class _Post(_Download):
         return "", b""
 
 
-def _shown(url: str) -> str:
+def show_url(url: str) -> str:
     """A URL for messages: its user, password and query are often secrets."""
     try:
         place = urlsplit(url)

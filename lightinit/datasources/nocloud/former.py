@@ -1,0 +1,79 @@
+"""Compares a seed with what this machine was provisioned from before: a seed that was changed, and
+an instance id that is another one at each boot, surprise people.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional
+
+from lightinit.errors import LightinitError
+from lightinit.host.system import System
+
+INSTANCES = "/var/lib/lightinit/instances"
+CURRENT = "/var/lib/lightinit/instance"
+LIMIT_BYTES = 8 * 1024 * 1024
+NEWEST = 3
+CHANGED = (
+    "the seed has changed, but not its instance-id: nothing runs again; for a new instance, change"
+    " instance-id"
+)
+
+
+def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) -> str:
+    """A warning if this machine was provisioned from the same user data under another id, else "".
+
+    Args:
+        system: the machine.
+        instance_id: the id of now.
+        machine: DMI's product_uuid, "" if unknown: a copy of this disk is another machine.
+        user_data: in base64.
+    """
+    for name in _newest(system, instance_id):
+        document = _read(system, name)
+        if document is None or document.get("platform") != "nocloud":
+            continue
+        seed = _seed_of(document)
+        if seed.get("machine") == machine and document.get("user_data") == user_data:
+            return (
+                "the instance-id was %s at an earlier boot, and the user data are the same: with an"
+                " id that is new at each boot, everything runs again at each; give the seed a fixed"
+                " instance-id" % name
+            )
+    return ""
+
+
+def has_changed(system: System, instance_id: str, checksum: str) -> bool:
+    """Whether the instance was provisioned from a seed with another checksum."""
+    document = _read(system, instance_id)
+    if document is None:
+        return False
+    before = _seed_of(document).get("checksum")
+    return bool(before) and before != checksum
+
+
+def _newest(system: System, instance_id: str) -> List[str]:
+    found = []
+    for name in system.list_dir(INSTANCES):
+        if name != instance_id:
+            try:
+                status = system.file_status("%s/%s/instance.json" % (INSTANCES, name))
+            except (OSError, LightinitError):
+                continue
+            found.append((status.st_mtime, name))
+    return [name for _, name in sorted(found, reverse=True)[:NEWEST]]
+
+
+def _seed_of(document: Dict[str, Any]) -> Dict[str, Any]:
+    raw = document.get("raw")
+    seed = raw.get("seed") if isinstance(raw, dict) else None
+    return seed if isinstance(seed, dict) else {}
+
+
+def _read(system: System, instance_id: str) -> Optional[Dict[str, Any]]:
+    try:
+        data = system.read("%s/%s/instance.json" % (INSTANCES, instance_id), LIMIT_BYTES)
+        document = json.loads(data.decode("utf-8"))
+    except (OSError, ValueError, RecursionError, LightinitError):
+        return None
+    return document if isinstance(document, dict) else None

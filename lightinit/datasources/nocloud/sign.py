@@ -1,0 +1,28 @@
+"""How a machine with a NoCloud seed is recognised."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from lightinit.datasources.nocloud.places import find_places, read_given
+from lightinit.datasources.nocloud.settings import LABEL
+from lightinit.datasources.signs import Evidence, Sign
+
+
+def find_sign(evidence: Evidence, options: Mapping[str, Any]) -> Sign:
+    """Look for a word ``ds=nocloud``, and for a seed.
+
+    Args:
+        evidence: what the machine shows.
+        options: the section's values; a missing key has its default.
+    """
+    given = read_given(evidence)
+    if given.said_in:
+        return Sign(True, "%s has ds=nocloud" % given.said_in[0])
+    if options.get("seedfrom"):
+        return Sign(True, "seedfrom in the settings names a seed")
+    places = find_places(evidence, options)
+    if places:
+        return Sign(True, "there is %s" % str(places[0]))
+    label = str(options.get("label") or LABEL)
+    return Sign(False, "no ds=nocloud, no seed folder, no volume labelled %s" % label)

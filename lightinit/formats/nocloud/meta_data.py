@@ -1,0 +1,183 @@
+"""Reads a seed's meta-data (YAML or JSON), and what in them names and describes the instance.
+
+Source: cloud-init's documentation, "NoCloud", and what its readers take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from lightinit.errors import LibraryError, MalformedError
+from lightinit.formats.instance_id import is_usable_id
+from lightinit.formats.nocloud import plain
+from lightinit.model import NamedTuple
+
+INSTANCE_ID = "instance-id"
+NOTE_NO_ID = (
+    "the seed has no instance-id: it is made of a checksum of meta-data and user-data; so a change"
+    " in them makes a new instance"
+)
+PREFIX = "nocloud-"
+
+
+class MetaData(NamedTuple):
+    """Meta-data that were read.
+
+    Attributes:
+        values: by key; what JSON can hold.
+        texts: values as they are written, for keys where YAML would make a number of an id or name.
+        warnings: one sentence each.
+    """
+
+    values: Dict[str, Any] = {}
+    texts: Dict[str, str] = {}
+    warnings: Tuple[str, ...] = ()
+
+
+def read(data: bytes) -> MetaData:
+    """Read a whole document; an empty one has no values.
+
+    Raises:
+        MalformedError: nothing of it can be used.
+        LibraryError: PyYAML does not work.
+    """
+    text = _decode(data)
+    if not text.strip():
+        return MetaData()
+    if text.lstrip().startswith("<"):
+        raise MalformedError(
+            "meta-data are not usable", why="they look like HTML", hint="check where they are from"
+        )
+    if text.lstrip().startswith("{"):
+        found = _read_json(text)
+        if found is not None:
+            return MetaData(found)
+    return _read_yaml(data, text)
+
+
+def _decode(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedError(
+            "meta-data are not usable",
+            line=data.count(b"\n", 0, error.start) + 1,
+            why="a byte there is not UTF-8",
+            hint="save them as UTF-8 text",
+        ) from None
+    return text.rstrip("\0")
+
+
+def _read_json(text: str) -> Optional[Dict[str, Any]]:
+    """The object; None if it is no JSON: YAML may begin with a brace, too."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _read_yaml(data: bytes, text: str) -> MetaData:
+    from lightinit.formats.cloud_config import document
+
+    names = (INSTANCE_ID, "local-hostname", "hostname")
+    texts = {name: plain.find_value(text, name) for name in names}
+    known = {name: value for name, value in texts.items() if value is not None}
+    try:
+        found = document.read(data)
+    except LibraryError as error:
+        if not error.is_missing:
+            raise
+        lines = plain.read_lines(text)
+        return MetaData(dict(lines), known)
+    except MalformedError as error:
+        details = dict(error.details)
+        why = [error.reason.replace("cloud-config", "the document"), details.pop("why", "")]
+        details.pop("hint", None)
+        raise MalformedError(
+            "meta-data are not usable",
+            why=": ".join(filter(None, why)),
+            hint="write lines `key: value`, or JSON",
+            **details,
+        ) from None
+    values = json.loads(json.dumps(found.values, default=_as_text))
+    return MetaData(values, known, tuple("meta-data: %s" % str(each) for each in found.mistakes))
+
+
+def _as_text(value: Any) -> str:
+    return bytes(value).decode("utf-8", "replace")
+
+
+def text_of(found: MetaData, key: str) -> str:
+    """A value as text, as it is written; "" if it is missing, empty, a list or a mapping."""
+    if key in found.texts:
+        return found.texts[key]
+    value = found.values.get(key)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value).strip()
+    return ""
+
+
+def settle_id(named: str, meta_data: bytes, user_data: bytes) -> Tuple[str, str]:
+    """The instance id for what a seed says. It can name a folder.
+
+    Args:
+        named: the seed's instance-id, "" for none.
+        meta_data: the file.
+        user_data: the file.
+
+    Returns:
+        The id, and a warning if it is not the seed's own, else "".
+    """
+    if not named:
+        seen = hashlib.sha256(meta_data + b"\0" + user_data).hexdigest()
+        return PREFIX + seen[:16], NOTE_NO_ID
+    if is_usable_id(named):
+        return named, ""
+    # Two ids that differ must not become the same one.
+    mark = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
+    kept = re.sub("[^0-9A-Za-z._-]", "_", named[:80]).lstrip("._-") or "id"
+    made = "%s-%s" % (kept, mark)
+    return made, (
+        "instance-id %s cannot name a folder: %s is used; an id may have letters, digits and . _ -,"
+        " at most 128 in all" % (ascii(named[:80]), made)
+    )
+
+
+def read_keys(value: Any) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """The public keys of ``public-keys``: text, a list of texts, or a mapping of names to either,
+    or to ``{openssh-key: …}`` as in EC2's metadata.
+
+    Returns:
+        The keys; and warnings, one sentence each.
+    """
+    found: List[str] = []
+    warnings: List[str] = []
+    for each in _flatten(value):
+        if isinstance(each, str):
+            lines = [line.strip() for line in each.splitlines()]
+            found += [line for line in lines if line and not line.startswith("#")]
+        elif each is not None:
+            warnings.append("meta-data: public-keys has an entry that is no text; it is ignored")
+    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(warnings))
+
+
+def _flatten(value: Any) -> List[Any]:
+    """The values of a mapping or list, and of those in it: two levels, as cloud-init reads."""
+    items = [value]
+    for _ in range(3):
+        flat: List[Any] = []
+        for item in items:
+            if isinstance(item, Mapping):
+                flat += [item["openssh-key"]] if "openssh-key" in item else list(item.values())
+            elif isinstance(item, list):
+                flat += item
+            else:
+                flat.append(item)
+        items = flat
+    return items

@@ -1,0 +1,234 @@
+"""NoCloud: where a seed may be, which one counts, and what becomes of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any, Dict, Optional, Tuple
+
+import pytest
+
+from lightinit.datasources.nocloud.datasource import NoCloudDatasource
+from lightinit.datasources.nocloud.sign import find_sign
+from lightinit.datasources.signs import Evidence
+from lightinit.errors import LightinitError
+from lightinit.host.identity import Dmi
+from lightinit.host.system import System
+from lightinit.model import Instance, Network
+from tests.lib.scratch import ScriptedClock
+
+FOLDER = "/var/lib/cloud/seed/nocloud"
+NET_FOLDER = FOLDER + "-net"
+CREDENTIALS = "/run/credentials/@system/lightinit."
+META = "instance-id: iid-1\nlocal-hostname: desk\npublic-keys: ssh-ed25519 AAAA ada\n"
+USER = "#!/bin/sh\n"
+
+
+class Desk:
+    """A scratch root with what a machine shows."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = str(root)
+
+    def put(self, name: str, data: Any) -> None:
+        path = self.root + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode("utf-8"))
+
+    def seed(self, folder: str, meta: Optional[str] = META, user: Optional[str] = USER) -> None:
+        for name, text in (("meta-data", meta), ("user-data", user)):
+            if text is not None:
+                self.put("%s/%s" % (folder, name), text)
+
+    def say(self, line: str) -> None:
+        self.put("/proc/cmdline", "root=/dev/vda1 %s quiet\n" % line)
+
+    def source(self, **options: Any) -> NoCloudDatasource:
+        return NoCloudDatasource(System(self.root, clock=ScriptedClock()), options)
+
+    def fetch(self, **options: Any) -> Tuple[Instance, str]:
+        """The instance, and the warnings in one text."""
+        source = self.source(**options)
+        instance_id = source.instance_id(Dmi())
+        assert instance_id
+        instance, warnings = source.fetch(instance_id)
+        return instance, "\n".join(warnings)
+
+
+@pytest.fixture
+def desk(tmp_path: Any) -> Desk:
+    return Desk(tmp_path)
+
+
+def text(data: str) -> str:
+    return base64.b64decode(data).decode("utf-8")
+
+
+def test_a_seed_folder(desk: Desk) -> None:
+    desk.seed(FOLDER)
+    desk.put(FOLDER + "/vendor-data", "#cloud-config\n")
+    instance, warnings = desk.fetch()
+    assert warnings == ""
+    assert (instance.id, instance.platform, instance.hostnames) == ("iid-1", "nocloud", ("desk",))
+    assert (text(instance.user_data), text(instance.vendor_data)) == (USER, "#cloud-config\n")
+    assert [key.text for key in instance.public_keys] == ["ssh-ed25519 AAAA ada"]
+    assert instance.subplatform == "seed-dir (%s)" % FOLDER
+    assert instance.raw["meta_data"]["local-hostname"] == "desk" and instance.admin is None
+    source = desk.source()
+    assert source.is_this_platform(Dmi()) is True
+    source.begin()
+    assert source.NEEDS_NETWORK is False
+
+
+@pytest.mark.parametrize(
+    "files, why",
+    [
+        ({}, None),
+        ({"/proc/cmdline": "ro ds=nocloud"}, "command line"),
+        ({"/sys/class/dmi/id/product_serial": "ds=nocloud;s=http://x/"}, "serial number"),
+        ({"/sys/class/dmi/id/product_serial": "VMware-12"}, None),
+        ({NET_FOLDER + "/user-data": ""}, NET_FOLDER),
+        ({FOLDER + "/vendor-data": ""}, None),
+        ({CREDENTIALS + "meta-data": ""}, "credentials"),
+        (
+            {"/sys/firmware/dmi/entries/11-0/raw": b"\x0b\x05\0\0\1cloud-init:ds=nocloud\0\0"},
+            "SMBIOS type 11",
+        ),
+    ],
+)
+def test_signs(desk: Desk, files: Dict[str, Any], why: Optional[str]) -> None:
+    for name, data in files.items():
+        desk.put(name, data)
+    sign = find_sign(Evidence(System(desk.root)), {})
+    assert sign.found is (why is not None) and (why or "no ds=nocloud") in sign.why
+
+
+def test_words_count_before_the_seed(desk: Desk) -> None:
+    desk.seed(FOLDER)
+    desk.say("ds=nocloud;i=word-1;h=word;x=y")
+    desk.put("/sys/class/dmi/id/product_serial", "ds=nocloud;h=serial\n")
+    instance, _ = desk.fetch()
+    assert (instance.id, instance.hostnames) == ("word-1", ("serial",))
+    assert text(instance.user_data) == USER and instance.raw["meta_data"]["x"] == "y"
+
+
+def test_words_alone_are_a_seed(desk: Desk) -> None:
+    desk.say("ds=nocloud;i=bare")
+    instance, warnings = desk.fetch()
+    assert (instance.id, instance.user_data, warnings) == ("bare", "", "")
+
+
+def test_a_folder_that_words_name(desk: Desk) -> None:
+    desk.seed("/srv/seed", META.replace("iid-1", "named"))
+    desk.seed(FOLDER)
+    desk.say("ds=nocloud;s=file:///srv/seed/")
+    instance, warnings = desk.fetch()
+    assert instance.id == "named" and "there is also the seed folder " + FOLDER in warnings
+    desk.say("ds=nocloud;s=/srv/other/")
+    source = desk.source()
+    assert source.instance_id(Dmi()) == ""
+    with pytest.raises(LightinitError, match="seedfrom leads to no seed"):
+        source.ask_instance_id()
+
+
+def test_one_of_two_seeds_counts_and_the_other_is_told(desk: Desk) -> None:
+    desk.seed(NET_FOLDER, META.replace("iid-1", "net"))
+    desk.seed(FOLDER, META.replace("iid-1", "folder"))
+    instance, warnings = desk.fetch()
+    assert instance.id == "folder" and NET_FOLDER + ": it is not used" in warnings
+    desk.put(CREDENTIALS + "meta-data", "instance-id: creds\n")
+    desk.put(CREDENTIALS + "user-data", "#cloud-config\n")
+    instance, warnings = desk.fetch()
+    assert instance.id == "creds" and warnings.count("it is not used") == 2
+
+
+def test_credentials_from_smbios_alone(desk: Desk) -> None:
+    user = base64.b64encode(USER.encode())
+    raw = b"\x0b\x05\0\0\2io.systemd.credential:lightinit.meta-data=instance-id: oem\0"
+    raw += b"io.systemd.credential.binary:lightinit.user-data=%s\0\0" % user
+    desk.put("/sys/firmware/dmi/entries/11-0/raw", raw)
+    instance, _ = desk.fetch()
+    assert (instance.id, text(instance.user_data)) == ("oem", USER)
+
+
+@pytest.mark.parametrize(
+    "meta, user, instance_id, told",
+    [
+        (None, USER, "nocloud-", "has no meta-data; cloud-init would not take it"),
+        (META, None, "iid-1", "has no user-data"),
+        ("", "", "nocloud-", "the seed has no instance-id"),
+        ("local-hostname: x\n", USER, "nocloud-", "the seed has no instance-id"),
+        ("instance-id: a/b\n", USER, "a_b-", "cannot name a folder"),
+        ("<html>", USER, "nocloud-", "the meta-data are not used: meta-data are not usable"),
+        (META + "network-interfaces: x\n", USER, "iid-1", "network-interfaces is not supported"),
+        (META + "x" * 300000, USER, "nocloud-", "meta-data of the seed folder"),
+        (META, "x" * (4 * 1024 * 1024 + 1), "iid-1", "user-data of the seed folder"),
+    ],
+)
+def test_bad_seeds_are_told_and_used_as_far_as_they_go(
+    desk: Desk, meta: Optional[str], user: Optional[str], instance_id: str, told: str
+) -> None:
+    desk.seed(FOLDER, meta, user)
+    instance, warnings = desk.fetch()
+    assert instance.id.startswith(instance_id) and told in warnings
+    assert desk.source().instance_id(Dmi()) == instance.id, "the next boot finds the same"
+
+
+def test_windows_line_ends_and_a_file_that_is_no_file(desk: Desk) -> None:
+    desk.seed(FOLDER, META.replace("\n", "\r\n"), "#cloud-config\r\n")
+    os.mkdir(desk.root + FOLDER + "/vendor-data")
+    instance, warnings = desk.fetch()
+    assert (instance.id, instance.hostnames) == ("iid-1", ("desk",))
+    assert [key.text for key in instance.public_keys] == ["ssh-ed25519 AAAA ada"]
+    assert "vendor-data of the seed folder" in warnings
+
+
+def test_a_network_config_is_kept_and_told(desk: Desk) -> None:
+    desk.seed(FOLDER)
+    desk.put(FOLDER + "/network-config", '{"version": 2, "ethernets": {"e0": {"dhcp4": true}}}')
+    assert desk.fetch()[1] == ""
+    desk.put(FOLDER + "/network-config", '{"version": 2, "bonds": {}}')
+    source = desk.source()
+    _, warnings = source.fetch("iid-1")
+    assert "network-config is not supported" in warnings[0]
+    assert source.documents["network-config"].startswith(b"{")
+
+
+def test_no_seed_at_all(desk: Desk) -> None:
+    source = desk.source()
+    assert source.is_this_platform(Dmi()) is None, "it may still come"
+    with pytest.raises(LightinitError, match="no seed has come"):
+        source.confirm_platform(Network())
+    assert sum(source.system.clock.sleeps) == pytest.approx(10.0)  # type: ignore[attr-defined]
+    os.makedirs(desk.root + "/var/lib/lightinit/instance")
+    assert desk.source().is_this_platform(Dmi()) is False, "it was detached after the first boot"
+    with pytest.raises(LightinitError, match="no seed was found"):
+        desk.source().ask_instance_id()
+
+
+def test_a_seed_that_comes_late_is_found(desk: Desk) -> None:
+    class Attaching(ScriptedClock):
+        def sleep(self, duration_s: float) -> None:
+            super().sleep(duration_s)
+            if len(self.sleeps) == 3:
+                desk.seed(FOLDER)
+
+    source = NoCloudDatasource(System(desk.root, clock=Attaching()), {})
+    assert source.is_this_platform(Dmi()) is None
+    source.confirm_platform(Network())
+    assert source.ask_instance_id() == ("iid-1", ())
+
+
+def test_whatever_may_name_the_seed_is_an_anchor(desk: Desk) -> None:
+    desk.seed("/srv/seed")
+    desk.say("ds=nocloud;s=/srv/seed")
+    source = desk.source()
+    assert source.instance_id(Dmi()) == "iid-1"
+    found = {(each.kind, each.name) for each in source.anchors()}
+    assert {
+        ("file", "/proc/cmdline"),
+        ("file", "/srv/seed/meta-data"),
+        ("file", FOLDER + "/user-data"),
+        ("volume", "cidata"),
+    } <= found
