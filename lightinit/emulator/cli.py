@@ -17,6 +17,7 @@ from lightinit.emulator.grammar import build_parser
 from lightinit.emulator.host_side.guest_side import print_pool, write_media
 from lightinit.emulator.platform import SETTLE_S, Platform
 from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
+from lightinit.emulator.seeds.command import write_seed
 
 
 class _Interrupted(Exception):
@@ -171,6 +172,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return _check(options.file)
         if options.command == "media":
             return write_media(options)
+        if options.command == "seed":
+            return write_seed(options)
         if options.command == "kvp":
             return print_pool(options)
     except EmulatorError as error:

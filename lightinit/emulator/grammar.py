@@ -8,6 +8,7 @@ import argparse
 from typing import Any, Tuple
 
 from lightinit.emulator.host_side.guest_side import add_commands
+from lightinit.emulator.seeds.command import add_seed
 
 RAW = argparse.RawDescriptionHelpFormatter
 _ABOUT = """Plays the Azure platform (WireServer and IMDS) for an agent that provisions Linux VMs.
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_scenarios(commands)
     add_commands(commands)
+    add_seed(commands)
     return parser
 
 

@@ -8,36 +8,14 @@ ISO 9660, and moves those of UDF to sector 16, where readers start (ECMA-167, pa
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-from typing import List
-
 from lightinit.emulator.errors import EmulatorError
+from lightinit.emulator.host_side.images import find_tool, run_tool, write_image
 
 # The label that blkid shows on a VM. The number is a build number of the platform.
 LABEL = "rd_rdfe_stable.160202-1748"
 FILE = "ovf-env.xml"
 SECTOR = 2048
 FORMATS = ("udf", "udf-bridge", "iso9660")
-TIMEOUT_S = 60.0
-_TOOLS = {
-    "udf": (["genisoimage"], ["mkisofs"]),
-    "iso9660": (["genisoimage"], ["xorriso", "-as", "mkisofs"], ["mkisofs"]),
-}
-
-
-def _find_tool(kind: str) -> List[str]:
-    for words in _TOOLS[kind]:
-        program = shutil.which(words[0])
-        # xorriso has no UDF.
-        if program and not (kind == "udf" and "xorriso" in os.path.realpath(program)):
-            return [program] + words[1:]
-    raise EmulatorError(
-        "no tool that writes %s images is installed: install %s"
-        % ("UDF" if kind == "udf" else "ISO 9660", " or ".join(words[0] for words in _TOOLS[kind]))
-    )
 
 
 def _strip_iso9660(path: str) -> None:
@@ -73,42 +51,11 @@ def make_media(path: str, ovf: bytes, form: str = "udf", label: str = LABEL) -> 
         EmulatorError: no suitable tool is installed, it failed, or the file cannot be written.
     """
     kind = "iso9660" if form == "iso9660" else "udf"
-    words = (
-        _find_tool(kind) + ["-quiet", "-V", label, "-r", "-J"] + (["-udf"] if kind == "udf" else [])
-    )
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        with tempfile.TemporaryDirectory(prefix=".lightinit-emulator-", dir=folder) as staging:
-            content, image = os.path.join(staging, "content"), os.path.join(staging, "image")
-            os.mkdir(content)
-            with open(os.path.join(content, FILE), "wb") as file:
-                file.write(ovf)
-            os.close(os.open(image, os.O_WRONLY | os.O_CREAT, 0o600))
-            ended = subprocess.run(
-                words + ["-o", image, content],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
-            if ended.returncode:
-                raise EmulatorError(
-                    "%s failed: %s"
-                    % (
-                        os.path.basename(words[0]),
-                        ended.stdout.decode("utf-8", "replace").strip()[-500:],
-                    )
-                )
-            if form == "udf":
-                _strip_iso9660(image)
-            os.chmod(image, 0o600)
-            os.replace(image, path)
-    except OSError as error:
-        raise EmulatorError(
-            "cannot write the image %s: %s" % (path, error.strerror or error)
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise EmulatorError(
-            "%s did not end within %d s" % (os.path.basename(words[0]), TIMEOUT_S)
-        ) from error
+    words = find_tool(kind) + ["-quiet", "-V", label, "-r", "-J"] + ["-udf"] * (kind == "udf")
+
+    def make(image: str, content: str) -> None:
+        run_tool(words + ["-o", image, content])
+        if form == "udf":
+            _strip_iso9660(image)
+
+    write_image(path, {FILE: ovf}, make)

@@ -1,0 +1,1 @@
+"""Writes the seeds of NoCloud and ConfigDrive: images of volumes, and folders."""
