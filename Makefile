@@ -19,7 +19,8 @@ BY_FILE = -n $$(nproc) --dist loadfile
     test-packages test-packages-all test-bare test-bare-all peers peers-all crash musl vm-test vm-test-all clean
 
 help:
-	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged"
+	@echo "make demo          the whole pipeline against the embedded Azure emulator, in a scratch root, unprivileged;"
+	@echo "                   ARGS=\"--platform nocloud\": with a NoCloud seed instead"
 	@echo "make test          the tests (as root, also those with real DHCP clients, useradd, sshd); ARGS=... for pytest, WORKERS=..."
 	@echo "make test-long     many cases of one kind, which make test leaves out: damaged media, scenarios, disks"
 	@echo "make test-all      both"
@@ -52,7 +53,7 @@ setup:
 	@tools/setup
 
 demo: setup
-	@$(VENV_PYTHON) tools/demo.py
+	@$(VENV_PYTHON) tools/demo.py $(ARGS)
 
 lint: setup
 	$(VENV_PYTHON) -m ruff check .

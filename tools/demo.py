@@ -1,298 +1,33 @@
-"""``make demo``: runs the whole pipeline against the emulator in a scratch root, without root.
+"""``make demo``: runs the whole pipeline on a platform that is played, in a scratch root, without
+root. ``make demo ARGS="--platform nocloud"`` takes another platform than Azure.
 
-The command is the one that a VM runs, and the platform is the emulator of the tests. Nothing
-outside the scratch directory is changed.
+The command is the one that a VM runs. Nothing outside the scratch directory is changed.
 """
 
 from __future__ import annotations
 
-import base64
-import importlib.util
-import json
+import argparse
+import importlib
 import os
-import subprocess
 import sys
-import tempfile
-import threading
-import time
-from typing import Any, Dict, List
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, HERE)
 
-from lightinit.emulator import Platform  # noqa: E402
-from lightinit.emulator.documents.ovf import make_ovf  # noqa: E402
-from lightinit.emulator.host_side.kvp import read_pool  # noqa: E402
-from tests.lib.scratch import FILES, LEASE  # noqa: E402
-
-NOBODY = 65534
-LEASE_FILE = "/var/lib/dhcp/dhclient.eth0.leases"
-
-FIRST_UUID = "5c9fd3a1-6f0a-4c0f-9d6e-2f1c3b7a9e10"
-SECOND_UUID = "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8"
-THIRD_UUID = "0b7d4c1e-52aa-4f0e-8f3b-6c1d9e2f7a55"
-# Its user data. The time zones of the scratch root are made up.
-CLOUD_CONFIG = """#cloud-config
-hostname: shop-1
-timezone: Europe/Berlin
-write_files:
-- path: /etc/motd
-  content: |
-    Welcome to the shop.
-runcmd:
-- [touch, /srv/opened]
-- echo the shop is open
-"""
-ZONE = "/usr/share/zoneinfo/Europe/Berlin"
-KEY = (
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
-)
+PLATFORMS = ("azure", "nocloud")
 
 
 def main() -> int:
     """Run the demo and return the exit code."""
-    give_up_root()
-    with tempfile.TemporaryDirectory(prefix="lightinit-demo-") as root:
-        for name, text in FILES.items():
-            if name != LEASE_FILE:
-                put(root, name, text)
-        put(root, "/sys/class/dmi/id/product_uuid", FIRST_UUID + "\n")
-        put(
-            root, ZONE, "TZif2" + "\0" * 39 + "TZif2" + "\0" * 39 + "\nCET-1CEST,M3.5.0,M10.5.0/3\n"
-        )
-        first = start_platform(root, FIRST_UUID, "web-1", "alice", find_user_data())
-        title("First boot: four stages. The DHCP lease appears half a second after the start")
-        timer = threading.Timer(0.5, put, (root, LEASE_FILE, LEASE))
-        timer.start()
-        failed = lightinit(root, "boot")
-        show_platform(first)
-        show_tree(root)
-        show_cloud_config(root)
-        title("Where the time went (lightinit analyze blame)")
-        lightinit(root, "analyze", "blame")
-        title("Second boot: nothing to do, nothing sent")
-        before = len(first.requests)
-        failed += lightinit(root, "boot")
-        failed += lightinit(root, "status", "--long")
-        print("requests since the first boot: %d" % (len(first.requests) - before))
-        failed += len(first.requests) - before + abs(first.ready_count - 1)
-        first.close()
-
-        put(root, "/sys/class/dmi/id/product_uuid", SECOND_UUID + "\n")
-        second = start_platform(root, SECOND_UUID, "web-2", "bob")
-        title("The same disk in a new instance: everything runs again")
-        failed += lightinit(root, "boot")
-        show_platform(second)
-        show_tree(root)
-        failed += abs(second.ready_count - 1)
-        second.close()
-
-        failed += from_media(root)
-    if failed:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--platform", choices=PLATFORMS, default="azure", help="(azure)")
+    options = parser.parse_args()
+    importlib.import_module("tools.demos.shared").give_up_root()
+    if importlib.import_module("tools.demos." + options.platform).show():
         print("\ndemo: failed, see above")
         return 1
     print("\ndemo: passed")
     return 0
-
-
-def give_up_root() -> None:
-    """Continue as the user nobody, if this is root and nobody can read the checkout.
-
-    This shows that the demo needs no privileges.
-    """
-    if os.geteuid() != 0:
-        return
-
-    def drop() -> None:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-
-    tried = subprocess.run(
-        [sys.executable, "-c", "import lightinit.cli"],
-        cwd=HERE,
-        preexec_fn=drop,
-        check=False,
-        stderr=subprocess.DEVNULL,
-    )
-    if tried.returncode == 0:
-        drop()
-        print("(started as root, continuing as nobody)")
-
-
-def find_user_data() -> str:
-    """The user data of the first VM: nothing if python3-yaml is missing, which reads them."""
-    if importlib.util.find_spec("yaml") is None:
-        print("(without user data: PyYAML is not installed)")
-        return ""
-    print("=== The user data of the first VM\n" + CLOUD_CONFIG)
-    return CLOUD_CONFIG
-
-
-def show_cloud_config(root: str) -> None:
-    """Print what has become of the user data."""
-    title("What the user data have become: the host name above, a time zone, a file, a script")
-    if os.path.islink(root + "/etc/localtime"):
-        print("-- /etc/localtime -> %s" % os.readlink(root + "/etc/localtime"))
-    for name in ("/etc/motd", "/var/lib/lightinit/instance/runcmd-script"):
-        show_file(root, name)
-
-
-def start_platform(root: str, uuid: str, name: str, admin: str, user_data: str = "") -> Platform:
-    """Start an emulator on loopback and write settings with its addresses."""
-    instance: Dict[str, Any] = {
-        "compute": {
-            "name": name,
-            "vmId": uuid,
-            "osProfile": {
-                "adminUsername": admin,
-                "computerName": name,
-                "disablePasswordAuthentication": "true",
-            },
-            "publicKeys": [{"keyData": KEY, "path": "/home/%s/.ssh/authorized_keys" % admin}],
-            "userData": base64.b64encode(user_data.encode("utf-8")).decode("ascii"),
-        }
-    }
-    platform = Platform(instance=instance)
-    platform.__enter__()
-    put(
-        root,
-        "/etc/lightinit/conf.d/demo.conf",
-        "[azure]\nwireserver = %s\nimds = %s\n" % (platform.wireserver, platform.imds),
-    )
-    title(
-        "An Azure platform on loopback: WireServer %s, IMDS %s"
-        % (platform.wireserver, platform.imds)
-    )
-    return platform
-
-
-def from_media(root: str) -> int:
-    """Boot a third VM without IMDS: its data come only from the provisioning media.
-
-    Returns:
-        0 if everything succeeded.
-    """
-    put(root, "/sys/class/dmi/id/product_uuid", THIRD_UUID + "\n")
-    put(
-        root,
-        "/media/ovf-env.xml",
-        make_ovf(
-            user_name="carol",
-            host_name="web-3",
-            ssh_keys=[KEY],
-            custom_data=b"#!/bin/sh\necho hello\n",
-        ).decode("utf-8"),
-    )
-    silent = {
-        "name": "imds-down",
-        "description": "IMDS refuses connections.",
-        "listen_after_s": {"imds": "forever"},
-    }
-    with Platform(scenario=silent, instance={"compute": {"vmId": THIRD_UUID}}) as third:
-        put(
-            root,
-            "/etc/lightinit/conf.d/demo.conf",
-            "[azure]\nwireserver = %s\nimds = %s\nmedia = /media\n"
-            "media_only_s = 1\n" % (third.wireserver, third.imds),
-        )
-        title("A third instance: IMDS is unavailable; only the provisioning media have its data")
-        failed = lightinit(root, "boot")
-        show_platform(third)
-        title("What the host reads in Hyper-V's key-value pool")
-        for key, value in read_pool(root + "/var/lib/hyperv/.kvp_pool_1")[-1:]:
-            print("%s: %s" % (key, value))
-        title("Copies from the media: custom data, and ovf-env.xml without its secrets")
-        for name in ("custom-data", "ovf-env.xml"):
-            show_file(root, "/var/lib/lightinit/instance/" + name)
-        return failed + abs(third.ready_count - 1)
-
-
-def lightinit(root: str, *arguments: str) -> int:
-    """Run the real command on the scratch root; return 0 if it succeeded, else 1."""
-    print("$ lightinit --root %s %s" % (root, " ".join(arguments)), flush=True)
-    began_s = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-m", "lightinit", "--root", root, *arguments],
-        cwd=HERE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    print(
-        "(exit code %d after %.3f s)" % (ended.returncode, time.monotonic() - began_s), flush=True
-    )
-    return min(ended.returncode, 1)
-
-
-def show_platform(platform: Platform) -> None:
-    """Print the requests and reports that the platform received."""
-    title("What the platform received")
-    for record in platform.requests:
-        query = "&".join("%s=%s" % item for item in sorted(record["query"].items()))
-        print(
-            "%-10s %-4s %s?%s -> %s"
-            % (record["server"], record["method"], record["path"], query, record["status"])
-        )
-    for report in platform.health_reports:
-        print(
-            "health report: "
-            + json.dumps(
-                {
-                    key: report[key]
-                    for key in (
-                        "state",
-                        "substatus",
-                        "accepted",
-                        "incarnation",
-                        "container_id",
-                        "role_instance_id",
-                        "agent",
-                    )
-                }
-            )
-        )
-
-
-def show_tree(root: str) -> None:
-    """Print the files that lightinit has written."""
-    title("Files in the scratch root")
-    for name in ("/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/sudoers.d/zz-lightinit-users"):
-        show_file(root, name)
-    for folder in sorted(os.listdir(root + "/home")):
-        show_file(root, "/home/%s/.ssh/authorized_keys" % folder)
-    print("-- /var/lib/lightinit")
-    for folder, _, files in sorted(os.walk(root + "/var/lib/lightinit")):
-        for file in sorted(files):
-            path = os.path.join(folder, file)
-            print(
-                "   %s %6d  %s"
-                % (oct(os.stat(path).st_mode)[-4:], os.path.getsize(path), path[len(root) :])
-            )
-
-
-def show_file(root: str, name: str) -> None:
-    """Print a file, or why it cannot be read."""
-    print("-- %s" % name)
-    try:
-        with open(root + name, encoding="utf-8") as handle:
-            print("".join("   " + line for line in handle.readlines()), end="")
-    except OSError as error:
-        print("   %s" % error.strerror)
-
-
-def put(root: str, name: str, text: str) -> None:
-    """Write a file of the scratch root in one step."""
-    path = root + name
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path + ".new", "w", encoding="utf-8") as handle:
-        handle.write(text)
-    os.replace(path + ".new", path)
-
-
-def title(text: str) -> None:
-    """Print a heading."""
-    lines: List[str] = ["", "=== " + text]
-    print("\n".join(lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ It reports to nobody, and needs the network only for a seed at a URL.
 from __future__ import annotations
 
 import base64
-import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
@@ -192,7 +191,6 @@ class NoCloudDatasource(Datasource):
                 "seed": {
                     "kind": seed.kind,
                     "where": seed.where,
-                    "checksum": _checksum(seed),
                     "machine": self._machine(),
                 },
             },
@@ -238,13 +236,18 @@ class NoCloudDatasource(Datasource):
 
     def _settle(self, seed: LocalSeed) -> Tuple[str, str]:
         found = settle_id(
-            seed.named_id, seed.files.get(META_DATA, b""), seed.files.get(USER_DATA, b"")
+            seed.named_id,
+            self._machine(),
+            seed.files.get(META_DATA, b""),
+            seed.files.get(USER_DATA, b""),
         )
         if not self._has_told_change and not seed.url:
             from lightinit.datasources.nocloud import former
 
             self._has_told_change = True
-            if former.has_changed(self.system, found[0], _checksum(seed)):
+            if former.has_changed(
+                self.system, found[0], _as_base64(seed.files.get(USER_DATA, b""))
+            ):
                 LOG.warning(former.CHANGED)
         return found
 
@@ -259,12 +262,3 @@ class NoCloudDatasource(Datasource):
 
 def _as_base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
-
-
-def _checksum(seed: LocalSeed) -> str:
-    """A checksum of all that a seed says."""
-    checksum = hashlib.sha256()
-    for name in sorted(seed.files):
-        checksum.update(b"%s\0%d\0" % (name.encode("ascii"), len(seed.files[name])))
-        checksum.update(seed.files[name])
-    return checksum.hexdigest()

@@ -15,8 +15,8 @@ CURRENT = "/var/lib/lightinit/instance"
 LIMIT_BYTES = 8 * 1024 * 1024
 NEWEST = 3
 CHANGED = (
-    "the seed has changed, but not its instance-id: nothing runs again; for a new instance, change"
-    " instance-id"
+    "the seed's user-data have changed, but not its instance-id: nothing runs again; for a new"
+    " instance, change instance-id"
 )
 
 
@@ -36,20 +36,18 @@ def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) 
         seed = _seed_of(document)
         if seed.get("machine") == machine and document.get("user_data") == user_data:
             return (
-                "the instance-id was %s at an earlier boot, and the user data are the same: with an"
-                " id that is new at each boot, everything runs again at each; give the seed a fixed"
-                " instance-id" % name
+                "the instance-id was %s before, with the same user data, and everything runs again;"
+                " if the seed has a new id at each boot, give it a fixed one" % name
             )
     return ""
 
 
-def has_changed(system: System, instance_id: str, checksum: str) -> bool:
-    """Whether the instance was provisioned from a seed with another checksum."""
+def has_changed(system: System, instance_id: str, user_data: str) -> bool:
+    """Whether the instance was provisioned with other user data (in base64)."""
     document = _read(system, instance_id)
-    if document is None:
-        return False
-    before = _seed_of(document).get("checksum")
-    return bool(before) and before != checksum
+    if document is None or not document.get("user_data"):
+        return False  # none were kept, with user_data = none
+    return document["user_data"] != user_data
 
 
 def _newest(system: System, instance_id: str) -> List[str]:

@@ -123,11 +123,13 @@ def text_of(found: MetaData, key: str) -> str:
     return ""
 
 
-def settle_id(named: str, meta_data: bytes, user_data: bytes) -> Tuple[str, str]:
+def settle_id(named: str, machine: str, meta_data: bytes, user_data: bytes) -> Tuple[str, str]:
     """The instance id for what a seed says. It can name a folder.
 
     Args:
         named: the seed's instance-id, "" for none.
+        machine: DMI's product_uuid, "" if unknown. Only root can read it: so an id that is made of
+            the files does not let others test what is in them.
         meta_data: the file.
         user_data: the file.
 
@@ -135,7 +137,8 @@ def settle_id(named: str, meta_data: bytes, user_data: bytes) -> Tuple[str, str]
         The id, and a warning if it is not the seed's own, else "".
     """
     if not named:
-        seen = hashlib.sha256(meta_data + b"\0" + user_data).hexdigest()
+        said = b"\0".join([machine.encode("ascii"), meta_data, user_data])
+        seen = hashlib.sha256(said).hexdigest()
         return PREFIX + seen[:16], NOTE_NO_ID
     if is_usable_id(named):
         return named, ""

@@ -111,10 +111,11 @@ def test_what_cannot_be_used_is_told(data: bytes, why: str) -> None:
 
 
 def test_an_id_can_name_a_folder_and_stays_the_same() -> None:
-    assert settle_id("iid-1", b"", b"") == ("iid-1", "")
-    made, warning = settle_id("", b"m", b"u")
-    assert made == settle_id("", b"m", b"u")[0] and "no instance-id" in warning
-    assert len({made, settle_id("", b"m", b"v")[0], settle_id("", b"mu", b"")[0]}) == 3
+    assert settle_id("iid-1", "", b"", b"") == ("iid-1", "")
+    made, warning = settle_id("", "", b"m", b"u")
+    assert made == settle_id("", "", b"m", b"u")[0] and "no instance-id" in warning
+    assert len({made, settle_id("", "", b"m", b"v")[0], settle_id("", "", b"mu", b"")[0]}) == 3
+    assert made != settle_id("", "5c9fd3a1", b"m", b"u")[0], "a copy of the disk is another machine"
     bad = [
         "../../etc",
         "a b",
@@ -127,7 +128,7 @@ def test_an_id_can_name_a_folder_and_stays_the_same() -> None:
         "a\\b",
         "\udcff",
     ]
-    ids = [settle_id(each, b"", b"") for each in bad]
+    ids = [settle_id(each, "", b"", b"") for each in bad]
     assert len({each for each, _ in ids}) == len(bad)
     assert all(is_usable_id(each) and "cannot name a folder" in told for each, told in ids)
 

@@ -1,0 +1,1 @@
+"""What ``make demo`` shows, one platform in each file."""
