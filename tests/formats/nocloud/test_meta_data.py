@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, Dict
 
 import pytest
@@ -11,6 +13,7 @@ from lightinit.formats.instance_id import is_usable_id
 from lightinit.formats.nocloud import plain
 from lightinit.formats.nocloud.meta_data import read, read_keys, settle_id, text_of
 from tests.lib.needs_yaml import needs_yaml
+from tests.lib.scratch import HERE
 
 SIMPLE = b"""---
 # who it is
@@ -152,3 +155,22 @@ def test_keys_that_are_no_text_are_told() -> None:
     for value in (1, [2], deep, True):
         keys, warnings = read_keys(value)
         assert keys == () and len(warnings) == 1
+
+
+def test_a_python_without_yaml_reads_plain_lines_and_says_what_it_lacks() -> None:
+    program = (
+        "import sys\nsys.modules['yaml'] = None\n"
+        "from lightinit.formats.nocloud.meta_data import read\n"
+        "print(read(b'instance-id: 007\\n').values)\n"
+        "read(b'instance-id: a\\nkeys:\\n- b\\n')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        check=False,
+    )
+    assert ended.stdout == "{'instance-id': '007'}\n"
+    assert "meta-data need python3-yaml (line=3" in ended.stderr
