@@ -199,6 +199,8 @@ class User(NamedTuple):
         password: the account's password, "" for none. A secret.
         had_password: whether there was a password that has been removed: lightinit removes it once
             the VM is ready.
+        is_default: whether the settings name it (``default_user``), since the platform names none.
+            A cloud-config can then name another one, or none.
     """
 
     name: str
@@ -206,6 +208,7 @@ class User(NamedTuple):
     password_login: Optional[bool] = None
     password: str = ""
     had_password: bool = False
+    is_default: bool = False
 
     def __repr__(self) -> str:
         return repr_without(self, "password")

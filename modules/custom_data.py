@@ -1,4 +1,5 @@
-"""Stores the VM's custom data and user data in files, and tells of what in them has no effect.
+"""Stores the VM's custom data, user data and vendor data in files, and tells of what in them has no
+effect.
 
 The scripts in them are executed by the module scripts. A cloud-config is settings of other modules
 (``lightinit/cloud_config``). Other formats are stored, too, with a warning that they have no
@@ -21,10 +22,10 @@ NOT_RUN = "%s kept and not run (%s): the settings say so (`user_data` of [lighti
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Store both.
+    """Store them.
 
     Args:
-        instance: its ``custom_data`` and ``user_data``.
+        instance: its ``custom_data``, ``user_data`` and ``vendor_data``.
         system: the machine.
         settings: ``documents``: which of them take effect.
 
@@ -35,9 +36,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Raises:
         ProvisioningError: the data could not be stored.
     """
-    if not (instance.custom_data + instance.user_data).strip():
+    if not (instance.custom_data + instance.user_data + instance.vendor_data).strip():
         return Outcome("no custom data or user data", skipped=True)
-    from lightinit.user_data.kept import keep, list_documents
+    from lightinit.user_data.kept import VENDOR_DATA, keep, list_documents
 
     told: List[str] = []
     warnings: List[str] = []
@@ -50,6 +51,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
             warnings.append("%s kept as it came: %s" % (name, kept.problem))
         elif name in settings["documents"]:
             warnings += _find_without_effect(system, instance, kept)
+        elif name == VENDOR_DATA and settings["documents"]:
+            effect = " (switched off by the user data)"
         else:
             kind = kept.kind
             if kind.is_executed:

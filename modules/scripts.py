@@ -27,7 +27,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         ProvisioningError: a script cannot be started, has failed in this run, or has taken too
             long.
     """
-    if not (instance.custom_data + instance.user_data).strip():
+    if not (instance.custom_data + instance.user_data + instance.vendor_data).strip():
         return Outcome("no custom data or user data", skipped=True)
     from lightinit.user_data.scripts.runs import read_settings, run_scripts
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lightinit.accounts.given.logins import GivenLogins
 
 LOG = logging.getLogger("lightinit.ssh_authorized_keys")
+NO_KEY = "nobody gives an ssh key for the default user %s, so nobody may be able to log in over ssh"
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
@@ -151,6 +152,9 @@ def _go_without(admin: User, warnings: List[str], existing: bytes, shown: str) -
             hint="give an ed25519 key, or an RSA key of 2048 bits or more",
         )
     count = authorized_keys.count_keys(existing)
+    if not count and admin.is_default and passwords.login_wished(admin) is not True:
+        warnings.append(NO_KEY % admin.name)
+        return Outcome("no keys given", tuple(warnings), skipped=True)
     if not count and passwords.login_wished(admin):
         raise ProvisioningError(
             "nobody could log in",

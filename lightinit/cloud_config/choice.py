@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Mapping, Tuple
 
 RUN, KEEP, NONE = "run", "keep", "none"
-CUSTOM_DATA, USER_DATA = "custom data", "user data"
-BOTH = (CUSTOM_DATA, USER_DATA)
+CUSTOM_DATA, USER_DATA, VENDOR_DATA = "custom data", "user data", "vendor data"
+BOTH = (CUSTOM_DATA, USER_DATA)  # the owner's
+ALL = (VENDOR_DATA, *BOTH)
 # What `execute` of [module.custom_data] has meant.
 EXECUTE: Mapping[str, Tuple[str, ...]] = {
     "none": (),
     "custom_data": (CUSTOM_DATA,),
     "user_data": (USER_DATA,),
-    "both": BOTH,
+    "both": ALL,
 }
 
 
@@ -25,8 +26,9 @@ def choose(user_data: str, execute: str = "") -> Tuple[str, ...]:
             take a document away.
 
     Returns:
-        ``custom data`` and ``user data``, one of them, or none.
+        Those of ``vendor data``, ``custom data`` and ``user data``; or none. The owner can switch
+        vendor data off: see :func:`lightinit.cloud_config.given.drop_unwanted`.
     """
     if user_data != RUN:
         return ()
-    return EXECUTE.get(execute, BOTH)
+    return EXECUTE.get(execute, ALL)

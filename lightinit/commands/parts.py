@@ -57,11 +57,15 @@ def look(system: System) -> Optional[List[Dict[str, Any]]]:
     if instance is None:
         return None
     from lightinit.cloud_config.choice import choose
+    from lightinit.cloud_config.given import drop_unwanted
     from lightinit.user_data import overview
 
     settings = load_settings(system)
     section = settings.values.get("module.custom_data", {})
     documents = choose(settings["lightinit"]["user_data"], section.get("execute", ""))
+    documents = drop_unwanted(
+        overview.Untouched(system.root), instance, documents, overview.fetch_nothing
+    )
     found = overview.as_data(overview.view(system, instance, documents))
     steps = _read_steps(system)
     commands = overview.describe_commands(system)

@@ -157,6 +157,13 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             if_wrong="keep",
         ),
         Setting(
+            "default_user",
+            "text",
+            "",
+            "The admin where the platform names none: it gets the platform's keys, and what"
+            " [module.users] says. Empty: then no account is made.",
+        ),
+        Setting(
             "login_check",
             "text",
             "yes",

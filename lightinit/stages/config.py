@@ -13,7 +13,11 @@ from lightinit.pipeline import Context, Step, StepResult, Unfinished, run_step
 from lightinit.registry import find_declaration, load_module
 from lightinit.settings.declaration import Declaration
 from lightinit.stages.selection import missed
-from lightinit.stages.selection.given import choose_documents, find_cloud_config
+from lightinit.stages.selection.given import (
+    choose_documents,
+    find_cloud_config,
+    settle_instance,
+)
 from lightinit.stages.selection.in_memory import describe_lost, find_in_memory
 from lightinit.stages.selection.module_list import (
     EACH_BOOT_MARKS,
@@ -67,7 +71,7 @@ def run_module(
         take = getattr(module, "from_cloud_config", None)
         if take is not None and given is not None:
             section.update(take(given.values))
-        instance = context.instance
+        instance = settle_instance(context.instance, given)
         if instance is None and find_declaration(name).needs_instance:
             raise ProvisioningError(
                 "module needs the instance's data",

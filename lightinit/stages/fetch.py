@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.secrets import redact
-from lightinit.model import Instance, Outcome
+from lightinit.model import Instance, Outcome, User
 from lightinit.pipeline import Context
 from lightinit.stages.local import preload_work
 
@@ -38,6 +38,7 @@ def run(context: Context) -> Outcome:
         pool.wait_for_owner(context, source)
         # Not announced again: the pool has just accepted Ready.
         instance, warnings = source.fetch(context.instance_id, announce=False)
+    instance = _name_default(instance, context.settings["lightinit"]["default_user"])
     if context.settings["lightinit"]["user_data"] == "none":
         instance = instance._replace(  # no file gets them
             custom_data="", user_data="", vendor_data=""
@@ -47,6 +48,13 @@ def run(context: Context) -> Outcome:
         context.state.save_document(name, content)
     context.instance = instance
     return Outcome(_summary(instance), warnings)
+
+
+def _name_default(instance: Instance, name: str) -> Instance:
+    """The instance with the settings' default user as its admin, if the platform names none."""
+    if instance.admin is not None or not name:
+        return instance
+    return instance._replace(admin=User(name, instance.public_keys, is_default=True))
 
 
 def _summary(instance: Instance) -> str:

@@ -7,13 +7,14 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
 from lightinit.errors import ProvisioningError
-from lightinit.model import Frequency, Instance, Outcome
+from lightinit.formats.accounts.passwords import login_wished
+from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.pipeline import Context, run_step
 from lightinit.stages.selection import module_list
-from lightinit.stages.selection.given import find_cloud_config
+from lightinit.stages.selection.given import find_cloud_config, settle_instance
 
 if TYPE_CHECKING:
     from lightinit.login.question import Answer, Question
@@ -22,22 +23,31 @@ KIND = "check"
 NAME = "login"
 KEYS_MODULE, USERS_MODULE = "ssh_authorized_keys", "users"
 MISSING = Outcome("there is no such account")
+NOBODY = (
+    "nobody may be able to log in: no admin is named, and no account has a key or a password; set"
+    " `default_user` in [lightinit] of the image, or name an account in `users` of a cloud-config"
+)
+UNUSED = (
+    "the platform's ssh keys (%d) open no account, since there is no default user; set"
+    " `default_user` in [lightinit] of the image, or write `user: NAME` into a cloud-config, and"
+    " `- default` into its `users` if it has that"
+)
 
 
 def run(context: Context) -> None:
     """Run the checks that the settings leave on, unless the boot has failed already. They leave no
     mark: what they say holds for the report that follows.
     """
-    wish = context.settings["lightinit"]["login_check"]
     if context.instance is None or context.first_failure is not None:
         return
     unmarked = context.unmarked()
+    instance = settle_instance(context.instance, find_cloud_config(context)) or context.instance
     answers: Dict[str, Answer] = {}
     found: List[Union[Question, Outcome]] = []
 
     def find_question() -> Union[Question, Outcome]:
         if not found:  # one for all checks: nothing changes between them
-            found.append(_find_question(context))
+            found.append(_find_question(context, instance))
         return found[0]
 
     for name in wanted_checks(context):
@@ -50,13 +60,47 @@ def run(context: Context) -> None:
             required=False,
             isolate=True,
         )
-    is_missing = MISSING in found and wish != "no"
-    if is_missing or any(answer.shut for answer in answers.values()):
+    _run_verdict(unmarked, instance, answers, found)
 
-        def conclude() -> Outcome:
-            return _conclude_missing(context) if is_missing else _conclude(context, answers)
 
-        run_step(unmarked, KIND, NAME, Frequency.BOOT, conclude, required=wish == "yes")
+def _run_verdict(
+    unmarked: Context,
+    instance: Instance,
+    answers: Mapping[str, Answer],
+    found: Sequence[Union[Question, Outcome]],
+) -> None:
+    """The step ``login``, if there is anything to say: what the checks come to.
+
+    Args:
+        unmarked: the run, without marks.
+        instance: its instance, settled.
+        answers: of the checks, by name.
+        found: the question that they got, or why there was none; empty if no check was asked.
+    """
+    wish = unmarked.settings["lightinit"]["login_check"]
+    admin = instance.admin
+    if admin is None:
+        if wish != "no":
+            _run_login_step(unmarked, lambda: _conclude_without_admin(unmarked, instance), False)
+        return
+    name = admin.name
+    admin = getattr(found[0], "admin", admin) if found else admin  # with a cloud-config's keys
+    is_required = wish == "yes" and _is_wanted(admin)
+    if MISSING in found and wish != "no":
+        _run_login_step(unmarked, lambda: _conclude_missing(unmarked, name), is_required)
+    elif any(answer.shut for answer in answers.values()):
+        _run_login_step(unmarked, lambda: _conclude(answers, name), is_required)
+
+
+def _run_login_step(unmarked: Context, work: Callable[[], Outcome], required: bool) -> None:
+    run_step(unmarked, KIND, NAME, Frequency.BOOT, work, required=required)
+
+
+def _is_wanted(admin: User) -> bool:
+    """Whether a login is asked for. The settings' default user may have neither a key nor a
+    password: many machines have no need of a login, and run what their user data say.
+    """
+    return not admin.is_default or bool(admin.ssh_keys) or login_wished(admin) is True
 
 
 def wanted_checks(context: Context) -> Sequence[str]:
@@ -90,7 +134,7 @@ def _work_of(
     return work
 
 
-def _conclude(context: Context, answers: Dict[str, Answer]) -> Outcome:
+def _conclude(answers: Mapping[str, Answer], name: str) -> Outcome:
     """The verdict after a refusal. If another SSH server lets the admin in, it is a warning."""
     from lightinit.login import SERVERS
 
@@ -100,16 +144,15 @@ def _conclude(context: Context, answers: Dict[str, Answer]) -> Outcome:
     if others:
         warnings = ["%s lets nobody in: %s; %s" % (at, shut[at].shut, shut[at].hint) for at in shut]
         return Outcome("%s lets the admin in" % " and ".join(others), tuple(warnings))
-    name = getattr(context.instance and context.instance.admin, "name", "")
     first = next(each for each in answers.values() if each.shut)
     raise ProvisioningError("nobody could log in", user=name, why=first.shut, hint=first.hint)
 
 
-def _find_question(context: Context) -> Union[Question, Outcome]:
+def _find_question(context: Context, given: Instance) -> Union[Question, Outcome]:
     from lightinit.login.admin import make_question
 
-    instance, has_rules = _with_cloud_config(context)
-    if instance is None or instance.admin is None:
+    instance, has_rules = _with_cloud_config(context, given)
+    if instance.admin is None:
         return Outcome("no admin account asked for", skipped=True)
     modules = module_list.listed(context)
     privileges = "none"
@@ -126,13 +169,12 @@ def _find_question(context: Context) -> Union[Question, Outcome]:
     return Outcome("no account %s, and none is to be made" % name, skipped=True)
 
 
-def _conclude_missing(context: Context) -> Outcome:
+def _conclude_missing(context: Context, name: str) -> Outcome:
     """The verdict where the admin's account is not there: something has removed it since it was
     made. If somebody else could log in, it is a warning.
     """
     from lightinit.login.admin import find_other
 
-    name = getattr(context.instance and context.instance.admin, "name", "")
     other = find_other(context.system)
     if other is not None:
         return Outcome("%s could log in" % other, ("the account %s does not exist" % name,))
@@ -145,13 +187,32 @@ def _conclude_missing(context: Context) -> Outcome:
     )
 
 
-def _with_cloud_config(context: Context) -> Tuple[Optional[Instance], bool]:
+def _conclude_without_admin(context: Context, instance: Instance) -> Outcome:
+    """The verdict where nobody names an admin."""
+    from lightinit.login.admin import find_other
+
+    other = find_other(context.system)
+    given = find_cloud_config(context)
+    has_root = given is not None and given.values.get("disable_root") is False
+    warnings = []
+    if instance.public_keys and not has_root:
+        warnings.append(UNUSED % len(instance.public_keys))
+    if other is not None:
+        return Outcome("no admin is named; %s could log in" % other, tuple(warnings))
+    warnings.insert(0, NOBODY)
+    return Outcome("no admin is named", tuple(warnings))
+
+
+def _with_cloud_config(context: Context, instance: Instance) -> Tuple[Instance, bool]:
     """The instance with an admin as its cloud-config wants it, and whether the admin is to become
     root.
+
+    Args:
+        context: the run.
+        instance: its instance, settled.
     """
-    instance = context.instance
     given = find_cloud_config(context)
-    if instance is None or instance.admin is None or given is None:
+    if instance.admin is None or given is None:
         return instance, True
     from lightinit.accounts.given.logins import find_roles, lay_over, read_logins
 

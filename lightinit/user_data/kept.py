@@ -1,4 +1,6 @@
-"""Keeps custom data and user data in files. It knows no settings, and executes nothing."""
+"""Keeps custom data, user data and vendor data in files. It knows no settings, and executes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,14 @@ from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
 
 FOLDER = "/var/lib/lightinit/instance"
+VENDOR_DATA = "vendor data"
 
 
 class Kept(NamedTuple):
-    """Custom data or user data that are kept in a file.
+    """Custom data, user data or vendor data that are kept in a file.
 
     Attributes:
-        name: ``custom data`` or ``user data``, for messages.
+        name: ``custom data``, ``user data`` or ``vendor data``, for messages.
         path: the path of the file on the VM.
         data: the content of the file.
         problem: why the data could not be decoded. None: they were decoded.
@@ -41,15 +44,21 @@ class Kept(NamedTuple):
 
 
 def list_documents(instance: Instance) -> Tuple[Tuple[str, str], ...]:
-    """The name and the text of what the platform may give, in the order in which it counts."""
-    return (("custom data", instance.custom_data), ("user data", instance.user_data))
+    """The name and the text of what the platform may give, in the order in which it counts: the
+    operator's, then the owner's.
+    """
+    return (
+        (VENDOR_DATA, instance.vendor_data),
+        ("custom data", instance.custom_data),
+        ("user data", instance.user_data),
+    )
 
 
 def decode(name: str, text: str) -> Optional[Kept]:
     """Decode and unpack the platform's data.
 
     Args:
-        name: ``custom data`` or ``user data``.
+        name: ``custom data``, ``user data`` or ``vendor data``.
         text: base64 from the platform.
 
     Returns:

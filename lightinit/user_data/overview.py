@@ -40,10 +40,10 @@ class PartView(NamedTuple):
 
 
 class DocumentView(NamedTuple):
-    """Custom data or user data.
+    """Custom data, user data or vendor data.
 
     Attributes:
-        name: ``custom data`` or ``user data``.
+        name: ``custom data``, ``user data`` or ``vendor data``.
         kind: the name of the format.
         size_bytes: the length, decoded and unpacked.
         parts: in their order.
@@ -73,8 +73,8 @@ def view(system: System, instance: Instance, documents: Sequence[str]) -> List[D
 
     Args:
         system: the machine.
-        instance: its ``custom_data`` and ``user_data``.
-        documents: ``custom data``, ``user data``: those that take effect.
+        instance: its ``custom_data``, ``user_data`` and ``vendor_data``.
+        documents: ``vendor data``, ``custom data``, ``user data``: those that take effect.
     """
     found = []
     for name, text in list_documents(instance):
@@ -93,7 +93,7 @@ def _view(system: System, instance: Instance, kept: Kept, has_effect: bool) -> D
 
         return variables.make(system, instance)
 
-    taken = collect(system, kept.name, kept.data, _fetch_nothing, make_variables)
+    taken = collect(system, kept.name, kept.data, fetch_nothing, make_variables)
     planned = jobs.plan(kept, taken.parts, False) + jobs.plan_early(kept, taken.parts)
     marks = {job.part.name: execution.read_job_mark(system, job) for job in planned}
     parts = [_view_part(part, marks, has_effect) for part in taken.parts]
@@ -139,7 +139,8 @@ def describe_commands(system: System) -> Dict[str, str]:
     return told
 
 
-def _fetch_nothing(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+def fetch_nothing(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+    """Get nothing: for those who only look."""
     raise ProvisioningError("download was not kept", hint="a boot fetches it, and this does not")
 
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Any, Callable, List, Mapping, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.gunzip import GZIP
@@ -76,7 +76,7 @@ def collect(
 
     Args:
         system: the machine.
-        name: ``custom data`` or ``user data``.
+        name: ``custom data``, ``user data`` or ``vendor data``.
         data: decoded and unpacked.
         fetch: gets what ``#include`` names: takes a URL, seconds and the greatest length.
         variables: makes the variables of templates.
@@ -111,7 +111,12 @@ def collect(
 
 
 def take_apart(
-    system: System, instance: Instance, name: str, data: bytes, refetch: bool = False
+    system: System,
+    instance: Instance,
+    name: str,
+    data: bytes,
+    refetch: bool = False,
+    fetch: Optional[Fetch] = None,
 ) -> Collected:
     """Take user data apart, with this machine's network and the instance's variables. In one run
     each document is taken apart once: fetching and rendering may take long.
@@ -120,9 +125,10 @@ def take_apart(
         system: the machine.
         instance: for the variables of templates.
         name, data, refetch: as for :func:`collect`.
+        fetch: gets what ``#include`` names; None: over this machine's network.
     """
 
-    def fetch(url: str, timeout_s: float, limit_bytes: int) -> bytes:
+    def download(url: str, timeout_s: float, limit_bytes: int) -> bytes:
         from lightinit.host.network.download import Downloader
 
         return Downloader().get(url, timeout_s, limit_bytes)
@@ -134,7 +140,9 @@ def take_apart(
 
     key = ("user data", instance.id, name, data, refetch)
     if key not in system.remembered:
-        system.remembered[key] = collect(system, name, data, fetch, make_variables, refetch)
+        system.remembered[key] = collect(
+            system, name, data, fetch or download, make_variables, refetch
+        )
     found: Collected = system.remembered[key]
     return found
 

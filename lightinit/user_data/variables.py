@@ -1,4 +1,4 @@
-"""The variables of templates, under the names that cloud-init gives them on Azure.
+"""The variables of templates, under the names that cloud-init gives them.
 
 Source: cloud-init's documentation, "Instance metadata".
 """
@@ -13,6 +13,7 @@ from lightinit.formats.assignments import read_assignment
 from lightinit.host.system import System
 from lightinit.model import Instance
 
+_IMDS = "imds"
 IMDS = "imds (http://169.254.169.254/metadata)"
 # What cloud-init calls a variant, where it is not the distribution's own id.
 VARIANTS = {
@@ -31,14 +32,7 @@ def make(system: System, instance: Instance) -> Dict[str, Any]:
     A name with a hyphen or a dot has an alias with underscores. No password is among them.
     """
     v1 = _standard(system, instance)
-    imds = instance.raw.get("imds")
-    if not isinstance(imds, dict):
-        imds = {}
-    metadata = {
-        "imds": _without_secrets(imds),
-        "instance-id": instance.id,
-        "local-hostname": v1["local_hostname"],
-    }
+    metadata = _find_metadata(instance)
     sys_info = {
         "dist": [v1["distro"], v1["distro_version"], v1["distro_release"]],
         "platform": platform.platform(),
@@ -55,10 +49,10 @@ def make(system: System, instance: Instance) -> Dict[str, Any]:
 def _standard(system: System, instance: Instance) -> Dict[str, Any]:
     release = system.read_text("/etc/os-release") or system.read_text("/usr/lib/os-release")
     distro = read_assignment(release, "ID") or "unknown"
-    compute = instance.raw.get("imds", {}).get("compute", {})
-    keys = [key.text for key in instance.admin.ssh_keys] if instance.admin else []
+    given = instance.admin.ssh_keys if instance.admin else instance.public_keys
+    keys = [key.text for key in given]
     return {
-        "availability-zone": str(compute.get("platformFaultDomain") or ""),
+        "availability-zone": _find_zone(instance),
         "cloud-name": instance.platform,
         "cloud_id": instance.platform,
         "distro": distro,
@@ -73,10 +67,30 @@ def _standard(system: System, instance: Instance) -> Dict[str, Any]:
         "public_ssh_keys": [text for text in keys if text],
         "python_version": platform.python_version(),
         "region": instance.location,
-        "subplatform": IMDS,
+        "subplatform": instance.subplatform or (IMDS if _IMDS in instance.raw else ""),
         "system_platform": platform.platform(),
         "variant": VARIANTS.get(distro, distro),
     }
+
+
+def _find_metadata(instance: Instance) -> Dict[str, Any]:
+    """The platform's document of metadata, or on Azure one that stands for it. A document that does
+    not have them gets the id and the host name.
+    """
+    names = {"instance-id": instance.id, "local-hostname": next(iter(instance.hostnames), "")}
+    document = instance.raw.get("meta_data")
+    if isinstance(document, dict):
+        return {**names, **_without_secrets(document)}
+    imds = instance.raw.get(_IMDS)
+    return {"imds": _without_secrets(imds) if isinstance(imds, dict) else {}, **names}
+
+
+def _find_zone(instance: Instance) -> str:
+    """The availability zone; on Azure cloud-init takes the fault domain for it."""
+    imds = instance.raw.get(_IMDS)
+    if not isinstance(imds, dict):
+        return instance.zone
+    return str(imds.get("compute", {}).get("platformFaultDomain") or "")
 
 
 def _without_secrets(document: Any) -> Any:

@@ -73,7 +73,7 @@ def test_a_vm_from_a_specialized_disk(tmp_path: Any) -> None:
         machine.lead_to(platform)
         more(machine, "complete_timeout_s = 500\nmedia_wait_s = 500")
         ended = machine.run("boot")
-        ready(machine, platform, ended, "the platform names no admin user")
+        ready(machine, platform, ended, "the platform names no admin user", "nobody may be able to")
         assert "firewall" not in ended.stderr and "from a specialized disk" in ended.stderr
 
 

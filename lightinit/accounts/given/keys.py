@@ -66,7 +66,7 @@ def list_given_keys(instance: Instance, accounts: GivenAccounts) -> List[KeysOf]
     """The keys of each account besides the admin's."""
     admin = getattr(instance.admin, "name", "")
     roles = find_roles(accounts, admin)
-    of_platform: Tuple[SshKey, ...] = getattr(instance.admin, "ssh_keys", ())
+    of_platform: Tuple[SshKey, ...] = getattr(instance.admin, "ssh_keys", instance.public_keys)
     of_default = _as_keys(accounts.ssh_authorized_keys)
     if accounts.allow_public_ssh_keys:
         of_default = of_platform + of_default

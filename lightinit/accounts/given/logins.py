@@ -101,6 +101,24 @@ def _joined(first: GivenUser, second: Optional[GivenUser]) -> GivenUser:
     return second._replace(**told)
 
 
+def settle_admin(instance: Instance, logins: Optional[GivenLogins]) -> Instance:
+    """The instance with the admin that its cloud-config wants, where the platform names none. This
+    is the default user: ``user`` names it, or the settings do; and ``users`` may leave it out.
+
+    Args:
+        instance: its ``admin`` is that of the platform or of the settings, or None.
+        logins: what a cloud-config says; None if there is none.
+    """
+    admin = instance.admin or User("", instance.public_keys, is_default=True)
+    if logins is None or not admin.is_default:
+        return instance
+    users = logins.accounts.users
+    name = logins.accounts.default_name or admin.name
+    if not name or (users is not None and not any(each.name == DEFAULT for each in users)):
+        return instance._replace(admin=None)
+    return instance._replace(admin=admin._replace(name=name))
+
+
 class AdminWish(NamedTuple):
     """The admin with what a cloud-config adds.
 

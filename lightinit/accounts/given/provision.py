@@ -60,7 +60,8 @@ def provide_all(
     done = _make_groups(system, logins, roles, warnings)
     failure: Optional[ProvisioningError] = None
     if instance.admin is None:
-        warnings.append("the platform names no admin user")
+        if not roles.besides_admin:
+            warnings.append("the platform names no admin user")
     else:
         try:
             done.append(_provide_admin(system, admin, roles.admin, settings, warnings))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple
 
+from lightinit.formats.cloud_config import vendor
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers import (
     clock,
@@ -66,6 +67,7 @@ READERS: Tuple[Tuple[Tuple[str, ...], Check], ...] = (
     (repositories.KEYS, repositories.read_repositories),
     (services.KEYS, services.read_services),
     (ending.KEYS, ending.read_ending),
+    (vendor.KEYS, vendor.read_vendor_data),
 )
 TEXT, FLAG, LIST, MAPPING = ("text",), ("a boolean",), ("a list",), ("a mapping",)
 MODULES = "leave it out: `modules` and `final_modules` of lightinit.conf list them, in the image"
@@ -204,7 +206,7 @@ _ALL: Tuple[ConfigKey, ...] = (
         "disable_ec2_metadata", instead="leave it out: it is for another platform", shape=FLAG
     ),
     ConfigKey("migrate", instead=OWN, shape=FLAG),
-    ConfigKey("vendor_data", instead="leave it out: Azure has none", shape=MAPPING),
+    ConfigKey("vendor_data", PARTLY),
     ConfigKey("launch-index", instead="leave it out: it is for another platform"),
     ConfigKey("cloud_init_modules", instead=MODULES, shape=LIST),
     ConfigKey("cloud_config_modules", instead=MODULES, shape=LIST),
@@ -220,5 +222,5 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("rpi_userconf", instead=PI, shape=MAPPING),
 )
 # Keys that no module takes, but a stage of its own.
-BY_STAGES: FrozenSet[str] = frozenset()
+BY_STAGES: FrozenSet[str] = frozenset(("vendor_data",))
 KEYS: Dict[str, ConfigKey] = {each.name: each for each in _ALL}

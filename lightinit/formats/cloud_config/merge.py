@@ -79,6 +79,20 @@ def merge_all(parts: Iterable[ConfigPart]) -> MergedConfig:
     return MergedConfig(merged, tuple(mistakes))
 
 
+def lay_under(values: Mapping[str, Any], under: Mapping[str, Any]) -> Dict[str, Any]:
+    """Add what only the vendor's cloud-config has: a key of the owner's wins, and mappings under
+    one key are joined in the same way. cloud-init does so with vendor data, whatever they say of
+    merging. Neither is changed.
+
+    Args:
+        values: the owner's keys.
+        under: the vendor's keys.
+    """
+    rules, _ = read_rules({}, "dict(no_replace,recurse_dict)+list(no_replace)+str()")
+    later = {key: value for key, value in under.items() if key != "vendor_data"}
+    return dict(_merge(dict(values), later, rules))
+
+
 def read_rules(values: Mapping[str, Any], header: str = "") -> Tuple[MergeRules, List[Mistake]]:
     """Read how a document wants to be merged.
 

@@ -19,18 +19,24 @@ ASKED = "asked"
 
 
 def choose_documents(context: Context) -> Tuple[str, ...]:
-    """Which of ``custom data`` and ``user data`` take effect, by the settings. None do if the
-    settings do not list the module that keeps them, or if there are none.
+    """Which of ``vendor data``, ``custom data`` and ``user data`` take effect, by the settings; and
+    by the user data, for vendor data. None do if the settings do not list the module that keeps
+    them, or if there are none.
     """
     instance = context.instance
     if instance is None or CUSTOM_DATA not in context.settings.all_modules:
         return ()
-    if not (instance.custom_data + instance.user_data).strip():
+    if not (instance.custom_data + instance.user_data + instance.vendor_data).strip():
         return ()
     from lightinit.cloud_config.choice import choose
 
     section = context.settings.values.get("module." + CUSTOM_DATA, {})
-    return choose(context.settings["lightinit"]["user_data"], section.get("execute", ""))
+    chosen = choose(context.settings["lightinit"]["user_data"], section.get("execute", ""))
+    if not chosen or not instance.vendor_data.strip():
+        return chosen
+    from lightinit.cloud_config.given import drop_unwanted
+
+    return drop_unwanted(context.system, instance, chosen)
 
 
 def find_cloud_config(context: Context) -> Optional[GivenConfig]:
@@ -47,6 +53,24 @@ def find_cloud_config(context: Context) -> Optional[GivenConfig]:
         context.cloud_config = (instance, given)
         context.asked = _keep_asked(context, _list_asked(context, instance, documents, given))
     return context.cloud_config[1]
+
+
+def settle_instance(
+    instance: Optional[Instance], given: Optional[GivenConfig]
+) -> Optional[Instance]:
+    """The instance with the admin that its cloud-config wants, if the platform names none.
+
+    Args:
+        instance: None if there is none.
+        given: its cloud-config, None if there is none.
+    """
+    if instance is None or given is None:
+        return instance
+    if instance.admin is not None and not instance.admin.is_default:
+        return instance
+    from lightinit.accounts.given.logins import read_logins, settle_admin
+
+    return settle_admin(instance, read_logins(given.values))
 
 
 def _read_cloud_config(

@@ -13,7 +13,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.scripts.output import OutputFiles
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, NamedTuple, Outcome, repr_without
-from lightinit.user_data.kept import Kept, decode, list_documents
+from lightinit.user_data.kept import VENDOR_DATA, Kept, decode, list_documents
 from lightinit.user_data.parts import Part, take_apart
 from lightinit.user_data.scripts import execution, jobs
 from lightinit.user_data.scripts.jobs import ScriptJob
@@ -149,7 +149,15 @@ def _only_write(system: System, plans: Plans) -> Outcome:
 
 
 def _execute(run: Run, plans: Plans) -> Outcome:
-    told = [run.execute(name, planned) for name, planned in plans]
+    told = []
+    for name, planned in plans:
+        try:
+            told.append(run.execute(name, planned))
+        except ProvisioningError as error:
+            if name != VENDOR_DATA:  # the owner's scripts do not depend on the vendor's
+                raise
+            told.append("%s: failed" % name)
+            run.warnings.append(str(error))
     return Outcome(", ".join(told), tuple(run.warnings))
 
 
@@ -158,7 +166,8 @@ def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Ou
 
     If a document that is a script fails, the next document does not start, neither now nor at a
     later boot. But if the end of a script was not seen, the next one starts: the first may have
-    restarted the machine on purpose. In a document of several parts, all are executed.
+    restarted the machine on purpose. In a document of several parts, all are executed. A failure
+    in vendor data is a warning, and stops nothing.
 
     Args:
         instance: its ``custom_data`` and ``user_data``.
@@ -177,7 +186,8 @@ def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Ou
     if not plans:
         return Outcome("no script", skipped=True)
     run = Run(system, instance.id, settings)
-    whole = [job for _, planned in plans for job in planned if job.part.is_whole]
+    owners = [planned for name, planned in plans if name != VENDOR_DATA]
+    whole = [job for planned in owners for job in planned if job.part.is_whole]
     to_do = [job for job in whole if run.find_mark(job) is None]
     for job in to_do:
         job.check()
@@ -253,7 +263,7 @@ class Run:
             for warning in self.warnings:
                 LOG.warning("%s", warning)
             raise first
-        self._failed = self._failed or failed
+        self._failed = self._failed or (failed if name != VENDOR_DATA else "")
         if planned[0].part.is_whole:
             if ran:
                 return name + " executed"
