@@ -5,35 +5,21 @@ The services know what a request means, and the sequences which step is next.
 
 from __future__ import annotations
 
-import base64
 import threading
-import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from lightinit.emulator.services.host_plugin import HostPlugin
 from lightinit.emulator.services.imds import Imds, asks_for_extended
 from lightinit.emulator.services.wireserver import WireServer
-from lightinit.emulator.wire.faults import ENDPOINTS, FaultStep, delivery_of, edits_document
-from lightinit.emulator.wire.messages import Body, Reply, Request, json_answer, make_answer
+from lightinit.emulator.wire.faults import ENDPOINTS, FaultStep, edits_document
+from lightinit.emulator.wire.messages import Reply, Request, json_answer, make_answer
 from lightinit.emulator.wire.rate_limit import RateLimit
+from lightinit.emulator.wire.replacement import replace_answer
 from lightinit.emulator.wire.sequence import Sequence
 from lightinit.emulator.wire.validation import find_detour
 
 HOLD_S = 45.0
 Role = Union[WireServer, Imds, HostPlugin]
-
-
-def _format_http_date(time_s: float) -> str:
-    now = time.gmtime(time_s)
-    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[now.tm_wday]
-    month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3 : now.tm_mon * 3]
-    return "%s, %02d %s %d %s GMT" % (
-        day,
-        now.tm_mday,
-        month,
-        now.tm_year,
-        time.strftime("%H:%M:%S", now),
-    )
 
 
 class Player:
@@ -67,7 +53,7 @@ class Player:
             return json_answer(400, {"error": detour}, detour), None
         refusal = self._limits[role.name].refuse() if role.name in self._limits else {}
         if refusal:
-            return self._replace(refusal) or make_answer(429, b"", ""), refusal
+            return replace_answer(refusal, self._fill) or make_answer(429, b"", ""), refusal
         endpoint = role.endpoint_of(request)
         if self._has_extended and endpoint == "imds" and asks_for_extended(request):
             endpoint = "extended"
@@ -80,7 +66,7 @@ class Player:
             return json_answer(504, {"error": missing}, missing), step
         if step is None:
             return self._answer(role, request, {}), None
-        replacement = self._replace(step)
+        replacement = replace_answer(step, self._fill)
         if replacement is not None:
             if step.get("processed"):
                 self._answer(role, request, step)
@@ -97,25 +83,3 @@ class Player:
         answer = role.answer(request, step)
         self._notice()
         return answer
-
-    def _replace(self, step: FaultStep) -> Optional[Reply]:
-        """Return the answer that a step sends instead of the good one; None if it sends the good
-        one.
-        """
-        if delivery_of(step) in ("hang_s", "reset", "close", "endless_mb"):
-            return make_answer(200, b"", "")
-        headers = {}
-        if "retry_after_s" in step:
-            headers["Retry-After"] = "%d" % step["retry_after_s"]
-        if "retry_after_date_s" in step:
-            headers["Retry-After"] = _format_http_date(time.time() + step["retry_after_date_s"])
-        if "redirect" in step:
-            return Reply(302, {"Location": self._fill(step["redirect"])}, Body(((b"", 1),)))
-        if not {"status", "body", "body_base64"} & set(step):
-            return None
-        text = self._fill(step.get("body", ""))
-        body = text.encode("utf-8") or base64.b64decode(step.get("body_base64", ""))
-        own = step.get("headers", {})
-        if body and "content-type" not in {name.lower() for name in own}:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        return Reply(step.get("status", 200), dict(headers, **own), Body(((body, 1),)))
