@@ -16,6 +16,7 @@ from lightinit.settings import nearest
 DATASOURCES: Dict[str, str] = {
     "azure": "lightinit.datasources.azure.datasource:AzureDatasource",
     "nocloud": "lightinit.datasources.nocloud.datasource:NoCloudDatasource",
+    "openstack": "lightinit.datasources.openstack.datasource:OpenStackDatasource",
 }
 
 

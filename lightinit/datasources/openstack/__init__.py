@@ -1,0 +1,1 @@
+"""OpenStack's metadata service as a datasource."""
