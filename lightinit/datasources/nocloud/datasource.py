@@ -17,17 +17,12 @@ from lightinit.datasources.nocloud.local_seed import (
     read_meta_data,
 )
 from lightinit.datasources.nocloud.places import (
-    CMDLINE,
-    CREDENTIAL_PREFIX,
-    CREDENTIALS,
-    FOLDERS,
     META_DATA,
     NETWORK_CONFIG,
-    SERIAL,
     USER_DATA,
     VENDOR_DATA,
 )
-from lightinit.datasources.nocloud.settings import AUTO, LABEL, SETTINGS, check_settings
+from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings
 from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError, ProvisioningError
@@ -125,25 +120,13 @@ class NoCloudDatasource(Datasource):
         return self._settle(self._read_whole())[0], ()  # fetch has the warnings
 
     def anchors(self) -> Tuple[Anchor, ...]:
-        """All that may name the seed, also what is missing: a seed that comes later may count
-        before that of now.
-        """
-        files = [CMDLINE, SERIAL]
-        for folder in FOLDERS + (self._folder(),):
-            if folder:
-                files += ["%s/%s" % (folder, name) for name in (META_DATA, USER_DATA)]
-        files += [
-            "%s/%s%s" % (CREDENTIALS, CREDENTIAL_PREFIX, name) for name in (META_DATA, USER_DATA)
-        ]
-        found = [Anchor("file", name) for name in dict.fromkeys(files)]
-        if self.options["media"] == AUTO:
-            found.append(Anchor("volume", str(self.options["label"] or LABEL)))
-        return tuple(found)
+        """The seed, and whatever would count before it, also if it is missing."""
+        from lightinit.datasources.nocloud.anchoring import find_anchors
 
-    def _folder(self) -> str:
-        if self._local is not None and self._local.kind == "folder":
-            return self._local.where
-        return ""
+        try:
+            return find_anchors(self.system, self.options, self._read_local())
+        except LightinitError:
+            return ()
 
     def begin(self) -> None:
         """Find out whether the network is needed."""

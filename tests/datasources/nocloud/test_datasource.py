@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
 import pytest
 
@@ -220,15 +220,27 @@ def test_a_seed_that_comes_late_is_found(desk: Desk) -> None:
     assert source.ask_instance_id() == ("iid-1", ())
 
 
-def test_whatever_may_name_the_seed_is_an_anchor(desk: Desk) -> None:
+def test_the_seed_and_what_would_count_before_it_are_anchors(desk: Desk) -> None:
+    def anchors(**options: Any) -> Set[str]:
+        return {"%s %s" % each for each in map(tuple, desk.source(**options).anchors())}
+
+    words = {"file /proc/cmdline", "file /sys/class/dmi/id/product_serial"}
     desk.seed("/srv/seed")
     desk.say("ds=nocloud;s=/srv/seed")
-    source = desk.source()
-    assert source.instance_id(Dmi()) == "iid-1"
-    found = {(each.kind, each.name) for each in source.anchors()}
-    assert {
-        ("file", "/proc/cmdline"),
-        ("file", "/srv/seed/meta-data"),
-        ("file", FOLDER + "/user-data"),
-        ("volume", "cidata"),
-    } <= found
+    assert anchors() == words | {"file /srv/seed/meta-data", "file /srv/seed/user-data"}
+    desk.seed("/srv/seed", user="x" * 100000)
+    assert anchors() == words | {"file /srv/seed/meta-data"}
+    desk.say("ds=nocloud;s=http://10.0.0.1/;h=web")
+    assert anchors() == words, "neither a volume nor a folder counts before it"
+    desk.say("")
+    desk.seed(NET_FOLDER, meta="", user="x")
+    volumes = {"file /dev/disk/by-label/cidata", "file /dev/disk/by-label/CIDATA"}
+    files = {
+        "file %s%s" % (place, name)
+        for place in (CREDENTIALS, FOLDER + "/", NET_FOLDER + "/")
+        for name in ("meta-data", "user-data")
+    }
+    assert anchors() == words | volumes | files
+    desk.put("/dev/disk/by-label/cidata", "")
+    assert "volume cidata" in anchors() and not volumes <= anchors()
+    assert anchors(media="none") == words | files
