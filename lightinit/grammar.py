@@ -175,18 +175,28 @@ def _add_status(commands: _Commands) -> None:
 
 
 def _add_views(commands: _Commands) -> None:
-    """Add the other commands that only show: ``query``, ``analyze``, ``config``, ``schema``."""
+    """Add the other commands that only show: ``query``, ``datasources``, ``analyze``, ``config``,
+    ``schema``.
+    """
     query = commands.add("query", "show what the platform said about this instance")
     query.add_argument(
         "path",
         nargs="?",
         default="",
         help="a dotted path such as admin.name or raw.imds.compute.vmSize; without it: all data;"
-        " userdata: the parts of user data, and how each ended",
+        " userdata: the parts of user data, and how each ended; platform: the datasource, and on"
+        " standard error why not another one",
     )
     query.add_argument("--all", action="store_true", help="all data, as without a path")
     query.add_argument(
         "--secrets", action="store_true", help="include passwords and user data; only for root"
+    )
+    sources = commands.add(
+        "datasources",
+        "show which datasource a boot would take, and why not the others; exit code 1 if none",
+    )
+    sources.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
     analyze = commands.add("analyze", "show how long each part of the last provisioning took")
     analyze.add_argument(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from lightinit.datasources.base import Datasource
+from lightinit.datasources.detect import Detection
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
 from lightinit.host.init.watchdog import Watchdog
 from lightinit.host.system import System
@@ -117,6 +118,7 @@ class Context:
 
     Attributes:
         datasource: created before all else.
+        detection: how it was found; None if the settings name it.
         platform_known: whether this is the datasource's platform; None while that is unknown.
         network: None until one is found; an empty one if the datasource needs no network.
         whole: whether this run has all stages, so that it ends with a report to the platform.
@@ -149,6 +151,7 @@ class Context:
         self.watchdog = watchdog or Watchdog()
         self.steps: List[Step] = []
         self.datasource: Optional[Datasource] = None
+        self.detection: Optional[Detection] = None
         self.platform_known: Optional[bool] = None
         self.instance_id = ""
         self.state: Optional[State] = None

@@ -1,10 +1,11 @@
 """Checks at the start of each boot whether there is anything to do. It reads a few small files and
 imports nothing but a checksum that the interpreter has not loaded itself.
 
-There is nothing to do if this version left a stamp when nothing was pending, DMI has the same
-product_uuid as then, and the settings files have not changed since. If anything is unclear, the
-full boot runs. The init scripts run the shell script ``check`` first, which asks the same without
-Python. This file is for init systems that do not.
+There is nothing to do if this version left a stamp when nothing was pending, what names the
+instance is as it was then (DMI's product_uuid, unless the stamp says what else), and the settings
+files have not changed since. If anything is unclear, the full boot runs. The init scripts run the
+shell script ``check`` first, which asks the same without Python. This file is for init systems that
+do not.
 """
 
 # posix is built in. With -S, os is not loaded yet; importing it costs more than this whole file.
@@ -18,6 +19,8 @@ EACH_BOOT = "hooks.d/per-boot"  # hooks of each boot: lightinit/hooks/
 DROP_INS = "conf.d/"
 MAIN_FILE = "lightinit.conf"
 UUID = "/sys/class/dmi/id/product_uuid"
+# udev's links to the volumes.
+BY_LABEL, BY_UUID = "/dev/disk/by-label", "/dev/disk/by-uuid"
 READ_BYTES = 512 * 1024  # a larger file is no settings file
 ENOENT = 2
 
@@ -40,8 +43,7 @@ def provisioned(root):  # type: ignore[no-untyped-def]
     try:
         stamp = [line.partition("=") for line in _read(root + STAMP).decode("ascii").splitlines()]
         said = {key: value for key, _, value in stamp}
-        wanted = said.get("uuid", said["instance"]).encode("ascii")
-        if said["version"] != __version__ or not wanted or _read(root + UUID).strip() != wanted:
+        if said["version"] != __version__ or not _same(root, stamp, said):
             return None
         if _exists(root + SETTINGS + EACH_BOOT):
             return None
@@ -57,6 +59,25 @@ def provisioned(root):  # type: ignore[no-untyped-def]
         return said["instance"] if len(known) == len(drop_ins) + 1 else None
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _same(root, stamp, said):  # type: ignore[no-untyped-def]
+    """Whether what names the instance is as it was."""
+    anchors = [value for key, _, value in stamp if key == "anchor"]
+    for value in anchors:
+        mark, _, path = value.rpartition(" ")
+        if _mark(root + path) != mark:
+            return False
+    for value in [value for key, _, value in stamp if key == "volume"]:
+        label, _, uuid = value.partition(" ")
+        one = posix.stat("%s%s/%s" % (root, BY_LABEL, label))
+        other = posix.stat("%s%s/%s" % (root, BY_UUID, uuid))
+        if (one.st_dev, one.st_ino, one.st_rdev) != (other.st_dev, other.st_ino, other.st_rdev):
+            return False
+    if anchors:
+        return True
+    wanted = said.get("uuid", said["instance"]).encode("ascii")
+    return wanted and _read(root + UUID).strip() == wanted
 
 
 def cksum(data):  # type: ignore[no-untyped-def]
@@ -114,7 +135,7 @@ def _list(path):  # type: ignore[no-untyped-def]
 
 
 def _mark(path):  # type: ignore[no-untyped-def]
-    """The mark of a settings file; see lightinit.settings.Settings."""
+    """The mark of a file; see lightinit.settings.Settings."""
     try:
         data = _read(path)
     except OSError as error:

@@ -133,16 +133,25 @@ def module_schema(name: str) -> Tuple[Setting, ...]:
 
 
 def datasource_schema(name: str) -> Tuple[Setting, ...]:
-    """The keys of a datasource's own section.
+    """The keys of a datasource's own section. A datasource that lightinit ships is not imported.
 
     Raises:
         LightinitError: there is no such datasource.
     """
     from lightinit import datasources
 
-    return tuple(getattr(datasources.load(name), "SETTINGS", ()))
+    return datasources.find_settings(name)
 
 
-def load_settings(system: System) -> Settings:
-    """Return the settings of a machine, with the keys of all its modules."""
-    return files.load(system, datasource_schema, module_schema, shipped_modules)
+def load_settings(system: System, whole: bool = False) -> Settings:
+    """Return the settings of a machine, with the keys of all its modules.
+
+    Args:
+        system: the machine.
+        whole: whether to give the sections of all datasources that lightinit ships.
+    """
+    from lightinit.datasources import DATASOURCES
+
+    return files.load(
+        system, datasource_schema, module_schema, shipped_modules, tuple(DATASOURCES), whole
+    )

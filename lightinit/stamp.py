@@ -5,6 +5,8 @@
 - ``instance``: the instance id, for the log.
 - ``uuid``: DMI's product_uuid, if it is not written like the instance id. A VM with another one is
   another instance.
+- ``anchor``, ``volume``: what names the instance, if that is not DMI's product_uuid; see
+  :mod:`lightinit.datasources.anchors`. Then there is no ``uuid``.
 - ``version``: lightinit's. The script has a copy of its own, which it need not read from a file.
 - ``file``: mark and name of a settings file; see :class:`lightinit.settings.Settings`. The name is
   relative to /etc/lightinit.
@@ -14,9 +16,10 @@ It is short because a shell reads it byte by byte, with a system call for each.
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Optional
 
 from lightinit import __version__
+from lightinit.datasources import anchors
 from lightinit.formats.instance_id import same_instance
 from lightinit.host.identity import read_dmi
 from lightinit.model import Frequency
@@ -40,24 +43,30 @@ def keep_stamp(context: Context) -> None:
         for name in listed(context) + listed_after_ready(context)
         if frequency_of(context, name) is Frequency.BOOT
     ]
-    if every_boot or pending(context):
+    identity = _describe_identity(context)
+    if every_boot or identity is None or pending(context):
         context.system.remove(path)
         return
-    data = _text(context).encode("utf-8", "surrogateescape")
+    data = _text(context, identity).encode("utf-8", "surrogateescape")
     if context.system.read_text(path) != data.decode("utf-8", "replace"):
         context.system.write(path, data, follow_last=False, held=True)
 
 
-def _text(context: Context) -> str:
-    uuid = read_dmi(context.system).product_uuid or ""
-    if not same_instance(uuid, context.instance_id):
-        uuid = ""  # DMI does not identify the instance, so this stamp must never match
-    lines = ["instance=" + context.instance_id]
-    if uuid != context.instance_id:
-        lines.append("uuid=" + uuid)
-    lines.append("version=" + __version__)
+def _text(context: Context, identity: List[str]) -> str:
+    lines = ["instance=" + context.instance_id, *identity, "version=" + __version__]
     lines += file_lines(context.settings)
     return "".join(line + "\n" for line in lines)
+
+
+def _describe_identity(context: Context) -> Optional[List[str]]:
+    """The stamp's lines about what names the instance; None if each boot must ask."""
+    source = context.datasource
+    if source is not None and source.anchors():
+        return anchors.describe(context.system, source) or None
+    uuid = read_dmi(context.system).product_uuid or ""
+    if not same_instance(uuid, context.instance_id):
+        return None
+    return [] if uuid == context.instance_id else ["uuid=" + uuid]
 
 
 def file_lines(settings: Settings) -> List[str]:

@@ -35,6 +35,7 @@ STATUS = "/run/lightinit/status.json"
 SECRETS = "/run/lightinit/secrets.json"
 LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
+DETECTION = "detection"  # how the datasource was found
 INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 

@@ -28,7 +28,7 @@ def commands() -> List[str]:
 
 def test_every_command_has_a_file_unless_it_provisions() -> None:
     others = sorted(set(commands()) - set(PROVISIONING))
-    assert len(others) == 7
+    assert len(others) == 8
     for name in others:
         assert callable(importlib.import_module("lightinit.commands." + name).run)
 

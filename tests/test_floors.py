@@ -35,7 +35,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "settings": GROUND | {"settings", "quick"},
     "formats": GROUND | {"formats"},
     "host": GROUND | {"host"},
-    "datasources": GROUND | {"retry", "settings", "formats", "host", "datasources"},
+    "datasources": GROUND | {"quick", "retry", "settings", "formats", "host", "datasources"},
     "marks": GROUND | {"settings", "formats", "host"},
     "state": GROUND | {"settings", "formats", "host"},
     "user_data": GROUND | {"formats", "host", "user_data"},

@@ -17,6 +17,8 @@ from typing import Any, List, Optional
 import pytest
 
 from lightinit import __version__, quick
+from lightinit.datasources.anchors import describe
+from lightinit.datasources.base import Anchor, Datasource
 from lightinit.formats.instance_id import swap_byte_order
 from lightinit.host.system import System
 from lightinit.registry import datasource_schema, module_schema
@@ -47,6 +49,7 @@ def machine(tmp_path: Any) -> Machine:
     machine.put("/etc/lightinit/conf.d/b.conf", "[network]\n")
     machine.put("/etc/lightinit/conf.d/.hidden.conf", "[network]\n")
     machine.put("/etc/lightinit/conf.d/readme", "\n")
+    machine.put("/run/udev/control", "")
     stamp(machine)
     return machine
 
@@ -270,7 +273,8 @@ def test_a_machine_that_is_not_azure_has_nothing_to_do(fresh: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["platform_check = none", "  platform_check=none", "datasource = mysite.Cloud"]
+    "line",
+    ["platform_check = none", "  platform_check=none", "datasource = mysite.Cloud", "seedfrom=/x"],
 )
 def test_settings_may_say_that_dmi_does_not_count(fresh: Machine, line: str) -> None:
     fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
@@ -342,6 +346,74 @@ def test_without_a_tag_the_vendor_tells(fresh: Machine) -> None:
     assert "not an Azure VM" in check(fresh)
     ended = fresh.run("boot")
     assert ended.returncode == 0 and "not an Azure VM" in ended.stderr
+
+
+def test_whatever_may_be_a_sign_of_another_platform_is_pythons_to_judge(fresh: Machine) -> None:
+    fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
+    for path, content in (
+        ("/proc/cmdline", "quiet ds=nocloud;s=http://seed/\n"),
+        ("/sys/class/dmi/id/product_name", "OpenStack Nova\n"),
+        ("/sys/class/dmi/id/product_uuid", "EC2F5B0A-0000-4000-8000-000000000000\n"),
+        ("/sys/class/dmi/id/product_serial", "ds=nocloud;h=web\n"),
+        ("/var/lib/cloud/seed/nocloud/meta-data", "{}\n"),
+        ("/dev/disk/by-label/CIDATA", ""),
+        ("/run/udev/queue", ""),  # links to volumes may still come
+    ):
+        assert "nothing shows another platform" in check(fresh)
+        kept = fresh.root + path
+        was = fresh.read(path) if os.path.exists(kept) else None
+        fresh.put(path, content)
+        assert check(fresh) == "", path
+        if was is not None:
+            fresh.put(path, was)
+        elif "seed" in path:
+            shutil.rmtree(fresh.root + "/var/lib/cloud")
+        else:
+            os.unlink(kept)
+    os.unlink(fresh.root + "/run/udev/control")
+    assert check(fresh) == ""  # no udev, so no links
+
+
+def test_what_names_the_instance_may_be_elsewhere(machine: Machine) -> None:
+    """Then DMI's product_uuid does not count: on a desk it is often the same for all VMs."""
+    meta = "/var/lib/cloud/seed/nocloud/meta-data"
+    machine.put(meta, "instance-id: one\n")
+    machine.put("/dev/sr0", "")
+    for link in ("by-label/cidata", "by-uuid/2026-11-26-12-00-00-00"):
+        os.makedirs(machine.root + "/dev/disk/" + os.path.dirname(link), exist_ok=True)
+        os.symlink("../../sr0", machine.root + "/dev/disk/" + link)
+    anchors = [Anchor("file", meta), Anchor("volume", "cidata"), Anchor("file", "/absent")]
+
+    class Seeded(Datasource):
+        def anchors(self) -> Any:
+            return tuple(anchors)
+
+    lines = describe(System(machine.root), Seeded(System(machine.root), {}))
+    assert [line.split("=")[0] for line in lines] == ["anchor", "volume", "anchor", "anchor"]
+    kept = machine.read(STAMP).replace("uuid=%s\n" % UUID, "".join(map("%s\n".__mod__, lines)))
+    machine.put(STAMP, kept)
+    for path, content in (
+        (meta, "instance-id: two\n"),
+        ("/sys/class/dmi/id/chassis_asset_tag", "another\n"),
+        ("/absent", ""),
+    ):
+        assert set(answers(machine)) == {UUID}
+        was = machine.read(path) if path != "/absent" else ""
+        machine.put(path, content)
+        assert set(answers(machine)) == {None}, path
+        if path == "/absent":
+            os.unlink(machine.root + path)
+        else:
+            machine.put(path, was)
+    machine.put("/sys/class/dmi/id/product_uuid", OTHER_UUID + "\n")
+    assert set(answers(machine)) == {UUID}
+    machine.put("/dev/sr1", "")
+    os.unlink(machine.root + "/dev/disk/by-label/cidata")
+    assert set(answers(machine)) == {None}
+    os.symlink("../../sr1", machine.root + "/dev/disk/by-label/cidata")
+    assert set(answers(machine)) == {None}
+    anchors.append(Anchor("volume", "cidata"))  # another one, which has no such id
+    assert describe(System(machine.root), Seeded(System(machine.root), {})) == []
 
 
 @pytest.mark.parametrize("sign", ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"])

@@ -9,10 +9,11 @@ from typing import Any, Sequence
 import pytest
 
 from lightinit.commands import config
+from lightinit.datasources import DATASOURCES
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.quick import cksum
-from lightinit.registry import datasource_schema, module_schema, shipped_modules
+from lightinit.registry import datasource_schema, load_settings, module_schema, shipped_modules
 from lightinit.settings import CORE, Setting, Settings, convert, render
 from lightinit.settings import files as settings_files
 from lightinit.settings.ini import parse
@@ -26,7 +27,7 @@ def load(root: Any, text: str = "", **drop_ins: str) -> Settings:
         system.write(settings_files.MAIN_FILE, text.encode())
     for name, content in drop_ins.items():
         system.write("/etc/lightinit/conf.d/%s.conf" % name, content.encode())
-    return settings_files.load(system, datasource_schema, module_schema, shipped_modules)
+    return load_settings(system)
 
 
 def test_without_files_all_is_default(tmp_path: Any) -> None:
@@ -218,7 +219,11 @@ def shipped_schema() -> Any:
     """By section: what it is about, and its keys. In the order of the shipped file."""
     about = {"lightinit": "What runs at all, and the log.", "network": "Waiting for the network."}
     schema: Any = {section: (about[section], declared) for section, declared in CORE.items()}
-    schema["azure"] = ("The Azure datasource.", datasource_schema("azure"))
+    for name in DATASOURCES:
+        schema[name] = (
+            "The datasource %s; see docs/datasources.md." % name,
+            datasource_schema(name),
+        )
     for name in shipped_modules():
         schema["module." + name] = (
             "The module %s; see docs/modules.md." % name,
@@ -242,7 +247,8 @@ def test_the_shipped_file_has_every_key_with_its_default(tmp_path: Any) -> None:
     found = load(tmp_path, active)
     assert not found.problems
     assert {key: dict(values) for key, values in found.values.items()} == {
-        key: dict(values) for key, values in load(str(tmp_path) + "/none").values.items()
+        key: dict(values)
+        for key, values in load_settings(System(str(tmp_path) + "/none"), whole=True).values.items()
     }
     declared = [each for _, settings in shipped_schema().values() for each in settings]
     assert len(entries) == len([each for each in declared if not each.replaced_by])

@@ -24,7 +24,7 @@ WIDTH = 100
 
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit config``."""
-    settings = load_settings(system)
+    settings = load_settings(system, whole=True)
     found = settings.problems + tuple(find_mistakes(system, settings))
     problems = tuple(sorted(found, key=lambda each: (each.file, each.line)))
     settings = Settings(settings.values, settings.origins, problems, settings.fingerprint)
@@ -87,13 +87,18 @@ def _mistakes_of_core(system: System, settings: Settings) -> List[Tuple[str, str
 def _mistakes_of_source(system: System, settings: Settings) -> List[Tuple[str, str, str]]:
     from lightinit import datasources
 
-    name = settings["lightinit"]["datasource"]
-    section = datasource_section(name)
-    try:
-        check = datasources.load(name).check_settings
-    except LightinitError:
-        return []  # this is among the problems already
-    return [(section, key, text) for key, text in _ask(check, system, settings[section])]
+    found = []
+    chosen = settings["lightinit"]["datasource"]
+    for name in dict.fromkeys([*datasources.DATASOURCES, chosen]):
+        section = datasource_section(name)
+        if section not in settings.values:
+            continue
+        try:
+            check = datasources.load(name).check_settings
+        except LightinitError:
+            continue  # this is among the problems already
+        found += [(section, key, text) for key, text in _ask(check, system, settings[section])]
+    return found
 
 
 def _ask(

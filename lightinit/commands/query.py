@@ -13,9 +13,9 @@ from lightinit.errors import EXIT_NO_PERMISSION, EXIT_NOT_RUN, EXIT_OK, RefusedE
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.settings import nearest
-from lightinit.state import CURRENT, INSTANCE_LIMIT_BYTES, read_json
+from lightinit.state import CURRENT, DETECTION, INSTANCE_LIMIT_BYTES, read_json
 
-USER_DATA = "userdata"
+USER_DATA, PLATFORM = "userdata", "platform"
 
 
 def run(system: System, arguments: argparse.Namespace) -> int:
@@ -30,7 +30,23 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         # unchanged.
         text = "\n".join(map(printable, text.split("\n")))
     terminal.show(text)
+    if arguments.path == PLATFORM:
+        for line in explain_platform(system):
+            sys.stderr.write("lightinit: %s\n" % printable(line))
     return EXIT_OK
+
+
+def explain_platform(system: System) -> List[str]:
+    """Why this datasource was taken in the last boot that looked for one, and why the others were
+    not; nothing if the settings name it.
+    """
+    record = read_json(system, "%s/%s.json" % (CURRENT, DETECTION)) or {}
+    taken, lines = record.get("datasource"), []
+    for sign in record.get("signs") or []:
+        if isinstance(sign, dict):
+            word = "taken" if sign.get("name") == taken else "not taken"
+            lines.append("%s %s: %s" % (word, sign.get("name"), sign.get("why")))
+    return sorted(lines, key=lambda line: not line.startswith("taken"))
 
 
 def load(system: System, secrets: bool) -> Any:

@@ -6,18 +6,35 @@ A datasource is a subclass of :class:`lightinit.datasources.base.Datasource`.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, Type
+from typing import Any, Dict, Tuple, Type
 
 from lightinit.datasources.base import Datasource
 from lightinit.errors import ProvisioningError
-from lightinit.settings import nearest
+from lightinit.settings import AUTO, Setting, nearest
 
-# Each name is that of the datasource's module or folder, and of its section in the settings.
+# Each name is that of the datasource's folder, and of its section in the settings. The folder has
+# settings.py with its keys. With ``datasource = auto``, detect.py asks them in this order.
 DATASOURCES: Dict[str, str] = {
     "azure": "lightinit.datasources.azure.datasource:AzureDatasource",
     "nocloud": "lightinit.datasources.nocloud.datasource:NoCloudDatasource",
     "openstack": "lightinit.datasources.openstack.datasource:OpenStackDatasource",
 }
+
+
+def find_settings(name: str) -> Tuple[Setting, ...]:
+    """The keys of a datasource's section. One that lightinit ships is not imported for it.
+
+    Args:
+        name: as for :func:`load`, or ``auto``, which has none.
+
+    Raises:
+        ProvisioningError: as :func:`load`.
+    """
+    if name == AUTO:
+        return ()
+    if name not in DATASOURCES:
+        return tuple(getattr(load(name), "SETTINGS", ()))
+    return tuple(importlib.import_module("lightinit.datasources.%s.settings" % name).SETTINGS)
 
 
 def load(name: str) -> Type[Datasource]:

@@ -24,7 +24,7 @@ class Anchor(NamedTuple):
     """Something on a machine whose content names the instance.
 
     Attributes:
-        kind: ``file`` or ``volume``.
+        kind: ``file`` (of at most 64 KiB) or ``volume``.
         name: the file's path, or the volume's label.
     """
 
@@ -32,7 +32,7 @@ class Anchor(NamedTuple):
     name: str
 
 
-BY_DMI = (Anchor("file", "/sys/class/dmi/id/product_uuid"),)
+PRODUCT_UUID = Anchor("file", "/sys/class/dmi/id/product_uuid")
 
 
 class Datasource:
@@ -127,10 +127,12 @@ class Datasource:
 
     def anchors(self) -> Tuple[Anchor, ...]:
         """What on this machine names the instance. While all of it is as it was, later boots need
-        not ask for the instance id again. Called after :meth:`fetch`, or in a later boot after
-        :meth:`instance_id`; the default is DMI's product_uuid.
+        not ask for the instance id. Called after :meth:`fetch`, and in later boots.
+
+        Returns:
+            Nothing if DMI's product_uuid is the instance id, or if each boot is to ask.
         """
-        return BY_DMI
+        return ()
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """Ask the platform for the instance id. Called after :meth:`connect` if :meth:`instance_id`

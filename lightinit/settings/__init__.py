@@ -73,6 +73,8 @@ class Settings:
         return [name for key in MODULE_LISTS for name in self["lightinit"][key]]
 
 
+AUTO = "auto"  # the value of `datasource`
+
 CORE: Dict[str, Tuple[Setting, ...]] = {
     "lightinit": (
         Setting(
@@ -85,9 +87,10 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
         Setting(
             "datasource",
             "text",
-            "azure",
-            "Where the VM's data come from: a name that lightinit ships, or the "
-            "dotted name of a Python class of your own.",
+            AUTO,
+            "Where the VM's data come from. auto: what this machine shows decides, see `lightinit"
+            " datasources`. Else a name that lightinit ships, or the dotted name of a Python class"
+            " of your own.",
         ),
         Setting(
             "platform_check",

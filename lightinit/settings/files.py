@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from lightinit.errors import LightinitError
 from lightinit.quick import cksum
 from lightinit.settings import (
+    AUTO,
     CORE,
     MODULE_LISTS,
     Setting,
@@ -34,6 +35,8 @@ def load(
     datasource_schema: Callable[[str], Sequence[Setting]],
     module_schema: Callable[[str], Sequence[Setting]],
     shipped: Callable[[], Sequence[str]] = list,
+    sources: Sequence[str] = (),
+    whole: bool = False,
 ) -> Settings:
     """Read the settings of a machine. Never fails: mistakes are in ``problems``.
 
@@ -43,6 +46,9 @@ def load(
             unknown name.
         module_schema: the keys of a module, by its name; raises LightinitError likewise.
         shipped: the names of the modules that lightinit ships; asked only after a mistake.
+        sources: the names of the datasources that lightinit ships.
+        whole: whether the settings have the sections of all these, and not only those of the one
+            that is chosen and of those that the files name.
     """
     entries: List[IniValue] = []
     problems: List[Problem] = []
@@ -54,7 +60,16 @@ def load(
         problems.append(Problem(FOLDER, 0, "cannot be read: %s; defaults are used" % error))
         files = []
     marks = [_read_file(system, file, entries, problems) + " " + file for file in files]
-    return resolve(entries, problems, datasource_schema, module_schema, "\n".join(marks), shipped)
+    return resolve(
+        entries,
+        problems,
+        datasource_schema,
+        module_schema,
+        "\n".join(marks),
+        shipped,
+        sources,
+        whole,
+    )
 
 
 def resolve(
@@ -64,6 +79,8 @@ def resolve(
     module_schema: Callable[[str], Sequence[Setting]],
     mark: str = "",
     shipped: Callable[[], Sequence[str]] = list,
+    sources: Sequence[str] = (),
+    whole: bool = False,
 ) -> Settings:
     """Return the settings of ``entries``; mistakes are added to ``problems``.
 
@@ -73,7 +90,7 @@ def resolve(
         datasource_schema: as in :func:`load`.
         module_schema: as in :func:`load`.
         mark: the fingerprint of the files, see :class:`lightinit.settings.Settings`.
-        shipped: as in :func:`load`.
+        shipped, sources, whole: as in :func:`load`.
     """
     values: Dict[str, Dict[str, Any]] = {}
     origins: Dict[str, Dict[str, str]] = {}
@@ -90,8 +107,8 @@ def resolve(
             problem_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default))
         )
         chosen["datasource"] = default
-    source = chosen["datasource"]
-    named = [(datasource_section(source), source, datasource_schema)]
+    used = _list_sources(chosen["datasource"], sources, entries, whole)
+    named = [(datasource_section(name), name, datasource_schema) for name in used]
     listed_in = {name: key for key in MODULE_LISTS for name in chosen[key]}
     named += [("module." + name, name, module_schema) for name in listed_in]
     for section, name, declared in named:
@@ -102,13 +119,22 @@ def resolve(
             problems.append(problem_at(origins["lightinit"][key], str(error)))
             schema[section] = ()
         values[section], origins[section] = _apply(section, schema[section], entries, problems)
-    _refuse_unknown(entries, schema, problems, module_schema, shipped)
+    _refuse_unknown(entries, schema, problems, module_schema, shipped, sources)
     return Settings(
         values,
         origins,
         tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
         mark,
     )
+
+
+def _list_sources(
+    chosen: str, sources: Sequence[str], entries: List[IniValue], whole: bool
+) -> List[str]:
+    """The datasources whose sections the settings have."""
+    in_files = {entry.section for entry in entries}
+    used = [name for name in sources if whole or datasource_section(name) in in_files]
+    return used if chosen in (AUTO, *used) else [*used, chosen]
 
 
 def problem_at(origin: str, text: str) -> Problem:
@@ -186,6 +212,7 @@ def _refuse_unknown(
     problems: List[Problem],
     module_schema: Callable[[str], Sequence[Setting]],
     shipped: Callable[[], Sequence[str]],
+    sources: Sequence[str],
 ) -> None:
     told = set()
     for entry in entries:
@@ -198,7 +225,7 @@ def _refuse_unknown(
                 told.add((entry.file, entry.section))
                 text = "there is no section [%s]%s" % (
                     short(entry.section),
-                    _hint_section(entry.section, schema, shipped),
+                    _hint_section(entry.section, [*schema, *sources], shipped),
                 )
                 problems.append(Problem(entry.file, entry.line, text))
             continue

@@ -9,6 +9,7 @@ from lightinit.formats.secrets import redact
 from lightinit.model import Instance, Outcome, User
 from lightinit.pipeline import Context
 from lightinit.stages.local import preload_work
+from lightinit.stages.pending import keep_anchors
 
 
 def run(context: Context) -> Outcome:
@@ -44,6 +45,7 @@ def run(context: Context) -> Outcome:
             custom_data="", user_data="", vendor_data=""
         )
     context.state.save_instance(instance, redact)
+    keep_anchors(context.system, context.state, source)
     for name, content in source.documents.items():
         context.state.save_document(name, content)
     context.instance = instance

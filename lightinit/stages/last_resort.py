@@ -11,12 +11,13 @@ from typing import Optional
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
+from lightinit.datasources.detect import detect
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.identity import read_dmi
 from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency
-from lightinit.settings import Settings, datasource_section
+from lightinit.settings import AUTO, Settings, datasource_section
 from lightinit.state import DISABLED, State, find_instance
 
 LOG = logging.getLogger("lightinit.last_resort")
@@ -81,6 +82,8 @@ def _datasource(system: System, settings: Optional[Settings]) -> Datasource:
     """The datasource of the settings, or lightinit's own if the settings or it cannot be used."""
     if settings is not None:
         name = settings["lightinit"]["datasource"]
+        if name == AUTO:
+            name = detect(system, settings.values).name or DEFAULT
         options = settings.values.get(datasource_section(name), {})
         try:
             return datasources.load(name)(system, options, None)

@@ -9,6 +9,7 @@ from typing import Callable, Iterable, List, Optional, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
+from lightinit.datasources.detect import AZURE, detect
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.dhcp.clients import READERS
 from lightinit.formats.instance_id import is_usable_id
@@ -18,9 +19,10 @@ from lightinit.libraries import load
 from lightinit.model import Network, Outcome
 from lightinit.pipeline import Context
 from lightinit.registry import find_declaration, load_module
-from lightinit.settings import datasource_section
+from lightinit.settings import AUTO, datasource_section
 from lightinit.stages import login_check
-from lightinit.state import DISABLED, find_instance
+from lightinit.stages.pending import recall_instance
+from lightinit.state import DETECTION, DISABLED, find_instance
 
 LOG = logging.getLogger("lightinit.local")
 NO_NETWORK_SOURCE = "no network needed"
@@ -30,13 +32,17 @@ LATER = ("ctypes", "grp", "http.client", "lightinit.user_data.kept", "pwd", "xml
 
 
 def use_datasource(context: Context) -> Datasource:
-    """The datasource that the settings name; the first call creates it.
+    """The datasource that the settings name, or that this machine shows; the first call creates
+    it.
 
     Raises:
         ProvisioningError: it cannot be created from the settings.
     """
     if context.datasource is None:
         name = context.settings["lightinit"]["datasource"]
+        if name == AUTO:
+            context.detection = detect(context.system, context.settings.values)
+            name = context.detection.name or AZURE
         options = context.settings.values.get(datasource_section(name), {})
 
         def on_request(
@@ -57,6 +63,8 @@ def refusal(context: Context) -> Optional[str]:
         return why
     identify(context)
     if context.platform_known is False:
+        if context.detection is not None:
+            return "no datasource was found (%s)" % context.detection.why
         return use_datasource(context).NOT_HERE
     return None
 
@@ -89,11 +97,13 @@ def identify(context: Context) -> None:
     found = read_dmi(context.system)
     if context.settings["lightinit"]["platform_check"] == "none":
         context.platform_known = True
+    elif context.detection is not None:
+        context.platform_known = context.detection.found
     else:
         context.platform_known = source.is_this_platform(found)
     if context.platform_known is False:
         return
-    instance_id = source.instance_id(found)
+    instance_id = source.instance_id(found) or recall_instance(context.system, source)
     if is_usable_id(instance_id):  # if not, the local stage fails
         context.use_instance(find_instance(context.system, instance_id))
 
@@ -132,7 +142,24 @@ def run(context: Context) -> Outcome:
         raise ProvisioningError("instance id is unknown", dmi="unreadable")
     context.state.make_current()
     context.state.save_network(network)
+    warnings += _tell_detection(context)
     return Outcome(summary(network, source), tuple(warnings))
+
+
+def _tell_detection(context: Context) -> List[str]:
+    """Keep how the datasource was found, for `lightinit query platform`. Returns warnings."""
+    found, state = context.detection, context.state
+    if found is None or state is None:
+        return []
+    signs = [{"name": name, "found": sign.found, "why": sign.why} for name, sign in found.signs]
+    record = {"datasource": found.name, "signs": signs, "ignored": list(found.ignored)}
+    state.save(DETECTION, record, durable=False)
+    if found.name == AZURE:
+        return ["ignored, since this is a VM on Azure: %s" % each for each in found.ignored]
+    LOG.info("datasource %s: %s", found.name, found.why)
+    for each in found.ignored:
+        LOG.info("ignored, since %s comes first: %s", found.name, each)
+    return []
 
 
 def _settle_instance(context: Context, source: Datasource) -> Tuple[str, ...]:

@@ -1,10 +1,16 @@
-"""Which stages and modules still have to run, by their marks."""
+"""Which instance this is, if an earlier boot has found it out, and which stages and modules still
+have to run, by their marks.
+"""
 
 from __future__ import annotations
 
 from typing import List
 
+from lightinit.datasources.anchors import describe
+from lightinit.datasources.base import Datasource
+from lightinit.formats.instance_id import is_usable_id
 from lightinit.hooks import FOLDER
+from lightinit.host.system import System
 from lightinit.marks import Marks
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
@@ -12,6 +18,7 @@ from lightinit.stages.selection import module_list
 from lightinit.state import State, current_instance
 
 STAGES = ("local", "fetch", "config", "final")
+ANCHORS = "anchors"
 FREQUENCIES = {
     "local": Frequency.BOOT,
     "fetch": Frequency.INSTANCE,
@@ -55,3 +62,26 @@ def provisioned_before(context: Context) -> bool:
         return False
     marks = Marks(context.system, State(context.system, recorded).folder, context.boot_id)
     return marks.find("stage.final", FREQUENCIES["final"]) is not None
+
+
+def keep_anchors(system: System, state: State, source: Datasource) -> None:
+    """Keep what names the instance whose data have been fetched, as it is now.
+
+    Raises:
+        ProvisioningError: it cannot be written.
+    """
+    lines = describe(system, source)
+    if lines:
+        state.save(ANCHORS, {"datasource": type(source).__name__, "lines": lines})
+
+
+def recall_instance(system: System, source: Datasource) -> str:
+    """The id of the current instance if what names it is as it was, else ""."""
+    recorded = current_instance(system)
+    if recorded is None or not is_usable_id(recorded):
+        return ""
+    kept = State(system, recorded).load(ANCHORS) or {}
+    lines = kept.get("lines")
+    if kept.get("datasource") != type(source).__name__ or not lines:
+        return ""
+    return recorded if lines == describe(system, source) else ""
