@@ -17,6 +17,7 @@ from lightinit.settings import AUTO, Setting, nearest
 DATASOURCES: Dict[str, str] = {
     "azure": "lightinit.datasources.azure.datasource:AzureDatasource",
     "nocloud": "lightinit.datasources.nocloud.datasource:NoCloudDatasource",
+    "configdrive": "lightinit.datasources.configdrive.datasource:ConfigDriveDatasource",
     "openstack": "lightinit.datasources.openstack.datasource:OpenStackDatasource",
 }
 

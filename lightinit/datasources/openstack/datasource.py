@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from lightinit.datasources.base import Datasource
+from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
 from lightinit.datasources.openstack.settings import ADDRESS, SETTINGS
 from lightinit.formats.nova.dmi import find_openstack
-from lightinit.host.identity import Dmi
+from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Network
 
@@ -49,7 +49,8 @@ class OpenStackDatasource(Datasource):
 
     def is_this_platform(self, dmi: Dmi) -> Optional[bool]:
         """True by DMI. Else only the network can tell: bare-metal machines have their own DMI."""
-        if find_openstack(dmi.product_name, dmi.chassis_asset_tag):
+        whole = read_dmi(self.system, whole=True)
+        if find_openstack(whole.product_name, whole.chassis_asset_tag):
             return True
         return None
 
@@ -64,6 +65,10 @@ class OpenStackDatasource(Datasource):
     def instance_id(self, dmi: Dmi) -> str:
         """Only the service knows it: DMI's product_uuid is another one on some hypervisors."""
         return ""
+
+    def anchors(self) -> Tuple[Anchor, ...]:
+        """DMI's product_uuid: a copy of this VM's disk has another."""
+        return (PRODUCT_UUID,)
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """The ``uuid`` of meta_data.json.

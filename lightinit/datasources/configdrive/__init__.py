@@ -1,0 +1,1 @@
+"""OpenStack's config drive as a datasource."""
