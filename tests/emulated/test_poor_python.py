@@ -20,7 +20,7 @@ POOR = HERE + "/tests/lib/poor_python.py"
 # Where an import may fail because the caller counts with it: (file, module).
 CAUGHT_BY_THE_CALLER = {
     ("lightinit/host/network/watch.py", "ctypes"),
-    ("lightinit/host/media/reader.py", "ctypes"),  # nothing is mounted without it
+    ("lightinit/host/media/reading/mounting.py", "ctypes"),  # nothing is mounted without it
 }
 
 

@@ -15,8 +15,10 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from lightinit.host.media import devices, reader
+from lightinit.host.media import devices
 from lightinit.host.media.devices import Candidate
+from lightinit.host.media.reading import document
+from lightinit.host.media.reading.answers import Nothing
 from lightinit.host.media.search import MediaSearch, eject
 from lightinit.host.system import System
 from tests.lib.hanging_disk import HangingDisk
@@ -108,15 +110,15 @@ def test_each_tool_reads_what_it_is_said_to_read(images: Dict[str, str]) -> None
 
 @pytest.mark.parametrize("kind", ["deep", "other"])
 def test_a_document_is_at_the_top_or_nowhere(images: Dict[str, str], kind: str) -> None:
-    with pytest.raises(reader.Nothing, match="found no ovf-env.xml"):
-        reader.look(images[kind], NAMES, 1000, False)
+    with pytest.raises(Nothing, match="found no ovf-env.xml"):
+        document.look(images[kind], NAMES, 1000, False)
 
 
 def test_a_document_that_is_too_large_is_not_read_whole(images: Dict[str, str]) -> None:
     for kind in ("udf", "rock"):
-        assert reader.look(images[kind], NAMES, len(DOCUMENT), False)[0] == DOCUMENT
-        with pytest.raises(reader.Nothing, match="larger than"):
-            reader.look(images[kind], NAMES, len(DOCUMENT) - 1, False)
+        assert document.look(images[kind], NAMES, len(DOCUMENT), False)[0] == DOCUMENT
+        with pytest.raises(Nothing, match="larger than"):
+            document.look(images[kind], NAMES, len(DOCUMENT) - 1, False)
 
 
 def test_a_damaged_image_gives_no_document_or_the_document(
@@ -128,8 +130,8 @@ def test_a_damaged_image_gives_no_document_or_the_document(
         cut = tmp_path / "cut.img"
         cut.write_bytes(data[:length])
         try:
-            found, _ = reader.look(str(cut), NAMES, 1000, False)
-        except reader.Nothing:
+            found, _ = document.look(str(cut), NAMES, 1000, False)
+        except Nothing:
             continue
         assert found == DOCUMENT
 
@@ -226,7 +228,8 @@ def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, s
         "-S",
         "-c",
         "import sys; sys.path.insert(0, %r); "
-        "from lightinit.host.media import reader; reader.mount(sys.argv[2], 'ext4')" % HERE,
+        "from lightinit.host.media.reading import mounting; mounting.mount(sys.argv[2], 'ext4')"
+        % HERE,
     ]
     with HangingDisk(images["azure"], 0) as hanging:
         for look_limit_s in (1.0, 5.0, 25.0):

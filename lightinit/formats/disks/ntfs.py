@@ -43,7 +43,7 @@ class NtfsFile(NamedTuple):
     size_bytes: int
 
 
-class Volume(NamedTuple):
+class NtfsVolume(NamedTuple):
     """The content of a volume.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Geometry(NamedTuple):
     clusters: int
 
 
-def survey(read: Read, start_bytes: int, size_bytes: int) -> Volume:
+def survey(read: Read, start_bytes: int, size_bytes: int) -> NtfsVolume:
     """List everything on a volume.
 
     Args:
@@ -108,7 +108,7 @@ def survey(read: Read, start_bytes: int, size_bytes: int) -> Volume:
             raise _wrong("a file has no name")
         if names:
             children[number] = _named(names, attributes, record)
-    return Volume(label, tuple(sorted(_with_paths(children), key=lambda entry: entry.path)))
+    return NtfsVolume(label, tuple(sorted(_with_paths(children), key=lambda entry: entry.path)))
 
 
 def _read_boot_sector(sector: bytes, size_bytes: int) -> _Geometry:

@@ -52,7 +52,7 @@ def candidates(system: System) -> List[Candidate]:
     """
     optical: List[Candidate] = []
     others: List[Candidate] = []
-    for device in sorted(block.list_devices(system), key=_natural):
+    for device in sorted(block.list_devices(system), key=natural):
         size = str(device.size_bytes)
         if device.virtual:
             continue
@@ -80,7 +80,7 @@ def _is_block_device(path: str) -> bool:
         return False
 
 
-def _natural(device: BlockDevice) -> List[Tuple[int, str]]:
+def natural(device: BlockDevice) -> List[Tuple[int, str]]:
     """A key that sorts sr2 before sr10."""
     return [_natural_part(part) for part in re.split(r"([0-9]+)", device.name)]
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, Dict, List, Sequence, cast
+from typing import IO, List, Mapping, Sequence, cast
 
 from lightinit.digits import read_digits
 from lightinit.model import NamedTuple
@@ -50,14 +50,14 @@ def reader_command() -> List[str]:
     return [sys.executable or "/usr/bin/python3", "-I", "-S", "-B", PROGRAM]
 
 
-class Look:
+class ReaderProcess:
     """A running reader process.
 
     Args:
-        operation: ``look`` or ``eject``.
+        operation: what it does; ``reader.py`` lists the operations.
         path: a real path.
-        names: file names of the document, the best one first.
-        limit_bytes: the greatest size of the document.
+        names: the further arguments of the operation.
+        limit_bytes: the greatest size of a file.
         limit_s: seconds of real time after which the device counts as hung.
         may_mount: whether a block device may be mounted.
         command: the command of another reader than ours; the arguments are added to it.
@@ -79,7 +79,7 @@ class Look:
         argv = list(command or reader_command())
         argv += [operation, path, str(limit_bytes), str(limit_s), str(int(may_mount))]
         argv += names
-        self._limit_bytes = limit_bytes
+        self._most_bytes = self._most(limit_bytes, names)
         self._limit_s = limit_s
         self._began_s = time.monotonic()
         self._ends_s = self._began_s + limit_s
@@ -103,7 +103,7 @@ class Look:
         """Read the reader's output so far. Returns whether to call :meth:`end`: the reader has
         ended, or its time is over.
         """
-        while len(self._taken) <= self._limit_bytes + HEAD_BYTES:
+        while len(self._taken) <= self._most_bytes:
             try:
                 data = os.read(self.descriptor, 65536)
             except BlockingIOError:
@@ -113,20 +113,9 @@ class Look:
             self._taken += data
         return True
 
-    def end(self) -> LookResult:
-        """End the reader, killing it if necessary, and return its answer. Does not wait long."""
-        late = time.monotonic() >= self._ends_s and not self._is_complete()
-        gone = self._kill(late)
-        if self._is_complete():
-            return self._parsed()
-        if late:
-            why = "it did not answer within %g s" % self._limit_s
-            if not gone:
-                why += ", and the process that asked it does not end"
-            return LookResult(False, b"", why, hung=True)
-        return LookResult(
-            False, b"", "the reader ended without an answer (status %s)" % self._process.returncode
-        )
+    def _most(self, limit_bytes: int, names: Sequence[str]) -> int:
+        """How long an answer may be."""
+        return limit_bytes + HEAD_BYTES
 
     @property
     def age_s(self) -> float:
@@ -158,6 +147,27 @@ class Look:
             time.sleep(0.005)
         return True
 
+
+class Look(ReaderProcess):
+    """A search for one document, or the ejection of a medium. Its operation is ``look`` or
+    ``eject``; its names are file names of the document, the best one first.
+    """
+
+    def end(self) -> LookResult:
+        """End the reader, killing it if necessary, and return its answer. Does not wait long."""
+        late = time.monotonic() >= self._ends_s and not self._is_complete()
+        gone = self._kill(late)
+        if self._is_complete():
+            return self._parsed()
+        if late:
+            why = "it did not answer within %g s" % self._limit_s
+            if not gone:
+                why += ", and the process that asked it does not end"
+            return LookResult(False, b"", why, hung=True)
+        return LookResult(
+            False, b"", "the reader ended without an answer (status %s)" % self._process.returncode
+        )
+
     def _fields(self) -> List[str]:
         return self._taken.partition(b"\n")[0].decode("utf-8", "replace").split("\t")
 
@@ -180,7 +190,7 @@ class Look:
         return LookResult(False, b"", why, optical == "1", again == "1", harmless == "1")
 
 
-def wait_for(looks: Dict[str, Look], timeout_s: float) -> List[str]:
+def wait_for(looks: Mapping[str, ReaderProcess], timeout_s: float) -> List[str]:
     """Wait until one of several readers has written something, at most ``timeout_s`` seconds.
 
     Returns:

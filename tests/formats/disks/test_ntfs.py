@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.disks.ntfs import Volume, survey
+from lightinit.formats.disks.ntfs import NtfsVolume, survey
 from tests.lib.disk_images import Image, ntfs
 
 FRESH = ntfs("fresh")
@@ -17,7 +17,7 @@ CLUSTER = 4096
 RECORD = 1024
 
 
-def look(data: bytes, start: int = 0) -> Volume:
+def look(data: bytes, start: int = 0) -> NtfsVolume:
     image = Image(start + len(data)).put(start, data)
     return survey(image.read, start, len(data))
 

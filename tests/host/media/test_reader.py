@@ -12,6 +12,8 @@ from typing import Any, List
 import pytest
 
 from lightinit.host.media import reader
+from lightinit.host.media.reading import document, tools
+from lightinit.host.media.reading.answers import Nothing
 from tests.lib.scratch import HERE
 
 DEADLINE_S = 60.0
@@ -20,8 +22,8 @@ NAMES = ("ovf-env.xml",)
 
 def look(path: Any, limit_bytes: int = 1000) -> Any:
     try:
-        return reader.look(str(path), NAMES, limit_bytes, False)[0]
-    except (reader.Nothing, OSError) as error:
+        return document.look(str(path), NAMES, limit_bytes, False)[0]
+    except (Nothing, OSError) as error:
         return str(error)
 
 
@@ -76,7 +78,7 @@ def test_the_limit_is_exact(tmp_path: Path) -> None:
 def test_marks_of_file_systems(tmp_path: Path, marks: List[bytes], kinds: List[str]) -> None:
     image = tmp_path / "image"
     image.write_bytes(bytes(32768) + b"".join((b"\0" + mark).ljust(2048, b"\0") for mark in marks))
-    assert reader.file_systems(str(image)) == kinds
+    assert document.file_systems(str(image)) == kinds
 
 
 def test_a_short_image_has_no_marks(tmp_path: Path) -> None:
@@ -88,8 +90,9 @@ def test_a_short_image_has_no_marks(tmp_path: Path) -> None:
 def test_the_reader_has_an_end_of_its_own() -> None:
     """Should whoever started it be gone."""
     program = (
-        "import sys, time; sys.path.insert(0, %r); from lightinit.host.media import reader; "
-        "reader.main(['look', '/', '1', '0', '0', 'x']); time.sleep(3600)" % HERE
+        "import sys, time; sys.path.insert(0, %r); "
+        "from lightinit.host.media.reading import program; "
+        "program.main(['look', '/', '1', '0', '0', 'x']); time.sleep(3600)" % HERE
     )
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], stdout=subprocess.DEVNULL, timeout=DEADLINE_S
@@ -99,13 +102,13 @@ def test_the_reader_has_an_end_of_its_own() -> None:
 
 def test_another_datasource_names_other_files(tmp_path: Path) -> None:
     names = ("user-data", "user-data.txt")
-    with pytest.raises(reader.Nothing, match=r"it has no user-data or user-data\.txt"):
-        reader.look(str(tmp_path), names, 1000, False)
+    with pytest.raises(Nothing, match=r"it has no user-data or user-data\.txt"):
+        document.look(str(tmp_path), names, 1000, False)
     (tmp_path / "USER_DATA.TXT;1").write_bytes(b"second")
     (tmp_path / "ovf-env.xml").write_bytes(b"not asked for")
-    assert reader.look(str(tmp_path), names, 1000, False)[0] == b"second"
+    assert document.look(str(tmp_path), names, 1000, False)[0] == b"second"
     (tmp_path / "user-data").write_bytes(b"first")
-    assert reader.look(str(tmp_path), names, 1000, False)[0] == b"first"
+    assert document.look(str(tmp_path), names, 1000, False)[0] == b"first"
 
 
 def answer_for(path: Path) -> List[str]:
@@ -131,23 +134,23 @@ def test_whether_it_is_sure_that_there_is_no_document(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="runs as root only: it becomes another user")
 def test_tools_run_as_nobody_with_limits(tmp_path: Any) -> None:
     script = "echo $(id -u) $(id -g) $(id -G); for what in v t f c; do ulimit -$what; done"
-    said = reader.output_of(["/bin/bash", "-c", script], 1000, reader.NOBODY).decode().split()
+    said = tools.output_of(["/bin/bash", "-c", script], 1000, tools.NOBODY).decode().split()
     assert said == ["65534", "65534", "65534", "1048576", "20", "0", "0"]
     secret = tmp_path / "secret"
     secret.write_text("secret")
     secret.chmod(0o600)
     os.chmod(str(tmp_path), 0o711)
-    assert reader.output_of(["/bin/cat", str(secret)], 1000, reader.NOBODY) == b""
-    assert reader.output_of(["/bin/cat", str(secret)], 1000, 0) == b"secret"
-    with reader.Copy(str(secret)) as copy:
-        assert reader.output_of(["/bin/cat", copy.path], 1000, copy.uid) == b"secret"
+    assert tools.output_of(["/bin/cat", str(secret)], 1000, tools.NOBODY) == b""
+    assert tools.output_of(["/bin/cat", str(secret)], 1000, 0) == b"secret"
+    with tools.Copy(str(secret)) as copy:
+        assert tools.output_of(["/bin/cat", copy.path], 1000, copy.uid) == b"secret"
     new = tmp_path / "new"
-    reader.output_of(["/bin/sh", "-c", "echo x >%s" % new], 1000, 0)
+    tools.output_of(["/bin/sh", "-c", "echo x >%s" % new], 1000, 0)
     assert new.read_bytes() == b""
 
 
 def test_what_is_too_large_is_read_in_its_place(tmp_path: Any) -> None:
     with open(str(tmp_path / "large"), "wb") as handle:
-        handle.truncate(reader.COPY_BYTES + 1)
-    with reader.Copy(str(tmp_path / "large")) as copy:
+        handle.truncate(tools.COPY_BYTES + 1)
+    with tools.Copy(str(tmp_path / "large")) as copy:
         assert (copy.path, copy.uid) == (str(tmp_path / "large"), os.geteuid())

@@ -21,11 +21,11 @@ NAMES = ("ovf-env.xml",)
 TOOLS = ("7z", "7zz", "grub-fstest", "bsdtar")
 MOUNTER = """import sys
 sys.path.insert(0, %r)
-from lightinit.host.media import reader
-point = reader.mount(sys.argv[1], "ext4")
+from lightinit.host.media.reading import document, mounting
+point = mounting.mount(sys.argv[1], "ext4")
 with open("/proc/self/mountinfo") as handle:
     mine = [line for line in handle if line.split()[4] == point]
-print(point, reader.read_from(point, ["ovf-env.xml"], 1000), mine[-1], flush=True)
+print(point, document.read_from(point, ["ovf-env.xml"], 1000), mine[-1], flush=True)
 input()
 """
 

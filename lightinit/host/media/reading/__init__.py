@@ -1,0 +1,1 @@
+"""The reader: a program of its own, which imports nothing else of lightinit."""
