@@ -4,9 +4,10 @@ as it is.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from types import ModuleType
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
@@ -113,23 +114,28 @@ def module_schema(name: str) -> Tuple[Setting, ...]:
         ProvisioningError: as :func:`load_module`.
     """
     declared = find_declaration(name)
-    shared: Sequence[Setting] = (
+    return _make_shared(declared.frequency, declared.required) + declared.settings
+
+
+@functools.lru_cache(maxsize=None)
+def _make_shared(frequency: Frequency, required: bool) -> Tuple[Setting, ...]:
+    """The keys that all modules share. Most modules have the same, which are made once."""
+    return (
         Setting(
             "frequency",
             "text",
-            declared.frequency.value,
+            frequency.value,
             "instance: once per instance. boot: every boot. once: once in the life of the disk.",
             FREQUENCIES,
         ),
         Setting(
             "required",
             "boolean",
-            declared.required,
+            required,
             "yes: if it fails, NotReady is reported. no: if it fails, the boot ends as done with"
             " warnings.",
         ),
     )
-    return tuple(shared) + declared.settings
 
 
 def datasource_schema(name: str) -> Tuple[Setting, ...]:

@@ -28,9 +28,6 @@ _STARTS = (
     (b"<\0", "utf-16-le"),
     (b"\0<", "utf-16-be"),
 )
-_DECLARED = re.compile(
-    rb"""<\?xml[^>]{1,60}encoding\s{0,8}=\s{0,8}["']([A-Za-z0-9._-]{1,40})["']"""
-)
 _SINGLE_BYTE = (b"iso-8859-1", b"iso-8859-15", b"windows-1250", b"windows-1252")
 
 
@@ -181,7 +178,9 @@ def _decode_bytes(data: bytes) -> str:
     try:
         return data.decode("utf-8")  # the parser accepts a byte-order mark
     except UnicodeDecodeError:
-        declared = _DECLARED.match(data)
+        declared = re.match(
+            rb"""<\?xml[^>]{1,60}encoding\s{0,8}=\s{0,8}["']([A-Za-z0-9._-]{1,40})["']""", data
+        )
         if declared is None or declared.group(1).lower() not in _SINGLE_BYTE:
             raise
         return data.decode(declared.group(1).decode("ascii"))

@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import typing
-from typing import Any
+from typing import Any, Sequence, Tuple
 
 from lightinit.emulator import Platform
+from lightinit.settings.shipped import SHIPPED
 from tests.emulated.boots import late_health, let_go, report_is_held
 from tests.lib.netns import wait_until
 from tests.lib.scratch import FILES, HERE, OTHER_UUID, UUID, Machine
@@ -199,3 +200,53 @@ def test_what_needs_a_network_is_imported_while_one_is_waited_for(tmp_path: Any)
     own = [name for name in imported if name.startswith("lightinit")]
     assert len(own) <= 124, len(own)
     assert too_late == set()
+
+
+# What only user data make necessary, besides the modules that only they ask for.
+OF_USER_DATA = (
+    "jinja2",
+    "lightinit.accounts.given",
+    "lightinit.cloud_config",
+    "lightinit.disks",
+    "lightinit.files",
+    "lightinit.formats.cloud_config",
+    "lightinit.formats.packages",
+    "lightinit.formats.services",
+    "lightinit.formats.user_parts",
+    "lightinit.hooks.run",
+    "lightinit.host.packages",
+    "lightinit.host_keys.given",
+    "lightinit.package_sources",
+    "lightinit.user_data.parts",
+    "lightinit.user_data.scripts",
+    "yaml",
+)
+
+
+def test_without_user_data_nothing_of_theirs_is_imported(tmp_path: Any) -> None:
+    """docs/bench.md, "Imports", counts what such a boot costs."""
+    tells = "import sys; from lightinit.cli import main; code = main(sys.argv[1:]);"
+    tells += " print(*sys.modules); sys.exit(code)"
+    machine = Machine(tmp_path)
+    with Platform(instance=INSTANCE) as platform:
+        machine.lead_to(platform)
+        ended = subprocess.run(
+            [sys.executable, "-c", tells, "boot", "--root", machine.root],
+            cwd=HERE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=300,
+        )
+        assert ended.returncode == 0 and platform.ready_count == 1, ended.stderr
+    imported = set(ended.stdout.split())
+    needless = OF_USER_DATA + tuple(
+        "lightinit.modules." + name for name, declared in SHIPPED.items() if declared.asked
+    )
+    assert {name for name in imported if (name + ".").startswith(dots(needless))} == set()
+    own = [name for name in imported if name.startswith("lightinit")]
+    assert len(own) <= 270, len(own)
+
+
+def dots(names: Sequence[str]) -> Tuple[str, ...]:
+    return tuple(name + "." for name in names)

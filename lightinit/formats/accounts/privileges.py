@@ -19,8 +19,6 @@ _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 # The key says whether sudo or doas asks for a password.
 _SUDO_TAGS = {True: "", False: "NOPASSWD:"}
 _DOAS_OPTIONS = {True: "", False: "nopass "}
-_OUR_RULE = re.compile(r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z')
-_OUR_DEFAULTS = re.compile(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z')
 
 
 # -- sudo
@@ -120,13 +118,23 @@ def edit_sudoers_file(
     """
     lines: List[str] = []
     for line in text.split("\n"):
-        match = _OUR_RULE.match(line) or _OUR_DEFAULTS.match(line)
-        if match and match.group(1) != user and match.group(1) in known_users:
+        of_user = _find_user(line)
+        if of_user != user and of_user in known_users:
             lines.append(line)
     if password and own:
         lines.append(sudoers_defaults(user, own))
     lines.append(sudoers_rule(user, password))
     return HEADER + "\n".join(lines) + "\n"
+
+
+def _find_user(line: str) -> str:
+    """The user whose line lightinit has written; "" if it is another line."""
+    if not line:
+        return ""
+    match = re.match(
+        r'"?([A-Za-z0-9_.-]+)"?[ \t]+ALL=\(ALL:ALL\) (?:NOPASSWD:)?ALL\Z', line
+    ) or re.match(r'Defaults:"?([A-Za-z0-9_.-]+)"? !targetpw, !rootpw(?:, !runaspw)?\Z', line)
+    return match.group(1) if match else ""
 
 
 def includes_folder(sudoers: str, folder: str) -> bool:

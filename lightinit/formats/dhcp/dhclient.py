@@ -34,7 +34,6 @@ _WORD = re.compile(r"[^\s{};\"#]+")
 # string: releases before 4 printed a byte 0x22 without an escape.
 _AFTER_STRING = re.compile(r"[ \t]*(?:[;,{}\n#]|\Z)")
 _QUOTE_OR_ESCAPE = re.compile(r'"|\\.', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 
 
 def read_leases(
@@ -197,4 +196,6 @@ def _unescape(text: str, lone_backslash: bool) -> bytes:
             return chr(int(hexadecimal, 16))
         return str(other)
 
-    return _ESCAPE.sub(byte, text).encode("latin-1")
+    if "\\" in text:
+        text = re.sub(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", byte, text, flags=re.DOTALL)
+    return text.encode("latin-1")

@@ -13,7 +13,6 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple
 from lightinit.model import NamedTuple
 
 SHOWN_CHARS = 120
-_LOCAL_ORIGIN = re.compile(r"(?:tty\w*|pts/\w+|console|:\d*|crond?|atd|su|sudo|none|local)\Z", re.I)
 
 
 class Visitor(NamedTuple):
@@ -144,7 +143,7 @@ def _names_user(token: str, visitor: Visitor, rules: AccessRules) -> Optional[bo
 def _names_origin(token: str, visitor: Visitor) -> Optional[bool]:
     if token.upper() == "ALL" or token == visitor.address:
         return True
-    if _LOCAL_ORIGIN.match(token):
+    if _is_local(token):
         return False
     if token.startswith("@"):
         return None
@@ -157,7 +156,7 @@ def _names_terminal(token: str, visitor: Visitor) -> Optional[bool]:
     """As :func:`_names_origin`, for somebody on a terminal, whose name is unknown."""
     if token.upper() in ("ALL", "LOCAL"):
         return True
-    if _LOCAL_ORIGIN.match(token):
+    if _is_local(token):
         return None
     return False
 
@@ -173,4 +172,13 @@ def _in_network(token: str, address: str) -> Optional[bool]:
 
 def _has_remote_origin(field: str, rules: AccessRules) -> bool:
     tokens: Sequence[str] = _tokens(field, rules)
-    return any(not _LOCAL_ORIGIN.match(token) for token in tokens if token.upper() != "EXCEPT")
+    return any(not _is_local(token) for token in tokens if token.upper() != "EXCEPT")
+
+
+def _is_local(token: str) -> bool:
+    """Whether an origin is a terminal or a service of this host."""
+    return bool(
+        re.match(
+            r"(?:tty\w*|pts/\w+|console|:\d*|crond?|atd|su|sudo|none|local)\Z", token, re.IGNORECASE
+        )
+    )

@@ -22,17 +22,8 @@ PORT_NAME = "DROPBEAR_PORT"
 UCI_OFF = ("0", "no", "off", "false", "disabled")
 UCI_FLAGS = {"passwordauth": "-s", "rootpasswordauth": "-g", "rootlogin": "-w"}
 UCI_VALUES = {"port": "-p", "keyfile": "-r", "rsakeyfile": "-r", "forcecommand": "-c"}
-_EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*(.*)$", re.MULTILINE)
-_ENVIRONMENT = re.compile(r"^Environment[ \t]*=[ \t]*(.*)$", re.MULTILINE)
-# A script starts dropbear by its name, or by start-stop-daemon, whose own options end at "--".
-_STARTS = re.compile(
-    r"^(?:[^#\n]*[ \t]--|(?:[^#\n]*[;&|)({])?[ \t]*(?:exec[ \t]+)?[\w/.-]*dropbear)[ \t]+"
-    r"(-[^\n]*)$",
-    re.MULTILINE,
-)
-_BRACES = re.compile(r"\$\{(\w+)\}")
-_COMPLAINT = re.compile(r"^Invalid option -\w.*$", re.MULTILINE)
-_VERSION = re.compile(r"\bv([0-9]{1,4})\.([0-9]{1,4})")
+# This file is imported whether or not there is dropbear. So its regular expressions are compiled
+# where they are used.
 
 
 class DropbearOptions(NamedTuple):
@@ -108,7 +99,7 @@ def read_started(
     if PORT_NAME in text and variables.get(PORT_NAME):
         words += ["-p", variables[PORT_NAME]]
     for name in OPTION_NAMES:
-        if re.search(r"\b%s\b" % name, text):
+        if name in text and re.search(r"\b%s\b" % name, text):
             words += split_words(variables.get(name, ""))
     return read_options(words + read_uci(uci))
 
@@ -116,7 +107,16 @@ def read_started(
 def _literal_words(script: str) -> List[str]:
     """The options that stand in the line of a script that starts dropbear."""
     found: List[str] = []
-    for line in _STARTS.findall(script.replace("\\\n", " ")):
+    if not script:
+        return found
+    # It starts dropbear by its name, or by start-stop-daemon, whose own options end at "--".
+    lines = re.findall(
+        r"^(?:[^#\n]*[ \t]--|(?:[^#\n]*[;&|)({])?[ \t]*(?:exec[ \t]+)?[\w/.-]*dropbear)[ \t]+"
+        r"(-[^\n]*)$",
+        script.replace("\\\n", " "),
+        re.MULTILINE,
+    )
+    for line in lines:
         for word in split_words(line.partition(" >")[0].partition(" 2>")[0]):
             if "$" not in word:
                 found.append(word)
@@ -162,7 +162,7 @@ def read_environment(texts: Sequence[str]) -> Dict[str, str]:
     pairs = [
         word.partition("=")
         for text in texts
-        for line in _ENVIRONMENT.findall(text)
+        for line in re.findall(r"^Environment[ \t]*=[ \t]*(.*)$", text, re.MULTILINE)
         for word in split_words(line)
     ]
     return {name: value for name, _, value in pairs}
@@ -170,7 +170,13 @@ def read_environment(texts: Sequence[str]) -> Dict[str, str]:
 
 def read_exec_start(texts: Sequence[str]) -> List[str]:
     """The words of the last ExecStart of a unit, with its drop-ins in order; none without one."""
-    lines = [line for text in texts for line in _EXEC_START.findall(text.replace("\\\n", " "))]
+    lines = [
+        line
+        for text in texts
+        for line in re.findall(
+            r"^ExecStart[ \t]*=[ \t]*(.*)$", text.replace("\\\n", " "), re.MULTILINE
+        )
+    ]
     return split_words((lines or [""])[-1])
 
 
@@ -187,7 +193,7 @@ def expand(words: Sequence[str], variables: Mapping[str, str]) -> List[str]:
 
 
 def _fill_in(word: str, variables: Mapping[str, str]) -> str:
-    return _BRACES.sub(lambda match: variables.get(match.group(1), ""), word)
+    return re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word)
 
 
 def split_words(text: str) -> List[str]:
@@ -202,7 +208,7 @@ def split_words(text: str) -> List[str]:
 
 def read_version(said: str) -> Tuple[int, int]:
     """(2022, 83), by what ``dropbear -V`` says; (0, 0) if it says none."""
-    match = _VERSION.search(said)
+    match = re.search(r"\bv([0-9]{1,4})\.([0-9]{1,4})", said)
     if match is None:
         return 0, 0
     return int(match.group(1)), int(match.group(2))
@@ -212,7 +218,7 @@ def read_complaint(said: str) -> str:
     """Which option dropbear does not know, in its own words; "" if it knows all. That depends on
     how it was compiled: without password logins it has no ``-s``.
     """
-    match = _COMPLAINT.search(said)
+    match = re.search(r"^Invalid option -\w.*$", said, re.MULTILINE)
     return match.group().strip() if match else ""
 
 

@@ -20,7 +20,6 @@ from lightinit.model import Certificate, NamedTuple, SshKey
 
 MAX_PIECES = 400  # lines of one key: RSA of 16384 bits in lines of 8 characters
 MAX_CHARS = 32 * 1024  # of one value; a key is shorter
-_BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _END = "-----END"
 
 
@@ -143,13 +142,14 @@ def read_given(text: str) -> GivenKeys:
 
 def _certificates(text: str) -> Iterator[str]:
     """The base64 between BEGIN and END of each certificate. One without END is skipped."""
-    begin = _BEGIN.search(text)
+    mark = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+    begin = mark.search(text)
     while begin is not None:
         end = text.find(_END, begin.end())
         if end < 0:
             return
         yield text[begin.end() : end]
-        begin = _BEGIN.search(text, end)
+        begin = mark.search(text, end)
 
 
 def _too_long(text: str) -> MalformedError:

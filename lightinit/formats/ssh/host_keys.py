@@ -18,7 +18,6 @@ from lightinit.model import NamedTuple
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
 _PRIVATE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key\Z")
 _ENDS = re.compile(r"(?:-cert)?(?:\.pub)?\Z")
-_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----\Z")
 _TYPES_IN_ARMOUR = {"RSA ": "rsa", "EC ": "ecdsa", "DSA ": "dsa"}
 _MAGIC = b"openssh-key-v1\0"
 # How many fields the public part of each type has, after the type itself.
@@ -106,7 +105,7 @@ def read_private(text: str) -> PrivateKeyForm:
         MalformedError: it is cut, or no private key.
     """
     first, *lines = text.split("\n")
-    match = _BEGIN.match(first)
+    match = re.match(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----\Z", first)
     if match is None or lines[-2:] != ["-----END %sPRIVATE KEY-----" % match.group(1), ""]:
         raise MalformedError("ssh private key is damaged")
     if len(lines) < 3 or any(line.startswith("-") for line in lines[:-2]):

@@ -19,9 +19,6 @@ _PLACES = (
     # wicked writes here if the other folder is read-only.
     LeasePlace("/run/wicked/lease-*-dhcp-ipv4.xml", _LEASE_NAME),
 )
-_OPTION = re.compile(
-    r"^[ \t]*DHCLIENT_HOSTNAME_OPTION=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))", re.MULTILINE
-)
 
 
 def renew(renewing: Renewing, _processes: Tuple[Process, ...]) -> None:
@@ -62,7 +59,11 @@ def _renew_one(renewing: Renewing, wicked: str, client: str, interface: str) -> 
 def _configured_name(renewing: Renewing, interface: str) -> Tuple[str, str]:
     """What DHCLIENT_HOSTNAME_OPTION says: a name, "AUTO" or "", and the file that says it."""
     for path in (OF_INTERFACE % interface, CONFIGURATION):
-        found = _OPTION.findall(renewing.system.read_text(path))
+        found = re.findall(
+            r"^[ \t]*DHCLIENT_HOSTNAME_OPTION=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))",
+            renewing.system.read_text(path),
+            re.MULTILINE,
+        )
         if found:
             return "".join(found[-1]), path
     return "AUTO", CONFIGURATION

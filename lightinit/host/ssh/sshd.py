@@ -31,18 +31,9 @@ OPTION_FILES = (
     ("/etc/sysconfig/sshd", "CRYPTO_POLICY"),
     ("/etc/sysconfig/sshd", "OPTIONS"),
 )
-_OPTION = re.compile(r"-[46]|-[op].+")
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 # Where sshd may want an empty folder. Its own unit or script makes it, but starts after lightinit.
 _RUN_FOLDERS = ("/run/sshd", "/var/run/sshd")
-_LACKS_FOLDER = re.compile(
-    r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$", re.MULTILINE
-)
-# sshd also prints a line for a deprecated option, and for an unsupported one, which it ignores.
-_NO_FAULT = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
-# An older sshd does not know all words: laddr and lport came with 6.1, rdomain with 7.7.
-_UNKNOWN_WORD = re.compile(r"^Invalid test mode specification (\w+)=", re.MULTILINE)
-_LACKS_KEYS = re.compile(r"^sshd: no hostkeys available -- exiting\.\s*$", re.MULTILINE)
 
 
 class Sshd(SshServer):
@@ -83,7 +74,10 @@ class Sshd(SshServer):
             if ended.ok:
                 return Printed(ended.stdout)
             said = ended.last_words
-            unknown = _UNKNOWN_WORD.search(ended.stderr)
+            # Older ones do not know all words: laddr and lport came with 6.1, rdomain with 7.7.
+            unknown = re.search(
+                r"^Invalid test mode specification (\w+)=", ended.stderr, re.MULTILINE
+            )
             if unknown is None or words.pop(unknown.group(1), None) is None:
                 break
         LOG.info("sshd does not print its configuration: %s", said)
@@ -158,7 +152,7 @@ def _service_options(system: System) -> List[str]:
         for at, word in enumerate(words):
             if word in ("-o", "-p") and at + 1 < len(words):
                 found.append(word + words[at + 1])
-            elif _OPTION.fullmatch(word):
+            elif re.fullmatch(r"-[46]|-[op].+", word):
                 found.append(word)
     return found
 
@@ -180,8 +174,14 @@ def _ask(system: System, *options: str) -> Optional[Completed]:
     argv = [sshd] + list(options)
     _make_run_folder(system, sshd)
     ended = system.run(argv, timeout_s=LIMIT_S)
-    lacks = _LACKS_FOLDER.search(ended.stderr)
-    if not ended.ok and lacks:
+    if ended.ok:
+        return ended
+    lacks = re.search(
+        r"^Missing privilege separation directory: (/(?:var/)?run/[\w.-]+)\s*$",
+        ended.stderr,
+        re.MULTILINE,
+    )
+    if lacks:
         system.make_dir(lacks.group(1))
         ended = system.run(argv, timeout_s=LIMIT_S)
     return ended
@@ -218,12 +218,16 @@ def _has_string(program: str, text: str) -> bool:
 def _find_fault(ended: Optional[Completed]) -> str:
     # sshd reads its whole configuration before it looks for host keys. So if it complains about
     # missing keys, the configuration has no errors.
-    if ended is None or ended.ok or _LACKS_KEYS.search(ended.stderr):
+    if ended is None or ended.ok:
         return ""
+    if re.search(r"^sshd: no hostkeys available -- exiting\.\s*$", ended.stderr, re.MULTILINE):
+        return ""
+    # It also prints a line for a deprecated option, and for an unsupported one, which it ignores.
+    harmless = re.compile(r"(?i)\b(?:deprecated|unsupported) option\b|: terminating, ")
     lines = [
         line.strip()
         for line in ended.stderr.splitlines()
-        if line.strip() and not _NO_FAULT.search(line)
+        if line.strip() and not harmless.search(line)
     ]
     return "; ".join(lines[:MAX_LINES]) or ended.last_words
 

@@ -77,7 +77,11 @@ def listed_after_ready(context: Context) -> List[str]:
 
 
 def _known(context: Context, key: str) -> List[str]:
-    names = [name for name in context.settings["lightinit"][key] if _is_wanted(context, name)]
+    names = context.settings["lightinit"][key]
+    asked = {name for name in names if _is_asked(name)}
+    if asked:  # they count only where user data ask for them
+        asked.difference_update(find_asked(context))
+    names = [name for name in names if name not in asked]
     if (
         context.settings.origins["lightinit"][key] != "default"
         or context.marks is None
@@ -90,11 +94,6 @@ def _known(context: Context, key: str) -> List[str]:
         for name in names
         if name in known or _is_asked(name) or find_mark(context, name) is not None
     ]
-
-
-def _is_wanted(context: Context, name: str) -> bool:
-    """Whether a module counts: unless it runs only where user data ask for it."""
-    return not _is_asked(name) or name in find_asked(context)
 
 
 def _is_asked(name: str) -> bool:
