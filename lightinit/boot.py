@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from functools import partial
 from typing import Sequence
 
 from lightinit import __version__
@@ -70,7 +71,9 @@ def make_context(system: System, settings: Settings, timeline: Timeline) -> Cont
     system.on_command = on_command
     system.on_progress = lambda what: status.update(doing=what)
     watchdog = Watchdog(system.clock.monotonic)
-    return Context(system, settings, timeline, boot_id, status, watchdog=watchdog)
+    context = Context(system, settings, timeline, boot_id, status, watchdog=watchdog)
+    system.on_network_need = partial(local.await_network, context)
+    return context
 
 
 def boot(context: Context) -> str:

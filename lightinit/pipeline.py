@@ -130,6 +130,7 @@ class Context:
         cloud_config, asked: see :func:`lightinit.stages.selection.given.find_cloud_config`, which
             sets them.
         in_memory: see :func:`lightinit.stages.selection.in_memory.find_in_memory`, which sets it.
+        has_awaited_network: see :func:`lightinit.stages.local.await_network`, which sets it.
         is_going_down: whether this run restarts the machine or switches it off, see
             :mod:`lightinit.ending.power`. Then a signal is no reason to stop.
     """
@@ -166,6 +167,7 @@ class Context:
         self.cloud_config: Optional[Tuple[Instance, Any]] = None
         self.asked: List[str] = []
         self.in_memory: Optional[Tuple[str, ...]] = None
+        self.has_awaited_network = False
         self.is_going_down = False
 
     def unmarked(self, instance: Optional[Instance] = None) -> Context:

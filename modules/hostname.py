@@ -17,16 +17,16 @@ from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.hostname import clean_hostname, edit_plain, read_plain
 from lightinit.formats.hosts_file import edit_hosts
 from lightinit.host.dhcp.renew import Sending, renew_leases
-from lightinit.host.files.selinux import restore_labels
-from lightinit.host.files.text import read_text_file, write_text_file
-from lightinit.host.init import systemd
-from lightinit.host.network.hostname_files import (
+from lightinit.host.files.hostname_files import (
     ASSIGNMENT_FILES,
     HOSTS,
     HOSTS_LIMIT_BYTES,
     OTHER_PLAIN_FILES,
     PLAIN_FILE,
 )
+from lightinit.host.files.selinux import restore_labels
+from lightinit.host.files.text import read_text_file, write_text_file
+from lightinit.host.init import systemd
 from lightinit.host.system import READ_LIMIT_BYTES, System
 from lightinit.model import Instance, NamedTuple, Outcome, Rest
 from lightinit.settings import ModuleSettings

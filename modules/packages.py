@@ -66,6 +66,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     if not system.live:
         system.skip("packages")
         return Outcome("packages are left out", tuple(warnings or ()))
+    system.need_network("packages")
     had_modules = reboot.has_modules(system)
     work = Work(system, settings["timeout_s"])
     work.warnings += warnings or []

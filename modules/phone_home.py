@@ -77,6 +77,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
         warnings.append("not known, so %s is sent: %s" % (UNKNOWN, ", ".join(lacking)))
     url = fill_in(call.url, {"INSTANCE_ID": quote(instance.id, "")})[0]
     data = urlencode(form).encode("ascii")
+    system.need_network("phone_home")
     try:
         ended = post_often(Downloader().post, url, data, call.tries, system.clock)
     except LightinitError as error:

@@ -57,6 +57,7 @@ class System:
         skipped: the work that was left out because the root is not live.
         on_command: called with (argv, seconds, exit status) after each command.
         on_progress: called with what begins now, in what may take long.
+        on_network_need: called with what needs the network, before that begins; it may wait.
         remembered: what is expensive to find out and holds for this run, by a key of its finder.
     """
 
@@ -73,12 +74,20 @@ class System:
         self.skipped: List[str] = []
         self.on_command: Optional[Callable[[Sequence[str], float, int], None]] = None
         self.on_progress: Optional[Callable[[str], None]] = None
+        self.on_network_need: Optional[Callable[[str], None]] = None
         self.remembered: Dict[Any, Any] = {}
 
     @property
     def can_own(self) -> bool:
         """Whether the owners of files can be set: only root may do that."""
         return os.geteuid() == 0
+
+    def need_network(self, what: str) -> None:
+        """Say that ``what`` needs the network now. On a platform that needs none this waits for it,
+        for some time.
+        """
+        if self.on_network_need is not None:
+            self.on_network_need(what)
 
     def skip(self, what: str) -> None:
         """Log once that ``what`` was left out because this is a scratch root."""

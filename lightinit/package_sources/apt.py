@@ -240,6 +240,8 @@ class AptFiles:
         if key.id and not self._system.live:
             self._system.skip("keys from a server")
             return ""
+        if key.id:
+            self._system.need_network("keys of package sources")
         try:
             data, warnings = read_key(key, self._downloader)
             self._system.write("%s%s.gpg" % (folder, name), data)

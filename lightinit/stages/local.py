@@ -216,6 +216,40 @@ def _wait_for_network(context: Context, source: Datasource) -> Network:
     return network
 
 
+def await_network(context: Context, what: str) -> None:
+    """Wait right before something needs the network, where the datasource needs none: once in a
+    run, until this machine has an address and a default route, for ``lease_timeout_s`` at most.
+    What needs the network is then tried in any case.
+
+    Nothing is waited for in a scratch root, nor where the local stage waits for a lease.
+
+    Args:
+        context: the run.
+        what: needs the network, for the log.
+    """
+    if not context.system.live or context.has_awaited_network:
+        return
+    context.has_awaited_network = True
+    try:
+        if not use_datasource(context).NEEDS_NETWORK:
+            _wait_until_online(context, what)
+    except LightinitError as error:
+        LOG.warning("the network is not waited for: %s", error)
+
+
+def _wait_until_online(context: Context, what: str) -> None:
+    from lightinit.host.network.online import wait_until_online
+
+    clock, limit_s = context.system.clock, context.settings["network"]["lease_timeout_s"]
+    began_s = clock.monotonic()
+    LOG.info("waiting for an address and a default route, at most %g s: %s", limit_s, what)
+    is_online = wait_until_online(context.system, limit_s)
+    took_s = clock.monotonic() - began_s
+    context.timeline.add("wait", "network", began_s, took_s, "there" if is_online else "none")
+    if not is_online:
+        LOG.warning("no network after %.1f s; all the same: %s", took_s, what)
+
+
 def summary(network: Network, source: Datasource) -> str:
     """The network in one line, for the console."""
     facts: List[str] = []

@@ -76,6 +76,10 @@ class Allowance:
         """The seconds that are left for fetching."""
         return max(0.0, self._deadline_s - self._clock.monotonic())
 
+    def grant(self, duration_s: float) -> None:
+        """Give more time, for what is not the document's fault."""
+        self._deadline_s += duration_s
+
     @property
     def is_used_up(self) -> bool:
         """Whether no more pieces are allowed."""

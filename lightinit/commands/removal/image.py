@@ -27,16 +27,16 @@ from lightinit.formats.assignments import edit_assignment, read_assignment
 from lightinit.formats.disks import fstab
 from lightinit.formats.ssh import sshd_config
 from lightinit.formats.ssh.password_policy import drop_block
-from lightinit.host.files.text import edit_text_file, read_text_file
-from lightinit.host.init import systemd
-from lightinit.host.init.agents import other_agents
-from lightinit.host.network.hostname_files import (
+from lightinit.host.files.hostname_files import (
     ASSIGNMENT_FILES,
     HOSTS,
     HOSTS_LIMIT_BYTES,
     OTHER_PLAIN_FILES,
     PLAIN_FILE,
 )
+from lightinit.host.files.text import edit_text_file, read_text_file
+from lightinit.host.init import systemd
+from lightinit.host.init.agents import other_agents
 from lightinit.host.ssh import config_files
 from lightinit.host.system import System
 from lightinit.state import DISABLED

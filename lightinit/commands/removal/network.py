@@ -31,8 +31,8 @@ from lightinit.formats.mac_addresses import (
     normalize,
     read_addresses,
 )
+from lightinit.host.files.hostname_files import PLAIN_FILE
 from lightinit.host.files.text import edit_text_file
-from lightinit.host.network.hostname_files import PLAIN_FILE
 from lightinit.host.system import System
 from lightinit.state import INSTANCES, State
 

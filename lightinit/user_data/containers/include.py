@@ -102,6 +102,10 @@ def _fetch(url: str, around: Around, is_later: bool) -> bytes:
     """
     from lightinit.formats.user_parts.include import describe
 
+    clock = around.system.clock
+    began_s = clock.monotonic()
+    around.system.need_network("#include of user data")
+    around.budget.grant(clock.monotonic() - began_s)
     if is_later:
         return around.fetch(url, LATER_LIMIT_S, around.budget.left_bytes)
     others_s = max(0.0, around.budget.left_s - URL_LIMIT_S)

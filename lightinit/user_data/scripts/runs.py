@@ -196,6 +196,8 @@ def run_scripts(instance: Instance, system: System, settings: RunSettings) -> Ou
     for job in to_do:
         job.part.handler.check_machine(job.name, job.part.data)
     jobs.ask_for_each_boot(system, [job for _, planned in plans for job in planned])
+    if any(run.find_mark(job) is None for _, planned in plans for job in planned):
+        system.need_network("scripts of user data")
     return _execute(run, plans)
 
 
