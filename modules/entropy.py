@@ -13,10 +13,12 @@ logged or stored.
 
 from __future__ import annotations
 
+import binascii
 import fcntl
 import logging
 import os
 import stat
+from typing import Tuple
 
 from lightinit.errors import MalformedError
 from lightinit.host.atomic import write_all
@@ -39,36 +41,57 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """Mix the table into the kernel's pool.
 
     Args:
-        instance: not used.
+        instance: its random seed, which OpenStack gives, is mixed in, too.
         system: the machine.
         settings: there are none.
 
     Returns:
         The number of bytes. If there are none, that is not an error: the kernel may have used them.
     """
-    try:
-        table = system.read(TABLE, TABLE_LIMIT_BYTES)
-    except (OSError, MalformedError) as error:
-        LOG.debug("%s: %s", TABLE, getattr(error, "strerror", None) or error)
-        return Outcome("no random bytes from the hypervisor", skipped=True)
-    if not table[HEADER_BYTES:].strip(b"\0"):
-        return Outcome("the kernel has already used the hypervisor's random bytes", skipped=True)
+    table, why_not = _read_table(system)
+    seed = _seed_of(instance)
+    if not table and not seed:
+        return Outcome(why_not, skipped=True)
     if not system.live:
         system.skip("random bytes for the kernel")
         return Outcome(
             "random bytes not used: a scratch root has no kernel of its own", skipped=True
         )
     try:
-        reseeded = _mix_in(system.path(POOL), table)
+        reseeded = _mix_in(system.path(POOL), table + seed)
     except OSError as error:
         return Outcome(
             "the hypervisor's random bytes were not used",
             ("%s cannot be written to: %s" % (POOL, error.strerror or error),),
         )
-    message = "%d bytes from the hypervisor mixed into the kernel's random numbers" % len(table)
+    message = "%d bytes from the hypervisor" % (len(table) + len(seed))
+    message += " mixed into the kernel's random numbers"
     if not reseeded:
         message += ", and will be used at the next reseeding"
     return Outcome(message)
+
+
+def _read_table(system: System) -> Tuple[bytes, str]:
+    """(the table, why there is none)."""
+    try:
+        table = system.read(TABLE, TABLE_LIMIT_BYTES)
+    except (OSError, MalformedError) as error:
+        LOG.debug("%s: %s", TABLE, getattr(error, "strerror", None) or error)
+        return b"", "no random bytes from the hypervisor"
+    if not table[HEADER_BYTES:].strip(b"\0"):
+        return b"", "the kernel has already used the hypervisor's random bytes"
+    return table, ""
+
+
+def _seed_of(instance: Instance) -> bytes:
+    """The random bytes that the platform gave with the metadata."""
+    seed = instance.raw.get("random_seed")
+    if not isinstance(seed, str):
+        return b""
+    try:
+        return binascii.a2b_base64(seed.encode("ascii", "replace"))
+    except binascii.Error:
+        return b""
 
 
 def begin(system: System, settings: ModuleSettings) -> None:

@@ -1,4 +1,4 @@
-"""Writes the files that the settings list, each with its owner and mode.
+"""Writes the files that the platform gives and the settings list, each with its owner and mode.
 
 Only root may be able to change the directories on a file's path. Files for users' homes belong into
 /etc/skel.
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outcome:
-    """Write the files in the order of the list.
+    """Write the files: first those that the platform gives, then those of the settings.
 
     Args:
-        instance: not used.
+        instance: its ``files``.
         system: the machine.
         settings: a value for each of its keys in lightinit/settings/shipped.py.
 
@@ -35,12 +35,13 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     """
     lines = [line for line in settings["files"].split("\n") if line]
     given: Sequence[FileEntry] = settings.get("entries", ())
-    if not lines and not given:
+    if not lines and not given and not instance.files:
         return Outcome("no files are listed", skipped=True)
     from lightinit.files.listed import as_it_is, write_listed
-    from lightinit.formats.file_entries import parse_entry
+    from lightinit.formats.file_entries import parse_entry, read_injected
 
-    to_do = [partial(parse_entry, line, number) for number, line in enumerate(lines, 1)]
+    to_do = [partial(read_injected, file.path, file.content) for file in instance.files]
+    to_do += [partial(parse_entry, line, number) for number, line in enumerate(lines, 1)]
     return write_listed(system, to_do + [partial(as_it_is, entry) for entry in given])
 
 

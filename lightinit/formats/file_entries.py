@@ -21,6 +21,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.gunzip import TooLargeError, gunzip
 from lightinit.model import NamedTuple, repr_without
 
+INJECTED_MODE = 0o660
 CONTENT_LIMIT_BYTES = 16 * 1024 * 1024
 PLAIN = "a path begins with a slash, ends with a file's name, and has no blanks, . or .. in it"
 WORDS = "after the path come mode=, owner= and append, and last text=, base64=, gzip= or source="
@@ -73,7 +74,7 @@ def parse_entry(line: str, number: int) -> FileEntry:
     told = str(number)
     if path.startswith("/"):
         told = "%d (%s)" % (number, _shown(path))
-    if not _is_plain(path):
+    if not is_plain(path):
         raise _wrong(told, "it does not begin with a plain path", PLAIN)
     words: Dict[str, str] = {}
     for at in range(2, 7):
@@ -90,6 +91,26 @@ def parse_entry(line: str, number: int) -> FileEntry:
     raise _wrong(told, "it does not say what is in the file", WORDS)
 
 
+def read_injected(path: str, content: str) -> FileEntry:
+    """The entry of a file that the platform puts into the VM: root's, and nobody else's to read, as
+    with cloud-init.
+
+    Args:
+        path: as the platform gave it.
+        content: in base64.
+
+    Raises:
+        ProvisioningError: it is not valid.
+    """
+    if not is_plain(path):
+        raise _wrong(_shown(path), "the path that the platform gave is not plain", PLAIN)
+    try:
+        data = base64.b64decode(content, validate=True)
+    except ValueError:
+        raise _wrong(_shown(path), "its content is damaged", "make the VM again") from None
+    return FileEntry(path, INJECTED_MODE, content=data, as_it_is=True, in_home=True)
+
+
 def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) -> FileEntry:
     mode = words.get("mode")
     if mode is not None and not re.match(r"[0-7]{3,4}\Z", mode):
@@ -103,7 +124,7 @@ def _entry(told: str, path: str, words: Dict[str, str], key: str, value: str) ->
     if key != "source":
         return entry._replace(content=_DECODERS[key](told, value))
     source = value.strip()
-    if not _is_plain(source):
+    if not is_plain(source):
         raise _wrong(told, "its source is not a plain path", PLAIN)
     return entry._replace(source=source)
 
@@ -166,7 +187,8 @@ _DECODERS: Dict[str, Callable[[str, str], bytes]] = {
 # --------------------------------------------------------------------------------------------------
 
 
-def _is_plain(path: str) -> bool:
+def is_plain(path: str) -> bool:
+    """Whether a path is absolute, and has no empty part, ``.`` or ``..``."""
     return (
         path.startswith("/")
         and "\0" not in path

@@ -23,6 +23,8 @@ SECRET_WORDS = (
     "accesskey",
     "accountkey",
     "sasuri",
+    "adminpass",
+    "randomseed",
 )
 
 

@@ -77,3 +77,13 @@ def test_the_bytes_go_to_a_device_and_nowhere_else(tmp_path: Any, caplog: Any, t
     for name in os.listdir(str(tmp_path) + "/dev"):
         if stat.S_ISREG(os.stat(str(tmp_path) + "/dev/" + name).st_mode):
             assert system.read("/dev/" + name) == b"before"
+
+
+def test_the_platforms_seed_is_used_without_a_table(tmp_path: Any) -> None:
+    system = System(tmp_path)
+    instance = Instance("id", raw={"random_seed": "c2VlZA=="})
+    assert entropy.apply(instance, system, {}).skipped
+    assert system.skipped == ["random bytes for the kernel"]
+    for odd in ("?", 3, "c2"):
+        found = entropy.apply(Instance("id", raw={"random_seed": odd}), System(tmp_path), {})
+        assert found == Outcome("no random bytes from the hypervisor", skipped=True)

@@ -13,7 +13,7 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
-from lightinit.model import Instance, Outcome
+from lightinit.model import InjectedFile, Instance, Outcome
 from lightinit.modules import write_files, write_files_deferred
 
 ROOT = os.geteuid() == 0
@@ -45,6 +45,26 @@ def facts(system: System, name: str) -> Tuple[int, int, int]:
 
 def test_nothing_listed_is_nothing_done(tmp_path: Any) -> None:
     assert apply(host(tmp_path)).skipped
+
+
+def test_the_platforms_files_come_first(tmp_path: Any) -> None:
+    system = host(tmp_path)
+    system.write("/etc/shadow", b"root:*:\n")
+    given = [
+        ("/etc/motd", b"theirs\n"),
+        ("/srv/key", b"\0k"),
+        ("/etc/shadow", b""),
+        ("/a/../b", b""),
+    ]
+    files = tuple(InjectedFile(path, base64.b64encode(data).decode()) for path, data in given)
+    settings = {"files": "/etc/motd append text=ours"}
+    with pytest.raises(ProvisioningError, match="place of a file is not safe.*/etc/shadow.*2|more"):
+        write_files.apply(Instance("id", files=files), system, settings)
+    assert system.read_text("/etc/motd") == "theirs\nours\n" and system.read("/srv/key") == b"\0k"
+    assert facts(system, "/srv/key")[0] == 0o660 and system.read("/etc/shadow") == b"root:*:\n"
+    assert not system.exists("/b")
+    with pytest.raises(ProvisioningError, match="entry of a file is not valid .*is damaged"):
+        write_files.apply(Instance("id", files=(InjectedFile("/x", "?"),)), system, {"files": ""})
 
 
 def test_files_are_written_once(tmp_path: Any) -> None:
