@@ -28,6 +28,7 @@ DEFINED_IN = "lightinit/errors.py"
 PASSED_ON = {
     ("lightinit/datasources/azure/certificates.py", "error.reason"),
     ("lightinit/datasources/azure/imds_client.py", "error.reason"),
+    ("lightinit/datasources/ec2/service.py", "error.reason"),
     ("lightinit/host/system.py", "error.reason"),
     ("lightinit/pipeline.py", "error.reason"),
     ("lightinit/retry.py", "last.reason"),

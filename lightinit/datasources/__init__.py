@@ -19,6 +19,7 @@ DATASOURCES: Dict[str, str] = {
     "nocloud": "lightinit.datasources.nocloud.datasource:NoCloudDatasource",
     "configdrive": "lightinit.datasources.configdrive.datasource:ConfigDriveDatasource",
     "openstack": "lightinit.datasources.openstack.datasource:OpenStackDatasource",
+    "ec2": "lightinit.datasources.ec2.datasource:Ec2Datasource",
 }
 
 

@@ -28,6 +28,7 @@ POLICY = retry.RetryPolicy(deadline_s=120.0, malformed_s=10.0, min_malformed=3)
 # Below 500, what says that the same request may succeed later: request timeout, too many requests.
 PASSING = frozenset((408, 425, 429))
 DENIED = frozenset((401, 403))
+UNKNOWN_METHOD = 501  # of those from 500 up, the one that does not pass
 HINT = (
     "check whether a firewall, a VPN or a proxy on this VM blocks requests to the metadata service,"
     " and which route leads to it: ip route get ADDRESS"
@@ -129,7 +130,7 @@ class MetadataClient:
             timeout_s: seconds for one request; None for the client's.
 
         Returns:
-            An answer with a status from 200 to 499.
+            An answer with a status from 200 to 499, or 501.
 
         Raises:
             ProvisioningError: there was none before the deadline, or what answers does not speak
@@ -166,7 +167,8 @@ class MetadataClient:
         answer = self.transport.request(
             method, url, headers, body, timeout_s=timeout_s, limit_bytes=limit_bytes
         )
-        if answer.status < 200 or answer.status >= 500 or answer.status in PASSING:
+        busy = answer.status >= 500 and answer.status != UNKNOWN_METHOD
+        if answer.status < 200 or busy or answer.status in PASSING:
             raise TransientError(
                 "metadata service is not ready",
                 retry_after_s=answer.retry_after_s,

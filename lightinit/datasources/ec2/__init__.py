@@ -1,0 +1,1 @@
+"""Amazon EC2, and the private clouds that speak its metadata protocol."""

@@ -1,0 +1,1 @@
+"""What the metadata service of EC2 says: its tree of values."""
