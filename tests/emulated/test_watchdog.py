@@ -35,7 +35,7 @@ class Slow(AzureDatasource):
         return super().fetch(instance_id, announce)
 """
 HANGS = (
-    "while True: pass",
+    "while True: time.sleep(0.01)",
     "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); time.sleep(600)",
     "while True: ctypes.PyDLL(None).sleep(600)",
 )

@@ -53,7 +53,7 @@ FILLERS: Tuple[bytes, ...] = (
 STEP = 8
 MOST = 2.5**3
 SIZES = (64, 512, 2048, 16384)
-LARGE = (65536, 524288)  # what is copied again and again shows only here
+LARGE = (131072,)  # what is copied again and again shows only here
 # Less is lost among all else that costs time.
 COUNTS_S = 0.008
 TRIES, SURE_AFTER = 25, 3  # on a busy machine most are disturbed; a quadratic reader is clear
@@ -144,6 +144,17 @@ def test_time_is_linear(name: str) -> None:
 def test_what_is_wrong_is_seen() -> None:
     slow = Reader("slow", lambda data: re.findall("[^=]+=", data.decode()))
     assert first_excess(slow, lambda size: b"a" * size, SIZES) > MOST
+
+
+def copies_the_rest(data: bytes) -> None:
+    while data:
+        int(data[:8], 16)
+        data = data[8:]
+
+
+def test_what_is_copied_again_and_again_is_seen() -> None:
+    copying = Reader("copying", copies_the_rest)
+    assert first_excess(copying, lambda size: b"a" * size, SIZES + LARGE) > MOST
 
 
 # What reads nothing that others wrote, or is read by a reader of the table.
