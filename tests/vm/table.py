@@ -16,7 +16,7 @@ class Row:
         stands_for: what it is like.
 
     Attributes:
-        cells: column -> yes or no. What a test did not come to is not there.
+        cells: column -> yes, no or not tried. What a test did not come to is not there.
     """
 
     def __init__(self, name: str, stands_for: str) -> None:
