@@ -355,6 +355,11 @@ def test_whatever_may_be_a_sign_of_another_platform_is_pythons_to_judge(fresh: M
         ("/sys/class/dmi/id/product_name", "OpenStack Nova\n"),
         ("/sys/class/dmi/id/product_uuid", "EC2F5B0A-0000-4000-8000-000000000000\n"),
         ("/sys/class/dmi/id/product_serial", "ds=nocloud;h=web\n"),
+        ("/sys/class/dmi/id/product_uuid", "45e12aec-dcd1-b213-94a0-01234567890a\n"),
+        ("/sys/hypervisor/uuid", "ec2e1916-9099-7caf-fd21-012345abcdef\n"),
+        ("/sys/class/dmi/id/chassis_asset_tag", "OpenTelekomCloud\n"),
+        ("/run/credentials/@system/lightinit.user-data", "#!/bin/sh\n"),
+        ("/sys/firmware/dmi/entries/11-0/raw", "io.systemd.credential:lightinit.user-data=x"),
         ("/var/lib/cloud/seed/nocloud/meta-data", "{}\n"),
         ("/dev/disk/by-label/CIDATA", ""),
         ("/run/udev/queue", ""),  # links to volumes may still come

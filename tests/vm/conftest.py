@@ -37,6 +37,7 @@ TOOLS = (
     "ssh",
     "ssh-keygen",
     "genisoimage",
+    "cloud-localds",
     "ssh-keyscan",
     "openssl",
     "sfdisk",

@@ -66,12 +66,15 @@ class Hardware(NamedTuple):
         mac: of its NIC.
         asset_tag: DMI's chassis asset tag; "" for none.
         rtc: what the clock says at power on, as QEMU wants it.
+        vendor, product: DMI's sys_vendor and product_name; "" for QEMU's own.
     """
 
     uuid: str
     mac: str
     asset_tag: str = AZURE_TAG
     rtc: str = "utc"
+    vendor: str = ""
+    product: str = ""
 
 
 def command_line(
@@ -118,6 +121,10 @@ def command_line(
     argv += ["-device", "virtio-net-pci,netdev=net,romfile=,mac=" + hardware.mac]
     if hardware.asset_tag:
         argv += ["-smbios", "type=3,asset=" + hardware.asset_tag]
+    system = [("manufacturer", hardware.vendor), ("product", hardware.product)]
+    if any(value for _, value in system):
+        given = ["%s=%s" % each for each in system if each[1]]
+        argv += ["-smbios", ",".join(["type=1", *given])]
     return argv
 
 
