@@ -6,11 +6,17 @@ at the boot of every machine, also of one that is on no platform. It must not ra
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence, Set, Tuple
 
 from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
+
+if TYPE_CHECKING:
+    from lightinit.host.media.volumes import Volume
+
+# Those of all datasources.
+LABELS = ("cidata", "config-2")
 
 
 class Sign(NamedTuple):
@@ -36,7 +42,8 @@ class Evidence:
         self.system = system
         self._dmi: Optional[Dmi] = None
         self._words: Optional[Tuple[str, ...]] = None
-        self._volumes: Optional[List[Any]] = None
+        self._labels: Set[str] = set()
+        self._volumes: List[Volume] = []
 
     @property
     def dmi(self) -> Dmi:
@@ -52,11 +59,14 @@ class Evidence:
             self._words = tuple(self.system.read_text("/proc/cmdline").split())
         return self._words
 
-    def find_volumes(self, labels: Sequence[str]) -> List[Any]:
-        """The volumes with one of these labels, whatever its case: optical drives first. Each is a
-        :class:`lightinit.host.media.volumes.Volume`.
+    def find_volumes(self, labels: Sequence[str]) -> List[Volume]:
+        """The volumes with one of these labels, whatever its case: optical drives first. None in a
+        scratch root: this machine's devices are not its own.
         """
-        if self._volumes is None:
-            self._volumes = []
         wanted = {label.lower() for label in labels}
+        if not wanted <= self._labels:
+            from lightinit.host.media.volumes import list_volumes
+
+            self._labels |= wanted.union(LABELS)  # all at once: each look reads all devices
+            self._volumes = list_volumes(self.system, sorted(self._labels))
         return [volume for volume in self._volumes if volume.label.lower() in wanted]
