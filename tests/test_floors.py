@@ -266,7 +266,15 @@ def wrong_module(importer: str, imported: str) -> str:
     return ""
 
 
-RULES = (wrong_floor, wrong_folder, wrong_cloud, wrong_kind, wrong_module)
+def wrong_program(importer: str, imported: str) -> str:
+    """The reader of media is a program of its own, which must start fast."""
+    folder = "host.media.reading"
+    if importer.startswith((folder, "host.media.reader")) and not imported.startswith(folder):
+        return "the reader imports nothing but %s" % folder
+    return ""
+
+
+RULES = (wrong_floor, wrong_folder, wrong_cloud, wrong_kind, wrong_module, wrong_program)
 
 
 def complaints(importer: str, imported: str) -> List[str]:
@@ -321,6 +329,7 @@ def test_the_tables_above_name_what_is_there() -> None:
         ("stages.leases", "host.dhcp.networkd", "imported by its table host.dhcp.clients alone"),
         ("user_data.script", "user_data.cloud_config", "imported by its table user_data alone"),
         ("modules.users", "modules.hostname", "modules do not import each other"),
+        ("host.media.reading.files", "host.system", "the reader imports nothing but"),
         ("quick", "errors", "errors is not below quick"),
         ("emulator.cli", "formats.xml", "formats is not below emulator"),
     ],

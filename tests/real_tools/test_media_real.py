@@ -253,6 +253,32 @@ def test_a_reader_beyond_the_reach_of_signals_is_left_behind(images: Dict[str, s
     assert wait_until_gone(hanging)
 
 
+def test_files_of_a_volume_that_the_kernel_mounts(tmp_path: Path) -> None:
+    """And a device that hangs loses only itself."""
+    need("mkfs.ext4", "losetup")
+    tree, images = tmp_path / "tree", [str(tmp_path / name) for name in ("one", "two")]
+    (tree / "openstack/latest").mkdir(parents=True)
+    (tree / "openstack/latest/meta_data.json").write_text("{}")
+    (tree / "USER-DATA").write_text("#!/bin/sh")
+    (tree / "link").symlink_to("openstack/latest/../../USER-DATA")
+    (tree / "evil").symlink_to("/etc/hostname")
+    for image in images:
+        argv = ["mkfs.ext4", "-q", "-L", "cidata-9", "-d", str(tree), image, "4M"]
+        subprocess.run(argv, check=True)
+    with HangingDisk(images[0], 0) as hanging, loop(images[0]) as device:
+        argv = ["losetup", "--find", "--show", images[1]]
+        busy = subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+        try:
+            seen = inside("files_of", device, busy, hanging)
+        finally:
+            subprocess.run(["losetup", "--detach", busy], check=True)
+    wanted = {"user-data": "#!/bin/sh", "openstack/latest/meta_data.json": "{}"}
+    assert seen["read"] == [["mounted as ext4", dict(wanted, link="#!/bin/sh")]] * 2
+    assert "name=evil, why=it leads to /etc/hostname" in seen["refused"]
+    assert seen["listed"] == [[device, "cidata-9", "ext4"]]
+    assert seen["hung"].startswith("volume does not answer")
+
+
 def wait_until_gone(device: str) -> bool:
     for _ in range(600):
         if not [state for state in readers_of(device).values() if state != "Z"]:

@@ -63,12 +63,21 @@ def list_volumes(
     """
     wanted = {label.lower() for label in labels}
     found = _find_volumes(system, wanted, places, limit_s)
-    if found or not system.live or not system.exists(UDEV_QUEUE):
-        return found
+    if not found and wait_for_udev(system):
+        found = _find_volumes(system, wanted, places, limit_s)
+    return found
+
+
+def wait_for_udev(system: System) -> bool:
+    """Wait until udev has done its work, at most ``UDEV_WAIT_S`` seconds: it may be about to load a
+    driver. Returns whether it was at work.
+    """
     ends_s = system.clock.monotonic() + UDEV_WAIT_S
+    was_at_work = False
     while system.exists(UDEV_QUEUE) and system.clock.monotonic() < ends_s:
+        was_at_work = True
         system.clock.sleep(UDEV_POLL_S)
-    return _find_volumes(system, wanted, places, limit_s)
+    return was_at_work
 
 
 def read_files(

@@ -11,8 +11,9 @@ from typing import Any, Dict, List
 import pytest
 
 from lightinit.errors import LightinitError
-from lightinit.host.media.volumes import Volume, list_volumes, read_files
+from lightinit.host.media.volumes import Volume, list_volumes, read_files, wait_for_udev
 from lightinit.host.system import System
+from tests.lib.scratch import ScriptedClock
 
 NAMES = (
     "user-data",
@@ -166,6 +167,30 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, tree: Path) -> None:
     (tmp_path / "image").write_bytes(bytes(40000))
     assert "why=neither UDF, ISO 9660, FAT nor ext4 is on it" in refusal(system, "/image", "x")
     assert "why=No such file or directory" in refusal(system, "/none", "x")
+
+
+def test_udev_is_waited_for_while_it_works(tmp_path: Path) -> None:
+    class Udev(ScriptedClock):
+        """A clock that ends udev's work after a second; 0: never."""
+
+        ends_s = 0.0
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.ends_s and self.monotonic() >= self.ends_s and queue.exists():
+                queue.unlink()
+
+    queue = tmp_path / "run/udev/queue"
+    queue.parent.mkdir(parents=True)
+    clock = Udev()
+    system = System(str(tmp_path), clock)
+    began_s = clock.monotonic()
+    assert not wait_for_udev(system) and clock.monotonic() == began_s
+    queue.write_bytes(b"")
+    assert wait_for_udev(system) and 5.0 <= clock.monotonic() - began_s < 5.2
+    clock.ends_s = clock.monotonic() + 1.0
+    assert wait_for_udev(system) and not queue.exists()
+    assert clock.monotonic() - clock.ends_s < 0.2
 
 
 def test_a_scratch_root_has_no_devices(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
+from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.media.reading import files
 from lightinit.host.media.search import MediaSearch
+from lightinit.host.media.volumes import list_volumes, read_files
 from lightinit.host.system import System
 from tests.lib.scratch import HERE
 
@@ -111,5 +114,43 @@ def by_tools(*devices: str) -> Dict[str, Any]:
     return seen
 
 
+def files_of(device: str, busy: str, hanging: str) -> Dict[str, Any]:
+    """The files of a volume that the kernel mounts, also of one that is mounted already; and the
+    labels, with a device that hangs.
+    """
+    names = ("user-data", "openstack/latest/meta_data.json", "link")
+    read = []
+    subprocess.run(["mount", "-o", "rw", busy, "/mnt"], check=True)
+    for each in (device, busy):
+        found = read_files(System("/"), each, names, 1000)
+        _, how = files.read_files(each, names, 1000, True)
+        read.append([how, {name: data.decode() for name, data in found.items()}])
+    try:
+        refused = str(read_files(System("/"), device, ["evil"], 1000))
+    except MalformedError as error:
+        refused = str(error)
+    listed: List[Any] = []
+    for limit_s in (3.0, 30.0):  # a busy machine may not even start the reader in time
+        listed = listed or list_volumes(System("/"), ["CIDATA-9"], [hanging, device], limit_s)
+    try:
+        read_files(System("/"), hanging, names, 1000, 1.0)
+        hung = ""
+    except ProvisioningError as error:
+        hung = str(error)
+    subprocess.run(["umount", "/mnt"], check=True)
+    return {
+        "read": read,
+        "refused": refused,
+        "listed": [list(each) for each in listed],
+        "hung": hung,
+    }
+
+
+SCENARIOS: Dict[str, Callable[..., Dict[str, Any]]] = {
+    "mounted": mounted,
+    "by_tools": by_tools,
+    "files_of": files_of,
+}
+
 if __name__ == "__main__":
-    print(json.dumps(mounted(sys.argv[2]) if sys.argv[1] == "mounted" else by_tools(*sys.argv[2:])))
+    print(json.dumps(SCENARIOS[sys.argv[1]](*sys.argv[2:])))

@@ -9,7 +9,6 @@ import stat
 from lightinit.host.media.reading.answers import Nothing
 from lightinit.host.media.reading.mounting import mount, unmount
 from lightinit.host.media.reading.names import ISO, UDF, spellings
-from lightinit.host.media.reading.tools import Copy, read_by_tools
 
 # Like typing.TYPE_CHECKING. Importing typing would take longer than everything else here.
 TYPE_CHECKING = False
@@ -58,6 +57,8 @@ def look(path: str, names: Sequence[str], limit_bytes: int, may_mount: bool) -> 
                 why = "mounted as %s: %s" % (kind, nothing)
                 found.append(Nothing(why, harmless=nothing.harmless))
                 continue
+        from lightinit.host.media.reading.tools import Copy, read_by_tools
+
         try:
             with Copy(path) as copy:
                 name, data, how = read_by_tools(copy.path, kind, names, limit_bytes, copy.uid)

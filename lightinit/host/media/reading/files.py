@@ -7,10 +7,8 @@ import stat
 
 from lightinit.host.media.reading.answers import Nothing
 from lightinit.host.media.reading.labels import read_labels
-from lightinit.host.media.reading.listings import trees
 from lightinit.host.media.reading.mounting import mount_volume, unmount
 from lightinit.host.media.reading.names import EXT, FAT, ISO, UDF
-from lightinit.host.media.reading.tools import Copy
 from lightinit.host.media.reading.trees import Dangling, Directory, Refused, find, read_named
 
 # Like typing.TYPE_CHECKING. Importing typing would take longer than everything else here.
@@ -87,6 +85,9 @@ def _read_kind(
             return found, "mounted as %s" % kind
         except OSError as error:
             whys.append("mounting as %s: %s" % (kind, error.strerror))
+    from lightinit.host.media.reading.listings import trees
+    from lightinit.host.media.reading.tools import Copy
+
     with Copy(path) as copy:
         for tool, tree in trees(copy.path, kind, copy.uid):
             try:

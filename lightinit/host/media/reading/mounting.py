@@ -47,8 +47,17 @@ def mount_volume(device: str, kind: str) -> str:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        # It is mounted elsewhere, and writable there. The kernel has one state for both.
-        mount_apart(device, point, kind, MS_NOATIME, options)
+    else:
+        return point
+    # It is mounted elsewhere, and writable there. The kernel has one state for both, and does not
+    # mount it twice in the same place.
+    for point in [each for each in POINTS if os.path.isdir(each) and each != point] + ["/"]:
+        try:
+            mount_apart(device, point, kind, MS_NOATIME, options)
+            return point
+        except OSError as error:
+            if error.errno != errno.EBUSY or point == "/":
+                raise
     return point
 
 
