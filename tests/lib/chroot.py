@@ -47,7 +47,8 @@ STORED = {
     "sysvinit": "sysv-rc initscripts insserv openssh-server ifupdown",
     "runit": "runit",
     "s6": "s6 execline",
-    "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso",
+    "machine": "isc-dhcp-client iproute2 openssh-server sudo ifupdown eject fuseiso"
+    " libarchive-tools",
     "locales": "locales",
     "console-setup": "console-setup",
     "chrony": "chrony",

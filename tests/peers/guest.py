@@ -13,7 +13,7 @@ from typing import Optional
 from tests.lib.chroot import Chroot
 from tests.lib.netns import Namespace
 from tests.lib.scratch import DMI, UUID
-from tests.peers.media import Media
+from tests.peers.media import Drive
 from tests.vm.qemu import Hardware
 
 HARDWARE = Hardware(UUID, "00:0d:3a:2b:7c:51")
@@ -65,7 +65,7 @@ class Guest(Chroot):
         release: str,
         folder: Path,
         platform: Namespace,
-        media: Optional[Media] = None,
+        media: Optional[Drive] = None,
         prepared: Optional[Path] = None,
     ) -> None:
         super().__init__(release, folder)

@@ -1,4 +1,4 @@
-"""The emulator's provisioning media as the block device that a CD-ROM drive would be."""
+"""The image of a volume as the block device that a CD-ROM drive would be."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ from typing import Optional, Type
 from lightinit.emulator.host_side.media import make_media
 
 
-class Media:
-    """A drive with the media in it, a loop device, for as long as the ``with`` block lasts.
-
-    It is ISO 9660: for UDF, which the platform's own media have, there is no file system in user
-    space.
+class Drive:
+    """A drive with a volume in it, a loop device, for as long as the ``with`` block lasts.
 
     Args:
-        folder: where the image goes.
-        ovf: what ovf-env.xml in it holds.
+        image: the volume's.
     """
 
-    def __init__(self, folder: Path, ovf: bytes) -> None:
-        self._image = str(folder / "media.iso")
-        make_media(self._image, ovf, "iso9660")
+    def __init__(self, image: Path) -> None:
+        self._image = str(image)
         self._device = ""
 
-    def __enter__(self) -> "Media":
+    def __enter__(self) -> "Drive":
         # Whoever else takes a loop device at this moment makes this fail now and then; losetup then
         # says busy.
         for _ in range(10):
@@ -55,3 +50,19 @@ class Media:
         """The device's numbers, as ``major:minor``."""
         status = os.stat(self._device)
         return "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))
+
+
+class Media(Drive):
+    """A drive with the emulator's provisioning media in it.
+
+    They are ISO 9660: for UDF, which the platform's own media have, there is no file system in user
+    space.
+
+    Args:
+        folder: where the image goes.
+        ovf: what ovf-env.xml in it holds.
+    """
+
+    def __init__(self, folder: Path, ovf: bytes) -> None:
+        super().__init__(folder / "media.iso")
+        make_media(self._image, ovf, "iso9660")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.lib.chroot import RELEASES
 from tests.peers.peer import Prepared, need_tools
-from tests.peers.user_data.compare import find_differences, read_rows, unsupported
+from tests.peers.user_data.compare import find_differences, read_rows, tell_unlisted, unsupported
 from tests.peers.user_data.machines import Machines, list_documents, read_document
 
 RELEASE = RELEASES[0]
@@ -38,15 +38,8 @@ def test_both_do_the_same(machines: Machines, document: str) -> None:
     later = unsupported(data)
     if later:
         pytest.xfail("lightinit does not know yet: " + ", ".join(sorted(later)))
-    rows = [row for row in read_rows() if row.is_of(document)]
-    unlisted = [each for each in differences if not any(row.tells(each) for row in rows)]
-    assert not unlisted, "\n".join(
-        ["not in the table of docs/cloud-config.md:"]
-        + ["  %s: %s%s" % each for each in unlisted]
-        + [result.log[-3000:] for result in found.values()]
-    )
-    gone = [row for row in rows if not any(row.tells(each) for each in differences)]
-    assert not gone, "in the table of docs/cloud-config.md, but both do the same"
+    wrong = tell_unlisted(document, differences, read_rows(), "docs/cloud-config.md")
+    assert not wrong, "\n".join([wrong] + [result.log[-3000:] for result in found.values()])
 
 
 def test_each_row_names_documents_that_are_there() -> None:

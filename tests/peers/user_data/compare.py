@@ -1,4 +1,6 @@
-"""The differences of two machines, and the table of docs/cloud-config.md that tells of them."""
+"""The differences of two machines, and the tables of docs/cloud-config.md and docs/datasources.md
+that tell of them.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        documents: the numbers of the documents in which it occurs; ``all``, or ``all but`` numbers.
+        documents: the documents in which it occurs, by what their names begin with before a hyphen;
+            ``all``, or ``all but`` some.
         path: a pattern; several with commas.
         what: as in a difference; several with commas.
     """
@@ -50,10 +53,11 @@ class Row(NamedTuple):
 
     def is_of(self, document: str) -> bool:
         """Whether the difference occurs in a document, by its name."""
+        beginning = document.partition("-")[0]
         every, _, but = self.documents.partition("all")
         if every == self.documents:
-            return document[:2] in self.documents.split()
-        return document[:2] not in but.split()
+            return beginning in self.documents.split()
+        return beginning not in but.split()
 
     def numbers(self) -> Set[str]:
         """The numbers of documents that it names."""
@@ -65,6 +69,24 @@ class Row(NamedTuple):
             return False
         patterns = re.split(r", *", self.path)
         return any(fnmatch.fnmatchcase(difference.path, each) for each in patterns)
+
+
+def tell_unlisted(document: str, differences: List[Difference], rows: List[Row], page: str) -> str:
+    """What a table lacks, or has and should not; "" for nothing.
+
+    Args:
+        document: its name.
+        differences: those that were found.
+        rows: the table.
+        page: where it is, for the message.
+    """
+    rows = [row for row in rows if row.is_of(document)]
+    unlisted = [each for each in differences if not any(row.tells(each) for row in rows)]
+    if unlisted:
+        lines = ["not in the table of %s:" % page]
+        return "\n".join(lines + ["  %s: %s%s" % each for each in unlisted])
+    gone = [row for row in rows if not any(row.tells(each) for each in differences)]
+    return "in the table of %s, but both do the same: %s" % (page, gone) if gone else ""
 
 
 def find_differences(found: Dict[str, Result]) -> List[Difference]:
@@ -99,14 +121,15 @@ def _tell(theirs: object, ours: object) -> str:
     return "\n    cloud-init: %.400r\n    lightinit:  %.400r" % (theirs, ours)
 
 
-def read_rows() -> List[Row]:
-    """The rows of the table."""
-    text = Path(PAGE).read_text(encoding="utf-8")
+def read_rows(page: str = PAGE) -> List[Row]:
+    """The rows of a page's table."""
+    text = Path(page).read_text(encoding="utf-8")
     section = text.partition(HEADING + "\n")[2].partition("\n## ")[0]
     rows = []
     for line in section.splitlines():
         cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
-        if line.startswith("|") and len(cells) == 4 and not cells[0].startswith(("doc", "-")):
+        heads = ("documents", "seeds", "-")
+        if line.startswith("|") and len(cells) == 4 and not cells[0].startswith(heads):
             rows.append(Row(*cells[:3]))
     return rows
 

@@ -20,7 +20,7 @@ from tests.lib.scratch import HERE
 from tests.peers.user_data.inside.changes import Change
 
 AGENTS = ("cloud_init", "lightinit")
-PACKAGE = "tests/peers/user_data/inside"
+INSIDE = "tests.peers.user_data.inside."
 FILES = Path(__file__).parent / "root"
 DOCUMENTS = Path(__file__).parent / "documents"
 # The release's root has no tzdata.
@@ -74,11 +74,17 @@ class Result:
 class Machines(Chroot):
     """A root from which machines are made. Use it in a ``with`` block.
 
+    A subclass may have other AGENTS, of more PACKAGES of the tests.
+
     Args:
         release: one of RELEASES.
         folder: an empty directory.
         prepared: what the installation of cloud-init has added to the release's root.
     """
+
+    PACKAGES: Tuple[str, ...] = ("tests/peers/user_data/inside",)
+    # For each agent the module that knows it.
+    AGENTS = {agent: INSIDE + "agent_" + agent for agent in AGENTS}
 
     def __init__(self, release: str, folder: Path, prepared: Path) -> None:
         super().__init__(release, folder / "place")
@@ -92,7 +98,8 @@ class Machines(Chroot):
         skip = shutil.ignore_patterns("__pycache__", "modules")
         shutil.copytree(HERE + "/lightinit", site + "/lightinit", ignore=skip)
         shutil.copytree(HERE + "/modules", site + "/lightinit/modules", ignore=skip)
-        shutil.copytree(HERE + "/" + PACKAGE, "%s/%s" % (site, PACKAGE), ignore=skip)
+        for package in self.PACKAGES:
+            shutil.copytree(HERE + "/" + package, "%s/%s" % (site, package), ignore=skip)
         shutil.copytree(ZONES, str(self._more) + ZONES, ignore=only(ZONES_WANTED))
         settings = str(self._more) + "/etc/lightinit/conf.d/60-modules.conf"
         Path(settings).write_text(make_settings(), encoding="utf-8")
@@ -115,15 +122,16 @@ class Machines(Chroot):
                 + ['mkdir -p "$2"; mount --bind "$1" "$2"', "sh", folder, below],
                 check=True,
             )
-        for agent in AGENTS:
-            self._servers[agent] = self._run_python("server", agent)
-        self._servers["web"] = self._run_python("web")
+        for agent, module in self.AGENTS.items():
+            self._servers[agent] = self.run_python(INSIDE + "server", module)
+        self._servers["web"] = self.run_python(INSIDE + "web")
         assert self._servers["web"].stdout is not None
         assert self._servers["web"].stdout.readline() == "ready\n"
 
-    def _run_python(self, *argv: str) -> "subprocess.Popen[str]":
+    def run_python(self, *argv: str) -> "subprocess.Popen[str]":
+        """Start a module of PACKAGES inside, with pipes to it."""
         return subprocess.Popen(
-            self.command("python3", "-m", PACKAGE.replace("/", ".") + "." + argv[0], *argv[1:]),
+            self.command("python3", "-m", *argv),
             env=dict(self.environment(), PYTHONDONTWRITEBYTECODE="1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -149,8 +157,8 @@ class Machines(Chroot):
         return "%s:%s:%s" % (self._more, self._prepared, super().lower())
 
     def provision(self, data: bytes) -> Dict[str, Result]:
-        """Provision two new machines with the same user data, at once. Returns for each agent what
-        came of it.
+        """Provision two new machines with the same data, at once. Returns for each agent what came
+        of it.
         """
         for agent in AGENTS:
             stream = self._servers[agent].stdin

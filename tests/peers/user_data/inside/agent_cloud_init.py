@@ -37,6 +37,11 @@ def stages(data: bytes) -> List[Callable[[], Any]]:
         stream.write(META_DATA % (INSTANCE_ID, HOSTNAME, KEY))
     with open(SEED + "user-data", "wb") as seeded:
         seeded.write(data)
+    return list_stages()
+
+
+def list_stages() -> List[Callable[[], Any]]:
+    """The stages of a boot."""
     main: Any = importlib.import_module("cloudinit.cmd.main")
 
     def stage(arguments: List[str]) -> Callable[[], Any]:

@@ -31,6 +31,8 @@ HASHED = {"1": "MD5", "5": "SHA-256", "6": "SHA-512", "y": "yescrypt", "2b": "bc
 NONE = ("!", "*", "!*", "!!", "")
 BACKUPS = (*(path + "-" for path in TABLES), "/var/lib/dpkg/status-old")
 PASSED_OVER = (
+    "/etc/cloud",
+    "/etc/lightinit",
     "/var/lib/cloud",
     "/var/lib/lightinit",
     "/var/log",

@@ -1,5 +1,5 @@
-"""Provisions one machine after another, each in its own overlay over the same root: ``server.py
-cloud_init`` or ``server.py lightinit``, as root of a chroot.
+"""Provisions one machine after another, each in its own overlay over the same root, as root of a
+chroot. The argument is the module that knows the agent.
 
 The agent is imported once; then each machine is a fork. It has mounts, processes and a host name of
 its own, and the network of the chroot. Requests are lines of JSON on standard input, answers on
@@ -164,7 +164,7 @@ def provision(agent: Any, data: bytes) -> str:
 def main() -> None:
     """Answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    agent = importlib.import_module(__package__ + ".agent_" + sys.argv[1])
+    agent = importlib.import_module(sys.argv[1])
     agent.prepare()
     for line in iter(sys.stdin.readline, ""):
         answer = provision(agent, base64.b64decode(line))
