@@ -17,7 +17,6 @@ MACHINE = {
     "/sys/class/dmi/id/sys_vendor": "QEMU",
     "/proc/cmdline": "root=/dev/vda1 ro",
 }
-SETTINGS = "[lightinit]\ndatasource = nocloud\n"
 SEED_FOLDER = "/var/lib/cloud/seed/nocloud"
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDcbg8o5BZtK+hy2qrfeIr5qrTTCf8N/SK/uB2XS5X+E demo@example"
@@ -47,7 +46,6 @@ def show() -> int:
         for name, text in {**FILES, **MACHINE}.items():
             if name in MACHINE or name not in NOT_THERE:
                 put(root, name, text + "\n" * (name in MACHINE))
-        put(root, "/etc/lightinit/conf.d/demo.conf", SETTINGS)
         title("The user data of the VM")
         print(USER_DATA, end="")
         failed = write_seed(root, "desk-1", "desk")
@@ -55,7 +53,8 @@ def show() -> int:
         failed += lightinit(root, "boot")
         show_tree(root)
         show_file(root, "/etc/motd")
-        title("What lightinit knows of its platform (lightinit query)")
+        title("Which datasource was found, and what lightinit knows of it")
+        failed += lightinit(root, "datasources")
         for path in ("platform", "subplatform", "raw.meta_data"):
             failed += lightinit(root, "query", path)
         title("Second boot: the seed is the same, nothing to do")

@@ -23,8 +23,9 @@ from lightinit.datasources.nocloud.places import (
 from lightinit.datasources.nocloud.settings import AUTO, LABEL
 from lightinit.host.system import System
 
-# Larger files are not compared at later boots, see stages/anchors.py.
+# Larger files are not compared at later boots, see datasources/anchors.py.
 COMPARED_BYTES = 60 * 1024
+UUID = "/sys/class/dmi/id/product_uuid"
 BY_LABEL = "/dev/disk/by-label"
 
 
@@ -36,6 +37,8 @@ def find_anchors(
     if local.named_id and len(local.files.get(USER_DATA, b"")) > COMPARED_BYTES:
         names = (META_DATA,)  # only then would a change of them go unnoticed
     found = [_file(CMDLINE), _file(SERIAL)] + [_file(name) for name in system.glob(OEM_STRINGS)]
+    if not local.named_id:
+        found.append(_file(UUID))  # the id is made of it
     is_last = local.kind == "folder" and local.where in FOLDERS
     if local.kind in ("line", "credentials", "volume") or is_last:
         found += [_file("%s/%s%s" % (CREDENTIALS, CREDENTIAL_PREFIX, name)) for name in names]
