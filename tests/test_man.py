@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Sequence, Set
 import pytest
 
 from lightinit import __version__, errors
-from lightinit.datasources.azure import datasource
+from lightinit.datasources import DATASOURCES, find_settings
 from lightinit.emulator.grammar import build_parser
 from lightinit.grammar import EPILOG, make_parser
 from lightinit.registry import module_schema, shipped_modules
@@ -177,7 +177,8 @@ def sections() -> Dict[str, Sequence[Setting]]:
     told once.
     """
     found: Dict[str, Sequence[Setting]] = dict(CORE)
-    found["azure"] = datasource.SETTINGS
+    for name in DATASOURCES:
+        found[name] = find_settings(name)
     for name in shipped_modules():
         found["module." + name] = [
             setting for setting in module_schema(name) if setting.key not in SHARED_KEYS

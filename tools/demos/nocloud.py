@@ -63,23 +63,39 @@ def show() -> int:
         failed += write_seed(root, "desk-2", "desk-again")
         failed += lightinit(root, "boot")
         show_file(root, "/etc/hostname")
-        return failed
+        return failed + boot_from_image(root)
 
 
 def write_seed(root: str, instance_id: str, name: str) -> int:
-    """Write the seed with the real command. Returns 0 if it succeeded."""
+    """Write the seed folder with the real command. Returns 0 if it succeeded."""
     title("A seed: instance-id %s, host name %s" % (instance_id, name))
     put(root, "/user-data", USER_DATA)
-    folder = root + SEED_FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    words = ["seed", "--format", "folder", "--output", folder, "--user-data", root + "/user-data"]
-    words += ["--instance-id", instance_id, "--host-name", name]
+    shutil.rmtree(root + SEED_FOLDER, ignore_errors=True)
+    os.makedirs(os.path.dirname(root + SEED_FOLDER), exist_ok=True)
+    failed = run_emulator(root, "folder", SEED_FOLDER, instance_id, name)
+    show_file(root, SEED_FOLDER + "/meta-data")
+    return failed
+
+
+def boot_from_image(root: str) -> int:
+    """Boot from the image of a volume, as a VM has it in a drive. Returns 0 if it succeeded."""
+    if not any(map(shutil.which, ("genisoimage", "xorriso", "mkisofs"))):
+        print("(without an image: genisoimage is not installed)")
+        return 0
+    title("The image of a volume, with a third instance-id: it counts before the folder")
+    put(root, "/etc/lightinit/conf.d/demo.conf", "[nocloud]\nmedia = /seed.iso\n")
+    failed = run_emulator(root, "iso9660", "/seed.iso", "desk-3", "desk-from-iso")
+    failed += lightinit(root, "boot")
+    show_file(root, "/etc/hostname")
+    return failed
+
+
+def run_emulator(root: str, form: str, output: str, instance_id: str, name: str) -> int:
+    """Run the emulator's command, as it would be typed. Returns 0 if it succeeded."""
+    words = ["seed", "--format", form, "--output", root + output]
+    words += ["--user-data", root + "/user-data", "--instance-id", instance_id, "--host-name", name]
     print("$ lightinit-emulator %s" % " ".join(words), flush=True)
     ended = subprocess.run(
         [sys.executable, "-m", "lightinit.emulator", *words], cwd=HERE, check=False
     )
-    for file in ("meta-data", "user-data"):
-        print("%6d bytes  %s/%s" % (os.path.getsize("%s/%s" % (folder, file)), SEED_FOLDER, file))
-    show_file(root, SEED_FOLDER + "/meta-data")
     return min(ended.returncode, 1)

@@ -5,7 +5,6 @@ A file that cannot be used is left out, with a warning: the others may still giv
 
 from __future__ import annotations
 
-import importlib
 from typing import Dict, List, Mapping, Tuple
 
 from lightinit.datasources.nocloud.places import (
@@ -54,7 +53,7 @@ def read_seed(system: System, place: SeedPlace) -> Seed:
 
 
 def _read_volume(system: System, place: SeedPlace) -> Seed:
-    read_files = importlib.import_module("lightinit.host.media.volumes").read_files
+    from lightinit.host.media.volumes import read_files
 
     try:
         found = read_files(system, place.where, FILES, max(LIMITS_BYTES.values()))
