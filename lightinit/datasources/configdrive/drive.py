@@ -4,7 +4,6 @@ knows no Instance.
 
 from __future__ import annotations
 
-import importlib
 import logging
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,6 +13,7 @@ from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.nova import tree
 from lightinit.formats.nova.instance import instance_id_of
+from lightinit.host.media.volumes import read_files
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
 
@@ -163,10 +163,8 @@ def _read_files(
         MalformedError: a file is too large, or is none.
     """
     if not system.is_dir(where):
-        read_files = importlib.import_module("lightinit.host.media.volumes").read_files
-        found: Dict[str, bytes] = read_files(system, where, names, limit_bytes)
-        return found
-    found = {}
+        return read_files(system, where, names, limit_bytes)
+    found: Dict[str, bytes] = {}
     for name in names:
         try:
             found[name] = system.read("%s/%s" % (where, name), limit_bytes)
