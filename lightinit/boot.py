@@ -148,6 +148,7 @@ def provision(context: Context) -> None:
             deputy.act_overdue,
             deputy.act_dead,
             lambda: early.abandon_orphans(context.system),
+            deputy.warn_close,
         )
         _run_until_told(context)
     finally:

@@ -15,8 +15,8 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Args:
         instance: its ``custom_data`` and ``user_data``.
         system: the machine.
-        settings: a value for each of its keys in lightinit/settings; ``documents`` and
-            ``patience_s``, see :class:`lightinit.user_data.scripts.runs.RunSettings`; ``bootcmd``.
+        settings: a value for each of its keys in lightinit/settings; ``documents``, see
+            :class:`lightinit.user_data.scripts.runs.RunSettings`; ``bootcmd``.
 
     Returns:
         What was executed.

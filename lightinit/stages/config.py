@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from lightinit.errors import LightinitError, ProvisioningError, RepeatedError
@@ -99,19 +98,12 @@ def run_module(
 
 def _settings_for(context: Context, name: str) -> Dict[str, Any]:
     """What a module gets. This includes the frequency: a module may need to know what "once" means.
-    The modules of user data are told which documents take effect, and until when.
+    The modules of user data are told which documents take effect.
     """
     section = dict(settings_of(context, name))
     if name in OF_USER_DATA:
-        section.update(documents=choose_documents(context), patience_s=_find_patience(context))
+        section.update(documents=choose_documents(context))
     return section
-
-
-def _find_patience(context: Context) -> float:
-    """Seconds until this boot is reported as not ready; infinite after Ready."""
-    if context.marks is None or context.marks.find("stage.final", Frequency.INSTANCE) is not None:
-        return math.inf
-    return context.watchdog.left_s
 
 
 def _mark_this_boot(context: Context, step: Step, frequency: Frequency) -> None:

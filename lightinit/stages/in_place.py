@@ -17,6 +17,11 @@ from lightinit.stages.report import report
 from lightinit.state import LOCK, current_instance
 
 LOG = logging.getLogger("lightinit.watchdog")
+CLOSE = (
+    "%s still runs, and in %d s this boot is reported as not ready (watchdog_s), since a platform"
+    " such as Azure waits for 20 to 40 minutes only; what takes long belongs after Ready: leave"
+    " before_ready out"
+)
 
 
 class Deputy:
@@ -54,6 +59,19 @@ class Deputy:
             self._finish()
         return heard
 
+    def warn_close(self, doing: str, left_s: float) -> None:
+        """The time of the boot is nearly over.
+
+        Args:
+            doing: as for :meth:`act_overdue`.
+            left_s: seconds until :meth:`act_overdue`.
+        """
+        if not self._may_report(doing):
+            return
+        self._start_log()
+        LOG.warning(CLOSE, doing or "the boot", left_s)
+        log.stop()
+
     def act_dead(self, doing: str, why: str) -> None:
         """The process of the boot has died. Nothing happens if it has been started again.
 
@@ -84,15 +102,9 @@ class Deputy:
     def _report(self, doing: str, error: ProvisioningError) -> bool:
         """Whether the platform has accepted the report."""
         context = self._context
-        wanted = context.settings["lightinit"]
-        log.start(
-            context.system,
-            wanted["log_level"],
-            wanted["log_file"],
-            began_s=context.timeline.began_s,
-        )
-        if context.platform_known is None and _step(doing) == "local":
-            return False  # nothing has shown that this is the platform
+        self._start_log()
+        if not self._may_report(doing):
+            return False
         LOG.error("%s", error)
         kind = doing.partition(" ")[0] or "stage"
         context.steps = [Step(kind, _step(doing), StepResult.FAILED, error=error)]
@@ -110,6 +122,20 @@ class Deputy:
             LOG.error("not reported: %s", second)
             return False
         return True
+
+    def _may_report(self, doing: str) -> bool:
+        """Whether something may have shown that this is the platform."""
+        return self._context.platform_known is not None or _step(doing) != "local"
+
+    def _start_log(self) -> None:
+        context = self._context
+        wanted = context.settings["lightinit"]
+        log.start(
+            context.system,
+            wanted["log_level"],
+            wanted["log_file"],
+            began_s=context.timeline.began_s,
+        )
 
 
 def _step(doing: str) -> str:

@@ -68,6 +68,22 @@ def test_a_boot_that_takes_too_long_is_not_ready_and_that_is_recorded(case: Case
     assert [(step.kind, step.name) for step in case.context.steps] == [("module", "users")]
 
 
+@pytest.mark.parametrize("doing", ["module packages", "hook before-config/site", "stage fetch"])
+def test_whatever_takes_long_is_named_before_its_end(case: Case, doing: str) -> None:
+    case.deputy.warn_close(doing, 300.0)
+    said = (case.system.read_text("/var/log/lightinit.log") or "").splitlines()
+    assert len(said) == 1 and " WARNING lightinit.watchdog: %s still runs" % doing in said[0]
+    for part in ("in 300 s", "(watchdog_s)", "20 to 40 minutes", "before_ready"):
+        assert part in said[0]
+    assert case.source.told == case.finished == []
+
+
+def test_where_no_platform_may_be_nothing_is_told_before_the_end(case: Case) -> None:
+    case.context.platform_known = None
+    case.deputy.warn_close("stage local", 300.0)
+    assert not case.system.exists("/var/log/lightinit.log")
+
+
 def test_a_report_that_is_not_taken_ends_nothing(case: Case) -> None:
     case.source.refusal = ProvisioningError("wireserver refused the health report")
     assert case.deputy.act_overdue("module users") is False

@@ -18,7 +18,7 @@ from lightinit import boot
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.errors import TransientError
 from lightinit.host.clock import Clock
-from lightinit.host.init.watchdog import Alarm, OnDeath, TimeLimit, Watchdog
+from lightinit.host.init.watchdog import Alarm, OnClose, OnDeath, TimeLimit, Watchdog
 from lightinit.host.network.http import Response
 from lightinit.host.system import System
 from tests.lib.context import make_context
@@ -78,6 +78,7 @@ class Recorded(Watchdog):
         alarm: Alarm,
         on_death: OnDeath = lambda *_: None,
         clean: Callable[[], None] = lambda: None,
+        on_close: OnClose = lambda *_: None,
     ) -> None:
         self._time = TimeLimit(limit_s, self._monotonic())
 

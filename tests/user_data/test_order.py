@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any, List
 
 from lightinit.host.system import System
@@ -53,23 +52,12 @@ def test_boothooks_and_bootcmd_are_early(tmp_path: Any) -> None:
     assert all(job.each_boot and "module.bootcmd+" in job.mark for job in early)
 
 
-def test_one_that_takes_long_is_told_with_its_end_near_too(caplog: Any) -> None:
+def test_one_that_takes_long_is_told(caplog: Any) -> None:
     caplog.set_level(logging.INFO)
-    waiting = Waiting("runcmd", 1080.0)
-    for took_s in range(0, 1081, 10):
+    waiting = Waiting("runcmd")
+    for took_s in range(0, 1201, 10):
         waiting.tell(float(took_s))
-    told = [(each.levelname, each.getMessage()[:40]) for each in caplog.records]
+    told = [(each.levelname, each.getMessage()) for each in caplog.records]
     assert told == [
-        ("INFO", "runcmd: still runs after 5 minutes"),
-        ("INFO", "runcmd: still runs after 10 minutes"),
-        ("WARNING", "runcmd: still runs after 780 s; in 300 s"),
+        ("INFO", "runcmd: still runs after %d minutes" % minutes) for minutes in (5, 10, 20)
     ]
-    assert "20 to 40 minutes" in caplog.text and "before_ready" in caplog.text
-
-
-def test_after_ready_nobody_is_impatient(caplog: Any) -> None:
-    caplog.set_level(logging.INFO)
-    waiting = Waiting("runcmd", math.inf)
-    for took_s in range(0, 4 * 3600, 60):
-        waiting.tell(float(took_s))
-    assert [each.levelname for each in caplog.records] == ["INFO"] * 6

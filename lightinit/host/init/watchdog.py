@@ -19,6 +19,7 @@ from lightinit.host import log
 
 LOG = logging.getLogger("lightinit.watchdog")
 AGAIN_S = 60.0  # the pause after an alarm without effect
+CLOSE_S = 300.0  # so long before the end it is said to be close; of a short limit, a third
 END_S = 5.0  # the time in which the first process may end by itself
 PAUSE, GO_ON, RENEW, END = "-pause", "-go on", "-renew", "-end"
 # What Python's faulthandler writes first: "Fatal Python error: Segmentation fault".
@@ -31,6 +32,8 @@ LEFT_TO_THE_FIRST = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Alarm = Callable[[str], bool]
 # Called there with the last message of the first process, and how that process died.
 OnDeath = Callable[[str, str], None]
+# Called there, once for a time limit, with the last message and the seconds that are left.
+OnClose = Callable[[str, float], None]
 
 
 class TimeLimit:
@@ -47,6 +50,7 @@ class TimeLimit:
 
     def __init__(self, limit_s: float, now_s: float) -> None:
         self._limit_s = limit_s
+        self._is_told = False
         self.ends_s = now_s + limit_s
         self.due_s: Optional[float] = self.ends_s
 
@@ -58,9 +62,32 @@ class TimeLimit:
             self.due_s = self.ends_s
         elif word == RENEW:
             self.due_s = self.ends_s = now_s + self._limit_s
+            self._is_told = False
         else:
             return False
         return True
+
+    @property
+    def next_s(self) -> Optional[float]:
+        """When there is something to do: to say that the end is close, or to act."""
+        if self.due_s is None or self.due_s == math.inf:
+            return None
+        return self.due_s if self._is_told else min(self._close_s, self.due_s)
+
+    @property
+    def _close_s(self) -> float:
+        return self.ends_s - min(CLOSE_S, self._limit_s / 3)
+
+    def becomes_close(self, now_s: float) -> bool:
+        """Whether the end is close, and this was not asked before. During a pause it is not."""
+        if self._is_told or self.next_s is None or now_s < self._close_s:
+            return False
+        self._is_told = True
+        return True
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether the process is overdue."""
+        return self.due_s is not None and now_s >= self.due_s
 
     def ask_again_at(self, now_s: float) -> None:
         """Set when the next alarm is due, after one without effect."""
@@ -88,6 +115,7 @@ class Watchdog:
         alarm: Alarm,
         on_death: OnDeath = lambda *_: None,
         clean: Callable[[], None] = lambda: None,
+        on_close: OnClose = lambda *_: None,
     ) -> None:
         """Start the second process. There must be no other thread yet.
 
@@ -97,6 +125,7 @@ class Watchdog:
             alarm: the function that acts instead of this process if it is overdue.
             on_death: the function that acts instead of this process after it crashed.
             clean: called in the end, unless this process has ended the watch by :meth:`end`.
+            on_close: the function that says that the time is nearly over.
         """
         self._time = TimeLimit(limit_s, self._monotonic())
         reading, writing = os.pipe()
@@ -115,7 +144,7 @@ class Watchdog:
                 _ignore_signals()
                 log.stop()  # the alarm may start its own log
                 _close_all_but(reading)
-                second = _SecondProcess(watched, reading, limit_s, alarm, on_death)
+                second = _SecondProcess(watched, reading, limit_s, alarm, on_death, on_close)
                 second.run()
                 if not second.is_over:
                     clean()
@@ -219,13 +248,20 @@ class _SecondProcess:
     """
 
     def __init__(
-        self, watched: int, pipe: int, limit_s: float, alarm: Alarm, on_death: OnDeath
+        self,
+        watched: int,
+        pipe: int,
+        limit_s: float,
+        alarm: Alarm,
+        on_death: OnDeath,
+        on_close: OnClose,
     ) -> None:
         self._watched = watched
         self._pipe = pipe
         self._time = TimeLimit(limit_s, time.monotonic())
         self._alarm = alarm
         self._on_death = on_death
+        self._on_close = on_close
         self._killed_before = killed_for_memory()
         self._rest = b""
         self._doing = ""
@@ -238,7 +274,9 @@ class _SecondProcess:
             if self._hears(self._left_s()):
                 if not self._read():
                     return self._take_over()
-            elif self._act():
+            elif self._time.becomes_close(time.monotonic()):
+                self._warn()
+            elif self._time.is_over(time.monotonic()) and self._act():
                 return None
 
     def _take_over(self) -> None:
@@ -254,9 +292,9 @@ class _SecondProcess:
             self._on_death(self._doing, why)
 
     def _left_s(self) -> Optional[float]:
-        if self._time.due_s is None or self._time.due_s == math.inf:
+        if self._time.next_s is None:
             return None
-        return max(0.0, self._time.due_s - time.monotonic())
+        return max(0.0, self._time.next_s - time.monotonic())
 
     def _hears(self, timeout_s: Optional[float]) -> bool:
         """Whether the first process has sent a message, or has ended."""
@@ -277,6 +315,12 @@ class _SecondProcess:
             self.is_over = True
         elif not self._time.hear(said, time.monotonic()):
             self._doing = said
+
+    def _warn(self) -> None:
+        try:
+            self._on_close(self._doing, max(0.0, self._time.ends_s - time.monotonic()))
+        except Exception as error:
+            LOG.error("the watchdog failed: %s: %s", type(error).__name__, error)
 
     def _act(self) -> bool:
         """Raise the alarm and kill the first process. Returns False if it continues."""

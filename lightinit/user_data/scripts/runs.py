@@ -20,12 +20,6 @@ from lightinit.user_data.scripts.jobs import ScriptJob
 
 LOG = logging.getLogger("lightinit.scripts")
 STILL_S = 300.0  # a first line about a script that still runs; each next one after twice the time
-CLOSE_S = 300.0
-CLOSE = (
-    "%s: still runs after %d s; in %d s this boot is reported as not ready (watchdog_s), since the"
-    " platform waits for 20 to 40 minutes only; leave before_ready out, and scripts may take any"
-    " time"
-)
 
 
 class RunSettings(NamedTuple):
@@ -37,7 +31,6 @@ class RunSettings(NamedTuple):
         each_boot: whether what says nothing else is executed at each boot.
         runcmd: the commands of the cloud-config as a script, or "". They may be a secret.
         bootcmd: the commands for each boot as a script, or "". They may be a secret, too.
-        patience_s: seconds after which the boot is reported as not ready; infinite after Ready.
         output: the files that get the output, besides the log.
         appends: whether what is in them stays.
     """
@@ -47,7 +40,6 @@ class RunSettings(NamedTuple):
     each_boot: bool = False
     runcmd: str = ""
     bootcmd: str = ""
-    patience_s: float = math.inf
     output: Tuple[str, ...] = ()
     appends: bool = True
 
@@ -63,7 +55,6 @@ def read_settings(settings: Mapping[str, Any]) -> RunSettings:
         settings.get("frequency") == Frequency.BOOT.value,
         settings.get("runcmd", ""),
         settings.get("bootcmd", ""),
-        settings.get("patience_s", math.inf),
         tuple(settings.get("output", ())),
         settings.get("appends", True),
     )
@@ -219,7 +210,6 @@ class Run:
         self._instance_id = instance_id
         self._limit_s = settings.timeout_s or math.inf
         self._began_s = system.clock.monotonic()
-        self._patience_s = settings.patience_s
         self._settings = settings
         self._failed = ""
         self.warnings: List[str] = []
@@ -277,7 +267,7 @@ class Run:
         """Execute a job. Returns its failure."""
         took_s = self._system.clock.monotonic() - self._began_s
         left_s = max(0.0, self._limit_s - took_s)
-        waiting = Waiting(job.name, self._patience_s - took_s)
+        waiting = Waiting(job.name)
         files = OutputFiles(self._system, self._settings.output, self._settings.appends)
         try:
             job.check()
@@ -304,13 +294,11 @@ class Waiting:
 
     Args:
         name: of the script.
-        patience_s: seconds from now after which the boot is reported as not ready.
     """
 
-    def __init__(self, name: str, patience_s: float) -> None:
-        self._name, self._patience_s = name, patience_s
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._next_s = STILL_S
-        self._is_warned = False
 
     def tell(self, took_s: float) -> None:
         """Tell of it if it is time.
@@ -318,10 +306,6 @@ class Waiting:
         Args:
             took_s: seconds that the script has run.
         """
-        left_s = self._patience_s - took_s
-        if left_s <= CLOSE_S and not self._is_warned:
-            self._is_warned = True
-            LOG.warning(CLOSE, self._name, took_s, left_s)
         if took_s >= self._next_s:
             LOG.info("%s: still runs after %d minutes", self._name, self._next_s // 60)
             self._next_s *= 2

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from typing import List
+from typing import List, Tuple
 
 import pytest
 
-from lightinit.host.init.watchdog import killed_for_memory
+from lightinit.host.init.watchdog import GO_ON, PAUSE, RENEW, TimeLimit, killed_for_memory
 from tests.lib.scratch import HERE
 
 # The alarm writes what the process did, so that the test sees it.
@@ -87,6 +87,46 @@ def test_a_pause_is_without_end() -> None:
     """The watchdog reads all that it is told before it looks at the time."""
     ended = run("watchdog.end()\nwatchdog.begin(7.0, alarm)\nwatchdog.pause()\ntime.sleep(8.0)\n")
     assert (ended.returncode, ended.stdout) == (0, "end\n")
+
+
+# The limit in seconds, what the process says and when, and when the end is said to be close.
+CLOSE: List[Tuple[float, List[Tuple[int, str]], List[int]]] = [
+    (1080.0, [], [780]),
+    (1080.0, [(100, "module packages"), (800, "module users")], [780]),
+    (600.0, [], [400]),
+    (float("inf"), [], []),
+    (1080.0, [(10, PAUSE)], []),
+    (1080.0, [(10, PAUSE), (900, GO_ON)], [900]),
+    (1080.0, [(10, PAUSE), (5000, RENEW)], [5780]),
+    (1080.0, [(900, RENEW)], [780, 1680]),
+]
+
+
+@pytest.mark.parametrize(("limit_s", "says", "close_s"), CLOSE)
+def test_the_end_is_said_to_be_close_once(
+    limit_s: float, says: List[Tuple[int, str]], close_s: List[int]
+) -> None:
+    limit, told, words = TimeLimit(limit_s, 0.0), [], dict(says)
+    for now_s in range(0, 8000, 10):
+        if now_s in words:
+            limit.hear(words[now_s], now_s)
+        if limit.is_over(now_s):
+            assert limit.next_s == limit.due_s
+            break
+        if limit.next_s is not None and limit.next_s <= now_s:
+            assert limit.becomes_close(now_s)
+            told.append(now_s)
+    assert told == close_s
+
+
+def test_before_an_alarm_the_end_is_said_to_be_close() -> None:
+    ended = run(
+        "watchdog.end()\n"
+        "def close(doing, left_s): os.write(1, b'close: %s\\n' % doing.encode())\n"
+        "watchdog.begin(2.0, alarm, on_close=close)\n"
+        "watchdog.tell('module two')\ntime.sleep(600)"
+    )
+    assert ended.stdout == "close: module two\nalarm: module two\n"
 
 
 def test_the_time_begins_again() -> None:
