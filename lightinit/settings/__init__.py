@@ -214,7 +214,8 @@ CORE: Dict[str, Tuple[Setting, ...]] = {
             "lease_timeout_s",
             "seconds",
             300.0,
-            "Seconds to wait for a DHCP lease before the boot fails.",
+            "Seconds to wait for a DHCP lease before the boot fails; with a datasource that needs"
+            " no network, for an address and a default route before what needs them.",
         ),
         Setting(
             "grace_s",

@@ -133,3 +133,20 @@ def test_an_admin_of_the_platform_goes_before_the_settings(tmp_path: Any) -> Non
     machine = seeded_machine(tmp_path, DEBIAN, keys=[KEY], admin="grace")
     assert machine.run("boot", env=ENVIRONMENT).returncode == 0
     assert "grace:" in machine.read("/etc/passwd") and "debian" not in machine.read("/etc/passwd")
+
+
+@pytest.mark.parametrize(("keys", "exit_code"), [([KEY], 1), ([], 0)])
+def test_the_login_check_fails_only_where_a_login_was_asked_for(
+    tmp_path: Any, keys: Sequence[str], exit_code: int
+) -> None:
+    """With nobody to report to, the login is checked all the same."""
+    machine = seeded_machine(tmp_path, DEBIAN, keys=keys)
+    machine.put("/etc/ssh/sshd_config", "UsePAM yes\n")
+    machine.put("/etc/pam.d/sshd", "account required pam_nologin.so\n")
+    machine.put("/etc/nologin", "closed\n")
+    ended = machine.run("boot", env=ENVIRONMENT)
+    assert ended.returncode == exit_code and "Traceback" not in ended.stderr, ended.stderr
+    result = machine.json("/var/lib/lightinit/instance/result.json")
+    (told,) = [each for each in result["errors"] + result["warnings"] if "login: " in each]
+    assert "nobody could log in (user=debian, why=" in told
+    assert result["reported"] == "" and result["steps"][-1]["name"] == "final"
