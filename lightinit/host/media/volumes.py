@@ -164,7 +164,7 @@ def _refused(where: str, name: str, kind: str, why: str, limit_bytes: int) -> Ma
 def _find_volumes(
     system: System, wanted: Set[str], places: Sequence[str], limit_s: float
 ) -> List[Volume]:
-    paths = [each.path for each in _candidates(system)] if system.live else []
+    paths = [each.path for each in find_devices(system)] if system.live else []
     paths += [place for place in places if place not in paths and system.exists(place)]
     if not paths:
         return []
@@ -185,7 +185,7 @@ def _find_volumes(
     return _without_copies(system, list(volumes.values()))
 
 
-def _candidates(system: System) -> List[Candidate]:
+def find_devices(system: System) -> List[Candidate]:
     """The devices that may have a volume: optical drives, disks and partitions. Not those that
     consist of a file, memory or other devices; and not floppy drives, which take seconds.
     """

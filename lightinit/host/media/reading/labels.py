@@ -45,8 +45,11 @@ def read_labels(path: str) -> List[Tuple[str, str]]:
 def find_labels(read: Read) -> List[Tuple[str, str]]:
     """As :func:`read_labels`, of what ``read`` gives. A file system without a label has ""."""
     head = read(0, HEAD_BYTES).ljust(HEAD_BYTES, b"\0")
-    found = iso_labels(read(SEQUENCE_BYTE, DESCRIPTORS * DESCRIPTOR_BYTES))
-    found += [(UDF, label) for label in udf_labels(read)]
+    sequence = read(SEQUENCE_BYTE, DESCRIPTORS * DESCRIPTOR_BYTES)
+    found = iso_labels(sequence)
+    marks = {sequence[at + 1 : at + 6] for at in range(0, len(sequence), DESCRIPTOR_BYTES)}
+    if marks & {b"NSR02", b"NSR03"}:
+        found += [(UDF, label) for label in udf_labels(read) or [""]]
     if is_fat(head):
         found.append((FAT, fat_label(head, read)))
     if head[1080:1082] == b"\x53\xef":
