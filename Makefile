@@ -3,7 +3,7 @@
 VENV_PYTHON = .venv/bin/python
 ARGS =
 # Most tests wait most of the time. With ARGS that name few tests, WORKERS=0 is quicker.
-WORKERS = $$(( $$(nproc) * 3 ))
+WORKERS = $$(( $$(nproc) * 2 ))
 XDIST = -n $(WORKERS) --dist worksteal
 DESTDIR =
 PREFIX = /usr
