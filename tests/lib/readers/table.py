@@ -11,6 +11,7 @@ from tests.lib.readers import (
     host_files,
     logins,
     package_files,
+    seeds,
     service_files,
 )
 from tests.lib.readers.reader import Reader
@@ -22,6 +23,7 @@ FILES = (
     host_files,
     logins,
     package_files,
+    seeds,
     service_files,
 )
 READERS: Dict[str, Reader] = {each.name: each for file in FILES for each in file.READERS}
