@@ -21,7 +21,7 @@ CABLE = "vs"
 # Where the kernel has neither ISO 9660 nor UDF, mount(8) still finds this helper and reads real
 # media through FUSE.
 MOUNT_HELPER = (
-    '#!/bin/sh\n# mount(8) runs: mount.iso9660 DEVICE DIRECTORY -o OPTIONS\nexec fuseiso "$1"'
+    '#!/bin/sh\n# mount(8) runs: mount.iso9660 DEVICE DIRECTORY -o OPTIONS\nexec fuseiso -n "$1"'
     ' "$2"\n'
 )
 # What a VM on Azure says. The real one looks around, and finds a process namespace, as containers

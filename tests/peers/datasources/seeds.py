@@ -24,6 +24,8 @@ DOMAIN = ".novalocal"
 DATA = SeedData(USER_DATA, VENDOR_DATA, None, None, INSTANCE_ID, HOSTNAME, (KEY,))
 FOLDER = "/var/lib/cloud/seed/nocloud/"
 QEMU = {"sys_vendor": "QEMU", "product_name": "Standard PC"}
+EC2_UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
+NITRO = {"sys_vendor": "Amazon EC2", "product_uuid": EC2_UUID, "product_serial": EC2_UUID}
 NOVA = {"sys_vendor": "OpenStack Foundation", "product_name": "OpenStack Nova"}
 
 
@@ -75,6 +77,16 @@ def make_openstack(folder: Path) -> Iterator[Seeded]:
 
 
 @contextlib.contextmanager
+def make_ec2(folder: Path) -> Iterator[Seeded]:
+    """The metadata service of EC2, which wants tokens. It has no vendor data."""
+    instance = {
+        "meta-data": {"public-keys": {"my-key": None, "admin": KEY}},
+        "user-data": USER_DATA.decode(),
+    }
+    yield Seeded(NITRO, {}, "", "ec2", instance)
+
+
+@contextlib.contextmanager
 def _drive(folder: Path, files: Dict[str, bytes], label: str) -> Iterator[str]:
     image = folder / "seed.iso"
     write_image(str(image), files, lambda path, content: make_iso9660(path, content, label))
@@ -85,5 +97,8 @@ def _drive(folder: Path, files: Dict[str, bytes], label: str) -> Iterator[str]:
 # By the names in the table of docs/datasources.md.
 SEEDS = {
     "folder": make_folder,
+    "cidata": make_cidata,
+    "config": make_config_drive,
     "openstack": make_openstack,
+    "ec2": make_ec2,
 }

@@ -8,10 +8,11 @@ import json
 import sys
 from typing import Any, Dict
 
+from lightinit.emulator.ec2.platform import Ec2
 from lightinit.emulator.openstack.platform import OpenStack
 
 ADDRESS = ("169.254.169.254", 80)
-PLATFORMS: Dict[str, Any] = {"openstack": OpenStack}
+PLATFORMS: Dict[str, Any] = {"openstack": OpenStack, "ec2": Ec2}
 
 
 def main() -> None:
