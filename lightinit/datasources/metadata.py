@@ -35,6 +35,11 @@ HINT = (
 )
 
 
+def show_service(endpoint: str) -> str:
+    """A service's URL as people and cloud-init write it: without the port that HTTP has anyway."""
+    return "http://" + (endpoint[: -len(":80")] if endpoint.endswith(":80") else endpoint)
+
+
 class NotFoundError(ProvisioningError):
     """The service has no value at this path (404). Often that is an answer: there is none."""
 

@@ -7,7 +7,12 @@ from typing import Any, List, Type
 
 import pytest
 
-from lightinit.datasources.metadata import DeniedError, MetadataClient, NotFoundError
+from lightinit.datasources.metadata import (
+    DeniedError,
+    MetadataClient,
+    NotFoundError,
+    show_service,
+)
 from lightinit.errors import MalformedError, ProvisioningError, TransientError
 from lightinit.host.network.http import Response
 from lightinit.host.system import System
@@ -97,3 +102,8 @@ def test_over_a_real_connection(tmp_path: Path) -> None:
     assert request.startswith(b"put /latest/api/token http/1.1\r\n")
     assert b"\r\ncontent-length: 0\r\n" in request and b"metadata-token-ttl-seconds: 60" in request
     assert told == ["PUT 200"]
+
+
+def test_a_service_is_shown_without_the_usual_port() -> None:
+    for endpoint, shown in (("192.0.2.1:80", "192.0.2.1"), ("192.0.2.1:8080", "192.0.2.1:8080")):
+        assert show_service(endpoint) == "http://" + shown

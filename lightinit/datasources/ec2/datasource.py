@@ -100,6 +100,7 @@ class Ec2Datasource(Datasource):
             ProvisioningError: the service did not give the instance id, the list of its values, or
                 a key that it lists.
         """
+        from lightinit.datasources.metadata import show_service
         from lightinit.formats.ec2.instance import instance_from_tree
 
         service = self._service
@@ -113,5 +114,5 @@ class Ec2Datasource(Datasource):
                 "the metadata service gives the instance id %s, but DMI has %s: it may be that of"
                 " another VM" % (ascii(told[:80]), instance_id),
             )
-        subplatform = "metadata (http://%s)" % service.endpoint
+        subplatform = "metadata (%s)" % show_service(service.endpoint)
         return instance_from_tree(tree, instance_id, user_data, subplatform), warnings

@@ -95,6 +95,7 @@ class OpenStackDatasource(Datasource):
         Raises:
             ProvisioningError: the service gives no meta_data.json.
         """
+        from lightinit.datasources.metadata import show_service
         from lightinit.datasources.openstack.reading import read_whole
         from lightinit.formats.nova.instance import make_instance
 
@@ -102,7 +103,7 @@ class OpenStackDatasource(Datasource):
         version, meta_data = self._early or self._read_meta_data(reading)
         self._early = None
         found, beside = read_whole(reading, version, meta_data)
-        where = "metadata (http://%s)" % _without_port(str(self.options["endpoint"]))
+        where = "metadata (%s)" % show_service(str(self.options["endpoint"]))
         instance, warnings = make_instance(instance_id, "openstack", where, found)
         return instance, beside + warnings
 
@@ -123,7 +124,3 @@ class OpenStackDatasource(Datasource):
             )
         self._made.transport.while_waiting = self.while_waiting
         return MetadataReading(self.system, self._made, self.options)
-
-
-def _without_port(endpoint: str) -> str:
-    return endpoint[: -len(":80")] if endpoint.endswith(":80") else endpoint
