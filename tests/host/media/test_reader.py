@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import py_compile
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +132,21 @@ def test_whether_it_is_sure_that_there_is_no_document(tmp_path: Path) -> None:
     assert answer_for(tmp_path / "none")[:4] == ["nothing", "1", "0", "0"]
     (folder / "ovf-env.xml").write_bytes(b"it")
     assert answer_for(folder) == ["found", "2", "0", "from the directory"]
+
+
+def test_damaged_bytecode_counts_as_none(tmp_path: Path) -> None:
+    """As a power cut may leave it: the medium is read all the same."""
+    folder = tmp_path / "lightinit/host/media"
+    shutil.copytree(os.path.dirname(reader.__file__), str(folder))
+    (tmp_path / "ovf-env.xml").write_bytes(b"it")
+    program = str(folder / "reading/program.py")
+    compiled = Path(importlib.util.cache_from_source(program))
+    py_compile.compile(program, str(compiled))
+    compiled.write_bytes(compiled.read_bytes()[:100])
+    argv = [sys.executable, "-I", "-S", "-B", str(folder / "reader.py"), "look", str(tmp_path)]
+    argv += ["9", "30", "0", *NAMES]
+    said = subprocess.run(argv, stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True).stdout
+    assert said == b"found\t2\t0\tfrom the directory\nit"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="runs as root only: it becomes another user")
