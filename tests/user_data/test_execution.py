@@ -13,12 +13,14 @@ import pytest
 
 from lightinit.cloud_config.choice import BOTH
 from lightinit.errors import ProvisioningError
+from lightinit.host import log
 from lightinit.model import Instance, Outcome
 from lightinit.modules import scripts
 from lightinit.pipeline import StepResult, Stopped
 from lightinit.stages.config import run_module
 from tests.lib.custom_data import FOLDER, apply, b64, refused
 from tests.lib.module_context import context_of
+from tests.lib.scratch import HERE
 from tests.lib.scripts import ReachedClock
 from tests.lib.stand_in import LiveRoot
 
@@ -316,3 +318,25 @@ def test_the_module_learns_how_often_it_runs(tmp_path: Path) -> None:
         assert step.result is StepResult.FAILED and count(tmp_path, "ran") == (
             1 if boot_id == "one" else 2
         )
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_what_a_script_prints_is_in_the_log_and_on_the_console(tmp_path: Path, level: str) -> None:
+    """As docs/modules.md says of its output. What it is, is in neither."""
+    system = LiveRoot(tmp_path)
+    text = b64("#!/bin/sh\necho one # source\necho two >&2\nprintf '%05000d\\n' 0\n")
+    with (tmp_path / "console").open("w") as stream:
+        log.start(system, level, "/var/log/lightinit.log", stream)
+        try:
+            apply(system, text, execute="both")
+        finally:
+            log.stop()
+    said = "custom data: %s"
+    for path in ("console", "var/log/lightinit.log"):
+        found = (tmp_path / path).read_text()
+        for line in ("begins\n", "one\n", "two\n", "ended after "):
+            assert (said % line in found) is (level == "info"), (path, line)
+        assert ("custom data: " + "0" * 2000 in found) is (level == "info")
+        assert "0" * 2049 not in found and "source" not in found
+    page = Path(HERE, "docs/modules.md").read_text(encoding="utf-8")
+    assert "**Output** goes to the log line by line, so it is also on the console" in page
