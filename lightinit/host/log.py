@@ -200,13 +200,17 @@ def _open(system: System, file: str) -> int:
         if os.path.islink(path):
             raise OSError(error.errno, "it is a symbolic link, which is not followed") from None
         raise
-    found = os.fstat(descriptor)
-    wrong = ""
-    if not stat.S_ISREG(found.st_mode):
-        wrong = "not a regular file"
-    elif found.st_nlink > 1:
-        wrong = "it has another name (a hard link)"
+    wrong = find_wrong(os.fstat(descriptor))
     if wrong:
         os.close(descriptor)
         raise OSError(0, wrong)
     return descriptor
+
+
+def find_wrong(opened: os.stat_result) -> str:
+    """Why root should not write into a file that it has opened; "" if it may."""
+    if not stat.S_ISREG(opened.st_mode):
+        return "it is not a regular file"
+    if opened.st_nlink > 1:
+        return "it has another name (a hard link)"
+    return ""

@@ -9,7 +9,7 @@ from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.ssh import dropbear_keys as dropbear_formats
 from lightinit.formats.ssh.dropbear_keys import TYPES, find_public
 from lightinit.formats.ssh.dropbear_options import read_started
-from lightinit.formats.ssh.host_keys import fingerprint
+from lightinit.formats.ssh.host_keys import describe_new, fingerprint
 from lightinit.host.ssh import dropbear_keys
 from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.servers import find_server
@@ -139,14 +139,13 @@ def renew(system: System, keep: bool, given: Optional[GivenHostKeys] = None) -> 
 
 
 def _message(plan: DropbearPlan, made: int) -> str:
-    message = "%d host keys of dropbear made" % made
-    if plan.given:
-        message = "%d host keys of the cloud-config put in place for dropbear" % len(plan.given)
-        if made:
-            message += ", %d made" % made
-    if plan.kept:
-        message += ", %d kept" % len(plan.kept)
-    return message
+    return describe_new(
+        "%d host keys of dropbear made",
+        "%d host keys of the cloud-config put in place for dropbear",
+        made,
+        len(plan.given),
+        len(plan.kept),
+    )
 
 
 def _make(

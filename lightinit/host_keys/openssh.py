@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from lightinit.errors import MalformedError, ProvisioningError
 from lightinit.formats.ssh.host_keys import (
+    describe_new,
     fingerprint,
     is_host_key_file,
     is_private_key_file,
@@ -189,15 +190,13 @@ def _reload(system: System, server: SshServer, user: str) -> List[str]:
 
 
 def _message(keys: HostKeys) -> str:
-    made = len(keys.made) - len(keys.given)
-    message = "%d SSH host keys made" % made
-    if keys.given:
-        message = "%d SSH host keys of the cloud-config put in place" % len(keys.given)
-        if made:
-            message += ", %d made" % made
-    if keys.kept:
-        message += ", %d kept" % len(keys.kept)
-    return message
+    return describe_new(
+        "%d SSH host keys made",
+        "%d SSH host keys of the cloud-config put in place",
+        len(keys.made) - len(keys.given),
+        len(keys.given),
+        len(keys.kept),
+    )
 
 
 def _find_keygen(system: System, server: SshServer, private: Sequence[str]) -> Optional[str]:

@@ -243,3 +243,18 @@ def fingerprint(public: bytes) -> str:
     kind = _WireFields(blob).string().decode("ascii")
     digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=")
     return "%s SHA256:%s" % (kind, digest.decode("ascii"))
+
+
+def describe_new(of_ours: str, of_given: str, made: int, given: int, kept: int) -> str:
+    """What has become of a server's host keys, in one line.
+
+    Args:
+        of_ours, of_given: say how many were made, and how many of a cloud-config were put in place.
+        made, given, kept: how many.
+    """
+    message = of_given % given if given else of_ours % made
+    if given and made:
+        message += ", %d made" % made
+    if kept:
+        message += ", %d kept" % kept
+    return message

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from typing import List, Sequence, Set
 
 from lightinit.errors import LightinitError
 from lightinit.host.files.trusted_place import find_weak_folder, root_uids
+from lightinit.host.log import find_wrong
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.scripts")
@@ -76,12 +76,8 @@ def _open(system: System, path: str, append: bool) -> int:
         raise _unusable("it is a symbolic link, which is not followed")
     descriptor = os.open(real, FLAGS, MODE)
     found = os.fstat(descriptor)
-    why = ""
-    if not stat.S_ISREG(found.st_mode):
-        why = "it is not a regular file"
-    elif found.st_nlink > 1:
-        why = "it has another name (a hard link)"
-    elif found.st_uid not in root_uids(system):
+    why = find_wrong(found)
+    if not why and found.st_uid not in root_uids(system):
         why = "it belongs to another user"
     if why:
         os.close(descriptor)
