@@ -209,13 +209,21 @@ def read_count(system: Counting) -> int:
     return system.count
 
 
+# Also below nohup(1), which lets it be ignored.
+DIES_OF_HANGUP = """import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+print("ready", flush=True)
+time.sleep(600)"""
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_running_sshd_costs_no_further_start_if_it_has_answered(
     tmp_path: Path, answers: bool
 ) -> None:
     """It is reloaded after its host keys were made; who asks later has the same question."""
     system = machine(tmp_path, SAYS if answers else SAYS_NOTHING)
-    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    program = subprocess.Popen([sys.executable, "-c", DIES_OF_HANGUP], stdout=subprocess.PIPE)
+    assert program.stdout is not None and program.stdout.readline()
     try:
         put(system, "/run/sshd.pid", "%d\n" % program.pid)
         put(system, "/proc/%d/comm" % program.pid, "sshd\n")
@@ -226,4 +234,4 @@ def test_a_running_sshd_costs_no_further_start_if_it_has_answered(
         assert (why == "", options(system)) == (answers, ["-T"] if answers else ["-T", "-t"])
     finally:
         program.kill()
-        program.wait()
+        program.communicate()
