@@ -12,8 +12,9 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
+from lightinit.emulator import platforms
 from lightinit.emulator.errors import EmulatorError, ScenarioError
-from lightinit.emulator.grammar import build_parser
+from lightinit.emulator.grammar import FREE, build_parser
 from lightinit.emulator.host_side.guest_side import print_pool, write_media
 from lightinit.emulator.platform import SETTLE_S, Platform
 from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
@@ -45,8 +46,8 @@ def _read_instance(path: Optional[str]) -> Dict[str, Any]:
         raise ScenarioError(
             path,
             [
-                "must be a JSON object with parts of the IMDS document, such as "
-                '{"compute": {"name": "vm1"}}'
+                "must be a JSON object with parts of the VM's metadata, such as "
+                '{"compute": {"name": "vm1"}} on Azure'
             ],
         )
     return data
@@ -84,38 +85,51 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _open_azure(options: argparse.Namespace) -> Platform:
+    return Platform(
+        options.scenario,
+        _read_instance(options.instance),
+        options.latency_ms / 1000,
+        options.wireserver or FREE,
+        options.imds,
+        options.log,
+        options.certificates,
+        _make_hook(options.on_pool_ready),
+        options.host_plugin,
+    )
+
+
+def _describe_azure(platform: Platform) -> Dict[str, Any]:
+    shown: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
+    if platform.host_plugin:
+        shown["host_plugin"] = platform.host_plugin
+    return dict(shown, scenario=platform.scenario.name, thumbprints=platform.thumbprints)
+
+
+def _open(options: argparse.Namespace) -> Any:
+    misfits = platforms.find_misfits(options)
+    if misfits:
+        raise EmulatorError(
+            "--platform %s has no %s" % (options.platform, " and no ".join(misfits))
+        )
+    if options.platform == "azure":
+        return _open_azure(options)
+    return platforms.PLATFORMS[options.platform](options, _read_instance(options.instance))
+
+
 def _run(options: argparse.Namespace) -> int:
     _allow_many_files()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
-    platform: Optional[Platform] = None
+    platform: Any = None
     try:
-        platform = Platform(
-            options.scenario,
-            _read_instance(options.instance),
-            options.latency_ms / 1000,
-            options.wireserver,
-            options.imds,
-            options.log,
-            options.certificates,
-            _make_hook(options.on_pool_ready),
-            options.host_plugin,
-        )
+        platform = _open(options)
         platform.start()
-        shown: Dict[str, Any] = {"wireserver": platform.wireserver, "imds": platform.imds}
-        if platform.host_plugin:
-            shown["host_plugin"] = platform.host_plugin
-        line = (
-            json.dumps(
-                dict(
-                    shown,
-                    scenario=platform.scenario.name,
-                    pid=os.getpid(),
-                    thumbprints=platform.thumbprints,
-                )
-            )
-            + "\n"
-        )
+        if options.platform == "azure":
+            shown = _describe_azure(platform)
+        else:
+            shown = platforms.describe(options, platform)
+        line = json.dumps(dict(shown, pid=os.getpid())) + "\n"
         if options.ready_file:
             _write_atomically(options.ready_file, line)
         sys.stdout.write(line)

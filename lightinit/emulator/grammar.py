@@ -7,11 +7,16 @@ from __future__ import annotations
 import argparse
 from typing import Any, Tuple
 
+from lightinit.emulator.ec2.service import TOKENS
 from lightinit.emulator.host_side.guest_side import add_commands
+from lightinit.emulator.platforms import PLATFORMS
 from lightinit.emulator.seeds.command import add_seed
 
+# Any free port of the loopback interface.
+FREE = ("127.0.0.1", 0)
 RAW = argparse.RawDescriptionHelpFormatter
-_ABOUT = """Plays the Azure platform (WireServer and IMDS) for an agent that provisions Linux VMs.
+_ABOUT = """Plays the Azure platform (WireServer and IMDS), or the metadata service of EC2 or
+OpenStack, for an agent that provisions Linux VMs.
 
 It is as strict as the platform: it refuses a wrong request and says why.
 A scenario adds faults."""
@@ -42,6 +47,12 @@ def _milliseconds(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= len(text) <= 9 or not int(text):
+        raise argparse.ArgumentTypeError("%r is not a number from 1" % text)
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -59,15 +70,17 @@ def _add_run(commands: Any) -> None:
     run = commands.add_parser(
         "run", help="play the platform", description=_RUN, formatter_class=RAW
     )
+    _add_platform(run)
     _add_addresses(run)
     run.add_argument(
         "--scenario",
         default="good",
         metavar="NAME|FILE",
-        help="the name of a shipped scenario, or a file's path, with a slash or .json in it (good)",
+        help="the name of a shipped scenario, or a file's path, with a slash or .json in it "
+        "(good); ec2 and openstack: a file with their faults",
     )
     run.add_argument(
-        "--instance", metavar="FILE", help="a JSON object that is merged into the IMDS document"
+        "--instance", metavar="FILE", help="a JSON object that is merged into the VM's metadata"
     )
     run.add_argument("--log", metavar="FILE", help="append each request as a JSON line")
     run.add_argument(
@@ -101,13 +114,38 @@ def _add_run(commands: Any) -> None:
     )
 
 
+def _add_platform(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--platform",
+        choices=("azure", *PLATFORMS),
+        default="azure",
+        help="which platform to play (azure)",
+    )
+    run.add_argument(
+        "--tokens",
+        choices=TOKENS,
+        help="ec2: whether each request needs a token, may have one, or there are none, as with an "
+        "old service; off: the service is switched off for the VM (required)",
+    )
+    run.add_argument(
+        "--token-requests",
+        type=_count,
+        metavar="N",
+        help="ec2: a token is good for N requests (default: for its lifetime)",
+    )
+
+
 def _add_addresses(run: argparse.ArgumentParser) -> None:
     for option, text in (
         ("--wireserver", "where the WireServer listens (127.0.0.1:0; port 0 means any free port)"),
-        ("--imds", "where IMDS listens (127.0.0.1:0)"),
+        ("--imds", "where IMDS, or another platform's metadata service, listens (127.0.0.1:0)"),
     ):
         run.add_argument(
-            option, type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT", help=text
+            option,
+            type=_address,
+            default=FREE if option == "--imds" else None,
+            metavar="HOST:PORT",
+            help=text,
         )
     run.add_argument(
         "--host-plugin",

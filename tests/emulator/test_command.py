@@ -154,3 +154,39 @@ def test_help_explains() -> None:
     for words, sentence in [([], "COMMAND"), (["run"], "168.63.129.16"), (["check"], "what to do")]:
         code, text, _ = run(*(words + ["--help"]))
         assert (code, sentence in text) == (0, True)
+
+
+def test_other_platforms(tmp_path: Any) -> None:
+    faults, instance = tmp_path / "faults.json", tmp_path / "vm.json"
+    faults.write_text('{"user-data": [{"status": 503}]}')
+    instance.write_text('{"meta-data": {"instance-id": "i-1"}, "user-data": "hi"}')
+    for words, path in (
+        (["ec2", "--tokens", "optional"], "/latest/user-data"),
+        (["openstack"], "/openstack/latest/user_data"),
+    ):
+        if words[0] == "openstack":
+            faults.write_text('{"user_data": [{"status": 503}]}')
+            instance.write_text('{"user_data": "hi"}')
+        process, first = start(
+            "--platform", *words, "--scenario", str(faults), "--instance", str(instance)
+        )
+        try:
+            assert first == {"platform": words[0], "imds": first["imds"], "pid": process.pid}
+            assert ask(first["imds"], "GET", path).status == 503
+            assert ask(first["imds"], "GET", path).body == b"hi"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=120)
+        assert process.returncode == 0
+    faults.write_text('{"imds": [], "token": [{"set": {}}, {"status": 5}], "user-data": 1}')
+    for wrong, said in (
+        (["--platform", "ec2", "--once"], "--platform ec2 has no --once"),
+        (["--tokens", "none"], "--platform azure has no --tokens"),
+        (["--platform", "ec2", "--scenario", str(faults)], "unknown endpoint 'imds'"),
+        (["--platform", "ec2", "--scenario", str(faults)], "no key 'set'"),
+        (["--platform", "ec2", "--scenario", str(faults)], "'status' must be"),
+        (["--platform", "ec2", "--scenario", str(faults)], "'user-data' must be a list"),
+        (["--platform", "ec2", "--scenario", "good.json"], "cannot be read"),
+    ):
+        code, _, errors = run("run", *wrong)
+        assert code == 1 and said in errors, errors
