@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LibraryError, MalformedError
 from lightinit.formats.instance_id import is_usable_id
+from lightinit.formats.json_document import read_json_object
 from lightinit.formats.nocloud import plain
 from lightinit.model import NamedTuple
 
@@ -52,7 +53,7 @@ def read(data: bytes) -> MetaData:
             "meta-data are not usable", why="they look like HTML", hint="check where they are from"
         )
     if text.lstrip().startswith("{"):
-        found = _read_json(text)
+        found = _read_json(data)
         if found is not None:
             return MetaData(found)
     return _read_yaml(data, text)
@@ -71,17 +72,16 @@ def _decode(data: bytes) -> str:
     return text.rstrip("\0")
 
 
-def _read_json(text: str) -> Optional[Dict[str, Any]]:
+def _read_json(data: bytes) -> Optional[Dict[str, Any]]:
     """The object; None if it is no JSON: YAML may begin with a brace, too."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json_object(data.rstrip(b"\0"), "meta-data")
+    except MalformedError:
         return None
-    return found if isinstance(found, dict) else None
 
 
 def _read_yaml(data: bytes, text: str) -> MetaData:
-    from lightinit.formats.cloud_config import document
+    from lightinit.formats.cloud_config import building, document
 
     names = (INSTANCE_ID, "local-hostname", "hostname")
     texts = {name: plain.find_value(text, name) for name in names}
@@ -103,7 +103,9 @@ def _read_yaml(data: bytes, text: str) -> MetaData:
             hint="write lines `key: value`, or JSON",
             **details,
         ) from None
-    values = json.loads(json.dumps(found.values, default=_as_text))
+    # As JSON it is kept, so it must be one that can be written.
+    written = json.dumps(found.values, default=_as_text).encode("ascii")
+    values = read_json_object(written, "meta-data", 2 * building.CHARACTERS)
     return MetaData(values, known, tuple("meta-data: %s" % str(each) for each in found.mistakes))
 
 

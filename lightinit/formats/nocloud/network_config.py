@@ -5,10 +5,10 @@ Source: cloud-init's documentation, "Networking config version 1" and "version 2
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from lightinit.errors import LightinitError
+from lightinit.errors import LightinitError, MalformedError
+from lightinit.formats.json_document import read_json
 
 # What only says which interface is meant, or what DHCP does anyway.
 V1_INTERFACE = {"type", "name", "mac_address", "subnets"}
@@ -38,9 +38,9 @@ def asks_only_for_dhcp(data: bytes) -> bool:
 
 def _read(data: bytes) -> Any:
     try:
-        return json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        pass
+        return read_json(data, "network-config")
+    except MalformedError:
+        pass  # it is YAML
     from lightinit.formats.cloud_config import document
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any, Dict
@@ -91,6 +92,20 @@ def test_both_readers_agree() -> None:
 def test_ids_and_names(data: bytes, instance_id: str, name: str) -> None:
     found = read(data)
     assert (text_of(found, "instance-id"), text_of(found, "local-hostname")) == (instance_id, name)
+
+
+@needs_yaml
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"big": 1e999, "half": "\\ud800", "long": %s}' % (b"9" * 5000),
+        b'big: .inf\nhalf: "\\uD800"\nlong: 1\n',
+    ],
+)
+def test_what_cannot_be_written_again_is_replaced(data: bytes) -> None:
+    values = read(data).values
+    assert values["big"] is None and values["half"] == "?"
+    json.dumps(values, allow_nan=False).encode("utf-8")
 
 
 @needs_yaml
