@@ -53,6 +53,14 @@ def make_cidata(folder: Path) -> Iterator[Seeded]:
 
 
 @contextlib.contextmanager
+def make_url(folder: Path) -> Iterator[Seeded]:
+    """A seed of NoCloud on a web server, which SMBIOS' serial number names."""
+    files = {name: data.decode() for name, data in nocloud_files(DATA).items()}
+    serial = "ds=nocloud-net;s=http://169.254.169.254/"
+    yield Seeded({**QEMU, "product_serial": serial}, {}, "", "web", files)
+
+
+@contextlib.contextmanager
 def make_config_drive(folder: Path) -> Iterator[Seeded]:
     """A config drive of OpenStack, with an injected file."""
     data = DATA._replace(
@@ -98,6 +106,7 @@ def _drive(folder: Path, files: Dict[str, bytes], label: str) -> Iterator[str]:
 SEEDS = {
     "folder": make_folder,
     "cidata": make_cidata,
+    "url": make_url,
     "config": make_config_drive,
     "openstack": make_openstack,
     "ec2": make_ec2,
