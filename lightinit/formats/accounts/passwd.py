@@ -33,8 +33,6 @@ NO_LOGIN_SHELLS = (
     "scponly",
     "rssh",
 )
-# The hashes of crypt(5): $id$..., extended DES, DES. With anything else no password is accepted.
-_HASH = re.compile(r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*")
 
 
 class Account(NamedTuple):
@@ -58,7 +56,14 @@ class Account(NamedTuple):
 
 def is_password_hash(field: Optional[str]) -> bool:
     """Whether the password field of passwd or shadow is a hash, so that a password is accepted."""
-    return field is not None and _HASH.fullmatch(field) is not None
+    if field is None or len(field) < 4:
+        return False  # such as "!" and "x", the usual ones
+    # The hashes of crypt(5): $id$..., extended DES, DES. Anything else accepts no password.
+    return bool(
+        re.fullmatch(
+            r"\$[^$]+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11})*", field
+        )
+    )
 
 
 def find_password(passwd: str, shadow: str, name: str) -> Optional[str]:

@@ -13,7 +13,6 @@ from lightinit.formats.ssh.password_policy import walk
 
 ORIGINS = ("address", "host", "localaddress", "localport", "rdomain")
 DEFAULT_PORT = 22
-_ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+(?:/[0-9]{1,3})?\Z")
 
 
 def list_conditions(
@@ -64,7 +63,7 @@ def _inside(pattern: str) -> str:
     """An address that matches a pattern; "" if no useful one does."""
     import ipaddress
 
-    if not _ADDRESS.match(pattern) or pattern.strip("*") == "":
+    if not re.match(r"[0-9A-Fa-f:.*?]+(?:/[0-9]{1,3})?\Z", pattern) or pattern.strip("*") == "":
         return ""
     network, _, prefix = pattern.partition("/")
     try:
