@@ -35,6 +35,11 @@ GET_BUSYBOX = (
     'cd "$1/boot" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download busybox-static'
     " && dpkg-deb -x busybox-static_*.deb busybox && rm busybox-static_*.deb"
 )
+# Of a root that is unpacked and never configured: the kernel's package would have this made.
+LIST_MODULES = (
+    'for each in bin sbin lib lib64; do [ -e "$1/$each" ] || ln -s "usr/$each" "$1/$each"; done'
+    ' && chroot "$1" depmod "$(ls "$1/usr/lib/modules")"'
+)
 UNNEEDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 
