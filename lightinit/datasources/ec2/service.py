@@ -82,21 +82,34 @@ class Ec2Service:
             ProvisioningError: the service does not give one.
         """
         for round_number in range(ROUNDS):
-            for version in VERSIONS:
-                if self._instance_id:
-                    return self._instance_id
-                try:
-                    body = self._get("/%s/meta-data/instance-id" % version, self._left_s())
-                except NotFoundError as error:
-                    last = error
-                    continue
-                self._version = version
-                self._instance_id = decode_text(body, "instance-id").strip()
-            if round_number + 1 < ROUNDS and not self._instance_id:
+            if self._instance_id:
+                break
+            if round_number:
                 self._clock.sleep(ROUND_PAUSE_S)
+            missing = self._try_versions()
         if not self._instance_id:
-            raise last
+            raise missing or ProvisioningError(
+                "instance id is unknown", endpoint=self.endpoint, said="an empty instance-id"
+            )
         return self._instance_id
+
+    def _try_versions(self) -> Optional[ProvisioningError]:
+        """Ask for the instance id in each version, until one has it. Returns the last error."""
+        missing: Optional[ProvisioningError] = None
+        for version in VERSIONS:
+            path = "/%s/meta-data/instance-id" % version
+            try:
+                found = decode_text(self._get(path, self._left_s()), path).strip()
+            except NotFoundError as error:
+                missing = error
+                continue
+            except MalformedError as error:
+                missing = ProvisioningError(error.reason, **error.details)
+                continue
+            if found:
+                self._version, self._instance_id = version, found
+                return None
+        return missing
 
     def fetch_tree(self) -> Tuple[Tree, Tuple[str, ...]]:
         """The values below meta-data/, and warnings.

@@ -106,6 +106,18 @@ def test_an_old_service_is_asked_only_if_the_settings_allow_it(tmp_path: Path) -
         ("required", {"meta-data": [PAGE]}, {}, "metadata answer is a web page"),
         (
             "required",
+            {"meta-data": [{"body": " ", "repeat": "forever"}]},
+            {},
+            "instance id is unknown .*empty instance-id",
+        ),
+        (
+            "required",
+            {"meta-data": [{"body_base64": "/w==", "repeat": "forever"}]},
+            {},
+            "metadata value is not text .*instance-id",
+        ),
+        (
+            "required",
             {"meta-data": [{"body": "i-1"}, {"body_base64": "/w=="}]},
             {},
             "metadata value is not text",
