@@ -12,6 +12,7 @@ from lightinit.datasources.base import Anchor
 from lightinit.datasources.configdrive.datasource import ConfigDriveDatasource
 from lightinit.datasources.configdrive.settings import check_settings
 from lightinit.datasources.configdrive.sign import find_sign
+from lightinit.datasources.detect import detect
 from lightinit.datasources.signs import Evidence
 from lightinit.emulator.openstack.tree import fill_in, make_tree
 from lightinit.errors import LightinitError
@@ -140,3 +141,13 @@ def test_a_drive_that_has_gone_since_the_first_boot(tmp_path: Any) -> None:
     assert datasource(tmp_path).instance_id(Dmi()) == ""
     (folder / "product_name").write_text("OpenStack Nova\n")
     assert datasource(tmp_path).instance_id(Dmi()) == UUID
+
+
+def test_a_nocloud_seed_beside_it_counts_and_the_drive_is_told(tmp_path: Any) -> None:
+    put_tree(tmp_path)
+    system = System(str(tmp_path))
+    system.write("/sys/class/dmi/id/chassis_asset_tag", b"desk\n")
+    assert detect(system, {}).name == "configdrive"
+    system.write("/var/lib/cloud/seed/nocloud/meta-data", b"instance-id: x\n")
+    found = detect(system, {})
+    assert (found.name, found.ignored) == ("nocloud", ("configdrive: the folder %s" % SEED,))
