@@ -35,6 +35,7 @@ STATUS = "/run/lightinit/status.json"
 SECRETS = "/run/lightinit/secrets.json"
 LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
+ANCHORS = "anchors"  # what names the instance, if it is not DMI
 DETECTION = "detection"  # how the datasource was found
 INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 

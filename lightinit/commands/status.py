@@ -22,6 +22,7 @@ from lightinit.host.identity import read_boot_id, read_dmi
 from lightinit.host.log import printable
 from lightinit.host.system import System
 from lightinit.state import (
+    ANCHORS,
     CURRENT,
     DISABLED,
     LOCK,
@@ -244,9 +245,10 @@ def _recorded_result(system: System) -> Optional[Dict[str, Any]]:
     None if there is no result, or if DMI names another instance. Only root can read this in DMI.
     """
     recorded = current_instance(system)
+    if recorded is None:
+        return None
     uuid = normalise_uuid(read_dmi(system).product_uuid or "")
-    if recorded is None or (
-        uuid and normalise_uuid(recorded) and not same_instance(recorded, uuid)
-    ):
+    is_of_another = uuid and normalise_uuid(recorded) and not same_instance(recorded, uuid)
+    if is_of_another and not system.exists("%s/%s.json" % (CURRENT, ANCHORS)):
         return None
     return read_json(system, CURRENT + "/result.json")

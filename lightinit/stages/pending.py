@@ -15,10 +15,9 @@ from lightinit.marks import Marks
 from lightinit.model import Frequency
 from lightinit.pipeline import Context
 from lightinit.stages.selection import module_list
-from lightinit.state import State, current_instance
+from lightinit.state import ANCHORS, State, current_instance
 
 STAGES = ("local", "fetch", "config", "final")
-ANCHORS = "anchors"
 FREQUENCIES = {
     "local": Frequency.BOOT,
     "fetch": Frequency.INSTANCE,
@@ -65,13 +64,14 @@ def provisioned_before(context: Context) -> bool:
 
 
 def keep_anchors(system: System, state: State, source: Datasource) -> None:
-    """Keep what names the instance whose data have been fetched, as it is now.
+    """Keep what names the instance whose data have been fetched, as it is now; also that it is
+    something that cannot be compared.
 
     Raises:
         ProvisioningError: it cannot be written.
     """
-    lines = describe(system, source)
-    if lines:
+    if source.anchors():
+        lines = describe(system, source)
         state.save(ANCHORS, {"datasource": type(source).__name__, "lines": lines})
 
 

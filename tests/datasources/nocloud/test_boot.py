@@ -70,3 +70,10 @@ def test_a_seed_that_is_detached_leaves_the_machine_as_it_is(desk: Machine) -> N
     said = boot(desk)
     assert "no NoCloud seed" in said or "nothing to do" in said
     assert desk.read("/etc/hostname") == "desk\n"
+
+
+def test_an_id_that_is_a_uuid_is_not_dmis(desk: Machine) -> None:
+    """Tools often give a seed a random one, and the command must not take it for another VM's."""
+    seed(desk, "312eed6a-2832-d4fe-4864-6ec7f561fec6", "#!/bin/sh\n")
+    boot(desk)
+    assert "done" in desk.run("status").stdout
