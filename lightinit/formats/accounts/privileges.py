@@ -119,7 +119,7 @@ def edit_sudoers_file(
     lines: List[str] = []
     for line in text.split("\n"):
         of_user = _find_user(line)
-        if of_user != user and of_user in known_users:
+        if of_user not in ("", user) and of_user in known_users:
             lines.append(line)
     if password and own:
         lines.append(sudoers_defaults(user, own))
