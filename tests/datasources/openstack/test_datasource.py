@@ -44,7 +44,7 @@ def test_the_whole_vm_with_few_requests(tmp_path: Any) -> None:
         assert source.instance_id(Dmi()) == "" and source.is_this_platform(Dmi()) is None
         assert source.ask_instance_id() == (UUID, ())
         instance, warnings = source.fetch(UUID)
-        assert warnings == () and instance.hostnames == ("vm1.novalocal", "vm1")
+        assert warnings == () and instance.hostnames == ("vm1", "vm1.novalocal")
         assert base64.b64decode(instance.user_data) == b"#!/bin/sh\n"
         assert base64.b64decode(instance.vendor_data) == b"#cloud-config\n"
         assert [key.text for key in instance.public_keys] == ["ssh-ed25519 AAAA ada"]

@@ -48,7 +48,7 @@ def boot(machine: Machine) -> str:
 
 
 def check(machine: Machine) -> None:
-    assert machine.read("/etc/hostname").strip() == "vm1.novalocal"
+    assert machine.read("/etc/hostname").strip() == "vm1"
     assert KEY in machine.read("/home/ada/.ssh/authorized_keys")
     assert machine.read("/etc/from-user") == "hi"
     assert machine.json("/var/lib/lightinit/instance/result.json")["instance"] == UUID

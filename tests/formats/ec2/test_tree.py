@@ -52,7 +52,7 @@ def test_an_instance() -> None:
         "tags": {"instance": {"Name": "web", "odd": {"folder": "x"}}},
     }
     made = instance_from_tree(tree, "id", b"\xff", "metadata (http://x)")
-    assert made.hostnames == ("ip-1.example.org",)
+    assert made.hostnames == ("ip-1", "ip-1.example.org")
     assert (made.location, made.zone, made.vm_size) == (
         "eu-central-1",
         "eu-central-1a",

@@ -59,7 +59,7 @@ def test_all_that_a_vm_gets() -> None:
     assert made == Instance(
         UUID,
         "openstack",
-        ("test.novalocal", "test"),
+        ("test", "test.novalocal"),
         vm_id=UUID,
         zone="nova",
         tags={"role": "web"},
