@@ -9,6 +9,7 @@ import pytest
 
 from lightinit.datasources import DATASOURCES
 from lightinit.datasources.detect import AZURE, NOT_ASKED, detect
+from lightinit.emulator import Platform
 from lightinit.host.system import System
 from tests.lib.scratch import UUID, Machine
 
@@ -34,6 +35,17 @@ def test_azure_wins_and_what_else_is_seen_is_told(tmp_path: Any) -> None:
     assert {sign.why for _, sign in found.signs[1:]} <= {NOT_ASKED}
     found = look(tmp_path, {}, whole=True)  # for people, all are asked
     assert found.name == AZURE and NOT_ASKED not in [sign.why for _, sign in found.signs]
+
+
+def test_a_boot_on_azure_warns_of_a_stray_seed(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put(BY_LABEL + "CIDATA", "")
+    with Platform() as platform:
+        machine.lead_to(platform)
+        assert machine.run("boot").returncode == 0
+        assert platform.ready_count == 1
+    (warning,) = machine.json("/var/lib/lightinit/instance/result.json")["warnings"]
+    assert "ignored, since this is a VM on Azure: a volume labelled CIDATA" in warning
 
 
 @pytest.mark.parametrize(

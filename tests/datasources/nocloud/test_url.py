@@ -16,11 +16,12 @@ from tests.lib.http_server import Server
 from tests.lib.scratch import ScriptedClock
 
 GOOD = {"/s/meta-data": "instance-id: far\n", "/s/user-data": "#!/bin/sh\n"}
+HANGS = "hangs"
 PAGE = "<!DOCTYPE html><title>Log in</title>"
 
 
 class Site(Server):
-    """Answers by path: text; a number as a status; or a path as a redirect."""
+    """Answers by path: text; a number as a status; a path as a redirect; or never."""
 
     def __init__(self, pages: Dict[str, Any]) -> None:
         super().__init__(self.answer)
@@ -33,6 +34,8 @@ class Site(Server):
 
     def answer(self, connection: Any) -> None:
         page = self.pages.get(self.asked[-1], 404)
+        if page == HANGS:
+            return
         status, head, body = 200, "", b""
         if isinstance(page, int):
             status = page
@@ -169,3 +172,12 @@ def test_nobody_there_is_waited_for_until_the_deadline(tmp_path: Any, serve: Any
         source.ask_instance_id()
     assert int(caught.value.details["attempts"]) > 3
     assert 50 < sum(source.system.clock.sleeps) <= 60  # type: ignore[attr-defined]
+
+
+def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Any, serve: Any) -> None:
+    site = serve({**GOOD, "/s/user-data": HANGS})
+    limits = {"request_timeout_s": 0.4, "fetch_timeout_s": 1.0}
+    source = make_source(tmp_path, site.base + "/s/", **limits)
+    with pytest.raises(LightinitError) as caught:
+        ask(source)
+    assert "user-data" in str(caught.value)
