@@ -184,6 +184,7 @@ def stop() -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
+    logger.setLevel(logging.NOTSET)
     logger.propagate = True
 
 
