@@ -194,10 +194,12 @@ def test_not_an_azure_vm(scene: Scene, tag: str) -> None:
         )
         checks.same(state.split(), ["running"], "systemctl is-system-running")
         unit = parse_properties(terminal.run("systemctl show --no-pager lightinit.service"))
-        checks.same(
-            (unit.get("ActiveState"), unit.get("Result")),
-            ("inactive", "exec-condition"),
-            "lightinit.service's state",
+        # While udev is at work, the shell leaves it to Python, which waits for the volumes.
+        state_of_unit = (unit.get("ActiveState"), unit.get("Result"))
+        checks.that(
+            state_of_unit in (("inactive", "exec-condition"), ("active", "success")),
+            "lightinit.service has done nothing",
+            state_of_unit,
         )
         said = terminal.run("hostname; getent passwd admin || echo nobody; cat /etc/hostname")
         checks.same(
