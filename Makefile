@@ -5,6 +5,8 @@ ARGS =
 # Most tests wait most of the time. With ARGS that name few tests, WORKERS=0 is quicker.
 WORKERS = $$(( $$(nproc) * 2 ))
 XDIST = -n $(WORKERS) --dist worksteal
+# Most of the long ones wait: four leave half of two cores idle at the end.
+LONG_WORKERS = $$(( $$(nproc) * 3 ))
 DESTDIR =
 PREFIX = /usr
 PYTHON = /usr/bin/python3
@@ -70,7 +72,7 @@ test: setup
 
 test-long: setup
 	@$(VENV_PYTHON) -m compileall -qq lightinit modules || :
-	env -u PYTHONDONTWRITEBYTECODE LIGHTINIT_TESTS=long $(VENV_PYTHON) -m pytest $(XDIST) $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE LIGHTINIT_TESTS=long $(VENV_PYTHON) -m pytest -n $(LONG_WORKERS) --dist worksteal $(ARGS)
 
 test-all: test test-long
 
