@@ -21,12 +21,12 @@ Faults = Dict[str, List[Dict[str, Any]]]
 
 def open_ec2(options: argparse.Namespace, instance: Dict[str, Any]) -> Any:
     """EC2's metadata service, as the command line asks for it."""
-    from lightinit.emulator.ec2.platform import ENDPOINTS, Ec2
+    from lightinit.emulator.ec2.platform import Ec2
     from lightinit.emulator.ec2.service import TOKENS
 
     return Ec2(
         instance,
-        read_faults(options.scenario, ENDPOINTS),
+        read_faults(options.scenario, Ec2.ENDPOINTS),
         options.imds,
         options.tokens or TOKENS[0],
         options.token_requests,
@@ -37,11 +37,11 @@ def open_ec2(options: argparse.Namespace, instance: Dict[str, Any]) -> Any:
 
 def open_openstack(options: argparse.Namespace, instance: Dict[str, Any]) -> Any:
     """Nova's metadata service, as the command line asks for it."""
-    from lightinit.emulator.openstack.platform import ENDPOINTS, OpenStack
+    from lightinit.emulator.openstack.platform import OpenStack
 
     return OpenStack(
         instance,
-        read_faults(options.scenario, ENDPOINTS),
+        read_faults(options.scenario, OpenStack.ENDPOINTS),
         options.imds,
         log=options.log,
         latency_s=options.latency_ms / 1000,
