@@ -34,6 +34,9 @@ class Drive:
             )
             if ended.returncode == 0:
                 self._device = ended.stdout.strip()
+                # Partitions that somebody else's disk on this device has left: blkid passes over
+                # a disk that has any.
+                subprocess.run(["partx", "--delete", self._device], stderr=subprocess.DEVNULL)
                 return self
         raise AssertionError("no loop device for the media: " + ended.stderr)
 
