@@ -12,9 +12,10 @@ import importlib
 from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.datasources import DATASOURCES
-from lightinit.datasources.signs import Evidence, Sign
+from lightinit.datasources.signs import LABELS, Evidence, Sign, gather
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
+from lightinit.quick import BY_LABEL
 
 AZURE = "azure"
 # ds=NAME[;KEY=VALUE]... Source: cloud-init's documentation, "Kernel command line"; its ds-identify
@@ -22,8 +23,6 @@ AZURE = "azure"
 WORDS = ("ds=", "ci.ds=")
 # What cloud-init calls a datasource, where that is not its name here.
 ALIASES = {"nocloud-net": "nocloud", "nocloudnet": "nocloud"}
-BY_LABEL = "/dev/disk/by-label"
-SEED_LABELS = ("cidata", "config-2")
 YES = "DMI has the chassis asset tag of every VM on Azure"
 PERHAPS = "DMI has no chassis asset tag: only the network can tell"
 NOT_ASKED = "not asked, since this is a VM on Azure"
@@ -62,7 +61,7 @@ def detect(
         options: the settings, by section.
         whole: whether to ask all datasources, although this is a VM on Azure: for people.
     """
-    evidence = Evidence(system)
+    evidence = gather(system)
     of_azure = _ask_azure(evidence)
     if of_azure.found and not whole:
         rest = [(name, Sign(False, NOT_ASKED)) for name in DATASOURCES if name != AZURE]
@@ -120,7 +119,7 @@ def _list_named(evidence: Evidence) -> List[str]:
 
 def _find_strays(evidence: Evidence) -> List[str]:
     """What on a VM on Azure looks like another datasource's. No device is read for it."""
-    labels = [name for name in evidence.system.list_dir(BY_LABEL) if name.lower() in SEED_LABELS]
+    labels = [name for name in evidence.system.list_dir(BY_LABEL) if name.lower() in LABELS]
     found = ["a volume labelled %s" % name for name in labels]
     named = [name for name in _list_named(evidence) if name != AZURE]
     return found + ["ds=%s on the kernel's command line" % name[:40] for name in named]

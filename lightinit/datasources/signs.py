@@ -15,6 +15,7 @@ from lightinit.model import NamedTuple
 if TYPE_CHECKING:
     from lightinit.host.media.volumes import Volume
 
+KEY = "evidence"  # in System.remembered
 # Those of all datasources.
 LABELS = ("cidata", "config-2")
 
@@ -70,3 +71,11 @@ class Evidence:
             self._labels |= wanted.union(LABELS)  # all at once: each look reads all devices
             self._volumes = list_volumes(self.system, sorted(self._labels))
         return [volume for volume in self._volumes if volume.label.lower() in wanted]
+
+
+def gather(system: System) -> Evidence:
+    """The evidence of this run: what was read once is not read again. Who waits for something to
+    come must make one of its own.
+    """
+    found: Evidence = system.remembered.setdefault(KEY, Evidence(system))
+    return found

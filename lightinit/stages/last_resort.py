@@ -11,7 +11,7 @@ from typing import Optional
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
-from lightinit.datasources.detect import detect
+from lightinit.datasources.detect import AZURE, detect
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.identity import read_dmi
 from lightinit.host.system import System
@@ -21,7 +21,6 @@ from lightinit.settings import AUTO, Settings, datasource_section
 from lightinit.state import DISABLED, State, find_instance
 
 LOG = logging.getLogger("lightinit.last_resort")
-DEFAULT = "azure"
 SWITCHED_OFF = "lightinit is switched off"
 
 
@@ -83,10 +82,10 @@ def _datasource(system: System, settings: Optional[Settings]) -> Datasource:
     if settings is not None:
         name = settings["lightinit"]["datasource"]
         if name == AUTO:
-            name = detect(system, settings.values).name or DEFAULT
+            name = detect(system, settings.values).name or AZURE
         options = settings.values.get(datasource_section(name), {})
         try:
             return datasources.load(name)(system, options, None)
         except Exception:
             LOG.debug("the datasource %s cannot be used", name, exc_info=True)
-    return datasources.load(DEFAULT)(system, {}, None)
+    return datasources.load(AZURE)(system, {}, None)

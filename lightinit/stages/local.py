@@ -10,6 +10,7 @@ from typing import Callable, Iterable, List, Optional, Tuple
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
 from lightinit.datasources.detect import AZURE, detect
+from lightinit.datasources.signs import gather
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.dhcp.clients import READERS
 from lightinit.formats.instance_id import is_usable_id
@@ -94,7 +95,7 @@ def identify(context: Context) -> None:
     ``platform_known`` and, if the datasource knows it, the instance.
     """
     source = use_datasource(context)
-    found = read_dmi(context.system)
+    found = gather(context.system).dmi
     if context.settings["lightinit"]["platform_check"] == "none":
         context.platform_known = True
     elif context.detection is not None:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.datasources.configdrive.settings import AUTO, FOLDERS, LABELS
 from lightinit.datasources.configdrive.sign import has_tree
-from lightinit.datasources.signs import Evidence
+from lightinit.datasources.signs import Evidence, gather
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.nova import tree
 from lightinit.formats.nova.instance import instance_id_of
@@ -110,7 +110,8 @@ class DriveSearch:
             return [(self._place, label)]
         found = [(folder, "") for folder in FOLDERS if has_tree(self._system, folder)]
         try:
-            volumes = Evidence(self._system).find_volumes(LABELS)
+            known = gather(self._system).find_volumes(LABELS)
+            volumes = known or Evidence(self._system).find_volumes(LABELS)  # it may come late
         except LightinitError as error:
             self.errors["/dev"] = error
             return found

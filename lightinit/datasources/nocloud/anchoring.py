@@ -22,11 +22,11 @@ from lightinit.datasources.nocloud.places import (
 )
 from lightinit.datasources.nocloud.settings import AUTO, LABEL
 from lightinit.host.system import System
+from lightinit.quick import BY_LABEL
 
 # Larger files are not compared at later boots, see datasources/anchors.py.
 COMPARED_BYTES = 60 * 1024
 UUID = "/sys/class/dmi/id/product_uuid"
-BY_LABEL = "/dev/disk/by-label"
 
 
 def find_anchors(

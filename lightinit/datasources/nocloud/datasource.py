@@ -24,7 +24,7 @@ from lightinit.datasources.nocloud.places import (
 )
 from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings
 from lightinit.datasources.nocloud.sign import find_sign
-from lightinit.datasources.signs import Evidence
+from lightinit.datasources.signs import Evidence, gather
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.hostname import short_names_first
 from lightinit.formats.instance_id import normalise_uuid
@@ -63,7 +63,7 @@ class NoCloudDatasource(Datasource):
         self, system: System, options: Mapping[str, Any], on_request: Optional[OnRequest] = None
     ) -> None:
         super().__init__(system, options, on_request)
-        self._evidence = Evidence(system)
+        self._evidence = gather(system)
         self._local: Optional[LocalSeed] = None
         self._whole: Optional[LocalSeed] = None
         self._has_told_change = False
