@@ -177,19 +177,20 @@ def ask(machine: Machine, answer: str, hang_up: bool = False) -> Tuple[int, str]
         machine.argv("generalize"), cwd=HERE, stdin=follower, stdout=follower, stderr=follower
     )
     os.close(follower)
-    shown = b""
+    shown, is_answered = b"", False
     try:
-        while select.select([leader], [], [], 30)[0]:
+        while select.select([leader], [], [], 60)[0]:
             try:
                 read = os.read(leader, 4096)
             except OSError:  # the other end is closed
                 break
             shown += read
-            if b"[y/N]" in read:
+            if b"[y/N]" in shown and not is_answered:
+                is_answered = True
                 if hang_up:
                     process.send_signal(signal.SIGHUP)
                 os.write(leader, answer.encode())
-        return process.wait(30), shown.decode()
+        return process.wait(60), shown.decode()
     finally:
         os.close(leader)
         process.kill()

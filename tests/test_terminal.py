@@ -74,25 +74,29 @@ def shell(request: pytest.FixtureRequest) -> Iterator[Shell]:
 
 def test_what_a_command_printed_and_nothing_that_was_typed(shell: Shell) -> None:
     terminal = Terminal(shell)
-    assert [terminal.run("echo %d; echo two" % number, 10) for number in range(3)] == [
+    assert [terminal.run("echo %d; echo two" % number) for number in range(3)] == [
         "%d\ntwo\n" % number for number in range(3)
     ]
-    assert terminal.run("true", 10) == ""
+    assert terminal.run("true") == ""
+
+
+def echoes() -> int:
+    """How often a line comes back that is typed while the shell still starts."""
+    made = Shell("sleep 0.3")
+    try:
+        Terminal(made).run("true")
+        return made.console().count("echo end-$?-")
+    finally:
+        made.end()
 
 
 def test_the_echoed_line_came_twice_where_the_shell_was_slow() -> None:
-    made = Shell("sleep 0.3")
-    try:
-        Terminal(made).run("true", 10)
-        assert made.console().count("echo end-$?-") == 2, (
-            "the case that the marks are for has come up"
-        )
-    finally:
-        made.end()
+    # Where the machine is busy, the shell may be there first; then it is asked again.
+    assert any(echoes() == 2 for _ in range(20)), "the case that the marks are for has come up"
 
 
 def test_a_command_that_fails(shell: Shell) -> None:
     terminal = Terminal(shell)
     with pytest.raises(AssertionError, match="false"):
-        terminal.run("false", 10)
-    assert terminal.run("echo well", 10) == "well\n"
+        terminal.run("false")
+    assert terminal.run("echo well") == "well\n"

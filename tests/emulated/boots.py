@@ -128,6 +128,16 @@ def let_go(platform: Platform) -> None:
     connection.close()
 
 
+# The first report is refused only after :func:`let_go`, however busy the machine is. The further
+# refusals give the boot time to see what has come meanwhile.
+REFUSED_LATE = [{"status": 503, "waits_for": "versions"}, {"status": 503, "repeat": 3}]
+
+
+def refusal_is_held(machine: Machine, platform: Platform) -> bool:
+    """Whether the first report has come and waits for :func:`let_go`."""
+    return machine.exists("/var/lib/hyperv/.kvp_pool_1") and platform.in_flight == 1
+
+
 def late_health(states: List[str]) -> Dict[str, Any]:
     """The first health report is answered only after :func:`let_go`."""
     return {

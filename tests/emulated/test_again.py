@@ -7,13 +7,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
 
 from lightinit.emulator import Platform
-from tests.emulated.boots import hand_out_lease, start_waiting
+from tests.emulated.boots import (
+    REFUSED_LATE,
+    hand_out_lease,
+    let_go,
+    refusal_is_held,
+    start_waiting,
+)
 from tests.lib import kvp_records
 from tests.lib.scratch import UUID, Machine
 
@@ -300,8 +305,9 @@ def test_a_signal_ends_it_without_a_report_and_the_next_boot_resumes(tmp_path: A
     with Platform(scenario=slow) as platform:
         machine.lead_to(platform, LONG_REQUESTS)
         process = machine.start("boot")
-        assert platform.wait_for(lambda the: the.requests, 60)
-        time.sleep(0.2)
+        assert platform.wait_for(
+            lambda the: [one for one in the.requests if one["server"] == "imds"], 60
+        )
         process.send_signal(signal.SIGTERM)
         _, error = process.communicate(timeout=120)
         assert process.returncode == 128 + signal.SIGTERM
@@ -349,7 +355,7 @@ def test_a_lease_that_comes_while_not_ready_is_tried_is_used(tmp_path: Any) -> N
     busy = {
         "name": "busy",
         "description": "The WireServer takes no report for some seconds.",
-        "health": [{"status": 503, "repeat": 4}],
+        "health": REFUSED_LATE,
         "expect": {"ready": 1, "outcome": "done", "reports": ["Ready"]},
     }
     settings = site_module(machine, "INSTANCE")
@@ -357,10 +363,9 @@ def test_a_lease_that_comes_while_not_ready_is_tried_is_used(tmp_path: Any) -> N
         machine.lead_to(platform, settings)
         machine.put("/etc/lightinit/conf.d/30-time.conf", MORE_TIME)
         process = start_waiting(machine, "boot", timeout_s=0.5, path=machine.root + "/site")
-        assert platform.wait_for(
-            lambda the: [one for one in the.requests if "NotReady" in one["body"]], 60
-        )
+        assert platform.wait_for(lambda the: refusal_is_held(machine, the), 60)
         hand_out_lease(machine)
+        let_go(platform)
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
         assert "the failure has gone, the boot goes on: no network before the deadline" in error

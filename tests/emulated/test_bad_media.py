@@ -24,6 +24,7 @@ from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
 from tests.emulated.boots import (
     NO_DOCUMENT,
+    REFUSED_LATE,
     documented,
     late_health,
     lead,
@@ -31,6 +32,7 @@ from tests.emulated.boots import (
     not_ready,
     put,
     ready,
+    refusal_is_held,
     report_is_held,
     reported,
     told,
@@ -244,7 +246,7 @@ def test_media_that_come_while_not_ready_is_tried(tmp_path: Any, encoding: str) 
     the password.
     """
     machine = Machine(tmp_path)
-    busy = dict(DOWN, health=[{"status": 503, "repeat": 4}])
+    busy = dict(DOWN, health=REFUSED_LATE)
     ovf = make_ovf("alice", "web-1", ssh_keys=[KEY], password="Pa55wordOfAlice").decode()
     with Platform(scenario=busy) as platform:
         lead(
@@ -253,11 +255,10 @@ def test_media_that_come_while_not_ready_is_tried(tmp_path: Any, encoding: str) 
             NO_DOCUMENT + "media_wait_s = 0.2\nretry_first_s = 0.5\n",
         )
         process = machine.start("boot")
-        assert platform.wait_for(
-            lambda the: [one for one in the.requests if "NotReady" in one["body"]], 60
-        )
+        assert platform.wait_for(lambda the: refusal_is_held(machine, the), 60)
         put(machine, ovf.encode(encoding), "/media.new/ovf-env.xml")
         os.rename(machine.root + "/media.new", machine.root + "/media")
+        let_go(platform)
         _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
         assert "the failure has gone, the boot goes on" in said

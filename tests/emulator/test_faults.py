@@ -245,7 +245,7 @@ def test_throttle_is_about_the_time_between_requests() -> None:
 
 
 def test_throttle_on_the_wire() -> None:
-    with play(goalstate=[{"throttle_s": 5, "retry_after_s": 5, "repeat": "forever"}]) as platform:
+    with play(goalstate=[{"throttle_s": 600, "retry_after_s": 5, "repeat": "forever"}]) as platform:
         assert get_goal_state(platform).status == 200
         reply = get_goal_state(platform)
         assert (reply.status, reply.headers["retry-after"]) == (429, "5")

@@ -11,6 +11,8 @@ import pytest
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
+from tests.lib.netns import wait_until
+from tests.lib.scripts import is_alive
 
 
 def test_a_command_is_run_in_its_own_environment() -> None:
@@ -58,9 +60,8 @@ def test_what_a_daemon_prints_later_does_not_kill_it(tmp_path: Path) -> None:
     System("/").run(["/bin/sh", "-c", daemon % (wait, out, pids)], timeout_s=30)
     time.sleep(0.3)  # a reader that does not wait would be gone by now
     go.write_text("")
-    daemon_proc = "/proc/" + pids.read_text().strip()
-    while os.path.exists(daemon_proc):
-        time.sleep(0.05)
+    # Where nobody waits for orphans, it stays as a zombie.
+    wait_until(lambda: not is_alive(int(pids.read_text())), 60, "the daemon does not end")
     assert out.read_text() == "lives\n"
 
 

@@ -48,7 +48,10 @@ class VarlinkService:
             self._held.append(peer)
             question = b""
             while not question.endswith(b"\0"):
-                question += peer.recv(4096)
+                part = peer.recv(4096)
+                if not part:
+                    return
+                question += part
             self.asked.append(json.loads(question[:-1].decode("utf-8")))
             if self._message is not None:
                 peer.sendall(self._message + b"\0")

@@ -173,7 +173,13 @@ def test_the_configuration_is_read_again_only_after_a_change(tmp_path: Path) -> 
     put(system, "/etc/ssh/sshd_config", CONFIG)
     put(system, "/etc/ssh/sshd_config.d/10.conf", "UsePAM yes\n")
     assert read_count(system) == 2, "both files"
-    assert read_count(system) == 2, "they were changed just now: a further change might not show"
+
+    def read_twice_at_once() -> List[int]:
+        put(system, "/etc/ssh/sshd_config.d/10.conf", "UsePAM yes\n")
+        return [read_count(system) for _ in range(2)]
+
+    # A further change might not show. Where the machine is busy, it may not be just now any more.
+    assert any(read_twice_at_once() == [2, 2] for _ in range(20)), "they were changed just now"
     time.sleep(0.1)
     assert [read_count(system) for _ in range(3)] == [2, 0, 0]
     put(system, "/etc/ssh/sshd_config.d/20.conf", "Port 2222\n")

@@ -145,7 +145,7 @@ def test_a_key_that_has_gone_since_is_made(tmp_path: Path) -> None:
 def test_a_folder_that_has_gone_since_is_no_loss(tmp_path: Path) -> None:
     system = openssh(tmp_path)
     begin(system)
-    time.sleep(0.2)
+    await_others(system, 0)
     system.remove_tree("/etc/ssh/.lightinit-new")
     assert apply(system) == Outcome("3 SSH host keys made")
     assert system.found() == ALL_NEW

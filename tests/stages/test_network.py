@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -17,12 +18,13 @@ from lightinit.datasources.azure.identity import IMDS, WIRESERVER
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed
-from lightinit.host.dhcp.networkd import SOCKET
+from lightinit.host.dhcp.networkd import PEEK_TIMEOUT_S, SOCKET
 from lightinit.host.network.interfaces import Interface, KernelRoute, Scene
 from lightinit.host.system import System
 from lightinit.model import Lease, Network, Route
 from lightinit.stages.leases import LeaseSearch, choose_lease
 from lightinit.stages.network import find_network
+from tests.lib.netns import wait_until
 from tests.lib.planned_clock import PlannedClock, put
 from tests.lib.varlink_service import VarlinkService
 
@@ -744,7 +746,6 @@ def test_in_a_scratch_root_addresses_are_not_checked(tmp_path: Path) -> None:
 def found_after_s(root: Path) -> float:
     """Seconds from the arrival of a lease until it is found."""
     import threading
-    import time
 
     (root / "var/lib/dhcp").mkdir(parents=True)
     arrived: List[float] = []
@@ -784,15 +785,32 @@ def described(address: str) -> bytes:
     )
 
 
+def find_by_networkd(
+    address: str, scene: Scene, prepare: Callable[[Host], None] = lambda _: None
+) -> Tuple[Host, Network, int]:
+    """The host, what is found on it, and how often a networkd that has this lease was asked. Where
+    the machine is so busy that networkd's second may be over, it is asked anew.
+    """
+    for _ in range(5):
+        started_s = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
+            host = Host(Path(folder), scene)
+            prepare(host)
+            with VarlinkService(Path(folder + SOCKET), described(address)) as networkd:
+                found = host.find()
+        if time.monotonic() - started_s < PEEK_TIMEOUT_S:
+            break
+    return host, found, len(networkd.asked)
+
+
 def test_networkd_without_lease_files_is_asked_when_an_address_comes() -> None:
-    with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
-        host = Host(Path(folder), NOTHING)
+    def address_comes(host: Host) -> None:
         host.clock.plan = [(5.0, host.scenes.become(ONE_NIC))]
-        with VarlinkService(Path(folder + SOCKET), described("10.0.0.4")) as networkd:
-            found = host.find()
+
+    host, found, asked = find_by_networkd("10.0.0.4", NOTHING, address_comes)
     assert (found.server, found.server_from_lease, found.warnings) == ("10.9.8.7", True, ())
     assert (found.interface, found.client, found.source) == ("eth0", "networkd", SOCKET)
-    assert host.clock.passed_s <= 6 and len(networkd.asked) == 1
+    assert host.clock.passed_s <= 6 and asked == 1
 
 
 def test_a_hook_without_the_option_is_told_how_to_get_it(tmp_path: Path) -> None:
@@ -811,13 +829,11 @@ def test_a_networkd_that_hangs_costs_three_seconds_at_most() -> None:
             for number in range(6):  # each time another address has come
                 address = "10.0.0.%d" % number
                 assert search.look(Scene((ETH0._replace(addresses=(address,)),))) == []
+            wait_until(lambda: len(networkd.asked) >= 3, 60, "it has not heard all")
     assert len(networkd.asked) == 3
 
 
 def test_networkd_that_has_another_address_is_asked_only_once() -> None:
-    with tempfile.TemporaryDirectory(prefix="li", dir="/tmp") as folder:
-        host = Host(Path(folder), ONE_NIC)
-        with VarlinkService(Path(folder + SOCKET), described("10.0.0.9")) as networkd:
-            found = host.find()
-    assert not found.server_from_lease and len(networkd.asked) == 1
+    _, found, asked = find_by_networkd("10.0.0.9", ONE_NIC)
+    assert not found.server_from_lease and asked == 1
     assert "its address 10.0.0.9 is on no interface now" in found.warnings[0]

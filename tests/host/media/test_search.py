@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -16,7 +15,9 @@ from lightinit.host.media import search as media
 from lightinit.host.media.devices import Candidate
 from lightinit.host.media.search import MediaSearch, Medium, eject
 from lightinit.host.system import System
+from tests.lib.netns import wait_until
 from tests.lib.scratch import ScriptedClock
+from tests.lib.scripts import is_alive
 from tests.lib.sysfs import Sysfs
 
 DEADLINE_S = 60.0
@@ -144,17 +145,20 @@ def test_a_drive_goes_before_a_disk_that_answers_sooner(root: Path) -> None:
         "import sys, time, os; time.sleep(0.7 if sys.argv[2].endswith('sr0') else 0); "
         "sys.stdout.write('found\\t1\\t0\\tby test\\n' + sys.argv[2][-1])"
     )
-    search = MediaSearch(
-        System(str(root)),
-        NAMES,
-        everything,
-        command=reader(slow),
-        find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/vdb", False)],
-    )
-    search.start()
-    medium = search.result(DEADLINE_S)
-    search.stop()
-    assert medium == Medium("/dev/sr0", b"0", "by test")
+    for _ in range(5):  # on a busy machine, the drive's head start may be over too soon
+        search = MediaSearch(
+            System(str(root)),
+            NAMES,
+            everything,
+            command=reader(slow),
+            find=lambda: [Candidate("/dev/sr0", True), Candidate("/dev/vdb", False)],
+        )
+        search.start()
+        medium = search.result(DEADLINE_S)
+        search.stop()
+        if medium == Medium("/dev/sr0", b"0", "by test"):
+            return
+    raise AssertionError("the drive never goes first")
 
 
 @pytest.mark.parametrize(
@@ -229,6 +233,7 @@ def test_a_device_that_has_not_answered_when_nobody_waits_any_more_is_told(root:
     search.start()
     assert search.result(media.SLOW_S + 0.5) is None and search.troubles == []
     search.stop()
+    assert search.result(DEADLINE_S) is None  # once its thread has ended, however late
     ((device, why),) = search.troubles
     assert device == "/dev/sr0" and re.fullmatch(r"it did not answer within \d+\.\d s", why)
 
@@ -259,9 +264,12 @@ def test_stopping_ends_what_is_under_way(root: Path) -> None:
     search.stop()
     search.stop()
     assert search.result(DEADLINE_S) is None, "it is over, so nobody waits"
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(note.read_text()), 0)
-    assert "lightinit-media" not in [thread.name for thread in threading.enumerate()]
+    wait_until(lambda: not is_alive(int(note.read_text())), 60, "its reader goes on")
+    wait_until(
+        lambda: "lightinit-media" not in [thread.name for thread in threading.enumerate()],
+        60,
+        "its thread goes on",
+    )
 
 
 def test_without_a_reader(root: Path) -> None:
