@@ -25,6 +25,15 @@ LIMITS = (
     r"\btook_s < %s\b",
 )
 
+# Loops that try so many times, with so long a pause in between.
+TRIES = (
+    r"for \w+ in range\((?P<times>[0-9]+)\):\n(?:.*\n){0,8}?"
+    r" +(?:time\.)?sleep\((?P<pause>[0-9.]+)\)",
+    r"\bseq (?P<times>[0-9]+)\).*\bsleep (?P<pause>[0-9.]+)",
+)
+# Others take and give back loop devices at the same time: tests/lib/loops.py knows how.
+OWN_LOOPS = r'"losetup", (?:"--(?:find|detach|show|read-only)|\*|[a-z])'
+
 
 def short_limits(text: str) -> List[str]:
     """What a test waits for, and for less than ``LEAST_S``."""
@@ -32,6 +41,10 @@ def short_limits(text: str) -> List[str]:
     for pattern in LIMITS:
         for match in re.finditer(pattern % NUMBER, text):
             if float(match.group("limit")) < LEAST_S:
+                found.append(match.group())
+    for pattern in TRIES:
+        for match in re.finditer(pattern, text):
+            if int(match.group("times")) * float(match.group("pause")) < LEAST_S:
                 found.append(match.group())
     return found
 
@@ -51,6 +64,15 @@ def test_what_ends_by_itself_is_waited_for() -> None:
     assert {path: limits for path, limits in found.items() if limits} == {}
 
 
+def test_loop_devices_are_taken_in_one_way() -> None:
+    found = []
+    for path in files():
+        with open(path, encoding="utf-8") as handle:
+            if re.search(OWN_LOOPS, handle.read()):
+                found.append(os.path.relpath(path, HERE))
+    assert found == ["tests/lib/loops.py"]
+
+
 @pytest.mark.parametrize(
     "line, is_short",
     [
@@ -64,6 +86,10 @@ def test_what_ends_by_itself_is_waited_for() -> None:
         ("socket.create_connection((host, int(port)), 2)", True),
         ("assert time.monotonic() - started_s < 0.5", True),
         ('"udevadm settle --timeout=15"', False),
+        ("for _ in range(50):\n    if f():\n        break\n    time.sleep(0.1)", True),
+        ("for _ in range(600):\n    if f():\n        break\n    time.sleep(0.1)", False),
+        ("for try in $(seq 100); do [ ! -e x ] || break; sleep 0.1; done", True),
+        ("for try in $(seq 600); do [ ! -e x ] || break; sleep 0.1; done", False),
     ],
 )
 def test_what_is_too_short_is_seen(line: str, is_short: bool) -> None:

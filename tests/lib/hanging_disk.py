@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+from tests.lib import loops
 from tests.lib.scratch import HERE
 
 PROGRAM = os.path.join(HERE, "tests", "lib", "hanging_disk_server.py")
@@ -30,7 +31,11 @@ class HangingDisk:
 
     def __enter__(self) -> str:
         self._process = subprocess.Popen(
-            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
+            self._argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join([HERE, *sys.path])),
         )
         assert self._process.stdout is not None
         self.device = self._process.stdout.readline().strip()
@@ -41,4 +46,4 @@ class HangingDisk:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
-        subprocess.run(["losetup", "--detach", self.device], check=True)
+        loops.detach(self.device)

@@ -14,8 +14,9 @@ import errno
 import os
 import select
 import struct
-import subprocess
 import sys
+
+from tests.lib import loops
 
 LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, BATCH_FORGET = (
     1,
@@ -99,7 +100,13 @@ class Disk:
 def main() -> None:
     disk = Disk(sys.argv[1], int(sys.argv[2]))
     # The file is opened by another process: this one must be free to answer.
-    losetup = subprocess.Popen(["losetup", "--read-only", "--find", "--show", POINT + "/disk"])
+    child = os.fork()
+    if not child:
+        os.close(disk.device)
+        try:
+            print(loops.attach(POINT + "/disk", "--read-only"), flush=True)
+        finally:
+            os._exit(0)
     while True:
         readable, _, _ = select.select([disk.device, 0], [], [], 0.1)
         if disk.device in readable:
@@ -107,7 +114,7 @@ def main() -> None:
         if 0 in readable and not os.read(0, 1):
             break
     os.close(disk.device)  # from now on everything that waits fails
-    losetup.wait()
+    os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

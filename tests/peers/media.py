@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Optional, Type
 
 from lightinit.emulator.host_side.media import make_media
+from tests.lib import loops
 
 
 class Drive:
@@ -23,22 +23,8 @@ class Drive:
         self._device = ""
 
     def __enter__(self) -> "Drive":
-        # Whoever else takes a loop device at this moment makes this fail now and then; losetup then
-        # says busy.
-        for _ in range(10):
-            ended = subprocess.run(
-                ["losetup", "--find", "--show", "--read-only", self._image],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                universal_newlines=True,
-            )
-            if ended.returncode == 0:
-                self._device = ended.stdout.strip()
-                # Partitions that somebody else's disk on this device has left: blkid passes over
-                # a disk that has any.
-                subprocess.run(["partx", "--delete", self._device], stderr=subprocess.DEVNULL)
-                return self
-        raise AssertionError("no loop device for the media: " + ended.stderr)
+        self._device = loops.attach(self._image, "--read-only")
+        return self
 
     def __exit__(
         self,
@@ -46,7 +32,7 @@ class Drive:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        subprocess.run(["losetup", "--detach", self._device], check=True)
+        loops.detach(self._device)
 
     @property
     def number(self) -> str:

@@ -20,6 +20,7 @@ import pytest
 from lightinit.emulator.documents.ovf import make_ovf
 from lightinit.emulator.host_side.media import make_media
 from tests.lib.hanging_disk import HangingDisk
+from tests.lib.loops import loop
 from tests.lib.mime_document import multipart
 from tests.lib.netns import Namespace, need, wait_until
 from tests.lib.scratch import DMI, SPARE_THE_DISK, UUID
@@ -197,16 +198,8 @@ def drive(folder: Path, ovf: bytes, form: str) -> Iterator[str]:
     need("losetup", "genisoimage", "7z")
     image = str(folder / "media.img")
     make_media(image, ovf, form)
-    device = subprocess.run(
-        ["losetup", "--read-only", "--find", "--show", image],
-        check=True,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    ).stdout.strip()
-    try:
+    with loop(image, "--read-only") as device:
         yield device
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def held(vm: Vm, secret: str) -> List[str]:
@@ -420,8 +413,7 @@ def resource_disk(folder: Path) -> Iterator[Tuple[str, Path]]:
             argv, check=True, stdout=subprocess.PIPE, universal_newlines=True, **how
         ).stdout.strip()
 
-    device = run("losetup", "--find", "--show", str(image))
-    try:
+    with loop(str(image)) as device:
         run("sfdisk", "--quiet", device, input="label: dos\nstart=128, type=7\n")
         subprocess.run(["partx", "--add", device], check=False, stderr=subprocess.DEVNULL)
         run(
@@ -450,9 +442,6 @@ def resource_disk(folder: Path) -> Iterator[Tuple[str, Path]]:
         )
         run("sync")
         yield device, image
-    finally:
-        subprocess.run(["partx", "--delete", device], check=False, stderr=subprocess.DEVNULL)
-        run("losetup", "--detach", device)
 
 
 def test_a_resource_disk_that_holds_a_users_data_is_left_and_told(vm: Vm) -> None:

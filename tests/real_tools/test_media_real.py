@@ -22,6 +22,7 @@ from lightinit.host.media.reading.answers import Nothing
 from lightinit.host.media.search import MediaSearch, eject
 from lightinit.host.system import System
 from tests.lib.hanging_disk import HangingDisk
+from tests.lib.loops import loop
 from tests.lib.namespaced import run_program
 from tests.lib.netns import need
 from tests.lib.scratch import HERE
@@ -48,20 +49,6 @@ def deadline() -> Iterator[None]:
     signal.alarm(0)
 
 
-@contextlib.contextmanager
-def loop(image: str) -> Iterator[str]:
-    device = subprocess.run(
-        ["losetup", "--read-only", "--find", "--show", image],
-        check=True,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    ).stdout.strip()
-    try:
-        yield device
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
-
-
 def inside(scenario: str, *arguments: str) -> Any:
     """Run one scenario of namespaced/media.py and give what it saw."""
     namespaces = ("--mount", "--propagation", "shared")
@@ -76,7 +63,7 @@ def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(
     (tmp_path / "tree" / "OVF-ENV.XML").write_bytes(DOCUMENT)
     image = str(tmp_path / "ext4.img")
     subprocess.run(["mkfs.ext4", "-q", "-d", str(tmp_path / "tree"), image, "4M"], check=True)
-    with loop(image) as device:
+    with loop(image, "--read-only") as device:
         seen = inside("mounted", device)
     point, rest = seen["said"].split(" ", 1)
     assert "the document" in rest and device in rest
@@ -91,7 +78,7 @@ def test_a_mount_is_private_and_harmless_and_goes_with_a_reader_that_is_killed(
 def test_each_tool_reads_what_it_is_said_to_read(images: Dict[str, str]) -> None:
     kinds = ("bridge", "azure", "udf", "rock", "joliet", "plain", "relaxed")
     with contextlib.ExitStack() as stack:
-        places = {kind: stack.enter_context(loop(images[kind])) for kind in kinds}
+        places = {kind: stack.enter_context(loop(images[kind], "--read-only")) for kind in kinds}
         seen = inside("by_tools", *places.values(), *(images[kind] for kind in kinds))
     assert seen["missing"] == []
     text = DOCUMENT.decode()
@@ -137,7 +124,7 @@ def test_a_damaged_image_gives_no_document_or_the_document(
 
 
 def test_a_device_is_read_and_is_no_drive_to_eject(images: Dict[str, str]) -> None:
-    with loop(images["azure"]) as device:
+    with loop(images["azure"], "--read-only") as device:
         search = MediaSearch(System("/"), NAMES, lambda data: data == DOCUMENT, device)
         search.start()
         medium = search.result(DEADLINE_S)
@@ -150,14 +137,14 @@ def test_loop_devices_are_not_looked_at_unless_the_settings_name_one(
     images: Dict[str, str],
 ) -> None:
     """S1: whoever can write to a file must not be able to make an account."""
-    with loop(images["azure"]) as device:
+    with loop(images["azure"], "--read-only") as device:
         assert device not in [each.path for each in devices.candidates(System("/"))]
 
 
 def test_a_drive_that_sysfs_does_not_list(images: Dict[str, str], tmp_path: Path) -> None:
     """As a container is given one."""
     (tmp_path / "dev").mkdir()
-    with loop(images["azure"]) as device:
+    with loop(images["azure"], "--read-only") as device:
         os.mknod(str(tmp_path / "dev/sr0"), 0o600 | stat.S_IFBLK, os.stat(device).st_rdev)
         found = devices.candidates(System(str(tmp_path)))
         assert [(each.path, each.first) for each in found] == [("/dev/sr0", True)]
@@ -196,7 +183,9 @@ def readers_of(device: str) -> Dict[int, str]:
 @pytest.mark.parametrize("hangs_from", [0, 128 * 1024], ids=["at once", "after its marks"])
 def test_a_device_that_hangs_stops_nothing(images: Dict[str, str], hangs_from: int) -> None:
     need("losetup")
-    with HangingDisk(images["azure"], hangs_from) as hanging, loop(images["udf"]) as good:
+    with HangingDisk(images["azure"], hangs_from) as hanging, loop(
+        images["udf"], "--read-only"
+    ) as good:
         search = MediaSearch(
             System("/"),
             NAMES,
@@ -265,13 +254,11 @@ def test_files_of_a_volume_that_the_kernel_mounts(tmp_path: Path) -> None:
     for image in images:
         argv = ["mkfs.ext4", "-q", "-L", "cidata-9", "-d", str(tree), image, "4M"]
         subprocess.run(argv, check=True)
-    with HangingDisk(images[0], 0) as hanging, loop(images[0]) as device:
-        argv = ["losetup", "--find", "--show", images[1]]
-        busy = subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
-        try:
-            seen = inside("files_of", device, busy, hanging)
-        finally:
-            subprocess.run(["losetup", "--detach", busy], check=True)
+    with contextlib.ExitStack() as stack:
+        hanging = stack.enter_context(HangingDisk(images[0], 0))
+        device = stack.enter_context(loop(images[0], "--read-only"))
+        busy = stack.enter_context(loop(images[1]))
+        seen = inside("files_of", device, busy, hanging)
     wanted = {"user-data": "#!/bin/sh", "openstack/latest/meta_data.json": "{}"}
     assert seen["read"] == [["mounted as ext4", dict(wanted, link="#!/bin/sh")]] * 2
     assert "name=evil, why=it leads to /etc/hostname" in seen["refused"]

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Sequence
 import pytest
 
 from tests.lib.namespaced import need_loop_devices, run_program
+from tests.lib.netns import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -90,7 +91,7 @@ def inside(
     }
     image = "root-disk-%s.img" % uuid.uuid4().hex
     seen = dict(run_program("root_disk.py", "run", json.dumps(wish), LIGHTINIT_TEST_IMAGE=image))
-    assert image not in attached(), "its loop device stays"
+    wait_until(lambda: image not in attached(), 60, "its loop device stays")
     assert seen["kept"] and seen["check"] == 0, (
         "whatever was done, the data are there and the file system is sound"
     )

@@ -15,12 +15,12 @@ from lightinit.errors import ProvisioningError
 from lightinit.model import Instance
 from lightinit.modules import disk_setup, mounts, swap
 from tests.real_tools.namespaced.disk import (
-    LOOPS,
     MIB,
     Disk,
     Host,
     enter,
     fresh,
+    give_back,
     must,
     put,
     read,
@@ -330,11 +330,7 @@ def main() -> None:
         found = SCENARIOS[sys.argv[1]]()
     finally:
         unmount()
-        for path in LOOPS:
-            subprocess.run(
-                ["partx", "--delete", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            subprocess.run(["losetup", "--detach", path])
+        give_back()
     print(json.dumps(found))
 
 

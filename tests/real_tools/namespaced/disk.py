@@ -8,7 +8,7 @@ for that is a stand-in.
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +16,6 @@ import re
 import stat
 import subprocess
 import sys
-import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
@@ -26,6 +25,8 @@ from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import ephemeral_disk
 from lightinit.settings.shipped import SHIPPED
+from tests.lib import loops
+from tests.lib.netns import wait_until
 from tests.real_tools.namespaced.accounts import seal
 
 MIB = 1024 * 1024
@@ -44,7 +45,6 @@ TABLES = {
     "small": "label: dos\nstart=128, size=100000, type=7\n",
 }
 LOOPS: List[str] = []
-LOOP_CTL_GET_FREE = 0x4C82
 LATE_LINK = "/run/late-disk"
 
 
@@ -99,18 +99,11 @@ def make_devices() -> None:
     must("mount", "--move", "/run/dev", "/dev")
 
 
-def attach(file: str) -> str:
-    """Give a file a loop device. Its path."""
-    for _ in range(20):
-        with open("/dev/loop-control", "rb") as control:
-            number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
-        path = "/dev/loop%d" % number
-        if not os.path.exists(path):
-            os.mknod(path, 0o600 | stat.S_IFBLK, os.makedev(7, number))
-        # Another test may have taken it since.
-        if subprocess.run(["losetup", path, file], stderr=subprocess.DEVNULL).returncode == 0:
-            return path
-    sys.exit("there is no free loop device")
+def give_back() -> None:
+    """Detach all that is attached, also after an error with one of them."""
+    with contextlib.ExitStack() as stack:
+        for path in LOOPS:
+            stack.callback(loops.detach, path)
 
 
 def write(path: str, text: str) -> None:
@@ -130,8 +123,9 @@ class Disk:
         self.file = "/run/disk%d" % len(LOOPS)
         with open(self.file, "wb") as handle:
             handle.truncate(size_mb * MIB)
-        self.path = attach(self.file)
+        self.path = loops.attach(self.file)
         LOOPS.append(self.path)
+        show_nodes(os.path.basename(self.path))  # those of another disk on this device go
         if table:
             must("sfdisk", "--quiet", self.path, text=TABLES[table])
             show_partitions(self.path)
@@ -190,8 +184,10 @@ def show_partitions(path: str) -> None:
     """What kernels do by themselves that know tables; those that do not are told by way of
     BLKPG.
     """
-    for argv in (["partx", "--delete", path], ["partx", "--add", path]):
-        subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    loops.drop_partitions(path)
+    subprocess.run(
+        ["partx", "--add", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )
     show_nodes(os.path.basename(path))
 
 
@@ -251,10 +247,12 @@ def with_mount(part: str, work: Callable[[str], Any], tool: str = "mount") -> An
     try:
         return work("/run/there")
     finally:
-        for _ in range(50):
-            if subprocess.run(["umount", "/run/there"], stderr=subprocess.DEVNULL).returncode == 0:
-                break
-            time.sleep(0.1)
+        umount = ["umount", "/run/there"]
+        wait_until(
+            lambda: subprocess.run(umount, stderr=subprocess.DEVNULL).returncode == 0,
+            60,
+            "somebody holds /run/there",
+        )
         must("sync")
 
 
@@ -458,7 +456,7 @@ def left_alone() -> Dict[str, Any]:
             read("/etc/fstab") == FSTAB,
             os.path.exists(PLACE),
         ]
-        must("losetup", "--detach", LOOPS.pop())
+        loops.detach(LOOPS.pop())
         os.unlink(disk.file)
     return found
 
@@ -776,11 +774,7 @@ def main() -> None:
         found = SCENARIOS[sys.argv[1]]()
     finally:
         subprocess.run(["umount", PLACE], stderr=subprocess.DEVNULL)
-        for path in LOOPS:
-            subprocess.run(
-                ["partx", "--delete", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            subprocess.run(["losetup", "--detach", path])
+        give_back()
     print(json.dumps(found))
 
 

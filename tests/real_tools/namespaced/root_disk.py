@@ -20,6 +20,7 @@ from lightinit.errors import ProvisioningError
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.modules import root_disk
+from tests.lib import loops
 from tests.lib.scratch import HERE
 
 MIB = 1024 * 1024
@@ -79,7 +80,7 @@ class Disk:
         with open(IMAGE, "ab") as handle:
             handle.truncate(mib * MIB)
         more = ["--sector-size", str(self.wish["block"])] if self.wish.get("block") else []
-        self.device = must("losetup", "--find", "--show", *more, IMAGE)
+        self.device = loops.attach(IMAGE, *more)
 
     def scan(self) -> None:
         """Have the kernel know the partitions, also a kernel that reads no such table by itself."""
@@ -88,10 +89,8 @@ class Disk:
 
     def detach(self) -> None:
         if self.device:
-            if self.wish["table"]:
-                subprocess.run(["partx", "--delete", self.device], stderr=subprocess.DEVNULL)
             device, self.device = self.device, ""
-            must("losetup", "--detach", device)
+            loops.detach(device)
 
     @property
     def root(self) -> str:
