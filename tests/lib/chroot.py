@@ -8,10 +8,12 @@ nor to this machine. It takes root, mmdebstrap, and a mirror of Debian for makin
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -162,6 +164,9 @@ class Chroot:
         trace: Optional[TracebackType],
     ) -> None:
         assert self._keeper is not None and self._keeper.stdout is not None
+        for pid in processes_beside(self._keeper.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._keeper.kill()
         self._keeper.wait()
         self._keeper.stdout.close()
@@ -275,6 +280,22 @@ class Chroot:
                 if not ("%s/%s" % (here, name)).startswith(without or ("//",)):
                     found["%s/%s" % (here, name)] = describe(os.path.join(folder, name))
         return found
+
+
+def processes_beside(keeper: int) -> List[int]:
+    """The processes in the mount namespace of another: what tests have left in the background."""
+
+    def namespace(pid: str) -> str:
+        try:
+            return os.readlink("/proc/%s/ns/mnt" % pid)
+        except OSError:  # it has just ended, or is about to
+            return ""
+
+    wanted = namespace(str(keeper))
+    if wanted in ("", namespace("self")):
+        return []
+    pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and pid != str(keeper)]
+    return [int(pid) for pid in pids if namespace(pid) == wanted]
 
 
 def describe(path: str) -> str:

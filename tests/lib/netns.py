@@ -73,6 +73,8 @@ class Namespace:
         self._dhcp: Dict[str, "subprocess.Popen[bytes]"] = {}  # by interface
 
     def __enter__(self) -> "Namespace":
+        while os.path.exists("/run/netns/" + self.name):  # an aborted run's, with the same id
+            self.name = "lightinit-%d-%d" % (os.getpid(), next(NUMBERS))
         run("ip", "netns", "add", self.name)
         try:
             if self._private:

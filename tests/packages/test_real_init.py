@@ -105,10 +105,10 @@ def test_runit(chroot: Chroot) -> None:
     script = """mkdir /tmp/services
 ln -s /etc/sv/lightinit /tmp/services/lightinit
 export SVDIR=/tmp/services
-runsvdir /tmp/services >/tmp/log 2>&1 &
 rm -f /run/lightinit/runit-done
-for try in $(seq 200); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
-sv -w 5 check lightinit
+runsvdir /tmp/services >/tmp/log 2>&1 &
+for try in $(seq 600); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
+sv -w 60 check lightinit
 cat /tmp/log
 sv status lightinit
 kill -HUP $!
@@ -129,9 +129,9 @@ def test_s6(chroot: Chroot) -> None:
     script = """mkdir -p /run/service
 ln -s /etc/sv/lightinit /run/service/lightinit
 s6-svscan /run/service >/tmp/log 2>&1 &
-for try in $(seq 200); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
+for try in $(seq 600); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
 # What the run script of the SSH server begins with.
-for try in $(seq 50); do ! s6-svwait -U -t 20000 /run/service/lightinit || break; sleep 0.1; done
+for try in $(seq 600); do ! s6-svwait -U -t 60000 /run/service/lightinit || break; sleep 0.1; done
 cat /tmp/log
 s6-svstat /run/service/lightinit
 s6-svscanctl -t /run/service
@@ -166,17 +166,17 @@ if background.split():
 STARTS = {
     "openrc": """mkdir -p /run/openrc
 touch /run/openrc/softlevel
-timeout 100 /etc/init.d/lightinit start""",
-    "sysvinit": "timeout 100 /etc/init.d/lightinit start",
+timeout 240 /etc/init.d/lightinit start""",
+    "sysvinit": "timeout 240 /etc/init.d/lightinit start",
     "runit": """mkdir /tmp/services; ln -s /etc/sv/lightinit /tmp/services/lightinit
 export SVDIR=/tmp/services
 runsvdir /tmp/services &
-for try in $(seq 500); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
-sv -w 5 check lightinit""",
+for try in $(seq 600); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1; done
+sv -w 60 check lightinit""",
     "s6": """mkdir -p /run/service; ln -s /etc/sv/lightinit /run/service/lightinit
 s6-svscan /run/service &
-for try in $(seq 200); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
-s6-svwait -U -t 50000 /run/service/lightinit""",
+for try in $(seq 600); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
+s6-svwait -U -t 60000 /run/service/lightinit""",
 }
 
 
@@ -189,6 +189,6 @@ def test_what_goes_on_after_ready_holds_up_nothing(chroot: Chroot, command: str)
     chroot.write("/usr/lib/lightinit/check", "#!/bin/sh\nexit 0\n")
     chroot.shell(
         "{ %s\n} >/tmp/said 2>&1\n"
-        "for try in $(seq 100); do [ ! -s /tmp/began ] || break; sleep 0.1; done\n"
+        "for try in $(seq 600); do [ ! -s /tmp/began ] || break; sleep 0.1; done\n"
         'kill -0 "$(cat /tmp/began)" && kill "$(cat /tmp/began)"' % command
     )

@@ -33,6 +33,9 @@ SSH = (
     "BatchMode=yes",
     "-o",
     "LogLevel=ERROR",
+    # sshd is in the background before it listens.
+    "-o",
+    "ConnectionAttempts=60",
 )
 LOG_LINES = 60
 # Of an agent's package and a release of Debian: what its installation adds to the release's root.
@@ -143,7 +146,7 @@ class Peer:
         finally:
             self._stack.close()
             for started in self._started:
-                started.wait(30)
+                started.wait(120)
 
     def start(self, *argv: str) -> "subprocess.Popen[bytes]":
         """Start a command on the machine and leave it running until the end of the block."""

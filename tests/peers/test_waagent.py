@@ -43,7 +43,7 @@ def start(peer: Peer) -> "subprocess.Popen[bytes]":
 def stop(peer: Peer, agent: "subprocess.Popen[bytes]") -> None:
     """End the agent as an init system does."""
     peer.guest.shell("kill $(cat /run/waagent.pid)")
-    agent.wait(30)
+    agent.wait(120)
 
 
 def statuses(peer: Peer) -> int:

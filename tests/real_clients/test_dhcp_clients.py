@@ -51,7 +51,7 @@ class Pair:
     def start(self, *argv: str, **env: str) -> "subprocess.Popen[bytes]":
         return self.client.start(*argv, log=self.log, env=env)
 
-    def find(self, timeout_s: float = 30.0, grace_s: float = 10.0) -> Dict[str, Any]:
+    def find(self, timeout_s: float = 120.0, grace_s: float = 60.0) -> Dict[str, Any]:
         """What the local stage finds in the client machine, and every lease that its readers read
         there.
         """

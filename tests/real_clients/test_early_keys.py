@@ -170,7 +170,7 @@ def boot_with(azure: Azure, vm: Namespace, orders: Dict[str, str]) -> str:
     for kind, what in orders.items():
         vm.write("/run/orders/" + kind, what)
     process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
-    process.wait(120)
+    process.wait(300)
     return str(azure.posts()[-1]["body"])
 
 
@@ -241,7 +241,7 @@ def test_keys_that_cannot_be_made_are_made_by_the_next_boot(
     vm.run("sh", "-c", "cp /usr/bin/ssh-keygen /run/real-keygen; rm -f /etc/ssh/ssh_host_*")
     vm.run("sh", "-c", broken)
     process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
-    assert process.wait(120) == 1
+    assert process.wait(300) == 1
     (report,) = [str(post["body"]) for post in azure.posts()]
     assert "<State>NotReady</State>" in report
     for word in said:

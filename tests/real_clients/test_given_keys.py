@@ -39,7 +39,7 @@ def write_config(keys: Dict[str, str], *lines: str) -> str:
 
 def scan(vm: Namespace, address: str = "127.0.0.1") -> List[str]:
     """The keys that sshd serves, each as type and base64."""
-    said = vm.run("ssh-keyscan", "-t", ",".join(TYPES), address)
+    said = vm.run("ssh-keyscan", "-T", "60", "-t", ",".join(TYPES), address)
     return sorted(" ".join(line.split()[1:3]) for line in said.split("\n") if line)
 
 

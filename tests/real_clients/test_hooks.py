@@ -51,7 +51,7 @@ def test_each_runs_in_its_place_and_a_required_one_counts(azure: Azure, vm: Name
     required = "%s/before-final/20-required-mount" % FOLDER
     vm.write(required, "#!/bin/sh\necho the disk is missing\nexit 4\n", 0o755)
     process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
-    assert process.wait(60) == 1
+    assert process.wait(300) == 1
     assert said(vm) == FIRST_BOOT
     log = (azure.folder / "boot.log").read_text()
     assert "before-final/20-required-mount: the disk is missing" in log

@@ -63,7 +63,7 @@ def test_the_lease_is_found_and_the_name_is_sent(tmp_path: Path) -> None:
             log=tmp_path / "networkd.log",
             env={"SYSTEMD_LOG_TARGET": "console"},
         )
-        found = json.loads(vm.run(sys.executable, "-c", FIND, "30", "10", env=ENV))["network"]
+        found = json.loads(vm.run(sys.executable, "-c", FIND, "120", "60", env=ENV))["network"]
         assert vm.run("ls", "-A", "/run/systemd/netif/leases") == "", "it writes lease files again"
         assert (found["client"], found["source"]) == ("networkd", SOCKET)
         assert (found["server"], found["server_from_lease"]) == ("168.63.129.16", True)

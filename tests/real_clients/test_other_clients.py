@@ -62,7 +62,7 @@ class Machines:
         self.vm.run("sh", "-c", "until ip -4 route | grep -q default; do sleep 0.1; done")
 
     def find(self, grace_s: float = 1.0) -> Dict[str, Any]:
-        printed = self.vm.run(sys.executable, "-c", FIND, "30", str(grace_s), env=ENV)
+        printed = self.vm.run(sys.executable, "-c", FIND, "120", str(grace_s), env=ENV)
         return dict(json.loads(printed)["network"])
 
     def rename(self) -> Dict[str, Any]:
@@ -70,6 +70,9 @@ class Machines:
 
     def name(self) -> str:
         return "".join(self.leases.read_text().split()[3:4])  # the server empties it to rewrite it
+
+    def wait_for_name(self, name: str) -> None:
+        wait_until(lambda: self.name() == name, 60, "the server does not have the name %s" % name)
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def test_connman(machines: Machines) -> None:
     assert "connman (process " in warning and ") keeps its leases to itself" in warning
     (warning,) = machines.rename()["warnings"]
     assert "connman could not be made to send the host name" in warning
-    assert machines.name() == "image"
+    machines.wait_for_name("image")
 
 
 @pytest.mark.parametrize("hook", [True, False])
@@ -134,7 +137,7 @@ def test_udhcpc_that_ifupdown_ng_starts(machines: Machines, hook: bool) -> None:
     assert (network["client"], network["server_from_lease"]) == ("udhcpc", True)
     assert network["warnings"] == []
     assert "udhcpc on eth7 sent it to the DHCP server" in machines.rename()["message"]
-    assert machines.name() == "web-1"
+    machines.wait_for_name("web-1")
 
 
 def test_udhcpc_as_netifrc_starts_it(machines: Machines) -> None:
@@ -157,7 +160,7 @@ def test_udhcpc_as_netifrc_starts_it(machines: Machines) -> None:
     machines.wait_for_address()
     assert machines.find()["server_from_lease"] is True
     assert "udhcpc on eth7 sent it to the DHCP server" in machines.rename()["message"]
-    assert machines.name() == "web-1"
+    machines.wait_for_name("web-1")
 
 
 def test_a_client_that_nobody_knows(machines: Machines) -> None:
@@ -218,4 +221,4 @@ def test_dhcpcd_10(machines: Machines) -> None:
     assert network["server_from_lease"] is True and network["warnings"] == []
     outcome = machines.rename()
     assert "dhcpcd on eth7 was asked to send it" in outcome["message"], outcome
-    wait_until(lambda: machines.name() == "web-1", 60, "the name is not sent")
+    machines.wait_for_name("web-1")

@@ -96,13 +96,13 @@ def check(azure: Azure, vm: Namespace, process: Any, answered: bool = True) -> s
 
 
 def test_running_a_link_that_flaps(azure: Azure, vm: Namespace) -> None:
-    # Not at once: a flap that is over before lightinit looks at its links is found by the next
-    # poll, an hour later here.
-    flap = "sleep 3; ip link set vs down; sleep 2; ip link set vs up"
-    process = start(azure, vm, "Running", flap)
+    go = azure.folder / "go"
+    wait = "until [ -e %s ]; do sleep 0.1; done; " % go
+    process = start(azure, vm, "Running", wait + "ip link set vs down; sleep 2; ip link set vs up")
     wait_until(lambda: "owner" in vm.run("sh", "-c", STATUS), 60, "it does not wait for its owner")
     scratch = vm.run("sh", "-c", "ls -d /etc/ssh/.lightinit-new 2>/dev/null || true")
     assert scratch == "", "no host key of the time before the owner may stay"
+    go.touch()
     said = check(azure, vm, process)
     assert "the network changes: eth0" in said, said
     timeline = json.loads(vm.run("cat", "/var/lib/lightinit/instance/timeline.json"))["entries"]

@@ -135,7 +135,7 @@ class Azure:
         """
         if self._emulator is not None:
             self._emulator.terminate()
-            self._emulator.wait(20)
+            self._emulator.wait(120)
         number = len(list(self.folder.glob("requests*.jsonl")))
         self._log = self.folder / ("requests-%d.jsonl" % number if number else "requests.jsonl")
         self._log.touch()
