@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import os
 import random
 import subprocess
 
@@ -12,12 +11,13 @@ import pytest
 
 from lightinit.errors import MalformedError
 from lightinit.formats import user_data
+from tests.lib.noise import noise
 
 SECRET = b"correct horse battery staple"
 
 
 def test_base64_with_white_space_in_it() -> None:
-    data = os.urandom(300)
+    data = noise(random.Random(20), 300)
     text = base64.encodebytes(data).decode()
     assert user_data.decode(text) == data
     assert user_data.decode("\r\n " + text.replace("\n", "\r\n\t") + " ") == data
