@@ -172,7 +172,8 @@ def test_closing_is_quick_whatever_hangs() -> None:
         "imds": [{"drip_s": 60}, {"delay_s": 60}],
         "listen_after_s": {"imds": 0},
     }
-    platform = Platform(scenario)
+    # No other test listens at this address, so nobody gets the port once it is closed.
+    platform = Platform(scenario, wireserver=("127.0.0.2", 0))
     platform.start()
     sockets = []
     try:
