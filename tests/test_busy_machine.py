@@ -49,6 +49,24 @@ def short_limits(text: str) -> List[str]:
     return found
 
 
+# What depends on chance: the pattern, and what to write instead.
+CHANCES = {
+    r"\bos\.urandom\(": "tests.lib.noise: a finding must come again",
+    r"\bRandom\(\)": "give it a seed: a finding must come again",
+    r"raises\(ProcessLookupError\)": "wait until it is not is_alive (tests.lib.scripts): one that"
+    " was killed needs time to end",
+    r"\bnot os\.path\.exists\(.?/proc/%d": "the same; where nobody waits for orphans, it stays",
+    r"\bassert .* in os\.read\(": "read until it is there: a terminal passes it on piece by piece",
+}
+# These fill disks and files with bytes that nobody looks at.
+CHANCES_APART = ("real_tools", "real_clients", "vm", "peers", "packages")
+
+
+def chances(text: str) -> List[str]:
+    """What a test leaves to chance."""
+    return [why for pattern, why in CHANCES.items() if re.search(pattern, text)]
+
+
 def files() -> Iterator[str]:
     for folder, _, names in os.walk(os.path.join(HERE, "tests")):
         for name in names:
@@ -94,6 +112,31 @@ def test_loop_devices_are_taken_in_one_way() -> None:
 )
 def test_what_is_too_short_is_seen(line: str, is_short: bool) -> None:
     assert bool(short_limits(line)) == is_short
+
+
+def test_nothing_is_left_to_chance() -> None:
+    found = {}
+    for path in files():
+        if os.path.relpath(path, HERE + "/tests").split("/")[0] not in CHANCES_APART:
+            with open(path, encoding="utf-8") as handle:
+                found[path] = chances(handle.read())
+    assert {path: whys for path, whys in found.items() if whys} == {}
+
+
+@pytest.mark.parametrize(
+    "line, is_chance",
+    [
+        ("data = os.urandom(300)", True),
+        ("dice = random.Random()", True),
+        ("dice = random.Random(4)", False),
+        ("with pytest.raises(ProcessLookupError):", True),
+        ('assert not os.path.exists("/proc/%d" % pid)', True),
+        ('assert os.path.exists("/proc/%d" % pid)', False),
+        ('assert b"ready" in os.read(terminal, 4096)', True),
+    ],
+)
+def test_what_is_left_to_chance_is_seen(line: str, is_chance: bool) -> None:
+    assert bool(chances(line)) == is_chance
 
 
 def test_a_platform_that_answers_has_time() -> None:

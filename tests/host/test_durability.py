@@ -41,10 +41,15 @@ class Disk:
         self._errors = {"whole": whole, "one": one}
         self._waits = {"whole": slow or all_slow, "one": all_slow}
         self._gate = threading.Event()
-        # What ends by itself is waited for, however busy the machine is.
-        slow_s = 0.05 if slow or all_slow else 20.0
-        limit_s = 0.2 if all_slow else 60.0
-        self.durability = Durability(self._whole, self._one, slow_s=slow_s, limit_s=limit_s)
+        self.durability = Durability(self._whole, self._one)
+        self.limit(slow or all_slow, all_slow)
+
+    def limit(self, slow: bool, all_slow: bool) -> None:
+        """Give barriers little time for what does not end. What ends by itself is waited for,
+        however busy the machine is.
+        """
+        self.durability._syncs._slow_s = 0.05 if slow else 20.0
+        self.durability._syncs._limit_s = 0.2 if all_slow else 60.0
 
     def _whole(self, descriptor: int) -> None:
         self._sync("whole", descriptor)
@@ -63,6 +68,7 @@ class Disk:
     def let_go(self) -> None:
         """End all syncs."""
         self._gate.set()
+        self.limit(False, False)
 
     def system(self, root: Path) -> System:
         """A machine with this disk, whose changes wait."""
@@ -379,12 +385,14 @@ def test_a_boot_on_a_disk_that_does_not_answer_is_ready_with_a_warning(
         """It is stuck once the modules are through."""
 
         def _sync(self, kind: str, descriptor: int) -> None:
-            self._waits = dict.fromkeys(self._waits, (tmp_path / "home/azureuser/.ssh").exists())
+            is_stuck = (tmp_path / "home/azureuser/.ssh").exists()
+            self._waits = dict.fromkeys(self._waits, is_stuck)
+            self.limit(is_stuck, is_stuck)
             if kind == "one" and "lightinit-new" in os.readlink("/proc/self/fd/%d" % descriptor):
                 return
             super()._sync(kind, descriptor)
 
-    disk = StuckAtTheEnd(all_slow=True)
+    disk = StuckAtTheEnd()
     result = boot_on(disk, tmp_path, platform)
     disk.let_go()
     assert result["status"] == "degraded done"
