@@ -7,6 +7,7 @@ begun, and the exit code is 1.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -56,10 +57,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = _parse(sys.argv[1:] if argv is None else argv)
-    if not arguments.command:
-        return EXIT_USAGE
     try:
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        if not arguments.command:
+            return EXIT_USAGE
         if not os.path.isdir(getattr(arguments, "root", "/")):
             raise RefusedError(
                 "no such root", EXIT_USAGE, root=arguments.root, hint="--root takes a directory"
@@ -73,10 +74,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader has closed the pipe. Without this, Python would print an error at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return EXIT_OK
 
 
 def _parse(argv: List[str]) -> Any:
@@ -86,12 +83,20 @@ def _parse(argv: List[str]) -> Any:
         return SimpleNamespace(command="boot", background=len(argv) > 1)
     if len(argv) == 3 and argv[:2] == ["boot", "--root"] and argv[2][:1] != "-":
         return SimpleNamespace(command="boot", root=argv[2], background=False)
+    from lightinit.commands import terminal
     from lightinit.grammar import make_parser
 
     parser = make_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except BrokenPipeError:  # nobody reads the help any more
+        terminal.stop_printing()
+        raise SystemExit(EXIT_OK) from None
+    except OSError as error:
+        raise terminal.unwritable(error) from None
     if not arguments.command:
-        parser.print_help(sys.stderr)
+        with contextlib.suppress(OSError):
+            parser.print_help(sys.stderr)
     return arguments
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import Any, Dict, List, NoReturn
 
@@ -64,9 +65,15 @@ class Parser(argparse.ArgumentParser):
             self.error("%s; did you mean %s?" % (text, near[0]) if near else text)
         return found
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse does, and at once: what cannot be written is an error of this command."""
+        super()._print_message(message, file)
+        (file or sys.stderr).flush()
+
     def error(self, message: str) -> NoReturn:
         """Print the mistake and how to get help."""
-        sys.stderr.write("%s: %s\nTry: %s --help\n" % (self.prog, message, self.prog))
+        with contextlib.suppress(OSError):  # nobody can be told; the exit code says it
+            sys.stderr.write("%s: %s\nTry: %s --help\n" % (self.prog, message, self.prog))
         raise SystemExit(EXIT_USAGE)
 
 

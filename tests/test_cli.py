@@ -392,6 +392,31 @@ def test_closed_standard_streams_are_no_trap(tmp_path: Any) -> None:
     assert machine.read("/run/lightinit/lock").count("\n") == 1, "nothing else was written to it"
 
 
+def test_an_output_that_nobody_reads_and_one_that_is_full(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/lightinit/disabled", "")
+    machine.put("/bad.yaml", "#cloud-config\nhostnam: a\n")
+    full = "/dev/full"
+    cases = [("status", 3), ("config", 0), ("schema %s/bad.yaml" % machine.root, 1), ("--help", 0)]
+    for arguments, code in cases:
+        command = [sys.executable, "-m", "lightinit", "--root", machine.root, *arguments.split()]
+        reading, writing = os.pipe()
+        os.close(reading)
+        ended = subprocess.run(
+            command, cwd=HERE, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writing)
+        assert (ended.returncode, ended.stderr) == (code, b""), arguments
+        if not os.path.exists(full):
+            continue
+        with open(full, "wb") as file:
+            ended = subprocess.run(
+                command, cwd=HERE, stdout=file, stderr=subprocess.PIPE, check=False
+            )
+        assert ended.returncode == 1, arguments
+        assert ended.stderr.startswith(b"lightinit: output cannot be written (error=No space left")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_what_cannot_be_encoded_is_shown_all_the_same(tmp_path: Any, encoding: str) -> None:
     machine = Machine(tmp_path)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from typing import Any, Dict, List
 
 from lightinit.commands import terminal
@@ -17,6 +18,7 @@ from lightinit.registry import load_settings
 from lightinit.settings import AUTO, Settings
 
 WORDS = {True: "yes", False: "no", None: "perhaps"}
+ONLY_ROOT = "some signs only root can see, such as a label without udev: run as root to be sure"
 LINE = "%-7s %-12s %-8s %s"
 
 
@@ -29,6 +31,8 @@ def run(system: System, arguments: argparse.Namespace) -> int:
         terminal.show(json.dumps(as_data(found, taken), indent=1))
     else:
         terminal.show("\n".join(map(printable, as_lines(settings, found, taken))))
+    if system.live and os.geteuid() != 0:
+        terminal.note(ONLY_ROOT)
     return EXIT_OK if taken else EXIT_FAILED
 
 

@@ -32,7 +32,7 @@ def run(system: System, arguments: argparse.Namespace) -> int:
     terminal.show(text)
     if arguments.path == PLATFORM:
         for line in explain_platform(system):
-            sys.stderr.write("lightinit: %s\n" % printable(line))
+            terminal.note(line)
     return EXIT_OK
 
 

@@ -16,6 +16,7 @@ from lightinit.emulator import platforms
 from lightinit.emulator.errors import EmulatorError, ScenarioError
 from lightinit.emulator.grammar import FREE, build_parser
 from lightinit.emulator.host_side.guest_side import print_pool, write_media
+from lightinit.emulator.host_side.images import refuse_device
 from lightinit.emulator.platform import SETTLE_S, Platform
 from lightinit.emulator.scenario import list_names, load_scenario, make_scenario, read_json
 from lightinit.emulator.seeds.command import write_seed
@@ -27,12 +28,15 @@ class _Interrupted(Exception):
 
 def _write_atomically(path: str, text: str) -> None:
     """Write a file in one step: a reader sees all of it or nothing."""
+    refuse_device(path)
     temporary = "%s.%d.tmp" % (path, os.getpid())
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
         raise EmulatorError(
             "cannot write the ready file %s: %s" % (path, error.strerror)
         ) from error
@@ -175,26 +179,59 @@ def main(arguments: Optional[List[str]] = None) -> int:
     Returns:
         the exit code: 0 success, 1 error (the message is on standard error), 2 wrong usage.
     """
+    _open_standard_streams()
+    try:
+        try:
+            return _run_command(arguments)
+        finally:
+            sys.stdout.flush()
+    except EmulatorError as error:
+        _complain(str(error))
+    except BrokenPipeError:  # nobody reads the output any more
+        _drop_output()
+        return 0
+    except OSError as error:
+        _complain("cannot read or write: %s" % error)
+        _drop_output()
+    return 1
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed: else the next file would take their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write("lightinit-emulator: %s\n" % text.replace("\n", "\nlightinit-emulator: "))
+
+
+def _drop_output() -> None:
+    """Drop what is still to be printed: else Python would print an error at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _run_command(arguments: Optional[List[str]]) -> int:
+    """Run the command line. Returns the exit code."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    try:
-        if options.command == "run":
-            return _run(options)
-        if options.command == "scenarios":
-            return _list_scenarios(options.format)
-        if options.command == "check":
-            return _check(options.file)
-        if options.command == "media":
-            return write_media(options)
-        if options.command == "seed":
-            return write_seed(options)
-        if options.command == "kvp":
-            return print_pool(options)
-    except EmulatorError as error:
-        print(
-            "lightinit-emulator: %s" % str(error).replace("\n", "\nlightinit-emulator: "),
-            file=sys.stderr,
-        )
-        return 1
+    if options.command == "run":
+        return _run(options)
+    if options.command == "scenarios":
+        return _list_scenarios(options.format)
+    if options.command == "check":
+        return _check(options.file)
+    if options.command == "media":
+        return write_media(options)
+    if options.command == "seed":
+        return write_seed(options)
+    if options.command == "kvp":
+        return print_pool(options)
     parser.print_help()
     return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from tests.emulator.wire import INSTANCE, METADATA, REPORT, ask
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
+FIFO = "fifo"
 COMMAND = [sys.executable, "-m", "lightinit.emulator"]
 
 
@@ -141,13 +143,56 @@ def test_check(tmp_path: Any) -> None:
         ),
         (["run", "--imds", "nowhere"], 2, "is not HOST:PORT"),
         (["run", "--latency-ms", "-5"], 2, "is not a number of milliseconds"),
+        (["seed", "--output", FIFO], 1, "is no file, and would be replaced"),
+        (["media", "--output", FIFO], 1, "is no file, and would be replaced"),
+        (["run", "--ready-file", FIFO], 1, "is no file, and would be replaced"),
+        (["kvp", "/dev/zero"], 1, "is longer than"),
     ],
 )
-def test_mistakes_are_explained(arguments: List[str], code: int, sentence: str) -> None:
-    found, _, errors = run(*arguments)
+def test_mistakes_are_explained(
+    arguments: List[str], code: int, sentence: str, tmp_path: Any
+) -> None:
+    os.mkfifo(str(tmp_path / FIFO))
+    found, _, errors = run(*[str(tmp_path / each) if each == FIFO else each for each in arguments])
     assert found == code
+    assert os.listdir(str(tmp_path)) == [FIFO]
     assert sentence in errors
     assert "Traceback" not in errors
+
+
+def test_an_address_that_is_taken() -> None:
+    # Two sockets may bind one address, but only one of them may listen.
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        code, _, errors = run("run", "--imds", address)
+    assert code == 1 and "Address already in use" in errors and "Traceback" not in errors
+    one = ["--imds", address, "--wireserver", address]
+    code, _, errors = run("run", *one)
+    assert code == 1 and "Address already in use" in errors and "Traceback" not in errors
+
+
+def test_an_output_that_nobody_reads_one_that_is_full_and_none() -> None:
+    for words in (["scenarios"], ["--help"], ["run", "--help"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = COMMAND + words
+        ended = subprocess.run(
+            command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writing)
+        assert (ended.returncode, ended.stderr) == (0, b""), words
+        closed = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+        assert subprocess.run(closed, cwd=ROOT, stderr=subprocess.PIPE, check=False).returncode == 0
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "wb") as file:
+                ended = subprocess.run(
+                    command, cwd=ROOT, stdout=file, stderr=subprocess.PIPE, check=False
+                )
+            assert ended.returncode == 1 and b"No space left" in ended.stderr, words
+            assert b"Traceback" not in ended.stderr
 
 
 def test_help_explains() -> None:

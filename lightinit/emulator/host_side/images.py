@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -81,6 +82,7 @@ def write_image(path: str, files: Dict[str, bytes], make: Callable[[str, str], N
         EmulatorError: the file cannot be written, or as ``make``.
     """
     folder = os.path.dirname(os.path.abspath(path))
+    refuse_device(path)
     try:
         with tempfile.TemporaryDirectory(prefix=".lightinit-emulator-", dir=folder) as staging:
             content, image = os.path.join(staging, "content"), os.path.join(staging, "image")
@@ -93,6 +95,21 @@ def write_image(path: str, files: Dict[str, bytes], make: Callable[[str, str], N
         raise EmulatorError(
             "cannot write the image %s: %s" % (path, error.strerror or error)
         ) from error
+
+
+def refuse_device(path: str) -> None:
+    """Refuse a path that an output would replace although it is no file, such as /dev/stdout.
+
+    Raises:
+        EmulatorError: there is a device, a FIFO or a socket, or it is in /dev.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    is_file = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    if not is_file or os.path.dirname(os.path.abspath(path)) == "/dev":
+        raise EmulatorError("%s is no file, and would be replaced: name another path" % path)
 
 
 def write_files(folder: str, files: Dict[str, bytes]) -> None:

@@ -14,6 +14,7 @@ from lightinit.emulator.errors import EmulatorError
 KEY_BYTES, VALUE_BYTES = 512, 2048
 KEY_PASSED, VALUE_PASSED = 254, 1022
 RECORD_BYTES = KEY_BYTES + VALUE_BYTES
+FILE_BYTES = 16384 * RECORD_BYTES  # no host reads so much
 
 
 def _read_text(field: bytes, passed: int, where: str) -> str:
@@ -42,9 +43,11 @@ def read_pool(path: str) -> List[Tuple[str, str]]:
     """
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(FILE_BYTES + 1)
     except OSError as error:
         raise EmulatorError("cannot read the pool %s: %s" % (path, error.strerror)) from error
+    if len(data) > FILE_BYTES:
+        raise EmulatorError("%s is longer than %d bytes" % (path, FILE_BYTES))
     if len(data) % RECORD_BYTES:
         raise EmulatorError(
             "%s ends within a record: it has %d bytes, %d more than whole records of %d"

@@ -97,9 +97,16 @@ class Server:
         return "%s:%d" % self._socket.getsockname()[:2]
 
     def start(self, listen_after_s: float = 0.0) -> None:
-        """Listen after a delay in seconds; ``NEVER_S`` refuses connections for ever."""
+        """Listen after a delay in seconds; ``NEVER_S`` refuses connections for ever.
+
+        Raises:
+            EmulatorError: somebody else listens there.
+        """
         if listen_after_s == 0:
-            self._socket.listen(BACKLOG)
+            try:
+                self._socket.listen(BACKLOG)
+            except OSError as error:
+                raise EmulatorError("the %s cannot listen: %s" % (self.name, error)) from error
         self._run(self._accept, listen_after_s)
 
     def close(self) -> None:
