@@ -1,3 +1,3 @@
-"""lightinit: provisions a Linux VM on Azure, once, and then stays out of the way."""
+"""lightinit: provisions a Linux VM, once, and then stays out of the way."""
 
 __version__ = "0.1.0"

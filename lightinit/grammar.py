@@ -94,7 +94,7 @@ def make_parser() -> Parser:
         parents=[root],
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Provision a Linux VM on Azure, once per instance. At boot: lightinit boot.",
+        description="Provision a Linux VM, once per instance. At boot: lightinit boot.",
     )
     parser.add_argument("--version", action="version", version="lightinit " + __version__)
     commands = _Commands(parser, root)

@@ -8,6 +8,7 @@ import configparser
 import glob
 import os
 
+from lightinit import __version__
 from tests.lib.scratch import HERE
 
 
@@ -46,3 +47,29 @@ def test_the_dependencies_are_the_three() -> None:
         if line and line[0] != "#"
     ]
     assert wanted == ["netifaces-plus", "requests", "cryptography"]
+
+
+def test_no_description_names_one_platform_alone() -> None:
+    wanted = {
+        "packaging/alpine/APKBUILD": 'pkgdesc="Provisions a Linux VM on its first boot"',
+        "packaging/arch/PKGBUILD": 'pkgdesc="Provisions a Linux VM on its first boot"',
+        "packaging/debian/control": "Description: provision a Linux VM on its first boot",
+        "packaging/gentoo/lightinit-%s.ebuild" % __version__: "Provisions a Linux VM on its first",
+        "packaging/nix/package.nix": 'description = "Provisions a Linux VM on its first boot"',
+        "packaging/nix/module.nix": "which provisions this VM on its first boot",
+        "packaging/rpm/lightinit.spec": "Provisions a Linux VM on its first boot",
+        "packaging/slackware/slack-desc": "(provisions a Linux VM on its first boot)",
+        "packaging/void/template": 'short_desc="Provisions a Linux VM on its first boot"',
+        "systemd/lightinit.service": "Description=Provision this VM (lightinit)",
+        "init/openrc/lightinit": 'description="Provisions this VM on its first boot"',
+        "init/sysvinit/lightinit": "# Short-Description: Provision this VM on its first boot",
+        "setup.cfg": "description = Provisions a Linux VM on its first boot, without cloud-init",
+        "README.md": "lightinit provisions a Linux VM on its first boot",
+        "docs/man/lightinit.8": ".Nd provision a Linux VM, once per instance",
+        "lightinit/grammar.py": '"Provision a Linux VM, once per instance.',
+    }
+    for name, words in wanted.items():
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            text = file.read()
+        assert words in text, name
+        assert "a Linux VM on Azure" not in text and "this VM on Azure" not in text, name

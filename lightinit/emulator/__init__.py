@@ -1,4 +1,5 @@
-"""A small Azure platform: a WireServer and an IMDS for tests, benchmarks and demonstrations.
+"""Small cloud platforms for tests, benchmarks and demonstrations: Azure with a WireServer and an
+IMDS, the metadata services of EC2 and OpenStack, and seeds.
 
 It imports nothing else of lightinit. If agent and emulator shared code, they would share its
 mistakes about the protocol. Start at ``Platform``.

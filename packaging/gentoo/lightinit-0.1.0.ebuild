@@ -9,7 +9,7 @@ PYTHON_COMPAT=( python3_{11..14} )
 
 inherit python-single-r1
 
-DESCRIPTION="Provisions a Linux VM on Azure on its first boot"
+DESCRIPTION="Provisions a Linux VM on its first boot"
 HOMEPAGE="https://example.org/lightinit"
 SRC_URI="${P}.tar.gz"
 

@@ -7,7 +7,7 @@ let
 in
 {
   options.services.lightinit = {
-    enable = lib.mkEnableOption "lightinit, which provisions this VM on Azure on its first boot";
+    enable = lib.mkEnableOption "lightinit, which provisions this VM on its first boot";
 
     package = lib.mkOption {
       type = lib.types.package;

@@ -38,7 +38,7 @@ stdenvNoCC.mkDerivation {
   dontPatchShebangs = true;
 
   meta = {
-    description = "Provisions a Linux VM on Azure on its first boot";
+    description = "Provisions a Linux VM on its first boot";
     license = lib.licenses.mit;
     platforms = lib.platforms.linux;
     mainProgram = "lightinit";

@@ -18,7 +18,10 @@ from tests.packages.built import need
 
 DEB = "/tmp/lightinit_%s_all.deb" % __version__
 SCRIPT = "/etc/init.d/lightinit"
-ENABLED = "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
+ENABLED = (
+    "lightinit: enabled; the next boot provisions this machine, if 'lightinit datasources'"
+    " finds one for it.\n"
+)
 NO_NETWORK = "[network]\nlease_timeout_s = 0.2\n"
 FAILED = "no network before the deadline"
 

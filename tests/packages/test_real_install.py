@@ -16,7 +16,10 @@ from tests.packages.built import GONE, OLDER, Built, need, unpack
 SETTINGS = "/etc/lightinit/lightinit.conf"
 MARKER = "/etc/lightinit/disabled"
 WANTS = "/etc/systemd/system/multi-user.target.wants/lightinit.service"
-ENABLED = "lightinit: enabled; if this is Azure, it provisions this machine at the next boot.\n"
+ENABLED = (
+    "lightinit: enabled; the next boot provisions this machine, if 'lightinit datasources'"
+    " finds one for it.\n"
+)
 # What package managers and the C library write of their own.
 NOISE = (
     "/tmp",
