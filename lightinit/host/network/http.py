@@ -21,7 +21,7 @@ from lightinit.errors import (
     TransientError,
 )
 from lightinit.host.clock import Clock
-from lightinit.host.network.http_adapter import Wire, connect_again, new_adapter
+from lightinit.host.network.http_adapter import Wire, connect_again, load_requests, new_adapter
 from lightinit.host.network.http_errors import RedirectError, foreign_errors, raise_plain
 from lightinit.host.network.http_headers import (
     content_length,
@@ -29,7 +29,7 @@ from lightinit.host.network.http_headers import (
     one_line,
     parse_retry_after,
 )
-from lightinit.libraries import load, unusable
+from lightinit.libraries import unusable
 from lightinit.model import NamedTuple, repr_without
 
 LOG = logging.getLogger("lightinit.http")
@@ -71,9 +71,7 @@ def preload() -> Any:
     Raises:
         LibraryError: it cannot be loaded.
     """
-    requests = load("requests")
-    load("requests.adapters")
-    return requests
+    return load_requests()
 
 
 def check_scheme(full_url: str, url: str) -> None:

@@ -1,15 +1,100 @@
-"""The adapter of requests, with connections that record their sockets and what they have sent.
+"""Loads requests, and makes its adapter, with connections that record their sockets and what they
+have sent.
 
-requests and urllib3 are imported late, since these imports take the longest.
+requests and urllib3 are imported late, since these imports take the longest, and without what plain
+HTTP needs not: TLS, OpenSSL's hash functions and the guessing of encodings. These are a quarter
+of the memory and a sixth of the instructions. requests works without them, since a Python may be
+built without ssl, and lightinit never asks for an answer as text. If it cannot be loaded so, or if
+code that is not lightinit's runs in the same process and may want https, it is loaded whole.
 """
 
 from __future__ import annotations
 
+import importlib
 import socket
+import sys
 import threading
-from typing import Any, List, Optional
+from types import ModuleType
+from typing import Any, Dict, List, Optional, Tuple
 
+from lightinit.errors import LibraryError
 from lightinit.host.network.socket_mark import SO_MARK
+from lightinit.libraries import load
+
+# Without ssl, requests would look for OpenSSL. It takes chardet before charset_normalizer.
+_NEEDLESS = ("ssl", "OpenSSL", "charset_normalizer")
+_HASHES = ("_md5", "_sha1", "_sha3", "_blake2")
+_SHA2 = ("_sha2",) if sys.version_info >= (3, 12) else ("_sha256", "_sha512")
+# What has fewer functions if it was imported without OpenSSL's: the next one who imports it gets
+# them all. requests keeps its own.
+_POORER = ("hashlib", "hmac")
+_REPEATED = ("requests", "urllib3", "idna", "certifi", "chardet", "http", "urllib") + _POORER
+_others: List[str] = []
+
+
+def share_with(name: str) -> None:
+    """Load requests whole from now on: the code ``name``, which is not lightinit's, may use it."""
+    _others.append(name)
+
+
+def load_requests() -> Any:
+    """Import requests and its adapters, and return it.
+
+    Only one thread may import, and no other one may need ssl meanwhile.
+
+    Raises:
+        LibraryError: it cannot be loaded.
+    """
+    if not _others and "requests" not in sys.modules:
+        _load_light()
+    requests = load("requests")
+    load("requests.adapters")
+    return requests
+
+
+def _load_light() -> None:
+    """Try to import requests without the needless."""
+    hidden = _hidden()
+    before = frozenset(sys.modules)
+    sys.modules.update(hidden)  # type: ignore[arg-type] # None: as if it were not installed
+    dropped: Tuple[str, ...] = _REPEATED
+    try:
+        load("requests")
+        load("requests.adapters")
+        dropped = _POORER
+    except LibraryError:
+        pass  # it is loaded whole next, and that tells what is wrong
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+        for name in list(sys.modules):
+            if name not in before and name.partition(".")[0] in dropped:
+                sys.modules.pop(name, None)
+
+
+def _hidden() -> Dict[str, Optional[ModuleType]]:
+    """What stands in ``sys.modules`` in the place of the needless."""
+    hidden: Dict[str, Optional[ModuleType]] = dict.fromkeys(_NEEDLESS)
+    if _has_own_hashes():
+        hidden["_hashlib"] = None
+    # Each release of requests takes this version, and the older ones do not start without one.
+    chardet: Any = ModuleType("chardet")
+    chardet.__version__ = "3.0.4"
+    chardet.detect = lambda _: {"encoding": None, "confidence": 0.0, "language": ""}
+    hidden["chardet"] = chardet
+    return {name: module for name, module in hidden.items() if name not in sys.modules}
+
+
+def _has_own_hashes() -> bool:
+    """Whether this Python has hash functions besides OpenSSL's. Fedora's has few. There hashlib
+    would log an error for each that is missing.
+    """
+    try:
+        for name in _HASHES + _SHA2:
+            importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 class Wire:
