@@ -8,20 +8,27 @@ from typing import List
 from lightinit.errors import ProvisioningError
 
 MAX_LINKS = 40
+MAX_BYTES, MAX_PARTS = 4095, 100  # PATH_MAX without its NUL; and more than any real path has
 
 
 def check_path(name: str) -> None:
-    """Refuse a name that no file can have. Files of the host may contain such names.
+    """Refuse a name that no file can have. Files of the host, and documents of others, may contain
+    such names.
 
     Raises:
-        ProvisioningError: the name has a NUL, or characters that cannot be encoded as bytes.
+        ProvisioningError: the name has a NUL, or characters that cannot be encoded as bytes; or it
+            is longer than Linux allows, or has more parts than any file's: a look at each of them
+            would take minutes.
     """
-    if name.isascii() and "\0" not in name:
-        return
-    try:
-        usable = b"\0" not in os.fsencode(name)
-    except ValueError:
-        usable = False
+    if name.isascii() and "\0" not in name and len(name) <= MAX_BYTES:
+        usable = True
+    else:
+        try:
+            data = os.fsencode(name)
+            usable = b"\0" not in data and len(data) <= MAX_BYTES
+        except ValueError:
+            usable = False
+    usable = usable and name.count("/") <= MAX_PARTS
     if not usable:
         raise ProvisioningError("path is not usable", path=ascii(name[:120]))
 

@@ -43,6 +43,13 @@ def test_the_last_link_need_not_be_followed(tmp_path: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["/a" * 101, "/" + "x" * 4095, "/" + "é" * 2048, "/a\0b"])
+def test_a_path_that_no_file_can_have_is_refused_at_once(tmp_path: Any, name: str) -> None:
+    with pytest.raises(ProvisioningError, match="path is not usable"):
+        System(tmp_path).path(name)
+    assert not System(tmp_path).exists(name) and System(tmp_path).path("/a" * 100)
+
+
 def test_a_loop_of_links_ends(tmp_path: Any) -> None:
     os.symlink("/b", str(tmp_path / "a"))
     os.symlink("/a", str(tmp_path / "b"))
