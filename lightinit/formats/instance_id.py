@@ -5,6 +5,7 @@ Pure: text in, answers out. ``host/identity.py`` reads the firmware's tables.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Optional
 
@@ -15,6 +16,27 @@ _USABLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}\Z")
 def is_usable_id(text: str) -> bool:
     """Whether ``text`` can be an instance id: it becomes a folder's name, and a shell reads it."""
     return bool(_USABLE.match(text))
+
+
+def make_usable(named: str) -> str:
+    """An instance id for what a platform says: the same if it is usable. Two that differ never
+    become the same one.
+    """
+    if is_usable_id(named):
+        return named
+    mark = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
+    kept = re.sub("[^0-9A-Za-z._-]", "_", named[:80]).lstrip("._-") or "id"
+    return "%s-%s" % (kept, mark)
+
+
+def describe_usable(named: str) -> str:
+    """A warning if another id has to be used than the one that the platform says, else ""."""
+    if is_usable_id(named):
+        return ""
+    return (
+        "instance-id %s cannot name a folder: %s is used; an id may have letters, digits and . _ -,"
+        " at most 128 in all" % (ascii(named[:80]), make_usable(named))
+    )
 
 
 def normalise_uuid(text: Optional[str]) -> Optional[str]:

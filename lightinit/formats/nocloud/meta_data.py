@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LibraryError, MalformedError
-from lightinit.formats.instance_id import is_usable_id
+from lightinit.formats.instance_id import describe_usable, make_usable
 from lightinit.formats.json_document import read_json_object
 from lightinit.formats.nocloud import plain
 from lightinit.model import NamedTuple
@@ -46,9 +45,10 @@ def read(data: bytes) -> MetaData:
         LibraryError: PyYAML does not work.
     """
     text = _decode(data)
+    data = text.encode("utf-8")
     if not text.strip():
         return MetaData()
-    if text.lstrip().startswith("<"):
+    if text.lstrip().startswith("<") and not text.lstrip().startswith("<<"):
         raise MalformedError(
             "meta-data are not usable", why="they look like HTML", hint="check where they are from"
         )
@@ -69,13 +69,13 @@ def _decode(data: bytes) -> str:
             why="a byte there is not UTF-8",
             hint="save them as UTF-8 text",
         ) from None
-    return text.rstrip("\0")
+    return text.rstrip("\0")  # some tools fill a block
 
 
 def _read_json(data: bytes) -> Optional[Dict[str, Any]]:
     """The object; None if it is no JSON: YAML may begin with a brace, too."""
     try:
-        return read_json_object(data.rstrip(b"\0"), "meta-data")
+        return read_json_object(data, "meta-data")
     except MalformedError:
         return None
 
@@ -142,16 +142,7 @@ def settle_id(named: str, machine: str, meta_data: bytes, user_data: bytes) -> T
         said = b"\0".join([machine.encode("ascii"), meta_data, user_data])
         seen = hashlib.sha256(said).hexdigest()
         return PREFIX + seen[:16], NOTE_NO_ID
-    if is_usable_id(named):
-        return named, ""
-    # Two ids that differ must not become the same one.
-    mark = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
-    kept = re.sub("[^0-9A-Za-z._-]", "_", named[:80]).lstrip("._-") or "id"
-    made = "%s-%s" % (kept, mark)
-    return made, (
-        "instance-id %s cannot name a folder: %s is used; an id may have letters, digits and . _ -,"
-        " at most 128 in all" % (ascii(named[:80]), made)
-    )
+    return make_usable(named), describe_usable(named)
 
 
 def read_keys(value: Any) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:

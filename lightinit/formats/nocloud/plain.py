@@ -1,7 +1,8 @@
 """Reads meta-data of lines ``key: value``, as most people write them, without PyYAML.
 
 It is strict: what it takes, a reader of YAML takes in the same way, but for the types: every value
-stays text. So an instance id such as ``007`` is the same with and without PyYAML.
+stays text, and null is an empty one. So an instance id such as ``007`` is the same with and without
+PyYAML.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from lightinit.errors import MalformedError
 
 # With one of these, a value is more than a plain line for YAML, or a comment.
 SPECIAL = "[]{}&*!|>%@`#,"
+NOTHING = ("null", "Null", "NULL")
 
 
 class TooRich(Exception):
@@ -75,6 +77,8 @@ def _read_line(line: str) -> Tuple[str, str]:
     if value[:1] in ("'", '"'):
         return key, _unquote(value)
     value = _without_comment(value)
+    if value in NOTHING:
+        return key, ""
     if value and (
         value[0] in SPECIAL or value.startswith(("- ", "? ")) or value in ("-", "?", "~")
     ):

@@ -10,7 +10,7 @@ import binascii
 from typing import Any, Dict, List, Mapping, Tuple
 
 from lightinit.formats.hostname import short_names_first
-from lightinit.formats.instance_id import normalise_uuid
+from lightinit.formats.instance_id import describe_usable, make_usable, normalise_uuid
 from lightinit.formats.nova.network_data import describe_unsupported
 from lightinit.formats.nova.tree import Tree
 from lightinit.formats.nova.vendor_data import join_vendor_data
@@ -23,9 +23,11 @@ SEED_MOST = 4096
 
 
 def instance_id_of(meta_data: Mapping[str, Any]) -> str:
-    """The instance id of meta_data.json: a UUID in lower case, or else as it is."""
+    """The instance id of meta_data.json: a UUID in lower case, or else as it is, if a folder can
+    have that name.
+    """
     uuid = str(meta_data["uuid"]).strip()
-    return normalise_uuid(uuid) or uuid
+    return normalise_uuid(uuid) or make_usable(uuid)
 
 
 def make_instance(
@@ -39,8 +41,9 @@ def make_instance(
         subplatform: where the tree is, as cloud-init says it.
         tree: all that was read.
     """
-    warnings = list(tree.warnings)
     meta_data = tree.meta_data
+    warnings = list(filter(None, [describe_usable(str(meta_data["uuid"]).strip())]))
+    warnings += tree.warnings
     raw: Dict[str, Any] = {
         "meta_data": {key: value for key, value in meta_data.items() if key not in SECRETS}
     }

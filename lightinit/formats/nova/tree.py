@@ -10,7 +10,7 @@ import re
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.json_document import read_json, read_json_object
+from lightinit.formats.json_document import LIMIT_BYTES, read_json, read_json_object
 from lightinit.model import NamedTuple, repr_without
 
 LATEST = "latest"
@@ -38,7 +38,8 @@ SINCE = {
 }
 # All of it must fit into instance.json, in base64.
 USER_DATA_LIMIT_BYTES = 4 * 1024 * 1024
-FILE_LIMIT_BYTES = CONTENTS_LIMIT_BYTES = 512 * 1024
+FILE_LIMIT_BYTES = LIMIT_BYTES
+CONTENTS_LIMIT_BYTES = 512 * 1024
 FILES_MOST = 100
 _CONTENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 
@@ -115,7 +116,7 @@ def read_meta_data(data: bytes, name: str) -> Dict[str, Any]:
     """
     document = read_json_object(data, name)
     uuid = document.get("uuid")
-    if not isinstance(uuid, str) or not uuid.strip():
+    if isinstance(uuid, bool) or not isinstance(uuid, (str, int)) or not str(uuid).strip():
         raise ProvisioningError(
             "openstack metadata name no instance",
             document=name,

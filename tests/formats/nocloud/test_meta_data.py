@@ -22,6 +22,7 @@ instance-id: iid-local01
 local-hostname: "desk"   # quoted
 note: it's 'plain'
 empty:
+nothing: null
 """
 
 
@@ -31,6 +32,7 @@ def test_plain_lines_need_no_library() -> None:
         "local-hostname": "desk",
         "note": "it's 'plain'",
         "empty": "",
+        "nothing": "",
     }
 
 
@@ -78,6 +80,8 @@ def test_both_readers_agree() -> None:
         (b"\xef\xbb\xbfinstance-id: a\r\nlocal-hostname: h\r\n", "a", "h"),
         (b"instance-id: 007\nlocal-hostname: 1e3\n", "007", "1e3"),
         (b"instance-id: yes\n", "yes", ""),
+        (b"instance-id: null\nlocal-hostname: Null\n", "", ""),
+        (b"instance-id: a\n\0\0", "a", ""),
         (b"instance-id:\nlocal-hostname: ''\n", "", ""),
         (b'{"instance-id": "j-1", "local-hostname": "h"}', "j-1", "h"),
         (b'{"instance-id": 12}', "12", ""),
@@ -87,6 +91,7 @@ def test_both_readers_agree() -> None:
             b"instance-id: a\nk:\n- b\nlocal-hostname: 0x1\n", "a", "0x1", marks=needs_yaml
         ),
         pytest.param(b"instance-id: !!binary YWI=\n", "ab", "", marks=needs_yaml),
+        pytest.param(b"a: b\nk: [c]\ninstance-id: d\n\0", "d", "", marks=needs_yaml),
     ],
 )
 def test_ids_and_names(data: bytes, instance_id: str, name: str) -> None:

@@ -131,7 +131,7 @@ def test_odd_values_that_say_nothing() -> None:
         (b"[]", "json document is not an object"),
         (b"{}", "openstack metadata name no instance"),
         (b'{"uuid": " "}', "openstack metadata name no instance"),
-        (b'{"uuid": 7}', "openstack metadata name no instance"),
+        (b'{"uuid": true}', "openstack metadata name no instance"),
         (b"[" * 200000, "json document is too deep|json document is not json"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "json document is too deep"),
         (b" " * (1024 * 1024 + 1), "json document is too large"),
@@ -140,6 +140,13 @@ def test_odd_values_that_say_nothing() -> None:
 def test_metadata_that_cannot_be_used(data: bytes, told: str) -> None:
     with pytest.raises(LightinitError, match=told):
         tree.read_meta_data(data, "meta_data.json")
+
+
+def test_an_id_that_no_folder_can_have_is_mapped_and_told() -> None:
+    for uuid, made in (("{A/b}", "A_b_-f9036d12"), (" x ", "x"), (7, "7"), (UUID.upper(), UUID)):
+        instance, warnings = instance_of(dict(META, uuid=uuid), {})
+        assert (instance.id, instance.vm_id) == (made, made)
+        assert ["cannot name a folder" in text for text in warnings] == [True] * ("_" in made)
 
 
 def test_json_that_could_not_be_written_again() -> None:

@@ -117,6 +117,7 @@ def test_labels(kind: str) -> None:
         (["USER-DATA"], "user-data", "USER-DATA", "USER-DATA"),
         (["USER_DATA.;1"], "user-data", "USER_DATA.;1", "USER_DATA.;1"),
         (["USER_DAT.;1"], "user-data", None, "USER_DAT.;1"),
+        (["user-dat"], "user-data", None, "user-dat"),
         (["USER_DAT", "USER_DATA"], "user-data", "USER_DATA", "USER_DATA"),
         (["META_DAT.JSO;1"], "meta_data.json", None, "META_DAT.JSO;1"),
         (["META_DAT"], "meta_data.json", None, None),

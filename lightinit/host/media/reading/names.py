@@ -33,7 +33,7 @@ def find_entry(entries: Sequence[str], name: str, may_be_short: bool) -> Optiona
         return name
     wanted = [name.lower(), name.replace("-", "_").lower()]
     if may_be_short:
-        wanted.append(shortened(name))
+        wanted += [shortened(name), shortened(name, "-")]
     for spelled in wanted:
         for entry in sorted(entries):
             # In ISO 9660 a dot and a version may follow the name, as in "NAME.;1".
@@ -42,12 +42,13 @@ def find_entry(entries: Sequence[str], name: str, may_be_short: bool) -> Optiona
     return None
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, kept: str = "") -> str:
     """A name as ISO 9660 has it at level 1, in lower case: ``meta_data.json`` is ``meta_dat.jso``.
+    Some tools can be told to keep other characters, such as ``kept``.
 
     Source: ECMA-119, 7.5 and 10.1.
     """
-    plain = "".join(each if each.isalnum() or each == "." else "_" for each in name.lower())
+    plain = "".join(each if each.isalnum() or each in "." + kept else "_" for each in name.lower())
     stem, dot, end = plain.rpartition(".")
     if not dot:
         return plain[:SHORT_STEM]
