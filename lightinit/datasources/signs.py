@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List, Optional, Sequence, Set, Tuple
 
+from lightinit.datasources.kernel_line import split_words
 from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
@@ -55,9 +56,9 @@ class Evidence:
 
     @property
     def words(self) -> Tuple[str, ...]:
-        """The words of the kernel's command line."""
+        """The words of the kernel's command line, without quotes."""
         if self._words is None:
-            self._words = tuple(self.system.read_text("/proc/cmdline").split())
+            self._words = tuple(split_words(self.system.read_text("/proc/cmdline")))
         return self._words
 
     def find_volumes(self, labels: Sequence[str]) -> List[Volume]:

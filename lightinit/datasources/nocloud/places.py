@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
+from lightinit.datasources.kernel_line import split_words
 from lightinit.datasources.nocloud.settings import AUTO, LABEL, NONE
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError
@@ -91,9 +92,9 @@ def read_given(evidence: Evidence) -> Given:
     values: Dict[str, str] = {}
     said_in: List[str] = []
     for name, words in (
-        ("SMBIOS' serial number", (evidence.dmi.product_serial or "").split()),
+        ("SMBIOS' serial number", split_words(evidence.dmi.product_serial or "")),
         ("the kernel's command line", list(evidence.words)),
-        ("SMBIOS type 11", " ".join(oem).split()),
+        ("SMBIOS type 11", split_words(" ".join(oem))),
     ):
         said = read_words(words)
         if said is not None:

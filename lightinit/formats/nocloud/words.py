@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Dict, Iterable, Optional
 
 # With a name that ends in -net, cloud-init waits for the network. Here the URL alone decides.
-NAMES = ("nocloud", "nocloud-net")
-PREFIX = "ds="
+NAMES = ("nocloud", "nocloud-net", "nocloudnet")
+PREFIXES = ("ds=", "ci.ds=")
 OEM_PREFIX = "cloud-init:"
 SHORT = {"h": "local-hostname", "i": "instance-id", "s": "seedfrom"}
 LIMIT_CHARACTERS = 4096
@@ -21,7 +21,7 @@ def read_words(words: Iterable[str]) -> Optional[Dict[str, str]]:
     """The values of the last word that is meant for NoCloud.
 
     Args:
-        words: the words of the kernel's command line, or of the serial number.
+        words: the words of the kernel's command line, or of the serial number, without quotes.
 
     Returns:
         Values by their long names; a key without ``=`` has an empty value. None if no word is
@@ -31,11 +31,9 @@ def read_words(words: Iterable[str]) -> Optional[Dict[str, str]]:
     for word in words:
         if len(word) > LIMIT_CHARACTERS:
             continue
-        if len(word) > 1 and word[0] == word[-1] == '"':  # as some boot loaders hand it on
-            word = word[1:-1]
-        if not word.startswith(PREFIX):
+        if not word.startswith(PREFIXES):
             continue
-        name, _, rest = word[len(PREFIX) :].partition(";")
+        name, _, rest = word.partition("=")[2].partition(";")
         if name.lower() in NAMES:
             found = _read_values(rest)
     return found
@@ -46,5 +44,5 @@ def _read_values(text: str) -> Dict[str, str]:
     for item in text.split(";"):
         key, _, value = item.partition("=")
         if key:
-            values[SHORT.get(key, key)] = value
+            values[SHORT.get(key, key)] = value.strip("'\"")
     return values

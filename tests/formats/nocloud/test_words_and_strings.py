@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional
 
 import pytest
 
+from lightinit.datasources.kernel_line import split_words
 from lightinit.formats.nocloud.oem_strings import read_credentials, read_strings
 from lightinit.formats.nocloud.words import read_words
 
@@ -21,13 +22,19 @@ from lightinit.formats.nocloud.words import read_words
         ("ds=nocloud;i=iid-1;h=web", {"instance-id": "iid-1", "local-hostname": "web"}),
         ("ds=nocloud-net;s=http://h/a=b/", {"seedfrom": "http://h/a=b/"}),
         ('"ds=nocloud;h=web"', {"local-hostname": "web"}),
+        ("'ds=nocloud;h=web' x", {"local-hostname": "web"}),
+        ('ds="nocloud;h=web" x', {"local-hostname": "web"}),
+        ('"x y" "ds=nocloud;h=web;a=b c"', {"local-hostname": "web", "a": "b c"}),
+        ("ds=nocloud;h='web';i=\"a", {"local-hostname": "web", "instance-id": "a"}),
+        ("ds=nocloud\\;h=web\\\\;i=a", {"local-hostname": "web", "instance-id": "a"}),
+        ("CI.ds=ec2 ci.ds=NoCloudNet;i=a", {"instance-id": "a"}),
         ("ds=nocloud;h=a ds=nocloud;h=b", {"local-hostname": "b"}),
         ("ds=nocloud;;dsmode", {"dsmode": ""}),
         ("ds=nocloud;h=" + "x" * 5000, None),
     ],
 )
 def test_words(line: str, found: Optional[Dict[str, str]]) -> None:
-    assert read_words(line.split()) == found
+    assert read_words(split_words(line)) == found
 
 
 def structure(*strings: bytes, kind: int = 11) -> bytes:
