@@ -21,6 +21,7 @@ MAIN_FILE = "lightinit.conf"
 UUID = "/sys/class/dmi/id/product_uuid"
 # udev's links to the volumes.
 BY_LABEL, BY_UUID = "/dev/disk/by-label", "/dev/disk/by-uuid"
+UDEV, UDEV_QUEUE = "/run/udev/control", "/run/udev/queue"  # the second one while it is at work
 READ_BYTES = 512 * 1024  # a larger file is no settings file
 ENOENT = 2
 
@@ -68,6 +69,8 @@ def _same(root, stamp, said):  # type: ignore[no-untyped-def]
         mark, _, path = value.rpartition(" ")
         if _mark(root + path) != mark:
             return False
+        if mark == "-" and path[:5] == "/dev/" and not _has_links(root):
+            return False  # nothing says that no volume is there
     for value in [value for key, _, value in stamp if key == "volume"]:
         label, _, uuid = value.partition(" ")
         one = posix.stat("%s%s/%s" % (root, BY_LABEL, label))
@@ -78,6 +81,11 @@ def _same(root, stamp, said):  # type: ignore[no-untyped-def]
         return True
     wanted = said.get("uuid", said["instance"]).encode("ascii")
     return wanted and _read(root + UUID).strip() == wanted
+
+
+def _has_links(root):  # type: ignore[no-untyped-def]
+    """Whether udev's links to the volumes are all there."""
+    return _exists(root + UDEV) and not _exists(root + UDEV_QUEUE)
 
 
 def cksum(data):  # type: ignore[no-untyped-def]

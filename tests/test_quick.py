@@ -352,6 +352,7 @@ def test_whatever_may_be_a_sign_of_another_platform_is_pythons_to_judge(fresh: M
     fresh.put("/sys/class/dmi/id/chassis_asset_tag", "No Asset Tag\n")
     for path, content in (
         ("/proc/cmdline", "quiet ds=nocloud;s=http://seed/\n"),
+        ("/proc/cmdline", 'quiet "ds=nocloud;s=http://seed/"\n'),
         ("/sys/class/dmi/id/product_name", "OpenStack Nova\n"),
         ("/sys/class/dmi/id/product_uuid", "EC2F5B0A-0000-4000-8000-000000000000\n"),
         ("/sys/class/dmi/id/product_serial", "ds=nocloud;h=web\n"),
@@ -388,30 +389,37 @@ def test_what_names_the_instance_may_be_elsewhere(machine: Machine) -> None:
         os.makedirs(machine.root + "/dev/disk/" + os.path.dirname(link), exist_ok=True)
         os.symlink("../../sr0", machine.root + "/dev/disk/" + link)
     anchors = [Anchor("file", meta), Anchor("volume", "cidata"), Anchor("file", "/absent")]
+    anchors.append(Anchor("file", "/dev/disk/by-label/CIDATA"))
+    machine.put("/run/udev/control", "")
 
     class Seeded(Datasource):
         def anchors(self) -> Any:
             return tuple(anchors)
 
     lines = describe(System(machine.root), Seeded(System(machine.root), {}))
-    assert [line.split("=")[0] for line in lines] == ["anchor", "volume", "anchor", "anchor"]
+    assert [line.split("=")[0] for line in lines] == ["anchor", "volume"] + ["anchor"] * 3
     kept = machine.read(STAMP).replace("uuid=%s\n" % UUID, "".join(map("%s\n".__mod__, lines)))
     machine.put(STAMP, kept)
     for path, content in (
         (meta, "instance-id: two\n"),
         ("/sys/class/dmi/id/chassis_asset_tag", "another\n"),
         ("/absent", ""),
+        ("/dev/disk/by-label/CIDATA", ""),
+        ("/run/udev/queue", ""),  # a link may still come
     ):
         assert set(answers(machine)) == {UUID}
-        was = machine.read(path) if path != "/absent" else ""
+        was = machine.read(path) if os.path.exists(machine.root + path) else ""
         machine.put(path, content)
         assert set(answers(machine)) == {None}, path
-        if path == "/absent":
+        if not was:
             os.unlink(machine.root + path)
         else:
             machine.put(path, was)
     machine.put("/sys/class/dmi/id/product_uuid", OTHER_UUID + "\n")
     assert set(answers(machine)) == {UUID}
+    os.unlink(machine.root + "/run/udev/control")  # nobody would make a link
+    assert set(answers(machine)) == {None}
+    machine.put("/run/udev/control", "")
     machine.put("/dev/sr1", "")
     os.unlink(machine.root + "/dev/disk/by-label/cidata")
     assert set(answers(machine)) == {None}

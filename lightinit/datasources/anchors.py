@@ -19,7 +19,7 @@ from lightinit.quick import BY_LABEL, BY_UUID, cksum
 LIMIT_BYTES = 64 * 1024
 # The disk of a VM may be moved to Azure, with its seed.
 TAG = Anchor("file", "/sys/class/dmi/id/chassis_asset_tag")
-# udev's id of an ISO 9660 is the time at which it was made, to a hundredth of a second. Others may
+# udev's id of an ISO 9660 is the time at which it was made, to a second with most tools. Others may
 # be changed and keep their id.
 DATE_CHARACTERS = len("2026-11-26-12-00-00-00")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
-from lightinit.datasources.base import Anchor, Datasource
+from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
 from lightinit.datasources.configdrive.settings import FOLDERS, LABELS, SETTINGS, check_settings
 from lightinit.errors import LightinitError
 from lightinit.formats.instance_id import normalise_uuid
@@ -90,6 +90,7 @@ class ConfigDriveDatasource(Datasource):
         if drive is None:
             return super().anchors()
         found = [Anchor("file", "%s/openstack/latest/meta_data.json" % each) for each in FOLDERS]
+        found.append(PRODUCT_UUID)  # the copy of a disk may have a drive whose date is the same
         if drive.label:
             found.append(Anchor("volume", LABELS[0]))
         else:

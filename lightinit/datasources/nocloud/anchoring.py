@@ -37,16 +37,17 @@ def find_anchors(
     if local.named_id and len(local.files.get(USER_DATA, b"")) > COMPARED_BYTES:
         names = (META_DATA,)  # only then would a change of them go unnoticed
     found = [_file(CMDLINE), _file(SERIAL)] + [_file(name) for name in system.glob(OEM_STRINGS)]
-    if not local.named_id:
-        found.append(_file(UUID))  # the id is made of it
+    # The id may be made of it; and the copy of a disk may have a seed whose date is the same.
+    found.append(_file(UUID))
     is_last = local.kind == "folder" and local.where in FOLDERS
     if local.kind in ("line", "credentials", "volume") or is_last:
         found += [_file("%s/%s%s" % (CREDENTIALS, CREDENTIAL_PREFIX, name)) for name in names]
     if local.kind in ("line", "volume") or is_last:
-        if local.kind == "volume" and options["media"] != AUTO:
+        volumes = _volumes(system, str(options["label"] or LABEL), local)
+        if local.kind == "volume" and (options["media"] != AUTO or not volumes):
             return ()
         if options["media"] == AUTO:
-            found += _volumes(system, str(options["label"] or LABEL))
+            found += volumes
     if local.kind == "line":
         found += [_file("%s/%s" % (folder, META_DATA)) for folder in FOLDERS]
     if is_last:
@@ -61,11 +62,15 @@ def _file(name: str) -> Anchor:
     return Anchor("file", name)
 
 
-def _volumes(system: System, label: str) -> List[Anchor]:
-    """The volume with this label; where none is, that its link is missing."""
+def _volumes(system: System, label: str, local: LocalSeed) -> List[Anchor]:
+    """The volume with this label; where none is, that its link is missing. None of it if udev has
+    no link to the seed's volume, since there is no udev, or the label is in another case.
+    """
     found = []
+    is_linked = local.kind != "volume"
     for spelled in dict.fromkeys((label, label.lower(), label.upper())):
         link = "%s/%s" % (BY_LABEL, spelled)
         there = spelled in system.list_dir(BY_LABEL)
         found.append(Anchor("volume", spelled) if there else _file(link))
-    return found
+        is_linked = is_linked or there and system.path(link) == system.path(local.where)
+    return found if is_linked else []

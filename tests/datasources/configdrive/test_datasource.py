@@ -53,7 +53,12 @@ def test_a_folder_gives_the_vm_all(tmp_path: Any) -> None:
     source = datasource(tmp_path)
     assert source.is_this_platform(Dmi()) is True and source.instance_id(Dmi()) == UUID
     assert source.anchors() == tuple(
-        Anchor("file", "%s/%s" % (folder, META)) for folder in (SEED, "/config-drive")
+        Anchor("file", name)
+        for name in (
+            "%s/%s" % (SEED, META),
+            "/config-drive/" + META,
+            "/sys/class/dmi/id/product_uuid",
+        )
     )
     instance, warnings = source.fetch(UUID)
     assert warnings == () and instance.subplatform == "seed-dir (%s)" % SEED
@@ -109,7 +114,7 @@ def test_what_a_vm_can_do_without(tmp_path: Any, replaced: Dict[str, Any], told:
     [
         (b"<html>", "config drive is not usable .*because=json document is not json"),
         (b"{}", "because=openstack metadata name no instance"),
-        (b" " * (1024 * 1024), "because=file is too large"),
+        (b" " * (1024 * 1024 + 1), "because=file is too large"),
     ],
 )
 def test_a_drive_that_is_of_no_use(tmp_path: Any, content: bytes, told: str) -> None:
