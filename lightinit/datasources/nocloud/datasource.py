@@ -21,6 +21,7 @@ from lightinit.datasources.nocloud.places import (
     NETWORK_CONFIG,
     USER_DATA,
     VENDOR_DATA,
+    read_given,
 )
 from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings
 from lightinit.datasources.nocloud.sign import find_sign
@@ -28,7 +29,7 @@ from lightinit.datasources.signs import Evidence, gather
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.hostname import short_names_first
 from lightinit.formats.instance_id import normalise_uuid
-from lightinit.formats.nocloud.meta_data import read_keys, settle_id
+from lightinit.formats.nocloud.meta_data import INSTANCE_ID, read_keys, settle_id
 from lightinit.formats.nocloud.network_config import asks_only_for_dhcp
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
@@ -106,8 +107,8 @@ class NoCloudDatasource(Datasource):
         """
         try:
             local = self._read_local()
-        except LightinitError:
-            return ""  # ask_instance_id tells why
+        except LightinitError as error:
+            return self._keep_id(error)
         if local.url and not local.named_id:
             return ""
         return self._settle(local)[0]
@@ -219,6 +220,12 @@ class NoCloudDatasource(Datasource):
         return local
 
     def _settle(self, seed: LocalSeed) -> Tuple[str, str]:
+        from lightinit.datasources.nocloud import former
+
+        kept = former.find_kept_id(self.system, self._machine(), seed.is_word, seed.is_last)
+        if kept:
+            LOG.debug("the seed of instance %s has gone; the machine stays as it is", kept)
+            return kept, ""
         found = settle_id(
             seed.named_id,
             self._machine(),
@@ -226,14 +233,26 @@ class NoCloudDatasource(Datasource):
             seed.files.get(USER_DATA, b""),
         )
         if not self._has_told_change and not seed.url:
-            from lightinit.datasources.nocloud import former
-
             self._has_told_change = True
             if former.has_changed(
                 self.system, found[0], _as_base64(seed.files.get(USER_DATA, b""))
             ):
                 LOG.warning(former.CHANGED)
         return found
+
+    def _keep_id(self, error: LightinitError) -> str:
+        """This machine's instance, if it has one already, whose seed cannot be read any more; else
+        "", and ask_instance_id tells why.
+        """
+        from lightinit.datasources.nocloud.former import find_kept_id
+
+        if read_given(self._evidence).values.get(INSTANCE_ID):
+            return ""
+        kept = find_kept_id(self.system, self._machine(), is_word=True, is_remainder=False)
+        if kept and not self._has_told_change:
+            self._has_told_change = True
+            LOG.warning("%s; this machine stays instance %s", error, kept)
+        return kept
 
     def _tell_new_id(self, instance: Instance) -> str:
         from lightinit.datasources.nocloud.former import tell_new_id

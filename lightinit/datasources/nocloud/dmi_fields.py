@@ -10,6 +10,7 @@ import re
 from typing import Dict, List, Tuple
 from urllib.parse import quote
 
+from lightinit.datasources.nocloud.settings import is_url
 from lightinit.errors import LightinitError
 from lightinit.host.system import System
 
@@ -38,7 +39,7 @@ _PLACEHOLDER = re.compile(r"__dmi\.([a-z-]{1,40})__")
 
 
 def fill_in(system: System, url: str) -> Tuple[str, Tuple[str, ...]]:
-    """Replace each placeholder with DMI's value, as a part of a URL.
+    """Replace each placeholder with DMI's value, as a part of a URL, or of a path.
 
     Returns:
         The URL; and warnings about what could not be replaced, one sentence each.
@@ -53,7 +54,7 @@ def fill_in(system: System, url: str) -> Tuple[str, Tuple[str, ...]]:
         value = _read(system, FIELDS[name])
         if not value:
             warnings.append("seedfrom: DMI has no %s; nothing is put in its place" % name)
-        return quote(value, safe="")
+        return quote(value, safe="") if is_url(url) else value.replace("/", "_")
 
     return _PLACEHOLDER.sub(value_of, url), tuple(dict.fromkeys(warnings))
 

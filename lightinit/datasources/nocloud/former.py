@@ -1,5 +1,6 @@
 """Compares a seed with what this machine was provisioned from before: a seed that was changed, and
-an instance id that is another one at each boot, surprise people.
+an instance id that is another one at each boot, surprise people; and one that was detached leaves
+the machine as it is.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ import json
 from typing import Any, Dict, List, Optional
 
 from lightinit.errors import LightinitError
+from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.system import System
 
 INSTANCES = "/var/lib/lightinit/instances"
 CURRENT = "/var/lib/lightinit/instance"
+# Seeds that come from outside, and are often detached after the first boot.
+ATTACHED = ("volume", "credentials")
 LIMIT_BYTES = 8 * 1024 * 1024
 NEWEST = 3
 CHANGED = (
@@ -42,6 +46,27 @@ def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) 
     return ""
 
 
+def find_kept_id(system: System, machine: str, is_word: bool, is_remainder: bool) -> str:
+    """The id of this machine's instance, if its seed has gone and what is left says nothing new;
+    else "".
+
+    Args:
+        system: the machine.
+        machine: DMI's product_uuid, "" if unknown: a copy of this disk is another machine.
+        is_word: whether only a word is left, without an id.
+        is_remainder: whether only a folder in the image is left, which did not count before.
+    """
+    if not (is_word or is_remainder):
+        return ""
+    document = _read_path(system, CURRENT)
+    if document is None or document.get("platform") != "nocloud":
+        return ""
+    seed, name = _seed_of(document), document.get("id")
+    if seed.get("machine") != machine or not isinstance(name, str) or not is_usable_id(name):
+        return ""
+    return name if is_word or seed.get("kind") in ATTACHED else ""
+
+
 def has_changed(system: System, instance_id: str, user_data: str) -> bool:
     """Whether the instance was provisioned with other user data (in base64)."""
     document = _read(system, instance_id)
@@ -69,8 +94,12 @@ def _seed_of(document: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _read(system: System, instance_id: str) -> Optional[Dict[str, Any]]:
+    return _read_path(system, "%s/%s" % (INSTANCES, instance_id))
+
+
+def _read_path(system: System, folder: str) -> Optional[Dict[str, Any]]:
     try:
-        data = system.read("%s/%s/instance.json" % (INSTANCES, instance_id), LIMIT_BYTES)
+        data = system.read(folder + "/instance.json", LIMIT_BYTES)
         document = json.loads(data.decode("utf-8"))
     except (OSError, ValueError, RecursionError, LightinitError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.datasources.nocloud.places import (
+    FOLDERS,
     META_DATA,
     USER_DATA,
     Given,
@@ -25,6 +26,8 @@ from lightinit.model import NamedTuple
 
 SEEDFROM = "seedfrom"
 ORDER = "docs/datasources.md has the order"
+NO_PLACE = "attach a volume labelled cidata with meta-data and user-data"
+WRONG_NAMES = "at its top must be meta-data and user-data, named without an ending such as .yaml"
 
 
 class LocalSeed(NamedTuple):
@@ -56,6 +59,16 @@ class LocalSeed(NamedTuple):
     def named_id(self) -> str:
         """The instance id that is named, "" for none."""
         return self.text(INSTANCE_ID)
+
+    @property
+    def is_word(self) -> bool:
+        """Whether there is only a word, such as an image keeps it, without an id."""
+        return self.kind == "line" and not self.named_id and not self.url
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is a folder that counts after all other places."""
+        return self.kind == "folder" and self.where in FOLDERS and not self.given.values
 
 
 def find_local_seed(evidence: Evidence, options: Mapping[str, Any]) -> LocalSeed:
@@ -140,7 +153,7 @@ def _read_first(
         raise ProvisioningError(
             "no seed was found",
             looked_at=", ".join(map(str, places)) or "nothing",
-            hint="attach a volume labelled cidata with meta-data and user-data",
+            hint=WRONG_NAMES if places else NO_PLACE,
         )
     return LocalSeed("line", given.said_in[0], given), []
 

@@ -49,8 +49,10 @@ def is_url(text: str) -> bool:
 
 def path_in(text: str) -> str:
     """The path that a place of a seed names, "" if it names none."""
-    if text.startswith("file://"):
+    if text.lower().startswith("file://"):
         text = text[len("file://") :]
+        if text.lower().startswith("localhost/"):
+            text = text[len("localhost") :]
     return text if text.startswith("/") else ""
 
 

@@ -69,6 +69,8 @@ def test_a_seed_that_is_detached_leaves_the_machine_as_it_is(desk: Machine) -> N
         os.unlink("%s%s/%s" % (desk.root, FOLDER, name))
     said = boot(desk)
     assert "no NoCloud seed" in said or "nothing to do" in said
+    desk.put("/proc/cmdline", "ro ds=nocloud\n")
+    assert "instance desk-1 is provisioned: nothing to do" in boot(desk)
     assert desk.read("/etc/hostname") == "desk\n"
 
 

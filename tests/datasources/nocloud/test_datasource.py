@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from typing import Any, Dict, Optional, Set, Tuple
 
 import pytest
 
+from lightinit.datasources.base import Anchor
+from lightinit.datasources.nocloud.anchoring import find_anchors
 from lightinit.datasources.nocloud.datasource import NoCloudDatasource
+from lightinit.datasources.nocloud.local_seed import LocalSeed
+from lightinit.datasources.nocloud.places import Given
 from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Network
-from tests.lib.scratch import ScriptedClock
+from tests.lib.scratch import UUID, ScriptedClock
 
 FOLDER = "/var/lib/cloud/seed/nocloud"
 NET_FOLDER = FOLDER + "-net"
@@ -195,6 +200,26 @@ def test_a_network_config_is_kept_and_told(desk: Desk) -> None:
     assert source.documents["network-config"].startswith(b"{")
 
 
+def test_a_seed_that_cannot_be_read_any_more_leaves_the_machine_as_it_is(desk: Desk) -> None:
+    """But without an instance, or for another one, it is an error, which names what to do."""
+    desk.say("ds=nocloud;s=FILE://localhost/srv/__dmi.system-serial-number__")
+    desk.put("/sys/class/dmi/id/product_serial", "A 1/2\n")
+    desk.seed("/srv/A 1_2")
+    assert desk.source().instance_id(Dmi()) == "iid-1"
+    os.unlink(desk.root + "/srv/A 1_2/meta-data")
+    os.unlink(desk.root + "/srv/A 1_2/user-data")
+    assert desk.source().instance_id(Dmi()) == ""
+    document = {"id": "old", "platform": "nocloud", "raw": {"seed": {"machine": ""}}}
+    desk.put("/var/lib/lightinit/instance/instance.json", json.dumps(document))
+    assert desk.source().instance_id(Dmi()) == "old"
+    desk.say("ds=nocloud;s=/srv/none;i=new")
+    assert desk.source().instance_id(Dmi()) == ""
+    desk.say("")
+    os.makedirs(desk.root + "/media/meta-data.yaml")
+    with pytest.raises(LightinitError, match="named without an ending such as"):
+        desk.source(media="/media").ask_instance_id()
+
+
 def test_no_seed_at_all(desk: Desk) -> None:
     source = desk.source()
     assert source.is_this_platform(Dmi()) is None, "it may still come"
@@ -224,14 +249,14 @@ def test_the_seed_and_what_would_count_before_it_are_anchors(desk: Desk) -> None
     def anchors(**options: Any) -> Set[str]:
         return {"%s %s" % each for each in map(tuple, desk.source(**options).anchors())}
 
-    words = {"file /proc/cmdline", "file /sys/class/dmi/id/product_serial"}
+    words = {"file /proc/cmdline"}
+    words |= {"file /sys/class/dmi/id/product_" + name for name in ("serial", "uuid")}
     desk.seed("/srv/seed")
     desk.say("ds=nocloud;s=/srv/seed")
     assert anchors() == words | {"file /srv/seed/meta-data", "file /srv/seed/user-data"}
     desk.seed("/srv/seed", user="x" * 100000)
     assert anchors() == words | {"file /srv/seed/meta-data"}
     desk.say("ds=nocloud;s=http://10.0.0.1/;h=web")
-    words = words | {"file /sys/class/dmi/id/product_uuid"}
     assert anchors() == words, "neither a volume nor a folder counts before it"
     desk.say("")
     desk.seed(NET_FOLDER, meta="", user="x")
@@ -245,3 +270,44 @@ def test_the_seed_and_what_would_count_before_it_are_anchors(desk: Desk) -> None
     desk.put("/dev/disk/by-label/cidata", "")
     assert "volume cidata" in anchors() and not volumes <= anchors()
     assert anchors(media="none") == words | files
+
+
+def test_a_volume_without_a_link_of_its_own_is_read_at_each_boot(desk: Desk) -> None:
+    desk.put("/dev/sr0", "")
+    system, folder = System(desk.root), desk.root + "/dev/disk/by-label"
+    seed = LocalSeed("volume", "/dev/sr0", Given(), {"meta-data": b"instance-id: a"})
+    os.makedirs(folder)
+    for name, there in (("CiData", False), ("other", False), ("CIDATA", True)):
+        os.symlink("../../sr0", "%s/%s" % (folder, name))
+        found = find_anchors(system, {"media": "auto", "label": "cidata"}, seed)
+        assert bool(found) is there and (Anchor("volume", "CIDATA") in found) is there
+    other = seed._replace(where="/dev/vdb")  # two volumes have the label
+    assert find_anchors(system, {"media": "auto", "label": "cidata"}, other) == ()
+
+
+@pytest.mark.parametrize(
+    "line, former, now, is_kept",
+    [
+        ("ds=nocloud", "volume", "", True),
+        ("ds=nocloud;h=x", "folder", "", True),
+        ("ds=nocloud;i=new", "volume", "", False),
+        ("", "volume", FOLDER, True),
+        ("", "credentials", NET_FOLDER, True),
+        ("", "folder", FOLDER, False),  # somebody has written another seed
+        ("", "volume", "/srv/seed", False),
+    ],
+)
+def test_what_is_left_when_a_seed_was_detached_is_no_new_instance(
+    desk: Desk, line: str, former: str, now: str, is_kept: bool
+) -> None:
+    seed = {"kind": former, "machine": UUID}
+    document = {"id": "old", "platform": "nocloud", "raw": {"seed": seed}, "user_data": "eA=="}
+    desk.put("/var/lib/lightinit/instance/instance.json", json.dumps(document))
+    desk.put("/sys/class/dmi/id/product_uuid", UUID.upper() + "\n")
+    desk.say(line)
+    if now:
+        desk.seed(now)
+    source = desk.source(seedfrom=now if now.startswith("/srv") else "")
+    assert (source.instance_id(Dmi()) == "old") is is_kept
+    desk.put("/sys/class/dmi/id/product_uuid", UUID.replace("5", "6"))
+    assert desk.source().instance_id(Dmi()) != "old", "a copy of the disk is another machine"
