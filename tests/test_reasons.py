@@ -29,6 +29,7 @@ PASSED_ON = {
     ("lightinit/datasources/azure/certificates.py", "error.reason"),
     ("lightinit/datasources/azure/imds_client.py", "error.reason"),
     ("lightinit/datasources/ec2/service.py", "error.reason"),
+    ("lightinit/datasources/metadata.py", "error.reason"),
     ("lightinit/host/system.py", "error.reason"),
     ("lightinit/pipeline.py", "error.reason"),
     ("lightinit/retry.py", "last.reason"),

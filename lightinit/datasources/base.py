@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Option
 
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.instance_id import normalise_uuid
-from lightinit.host.identity import Dmi
+from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Lease, NamedTuple, Network
 from lightinit.settings import Setting
@@ -33,6 +33,15 @@ class Anchor(NamedTuple):
 
 
 PRODUCT_UUID = Anchor("file", "/sys/class/dmi/id/product_uuid")
+
+
+def anchor_by_uuid(system: System) -> Tuple[Anchor, ...]:
+    """DMI's product_uuid, which each VM has for itself. None if the firmware has no usable one: a
+    clone would look like the first VM, so each boot has to ask.
+    """
+    if normalise_uuid(read_dmi(system).product_uuid) is None:
+        return ()
+    return (PRODUCT_UUID,)
 
 
 class Datasource:

@@ -19,8 +19,8 @@ from lightinit.quick import BY_LABEL
 
 AZURE = "azure"
 # ds=NAME[;KEY=VALUE]... Source: cloud-init's documentation, "Kernel command line"; its ds-identify
-# takes ci.ds=, too.
-WORDS = ("ds=", "ci.ds=")
+# takes the others, too.
+WORDS = ("ds=", "ci.ds=", "ci.datasource=")
 # What cloud-init calls a datasource, where that is not its name here.
 ALIASES = {"nocloud-net": "nocloud", "nocloudnet": "nocloud"}
 YES = "DMI has the chassis asset tag of every VM on Azure"
@@ -109,7 +109,7 @@ def _ask(name: str, evidence: Evidence, options: Mapping[str, Any]) -> Sign:
 def _list_named(evidence: Evidence) -> List[str]:
     """The datasources that the kernel's command line names, in lower case."""
     found = []
-    for word in evidence.words:
+    for word in (word.strip('"') for word in evidence.words):
         for prefix in WORDS:
             if word.startswith(prefix):
                 name = word[len(prefix) :].partition(";")[0].lower()

@@ -18,6 +18,7 @@ from lightinit.errors import (
     TransientError,
 )
 from lightinit.host.network.http import LIMIT_BYTES, HttpTransport, OnRequest, Response
+from lightinit.host.network.http_errors import RedirectError
 from lightinit.host.network.socket_mark import mark_for
 from lightinit.host.system import System
 
@@ -40,11 +41,15 @@ def show_service(endpoint: str) -> str:
     return "http://" + (endpoint[: -len(":80")] if endpoint.endswith(":80") else endpoint)
 
 
-class NotFoundError(ProvisioningError):
+class AnsweredError(ProvisioningError):
+    """What answers gives no value at this path; it may give one at another."""
+
+
+class NotFoundError(AnsweredError):
     """The service has no value at this path (404). Often that is an answer: there is none."""
 
 
-class DeniedError(ProvisioningError):
+class DeniedError(AnsweredError):
     """The service does not let this VM have the value (401, 403)."""
 
 
@@ -157,6 +162,8 @@ class MetadataClient:
             raise
         except LightinitError as error:
             error.details.setdefault("hint", HINT)
+            if isinstance(error.__cause__, RedirectError):
+                raise AnsweredError(error.reason, **error.details) from error
             raise
 
     def _ask_once(
@@ -201,7 +208,7 @@ class MetadataClient:
                 " its network filters requests to it",
             )
         if answer.status >= 400:
-            raise ProvisioningError(
+            raise AnsweredError(
                 "metadata service refused the request",
                 method=method,
                 status=answer.status,
@@ -209,7 +216,7 @@ class MetadataClient:
                 hint="another server may answer at this address: ask it with curl -v URL",
             )
         if is_web_page(answer):
-            raise ProvisioningError(
+            raise AnsweredError(
                 "metadata answer is a web page",
                 url=url,
                 hint="a proxy or a captive portal answers in place of the metadata service; see"

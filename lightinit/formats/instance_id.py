@@ -10,6 +10,8 @@ import re
 from typing import Optional
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+# What some firmware has on every board of its kind.
+_OF_MANY = ("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009")
 _USABLE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}\Z")
 
 
@@ -43,11 +45,11 @@ def normalise_uuid(text: Optional[str]) -> Optional[str]:
     """A UUID in lower case, without blanks around it.
 
     Returns:
-        The UUID; None if ``text`` is not a UUID, or if it is all zeros or all ones: firmware gives
-        these if it has no UUID.
+        The UUID; None if ``text`` is not a UUID, or if it is one that firmware gives if it has no
+        UUID: all zeros, all ones, or the same on many machines.
     """
     uuid = (text or "").strip().lower()
-    if not _UUID.match(uuid) or not set(uuid) - {"0", "-"} or not set(uuid) - {"f", "-"}:
+    if not _UUID.match(uuid) or len(set(uuid) - {"-"}) == 1 or uuid in _OF_MANY:
         return None
     return uuid
 

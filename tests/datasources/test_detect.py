@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any, Dict, Tuple
 
 import pytest
@@ -11,7 +12,7 @@ from lightinit.datasources import DATASOURCES
 from lightinit.datasources.detect import AZURE, NOT_ASKED, detect
 from lightinit.emulator import Platform
 from lightinit.host.system import System
-from tests.lib.scratch import UUID, Machine
+from tests.lib.scratch import HERE, UUID, Machine
 
 DMI = "/sys/class/dmi/id/"
 AZURES = {DMI + "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77\n"}
@@ -93,3 +94,96 @@ def test_query_platform_says_why(tmp_path: Any) -> None:
     assert ended.stdout == "azure\n"
     assert ended.stderr.startswith("lightinit: taken azure: its tag\nlightinit: not taken other: ")
     assert "\x1b" not in ended.stderr
+
+
+def a_machine(root: Any, fields: Dict[str, str], files: Dict[str, str]) -> System:
+    """A machine whose udev has nothing left to do, with these fields of DMI and these files."""
+    system = System(str(root))
+    files = {"/run/udev/control": "", "/proc/cmdline": "quiet\n", **files}
+    files.update({DMI + name: value + "\n" for name, value in fields.items()})
+    for path, content in files.items():
+        system.write(path, content.encode())
+    return system
+
+
+def has_nothing_to_do(root: Any) -> bool:
+    """Whether the script without Python ends the boot."""
+    script = ["sh", HERE + "/init/check", str(root)]
+    ended = subprocess.run(script, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode in (0, 1) and bool(ended.stderr) is (ended.returncode == 1)
+    return ended.returncode == 1
+
+
+NONE: Dict[str, str] = {}
+EC2_UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
+XENS = {"sys_vendor": "Xen", "product_name": "HVM domU"}
+META_DATA = "openstack/latest/meta_data.json"
+# What each machine shows besides OTHERS, and the datasource that it gets. "" with a dash: none, and
+# only Python can tell.
+MACHINES: Tuple[Tuple[str, Dict[str, str], Dict[str, str], str], ...] = (
+    ("laptop", {"product_serial": "PF2X"}, NONE, ""),
+    ("hyper-v", {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "5821-33"}, NONE, ""),
+    ("hyper-v empty", {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": ""}, NONE, ""),
+    ("vmware", {"sys_vendor": "VMware, Inc.", "product_serial": "VMware-42 2e ec"}, NONE, ""),
+    ("gce", {"sys_vendor": "Google", "product_serial": "GoogleCloud-AB"}, NONE, ""),
+    ("virtualbox", {"sys_vendor": "innotek GmbH", "product_name": "VirtualBox"}, NONE, ""),
+    ("alibaba", {"sys_vendor": "Alibaba Cloud", "product_name": "Alibaba Cloud ECS"}, NONE, ""),
+    ("oracle", {"chassis_asset_tag": "OracleCloud.com"}, NONE, ""),
+    ("exoscale", {"product_name": "Exoscale Compute Platform"}, NONE, ""),
+    ("cloudstack", {"product_name": "CloudStack KVM Hypervisor"}, NONE, ""),
+    ("eucalyptus", {"sys_vendor": "Eucalyptus"}, NONE, ""),
+    ("brightbox?", {"product_serial": "a.brightbox.com.evil"}, NONE, ""),
+    ("xen", {}, {"/sys/hypervisor/uuid": "00000000-0000-0000-0000-000000000000\n"}, ""),
+    ("words", {}, {"/proc/cmdline": "fds=3 adds=nocloud\n"}, ""),
+    ("no drive", {}, {"/config-drive/x": ""}, ""),
+    ("dell's uuid", {"product_uuid": EC2_UUID}, NONE, "-"),
+    ("vendor alone", {"sys_vendor": "OpenStack Foundation"}, NONE, "-"),
+    ("amazon's other", {"sys_vendor": "Amazon"}, NONE, "-"),
+    ("unknown word", {}, {"/proc/cmdline": "ds=aws\n"}, "-"),
+    ("nova", {"product_name": "OpenStack Nova"}, NONE, "openstack"),
+    ("rdo", {"sys_vendor": "RDO", "product_name": "OpenStack Compute"}, NONE, "openstack"),
+    ("telekom", {"chassis_asset_tag": "OpenTelekomCloud"}, NONE, "openstack"),
+    ("sap", {"chassis_asset_tag": " SAP CCloud VM "}, NONE, "openstack"),
+    ("huawei", {"chassis_asset_tag": "HUAWEICLOUD"}, NONE, "openstack"),
+    ("samsung", {"chassis_asset_tag": "Samsung Cloud Platform"}, NONE, "openstack"),
+    ("nitro", {"sys_vendor": "Amazon EC2", "chassis_asset_tag": "Amazon EC2"}, NONE, "ec2"),
+    ("xen", {**XENS, "product_uuid": EC2_UUID.upper(), "product_serial": EC2_UUID}, NONE, "ec2"),
+    (
+        "swapped",
+        {
+            "product_uuid": "45e12aec-dcd1-b213-94ed-012345abcdef",
+            "product_serial": "EC2AE145-D1DC-13B2-94ED-012345ABCDEF",
+        },
+        NONE,
+        "ec2",
+    ),
+    ("xen pv", {}, {"/sys/hypervisor/uuid": EC2_UUID + "\n"}, "ec2"),
+    ("brightbox", {"product_serial": "srv-1.gb1.brightbox.com"}, NONE, "ec2"),
+    ("zstack", {"chassis_asset_tag": "8a.zstack.io"}, NONE, "ec2"),
+    ("e24", {"sys_vendor": "e24cloud"}, NONE, "ec2"),
+    ("osc", {"sys_vendor": "3DS Outscale", "product_name": "3DS Outscale VM"}, NONE, "ec2"),
+    ("word", {}, {"/proc/cmdline": "ds=nocloud-net;s=http://seed/\n"}, "nocloud"),
+    ("quoted", {}, {"/proc/cmdline": 'quiet "ds=nocloud;s=http://seed/"\n'}, "nocloud"),
+    ("quoted", {}, {"/proc/cmdline": 'quiet "ds=OpenStack"\n'}, "openstack"),
+    ("tab", {}, {"/proc/cmdline": "quiet\tds=Ec2\n"}, "ec2"),
+    ("ci.ds", {}, {"/proc/cmdline": "ci.ds=ConfigDrive\n"}, "configdrive"),
+    ("ci.datasource", {}, {"/proc/cmdline": "ci.datasource=OpenStack\n"}, "openstack"),
+    ("serial", {"product_serial": "ds=nocloud;h=web"}, NONE, "nocloud"),
+    ("drive", {}, {"/config-drive/" + META_DATA: "{}"}, "configdrive"),
+    ("drive", {}, {"/var/lib/cloud/seed/config_drive/" + META_DATA: "{}"}, "configdrive"),
+    ("both", {"product_name": "OpenStack Nova"}, {"/config-drive/" + META_DATA: ""}, "configdrive"),
+    ("misspelt", {"sys_vendor": "Amazon EC2"}, {"/proc/cmdline": "ds=nocluod\n"}, "ec2"),
+)
+
+
+def test_python_and_the_script_see_the_same_on_each_machine(tmp_path: Any) -> None:
+    for number, (name, fields, files, taken) in enumerate(MACHINES):
+        root = tmp_path / str(number)
+        shown = {"chassis_asset_tag": "No Asset Tag", "sys_vendor": "QEMU", **fields}
+        found = detect(a_machine(root, shown, files), {})
+        assert (found.name, found.found) == (taken.strip("-"), bool(taken.strip("-"))), name
+        assert has_nothing_to_do(root) is (taken == ""), name
+        # With Azure's tag it is a VM on Azure, whatever else it shows.
+        fields = dict(fields, chassis_asset_tag=AZURES[DMI + "chassis_asset_tag"].strip())
+        found = detect(a_machine(tmp_path / ("azure%d" % number), fields, files), {})
+        assert (found.name, found.found) == (AZURE, True), name

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
-from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
+from lightinit.datasources.base import Anchor, Datasource, anchor_by_uuid
 from lightinit.datasources.ec2.settings import ADDRESS, SETTINGS
 from lightinit.datasources.ec2.sign import MISSING, is_amazon
-from lightinit.formats.instance_id import normalise_uuid
 from lightinit.host.identity import Dmi, read_dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Network
@@ -65,12 +64,8 @@ class Ec2Datasource(Datasource):
         return tag if is_amazon(whole) and _INSTANCE_ID.match(tag) else ""
 
     def anchors(self) -> Tuple[Anchor, ...]:
-        """DMI's product_uuid, which each VM has for itself; none if the firmware has no usable one:
-        then each boot asks.
-        """
-        if normalise_uuid(read_dmi(self.system).product_uuid) is None:
-            return ()
-        return (PRODUCT_UUID,)
+        """DMI's product_uuid: a copy of this VM's disk has another."""
+        return anchor_by_uuid(self.system)
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """The service's instance-id.

@@ -11,7 +11,12 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 from lightinit.datasources.ec2.crawl import crawl
 from lightinit.datasources.ec2.session import Session
 from lightinit.datasources.ec2.settings import ADDRESS
-from lightinit.datasources.metadata import POLICY, MetadataClient, NotFoundError
+from lightinit.datasources.metadata import (
+    POLICY,
+    AnsweredError,
+    MetadataClient,
+    NotFoundError,
+)
 from lightinit.errors import LibraryError, LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.ec2.tree import Tree, decode_text
 from lightinit.host.network.http import OnRequest
@@ -81,12 +86,16 @@ class Ec2Service:
         Raises:
             ProvisioningError: the service does not give one.
         """
+        if not self._instance_id:
+            self._session.open(self._left_s())
         for round_number in range(ROUNDS):
             if self._instance_id:
                 break
             if round_number:
                 self._clock.sleep(ROUND_PAUSE_S)
             missing = self._try_versions()
+            if missing is not None and not isinstance(missing, NotFoundError):
+                break
         if not self._instance_id:
             raise missing or ProvisioningError(
                 "instance id is unknown", endpoint=self.endpoint, said="an empty instance-id"
@@ -94,22 +103,28 @@ class Ec2Service:
         return self._instance_id
 
     def _try_versions(self) -> Optional[ProvisioningError]:
-        """Ask for the instance id in each version, until one has it. Returns the last error."""
-        missing: Optional[ProvisioningError] = None
+        """Ask for the instance id in each version, until one has it. Returns an error that says
+        why none has: not 404, if there is another.
+        """
+        errors: List[ProvisioningError] = []
         for version in VERSIONS:
             path = "/%s/meta-data/instance-id" % version
             try:
                 found = decode_text(self._get(path, self._left_s()), path).strip()
-            except NotFoundError as error:
-                missing = error
+            except AnsweredError as error:
+                # Some clouds have another answer than 404 for a version that they do not know.
+                if error.details.get("status") == "401":
+                    raise
+                errors.append(error)
                 continue
             except MalformedError as error:
-                missing = ProvisioningError(error.reason, **error.details)
+                errors.append(ProvisioningError(error.reason, **error.details))
                 continue
             if found:
                 self._version, self._instance_id = version, found
                 return None
-        return missing
+        others = [error for error in errors if not isinstance(error, NotFoundError)]
+        return (others + errors + [None])[0]
 
     def fetch_tree(self) -> Tuple[Tree, Tuple[str, ...]]:
         """The values below meta-data/, and warnings.

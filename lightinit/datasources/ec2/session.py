@@ -55,6 +55,18 @@ class Session:
         self._is_old = False
         self.warnings: List[str] = []
 
+    def open(self, deadline_s: float) -> None:
+        """Get the first token, unless there is one.
+
+        Args:
+            deadline_s: seconds for it.
+
+        Raises:
+            ProvisioningError: there is none.
+        """
+        if not self._token and not self._is_old:
+            self._get_token(deadline_s)
+
     def get(self, path: str, deadline_s: float, limit_bytes: int = LIMIT_BYTES) -> bytes:
         """The value at ``path``. A token that has expired is renewed once.
 
@@ -68,8 +80,7 @@ class Session:
             ProvisioningError: there is no token, or the service does not give the value.
         """
         ends_s = self._clock.monotonic() + deadline_s
-        if not self._token and not self._is_old:
-            self._get_token(deadline_s)
+        self.open(deadline_s)
         try:
             return self._get(path, ends_s, limit_bytes)
         except DeniedError as error:

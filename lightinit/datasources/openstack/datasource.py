@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
+from lightinit.datasources.base import Anchor, Datasource, anchor_by_uuid
 from lightinit.datasources.openstack.settings import ADDRESS, SETTINGS
 from lightinit.formats.nova.dmi import find_openstack
 from lightinit.host.identity import Dmi, read_dmi
@@ -68,7 +68,7 @@ class OpenStackDatasource(Datasource):
 
     def anchors(self) -> Tuple[Anchor, ...]:
         """DMI's product_uuid: a copy of this VM's disk has another."""
-        return (PRODUCT_UUID,)
+        return anchor_by_uuid(self.system)
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """The ``uuid`` of meta_data.json.
@@ -108,8 +108,7 @@ class OpenStackDatasource(Datasource):
         return instance, beside + warnings
 
     def _read_meta_data(self, reading: MetadataReading) -> Tuple[str, Dict[str, Any]]:
-        version = reading.find_version()
-        return version, reading.read_meta_data(version)
+        return reading.read_meta_data(reading.find_version())
 
     def _reading(self) -> MetadataReading:
         from lightinit.datasources.metadata import MetadataClient

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from lightinit import retry
-from lightinit.datasources.metadata import MetadataClient, NotFoundError
+from lightinit.datasources.metadata import AnsweredError, MetadataClient, NotFoundError
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.nova import tree
 from lightinit.host.system import System
@@ -41,14 +41,15 @@ class MetadataReading:
         return max(0.0, self._ends_s - self._clock.monotonic())
 
     def find_version(self) -> str:
-        """The version to ask in.
+        """The version to ask in. If the service does not list them, ``latest`` has to do.
 
         Raises:
-            ProvisioningError: the service does not answer, or denies it.
+            ProvisioningError: the service does not answer.
         """
         try:
             offered = self._client.get("/openstack", deadline_s=self._left_s)
-        except NotFoundError:
+        except AnsweredError as error:
+            LOG.info("no list of versions: %s", error)
             return tree.LATEST
         return tree.choose_version(offered)
 
@@ -66,12 +67,21 @@ class MetadataReading:
                 hint="if this is another platform, set `datasource`; " + HINT,
             )
 
-    def read_meta_data(self, version: str) -> Dict[str, Any]:
-        """The document that says which instance this is.
+    def read_meta_data(self, version: str) -> Tuple[str, Dict[str, Any]]:
+        """The document that says which instance this is, and the version in which it is there:
+        ``latest`` if ``version`` is listed and missing.
 
         Raises:
             ProvisioningError: the service does not give it, or it is damaged.
         """
+        try:
+            return version, self._read_meta_data(version)
+        except NotFoundError:
+            if version == tree.LATEST:
+                raise
+        return tree.LATEST, self._read_meta_data(tree.LATEST)
+
+    def _read_meta_data(self, version: str) -> Dict[str, Any]:
         name = tree.name_of(version, tree.META_DATA)
 
         def attempt(remaining_s: float) -> Dict[str, Any]:
@@ -88,11 +98,11 @@ class MetadataReading:
 
     def read_files(self, names: Sequence[str]) -> Dict[str, bytes]:
         """Those of the files that the service has. For one that it does not give, there is a
-        warning.
+        warning. Once the time for all is over, the first that does not come is the last.
         """
         found: Dict[str, bytes] = {}
-        for name in names:
-            limit_bytes = tree.FILE_LIMIT_BYTES
+        for number, name in enumerate(names, 1):
+            is_over, limit_bytes = not self._left_s, tree.FILE_LIMIT_BYTES
             if name.endswith("/" + tree.USER_DATA):
                 limit_bytes = tree.USER_DATA_LIMIT_BYTES
             try:
@@ -107,6 +117,11 @@ class MetadataReading:
                 raise
             except LightinitError as error:
                 self.warnings.append("%s is not used: %s" % (name, error))
+                if is_over and number < len(names):
+                    self.warnings.append(
+                        "%d more are not asked for, since the time is over" % (len(names) - number)
+                    )
+                    break
         return found
 
 

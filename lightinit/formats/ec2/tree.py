@@ -16,6 +16,10 @@ MAX_NAMES = 500
 # A tag that the metadata show has letters, digits and + - = . , _ : @ in its key.
 _NAME = re.compile(r"[A-Za-z0-9+=.,_:@~-]{1,256}\Z")
 KEYS = "public-keys"
+# A number, which may have the key's name or a slash after it.
+_LISTED_KEY = re.compile(r"([0-9]{1,6})(?:/|=(.*))?\Z")
+# A line of authorized_keys without options: base64 of a length begins with AAAA.
+_KEY = re.compile(r"(?:ssh|sk-ssh|sk-ecdsa|ecdsa)-[!-~]{1,60}[ \t]+AAAA")
 # Folders that some services list without the slash.
 FOLDERS = (KEYS, "placement", "block-device-mapping")
 # No part of the agent needs a credential, so none is fetched.
@@ -30,11 +34,13 @@ class ListedName(NamedTuple):
         name: what it is called in the tree.
         path: where its value is, below the folder that was listed.
         is_folder: whether it is listed itself.
+        may_be_value: whether it was listed without a slash all the same.
     """
 
     name: str
     path: str
     is_folder: bool = False
+    may_be_value: bool = False
 
 
 def parse_listing(body: bytes, folder: str) -> List[ListedName]:
@@ -44,7 +50,7 @@ def parse_listing(body: bytes, folder: str) -> List[ListedName]:
 
     Args:
         body: the answer: a name on each line, folders with a slash at their end; public keys as
-            ``0=NAME``.
+            ``0=NAME``, ``0/`` or ``0``.
         folder: the folder's path below meta-data/, without a slash at its end, such as
             ``placement``; "" for meta-data/ itself.
 
@@ -56,8 +62,11 @@ def parse_listing(body: bytes, folder: str) -> List[ListedName]:
     found: Dict[str, ListedName] = {}
     for line in lines:
         entry = _entry(line, folder)
-        if entry is not None:
-            found.setdefault(entry.name, entry)
+        if entry is None:
+            continue
+        if folder == KEYS and entry.name in found:  # two keys of the same name
+            entry = entry._replace(name="%s %s" % (entry.path.partition("/")[0], entry.name))
+        found.setdefault(entry.name, entry)
     if len(found) > MAX_NAMES:
         raise MalformedError("metadata listing is too long", path=folder, names=len(found))
     return list(found.values())
@@ -66,26 +75,52 @@ def parse_listing(body: bytes, folder: str) -> List[ListedName]:
 def _entry(line: str, folder: str) -> Any:
     name = line.rstrip("/")
     if folder == KEYS:
-        number, equals, name = line.partition("=")
-        if not equals or not re.match(r"[0-9]{1,6}\Z", number):
+        match = _LISTED_KEY.match(line)
+        if not match:
             return None
         # A key's name may be anything: it is only shown, and not a part of the path.
-        return ListedName(name[:256] or number, number + "/openssh-key")
+        number, name = match.groups()
+        return ListedName((name or number)[:256], number + "/openssh-key")
     if not _NAME.match(name) or name in (".", "..") or name in SECRET:
         return None
-    return ListedName(name, name, line.endswith("/") or (not folder and name in FOLDERS))
+    if line.endswith("/"):
+        return ListedName(name, name, True)
+    return ListedName(name, name) if folder else guess_entry(name)
 
 
-def parse_value(body: bytes, path: str) -> Any:
+def guess_entry(name: str) -> ListedName:
+    """A name at the top of the tree that was listed without a slash, or not at all."""
+    return ListedName(name, name, name in FOLDERS, name in FOLDERS)
+
+
+def find_keys(body: bytes) -> List[str]:
+    """The public keys in an answer that should list them. Some private clouds, such as CloudStack,
+    give the keys themselves.
+    """
+    lines = [line.strip() for line in decode_leniently(body).split("\n")]
+    return [line for line in lines if _KEY.match(line)][:MAX_NAMES]
+
+
+def parse_value(body: bytes, path: str, lenient: bool = False) -> Any:
     """A value: its text; a list of lines if it has several.
+
+    Args:
+        body: the answer.
+        path: below meta-data/, for the error.
+        lenient: whether what is not text is replaced, as in the comment of an old key.
 
     Raises:
         MalformedError: it is not text.
     """
-    text = decode_text(body, path).rstrip("\n")
+    text = (decode_leniently(body) if lenient else decode_text(body, path)).rstrip("\n")
     if "\n" in text:
         return [line.rstrip("\r") for line in text.split("\n")]
     return text.rstrip("\r")
+
+
+def decode_leniently(body: bytes) -> str:
+    """The text of an answer, with what is no text replaced."""
+    return body.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def decode_text(body: bytes, path: str) -> str:

@@ -20,6 +20,7 @@ from lightinit.model import InjectedFile, Instance, SshKey
 # lightinit knows of, as in cloud-init.
 SECRETS = ("admin_pass", "random_seed")
 SEED_MOST = 4096
+PEM = "-----BEGIN"
 
 
 def instance_id_of(meta_data: Mapping[str, Any]) -> str:
@@ -111,6 +112,9 @@ def _keys_of(meta_data: Mapping[str, Any], warnings: List[str]) -> Tuple[SshKey,
     for text in texts:
         if not isinstance(text, str):
             warnings.append("a public key of the platform is not used: it is not text")
+            continue
+        if text.lstrip().startswith(PEM):  # with --type x509, for Windows
+            warnings.append("a public key of the platform is not used: it is a certificate")
             continue
         for line in text.splitlines():
             if line.strip() and not line.lstrip().startswith("#"):

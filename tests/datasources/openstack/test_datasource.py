@@ -9,10 +9,11 @@ from typing import Any, Dict, Sequence
 import pytest
 
 from lightinit.datasources.openstack.datasource import OpenStackDatasource
+from lightinit.datasources.openstack.reading import MetadataReading
 from lightinit.datasources.openstack.sign import find_sign
 from lightinit.datasources.signs import Evidence
 from lightinit.emulator.openstack.platform import OpenStack
-from lightinit.errors import LightinitError
+from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
 from lightinit.model import Network
@@ -76,6 +77,9 @@ def test_an_old_cloud_has_less(tmp_path: Any) -> None:
     "faults, told",
     [
         ({"versions": [{"status": 404}]}, ""),
+        ({"versions": [HTML]}, ""),
+        ({"versions": [{"redirect": "/openstack/", "repeat": "forever"}]}, ""),
+        ({"meta_data.json": [{"status": 404}]}, ""),  # listed, and missing: latest has it
         ({"meta_data.json": [{"status": 503}, {"status": 500}, {"reset": True}]}, ""),
         ({"meta_data.json": [{"body": "{"}]}, ""),
         ({"user_data": [{"status": 401}]}, "user_data is not used: metadata service denies"),
@@ -101,11 +105,11 @@ def test_what_a_vm_can_do_without(tmp_path: Any, faults: Dict[str, Any], told: s
     "faults, told",
     [
         ({"meta_data.json": [{"status": 401}]}, "metadata service denies access .*status=401"),
-        ({"meta_data.json": [{"status": 404}]}, "metadata service has no such value"),
+        ({"meta_data.json": [{"status": 404}] * 2}, "metadata service has no such value.*/latest/"),
         ({"meta_data.json": [HTML]}, "metadata answer is a web page"),
-        ({"versions": [HTML]}, "metadata answer is a web page"),
+        ({"versions": [HTML], "meta_data.json": [HTML]}, "web page .*/latest/meta_data.json"),
         (
-            {"versions": [{"redirect": "http://192.0.2.1/", "repeat": "forever"}]},
+            {"meta_data.json": [{"redirect": "http://192.0.2.1/", "repeat": "forever"}]},
             "answer is a redirect",
         ),
         ({"meta_data.json": [{"body": "<html>", "repeat": "forever"}]}, "document is not json"),
@@ -177,3 +181,18 @@ def test_the_emulator_is_as_nova_is() -> None:
         assert get("/openstack/latest/user_data", "POST") == 405
         platform.become(dict(VM, uuid="other"))
         assert json.loads(get("/openstack/latest/meta_data.json"))["uuid"] == "other"
+
+
+def test_files_that_never_come_end_with_the_time_for_all(tmp_path: Any) -> None:
+    system = System(str(tmp_path), ScriptedClock())
+
+    class Broken:
+        def get(self, path: str, limit_bytes: int, deadline_s: float) -> bytes:
+            system.clock.sleep(deadline_s)
+            raise ProvisioningError("metadata service is not ready")
+
+    broken: Any = Broken()
+    reading = MetadataReading(system, broken, {"fetch_timeout_s": 120.0})
+    assert reading.read_files(["file%d" % number for number in range(100)]) == {}
+    assert system.clock.monotonic() == 1000.0 + 120.0 + 10.0
+    assert "98 more are not asked for, since the time is over" in reading.warnings

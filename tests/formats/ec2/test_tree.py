@@ -8,7 +8,7 @@ import pytest
 
 from lightinit.errors import MalformedError
 from lightinit.formats.ec2.instance import instance_from_tree
-from lightinit.formats.ec2.tree import ListedName, find_text, parse_listing, parse_value
+from lightinit.formats.ec2.tree import ListedName, find_keys, find_text, parse_listing, parse_value
 
 
 def test_listings() -> None:
@@ -16,13 +16,20 @@ def test_listings() -> None:
     assert parse_listing(top, "") == [
         ListedName("ami-id", "ami-id"),
         ListedName("placement", "placement", True),
-        ListedName("public-keys", "public-keys", True),
+        ListedName("public-keys", "public-keys", True, may_be_value=True),
     ]
-    keys = b"0=my key/with anything\n1=\nx=no number\n2"
+    keys = b"0=my key/with anything\r\n1=\nx=no number\n2\n3/\n4=same\n5=same\n1234567=x\n6x"
     assert parse_listing(keys, "public-keys") == [
         ListedName("my key/with anything", "0/openssh-key"),
         ListedName("1", "1/openssh-key"),
+        ListedName("2", "2/openssh-key"),
+        ListedName("3", "3/openssh-key"),
+        ListedName("same", "4/openssh-key"),
+        ListedName("5 same", "5/openssh-key"),
     ]
+    given = b"ssh-ed25519 AAAAC3 ada\r\n# a comment\necdsa-sha2-nistp256\tAAAAE2 b\xe9\n0=name"
+    assert find_keys(given) == ["ssh-ed25519 AAAAC3 ada", "ecdsa-sha2-nistp256\tAAAAE2 b\ufffd"]
+    assert find_keys(b"<html>ssh-rsa AAAA") == find_keys(keys) == find_keys(b"") == []
     for body, reason in (
         (b"\xff", "metadata value is not text"),
         (b"a\0b", "metadata value is not text"),

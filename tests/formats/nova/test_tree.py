@@ -105,6 +105,7 @@ def test_all_that_a_vm_gets() -> None:
         ),
         ({"files": [0] * 101}, {}, "only the first 100 files"),
         ({"public_keys": {"k": 3}}, {}, "is not text"),
+        ({"public_keys": {"w": "-----BEGIN CERTIFICATE-----\nMII\n"}}, {}, "is a certificate"),
     ],
 )
 def test_what_is_damaged_beside_the_instance_is_a_warning(

@@ -49,8 +49,9 @@ def _vendor(data: bytes) -> None:
 
 
 def _ec2(data: bytes) -> None:
-    for place in ("meta-data/", "meta-data/public-keys/"):
+    for place in ("", "tags/instance", ec2_tree.KEYS):
         ec2_tree.parse_listing(data, place)
+    ec2_tree.find_keys(data)
     value: Any = ec2_tree.parse_value(data, "meta-data/hostname")
     found = {"hostname": value, "public-keys": {"0": {"openssh-key": value}}, "tags": value}
     ec2_instance.instance_from_tree(found, "i-1", data)
