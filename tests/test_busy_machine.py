@@ -23,6 +23,8 @@ LIMITS = (
     r"\bcreate_connection\(.*, %s\)",
     r"monotonic\(\) - \w+ < %s\b",
     r"\btook_s < %s\b",
+    r"\btimeout_s: float = %s\b",
+    r"\bDownloader\(.*\)\.(?:get\([^,]*|post\([^,]*, [^,]*), %s[,)]",
 )
 
 # Loops that try so many times, with so long a pause in between.
@@ -103,6 +105,8 @@ def test_loop_devices_are_taken_in_one_way() -> None:
         ("assert not called.wait(0.2)", False),
         ("socket.create_connection((host, int(port)), 2)", True),
         ("assert time.monotonic() - started_s < 0.5", True),
+        ("def fails(url: str, timeout_s: float = 5.0) -> Error:", True),
+        ('assert Downloader().get(server.url + "?sig=a%2Fb", 5.0, 5) == b"hello"', True),
         ('"udevadm settle --timeout=15"', False),
         ("for _ in range(50):\n    if f():\n        break\n    time.sleep(0.1)", True),
         ("for _ in range(600):\n    if f():\n        break\n    time.sleep(0.1)", False),

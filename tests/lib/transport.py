@@ -44,7 +44,7 @@ class FakeTransport:
         url: str,
         headers: Optional[Mapping[str, str]] = None,
         body: Optional[bytes] = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
         want_body: bool = True,
         **_: Any,
     ) -> Response:
