@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -54,4 +55,5 @@ class VarlinkService:
                 question += part
             self.asked.append(json.loads(question[:-1].decode("utf-8")))
             if self._message is not None:
-                peer.sendall(self._message + b"\0")
+                with contextlib.suppress(BrokenPipeError):  # it has given up
+                    peer.sendall(self._message + b"\0")

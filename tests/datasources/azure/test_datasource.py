@@ -190,11 +190,24 @@ def test_what_nobody_needs_may_be_odd(platform: Platform) -> None:
     ]
 
 
+def refusal(platform: Platform, status: int, **options: Any) -> ProvisioningError:
+    """The error when the platform takes no report. Where the machine was too busy for the last
+    attempt, which has little time, it is tried again.
+    """
+    platform.replies["POST /machine?comp=health"] = lambda: (status, b"")
+    for _ in range(5):
+        platform.sent.clear()
+        with pytest.raises(ProvisioningError) as caught:
+            source(platform, **options).report(None, None)
+        if caught.value.reason != "request timed out":
+            break
+    return caught.value
+
+
 @pytest.mark.parametrize("first_s", [0.0, 0.001])
 def test_no_pause_at_all_is_none_that_anybody_gets(platform: Platform, first_s: float) -> None:
-    platform.replies["POST /machine?comp=health"] = lambda: (503, b"")
-    with pytest.raises(ProvisioningError, match="wireserver refused the health report"):
-        source(platform, retry_first_s=first_s, report_timeout_s=2.0).report(None, None)
+    error = refusal(platform, 503, retry_first_s=first_s, report_timeout_s=2.0)
+    assert error.reason == "wireserver refused the health report"
     assert 3 < len(platform.reports()) < 12
 
 
@@ -271,11 +284,9 @@ def test_a_failure_too_long_for_the_server_is_told_shortly(platform: Platform) -
 
 
 def test_a_platform_that_takes_no_report_is_an_error(platform: Platform) -> None:
-    platform.replies["POST /machine?comp=health"] = lambda: (429, b"")
-    with pytest.raises(
-        ProvisioningError, match="wireserver refused the health report .*status=429"
-    ):
-        source(platform).report(None, None)
+    error = refusal(platform, 429)
+    assert error.reason == "wireserver refused the health report"
+    assert error.details["status"] == "429"
 
 
 def test_the_wireserver_of_the_lease_is_used_unless_an_option_says_otherwise(

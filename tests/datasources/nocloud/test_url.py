@@ -66,6 +66,7 @@ def make_source(root: Any, url: str, **options: Any) -> NoCloudDatasource:
     os.makedirs(str(root) + "/proc", exist_ok=True)
     with open(str(root) + "/proc/cmdline", "w", encoding="utf-8") as file:
         file.write("ro ds=nocloud;s=%s\n" % url)
+    options = dict({"request_timeout_s": 60.0}, **options)
     return NoCloudDatasource(System(str(root), clock=ScriptedClock()), options)
 
 
@@ -176,8 +177,11 @@ def test_nobody_there_is_waited_for_until_the_deadline(tmp_path: Any, serve: Any
 
 def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Any, serve: Any) -> None:
     site = serve({**GOOD, "/s/user-data": HANGS})
-    limits = {"request_timeout_s": 0.4, "fetch_timeout_s": 1.0}
-    source = make_source(tmp_path, site.base + "/s/", **limits)
-    with pytest.raises(LightinitError) as caught:
-        ask(source)
+    for limit_s in (0.4, 4.0, 20.0):  # more if even meta-data is late, where the machine is busy
+        limits = {"request_timeout_s": limit_s, "fetch_timeout_s": 1.0}
+        source = make_source(tmp_path, site.base + "/s/", **limits)
+        with pytest.raises(LightinitError) as caught:
+            ask(source)
+        if "user-data" in str(caught.value):
+            break
     assert "user-data" in str(caught.value)

@@ -37,8 +37,15 @@ from tests.lib.http_server import (
 from tests.lib.netns import wait_until
 
 
+class PatientTransport(HttpTransport):
+    """Waits for what answers, however busy the machine is."""
+
+    def request(self, *arguments: Any, **named: Any) -> Response:
+        return super().request(*arguments, **{"timeout_s": PATIENT_S, **named})
+
+
 def get(server: Server, **options: Any) -> Response:
-    return HttpTransport(Clock()).request("GET", server.url, **{"timeout_s": PATIENT_S, **options})
+    return PatientTransport(Clock()).request("GET", server.url, **options)
 
 
 def test_a_plain_answer(serve: Callable[..., Server]) -> None:
@@ -59,7 +66,7 @@ def test_a_plain_answer(serve: Callable[..., Server]) -> None:
 @pytest.mark.parametrize("path", ["/a%2Db/c%5F1?comp=x&d=%2d#f", "/a_b/~c", "/%zz", "/a?b%20c"])
 def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str) -> None:
     server = serve(says(OK))
-    HttpTransport(Clock()).request(
+    PatientTransport(Clock()).request(
         "GET", "http://127.0.0.1:%d%s" % (urlsplit(server.url).port or 80, path)
     )
     sent = server.requests[0].decode().split(" ")[1]
@@ -69,7 +76,7 @@ def test_the_url_is_sent_as_it_was_given(serve: Callable[..., Server], path: str
 
 def test_a_post(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    HttpTransport(Clock()).request(
+    PatientTransport(Clock()).request(
         "POST", server.url, {"Content-Type": "text/xml"}, b"<a/>", want_body=False
     )
     assert server.requests[0].startswith(b"POST /x ") and server.requests[0].endswith(
@@ -79,7 +86,7 @@ def test_a_post(serve: Callable[..., Server]) -> None:
 
 def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     for want_body in (True, False, True):
         assert transport.request("GET", server.url, want_body=want_body).body == b"hello"
     assert (server.connections, len(server.requests)) == (1, 3)
@@ -88,7 +95,7 @@ def test_the_connection_is_kept(serve: Callable[..., Server]) -> None:
 def test_a_connection_is_opened_ahead_of_the_next_request(serve: Callable[..., Server]) -> None:
     closing = says(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), then_close=True)
     server = serve(closing)
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     transport.connect_ahead(5.0)  # whereto?
     assert server.connections == 0
     for number in (1, 2):
@@ -115,7 +122,7 @@ def test_a_connection_that_cannot_be_opened_ahead_is_the_next_requests_trouble()
 
     thread = threading.Thread(target=answer_once)
     thread.start()
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     assert transport.request("GET", url).body == b"hello"
     thread.join()
     transport.connect_ahead(5.0)
@@ -125,7 +132,7 @@ def test_a_connection_that_cannot_be_opened_ahead_is_the_next_requests_trouble()
 
 def test_a_kept_connection_is_not_opened_again(serve: Callable[..., Server]) -> None:
     server = serve(says(OK))
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     for _ in range(2):
         assert transport.request("GET", server.url).body == b"hello"
         transport.connect_ahead(5.0)
@@ -255,7 +262,7 @@ def test_a_limit_of_ones_own(serve: Callable[..., Server]) -> None:
 def test_the_time_limit_is_hard(serve: Callable[..., Server], talk: Conversation) -> None:
     for limit_s in (LIMIT_S, 4.0, 20.0):
         server = serve(talk, says(OK))
-        transport = HttpTransport(Clock())
+        transport = PatientTransport(Clock())
         started_s = time.monotonic()
         with pytest.raises(TransientError, match="request timed out .*after_s=%g" % limit_s):
             transport.request("GET", server.url, timeout_s=limit_s)
@@ -301,7 +308,7 @@ def test_an_interim_answer_is_told_and_the_real_one_is_nobody_elses(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
 
     server = serve(late, says(OK))
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     first = transport.request("POST", server.url, body=b"x", want_body=False)
     assert (first.status, first.body) == (code, b"")
     assert transport.request("GET", server.url).body == b"hello"
@@ -314,7 +321,7 @@ def test_nobody_listens() -> None:
     probe.bind(("127.0.0.1", 0))
     url = "http://127.0.0.1:%d/" % probe.getsockname()[1]
     with pytest.raises(TransientError) as caught:
-        HttpTransport(Clock()).request("GET", url)
+        PatientTransport(Clock()).request("GET", url)
     assert (caught.value.reason, caught.value.details) == ("connection refused", {"url": url})
     probe.close()
 
@@ -330,7 +337,7 @@ def test_connecting_has_a_shorter_limit_than_the_answer() -> None:
         client.setblocking(False)
         client.connect_ex(full.getsockname())
         waiting.append(client)
-    transport = HttpTransport(Clock(), connect_timeout_s=0.3)
+    transport = PatientTransport(Clock(), connect_timeout_s=0.3)
     with pytest.raises(TransientError, match="request timed out .*after_s=0.3") as caught:
         transport.request("GET", "http://127.0.0.1:%d/" % full.getsockname()[1], timeout_s=600.0)
     assert not caught.value.was_sent
@@ -341,7 +348,7 @@ def test_connecting_has_a_shorter_limit_than_the_answer() -> None:
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "file:///etc/passwd", "http://", "nonsense"])
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(ProvisioningError, match="url is not usable"):
-        HttpTransport(Clock()).request("GET", url, timeout_s=2.0)
+        PatientTransport(Clock()).request("GET", url, timeout_s=2.0)
 
 
 @pytest.mark.parametrize(
@@ -392,13 +399,14 @@ def test_a_request_whose_answer_is_lost_was_sent(
 ) -> None:
 
     def ask(limit_s: float) -> Server:
-        server, transport = serve(second(talk) if kept else talk), HttpTransport(Clock())
+        server, transport = serve(second(talk) if kept else talk), PatientTransport(Clock())
         if kept:
             transport.request("GET", server.url, timeout_s=PATIENT_S)
         with pytest.raises(TransientError) as caught:
             transport.request("POST", server.url, {}, body, timeout_s=limit_s)
         if not caught.value.was_sent:
             raise caught.value
+        wait_until(lambda: server.connections, 60, "it has not heard of it")
         return server
 
     assert with_time(ask).connections == 1
@@ -408,7 +416,7 @@ def test_a_request_that_could_not_go_out_was_not_sent(serve: Callable[..., Serve
     with contextlib.closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         url = "http://127.0.0.1:%d/x" % listener.getsockname()[1]
-        transport = HttpTransport(Clock())
+        transport = PatientTransport(Clock())
         transport.request("GET", serve(says(OK)).url)
         with pytest.raises(TransientError, match="connection refused") as caught:
             transport.request("POST", url, {}, b"<Health/>")
@@ -455,7 +463,7 @@ def test_random_answers_give_nothing_but_our_errors(serve: Callable[..., Server]
 
 def test_the_time_line(serve: Callable[..., Server]) -> None:
     told: List[Any] = []
-    transport = HttpTransport(Clock(), lambda *event: told.append(event))
+    transport = PatientTransport(Clock(), lambda *event: told.append(event))
     server = serve(says(OK), resets)
     transport.request("GET", server.url)
     transport.request("GET", server.url)
@@ -521,7 +529,7 @@ def test_cookies_are_not_sent_back(serve: Callable[..., Server]) -> None:
     server = serve(
         says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 5\r\n\r\nhello")
     )
-    transport = HttpTransport(Clock())
+    transport = PatientTransport(Clock())
     transport.request("GET", server.url)
     transport.request("GET", server.url)
     assert b"cookie" not in server.requests[1].lower()
