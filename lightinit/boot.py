@@ -84,6 +84,8 @@ def boot(context: Context) -> str:
     """
     why = local.refusal(context)
     if why is not None:
+        if context.detection is not None:  # a mistake may be why nothing was found
+            _tell_mistakes(context)
         LOG.info("nothing done: %s", why)
         context.status.update(status="disabled", reason=why)
         return "disabled"
@@ -92,8 +94,7 @@ def boot(context: Context) -> str:
         return finish(context, ran=False)
     LOG.info("lightinit %s on instance %s", __version__, context.instance_id or "yet unknown")
     context.status.update(status="running", instance=context.instance_id)
-    for problem in context.settings.problems:
-        LOG.warning("settings: %s", problem)
+    _tell_mistakes(context)
     if not stage_done(context, "final"):
         provision(context)
     else:  # only modules of frequency boot, or modules added later
@@ -102,6 +103,11 @@ def boot(context: Context) -> str:
     if not run_after_ready(context):
         return "done"
     return finish(context, ran=True)
+
+
+def _tell_mistakes(context: Context) -> None:
+    for problem in context.settings.problems:
+        LOG.warning("settings: %s", problem)
 
 
 def run_after_ready(context: Context) -> bool:

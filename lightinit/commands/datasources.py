@@ -72,4 +72,5 @@ def as_lines(settings: Settings, found: Detection, taken: str) -> List[str]:
         lines.append("no sign is needed: platform_check = none (%s)" % origins["platform_check"])
     elif not taken:
         lines.append("no datasource: a boot does nothing")
+    lines += ["settings: " + str(problem) for problem in settings.problems]
     return [line.rstrip() for line in lines]

@@ -100,13 +100,11 @@ def resolve(
         values[section], origins[section] = _apply(section, settings, entries, problems)
     chosen = values["lightinit"]
     try:
-        datasource_schema(chosen["datasource"])
+        chosen["datasource"] = _find_source(chosen["datasource"], datasource_schema, sources)
     except LightinitError as error:
-        default = CORE["lightinit"][1].default
-        problems.append(
-            problem_at(origins["lightinit"]["datasource"], "%s; using %s" % (error, default))
-        )
-        chosen["datasource"] = default
+        origin = origins["lightinit"]["datasource"]
+        problems.append(problem_at(origin, "%s; using %s" % (error, AUTO)))
+        chosen["datasource"] = AUTO
     used = _list_sources(chosen["datasource"], sources, entries, whole)
     named = [(datasource_section(name), name, datasource_schema) for name in used]
     listed_in = {name: key for key in MODULE_LISTS for name in chosen[key]}
@@ -126,6 +124,21 @@ def resolve(
         tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))),
         mark,
     )
+
+
+def _find_source(
+    name: str, datasource_schema: Callable[[str], Sequence[Setting]], sources: Sequence[str]
+) -> str:
+    """The datasource called ``name``, in any case if lightinit ships it: cloud-init writes some in
+    upper case.
+
+    Raises:
+        LightinitError: there is none.
+    """
+    if name.lower() in (AUTO, *sources):
+        return name.lower()
+    datasource_schema(name)
+    return name
 
 
 def _list_sources(

@@ -73,9 +73,12 @@ def test_a_machine_on_no_platform_is_left_alone(tmp_path: Any) -> None:
     for name in DATASOURCES:
         assert name + ": " in ended.stderr
     assert not (tmp_path / "var/lib/lightinit").exists()
+    machine.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\ndatasource = opnstack\n")
     shown = machine.run("datasources")
     assert shown.returncode == 1 and "no datasource: a boot does nothing" in shown.stdout
-    machine.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\ndatasource = azure\n")
+    for said in (shown.stdout, machine.run("boot").stderr):
+        assert "a.conf:2: unknown datasource (name=opnstack, nearest=openstack)" in said
+    machine.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\ndatasource = Azure\n")
     shown = machine.run("datasources")
     assert shown.returncode == 0 and "the settings name it: /etc/lightinit/conf.d" in shown.stdout
     machine.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\nplatform_check = none\n")

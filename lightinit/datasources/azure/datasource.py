@@ -119,7 +119,8 @@ class AzureDatasource(Datasource):
                 "platform is unknown",
                 dmi="unreadable",
                 option_245="absent",
-                hint="if this is Azure, set platform_check = none in [lightinit]",
+                hint="if this is Azure, set platform_check = none in [lightinit]; elsewhere, name"
+                " the platform with datasource, or run: touch /etc/lightinit/disabled",
             )
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
