@@ -4,10 +4,12 @@ It needs no network.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
 from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
 from lightinit.datasources.configdrive.settings import FOLDERS, LABELS, SETTINGS, check_settings
+from lightinit.datasources.kept import find_kept_id, machine_of
 from lightinit.errors import LightinitError
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.formats.nova.dmi import find_openstack
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lightinit.datasources.configdrive.drive import Drive, DriveSearch
     from lightinit.host.network.http import OnRequest
 
+LOG = logging.getLogger("lightinit.configdrive")
+NAME = "configdrive"
 POLL_S = 0.5
 
 
@@ -42,12 +46,13 @@ class ConfigDriveDatasource(Datasource):
         super().__init__(system, options, on_request)
         self._search: Optional[DriveSearch] = None
         self._drive: Optional[Drive] = None
+        self._has_told = False
 
     def is_this_platform(self, dmi: Dmi) -> Optional[bool]:
-        """True if there is a drive, even one that cannot be used. A volume may come late, so else
-        only time can tell.
+        """True if there is a drive, even one that cannot be used, or was one in an earlier boot. A
+        volume may come late, so else only time can tell.
         """
-        if self._find() is not None or self._searched().errors:
+        if self._find() is not None or self._searched().errors or self._kept_id():
             return True
         return None
 
@@ -65,7 +70,9 @@ class ConfigDriveDatasource(Datasource):
             clock.sleep(POLL_S)
 
     def instance_id(self, dmi: Dmi) -> str:
-        """The ``uuid`` of meta_data.json. If the drive has gone since, Nova's DMI has it, too."""
+        """The ``uuid`` of meta_data.json. If the drive has gone since, Nova's DMI has it, too; and
+        any other machine stays as it is.
+        """
         drive = self._find()
         if drive is not None:
             from lightinit.formats.nova.instance import instance_id_of
@@ -74,7 +81,11 @@ class ConfigDriveDatasource(Datasource):
         dmi = read_dmi(self.system, whole=True)
         if find_openstack(dmi.product_name, dmi.chassis_asset_tag):
             return normalise_uuid(dmi.product_uuid) or ""
-        return ""
+        kept = self._kept_id()
+        if kept and not self._has_told:
+            self._has_told = True
+            LOG.info("%s; this machine stays instance %s", self._searched().error(), kept)
+        return kept
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
         """Never succeeds: :meth:`instance_id` has looked.
@@ -118,14 +129,19 @@ class ConfigDriveDatasource(Datasource):
         if drive is None:
             raise search.error()
         found, unread = search.read(drive)
-        instance, warnings = make_instance(instance_id, "configdrive", drive.subplatform, found)
+        instance, warnings = make_instance(instance_id, NAME, drive.subplatform, found)
+        seed = {"kind": "volume" if drive.label else "folder", "where": drive.where}
+        raw = {**instance.raw, "seed": {**seed, "machine": machine_of(self.system)}}
         unused = tuple(
             "%s is a config drive of another instance, %s; %s is used"
             % (other.where, instance_id_of(other.meta_data), drive.where)
             for other in search.others
         )
         bad = tuple("the config drive %s is not used: %s" % item for item in search.errors.items())
-        return instance, unused + bad + unread + warnings
+        return instance._replace(raw=raw), unused + bad + unread + warnings
+
+    def _kept_id(self) -> str:
+        return find_kept_id(self.system, NAME, machine_of(self.system))[0]
 
     def _searched(self) -> DriveSearch:
         if self._search is None:

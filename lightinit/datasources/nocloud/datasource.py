@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
 from lightinit.datasources.base import Anchor, Datasource
+from lightinit.datasources.kept import machine_of
 from lightinit.datasources.nocloud.local_seed import (
     LocalSeed,
     find_local_seed,
@@ -28,7 +29,6 @@ from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import Evidence, gather
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.hostname import short_names_first
-from lightinit.formats.instance_id import normalise_uuid
 from lightinit.formats.nocloud.meta_data import INSTANCE_ID, read_keys, settle_id
 from lightinit.formats.nocloud.network_config import asks_only_for_dhcp
 from lightinit.host.identity import Dmi
@@ -260,7 +260,7 @@ class NoCloudDatasource(Datasource):
         return tell_new_id(self.system, instance.id, self._machine(), instance.user_data)
 
     def _machine(self) -> str:
-        return normalise_uuid(self._evidence.dmi.product_uuid) or ""
+        return machine_of(self.system)
 
 
 def _as_base64(data: bytes) -> str:

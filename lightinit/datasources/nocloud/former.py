@@ -5,18 +5,15 @@ the machine as it is.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, List, Optional
 
+from lightinit.datasources import kept
 from lightinit.errors import LightinitError
-from lightinit.formats.instance_id import is_usable_id
 from lightinit.host.system import System
 
 INSTANCES = "/var/lib/lightinit/instances"
-CURRENT = "/var/lib/lightinit/instance"
 # Seeds that come from outside, and are often detached after the first boot.
 ATTACHED = ("volume", "credentials")
-LIMIT_BYTES = 8 * 1024 * 1024
 NEWEST = 3
 CHANGED = (
     "the seed's user-data have changed, but not its instance-id: nothing runs again; for a new"
@@ -37,7 +34,7 @@ def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) 
         document = _read(system, name)
         if document is None or document.get("platform") != "nocloud":
             continue
-        seed = _seed_of(document)
+        seed = kept.seed_of(document)
         if seed.get("machine") == machine and document.get("user_data") == user_data:
             return (
                 "the instance-id was %s before, with the same user data, and everything runs again;"
@@ -58,13 +55,8 @@ def find_kept_id(system: System, machine: str, is_word: bool, is_remainder: bool
     """
     if not (is_word or is_remainder):
         return ""
-    document = _read_path(system, CURRENT)
-    if document is None or document.get("platform") != "nocloud":
-        return ""
-    seed, name = _seed_of(document), document.get("id")
-    if seed.get("machine") != machine or not isinstance(name, str) or not is_usable_id(name):
-        return ""
-    return name if is_word or seed.get("kind") in ATTACHED else ""
+    name, kind = kept.find_kept_id(system, "nocloud", machine)
+    return name if is_word or kind in ATTACHED else ""
 
 
 def has_changed(system: System, instance_id: str, user_data: str) -> bool:
@@ -87,20 +79,5 @@ def _newest(system: System, instance_id: str) -> List[str]:
     return [name for _, name in sorted(found, reverse=True)[:NEWEST]]
 
 
-def _seed_of(document: Dict[str, Any]) -> Dict[str, Any]:
-    raw = document.get("raw")
-    seed = raw.get("seed") if isinstance(raw, dict) else None
-    return seed if isinstance(seed, dict) else {}
-
-
 def _read(system: System, instance_id: str) -> Optional[Dict[str, Any]]:
-    return _read_path(system, "%s/%s" % (INSTANCES, instance_id))
-
-
-def _read_path(system: System, folder: str) -> Optional[Dict[str, Any]]:
-    try:
-        data = system.read(folder + "/instance.json", LIMIT_BYTES)
-        document = json.loads(data.decode("utf-8"))
-    except (OSError, ValueError, RecursionError, LightinitError):
-        return None
-    return document if isinstance(document, dict) else None
+    return kept.read_instance(system, "%s/%s" % (INSTANCES, instance_id))

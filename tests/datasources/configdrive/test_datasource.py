@@ -16,6 +16,7 @@ from lightinit.datasources.detect import detect
 from lightinit.datasources.signs import Evidence
 from lightinit.emulator.openstack.tree import fill_in, make_tree
 from lightinit.errors import LightinitError
+from lightinit.formats.nova import tree
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
 from lightinit.model import Network
@@ -146,6 +147,27 @@ def test_a_drive_that_has_gone_since_the_first_boot(tmp_path: Any) -> None:
     assert datasource(tmp_path).instance_id(Dmi()) == ""
     (folder / "product_name").write_text("OpenStack Nova\n")
     assert datasource(tmp_path).instance_id(Dmi()) == UUID
+
+
+def test_any_other_machine_stays_as_it_is_without_its_drive(tmp_path: Any) -> None:
+    """It is not waited for, and it is no error: Proxmox VE, for example, lets it be detached."""
+    put_tree(tmp_path)
+    folder = tmp_path / "var/lib/lightinit/instance"
+    folder.mkdir(parents=True)
+    instance = datasource(tmp_path).fetch(UUID)[0]
+    assert instance.raw["seed"] == {"kind": "folder", "where": SEED, "machine": ""}
+    kept = {"id": instance.id, "platform": instance.platform, "raw": instance.raw}
+    (folder / "instance.json").write_text(json.dumps(kept))
+    (tmp_path / SEED.lstrip("/") / META).unlink()
+    for name in tree.VERSIONS:
+        (tmp_path / SEED.lstrip("/") / "openstack" / name / "meta_data.json").unlink()
+    source = datasource(tmp_path)
+    assert source.is_this_platform(Dmi()) is True and source.instance_id(Dmi()) == UUID
+    system = System(str(tmp_path))
+    system.write("/sys/class/dmi/id/product_uuid", b"d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8\n")
+    source = datasource(tmp_path)
+    assert source.is_this_platform(Dmi()) is None, "a copy of the disk is another machine"
+    assert source.instance_id(Dmi()) == ""
 
 
 def test_a_nocloud_seed_beside_it_counts_and_the_drive_is_told(tmp_path: Any) -> None:
