@@ -112,6 +112,7 @@ def test_images(tmp_path: Path, platform: str, label: str, name: str) -> None:
         (["--host-name", "a b"], "is no host name"),
         (["--ssh-key", "{}/private"], "is a private key"),
         (["--ssh-key", "{}/empty"], "has no public key"),
+        (["--ssh-key", "{}/x"], "line 1 has no public key"),
         (["--output", "{}/none/seed", "--format", "iso9660"], "cannot write the image"),
     ],
 )

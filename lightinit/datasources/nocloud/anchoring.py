@@ -55,6 +55,8 @@ def find_anchors(
             found += [_file("%s/%s" % (folder, name)) for name in names]
     elif local.kind == "folder":
         found += [_file("%s/%s" % (local.where, name)) for name in names]
+    if local.folder:
+        found += [_file("%s/%s" % (local.folder, name)) for name in names]
     return tuple(dict.fromkeys(found))
 
 

@@ -40,6 +40,7 @@ class LocalSeed(NamedTuple):
         files: the seed's files on this machine.
         meta_data: those of these files.
         url: the rest is there; "" for nowhere.
+        folder: likewise, a folder that the seed's meta-data name.
         warnings: one sentence each.
     """
 
@@ -49,6 +50,7 @@ class LocalSeed(NamedTuple):
     files: Dict[str, bytes] = {}
     meta_data: MetaData = MetaData()
     url: str = ""
+    folder: str = ""
     warnings: Tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
@@ -164,7 +166,9 @@ def _follow(evidence: Evidence, found: LocalSeed, named: str, warnings: List[str
     if there.url:
         return there
     return found._replace(
-        files={**found.files, **there.files}, meta_data=join(found.meta_data, there.meta_data)
+        files={**found.files, **there.files},
+        meta_data=join(found.meta_data, there.meta_data),
+        folder=there.where,
     )
 
 

@@ -141,6 +141,10 @@ def _read_keys(path: Optional[str]) -> Tuple[str, ...]:
     keys = [line for line in lines if line and not line.startswith("#")]
     if any("PRIVATE KEY" in line for line in lines):
         raise EmulatorError("%s is a private key: give the public one, with .pub" % path)
+    for number, line in enumerate(lines, 1):
+        # What is in base64 begins with the size of the type's name: RFC 4253, 6.6.
+        if line in keys and not re.search(r"(\A|\s)AAAA", line):
+            raise EmulatorError("%s: line %d has no public key" % (path, number))
     if not keys:
         raise EmulatorError("%s has no public key" % path)
     return tuple(keys)

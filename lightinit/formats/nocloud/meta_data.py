@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.errors import LibraryError, MalformedError
 from lightinit.formats.instance_id import describe_usable, make_usable
 from lightinit.formats.json_document import read_json_object
 from lightinit.formats.nocloud import plain
 from lightinit.model import NamedTuple
+
+if TYPE_CHECKING:
+    from lightinit.formats.cloud_config.mistakes import Mistake
 
 INSTANCE_ID = "instance-id"
 NOTE_NO_ID = (
@@ -106,7 +109,13 @@ def _read_yaml(data: bytes, text: str) -> MetaData:
     # As JSON it is kept, so it must be one that can be written.
     written = json.dumps(found.values, default=_as_text).encode("ascii")
     values = read_json_object(written, "meta-data", 2 * building.CHARACTERS)
-    return MetaData(values, known, tuple("meta-data: %s" % str(each) for each in found.mistakes))
+    mistakes = [each for each in found.mistakes if not _is_usual(each)]
+    return MetaData(values, known, tuple("meta-data: %s" % str(each) for each in mistakes))
+
+
+def _is_usual(mistake: Mistake) -> bool:
+    """Whether it is none here: keys with numbers as names, as in EC2's metadata."""
+    return mistake.path[:1] == ("public-keys",) and mistake.what.startswith("a key is ")
 
 
 def _as_text(value: Any) -> str:

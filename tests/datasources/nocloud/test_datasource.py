@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 from typing import Any, Dict, Optional, Set, Tuple
 
 import pytest
@@ -256,6 +257,10 @@ def test_the_seed_and_what_would_count_before_it_are_anchors(desk: Desk) -> None
     assert anchors() == words | {"file /srv/seed/meta-data", "file /srv/seed/user-data"}
     desk.seed("/srv/seed", user="x" * 100000)
     assert anchors() == words | {"file /srv/seed/meta-data"}
+    desk.say("")
+    desk.seed(FOLDER, "instance-id: a\nseedfrom: /srv/seed\n")
+    assert "file /srv/seed/meta-data" in anchors(), "the seed leads to it"
+    shutil.rmtree(desk.root + FOLDER)
     desk.say("ds=nocloud;s=http://10.0.0.1/;h=web")
     assert anchors() == words, "neither a volume nor a folder counts before it"
     desk.say("")

@@ -170,6 +170,13 @@ def test_public_keys(value: Any, keys: Any) -> None:
     assert read_keys(value) == (keys, ())
 
 
+@needs_yaml
+def test_keys_with_numbers_as_names_are_usual() -> None:
+    found = read(b"instance-id: a\npublic-keys:\n  0: {openssh-key: ssh-rsa A}\nother: {1: x}\n")
+    assert read_keys(found.values["public-keys"]) == (("ssh-rsa A",), ())
+    assert ["other" in text for text in found.warnings] == [True]
+
+
 def test_keys_that_are_no_text_are_told() -> None:
     deep: Dict[str, Any] = {"a": {"b": {"c": {"d": "ssh-rsa A"}}}}
     for value in (1, [2], deep, True):
