@@ -65,14 +65,19 @@ def _file(name: str) -> Anchor:
 
 
 def _volumes(system: System, label: str, local: LocalSeed) -> List[Anchor]:
-    """The volume with this label; where none is, that its link is missing. None of it if udev has
-    no link to the seed's volume, since there is no udev, or the label is in another case.
+    """The volumes with this label, if one of them is the seed's; where the seed is none, that their
+    links are missing. Nothing if udev has no link to the seed's volume, since there is no udev, or
+    the label is in mixed case.
     """
-    found = []
-    is_linked = local.kind != "volume"
+    there, missing, is_linked = [], [], local.kind != "volume"
     for spelled in dict.fromkeys((label, label.lower(), label.upper())):
         link = "%s/%s" % (BY_LABEL, spelled)
-        there = spelled in system.list_dir(BY_LABEL)
-        found.append(Anchor("volume", spelled) if there else _file(link))
-        is_linked = is_linked or there and system.path(link) == system.path(local.where)
-    return found if is_linked else []
+        if spelled not in system.list_dir(BY_LABEL):
+            missing.append(_file(link))
+            continue
+        there.append(Anchor("volume", spelled))
+        is_linked = is_linked or system.path(link) == system.path(local.where)
+    if local.kind != "volume":
+        return there + missing
+    # The other spellings' links are not compared: udev may not have made all of them yet.
+    return there if is_linked else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from lightinit.datasources.nocloud.places import find_places, read_given
-from lightinit.datasources.nocloud.settings import LABEL
+from lightinit.datasources.nocloud.settings import AUTO, LABEL, NONE
 from lightinit.datasources.signs import Evidence, Sign
 
 
@@ -24,5 +24,13 @@ def find_sign(evidence: Evidence, options: Mapping[str, Any]) -> Sign:
     places = find_places(evidence, options)
     if places:
         return Sign(True, "there is %s" % str(places[0]))
-    label = str(options.get("label") or LABEL)
-    return Sign(False, "no ds=nocloud, no seed folder, no volume labelled %s" % label)
+    return Sign(False, "no ds=nocloud, no seed folder, " + _describe_missing(options))
+
+
+def _describe_missing(options: Mapping[str, Any]) -> str:
+    media = str(options.get("media", AUTO))
+    if media == NONE:
+        return "and volumes are not used"
+    if media != AUTO:
+        return "and %s of the settings does not exist" % media
+    return "no volume labelled %s" % (options.get("label") or LABEL)

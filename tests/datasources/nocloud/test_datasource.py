@@ -110,6 +110,11 @@ def test_signs(desk: Desk, files: Dict[str, Any], why: Optional[str]) -> None:
     assert sign.found is (why is not None) and (why or "no ds=nocloud") in sign.why
 
 
+def test_a_volume_of_the_settings_that_is_missing_is_named(desk: Desk) -> None:
+    for media, told in (("/media/x", "and /media/x of the settings"), ("none", "are not used")):
+        assert told in find_sign(Evidence(System(desk.root)), {"media": media}).why
+
+
 def test_words_count_before_the_seed(desk: Desk) -> None:
     desk.seed(FOLDER)
     desk.say("ds=nocloud;i=word-1;h=word;x=y")
