@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lightinit.user_data.kept import Kept
 
 NO_EFFECT = "%s has a format that only cloud-init understands (%s): it is kept and has no effect"
+SLIP = "%s is kept and has no effect: %s"
 NOT_RUN = "%s kept and not run (%s): the settings say so (`user_data` of [lightinit])"
 
 
@@ -65,6 +66,11 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 def _find_without_effect(system: System, instance: Instance, kept: Kept) -> Sequence[str]:
     """What of a document has no effect, and what is left out."""
+    if kept.kind.recognises_all:
+        from lightinit.formats.user_parts.first_line import find_slip
+
+        slip = find_slip(kept.data)
+        return [SLIP % (kept.name, slip)] if slip else []
     if not kept.kind.is_container:
         return [NO_EFFECT % (kept.name, kept.format)] if kept.kind.warns else []
     from lightinit.user_data.parts import take_apart

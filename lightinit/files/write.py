@@ -2,7 +2,8 @@
 
 Only root may be able to change the directories on the path of a file that the settings list. A file
 of a cloud-config may be in a user's home, too, where no link is followed, and right in a directory
-such as /tmp. It replaces none of the files that have the host's accounts: nobody could log in.
+such as /tmp. It replaces none of the files that have the host's accounts: nobody could log in. For
+the same reason keys stay in a file of keys, and faulty rules and configurations are not written.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Optional, Tuple
 
 from lightinit.digits import ID_MOST, read_digits
 from lightinit.errors import ProvisioningError
+from lightinit.files.guarded import check_content, is_key_file, with_keys_kept
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry
 from lightinit.host.accounts.files import read_account_file
@@ -65,10 +67,14 @@ def write_entry(system: System, entry: FileEntry, number: int) -> bool:
         if entry.append:
             access = _kept_access(entry, access, there)
             content = _appended(before, content, entry.as_it_is)
+        elif entry.in_home and is_key_file(entry.path):
+            content, access = with_keys_kept(before, content), there
         if has_accounts:
             access = there
         if content == before and _is_same(system, there, access):
             return False
+    if entry.in_home:
+        check_content(system, entry.path, content)
     in_public = entry.in_home and _is_public(system, entry.path)
     system.write(
         entry.path, content, access.mode, access.uid, access.gid, follow_last=not in_public
@@ -203,12 +209,15 @@ def _write_in_home(
 ) -> bool:
     """Make a file below a user's directory match its entry. No link is followed there."""
     status = os.stat(system.path(base))
-    access = _wished_access(system, entry, number)
+    access: Optional[Access] = _wished_access(system, entry, number)
+    has_keys = is_key_file(entry.path)
+    if has_keys:
+        access = None  # sshd reads it as the user, and refuses what others may change
 
     def edit(before: bytes) -> bytes:
         if entry.append:
             return _appended(before, entry.content, entry.as_it_is)
-        return entry.content
+        return with_keys_kept(before, entry.content) if has_keys else entry.content
 
     return edit_private_file(system, base, parts, Owner(status.st_uid, status.st_gid), edit, access)
 

@@ -175,13 +175,17 @@ def unwrap(data: bytes, limit_bytes: int) -> bytes:
 
 
 def _decode_base64(data: bytes) -> bytes:
-    if not BASE64.match(data):
-        return b""
-    try:
-        inner = base64.b64decode(b"".join(data.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-    return _known(inner)
+    """What is in base64, also in base64 of base64, if it is of a known format; or nothing."""
+    for _ in range(MAX_WRAPPINGS):
+        if not BASE64.match(data):
+            break
+        try:
+            data = base64.b64decode(b"".join(data.split()), validate=True)
+        except (binascii.Error, ValueError):
+            break
+        if _known(data):
+            return data
+    return b""
 
 
 def _decode_utf16(data: bytes) -> bytes:

@@ -260,9 +260,6 @@ def test_after_a_power_cut_the_next_run_does_the_rest(tmp_path: Path) -> None:
         ({"name": "ada", "sudo": "ALL=(ALL) ALL \\"}, "it ends in a backslash"),
         ({"name": "ada", "doas": "permit ada"}, "rules for doas are left out: it is not installed"),
         ({"name": "ada", "homedir": "/srv/file"}, "home is not a directory"),
-        ({"name": "12345"}, "account 12345: user name is not allowed"),
-        ({"name": "a" * 33}, "it is longer than 32 characters"),
-        ({"name": "grüße"}, "only letters, digits"),
     ],
 )
 def test_what_the_host_refuses(host: Host, user: Dict[str, Any], words: str) -> None:
@@ -383,10 +380,7 @@ def test_keys_of_each_account(host: Host) -> None:
     )
     assert host.get("/home/old/.ssh/authorized_keys") == options % "old" + KEY + "\n"
     assert host.get("/root/.ssh/authorized_keys") == "# mine\n" + options % "root" + KEY + "\n"
-    assert len(told) == 2
-    assert (
-        told[0].startswith("ada: key 2 of 2 refused") and "keys of bot: home directory" in told[1]
-    )
+    assert len(told) == 1 and "keys of bot: home directory" in told[0]
     before = host.get("/root/.ssh/authorized_keys")
     host.take(values, ssh_authorized_keys)
     assert host.get("/root/.ssh/authorized_keys") == before

@@ -95,6 +95,30 @@ def test_what_only_cloud_init_understands_is_kept_and_told(
     assert (tmp_path / USER).read_text() == text
 
 
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("# cloud-config\nhostname: x\n", "nearly `#cloud-config`; write"),
+        ("#cloud-confg\nhostname: x\n", "nearly `#cloud-config`; write"),
+        ("\n##template:jinja\n#!/bin/sh\n", "nearly `## template: jinja`; write"),
+        ("# Mine.\r\n#cloud-config\r\nhostname: x\r\n", "`#cloud-config` is not the first line"),
+        ("# Mine.\nruncmd:\n- x\n", "it has keys of a cloud-config; begin it"),
+        ("packages: [x]\n", "it has keys of a cloud-config; begin it"),
+        ("# A note.\nname: x\n", ""),
+        ("name: x\nlist:\n  packages: y\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_slip_in_the_first_line_is_told(tmp_path: Path, text: str, says: str) -> None:
+    """What else is of no known kind is for programs of the image, and nothing is said."""
+    warnings = apply(System(str(tmp_path)), user=b64(text or " "), execute="both").warnings
+    if not says:
+        assert warnings == ()
+        return
+    assert len(warnings) == 1 and warnings[0].startswith("user data is kept and has no effect: ")
+    assert says in warnings[0]
+
+
 def test_a_script_is_not_executed_unasked(tmp_path: Path) -> None:
     outcome = apply(LiveRoot(tmp_path), b64("#!/bin/sh\ntouch %s/ran\n" % tmp_path))
     assert outcome == Outcome("custom data kept (a script, not executed)")

@@ -51,6 +51,10 @@ def scratch(tmp_path: Any, text: str = ROOT) -> System:
         (["tmpfs", "/tmp", "tmpfs", "size=1G"], "tmpfs /tmp tmpfs size=1G,nofail 0 0"),
         (["/srv/a", "/srv/b", "none", "bind"], "/srv/a /srv/b none bind,nofail 0 0"),
         (["sdc2", "none", "swap", "sw", 0, 0], "/dev/sdc2 none swap sw,nofail 0 0"),
+        (
+            ["sdc", "/c", "auto", "noatime,x-systemd.requires=cloud-init.service,_netdev"],
+            "/dev/sdc /c auto noatime,_netdev,nofail 0 2",
+        ),
         (["data", "/data"], "/dev/disk/azure/scsi1/lun0 /data auto defaults,nofail 0 2"),
     ],
 )

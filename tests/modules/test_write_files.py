@@ -7,11 +7,12 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from typing import Any, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import pytest
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.command import Completed
 from lightinit.host.system import System
 from lightinit.model import InjectedFile, Instance, Outcome
 from lightinit.modules import write_files, write_files_deferred
@@ -407,3 +408,60 @@ def test_a_cloud_config_makes_no_file_of_accounts(tmp_path: Any) -> None:
         with pytest.raises(ProvisioningError, match="accounts of this host are in it"):
             given(system, False, {"path": "/etc/shadow", "content": "x", "append": append})
     assert not system.exists("/etc/shadow")
+
+
+class Checked(System):
+    """Its visudo, doas and sshd refuse what has the word faulty in it."""
+
+    def tool(self, name: str) -> Optional[str]:
+        return name
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        with open(argv[-1], encoding="utf-8") as file:
+            is_faulty = "faulty" in file.read()
+        return Completed(int(is_faulty), "", "line 1: faulty" if is_faulty else "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/sudoers",
+        "/etc/sudoers.d/90-mine",
+        "//etc/./sudoers.d/90-mine",
+        "/etc/doas.conf",
+        "/etc/doas.d/mine.conf",
+        "/etc/ssh/sshd_config",
+        "/etc/ssh/sshd_config.d/10-mine.conf",
+        "/etc/link",
+    ],
+)
+def test_faulty_rules_and_configurations_of_sshd_are_not_written(tmp_path: Any, path: str) -> None:
+    """With them nobody could log in or become root. The other files are written."""
+    host(tmp_path)
+    system = Checked(tmp_path)
+    os.symlink("ssh/sshd_config", system.root + "/etc/link")
+    mine = {"path": path, "content": "sound\n"}
+    assert given(system, False, mine).message == "1 files, 1 of them written"
+    for append in (False, True):
+        other = {"path": "/srv/%s" % append, "content": "x"}
+        with pytest.raises(ProvisioningError, match="found faulty .*line 1"):
+            given(system, False, dict(mine, content="faulty\n", append=append), other)
+        assert system.read_text(path) == "sound\n" and system.exists("/srv/%s" % append)
+    beside = {"path": "/etc/ssh/sshd_config.d/notes.txt", "content": "faulty"}
+    assert given(system, False, beside).message == "1 files, 1 of them written"
+
+
+@needs_root
+@pytest.mark.parametrize("home, ids", [("/home/app", (1500, 1600)), ("/root", (0, 0))])
+def test_keys_stay_in_a_file_of_keys(tmp_path: Any, home: str, ids: Tuple[int, int]) -> None:
+    """The platform's are among them: nobody could log in without them."""
+    system = host(tmp_path)
+    for folder in (home, home + "/.ssh"):
+        system.make_dir(folder, 0o700)
+        os.chown(system.root + folder, *ids)
+    path = home + "/.ssh/authorized_keys"
+    system.write(path, b"theirs 1\nboth\n", 0o600, *ids)
+    for _ in range(2):
+        given(system, True, {"path": path, "content": "mine\nboth", "defer": True})
+        assert system.read_text(path) == "mine\nboth\ntheirs 1\n"
+        assert facts(system, path) == (0o600, *ids)

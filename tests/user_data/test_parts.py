@@ -12,6 +12,7 @@ import pytest
 
 from lightinit.errors import LightinitError, ProvisioningError, TransientError
 from lightinit.host.clock import Clock
+from lightinit.host.network.download import Downloader
 from lightinit.host.system import System
 from lightinit.model import Instance
 from lightinit.user_data import parts
@@ -78,9 +79,10 @@ def short(found: parts.Collected) -> List[Tuple[str, str, bytes]]:
         SH.encode("utf-16"),
         gzip.compress(SH.encode()),
         base64.b64encode(SH.encode()),
+        base64.b64encode(base64.b64encode(base64.b64encode(SH.encode()))),
         base64.encodebytes(gzip.compress(base64.b64encode(gzip.compress(SH.encode())))),
     ],
-    ids=["plain", "bom", "crlf", "blank lines", "utf-16", "gzip", "base64", "nested"],
+    ids=["plain", "bom", "crlf", "blank lines", "utf-16", "gzip", "base64", "thrice", "nested"],
 )
 def test_a_script_in_whatever_wrapping(data: bytes) -> None:
     found = take(data)
@@ -335,7 +337,17 @@ def test_includes_without_end(tmp_path: Path) -> None:
     many = b"#include\n" + b"".join(b"http://a/%d\n" % at for at in range(MAX_INCLUDES + 9))
     server = Server({"http://a/%d" % at: SH.encode() for at in range(MAX_INCLUDES + 9)})
     found = take(many, server.fetch, str(tmp_path / "two"))
-    assert len(found.parts) == MAX_INCLUDES and len(found.warnings) == 9
+    assert len(found.parts) == MAX_INCLUDES
+    assert found.warnings == ("custom data: the last 9 URLs are left out: the limit is 64",)
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [("#include\n# none\n", "names no URL"), ("#include\n/a\n", "part 1 (no URL) is left out")],
+)
+def test_an_include_without_a_url_is_told(tmp_path: Path, text: str, says: str) -> None:
+    found = take(text.encode(), Downloader().get, str(tmp_path))
+    assert len(found.warnings) == 1 and says in found.warnings[0]
 
 
 def test_two_equal_parts_have_one_identity() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.errors import MalformedError
@@ -20,6 +21,7 @@ TEXT_TAGS = ("str", "timestamp", "value", "merge", "python/unicode", "python/str
 # In YAML 1.1 these are no text, if they are not in quotes.
 KEY_KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "null"}
 QUOTE = "put the whole text in quotes"
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 TOO_DEEP = "more than %d levels" % DEPTH
@@ -175,19 +177,31 @@ class ValueBuilder:
         return self._stack[-1].key is None and isinstance(self._stack[-1].value, dict)
 
     def _scalar(self, event: Any, line: int) -> None:
-        tag = event.tag
+        tag, text = event.tag, self._whole(event.value, line)
         if tag is None or tag == "!":
             tag = YAML + "str"
-            if len(event.value) <= NUMBER_CHARACTERS:
-                tag = self._loader.resolve(self._yaml.ScalarNode, event.value, event.implicit)
+            if len(text) <= NUMBER_CHARACTERS:
+                tag = self._loader.resolve(self._yaml.ScalarNode, text, event.implicit)
         kind = tag[len(YAML) :] if tag.startswith(YAML) else tag
         if self._wants_key():
-            value = self._key(kind, event.value, line)
+            value = self._key(kind, text, line)
         else:
-            value = self._convert(kind, event.value, line)
+            value = self._convert(kind, text, line)
         if event.anchor:
-            self._anchors[event.anchor] = (value, Size(1, len(event.value)))
+            self._anchors[event.anchor] = (value, Size(1, len(text)))
         self._put(value, line, is_merge=kind == "merge")
+
+    def _whole(self, text: str, line: int) -> str:
+        """A text without surrogates, which no file can hold. JSON writes other characters as pairs
+        of them.
+        """
+        if not SURROGATE.search(text):
+            return text
+        joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if "\ufffd" in joined:
+            what = "half a surrogate pair is no character"
+            self._mistake(line, what, "write the character itself", has_effect=True)
+        return joined
 
     def _key(self, kind: str, text: str, line: int) -> str:
         if kind in KEY_KINDS:

@@ -48,6 +48,7 @@ _AZURE = re.compile(
 )
 _CLOUD_INITS = re.compile(r"/dev/disk/cloud/azure_resource(?:-part([0-9]{1,3}))?\Z")
 # The kernel gives these names in the order in which it finds the disks.
+_CLOUD_INITS_UNIT = re.compile(r"x-systemd\.[a-z-]+=cloud-(?:init|config|final)\b")
 _UNSTABLE = re.compile(r"/dev/(?:x?[shv]d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(?:p[0-9]+)?)\Z")
 _DOTTED = re.compile(r"(.+)\.([0-9]{1,3})\Z")
 # Nothing is mounted over these, nor below those that end in a slash.
@@ -220,6 +221,8 @@ def complete_options(options: str, is_network: bool, waits_for_device: bool) -> 
     words = [each for each in options.split(",") if each]
     # Of Debian's old init; nothing knows it any more.
     words = [each for each in words if each not in ("nobootwait", "fail")]
+    # cloud-init's own default: where its unit is not, systemd would never mount the line.
+    words = [each for each in words if not _CLOUD_INITS_UNIT.match(each)]
     if "nofail" not in words:
         words.append("nofail")
     if is_network and "_netdev" not in words:

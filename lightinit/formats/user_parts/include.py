@@ -52,4 +52,6 @@ def describe(url: str) -> str:
             host += ":%d" % parts.port
     except ValueError:
         return "a damaged URL"
+    if not parts.scheme or not host:
+        return "no URL"
     return "%s://%s%s" % (parts.scheme[:20], host[:100], parts.path[:100])

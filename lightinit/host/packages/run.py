@@ -166,7 +166,8 @@ class ManagerRun:
             lines.append(line)
             del lines[:-LINES]
 
-        environment: Mapping[str, str] = {"LC_ALL": "C", **self.manager.environment}
+        # Its messages are read here. The rest of the locale is for what packages set up.
+        environment: Mapping[str, str] = {"LC_MESSAGES": "C", **self.manager.environment}
         LOG.info("%s", without_secrets(" ".join(argv)), extra=ONLY_FILE)
         # The unit of the call before may not be forgotten yet.
         self._calls += 1

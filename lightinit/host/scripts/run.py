@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import signal
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.pipes import SHELL, leave_reader
+from lightinit.host.programs import PROFILES
 from lightinit.host.scripts.hold import Hold
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
@@ -30,9 +31,21 @@ TICK_S = 0.1
 GRACE_S = 1.0  # how long to keep reading after the end if a background process has the output open
 KILL_S = 5.0
 KILLED = 128 + signal.SIGKILL
+# As systemd has them for services: what the administrator has installed goes before what the
+# distribution has. /snap/bin is Ubuntu's.
+FOLDERS = (
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+    "/snap/bin",
+)
+# With C, PostgreSQL's package, say, would make databases that are not in UTF-8.
+LANG, LANG_FILES = "C.UTF-8", ("/etc/locale.conf", "/etc/default/locale")
+_LANG = re.compile(r"^LANG=[\"']?([A-Za-z0-9_.@-]{1,64})[\"']?[ \t]*$", re.MULTILINE)
 ENVIRONMENT = {
-    "PATH": ":".join(TOOL_FOLDERS),
-    "LANG": "C",
     "HOME": "/root",
     "USER": "root",
     "LOGNAME": "root",
@@ -40,6 +53,18 @@ ENVIRONMENT = {
 }
 # A shell sets the umask and then becomes the script: Popen's argument umask needs Python 3.9.
 BEGIN = 'umask 022; exec "$@"'
+
+
+def make_environment(system: System) -> Dict[str, str]:
+    """The variables that every script gets: the host's locale, and the folders of programs.
+
+    Args:
+        system: the machine.
+    """
+    texts = [system.read_text(path) for path in LANG_FILES]
+    given = [LANG, *_LANG.findall("\n".join(reversed(texts)))]
+    profiles = [path for path in PROFILES if system.is_dir(path)]
+    return {**ENVIRONMENT, "LANG": given[-1], "PATH": ":".join([*FOLDERS, *profiles])}
 
 
 class Ended(NamedTuple):
@@ -194,7 +219,8 @@ def run_script(
     status: Optional[int] = None
     hold = Hold()
     try:
-        running = _start_or(undo, system, argv, {**ENVIRONMENT, **environment}, name, hold)
+        whole = {**make_environment(system), **environment}
+        running = _start_or(undo, system, argv, whole, name, hold)
         hold.release()  # from here on, the script is killed if a signal raises
         status = _follow(system, running, lines, deadline_s, on_wait)
         timed_out = status is None

@@ -65,5 +65,6 @@ def render_template(text: str, variables: Mapping[str, Any]) -> Rendered:
             hint="install the package python3-jinja2 in the image",
         )
     if "why" in answer:
-        raise MalformedError("template cannot be rendered", why=answer["why"], line=answer["line"])
+        place = {"line": answer["line"]} if answer["line"] else {}
+        raise MalformedError("template cannot be rendered", why=answer["why"], **place)
     return Rendered(str(answer["text"]), tuple(str(each) for each in answer["missing"]))

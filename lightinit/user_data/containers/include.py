@@ -47,7 +47,14 @@ class Include(Kind):
         data = piece.data
         if not self.recognise(data):  # a MIME part with this type needs no such line
             data = self._first_line(piece) + data
-        for index, each in enumerate(read(data.lstrip()), 1):
+        urls = read(data.lstrip())
+        if not urls:
+            around.warn("%s names no URL: write one on each line" % piece.name)
+        room = max(0, MAX_INCLUDES - around.budget.includes)
+        if len(urls) > room:
+            told = (piece.name, len(urls) - room, MAX_INCLUDES)
+            around.warn("%s: the last %d URLs are left out: the limit is %d" % told)
+        for index, each in enumerate(urls[:room], 1):
             child = name_child(piece, index, describe(each.url))._replace(filename="")
             try:
                 found.append(child._replace(data=_get(each, around)))
@@ -66,8 +73,6 @@ def _get(included: Included, around: Around) -> bytes:
     from lightinit.formats.user_parts.include import describe
 
     around.budget.includes += 1
-    if around.budget.includes > MAX_INCLUDES:
-        raise MalformedError("user data include too much", limit=MAX_INCLUDES)
     name = hashlib.sha256(included.url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     try:
         kept = around.system.read(KEPT + name, LIMIT_BYTES)

@@ -91,6 +91,7 @@ def test_line_ends_of_windows_and_byte_order_mark(data: bytes) -> None:
         ("a: !!binary 'a'\n", "line 1, a: its tag (!...) is unknown, or"),
         ("a: !!binary 'aG%k='\n", "line 1, a: characters that are not base64 are passed over"),
         ("a: {<<: 5}\n", "line 1, a: << takes only mappings"),
+        ('a: ["x\\ud800y"]\n', "line 1, a[0]: half a surrogate pair is no character"),
         ("# nothing\n", "line 1: the document is empty"),
     ],
 )
@@ -105,6 +106,11 @@ def test_what_becomes_of_the_value_with_a_mistake() -> None:
     assert read(b"a: 1\na: 2\n").values == {"a": 2}
     assert read(b"a: 12:30\non: 1\n").values == {"a": "12:30", "on": 1}
     assert read(b"a: [x, *y, z]\nb: !v q\n").values == {"a": ["x", "z"]}
+    # JSON has pairs: {"a": "\U0001f600"} of json.dumps.
+    assert read(b'{"a": "\\ud83d\\ude00", "b": "\\ud800"}').values == {
+        "a": "\U0001f600",
+        "b": "\ufffd",
+    }
 
 
 @pytest.mark.parametrize(

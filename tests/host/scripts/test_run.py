@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
 from lightinit.host.scripts import run as scripts
-from lightinit.host.scripts.run import Ended, Lines
+from lightinit.host.scripts.run import Ended, Lines, make_environment
 from lightinit.host.system import System
 from tests.lib.netns import wait_until
 from tests.lib.scratch import HERE
@@ -76,10 +76,9 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
     assert sid == pid  # a session of its own
     assert told[-4:-2] == ("/", "0022")
     names = {line.partition("=")[0]: line.partition("=")[2] for line in told[:-4]}
-    assert {key: names[key] for key in ("HOME", "USER", "LANG", "MORE")} == {
+    assert {key: names[key] for key in ("HOME", "USER", "MORE")} == {
         "HOME": "/root",
         "USER": "root",
-        "LANG": "C",
         "MORE": "yes",
     }
     assert set(names) <= {
@@ -95,7 +94,27 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
         "SHLVL",
         "_",
     }
-    assert names["PATH"].startswith("/usr/sbin:/usr/bin")
+    assert names["PATH"].startswith("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+
+
+@pytest.mark.parametrize(
+    "files, lang",
+    [
+        ({}, "C.UTF-8"),
+        ({"locale.conf": "LANG=de_DE.UTF-8\n"}, "de_DE.UTF-8"),
+        ({"default/locale": '# x\nLANG="en_US.UTF-8"\nLC_TIME=C\n'}, "en_US.UTF-8"),
+        ({"default/locale": "LANG=a\n", "locale.conf": "LANG=b\n"}, "b"),
+        ({"locale.conf": "LANG=\n#LANG=x\nLANG=$(reboot)\n"}, "C.UTF-8"),
+    ],
+)
+def test_its_locale_is_that_of_the_host(tmp_path: Path, files: Dict[str, str], lang: str) -> None:
+    """With C, packages such as PostgreSQL's would set up databases that are not in UTF-8."""
+    system = System(str(tmp_path))
+    for name, text in files.items():
+        system.write("/etc/" + name, text.encode())
+    system.make_dir("/usr/pkg/bin")
+    found = make_environment(system)
+    assert found["LANG"] == lang and found["PATH"].endswith(":/snap/bin:/usr/pkg/bin")
 
 
 def test_at_its_limit_all_of_it_is_killed(tmp_path: Path) -> None:

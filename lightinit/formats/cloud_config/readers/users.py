@@ -7,7 +7,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from lightinit.digits import ID_MOST
 from lightinit.formats.accounts import account_options as options
 from lightinit.formats.accounts.account_options import is_group_name
+from lightinit.formats.accounts.admin_account import why_not_allowed
 from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.public_keys import read_keys
 from lightinit.formats.cloud_config.readers.passwords import HASH_REMEDY, is_hash
 from lightinit.formats.cloud_config.readers.section import Section, kind_of
 from lightinit.model import NamedTuple, repr_without
@@ -170,7 +172,7 @@ def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistak
         None if users is None else _merged(users),
         _groups(given),
         default_name,
-        _keys(given),
+        read_keys(given),
         given.flag("disable_root"),
         given.line("disable_root_opts"),
         given.yes("allow_public_ssh_keys", True),
@@ -249,7 +251,7 @@ def _user(given: Section, default: str) -> GivenUser:
         lock_passwd=given.flag("lock_passwd"),
         sudo=_rules(given, "sudo"),
         doas=_rules(given, "doas") or (),
-        ssh_authorized_keys=_keys(given),
+        ssh_authorized_keys=read_keys(given),
         **texts,
         **flags,
     )
@@ -287,6 +289,15 @@ def _name(given: Section, key: str) -> str:
 
 def _is_name(given: Section, key: Any, name: str) -> bool:
     """Whether an account can have a name. If not, that is a mistake."""
+    why = why_not_allowed(name)
+    if why:
+        what = "no account can have this name: %s" % why
+        given.wrong(key, what, "write letters, digits, - and _")
+    return not why
+
+
+def _is_member(given: Section, key: Any, name: str) -> bool:
+    """Whether an account of this host may have a name. If not, that is a mistake."""
     is_word = name.isprintable() and not any(each in name for each in ":/, #")
     if not name or name.startswith("-") or not is_word:
         given.wrong(key, "no account can have this name", "write letters, digits, - and _")
@@ -322,21 +333,6 @@ def _rules(given: Section, key: str) -> Optional[Tuple[str, ...]]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _keys(given: Section) -> Tuple[str, ...]:
-    """Public keys: a list, one text, or a mapping whose values are keys."""
-    key = "ssh_authorized_keys"
-    value = given.values.get(key)
-    if isinstance(value, dict):
-        given = Section({key: list(value.values())}, given.path, given.mistakes)
-    found = given.texts(key)
-    lines = [line.strip() for each in found for line in each.split("\n")]
-    keys = tuple(line for line in lines if line and not line.startswith("#"))
-    if any(line.startswith("-----BEGIN") for line in keys):
-        given.wrong(key, "a private key is there, which must stay secret", "give the public key")
-        return tuple(line for line in keys if " " in line and not line.startswith("-----"))
-    return keys
-
-
 def _groups(given: Section) -> Tuple[GivenGroup, ...]:
     value = given.values.get("groups")
     found: Dict[str, List[str]] = {}
@@ -353,7 +349,7 @@ def _groups(given: Section) -> Tuple[GivenGroup, ...]:
             for name in each:
                 names = [each.strip() for each in members.texts(name, comma=True)]
                 found.setdefault(name, []).extend(
-                    each for each in names if _is_name(members, name, each)
+                    each for each in names if _is_member(members, name, each)
                 )
         elif isinstance(each, str) and each.strip():
             found.setdefault(each.strip(), [])

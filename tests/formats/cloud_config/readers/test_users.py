@@ -25,6 +25,7 @@ def told(**values: Any) -> List[str]:
     return [str(each) for each in read_accounts(values)[1]]
 
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHV0EnJ38FeOSCli+wLCcwAjMYZQ3T0DHA2Bq8m9jRpW"
 HASH = "$6$salt$" + "x" * 86
 
 
@@ -56,14 +57,14 @@ def test_all_options() -> None:
         "plain_text_passwd": "pw",
         "sudo": ["ALL=(ALL) NOPASSWD:ALL"],
         "doas": ["permit nopass ada"],
-        "ssh_authorized_keys": ["ssh-ed25519 A"],
+        "ssh_authorized_keys": [KEY],
         "ssh_redirect_user": False,
     }
     found = accounts(users=["default", values]).users
     assert found is not None
     assert found[0] == GivenUser("default")
     expected = dict(values, groups=("adm", "sudo"), uid=2001, sudo=("ALL=(ALL) NOPASSWD:ALL",))
-    expected.update(doas=("permit nopass ada",), ssh_authorized_keys=("ssh-ed25519 A",))
+    expected.update(doas=("permit nopass ada",), ssh_authorized_keys=(KEY,))
     assert found[1]._asdict() == expected
     assert HASH not in repr(found) and "'pw'" not in repr(found)
 
@@ -135,14 +136,25 @@ def test_the_default_user() -> None:
 
 
 def test_keys() -> None:
-    keys = ["ssh-rsa A", "# mine", "ssh-rsa B\nssh-rsa C\n"]
+    keys = [KEY, "# mine", "%s a\n%s b\n" % (KEY, KEY), 'from="10.0.0.0/8" ' + KEY]
     assert accounts(ssh_authorized_keys=keys).ssh_authorized_keys == (
-        "ssh-rsa A",
-        "ssh-rsa B",
-        "ssh-rsa C",
+        KEY,
+        KEY + " a",
+        KEY + " b",
+        keys[3],
     )
-    assert accounts(ssh_authorized_keys="ssh-rsa A").ssh_authorized_keys == ("ssh-rsa A",)
-    assert accounts(ssh_authorized_keys={"x": "ssh-rsa A"}).ssh_authorized_keys == ("ssh-rsa A",)
+    assert accounts(ssh_authorized_keys=KEY).ssh_authorized_keys == (KEY,)
+    assert accounts(ssh_authorized_keys={"x": KEY}).ssh_authorized_keys == (KEY,)
+    # What the accounts would refuse is a mistake at its place, and no key.
+    found, mistakes = read_accounts(
+        {"users": [{"name": "a", "ssh_authorized_keys": [KEY, "no key", "ssh-rsa AAAA", 5, KEY]}]}
+    )
+    assert found.users is not None and found.users[0].ssh_authorized_keys == (KEY, KEY)
+    assert [str(each).partition(";")[0] for each in mistakes] == [
+        "users[0].ssh_authorized_keys[1]: not an ssh public key",
+        "users[0].ssh_authorized_keys[2]: ssh key does not hold what its type says",
+        "users[0].ssh_authorized_keys[3]: not an ssh public key",
+    ]
     found = accounts(disable_root=False, allow_public_ssh_keys=False)
     assert (found.disable_root, found.allow_public_ssh_keys) == (False, False)
 
@@ -160,6 +172,9 @@ def test_old_names_of_options_work_and_are_told() -> None:
         ({"name": "-a"}, "name: no account can have this name", 0),
         ({"name": "a:b"}, "name: no account can have this name", 0),
         ({"name": None}, "name: no account can have this name", 0),
+        ({"name": 12345}, "name: no account can have this name: it is a number", 0),
+        ({"name": "a" * 33}, "it is longer than 32 characters", 0),
+        ({"name": "grüße"}, "only letters, digits", 0),
         ({"name": "a", "uid": "x"}, "uid: it is text, and must be a whole number", 1),
         ({"name": "a", "sudo": True}, "sudo: true is no rule", 1),
         ({"name": "a", "passwd": "secret"}, "passwd: it is no hash", 1),
@@ -180,7 +195,7 @@ def test_old_names_of_options_work_and_are_told() -> None:
         ({"name": "a", "groups": ["a b", "adm"]}, "groups: no group can have one of these", 1),
         ({"name": "a", "uid": -5}, "uid: no account can have this id", 1),
         (
-            {"name": "a", "ssh_redirect_user": True, "ssh_authorized_keys": ["ssh-rsa A"]},
+            {"name": "a", "ssh_redirect_user": True, "ssh_authorized_keys": [KEY]},
             "ssh_redirect_user: keys or `system` are beside it",
             1,
         ),

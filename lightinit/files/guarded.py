@@ -1,0 +1,77 @@
+"""Files of a cloud-config that could shut the admin out: rules of sudo and doas and sshd's
+configuration are checked first by their own programs, and a file of keys keeps the keys in it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lightinit.errors import ProvisioningError
+from lightinit.host.accounts.privileges import (
+    DOAS,
+    DOAS_CONF,
+    DOAS_FOLDER,
+    SUDO,
+    SUDOERS,
+    SUDOERS_FOLDER,
+    check_rules,
+)
+from lightinit.host.ssh.sshd import Sshd
+from lightinit.host.system import System
+
+SSHD_CONFIG = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+SSHD_FOLDER = "/etc/ssh/sshd_config.d"
+KEY_FILES = ("authorized_keys", "authorized_keys2")
+
+
+def check_content(system: System, path: str, content: bytes) -> None:
+    """Refuse content with which sshd would not start, or sudo or doas would not work. Where their
+    programs are not installed, everything is accepted.
+
+    Args:
+        system: the machine.
+        path: the file.
+        content: all that would be in it.
+
+    Raises:
+        ProvisioningError: what the program says.
+    """
+    real = "/" + os.path.relpath(system.path(path), system.root)
+    folder = os.path.dirname(real)
+    text = content.decode("utf-8", "surrogateescape")
+    if real in SUDOERS or folder == SUDOERS_FOLDER:
+        check_rules(system, real, SUDO, text)
+    elif real == DOAS_CONF or folder == DOAS_FOLDER:
+        check_rules(system, real, DOAS, text)
+    elif real in SSHD_CONFIG or (folder == SSHD_FOLDER and real.endswith(".conf")):
+        fault = Sshd().find_fault_in(system, text)
+        if fault and not Sshd().find_fault_in(system, ""):
+            raise ProvisioningError(
+                "configuration of sshd was found faulty",
+                path=path,
+                said=fault.replace("/run/lightinit/candidates/", ""),
+                hint="correct it; sshd -t -f FILE checks one",
+            )
+
+
+def is_key_file(path: str) -> bool:
+    """Whether sshd may take keys from a file."""
+    folder, name = os.path.split(path)
+    return name in KEY_FILES and os.path.basename(folder) == ".ssh"
+
+
+def with_keys_kept(before: bytes, content: bytes) -> bytes:
+    """New content of a file of keys: without the platform's keys, which are in it, nobody could log
+    in.
+
+    Args:
+        before: what is in the file now.
+        content: what a cloud-config wants in it.
+    """
+    lines = {line.strip() for line in content.split(b"\n")}
+    kept = [line for line in before.split(b"\n") if line.strip() and line.strip() not in lines]
+    if not kept:
+        return content
+    if content and not content.endswith(b"\n"):
+        content += b"\n"
+    return content + b"".join(line + b"\n" for line in kept)
