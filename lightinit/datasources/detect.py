@@ -88,6 +88,18 @@ def detect(
     return Detection(taken, found, tuple(signs), tuple(others))
 
 
+def warn_of_azure(system: System, name: str) -> str:
+    """What to say if the settings name a datasource other than Azure's on a VM on Azure, which then
+    hears nothing from this VM; "" if they do not.
+    """
+    if name == AZURE or name not in DATASOURCES or not _ask_azure(gather(system)).found:
+        return ""
+    return (
+        "this is a VM on Azure (%s), but the settings say datasource = %s: Azure gets no report,"
+        " and may restart the VM" % (YES, name)
+    )
+
+
 def _ask_azure(evidence: Evidence) -> Sign:
     identity = importlib.import_module("lightinit.datasources.azure.identity")
     found = identity.is_azure(evidence.dmi.chassis_asset_tag, evidence.dmi.sys_vendor)

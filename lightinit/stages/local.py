@@ -9,7 +9,7 @@ from typing import Callable, Iterable, List, Optional, Tuple
 
 from lightinit import datasources
 from lightinit.datasources.base import Datasource
-from lightinit.datasources.detect import AZURE, detect
+from lightinit.datasources.detect import AZURE, detect, warn_of_azure
 from lightinit.datasources.signs import gather
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.dhcp.clients import READERS
@@ -120,6 +120,9 @@ def run(context: Context) -> Outcome:
     source = use_datasource(context)
     from lightinit.host.init.agents import other_agents
 
+    contrary = warn_of_azure(context.system, context.settings["lightinit"]["datasource"])
+    if contrary:
+        LOG.warning("%s", contrary)
     source.begin()
     # Before the wait for the lease: after it, this would delay Ready.
     others = other_agents(context.system)

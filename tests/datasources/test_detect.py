@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 import pytest
 
 from lightinit.datasources import DATASOURCES
-from lightinit.datasources.detect import AZURE, NOT_ASKED, detect
+from lightinit.datasources.detect import AZURE, NOT_ASKED, detect, warn_of_azure
 from lightinit.emulator import Platform
 from lightinit.host.system import System
 from tests.lib.scratch import HERE, UUID, Machine
@@ -47,6 +47,17 @@ def test_a_boot_on_azure_warns_of_a_stray_seed(tmp_path: Any) -> None:
         assert platform.ready_count == 1
     (warning,) = machine.json("/var/lib/lightinit/instance/result.json")["warnings"]
     assert "ignored, since this is a VM on Azure: a volume labelled CIDATA" in warning
+
+
+def test_settings_that_name_another_platform_on_azure_are_told(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/etc/lightinit/conf.d/a.conf", "[lightinit]\ndatasource = configdrive\n")
+    machine.put("/config-drive/openstack/latest/meta_data.json", '{"uuid": "%s"}' % UUID)
+    ended = machine.run("boot")
+    assert ended.returncode == 0 and "Azure gets no report" in ended.stderr, ended.stderr
+    assert warn_of_azure(System(str(tmp_path)), AZURE) == ""
+    machine.put(DMI + "chassis_asset_tag", "another\n")
+    assert warn_of_azure(System(str(tmp_path)), "configdrive") == ""
 
 
 @pytest.mark.parametrize(

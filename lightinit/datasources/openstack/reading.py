@@ -15,6 +15,8 @@ LOG = logging.getLogger("lightinit.openstack")
 # What is garbled does not get better soon: something else answers.
 POLICY = retry.RetryPolicy(malformed_s=10.0, min_malformed=3)
 BESIDE_S = 10.0
+# A service that is being set up may not know the VM yet.
+ROUNDS, ROUND_PAUSE_S = 4, 5.0
 HINT = (
     "another server may answer in place of the metadata service; see with:"
     " curl -v http://169.254.169.254/openstack"
@@ -74,12 +76,17 @@ class MetadataReading:
         Raises:
             ProvisioningError: the service does not give it, or it is damaged.
         """
-        try:
-            return version, self._read_meta_data(version)
-        except NotFoundError:
-            if version == tree.LATEST:
-                raise
-        return tree.LATEST, self._read_meta_data(tree.LATEST)
+        for round_number in range(ROUNDS):
+            if round_number:
+                self._clock.sleep(ROUND_PAUSE_S)
+            for place in dict.fromkeys((version, tree.LATEST)):
+                try:
+                    return place, self._read_meta_data(place)
+                except NotFoundError as error:
+                    missing = error
+            if self._left_s <= ROUND_PAUSE_S:
+                break
+        raise missing
 
     def _read_meta_data(self, version: str) -> Dict[str, Any]:
         name = tree.name_of(version, tree.META_DATA)

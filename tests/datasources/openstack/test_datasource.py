@@ -81,6 +81,7 @@ def test_an_old_cloud_has_less(tmp_path: Any) -> None:
         ({"versions": [HTML]}, ""),
         ({"versions": [{"redirect": "/openstack/", "repeat": "forever"}]}, ""),
         ({"meta_data.json": [{"status": 404}]}, ""),  # listed, and missing: latest has it
+        ({"meta_data.json": [{"status": 404}] * 4}, ""),  # a port that Neutron does not know yet
         ({"meta_data.json": [{"status": 503}, {"status": 500}, {"reset": True}]}, ""),
         ({"meta_data.json": [{"body": "{"}]}, ""),
         ({"user_data": [{"status": 401}]}, "user_data is not used: metadata service denies"),
@@ -106,7 +107,10 @@ def test_what_a_vm_can_do_without(tmp_path: Any, faults: Dict[str, Any], told: s
     "faults, told",
     [
         ({"meta_data.json": [{"status": 401}]}, "metadata service denies access .*status=401"),
-        ({"meta_data.json": [{"status": 404}] * 2}, "metadata service has no such value.*/latest/"),
+        (
+            {"meta_data.json": [{"status": 404, "repeat": "forever"}]},
+            "metadata service has no such value .*/latest/",
+        ),
         ({"meta_data.json": [HTML]}, "metadata answer is a web page"),
         ({"versions": [HTML], "meta_data.json": [HTML]}, "web page .*/latest/meta_data.json"),
         (
