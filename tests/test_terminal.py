@@ -80,6 +80,12 @@ def test_what_a_command_printed_and_nothing_that_was_typed(shell: Shell) -> None
     assert terminal.run("true") == ""
 
 
+def test_what_the_kernel_writes_into_a_commands_output_is_no_part_of_it(shell: Shell) -> None:
+    logged = r"[  119.017460] lightinit[148]: nothing done\n"
+    command = "printf '%srunn%sing\\n%s'" % (logged, logged, logged)
+    assert Terminal(shell).run(command) == "running\n"
+
+
 def echoes() -> int:
     """How often a line comes back that is typed while the shell still starts."""
     made = Shell("sleep 0.3")

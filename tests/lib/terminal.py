@@ -2,7 +2,8 @@
 
 What is typed is echoed, once or twice: by the terminal as soon as it comes, and by the shell's line
 editor, with its prompt, when it gets to it. So nothing counts as a command's output but what stands
-between two marks that only the shell can print.
+between two marks that only the shell can print. The kernel and lightinit write lines of their own
+to the console at any time, also into the middle of a command's line: these are taken out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ else:
 
 # Digits are an exit status: what was typed has "$?" in their place, however often it is echoed.
 OUTPUT = re.compile(r"begin-\d+-\n(.*?)end-(\d+)-", re.DOTALL)
+
+# A line of the kernel's log, or of lightinit's: the seconds since the start, and a message.
+LOGGED = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
 
 
 class Console(Protocol):
@@ -92,4 +96,4 @@ class Terminal:
         )
 
     def _shown(self) -> str:
-        return self._machine.console(self._seen)
+        return LOGGED.sub("", self._machine.console(self._seen))
