@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from typing import Any, Dict, List, NoReturn
+from typing import Any, Dict, List, NoReturn, Sequence
 
 from lightinit import __version__
 from lightinit.errors import EXIT_USAGE
@@ -14,7 +14,7 @@ EPILOG = """exit codes:
   0   done (boot: also with warnings, if nothing was left to do, or on another platform)
   1   failed, or another error; clean, generalize: some steps failed
   2   status: done, with warnings
-  3   status: not run, running, or disabled; query, analyze: nothing recorded yet
+  3   status: not run, running, or disabled; query, analyze, stage, module: nothing to work on yet
   64  the command line is wrong; generalize: no terminal to ask on
   66  schema: the file cannot be read
   75  another lightinit is running
@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does. A misspelt option gets the nearest one."""
+        self._check_first(sys.argv[1:] if args is None else args)
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             import difflib
@@ -64,6 +65,22 @@ class Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1, 0.5)
             self.error("%s; did you mean %s?" % (text, near[0]) if near else text)
         return found
+
+    def _check_first(self, words: Sequence[str]) -> None:
+        """Refuse an unknown option before the command: argparse would take its value for one."""
+        known = list(self._option_string_actions)
+        option = words[0].partition("=")[0] if words else ""
+        if option[:2] != "--" or any(each.startswith(option) for each in known):
+            return
+        import difflib
+
+        text = "there is no such option before a command: %s" % ascii(option)
+        near = difflib.get_close_matches(option, known, 1, 0.6)
+        if any(option in each for each in self.options_by_command.values()):
+            text += "; put it after the command"
+        elif near:
+            text += "; did you mean %s?" % near[0]
+        self.error(text)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse does, and at once: what cannot be written is an error of this command."""
@@ -139,13 +156,14 @@ def _add_runs(commands: _Commands) -> None:
         help="end after the report: what runs after Ready goes on in the background",
     )
     stage = commands.add("stage", "run one stage of a boot, unless it is done")
-    stage.add_argument("name", choices=("local", "fetch", "config", "final"), help="which stage")
+    stages = ("local", "fetch", "config", "final")
+    stage.add_argument("name", choices=stages, metavar=_one_of(stages), help="which stage")
     stage.add_argument("--force", action="store_true", help="run it even if it is done")
     module = commands.add(
         "module",
         "run one module of the config stage, unless it is done; needs the fetch stage's data",
     )
-    module.add_argument("name", help="the module's name, as in `modules =`")
+    module.add_argument("name", metavar="MODULE", help="the module's name, as in `modules =`")
     module.add_argument("--force", action="store_true", help="run it even if it is done")
 
 
@@ -206,8 +224,9 @@ def _add_views(commands: _Commands) -> None:
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
     )
     analyze = commands.add("analyze", "show how long each part of the last provisioning took")
+    views = ("blame", "show")
     analyze.add_argument(
-        "view", choices=("blame", "show"), help="blame: slowest first; show: in order"
+        "view", choices=views, metavar=_one_of(views), help="blame: slowest first; show: in order"
     )
     analyze.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: for scripts"
@@ -276,6 +295,13 @@ def _add_removals(commands: _Commands) -> None:
             " nothing"
         ),
     )
+
+
+def _one_of(choices: Sequence[str]) -> str:
+    """How argparse shows choices; given to it, so that it names them where the argument is
+    missing.
+    """
+    return "{%s}" % ",".join(choices)
 
 
 def _seconds(text: str) -> float:

@@ -55,11 +55,12 @@ def load_module(name: str) -> Any:
     Raises:
         ProvisioningError: there is none, it cannot be imported, or it lacks a part of the contract.
     """
-    path = "lightinit.modules." + name
-    if "." in name:
+    path = name if "." in name else "lightinit.modules." + name
+    if not all(part.isidentifier() for part in path.split(".")):
+        raise _unknown(name)
+    if path == name:
         from lightinit.host.network.http_adapter import share_with
 
-        path = name
         share_with(name)
     try:
         module = importlib.import_module(path)

@@ -164,4 +164,5 @@ def _tell_status(context: Context, step: Step, recorded: Dict[str, Any]) -> None
         errors=errors,
         warnings=step.warnings or recorded.get("warnings", []),
         reported=recorded.get("reported", ""),
+        finished=recorded.get("finished", ""),
     )

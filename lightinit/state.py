@@ -305,7 +305,7 @@ def read_json(system: System, path: str, limit_bytes: int = 1024 * 1024) -> Opti
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError, MalformedError) as error:
-        LOG.warning("%s cannot be used: %s", path, error)
+        LOG.warning("%s cannot be used: %s", path, getattr(error, "strerror", None) or error)
         return None
     if not isinstance(data, dict):
         LOG.warning("%s cannot be used: it is no JSON object", path)

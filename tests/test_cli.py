@@ -173,6 +173,14 @@ def test_status_while_running_and_after_a_kill(tmp_path: Any, capsys: Any) -> No
     assert "interrupted in stage fetch" in capsys.readouterr().out
 
 
+def test_status_without_the_data_that_only_root_can_read(tmp_path: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/lightinit/instances/x/instance.json/is", "a directory, as root reads all")
+    os.symlink("instances/x", machine.root + "/var/lib/lightinit/instance")
+    ended = machine.run("status", "--long")
+    assert (ended.returncode, ended.stderr) == (3, "")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"status": 7}', '{"status": "odd"}'])
 def test_a_damaged_status_is_no_crash(tmp_path: Any, content: str) -> None:
     machine = Machine(tmp_path)
@@ -281,6 +289,10 @@ def test_config_is_0_with_what_is_right(tmp_path: Any, capsys: Any) -> None:
         (["status", "--fromat=json"], "did you mean --format?"),
         (["stage", "fetch", "--forec"], "did you mean --force?"),
         (["boot", "now"], "there is no such argument here: 'now'"),
+        (["--rot", "/mnt", "status"], "there is no such option before a command: '--rot'; did you"),
+        (["--format", "json", "status"], "'--format'; put it after the command"),
+        (["stage"], "required: {local,fetch,config,final}"),
+        (["analyze"], "required: {blame,show}"),
     ],
 )
 def test_a_misspelt_word_gets_the_nearest_one(argv: List[str], says: str, capsys: Any) -> None:
@@ -304,6 +316,9 @@ def test_a_misspelt_module_is_told_before_all_else(
 
 def test_a_misspelt_module_of_ones_own_is_told_too(tmp_path: Any, capsys: Any) -> None:
     machine = Machine(tmp_path)
+    for name in ("../x", ".x", "a..b", "a b.c", ""):
+        assert main(["--root", machine.root, "module", name]) == 64
+        assert "no such module (module=%s)" % name in capsys.readouterr().err
     assert main(["--root", machine.root, "module", "lightinit.modules.usres"]) == 64
     error = capsys.readouterr().err
     assert "no such module (module=lightinit.modules.usres)" in error

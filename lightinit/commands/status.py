@@ -25,6 +25,7 @@ from lightinit.state import (
     ANCHORS,
     CURRENT,
     DISABLED,
+    INSTANCE_LIMIT_BYTES,
     LOCK,
     STATUS,
     current_instance,
@@ -75,8 +76,9 @@ def _look_at_parts(system: System) -> Optional[List[Dict[str, Any]]]:
     from lightinit.commands import parts
 
     try:
+        system.read(CURRENT + "/instance.json", INSTANCE_LIMIT_BYTES)
         return parts.look(system)
-    except LightinitError:
+    except (LightinitError, OSError):
         return None
 
 

@@ -149,6 +149,9 @@ def test_the_time_line_stays_that_of_the_provisioning(tmp_path: Any) -> None:
             machine.json(HOME + "/result.json")["duration_s"],
         )
         assert machine.run("stage", "final", "--force").returncode == 0
+        finished = machine.json(HOME + "/result.json")["finished"]
+        assert machine.run("module", "hostname", "--force").returncode == 0
+        assert "finished: %s\n" % finished in machine.run("status", "--long").stdout
         machine.lead_to(platform, MODULES)
         ended = machine.run("boot", env=env)
         assert ended.returncode == 0
