@@ -25,7 +25,7 @@ The first line on standard output is a JSON object with the addresses.
 
 To use the platform's real addresses, add them to an interface first (as root, in a network
 namespace or on a machine that is not on Azure):
-  ip addr add 168.63.129.16/32 dev lo; ip addr add 169.254.169.254/32 dev lo"""
+  ip link set lo up; ip addr add 168.63.129.16/32 dev lo; ip addr add 169.254.169.254/32 dev lo"""
 
 
 def _address(text: str) -> Tuple[str, int]:
