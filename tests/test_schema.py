@@ -66,6 +66,78 @@ def test_what_is_no_cloud_config(data: bytes, says: str, tmp_path: Path, capsys:
     assert code == 1 and lines[0].startswith(says), lines
 
 
+MIME = """MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="B"
+
+--B
+Content-Type: text/cloud-config
+Content-Disposition: attachment; filename="web.yaml"
+Merge-Type: list(append
+
+#cloud-config
+hostnam: x
+ssh_authorized_keys: [no key]
+--B
+Content-Type: text/x-shellscript
+
+echo
+--B
+Content-Type: text/x-shellscript
+
+#!/bin/sh
+--B
+Content-Type: image/png
+
+x
+--B
+Content-Type: text/jinja2
+
+## template: jinja
+#cloud-config
+--B--
+"""
+ARCHIVE = """#cloud-config-archive
+- "#!/bin/sh"
+- {type: text/cloud-config, content: "a:\\n\\tb: 1"}
+- "#include\\nhttp://127.0.0.1:1/x"
+"""
+
+
+@needs_yaml
+@pytest.mark.parametrize(
+    "text, lines",
+    [
+        (
+            MIME,
+            [
+                "FILE, part 4 is left out: custom data has a format that is not supported",
+                "FILE, part 1 (web.yaml): Merge-Type: a part of it is not NAME(OPTIONS)",
+                "FILE, part 1 (web.yaml):2: hostnam: the key is unknown, and has no effect;",
+                "FILE, part 1 (web.yaml):3: ssh_authorized_keys[0]: not an ssh public key",
+                "FILE, part 2 has no effect: custom data is not a script (which=FILE, part 2,",
+                "FILE, part 5: what comes of it (## template: jinja) is not checked",
+                "FILE: 4 without effect",
+            ],
+        ),
+        (
+            ARCHIVE,
+            [
+                "FILE, part 2 has no effect: cloud-config is not valid yaml (line=2,",
+                "FILE, part 3: what comes of it (#include) is not checked",
+                "FILE: 1 without effect",
+            ],
+        ),
+        (ARCHIVE.split("- {")[0], ["FILE: valid"]),
+    ],
+    ids=["MIME", "archive", "valid"],
+)
+def test_each_part_is_checked(text: str, lines: List[str], tmp_path: Path, capsys: Any) -> None:
+    for data in (text.encode(), gzip.compress(text.encode())):
+        code, found = schema(write(tmp_path, data), capsys)
+        assert len(found) == len(lines) and code == (lines != ["FILE: valid"]), found
+        assert all(each.startswith(line) for each, line in zip(found, lines)), found
+
+
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: Any) -> None:
     assert cli.main(["schema", str(tmp_path / "gone")]) == 66
     assert "document cannot be read (file=" in capsys.readouterr().err

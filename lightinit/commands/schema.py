@@ -1,4 +1,6 @@
-"""``lightinit schema FILE``: checks a ``#cloud-config`` without running it."""
+"""``lightinit schema FILE``: checks a ``#cloud-config``, or each in user data of several parts,
+without running it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from lightinit.formats import user_data
 from lightinit.formats.cloud_config import document, schema
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.host.system import System
+from lightinit.user_data.checking import check_parts
 
 # More than a document may have, so that one that is too large is told as such.
 READ_BYTES = 2 * document.LIMIT_BYTES
@@ -20,13 +23,19 @@ FIRST_LINE = "begin the first line with #cloud-config, or it is no cloud-config 
 
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit schema``."""
-    name = arguments.file
-    mistakes = check(_read(name))
+    name, data = arguments.file, _read(arguments.file)
     if name == "-":
         name = "standard input"
-    for each in mistakes:
-        terminal.show("%s:%d: %s" % (name, each.line, each._replace(line=0)))
-    lost = sum(not each.has_effect for each in mistakes)
+    parts = check_parts(system, name, data)
+    if parts is None:
+        mistakes = check(data)
+        lost = sum(not each.has_effect for each in mistakes)
+        for each in mistakes:
+            terminal.show("%s:%d: %s" % (name, each.line, each._replace(line=0)))
+    else:
+        lost = sum(not found.has_effect for found in parts)
+        for found in parts:
+            terminal.show(found.text)
     if lost:
         terminal.show("%s: %d without effect, and all else is valid" % (name, lost))
         return EXIT_FAILED

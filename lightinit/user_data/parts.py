@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.gunzip import GZIP
@@ -71,6 +71,7 @@ def collect(
     fetch: Fetch,
     variables: Callable[[], Mapping[str, Any]],
     refetch: bool = False,
+    unopened: Sequence[str] = (),
 ) -> Collected:
     """Take user data apart.
 
@@ -81,6 +82,7 @@ def collect(
         fetch: gets what ``#include`` names: takes a URL, seconds and the greatest length.
         variables: makes the variables of templates.
         refetch: whether ``#include`` is fetched again, although it was in this instance.
+        unopened: the formats of containers that stay parts.
     """
     parts: List[Part] = []
     warnings: List[str] = []
@@ -100,7 +102,7 @@ def collect(
             kind, form = find_kind(piece.data, piece.content_type)
             if kind.recognises_all and piece.default_type and not piece.content_type:
                 kind, form = find_kind(piece.data, piece.default_type)
-            if kind.is_container:
+            if kind.is_container and form not in unopened:
                 _check_depth(piece)
                 stack += reversed(kind.expand(piece, around))
             else:

@@ -11,7 +11,7 @@ from lightinit import user_data
 from lightinit.errors import ProvisioningError
 from lightinit.user_data.script import Interpreter, read_interpreter
 
-FOR_ALL = {"__init__", "kept", "kind", "overview", "parts", "pieces", "variables"}
+FOR_ALL = {"__init__", "checking", "kept", "kind", "overview", "parts", "pieces", "variables"}
 
 
 @pytest.mark.parametrize(
