@@ -35,12 +35,13 @@ class _Visit:
         self.needed = self.is_key or path == "instance-id"
 
 
-def crawl(get: Get) -> Tuple[Tree, Tuple[str, ...]]:
+def crawl(get: Get, is_over: Callable[[], bool] = lambda: False) -> Tuple[Tree, Tuple[str, ...]]:
     """All values.
 
     Args:
         get: gets the value at a path below meta-data/; its second argument is whether the boot
             needs it.
+        is_over: whether the time for what a boot does not need is over.
 
     Returns:
         The tree; and warnings, one sentence each.
@@ -49,7 +50,7 @@ def crawl(get: Get) -> Tuple[Tree, Tuple[str, ...]]:
         ProvisioningError: the list of values or a key could not be got.
         MalformedError: the list is no list.
     """
-    walk = _Walk(get)
+    walk = _Walk(get, is_over)
     walk.start()
     walk.run()
     return walk.tree, tuple(walk.warnings)
@@ -58,8 +59,9 @@ def crawl(get: Get) -> Tuple[Tree, Tuple[str, ...]]:
 class _Walk:
     """One walk: what was found, and what is due."""
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: Get, is_over: Callable[[], bool]) -> None:
         self._get = get
+        self._is_over = is_over
         self._due: Deque[_Visit] = deque()
         self._knows_names = True
         self.tree: Tree = {}
@@ -87,6 +89,9 @@ class _Walk:
             visit = self._due.popleft()
             if asked >= MAX_REQUESTS or size > MAX_BYTES or visit.depth > MAX_DEPTH:
                 self.warnings.append("metadata are cut at %s: there are too many" % visit.path)
+                return
+            if not visit.needed and self._is_over():
+                self.warnings.append("metadata are cut at %s: the time is over" % visit.path)
                 return
             asked += 1
             try:

@@ -140,7 +140,7 @@ class Ec2Service:
             return self._get(base + path, left_s)
 
         try:
-            return crawl(get)
+            return crawl(get, lambda: self._clock.monotonic() >= self._ends_s)
         except MalformedError as error:
             raise ProvisioningError(error.reason, **error.details) from error
 

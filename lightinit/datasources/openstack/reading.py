@@ -15,6 +15,7 @@ LOG = logging.getLogger("lightinit.openstack")
 # What is garbled does not get better soon: something else answers.
 POLICY = retry.RetryPolicy(malformed_s=10.0, min_malformed=3)
 BESIDE_S = 10.0
+LATE_MOST_S = 60.0  # even if each file comes
 # A service that is being set up may not know the VM yet.
 ROUNDS, ROUND_PAUSE_S = 4, 5.0
 HINT = (
@@ -36,6 +37,7 @@ class MetadataReading:
         self._clock = system.clock
         self._client = client
         self._ends_s = self._clock.monotonic() + float(options["fetch_timeout_s"])
+        self._has_failed_late = False
         self.warnings: List[str] = []
 
     @property
@@ -61,7 +63,14 @@ class MetadataReading:
         Raises:
             ProvisioningError: it is not, or nothing answers.
         """
-        offered = self._client.get("/openstack", deadline_s=self._left_s)
+        try:
+            offered = self._client.get("/openstack", deadline_s=self._left_s)
+        except AnsweredError as error:  # some proxies have no list of versions
+            try:
+                self._read_meta_data(tree.LATEST)
+            except LightinitError:
+                raise error from None
+            return
         if not tree.lists_versions(offered):
             raise ProvisioningError(
                 "metadata service is not openstack's",
@@ -108,28 +117,31 @@ class MetadataReading:
         warning. Once the time for all is over, the first that does not come is the last.
         """
         found: Dict[str, bytes] = {}
-        for number, name in enumerate(names, 1):
-            is_over, limit_bytes = not self._left_s, tree.FILE_LIMIT_BYTES
-            if name.endswith("/" + tree.USER_DATA):
-                limit_bytes = tree.USER_DATA_LIMIT_BYTES
-            try:
-                found[name] = self._client.get(
-                    "/" + name,
-                    limit_bytes=limit_bytes,
-                    deadline_s=max(self._left_s, BESIDE_S),
+        for number, name in enumerate(names):
+            late_s = self._clock.monotonic() - self._ends_s
+            if late_s > LATE_MOST_S or (late_s >= 0.0 and self._has_failed_late):
+                self.warnings.append(
+                    "%d more files are not asked for, since the time is over"
+                    % (len(names) - number)
                 )
+                break
+            try:
+                found[name] = self._read_file(name)
             except NotFoundError:
                 LOG.debug("the metadata service has no %s", name)
             except LibraryError:
                 raise
             except LightinitError as error:
+                self._has_failed_late = late_s >= 0.0
                 self.warnings.append("%s is not used: %s" % (name, error))
-                if is_over and number < len(names):
-                    self.warnings.append(
-                        "%d more are not asked for, since the time is over" % (len(names) - number)
-                    )
-                    break
         return found
+
+    def _read_file(self, name: str) -> bytes:
+        limit_bytes = tree.FILE_LIMIT_BYTES
+        if name.endswith("/" + tree.USER_DATA):
+            limit_bytes = tree.USER_DATA_LIMIT_BYTES
+        deadline_s = max(self._left_s, BESIDE_S)
+        return self._client.get("/" + name, limit_bytes=limit_bytes, deadline_s=deadline_s)
 
 
 def read_whole(

@@ -62,6 +62,18 @@ def test_no_key_is_lost_in_silence(changes: Dict[str, Any], keys: List[str], tol
     assert [told in text for text in warnings] == [True] * bool(told), warnings
 
 
+def test_slow_answers_end_with_the_time() -> None:
+    asked: List[str] = []
+
+    def get(path: str, needed: bool) -> bytes:
+        asked.append(path)
+        return str(NAMED.get(path, "tags/")).encode()
+
+    tree, warnings = crawl(get, lambda: len(asked) > 2)
+    assert [key.text for key in read_keys(tree)] == [KEY] and asked[-1] == FIRST
+    assert warnings == ("metadata are cut at local-hostname: the time is over",)
+
+
 def test_a_key_that_is_denied_fails_the_boot() -> None:
     with pytest.raises(ProvisioningError, match="denied"):
         walk({**NAMED, FIRST: ProvisioningError("denied")})
