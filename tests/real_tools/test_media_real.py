@@ -44,7 +44,7 @@ def images(tmp_path_factory: Any) -> Dict[str, str]:
 def deadline() -> Iterator[None]:
     """What hangs here fails, instead of going on for ever."""
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
-    signal.alarm(DEADLINE_S)
+    signal.alarm(3 * DEADLINE_S)
     yield
     signal.alarm(0)
 
