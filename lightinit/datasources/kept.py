@@ -19,8 +19,8 @@ CURRENT = "/var/lib/lightinit/instance"
 LIMIT_BYTES = 8 * 1024 * 1024
 
 
-def find_kept_id(system: System, platform: str, machine: str) -> Tuple[str, str]:
-    """The id of this machine's instance, and the kind of its seed; "" for none.
+def find_kept(system: System, platform: str, machine: str) -> Tuple[str, Dict[str, Any]]:
+    """The id of this machine's instance, "" for none; and what is noted of its seed.
 
     Args:
         system: the machine.
@@ -29,11 +29,11 @@ def find_kept_id(system: System, platform: str, machine: str) -> Tuple[str, str]
     """
     document = read_instance(system, CURRENT)
     if document is None or document.get("platform") != platform:
-        return "", ""
+        return "", {}
     seed, name = seed_of(document), document.get("id")
     if seed.get("machine") != machine or not isinstance(name, str) or not is_usable_id(name):
-        return "", ""
-    return name, str(seed.get("kind"))
+        return "", {}
+    return name, seed
 
 
 def machine_of(system: System) -> str:

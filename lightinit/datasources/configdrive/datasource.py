@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
 from lightinit.datasources.base import PRODUCT_UUID, Anchor, Datasource
 from lightinit.datasources.configdrive.settings import FOLDERS, LABELS, SETTINGS, check_settings
-from lightinit.datasources.kept import find_kept_id, machine_of
+from lightinit.datasources.kept import find_kept, machine_of
 from lightinit.errors import LightinitError
 from lightinit.formats.instance_id import normalise_uuid
 from lightinit.formats.nova.dmi import find_openstack
@@ -141,7 +141,7 @@ class ConfigDriveDatasource(Datasource):
         return instance._replace(raw=raw), unused + bad + unread + warnings
 
     def _kept_id(self) -> str:
-        return find_kept_id(self.system, NAME, machine_of(self.system))[0]
+        return find_kept(self.system, NAME, machine_of(self.system))[0]
 
     def _searched(self) -> DriveSearch:
         if self._search is None:

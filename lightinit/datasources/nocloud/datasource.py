@@ -177,6 +177,7 @@ class NoCloudDatasource(Datasource):
                     "kind": seed.kind,
                     "where": seed.where,
                     "machine": self._machine(),
+                    "passed": list(seed.passed),
                 },
             },
         )
@@ -222,7 +223,9 @@ class NoCloudDatasource(Datasource):
     def _settle(self, seed: LocalSeed) -> Tuple[str, str]:
         from lightinit.datasources.nocloud import former
 
-        kept = former.find_kept_id(self.system, self._machine(), seed.is_word, seed.is_last)
+        kept = ""
+        if seed.is_word or seed.remainder:
+            kept = former.find_kept_id(self.system, self._machine(), seed.remainder)
         if kept:
             LOG.debug("the seed of instance %s has gone; the machine stays as it is", kept)
             return kept, ""
@@ -248,7 +251,7 @@ class NoCloudDatasource(Datasource):
 
         if read_given(self._evidence).values.get(INSTANCE_ID):
             return ""
-        kept = find_kept_id(self.system, self._machine(), is_word=True, is_remainder=False)
+        kept = find_kept_id(self.system, self._machine())
         if kept and not self._has_told_change:
             self._has_told_change = True
             LOG.warning("%s; this machine stays instance %s", error, kept)

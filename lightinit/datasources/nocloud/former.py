@@ -12,8 +12,6 @@ from lightinit.errors import LightinitError
 from lightinit.host.system import System
 
 INSTANCES = "/var/lib/lightinit/instances"
-# Seeds that come from outside, and are often detached after the first boot.
-ATTACHED = ("volume", "credentials")
 NEWEST = 3
 CHANGED = (
     "the seed's user-data have changed, but not its instance-id: nothing runs again; for a new"
@@ -43,20 +41,21 @@ def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) 
     return ""
 
 
-def find_kept_id(system: System, machine: str, is_word: bool, is_remainder: bool) -> str:
+def find_kept_id(system: System, machine: str, remainder: str = "") -> str:
     """The id of this machine's instance, if its seed has gone and what is left says nothing new;
     else "".
 
     Args:
         system: the machine.
         machine: DMI's product_uuid, "" if unknown: a copy of this disk is another machine.
-        is_word: whether only a word is left, without an id.
-        is_remainder: whether only a folder in the image is left, which did not count before.
+        remainder: a seed folder that is left in the image. It says something new, unless it was
+            there before and did not count. "" if there is none.
     """
-    if not (is_word or is_remainder):
-        return ""
-    name, kind = kept.find_kept_id(system, "nocloud", machine)
-    return name if is_word or kind in ATTACHED else ""
+    name, seed = kept.find_kept(system, "nocloud", machine)
+    if not remainder:
+        return name
+    passed = seed.get("passed")
+    return name if isinstance(passed, list) and remainder in passed else ""
 
 
 def has_changed(system: System, instance_id: str, user_data: str) -> bool:

@@ -41,6 +41,7 @@ class LocalSeed(NamedTuple):
         meta_data: those of these files.
         url: the rest is there; "" for nowhere.
         folder: likewise, a folder that the seed's meta-data name.
+        passed: the other places with a seed, which do not count.
         warnings: one sentence each.
     """
 
@@ -51,6 +52,7 @@ class LocalSeed(NamedTuple):
     meta_data: MetaData = MetaData()
     url: str = ""
     folder: str = ""
+    passed: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
@@ -68,9 +70,10 @@ class LocalSeed(NamedTuple):
         return self.kind == "line" and not self.named_id and not self.url
 
     @property
-    def is_last(self) -> bool:
-        """Whether it is a folder that counts after all other places."""
-        return self.kind == "folder" and self.where in FOLDERS and not self.given.values
+    def remainder(self) -> str:
+        """The folder, if it is one that counts after all other places; else ""."""
+        is_last = self.kind == "folder" and self.where in FOLDERS and not self.given.values
+        return self.where if is_last else ""
 
 
 def find_local_seed(evidence: Evidence, options: Mapping[str, Any]) -> LocalSeed:
@@ -90,7 +93,7 @@ def find_local_seed(evidence: Evidence, options: Mapping[str, Any]) -> LocalSeed
         found, others = _read_first(evidence, given, places, warnings)
     for place in others:
         warnings.append("there is also %s: it is not used, since %s" % (place, _why(found)))
-    return found._replace(warnings=tuple(warnings))
+    return found._replace(warnings=tuple(warnings), passed=tuple(place.where for place in others))
 
 
 def _why(found: LocalSeed) -> str:

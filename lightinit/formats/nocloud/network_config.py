@@ -5,7 +5,7 @@ Source: cloud-init's documentation, "Networking config version 1" and "version 2
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Tuple
 
 from lightinit.errors import LightinitError, MalformedError
 from lightinit.formats.json_document import read_json
@@ -15,6 +15,8 @@ V1_INTERFACE = {"type", "name", "mac_address", "subnets"}
 V1_SUBNET = {"type", "control"}
 V2_INTERFACE = {"dhcp4", "dhcp6", "match", "optional", "critical"}
 DHCP = ("dhcp", "dhcp4")
+# "Disabling network configuration": it stays as the image has it.
+NOTHING: Tuple[Any, ...] = ({"config": "disabled"}, {"version": 1, "config": "disabled"})
 SHARED = {"version", "renderer", "config", "ethernets"}
 
 
@@ -25,6 +27,8 @@ def asks_only_for_dhcp(data: bytes) -> bool:
     found = _read(data)
     if isinstance(found, dict) and set(found) == {"network"}:
         found = found["network"]
+    if found in NOTHING:
+        return True
     if not isinstance(found, dict) or not set(found) <= SHARED:
         return False
     if found.get("version") == 1:

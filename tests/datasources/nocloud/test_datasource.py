@@ -136,6 +136,7 @@ def test_a_folder_that_words_name(desk: Desk) -> None:
     desk.say("ds=nocloud;s=file:///srv/seed/")
     instance, warnings = desk.fetch()
     assert instance.id == "named" and "there is also the seed folder " + FOLDER in warnings
+    assert instance.raw["seed"]["passed"] == [FOLDER], "which is no new seed if this one has gone"
     desk.say("ds=nocloud;s=/srv/other/")
     source = desk.source()
     assert source.instance_id(Dmi()) == ""
@@ -302,15 +303,16 @@ def test_a_volume_without_a_link_of_its_own_is_read_at_each_boot(desk: Desk) -> 
         ("ds=nocloud;h=x", "folder", "", True),
         ("ds=nocloud;i=new", "volume", "", False),
         ("", "volume", FOLDER, True),
-        ("", "credentials", NET_FOLDER, True),
-        ("", "folder", FOLDER, False),  # somebody has written another seed
+        ("ds=nocloud", "volume", FOLDER, True),
+        ("ds=nocloud;h=x", "volume", FOLDER, False),
+        ("", "volume", NET_FOLDER, False),  # somebody has put it there since
         ("", "volume", "/srv/seed", False),
     ],
 )
 def test_what_is_left_when_a_seed_was_detached_is_no_new_instance(
     desk: Desk, line: str, former: str, now: str, is_kept: bool
 ) -> None:
-    seed = {"kind": former, "machine": UUID}
+    seed = {"kind": former, "machine": UUID, "passed": [FOLDER]}
     document = {"id": "old", "platform": "nocloud", "raw": {"seed": seed}, "user_data": "eA=="}
     desk.put("/var/lib/lightinit/instance/instance.json", json.dumps(document))
     desk.put("/sys/class/dmi/id/product_uuid", UUID.upper() + "\n")

@@ -23,6 +23,7 @@ from tests.lib.needs_yaml import needs_yaml
         (b"version: 2\nethernets: {e0: {dhcp4: true, set-name: x}}\n", False),
         (b"version: 2\nbonds: {}\n", False),
         (b"version: 2\nethernets: [e0]\n", False),
+        (b"network: {config: disabled}\n", True),
         (b"version: 3\n", False),
         (b"- a", False),
         (b"a: [", False),
