@@ -22,7 +22,7 @@ sys.path.insert(0, HERE)
 
 from lightinit.emulator import Platform  # noqa: E402
 from tests.lib.netns import Namespace, find_tool, wait_until  # noqa: E402
-from tests.lib.scratch import DMI, FILES, Machine  # noqa: E402
+from tests.lib.scratch import DMI, FILES, SPARE_THE_DISK, Machine  # noqa: E402
 
 REPEATS = int(os.environ.get("BENCH_REPEATS", "15"))
 PYTHON = [sys.executable, "-I"]
@@ -208,6 +208,7 @@ class Bench:
                     vm.add_address("lo", address)
                 lease = FILES[LEASE].replace("eth0", "lo").replace("7f:0:0:1", "a8:3f:81:10")
                 vm.write(LEASE, lease)
+                vm.write("/etc/lightinit/conf.d/20-bench.conf", SPARE_THE_DISK)
                 ready = "%s/live-%d" % (self._scratch, number)
                 vm.start(
                     sys.executable,

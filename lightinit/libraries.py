@@ -3,7 +3,7 @@ another copy in /usr/local, a file that was cut off, bytecode that was.
 
 Whatever they raise becomes one error, so that the boot can report it without them. The
 distribution's libraries come before those that somebody has put into /usr/local. This file knows no
-library by name.
+library but OpenSSL by name.
 """
 
 from __future__ import annotations
@@ -69,6 +69,17 @@ def use(library: str, work: Callable[[], Result]) -> Result:
         if is_signal(error):
             raise
         raise unusable("python library does not work", library, error) from error
+
+
+def sha256(data: bytes) -> Any:
+    """As ``hashlib.sha256``, but where Python has a function of its own, as most have, without
+    OpenSSL, which takes 3 MiB.
+    """
+    try:
+        own = importlib.import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+    except ImportError:
+        own = importlib.import_module("hashlib")
+    return own.sha256(data)
 
 
 def is_signal(error: BaseException) -> bool:

@@ -4,13 +4,17 @@ lightinit's own pass.
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from lightinit.errors import LibraryError, MalformedError
-from lightinit.libraries import is_panic, use
+from lightinit.libraries import is_panic, sha256, use
 from lightinit.pipeline import Stopped
+from tests.lib.scratch import HERE
 
 
 class PanicException(BaseException):
@@ -47,3 +51,21 @@ def test_what_a_library_raises_when_it_is_used(error: BaseException) -> None:
 def test_what_passes(error: BaseException) -> None:
     with pytest.raises(type(error)):
         use("cryptography", lambda: raiser(error))
+
+
+# What a Python is that has no hash function of its own; and one that has.
+TELLS = """
+import sys
+if %r:
+    sys.modules.update(_sha2=None, _sha256=None)
+from lightinit.libraries import sha256
+print(sha256(b"abc").hexdigest(), "_hashlib" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("lacks", [False, True])
+def test_sha256_takes_openssl_only_where_python_has_none(lacks: bool) -> None:
+    argv = [sys.executable, "-c", TELLS % lacks]
+    said = subprocess.run(argv, cwd=HERE, stdout=subprocess.PIPE, check=True).stdout.decode()
+    assert said.split() == [hashlib.sha256(b"abc").hexdigest(), str(lacks)]
+    assert sha256(b"").digest() == hashlib.sha256(b"").digest()

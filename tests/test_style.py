@@ -10,6 +10,8 @@ from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
+from tests.lib.imports import imports_of
+
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINES_OF_A_FUNCTION = 54
 FILES_OF_A_FOLDER = 14
@@ -81,6 +83,19 @@ def test_a_folder_has_few_files(folder: str) -> None:
         return  # one file for each name in the settings
     limit = FILES_AT_THE_TOP if folder == "lightinit" else FILES_OF_A_FOLDER
     assert len(by_folder()[folder]) <= limit
+
+
+# What needs more than SHA-256. It is imported only where there is such a thing to read.
+NEED_HASHLIB = ("lightinit/formats/certificates/", "lightinit/formats/packages/openpgp.py")
+
+
+def test_nothing_else_loads_openssl_for_a_hash() -> None:
+    """It takes 3 of 25 MiB (docs/bench.md). Use lightinit.libraries.sha256."""
+    imported = {path for path in ALL if {"hashlib", "ssl"} & imports_of(os.path.join(HERE, path))}
+    own = {path for path in imported if not path.startswith("lightinit/emulator/")}
+    assert len(own) > 2
+    allowed = NEED_HASHLIB + ("lightinit/host/network/download.py",)
+    assert {path for path in own if not path.startswith(allowed)} == set()
 
 
 def test_functions_are_short() -> None:

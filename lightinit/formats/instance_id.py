@@ -5,9 +5,10 @@ Pure: text in, answers out. ``host/identity.py`` reads the firmware's tables.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Optional
+
+from lightinit.libraries import sha256
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 # What some firmware has on every board of its kind.
@@ -26,7 +27,7 @@ def make_usable(named: str) -> str:
     """
     if is_usable_id(named):
         return named
-    mark = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
+    mark = sha256(named.encode("utf-8", "replace")).hexdigest()[:8]
     kept = re.sub("[^0-9A-Za-z._-]", "_", named[:80]).lstrip("._-") or "id"
     return "%s-%s" % (kept, mark)
 

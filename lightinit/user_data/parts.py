@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
@@ -16,6 +15,7 @@ from lightinit.errors import LightinitError, MalformedError, ProvisioningError
 from lightinit.formats.gunzip import GZIP
 from lightinit.formats.user_data import unpack
 from lightinit.host.system import System
+from lightinit.libraries import sha256
 from lightinit.model import Instance, NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kind import Kind
@@ -227,7 +227,7 @@ def _make_part(piece: Piece, kind: Kind, form: str) -> Part:
         piece.merge,
         piece.frequency,
         kind,
-        piece.identity or hashlib.sha256(piece.data).hexdigest(),
+        piece.identity or sha256(piece.data).hexdigest(),
         not piece.depth,
         piece.filename,
     )

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lightinit.azure")
 # What to import while the network is waited for.
-LATER = ("lightinit.datasources.azure.documents", "lightinit.datasources.azure.reports")
+LATER = (
+    "lightinit.datasources.azure.documents",
+    "lightinit.datasources.azure.reports",
+    "lightinit.formats.azure.ovf_redaction",
+)
 
 
 class AzureDatasource(Datasource):

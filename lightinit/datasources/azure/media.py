@@ -12,7 +12,6 @@ from typing import Dict, List, Optional
 from lightinit.errors import MalformedError
 from lightinit.formats.azure import ovf
 from lightinit.formats.azure.ovf import OvfEnvironment
-from lightinit.formats.azure.ovf_redaction import redact
 from lightinit.formats.xml import OtherDocumentError
 from lightinit.host.media import search
 from lightinit.host.media.search import Medium
@@ -132,6 +131,8 @@ class MediaReading:
     def _take(self, medium: Optional[Medium]) -> None:
         if medium is None or self.medium is not None:
             return
+        from lightinit.formats.azure.ovf_redaction import redact
+
         self.medium = medium
         try:
             self._parsed = ovf.parse(medium.data)

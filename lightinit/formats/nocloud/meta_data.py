@@ -5,7 +5,6 @@ Source: cloud-init's documentation, "NoCloud", and what its readers take.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
@@ -13,6 +12,7 @@ from lightinit.errors import LibraryError, MalformedError
 from lightinit.formats.instance_id import describe_usable, make_usable
 from lightinit.formats.json_document import read_json_object
 from lightinit.formats.nocloud import plain
+from lightinit.libraries import sha256
 from lightinit.model import NamedTuple
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def settle_id(named: str, machine: str, meta_data: bytes, user_data: bytes) -> T
     """
     if not named:
         said = b"\0".join([machine.encode("ascii"), meta_data, user_data])
-        seen = hashlib.sha256(said).hexdigest()
+        seen = sha256(said).hexdigest()
         return PREFIX + seen[:16], NOTE_NO_ID
     return make_usable(named), describe_usable(named)
 

@@ -13,6 +13,7 @@ import binascii
 import re
 
 from lightinit.errors import MalformedError
+from lightinit.libraries import sha256
 from lightinit.model import NamedTuple
 
 _FILE = re.compile(r"ssh_host_(?:[A-Za-z0-9_.-]+_)?key(?:-cert)?(?:\.pub)?\Z")
@@ -238,10 +239,8 @@ def fingerprint(public: bytes) -> str:
         MalformedError: it is not a public key.
     """
     blob = key_blob(public)
-    import hashlib
-
     kind = _WireFields(blob).string().decode("ascii")
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=")
+    digest = base64.b64encode(sha256(blob).digest()).rstrip(b"=")
     return "%s SHA256:%s" % (kind, digest.decode("ascii"))
 
 

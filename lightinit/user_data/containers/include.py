@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, List
 
 from lightinit.errors import LightinitError, MalformedError, TransientError
+from lightinit.libraries import sha256
 from lightinit.user_data.kind import Kind, begins_with
 from lightinit.user_data.pieces import LIMIT_BYTES, MAX_INCLUDES, Around, Piece, name_child
 
@@ -68,12 +69,10 @@ class Include(Kind):
 
 def _get(included: Included, around: Around) -> bytes:
     """Return what was kept, or fetch it and keep it."""
-    import hashlib
-
     from lightinit.formats.user_parts.include import describe
 
     around.budget.includes += 1
-    name = hashlib.sha256(included.url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    name = sha256(included.url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     try:
         kept = around.system.read(KEPT + name, LIMIT_BYTES)
         if included.once or not around.refetch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import List
 
 from lightinit.errors import MalformedError
+from lightinit.libraries import sha256
 from lightinit.user_data.kind import Kind, begins_with
 from lightinit.user_data.pieces import Around, Piece
 
@@ -29,8 +30,6 @@ class Jinja(Kind):
 
         The identity is the template's own: a new kernel, say, must not execute it again.
         """
-        import hashlib
-
         from lightinit.host.scripts.template import render_template
 
         data = piece.data.lstrip(b"\xef\xbb\xbf").lstrip()
@@ -51,6 +50,6 @@ class Jinja(Kind):
                 data=rendered.text.encode("utf-8", "replace"),
                 content_type="",
                 depth=piece.depth + 1,
-                identity=piece.identity or hashlib.sha256(piece.data).hexdigest(),
+                identity=piece.identity or sha256(piece.data).hexdigest(),
             )
         ]

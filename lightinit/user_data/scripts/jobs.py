@@ -12,11 +12,11 @@ scripts_user and runcmd), and cloud-init 22.4.2, which sorts the names of the fi
 
 from __future__ import annotations
 
-import hashlib
 import string
 from typing import Dict, List, Sequence, Tuple
 
 from lightinit.host.system import System
+from lightinit.libraries import sha256
 from lightinit.model import NamedTuple
 from lightinit.user_data import find_kind
 from lightinit.user_data.kept import FOLDER, Kept
@@ -150,7 +150,7 @@ def _place(part: Part, number: int) -> Tuple[int, str]:
 def _plan_commands(name: str, text: str) -> ScriptJob:
     """The job of a list of commands: ``runcmd`` or ``bootcmd``."""
     data = text.encode("utf-8", "surrogateescape")
-    identity = hashlib.sha256(data).hexdigest()
+    identity = sha256(data).hexdigest()
     handler, form = find_kind(data)
     is_early = name == BOOTCMD
     frequency = PER_BOOT if is_early else PER_INSTANCE
