@@ -150,36 +150,53 @@ def retry(
         What ``operation`` returned.
 
     Raises:
-        ProvisioningError: all attempts failed. It has the reason and details of the last error,
-            ``attempts`` and ``elapsed_s``, and ``retry_after_s`` if that ends after the deadline.
+        ProvisioningError: all attempts failed. It has the reason and details of the last error (of
+            the one before, if the deadline has cut the last attempt short), ``attempts`` and
+            ``elapsed_s``, and ``retry_after_s`` if that ends after the deadline.
     """
     started_s = clock.monotonic()
     malformed = _MalformedRun(policy)
     attempts, is_last = 0, False
+    last: Optional[LightinitError] = None
     while True:
-        attempts += 1
+        attempts, before = attempts + 1, last
         asked_s, between_s = 0.0, None
         try:
             return operation(max(0.0, policy.deadline_s - (clock.monotonic() - started_s)))
         except TransientError as error:
             asked_s, between_s = error.retry_after_s or 0.0, error.wait_between_s
             malformed.end()
-            last: LightinitError = error
+            last = error
         except MalformedError as error:
             malformed.add(clock.monotonic() - started_s)
             last = error
         wait_s = policy.wait_s(attempts - 1, random(), asked_s, between_s)
         elapsed_s = clock.monotonic() - started_s
         if malformed.is_hopeless(elapsed_s + wait_s) or is_last or elapsed_s >= policy.last_start_s:
-            extra = {"attempts": str(attempts), "elapsed_s": "%.1f" % elapsed_s}
-            if asked_s and elapsed_s + asked_s >= policy.deadline_s:
-                extra["retry_after_s"] = "%g" % asked_s
-            raise ProvisioningError(last.reason, **{**last.details, **extra}) from last
+            raise _given_up(last, before, policy, attempts, elapsed_s)
         if elapsed_s + wait_s >= policy.last_start_s:
             wait_s, is_last = policy.last_start_s - elapsed_s, True
         if on_retry is not None:
             on_retry(last, wait_s, attempts)
         clock.sleep(wait_s)
+
+
+def _given_up(
+    last: LightinitError,
+    before: Optional[LightinitError],
+    policy: RetryPolicy,
+    attempts: int,
+    elapsed_s: float,
+) -> ProvisioningError:
+    # If the deadline has cut the last attempt short, it tells of the deadline alone.
+    told = before if before is not None and elapsed_s >= policy.deadline_s else last
+    extra = {"attempts": str(attempts), "elapsed_s": "%.1f" % elapsed_s}
+    asked_s = getattr(told, "retry_after_s", None) or 0.0
+    if asked_s and elapsed_s + asked_s >= policy.deadline_s:
+        extra["retry_after_s"] = "%g" % asked_s
+    error = ProvisioningError(told.reason, **{**told.details, **extra})
+    error.__cause__ = told
+    return error
 
 
 class _MalformedRun:

@@ -32,7 +32,7 @@ PASSED_ON = {
     ("lightinit/datasources/metadata.py", "error.reason"),
     ("lightinit/host/system.py", "error.reason"),
     ("lightinit/pipeline.py", "error.reason"),
-    ("lightinit/retry.py", "last.reason"),
+    ("lightinit/retry.py", "told.reason"),
 }
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 

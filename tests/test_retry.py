@@ -157,6 +157,24 @@ def test_the_time_an_operation_takes_counts() -> None:
     assert caught.value.details["elapsed_s"] == "123.0"
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_last_attempt_that_the_deadline_cuts_short_tells_nothing(before: bool) -> None:
+    """It has little time, which a machine or a platform that is busy for a moment may use up."""
+    clock = ScriptedClock()
+
+    def operation(remaining_s: float) -> None:
+        if before and remaining_s > 5.0:
+            raise TransientError("busy", status=500)
+        clock.now_s += remaining_s
+        raise TransientError("request timed out")
+
+    with pytest.raises(ProvisioningError) as caught:
+        retry(operation, PLAIN, clock, middle)
+    assert caught.value.reason == ("busy" if before else "request timed out")
+    assert caught.value.details["elapsed_s"] == "100.0"
+    assert ("status" in caught.value.details) is before
+
+
 def garbled(times: int) -> List[LightinitError]:
     return [MalformedError("not xml", line=1) for _ in range(times)]
 

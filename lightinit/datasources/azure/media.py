@@ -43,6 +43,10 @@ class MediaReading:
         documents: copies of the documents without their secrets, by name; set by :meth:`wait`.
     """
 
+    # Devices that are there have so many seconds in any case. All other time may be over although
+    # hardly any of it was used: the VM was frozen for a while, or its clock was.
+    LEAST_S = 2.0
+
     def __init__(self, system: System, where: str) -> None:
         self._system = system
         self._clock = system.clock
@@ -76,8 +80,11 @@ class MediaReading:
         """
         if needed:
             self._take(self._search.result(self._left_s(wait_s)))
+            if self.medium is None:
+                self._search.settle(self.LEAST_S)
+                self._take(self._search.result(0.0))
         else:
-            self._search.settle(self._left_s(min(wait_s, SETTLE_S)))
+            self._search.settle(max(self.LEAST_S, self._left_s(min(wait_s, SETTLE_S))))
             self._take(
                 self._search.result(
                     self._left_s(min(wait_s, COMING_GRACE_S)) if self._is_coming_up() else 0.0

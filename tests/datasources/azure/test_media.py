@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lightinit.datasources.azure.datasource import AzureDatasource
+from lightinit.datasources.azure.media import MediaReading
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.system import System
@@ -300,6 +301,22 @@ def test_a_guest_proxy_agent_that_is_announced_and_missing_is_told(
     azure = source(platform, tmp_path, wanted)
     instance, _ = azure.fetch("id")
     assert azure.report(None, instance) == ()
+
+
+class PatientReading(MediaReading):
+    LEAST_S = 60.0
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_media_that_are_there_count_after_the_vm_was_frozen(tmp_path: Any, needed: bool) -> None:
+    """Its host was serviced, or its clock stepped: all time is over, and hardly any was used."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/ovf-env.xml").write_text(OVF % (CUSTOM, ""), encoding="utf-8")
+    reading = PatientReading(System(str(tmp_path), Clock()), "/media")
+    reading._began_s -= 3600.0
+    warnings: List[str] = []
+    environment = reading.wait(needed, 10.0, warnings)
+    assert environment is not None and environment.hostname == "of-media" and warnings == []
 
 
 def test_what_was_adopted_counts_instead_of_the_media(platform: Platform, tmp_path: Any) -> None:
