@@ -360,6 +360,7 @@ def test_whatever_may_be_a_sign_of_another_platform_is_pythons_to_judge(fresh: M
         ("/sys/hypervisor/uuid", "ec2e1916-9099-7caf-fd21-012345abcdef\n"),
         ("/sys/class/dmi/id/chassis_asset_tag", "OpenTelekomCloud\n"),
         ("/run/credentials/@system/lightinit.user-data", "#!/bin/sh\n"),
+        ("/var/lib/lightinit/instance/instance.json", "{}"),  # its first boot has not ended
         ("/sys/firmware/dmi/entries/11-0/raw", "io.systemd.credential:lightinit.user-data=x"),
         ("/var/lib/cloud/seed/nocloud/meta-data", "{}\n"),
         ("/dev/disk/by-label/CIDATA", ""),

@@ -16,6 +16,8 @@ from lightinit.model import NamedTuple
 if TYPE_CHECKING:
     from lightinit.host.media.volumes import Volume
 
+KEPT_INSTANCE = "/var/lib/lightinit/instance/instance.json"
+FINISHED = "/var/lib/lightinit/instance/sem/stage.final"
 KEY = "evidence"  # in System.remembered
 # Those of all datasources.
 LABELS = ("cidata", "config-2")
@@ -72,6 +74,22 @@ class Evidence:
             self._labels |= wanted.union(LABELS)  # all at once: each look reads all devices
             self._volumes = list_volumes(self.system, sorted(self._labels))
         return [volume for volume in self._volumes if volume.label.lower() in wanted]
+
+
+def find_unfinished(system: System, platform: str) -> Sign:
+    """Whether the first boot of this machine's instance has not ended, by its marks. Its seed may
+    have been attached to that boot alone; all that it said is kept, and what is left to do is done.
+
+    Args:
+        system: the machine.
+        platform: the datasource's name. An instance of another one does not count.
+    """
+    if not system.exists(KEPT_INSTANCE) or system.exists(FINISHED):
+        return Sign(False, "")
+    from lightinit.datasources.kept import find_kept, machine_of
+
+    name, _ = find_kept(system, platform, machine_of(system))
+    return Sign(bool(name), "the first boot of instance %s has not ended" % name)
 
 
 def gather(system: System) -> Evidence:

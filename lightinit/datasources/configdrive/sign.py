@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from lightinit.datasources.configdrive.settings import AUTO, FOLDERS, LABELS
-from lightinit.datasources.signs import Evidence, Sign
+from lightinit.datasources.signs import Evidence, Sign, find_unfinished
 from lightinit.formats.nova.tree import META_DATA
 from lightinit.host.system import System
 
 
 def find_sign(evidence: Evidence, options: Mapping[str, Any]) -> Sign:
     """Look for the folder, and for a volume with the label."""
-    place = str(options.get("media", AUTO))
+    found = _find_drive(evidence, str(options.get("media", AUTO)))
+    unfinished = Sign(False, "")
+    if not found.found:
+        unfinished = find_unfinished(evidence.system, "configdrive")
+    return unfinished if unfinished.found else found
+
+
+def _find_drive(evidence: Evidence, place: str) -> Sign:
     if place != AUTO:
         if evidence.system.exists(place):
             return Sign(True, "%s, by the settings" % place)

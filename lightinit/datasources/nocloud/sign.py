@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 from lightinit.datasources.nocloud.places import find_places, read_given
 from lightinit.datasources.nocloud.settings import AUTO, LABEL, NONE
-from lightinit.datasources.signs import Evidence, Sign
+from lightinit.datasources.signs import Evidence, Sign, find_unfinished
 
 
 def find_sign(evidence: Evidence, options: Mapping[str, Any]) -> Sign:
@@ -24,6 +24,9 @@ def find_sign(evidence: Evidence, options: Mapping[str, Any]) -> Sign:
     places = find_places(evidence, options)
     if places:
         return Sign(True, "there is %s" % str(places[0]))
+    unfinished = find_unfinished(evidence.system, "nocloud")
+    if unfinished.found:
+        return unfinished
     return Sign(False, "no ds=nocloud, no seed folder, " + _describe_missing(options))
 
 

@@ -164,6 +164,9 @@ def test_any_other_machine_stays_as_it_is_without_its_drive(tmp_path: Any) -> No
     source = datasource(tmp_path)
     assert source.is_this_platform(Dmi()) is True and source.instance_id(Dmi()) == UUID
     system = System(str(tmp_path))
+    assert "has not ended" in find_sign(Evidence(system), {}).why
+    system.write("/var/lib/lightinit/instance/sem/stage.final", b"")
+    assert find_sign(Evidence(system), {}).found is False
     system.write("/sys/class/dmi/id/product_uuid", b"d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8\n")
     source = datasource(tmp_path)
     assert source.is_this_platform(Dmi()) is None, "a copy of the disk is another machine"

@@ -71,6 +71,13 @@ def test_a_seed_that_is_detached_leaves_the_machine_as_it_is(desk: Machine) -> N
     assert "no NoCloud seed" in said or "nothing to do" in said
     desk.put("/proc/cmdline", "ro ds=nocloud\n")
     assert "instance desk-1 is provisioned: nothing to do" in boot(desk)
+    desk.put("/proc/cmdline", "ro\n")
+    desk.put("/etc/hostname", "image\n")
+    for name in ("module.hostname", "stage.config", "stage.final"):
+        os.unlink("%s/var/lib/lightinit/instance/sem/%s" % (desk.root, name))
+    os.unlink(desk.root + "/etc/lightinit/conf.d/10-desk.conf")
+    boot(desk)
+    assert desk.read("/etc/hostname") == "desk\n", "what the first boot left undone is done"
     assert desk.read("/etc/hostname") == "desk\n"
 
 
