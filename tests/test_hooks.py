@@ -233,7 +233,7 @@ def test_one_that_restarts_the_machine_does_so_twice_at_most(
     tmp_path: Path, instance_id: str
 ) -> None:
     """The init system ends lightinit then, which does not see the end of the hook."""
-    put(tmp_path, "before-local/10-a", said(tmp_path) + "kill -TERM $PPID; sleep 20\n")
+    put(tmp_path, "before-local/10-a", said(tmp_path) + "kill -TERM %d; sleep 20\n" % os.getpid())
     starts = []
     for _ in range(4):
         context = make(tmp_path, instance_id=instance_id)

@@ -129,6 +129,16 @@ def test_the_platforms_admin_is_made_in_any_case(host: Host) -> None:
     assert host.warnings(users=[{"name": "azureuser"}]) == ()
 
 
+@pytest.mark.parametrize("home", ["/root", "/etc/x", "/tmp", "/srv/file", "/srv"])
+def test_the_admin_has_no_home_in_a_folder_of_the_system(host: Host, home: str) -> None:
+    """Where sshd would read no keys, or others'."""
+    host.put("/srv/file", "")
+    os.makedirs(host.root + "/root", exist_ok=True)
+    (told,) = host.warnings(users=["default", {"name": "azureuser", "homedir": home}])
+    assert "nobody could log in as azureuser with the home" in told
+    assert host.fields("azureuser")[5] == "/home/azureuser"
+
+
 def test_what_would_shut_the_admin_out_is_left_out(host: Host) -> None:
     host.admin = User("azureuser", (), True, "secret-Pass1")
     told = host.warnings(

@@ -85,7 +85,7 @@ def test_one_that_restarts_the_machine_is_not_executed_again(tmp_path: Path) -> 
     """systemd sends lightinit SIGTERM then. The next boot goes on with what has not begun."""
     system = LiveRoot(tmp_path)
     first, second = (
-        counting(tmp_path, "first", "kill -TERM $PPID; sleep 1000"),
+        counting(tmp_path, "first", "kill -TERM %d; sleep 1000" % os.getpid()),
         counting(tmp_path, "second"),
     )
     before = signal.signal(signal.SIGTERM, stop)

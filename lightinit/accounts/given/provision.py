@@ -102,6 +102,18 @@ def _listed(user: Optional[GivenUser]) -> Tuple[GivenUser, ...]:
 # --------------------------------------------------------------------------------------------------
 
 
+# What is below these is gone after a restart, or is not made for homes.
+NO_HOMES = ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr")
+
+
+def _can_be_home(system: System, path: str) -> bool:
+    """Whether the admin may have a home: no folder of the system, and no file."""
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    if not names or names[0] in NO_HOMES or (len(names) == 1 and system.exists(path)):
+        return False
+    return system.is_dir(path) or not system.exists(path)
+
+
 def _provide_admin(
     system: System,
     admin: User,
@@ -127,6 +139,10 @@ def _provide_admin(
         text = "nobody could log in as %s with the shell %s; it has another one"
         warnings.append(text % (admin.name, user.shell))
         user = user._replace(shell="")
+    if user.homedir and not _can_be_home(system, user.homedir):
+        text = "nobody could log in as %s with the home %s; it has another one"
+        warnings.append(text % (admin.name, user.homedir))
+        user = user._replace(homedir="")
     changed["shell"] = user.shell or settings["shell"]
     changed["groups"] = tuple(dict.fromkeys((*settings["groups"], *user.groups)))
     if user.sudo is not None:

@@ -51,8 +51,9 @@ ENVIRONMENT = {
     "LOGNAME": "root",
     "SHELL": SHELL,
 }
-# A shell sets the umask and then becomes the script: Popen's argument umask needs Python 3.9.
-BEGIN = 'umask 022; exec "$@"'
+# A shell sets the umask: Popen's argument umask needs Python 3.9. It stays the script's parent, so
+# that a script which kills its parent does not end lightinit.
+BEGIN = 'umask 022; "$@"; exit $?'
 
 
 def make_environment(system: System) -> Dict[str, str]:

@@ -16,12 +16,12 @@ from lightinit.host.identity import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
-from lightinit.user_data.scripts.jobs import ScriptJob
+from lightinit.user_data.scripts.jobs import BOOTCMD, EARLY_MARKS, ScriptJob
 
 LOG = logging.getLogger("lightinit.scripts")
 
 DONE = "done"
-AGAIN = "to execute it again, run: lightinit module scripts --force"
+AGAIN = "to execute it again, run: lightinit module %s --force"
 
 
 class ScriptMark(NamedTuple):
@@ -157,7 +157,7 @@ def _raise_failure(job: ScriptJob, ended: run.Ended, limit_s: float) -> None:
             which=job.name,
             limit_s=limit_s,
             hint="raise timeout_s of [module.scripts], or let the script start long work in the"
-            " background; " + AGAIN,
+            " background; " + _again(job),
         )
     if ended.status != 0:
         raise ProvisioningError(
@@ -165,8 +165,12 @@ def _raise_failure(job: ScriptJob, ended: run.Ended, limit_s: float) -> None:
             which=job.name,
             status=ended.status,
             hint="the log has its output: grep '%s:' /var/log/lightinit.log; %s"
-            % (job.name, AGAIN),
+            % (job.name, _again(job)),
         )
+
+
+def _again(job: ScriptJob) -> str:
+    return AGAIN % (BOOTCMD if job.mark.startswith(EARLY_MARKS) else "scripts")
 
 
 def _describe(ended: run.Ended, limit_s: float) -> str:

@@ -55,6 +55,7 @@ def test_lines_come_while_it_runs(tmp_path: Path) -> None:
         ("exit 3", 3),
         ("kill -TERM $$", 143),
         ("kill -KILL $$", 137),
+        ("kill -KILL $PPID", 137),
         ("/nowhere", 127),
     ],
 )
@@ -67,13 +68,13 @@ def test_its_surroundings_are_fixed(tmp_path: Path) -> None:
     os.environ["LIGHTINIT_TEST_LEAK"] = "leak"
     umask = os.umask(0o077)
     try:
-        text = "env | sort\npwd\numask\ncat\ncut -d ' ' -f 6 /proc/$$/stat\necho $$\n"
+        text = "env | sort\npwd\numask\ncat\ncut -d ' ' -f 6 /proc/$$/stat\necho $PPID\n"
         told = run(tmp_path, text, environment={"MORE": "yes"}).lines
     finally:
         os.umask(umask)
         del os.environ["LIGHTINIT_TEST_LEAK"]
-    sid, pid = told[-2:]
-    assert sid == pid  # a session of its own
+    session, parent = told[-2:]
+    assert session == parent != str(os.getpid())  # a session of its own
     assert told[-4:-2] == ("/", "0022")
     names = {line.partition("=")[0]: line.partition("=")[2] for line in told[:-4]}
     assert {key: names[key] for key in ("HOME", "USER", "MORE")} == {

@@ -7,6 +7,7 @@ import shlex
 from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.places import is_closed
 from lightinit.formats.cloud_config.readers.section import Section, written
 from lightinit.model import NamedTuple, repr_without
 
@@ -219,7 +220,7 @@ def _target(text: str) -> Optional[Tuple[Tuple[str, ...], bool]]:
             return None
         append = bool(set(options) & TEE_APPENDS)
         paths = [word for word in words if word not in options]
-    usable = [path for path in paths if path.startswith("/") and not path.startswith("/dev/")]
+    usable = [path for path in paths if path.startswith("/") and not is_closed(path)]
     if not usable or len(usable) < len(paths):
         return None
     return tuple(usable), append

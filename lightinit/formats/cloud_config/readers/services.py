@@ -6,6 +6,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.places import WHAT, is_closed
 from lightinit.formats.cloud_config.readers.section import FALSE, Section, written
 from lightinit.model import NamedTuple
 
@@ -147,6 +148,9 @@ def _locale(given: Section) -> Tuple[str, str]:
     if path and not path.startswith("/"):
         given.wrong("locale_configfile", "it is no absolute path", "such as /etc/default/locale")
         path = ""
+    if path and is_closed(path):
+        given.wrong("locale_configfile", WHAT, "such as /etc/default/locale")
+        path = ""
     if path and not locale:
         what = "it has no effect without `locale`"
         given.wrong("locale_configfile", what, "write `locale`, too")
@@ -226,6 +230,9 @@ def _syslog(given: Section) -> Optional[GivenSyslog]:
     if "/" in usual:
         section.wrong("config_filename", "it has a path as name", "write the file's name alone")
         usual = "20-cloud-config.conf"
+    if is_closed(folder) or is_closed("%s/%s" % (folder, usual)):
+        section.wrong("config_dir", WHAT, "such as /etc/rsyslog.d")
+        folder, usual = "/etc/rsyslog.d", "20-cloud-config.conf"
     files: List[Tuple[str, str]] = []
     inner = Section({}, (*section.path, "configs"), section.mistakes)
     for at, each in section.items("configs"):
@@ -233,7 +240,9 @@ def _syslog(given: Section) -> Optional[GivenSyslog]:
         entry.mistakes = section.mistakes
         entry.know(("filename", "content"))
         name, text = entry.line("filename").strip() or usual, entry.text("content")
-        if not text or "/" in name:
+        if is_closed("%s/%s" % (folder, name)):
+            entry.wrong("filename", WHAT, "such as 30-local.conf")
+        elif not text or "/" in name:
             entry.wrong(None, "it has no content, or a path as name", "write `content: TEXT`")
         else:
             files.append((name, text))

@@ -74,6 +74,7 @@ def test_clock(values: Dict[str, Any], expected: GivenClock) -> None:
             {"ntp": {"server": ["a"]}},
             "ntp.server: the key is unknown here; did you mean `servers`?",
         ),
+        ({"ntp": {"config": {"confpath": "/etc/pam.d/sshd"}}}, "ntp.config.confpath: a login"),
         ({"ntp": {"config": {"confpath": "a"}}}, "ntp.config.confpath: it is no absolute path"),
         ({"ntp": {"config": {"service_name": "a b"}}}, "ntp.config.service_name: no service has"),
         ({"ntp": {"config": {"path": "/a"}}}, "ntp.config.path: the key is unknown here"),

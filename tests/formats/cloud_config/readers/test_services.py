@@ -110,6 +110,7 @@ def test_services(values: Dict[str, Any], expected: GivenServices) -> None:
     [
         ({"locale": "../x"}, "locale: no locale has this name"),
         ({"locale_configfile": "/etc/x"}, "locale_configfile: it has no effect without `locale`"),
+        ({"locale_configfile": "/etc/../etc/passwd"}, "locale_configfile: a login needs what"),
         ({"locale_configfile": "x"}, "locale_configfile: it is no absolute path"),
         ({"locale": True}, "locale: it is a boolean, and must be text"),
         ({"keyboard": {"model": "x"}}, "keyboard.layout: no keyboard has this"),
@@ -143,6 +144,11 @@ def test_what_is_wrong_is_left_out() -> None:
         ({"remotes": {"m": "a b c"}}, "rsyslog.remotes.m: no remote has this form"),
         ({"remotes": {"m": "@@@x"}}, "rsyslog.remotes.m: no remote has this form"),
         ({"remotes": {"m": "x:port"}}, "rsyslog.remotes.m: no remote has this form"),
+        ({"config_dir": "/etc/ssh"}, "rsyslog.config_dir: a login needs what is there"),
+        (
+            {"config_dir": "/etc", "config_filename": "shadow"},
+            "rsyslog.config_dir: a login needs what is there",
+        ),
         ({"config_dir": "x"}, "rsyslog.config_dir: it is no absolute path"),
         ({"config_filename": "../x"}, "rsyslog.config_filename: it has a path as name"),
         ({"configs": [{"filename": "x"}]}, "rsyslog.configs[0]: it has no content"),
