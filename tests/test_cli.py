@@ -238,6 +238,8 @@ def test_config_tells_what_is_wrong(tmp_path: Any, capsys: Any) -> None:
         ("[module.certificates]\nfolder = /etc/passwd\n", "folder: /etc/passwd is a file"),
         ("[network]\ninterface = eth 0\n", "[network] interface: no interface can have"),
         ("[lightinit]\nlog_file = /etc\n", "[lightinit] log_file: it is a directory"),
+        ("[lightinit]\ndefault_user = root\n", "[lightinit] default_user: root cannot be"),
+        ("[lightinit]\ndefault_user = a b\n", "[lightinit] default_user: only letters"),
         ("[lightinit]\nmodules = users users\n", "modules: users is listed more than once"),
         ("[azure]\nmedia = dvd\n", "[azure] media: it is neither auto nor none nor an"),
         ("[azure]\nagent = a|b\n", "[azure] agent: write printable ASCII"),

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_OK, LightinitError
+from lightinit.formats.accounts.admin_account import why_no_admin
 from lightinit.formats.dhcp.options import interface_from_text
 from lightinit.hooks.find import find_mistakes as find_wrong_hooks
 from lightinit.host.log import printable
@@ -76,6 +77,10 @@ def _mistakes_of_core(system: System, settings: Settings) -> List[Tuple[str, str
         )
     if log_file and system.is_dir(log_file):
         found.append(("lightinit", "log_file", "it is a directory; name a file in it"))
+    default_user = settings["lightinit"]["default_user"]
+    why = why_no_admin(default_user) if default_user else ""
+    if why:
+        found.append(("lightinit", "default_user", why + "; write another name"))
     modules = settings.all_modules
     twice = sorted({name for name in modules if modules.count(name) > 1})
     if twice:

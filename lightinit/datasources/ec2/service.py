@@ -140,7 +140,7 @@ class Ec2Service:
             return self._get(base + path, left_s)
 
         try:
-            return crawl(get, lambda: self._clock.monotonic() >= self._ends_s)
+            return crawl(get, lambda: self._clock.monotonic() >= self._ends_s + COMFORT_S)
         except MalformedError as error:
             raise ProvisioningError(error.reason, **error.details) from error
 

@@ -12,7 +12,9 @@ from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.passwd import Account
 
 NAME_MAX_CHARS = 32
-_OTHER_NAME = "create the VM again with another admin user name"
+_OTHER_NAME = (
+    "create the VM again with another admin user name; if the settings name it, change default_user"
+)
 
 
 def check_user_name(name: str) -> str:
@@ -27,14 +29,17 @@ def check_user_name(name: str) -> str:
     Raises:
         ProvisioningError: the name is not allowed; ``why`` says why.
     """
-    why = why_not_allowed(name)
-    if name == "root":
-        why = "root cannot be the admin account"
+    why = why_no_admin(name)
     if why:
         raise ProvisioningError(
             "user name is not allowed", user=ascii(name[:64]), why=why, hint=_OTHER_NAME
         )
     return name
+
+
+def why_no_admin(name: str) -> str:
+    """Why the admin account cannot have a name; "" if it can."""
+    return "root cannot be the admin account" if name == "root" else why_not_allowed(name)
 
 
 def why_not_allowed(name: str) -> str:
