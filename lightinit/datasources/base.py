@@ -118,6 +118,12 @@ class Datasource:
         """
         return True
 
+    def why_unusable(self) -> str:
+        """Why what shows this platform is of no use, such as a damaged volume; "" if it is of use.
+        Asked only if another datasource has a sign, too: then that one is taken instead.
+        """
+        return ""
+
     def confirm_platform(self, network: Network) -> None:
         """Check that the network is the platform's. Called if :meth:`is_this_platform` gave None.
 

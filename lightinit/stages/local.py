@@ -5,6 +5,7 @@ network, it finds out before it waits for one.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Callable, Iterable, List, Optional, Tuple
 
 from lightinit import datasources
@@ -23,6 +24,7 @@ from lightinit.registry import find_declaration, load_module
 from lightinit.settings import AUTO, datasource_section
 from lightinit.stages import login_check
 from lightinit.stages.pending import recall_instance
+from lightinit.stages.selection.datasource import choose
 from lightinit.state import DETECTION, DISABLED, find_instance
 
 LOG = logging.getLogger("lightinit.local")
@@ -42,17 +44,24 @@ def use_datasource(context: Context) -> Datasource:
     if context.datasource is None:
         name = context.settings["lightinit"]["datasource"]
         if name == AUTO:
-            context.detection = detect(context.system, context.settings.values)
-            name = context.detection.name or AZURE
-        options = context.settings.values.get(datasource_section(name), {})
-
-        def on_request(
-            method: str, url: str, result: str, started_s: float, duration_s: float, size: int
-        ) -> None:
-            context.timeline.add("request", "%s %s" % (method, url), started_s, duration_s, result)
-
-        context.datasource = datasources.load(name)(context.system, options, on_request)
+            found = detect(context.system, context.settings.values)
+            context.detection, context.datasource = choose(
+                context.system, found, partial(_make_datasource, context)
+            )
+        else:
+            context.datasource = _make_datasource(context, name)
     return context.datasource
+
+
+def _make_datasource(context: Context, name: str) -> Datasource:
+    options = context.settings.values.get(datasource_section(name), {})
+
+    def on_request(
+        method: str, url: str, result: str, started_s: float, duration_s: float, size: int
+    ) -> None:
+        context.timeline.add("request", "%s %s" % (method, url), started_s, duration_s, result)
+
+    return datasources.load(name)(context.system, options, on_request)
 
 
 def refusal(context: Context) -> Optional[str]:

@@ -56,6 +56,12 @@ class ConfigDriveDatasource(Datasource):
             return True
         return None
 
+    def why_unusable(self) -> str:
+        """Why no drive can be used. OpenStack's metadata service has the same data."""
+        if self._find() is not None or not self._searched().errors:
+            return ""
+        return str(self._searched().error())
+
     def confirm_platform(self, network: Network) -> None:
         """Wait for the volume.
 

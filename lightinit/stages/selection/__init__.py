@@ -1,1 +1,1 @@
-"""The modules that the settings list: which of them count, and what they are given."""
+"""What counts in a boot: which datasource, which modules, and what the modules are given."""
