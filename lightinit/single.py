@@ -117,10 +117,13 @@ def _settle(context: Context, may_be_open: bool) -> None:
 
 
 def _recall(context: Context) -> None:
-    """Add a failed step for the fetch stage and each module that has not run, for the report."""
+    """Add a failed step for the fetch stage, or else for each module that has not run, for the
+    report. Without the fetch stage no module can run: it alone is to be told.
+    """
     if not stage_done(context, "fetch"):
         missing = ProvisioningError("stage has not run", stage="fetch")
         context.steps.append(Step("stage", "fetch", StepResult.FAILED, error=missing))
+        return
     for name in module_list.pending(context):
         required = module_list.settings_of(context, name).get("required", True)
         context.steps.append(

@@ -80,12 +80,13 @@ def test_final_alone_does_not_claim_what_was_not_done(tmp_path: Any) -> None:
     machine = Machine(tmp_path)
     with Platform() as platform:
         machine.lead_to(platform)
-        for name in ("local", "fetch"):
-            assert machine.run("stage", name).returncode == 0
-        ended = machine.run("stage", "final")
-        assert ended.returncode == 1
-        assert [report["state"] for report in platform.final_reports] == ["NotReady"]
-        assert "module has not run" in platform.final_reports[0]["description"]
+        for ran, missing in (("local", "reason=stage has"), ("fetch", "reason=module has")):
+            assert machine.run("stage", ran).returncode == 0
+            ended = machine.run("stage", "final")
+            assert ended.returncode == 1
+            report = platform.final_reports[-1]
+            assert report["state"] == "NotReady" and missing + " not run" in report["description"]
+        assert len(platform.final_reports) == 2
 
 
 def test_force_runs_one_stage_or_module_again(tmp_path: Any) -> None:
