@@ -314,7 +314,7 @@ def _announce(context: Context, step: Step) -> None:
     context.steps.append(step)
     context.watchdog.tell("%s %s" % (step.kind, step.name))
     if step.kind == "stage":
-        context.status.update(stage=step.name, doing="")
+        context.status.update(stage=step.name, doing="", instance=context.instance_id)
 
 
 def _leave_mark(

@@ -62,6 +62,8 @@ def test_the_metadata_service_is_found_by_dmi(tmp_path: Any) -> None:
         said = boot(machine)
         assert "nobody to report to" in said and "metadata service 127.0.0.1" in said
         check(machine)
+        # Only the service said which instance this is.
+        assert "\ninstance: %s\n" % UUID in machine.run("status", "--long").stdout
         asked = len(platform.requests)
         assert "nothing to do" in boot(machine) and len(platform.requests) == asked
         # A copy of the disk is another VM.
