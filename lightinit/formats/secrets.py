@@ -32,8 +32,9 @@ def redact(document: Any) -> Any:
     """Copy a value and replace its secrets with ``REDACTED``, at any depth.
 
     A secret is: a value whose key has a secret word; the ``value`` of an object whose ``name`` has
-    one, as in a tag; a text that holds a private key, or is JSON with a secret word. Booleans, null
-    and empty texts are no secrets, so ``disablePasswordAuthentication`` stays visible.
+    one, as in a tag; a text that holds a private key or a URL with a password, or is JSON with a
+    secret word. Booleans, null and empty texts are no secrets, so ``disablePasswordAuthentication``
+    stays visible.
 
     Args:
         document: any JSON value.
@@ -81,6 +82,17 @@ def has_private_key(text: str) -> bool:
     return "PRIVATE KEY" in text.upper()
 
 
+def has_url_password(text: str) -> bool:
+    """Whether a text holds a URL with a password: ``scheme://USER:PASSWORD@HOST``."""
+    for rest in text.split("://")[1:]:
+        user, at, _ = rest.partition("/")[0].partition("@")
+        if at and ":" in user:
+            return True
+    return False
+
+
 def _is_secret_text(text: str) -> bool:
+    if has_private_key(text) or has_url_password(text):
+        return True
     # The value of a tag is JSON text if the platform did not give a text.
-    return has_private_key(text) or (text.lstrip()[:1] in ("{", "[") and is_secret_name(text))
+    return text.lstrip()[:1] in ("{", "[") and is_secret_name(text)

@@ -95,6 +95,13 @@ def test_a_private_key_is_struck_out_whatever_it_is_called() -> None:
     assert redact(PRIVATE) == REDACTED
 
 
+def test_a_url_with_a_password_is_struck_out_and_others_are_not() -> None:
+    for text in ("http://me:pw@host/x", "see https://a/ and ftp://u:@h", "x://:p@h"):
+        assert redact({"seedfrom": [text]}) == {"seedfrom": [REDACTED]}, text
+    for text in ("http://host:80/x@y:z", "me:pw@host", "http://me@host/", "ssh-rsa A a:b@c"):
+        assert redact({"seedfrom": text}) == {"seedfrom": text}, text
+
+
 def test_a_secret_inside_a_tag_that_is_no_text_is_struck_out() -> None:
     document = changed("compute.tagsList.0.value", {"nested": [{"password": "s3cret"}]})
     shown = redact(to_data(imds_instance.instance_from_document(document, "the-id")))

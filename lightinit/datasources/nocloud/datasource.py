@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 from lightinit.datasources.base import Anchor, Datasource
 from lightinit.datasources.kept import machine_of
 from lightinit.datasources.nocloud.local_seed import (
+    SEEDFROM,
     LocalSeed,
     find_local_seed,
     join,
@@ -24,7 +25,7 @@ from lightinit.datasources.nocloud.places import (
     VENDOR_DATA,
     read_given,
 )
-from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings
+from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings, is_url
 from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import Evidence, gather
 from lightinit.errors import LightinitError, ProvisioningError
@@ -160,6 +161,10 @@ class NoCloudDatasource(Datasource):
     def _make_instance(self, instance_id: str, seed: LocalSeed, keys: Tuple[str, ...]) -> Instance:
         names = (seed.text("local-hostname"), seed.text("hostname"))
         meta_data = {**seed.meta_data.values, **seed.given.values, "instance-id": instance_id}
+        if is_url(str(meta_data.get(SEEDFROM))):
+            from lightinit.host.network.download import show_url
+
+            meta_data[SEEDFROM] = show_url(meta_data[SEEDFROM])  # its query may be a secret
         return Instance(
             instance_id,
             platform="nocloud",

@@ -124,9 +124,10 @@ def test_values_of_dmi_are_put_in(tmp_path: Any, serve: Any) -> None:
 def test_a_seed_here_may_lead_to_one_there(tmp_path: Any, serve: Any) -> None:
     site = serve(GOOD)
     folder = str(tmp_path) + "/var/lib/cloud/seed/nocloud"
+    hidden = site.base.replace("//", "//me:hidden@")
     os.makedirs(folder)
     for name, text in (
-        ("meta-data", "seedfrom: %s/s/\nlocal-hostname: here\n" % site.base),
+        ("meta-data", "seedfrom: %s/s/\nlocal-hostname: here\n" % hidden),
         ("user-data", "old"),
     ):
         with open("%s/%s" % (folder, name), "w", encoding="utf-8") as file:
@@ -134,6 +135,7 @@ def test_a_seed_here_may_lead_to_one_there(tmp_path: Any, serve: Any) -> None:
     source = NoCloudDatasource(System(str(tmp_path), clock=ScriptedClock()), {})
     instance_id, instance, _ = ask(source)
     assert (instance_id, instance.hostnames) == ("far", ("here",))
+    assert "hidden" not in repr(instance.raw), "others read it"
     assert base64.b64decode(instance.user_data) == b"#!/bin/sh\n"
 
 
