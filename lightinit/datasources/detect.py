@@ -36,12 +36,14 @@ class Detection(NamedTuple):
         found: whether it is certain; None if only the network can tell; False for none.
         signs: each datasource with what it found, in the order of the table.
         ignored: what would have been another datasource's sign, one phrase each.
+        is_named: whether the kernel's command line names it.
     """
 
     name: str
     found: Optional[bool]
     signs: Tuple[Tuple[str, Sign], ...]
     ignored: Tuple[str, ...] = ()
+    is_named: bool = False
 
     @property
     def why(self) -> str:
@@ -85,7 +87,7 @@ def detect(
     if not taken and of_azure.found is None:
         taken, found = AZURE, None
     others = ["%s: %s" % (name, sign.why) for name, sign in signs if sign.found and name != taken]
-    return Detection(taken, found, tuple(signs), tuple(others))
+    return Detection(taken, found, tuple(signs), tuple(others), bool(named))
 
 
 def warn_of_azure(system: System, name: str) -> str:

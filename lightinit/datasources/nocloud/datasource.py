@@ -80,6 +80,18 @@ class NoCloudDatasource(Datasource):
             return True
         return False if self.system.exists(PROVISIONED) else None
 
+    def why_unusable(self) -> str:
+        """Why no seed can be read. Where a word or the settings say that there must be one, nothing
+        replaces it.
+        """
+        if read_given(self._evidence).said_in or self.options["seedfrom"]:
+            return ""
+        try:
+            self._read_local()
+        except LightinitError as error:
+            return str(error)
+        return ""
+
     def confirm_platform(self, network: Network) -> None:
         """Wait for a seed: a device may come late.
 

@@ -28,7 +28,7 @@ def choose(
     """
     first = make(found.name or AZURE)
     signs = [(name, sign) for name, sign in found.signs if sign.found and name != found.name]
-    if not signs or found.name == AZURE:
+    if not signs or found.is_named or found.name == AZURE:
         return found, first
     why = first.why_unusable()
     if not why or _is_known(system, first):

@@ -75,23 +75,33 @@ def test_the_metadata_service_is_found_by_dmi(tmp_path: Any) -> None:
     assert "random_seed" in public and "redacted" in public
 
 
-def test_a_damaged_drive_loses_no_vm_that_has_the_service(tmp_path: Any) -> None:
+def test_a_damaged_volume_loses_no_vm_that_has_the_service(tmp_path: Any) -> None:
     with OpenStack(VM) as platform:
         settings = "[openstack]\nendpoint = %s\nrequest_timeout_s = 60\n" % platform.endpoint
-        machine = a_machine(tmp_path, "OpenStack Nova", settings)
-        meta_data = "/config-drive/openstack/latest/meta_data.json"
-        machine.put(meta_data, "{")
+        machine = a_machine(tmp_path / "drive", "OpenStack Nova", settings)
+        machine.put("/config-drive/openstack/latest/meta_data.json", "{")
         said = boot(machine)
         assert "openstack is used in place of configdrive: config drive is not usable" in said
         check(machine)
         assert "is provisioned" in boot(machine)
+        shown = machine.json("/var/lib/lightinit/instance/detection.json")
+        assert shown["datasource"] == "openstack" and "not usable" in shown["ignored"][0]
         # Without the service's sign, the drive alone counts, and its damage is the error.
         machine.put(DMI + "product_name", "Standard PC\n")
         machine.put(DMI + "chassis_asset_tag", "another\n")
         ended = machine.run("boot")
         assert ended.returncode == 1 and "config drive is not usable" in ended.stderr
-    shown = machine.json("/var/lib/lightinit/instances/%s/detection.json" % UUID)
-    assert shown["datasource"] == "openstack" and "not usable" in shown["ignored"][0]
+        machine = a_machine(
+            tmp_path / "seed", "OpenStack Nova", settings + "[nocloud]\nmedia = /seed.img\n"
+        )
+        machine.put("/seed.img", "no file system" * 9999)
+        assert "openstack is used in place of nocloud: " in boot(machine)
+        check(machine)
+        # Whoever names the datasource gets no other.
+        machine = a_machine(tmp_path / "named", "OpenStack Nova", settings)
+        machine.put("/config-drive/openstack/latest/meta_data.json", "{")
+        machine.put("/proc/cmdline", "ds=configdrive\n")
+        assert machine.run("boot").returncode == 1
 
 
 @pytest.mark.parametrize("kind", ["folder", "iso9660", "vfat"])
