@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from lightinit.disks import devices
@@ -27,6 +28,7 @@ from lightinit.settings import ModuleSettings
 LOG = logging.getLogger("lightinit.mounts")
 ALL_LIMIT_S = 120.0  # all mounts together; the rest is mounted at the next boot
 NETWORK_LIMIT_S = 30.0
+IN_MEMORY = ("tmpfs", "ramfs")
 NO_DISK = "there is no such disk or partition"
 SAYS_OPEN = (
     "%s has a password in its options, and everybody can read /etc/fstab: write it into a file of"
@@ -167,6 +169,8 @@ def _prepare(
     if not is_swap:
         place = os.path.normpath(wish.point)
         why = device_names.why_no_place(place)
+        if wish.type in IN_MEMORY and re.match("/home(/[^/]+)?$", place):
+            why = "homes in memory are gone after a restart, with the keys in them"
         if why:
             raise _LeftOut(why)
         _check_place(system, place, device)

@@ -21,6 +21,7 @@ from lightinit.host.system import System
 
 SSHD_CONFIG = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 SSHD_FOLDER = "/etc/ssh/sshd_config.d"
+NO_LOGIN = ("/etc/nologin", "/run/nologin", "/var/run/nologin")
 KEY_FILES = ("authorized_keys", "authorized_keys2")
 
 
@@ -39,6 +40,13 @@ def check_content(system: System, path: str, content: bytes) -> None:
     real = "/" + os.path.relpath(system.path(path), system.root)
     folder = os.path.dirname(real)
     text = content.decode("utf-8", "surrogateescape")
+    if path in NO_LOGIN or real in NO_LOGIN:
+        raise ProvisioningError(
+            "place of a file is not safe",
+            path=path,
+            why="with it, only root could log in",
+            hint="let runcmd make it, if that is wanted",
+        )
     if real in SUDOERS or folder == SUDOERS_FOLDER:
         check_rules(system, real, SUDO, text)
     elif real == DOAS_CONF or folder == DOAS_FOLDER:

@@ -88,6 +88,8 @@ TIMEOUT, NETWORK = "x-systemd.device-timeout=", "defaults,nofail,_netdev"
         (["sdc", "/boot"], "the system needs what is in it"),
         (["sdc", "/var/lib/lightinit/x"], "the system needs what is there"),
         (["sdc", "/dev/x"], "it is below /dev"),
+        (["tmpfs", "/home", "tmpfs"], "homes in memory are gone after a restart"),
+        (["none", "/home/ada/", "ramfs"], "homes in memory are gone after a restart"),
         (["sdc", "/data/\x07"], "not printable"),
         (["sdc", "/d" * 2000], "it has more than 200 bytes"),
         (["sdc", "/data", "ext4", "rw,#"], "characters that fstab cannot have"),
@@ -244,9 +246,9 @@ def test_a_home_that_its_account_makes_later(tmp_path: Any) -> None:
 
 def test_what_a_mount_hides_is_told(tmp_path: Any) -> None:
     system = StandIn(tmp_path, ("mount",))
-    system.write("/home/old/file", b"")
-    [warning] = apply(system, ["tmpfs", "/home", "tmpfs"]).warnings
-    assert warning == "what was in /home is hidden by the mount"
+    system.write("/srv/x/old/file", b"")
+    [warning] = apply(system, ["tmpfs", "/srv/x", "tmpfs"]).warnings
+    assert warning == "what was in /srv/x is hidden by the mount"
 
 
 def test_findmnts_complaints_are_told(tmp_path: Any) -> None:

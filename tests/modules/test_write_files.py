@@ -447,6 +447,8 @@ def test_faulty_rules_and_configurations_of_sshd_are_not_written(tmp_path: Any, 
         with pytest.raises(ProvisioningError, match="found faulty .*line 1"):
             given(system, False, dict(mine, content="faulty\n", append=append), other)
         assert system.read_text(path) == "sound\n" and system.exists("/srv/%s" % append)
+    with pytest.raises(ProvisioningError, match="only root could log in"):
+        given(system, False, {"path": "/etc/nologin", "content": ""})
     beside = {"path": "/etc/ssh/sshd_config.d/notes.txt", "content": "faulty"}
     assert given(system, False, beside).message == "1 files, 1 of them written"
 
