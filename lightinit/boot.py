@@ -29,7 +29,7 @@ from lightinit.model import Frequency, Outcome
 from lightinit.pipeline import Context, Step, StepResult, run_step
 from lightinit.result import finish, save
 from lightinit.settings import Settings
-from lightinit.stages import config, fetch, final, in_place, local, login_check, revision
+from lightinit.stages import config, fetch, in_place, local, login_check, revision
 from lightinit.stages.pending import FREQUENCIES, pending, provisioned_before, stage_done
 from lightinit.stages.report import report
 from lightinit.stages.selection import module_list
@@ -37,7 +37,14 @@ from lightinit.state import StatusFile, Timeline
 
 LOG = logging.getLogger("lightinit.boot")
 
-WORK = {"local": local.run, "fetch": fetch.run, "config": config.run, "final": final.run}
+
+def _run_final(context: Context) -> Outcome:
+    from lightinit.stages import final  # nothing waits for it before the network is there
+
+    return final.run(context)
+
+
+WORK = {"local": local.run, "fetch": fetch.run, "config": config.run, "final": _run_final}
 # What is not certain after an error that no file of lightinit's own has.
 FOREIGN = (
     "the file system of %s reported an error (%s): lightinit's own files are on the disk, but those"

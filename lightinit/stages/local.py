@@ -31,7 +31,15 @@ LOG = logging.getLogger("lightinit.local")
 NO_NETWORK_SOURCE = "no network needed"
 DISABLING_WORD = "lightinit=disabled"
 # What is imported only in functions, so that nothing waits for it before the network is there.
-LATER = ("ctypes", "grp", "http.client", "lightinit.user_data.kept", "pwd", "xml.parsers.expat")
+LATER = (
+    "ctypes",
+    "grp",
+    "http.client",
+    "lightinit.stages.final",
+    "lightinit.user_data.kept",
+    "pwd",
+    "xml.parsers.expat",
+)
 
 
 def use_datasource(context: Context) -> Datasource:

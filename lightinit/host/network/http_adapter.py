@@ -78,11 +78,22 @@ def _hidden() -> Dict[str, Optional[ModuleType]]:
     if _has_own_hashes():
         hidden["_hashlib"] = None
     # Each release of requests takes this version, and the older ones do not start without one.
-    chardet: Any = ModuleType("chardet")
-    chardet.__version__ = "3.0.4"
-    chardet.detect = lambda _: {"encoding": None, "confidence": 0.0, "language": ""}
-    hidden["chardet"] = chardet
+    answer = {"encoding": None, "confidence": 0.0, "language": ""}
+    hidden["chardet"] = _stand_in("chardet", __version__="3.0.4", detect=lambda _: answer)
+    # The place of the authorities' certificates, and HTTP/2 of urllib3, which nobody asks for.
+    hidden["certifi"] = _stand_in("certifi", where=lambda: "")
+    hidden["importlib.metadata"] = _stand_in("importlib.metadata", version=_refuse)
     return {name: module for name, module in hidden.items() if name not in sys.modules}
+
+
+def _stand_in(name: str, **values: Any) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(values)
+    return module
+
+
+def _refuse(name: str) -> str:
+    raise ImportError("not looked up: the version of " + name)
 
 
 def _has_own_hashes() -> bool:

@@ -8,7 +8,8 @@ from typing import Any, List
 
 from tests.lib.scratch import HERE
 
-NEEDLESS = {"ssl", "_ssl", "OpenSSL", "chardet", "charset_normalizer"}
+NEEDLESS = {"ssl", "_ssl", "OpenSSL", "chardet", "charset_normalizer", "certifi"}
+NEEDLESS |= {"importlib.metadata"}
 LOADS = """
 import sys
 sys.path[:0] = %r
