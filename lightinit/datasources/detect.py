@@ -25,6 +25,9 @@ WORDS = ("ds=", "ci.ds=", "ci.datasource=")
 ALIASES = {"nocloud-net": "nocloud", "nocloudnet": "nocloud"}
 YES = "DMI has the chassis asset tag of every VM on Azure"
 PERHAPS = "DMI has no chassis asset tag: only the network can tell"
+# The kernel's ABI, sysfs-firmware-ofw: the stable path of the device tree.
+BOARD, ACPI = "/proc/device-tree/compatible", "/sys/firmware/acpi"
+A_BOARD = "a board with a device tree, without DMI and ACPI, is no VM on Azure"
 NOT_ASKED = "not asked, since this is a VM on Azure"
 
 
@@ -105,6 +108,10 @@ def warn_of_azure(system: System, name: str) -> str:
 def _ask_azure(evidence: Evidence) -> Sign:
     identity = importlib.import_module("lightinit.datasources.azure.identity")
     found = identity.is_azure(evidence.dmi.chassis_asset_tag, evidence.dmi.sys_vendor)
+    if found is None and not evidence.dmi.sys_vendor:
+        system = evidence.system
+        if system.exists(BOARD) and not system.exists(ACPI):
+            return Sign(False, A_BOARD)
     if found is None:
         return Sign(None, PERHAPS)
     return Sign(found, YES if found else identity.NOT_AZURE)

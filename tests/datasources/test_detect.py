@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 import pytest
 
 from lightinit.datasources import DATASOURCES
-from lightinit.datasources.detect import AZURE, NOT_ASKED, detect, warn_of_azure
+from lightinit.datasources.detect import ACPI, AZURE, BOARD, NOT_ASKED, detect, warn_of_azure
 from lightinit.emulator import Platform
 from lightinit.host.system import System
 from tests.lib.scratch import HERE, UUID, Machine
@@ -47,6 +47,23 @@ def test_a_boot_on_azure_warns_of_a_stray_seed(tmp_path: Any) -> None:
         assert platform.ready_count == 1
     (warning,) = machine.json("/var/lib/lightinit/instance/result.json")["warnings"]
     assert "ignored, since this is a VM on Azure: a volume labelled CIDATA" in warning
+
+
+def test_a_board_without_dmi_is_no_vm_on_azure(tmp_path: Any) -> None:
+    for number, (files, expected) in enumerate(
+        (
+            ({BOARD: "raspberrypi,4-model-b\0"}, ("", False)),
+            ({BOARD: "x", "/proc/cmdline": "ds=nocloud\n"}, ("nocloud", True)),
+            ({BOARD: "x", ACPI + "/tables/DSDT": ""}, (AZURE, None)),
+            ({BOARD: "x", DMI + "sys_vendor": "Microsoft Corporation\n"}, (AZURE, None)),
+            ({DMI + "sys_vendor": "\n"}, (AZURE, None)),
+            ({}, (AZURE, None)),
+        )
+    ):
+        root = tmp_path / str(number)
+        found = detect(a_machine(root, {}, files), {})
+        assert (found.name, found.found) == expected
+        assert has_nothing_to_do(root) is (expected == ("", False))
 
 
 def test_settings_that_name_another_platform_on_azure_are_told(tmp_path: Any) -> None:
