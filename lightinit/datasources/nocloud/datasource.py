@@ -194,7 +194,7 @@ class NoCloudDatasource(Datasource):
                     "kind": seed.kind,
                     "where": seed.where,
                     "machine": self._machine(),
-                    "passed": list(seed.passed),
+                    "passed": dict(seed.passed),
                 },
             },
         )
@@ -241,7 +241,7 @@ class NoCloudDatasource(Datasource):
         from lightinit.datasources.nocloud import former
 
         kept = ""
-        if seed.is_word or seed.remainder:
+        if seed.is_word or seed.remainder[0]:
             kept = former.find_kept_id(self.system, self._machine(), seed.remainder)
         if kept:
             LOG.debug("the seed of instance %s has gone; the machine stays as it is", kept)

@@ -5,7 +5,7 @@ the machine as it is.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.datasources import kept
 from lightinit.errors import LightinitError
@@ -41,21 +41,22 @@ def tell_new_id(system: System, instance_id: str, machine: str, user_data: str) 
     return ""
 
 
-def find_kept_id(system: System, machine: str, remainder: str = "") -> str:
+def find_kept_id(system: System, machine: str, remainder: Tuple[str, str] = ("", "")) -> str:
     """The id of this machine's instance, if its seed has gone and what is left says nothing new;
     else "".
 
     Args:
         system: the machine.
         machine: DMI's product_uuid, "" if unknown: a copy of this disk is another machine.
-        remainder: a seed folder that is left in the image. It says something new, unless it was
-            there before and did not count. "" if there is none.
+        remainder: a seed folder that is left in the image, and a checksum of its meta-data. It
+            says something new, unless it was the same before and did not count. "" for none.
     """
     name, seed = kept.find_kept(system, "nocloud", machine)
-    if not remainder:
+    folder, mark = remainder
+    if not folder:
         return name
     passed = seed.get("passed")
-    return name if isinstance(passed, list) and remainder in passed else ""
+    return name if isinstance(passed, dict) and passed.get(folder) == mark else ""
 
 
 def has_changed(system: System, instance_id: str, user_data: str) -> bool:

@@ -22,7 +22,9 @@ from lightinit.datasources.nocloud.settings import is_url, path_in
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.nocloud.meta_data import INSTANCE_ID, MetaData, read, text_of
+from lightinit.host.system import System
 from lightinit.model import NamedTuple
+from lightinit.quick import cksum
 
 SEEDFROM = "seedfrom"
 ORDER = "docs/datasources.md has the order"
@@ -41,7 +43,7 @@ class LocalSeed(NamedTuple):
         meta_data: those of these files.
         url: the rest is there; "" for nowhere.
         folder: likewise, a folder that the seed's meta-data name.
-        passed: the other places with a seed, which do not count.
+        passed: the seed folders that do not count, each with a checksum of its meta-data.
         warnings: one sentence each.
     """
 
@@ -52,7 +54,7 @@ class LocalSeed(NamedTuple):
     meta_data: MetaData = MetaData()
     url: str = ""
     folder: str = ""
-    passed: Tuple[str, ...] = ()
+    passed: Mapping[str, str] = {}
     warnings: Tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
@@ -70,10 +72,11 @@ class LocalSeed(NamedTuple):
         return self.kind == "line" and not self.named_id and not self.url
 
     @property
-    def remainder(self) -> str:
-        """The folder, if it is one that counts after all other places; else ""."""
-        is_last = self.kind == "folder" and self.where in FOLDERS and not self.given.values
-        return self.where if is_last else ""
+    def remainder(self) -> Tuple[str, str]:
+        """The folder, if it is one that counts after all other places, and its checksum."""
+        if self.kind != "folder" or self.where not in FOLDERS or self.given.values:
+            return "", ""
+        return self.where, cksum(self.files.get(META_DATA, b""))
 
 
 def find_local_seed(evidence: Evidence, options: Mapping[str, Any]) -> LocalSeed:
@@ -93,7 +96,15 @@ def find_local_seed(evidence: Evidence, options: Mapping[str, Any]) -> LocalSeed
         found, others = _read_first(evidence, given, places, warnings)
     for place in others:
         warnings.append("there is also %s: it is not used, since %s" % (place, _why(found)))
-    return found._replace(warnings=tuple(warnings), passed=tuple(place.where for place in others))
+    return found._replace(warnings=tuple(warnings), passed=_marks_of(evidence.system, others))
+
+
+def _marks_of(system: System, places: List[SeedPlace]) -> Dict[str, str]:
+    marks: Dict[str, str] = {}
+    for folder in [place.where for place in places if place.kind == "folder"]:
+        files = read_folder(system, folder, folder).files
+        marks[folder] = cksum(files.get(META_DATA, b""))
+    return marks
 
 
 def _why(found: LocalSeed) -> str:

@@ -42,7 +42,8 @@ def read_credentials(strings: Iterable[str], names: Iterable[str]) -> Dict[str, 
                 continue
             try:
                 if prefix == BINARY:
-                    found[name] = base64.b64decode(value.encode("utf-8"), validate=True)
+                    packed = "".join(value.split())  # base64(1) breaks its lines, if not told
+                    found[name] = base64.b64decode(packed.encode("utf-8"), validate=True)
                 else:
                     found[name] = value.encode("utf-8")
             except (binascii.Error, ValueError):

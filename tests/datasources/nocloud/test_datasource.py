@@ -21,6 +21,7 @@ from lightinit.errors import LightinitError
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
 from lightinit.model import Instance, Network
+from lightinit.quick import cksum
 from tests.lib.scratch import UUID, ScriptedClock
 
 FOLDER = "/var/lib/cloud/seed/nocloud"
@@ -136,7 +137,9 @@ def test_a_folder_that_words_name(desk: Desk) -> None:
     desk.say("ds=nocloud;s=file:///srv/seed/")
     instance, warnings = desk.fetch()
     assert instance.id == "named" and "there is also the seed folder " + FOLDER in warnings
-    assert instance.raw["seed"]["passed"] == [FOLDER], "which is no new seed if this one has gone"
+    assert instance.raw["seed"]["passed"] == {FOLDER: cksum(META.encode())}, (
+        "which is no new seed if this one has gone"
+    )
     desk.say("ds=nocloud;s=/srv/other/")
     source = desk.source()
     assert source.instance_id(Dmi()) == ""
@@ -312,7 +315,7 @@ def test_a_volume_without_a_link_of_its_own_is_read_at_each_boot(desk: Desk) -> 
 def test_what_is_left_when_a_seed_was_detached_is_no_new_instance(
     desk: Desk, line: str, former: str, now: str, is_kept: bool
 ) -> None:
-    seed = {"kind": former, "machine": UUID, "passed": [FOLDER]}
+    seed = {"kind": former, "machine": UUID, "passed": {FOLDER: cksum(META.encode())}}
     document = {"id": "old", "platform": "nocloud", "raw": {"seed": seed}, "user_data": "eA=="}
     desk.put("/var/lib/lightinit/instance/instance.json", json.dumps(document))
     desk.put("/sys/class/dmi/id/product_uuid", UUID.upper() + "\n")
@@ -321,5 +324,8 @@ def test_what_is_left_when_a_seed_was_detached_is_no_new_instance(
         desk.seed(now)
     source = desk.source(seedfrom=now if now.startswith("/srv") else "")
     assert (source.instance_id(Dmi()) == "old") is is_kept
+    if now and is_kept:
+        desk.seed(now, META + "other: x\n")
+        assert desk.source().instance_id(Dmi()) != "old", "somebody has changed it since"
     desk.put("/sys/class/dmi/id/product_uuid", UUID.replace("5", "6"))
     assert desk.source().instance_id(Dmi()) != "old", "a copy of the disk is another machine"

@@ -45,7 +45,7 @@ def test_strings_and_credentials() -> None:
     raw = structure(
         b"cloud-init:ds=nocloud;i=1",
         b"io.systemd.credential:a=x=y",
-        b"io.systemd.credential.binary:b=AAE=",
+        b"io.systemd.credential.binary:b=AA\nE=\n",
         b"io.systemd.credential.binary:c=?",
         b"io.systemd.credential:other=1",
         b"io.systemd.credential:a=second",
