@@ -9,9 +9,11 @@ from typing import Callable, Tuple
 
 from lightinit.datasources.base import Datasource
 from lightinit.datasources.detect import AZURE, Detection
-from lightinit.host.identity import read_dmi
+from lightinit.host.identity import read_boot_id, read_dmi
 from lightinit.host.system import System
-from lightinit.state import current_instance
+from lightinit.marks import Marks
+from lightinit.model import Frequency
+from lightinit.state import State, current_instance
 
 LOG = logging.getLogger("lightinit.local")
 
@@ -40,6 +42,9 @@ def choose(
 
 
 def _is_known(system: System, source: Datasource) -> bool:
-    """Whether this machine is the instance of the last boot: then nothing need be fetched."""
+    """Whether this machine is the instance of an earlier boot, which has fetched its data."""
     known = current_instance(system)
-    return known is not None and known == source.instance_id(read_dmi(system))
+    if known is None or known != source.instance_id(read_dmi(system)):
+        return False
+    marks = Marks(system, State(system, known).folder, read_boot_id(system))
+    return marks.find("stage.fetch", Frequency.INSTANCE) is not None
