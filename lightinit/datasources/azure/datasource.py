@@ -123,8 +123,7 @@ class AzureDatasource(Datasource):
                 "platform is unknown",
                 dmi="unreadable",
                 option_245="absent",
-                hint="if this is Azure, set platform_check = none in [lightinit]; elsewhere, name"
-                " the platform with datasource, or run: touch /etc/lightinit/disabled",
+                hint="on Azure, set platform_check = none in [lightinit]; elsewhere, datasource",
             )
 
     def ask_instance_id(self) -> Tuple[str, Tuple[str, ...]]:
