@@ -65,7 +65,7 @@ class SeedPlace(NamedTuple):
         if self.kind == "volume":
             return "the volume %s (%s)" % (self.label or "in the settings", self.where)
         if self.kind == "credentials":
-            return "systemd's credentials %s*" % CREDENTIAL_PREFIX
+            return "the seed in systemd's credentials %s*" % CREDENTIAL_PREFIX
         return "the seed folder %s" % self.where
 
 
