@@ -14,6 +14,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import pytest
 
+from lightinit.commands.generalize import next_steps
 from lightinit.commands.removal import image
 from lightinit.commands.removal.changes import RemovalContext
 from lightinit.errors import ProvisioningError
@@ -398,3 +399,14 @@ def test_a_listener_that_goes_away_stops_nothing(tmp_path: Any) -> None:
         stderr=subprocess.DEVNULL,
     )
     assert not any(machine.exists(name) for name in GOES)
+
+
+def test_what_comes_next_is_said_for_the_platform() -> None:
+    for gone in (False, True):
+        azure, elsewhere = next_steps(True, gone), next_steps(False, gone)
+        assert "az vm generalize" in azure and "copy its disk" not in azure
+        assert "az vm" not in elsewhere and "copy its disk: that is the image" in elsewhere
+        for text in (azure, elsewhere):
+            assert ("sudo poweroff" in text) == (not gone), "sudo works no longer"
+            assert "without a reboot" in text and text.endswith("whose address is not in use.")
+    assert "switch the machine off from outside" in next_steps(False, True)

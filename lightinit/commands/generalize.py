@@ -24,6 +24,7 @@ from lightinit.commands.removal.session import run_alone
 from lightinit.commands.removal.table import NOT_OURS, NOTED, REMOVED, make_steps, read_table
 from lightinit.commands.removal.users import provisioned_users
 from lightinit.commands.terminal import tell
+from lightinit.datasources.detect import AZURE, detect
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
 from lightinit.host.system import System
@@ -36,25 +37,21 @@ LATE = (
     " a lease whose address is not in use."
 )
 QUESTION = "Do all this? It cannot be undone. [y/N] "
-NEXT = (
-    """
+NEXT = """
 Next, without a reboot, because a boot would provision this machine again:
   unset HISTFILE     # the shell writes its history when it exits
   sudo poweroff
-  az vm deallocate --resource-group GROUP --name VM
-  az vm generalize --resource-group GROUP --name VM
 """
-    + LATE
-)
-NEXT_USERS = (
-    """
+NEXT_USERS = """
 Next, without a reboot, because a boot would provision this machine again. The accounts are gone:
 this may be your last session, and sudo no longer works in it:
+"""
+ON_AZURE = """\
   az vm deallocate --resource-group GROUP --name VM
   az vm generalize --resource-group GROUP --name VM
 """
-    + LATE
-)
+OFF_FROM_OUTSIDE = "  switch the machine off from outside\n"
+ELSEWHERE = "  copy its disk: that is the image\n"
 NEXT_SCRATCH = "\nNext: unmount it."
 
 
@@ -180,16 +177,25 @@ def generalize(
             say(printable("  " + line))
         say("fix these errors, then run the command again; it does what is left")
         return EXIT_FAILED
-    say(_next_steps(system, planned))
+    if system.live:
+        gone = any(each.step.name == clean.USERS.name for each in planned)
+        say(next_steps(detect(system, settings.values).name == AZURE, gone))
+    else:
+        say(NEXT_SCRATCH)
     return EXIT_OK
 
 
-def _next_steps(system: System, planned: List[Planned]) -> str:
-    if not system.live:
-        return NEXT_SCRATCH
-    if any(each.step.name == clean.USERS.name for each in planned):
-        return NEXT_USERS
-    return NEXT
+def next_steps(on_azure: bool, gone: bool) -> str:
+    """What is to be done after the command.
+
+    Args:
+        on_azure: whether this is a VM on Azure, or may be one.
+        gone: whether accounts have been removed.
+    """
+    words = NEXT_USERS if gone else NEXT
+    if on_azure:
+        return words + ON_AZURE + LATE
+    return words + OFF_FROM_OUTSIDE * gone + ELSEWHERE + LATE
 
 
 def _confirm(planned: List[Planned], ask: Callable[[str], str], say: Callable[[str], None]) -> None:
