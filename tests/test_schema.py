@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 from pathlib import Path
 from typing import Any, List, Tuple
@@ -40,7 +41,11 @@ def test_each_mistake_is_a_line(tmp_path: Path, capsys: Any) -> None:
 def test_a_valid_document(tmp_path: Path, capsys: Any) -> None:
     text = b"#cloud-config\nmerge_how: dict(replace)+list()\n"
     assert schema(write(tmp_path, text), capsys) == (0, ["FILE: valid"])
-    assert schema(write(tmp_path, gzip.compress(text)), capsys) == (0, ["FILE: valid"])
+    packed = gzip.compress(text)
+    twice = base64.b64encode(base64.encodebytes(gzip.compress(packed)))
+    wide, old = text.decode().encode("utf-16"), text.replace(b"\n", b"\r")
+    for data in (packed, twice, wide, old, text.replace(b"g\n", b"g: mine\n", 1)):
+        assert schema(write(tmp_path, data), capsys) == (0, ["FILE: valid"])
 
 
 @needs_yaml

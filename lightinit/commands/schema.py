@@ -10,11 +10,11 @@ from typing import List, Tuple
 
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_NO_INPUT, EXIT_OK, MalformedError, RefusedError
-from lightinit.formats import user_data
 from lightinit.formats.cloud_config import document, schema
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.host.system import System
 from lightinit.user_data.checking import check_parts
+from lightinit.user_data.parts import unwrap
 
 # More than a document may have, so that one that is too large is told as such.
 READ_BYTES = 2 * document.LIMIT_BYTES
@@ -47,14 +47,14 @@ def check(data: bytes) -> Tuple[Mistake, ...]:
     """All that is wrong with a document, by line.
 
     Args:
-        data: the file; it may be compressed by gzip.
+        data: the file; it may be packed by gzip or base64, as a boot takes it.
 
     Raises:
         LibraryError: python3-yaml is missing or does not work.
     """
     found: List[Mistake] = []
     try:
-        data = user_data.unpack(data, READ_BYTES)
+        data = unwrap(data, READ_BYTES)
         kind = schema.other_kind(data)
         if kind:
             what = "it is %s, and no cloud-config; only that is checked" % kind

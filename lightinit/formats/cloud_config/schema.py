@@ -13,6 +13,7 @@ from lightinit.formats.cloud_config.keys import KEYS, NOT, READERS, ConfigKey
 from lightinit.formats.cloud_config.merge import read_rules
 from lightinit.formats.cloud_config.mistakes import Mistake, with_lines
 from lightinit.formats.cloud_config.readers.section import kind_of
+from lightinit.formats.cloud_config.readers.users import OF_A_USER
 
 # Looking for the nearest key takes longer than all else: no document needs it for more than some.
 NEAREST = 20
@@ -77,7 +78,9 @@ def nearest_key(name: str) -> str:
 
 
 def _nearest(name: str) -> str:
-    near = nearest_key(name)
+    near, plain = nearest_key(name), name.replace("-", "_")
+    if plain in OF_A_USER and plain != near:
+        return "it is of an account: write it below `users`"
     if near:
         return "did you mean `%s`?" % near
     return ALL_KEYS
@@ -134,12 +137,12 @@ def other_kind(data: bytes) -> str:
 
 
 def is_cloud_config(data: bytes) -> bool:
-    """Whether data begin with the line that makes them a cloud-config.
+    """Whether data begin with what makes them a cloud-config, as cloud-init compares it.
 
     Args:
         data: the whole data.
     """
-    return _start(data).split(b"\n", 1)[0].strip() == NAME or _start(data).startswith(NAME + b" ")
+    return _start(data).startswith(NAME) and not other_kind(data)
 
 
 def _start(data: bytes) -> bytes:

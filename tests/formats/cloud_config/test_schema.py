@@ -39,6 +39,8 @@ def test_an_unknown_key_is_told_with_the_nearest_one() -> None:
         "line 2, hostnam: the key is unknown, and has no effect; did you mean `hostname`?"
     ]
     assert "did you mean `write_files`?" in told("write-file: []\n")[0]
+    assert "did you mean `ssh_authorized_keys`?" in told("ssh-authorized-keys: []\n")[0]
+    assert "of an account: write it below `users`" in told("lock_passwd: false\n")[0]
     assert "lists all keys" in told("zzzzzz: 1\n")[0]
 
 
@@ -86,9 +88,14 @@ def test_a_document_without_a_mistake() -> None:
 
 
 def test_the_first_line() -> None:
-    for data in (b"#cloud-config\na: 1", b"\xef\xbb\xbf#cloud-config\r\n", b"\n#cloud-config # x"):
+    for data in (
+        b"#cloud-config\na: 1",
+        b"\xef\xbb\xbf#cloud-config\r\n",
+        b"\n#cloud-config # x",
+        b"#cloud-configs",
+    ):
         assert is_cloud_config(data) and not other_kind(data)
-    for data in (b"a: 1", b"#cloud-configs\n", b"# cloud-config\n"):
+    for data in (b"a: 1", b"#cloud-confi\n", b"# cloud-config\n"):
         assert not is_cloud_config(data) and not other_kind(data)
     for data in (b"#!/bin/sh\n", b"#include\n", b"#cloud-config-archive\n", b"MIME-Version: 1.0\n"):
         assert other_kind(data) and not is_cloud_config(data)
