@@ -30,6 +30,7 @@ def check(seen: Dict[str, Any]) -> None:
     assert set(groups["ada"]) == {"staff2", "adm", "fresh", "crew"}
     assert {"bob", "adm", "sudo", "crew"} <= set(groups["bob"])
     assert passwd["plain"][0] not in ("2001", "") and "plain" not in groups["plain"]
+    assert passwd["1234"] == [], "its reader has told it"
     assert passwd["linked"] and passwd["left"] and "extra" in groups["www-data"]
     assert 100 <= int(passwd["bot"][0]) < 1000
     assert shadow["ada"][0][0][:1] == "$" and shadow["ada"][2] == ["33846"]
@@ -44,7 +45,6 @@ def check(seen: Dict[str, Any]) -> None:
         "the user id 2001 is in use, so plain gets another one",
         "account linked is not complete: home is not a directory",
         "www-data was there already, and keeps what it has: `shell`",
-        "account 1234: user name is not allowed",
         "group crew: there is no account nobody-here",
         "a rule of Bob.Smith for sudo is left out: privilege rules were found faulty",
         "it ends in a backslash",
