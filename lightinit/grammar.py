@@ -83,9 +83,10 @@ class Parser(argparse.ArgumentParser):
         self.error(text)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """As argparse does, and at once: what cannot be written is an error of this command."""
-        super()._print_message(message, file)
-        (file or sys.stderr).flush()
+        """Print it at once. An error is one of this command; newer argparse would hide it."""
+        file = file or sys.stderr
+        file.write(message)
+        file.flush()
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake and how to get help."""

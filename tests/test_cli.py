@@ -444,3 +444,16 @@ def test_what_cannot_be_encoded_is_shown_all_the_same(tmp_path: Any, encoding: s
     ended = machine.run("query", "tags.a", env={"PYTHONIOENCODING": encoding})
     assert ended.returncode == 0, ended.stderr
     assert "\\udc80" in ended.stdout
+
+
+def test_query_of_what_the_platform_left_empty(tmp_path: Any, capsys: Any) -> None:
+    machine = Machine(tmp_path)
+    machine.put("/var/lib/lightinit/instances/x/instance-public.json", '{"admin": null, "id": "x"}')
+    os.symlink("instances/x", machine.root + "/var/lib/lightinit/instance")
+    for path, hint in (
+        ("admin.name", "there is nothing in it: the platform gave none"),
+        ("adm.name", "did you mean admin?"),
+        ("id.x", "available: nothing"),
+    ):
+        assert main(["--root", machine.root, "query", path]) == 1
+        assert hint in capsys.readouterr().err

@@ -102,7 +102,7 @@ def look_up(data: Any, path: str) -> Any:
                 path=path,
                 at=".".join(here) or "the top",
                 lacks=part,
-                hint=_hint(part, _keys(data)),
+                hint=_hint(part, data),
             )
         here.append(part)
     return data
@@ -123,7 +123,10 @@ def _keys(data: Any) -> List[str]:
     return []
 
 
-def _hint(part: str, known: List[str]) -> str:
+def _hint(part: str, data: Any) -> str:
+    if data in (None, "", [], {}):
+        return "there is nothing in it: the platform gave none"
+    known = _keys(data)
     close = nearest(part, known)
     if close:
         return "did you mean %s?" % close
