@@ -109,7 +109,7 @@ def test_ids_and_names(data: bytes, instance_id: str, name: str) -> None:
 )
 def test_what_cannot_be_written_again_is_replaced(data: bytes) -> None:
     values = read(data).values
-    assert values["big"] is None and values["half"] == "?"
+    assert values["big"] is None and values["half"] in ("?", "\ufffd")
     json.dumps(values, allow_nan=False).encode("utf-8")
 
 
