@@ -79,7 +79,9 @@ IMPATIENT = {
     "health": {"report_timeout_s": 1.5},
     "certificates": {"goal_state_timeout_s": 1.5},
 }
-HANGING = {"request_timeout_s": 4.0}
+# One that only pauses for some seconds is not to be taken for one that hangs: a report would come
+# twice.
+HANGING = {"request_timeout_s": 8.0}
 
 
 def deadlines(platform: Any) -> Dict[str, float]:
