@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from lightinit.errors import LibraryError
 from lightinit.host.network.socket_mark import SO_MARK
-from lightinit.libraries import load
+from lightinit.libraries import load, use
 
 # Without ssl, requests would look for OpenSSL. It takes chardet before charset_normalizer.
 _NEEDLESS = ("ssl", "OpenSSL", "charset_normalizer")
@@ -59,8 +59,10 @@ def _load_light() -> None:
     sys.modules.update(hidden)  # type: ignore[arg-type] # None: as if it were not installed
     dropped: Tuple[str, ...] = _REPEATED
     try:
-        load("requests")
+        requests = load("requests")
         load("requests.adapters")
+        # The first request makes newer Pythons import inspect, and threads must not import.
+        use("requests", lambda: requests.Request("GET", "http://localhost/").prepare())
         dropped = _POORER
     except LibraryError:
         pass  # it is loaded whole next, and that tells what is wrong
