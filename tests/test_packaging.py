@@ -73,3 +73,14 @@ def test_no_description_names_one_platform_alone() -> None:
             text = file.read()
         assert words in text, name
         assert "a Linux VM on Azure" not in text and "this VM on Azure" not in text, name
+
+
+def test_a_description_fits_a_terminal() -> None:
+    """rpmlint takes 79 characters; it is only run where packages are built."""
+    with open(os.path.join(HERE, "packaging/rpm/lightinit.spec"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    described = [at for at, line in enumerate(lines) if line.startswith("%description")]
+    assert len(described) == 2
+    for at in described:
+        end = next(end for end in range(at + 1, len(lines)) if lines[end].startswith("%"))
+        assert [line for line in lines[at:end] if len(line) > 79] == []
